@@ -1,0 +1,1 @@
+"""Metrics, intervals, attribution, agreement: frames in, numbers out."""

@@ -1,0 +1,5 @@
+"""Samples, datasets, importers, images."""
+
+from vlsu.data.sample import Sample
+
+__all__ = ["Sample"]

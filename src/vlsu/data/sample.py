@@ -1,0 +1,51 @@
+"""A sample: an image, a text, and up to three gold grades."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vlsu.policy import Pattern, Severity
+
+__all__ = ["Sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of a dataset; whatever is absent is `None`.
+
+    Attributes:
+        id: Unique within the dataset.
+        image_sha256: Lower-case hex digest of the image file's bytes; `None` if there is no image.
+        image_url: Where the image came from.
+        image_grade: Gold severity of the image alone; so `text_grade` and `joint_grade`.
+        image_category: Category identifier such as ``"C9"``, or `None`.
+        group: Samples of one group share an image or a text and are not independent.
+        metadata: Anything else the source said.
+    """
+
+    id: str
+    text: str | None = None
+    language: str | None = None
+    image_sha256: str | None = None
+    image_url: str | None = None
+    image_grade: Severity | None = None
+    text_grade: Severity | None = None
+    joint_grade: Severity | None = None
+    image_category: str | None = None
+    text_category: str | None = None
+    joint_category: str | None = None
+    group: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """The pattern of the three gold grades, or `None` where one is absent."""
+        if self.image_grade is None or self.text_grade is None or self.joint_grade is None:
+            return None
+        return Pattern(self.image_grade, self.text_grade, self.joint_grade)
+
+    def grade(self, modality: str) -> Severity | None:
+        """The gold grade of ``"image"``, ``"text"`` or ``"joint"``."""
+        grades = {"image": self.image_grade, "text": self.text_grade, "joint": self.joint_grade}
+        return grades[modality]

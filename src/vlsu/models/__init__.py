@@ -1,0 +1,1 @@
+"""Wire formats, in-process models, guards, baselines."""

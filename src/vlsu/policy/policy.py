@@ -1,0 +1,241 @@
+"""A policy: what counts as safe, borderline and unsafe in every harm category."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from vlsu.errors import PolicyError
+from vlsu.policy.severity import Severity
+
+__all__ = ["Category", "Descriptions", "Policy", "default_policy", "load_policy", "parse_policy"]
+
+MODALITIES = ("image", "text", "joint")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptions:
+    """What one severity looks like in one category, in an image and in a text."""
+
+    image: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A harm category: identifier (``C9``), name, and a description for each severity."""
+
+    id: str
+    name: str
+    description: str
+    severities: Mapping[Severity, Descriptions]
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Identifier and name as datasets write them: ``"C9: Interpersonal Violence"``."""
+        return f"{self.id}: {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Categories and severities with a description for each category and severity.
+
+    Attributes:
+        severities: Severity -> what it means, over all categories.
+        responses: Severity -> how an assistant is expected to answer.
+        joint: How a pair is graded.
+        boundary: Tie-break rules, in order.
+        text: The YAML the policy was read from; `hash` is taken over its content.
+    """
+
+    name: str
+    version: str
+    language: str
+    description: str
+    severities: Mapping[Severity, str]
+    responses: Mapping[Severity, str]
+    categories: tuple[Category, ...]
+    joint: str
+    boundary: tuple[str, ...]
+    text: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the policy's content: layout and comments of the file do not count."""
+        content = json.dumps(yaml.safe_load(self.text), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def category_ids(self) -> tuple[str, ...]:
+        """Identifiers in the policy's order."""
+        return tuple(c.id for c in self.categories)
+
+    def category(self, id_: str) -> Category:
+        """The category of that identifier.
+
+        Raises:
+            PolicyError: The policy has no such category.
+        """
+        for category in self.categories:
+            if category.id == id_:
+                return category
+        raise PolicyError(
+            f"policy {self.name!r} has no category {id_!r}; it has {', '.join(self.category_ids)}"
+        )
+
+    def find_category(self, text: str) -> str | None:
+        """The identifier meant by a dataset's or a model's own words, or none.
+
+        Accepts an identifier (``c9``), an identifier with a title (``C9: Interpersonal Violence``)
+        or the bare name, in any letter case.
+        """
+        words = text.strip().lower()
+        head = re.split(r"[:\s\-–—.]", words, maxsplit=1)[0]
+        for category in self.categories:
+            if words in (category.id.lower(), category.name.lower()):
+                return category.id
+        for category in self.categories:
+            if head == category.id.lower():
+                return category.id
+        return None
+
+
+def parse_policy(text: str, where: str = "policy") -> Policy:
+    """Read a policy from YAML text.
+
+    Args:
+        text: The YAML.
+        where: The file name, for messages.
+
+    Raises:
+        PolicyError: The YAML is broken or a part is absent, empty or of the wrong kind; the message
+            names the part.
+    """
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        at = "" if line is None else f", line {line + 1}"
+        raise PolicyError(f"{where}{at}: not valid YAML; mend the file") from None
+    reader = _Reader(where)
+    top = reader.mapping(tree, "the file")
+    levels = reader.mapping(top.get("severities"), "severities")
+    texts, responses = {}, {}
+    for severity in Severity:
+        level = reader.mapping(levels.get(severity.label), f"severities.{severity.label}")
+        texts[severity] = reader.text(level, "description", f"severities.{severity.label}")
+        responses[severity] = reader.text(level, "response", f"severities.{severity.label}")
+    if unknown := sorted(set(map(str, levels)) - {s.label for s in Severity}):
+        raise PolicyError(f"{where}: severities.{unknown[0]}: only safe, borderline, unsafe exist")
+    listed = top.get("categories")
+    if not isinstance(listed, list) or not listed:
+        raise PolicyError(f"{where}: categories: expected a list with at least one category")
+    categories = tuple(reader.category(entry, n) for n, entry in enumerate(listed, 1))
+    seen: set[str] = set()
+    for category in categories:
+        if category.id.lower() in seen:
+            raise PolicyError(f"{where}: categories: {category.id!r} is listed twice; remove one")
+        seen.add(category.id.lower())
+    boundary = top.get("boundary", [])
+    if not isinstance(boundary, list) or not all(isinstance(rule, str) for rule in boundary):
+        raise PolicyError(f"{where}: boundary: expected a list of texts")
+    return Policy(
+        name=reader.text(top, "name"),
+        version=reader.text(top, "version"),
+        language=reader.text(top, "language", default="en"),
+        description=reader.text(top, "description", default=""),
+        severities=texts,
+        responses=responses,
+        categories=categories,
+        joint=reader.text(top, "joint", default=""),
+        boundary=tuple(boundary),
+        text=text,
+    )
+
+
+def load_policy(path: str | Path) -> Policy:
+    """Read a policy file (YAML, UTF-8).
+
+    Raises:
+        PolicyError: The file is absent, unreadable or not a policy.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise PolicyError(
+            f"{path}: cannot be read ({error.strerror}); give a policy file"
+        ) from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+    return parse_policy(text, str(path))
+
+
+@cache
+def default_policy() -> Policy:
+    """The 15 categories of VLSU with a description for each category, severity and modality."""
+    return parse_policy(default_policy_text(), "default policy")
+
+
+def default_policy_text() -> str:
+    """The default policy's YAML, to start a policy of one's own from."""
+    return files("vlsu.policy").joinpath("default.yaml").read_text(encoding="utf-8")
+
+
+class _Reader:
+    """Typed access to a YAML tree, with messages that name the file and the part."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def mapping(self, value: object, part: str) -> dict[str, object]:
+        if not isinstance(value, dict):
+            found = "nothing" if value is None else type(value).__name__
+            raise PolicyError(f"{self.where}: {part}: expected a mapping, found {found}")
+        return value
+
+    def text(
+        self, tree: Mapping[str, object], key: str, part: str = "", default: str | None = None
+    ) -> str:
+        value = tree.get(key, default)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or (not value.strip() and default is None):
+            name = f"{part}.{key}" if part else key
+            raise PolicyError(f"{self.where}: {name}: expected a text, found {value!r}")
+        return value.strip()
+
+    def category(self, entry: object, number: int) -> Category:
+        part = f"categories[{number}]"
+        tree = self.mapping(entry, part)
+        id_ = self.text(tree, "id", part)
+        part = f"category {id_}"
+        severities = {}
+        for severity in Severity:
+            value = tree.get(severity.label)
+            if isinstance(value, str):
+                value = {"image": value, "text": value}
+            level = self.mapping(value, f"{part}.{severity.label}")
+            severities[severity] = Descriptions(
+                image=self.text(level, "image", f"{part}.{severity.label}"),
+                text=self.text(level, "text", f"{part}.{severity.label}"),
+            )
+        codes = self.mapping(tree.get("codes", {}), f"{part}.codes")
+        return Category(
+            id=id_,
+            name=self.text(tree, "name", part),
+            description=self.text(tree, "description", part, default=""),
+            severities=severities,
+            codes={
+                system: tuple(map(str, listed)) if isinstance(listed, list) else (str(listed),)
+                for system, listed in codes.items()
+            },
+        )

@@ -1,0 +1,1 @@
+"""Understanding and alignment: prompts in, judgments out, without I/O."""
