@@ -1,0 +1,204 @@
+"""What every model speaks: a request in, a raw response out, and a pure reading of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+__all__ = [
+    "Fault",
+    "ImageFile",
+    "ImagePart",
+    "ImageSource",
+    "Message",
+    "Model",
+    "Outcome",
+    "Part",
+    "Raw",
+    "Request",
+    "Response",
+    "Settings",
+]
+
+
+class Outcome(enum.StrEnum):
+    """What became of a request. Only `OK` carries a severity; the others are counted apart."""
+
+    OK = "ok"
+    REFUSED = "refused"  # the model declined to answer
+    BLOCKED = "blocked"  # the provider's filter stopped the request or the answer
+    ERROR = "error"  # no answer came; asked again on the next start
+    UNPARSED = "unparsed"  # an answer came that states no single severity
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image within a message, by the SHA-256 of its bytes."""
+
+    sha256: str
+
+
+Part = str | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: role ``"system"``, ``"user"`` or ``"assistant"`` and its parts in order."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a model, free of how any provider writes it.
+
+    Attributes:
+        messages: The conversation; the last turn is the user's.
+        schema: JSON schema of the wanted answer, used where the server can enforce it.
+    """
+
+    messages: tuple[Message, ...]
+    schema: Mapping[str, object] | None = None
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """SHA-256 of each image, in order."""
+        return tuple(
+            part.sha256 for m in self.messages for part in m.parts if isinstance(part, ImagePart)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image's bytes as they lie in the dataset, and their media type (``image/png``)."""
+
+    data: bytes
+    media_type: str
+
+
+class ImageSource(Protocol):
+    """Where a model finds the images of a request."""
+
+    def read_image(self, sha256: str) -> ImageFile:
+        """The image of that digest.
+
+        Raises:
+            DataError: There is no such image or it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What came back, as it came.
+
+    Attributes:
+        status: HTTP status; 200 for an in-process model; 0 when no response came, and then `body`
+            is a short account of the fault.
+        latency_s: Seconds from sending to the last byte, of the last attempt.
+        retry_after: Seconds the server asked to wait, if it did.
+    """
+
+    status: int
+    body: bytes
+    latency_s: float = 0.0
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why no answer came.
+
+    Attributes:
+        kind: A short, stable name such as ``"rate-limit"``; counted in the run.
+        message: One line without any content of the request.
+        retry: Whether asking again may help.
+        fatal: Whether every further request would fail alike (wrong key, no such model).
+    """
+
+    kind: str
+    message: str
+    retry: bool = False
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A raw response, read.
+
+    Attributes:
+        outcome: `OK` with a text, `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
+        text: The answer; a reasoning model's reasoning is apart, in `reasoning`.
+        cut_off: Whether the answer ended at the token limit.
+        p_unsafe: Probability of unsafe in [0, 1], from models that give one.
+    """
+
+    outcome: Outcome
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str = ""
+    cut_off: bool = False
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    p_unsafe: float | None = None
+    fault: Fault | None = None
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model under test, a guard or a judge."""
+
+    @property
+    def spec(self) -> str:
+        """``provider/name``, as the user wrote it."""
+        ...
+
+    @property
+    def takes_instructions(self) -> bool:
+        """False for classifiers, which are shown the bare image and text."""
+        ...
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """What it can judge, of ``image``, ``text`` and ``joint``."""
+        ...
+
+    def identity(self) -> Mapping[str, object]:
+        """All that could change an answer, JSON-ready: it enters every request's key."""
+        ...
+
+    async def send(self, request: Request, images: ImageSource) -> Raw:
+        """Ask once. Network faults are a `Raw` of status 0, not exceptions."""
+        ...
+
+    def read(self, raw: Raw) -> Response:
+        """Read what came back. Pure: stored responses are read again at any time."""
+        ...
+
+    async def close(self) -> None:
+        """Free connections and threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a model is asked.
+
+    Attributes:
+        base_url: Root of an OpenAI-compatible or other server; `None` for the provider's own.
+        system: A system prompt of the user's, put before the task's.
+        max_tokens: Bound on the answer, in tokens.
+        seed: Sent to the provider where it takes one.
+        timeout_s: Seconds for one attempt, connection included.
+        params: Anything else, passed on as it is.
+    """
+
+    base_url: str | None = None
+    system: str | None = None
+    max_tokens: int = 1024
+    seed: int | None = None
+    timeout_s: float = 120.0
+    params: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""What a task is: samples to requests, and responses to judgments, both pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from vlsu.data import Sample
+from vlsu.models.base import Outcome, Request, Response
+from vlsu.policy import Severity
+
+__all__ = ["Ask", "Judgment", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request a sample needs, and what it is for."""
+
+    modality: str
+    request: Request
+    framing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """One prediction read from one response.
+
+    Attributes:
+        expected: The gold grade of this modality; `None` where the dataset does not label it.
+        predicted: A severity if and only if the outcome is `OK`.
+        expected_category: The gold category identifier of this modality.
+        category: The predicted category identifier, where one was given.
+        p_unsafe: Probability of unsafe in [0, 1], where the model gives one.
+    """
+
+    sample_id: str
+    modality: str
+    framing: str | None
+    expected: Severity | None
+    predicted: Severity | None
+    outcome: Outcome
+    expected_category: str | None
+    category: str | None
+    p_unsafe: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class Task(Protocol):
+    """A task: what to ask about a sample and how to read the answers."""
+
+    name: str
+
+    def identity(self) -> Mapping[str, object]:
+        """Name, prompt and policy with their hashes, for the run's record."""
+        ...
+
+    def asks(self, sample: Sample) -> tuple[Ask, ...]:
+        """The requests a sample needs, those sharing an image next to each other."""
+        ...
+
+    def not_asked(self, sample: Sample) -> tuple[tuple[str, str], ...]:
+        """``(modality, why)`` for each wanted modality this sample cannot be asked about."""
+        ...
+
+    def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
+        """Read one response."""
+        ...

@@ -1,0 +1,114 @@
+"""Prompts as Jinja templates with the policy rendered in.
+
+A template is rendered with ``part`` set to ``system``, ``image``, ``text`` or ``joint``. The system
+part sees the policy (``severities``, ``responses``, ``categories``, ``joint``, ``boundary``); the
+others see ``text`` and become the user's turn, after the image where there is one. The system part
+is one for all modalities and the image stands before the words, so that a server's prefix cache
+serves the image-only and the joint request alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from vlsu.errors import UsageError
+from vlsu.policy import MODALITIES, Policy
+from vlsu.registry import did_you_mean
+
+__all__ = ["BARE", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
+
+_FOLDER = Path(__file__).parent / "prompts"
+
+#: The prompts of this package, the default first.
+PROMPTS = ("zero-shot", "structured-cot")
+
+#: The prompt that is no prompt: classifiers are shown the content itself.
+BARE = "bare"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt with a policy rendered in.
+
+    Attributes:
+        system: The system part; empty where there is none.
+        hash: SHA-256 over every part as rendered, so any change of template or policy changes it.
+    """
+
+    name: str
+    system: str
+    hash: str
+    template: jinja2.Template
+
+    def user(self, modality: str, text: str | None) -> str:
+        """The words that follow the image, or stand alone, in the user's turn."""
+        return self.template.render(part=modality, text=text or "")
+
+
+def load_prompt(name: str, policy: Policy) -> Prompt:
+    """A prompt of this package by name, or the user's own by the path of its file.
+
+    Raises:
+        UsageError: No such prompt or file, or the template is broken; the message names the line.
+    """
+    environment = ImmutableSandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    try:
+        template = environment.from_string(prompt_source(name))
+        system = template.render(part="system", text="", **_policy_variables(policy)).strip()
+        user = {part: template.render(part=part, text="{text}") for part in MODALITIES}
+    except jinja2.TemplateSyntaxError as error:
+        raise UsageError(f"prompt {name}, line {error.lineno}: {error.message}") from None
+    except jinja2.TemplateError as error:
+        raise UsageError(f"prompt {name}: {error}") from None
+    for part in ("text", "joint"):
+        if "{text}" not in user[part]:
+            raise UsageError(f"prompt {name}: part {part!r} does not show {{{{ text }}}}")
+    content = json.dumps({"system": system, **user}, sort_keys=True, ensure_ascii=False)
+    return Prompt(
+        name=name if name in (*PROMPTS, BARE) else Path(name).stem,
+        system=system,
+        hash=hashlib.sha256(content.encode()).hexdigest(),
+        template=template,
+    )
+
+
+def prompt_source(name: str) -> str:
+    """The template's text.
+
+    Raises:
+        UsageError: Neither a prompt of this package nor a file.
+    """
+    path = _FOLDER / f"{name}.jinja" if name in (*PROMPTS, BARE) else Path(name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = did_you_mean(name, list(PROMPTS))
+        raise UsageError(f"no prompt and no file is called {name!r}; {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"prompt {name}: cannot be read ({type(error).__name__})") from None
+
+
+def _policy_variables(policy: Policy) -> dict[str, object]:
+    return {
+        "severities": {s.label: text for s, text in policy.severities.items()},
+        "responses": {s.label: text for s, text in policy.responses.items()},
+        "categories": [
+            {
+                "id": category.id,
+                "name": category.name,
+                "description": category.description,
+                "severities": {s.label: seen for s, seen in category.severities.items()},
+            }
+            for category in policy.categories
+        ],
+        "joint": policy.joint,
+        "boundary": policy.boundary,
+    }
