@@ -1,0 +1,134 @@
+"""Images kept as they are, addressed by content: ``images/ab/<sha256>.<ext>``."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlsu.data.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
+from vlsu.data.rows import is_sha256
+from vlsu.errors import DataError
+
+__all__ = ["ImageStore", "read_bounded"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStore:
+    """The ``images`` folder of a dataset folder.
+
+    A file is never re-encoded: its bytes are those that were added, its name is their SHA-256, its
+    extension that of the real format. Adding is idempotent and atomic: a file appears whole or not
+    at all.
+
+    Attributes:
+        root: The dataset folder.
+    """
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the images lie."""
+        return self.root / "images"
+
+    def add(self, image: bytes | str | os.PathLike[str]) -> str:
+        """Store an image, given as bytes or as a file, and return its SHA-256.
+
+        Raises:
+            ImageError: The bytes are not an image that can be read; its pixels are not decoded.
+            DataError: The file cannot be read or the store cannot be written.
+        """
+        data = image if isinstance(image, bytes) else read_bounded(Path(image))
+        facts = probe(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        target = self.folder / sha256[:2] / f"{sha256}.{facts.extension}"
+        if not target.exists():
+            try:
+                _write_whole(target, data)
+            except OSError as error:
+                raise DataError(
+                    f"{target}: cannot be written ({error.strerror}); free space or choose "
+                    "another folder"
+                ) from None
+        return sha256
+
+    def path(self, sha256: str) -> Path | None:
+        """Where the image of that hash lies, or `None` if it is not in the store."""
+        if not is_sha256(sha256):
+            return None
+        stem = os.path.join(self.folder, sha256[:2], sha256)  # noqa: PTH118 (10 times a Path's speed)
+        for extension in EXTENSIONS:
+            name = f"{stem}.{extension}"
+            if os.path.exists(name):  # noqa: PTH110 (as above)
+                return Path(name)
+        return None
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes of an image, as they were added.
+
+        Raises:
+            DataError: The image is not in the store or cannot be read.
+        """
+        return read_bounded(self._existing(sha256))
+
+    def media_type(self, sha256: str) -> str:
+        """The media type of an image, such as ``"image/jpeg"``.
+
+        Raises:
+            DataError: The image is not in the store.
+        """
+        return EXTENSIONS[self._existing(sha256).suffix[1:]]
+
+    def files(self) -> Iterator[Path]:
+        """Every file below `folder`, sorted; temporary and foreign files included."""
+        for parent, folders, names in os.walk(self.folder):
+            folders.sort()
+            for name in sorted(names):
+                yield Path(parent, name)
+
+    def _existing(self, sha256: str) -> Path:
+        path = self.path(sha256)
+        if path is None:
+            raise DataError(
+                f"{self.folder}: image {sha256[:80]!r} is missing; run vlsu data check {self.root}"
+            )
+        return path
+
+
+def read_bounded(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        ImageError: The file is larger than `MAX_READ_BYTES`.
+        DataError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_READ_BYTES:
+                raise ImageError(
+                    ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read"
+                )
+            return file.read(MAX_READ_BYTES)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); check the file and its permissions"
+        ) from None
+
+
+def _write_whole(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise

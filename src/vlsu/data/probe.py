@@ -1,0 +1,153 @@
+"""What an image file is, found out without trusting it.
+
+Pillow reads the header, and the pixels only when their number is bounded. Whatever a hostile file
+makes a decoder raise ends as an `ImageError` with one of a few kinds.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from vlsu.errors import DataError
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_READ_BYTES",
+    "ImageError",
+    "ImageFacts",
+    "ImageFault",
+    "decode",
+    "probe",
+]
+
+#: Above these an image is oversized: most providers refuse it, and its pixels are not decoded here.
+MAX_BYTES = 20 * 1024 * 1024
+MAX_PIXELS = 50_000_000
+#: Above this a file is not read at all.
+MAX_READ_BYTES = 256 * 1024 * 1024
+
+_FORMATS = {
+    "JPEG": ("jpg", "image/jpeg"),
+    "PNG": ("png", "image/png"),
+    "WEBP": ("webp", "image/webp"),
+    "GIF": ("gif", "image/gif"),
+    "BMP": ("bmp", "image/bmp"),
+    "TIFF": ("tiff", "image/tiff"),
+    "AVIF": ("avif", "image/avif"),
+    "JPEG2000": ("jp2", "image/jp2"),
+}
+
+#: Extension -> media type of every format a dataset may hold.
+EXTENSIONS: dict[str, str] = dict(_FORMATS.values())
+
+
+class ImageFault(enum.StrEnum):
+    """Why a file is not usable as an image."""
+
+    ZERO_BYTE = "zero-byte"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"
+    OVERSIZED = "oversized"
+    BOMB = "decompression-bomb"
+
+
+class ImageError(DataError):
+    """An image that cannot be read, with its kind of fault."""
+
+    def __init__(self, fault: ImageFault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the header of an image file says.
+
+    Attributes:
+        extension: Of the real format, without a dot, whatever the file is called.
+        width: Pixels.
+        height: Pixels.
+        animated: More than one frame or page.
+    """
+
+    extension: str
+    media_type: str
+    width: int
+    height: int
+    animated: bool
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+
+def probe(data: bytes) -> ImageFacts:
+    """Read the header of an image and verify what can be verified without decoding pixels.
+
+    Raises:
+        ImageError: No bytes, no image of a known format, damaged, or a decompression bomb.
+    """
+    if not data:
+        raise ImageError(ImageFault.ZERO_BYTE, "the file is empty")
+    try:
+        with _open(data) as image:
+            facts = _facts(image)
+            image.verify()
+    except ImageError:
+        raise
+    except Exception as error:  # hostile bytes make decoders raise anything at all
+        raise _explain(error, data) from None
+    return facts
+
+
+def decode(data: bytes) -> ImageFacts:
+    """Read an image whole, first frame only, to find damage that the header does not show.
+
+    Raises:
+        ImageError: As `probe`, and if the image has more than `MAX_PIXELS` pixels: it is refused
+            before memory for them is asked for.
+    """
+    facts = probe(data)
+    if facts.pixels > MAX_PIXELS:
+        raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels, not decoded")
+    try:
+        with _open(data) as image:
+            image.load()
+    except Exception as error:  # as above
+        raise _explain(error, data) from None
+    return facts
+
+
+def _open(data: bytes) -> Image.Image:
+    Image.init()
+    # Only raster formats: others run programs (EPS) or have no use here.
+    return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+def _facts(image: Image.Image) -> ImageFacts:
+    # MPO is how phones save a JPEG with a preview or a depth map behind it: still one picture.
+    multi_picture = image.format == "MPO"
+    extension, media_type = _FORMATS["JPEG" if multi_picture else str(image.format)]
+    animated = bool(getattr(image, "is_animated", False)) and not multi_picture
+    return ImageFacts(extension, media_type, *image.size, animated)
+
+
+def _explain(error: Exception, data: bytes) -> ImageError:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return ImageError(ImageFault.BOMB, "it declares far more pixels than any picture has")
+    riff_size = int.from_bytes(data[4:8], "little") + 8
+    if "truncated" in str(error).lower() or (data[:4] == b"RIFF" and len(data) < riff_size):
+        return ImageError(ImageFault.TRUNCATED, "the file ends before the picture does")
+    if isinstance(error, UnidentifiedImageError):
+        text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+        what = "a web page or XML" if text.startswith(b"<") else "of no known image format"
+        return ImageError(ImageFault.UNREADABLE, f"the file is {what}")
+    return ImageError(ImageFault.UNREADABLE, f"its decoder reports {type(error).__name__}")

@@ -1,0 +1,143 @@
+"""A sample as the flat row every file of a dataset holds, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from vlsu.data.sample import Sample
+from vlsu.errors import DataError
+from vlsu.policy import Severity
+
+__all__ = ["COLUMNS", "Row", "canonical", "is_sha256", "to_row", "to_sample"]
+
+#: Columns of a dataset, in order; all are text and may be null, `id` and `metadata` excepted.
+COLUMNS: tuple[str, ...] = (
+    "id",
+    "text",
+    "language",
+    "image_sha256",
+    "image_url",
+    "image_grade",
+    "text_grade",
+    "joint_grade",
+    "image_category",
+    "text_category",
+    "joint_category",
+    "group",
+    "metadata",
+)
+
+#: One value a column, in the order of `COLUMNS`.
+Row = tuple[str | None, ...]
+
+_SEVERITIES: dict[str | None, Severity | None] = {None: None, **{s.label: s for s in Severity}}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_sha256(text: str) -> bool:
+    """Whether `text` is 64 lower-case hex digits, and therefore safe as a file name."""
+    return _SHA256.fullmatch(text) is not None
+
+
+def to_row(sample: Sample) -> Row:
+    """The row of a sample; `metadata` becomes JSON text with sorted keys.
+
+    Raises:
+        DataError: The sample cannot be stored: no id, an `image_sha256` that is none, a text that
+            is not valid Unicode, or metadata that JSON cannot hold.
+    """
+    if not sample.id:
+        raise DataError(f"a sample has no id (joint grade {sample.joint_grade}); give it one")
+    if sample.image_sha256 is not None and not is_sha256(sample.image_sha256):
+        raise DataError(
+            f"sample {sample.id!r}: image_sha256 {sample.image_sha256[:80]!r} is not a SHA-256; "
+            "use what ImageStore.add returns"
+        )
+    try:
+        metadata = orjson.dumps(dict(sample.metadata), option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError as error:
+        raise DataError(
+            f"sample {sample.id!r}: metadata cannot be written as JSON ({error}); "
+            "use texts, numbers, lists and mappings"
+        ) from None
+    row = (
+        sample.id,
+        sample.text,
+        sample.language,
+        sample.image_sha256,
+        sample.image_url,
+        _label(sample.image_grade),
+        _label(sample.text_grade),
+        _label(sample.joint_grade),
+        sample.image_category,
+        sample.text_category,
+        sample.joint_category,
+        sample.group,
+        metadata,
+    )
+    for column, value in zip(COLUMNS, row, strict=True):
+        if value is not None and not _is_unicode(value):
+            raise DataError(
+                f"sample {sample.id!r}: {column} holds half a surrogate pair, which no file can "
+                "hold; decode the source again"
+            )
+    return row
+
+
+def to_sample(row: Sequence[str | None]) -> Sample:
+    """The sample of a row.
+
+    Raises:
+        DataError: No id, a grade that is not a severity, or metadata that is not a JSON object.
+    """
+    id_, text, language, sha256, url, image, words, joint, *rest = row
+    image_category, text_category, joint_category, group, metadata = rest
+    if not id_:
+        raise DataError("samples: a row has no id; write the dataset again")
+    try:
+        extra = orjson.loads(metadata) if metadata else {}
+    except orjson.JSONDecodeError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise DataError(f"sample {id_!r}: metadata is not a JSON object; write the dataset again")
+    try:
+        return Sample(
+            id=id_,
+            text=text,
+            language=language,
+            image_sha256=sha256,
+            image_url=url,
+            image_grade=_SEVERITIES[image],
+            text_grade=_SEVERITIES[words],
+            joint_grade=_SEVERITIES[joint],
+            image_category=image_category,
+            text_category=text_category,
+            joint_category=joint_category,
+            group=group,
+            metadata=extra,
+        )
+    except KeyError as error:
+        raise DataError(
+            f"sample {id_!r}: grade {error.args[0][:40]!r} is not safe, borderline or unsafe; "
+            "run vlsu data check"
+        ) from None
+
+
+def canonical(row: Row) -> bytes:
+    """The bytes a row contributes to a dataset's content hash: a JSON list and a line feed."""
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _label(severity: Severity | None) -> str | None:
+    return None if severity is None else severity.label
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,310 @@
+"""Writing a dataset folder: streamed, whole or not at all, the same bytes in, the same hash out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import yaml
+
+from vlsu.data.dataset import (
+    DATASET_FILE,
+    FORMAT,
+    POLICY_FILE,
+    Dataset,
+    DatasetInfo,
+    PolicyReference,
+    open_folder,
+)
+from vlsu.data.images import ImageStore
+from vlsu.data.rows import COLUMNS, Row, canonical, to_row
+from vlsu.data.sample import Sample
+from vlsu.errors import DataError
+from vlsu.policy import Policy, default_policy
+
+__all__ = ["SHARD_ROWS", "hash64", "prepare_folder", "write_dataset"]
+
+#: Rows in a file, unless told otherwise.
+SHARD_ROWS = 100_000
+#: A shard is closed earlier when its texts fill this much memory.
+SHARD_BYTES = 128 * 1024 * 1024
+
+_BUFFER_ROWS = 5_000
+_ROW_GROUP_ROWS = 10_000
+_README = "README.md"
+
+
+def write_dataset(
+    out: str | Path,
+    rows: Iterable[Sample],
+    *,
+    name: str,
+    version: str,
+    licence: str,
+    citation: str,
+    source: str,
+    policy: Policy | None = None,
+    images: ImageStore | None = None,
+    description: str = "",
+    overwrite: bool = False,
+    shard_rows: int = SHARD_ROWS,
+) -> Dataset:
+    """Write samples, in the order given, into a dataset folder.
+
+    The rows are streamed: memory stays within one shard. Everything is written under temporary
+    names and renamed at the end, ``dataset.yaml`` last, so a crash never leaves a folder that looks
+    finished.
+
+    Args:
+        out: The folder; made if absent. Its images may be there already, put by
+            ``ImageStore(out).add``.
+        rows: The samples; their `id` must be unique.
+        name: What the dataset is called.
+        version: Of the dataset, the user's own numbering.
+        licence: Under which the samples may be used, such as ``"CC-BY-4.0"``.
+        citation: How to cite it; may be empty.
+        source: Where the samples came from: a file name or an address.
+        policy: What the grades follow; the default policy if `None`, else it is written beside the
+            samples.
+        images: A store from which images that `out` lacks are copied as the rows pass.
+        description: What the dataset is, for its readers.
+        overwrite: Replace a dataset that is in `out` already.
+        shard_rows: Rows in a file; a dataset of no more is one file, a longer one is sharded.
+
+    Raises:
+        DataError: `out` holds a dataset already, two samples share an id, a sample cannot be
+            stored, or the folder cannot be written.
+    """
+    folder = Path(out)
+    policy = policy or default_policy()
+    try:
+        prepare_folder(folder, overwrite=overwrite)
+        shards = _ShardWriter(folder, shard_rows)
+        try:
+            tally = _Tally()
+            for sample in rows:
+                row = to_row(sample)
+                if images is not None and sample.image_sha256 is not None:
+                    _copy_image(sample.image_sha256, images, ImageStore(folder))
+                tally.add(row)
+                shards.add(row)
+            shards.flush()
+            if twin := tally.repeated_id(shards.temporary):
+                raise DataError(f"{folder}: two samples have the id {twin!r}; ids must be unique")
+            info = DatasetInfo(
+                name=name,
+                version=version,
+                licence=licence,
+                citation=citation,
+                source=source,
+                description=description,
+                policy=PolicyReference.of(policy),
+                counts=tally.counts(),
+                content_hash=tally.digest(),
+                files=tuple(shards.names()),
+            )
+            _commit(folder, shards, info, policy)
+        finally:
+            shards.discard()
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
+        ) from None
+    return open_folder(folder)
+
+
+def prepare_folder(folder: Path, *, overwrite: bool) -> None:
+    """Make the folder ready to receive a dataset.
+
+    Raises:
+        DataError: It holds a dataset and `overwrite` is false, or it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; choose another folder")
+    if (folder / DATASET_FILE).exists() and not overwrite:
+        raise DataError(f"{folder}: holds a dataset already; choose another folder or overwrite it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(".samples-*.tmp"):  # of a writer that was killed
+        leftover.unlink(missing_ok=True)
+
+
+def hash64(text: str) -> int:
+    """A 64-bit hash that is the same on every machine; never 0, which stands for nothing.
+
+    Two of a million different texts share one with a probability of 3e-8.
+    """
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) or 1
+
+
+class _Tally:
+    """Content hash and counts of rows as they pass, in 16 bytes a row."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._ids = array("Q")
+        self._images = array("Q")
+        self._without_text = 0
+
+    def add(self, row: Row) -> None:
+        self._hash.update(canonical(row))
+        self._ids.append(hash64(row[0] or ""))
+        sha256 = row[_SHA256]
+        if sha256 is not None:
+            self._images.append(hash64(sha256))
+        self._without_text += row[_TEXT] is None
+
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "samples": len(self._ids),
+            "images": len(np.unique(np.frombuffer(self._images, np.uint64))),
+            "without_image": len(self._ids) - len(self._images),
+            "without_text": self._without_text,
+        }
+
+    def repeated_id(self, files: list[Path]) -> str | None:
+        ids = np.frombuffer(self._ids, np.uint64)
+        if len(np.unique(ids)) == len(ids):
+            return None
+        twins = pl.scan_parquet(files).group_by("id").len().filter(pl.col("len") > 1)
+        found = twins.sort("id").head(1).collect()
+        return None if found.is_empty() else str(found["id"][0])
+
+
+_SHA256 = COLUMNS.index("image_sha256")
+_TEXT = COLUMNS.index("text")
+
+
+class _ShardWriter:
+    """Parquet files under temporary names, each of bounded size."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self._folder = folder
+        self._rows = rows
+        self._buffer: list[Row] = []
+        self._parts: list[pl.DataFrame] = []
+        self.temporary: list[Path] = []
+
+    def add(self, row: Row) -> None:
+        self._buffer.append(row)
+        if len(self._buffer) >= min(_BUFFER_ROWS, self._rows):
+            self._pack()
+            rows = sum(part.height for part in self._parts)
+            size = sum(part.estimated_size() for part in self._parts)
+            if rows >= self._rows or size >= SHARD_BYTES:
+                self._write()
+
+    def flush(self) -> None:
+        """Write what is left; a dataset without rows is one empty file."""
+        self._pack()
+        if self._parts[0].height or not self.temporary:
+            self._write()
+
+    def names(self) -> Iterator[str]:
+        total = len(self.temporary)
+        if total == 1:
+            yield "samples.parquet"
+            return
+        for number in range(total):
+            yield f"samples-{number:05}-of-{total:05}.parquet"
+
+    def discard(self) -> None:
+        for path in self.temporary:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _pack(self) -> None:
+        schema = dict.fromkeys(COLUMNS, pl.String)
+        self._parts.append(pl.DataFrame(self._buffer, schema=schema, orient="row"))
+        self._buffer = []
+
+    def _write(self) -> None:
+        path = self._folder / f".samples-{len(self.temporary):05}-{os.getpid()}.tmp"
+        self.temporary.append(path)
+        shard = pl.concat(self._parts)
+        self._parts = []
+        shard.write_parquet(path, row_group_size=_ROW_GROUP_ROWS)
+
+
+def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Policy) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        (folder / DATASET_FILE).unlink()
+    for old in [*folder.glob("samples*.parquet"), folder / POLICY_FILE]:
+        with contextlib.suppress(FileNotFoundError):
+            old.unlink()
+    for temporary, name in zip(shards.temporary, info.files, strict=True):
+        _sync(temporary)
+        temporary.replace(folder / name)
+    if policy.hash != default_policy().hash:
+        _write_text(folder / POLICY_FILE, policy.text)
+    _write_text(folder / _README, _readme(info))
+    # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
+    tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
+    _write_text(
+        folder / DATASET_FILE, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    _sync(temporary)
+    temporary.replace(path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _readme(info: DatasetInfo) -> str:
+    # The front matter makes Hugging Face `datasets` read the samples, not the images folder.
+    return "\n".join(
+        [
+            "---",
+            "configs:",
+            "- config_name: default",
+            "  data_files:",
+            "  - split: test",
+            "    path: samples*.parquet",
+            "---",
+            "",
+            f"# {info.name}",
+            "",
+            *([info.description, ""] if info.description else []),
+            f"Version {info.version}. Licence: {info.licence}. Source: {info.source}.",
+            "",
+            f"{info.counts['samples']} samples, {info.counts['images']} images; graded by the "
+            f"policy {info.policy.name} {info.policy.version}.",
+            "",
+            "`samples*.parquet` holds the samples, `images/ab/<sha256>.<ext>` the images by the",
+            "SHA-256 of their bytes, `dataset.yaml` the description. Open it with `vlsu.load`,",
+            "polars, DuckDB or Hugging Face `datasets`.",
+            *(["", f"Cite: {info.citation}"] if info.citation else []),
+            "",
+        ]
+    )
+
+
+def _copy_image(sha256: str, source: ImageStore, target: ImageStore) -> None:
+    if target.path(sha256) is not None:
+        return
+    found = source.path(sha256)
+    if found is None:
+        return  # a dataset may lack images; vlsu data check counts them
+    copy = target.folder / sha256[:2] / found.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    temporary = copy.with_name(f".{copy.name}-{os.getpid()}.tmp")
+    shutil.copyfile(found, temporary)
+    temporary.replace(copy)
