@@ -1,0 +1,157 @@
+"""Build the bundled dataset from `samples.csv` and `images/`.
+
+    python datasets/vlsu-mini/build.py [FOLDER]
+
+The sources are checked first: one mistake and nothing is written. The same sources give the same
+files, byte for byte, with the same version of polars.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlsu.data import Dataset, ImageStore, Sample, write_dataset
+from vlsu.policy import Pattern, Severity
+
+HERE = Path(__file__).parent
+BUNDLED = HERE.parents[1] / "src" / "vlsu" / "bundled" / "vlsu-mini"
+NAME = "vlsu-mini"
+VERSION = "1.0.0"
+LICENCE = "Texts, grades and rendered images: Apache-2.0. Other images: NOTICE.md"
+CITATION = "vlsu-mini, the demonstration set of the vlsu toolkit"
+SOURCE = "datasets/vlsu-mini in the vlsu repository"
+DESCRIPTION = (
+    "A small set of image-text pairs over all 17 patterns and 15 categories, for demonstration and "
+    "tests. The grades are the authors' own, not a consensus of graders, and most images are "
+    "drawings or rendered text: do not rank models by it."
+)
+MAX_TEXT = 300
+
+
+class SourceError(ValueError):
+    """A mistake in the sources; the message names the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One row of `samples.csv`; an absent category is the empty string."""
+
+    id: str
+    text: str
+    language: str
+    image: str
+    image_grade: str
+    text_grade: str
+    joint_grade: str
+    image_category: str
+    text_category: str
+    joint_category: str
+    group: str
+    reason: str
+
+    @property
+    def pattern(self) -> Pattern:
+        """The pattern of the three grades."""
+        return Pattern(
+            Severity.parse(self.image_grade),
+            Severity.parse(self.text_grade),
+            Severity.parse(self.joint_grade),
+        )
+
+
+def read_sources(file: Path = HERE / "samples.csv") -> list[Source]:
+    """Read `samples.csv` as it is."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        return [Source(**row) for row in csv.DictReader(rows)]
+
+
+def check(sources: list[Source], images: Path = HERE / "images") -> None:
+    """Check what must hold for every row and between rows.
+
+    Raises:
+        SourceError: At the first row that breaks a rule.
+    """
+    graded: dict[tuple[str, str], tuple[str, str]] = {}
+    ids: set[str] = set()
+    for row in sources:
+        if row.id in ids:
+            raise SourceError(f"{row.id}: the id occurs twice")
+        ids.add(row.id)
+        if not (images / row.image).is_file():
+            raise SourceError(f"{row.id}: images/{row.image} is missing")
+        if not row.pattern.listed:
+            raise SourceError(f"{row.id}: {row.pattern} is not one of the 17 patterns")
+        if not row.text or len(row.text) > MAX_TEXT or "\n" in row.text:
+            raise SourceError(f"{row.id}: the text must be one line of 1 to {MAX_TEXT} characters")
+        if not row.reason or "\n" in row.reason or not row.group or not row.language:
+            raise SourceError(f"{row.id}: give a one-line reason, a group and a language")
+        alone = {
+            ("image", row.image): (row.image_grade, row.image_category),
+            ("text", row.text): (row.text_grade, row.text_category),
+        }
+        for (modality, what), grade in alone.items():
+            # Each modality is graded as if the other did not exist, so the grade follows it around.
+            if graded.setdefault((modality, what), grade) != grade:
+                raise SourceError(f"{row.id}: {modality} {what!r} has another grade elsewhere")
+        for severity, category in (*alone.values(), (row.joint_grade, row.joint_category)):
+            if (severity == "safe") != (category == ""):
+                raise SourceError(f"{row.id}: a category goes with borderline and unsafe only")
+    unused = {path.name for path in images.iterdir()} - {row.image for row in sources}
+    if unused:
+        raise SourceError(f"no sample uses {', '.join(sorted(unused))}; remove it")
+
+
+def samples(sources: list[Source], store: ImageStore) -> Iterator[Sample]:
+    """Put each image into `store` and yield the samples that refer to it."""
+    for row in sources:
+        yield Sample(
+            id=row.id,
+            text=row.text,
+            language=row.language,
+            image_sha256=store.add(HERE / "images" / row.image),
+            image_grade=Severity.parse(row.image_grade),
+            text_grade=Severity.parse(row.text_grade),
+            joint_grade=Severity.parse(row.joint_grade),
+            image_category=row.image_category or None,
+            text_category=row.text_category or None,
+            joint_category=row.joint_category or None,
+            group=row.group,
+            metadata={"reason": row.reason},
+        )
+
+
+def build(out: Path) -> Dataset:
+    """Check the sources and write the dataset folder afresh."""
+    sources = read_sources()
+    check(sources)
+    if (out / "dataset.yaml").exists():
+        shutil.rmtree(out)  # else images that no sample uses any more would stay
+    dataset = write_dataset(
+        out,
+        samples(sources, ImageStore(out)),
+        name=NAME,
+        version=VERSION,
+        licence=LICENCE,
+        citation=CITATION,
+        source=SOURCE,
+        description=DESCRIPTION,
+    )
+    shutil.copyfile(HERE / "NOTICE-images.md", out / "NOTICE.md")  # attribution travels with them
+    return dataset
+
+
+def main() -> None:
+    """Build into the folder named on the command line, or into the package."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("out", type=Path, nargs="?", default=BUNDLED, help="dataset folder")
+    dataset = build(parser.parse_args().out)
+    print(f"{dataset.path}: {dict(dataset.info.counts)}, {dataset.info.content_hash}")
+
+
+if __name__ == "__main__":
+    main()
