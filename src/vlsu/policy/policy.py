@@ -79,6 +79,10 @@ class Policy:
         """Identifiers in the policy's order."""
         return tuple(c.id for c in self.categories)
 
+    def to_dict(self) -> dict[str, object]:
+        """The policy's content as it stands in its file, with its hash."""
+        return {**yaml.safe_load(self.text), "hash": self.hash}
+
     def category(self, id_: str) -> Category:
         """The category of that identifier.
 
@@ -86,7 +90,7 @@ class Policy:
             PolicyError: The policy has no such category.
         """
         for category in self.categories:
-            if category.id == id_:
+            if category.id.lower() == id_.lower():
                 return category
         raise PolicyError(
             f"policy {self.name!r} has no category {id_!r}; it has {', '.join(self.category_ids)}"

@@ -1,7 +1,7 @@
 """A request's key: a hash of all that could change the answer.
 
-Model and parameters, the messages as rendered, and the images by the SHA-256 of their bytes. Resume,
-cache and audit all rest on it.
+Model and parameters, the messages as rendered, and the images by the SHA-256 of their bytes.
+Resume, cache and audit all rest on it.
 """
 
 from __future__ import annotations

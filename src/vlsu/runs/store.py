@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw
@@ -198,7 +199,7 @@ class ResponseStore:
             for key, status, body, latency_s, attempts in rows
         }
 
-    def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         try:
             for start in range(0, len(keys), _LOOKUP):
                 part = keys[start : start + _LOOKUP]

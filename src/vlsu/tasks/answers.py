@@ -40,7 +40,7 @@ _THINKING_END = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
 _THINKING_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
 _STATED = re.compile(
     r"(?:(?:my |the |final |overall |joint )*"
-    r"(?:answer|severity|grade|rating|label|verdict|classification)\s*(?:is|:|=|-)\s*)?"
+    r"(?:answer|severity|grade|rating|label|verdict|classification)[*_]*\s*(?:is|:|=|-)[\s*_`\"']*)?"
     r"(safe|borderline|unsafe)",
     re.IGNORECASE,
 )

@@ -10,7 +10,11 @@ from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["Ask", "Judgment", "Task"]
+__all__ = ["ANSWER_CHARACTERS", "Ask", "Judgment", "Task"]
+
+
+#: Of an answer's text, this much is kept beside its judgment; the whole is in the store.
+ANSWER_CHARACTERS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Judgment:
         expected_category: The gold category identifier of this modality.
         category: The predicted category identifier, where one was given.
         p_unsafe: Probability of unsafe in [0, 1], where the model gives one.
+        answer: The model's words, cut to `ANSWER_CHARACTERS`; `None` where none came.
     """
 
     sample_id: str
@@ -43,6 +48,7 @@ class Judgment:
     expected_category: str | None
     category: str | None
     p_unsafe: float | None
+    answer: str | None
     input_tokens: int | None
     output_tokens: int | None
 

@@ -1,0 +1,108 @@
+"""``vlsu models``, ``vlsu prompts``, ``vlsu policy``: what there is to choose from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def list_models(json: AsJson = False) -> None:
+    """List the providers a model's SPEC may begin with."""
+    from vlsu.cli.output import print_json, print_table
+    from vlsu.models import about_providers
+
+    about = about_providers()
+    if json:
+        print_json([{"provider": name, "about": text} for name, text in about.items()])
+    else:
+        print_table("Models", ("provider", "about"), list(about.items()))
+
+
+def show_prompts(
+    name: Annotated[str | None, typer.Argument(help="Print this prompt's template.")] = None,
+    rendered: Annotated[
+        bool, typer.Option("--rendered", help="With the policy rendered in.")
+    ] = False,
+    policy: Annotated[Path | None, typer.Option(help="A policy file.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List the prompts, or print one, to start a prompt of one's own from."""
+    from vlsu.cli.output import print_json, print_table
+    from vlsu.policy import MODALITIES, default_policy, load_policy
+    from vlsu.tasks import PROMPTS, load_prompt, prompt_source
+
+    chosen = load_policy(policy) if policy else default_policy()
+    if name is None:
+        prompts = [load_prompt(each, chosen) for each in PROMPTS]
+        rows = [(p.name, p.hash[:12], len(p.system)) for p in prompts]
+        if json:
+            print_json([{"name": p.name, "hash": p.hash} for p in prompts])
+        else:
+            print_table("Prompts", ("name", "hash", "characters of the system part"), rows)
+        return
+    prompt = load_prompt(name, chosen)
+    if json:
+        parts = {part: prompt.user(part, "{text}") for part in MODALITIES}
+        print_json({"name": prompt.name, "hash": prompt.hash, "system": prompt.system, **parts})
+    elif rendered:
+        for part, words in [
+            ("system", prompt.system),
+            *((m, prompt.user(m, "{text}")) for m in MODALITIES),
+        ]:
+            typer.echo(f"--- {part} ---\n{words}\n")
+    else:
+        typer.echo(prompt_source(name))
+
+
+def show_policy(
+    file: Annotated[
+        Path | None, typer.Argument(help="Check and show this policy file instead.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Show one category in full, such as C9.")
+    ] = None,
+    yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the policy's file, to start one's own from.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Show a policy, the default one or a file; a file that is not a policy is refused."""
+    from vlsu.cli.output import print_json, print_table, say
+    from vlsu.policy import default_policy, load_policy
+
+    policy = load_policy(file) if file else default_policy()
+    if yaml:
+        typer.echo(policy.text, nl=False)
+        return
+    if json:
+        print_json(policy.to_dict())
+        return
+    if category:
+        chosen = policy.category(category)
+        rows = [
+            (severity.label, modality, getattr(seen, modality))
+            for severity, seen in chosen.severities.items()
+            for modality in ("image", "text")
+        ]
+        print_table(chosen.title, ("severity", "of", "what it is"), rows, chosen.description)
+        return
+    systems = sorted({system for c in policy.categories for system in c.codes})
+    print_table(
+        f"{policy.name} {policy.version} ({policy.language})",
+        ("id", "category", *systems),
+        [
+            (c.id, c.name, *(", ".join(c.codes.get(system, ())) for system in systems))
+            for c in policy.categories
+        ],
+        policy.description,
+    )
+    print_table(
+        "Severities",
+        ("severity", "meaning", "expected response"),
+        [(s.label, policy.severities[s], policy.responses[s]) for s in policy.severities],
+    )
+    say(f"policy: valid, {len(policy.categories)} categories, hash {policy.hash[:12]}")

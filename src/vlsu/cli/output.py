@@ -1,0 +1,121 @@
+"""What commands print: tables for people, JSON for programs, progress for the patient."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from vlsu.models.base import Outcome
+
+__all__ = ["RunProgress", "print_json", "print_table", "say"]
+
+#: Width of tables that do not go to a terminal, in characters.
+WIDTH = 120
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, highlight=False, width=None if stream.isatty() else WIDTH, soft_wrap=False
+    )
+
+
+def say(line: str) -> None:
+    """One line for the reader, on standard error, so that standard output stays data."""
+    print(line, file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
+) -> None:
+    """A table on standard output; its cells are text, never markup."""
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        caption=escape(note) or None,
+        caption_justify="left",
+        header_style="bold",
+        title_style="bold",
+    )
+    for n, column in enumerate(columns):
+        table.add_column(escape(column), overflow="fold", justify="left" if n == 0 else "right")
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    _console().print(table)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+class RunProgress:
+    """A bar with rate, outcomes and time left, on standard error."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[outcomes]}"),
+            console=_console(stderr=True),
+            refresh_per_second=4,
+        )
+        self._task = self._bar.add_task("asking", total=None, outcomes="")
+        self._outcomes: Counter[str] = Counter()
+
+    def begin(self, total: int) -> None:
+        """Show how many requests the run needs."""
+        self._bar.update(self._task, total=total)
+
+    def stored(self, count: int) -> None:
+        """Count what was found in the store."""
+        self._outcomes["stored before"] += count
+        self._show(count)
+
+    def answered(self, outcome: Outcome) -> None:
+        """Count one more settled request."""
+        self._outcomes[outcome.value] += 1
+        self._show(1)
+
+    def retried(self, kind: str) -> None:
+        """Count an attempt that is made again."""
+        self._outcomes[f"{kind} retries"] += 1
+        self._show(0)
+
+    def _show(self, advance: int) -> None:
+        shown = ", ".join(f"{n} {name}" for name, n in self._outcomes.items() if n)
+        self._bar.update(self._task, advance=advance, outcomes=shown)
+
+    @contextmanager
+    def shown(self) -> Iterator[RunProgress]:
+        """Show the bar while the block runs."""
+        with self._bar:
+            yield self

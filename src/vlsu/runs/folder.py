@@ -1,0 +1,127 @@
+"""The run folder: its files, its lock, and the record of what was run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlsu.errors import RunError
+
+__all__ = ["RunFolder", "write_atomically"]
+
+#: What a run may not change between two starts: part of the record -> words for it.
+_FIXED = {
+    ("task",): "task",
+    ("model", "identity"): "model or parameters",
+    ("dataset", "content_hash"): "dataset",
+    ("prompt", "hash"): "prompt",
+    ("policy", "hash"): "policy",
+}
+
+
+class RunFolder:
+    """Paths and record of a run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.record_file = self.path / "run.yaml"
+        self.responses_file = self.path / "responses.sqlite"
+        self.judgments_file = self.path / "judgments.parquet"
+        self.metrics_file = self.path / "metrics.json"
+
+    def record(self) -> dict[str, Any]:
+        """The content of ``run.yaml``.
+
+        Raises:
+            RunError: There is no run here, or its record is damaged.
+        """
+        try:
+            record = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"
+            ) from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RunError(f"{self.record_file}: cannot be read ({type(error).__name__})") from None
+        if not isinstance(record, dict):
+            raise RunError(f"{self.record_file}: not a run's record")
+        return record
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace ``run.yaml`` whole."""
+        text = yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True)
+        write_atomically(self.record_file, text.encode())
+
+    def check_same(self, record: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run that was started with other settings.
+
+        Raises:
+            RunError: Task, model, dataset, prompt or policy differ from what lies here.
+        """
+        if not self.record_file.exists():
+            return
+        before = self.record()
+        for path, words in _FIXED.items():
+            if _at(before, path) != _at(record, path):
+                raise RunError(
+                    f"{self.path}: holds a run with another {words}; choose another --out"
+                )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep other processes from writing to it.
+
+        Raises:
+            RunError: It cannot be made or written, or another process has it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror}); choose another --out"
+            ) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                raise RunError(
+                    f"{self.path}: process {pid or '?'} is running here; wait for it or stop it"
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:
+    value: Any = tree
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file whole: readers see the old content or the new, never a part.
+
+    Raises:
+        RunError: It cannot be written; the old content stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written ({error.strerror})") from None

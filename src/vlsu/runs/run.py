@@ -1,0 +1,113 @@
+"""A run that lies in a folder, to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from vlsu.data import Dataset, load
+from vlsu.errors import RunError
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.store import ResponseStore, Stored
+
+__all__ = ["Run", "load_run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One task, one model, one dataset, one prompt.
+
+    Attributes:
+        path: The run folder.
+        record: The content of ``run.yaml``.
+    """
+
+    path: Path
+    record: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every request was asked; errors may remain among the outcomes."""
+        return bool(self.record.get("status") == "finished")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``.
+
+        Raises:
+            RunError: The run is not finished, or the file is damaged.
+        """
+        file = RunFolder(self.path).metrics_file
+        try:
+            metrics = orjson.loads(file.read_bytes())
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: not finished; run the same vlsu run command again to go on"
+            ) from None
+        except (OSError, orjson.JSONDecodeError):
+            raise RunError(f"{file}: cannot be read; run the same command again") from None
+        if not isinstance(metrics, dict):
+            raise RunError(f"{file}: not a run's metrics; run the same command again")
+        return metrics
+
+    @cached_property
+    def judgments(self) -> pl.DataFrame:
+        """One row a sample and modality; see ``JUDGMENTS`` for the columns.
+
+        Raises:
+            RunError: The run is not finished, or the file is damaged.
+        """
+        file = RunFolder(self.path).judgments_file
+        try:
+            return pl.read_parquet(file)
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: not finished; run the same vlsu run command again to go on"
+            ) from None
+        except (OSError, pl.exceptions.PolarsError):
+            raise RunError(f"{file}: cannot be read; run the same command again") from None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset it was run on, if it still lies where it did.
+
+        Raises:
+            DataError: It does not.
+            RunError: It was changed since.
+        """
+        about = self.record["dataset"]
+        dataset = load(about["path"])
+        if dataset.info.content_hash != about["content_hash"]:
+            raise RunError(f"{about['path']}: changed since {self.path} was run; run again")
+        return dataset
+
+    def answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """The model's words under these request keys, where it said any."""
+        wanted = self.judgments.filter(
+            pl.col("request_key").is_in(list(keys)) & pl.col("answer").is_not_null()
+        )
+        return dict(wanted.select("request_key", "answer").iter_rows())
+
+    def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """The raw responses of these request keys, as far as they are stored."""
+        store = ResponseStore(RunFolder(self.path).responses_file, read_only=True)
+        try:
+            return store.responses(keys)
+        finally:
+            store.close()
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunError: There is no run there.
+    """
+    folder = RunFolder(path)
+    return Run(folder.path, folder.record())

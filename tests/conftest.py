@@ -1,0 +1,149 @@
+"""Shared fixtures: small datasets and a real chat-completions server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from vlsu.data import Dataset, ImageStore, Sample, write_dataset
+from vlsu.policy import Severity, default_policy
+
+
+def png(color: tuple[int, int, int], size: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_dataset(folder: Path, samples: int = 12, images: int = 4) -> Dataset:
+    """Samples over every pattern in turn; the images and every third text are shared."""
+    store = ImageStore(folder)
+    hashes = [store.add(png((n * 20, 0, 0))) for n in range(images)]
+    levels = list(Severity)
+    rows = [
+        Sample(
+            id=f"s{n}",
+            text=f"text {n - n % 3}",
+            language="en",
+            image_sha256=hashes[n % images],
+            image_grade=levels[n % 3],
+            text_grade=levels[n // 3 % 3],
+            joint_grade=levels[n // 2 % 3],
+            joint_category="C9" if n // 2 % 3 else None,
+        )
+        for n in range(samples)
+    ]
+    return write_dataset(
+        folder,
+        rows,
+        name="tiny",
+        version="1",
+        licence="CC0-1.0",
+        citation="",
+        source="tests",
+        policy=default_policy(),
+    )
+
+
+@pytest.fixture()
+def dataset(tmp_path: Path) -> Dataset:
+    return make_dataset(tmp_path / "dataset")
+
+
+def completion(content: str | None, finish: str = "stop", **message: Any) -> dict[str, Any]:
+    """The body of a chat completion, as the API reference documents it."""
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "mock",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content, **message},
+                "finish_reason": finish,
+                "logprobs": None,
+            }
+        ],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+    }
+
+
+@dataclass
+class ChatServer:
+    """A chat-completions server on loopback; `respond` decides each answer.
+
+    `respond` gets the request's JSON and the count of requests so far, and returns a dictionary
+    (sent as JSON with status 200) or an `aiohttp.web.Response`.
+    """
+
+    respond: Callable[[dict[str, Any], int], Any]
+    delay: float = 0.0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    base_url: str = ""
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.requests.append(body)
+        self.headers.append(dict(request.headers))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.delay)
+            answer = self.respond(body, len(self.requests))
+        finally:
+            self.in_flight -= 1
+        return web.json_response(answer) if isinstance(answer, dict) else answer
+
+
+@pytest.fixture()
+def chat_server() -> Iterator[Callable[..., ChatServer]]:
+    """Starts chat servers, each on a free port, and stops them after the test."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    runners: list[web.AppRunner] = []
+
+    async def serve(server: ChatServer) -> None:
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_post("/v1/chat/completions", server.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        runners.append(runner)
+        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+
+    def start(respond: Callable[[dict[str, Any], int], Any], delay: float = 0.0) -> ChatServer:
+        server = ChatServer(respond, delay)
+        asyncio.run_coroutine_threadsafe(serve(server), loop).result(10)
+        return server
+
+    yield start
+
+    async def stop() -> None:
+        for runner in runners:
+            await runner.cleanup()
+
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def grade(severity: str, category: str | None = None) -> dict[str, Any]:
+    """A completion that answers as asked."""
+    return completion(json.dumps({"severity": severity, "category": category}))
