@@ -1,1 +1,5 @@
 """Metrics, intervals, attribution, agreement: frames in, numbers out."""
+
+from vlsu.analysis.understanding import understanding_metrics
+
+__all__ = ["understanding_metrics"]

@@ -1,0 +1,201 @@
+"""Each kind of metric with its interval: proportions, F1 and its means, kappa.
+
+Which interval, and why:
+
+- Proportions (accuracy, precision, recall, shares): Wilson, on the effective size with groups.
+- F1 of one class is a proportion in disguise: F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), so
+  Wilson's bounds of J, mapped, are bounds of F1.
+- Mean F1s and kappa: percentile bootstrap. It is too short when the counts are thin: all right
+  gives the interval [1, 1]. With fewer than `THIN` hits or misses in a class (agreements or
+  disagreements for kappa) each end is therefore the wider of the bootstrap's and of one built from
+  Wilson's: MOVER over the class F1s, and Wilson's bounds of the observed agreement with chance
+  agreement taken as fixed (the assumption of Cohen's 1960 standard error).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
+from vlsu.analysis.classification import class_f1, macro_f1, weighted_f1
+from vlsu.analysis.intervals import UNDEFINED, UNKNOWN, Rate, combine, percentiles, wilson
+from vlsu.analysis.kappa import chance_agreement, cohen_kappa
+from vlsu.analysis.resampling import Resampler
+
+__all__ = ["METHODS", "THIN", "Confusion", "Estimator"]
+
+#: Fewer (effective) hits or misses than this and the percentile bootstrap is not trusted alone.
+THIN = 20
+
+#: Interval method by kind of metric, for the record.
+METHODS = {
+    "proportion": "Wilson; with groups on the effective sample size n / design effect",
+    "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J)",
+    "f1_macro, f1_weighted": "percentile bootstrap; the wider of it and MOVER on Wilson if thin",
+    "kappa": "percentile bootstrap; the wider of it and Wilson on the agreement if thin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Gold against prediction, over the cells.
+
+    Attributes:
+        column: Entry of the 3 x 4 confusion, gold * 4 + prediction (3 for a failed outcome), or -1
+            for cells outside; shape ``(C,)``.
+    """
+
+    column: IntArray
+
+    @property
+    def inside(self) -> BoolArray:
+        """Cells that count; shape ``(C,)``."""
+        return self.column >= 0
+
+    def gold(self, *severities: int) -> BoolArray:
+        """Cells whose gold grade is one of these; shape ``(C,)``."""
+        return self.inside & np.isin(self.column // 4, severities)
+
+    def predicted(self, *severities: int) -> BoolArray:
+        """Cells whose prediction is one of these; shape ``(C,)``."""
+        return self.inside & np.isin(self.column % 4, severities)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """Values and intervals of metrics over cells.
+
+    Attributes:
+        widened: Names of the metrics whose bootstrap interval was too thin to stand alone; grows
+            as metrics are estimated.
+    """
+
+    resampler: Resampler
+    widened: list[str] = field(default_factory=list)
+
+    def size(self, among: BoolArray) -> int:
+        """Samples in these cells."""
+        return int(self.resampler.cells.count[among].sum())
+
+    def proportion(self, hits: BoolArray, among: BoolArray, *, empty: Rate = UNDEFINED) -> Rate:
+        """Share of samples in `among` that are also in `hits`; `empty` where there are none."""
+        return Rate.within(*self._share(hits & among, among)) if among.any() else empty
+
+    def f1(self, confusion: Confusion, *positive: int) -> Rate:
+        """F1 of one or more severities taken together as the positive class.
+
+        Undefined over no samples; otherwise 0, with the interval [0, 1], if the class has neither
+        gold nor predicted samples.
+        """
+        if not confusion.inside.any():
+            return UNDEFINED
+        hits, among = _overlap(confusion, *positive)
+        if not among.any():
+            return UNKNOWN
+        return Rate.within(*(2 * j / (1 + j) for j in self._share(hits, among)))
+
+    def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
+        """Means of the F1s of the three severities.
+
+        Args:
+            confusion: Gold against prediction.
+            prefix: Where the metrics stand in `metrics.json`, such as ``"joint"``.
+            means: ``"f1_macro"`` (all severities alike, those that do not occur too) or
+                ``"f1_weighted"`` (by gold support).
+        """
+        if not confusion.inside.any():
+            return dict.fromkeys(means, UNDEFINED)
+        observed = self.resampler.count(confusion.column, 12).reshape(3, 4)
+        drawn = self.resampler.draw(confusion.column, 12, f"{prefix}.f1").reshape(-1, 3, 4)
+        correlation = _correlation(class_f1(drawn))
+        classes = tuple(self._class_f1(confusion, severity) for severity in range(3))
+        thin = any(self._thin(*_overlap(confusion, severity)) for severity in range(3))
+        support = observed.sum(axis=-1)
+        rates = {}
+        for mean in means:
+            weights = np.full(3, 1 / 3) if mean == "f1_macro" else support / support.sum()
+            score = macro_f1 if mean == "f1_macro" else weighted_f1
+            rates[mean] = self._bootstrapped(
+                f"{prefix}.{mean}",
+                float(score(observed)),
+                score(drawn),
+                thin=thin,
+                closed=combine(weights, classes, correlation),
+            )
+        return rates
+
+    def kappa(self, column: IntArray, name: str) -> Rate:
+        """Cohen's kappa of two predictions.
+
+        Undefined over no samples, and where both raters use one and the same class only.
+
+        Args:
+            column: Entry of the 3 x 3 table, first * 3 + second, or -1 for cells outside; ``(C,)``.
+            name: Where the metric stands in `metrics.json`.
+        """
+        inside = column >= 0
+        table = self.resampler.count(column, 9).reshape(3, 3)
+        value = float(cohen_kappa(table))
+        if np.isnan(value):
+            return UNDEFINED
+        agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
+        room = 1 - float(chance_agreement(table))
+        _, low, high = self._share(agreed, inside)
+        return self._bootstrapped(
+            name,
+            value,
+            cohen_kappa(self.resampler.draw(column, 9, name).reshape(-1, 3, 3)),
+            thin=self._thin(agreed, inside),
+            closed=(max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room),
+        )
+
+    def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
+        """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
+        share = self.size(hits) / self.size(among)
+        return share, *wilson(share, self.resampler.effective_size(hits, among))
+
+    def _class_f1(self, confusion: Confusion, severity: int) -> Rate:
+        """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
+        _, occurs = _overlap(confusion, severity)
+        return self.f1(confusion, severity) if occurs.any() else Rate(0.0, 0.0, 0.0)
+
+    def _thin(self, hits: BoolArray, among: BoolArray) -> bool:
+        """Whether there are hits or misses, but too few of one for the bootstrap alone."""
+        n = self.size(among)
+        if not n:
+            return False
+        fewer = min(self.size(hits), n - self.size(hits))
+        return fewer * self.resampler.effective_size(hits, among) / n < THIN
+
+    def _bootstrapped(
+        self,
+        name: str,
+        value: float,
+        replicates: FloatArray,
+        *,
+        thin: bool,
+        closed: tuple[float, float],
+    ) -> Rate:
+        drawn = percentiles(replicates) or closed
+        if thin:
+            self.widened.append(name)
+            drawn = min(drawn[0], closed[0]), max(drawn[1], closed[1])
+        return Rate.within(value, *drawn)
+
+
+def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:
+    """Cells gold and predicted positive, and cells gold or predicted positive."""
+    gold, predicted = confusion.gold(*positive), confusion.predicted(*positive)
+    return gold & predicted, gold | predicted
+
+
+def _correlation(replicates: FloatArray) -> FloatArray:
+    """Correlation of the columns; 1, the cautious choice, where one of them does not vary."""
+    centred = replicates - replicates.mean(axis=0)
+    spread = np.sqrt((centred**2).mean(axis=0))
+    scale = np.outer(spread, spread)
+    correlation = np.ones_like(scale)
+    np.divide(centred.T @ centred / len(replicates), scale, out=correlation, where=scale > 0)
+    return correlation
