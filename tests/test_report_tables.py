@@ -1,0 +1,87 @@
+"""The tables that page, Markdown, LaTeX and terminal share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vlsu.policy import MODALITIES
+from vlsu.report.tables import ABSENT, Table, comparison_table, format_rate, run_tables
+from vlsu.runs import Run
+
+from .conftest import make_dataset
+from .report_runs import scripted_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return scripted_run("vlsu-mini", tmp_path_factory.mktemp("run") / "run")
+
+
+def tables_of(run: Run) -> dict[str, Table]:
+    return {table.name: table for table in run_tables(run)}
+
+
+def test_a_rate_is_shown_with_its_interval() -> None:
+    assert format_rate({"value": 0.6249, "low": 0.5, "high": 1.0}) == "0.62 [0.50, 1.00]"
+
+
+def test_a_rate_of_nothing_is_not_shown_as_zero() -> None:
+    assert format_rate({"value": None, "low": None, "high": None}) == ABSENT
+
+
+def test_every_row_of_every_table_has_a_cell_for_each_column(run: Run) -> None:
+    for table in run_tables(run):
+        assert {len(row) for row in table.rows} <= {len(table.columns)}, table.name
+        assert all(isinstance(cell, str) for row in table.rows for cell in row)
+
+
+def test_numbers_are_those_of_the_metrics(run: Run) -> None:
+    tables, metrics = tables_of(run), run.metrics
+    accuracy = metrics["joint"]["accuracy"]
+    shown = tables["headline"].rows[0]
+    assert shown == ("accuracy", format_rate(accuracy), str(metrics["joint"]["n"]))
+    families = {row[0]: row[2] for row in tables["families"].rows}
+    assert families == {name: str(f["n"]) for name, f in metrics["families"].items()}
+    assert len(tables["patterns"].rows) == 17
+    assert tables["modalities"].rows[2][0] == "joint"
+    assert (
+        sum(int(row[2]) for row in tables["attribution"].rows)
+        == (metrics["attribution"]["joint_errors"])
+    )
+    confusion = tables["confusion_joint"].rows
+    assert sum(int(cell) for row in confusion for cell in row[1:]) == metrics["joint"]["n"]
+    assert tables["outcomes"].rows[0][0] == "image"
+
+
+def test_categories_carry_their_names(run: Run) -> None:
+    names = [row[0] for row in tables_of(run)["categories"].rows]
+    assert names[8] == "C9: Interpersonal Violence"
+
+
+def test_a_pattern_beyond_the_17_is_shown_and_remarked(tmp_path: Path) -> None:
+    run = scripted_run(make_dataset(tmp_path / "data", samples=27), tmp_path / "run")
+    table = tables_of(run)["patterns"]
+    assert table.columns[-1] == "remark"
+    remarks = {row[0]: row[-1] for row in table.rows}
+    assert remarks["U-S-S"] == "not one of the 17"
+
+
+def test_a_run_of_one_modality_says_what_was_left_out(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    run = scripted_run(dataset, tmp_path / "run", modalities=["image"], limit=5)
+    tables = tables_of(run)
+    assert tables["headline"].rows[0][1] == ABSENT
+    assert [row[0] for row in tables["modalities"].rows] == list(MODALITIES)
+    assert tables["not_asked"].rows == (
+        ("text", "left out of the run", "5"),
+        ("joint", "left out of the run", "5"),
+    )
+
+
+def test_runs_side_by_side_have_a_row_each(run: Run) -> None:
+    table = comparison_table([run, run])
+    assert len(table.rows) == 2
+    assert table.rows[0][0] == "scripted/oracle"
+    assert format_rate(run.metrics["families"]["escalating"]["accuracy"]) in table.rows[0]
