@@ -11,7 +11,7 @@ import polars as pl
 import yaml
 
 from vlsu.data.images import ImageStore
-from vlsu.data.rows import COLUMNS, to_sample
+from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
 from vlsu.policy import Policy, default_policy, load_policy
@@ -105,12 +105,16 @@ class Dataset:
         Raises:
             DataError: A row cannot be read as a sample; the message names it.
         """
+        return map(to_sample, self.rows(batch))
+
+    def rows(self, batch: int = 8192) -> Iterator[Row]:
+        """Every row in order as it is in the files, read like `samples`."""
         for name in self.info.files:
             file = pl.scan_parquet(self.path / name).select(COLUMNS)
             start = 0
             while True:
                 rows = file.slice(start, batch).collect()
-                yield from map(to_sample, rows.iter_rows())
+                yield from rows.iter_rows()
                 if rows.height < batch:
                     break
                 start += batch

@@ -125,13 +125,18 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> None:
     """Make the folder ready to receive a dataset.
 
     Raises:
-        DataError: It holds a dataset and `overwrite` is false, or it is a file.
+        DataError: It holds a dataset and `overwrite` is false, it is a file, or it cannot be made.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another folder")
     if (folder / DATASET_FILE).exists() and not overwrite:
         raise DataError(f"{folder}: holds a dataset already; choose another folder or overwrite it")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from None
     for leftover in folder.glob(".samples-*.tmp"):  # of a writer that was killed
         leftover.unlink(missing_ok=True)
 
@@ -168,13 +173,13 @@ class _Tally:
     def counts(self) -> dict[str, int]:
         return {
             "samples": len(self._ids),
-            "images": len(np.unique(np.frombuffer(self._images, np.uint64))),
+            "images": len(np.unique(np.asarray(self._images))),
             "without_image": len(self._ids) - len(self._images),
             "without_text": self._without_text,
         }
 
     def repeated_id(self, files: list[Path]) -> str | None:
-        ids = np.frombuffer(self._ids, np.uint64)
+        ids = np.asarray(self._ids)
         if len(np.unique(ids)) == len(ids):
             return None
         twins = pl.scan_parquet(files).group_by("id").len().filter(pl.col("len") > 1)

@@ -1,0 +1,115 @@
+"""Which rows repeat another, and which share an image or a text: found in a few bytes a row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from vlsu.data.sample import Sample
+from vlsu.data.writer import hash64
+
+__all__ = ["GroupIndex", "IdIndex"]
+
+
+class IdIndex:
+    """Finds identifiers that occur more than once, in 16 bytes a row."""
+
+    def __init__(self) -> None:
+        self._ids = array("Q")
+        self._contents = array("Q")
+
+    def add(self, id_: str, content: int) -> None:
+        """Take in the next row.
+
+        Args:
+            id_: The identifier.
+            content: `hash64` of all that the row holds.
+        """
+        self._ids.append(hash64(id_))
+        self._contents.append(content)
+
+    def decide(self) -> dict[int, int]:
+        """Row number, from 0, -> what to do, for each row whose identifier came before.
+
+        0: the row repeats an earlier one whole; drop it. Else the row is another sample; the number
+        makes its identifier different: 2 for the second.
+        """
+        ids = np.asarray(self._ids)
+        decisions: dict[int, int] = {}
+        for run in _runs_of_equals(ids):
+            seen: set[int] = set()
+            for row in run:
+                content = self._contents[row]
+                if content in seen:
+                    decisions[row] = 0
+                    continue
+                seen.add(content)
+                if len(seen) > 1:
+                    decisions[row] = len(seen)
+        return decisions
+
+    def holds(self, id_: str) -> bool:
+        """Whether any row has that identifier."""
+        return bool(np.any(np.asarray(self._ids) == np.uint64(hash64(id_))))
+
+
+class GroupIndex:
+    """Finds the samples that share an image (by content or address) or a text, in 24 bytes a row.
+
+    Sharing is transitive: if A shares its image with B and B its text with C, all three are one
+    group, for none of them is independent of the others.
+    """
+
+    def __init__(self) -> None:
+        self._keys = array("Q")
+
+    def add(self, sample: Sample) -> None:
+        """Take in the next sample."""
+        for kind, value in (
+            ("image", sample.image_sha256),
+            ("url", sample.image_url),
+            ("text", sample.text),
+        ):
+            self._keys.append(hash64(f"{kind}\0{value}") if value else 0)
+
+    def firsts(self, dropped: set[int]) -> npt.NDArray[np.int64]:
+        """For each row the number of the first row of its group, or -1 if it shares nothing.
+
+        Args:
+            dropped: Rows that are not counted.
+        """
+        keys = np.asarray(self._keys).reshape(-1, 3).copy()
+        keys[sorted(dropped)] = 0
+        parent = np.arange(len(keys), dtype=np.int64)
+
+        def root(row: int) -> int:
+            while parent[row] != row:
+                parent[row] = parent[parent[row]]
+                row = int(parent[row])
+            return row
+
+        for run in _runs_of_equals(keys.ravel()):
+            for one, other in pairwise(run):
+                a, b = root(one // 3), root(other // 3)
+                parent[max(a, b)] = min(a, b)
+        roots = np.array([root(row) for row in range(len(keys))], dtype=np.int64)
+        sizes = np.bincount(roots, minlength=len(keys))
+        return np.where(sizes[roots] > 1, roots, -1)
+
+
+def _runs_of_equals(values: npt.NDArray[np.uint64]) -> Iterator[list[int]]:
+    """Positions of equal values other than 0, where there are at least two, each in order."""
+    if not len(values):
+        return
+    order = np.argsort(values, kind="stable")
+    ranked = values[order]
+    bounds = np.flatnonzero(np.diff(ranked)) + 1
+    starts = np.concatenate(([0], bounds))
+    ends = np.concatenate((bounds, [len(values)]))
+    runs = (ends - starts > 1) & (ranked[starts] != 0)
+    for start, end in zip(starts[runs], ends[runs], strict=True):
+        yield order[start:end].tolist()

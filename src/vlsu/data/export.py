@@ -1,0 +1,110 @@
+"""Parts of a dataset, and its samples in other files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import orjson
+
+from vlsu.data.dataset import Dataset
+from vlsu.data.rows import COLUMNS, Row
+from vlsu.data.writer import write_dataset
+from vlsu.errors import DataError, UsageError
+from vlsu.registry import did_you_mean
+
+__all__ = ["EXPORT_FORMATS", "export_dataset", "sample_dataset"]
+
+#: Formats `export_dataset` writes.
+EXPORT_FORMATS = ("csv", "jsonl", "parquet")
+
+_GRADES = ["image_grade", "text_grade", "joint_grade"]
+
+
+def sample_dataset(
+    dataset: Dataset, out: str | Path, *, n: int, seed: int = 0, overwrite: bool = False
+) -> Dataset:
+    """Draw a random sample, stratified by pattern, into a dataset of its own.
+
+    Each pattern keeps its share, to the nearest row (largest remainders); samples that lack a grade
+    are strata too. The draw depends on the seed and the samples' ids alone, on every machine.
+
+    Args:
+        dataset: To draw from.
+        out: The folder to write.
+        n: Samples to draw.
+        seed: Another seed, another draw.
+        overwrite: Replace a dataset that is in `out` already.
+
+    Raises:
+        UsageError: `n` is not between 1 and the size of the dataset.
+        DataError: `out` cannot be written.
+    """
+    if not 1 <= n <= len(dataset):
+        raise UsageError(f"n is {n}; the dataset has {len(dataset)} samples, choose 1 to that many")
+    strata: dict[tuple[str | None, ...], list[tuple[bytes, str]]] = {}
+    rows = dataset.frame().select("id", *_GRADES).collect()
+    for id_, *grades in rows.iter_rows():
+        rank = hashlib.sha256(f"{seed}\0{id_}".encode()).digest()
+        strata.setdefault(tuple(grades), []).append((rank, id_))
+    shares = {key: len(members) * n / len(dataset) for key, members in strata.items()}
+    sizes = {key: int(share) for key, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda key: (sizes[key] - shares[key], str(key)))
+    for key in by_remainder[: n - sum(sizes.values())]:
+        sizes[key] += 1
+    chosen = {id_ for key, members in strata.items() for _, id_ in sorted(members)[: sizes[key]]}
+    info = dataset.info
+    return write_dataset(
+        out,
+        (sample for sample in dataset.samples() if sample.id in chosen),
+        name=f"{info.name}-sample",
+        version=info.version,
+        licence=info.licence,
+        citation=info.citation,
+        source=info.source,
+        policy=dataset.policy,
+        images=dataset.images,
+        description=f"{n} of the {len(dataset)} samples of {info.name} {info.version} "
+        f"({info.content_hash}), stratified by pattern, seed {seed}. {info.description}".strip(),
+        overwrite=overwrite,
+    )
+
+
+def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
+    """Write the samples, without images, into one file; it appears whole or not at all.
+
+    CSV and Parquet hold the dataset's columns; a line of JSONL is an object of them, its metadata
+    an object too. The importer ``csv`` reads the CSV back.
+
+    Raises:
+        UsageError: No such format.
+        DataError: The file cannot be written.
+    """
+    if format not in EXPORT_FORMATS:
+        near = did_you_mean(format, list(EXPORT_FORMATS))
+        raise UsageError(f"--format {format}: no such format; {near}")
+    path = Path(out)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        if format == "jsonl":
+            with temporary.open("wb") as file:
+                file.writelines(map(_json_line, dataset.rows()))
+        elif format == "csv":
+            dataset.frame().select(COLUMNS).sink_csv(temporary)
+        else:
+            dataset.frame().select(COLUMNS).sink_parquet(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another place"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _json_line(row: Row) -> bytes:
+    tree: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
+    tree["metadata"] = orjson.loads(row[-1] or "{}")
+    return orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE)

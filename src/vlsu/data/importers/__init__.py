@@ -1,0 +1,29 @@
+"""Importers: readers of other people's files.
+
+An importer only parses: it turns a file into rows, each a sample with the names under which its
+image may be found. `vlsu.data.importing` looks for the images, the duplicates and the groups,
+counts what did not come through, and writes the dataset. An outside package adds an importer by the
+entry-point group ``vlsu.importers``.
+"""
+
+from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, Rejected, SourceRow
+from vlsu.registry import Registry
+
+__all__ = [
+    "ImportItem",
+    "ImportOptions",
+    "Importer",
+    "Note",
+    "Rejected",
+    "SourceRow",
+    "importers",
+]
+
+#: Every known importer by the name of its format.
+importers: Registry[Importer] = Registry(
+    "importer",
+    {
+        "csv": "vlsu.data.importers.csv:CSV",
+        "vlsu": "vlsu.data.importers.vlsu:VLSU",
+    },
+)

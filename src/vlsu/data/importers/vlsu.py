@@ -1,0 +1,88 @@
+"""The CSV that VLSU was released as (arXiv 2510.18214)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, SourceRow
+from vlsu.data.importers.csv import read_mapped
+from vlsu.data.importers.table import Table, normalise
+from vlsu.errors import DataError, UsageError
+from vlsu.policy import Policy
+
+__all__ = ["VLSU", "read_vlsu"]
+
+_FIELDS = {
+    "uuid": "id",
+    "web_path": "image_url",
+    "prompt": "text",
+    "image_grade": "image_grade",
+    "consensus_text_grade": "text_grade",
+    "consensus_combined_grade": "joint_grade",
+    "image_category": "image_category",
+    "text_category": "text_category",
+    "combined_category": "joint_category",
+}
+
+#: The row that is labelled wrongly in the release, and how: (category it has, category it is).
+_MISLABELLED = {"2aa9226c-201d-458d-9b2e-0aa36845c763": ("C14", "C15")}
+
+
+def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
+    """Read the released CSV: columns in any order and letter case, more columns into the metadata.
+
+    Raises:
+        UsageError: A map is given; this format has none.
+        DataError: A column is missing or there twice, or the file cannot be read as text.
+    """
+    if options.map:
+        raise UsageError("--map is for the importer 'csv'; the columns of 'vlsu' are known")
+    table = Table(path, _FIELDS.keys())
+    names = [normalise(column) for column in table.header]
+    for column in _FIELDS:
+        if names.count(column) == 1:
+            continue
+        problem = "is there twice; remove one" if column in names else "is missing"
+        raise DataError(
+            f"{path}: line {table.header_line}: column {column!r} {problem}; "
+            f"found: {', '.join(table.header)}; for other columns use the importer 'csv' with --map"
+        )
+    fields = {
+        column: _FIELDS[name]
+        for column, name in zip(table.header, names, strict=True)
+        if name in _FIELDS
+    }
+    return (
+        _correct(item, options.policy) if isinstance(item, SourceRow) else item
+        for item in read_mapped(table, fields, options)
+    )
+
+
+def _correct(row: SourceRow, policy: Policy) -> SourceRow:
+    known = _MISLABELLED.get(row.sample.id.lower())
+    if known is None:
+        return row
+    wrong, right = known
+    sample = row.sample
+    mended = replace(
+        sample,
+        image_category=right if sample.image_category == wrong else sample.image_category,
+        text_category=right if sample.text_category == wrong else sample.text_category,
+        joint_category=right if sample.joint_category == wrong else sample.joint_category,
+    )
+    if mended == sample or right not in policy.category_ids:
+        return row
+    kind = f"mislabelled upstream row corrected: {sample.id} {wrong} -> {right}"
+    return replace(row, sample=mended, notes=(*row.notes, Note(row.line, kind)))
+
+
+VLSU = Importer(
+    read_vlsu,
+    name="vlsu",
+    licence="CC-BY-NC-ND",
+    citation="Mapping the Limits of Joint Multimodal Understanding for AI Safety, arXiv:2510.18214",
+    description="VLSU, imported from its released CSV. For local use: its licence forbids "
+    "passing on rows or images.",
+)

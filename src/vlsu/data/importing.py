@@ -1,0 +1,310 @@
+"""Importing: every row of a source ends in the dataset or in a counted reason."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
+
+import orjson
+
+from vlsu.data.attach import ImageAttacher
+from vlsu.data.dataset import Dataset
+from vlsu.data.duplicates import GroupIndex, IdIndex
+from vlsu.data.image_folder import ImageFolder
+from vlsu.data.images import ImageStore
+from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, importers
+from vlsu.data.importers.record import quote
+from vlsu.data.rows import canonical, to_row, to_sample
+from vlsu.data.sample import Sample
+from vlsu.data.writer import hash64, prepare_folder, write_dataset
+from vlsu.errors import DataError
+from vlsu.policy import Policy, default_policy, load_policy
+
+__all__ = ["Example", "ImportReport", "Progress", "import_dataset"]
+
+#: Called with what is done and with the total, where that is known.
+Progress = Callable[[int, int | None], None]
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of the first occurrences of a reason or note; never a sample's text.
+
+    Attributes:
+        line: Of the source file, from 1; 0 for the file as a whole.
+    """
+
+    kind: str
+    line: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of every row.
+
+    ``rows_read == imported + sum(rejected.values())``.
+
+    Attributes:
+        rows_read: Rows the source holds; blank lines are none.
+        imported: Samples in the dataset.
+        rejected: Reason -> rows that are not in the dataset for it.
+        notes: Kind -> how often something was mended or is worth knowing.
+        examples: The first few of each reason and kind.
+    """
+
+    format: str
+    source: str
+    dataset: Dataset
+    rows_read: int
+    imported: int
+    rejected: Mapping[str, int]
+    notes: Mapping[str, int]
+    examples: tuple[Example, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain values, ready for JSON."""
+        return {
+            "format": self.format,
+            "source": self.source,
+            "out": str(self.dataset.path),
+            "rows_read": self.rows_read,
+            "imported": self.imported,
+            "rejected": dict(self.rejected),
+            "notes": dict(self.notes),
+            "examples": [asdict(example) for example in self.examples],
+            "counts": dict(self.dataset.info.counts),
+            "content_hash": self.dataset.info.content_hash,
+        }
+
+
+def import_dataset(
+    format: str,
+    src: str | Path,
+    out: str | Path,
+    *,
+    images: str | Path | None = None,
+    map: Mapping[str, str] | None = None,
+    strict: bool = False,
+    policy: Policy | str | Path | None = None,
+    name: str | None = None,
+    version: str = "1",
+    licence: str | None = None,
+    citation: str | None = None,
+    source: str | None = None,
+    description: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Make a dataset folder of somebody's file.
+
+    Args:
+        format: Name of an importer: ``"vlsu"``, ``"csv"`` or one of an outside package.
+        src: The file.
+        out: The dataset folder to write.
+        images: A folder to look for the images in.
+        map: Column of the file -> field of the dataset, where the importer takes one.
+        strict: Make every rejected row, and every note that is a problem, an error.
+        policy: Of the categories, or its file; the default policy if `None`.
+        name: Of the dataset; so `version`, `licence`, `citation`, `source` and `description`. What
+            is not given comes from the importer or from the file's name.
+        version: Of the dataset.
+        licence: Of the dataset.
+        citation: How to cite it.
+        source: Where it came from.
+        description: What it is.
+        overwrite: Replace a dataset that is in `out` already.
+        progress: Called with the rows read so far.
+
+    Raises:
+        UsageError: No such importer, or a map that is wrong.
+        PolicyError: The policy file cannot be read.
+        DataError: The file cannot be read as that format, no row can be imported, `out` cannot be
+            written, or `strict` found something.
+    """
+    path, folder = Path(src), Path(out)
+    importer = importers.get(format)
+    if policy is None or isinstance(policy, Policy):
+        chosen = policy or default_policy()
+    else:
+        chosen = load_policy(policy)
+    items = importer.read(path, ImportOptions(chosen, MappingProxyType(dict(map or {}))))
+    image_folder = None if images is None else ImageFolder(Path(images))
+    made_here = not folder.exists()
+    prepare_folder(folder, overwrite=overwrite)
+    tally = _Tally(path, strict)
+    attacher = ImageAttacher(image_folder, ImageStore(folder))
+    try:
+        with tempfile.TemporaryFile(dir=folder) as spool, warnings.catch_warnings():
+            # Pillow warns of odd metadata; what matters of an image is found by `vlsu data check`.
+            warnings.simplefilter("ignore")
+            ids, groups = _read_all(items, attacher, spool, tally, progress)
+            if image_folder is not None and image_folder.left_out:
+                tally.note(_LINKS, image_folder.left_out)
+            tally.require_samples()
+            dataset = write_dataset(
+                folder,
+                _resolve(spool, ids, groups, tally),
+                name=name or importer.name or path.stem,
+                version=version,
+                licence=licence or importer.licence or "unknown",
+                citation=importer.citation if citation is None else citation,
+                source=source or path.name,
+                policy=chosen,
+                description=importer.description if description is None else description,
+                overwrite=overwrite,
+            )
+    except BaseException as error:
+        if made_here:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(
+                f"{folder}: cannot be written ({error.strerror}); free space or choose another"
+            ) from None
+        raise
+    return tally.report(format, dataset)
+
+
+_LINKS = Note(
+    0,
+    "links that lead out of the images folder, left out",
+    mend="copy the files into the folder",
+    problem=True,
+)
+
+
+def _read_all(
+    items: Iterator[ImportItem],
+    attacher: ImageAttacher,
+    spool: IO[bytes],
+    tally: _Tally,
+    progress: Progress | None,
+) -> tuple[IdIndex, GroupIndex]:
+    """First pass: rows with their images into the spool, what links them into two indexes."""
+    ids, groups = IdIndex(), GroupIndex()
+    for item in items:
+        if isinstance(item, Note):
+            tally.note(item)
+            continue
+        tally.row()
+        if progress is not None:
+            progress(tally.rows, None)
+        if isinstance(item, Rejected):
+            tally.reject(item)
+            continue
+        sample, notes = attacher.attach(item)
+        row = to_row(sample)
+        ids.add(sample.id, hash64(canonical(row).decode()))
+        groups.add(sample)
+        notes = [*item.notes, *notes]
+        spool.write(orjson.dumps((item.line, row, notes), option=orjson.OPT_APPEND_NEWLINE))
+    return ids, groups
+
+
+def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) -> Iterator[Sample]:
+    """Second pass: the samples, without repeated rows, with unique ids and with groups.
+
+    Notes are counted here, so that those of a repeated row do not count twice.
+    """
+    decisions = ids.decide()
+    firsts = groups.firsts({row for row, number in decisions.items() if not number})
+    names: dict[int, str] = {}
+    given: set[str] = set()
+    spool.seek(0)
+    for number, spooled in enumerate(spool):
+        line, row, notes = orjson.loads(spooled)
+        sample = to_sample(row)
+        if number in decisions:
+            if not decisions[number]:
+                tally.reject(Rejected(line, "duplicate row", quote(sample.id), "remove the line"))
+                continue
+            fresh = _fresh_id(sample.id, decisions[number], ids, given)
+            kind, mend = "duplicate id, row differs -> id changed", "give the row an id of its own"
+            tally.note(Note(line, kind, f"{quote(sample.id)} -> {quote(fresh)}", mend, True))
+            sample = replace(sample, id=fresh)
+        for note in notes:
+            tally.note(Note(**note))
+        if sample.pattern is not None and not sample.pattern.listed:
+            tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
+        first = int(firsts[number])
+        if first >= 0:
+            group = names.setdefault(first, sample.id)
+            sample = replace(sample, group=sample.group or group)
+        yield sample
+
+
+def _fresh_id(id_: str, number: int, ids: IdIndex, given: set[str]) -> str:
+    while (fresh := f"{id_}#{number}") in given or ids.holds(fresh):
+        number += 1
+    given.add(fresh)
+    return fresh
+
+
+class _Tally:
+    """Counts what happens to rows; under `strict` the first problem is the end."""
+
+    def __init__(self, path: Path, strict: bool) -> None:
+        self._path = path
+        self._strict = strict
+        self.rows = 0
+        self._rejected: Counter[str] = Counter()
+        self._notes: Counter[str] = Counter()
+        self._examples: list[Example] = []
+
+    def row(self) -> None:
+        self.rows += 1
+
+    def reject(self, rejected: Rejected) -> None:
+        example = Example(rejected.reason, rejected.line, rejected.value)
+        if self._strict:
+            raise self._error(example, rejected.mend)
+        self._count(self._rejected, example)
+
+    def note(self, note: Note, count: int = 1) -> None:
+        example = Example(note.kind, note.line, note.value)
+        if self._strict and note.problem:
+            raise self._error(example, note.mend)
+        self._count(self._notes, example, count)
+
+    def require_samples(self) -> None:
+        """Refuse to make a dataset of nothing."""
+        if not self.rows:
+            raise DataError(f"{self._path}: a header and no rows; give a file with rows")
+        if self._rejected.total() == self.rows:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in self._rejected.most_common())
+            first = next(e for e in self._examples if e.kind in self._rejected)
+            raise DataError(
+                f"{self._path}: none of {self.rows} rows can be imported ({reasons}); first: line "
+                f"{first.line}: {first.kind}: {first.value}"
+            )
+
+    def report(self, format: str, dataset: Dataset) -> ImportReport:
+        return ImportReport(
+            format=format,
+            source=str(self._path),
+            dataset=dataset,
+            rows_read=self.rows,
+            imported=len(dataset),
+            rejected=dict(self._rejected.most_common()),
+            notes=dict(self._notes.most_common()),
+            examples=tuple(self._examples),
+        )
+
+    def _count(self, counts: Counter[str], example: Example, count: int = 1) -> None:
+        if counts[example.kind] < _EXAMPLES:
+            self._examples.append(example)
+        counts[example.kind] += count
+
+    def _error(self, example: Example, mend: str) -> DataError:
+        place = f"{self._path}: line {example.line}" if example.line else str(self._path)
+        what = f"{example.kind}: {example.value}" if example.value else example.kind
+        return DataError(f"{place}: {what}; {mend or 'mend the row'}")

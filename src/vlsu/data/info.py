@@ -1,0 +1,94 @@
+"""What is in a dataset, counted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import polars as pl
+
+from vlsu.data.dataset import Dataset
+from vlsu.errors import PolicyError
+from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
+
+__all__ = ["dataset_info"]
+
+
+def dataset_info(dataset: Dataset) -> dict[str, object]:
+    """Counts of a dataset as plain values, ready for JSON.
+
+    Returns:
+        What ``dataset.yaml`` says, and: ``samples``; ``images`` (different ones);
+        ``missing_images`` (samples without an image that can be shown, of which ``no_file`` name
+        one that is not in the folder); ``without_text``; ``without_grade`` (no grade at all);
+        ``patterns`` (every listed one, 0 included, then others found), ``unlisted_patterns``,
+        ``without_pattern`` (a grade is absent); ``families``; per modality ``severities`` (with
+        ``none``) and ``categories`` (with ``none``); ``languages``; ``groups``
+        (``count``, ``samples`` in one, ``largest``).
+    """
+    frame = dataset.frame()
+    patterns = _patterns(frame)
+    unlisted = {name: n for name, n in patterns.items() if not Pattern.parse(name).listed}
+    families = dict.fromkeys((family.value for family in Family), 0)
+    for name, count in patterns.items():
+        families[Pattern.parse(name).family.value] += count
+    images = _counts(frame.filter(pl.col("image_sha256").is_not_null()), "image_sha256")
+    no_file = sum(n for sha256, n in images.items() if dataset.image_path(sha256) is None)
+    no_image = len(dataset) - sum(images.values())
+    no_grade = pl.all_horizontal(pl.col(f"{m}_grade").is_null() for m in MODALITIES)
+    totals = frame.select(
+        without_text=pl.col("text").is_null().sum(), without_grade=no_grade.sum()
+    ).collect()
+    groups = _counts(frame.filter(pl.col("group").is_not_null()), "group")
+    about = asdict(dataset.info)
+    del about["counts"], about["files"]
+    return {
+        **about,
+        "path": str(dataset.path),
+        "samples": len(dataset),
+        "images": len(images),
+        "missing_images": no_image + no_file,
+        "no_file": no_file,
+        **totals.row(0, named=True),
+        "patterns": patterns,
+        "unlisted_patterns": unlisted,
+        "without_pattern": len(dataset) - sum(patterns.values()),
+        "families": families,
+        "severities": {m: _severities(frame, m) for m in MODALITIES},
+        "categories": {m: _categories(dataset, m) for m in MODALITIES},
+        "languages": _counts(frame, "language"),
+        "groups": {
+            "count": len(groups),
+            "samples": sum(groups.values()),
+            "largest": max(groups.values(), default=0),
+        },
+    }
+
+
+def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:
+    """Value -> rows, the most frequent first; ``"none"`` stands for null."""
+    rows = frame.group_by(pl.col(column).fill_null("none").alias("value")).len("n")
+    return dict(rows.sort("n", "value", descending=[True, False]).collect().iter_rows())
+
+
+def _patterns(frame: pl.LazyFrame) -> dict[str, int]:
+    columns = [f"{modality}_grade" for modality in MODALITIES]
+    found: dict[str, int] = {str(pattern): 0 for pattern in PATTERNS}
+    for *grades, count in frame.group_by(columns).len("n").sort(columns).collect().iter_rows():
+        try:
+            pattern = Pattern(*(Severity.parse(grade or "") for grade in grades))
+        except PolicyError:
+            continue  # a grade is absent: counted as without a pattern
+        found[str(pattern)] = found.get(str(pattern), 0) + count
+    return found
+
+
+def _severities(frame: pl.LazyFrame, modality: str) -> dict[str, int]:
+    found = _counts(frame, f"{modality}_grade")
+    ordered = dict.fromkeys([*(severity.label for severity in Severity), "none"], 0)
+    return {**ordered, **found}
+
+
+def _categories(dataset: Dataset, modality: str) -> dict[str, int]:
+    found = _counts(dataset.frame(), f"{modality}_category")
+    ordered = dict.fromkeys([*dataset.policy.category_ids, "none"], 0)
+    return {**ordered, **found}
