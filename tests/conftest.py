@@ -99,11 +99,12 @@ class ChatServer:
         body = await request.json()
         self.requests.append(body)
         self.headers.append(dict(request.headers))
+        number = len(self.requests)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(self.delay)
-            answer = self.respond(body, len(self.requests))
+            answer = self.respond(body, number)
         finally:
             self.in_flight -= 1
         return web.json_response(answer) if isinstance(answer, dict) else answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import orjson
@@ -25,7 +25,7 @@ from rich.text import Text
 
 from vlsu.models.base import Outcome
 
-__all__ = ["RunProgress", "print_json", "print_table", "say"]
+__all__ = ["RunProgress", "counter", "print_json", "print_table", "say"]
 
 #: Width of tables that do not go to a terminal, in characters.
 WIDTH = 120
@@ -65,6 +65,15 @@ def print_table(
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     _console().print(table)
+
+
+@contextmanager
+def counter(things: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A count of things done, on standard error; yields what to call with done and total."""
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), _Rate())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(things, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Rate(ProgressColumn):

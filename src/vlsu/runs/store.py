@@ -63,12 +63,20 @@ class ResponseStore:
 
     `put` and `put_error` return at once; a thread writes. Reading sees what was flushed.
 
+    Args:
+        path: The SQLite file, made if need be.
+        read_only: Only read; nothing is made or changed.
+        most_pages: Bound on the file's size in SQLite pages.
+
     Raises:
         RunError: The file cannot be opened, is damaged, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, most_pages: int | None = None
+    ) -> None:
         self.path = path
+        self._most_pages = most_pages
         self._read_only = read_only
         self._pending: list[tuple[str, tuple[object, ...]]] = []
         self._condition = threading.Condition()
@@ -93,6 +101,8 @@ class ResponseStore:
         connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        if self._most_pages is not None:
+            connection.execute(f"PRAGMA max_page_count={int(self._most_pages)}")
         return connection
 
     def _trouble(self, error: sqlite3.Error) -> RunError:

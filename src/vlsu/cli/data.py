@@ -1,0 +1,199 @@
+"""``vlsu data``: make, check and look at datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Folder = Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")]
+Out = Annotated[Path, typer.Option(help="The dataset folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset in --out.")]
+
+
+@app.command("import")
+def import_(
+    format: Annotated[str, typer.Argument(help="vlsu, csv, or another importer's name.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The file to import.")],
+    out: Out,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder with the images, by id or by file name.")
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(help="column=field for the csv importer. Repeatable, or comma-separated."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Any rejected or doubtful row is an error.")
+    ] = False,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file the categories belong to.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
+    version: Annotated[str, typer.Option(help="Version of the dataset.")] = "1",
+    licence: Annotated[str | None, typer.Option(help="Licence of the data.")] = None,
+    citation: Annotated[str | None, typer.Option(help="How to cite it.")] = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Make a dataset folder of your copy of a benchmark; every row is imported or accounted for."""
+    from vlsu.cli.output import counter, print_json, print_table, say
+    from vlsu.data import import_dataset
+
+    with counter("rows") as progress:
+        report = import_dataset(
+            format,
+            source,
+            out,
+            images=images,
+            map=read_map(map or []),
+            strict=strict,
+            policy=policy,
+            name=name,
+            version=version,
+            licence=licence,
+            citation=citation,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if json:
+        print_json(report.to_dict())
+        return
+    examples: dict[str, str] = {}
+    for example in report.examples:
+        at = f"line {example.line}" if example.line else "file"
+        examples.setdefault(example.kind, f"{at} {example.value}".strip())
+    rows = [
+        ("rows read", report.rows_read, ""),
+        ("imported", report.imported, ""),
+        *((f"rejected: {k}", n, examples.get(k, "")) for k, n in report.rejected.items()),
+        *((f"note: {k}", n, examples.get(k, "")) for k, n in report.notes.items()),
+    ]
+    print_table(f"Import of {report.source}", ("what", "count", "first"), rows)
+    say(f"dataset: {report.dataset.path} ({report.dataset.info.content_hash})")
+
+
+@app.command("check")
+def check(dataset: Folder, json: AsJson = False) -> None:
+    """Decode every image and look at every row; exit 1 if anything is wrong."""
+    from vlsu.cli.output import counter, print_json, print_table, say
+    from vlsu.data import check_dataset, load
+
+    with counter("images") as progress:
+        report = check_dataset(load(dataset), progress=progress)
+    if json:
+        print_json(report.to_dict())
+    elif not report.ok:
+        first = {finding.kind: finding for finding in reversed(report.findings)}
+        rows = [
+            (kind.value, count, report.touched[kind], _where(first[kind]), first[kind].mend)
+            for kind, count in report.counts.items()
+        ]
+        print_table(
+            f"Findings in {dataset}", ("finding", "count", "samples", "first", "what to do"), rows
+        )
+    say(
+        f"{report.samples} samples, {report.images} images: {'sound' if report.ok else 'not sound'}"
+    )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _where(finding: object) -> str:
+    parts = (getattr(finding, name) for name in ("sample", "file", "detail"))
+    return " ".join(str(part) for part in parts if part)
+
+
+@app.command("info")
+def info(dataset: Folder, json: AsJson = False) -> None:
+    """Count what is in a dataset: patterns, families, categories, severities, missing images."""
+    from vlsu.cli.output import print_json, print_table, say
+    from vlsu.data import dataset_info, load
+
+    about = dataset_info(load(dataset))
+    if json:
+        print_json(about)
+        return
+    heads = (
+        "name",
+        "version",
+        "licence",
+        "source",
+        "samples",
+        "images",
+        "missing_images",
+        "without_text",
+        "without_grade",
+        "content_hash",
+    )
+    title = f"{about['name']} {about['version']}"
+    print_table(title, ("", ""), [(h.replace("_", " "), about[h]) for h in heads])
+    for part in ("patterns", "families", "languages"):
+        print_table(part.capitalize(), (part, "samples"), _items(about[part]))
+    for part in ("severities", "categories"):
+        by_modality = about[part]
+        if isinstance(by_modality, Mapping):
+            names = list(dict.fromkeys(n for counts in by_modality.values() for n in counts))
+            rows = [(n, *(counts.get(n, 0) for counts in by_modality.values())) for n in names]
+            print_table(part.capitalize(), (part, *by_modality), rows)
+    if about["description"]:
+        say(str(about["description"]))
+
+
+def _items(counts: object) -> list[tuple[object, object]]:
+    return list(counts.items()) if isinstance(counts, Mapping) else []
+
+
+@app.command("sample")
+def sample(
+    dataset: Folder,
+    n: Annotated[int, typer.Option(help="Samples to draw.")],
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Another seed, another draw.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw a random sample, stratified by pattern, into a dataset of its own."""
+    from vlsu.cli.output import say
+    from vlsu.data import load, sample_dataset
+
+    drawn = sample_dataset(load(dataset), out, n=n, seed=seed, overwrite=overwrite)
+    say(f"dataset: {drawn.path} ({len(drawn)} samples)")
+
+
+@app.command("export")
+def export(
+    dataset: Folder,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format: Annotated[
+        str | None, typer.Option(help="csv, jsonl or parquet; by default --out's ending.")
+    ] = None,
+) -> None:
+    """Write the samples, without images, into one file."""
+    from vlsu.cli.output import say
+    from vlsu.data import export_dataset, load
+
+    written = export_dataset(load(dataset), format or out.suffix.lstrip("."), out)
+    say(f"file: {written}")
+
+
+def read_map(pairs: list[str]) -> dict[str, str]:
+    """``column=field`` pairs.
+
+    Raises:
+        UsageError: A pair without ``=``, or a column given twice.
+    """
+    from vlsu.errors import UsageError
+
+    mapping: dict[str, str] = {}
+    for pair in (part for pairs_ in pairs for part in pairs_.split(",")):
+        column, equals, field = pair.rpartition("=")
+        if not equals or not column.strip() or not field.strip():
+            raise UsageError(f"--map {pair!r}: write column=field")
+        if mapping.setdefault(column.strip(), field.strip()) != field.strip():
+            raise UsageError(f"--map {pair!r}: column {column.strip()!r} is mapped twice")
+    return mapping
