@@ -1,5 +1,6 @@
 """Metrics, intervals, attribution, agreement: frames in, numbers out."""
 
+from vlsu.analysis.intervals import Rate
 from vlsu.analysis.understanding import understanding_metrics
 
-__all__ = ["understanding_metrics"]
+__all__ = ["Rate", "understanding_metrics"]

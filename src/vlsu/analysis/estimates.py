@@ -5,11 +5,11 @@ Which interval, and why:
 - Proportions (accuracy, precision, recall, shares): Wilson, on the effective size with groups.
 - F1 of one class is a proportion in disguise: F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), so
   Wilson's bounds of J, mapped, are bounds of F1.
-- Mean F1s and kappa: percentile bootstrap. It is too short when the counts are thin: all right
-  gives the interval [1, 1]. With fewer than `THIN` hits or misses in a class (agreements or
-  disagreements for kappa) each end is therefore the wider of the bootstrap's and of one built from
-  Wilson's: MOVER over the class F1s, and Wilson's bounds of the observed agreement with chance
-  agreement taken as fixed (the assumption of Cohen's 1960 standard error).
+- Mean F1s and kappa: percentile bootstrap. It is too short when nearly all is right or nearly all
+  wrong: a run without an error would get [1, 1]. With fewer than `THIN` predictions right or fewer
+  wrong (agreements or disagreements for kappa) a closed form takes its place: MOVER over Wilson's
+  class F1s with the bootstrap's correlations; and for kappa Wilson's bounds of the agreement with
+  chance agreement taken as fixed, the assumption of Cohen's (1960) standard error.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from vlsu.analysis.resampling import Resampler
 
 __all__ = ["METHODS", "THIN", "Confusion", "Estimator"]
 
-#: Fewer (effective) hits or misses than this and the percentile bootstrap is not trusted alone.
+#: With fewer (effectively independent) hits or misses than this the bootstrap is not trusted.
 THIN = 20
 
 #: Interval method by kind of metric, for the record.
 METHODS = {
     "proportion": "Wilson; with groups on the effective sample size n / design effect",
     "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J)",
-    "f1_macro, f1_weighted": "percentile bootstrap; the wider of it and MOVER on Wilson if thin",
-    "kappa": "percentile bootstrap; the wider of it and Wilson on the agreement if thin",
+    "f1_macro, f1_weighted": "percentile bootstrap; if thin, MOVER over the classes' Wilson",
+    "kappa": "percentile bootstrap; if thin, Wilson on the agreement at fixed chance",
 }
 
 
@@ -54,6 +54,12 @@ class Confusion:
         """Cells that count; shape ``(C,)``."""
         return self.column >= 0
 
+    @property
+    def right(self) -> BoolArray:
+        """Cells whose prediction is the gold grade; shape ``(C,)``."""
+        right: BoolArray = self.inside & (self.column % 5 == 0)  # 0, 5, 10 are the diagonal
+        return right
+
     def gold(self, *severities: int) -> BoolArray:
         """Cells whose gold grade is one of these; shape ``(C,)``."""
         return self.inside & np.isin(self.column // 4, severities)
@@ -68,12 +74,11 @@ class Estimator:
     """Values and intervals of metrics over cells.
 
     Attributes:
-        widened: Names of the metrics whose bootstrap interval was too thin to stand alone; grows
-            as metrics are estimated.
+        thin: Names of the metrics too thin for the bootstrap; grows as metrics are estimated.
     """
 
     resampler: Resampler
-    widened: list[str] = field(default_factory=list)
+    thin: list[str] = field(default_factory=list)
 
     def size(self, among: BoolArray) -> int:
         """Samples in these cells."""
@@ -109,20 +114,22 @@ class Estimator:
             return dict.fromkeys(means, UNDEFINED)
         observed = self.resampler.count(confusion.column, 12).reshape(3, 4)
         drawn = self.resampler.draw(confusion.column, 12, f"{prefix}.f1").reshape(-1, 3, 4)
-        correlation = _correlation(class_f1(drawn))
+        f1, correlation = class_f1(observed), _correlation(class_f1(drawn))
         classes = tuple(self._class_f1(confusion, severity) for severity in range(3))
-        thin = any(self._thin(*_overlap(confusion, severity)) for severity in range(3))
-        support = observed.sum(axis=-1)
+        size, thin = self._independent(confusion.right, confusion.inside)
         rates = {}
         for mean in means:
-            weights = np.full(3, 1 / 3) if mean == "f1_macro" else support / support.sum()
-            score = macro_f1 if mean == "f1_macro" else weighted_f1
+            if mean == "f1_macro":
+                score, weights, variance = macro_f1, np.full(3, 1 / 3), 0.0
+            else:
+                score, weights = weighted_f1, observed.sum(axis=-1) / observed.sum()
+                variance = float(weights @ (f1 - weights @ f1) ** 2) / size
             rates[mean] = self._bootstrapped(
                 f"{prefix}.{mean}",
                 float(score(observed)),
                 score(drawn),
+                combine(weights, classes, correlation, variance),
                 thin=thin,
-                closed=combine(weights, classes, correlation),
             )
         return rates
 
@@ -143,12 +150,13 @@ class Estimator:
         agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
         room = 1 - float(chance_agreement(table))
         _, low, high = self._share(agreed, inside)
+        _, thin = self._independent(agreed, inside)
         return self._bootstrapped(
             name,
             value,
             cohen_kappa(self.resampler.draw(column, 9, name).reshape(-1, 3, 3)),
-            thin=self._thin(agreed, inside),
-            closed=(max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room),
+            (max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room),
+            thin=thin,
         )
 
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
@@ -161,28 +169,27 @@ class Estimator:
         _, occurs = _overlap(confusion, severity)
         return self.f1(confusion, severity) if occurs.any() else Rate(0.0, 0.0, 0.0)
 
-    def _thin(self, hits: BoolArray, among: BoolArray) -> bool:
-        """Whether there are hits or misses, but too few of one for the bootstrap alone."""
-        n = self.size(among)
-        if not n:
-            return False
-        fewer = min(self.size(hits), n - self.size(hits))
-        return fewer * self.resampler.effective_size(hits, among) / n < THIN
+    def _independent(self, hits: BoolArray, among: BoolArray) -> tuple[float, bool]:
+        """Effective size of `among`, and whether `hits` or the rest are too few to bootstrap."""
+        size = self.resampler.effective_size(hits, among)
+        share = self.size(hits) / self.size(among)
+        return size, min(share, 1 - share) * size < THIN
 
     def _bootstrapped(
         self,
         name: str,
         value: float,
         replicates: FloatArray,
+        closed: tuple[float, float],
         *,
         thin: bool,
-        closed: tuple[float, float],
     ) -> Rate:
-        drawn = percentiles(replicates) or closed
-        if thin:
-            self.widened.append(name)
-            drawn = min(drawn[0], closed[0]), max(drawn[1], closed[1])
-        return Rate.within(value, *drawn)
+        """The value with its percentile interval, or the closed form where that cannot be had."""
+        bounds = percentiles(replicates)
+        if thin or bounds is None:
+            self.thin.append(name)
+            bounds = closed
+        return Rate.within(value, *bounds)
 
 
 def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:

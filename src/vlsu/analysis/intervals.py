@@ -80,26 +80,27 @@ def percentiles(replicates: FloatArray) -> tuple[float, float] | None:
 
 
 def combine(
-    weights: FloatArray, rates: tuple[Rate, ...], correlation: FloatArray
+    weights: FloatArray, rates: tuple[Rate, ...], correlation: FloatArray, variance: float = 0.0
 ) -> tuple[float, float]:
-    """Interval of a weighted sum of rates from the rates' own intervals (MOVER).
+    """Interval of a weighted mean of rates from the rates' own intervals (MOVER).
 
     The method of variance estimates recovery (Zou and Donner 2008): the distance of each bound
     from its rate stands for a standard error, and these add up under the rates' correlation. It
     inherits the coverage of the intervals it starts from.
 
     Args:
-        weights: Shape ``(k,)``, not negative.
+        weights: Not negative, sum 1; shape ``(k,)``.
         rates: k defined rates.
         correlation: Of the rates' estimates, shape ``(k, k)``.
+        variance: What the mean varies by besides, because the weights are estimates too.
 
     Returns:
         Low and high, cut to [0, 1].
     """
     value, low, high = np.array([(r.value, r.low, r.high) for r in rates], dtype=np.float64).T
-    down, up = weights * (value - low), weights * (high - value)
     centre = float(weights @ value)
-    return (
-        max(0.0, centre - math.sqrt(max(0.0, down @ correlation @ down))),
-        min(1.0, centre + math.sqrt(max(0.0, up @ correlation @ up))),
+    down, up = (
+        math.sqrt(max(0.0, arm @ correlation @ arm) + _Z**2 * variance)
+        for arm in (weights * (value - low), weights * (high - value))
     )
+    return max(0.0, centre - down), min(1.0, centre + up)

@@ -53,7 +53,7 @@ def understanding_metrics(
       `ok` makes it wrong. ``agreement``: how often the joint prediction is that maximum, where all
       three are `ok`.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
-      metrics whose bootstrap was too thin to stand alone (see `vlsu.analysis.estimates`).
+      metrics too thin for the bootstrap (see `vlsu.analysis.estimates`).
 
     Args:
         judgments: One row per sample and modality; see `vlsu.analysis.cells.tabulate`.
@@ -91,7 +91,7 @@ def understanding_metrics(
             "level": LEVEL,
             "method": METHODS,
             "thin_below": THIN,
-            "widened": sorted(estimator.widened),
+            "thin": sorted(estimator.thin),
             "resampled": estimator.resampler.unit,
             "replicates": replicates,
             "seed": seed,
