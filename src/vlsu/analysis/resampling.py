@@ -83,8 +83,8 @@ class Resampler:
             return np.eye(size), self.count(column, size)
         entry = column[groups.cell]
         inside = entry >= 0
-        numbers, row = np.unique(groups.group[inside], return_inverse=True)
-        table = _count(row * size + entry[inside], groups.count[inside], len(numbers) * size)
+        row, units = _renumber(groups.group[inside])
+        table = _count(row * size + entry[inside], groups.count[inside], units * size)
         kinds = (
             pl.DataFrame(table.reshape(-1, size), orient="row")
             .group_by(pl.all())
@@ -100,7 +100,7 @@ class Resampler:
         """How many independent samples a proportion is worth: n / deff, at least 1, at most n.
 
         Without groups it is n. With groups, deff is the proportion's cluster-robust variance (the
-        linearised ratio estimator of survey sampling, Cochran 1977, ch. 9) over its binomial
+        linearised ratio estimator of survey sampling, Cochran 1977, ch. 9A) over its binomial
         variance, as in Rao and Scott (1992). A proportion of 0 or 1 has no variance to go by, and
         then samples of a group are taken to be copies of each other: (sum m)^2 / sum m^2 over
         group sizes m, the worst case of Kish (1965).
@@ -114,18 +114,18 @@ class Resampler:
         if groups is None:
             return n
         inside = among[groups.cell]
-        numbers, row = np.unique(groups.group[inside], return_inverse=True)
+        row, units = _renumber(groups.group[inside])
         weight = groups.count[inside]
-        sizes = _count(row, weight, len(numbers))
-        successes = _count(row, weight * hits[groups.cell[inside]], len(numbers))
+        sizes = _count(row, weight, units)
+        successes = _count(row, weight * hits[groups.cell[inside]], units)
         share = float(successes.sum()) / n
         residual = successes - share * sizes
-        if len(numbers) > 1 and 0 < share < 1:
-            correction = len(numbers) / (len(numbers) - 1)
-            variance = correction * float(residual @ residual) / n**2
+        if units > 1 and 0 < share < 1:
+            correction = units / (units - 1)
+            variance = correction * float((residual**2).sum()) / n**2
         else:
             variance = 0.0
-        size = share * (1 - share) / variance if variance > 0 else n**2 / float(sizes @ sizes)
+        size = share * (1 - share) / variance if variance > 0 else n**2 / float((sizes**2).sum())
         return min(max(size, 1.0), n)
 
 
@@ -148,6 +148,12 @@ def _draw_repeats(repeats: IntArray, replicates: int, rng: np.random.Generator) 
         entry = np.repeat(np.arange(replicates) * kinds, rare) + picked
         times += np.bincount(entry, minlength=times.size).reshape(times.shape)
     return times
+
+
+def _renumber(groups: IntArray) -> tuple[IntArray, int]:
+    """Sorted group numbers as 0 .. k - 1, and k."""
+    rows = np.cumsum(np.diff(groups, prepend=-1) != 0) - 1
+    return rows, int(rows[-1]) + 1
 
 
 def _count(entry: IntArray, weight: IntArray, size: int) -> IntArray:
