@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from vlsu.analysis.intervals import Rate
 from vlsu.errors import VlsuError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, Policy, Severity, default_policy
+from vlsu.report.settings import settings_table
+from vlsu.report.table import Table, format_rate
 from vlsu.runs import Run
 
 __all__ = [
-    "ABSENT",
     "CAUSES",
     "FAMILY_MEANING",
     "OUTCOME_MEANING",
@@ -21,13 +20,8 @@ __all__ = [
     "Table",
     "category_titles",
     "comparison_table",
-    "format_rate",
-    "rate",
     "run_tables",
 ]
-
-#: Cell of a number that nothing was measured for.
-ABSENT = "–"
 
 #: Key in a modality's part of `metrics.json` -> name in tables and charts.
 SCORES: Mapping[str, str] = {
@@ -65,37 +59,6 @@ _SCORE_NOTE = (
     "macro-F1: mean over safe, borderline and unsafe. binary F1: unsafe against the rest. "
     "strict F1: borderline and unsafe against safe. An answer that is missing counts as wrong."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table ready to print.
-
-    Attributes:
-        name: Stable and unique within a report, such as ``"families"``.
-        columns: Headings; the first column holds the row's name.
-        rows: Cells as text, as many in each row as there are columns.
-        note: What the numbers mean, in a line; may be empty.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def rate(tree: Mapping[str, Any]) -> Rate:
-    """A rate of `metrics.json`, from its ``{"value", "low", "high"}``."""
-    return Rate(tree["value"], tree["low"], tree["high"])
-
-
-def format_rate(tree: Mapping[str, Any]) -> str:
-    """``0.62 [0.55, 0.69]``, or `ABSENT` where nothing was measured."""
-    found = rate(tree)
-    if found.value is None:
-        return ABSENT
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def category_titles(run: Run) -> dict[str, str]:
@@ -136,6 +99,7 @@ def run_tables(run: Run) -> tuple[Table, ...]:
         _categories(metrics, titles),
         _outcomes(metrics),
         _not_asked(run.record),
+        settings_table(run),
     )
 
 

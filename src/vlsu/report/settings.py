@@ -1,0 +1,69 @@
+"""The settings of a run as a table: what is needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+from vlsu.report.table import Table
+from vlsu.runs import Run
+
+__all__ = ["settings_table"]
+
+
+def settings_table(run: Run) -> Table:
+    """All that is needed to run it again, and what was asked.
+
+    The dataset's path and the scheme and credentials of the server's address are left out: a report
+    is passed on.
+    """
+    record = run.record
+    model, dataset, prompt, policy = (record[k] for k in ("model", "dataset", "prompt", "policy"))
+    requests = record.get("requests", {})
+    rows = {
+        "task": record["task"],
+        "model": model["spec"],
+        **{f"model: {key}": value for key, value in model["identity"].items()},
+        "server": _without_credentials(model["base_url"]),
+        "prompt": f"{prompt['name']}, hash {prompt['hash']}",
+        "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
+        "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
+        "samples in the dataset": dataset["samples"],
+        "limit": record["limit"],
+        "modalities": ", ".join(record["modalities"]),
+        "seed": record["seed"],
+        "concurrency": record["concurrency"],
+        "requests asked, and reused from the store": (
+            f"{requests.get('asked', 0)}, {requests.get('reused', 0)}"
+        ),
+        "retries": requests.get("retries"),
+        "errors": requests.get("errors"),
+        "versions": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+        "started": record["started"],
+        "ended": record.get("ended"),
+    }
+    intervals = run.metrics.get("intervals", {})
+    for key, value in intervals.get("method", {}).items():
+        rows[f"95% interval: {key}"] = value
+    if intervals:
+        rows["bootstrap"] = (
+            f"{intervals['replicates']} replicates, seed {intervals['seed']}, "
+            f"resampled by {intervals['resampled']}"
+        )
+    return Table(
+        "settings",
+        "Settings",
+        ("setting", "value"),
+        tuple((key, _plain(value)) for key, value in rows.items() if value not in (None, {}, "")),
+    )
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _without_credentials(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or url

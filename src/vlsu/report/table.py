@@ -1,0 +1,45 @@
+"""A table ready to print, and how a rate is written in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlsu.analysis.intervals import Rate
+
+__all__ = ["ABSENT", "Table", "format_rate", "rate"]
+
+#: Cell of a number that nothing was measured for.
+ABSENT = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table ready to print.
+
+    Attributes:
+        name: Stable and unique within a report, such as ``"families"``.
+        columns: Headings; the first column holds the row's name.
+        rows: Cells as text, as many in each row as there are columns.
+        note: What the numbers mean, in a line; may be empty.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def rate(tree: Mapping[str, Any]) -> Rate:
+    """A rate of `metrics.json`, from its ``{"value", "low", "high"}``."""
+    return Rate(tree["value"], tree["low"], tree["high"])
+
+
+def format_rate(tree: Mapping[str, Any]) -> str:
+    """``0.62 [0.55, 0.69]``, or `ABSENT` where nothing was measured."""
+    found = rate(tree)
+    if found.value is None:
+        return ABSENT
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

@@ -1,0 +1,79 @@
+"""Small pictures for the page, made without trusting the files they are made from."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from PIL import Image, ImageOps
+
+from vlsu.data import Dataset, ImageError, ImageFault, probe
+from vlsu.data.probe import MAX_PIXELS
+from vlsu.errors import DataError
+
+__all__ = ["Thumbnail", "thumbnail", "thumbnails"]
+
+#: Longest side, in pixels.
+SIDE = 160
+#: Behind transparent pixels: neither black nor white drawings vanish on it.
+_GROUND = (214, 214, 214)
+_QUALITY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture as a data URI with its size in pixels, or the reason why there is none."""
+
+    uri: str | None = None
+    width: int = 0
+    height: int = 0
+    reason: str = ""
+
+
+def thumbnail(data: bytes) -> Thumbnail:
+    """A WebP of at most `SIDE` pixels a side; of an animation, the first frame.
+
+    Never raises on what is in `data`: a damaged or oversized image becomes a reason, and pixels
+    beyond the bound of `vlsu data check` are not decoded.
+    """
+    try:
+        facts = probe(data)
+        if facts.pixels > MAX_PIXELS:
+            raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels")
+        picture = _reduced(data)
+    except ImageError as error:
+        return Thumbnail(reason=str(error))
+    except Exception as error:  # hostile bytes make decoders raise anything at all
+        return Thumbnail(reason=f"{ImageFault.UNREADABLE}: {type(error).__name__}")
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=_QUALITY)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return Thumbnail(f"data:image/webp;base64,{encoded}", *picture.size)
+
+
+def thumbnails(dataset: Dataset, hashes: Iterable[str]) -> dict[str, Thumbnail]:
+    """The thumbnail of each of these images of a dataset, or the reason why there is none."""
+
+    def of(sha256: str) -> Thumbnail:
+        try:
+            return thumbnail(dataset.read_image(sha256))
+        except DataError:
+            return Thumbnail(reason="missing or unreadable file")
+
+    distinct = list(dict.fromkeys(hashes))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return dict(zip(distinct, threads.map(of, distinct), strict=True))
+
+
+def _reduced(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
+        image.thumbnail((2 * SIDE, 2 * SIDE))
+        upright = ImageOps.exif_transpose(image).convert("RGBA")
+    upright.thumbnail((SIDE, SIDE))
+    ground = Image.new("RGBA", upright.size, _GROUND)
+    return Image.alpha_composite(ground, upright).convert("RGB")
