@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -52,7 +54,7 @@ def write(out: Path, rows: list[Sample], **more: object) -> Dataset:
     return write_dataset(out, rows, **{**ABOUT, **more})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(samples, max_size=8, unique_by=lambda s: s.id), batch=st.integers(1, 9))
 def test_what_is_written_is_what_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Sample], batch: int
@@ -108,6 +110,30 @@ def test_a_crash_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(DataError, match="not a finished dataset"):
         load(tmp_path / "out")
+
+
+def test_a_killed_writer_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from vlsu.data import Sample, write_dataset
+def rows():
+    for n in range(40):
+        yield Sample(str(n))
+    os._exit(9)
+write_dataset(sys.argv[1], rows(), name="n", version="1", licence="", citation="", source="",
+              shard_rows=10)
+"""
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert killed.returncode == 9
+    assert list(tmp_path.glob(".samples-*.tmp"))
+    with pytest.raises(DataError, match="not a finished dataset"):
+        load(tmp_path)
+    write(tmp_path, [Sample("a")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "README.md",
+        "dataset.yaml",
+        "samples.parquet",
+    ]
 
 
 def test_an_existing_dataset_is_replaced_only_on_demand(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
@@ -72,10 +72,11 @@ class ImageFolder:
             if relative and found:
                 return _best(found)
         for name in names:
-            last = _last_segment(name).lower()
-            found = tuple(p for p in self._same_stem(last) if PurePosixPath(p).name.lower() == last)
-            if last and found:
-                return _best(found, name)
+            for last in _file_names(name):
+                same = self._same_stem(last)
+                found = tuple(p for p in same if PurePosixPath(p).name.lower() == last.lower())
+                if last and found:
+                    return _best(found, name)
         return None
 
     def _same_stem(self, path: str) -> tuple[str, ...]:
@@ -116,6 +117,12 @@ def _best(paths: tuple[str, ...], file_name_of: str | None = None) -> Match:
     return Match(fitting[0], file_name_of, len(fitting) - 1)
 
 
-def _last_segment(name: str) -> str:
-    path = unquote(urlsplit(name).path) if "://" in name else name
-    return path.replace("\\", "/").rpartition("/")[2]
+def _file_names(name: str) -> tuple[str, ...]:
+    """The last part of an address or path: of an address decoded, then as it is written."""
+    scheme, separator, rest = name.partition("://")
+    if not separator:
+        spellings: tuple[str, ...] = (scheme,)
+    else:  # not urlsplit, which refuses some of the addresses that occur
+        path = rest.partition("?")[0].partition("#")[0]
+        spellings = (unquote(path), path)
+    return tuple(spelling.replace("\\", "/").rpartition("/")[2] for spelling in spellings)

@@ -104,10 +104,12 @@ def read_bounded(path: Path) -> bytes:
     """A file's bytes.
 
     Raises:
-        ImageError: The file is larger than `MAX_READ_BYTES`.
+        ImageError: There is no such file, or it is larger than `MAX_READ_BYTES`.
         DataError: The file cannot be read.
     """
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_READ_BYTES:
                 raise ImageError(

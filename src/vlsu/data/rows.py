@@ -137,7 +137,6 @@ def _label(severity: Severity | None) -> str | None:
 
 def _is_unicode(text: str) -> bool:
     try:
-        text.encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
-    return True

@@ -123,19 +123,16 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
+        try:
+            return Severity.parse(word)
+        except PolicyError:
+            pass
         if re.sub(r"[\s_\-]+", "", word.lower()) == NOT_SURE.replace("_", ""):
             self.note(f"grade not_sure -> absent ({modality})")
             self.originals[f"original_{field}"] = word
             return None
-        try:
-            return Severity.parse(word)
-        except PolicyError:
-            return Rejected(
-                self._line,
-                f"unknown grade ({modality})",
-                quote(word),
-                "use safe, borderline, unsafe or not_sure",
-            )
+        reason, mend = f"unknown grade ({modality})", "use safe, borderline, unsafe or not_sure"
+        return Rejected(self._line, reason, quote(word), mend)
 
     def category(self, modality: str) -> str | None:
         field = f"{modality}_category"
