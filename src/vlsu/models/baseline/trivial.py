@@ -1,0 +1,54 @@
+"""`baseline/majority` and `baseline/random`: what a score is worth when nothing is looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from vlsu.models.baseline.grade import Grade
+from vlsu.policy import Severity
+
+__all__ = ["Majority", "Random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """One answer for everything.
+
+    Attributes:
+        severity: The answer; by default the most frequent joint grade of VLSU.
+    """
+
+    severity: Severity = Severity.BORDERLINE
+
+    def grade(self, image: bytes | None, text: str | None) -> Grade:
+        """The fixed severity, without a category."""
+        p_unsafe = 1.0 if self.severity is Severity.UNSAFE else 0.0
+        return Grade(self.severity, None, p_unsafe, "fixed")
+
+    def fingerprint(self) -> str:
+        """What decides a grade: the severity."""
+        return f"majority {self.severity.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Each severity with equal chance, drawn from the seed and what is shown.
+
+    The same content gets the same answer, whenever and in whatever order it is asked about.
+    """
+
+    seed: int = 0
+
+    def grade(self, image: bytes | None, text: str | None) -> Grade:
+        """A severity without a category; `Grade.p_unsafe` is the uniform draw behind it."""
+        digest = hashlib.sha256(str(self.seed).encode())
+        for part in (image, None if text is None else text.encode()):
+            shown = b"none" if part is None else hashlib.sha256(part).digest()
+            digest.update(b"|" + shown)
+        draw = int.from_bytes(digest.digest()[:6], "big") / 2**48
+        return Grade(Severity(int(draw * 3)), None, draw, f"random draw {draw:.3f}")
+
+    def fingerprint(self) -> str:
+        """What decides a grade beside the content: the seed."""
+        return f"random {self.seed}"
