@@ -266,8 +266,8 @@ def test_a_killed_run_loses_nothing_that_was_stored(dataset, chat_server, tmp_pa
     store.close()
     assert kept > 0
     process = vlsu_command(*arguments)
-    process.communicate(timeout=30)
-    assert process.returncode == 0
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
     assert len(server.requests) - asked == 20 - kept
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, runtime_checkable
+
+import pybase64
 
 __all__ = [
     "Fault",
@@ -71,12 +74,17 @@ class Request:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageFile:
     """An image's bytes as they lie in the dataset, and their media type (``image/png``)."""
 
     data: bytes
     media_type: str
+
+    @cached_property
+    def base64(self) -> bytes:
+        """The bytes in base64, encoded once."""
+        return pybase64.b64encode(self.data)
 
 
 class ImageSource(Protocol):
@@ -99,13 +107,15 @@ class Raw:
         status: HTTP status; 200 for an in-process model; 0 when no response came, and then `body`
             is a short account of the fault.
         latency_s: Seconds from sending to the last byte, of the last attempt.
-        retry_after: Seconds the server asked to wait, if it did.
+        retry_after: Seconds the server asked to wait before trying this again, if it did.
+        pause_s: Seconds in which the server takes nothing more, by its rate-limit headers.
     """
 
     status: int
     body: bytes
     latency_s: float = 0.0
     retry_after: float | None = None
+    pause_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

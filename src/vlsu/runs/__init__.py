@@ -1,8 +1,9 @@
 """Plan, execute, store, judge."""
 
-from vlsu.runs.evaluation import NO_PROGRESS, evaluate
+from vlsu.runs.evaluation import NO_PROGRESS, Evaluation, evaluate, prepare
 from vlsu.runs.executor import Progress
 from vlsu.runs.judging import JUDGMENTS
+from vlsu.runs.limits import Limits, Price
 from vlsu.runs.plan import Subset
 from vlsu.runs.run import Run, load_run
 from vlsu.runs.store import ResponseStore, Stored
@@ -10,6 +11,9 @@ from vlsu.runs.store import ResponseStore, Stored
 __all__ = [
     "JUDGMENTS",
     "NO_PROGRESS",
+    "Evaluation",
+    "Limits",
+    "Price",
     "Progress",
     "ResponseStore",
     "Run",
@@ -17,4 +21,5 @@ __all__ = [
     "Subset",
     "evaluate",
     "load_run",
+    "prepare",
 ]

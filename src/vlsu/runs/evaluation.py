@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import platform
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 import polars as pl
 
-from vlsu import __version__
 from vlsu.analysis import understanding_metrics
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
 from vlsu.models import open_model
-from vlsu.models.base import Model, Outcome, Settings
+from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.executor import Executor, Progress, Tally
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import judge_frames, write_judgments
 from vlsu.runs.keys import RequestKeys
+from vlsu.runs.limits import Budget, Limits
+from vlsu.runs.pace import Breaker
 from vlsu.runs.plan import Subset, plan
+from vlsu.runs.record import distinct_requests, new_record, not_asked, now
 from vlsu.runs.run import Run
 from vlsu.runs.store import ResponseStore
-from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt
+from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
-__all__ = ["NO_PROGRESS", "evaluate"]
+__all__ = ["NO_PROGRESS", "Evaluation", "evaluate", "prepare"]
 
 T = TypeVar("T")
 
@@ -67,11 +66,12 @@ def evaluate(
     prompt: str | None = None,
     policy: Policy | str | Path | None = None,
     base_url: str | None = None,
-    concurrency: int = 16,
+    concurrency: int | None = None,
     limit: int | None = None,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
+    limits: Limits | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -84,11 +84,13 @@ def evaluate(
         prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
         policy: A policy or its file; the dataset's own by default.
         base_url: Root of an OpenAI-compatible server.
-        concurrency: Requests in flight at most.
+        concurrency: Requests in flight; found by growing while it pays, if not given.
         limit: Number of samples, drawn by `seed`.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
+        limits: What may be sent a minute and spent in all; its concurrency gives way to the
+            argument of that name.
         progress: Told how far the run is.
 
     Returns:
@@ -97,182 +99,179 @@ def evaluate(
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
     """
-    if concurrency < 1:
-        raise UsageError(f"concurrency {concurrency}: at least 1 request must be in flight")
+    settings = settings or Settings()
+    limits = limits or Limits()
+    evaluation = prepare(
+        dataset,
+        model=model,
+        modalities=modalities,
+        prompt=prompt,
+        policy=policy,
+        limit=limit,
+        settings=replace(
+            settings,
+            base_url=base_url or settings.base_url,
+            seed=settings.seed if seed is None else seed,
+            params={**settings.params, **(params or {})},
+        ),
+        limits=limits if concurrency is None else replace(limits, concurrency=concurrency),
+    )
+    return evaluation.run(out, progress)
+
+
+def prepare(
+    dataset: Dataset | str | Path,
+    *,
+    model: Model | str,
+    modalities: Sequence[str] = MODALITIES,
+    prompt: str | None = None,
+    policy: Policy | str | Path | None = None,
+    limit: int | None = None,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+) -> Evaluation:
+    """Check everything that can be checked before the first request; arguments as `evaluate`.
+
+    Raises:
+        VlsuError: Wrong arguments, or a dataset, policy, prompt or model that cannot be opened.
+    """
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: at least 1 sample is needed")
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
     if policy is None:
-        policy = dataset.policy
-    elif not isinstance(policy, Policy):
-        policy = load_policy(policy)
+        chosen = dataset.policy
+    else:
+        chosen = policy if isinstance(policy, Policy) else load_policy(policy)
     settings = settings or Settings()
-    settings = replace(
-        settings,
-        base_url=base_url or settings.base_url,
-        seed=settings.seed if seed is None else seed,
-        params={**settings.params, **(params or {})},
-    )
     opened = open_model(model, settings) if isinstance(model, str) else model
     if unable := [m for m in modalities if m in MODALITIES and m not in opened.modalities]:
         raise UsageError(f"{opened.spec} cannot judge {unable[0]}; leave it out of --modalities")
     name = BARE if not opened.takes_instructions else prompt or PROMPTS[0]
-    task = Understanding(policy, load_prompt(name, policy), modalities, settings.system)
-    job = _Job(
+    return Evaluation(
         dataset=dataset,
         model=opened,
-        task=task,
-        subset=Subset(limit, seed or 0),
-        folder=RunFolder(out),
-        concurrency=concurrency,
+        policy=chosen,
+        task=Understanding(chosen, load_prompt(name, chosen), modalities, settings.system),
+        subset=Subset(limit, settings.seed or 0),
         base_url=settings.base_url,
-        progress=progress,
+        limits=limits or Limits(),
     )
-    return _in_event_loop(job.run)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Evaluation:
+    """An understanding run that is ready to start; made by `prepare`."""
+
     dataset: Dataset
     model: Model
+    policy: Policy
     task: Understanding
     subset: Subset
-    folder: RunFolder
-    concurrency: int
     base_url: str | None
-    progress: Progress
+    limits: Limits
 
-    async def run(self) -> Run:
+    def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
+        """Run it into a folder, or go on with the run that lies there."""
+        return _in_event_loop(lambda: self._run(RunFolder(out), progress))
+
+    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         keys = RequestKeys(self.model.identity())
-        record = self._record()
+        task, modalities = self.task, self.task.modalities
+        record = new_record(task, self.model, self.dataset, modalities, self.subset, self.base_url)
         try:
-            with self.folder.locked():
-                self.folder.check_same(record)
-                self.folder.write_record(record)
-                store = ResponseStore(self.folder.responses_file)
+            with folder.locked():
+                folder.check_same(record)
+                store = ResponseStore(folder.responses_file)
                 try:
-                    tally = await self._execute(store, keys)
-                    if not tally.stopped:
-                        self._judge(store, keys, record)
+                    if finished := _finished(folder, record["fingerprint"], store):
+                        return finished
+                    record |= asdict(self.limits)
+                    folder.write_record(record)
+                    budget = self.limits.budget()
+                    tally = await self._execute(store, keys, budget, progress)
+                    if tally.stopped is None:
+                        record["outcomes"] = self._judge(folder, store, keys)
+                        record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
                     record["requests"] = {
                         "asked": sum(tally.asked.values()),
                         "reused": tally.reused,
+                        "stored": store.count(),
                         "retries": dict(sorted(tally.retries.items())),
                         "errors": store.error_counts(),
                     }
+                    if budget.price is not None:
+                        record["cost"] = round(budget.cost, 6)
                 finally:
                     store.close()
-                record["status"] = "stopped" if tally.stopped else "finished"
-                record["ended"] = _now()
-                self.folder.write_record(record)
+                record["status"] = "finished" if tally.stopped is None else "stopped"
+                record["stopped"] = tally.stopped
+                record["ended"] = now()
+                folder.write_record(record)
         finally:
             await self.model.close()
-        return Run(self.folder.path, record)
+        return Run(folder.path, record)
 
-    async def _execute(self, store: ResponseStore, keys: RequestKeys) -> Tally:
+    async def _execute(
+        self, store: ResponseStore, keys: RequestKeys, budget: Budget, progress: Progress
+    ) -> Tally:
         executor = Executor(
             self.model,
             DatasetImages(self.dataset),
             store,
-            concurrency=self.concurrency,
-            progress=self.progress,
+            in_flight=self.limits.in_flight(),
+            rate=self.limits.rate(),
+            breaker=Breaker(),
+            budget=budget,
+            progress=progress,
+            outcome_of=self._outcome,
         )
-        self.progress.begin(self._distinct_requests())
+        counts = distinct_requests(self.dataset, self.subset, self.task.modalities)
+        progress.begin(sum(counts.values()))
         with _signals(executor.stop):
-            tally = await executor.run(plan(self.dataset, self.subset, self.task, keys))
+            tally = await executor.run(
+                plan(self.dataset, self.subset, self.task, keys, by_image=True)
+            )
         store.flush()
         return tally
 
-    def _judge(self, store: ResponseStore, keys: RequestKeys, record: dict[str, Any]) -> None:
+    def _outcome(self, response: Response) -> Outcome:
+        return read_answer(response, self.policy).outcome
+
+    def _judge(
+        self, folder: RunFolder, store: ResponseStore, keys: RequestKeys
+    ) -> Mapping[str, Any]:
+        """Write judgments and metrics; return the counts by modality and outcome."""
         chunks = plan(self.dataset, self.subset, self.task, keys)
         frames = judge_frames(chunks, store, self.model, self.task)
-        write_judgments(frames, self.folder.judgments_file)
-        judgments = pl.read_parquet(self.folder.judgments_file)
-        gold = self._gold()
-        metrics = understanding_metrics(judgments, gold)
-        write_atomically(
-            self.folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2)
+        write_judgments(frames, folder.judgments_file)
+        gold = self.subset.frame(self.dataset).select(
+            pl.col("id").alias("sample_id"),
+            *(f"{m}_{what}" for m in MODALITIES for what in ("grade", "category")),
+            "group",
         )
-        record["outcomes"] = metrics["outcomes"]
-        record["not_asked"] = self._not_asked()
-
-    def _gold(self) -> pl.DataFrame:
-        columns = [f"{m}_{what}" for m in MODALITIES for what in ("grade", "category")]
-        frame = self.subset.frame(self.dataset).select(
-            pl.col("id").alias("sample_id"), *columns, "group"
-        )
-        return frame.collect()
-
-    def _not_asked(self) -> dict[str, dict[str, int]]:
-        """Per modality, how many samples could not be asked about, and why."""
-        frame = self.subset.frame(self.dataset).select(
-            image=pl.col("image_sha256").is_null(),
-            text=pl.col("text").is_null() | (pl.col("text").str.strip_chars() == ""),
-        )
-        counts = frame.select(
-            no_image=pl.col("image").sum(),
-            no_text=pl.col("text").sum(),
-            text_only=(~pl.col("image") & pl.col("text")).sum(),
-        ).collect()
-        no_image, no_text, image_without_text = counts.row(0)
-        lacking = {
-            "image": {"no image": no_image},
-            "text": {"no text": no_text},
-            "joint": {"no image": no_image, "no text": image_without_text},
-        }
-        return {
-            modality: {why: n for why, n in lacking[modality].items() if n}
-            for modality in self.task.modalities
-            if any(lacking[modality].values())
-        }
-
-    def _distinct_requests(self) -> int:
-        """How many different requests the run needs: shared images and texts count once."""
-        frame = self.subset.frame(self.dataset)
-        has_text = pl.col("text").str.strip_chars() != ""
-        has_image = pl.col("image_sha256").is_not_null()
-        distinct = {
-            "image": pl.col("image_sha256").filter(has_image).n_unique(),
-            "text": pl.col("text").filter(has_text).n_unique(),
-            "joint": pl.struct("image_sha256", "text").filter(has_image & has_text).n_unique(),
-        }
-        counts = frame.select(**{m: distinct[m] for m in self.task.modalities}).collect()
-        return int(sum(counts.row(0)))
-
-    def _record(self) -> dict[str, Any]:
-        info = self.dataset.info
-        return {
-            **self.task.identity(),
-            "model": {
-                "spec": self.model.spec,
-                "identity": dict(self.model.identity()),
-                "base_url": self.base_url,
-            },
-            "dataset": {
-                "name": info.name,
-                "version": info.version,
-                "path": str(self.dataset.path.absolute()),
-                "content_hash": info.content_hash,
-                "samples": len(self.dataset),
-            },
-            "modalities": list(self.task.modalities),
-            "limit": self.subset.limit,
-            "seed": self.subset.seed,
-            "concurrency": self.concurrency,
-            "versions": {
-                "vlsu": __version__,
-                "python": platform.python_version(),
-                "polars": version("polars"),
-                "numpy": version("numpy"),
-            },
-            "started": _now(),
-            "status": "running",
-        }
+        metrics = understanding_metrics(pl.read_parquet(folder.judgments_file), gold.collect())
+        write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        outcomes = metrics["outcomes"]
+        if not isinstance(outcomes, Mapping):
+            raise TypeError("metrics.json: outcomes is a mapping")
+        return outcomes
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def _finished(folder: RunFolder, fingerprint: str, store: ResponseStore) -> Run | None:
+    """The run that lies there, if nothing is left to ask or to judge; found without a plan."""
+    if not (folder.record_file.exists() and folder.judgments_file.exists()):
+        return None
+    record = folder.record()
+    done = record.get("status") == "finished" and record.get("fingerprint") == fingerprint
+    if not done or not folder.metrics_file.exists():
+        return None
+    requests = record["requests"]
+    failed = sum(counts["error"] for counts in record["outcomes"].values())
+    if failed or store.count() != requests["stored"]:
+        return None
+    again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
+    return Run(folder.path, {**record, "requests": again})
 
 
 class _signals:  # noqa: N801 - reads as a statement

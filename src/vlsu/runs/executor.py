@@ -1,25 +1,46 @@
-"""The local executor: many requests in flight, each stored as it arrives."""
+"""The local executor: many requests in flight, each stored as it arrives.
+
+One thread plans ahead: it renders, hashes, looks into the store and reads images. The event loop
+sends and receives. A third thread, the store's, writes.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vlsu.errors import DataError, ModelError, UsageError
-from vlsu.models.base import Fault, ImageSource, Model, Outcome, Raw, Request, Response
+from vlsu.errors import DataError, ModelError
+from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
+from vlsu.runs.images import DatasetImages
+from vlsu.runs.limits import Budget
+from vlsu.runs.pace import Breaker, InFlight, RateLimit
 from vlsu.runs.plan import Planned
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally"]
 
-#: Attempts at one request before its fault stands, and the bound of the pause between two.
+#: Attempts at one request before its fault stands.
 ATTEMPTS = 5
+#: The pause after the first failed attempt, and the longest one, in seconds.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
+#: The longest pause while the server seems to be down: long enough to spare it, short enough to
+#: notice that it is back.
+DOWN_PAUSE_S = 5.0
+#: Requests kept ready beside those in flight.
+READY = 256
+
+#: Faults that say the server is down or drowning, rather than the request bad.
+_SERVER_FAULTS = frozenset({"connect", "timeout", "broken", "endless", "server", "malformed"})
+#: Faults that say less should be in flight.
+_OVERLOAD = frozenset({"rate-limit", "timeout"})
 
 
 class Progress(Protocol):
@@ -30,7 +51,7 @@ class Progress(Protocol):
         ...
 
     def stored(self, count: int) -> None:
-        """This many were found in the store."""
+        """This many more were found in the store."""
         ...
 
     def answered(self, outcome: Outcome) -> None:
@@ -48,128 +69,270 @@ class Tally:
 
     Attributes:
         reused: Requests whose response was stored before.
-        asked: Requests settled now, by outcome of the response (``unparsed`` does not occur here).
+        asked: Requests settled now, by outcome.
         retries: Attempts made again, by kind of fault.
-        stopped: Whether it ended before the plan did.
+        stopped: Why it ended before the plan did, if so.
     """
 
     reused: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
-    stopped: bool = False
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    key: str
+    request: Request
 
 
 class Executor:
     """Asks a model whatever of a plan is not stored yet.
 
     Args:
-        concurrency: Requests in flight at most.
+        model: Whom to ask.
+        images: Where it finds the images.
+        store: Where responses are kept.
+        in_flight: How many requests at once.
+        rate: How many a minute.
+        breaker: When to give up on a server.
+        budget: How much may be spent.
+        progress: Told how far it is.
+        outcome_of: What a response counts as, for the progress shown.
         attempts: How often one request is tried before its fault stands.
     """
 
     def __init__(
         self,
         model: Model,
-        images: ImageSource,
+        images: DatasetImages,
         store: ResponseStore,
         *,
-        concurrency: int,
+        in_flight: InFlight,
+        rate: RateLimit,
+        breaker: Breaker,
+        budget: Budget,
         progress: Progress,
+        outcome_of: Callable[[Response], Outcome],
         attempts: int = ATTEMPTS,
     ) -> None:
         self._model = model
         self._images = images
         self._store = store
-        self._concurrency = concurrency
+        self._in_flight = in_flight
+        self._rate = rate
+        self._breaker = breaker
+        self._budget = budget
         self._progress = progress
+        self._outcome_of = outcome_of
         self._attempts = attempts
         self._tally = Tally()
-        self._stopping = False
-        self._workers: list[asyncio.Task[None]] = []
+        self._ready: deque[_Waiting] = deque()
+        self._planned_all = False
+        self._wake = asyncio.Event()
+        self._low = asyncio.Event()
+        self._stop = asyncio.Event()
+        #: Planned and not known to be on disk: waiting, in flight, being written, or failed.
+        self._open: set[str] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
 
-    def stop(self) -> None:
+    def stop(self, why: str = "interrupted") -> None:
         """Ask nothing more; the second call also gives up what is in flight."""
-        if self._stopping:
-            for worker in self._workers:
-                worker.cancel()
-        self._stopping = True
+        if self._ended:
+            self._cancel()
+        self._end(why)
 
     async def run(self, chunks: Iterator[list[Planned]]) -> Tally:
         """Work through the plan.
 
         Raises:
-            ModelError: A fault that every further request would meet.
+            ModelError: A fault that every further request would meet, or a server that is down.
             RunError: Responses cannot be stored.
         """
-        waiting = self._to_ask(chunks)
-        self._workers = [asyncio.create_task(self._work(waiting)) for _ in range(self._concurrency)]
-        done, _ = await asyncio.wait(self._workers, return_when=asyncio.FIRST_EXCEPTION)
-        failure = next((e for w in done if not w.cancelled() and (e := w.exception())), None)
-        if failure is not None:
-            for worker in self._workers:
-                worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        if failure is not None:
-            raise failure
-        self._tally.stopped = self._stopping
+        with ThreadPoolExecutor(1, thread_name_prefix="plan") as planner:
+            try:
+                await self._feed(chunks, planner)
+                while self._workers:
+                    await asyncio.wait(self._workers)
+            finally:
+                self._cancel()
+                await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
         return self._tally
 
-    def _to_ask(self, chunks: Iterator[list[Planned]]) -> Iterator[tuple[str, Request]]:
-        """Requests to send: not stored, and each once though many samples may need it."""
-        # Seen in this run; what an earlier run stored is looked up chunk by chunk.
-        seen: set[str] = set()
-        for chunk in chunks:
-            fresh = {p.key: p.ask.request for p in chunk if p.key not in seen}
-            seen.update(fresh)
-            stored = self._store.stored(list(fresh))
-            self._tally.reused += len(stored)
-            self._progress.stored(len(stored))
-            for key, request in fresh.items():
-                if key not in stored:
-                    yield key, request
+    # Planning ahead
 
-    async def _work(self, waiting: Iterator[tuple[str, Request]]) -> None:
-        for key, request in waiting:
-            if self._stopping:
-                return
-            response = await self._ask(key, request)
-            if response is not None:
-                self._tally.asked[response.outcome] += 1
-                self._progress.answered(response.outcome)
+    async def _feed(self, chunks: Iterator[list[Planned]], planner: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._ended:
+                chunk = await loop.run_in_executor(planner, self._next_chunk, chunks)
+                if chunk is None:
+                    break
+                ready, stored = chunk
+                self._ready.extend(ready)
+                if stored:
+                    self._tally.reused += stored
+                    self._progress.stored(stored)
+                self._wake.set()
+                self._spawn()
+                while len(self._ready) > READY and not self._ended:
+                    self._low.clear()
+                    await self._low.wait()
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._planned_all = True
+            self._wake.set()
 
-    async def _ask(self, key: str, request: Request) -> Response | None:
+    def _next_chunk(self, chunks: Iterator[list[Planned]]) -> tuple[list[_Waiting], int] | None:
+        """In the planning thread: what of the next chunk is to be asked, and how much is stored."""
+        chunk = next(chunks, None)
+        if chunk is None:
+            return None
+        self._open.difference_update(self._store.written())
+        fresh = {p.key: p.ask.request for p in chunk if p.key not in self._open}
+        stored = self._store.stored(list(fresh))
+        ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
+        self._open.update(waiting.key for waiting in ready)
+        self._images.prepare(dict.fromkeys(i for w in ready for i in w.request.images))
+        return ready, len(stored)
+
+    # Asking
+
+    @property
+    def _ended(self) -> bool:
+        return self._tally.stopped is not None
+
+    def _spawn(self) -> None:
+        """As many workers as may be in flight, and as there is work for."""
+        wanted = min(self._in_flight.size, len(self._workers) + len(self._ready))
+        while len(self._workers) < wanted and not self._ended:
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._finished)
+
+    def _finished(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._spawn()
+
+    def _end(self, why: str) -> None:
+        """Let what is in flight come in, and send nothing more."""
+        self._tally.stopped = self._tally.stopped or why
+        for event in (self._wake, self._low, self._stop):
+            event.set()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, unless the run ends."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    def _cancel(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+
+    def _fail(self, error: BaseException) -> None:
+        """Give up the run; what is in flight is dropped."""
+        if self._failure is None:
+            self._failure = error
+            self._cancel()
+        self._end("failed")
+
+    async def _work(self) -> None:
+        try:
+            while not self._ended and len(self._workers) <= self._in_flight.size:
+                while not self._ready:
+                    if self._planned_all or self._ended:
+                        return
+                    self._wake.clear()
+                    await self._wake.wait()
+                waiting = self._ready.popleft()
+                if len(self._ready) < READY:
+                    self._low.set()
+                outcome = await self._ask(waiting)
+                if outcome is not None:
+                    self._tally.asked[outcome] += 1
+                    self._progress.answered(outcome)
+        except Exception as error:
+            self._fail(error)
+
+    async def _ask(self, waiting: _Waiting) -> Outcome | None:
         """Send until there is an answer or a fault that stands; `None` if stopped in between."""
-        for attempt in range(1, self._attempts + 1):
-            try:
-                raw = await self._model.send(request, self._images)
-            except DataError as error:  # this sample's image alone
-                raw, response = Raw(0, b""), _image_fault(error)
-            else:
-                response = self._model.read(raw)
+        tries = 0
+        while True:
+            if (delay := self._rate.wait(time.monotonic())) > 0:
+                await self._rest(delay)
+            if why := self._budget.exhausted():
+                self._end(why)
+            if self._ended:
+                return None
+            self._budget.sent()
+            raw, response = await self._send(waiting.request)
             fault = response.fault
             if fault is None:
-                self._store.put(key, raw, attempt)
-                return response
-            self._store.put_error(key, raw, fault, attempt)
-            if fault.fatal:
-                raise ModelError(f"{self._model.spec}: {fault.message}")
-            if not fault.retry or attempt == self._attempts:
-                return response
-            if self._stopping:
-                return None
+                self._store.put(waiting.key, raw, tries + 1)
+                self._settled(raw, response)
+                return self._outcome_of(response)
+            down = self._breaker.down
+            tries += not down
+            self._store.put_error(waiting.key, raw, fault, tries)
+            self._faulted(raw, fault)
+            if not fault.retry or (tries >= self._attempts and not down):
+                return response.outcome
             self._tally.retries[fault.kind] += 1
             self._progress.retried(fault.kind)
-            await asyncio.sleep(_pause(attempt, raw.retry_after))
-        raise UsageError("attempts must be at least 1")
+            await self._rest(_pause(tries, raw.retry_after, down=down))
+
+    async def _send(self, request: Request) -> tuple[Raw, Response]:
+        try:
+            raw = await self._model.send(request, self._images)
+        except DataError as error:  # this sample's image alone
+            return Raw(0, b""), Response(Outcome.ERROR, fault=Fault("image", str(error)))
+        return raw, self._model.read(raw)
+
+    def _settled(self, raw: Raw, response: Response) -> None:
+        now = time.monotonic()
+        self._breaker.answered()
+        self._in_flight.answered(now)
+        tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
+        self._rate.used(tokens)
+        self._budget.spent(response.input_tokens, response.output_tokens)
+        if raw.pause_s is not None:
+            self._rate.pause(now + raw.pause_s)
+        if len(self._workers) < self._in_flight.size and self._ready:
+            self._spawn()
+
+    def _faulted(self, raw: Raw, fault: Fault) -> None:
+        """Learn from a fault.
+
+        Raises:
+            ModelError: Nothing further can be expected of this server.
+        """
+        now = time.monotonic()
+        if fault.fatal:
+            raise ModelError(f"{self._model.spec}: {fault.message}")
+        if fault.kind in _OVERLOAD:
+            self._in_flight.pushed_back(now)
+            if raw.retry_after is not None:
+                self._rate.pause(now + min(raw.retry_after, LONGEST_PAUSE_S))
+        if fault.kind not in _SERVER_FAULTS:
+            self._breaker.answered()
+            return
+        self._breaker.failed(now)
+        if self._breaker.tripped(now):
+            raise ModelError(
+                f"{self._model.spec}: the server does not answer ({fault.message}); what was "
+                "answered is stored: mend the server and run the same command to go on"
+            )
 
 
-def _image_fault(error: DataError) -> Response:
-    return Response(Outcome.ERROR, fault=Fault("image", str(error)))
-
-
-def _pause(attempt: int, retry_after: float | None) -> float:
+def _pause(tries: int, retry_after: float | None, *, down: bool) -> float:
     """Seconds before the next attempt: what the server asked for, else doubling with jitter."""
     if retry_after is not None:
         return min(retry_after, LONGEST_PAUSE_S) + random.uniform(0, FIRST_PAUSE_S)  # noqa: S311
-    longest = min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+    longest = min(FIRST_PAUSE_S * 2 ** max(tries - 1, 0), LONGEST_PAUSE_S)
+    if down:
+        longest = DOWN_PAUSE_S
     return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret

@@ -1,18 +1,34 @@
-"""The images of a dataset, as models read them."""
+"""The images of a dataset, as models read them: encoded once, kept while memory allows."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+
 from vlsu.data import Dataset
+from vlsu.errors import DataError
 from vlsu.models.base import ImageFile
 
 __all__ = ["DatasetImages"]
 
+#: Bytes kept at most, the images' own and their base64 together.
+CACHE_BYTES = 96 * 2**20
+
 
 class DatasetImages:
-    """Reads a dataset's images, unchanged."""
+    """Reads a dataset's images, unchanged, and keeps the ones used last.
 
-    def __init__(self, dataset: Dataset) -> None:
+    The plan brings requests that share an image next to each other, so a small cache holds. It may
+    be used from several threads.
+    """
+
+    def __init__(self, dataset: Dataset, cache_bytes: int = CACHE_BYTES) -> None:
         self._dataset = dataset
+        self._room = cache_bytes
+        self._used = 0
+        self._kept: OrderedDict[str, ImageFile] = OrderedDict()
+        self._lock = threading.Lock()
 
     def read_image(self, sha256: str) -> ImageFile:
         """The bytes and media type of an image.
@@ -20,4 +36,35 @@ class DatasetImages:
         Raises:
             DataError: It is missing or cannot be read.
         """
-        return ImageFile(self._dataset.read_image(sha256), self._dataset.media_type(sha256))
+        with self._lock:
+            if kept := self._kept.get(sha256):
+                self._kept.move_to_end(sha256)
+                return kept
+        image = ImageFile(self._dataset.read_image(sha256), self._dataset.media_type(sha256))
+        size = _bytes_kept(image)
+        with self._lock:
+            if sha256 not in self._kept and size <= self._room:
+                self._kept[sha256] = image
+                self._used += size
+                while self._used > self._room:
+                    _, dropped = self._kept.popitem(last=False)
+                    self._used -= _bytes_kept(dropped)
+        return image
+
+    def prepare(self, digests: Iterable[str]) -> None:
+        """Read and encode images that will be wanted soon, as far as half the room goes."""
+        ahead = 0
+        for sha256 in digests:
+            try:
+                image = self.read_image(sha256)
+            except DataError:
+                continue  # said when the sample is asked about
+            _ = image.base64
+            ahead += _bytes_kept(image)
+            if ahead > self._room // 2:
+                return
+
+
+def _bytes_kept(image: ImageFile) -> int:
+    """The image and its base64, which is a third longer."""
+    return len(image.data) * 7 // 3

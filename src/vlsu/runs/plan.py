@@ -1,4 +1,9 @@
-"""The plan: which requests a run needs, streamed so that its size never matters."""
+"""The plan: which requests a run needs, streamed so that its size never matters.
+
+For asking, samples that share an image come next to each other, so that the image is read and
+encoded once and a server's prefix cache, which holds the image's tokens, is hit while it is warm.
+For judging, samples come in the dataset's order.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from vlsu.data import Dataset, Sample
+from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.keys import RequestKeys
 from vlsu.tasks import Ask, Task
 
 __all__ = ["Planned", "Subset", "plan"]
 
 #: Samples looked at together: bounds memory, and one look into the store serves them all.
-CHUNK = 256
+CHUNK = 64
+#: Samples sorted by image at a time; a larger dataset is read in several passes.
+SORTED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +47,50 @@ class Subset:
     limit: int | None = None
     seed: int = 0
 
-    def chosen(self, dataset: Dataset) -> frozenset[str] | None:
-        """Identifiers of the samples drawn; `None` means all of them."""
+    def frame(self, dataset: Dataset) -> pl.LazyFrame:
+        """The dataset's rows that the run covers, in the dataset's order."""
+        frame = dataset.frame()
         if self.limit is None or self.limit >= len(dataset):
-            return None
-        ids = dataset.frame().select("id").collect().get_column("id")
+            return frame
+        ids = frame.select("id").collect().get_column("id")
         drawn = heapq.nsmallest(self.limit, ((self._rank(id_), id_) for id_ in ids))
-        return frozenset(id_ for _, id_ in drawn)
+        return frame.filter(pl.col("id").is_in([id_ for _, id_ in drawn]))
 
     def _rank(self, id_: str) -> bytes:
         return hashlib.blake2b(f"{self.seed}\x00{id_}".encode(), digest_size=8).digest()
 
-    def frame(self, dataset: Dataset) -> pl.LazyFrame:
-        """The dataset's rows that the run covers."""
-        ids = self.chosen(dataset)
-        frame = dataset.frame()
-        return frame if ids is None else frame.filter(pl.col("id").is_in(list(ids)))
+    def samples(self, dataset: Dataset, *, by_image: bool = False) -> Iterator[Sample]:
+        """The samples that the run covers.
 
-    def samples(self, dataset: Dataset) -> Iterator[Sample]:
-        """The samples that the run covers, in the dataset's order."""
-        ids = self.chosen(dataset)
-        for sample in dataset.samples():
-            if ids is None or sample.id in ids:
-                yield sample
+        Args:
+            dataset: The dataset.
+            by_image: Those sharing an image next to each other, else in the dataset's order.
+        """
+        if not by_image:
+            if self.limit is None:
+                yield from dataset.samples()
+            else:
+                yield from map(to_sample, self.frame(dataset).select(COLUMNS).collect().iter_rows())
+            return
+        frame = self.frame(dataset).select(COLUMNS)
+        passes = -(-min(len(dataset), self.limit or len(dataset)) // SORTED)
+        # Digests are uniform, so their first digits split the images evenly.
+        digits = pl.coalesce(
+            pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16),
+            pl.col("id").hash() % 2**24,
+        )
+        for number in range(passes):
+            part = frame.filter(digits % passes == number) if passes > 1 else frame
+            rows = part.collect(engine="streaming").sort("image_sha256", maintain_order=True)
+            yield from map(to_sample, rows.iter_rows())
 
 
 def plan(
-    dataset: Dataset, subset: Subset, task: Task, keys: RequestKeys
+    dataset: Dataset, subset: Subset, task: Task, keys: RequestKeys, *, by_image: bool = False
 ) -> Iterator[list[Planned]]:
     """Every request of every sample, in chunks; requests that samples share come up each time."""
     chunk: list[Planned] = []
-    for n, sample in enumerate(subset.samples(dataset), 1):
+    for n, sample in enumerate(subset.samples(dataset, by_image=by_image), 1):
         chunk.extend(Planned(keys.key(ask.request), ask, sample) for ask in task.asks(sample))
         if n % CHUNK == 0:
             yield chunk

@@ -50,6 +50,26 @@ PAUSE_S = 0.1
 _LOOKUP = 500
 
 
+_PUT = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
+_PUT_ERROR = "INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)"
+_Row = tuple[str | int | float | bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows for one transaction."""
+
+    responses: list[_Row]
+    errors: list[_Row]
+
+    def __bool__(self) -> bool:
+        return bool(self.responses or self.errors)
+
+    @property
+    def full(self) -> bool:
+        return len(self.responses) >= BATCH or len(self.errors) >= BATCH
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A response as stored, and how many attempts it took."""
@@ -78,7 +98,8 @@ class ResponseStore:
         self.path = path
         self._most_pages = most_pages
         self._read_only = read_only
-        self._pending: list[tuple[str, tuple[object, ...]]] = []
+        self._pending = _Batch([], [])
+        self._written: list[str] = []
         self._condition = threading.Condition()
         self._closing = False
         self._writing = False
@@ -120,52 +141,61 @@ class ResponseStore:
     def put(self, key: str, raw: Raw, attempts: int) -> None:
         """Store a response; the first one stored under a key stays."""
         row = (key, raw.status, raw.body, raw.latency_s, attempts, time.time())
-        self._add("INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._add(self._pending.responses, row)
 
     def put_error(self, key: str, raw: Raw, fault: Fault, attempt: int) -> None:
         """Keep a failed attempt for the audit; it never stands in for an answer."""
-        row = (
-            key,
-            attempt,
-            raw.status,
-            fault.kind,
-            fault.message,
-            raw.body[:ERROR_BODY],
-            time.time(),
-        )
-        self._add("INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        body = raw.body[:ERROR_BODY]
+        row = (key, attempt, raw.status, fault.kind, fault.message, body, time.time())
+        self._add(self._pending.errors, row)
 
-    def _add(self, statement: str, row: tuple[object, ...]) -> None:
+    def written(self) -> list[str]:
+        """Keys of the responses that reached the disk since this was last asked."""
+        with self._condition:
+            keys, self._written = self._written, []
+        return keys
+
+    def _add(self, rows: list[_Row], row: _Row) -> None:
         if self.failure is not None:
             raise self.failure
         with self._condition:
-            self._pending.append((statement, row))
-            if len(self._pending) >= BATCH:
+            rows.append(row)
+            if len(rows) >= BATCH:
                 self._condition.notify_all()
 
     def _write(self) -> None:
         try:
             with closing(self._connect()) as connection:
-                while True:
+                while (batch := self._next_batch()) is not None:
+                    if not batch:
+                        continue
+                    connection.execute("BEGIN")
+                    connection.executemany(_PUT, batch.responses)
+                    connection.executemany(_PUT_ERROR, batch.errors)
+                    connection.execute("COMMIT")
                     with self._condition:
-                        self._writing = False
-                        self._condition.notify_all()
-                        if not self._pending and self._closing:
-                            return
-                        if len(self._pending) < BATCH and not self._closing:
-                            self._condition.wait(PAUSE_S)
-                        batch, self._pending = self._pending, []
-                        self._writing = bool(batch)
-                    if batch:
-                        connection.execute("BEGIN")
-                        for statement, row in batch:
-                            connection.execute(statement, row)
-                        connection.execute("COMMIT")
+                        self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
             with self._condition:
                 self.failure = self._trouble(error)
                 self._writing = False
                 self._condition.notify_all()
+
+    def _next_batch(self) -> _Batch | None:
+        """What is to be written now; `None` when the store is closed and all is written."""
+        with self._condition:
+            self._writing = False
+            self._condition.notify_all()
+            if not self._pending and self._closing:
+                return None
+            if not self._pending.full and not self._closing:
+                self._condition.wait(PAUSE_S)
+            responses, errors = self._pending.responses[:], self._pending.errors[:]
+            self._pending.responses.clear()
+            self._pending.errors.clear()
+            batch = _Batch(responses, errors)
+            self._writing = bool(batch)
+            return batch
 
     def flush(self) -> None:
         """Wait until everything put so far is on disk.

@@ -1,0 +1,110 @@
+"""What a run may ask at once, a minute, and in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlsu.errors import UsageError
+from vlsu.runs.pace import InFlight, RateLimit
+
+__all__ = ["Budget", "Limits", "Price"]
+
+#: In flight at most when the user gives no number: what a server bears is found by trying.
+MOST_IN_FLIGHT = 256
+FIRST_IN_FLIGHT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money for a million tokens, in whatever currency the user counts."""
+
+    input: float
+    output: float
+
+    def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
+        """What a response costs."""
+        return ((input_tokens or 0) * self.input + (output_tokens or 0) * self.output) / 1_000_000
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bounds on one start of a run; reached, it stops cleanly and can be continued.
+
+    Attributes:
+        max_requests: Attempts that may be sent, or `None`.
+        max_cost: Money that may be spent, or `None`; needs a price. Requests in flight when it is
+            reached are still paid for.
+    """
+
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price: Price | None = None
+    requests: int = 0
+    cost: float = 0.0
+
+    def exhausted(self) -> str | None:
+        """Why nothing more may be sent, if so."""
+        if self.max_requests is not None and self.requests >= self.max_requests:
+            return f"--max-requests {self.max_requests} reached"
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            return f"--max-cost {self.max_cost:g} reached"
+        return None
+
+    def sent(self) -> None:
+        """One more attempt goes out."""
+        self.requests += 1
+
+    def spent(self, input_tokens: int | None, output_tokens: int | None) -> None:
+        """A response came and is paid for."""
+        if self.price is not None:
+            self.cost += self.price.cost(input_tokens, output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on how a model is asked, none of which can change an answer.
+
+    Attributes:
+        concurrency: Requests in flight; `None` finds out how many pay, up to `MOST_IN_FLIGHT`.
+        requests_per_minute: `None` for no bound but the server's.
+        tokens_per_minute: Of input and output together.
+        max_requests: Attempts one start may send.
+        max_cost: Money one start may spend; needs a price.
+        price: Of a million tokens.
+
+    Raises:
+        UsageError: A number is out of range, or a cost is bounded without a price.
+    """
+
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise UsageError(
+                f"concurrency {self.concurrency}: at least 1 request must be in flight"
+            )
+        for name in ("requests_per_minute", "tokens_per_minute", "max_requests", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name.replace('_', '-')} {value:g}: give more than 0")
+        if self.max_cost is not None and self.price is None:
+            raise UsageError("max-cost needs a price; give --price INPUT,OUTPUT a million tokens")
+
+    def in_flight(self) -> InFlight:
+        """How many requests a run begins with and may reach."""
+        if self.concurrency is not None:
+            return InFlight(self.concurrency, self.concurrency)
+        return InFlight(MOST_IN_FLIGHT, FIRST_IN_FLIGHT)
+
+    def rate(self) -> RateLimit:
+        """The bounds a minute."""
+        return RateLimit(self.requests_per_minute, self.tokens_per_minute)
+
+    def budget(self) -> Budget:
+        """The bounds in all, of one start."""
+        return Budget(self.max_requests, self.max_cost, self.price)

@@ -1,0 +1,116 @@
+"""What ``run.yaml`` says of a run, and the counts it holds."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+import polars as pl
+
+from vlsu import __version__
+from vlsu.data import Dataset
+from vlsu.models.base import Model
+from vlsu.runs.plan import Subset
+from vlsu.tasks import Task
+
+__all__ = ["distinct_requests", "new_record", "not_asked", "now"]
+
+_HAS_TEXT = pl.col("text").str.strip_chars().str.len_bytes() > 0
+_HAS_IMAGE = pl.col("image_sha256").is_not_null()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def new_record(
+    task: Task,
+    model: Model,
+    dataset: Dataset,
+    modalities: Sequence[str],
+    subset: Subset,
+    base_url: str | None,
+) -> dict[str, Any]:
+    """The record of a run that begins now.
+
+    ``fingerprint`` covers all that decides requests and judgments, the version of this package
+    included: two starts with the same one and no fault in between have the same result.
+    """
+    info = dataset.info
+    decisive: dict[str, Any] = {
+        **task.identity(),
+        "model": {"spec": model.spec, "identity": dict(model.identity())},
+        "dataset": {
+            "name": info.name,
+            "version": info.version,
+            "content_hash": info.content_hash,
+            "samples": len(dataset),
+        },
+        "modalities": list(modalities),
+        "limit": subset.limit,
+        "seed": subset.seed,
+    }
+    fingerprint = hashlib.sha256(
+        orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
+    ).hexdigest()
+    decisive["model"]["base_url"] = base_url
+    decisive["dataset"]["path"] = str(dataset.path.absolute())
+    return {
+        **decisive,
+        "fingerprint": fingerprint,
+        "versions": {
+            "vlsu": __version__,
+            "python": platform.python_version(),
+            "polars": version("polars"),
+            "numpy": version("numpy"),
+        },
+        "started": now(),
+        "status": "running",
+    }
+
+
+def distinct_requests(
+    dataset: Dataset, subset: Subset, modalities: Sequence[str]
+) -> dict[str, int]:
+    """How many different requests each modality needs: shared images and texts count once."""
+    distinct = {
+        "image": pl.col("image_sha256").hash().filter(_HAS_IMAGE).n_unique(),
+        "text": pl.col("text").hash().filter(_HAS_TEXT).n_unique(),
+        "joint": pl.struct(pl.col("image_sha256").hash(), pl.col("text").hash())
+        .hash()
+        .filter(_HAS_IMAGE & _HAS_TEXT)
+        .n_unique(),
+    }
+    frame = subset.frame(dataset).select(**{m: distinct[m] for m in modalities})
+    return {
+        name: int(n) for name, n in frame.collect(engine="streaming").row(0, named=True).items()
+    }
+
+
+def not_asked(
+    dataset: Dataset, subset: Subset, modalities: Sequence[str]
+) -> Mapping[str, Mapping[str, int]]:
+    """Per modality, how many samples could not be asked about, and why."""
+    text, image = _HAS_TEXT.fill_null(False), _HAS_IMAGE
+    no_image, no_text, image_only = (
+        subset.frame(dataset)
+        .select(no_image=(~image).sum(), no_text=(~text).sum(), image_only=(image & ~text).sum())
+        .collect(engine="streaming")
+        .row(0)
+    )
+    lacking = {
+        "image": {"no image": no_image},
+        "text": {"no text": no_text},
+        "joint": {"no image": no_image, "no text": image_only},
+    }
+    return {
+        modality: {why: n for why, n in lacking[modality].items() if n}
+        for modality in modalities
+        if any(lacking[modality].values())
+    }
