@@ -18,6 +18,7 @@ from vlsu.report.table import rate
 from vlsu.report.tables import CAUSES, SCORES
 
 __all__ = [
+    "CONFIG",
     "Estimate",
     "Spec",
     "attribution_chart",
@@ -33,6 +34,28 @@ __all__ = [
 
 Spec = dict[str, object]
 
+#: Look shared by all charts.
+CONFIG: Spec = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--muted)",
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    },
+    "axisQuantitative": {"tickCount": 6, "labelFlush": False},
+    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "symbolOpacity": 1},
+}
+
+#: As wide as the place in the page; the height is that of the rows, axes aside.
+_SIZING: Spec = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
 _ROW_PX = 26
 _GROUPED_ROW_PX = 20
 #: Room on the right for the counts, in pixels.
@@ -77,7 +100,7 @@ def interval_chart(
     domain: tuple[float, float] | None = (0.0, 1.0),
     reference: Rate | None = None,
 ) -> Spec:
-    """Dots with intervals, a row a label, within each row one a group.
+    """Dots with intervals, a row a label; groups of one label stand below each other.
 
     Args:
         estimates: In the order of the rows.
@@ -90,13 +113,14 @@ def interval_chart(
     labels = list(dict.fromkeys(e.label for e in estimates))
     groups = list(colours)
     grouped = len(groups) > 1
+    side_by_side = len({(e.label, e.group) for e in estimates}) > len(labels)
     scale: Spec = {"zero": True} if domain is None else {"domain": list(domain)}
     y: Spec = {
         "field": "label",
         "type": "nominal",
         "sort": None,
         "scale": {"domain": labels},
-        "axis": {"title": None, "domain": False, "ticks": False},
+        "axis": {"title": None, "domain": False, "ticks": False, "labelPadding": 8},
     }
     colour: Spec = {
         "field": "group",
@@ -112,7 +136,7 @@ def interval_chart(
         *([{"field": "n", "title": "n"}] if any(e.n is not None for e in estimates) else []),
     ]
     encoding: Spec = {"y": y, "color": colour}
-    if grouped:
+    if side_by_side:
         encoding["yOffset"] = {"field": "group", "type": "nominal", "scale": {"domain": groups}}
     at = {"field": "value", "type": "quantitative", "scale": scale, "title": axis}
     low = {"field": "low", "type": "quantitative", "scale": scale, "title": axis}
@@ -164,8 +188,8 @@ def interval_chart(
         )
     return {
         "description": description,
-        "width": "container",
-        "height": {"step": _GROUPED_ROW_PX if grouped else _ROW_PX},
+        **_SIZING,
+        "height": len(labels) * (_GROUPED_ROW_PX * len(groups) if side_by_side else _ROW_PX),
         "padding": {"left": 2, "top": 4, "bottom": 4, "right": 12 if grouped else _COUNT_PX},
         "data": {"values": [e.row for e in estimates]},
         "encoding": encoding,
@@ -222,8 +246,8 @@ def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
             )
     return {
         "description": f"Confusion of gold and predicted severity, {modality}",
-        "width": "container",
-        "height": {"step": 44},
+        **_SIZING,
+        "height": len(Severity) * 44,
         "data": {"values": rows},
         "encoding": {
             "x": {
@@ -236,7 +260,7 @@ def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
                 "field": "gold",
                 "type": "nominal",
                 "sort": [s.label for s in Severity],
-                "axis": {"title": "gold"},
+                "axis": {"title": "gold", "labelPadding": 6},
             },
             "tooltip": [
                 {"field": "gold"},
@@ -277,8 +301,8 @@ def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
     found = metrics["attribution"]
     return interval_chart(
         [
-            Estimate(words, rate(found[key]["share"]), found[key]["count"])
-            for key, words in CAUSES.items()
+            Estimate(key.replace("_", " "), rate(found[key]["share"]), found[key]["count"])
+            for key in CAUSES
         ],
         description="Shares of joint errors by whether image and text were right alone",
         axis="share of joint errors",
@@ -292,14 +316,14 @@ def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
     accuracy, agreement = "accuracy", "agreement"
     return interval_chart(
         [
-            Estimate("worse of the gold grades", rate(found["gold_ceiling"]), group=accuracy),
-            Estimate("worse of its own answers", rate(found["of_predictions"]), group=accuracy),
-            Estimate("its joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
-            Estimate("joint = worse of its own", rate(found["agreement"]), group=agreement),
+            Estimate("worse of gold", rate(found["gold_ceiling"]), group=accuracy),
+            Estimate("worse of its own", rate(found["of_predictions"]), group=accuracy),
+            Estimate("joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
+            Estimate("agreement", rate(found["agreement"]), group=agreement),
         ],
         description="Accuracy of late fusion and of the model's joint answers, and how often the "
         "two agree",
-        axis="accuracy, or share of pairs for the agreement",
+        axis="accuracy or agreement",
         colours={accuracy: "var(--joint)", agreement: "var(--text)"},
     )
 
@@ -357,8 +381,8 @@ def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
             )
     return {
         "description": "Shares of the outcomes by modality",
-        "width": "container",
-        "height": {"step": 34},
+        **_SIZING,
+        "height": len({row["modality"] for row in rows}) * 34,
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.7}},
         "encoding": {
@@ -380,7 +404,7 @@ def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
                 "field": "outcome",
                 "type": "nominal",
                 "scale": {"domain": list(Outcome), "range": [f"var(--{o.value})" for o in Outcome]},
-                "legend": {"title": None, "orient": "top", "columns": 3},
+                "legend": {"title": None, "orient": "top"},
             },
             "tooltip": [
                 {"field": "modality"},

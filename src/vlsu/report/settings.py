@@ -23,7 +23,7 @@ def settings_table(run: Run) -> Table:
     rows = {
         "task": record["task"],
         "model": model["spec"],
-        **{f"model: {key}": value for key, value in model["identity"].items()},
+        **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
         "server": _without_credentials(model["base_url"]),
         "prompt": f"{prompt['name']}, hash {prompt['hash']}",
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from vlsu.data import Dataset, ImageError, ImageFault, probe
-from vlsu.data.probe import MAX_PIXELS
+from vlsu.data.probe import MAX_PIXELS, decode
 from vlsu.errors import DataError
 
 __all__ = ["Thumbnail", "thumbnail", "thumbnails"]
@@ -48,7 +48,7 @@ def thumbnail(data: bytes) -> Thumbnail:
     except ImageError as error:
         return Thumbnail(reason=str(error))
     except Exception as error:  # hostile bytes make decoders raise anything at all
-        return Thumbnail(reason=f"{ImageFault.UNREADABLE}: {type(error).__name__}")
+        return Thumbnail(reason=_explanation(data, error))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=_QUALITY)
     encoded = base64.b64encode(buffer.getvalue()).decode()
@@ -67,6 +67,15 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str]) -> dict[str, Thumbnail]:
     distinct = list(dict.fromkeys(hashes))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return dict(zip(distinct, threads.map(of, distinct), strict=True))
+
+
+def _explanation(data: bytes, error: Exception) -> str:
+    """Why the picture could not be made, in the words of ``vlsu data check`` if it fails there."""
+    try:
+        decode(data)
+    except ImageError as fault:
+        return str(fault)
+    return f"{ImageFault.UNREADABLE}: {type(error).__name__}"
 
 
 def _reduced(data: bytes) -> Image.Image:

@@ -1,0 +1,55 @@
+"""From runs to a file, by its suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vlsu.errors import UsageError
+from vlsu.report.formats import json_report, latex_report, markdown_report
+from vlsu.report.page import comparison_page, run_page
+from vlsu.runs import Run
+from vlsu.runs.folder import write_atomically
+
+__all__ = ["FORMATS", "write_report"]
+
+
+def _html(runs: Sequence[Run]) -> str:
+    return run_page(runs[0]) if len(runs) == 1 else comparison_page(runs)
+
+
+#: Suffix -> how a report of that format is made.
+FORMATS: Mapping[str, Callable[[Sequence[Run]], str]] = {
+    ".html": _html,
+    ".md": markdown_report,
+    ".tex": latex_report,
+    ".json": json_report,
+}
+
+
+def write_report(runs: Sequence[Run], out: Path) -> Path:
+    """Write a report of one run in full, or of several side by side.
+
+    Args:
+        runs: Finished runs, at least one.
+        out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: No run, a suffix of no known format, or a folder that cannot be made.
+        RunError: A run is not finished, or the file cannot be written.
+    """
+    make = FORMATS.get(out.suffix.lower())
+    if make is None:
+        raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")
+    if not runs:
+        raise UsageError(f"{out}: a report needs at least one run")
+    text = make(runs)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
+    write_atomically(out, text.encode())
+    return out

@@ -1,0 +1,279 @@
+"""What is in a report, of any format, without opening it in a browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vlsu.analysis.intervals import Rate
+from vlsu.data import ImageStore, Sample, write_dataset
+from vlsu.errors import RunError, UsageError
+from vlsu.policy import Family, Severity, default_policy
+from vlsu.report import write_report
+from vlsu.report.charts import Estimate, confusion_chart, interval_chart, pattern_chart
+from vlsu.report.formats import latex, markdown
+from vlsu.report.page import embedded_json
+from vlsu.report.samples import shown_samples
+from vlsu.report.table import Table
+from vlsu.report.thumbnails import SIDE, thumbnail
+from vlsu.report.words import baseline_note, headline_sentence
+from vlsu.runs import Run
+
+from .conftest import make_dataset, png
+from .report_runs import scripted_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return scripted_run("vlsu-mini", tmp_path_factory.mktemp("run") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("page") / "new" / "report.html"
+    assert write_report([run], out) == out
+    return out.read_text(encoding="utf-8")
+
+
+# The page
+
+
+def test_the_page_names_no_other_host(page: str) -> None:
+    addresses = set(re.findall(r"\w+://[^\s\"'`)]+", page))
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert addresses <= {*namespaces, "http://www.w3.org/2000/xmlns/"}
+    assert "sourceMappingURL" not in page
+    assert not re.search(r"<(link|script|img|iframe)[^>]+(src|href)=", page)
+
+
+def test_the_page_is_small(page: str) -> None:
+    assert len(page.encode()) < 2_000_000
+
+
+def test_the_policy_allows_the_pages_own_code_only(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    directives = dict(part.split(" ", 1) for part in policy[1].replace("&#39;", "'").split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["img-src"] == "data:"
+    assert "unsafe" not in policy[1]
+    assert len(directives["script-src"].split()) == 2
+
+
+def test_the_page_says_what_was_measured(page: str, run: Run) -> None:
+    assert headline_sentence(run.metrics) in page
+    assert "not a consensus of graders" in page
+    assert run.record["policy"]["hash"] in page
+    assert str(run.record["dataset"]["path"]) not in page
+
+
+def test_json_in_the_page_cannot_end_its_element() -> None:
+    hostile = {"text": "</script><!-- & \u2028 \x00 \ud800 é"}
+    text = embedded_json(hostile)
+    assert text.isascii()
+    assert not set("<>&\x00") & set(text)
+    assert json.loads(text) == hostile
+
+
+def test_a_name_no_file_can_hold_does_not_stop_the_report(run: Run, tmp_path: Path) -> None:
+    odd = {**run.record, "model": {**run.record["model"], "spec": "<b>x\ud800\x00"}}
+    for suffix in ("html", "md", "tex", "json"):
+        out = write_report([Run(run.path, odd)], tmp_path / f"r.{suffix}")
+        assert "\x00" not in out.read_text(encoding="utf-8")
+    assert "<b>x" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_runs_side_by_side(run: Run, tmp_path: Path) -> None:
+    page = write_report([run, run], tmp_path / "two.html").read_text(encoding="utf-8")
+    assert page.count('<th scope="row">scripted/oracle</th>') == 2
+
+
+def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
+    run = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "run", modalities=["image"])
+    page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "No pair of known severity was asked about." in page
+    assert "left out of the run" in page
+
+
+def test_without_its_dataset_a_run_is_told_by_its_judgments(run: Run, tmp_path: Path) -> None:
+    gone = {**run.record["dataset"], "path": str(tmp_path / "gone")}
+    shown = shown_samples(Run(run.path, {**run.record, "dataset": gone}))
+    assert "no such dataset folder" in shown.trouble
+    assert shown.samples[0].text is None
+    assert shown.samples[0].judgments["joint"].gold is not None
+
+
+def test_the_worst_samples_come_first_and_their_number_is_bounded(run: Run) -> None:
+    everything = shown_samples(run).samples
+    together = (Family.ESCALATING, Family.DE_ESCALATING)
+
+    def rank(sample: object) -> int:
+        wrong = sample.judgments["joint"].right is False  # type: ignore[attr-defined]
+        return 2 if not wrong else int(sample.pattern.family not in together)  # type: ignore[attr-defined]
+
+    ranks = [rank(sample) for sample in everything]
+    assert ranks == sorted(ranks)
+    assert set(ranks) == {0, 1, 2}
+    few = shown_samples(run, limit=10)
+    assert few.samples == everything[:10]
+    assert few.total == len(everything) == 224
+
+
+def test_long_texts_are_cut_and_the_cut_is_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    image = ImageStore(folder).add(png((1, 2, 3)))
+    grades = dict.fromkeys(("image_grade", "text_grade", "joint_grade"), Severity.SAFE)
+    sample = Sample(id="long", text="a" * 100_000, image_sha256=image, **grades)
+    dataset = write_dataset(
+        folder, [sample], name="long", version="1", licence="", citation="", source="",
+        policy=default_policy(),
+    )  # fmt: skip
+    shown = shown_samples(scripted_run(dataset, tmp_path / "run")).samples[0]
+    assert shown.text is not None
+    assert len(shown.text) + shown.text_cut == 100_000
+
+
+def test_the_note_on_embedded_baselines(run: Run) -> None:
+    def note(spec: str) -> str:
+        return baseline_note(Run(run.path, {"model": {"spec": spec}}))
+
+    assert "not a vision-language model" in note("baseline/late-fusion")
+    assert "at random" in note("baseline/random")
+    assert note("openai/late-fusion") == ""
+
+
+# Charts
+
+
+def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
+    spec = interval_chart(
+        [Estimate("a", Rate(0.5, 0.4, 0.6), 9), Estimate("b", Rate(None, None, None), 0)],
+        description="d",
+        axis="accuracy",
+        colours={"": "red"},
+    )
+    assert spec["encoding"]["y"]["scale"]["domain"] == ["a", "b"]  # type: ignore[index]
+    first, second = spec["data"]["values"]  # type: ignore[index]
+    assert first["interval"] == "0.400 to 0.600"
+    assert second["value"] is None
+
+
+def test_each_pattern_is_drawn_in_the_chart_of_its_family(run: Run) -> None:
+    drawn = {
+        family: [row["label"] for row in pattern_chart(run.metrics, family)["data"]["values"]]  # type: ignore[index]
+        for family in Family
+    }
+    assert [len(labels) for labels in drawn.values()] == [9, 5, 3]
+    assert "S-S-U" in drawn[Family.ESCALATING]
+
+
+def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:
+    rows = confusion_chart(run.metrics, "joint")["data"]["values"]  # type: ignore[index]
+    of_unsafe = [row for row in rows if row["gold"] == "unsafe"]
+    assert sum(row["share"] for row in of_unsafe) == pytest.approx(1)
+    assert of_unsafe[3]["predicted"] == "none"
+
+
+# Thumbnails
+
+
+def encoded(image: Image.Image, format_: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "I;16", "1"])
+def test_every_kind_of_image_gets_a_small_picture(mode: str) -> None:
+    data = encoded(Image.new(mode, (800, 400)), "TIFF")
+    small = thumbnail(data)
+    assert small.uri is not None
+    assert small.uri.startswith("data:image/webp;base64,")
+    assert (small.width, small.height) == (SIDE, SIDE // 2)
+
+
+def test_a_picture_is_turned_upright() -> None:
+    image = Image.new("RGB", (400, 200))
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    small = thumbnail(encoded(image, "JPEG", exif=exif))
+    assert (small.width, small.height) == (SIDE // 2, SIDE)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "zero-byte"),
+        (b"<html>", "unreadable"),
+        (encoded(Image.new("RGB", (64, 64), "red"), "BMP")[:900], "truncated"),
+        (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "decompression-bomb"),
+        (encoded(Image.new("1", (8_000, 7_000)), "PNG"), "oversized"),
+    ],
+    ids=["empty", "html", "truncated", "bomb", "oversized"],
+)
+def test_a_bad_image_becomes_a_reason(data: bytes, reason: str) -> None:
+    small = thumbnail(data)
+    assert small.uri is None
+    assert reason in small.reason
+
+
+# Markdown, LaTeX, JSON
+
+HOSTILE = Table(
+    "t_1", "A & B", ("what", "n"), (("a|b <i> 50% $x_1$\n\\\\ {}", "1"), ("[x]", "–")), "a *b*"
+)
+
+
+def test_markdown_keeps_a_row_in_its_line_and_cells_as_text() -> None:
+    lines = markdown(HOSTILE).splitlines()
+    assert lines[3] == "| --- | ---: |"
+    assert lines[4] == r"| a\|b \<i\> 50% \$x\_1\$ \\\\ \{\} | 1 |"
+    assert lines[-1] == r"a \*b\*"
+
+
+def test_latex_escapes_what_it_would_run() -> None:
+    text = latex(HOSTILE)
+    assert r"\begin{tabular}{lr}" in text
+    backslashes = r"\textbackslash{}" * 2
+    row = (
+        rf"a\textbar{{}}b \textless{{}}i\textgreater{{}} 50\% \$x\_1\$ {backslashes} \{{\}} & 1 \\"
+    )
+    assert row in text
+    assert r"{}[x] & -- \\" in text
+
+
+def test_markdown_and_latex_of_a_run_hold_its_tables(run: Run, tmp_path: Path) -> None:
+    text = write_report([run], tmp_path / "r.md").read_text(encoding="utf-8")
+    assert text.startswith("# scripted/oracle on vlsu-mini")
+    assert "| S-S-U | escalating |" in text
+    tex = write_report([run], tmp_path / "r.tex").read_text(encoding="utf-8")
+    assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") > 8
+    assert tex.count("{") == tex.count("}")
+
+
+def test_json_holds_metrics_and_tables(run: Run, tmp_path: Path) -> None:
+    (tree,) = json.loads(write_report([run], tmp_path / "r.json").read_bytes())["runs"]
+    assert tree["metrics"] == run.metrics
+    assert "path" not in tree["dataset"]
+    assert {table["name"] for table in tree["tables"]} >= {"headline", "patterns", "settings"}
+
+
+# Errors
+
+
+def test_a_suffix_of_no_known_format_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.html, \.md, \.tex, \.json"):
+        write_report([run], tmp_path / "r.pdf")
+
+
+def test_no_run_and_an_unfinished_run_are_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least one run"):
+        write_report([], tmp_path / "r.html")
+    with pytest.raises(RunError, match="not finished"):
+        write_report([replace(run, path=tmp_path)], tmp_path / "r.html")
