@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import orjson
@@ -25,7 +26,7 @@ SKILL = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scripted:
     """Knows the gold grades and errs by `SKILL`; some answers are refusals or nonsense."""
 
@@ -36,9 +37,9 @@ class Scripted:
     def identity(self) -> Mapping[str, object]:
         return {"script": 1}
 
-    def answer(
-        self, requests: Sequence[Request], images: ImageSource
-    ) -> list[Mapping[str, object]]:
+    @cached_property
+    def gold(self) -> Mapping[tuple[str | None, str | None], tuple[Severity | None, float]]:
+        """Image and text, either of them alone or both -> gold grade, chance to be right."""
         gold: dict[tuple[str | None, str | None], tuple[Severity | None, float]] = {}
         for sample in self.dataset.samples():
             pattern = sample.pattern
@@ -46,13 +47,14 @@ class Scripted:
             gold[sample.image_sha256, sample.text] = sample.joint_grade, joint
             gold[sample.image_sha256, None] = sample.image_grade, SKILL["image"]
             gold[None, sample.text] = sample.text_grade, SKILL["text"]
-        return [self._answer(request, gold) for request in requests]
+        return gold
 
-    def _answer(
-        self,
-        request: Request,
-        gold: Mapping[tuple[str | None, str | None], tuple[Severity | None, float]],
-    ) -> Mapping[str, object]:
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Request) -> Mapping[str, object]:
         words = [p for m in request.messages for p in m.parts if isinstance(p, str)]
         image, text = next(iter(request.images), None), words[-1] if words else None
         draw = random.Random(f"{image}{text}")
@@ -61,7 +63,7 @@ class Scripted:
             return {"text": "I cannot help with that."}
         if fate < 0.04:
             return {"text": "It depends on who asks. </script><script>alert(1)</script>"}
-        grade, skill = gold.get((image, text), (Severity.SAFE, 1.0))
+        grade, skill = self.gold.get((image, text), (Severity.SAFE, 1.0))
         said = grade if grade is not None and draw.random() < skill else draw.choice(list(Severity))
         severity = str(said)
         category = None if severity == "safe" else f"C{draw.randint(1, 15)}"
@@ -76,4 +78,4 @@ def scripted_run(dataset: Dataset | str, out: Path, **settings: object) -> Run:
     """A finished run of `Scripted` on a dataset."""
     dataset = load(dataset) if isinstance(dataset, str) else dataset
     model = InProcessModel("scripted/oracle", Scripted(dataset))
-    return evaluate(dataset, model=model, out=out, **settings)  # type: ignore[arg-type]
+    return evaluate(dataset, model=model, out=out, **settings)

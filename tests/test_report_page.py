@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,15 @@ import pytest
 from PIL import Image
 
 from vlsu.analysis.intervals import Rate
-from vlsu.data import ImageStore, Sample, write_dataset
+from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import Family, Severity, default_policy
 from vlsu.report import write_report
-from vlsu.report.charts import Estimate, confusion_chart, interval_chart, pattern_chart
+from vlsu.report.charts import confusion_chart, pattern_chart
+from vlsu.report.dots import Estimate, interval_chart
 from vlsu.report.formats import latex, markdown
 from vlsu.report.page import embedded_json
-from vlsu.report.samples import shown_samples
+from vlsu.report.samples import ShownSample, shown_samples
 from vlsu.report.table import Table
 from vlsu.report.thumbnails import SIDE, thumbnail
 from vlsu.report.words import baseline_note, headline_sentence
@@ -113,9 +115,9 @@ def test_the_worst_samples_come_first_and_their_number_is_bounded(run: Run) -> N
     everything = shown_samples(run).samples
     together = (Family.ESCALATING, Family.DE_ESCALATING)
 
-    def rank(sample: object) -> int:
-        wrong = sample.judgments["joint"].right is False  # type: ignore[attr-defined]
-        return 2 if not wrong else int(sample.pattern.family not in together)  # type: ignore[attr-defined]
+    def rank(sample: ShownSample) -> int:
+        wrong = sample.judgments["joint"].right is False
+        return 2 if not wrong else int(sample.pattern.family not in together)
 
     ranks = [rank(sample) for sample in everything]
     assert ranks == sorted(ranks)
@@ -125,18 +127,32 @@ def test_the_worst_samples_come_first_and_their_number_is_bounded(run: Run) -> N
     assert few.total == len(everything) == 224
 
 
-def test_long_texts_are_cut_and_the_cut_is_counted(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+def many(folder: Path, texts: Iterable[str]) -> Dataset:
+    """A dataset of one image with these texts."""
     image = ImageStore(folder).add(png((1, 2, 3)))
     grades = dict.fromkeys(("image_grade", "text_grade", "joint_grade"), Severity.SAFE)
-    sample = Sample(id="long", text="a" * 100_000, image_sha256=image, **grades)
-    dataset = write_dataset(
-        folder, [sample], name="long", version="1", licence="", citation="", source="",
-        policy=default_policy(),
-    )  # fmt: skip
+    about = dict.fromkeys(("name", "version", "licence", "citation", "source"), "many")
+    samples = (
+        Sample(id=f"s{n}", text=text, image_sha256=image, **grades) for n, text in enumerate(texts)
+    )
+    return write_dataset(folder, samples, policy=default_policy(), **about)
+
+
+def test_long_texts_are_cut_and_the_cut_is_counted(tmp_path: Path) -> None:
+    dataset = many(tmp_path / "data", ["a" * 100_000])
     shown = shown_samples(scripted_run(dataset, tmp_path / "run")).samples[0]
     assert shown.text is not None
     assert len(shown.text) + shown.text_cut == 100_000
+
+
+def test_the_page_stays_small_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    dataset = many(tmp_path / "data", (f"{n}{'<' * 5000}" for n in range(600)))
+    run = scripted_run(dataset, tmp_path / "run", modalities=["text", "joint"])
+    page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 10_000_000
+    told = re.search(r"(\d+) of the run’s 600 samples", page)
+    assert told is not None
+    assert 100 < int(told[1]) < 500
 
 
 def test_the_note_on_embedded_baselines(run: Run) -> None:
@@ -158,15 +174,15 @@ def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
         axis="accuracy",
         colours={"": "red"},
     )
-    assert spec["encoding"]["y"]["scale"]["domain"] == ["a", "b"]  # type: ignore[index]
-    first, second = spec["data"]["values"]  # type: ignore[index]
+    assert spec["encoding"]["y"]["scale"]["domain"] == ["a", "b"]
+    first, second = spec["data"]["values"]
     assert first["interval"] == "0.400 to 0.600"
     assert second["value"] is None
 
 
 def test_each_pattern_is_drawn_in_the_chart_of_its_family(run: Run) -> None:
     drawn = {
-        family: [row["label"] for row in pattern_chart(run.metrics, family)["data"]["values"]]  # type: ignore[index]
+        family: [row["label"] for row in pattern_chart(run.metrics, family)["data"]["values"]]
         for family in Family
     }
     assert [len(labels) for labels in drawn.values()] == [9, 5, 3]
@@ -174,7 +190,7 @@ def test_each_pattern_is_drawn_in_the_chart_of_its_family(run: Run) -> None:
 
 
 def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:
-    rows = confusion_chart(run.metrics, "joint")["data"]["values"]  # type: ignore[index]
+    rows = confusion_chart(run.metrics, "joint")["data"]["values"]
     of_unsafe = [row for row in rows if row["gold"] == "unsafe"]
     assert sum(row["share"] for row in of_unsafe) == pytest.approx(1)
     assert of_unsafe[3]["predicted"] == "none"
@@ -185,7 +201,7 @@ def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> N
 
 def encoded(image: Image.Image, format_: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format_, **options)  # type: ignore[arg-type]
+    image.save(buffer, format_, **options)
     return buffer.getvalue()
 
 

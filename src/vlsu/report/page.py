@@ -23,7 +23,7 @@ from vlsu import __version__
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Family
 from vlsu.report import charts
-from vlsu.report.charts import Spec
+from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.samples import ShownJudgment, ShownSample, ShownSamples, shown_samples
 from vlsu.report.table import rate
 from vlsu.report.tables import FAMILY_MEANING, SCORES, category_titles, comparison_table, run_tables
@@ -53,7 +53,7 @@ def run_page(run: Run) -> str:
     data, count = _sample_data(shown)
     return _render(
         "run.html.jinja",
-        {"charts": specs, "config": charts.CONFIG, **data},
+        {"charts": specs, "config": CONFIG, **data},
         title=f"{run.record['model']['spec']} on {run.record['dataset']['name']}",
         record=run.record,
         metrics=metrics,
@@ -80,7 +80,7 @@ def comparison_page(runs: Sequence[Run]) -> str:
     """
     return _render(
         "comparison.html.jinja",
-        {"charts": {}, "config": charts.CONFIG},
+        {"charts": {}, "config": CONFIG},
         title="Runs side by side",
         table=comparison_table(runs),
         notes=[(r.record["model"]["spec"], note) for r in runs if (note := baseline_note(r))],

@@ -321,7 +321,7 @@ def _outcomes(metrics: Mapping[str, Any]) -> Table:
             (modality, *(str(counts.get(modality, {}).get(o.value, 0)) for o in Outcome))
             for modality in MODALITIES
         ),
-        "Judgments. "
+        "Number of judgments. "
         + "; ".join(f"{o.value}: {words}" for o, words in OUTCOME_MEANING.items())
         + ". Only ok carries a severity; the others count as wrong.",
     )

@@ -20,7 +20,8 @@ _WHERE = {
 
 _BASELINES = {
     "baseline/late-fusion": "A heuristic baseline, not a vision-language model: it grades image "
-    "and text apart and cannot see joint harm, by construction.",
+    "and text apart and cannot see joint harm, by construction. Where it is right on an escalating "
+    "or de-escalating pair, it misgraded a part.",
     "baseline/majority": "A trivial baseline: it gives one answer to everything and looks at "
     "nothing.",
     "baseline/random": "A trivial baseline: it answers at random and looks at nothing.",
