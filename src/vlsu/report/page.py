@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vlsu import __version__
+from vlsu._version import __version__
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Family
 from vlsu.report import charts
