@@ -14,8 +14,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from tests.analysis_frames import Judged, frames, random_samples
-from vlsu.analysis import understanding_metrics
-from vlsu.analysis.cells import tabulate
+from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.intervals import percentiles, wilson
 from vlsu.analysis.resampling import Resampler
 
@@ -84,8 +83,10 @@ def test_the_bootstrap_is_plain_resampling_within_noise(grouped: bool) -> None:
 
 def test_replicates_have_the_moments_of_a_multinomial() -> None:
     # 6, 3 and 40 samples in three cells: rare and common kinds are drawn in different ways.
-    cells = tabulate(*frames([Judged("SSS", "SSS")] * 6 + [Judged("BBB", "BBB")] * 3
-                             + [Judged("UUU", "UUU")] * 40))  # fmt: skip
+    tabulation = Tabulation()
+    for grade, samples in (("S", 6), ("B", 3), ("U", 40)):
+        tabulation.add(*frames([Judged(grade * 3, grade * 3)] * samples))
+    cells = tabulation.cells()
     severity = cells.gold[:, 2]
     drawn = Resampler(cells, 40_000, 0).draw(severity, 3, "x")
     shares = np.array([6, 3, 40]) / 49

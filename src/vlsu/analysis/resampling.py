@@ -18,8 +18,9 @@ from vlsu.analysis.cells import BoolArray, Cells, FloatArray, IntArray
 
 __all__ = ["Resampler"]
 
-#: Numbers held at once while drawing; bounds memory at about 32 MB.
-_CHUNK = 4_000_000
+#: Numbers held at once while drawing; bounds memory at about 40 MB, as some five arrays of them
+#: live together.
+_CHUNK = 1_000_000
 
 #: Kinds of unit that occur at least this often are drawn by a binomial each.
 _COMMON = 10
@@ -81,19 +82,18 @@ class Resampler:
         groups = self.cells.groups
         if groups is None:
             return np.eye(size), self.count(column, size)
-        entry = column[groups.cell]
-        inside = entry >= 0
-        row, units = _renumber(groups.group[inside])
-        table = _count(row * size + entry[inside], groups.count[inside], units * size)
-        kinds = (
-            pl.DataFrame(table.reshape(-1, size), orient="row")
-            .group_by(pl.all())
-            .agg(repeats=pl.len())
-            .sort(pl.all())
-        )
+        inside = column >= 0
+        alone = _count(column[inside], groups.alone[inside], size)
+        entries = pl.all().exclude("repeats")
+        kinds = _kinds_of(np.eye(size, dtype=np.int64), alone).filter(pl.col("repeats") > 0)
+        for table in groups.tables(column, size):
+            found = _kinds_of(table, np.ones(len(table), dtype=np.int64))
+            kinds = pl.concat([kinds, found]).group_by(entries).agg(pl.col("repeats").sum())
+        # Sorted by what they are, so that neither chunks nor the names of groups decide a draw.
+        kinds = kinds.sort(entries)
         return (
             kinds.drop("repeats").to_numpy().astype(np.float64),
-            kinds["repeats"].cast(pl.Int64).to_numpy(),
+            kinds["repeats"].to_numpy(),
         )
 
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
@@ -110,23 +110,35 @@ class Resampler:
             among: Cells that count at all; at least one sample.
         """
         groups = self.cells.groups
-        n = float(self.cells.count[among].sum())
+        n = int(self.cells.count[among].sum())
         if groups is None:
-            return n
-        inside = among[groups.cell]
-        row, units = _renumber(groups.group[inside])
-        weight = groups.count[inside]
-        sizes = _count(row, weight, units)
-        successes = _count(row, weight * hits[groups.cell[inside]], units)
-        share = float(successes.sum()) / n
-        residual = successes - share * sizes
-        if units > 1 and 0 < share < 1:
-            correction = units / (units - 1)
-            variance = correction * float((residual**2).sum()) / n**2
+            return float(n)
+        # Sums over units of 1, m, m^2, x, x m and x^2, for x successes among m samples. They and
+        # the variance are whole numbers until the last division: in floating point the variance
+        # would cancel, and depend on the order of the groups.
+        units = squares = int(groups.alone[among].sum())
+        hit = crosses = hit_squares = int(groups.alone[among & hits].sum())
+        for table in groups.tables(np.where(among, np.where(hits, 1, 0), -1), 2):
+            x, m = table[:, 1], table.sum(axis=1)
+            units += len(m)
+            hit += int(x.sum())
+            squares += int(m @ m)
+            crosses += int(x @ m)
+            hit_squares += int(x @ x)
+        residual = n * n * hit_squares - 2 * n * hit * crosses + hit * hit * squares
+        if units > 1 and residual > 0 and 0 < hit < n:
+            # n / deff, where deff is units / (units - 1) * residual / n^4 over the binomial
+            # variance hit (n - hit) / n^3.
+            size = hit * (n - hit) * n * n * (units - 1) / (units * residual)
         else:
-            variance = 0.0
-        size = share * (1 - share) / variance if variance > 0 else n**2 / float((sizes**2).sum())
-        return min(max(size, 1.0), n)
+            size = n * n / squares
+        return min(max(size, 1.0), float(n))
+
+
+def _kinds_of(table: IntArray, repeats: IntArray) -> pl.DataFrame:
+    """Distinct rows of counts, and in column `repeats` how many units have them."""
+    frame = pl.DataFrame(table, orient="row").with_columns(repeats=pl.Series(repeats))
+    return frame.group_by(pl.all().exclude("repeats")).agg(pl.col("repeats").sum())
 
 
 def _draw_repeats(repeats: IntArray, replicates: int, rng: np.random.Generator) -> FloatArray:
@@ -148,12 +160,6 @@ def _draw_repeats(repeats: IntArray, replicates: int, rng: np.random.Generator) 
         entry = np.repeat(np.arange(replicates) * kinds, rare) + picked
         times += np.bincount(entry, minlength=times.size).reshape(times.shape)
     return times
-
-
-def _renumber(groups: IntArray) -> tuple[IntArray, int]:
-    """Sorted group numbers as 0 .. k - 1, and k."""
-    rows = np.cumsum(np.diff(groups, prepend=-1) != 0) - 1
-    return rows, int(rows[-1]) + 1
 
 
 def _count(entry: IntArray, weight: IntArray, size: int) -> IntArray:

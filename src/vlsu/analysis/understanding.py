@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlsu.analysis.cells import BoolArray, Cells, Frame, IntArray, tabulate
+from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate
 from vlsu.analysis.resampling import Resampler
+from vlsu.analysis.rows import Frame
+from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
 
-__all__ = ["understanding_metrics"]
+__all__ = ["cell_metrics", "understanding_metrics"]
 
 IMAGE, TEXT, JOINT = range(3)
 
@@ -23,13 +25,33 @@ IMAGE, TEXT, JOINT = range(3)
 def understanding_metrics(
     judgments: Frame, gold: Frame, *, seed: int = 0, replicates: int = 2000
 ) -> dict[str, object]:
+    """All metrics of an understanding run that fits into memory; see `cell_metrics`.
+
+    Args:
+        judgments: One row per sample and modality; see `vlsu.analysis.Tabulation.add`.
+        gold: One row per sample of the run. With a `group` column some samples share, groups are
+            resampled in place of samples.
+        seed: Of the bootstrap, not negative.
+        replicates: Bootstrap replicates, at least 1.
+
+    Raises:
+        UsageError: `seed` or `replicates` is out of range.
+        RunError: The judgments cannot be used; the message names the sample.
+        DataError: The gold grades cannot be used; the message names the sample.
+    """
+    tabulation = Tabulation()
+    tabulation.add(judgments, gold)
+    return cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
+
+
+def cell_metrics(cells: Cells, *, seed: int = 0, replicates: int = 2000) -> dict[str, object]:
     """All metrics of an understanding run, each rate with its 95% interval.
 
     Counts are integers; a rate is ``{"value", "low", "high"}``, all `None` where there is nothing
     to measure (0/0). The result is plain Python, ready for JSON, and the same to the last bit for
-    the same rows in any order.
+    the same samples in any order and any chunks.
 
-    - ``n``: samples in `gold`. ``outcomes``: judgments by modality and outcome, graded or not.
+    - ``n``: samples, judged or not. ``outcomes``: judgments by modality and outcome, graded or not.
     - ``image``, ``text``, ``joint``: over the judgments with a gold grade. An outcome other than
       `ok` is wrong in accuracy and a miss of its gold class, but a false positive of none. The F1
       means run over the three severities whether they occur or not; with judgments there, a 0/0 in
@@ -56,22 +78,17 @@ def understanding_metrics(
       metrics too thin for the bootstrap (see `vlsu.analysis.estimates`).
 
     Args:
-        judgments: One row per sample and modality; see `vlsu.analysis.cells.tabulate`.
-        gold: One row per sample of the run. With a `group` column some samples share, groups are
-            resampled in place of samples.
+        cells: The samples, counted by `vlsu.analysis.Tabulation`.
         seed: Of the bootstrap, not negative.
         replicates: Bootstrap replicates, at least 1.
 
     Raises:
         UsageError: `seed` or `replicates` is out of range.
-        RunError: The judgments cannot be used; the message names the sample.
-        DataError: The gold grades cannot be used; the message names the sample.
     """
     if replicates < 1:
         raise UsageError(f"replicates is {replicates}; give at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; give 0 or more")
-    cells = tabulate(judgments, gold)
     estimator = Estimator(Resampler(cells, replicates, seed))
     view = _Understanding(cells, estimator)
     metrics: dict[str, object] = {
