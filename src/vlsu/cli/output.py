@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import orjson
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -61,10 +61,15 @@ def print_table(
         title_style="bold",
     )
     for n, column in enumerate(columns):
-        table.add_column(escape(column), overflow="fold", justify="left" if n == 0 else "right")
+        numeric = n > 0 and all(_is_number(row[n]) for row in rows)
+        table.add_column(escape(column), overflow="fold", justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     _console().print(table)
+
+
+def _is_number(cell: object) -> bool:
+    return cell is None or not str(cell).lstrip("+-").strip() or str(cell).lstrip("+-")[0].isdigit()
 
 
 @contextmanager
@@ -82,11 +87,66 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
+class _Bar(Progress):
+    """A bar that looks at the counts when it is drawn, so that counting costs next to nothing."""
+
+    def __init__(self, counts: RunProgress, *columns: ProgressColumn, console: Console) -> None:
+        self._counts: RunProgress | None = None
+        super().__init__(*columns, console=console, refresh_per_second=4)
+        self._shown = self.add_task("asking", total=None, outcomes="")
+        self._counts = counts
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, up to date."""
+        if self._counts is not None:
+            self.update(
+                self._shown,
+                total=self._counts.total,
+                completed=self._counts.settled,
+                outcomes=self._counts.outcomes(),
+            )
+        return super().get_renderables()
+
+
 class RunProgress:
-    """A bar with rate, outcomes and time left, on standard error."""
+    """A bar with rate, outcomes and time left, on standard error.
+
+    Attributes:
+        total: Requests the run needs.
+        settled: Requests that are stored or have failed.
+    """
 
     def __init__(self) -> None:
-        self._bar = Progress(
+        self.total: int | None = None
+        self.settled = 0
+        self._counts: Counter[str] = Counter()
+
+    def begin(self, total: int) -> None:
+        """Show how many requests the run needs."""
+        self.total = total
+
+    def stored(self, count: int) -> None:
+        """Count what was found in the store."""
+        self._counts["stored before"] += count
+        self.settled += count
+
+    def answered(self, outcome: Outcome) -> None:
+        """Count one more settled request."""
+        self._counts[outcome.value] += 1
+        self.settled += 1
+
+    def retried(self, kind: str) -> None:
+        """Count an attempt that is made again."""
+        self._counts[f"{kind} retries"] += 1
+
+    def outcomes(self) -> str:
+        """The counts so far, in words."""
+        return ", ".join(f"{n} {name}" for name, n in list(self._counts.items()) if n)
+
+    @contextmanager
+    def shown(self) -> Iterator[RunProgress]:
+        """Show the bar while the block runs."""
+        columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -94,37 +154,6 @@ class RunProgress:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[outcomes]}"),
-            console=_console(stderr=True),
-            refresh_per_second=4,
         )
-        self._task = self._bar.add_task("asking", total=None, outcomes="")
-        self._outcomes: Counter[str] = Counter()
-
-    def begin(self, total: int) -> None:
-        """Show how many requests the run needs."""
-        self._bar.update(self._task, total=total)
-
-    def stored(self, count: int) -> None:
-        """Count what was found in the store."""
-        self._outcomes["stored before"] += count
-        self._show(count)
-
-    def answered(self, outcome: Outcome) -> None:
-        """Count one more settled request."""
-        self._outcomes[outcome.value] += 1
-        self._show(1)
-
-    def retried(self, kind: str) -> None:
-        """Count an attempt that is made again."""
-        self._outcomes[f"{kind} retries"] += 1
-        self._show(0)
-
-    def _show(self, advance: int) -> None:
-        shown = ", ".join(f"{n} {name}" for name, n in self._outcomes.items() if n)
-        self._bar.update(self._task, advance=advance, outcomes=shown)
-
-    @contextmanager
-    def shown(self) -> Iterator[RunProgress]:
-        """Show the bar while the block runs."""
-        with self._bar:
+        with _Bar(self, *columns, console=_console(stderr=True)):
             yield self

@@ -76,6 +76,15 @@ class ImageStore:
         """
         return read_bounded(self._existing(sha256))
 
+    def read_typed(self, sha256: str) -> tuple[bytes, str]:
+        """The bytes of an image and its media type, looked for once.
+
+        Raises:
+            DataError: The image is not in the store or cannot be read.
+        """
+        path = self._existing(sha256)
+        return read_bounded(path), EXTENSIONS[path.suffix[1:]]
+
     def media_type(self, sha256: str) -> str:
         """The media type of an image, such as ``"image/jpeg"``.
 
@@ -108,14 +117,15 @@ def read_bounded(path: Path) -> bytes:
         DataError: The file cannot be read.
     """
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not os.path.isfile(path):  # noqa: PTH113 (as above); opening a pipe would wait for ever
             raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file")
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_READ_BYTES:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (as above)
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_READ_BYTES:
                 raise ImageError(
                     ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read"
                 )
-            return file.read(MAX_READ_BYTES)
+            return file.read()  # all of it, in memory of that size
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); check the file and its permissions"

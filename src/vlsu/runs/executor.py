@@ -1,7 +1,8 @@
 """The local executor: many requests in flight, each stored as it arrives.
 
-One thread plans ahead: it renders, hashes, looks into the store and reads images. The event loop
-sends and receives. A third thread, the store's, writes.
+The event loop plans in small chunks, sends and receives; the store's own thread writes. Planning is
+not worth a thread: it is Python, and would take turns with the loop for the interpreter's lock.
+Reading images is worth one only where storage is slow, and then gets one.
 """
 
 from __future__ import annotations
@@ -150,9 +151,9 @@ class Executor:
             ModelError: A fault that every further request would meet, or a server that is down.
             RunError: Responses cannot be stored.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix="plan") as planner:
+        with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
             try:
-                await self._feed(chunks, planner)
+                await self._feed(chunks, reader)
                 while self._workers:
                     await asyncio.wait(self._workers)
             finally:
@@ -164,18 +165,22 @@ class Executor:
 
     # Planning ahead
 
-    async def _feed(self, chunks: Iterator[list[Planned]], planner: ThreadPoolExecutor) -> None:
+    async def _feed(self, chunks: Iterator[list[Planned]], reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while not self._ended:
-                chunk = await loop.run_in_executor(planner, self._next_chunk, chunks)
-                if chunk is None:
-                    break
-                ready, stored = chunk
-                self._ready.extend(ready)
+            for chunk in chunks:
+                ready, stored = self._to_ask(chunk)
                 if stored:
                     self._tally.reused += stored
                     self._progress.stored(stored)
+                if self._images.slow:
+                    images = dict.fromkeys(i for w in ready for i in w.request.images)
+                    await loop.run_in_executor(reader, self._images.prepare, images)
+                else:
+                    await asyncio.sleep(0)  # let answers in between two chunks
+                if self._ended:
+                    break
+                self._ready.extend(ready)
                 self._wake.set()
                 self._spawn()
                 while len(self._ready) > READY and not self._ended:
@@ -187,17 +192,13 @@ class Executor:
             self._planned_all = True
             self._wake.set()
 
-    def _next_chunk(self, chunks: Iterator[list[Planned]]) -> tuple[list[_Waiting], int] | None:
-        """In the planning thread: what of the next chunk is to be asked, and how much is stored."""
-        chunk = next(chunks, None)
-        if chunk is None:
-            return None
+    def _to_ask(self, chunk: list[Planned]) -> tuple[list[_Waiting], int]:
+        """What of a chunk is to be asked, and how much of it is stored."""
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.ask.request for p in chunk if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
-        self._images.prepare(dict.fromkeys(i for w in ready for i in w.request.images))
         return ready, len(stored)
 
     # Asking

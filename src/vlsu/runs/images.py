@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ __all__ = ["DatasetImages"]
 
 #: Bytes kept at most, the images' own and their base64 together.
 CACHE_BYTES = 96 * 2**20
+#: A read from memory takes a tenth of this, one from a disk or a network more; seconds.
+SLOW_S = 0.002
 
 
 class DatasetImages:
@@ -24,11 +27,12 @@ class DatasetImages:
     """
 
     def __init__(self, dataset: Dataset, cache_bytes: int = CACHE_BYTES) -> None:
-        self._dataset = dataset
+        self._store = dataset.images
         self._room = cache_bytes
         self._used = 0
         self._kept: OrderedDict[str, ImageFile] = OrderedDict()
         self._lock = threading.Lock()
+        self._mean_s = 0.0
 
     def read_image(self, sha256: str) -> ImageFile:
         """The bytes and media type of an image.
@@ -40,7 +44,9 @@ class DatasetImages:
             if kept := self._kept.get(sha256):
                 self._kept.move_to_end(sha256)
                 return kept
-        image = ImageFile(self._dataset.read_image(sha256), self._dataset.media_type(sha256))
+        started = time.perf_counter()
+        image = ImageFile(*self._store.read_typed(sha256))
+        self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
         size = _bytes_kept(image)
         with self._lock:
             if sha256 not in self._kept and size <= self._room:
@@ -50,6 +56,11 @@ class DatasetImages:
                     _, dropped = self._kept.popitem(last=False)
                     self._used -= _bytes_kept(dropped)
         return image
+
+    @property
+    def slow(self) -> bool:
+        """Whether reading an image takes so long that it is better done in a thread, ahead."""
+        return self._mean_s > SLOW_S
 
     def prepare(self, digests: Iterable[str]) -> None:
         """Read and encode images that will be wanted soon, as far as half the room goes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,7 +23,7 @@ from vlsu.tasks import Ask, Task
 __all__ = ["Planned", "Subset", "plan"]
 
 #: Samples looked at together: bounds memory, and one look into the store serves them all.
-CHUNK = 64
+CHUNK = 16
 #: Samples sorted by image at a time; a larger dataset is read in several passes.
 SORTED = 20_000
 
@@ -79,10 +80,18 @@ class Subset:
             pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16),
             pl.col("id").hash() % 2**24,
         )
-        for number in range(passes):
-            part = frame.filter(digits % passes == number) if passes > 1 else frame
-            rows = part.collect(engine="streaming").sort("image_sha256", maintain_order=True)
-            yield from map(to_sample, rows.iter_rows())
+
+        def part(number: int) -> pl.DataFrame:
+            rows = frame.filter(digits % passes == number) if passes > 1 else frame
+            return rows.collect(engine="streaming").sort("image_sha256", maintain_order=True)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="samples") as reader:
+            ahead = reader.submit(part, 0)
+            for number in range(passes):
+                rows = ahead.result()
+                if number + 1 < passes:
+                    ahead = reader.submit(part, number + 1)
+                yield from map(to_sample, rows.iter_rows())
 
 
 def plan(
