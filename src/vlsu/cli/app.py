@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu import __version__
+from vlsu._version import __version__
 from vlsu.cli import catalogue, data, demo, report, run
 
 __all__ = ["app"]

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from vlsu import __version__
+from vlsu._version import __version__
 from vlsu.models.base import (
     Fault,
     ImageFile,

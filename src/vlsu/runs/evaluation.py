@@ -189,13 +189,20 @@ class Evaluation:
                     record |= asdict(self.limits)
                     folder.write_record(record)
                     budget = self.limits.budget()
+                    counts = distinct_requests(self.dataset, self.subset, modalities)
+                    needed, before = sum(counts.values()), store.count()
+                    progress.begin(needed)
+                    progress.stored(min(before, needed))
                     tally = await self._execute(store, keys, budget, progress)
                     if tally.stopped is None:
                         record["outcomes"] = self._judge(folder, store, keys)
                         record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
+                    asked = sum(tally.asked.values())
+                    unknown = tally.stopped is not None
                     record["requests"] = {
-                        "asked": sum(tally.asked.values()),
-                        "reused": tally.reused,
+                        "needed": needed,
+                        "asked": asked,
+                        "reused": min(before, needed) if unknown else needed - asked,
                         "stored": store.count(),
                         "retries": dict(sorted(tally.retries.items())),
                         "errors": store.error_counts(),
@@ -226,8 +233,6 @@ class Evaluation:
             progress=progress,
             outcome_of=self._outcome,
         )
-        counts = distinct_requests(self.dataset, self.subset, self.task.modalities)
-        progress.begin(sum(counts.values()))
         with _signals(executor.stop):
             tally = await executor.run(
                 plan(self.dataset, self.subset, self.task, keys, by_image=True)

@@ -52,7 +52,7 @@ class Progress(Protocol):
         ...
 
     def stored(self, count: int) -> None:
-        """This many more were found in the store."""
+        """This many were stored by an earlier start."""
         ...
 
     def answered(self, outcome: Outcome) -> None:
@@ -69,13 +69,11 @@ class Tally:
     """What an execution did.
 
     Attributes:
-        reused: Requests whose response was stored before.
         asked: Requests settled now, by outcome.
         retries: Attempts made again, by kind of fault.
         stopped: Why it ended before the plan did, if so.
     """
 
-    reused: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
@@ -169,10 +167,7 @@ class Executor:
         loop = asyncio.get_running_loop()
         try:
             for chunk in chunks:
-                ready, stored = self._to_ask(chunk)
-                if stored:
-                    self._tally.reused += stored
-                    self._progress.stored(stored)
+                ready = self._to_ask(chunk)
                 if self._images.slow:
                     images = dict.fromkeys(i for w in ready for i in w.request.images)
                     await loop.run_in_executor(reader, self._images.prepare, images)
@@ -192,14 +187,14 @@ class Executor:
             self._planned_all = True
             self._wake.set()
 
-    def _to_ask(self, chunk: list[Planned]) -> tuple[list[_Waiting], int]:
-        """What of a chunk is to be asked, and how much of it is stored."""
+    def _to_ask(self, chunk: list[Planned]) -> list[_Waiting]:
+        """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.ask.request for p in chunk if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
-        return ready, len(stored)
+        return ready
 
     # Asking
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from vlsu import __version__
+from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
 from vlsu.runs.plan import Subset
