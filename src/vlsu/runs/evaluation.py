@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-import polars as pl
 
-from vlsu.analysis import understanding_metrics
+from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
 from vlsu.models import open_model
@@ -23,7 +22,7 @@ from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.executor import Executor, Progress, Tally
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
-from vlsu.runs.judging import judge_frames, write_judgments
+from vlsu.runs.judging import JudgmentsFile, judge
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.pace import Breaker
@@ -247,15 +246,11 @@ class Evaluation:
         self, folder: RunFolder, store: ResponseStore, keys: RequestKeys
     ) -> Mapping[str, Any]:
         """Write judgments and metrics; return the counts by modality and outcome."""
-        chunks = plan(self.dataset, self.subset, self.task, keys)
-        frames = judge_frames(chunks, store, self.model, self.task)
-        write_judgments(frames, folder.judgments_file)
-        gold = self.subset.frame(self.dataset).select(
-            pl.col("id").alias("sample_id"),
-            *(f"{m}_{what}" for m in MODALITIES for what in ("grade", "category")),
-            "group",
-        )
-        metrics = understanding_metrics(pl.read_parquet(folder.judgments_file), gold.collect())
+        tabulation = Tabulation()
+        with JudgmentsFile(folder.judgments_file) as file:
+            chunks = plan(self.dataset, self.subset, self.task, keys)
+            judge(chunks, store, self.model, self.task, file, tabulation)
+        metrics = cell_metrics(tabulation.cells())
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         outcomes = metrics["outcomes"]
         if not isinstance(outcomes, Mapping):

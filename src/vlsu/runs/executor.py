@@ -22,7 +22,7 @@ from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.limits import Budget
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
-from vlsu.runs.plan import Planned
+from vlsu.runs.plan import Chunk
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally"]
@@ -142,7 +142,7 @@ class Executor:
             self._cancel()
         self._end(why)
 
-    async def run(self, chunks: Iterator[list[Planned]]) -> Tally:
+    async def run(self, chunks: Iterator[Chunk]) -> Tally:
         """Work through the plan.
 
         Raises:
@@ -163,7 +163,7 @@ class Executor:
 
     # Planning ahead
 
-    async def _feed(self, chunks: Iterator[list[Planned]], reader: ThreadPoolExecutor) -> None:
+    async def _feed(self, chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         try:
             for chunk in chunks:
@@ -187,10 +187,10 @@ class Executor:
             self._planned_all = True
             self._wake.set()
 
-    def _to_ask(self, chunk: list[Planned]) -> list[_Waiting]:
+    def _to_ask(self, chunk: Chunk) -> list[_Waiting]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
         self._open.difference_update(self._store.written())
-        fresh = {p.key: p.ask.request for p in chunk if p.key not in self._open}
+        fresh = {p.key: p.ask.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)

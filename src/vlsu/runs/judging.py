@@ -1,19 +1,21 @@
-"""From stored responses to judgments: run at any time, nothing is asked."""
+"""From stored responses to judgments and metrics: run at any time, nothing is asked."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
 
+from vlsu.analysis import Tabulation
+from vlsu.data import Sample
 from vlsu.models.base import Fault, Model, Outcome, Response
-from vlsu.runs.plan import Planned
-from vlsu.runs.store import ResponseStore
-from vlsu.tasks import Task
+from vlsu.policy import MODALITIES
+from vlsu.runs.plan import Chunk, Planned
+from vlsu.runs.store import ResponseStore, Stored
+from vlsu.tasks import Judgment, Task
 
-__all__ = ["JUDGMENTS", "judge_frames", "write_judgments"]
+__all__ = ["JUDGMENTS", "JudgmentsFile", "judge"]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -35,52 +37,112 @@ JUDGMENTS = pl.Schema(
     }
 )
 
-#: Rows gathered before they are written.
-ROWS = 50_000
+_GOLD = pl.Schema(
+    {
+        "sample_id": pl.String(),
+        **{f"{modality}_grade": pl.String() for modality in MODALITIES},
+        "joint_category": pl.String(),
+        "group": pl.String(),
+    }
+)
+
+#: Samples whose judgments are held in memory before they are written.
+SAMPLES = 10_000
 _NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
-def judge_frames(
-    chunks: Iterable[list[Planned]], store: ResponseStore, model: Model, task: Task
-) -> Iterator[pl.DataFrame]:
-    """Judgments of a plan, in its order, a frame for each `ROWS` of them.
+def judge(
+    chunks: Iterable[Chunk],
+    store: ResponseStore,
+    model: Model,
+    task: Task,
+    file: JudgmentsFile,
+    tabulation: Tabulation,
+) -> None:
+    """Judge a plan, in its order, into a file and into the table the metrics are taken from.
 
     A request without a stored response is an `error`: it failed each time it was asked.
     """
-    rows: list[dict[str, object]] = []
+    for batch in _batches(chunks):
+        rows: list[tuple[object, ...]] = []
+        gold: list[tuple[object, ...]] = []
+        for chunk in batch:
+            stored = store.responses(list({p.key for p in chunk.planned}))
+            read = {key: model.read(response.raw) for key, response in stored.items()}
+            for planned in chunk.planned:
+                response = read.get(planned.key, _NO_ANSWER)
+                judgment = task.judge(planned.sample, planned.ask, response)
+                rows.append(_row(judgment, planned, stored.get(planned.key)))
+            gold.extend(map(_gold_row, chunk.samples))
+        judgments = pl.DataFrame(rows, schema=JUDGMENTS, orient="row")
+        tabulation.add(judgments, pl.DataFrame(gold, schema=_GOLD, orient="row"))
+        file.add(judgments)
+
+
+def _batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    batch: list[Chunk] = []
+    samples = 0
     for chunk in chunks:
-        stored = store.responses(list({p.key for p in chunk}))
-        read = {key: model.read(response.raw) for key, response in stored.items()}
-        for planned in chunk:
-            judgment = task.judge(planned.sample, planned.ask, read.get(planned.key, _NO_ANSWER))
-            row: dict[str, object] = {
-                field.name: getattr(judgment, field.name) for field in dataclasses.fields(judgment)
-            }
-            for name in ("expected", "predicted"):
-                row[name] = None if row[name] is None else str(row[name])
-            row["outcome"] = judgment.outcome.value
-            response = stored.get(planned.key)
-            row["latency_s"] = None if response is None else response.raw.latency_s
-            row["request_key"] = planned.key
-            rows.append(row)
-        if len(rows) >= ROWS:
-            yield pl.DataFrame(rows, schema=JUDGMENTS)
-            rows = []
-    yield pl.DataFrame(rows, schema=JUDGMENTS)
+        batch.append(chunk)
+        samples += len(chunk.samples)
+        if samples >= SAMPLES:
+            yield batch
+            batch, samples = [], 0
+    if batch:
+        yield batch
 
 
-def write_judgments(frames: Iterable[pl.DataFrame], path: Path) -> None:
-    """Write the frames as one Parquet file, whole or not at all, in flat memory."""
-    parts: list[Path] = []
-    whole = path.with_name(f".{path.name}.tmp")
-    try:
-        for n, frame in enumerate(frames):
-            part = path.with_name(f".{path.name}.{n:05}.tmp")
-            frame.write_parquet(part)
-            parts.append(part)
-        pl.scan_parquet(parts).sink_parquet(whole)
-        whole.replace(path)
-    finally:
-        whole.unlink(missing_ok=True)
-        for part in parts:
-            part.unlink(missing_ok=True)
+def _row(judgment: Judgment, planned: Planned, stored: Stored | None) -> tuple[object, ...]:
+    """In the order of `JUDGMENTS`."""
+    return (
+        judgment.sample_id,
+        judgment.modality,
+        judgment.framing,
+        None if judgment.expected is None else judgment.expected.label,
+        None if judgment.predicted is None else judgment.predicted.label,
+        judgment.outcome.value,
+        judgment.category,
+        judgment.p_unsafe,
+        None if stored is None else stored.raw.latency_s,
+        judgment.input_tokens,
+        judgment.output_tokens,
+        planned.key,
+        judgment.expected_category,
+        judgment.answer,
+    )
+
+
+def _gold_row(sample: Sample) -> tuple[object, ...]:
+    """In the order of `_GOLD`."""
+    grades = (sample.image_grade, sample.text_grade, sample.joint_grade)
+    labels = (None if grade is None else grade.label for grade in grades)
+    return (sample.id, *labels, sample.joint_category, sample.group)
+
+
+class JudgmentsFile:
+    """One Parquet file, written in parts and put together at the end: whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: list[Path] = []
+
+    def add(self, judgments: pl.DataFrame) -> None:
+        """Write a part."""
+        part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
+        self._parts.append(part)
+        judgments.write_parquet(part)
+
+    def __enter__(self) -> JudgmentsFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        whole = self._path.with_name(f".{self._path.name}.tmp")
+        try:
+            if kind is None:
+                frame = pl.scan_parquet(self._parts) if self._parts else JUDGMENTS.to_frame().lazy()
+                frame.sink_parquet(whole)
+                whole.replace(self._path)
+        finally:
+            whole.unlink(missing_ok=True)
+            for part in self._parts:
+                part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import polars as pl
 
@@ -20,7 +21,7 @@ from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.keys import RequestKeys
 from vlsu.tasks import Ask, Task
 
-__all__ = ["Planned", "Subset", "plan"]
+__all__ = ["Chunk", "Planned", "Subset", "plan"]
 
 #: Samples looked at together: bounds memory, and one look into the store serves them all.
 CHUNK = 16
@@ -35,6 +36,14 @@ class Planned:
     key: str
     ask: Ask
     sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Samples next to each other and the requests they need; a sample may need none."""
+
+    samples: list[Sample]
+    planned: list[Planned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,13 @@ class Subset:
 
 def plan(
     dataset: Dataset, subset: Subset, task: Task, keys: RequestKeys, *, by_image: bool = False
-) -> Iterator[list[Planned]]:
+) -> Iterator[Chunk]:
     """Every request of every sample, in chunks; requests that samples share come up each time."""
-    chunk: list[Planned] = []
-    for n, sample in enumerate(subset.samples(dataset, by_image=by_image), 1):
-        chunk.extend(Planned(keys.key(ask.request), ask, sample) for ask in task.asks(sample))
-        if n % CHUNK == 0:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    samples = subset.samples(dataset, by_image=by_image)
+    while taken := list(islice(samples, CHUNK)):
+        planned = [
+            Planned(keys.key(ask.request), ask, sample)
+            for sample in taken
+            for ask in task.asks(sample)
+        ]
+        yield Chunk(taken, planned)
