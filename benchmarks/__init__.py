@@ -1,0 +1,1 @@
+"""Benchmarks of vlsu, each one command; see README.md."""

@@ -1,0 +1,53 @@
+"""Runs that are part done or done, made without asking: the responses are put into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from benchmarks.mock_server import completion
+from vlsu.models import Raw, Settings
+from vlsu.runs import ResponseStore
+from vlsu.runs.evaluation import prepare
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.keys import RequestKeys
+from vlsu.runs.plan import plan
+
+_FLUSH = 50_000
+
+
+def store_responses(dataset: Path, out: Path, base_url: str, share: float) -> int:
+    """Store a share of a run's responses, in the order in which the run asks for them.
+
+    Args:
+        dataset: The dataset's folder.
+        out: The run folder; made.
+        base_url: As the run will be given it.
+        share: In [0, 1], of the samples' requests, those that samples share counted each time.
+
+    Returns:
+        How many different responses are stored.
+    """
+    evaluation = prepare(dataset, model="openai/mock", settings=Settings(base_url=base_url))
+    keys = RequestKeys(evaluation.model.identity())
+    raw = Raw(200, orjson.dumps(completion('{"severity": "safe", "category": null}')), 0.02)
+    wanted = round(share * len(evaluation.dataset) * len(evaluation.task.modalities))
+    out.mkdir(parents=True)
+    store = ResponseStore(RunFolder(out).responses_file)
+    try:
+        number = 0
+        for chunk in plan(
+            evaluation.dataset, evaluation.subset, evaluation.task, keys, by_image=True
+        ):
+            for planned in chunk[: wanted - number]:
+                store.put(planned.key, raw, 1)
+            number += len(chunk)
+            if number >= wanted:
+                break
+            if number % _FLUSH < len(chunk):
+                store.flush()
+        store.flush()
+        return store.count()
+    finally:
+        store.close()

@@ -1,0 +1,279 @@
+"""Requests a second and CPU time a request: vlsu, bare clients, the OpenAI SDK, Inspect AI, wrk.
+
+    python -m benchmarks.throughput
+
+All in one run, interleaved, against one mock server on the same machine; see README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.measure import (
+    REQUIREMENTS,
+    BenchmarkError,
+    Measured,
+    MockServer,
+    load_average,
+    markdown,
+    measure,
+    peers_python,
+    say,
+    vlsu_run,
+    write_results,
+)
+from benchmarks.payload import BODIES, BODY_COUNT, image_dataset, write_requests
+
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What is measured: the command is made anew for every round."""
+
+    name: str
+    label: str
+    command: Callable[[], Sequence[str]]
+    requests: int | None
+    env: dict[str, str] | None = None
+    terminal: bool = False
+
+    def run(self, server: MockServer) -> Measured:
+        """One round.
+
+        Raises:
+            BenchmarkError: It failed, or did not ask what it should have.
+        """
+        measured = measure(
+            self.command(),
+            server,
+            timeout_s=TIMEOUT_S,
+            env=self.env,
+            terminal=self.terminal,
+        )
+        wrong_count = self.requests is not None and measured.requests != self.requests
+        if measured.status or wrong_count:
+            raise BenchmarkError(
+                f"{self.name}: status {measured.status}, {measured.requests} of {self.requests} "
+                f"requests\n{measured.output[-2000:]}"
+            )
+        return measured
+
+
+def contenders(options: argparse.Namespace, server: MockServer, work: Path) -> list[Contender]:
+    dataset = work / "dataset"
+
+    def vlsu(modalities: str) -> Callable[[], Sequence[str]]:
+        def command() -> Sequence[str]:
+            out = work / "run"
+            shutil.rmtree(out, ignore_errors=True)
+            choice = ["--modalities", modalities, "--concurrency", str(options.in_flight)]
+            return vlsu_run(dataset, out, server, *choice)
+
+        return command
+
+    def peer(name: str, label: str, requests: int) -> Contender:
+        command = [peers_python(), "-m", "benchmarks.contenders", name, "--url", server.base_url]
+        command += ["--folder", str(work), "--requests", str(requests)]
+        command += ["--in-flight", str(options.in_flight)]
+        return Contender(name, label, lambda: command, requests)
+
+    wrk = ["wrk", "-t1", f"-c{options.in_flight}", f"-d{options.wrk_seconds}s", "--timeout", "10s"]
+    wrk += ["-s", "benchmarks/wrk.lua", f"{server.base_url}/chat/completions"]
+    body = {"BODY": str(min((work / BODIES).iterdir()))}
+    n = options.samples
+    return [
+        Contender("wrk", "`wrk`, one body", lambda: wrk, None, body),
+        peer("pyreqwest", f"pyreqwest {_peer('pyreqwest')}, ready-made bodies", options.bare),
+        peer("aiohttp", f"aiohttp {_peer('aiohttp')} + uvloop, ready-made bodies", options.bare),
+        Contender("vlsu-joint", "**vlsu run**, image and text", vlsu("joint"), n, terminal=True),
+        Contender(
+            "vlsu-all",
+            "**vlsu run**, image, text, joint",
+            vlsu("image,text,joint"),
+            3 * n,
+            terminal=True,
+        ),
+        peer("openai", f"OpenAI SDK {_peer('openai')}", options.sdk),
+        peer("inspect", f"Inspect AI {_peer('inspect-ai')}", options.inspect),
+    ]
+
+
+def _peer(name: str) -> str:
+    """The version of a peer, as pinned."""
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Medians of a contender's rounds."""
+
+    name: str
+    label: str
+    requests: int
+    rate: float
+    cpu_ms: float
+    whole_rate: float
+    whole_cpu_ms: float
+    peak_rss_mb: float
+    most_in_flight: int
+
+    @classmethod
+    def of(cls, contender: Contender, rounds: Sequence[Measured]) -> Row:
+        def median(name: str) -> float:
+            return float(statistics.median(getattr(measured, name) for measured in rounds))
+
+        return cls(
+            contender.name,
+            contender.label,
+            int(median("requests")),
+            median("rate"),
+            median("cpu_ms"),
+            median("whole_rate"),
+            median("whole_cpu_ms"),
+            median("peak_rss_mb"),
+            int(median("most_in_flight")),
+        )
+
+    def cells(self, wrk: float) -> list[str]:
+        return [
+            self.label,
+            f"{self.requests:,}",
+            f"{self.rate:,.0f}",
+            f"{self.rate / wrk:.3f}",
+            f"{self.cpu_ms:.2f}" if self.cpu_ms < 10 else f"{self.cpu_ms:.0f}",
+            f"{self.whole_rate:,.0f}",
+            f"{self.whole_cpu_ms:.2f}" if self.whole_cpu_ms < 10 else f"{self.whole_cpu_ms:.0f}",
+            f"{self.peak_rss_mb:,.0f}",
+            f"{self.most_in_flight}",
+        ]
+
+
+HEAD = [
+    "",
+    "requests",
+    "/s",
+    "of `wrk`",
+    "CPU ms",
+    "/s, whole run",
+    "CPU ms, whole run",
+    "peak MiB",
+    "in flight",
+]
+
+
+def ratios(rows: Sequence[Row]) -> dict[str, float]:
+    """What the README quotes."""
+    by = {row.name: row for row in rows}
+    if "vlsu-joint" not in by:
+        return {}
+    ours = by["vlsu-joint"]
+    found = {"cpu_ms_whole_run": ours.whole_cpu_ms}
+    for name in ("wrk", "openai", "inspect"):
+        if name in by:
+            found[f"times_{name}"] = ours.rate / by[name].rate
+            # The peers' start-up is left out of theirs, ours is in.
+            found[f"times_{name}_whole_run"] = ours.whole_rate / by[name].rate
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--in-flight", type=int, default=256)
+    parser.add_argument("--latency", type=float, default=0.02, help="of the server, in seconds")
+    parser.add_argument("--image-bytes", type=int, default=100_000)
+    parser.add_argument("--samples", type=int, default=10_000, help="of vlsu's dataset")
+    parser.add_argument("--bare", type=int, default=20_000, help="requests of the fast clients")
+    parser.add_argument("--sdk", type=int, default=2_000, help="requests of the OpenAI SDK")
+    parser.add_argument("--inspect", type=int, default=1_000, help="samples of Inspect AI")
+    parser.add_argument("--wrk-seconds", type=int, default=3)
+    parser.add_argument("--only", default="", help="names of contenders, comma-separated")
+    parser.add_argument("--folder", type=Path, help="for the dataset; a temporary one by default")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        parser.error("wrk is not installed (a package of that name: apt-get install wrk)")
+    peers_python()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="vlsu-throughput-") as work:
+        table, data = run(options, Path(work))
+    write_results("throughput", table, data)
+    return 0
+
+
+def run(options: argparse.Namespace, work: Path) -> tuple[str, dict[str, object]]:
+    size = options.samples * options.image_bytes / 1e9
+    say(f"writing {options.samples:,} images, {size:.1f} GB ...")
+    dataset = image_dataset(work / "dataset", options.samples, options.image_bytes)
+    write_requests(dataset, work, max(options.sdk, options.inspect, BODY_COUNT))
+    loads: list[float] = []
+    rounds: dict[str, list[Measured]] = {}
+    with MockServer(options.latency) as server:
+        wanted = [name for name in options.only.split(",") if name]
+        chosen = [c for c in contenders(options, server, work) if not wanted or c.name in wanted]
+        for number in range(options.rounds):
+            for contender in chosen:
+                loads.append(load_average())
+                measured = contender.run(server)
+                rounds.setdefault(contender.name, []).append(measured)
+                say(
+                    f"round {number + 1}  {contender.name:12} {measured.rate:8,.0f}/s "
+                    f"{measured.cpu_ms:7.3f} ms CPU   load {loads[-1]:.1f}"
+                )
+    rows = [Row.of(contender, rounds[contender.name]) for contender in chosen]
+    return report(options, rows, rounds, loads)
+
+
+def report(
+    options: argparse.Namespace,
+    rows: Sequence[Row],
+    rounds: dict[str, list[Measured]],
+    loads: Sequence[float],
+) -> tuple[str, dict[str, object]]:
+    wrk = next((row.rate for row in rows if row.name == "wrk"), float("nan"))
+    table = markdown(HEAD, [row.cells(wrk) for row in rows])
+    found = ratios(rows)
+    conditions = {
+        "latency_s": options.latency,
+        "in_flight": options.in_flight,
+        "image_bytes": options.image_bytes,
+        "rounds": options.rounds,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "load_average": {
+            "least": min(loads),
+            "median": statistics.median(loads),
+            "most": max(loads),
+        },
+        "bound_by_latency_per_s": options.in_flight / options.latency,
+    }
+    words = (
+        f"Medians of {options.rounds} interleaved rounds; {options.in_flight} in flight, "
+        f"{options.latency * 1e3:g} ms latency (so {options.in_flight / options.latency:,.0f}/s at "
+        f"most), images of {options.image_bytes:,} bytes; {conditions['cores']} cores shared with "
+        f"the server; load average {min(loads):.1f} to {max(loads):.1f}.\n"
+    )
+    told = "".join(f"- {name}: {value:.3g}\n" for name, value in found.items())
+    data: dict[str, object] = {
+        "conditions": conditions,
+        "ratios": found,
+        "medians": [asdict(row) for row in rows],
+        "rounds": {
+            name: [{k: v for k, v in asdict(measured).items() if k != "output"} for measured in of]
+            for name, of in rounds.items()
+        },
+    }
+    return f"{words}\n{table}\n{told}", data
+
+
+if __name__ == "__main__":
+    sys.exit(main())
