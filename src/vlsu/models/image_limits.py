@@ -1,0 +1,191 @@
+"""What a provider takes as an image, and making any other image fit.
+
+An image that is allowed goes out with its bytes unchanged. Any other is converted to PNG or JPEG
+(the first frame of an animation), and scaled down where it is too large; which of the two is told,
+so that a run can count it. The limits are part of a model's identity and with that of every key.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vlsu.models.base import ImageFile
+
+# Pillow and the data floor are imported where an image has to be looked at: most never are.
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vlsu.data.probe import ImageFacts
+
+__all__ = ["ANTHROPIC", "ANY_SERVER", "GOOGLE", "OPENAI", "Change", "ImageLimits", "fit"]
+
+Change = Literal["converted", "scaled"]
+
+#: How pictures are encoded anew: fixed, so that the same image always gives the same bytes.
+JPEG_QUALITY = 95
+PNG_LEVEL = 6
+#: Factor on both sides when bytes, not pixels, are too many.
+STEP = 0.8
+
+_PILLOW_NAMES = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/webp": "WEBP",
+    "image/gif": "GIF",
+    "image/bmp": "BMP",
+    "image/tiff": "TIFF",
+    "image/avif": "AVIF",
+    "image/jp2": "JPEG2000",
+}
+_LOSSLESS = frozenset({"image/png", "image/gif", "image/bmp", "image/tiff"})
+_MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "PA": "RGBA", "La": "LA"}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a provider takes.
+
+    Attributes:
+        media_types: What it decodes.
+        max_base64: Bytes of the image in base64, as it is sent; `None` for no documented bound.
+        max_side: Pixels of the longer side; `None` for no documented bound.
+        animated_gif: Whether a GIF may hold more than one frame.
+    """
+
+    media_types: tuple[str, ...]
+    max_base64: int | None = None
+    max_side: int | None = None
+    animated_gif: bool = False
+
+    def identity(self) -> Mapping[str, object]:
+        """JSON-ready, for the model's identity."""
+        return {
+            "media_types": list(self.media_types),
+            "max_base64": self.max_base64,
+            "max_side": self.max_side,
+            "animated_gif": self.animated_gif,
+        }
+
+    def holds(self, size: int) -> bool:
+        """Whether so many bytes of image, in base64, are within the bound."""
+        return self.max_base64 is None or (size + 2) // 3 * 4 <= self.max_base64
+
+
+#: OpenAI's guide "Images and vision", image input requirements. The bound on a request was 50 MB
+#: until April 2026 and is 512 MB since; the smaller is kept, since no larger image is of use.
+OPENAI = ImageLimits(("image/png", "image/jpeg", "image/webp", "image/gif"), max_base64=50_000_000)
+
+#: Servers of one's own and routers: the same formats, and no bound but theirs.
+ANY_SERVER = ImageLimits(OPENAI.media_types)
+
+#: Anthropic's guide "Vision", request limits: 10 MB an image in base64 (the API's message counts
+#: 10,485,760 bytes), 8000 x 8000 pixels. Of an animation the provider itself takes frame one.
+ANTHROPIC = ImageLimits(
+    ("image/jpeg", "image/png", "image/gif", "image/webp"),
+    max_base64=10 * 2**20,
+    max_side=8000,
+    animated_gif=True,
+)
+
+#: Google's guides "Image understanding" (formats) and "File input methods": 100 MB a request, of
+#: which the words need some.
+GOOGLE = ImageLimits(
+    ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"), max_base64=95_000_000
+)
+
+
+def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None]:
+    """The image as the provider takes it, and what was done to it, if anything.
+
+    Deterministic for one version of Pillow. The pixels are decoded only if something has to be
+    done, and never more than `vlsu.data.probe.MAX_PIXELS` of them.
+
+    Raises:
+        ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
+    """
+    of_allowed_type = image.media_type in limits.media_types and limits.holds(len(image.data))
+    still = image.media_type != "image/gif" or limits.animated_gif
+    if of_allowed_type and still and limits.max_side is None:
+        return image, None
+    from vlsu.data.probe import probe
+
+    facts = probe(image.data)
+    if (
+        of_allowed_type
+        and (still or not facts.animated)
+        and (limits.max_side is None or max(facts.width, facts.height) <= limits.max_side)
+    ):
+        return image, None
+    return _changed(image, facts, limits)
+
+
+def _changed(
+    image: ImageFile, facts: ImageFacts, limits: ImageLimits
+) -> tuple[ImageFile, Change | None]:
+    from vlsu.data.probe import MAX_PIXELS, ImageError, ImageFault
+
+    if facts.pixels > MAX_PIXELS:
+        raise ImageError(
+            ImageFault.OVERSIZED,
+            f"{facts.width}x{facts.height} pixels, and the provider takes no such image",
+        )
+    picture, profile = _decode(image.data, facts.media_type)
+    change: Change = "converted"
+    if limits.max_side is not None and max(picture.size) > limits.max_side:
+        picture = _scaled(picture, limits.max_side)
+        change = "scaled"
+    lossless = facts.media_type in _LOSSLESS or picture.mode in ("LA", "RGBA")
+    file = _encode(picture, profile, lossless=lossless)
+    if not limits.holds(len(file.data)) and picture.mode in ("L", "RGB"):
+        lossless = False
+        file = _encode(picture, profile, lossless=False)
+    while not limits.holds(len(file.data)) and max(picture.size) > 1:
+        picture = _scaled(picture, int(max(picture.size) * STEP))
+        file = _encode(picture, profile, lossless=lossless)
+        change = "scaled"
+    return file, change
+
+
+def _decode(data: bytes, media_type: str) -> tuple[Image.Image, bytes | None]:
+    """The first frame, upright, in a mode that both encoders know, and its colour profile."""
+    from PIL import Image, ImageOps
+
+    from vlsu.data.probe import ImageError, ImageFault
+
+    try:
+        with Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[media_type]]) as source:
+            source.load()
+            profile = source.info.get("icc_profile")
+            upright = ImageOps.exif_transpose(source)
+    except Exception as error:  # hostile bytes make decoders raise anything at all
+        raise ImageError(
+            ImageFault.UNREADABLE, f"its decoder reports {type(error).__name__}"
+        ) from None
+    mode = _MODES.get(upright.mode, "RGB")
+    if upright.mode == "P":
+        mode = "RGBA" if "transparency" in upright.info else "RGB"
+    elif upright.mode.startswith("I"):  # 16 bits to 8
+        upright, mode = upright.convert("I").point(lambda value: value * (1 / 256)), "L"
+    elif upright.mode not in _MODES:  # CMYK, YCbCr, LAB: the profile is of another space
+        profile = None
+    return upright.convert(mode), profile
+
+
+def _scaled(picture: Image.Image, longer: int) -> Image.Image:
+    """The picture with its longer side so many pixels long."""
+    from PIL import Image
+
+    width, height = (max(1, side * longer // max(picture.size)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _encode(picture: Image.Image, profile: bytes | None, *, lossless: bool) -> ImageFile:
+    buffer = io.BytesIO()
+    if lossless:
+        picture.save(buffer, "PNG", compress_level=PNG_LEVEL, icc_profile=profile)
+        return ImageFile(buffer.getvalue(), "image/png")
+    picture.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=profile)
+    return ImageFile(buffer.getvalue(), "image/jpeg")
