@@ -42,6 +42,8 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
     "model",
     {
         "openai": "vlsu.models.openai:openai_model",
+        "anthropic": "vlsu.models.anthropic:anthropic_model",
+        "google": "vlsu.models.google:google_model",
         "baseline": "vlsu.models.baseline:baseline_model",
     },
 )

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import pybase64
 
@@ -23,6 +23,7 @@ __all__ = [
     "Request",
     "Response",
     "Settings",
+    "Structured",
 ]
 
 
@@ -44,6 +45,9 @@ class ImagePart:
 
 
 Part = str | ImagePart
+
+#: When a server is made to keep to a JSON schema.
+Structured = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,8 @@ class Response:
     """A raw response, read.
 
     Attributes:
-        outcome: `OK` with a text, `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
+        outcome: `OK` with a text, `UNPARSED` where the answer is empty, `REFUSED`, `BLOCKED`, or
+            `ERROR` with a fault.
         text: The answer; a reasoning model's reasoning is apart, in `reasoning`.
         cut_off: Whether the answer ended at the token limit.
         p_unsafe: Probability of unsafe in [0, 1], from models that give one.
@@ -200,10 +205,13 @@ class Settings:
     Attributes:
         base_url: Root of an OpenAI-compatible or other server; `None` for the provider's own.
         system: A system prompt of the user's, put before the task's.
-        max_tokens: Bound on the answer, in tokens.
+        max_tokens: Bound on the answer, in tokens; room to reason is added where a model needs it.
         seed: Sent to the provider where it takes one.
         timeout_s: Seconds for one attempt, connection included.
         params: Anything else, passed on as it is.
+        structured: Whether the server is made to keep to the request's JSON schema: ``"auto"``
+            where the provider documents it for the model, ``"on"``, or ``"off"``.
+        logprobs: Whether to ask for token probabilities, from which `Response.p_unsafe` follows.
     """
 
     base_url: str | None = None
@@ -212,3 +220,5 @@ class Settings:
     seed: int | None = None
     timeout_s: float = 120.0
     params: Mapping[str, object] = field(default_factory=dict)
+    structured: Structured = "auto"
+    logprobs: bool = False

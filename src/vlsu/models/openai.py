@@ -1,177 +1,295 @@
 """The chat-completions format: OpenAI and every server compatible with it.
 
-Shapes after the API reference of ``POST /chat/completions``: image parts as ``image_url`` with a
-data address, ``finish_reason``, ``refusal``, ``usage``; ``reasoning_content`` and ``reasoning`` as
-vLLM, SGLang, DeepSeek and OpenRouter write them; ``content_filter`` errors as Azure writes them.
+Shapes after the schemas ``CreateChatCompletionRequest`` and ``CreateChatCompletionResponse`` of
+OpenAI's published OpenAPI description: image parts as ``image_url`` with a data address,
+``finish_reason``, ``refusal``, ``usage``, ``logprobs``, ``response_format``. Beyond those:
+``reasoning_content`` or ``reasoning`` beside the content, as vLLM, SGLang, DeepSeek and OpenRouter
+write it; ``content_filter`` errors after Azure's "Content filtering"; errors within an answer of
+status 200 and moderation as status 403 after OpenRouter's "Errors and debugging".
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
-
-import orjson
+from collections.abc import Iterator
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 from vlsu.errors import ModelError
-from vlsu.models.base import Fault, Message, Outcome, Request, Response, Settings
-from vlsu.models.http import HttpModel, ReadImage, data_uri, http_fault
+from vlsu.models import image_limits, rate_limits
+from vlsu.models.base import Message, Outcome, Request, Response, Settings
+from vlsu.models.http import HttpModel, ReadImage
+from vlsu.models.image_limits import ImageLimits
+from vlsu.models.logprobs import locate_severity, unsafe_share
+from vlsu.models.rate_limits import Header, RateLimits
+from vlsu.models.wire import (
+    REASONING_ROOM,
+    TOP_LOGPROBS,
+    Tree,
+    answered,
+    count,
+    data_fragment,
+    dumps,
+    items,
+    malformed,
+    message_text,
+    quota_fault,
+    read_object,
+    refused_by_status,
+    text_of,
+    tree_of,
+)
 
 __all__ = ["ChatCompletions", "openai_model"]
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-KEY_VARIABLE = "OPENAI_API_KEY"
 
-#: OpenAI's reasoning models refuse a temperature and count the answer's bound otherwise.
-_REASONING = re.compile(r"^(o\d|gpt-5)")
-_BLOCKED_CODES = {"content_filter", "content_policy_violation", "invalid_prompt"}
-_FATAL_CODES = {"insufficient_quota", "billing_not_active", "account_deactivated"}
+#: Whose key is sent where; any other server of one's own gets `OPENAI_API_KEY`, if it is set.
+_KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openrouter": "OPENROUTER_API_KEY"}
+
+#: Models that refuse a temperature and token probabilities, and reason within their token bound.
+_REASONING = re.compile(r"^(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*-chat)")
+#: Models from before structured outputs, by OpenAI's guide of that name.
+_NO_SCHEMA = re.compile(
+    r"^(?:ft:)?(?:gpt-3|gpt-4(?:$|-\d|-turbo|-vision)|gpt-4o-2024-05-13|chatgpt-|o1-(?:mini|preview))"
+)
+_BLOCKED_CODES = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
+_QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_not_active",
+        "billing_hard_limit_reached",
+        "account_deactivated",
+    }
+)
 
 
 class ChatCompletions:
-    """The wire format of chat completions, as two pure functions."""
+    """The wire format of chat completions, as pure functions."""
 
     def url(self, model: str, settings: Settings) -> str:
         """``<base>/chat/completions``; a base that already ends so is taken as it is."""
-        base = (settings.base_url or DEFAULT_BASE_URL).rstrip("/")
-        return base if base.endswith("/chat/completions") else f"{base}/chat/completions"
+        base, question, query = (settings.base_url or DEFAULT_BASE_URL).partition("?")
+        base = base.rstrip("/")
+        if not base.endswith("/chat/completions"):
+            base += "/chat/completions"
+        return base + question + query
 
     def headers(self, key: str | None) -> dict[str, str]:
-        """JSON, and the key as a bearer token."""
+        """JSON, and the key as a bearer token, which Azure's ``/openai/v1`` takes as well."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         return headers | ({"Authorization": f"Bearer {key}"} if key else {})
 
+    def image_limits(self, settings: Settings) -> ImageLimits:
+        """OpenAI's own, and the same formats without its bound for any other server."""
+        own = _server(settings.base_url) in ("openai", "azure")
+        return image_limits.OPENAI if own else image_limits.ANY_SERVER
+
+    def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
+        """What the headers of an answer say; `now` is seconds since the epoch."""
+        return rate_limits.openai_limits(header, now)
+
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
-        """The JSON body. Images go as data addresses, unchanged."""
+        """The JSON body. Images go as data addresses."""
         body: dict[str, object] = {
             "model": model,
             "messages": [_message(message, image) for message in request.messages],
-            **_sampling(model, settings),
-            **settings.params,
+            **sampling(model, settings),
         }
-        return orjson.dumps({name: value for name, value in body.items() if value is not None})
+        if request.schema is not None and keeps_schema(model, settings):
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
+            }
+        return dumps(body | dict(settings.params))
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; anything that is not a completion is an error that says why."""
-        try:
-            tree = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            if status != 200:
-                return http_fault(status, "")
-            return _malformed("the answer is not JSON")
-        if not isinstance(tree, dict):
-            return (
-                _malformed("the answer is not an object")
-                if status == 200
-                else http_fault(status, "")
-            )
-        if status != 200 or (tree.get("error") and not tree.get("choices")):
-            return _error(status, tree.get("error", tree))
-        return _completion(tree)
+        tree = read_object(body)
+        if status != 200:
+            return _error(status, tree or {})
+        if tree is None:
+            return malformed("the answer is no JSON object")
+        choices = items(tree.get("choices"))
+        choice = tree_of(choices[0]) if choices else {}
+        if not choices and tree.get("error"):
+            return _error(status, tree)
+        if choice.get("error"):
+            return _error(status, choice)
+        return _completion(choice, tree_of(tree.get("usage")))
+
+
+def sampling(model: str, settings: Settings) -> dict[str, object]:
+    """Greedy, bounded decoding in the words the model accepts.
+
+    OpenAI documents ``max_tokens`` as deprecated for ``max_completion_tokens``; other servers know
+    the former. A reasoning model's bound gets `REASONING_ROOM` on top.
+    """
+    server = _server(settings.base_url)
+    words: dict[str, object] = {"seed": settings.seed}
+    if server in ("openai", "azure") and _REASONING.match(model):
+        return words | {"max_completion_tokens": settings.max_tokens + REASONING_ROOM}
+    bound = "max_completion_tokens" if server == "openai" else "max_tokens"
+    words |= {"temperature": 0, bound: settings.max_tokens}
+    if settings.logprobs:
+        words |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    return words
+
+
+def keeps_schema(model: str, settings: Settings) -> bool:
+    """Whether the request's schema is sent along.
+
+    ``auto`` sends it to OpenAI and Azure for models with structured outputs, and to no other
+    server: not all know ``response_format``, and some fail on it.
+    """
+    if settings.structured == "auto":
+        own = _server(settings.base_url) in ("openai", "azure")
+        return own and not _NO_SCHEMA.match(model)
+    return settings.structured == "on"
+
+
+@lru_cache(maxsize=64)
+def _server(base_url: str | None) -> str:
+    """Whose server an address is: ``openai``, ``azure``, ``openrouter`` or ``other``."""
+    if base_url is None:
+        return "openai"
+    try:
+        host = urlsplit(base_url).hostname or ""
+    except ValueError:
+        return "other"
+    if host == "api.openai.com" or host.endswith(".api.openai.com"):
+        return "openai"
+    if host.endswith((".openai.azure.com", ".services.ai.azure.com")):
+        return "azure"
+    return "openrouter" if host == "openrouter.ai" else "other"
 
 
 def _message(message: Message, image: ReadImage) -> dict[str, object]:
     if all(isinstance(part, str) for part in message.parts):
-        return {"role": message.role, "content": "\n\n".join(map(str, message.parts))}
+        return {"role": message.role, "content": message_text(message)}
     content: list[dict[str, object]] = []
     for part in message.parts:
         if isinstance(part, str):
             content.append({"type": "text", "text": part})
         else:
-            content.append(
-                {"type": "image_url", "image_url": {"url": data_uri(image(part.sha256))}}
-            )
+            file = image(part.sha256)
+            url = data_fragment(file, f"data:{file.media_type};base64,".encode())
+            content.append({"type": "image_url", "image_url": {"url": url}})
     return {"role": message.role, "content": content}
 
 
-def _sampling(model: str, settings: Settings) -> dict[str, object]:
-    """Greedy, bounded decoding, in the words the model accepts."""
-    own_server = settings.base_url is not None
-    if _REASONING.match(model) and not own_server:
-        return {"max_completion_tokens": settings.max_tokens, "seed": settings.seed}
-    return {"temperature": 0, "max_tokens": settings.max_tokens, "seed": settings.seed}
-
-
-def _malformed(what: str) -> Response:
-    return Response(Outcome.ERROR, fault=Fault("malformed", what, retry=True))
-
-
-def _error(status: int, error: object) -> Response:
+def _error(status: int, tree: Tree) -> Response:
     """An error body; also one that came with status 200, as some routers send it."""
-    tree: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    code, message = str(tree.get("code") or ""), str(tree.get("message") or "")
+    error = tree_of(tree.get("error")) or {"message": tree.get("error"), **tree}
+    code = str(error.get("code") or "")
     if status == 200:
-        status = int(code) if code.isdigit() else 500
-    inner = tree.get("innererror")
-    inner_code = str(inner.get("code") or "") if isinstance(inner, dict) else ""
-    if code in _BLOCKED_CODES or inner_code == "ResponsibleAIPolicyViolation":
-        return Response(Outcome.BLOCKED, finish_reason=code)
-    if code in _FATAL_CODES:
-        return Response(Outcome.ERROR, fault=Fault("quota", f"HTTP {status}: {code}", fatal=True))
-    return http_fault(status, message)
+        status = int(code) if re.fullmatch(r"[3-5]\d\d", code, re.ASCII) else 500
+    inner = str(tree_of(error.get("innererror")).get("code") or "")
+    # OpenRouter answers 403 both to a key that may not and to an input its moderation flags.
+    flagged = status == 403 and bool(tree_of(error.get("metadata")).get("reasons"))
+    if code in _BLOCKED_CODES or inner == "ResponsibleAIPolicyViolation" or flagged:
+        return Response(Outcome.BLOCKED, finish_reason="moderation" if flagged else code or inner)
+    if code in _QUOTA_CODES or error.get("type") in _QUOTA_CODES or status == 402:
+        return quota_fault(status, code if code in _QUOTA_CODES else "no credit is left")
+    return refused_by_status(status, _said(error))
 
 
-def _completion(tree: Mapping[str, Any]) -> Response:
-    choices = tree.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return _malformed("the answer has no choices")
-    choice = choices[0]
+def _said(error: Tree) -> str:
+    """The message of an error; of validation errors as FastAPI lists them, what is wrong."""
+    if message := text_of(error.get("message")):
+        return message
+    detail = error.get("detail")
+    listed = "; ".join(text_of(tree_of(entry).get("msg")) for entry in items(detail))
+    return listed or text_of(detail)
+
+
+def _completion(choice: Tree, usage: Tree) -> Response:
     message = choice.get("message")
     if not isinstance(message, dict):
-        return _malformed("the first choice has no message")
-    finish = str(choice.get("finish_reason") or "")
-    usage = tree.get("usage")
-    tokens = usage if isinstance(usage, dict) else {}
-    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
-    refusal = message.get("refusal")
-    text = _text(message.get("content"))
+        return malformed("the answer has no message")
+    finish = text_of(choice.get("finish_reason"))
+    text, refusal = _text(message.get("content")), text_of(message.get("refusal"))
     outcome = Outcome.OK
     if finish == "content_filter":
         outcome = Outcome.BLOCKED
     elif refusal:
-        outcome, text = Outcome.REFUSED, text or str(refusal)
-    return Response(
-        outcome,
-        text=text,
-        reasoning=reasoning if isinstance(reasoning, str) else "",
+        outcome, text = Outcome.REFUSED, text or refusal
+    return answered(
+        text,
+        outcome=outcome,
+        reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
         finish_reason=finish,
         cut_off=finish == "length",
-        input_tokens=_count(tokens.get("prompt_tokens")),
-        output_tokens=_count(tokens.get("completion_tokens")),
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        p_unsafe=_p_unsafe(items(tree_of(choice.get("logprobs")).get("content")), text),
     )
 
 
 def _text(content: object) -> str:
     """The answer's text: a string, a list of text parts, or null."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return ""
+    return text_of(content) or "".join(
+        text_of(tree_of(part).get("text")) for part in items(content)
+    )
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _p_unsafe(tokens: object, text: str) -> float | None:
+    steps = [tree_of(token) for token in items(tokens)]
+    place = locate_severity([_token(step) for step in steps], text) if steps else None
+    if place is None:
+        return None
+    step = steps[place.token]
+    return unsafe_share(_alternatives(step), place.lead)
+
+
+def _alternatives(step: Tree) -> Iterator[tuple[bytes, float]]:
+    """The chosen token and the likeliest ones, each with its log probability."""
+    for entry in (step, *map(tree_of, items(step.get("top_logprobs")))):
+        logprob = entry.get("logprob")
+        if isinstance(logprob, float | int):
+            yield _token(entry), float(logprob)
+
+
+def _token(entry: Tree) -> bytes:
+    """A token's bytes; its text where the server gives no bytes."""
+    listed = entry.get("bytes")
+    if isinstance(listed, list) and listed:
+        try:
+            return bytes(listed)
+        except (TypeError, ValueError):
+            return b""
+    return text_of(entry.get("token")).encode()
 
 
 def openai_model(name: str, settings: Settings) -> HttpModel:
-    """The model behind ``openai/<name>``.
+    """The model behind ``openai/<name>``: OpenAI, or a compatible server named by --base-url.
 
-    The key comes from ``OPENAI_API_KEY``; with `settings.base_url` set it may be absent.
+    The key comes from ``OPENAI_API_KEY``, for Azure from ``AZURE_OPENAI_API_KEY``, for OpenRouter
+    from ``OPENROUTER_API_KEY``; a server of one's own may need none.
 
     Raises:
-        ModelError: No key is set and the provider's own server is asked.
+        ModelError: No key is set for a provider that needs one, or token probabilities are wanted
+            of a model that gives none.
     """
-    key = os.environ.get(KEY_VARIABLE)
-    if key is None and settings.base_url is None:
-        raise ModelError(f"openai/{name}: set {KEY_VARIABLE}, or name a server with --base-url")
+    server = _server(settings.base_url)
+    variable = _KEY_VARIABLES.get(server, "OPENAI_API_KEY")
+    key = os.environ.get(variable)
+    if not key and server == "openai":
+        raise ModelError(f"openai/{name}: set {variable}, or name a server with --base-url")
+    if not key and server != "other":
+        raise ModelError(f"openai/{name}: set {variable}, the key for {settings.base_url}")
+    words = sampling(name, settings)
+    if settings.logprobs and "logprobs" not in words:
+        raise ModelError(f"openai/{name}: a reasoning model gives no token probabilities")
     wire = ChatCompletions()
     identity = {
         "format": "chat-completions",
         "model": name,
-        "sampling": _sampling(name, settings),
+        "sampling": words,
+        "structured": keeps_schema(name, settings),
         "params": dict(settings.params),
         "system": settings.system,
+        "images": wire.image_limits(settings).identity(),
     }
     return HttpModel(f"openai/{name}", name, wire, settings, key, identity)

@@ -1,0 +1,138 @@
+"""What the wire formats share: reading JSON nobody vouches for, and putting an image into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from vlsu.models.base import Fault, ImageFile, Message, Outcome, Response
+from vlsu.models.http import http_fault
+
+__all__ = [
+    "REASONING_ROOM",
+    "TOP_LOGPROBS",
+    "Tree",
+    "answered",
+    "count",
+    "data_fragment",
+    "dumps",
+    "error_message",
+    "items",
+    "malformed",
+    "message_text",
+    "quota_fault",
+    "read_object",
+    "refused_by_status",
+    "text_of",
+    "tree_of",
+]
+
+#: Tokens a reasoning model may spend before its answer begins, on top of the answer's own bound:
+#: what OpenAI's guide "Reasoning models" recommends to reserve. They are paid for only if used.
+REASONING_ROOM = 25_000
+
+#: Alternatives asked for at each token, where probabilities are asked for; servers allow up to 20.
+TOP_LOGPROBS = 10
+
+Tree = Mapping[str, object]
+
+_EMPTY: Tree = {}
+_KEY_LIKE = re.compile(r"\b(?:sk-|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
+#: Where validation messages begin to quote the request.
+_QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
+
+
+def read_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object a body holds, or `None`."""
+    try:
+        tree = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return tree if isinstance(tree, dict) else None
+
+
+def tree_of(value: object) -> Tree:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else _EMPTY
+
+
+def items(value: object) -> Sequence[object]:
+    """The value if it is an array, else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def text_of(value: object) -> str:
+    """The value if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int | None:
+    """The value if it is a number of tokens."""
+    return value if type(value) is int and value >= 0 else None
+
+
+def message_text(message: Message) -> str:
+    """The words of a message, parts apart by an empty line."""
+    return "\n\n".join(part for part in message.parts if isinstance(part, str))
+
+
+def data_fragment(image: ImageFile, prefix: bytes = b"") -> orjson.Fragment:
+    """An image's base64 as a JSON string, which `dumps` copies instead of escaping.
+
+    Base64 and a media type need no escapes, and the encoding is done once for an image.
+    """
+    return orjson.Fragment(b"".join((b'"', prefix, image.base64, b'"')))
+
+
+def dumps(body: Mapping[str, object]) -> bytes:
+    """The JSON of a body, fields that are `None` left out: how ``--param name=null`` drops one."""
+    return orjson.dumps({name: value for name, value in body.items() if value is not None})
+
+
+def answered(
+    text: str,
+    *,
+    reasoning: str = "",
+    finish_reason: str = "",
+    cut_off: bool = False,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    p_unsafe: float | None = None,
+    outcome: Outcome = Outcome.OK,
+) -> Response:
+    """A response that came to its end; `Outcome.OK` only with a text, else unparsed."""
+    if outcome is Outcome.OK and not text.strip():
+        outcome = Outcome.UNPARSED
+    return Response(
+        outcome,
+        text=text,
+        reasoning=reasoning,
+        finish_reason=finish_reason,
+        cut_off=cut_off,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        p_unsafe=p_unsafe if outcome is Outcome.OK and not cut_off else None,
+    )
+
+
+def malformed(what: str) -> Response:
+    """An answer of status 200 that is none; asking again may help."""
+    return Response(Outcome.ERROR, fault=Fault("malformed", what, retry=True))
+
+
+def quota_fault(status: int, why: str) -> Response:
+    """No credit is left: every further request would fail alike."""
+    return Response(Outcome.ERROR, fault=Fault("quota", f"HTTP {status}: {why}", fatal=True))
+
+
+def refused_by_status(status: int, message: str) -> Response:
+    """`http_fault` for what a server said, without keys or pieces of the request it may quote."""
+    return http_fault(status, error_message(message))
+
+
+def error_message(message: str) -> str:
+    """A server's message, cut where it begins to quote the request, with keys blotted out."""
+    quoted = _QUOTED_INPUT.search(message)
+    return _KEY_LIKE.sub("***", message[: quoted.start()] if quoted else message)
