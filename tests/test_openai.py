@@ -268,6 +268,7 @@ def test_a_server_of_ones_own_needs_no_key(monkeypatch):
     assert open_model("openai/m", Settings(base_url=OWN_SERVER)).spec == "openai/m"
     assert "Authorization" not in WIRE.headers(None)
     assert WIRE.headers("k")["Authorization"] == "Bearer k"
+    assert ChatCompletions("api-key").headers("k")["api-key"] == "k"
 
 
 def test_the_key_and_the_address_are_no_part_of_the_identity(monkeypatch):

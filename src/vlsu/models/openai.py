@@ -66,7 +66,14 @@ _QUOTA_CODES = frozenset(
 
 
 class ChatCompletions:
-    """The wire format of chat completions, as pure functions."""
+    """The wire format of chat completions, as pure functions.
+
+    Args:
+        key_header: Where the key goes; Azure takes it bare in ``api-key``.
+    """
+
+    def __init__(self, key_header: str = "Authorization") -> None:
+        self._key_header = key_header
 
     def url(self, model: str, settings: Settings) -> str:
         """``<base>/chat/completions``; a base that already ends so is taken as it is."""
@@ -77,9 +84,12 @@ class ChatCompletions:
         return base + question + query
 
     def headers(self, key: str | None) -> dict[str, str]:
-        """JSON, and the key as a bearer token, which Azure's ``/openai/v1`` takes as well."""
+        """JSON, and the key: as a bearer token, or bare in the header that the server wants."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        return headers | ({"Authorization": f"Bearer {key}"} if key else {})
+        if key:
+            bearer = self._key_header == "Authorization"
+            headers[self._key_header] = f"Bearer {key}" if bearer else key
+        return headers
 
     def image_limits(self, settings: Settings) -> ImageLimits:
         """OpenAI's own, and the same formats without its bound for any other server."""
@@ -282,7 +292,7 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
     words = sampling(name, settings)
     if settings.logprobs and "logprobs" not in words:
         raise ModelError(f"openai/{name}: a reasoning model gives no token probabilities")
-    wire = ChatCompletions()
+    wire = ChatCompletions("api-key") if server == "azure" else ChatCompletions()
     identity = {
         "format": "chat-completions",
         "model": name,
