@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import settings
 from PIL import Image
 
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import Severity, default_policy
+
+# A shared machine stalls now and then; how long a case takes is no property under test.
+settings.register_profile("vlsu", deadline=None)
+settings.load_profile("vlsu")
 
 
 def png(color: tuple[int, int, int], size: int = 8) -> bytes:

@@ -14,7 +14,8 @@ from vlsu.errors import DataError
 
 __all__ = ["IMAGE_FAULT", "ImageAttacher"]
 
-#: Metadata key that says why a sample's image was not taken: an `ImageFault`, and the file.
+#: Metadata key that says why a sample's image was not taken: ``missing`` or an `ImageFault`, and
+#: the file.
 IMAGE_FAULT = "image_fault"
 
 
@@ -38,20 +39,24 @@ class ImageAttacher:
         match = self._folder.find(row.image_sha256, ()) if row.image_sha256 else None
         match = match or self._folder.find(row.sample.id, row.image_names)
         if match is None:
-            return _without_image(row), _missing(row)
+            named = row.image_names[0] if row.image_names else None
+            # An address says by itself that there should be an image; a file's name is kept here.
+            fault = f"missing: {named}" if named and row.sample.image_url is None else None
+            return _without_image(row, fault), _missing(row)
         notes = self._doubts(row, match)
-        fault = None
+        refused = None
         try:
             data = read_bounded(self._folder.root / match.path)
         except DataError as error:
-            fault = error.fault if isinstance(error, ImageError) else ImageFault.UNREADABLE
+            refused = error.fault if isinstance(error, ImageError) else ImageFault.UNREADABLE
         else:
             try:
                 sha256 = self._store.add(data)
             except ImageError as error:
-                fault = error.fault
-        if fault is not None:
-            return _without_image(row, f"{fault}: {match.path}"), [*notes, _bad(row, match, fault)]
+                refused = error.fault
+        if refused is not None:
+            sample = _without_image(row, f"{refused}: {match.path}")
+            return sample, [*notes, _bad(row, match, refused)]
         if row.image_sha256 not in (None, sha256):
             kind, mend = "image differs from its stated SHA-256", "give the image that was meant"
             notes.append(Note(row.line, kind, quote(match.path), mend, problem=True))
