@@ -60,7 +60,7 @@ def make_dataset(folder: Path, samples: int = 12, images: int = 4) -> Dataset:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     return make_dataset(tmp_path / "dataset")
 
@@ -115,7 +115,7 @@ class ChatServer:
         return web.json_response(answer) if isinstance(answer, dict) else answer
 
 
-@pytest.fixture()
+@pytest.fixture
 def chat_server() -> Iterator[Callable[..., ChatServer]]:
     """Starts chat servers, each on a free port, and stops them after the test."""
     loop = asyncio.new_event_loop()

@@ -124,7 +124,7 @@ def test_garbage_never_breaks_it_and_a_severity_means_ok(text):
 
 
 braces = st.sampled_from(
-    list('{}[]",:') + ["severity", "safe", "unsafe", "<think>", "```", "\\", " "]
+    [*list('{}[]",:'), "severity", "safe", "unsafe", "<think>", "```", "\\", " "]
 )
 
 

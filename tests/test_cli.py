@@ -95,13 +95,31 @@ def test_strict_names_file_row_and_value(tmp_path):
         (("run", "understanding", "vlsu-mini", "--model", "gpt-4o", "--out", "r"), "provider/name"),
         (("run", "understanding", "vlsu-mini", "--model", "opena/x", "--out", "r"), "'openai'"),
         (
-            ("run", "understanding", "vlsu-mini", "--model", "baseline/majority", "--out", "r")
-            + ("--param", "severity"),
+            (
+                "run",
+                "understanding",
+                "vlsu-mini",
+                "--model",
+                "baseline/majority",
+                "--out",
+                "r",
+                "--param",
+                "severity",
+            ),
             "write name=value",
         ),
         (
-            ("run", "understanding", "vlsu-mini", "--model", "baseline/majority", "--out", "r")
-            + ("--modalities", "image,video"),
+            (
+                "run",
+                "understanding",
+                "vlsu-mini",
+                "--model",
+                "baseline/majority",
+                "--out",
+                "r",
+                "--modalities",
+                "image,video",
+            ),
             "unknown modality 'video'",
         ),
     ],

@@ -33,8 +33,20 @@ def test_the_run_folder_holds_what_the_design_says(dataset, chat_server, tmp_pat
     names = {p.name for p in run.path.iterdir()}
     assert {"run.yaml", "responses.sqlite", "judgments.parquet", "metrics.json"} <= names
     judgments = pl.read_parquet(run.path / "judgments.parquet")
-    wanted = """sample_id modality framing expected predicted outcome category p_unsafe latency_s
-                input_tokens output_tokens request_key""".split()
+    wanted = [
+        "sample_id",
+        "modality",
+        "framing",
+        "expected",
+        "predicted",
+        "outcome",
+        "category",
+        "p_unsafe",
+        "latency_s",
+        "input_tokens",
+        "output_tokens",
+        "request_key",
+    ]
     assert set(wanted) <= set(judgments.columns)
     assert judgments.height == 36
     assert set(judgments["outcome"]) == {"ok"}
