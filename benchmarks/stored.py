@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -12,8 +13,8 @@ from vlsu.runs import ResponseStore
 from vlsu.runs.evaluation import prepare
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.keys import RequestKeys
-from vlsu.runs.plan import plan
 
+#: So many responses wait for the disk at most.
 _FLUSH = 50_000
 
 
@@ -36,16 +37,11 @@ def store_responses(dataset: Path, out: Path, base_url: str, share: float) -> in
     out.mkdir(parents=True)
     store = ResponseStore(RunFolder(out).responses_file)
     try:
-        number = 0
-        for chunk in plan(
-            evaluation.dataset, evaluation.subset, evaluation.task, keys, by_image=True
-        ):
-            for planned in chunk[: wanted - number]:
-                store.put(planned.key, raw, 1)
-            number += len(chunk)
-            if number >= wanted:
-                break
-            if number % _FLUSH < len(chunk):
+        samples = evaluation.subset.samples(evaluation.dataset, by_image=True)
+        asks = (ask for sample in samples for ask in evaluation.task.asks(sample))
+        for number, ask in enumerate(islice(asks, wanted), 1):
+            store.put(keys.key(ask.request), raw, 1)
+            if number % _FLUSH == 0:
                 store.flush()
         store.flush()
         return store.count()
