@@ -72,10 +72,14 @@ def test_a_full_disk_is_one_line_and_loses_nothing_stored(tmp_path):
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.close()
     store = ResponseStore(path, most_pages=pages + 1)
-    with pytest.raises(RunError, match=r"disk is full; free some and run the command again"):
+
+    def fill() -> None:
         for n in range(200):
             store.put(f"new{n}", Raw(200, b"x" * 5000), 1)
             store.flush()
+
+    with pytest.raises(RunError, match=r"disk is full; free some and run the command again"):
+        fill()
     with pytest.raises(RunError, match="full"):
         store.close()
     after = ResponseStore(path, read_only=True)
