@@ -6,9 +6,12 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import pybase64
+
+if TYPE_CHECKING:
+    from vlsu.models.image_limits import ImageLimits
 
 __all__ = [
     "Fault",
@@ -179,6 +182,11 @@ class Model(Protocol):
     @property
     def modalities(self) -> frozenset[str]:
         """What it can judge, of ``image``, ``text`` and ``joint``."""
+        ...
+
+    @property
+    def image_limits(self) -> ImageLimits | None:
+        """What it takes as an image; `None` for whatever a dataset holds."""
         ...
 
     def identity(self) -> Mapping[str, object]:

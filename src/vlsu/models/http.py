@@ -21,11 +21,13 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
+from vlsu.models.image_limits import ImageLimits
+from vlsu.models.rate_limits import Header, RateLimits
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
 
-__all__ = ["HttpClient", "HttpModel", "WireFormat", "data_uri", "http_fault"]
+__all__ = ["HttpClient", "HttpModel", "WireFormat", "http_fault"]
 
 #: An answer longer than this is not an answer: bytes of body read before giving up.
 MAX_BODY = 16 * 2**20
@@ -33,7 +35,6 @@ MAX_BODY = 16 * 2**20
 SETTLE_S = 0.1
 
 ReadImage = Callable[[str], ImageFile]
-Headers = Callable[[str], str | None]
 
 
 class WireFormat(Protocol):
@@ -47,18 +48,21 @@ class WireFormat(Protocol):
         """Headers of every request; `key` is the credential, if there is one."""
         ...
 
+    def image_limits(self, settings: Settings) -> ImageLimits:
+        """What the server takes as an image."""
+        ...
+
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
         """The body of a request."""
+        ...
+
+    def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
+        """What an answer says of the server's limits; `now` is seconds since the epoch."""
         ...
 
     def decode(self, status: int, body: bytes) -> Response:
         """A response, read from its status and body."""
         ...
-
-
-def data_uri(image: ImageFile) -> str:
-    """The image as a ``data:`` address, bytes unchanged."""
-    return f"data:{image.media_type};base64,{image.base64.decode('ascii')}"
 
 
 def http_fault(status: int, message: str) -> Response:
@@ -101,7 +105,7 @@ class HttpClient:
         self._timeout_s = timeout_s
         self._client: Client | None = None
 
-    async def post(self, body: bytes) -> tuple[Raw, Headers]:
+    async def post(self, body: bytes) -> tuple[Raw, Header]:
         """Post once; a network fault comes back as status 0 with kind and account."""
         from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 
@@ -172,15 +176,6 @@ def _network_fault(url: str, error: Exception) -> tuple[str, str]:
     return "broken", f"the connection broke ({last})"
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header in its numeric form; a date is not obeyed."""
-    try:
-        seconds = float(retry_after or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
-
-
 class HttpModel:
     """A model behind a server, spoken to in one wire format."""
 
@@ -201,6 +196,7 @@ class HttpModel:
         self._wire = wire
         self._settings = settings
         self._identity = {"spec": spec, **identity}
+        self.image_limits = wire.image_limits(settings)
         self._client = HttpClient(wire.url(name, settings), wire.headers(key), settings.timeout_s)
 
     def identity(self) -> Mapping[str, object]:
@@ -210,10 +206,12 @@ class HttpModel:
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Post one request."""
         body = self._wire.encode(self._name, request, self._settings, images.read_image)
-        raw, headers = await self._client.post(body)
-        if raw.status == 429 or raw.status >= 500:
-            return replace(raw, retry_after=_seconds(headers("retry-after")))
-        return raw
+        raw, header = await self._client.post(body)
+        if raw.status == 0:
+            return raw
+        limits = self._wire.rate_limits(header, raw.body, time.time())
+        pause_s = limits.wait_s() or None
+        return replace(raw, retry_after=limits.retry_after_s, pause_s=pause_s)
 
     def read(self, raw: Raw) -> Response:
         """Read a stored or fresh response."""

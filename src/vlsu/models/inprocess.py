@@ -39,6 +39,8 @@ class InProcessModel:
     Requests waiting at the same time are answered together, at most `batch_size` at once.
     """
 
+    image_limits = None
+
     def __init__(self, spec: str, answerer: Answerer, *, batch_size: int = 16) -> None:
         self.spec = spec
         self._answerer = answerer

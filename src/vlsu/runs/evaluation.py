@@ -192,7 +192,8 @@ class Evaluation:
                     needed, before = sum(counts.values()), store.count()
                     progress.begin(needed)
                     progress.stored(min(before, needed))
-                    tally = await self._execute(store, keys, budget, progress)
+                    images = DatasetImages(self.dataset, self.model.image_limits)
+                    tally = await self._execute(store, images, keys, budget, progress)
                     if tally.stopped is None:
                         record["outcomes"] = self._judge(folder, store, keys)
                         record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
@@ -206,6 +207,7 @@ class Evaluation:
                         "retries": dict(sorted(tally.retries.items())),
                         "errors": store.error_counts(),
                     }
+                    record["images"] = images.changes()
                     if budget.price is not None:
                         record["cost"] = round(budget.cost, 6)
                 finally:
@@ -219,11 +221,16 @@ class Evaluation:
         return Run(folder.path, record)
 
     async def _execute(
-        self, store: ResponseStore, keys: RequestKeys, budget: Budget, progress: Progress
+        self,
+        store: ResponseStore,
+        images: DatasetImages,
+        keys: RequestKeys,
+        budget: Budget,
+        progress: Progress,
     ) -> Tally:
         executor = Executor(
             self.model,
-            DatasetImages(self.dataset),
+            images,
             store,
             in_flight=self.limits.in_flight(),
             rate=self.limits.rate(),

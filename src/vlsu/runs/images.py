@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 from vlsu.data import Dataset
 from vlsu.errors import DataError
 from vlsu.models.base import ImageFile
+from vlsu.models.image_limits import Change, ImageLimits, fit
 
 __all__ = ["DatasetImages"]
 
@@ -20,14 +21,20 @@ SLOW_S = 0.002
 
 
 class DatasetImages:
-    """Reads a dataset's images, unchanged, and keeps the ones used last.
+    """Reads a dataset's images and keeps the ones used last.
+
+    An image that the model takes is given unchanged, any other converted or scaled (`limits`).
 
     The plan brings requests that share an image next to each other, so a small cache holds. It may
     be used from several threads.
     """
 
-    def __init__(self, dataset: Dataset, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, dataset: Dataset, limits: ImageLimits | None = None, cache_bytes: int = CACHE_BYTES
+    ) -> None:
         self._store = dataset.images
+        self._limits = limits
+        self._changed: dict[str, Change] = {}
         self._room = cache_bytes
         self._used = 0
         self._kept: OrderedDict[str, ImageFile] = OrderedDict()
@@ -35,7 +42,7 @@ class DatasetImages:
         self._mean_s = 0.0
 
     def read_image(self, sha256: str) -> ImageFile:
-        """The bytes and media type of an image.
+        """An image as the model takes it.
 
         Raises:
             DataError: It is missing or cannot be read.
@@ -46,6 +53,10 @@ class DatasetImages:
                 return kept
         started = time.perf_counter()
         image = ImageFile(*self._store.read_typed(sha256))
+        if self._limits is not None:
+            image, change = fit(image, self._limits)
+            if change is not None:
+                self._changed[sha256] = change
         self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
         size = _bytes_kept(image)
         with self._lock:
@@ -56,6 +67,10 @@ class DatasetImages:
                     _, dropped = self._kept.popitem(last=False)
                     self._used -= _bytes_kept(dropped)
         return image
+
+    def changes(self) -> dict[str, int]:
+        """How many different images were ``converted`` or ``scaled``."""
+        return dict(Counter(self._changed.values()))
 
     @property
     def slow(self) -> bool:
