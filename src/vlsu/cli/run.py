@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from vlsu.runs import Run
+    from vlsu.models.base import Structured
+    from vlsu.models.catalogue import NamedModel
+    from vlsu.runs import Estimate, Limits, Run
 
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
 SHOWN = ("headline", "families", "outcomes")
+#: Read without being named, where there is one.
+MODELS_FILE = Path("models.yaml")
 
 
 @app.callback()
@@ -24,8 +29,17 @@ def _group() -> None:
 @app.command("understanding")
 def understanding(
     dataset: Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")],
-    model: Annotated[str, typer.Option(help="provider/name, such as openai/gpt-4o.")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            help="provider/name, such as openai/gpt-4o, or a name from --models. Repeatable: then "
+            "each has its own folder in --out."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The run folder; the same command goes on from it.")],
+    models: Annotated[
+        Path | None, typer.Option(help="File of named models; models.yaml if there is one.")
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(help="Root of an OpenAI-compatible server, with its /v1.")
     ] = None,
@@ -38,7 +52,9 @@ def understanding(
     policy: Annotated[
         Path | None, typer.Option(help="A policy file instead of the dataset's own.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(help="Requests in flight at most.")] = 16,
+    system: Annotated[
+        str | None, typer.Option(help="A system prompt, put before the prompt's own.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")
     ] = None,
@@ -47,47 +63,170 @@ def understanding(
     ] = None,
     max_tokens: Annotated[int, typer.Option(help="Bound on an answer, in tokens.")] = 1024,
     timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 120.0,
+    structured: Annotated[
+        str, typer.Option(help="auto, on or off: have the server enforce the answer's schema.")
+    ] = "auto",
+    logprobs: Annotated[
+        bool, typer.Option("--logprobs", help="Ask for log probabilities, for p_unsafe.")
+    ] = False,
     param: Annotated[
         list[str] | None,
         typer.Option(help="name=value passed on to the provider; JSON values. Repeatable."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Requests in flight; found by trying, if not given.")
+    ] = None,
+    rpm: Annotated[float | None, typer.Option(help="Requests a minute at most.")] = None,
+    tpm: Annotated[float | None, typer.Option(help="Tokens a minute at most.")] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Stop cleanly after this many; can be continued.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop cleanly at this cost; can be continued.")
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(help="INPUT,OUTPUT for a million tokens, or a YAML file of prices."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and send nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask for the severity of image, text and pair, and grade the answers."""
-    from vlsu.cli.output import RunProgress
+    from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.models import Settings
-    from vlsu.runs import evaluate
+    from vlsu.models.catalogue import with_settings
+    from vlsu.runs import prepare
 
-    progress = RunProgress()
-    with progress.shown():
-        run = evaluate(
+    settings = Settings(
+        base_url=base_url,
+        system=system,
+        max_tokens=max_tokens,
+        seed=seed,
+        timeout_s=timeout,
+        structured=cast("Structured", structured),  # Settings refuses any other word
+        logprobs=logprobs,
+        params=read_params(param or []),
+    )
+    chosen = choose_models(model, models)
+    evaluations = {
+        named.name: prepare(
             dataset,
-            model=model,
-            out=out,
+            model=named.spec,
             modalities=[m.strip() for m in modalities.split(",") if m.strip()],
             prompt=prompt,
             policy=policy,
-            concurrency=concurrency,
             limit=limit,
-            seed=seed,
-            settings=Settings(
-                base_url=base_url,
-                max_tokens=max_tokens,
-                timeout_s=timeout,
-                params=read_params(param or []),
-            ),
-            progress=progress,
+            settings=with_settings(settings, named.settings),
+            limits=read_limits(named, concurrency, rpm, tpm, max_requests, max_cost, price),
         )
-    show_run(run, as_json=json)
+        for named in chosen
+    }
+    if dry_run:
+        show_estimates({name: each.estimate() for name, each in evaluations.items()}, as_json=json)
+        return
+    several = len(evaluations) > 1
+    runs = []
+    for name, evaluation in evaluations.items():
+        if several:
+            say(f"model: {name}")
+        progress = RunProgress()
+        with progress.shown():
+            run = evaluation.run(out / folder_name(name) if several else out, progress)
+        runs.append(run)
+        if not (json and several):
+            show_run(run, as_json=json)
+    if json and several:
+        print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
+
+
+def choose_models(names: list[str], file: Path | None) -> list[NamedModel]:
+    """The models meant by names of a file, or by SPECs.
+
+    Raises:
+        UsageError: A model is named twice, or the file cannot be read.
+    """
+    from vlsu.errors import UsageError
+    from vlsu.models.catalogue import NamedModel, load_models
+
+    if file is None and MODELS_FILE.exists():
+        file = MODELS_FILE
+    known = load_models(file) if file else {}
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"--model {twice.pop()} is given twice; remove one")
+    return [known.get(name) or NamedModel(name, name) for name in names]
+
+
+def folder_name(model: str) -> str:
+    """A model's name as a folder's: ``openai/gpt-4o`` is ``openai-gpt-4o``."""
+    return re.sub(r"[^\w.-]+", "-", model)
+
+
+def read_limits(
+    named: NamedModel,
+    concurrency: int | None,
+    rpm: float | None,
+    tpm: float | None,
+    max_requests: int | None,
+    max_cost: float | None,
+    price: str | None,
+) -> Limits:
+    """The command line's limits over those of the model's entry.
+
+    Raises:
+        UsageError: A number or a price is wrong.
+    """
+    from vlsu.runs import Limits
+    from vlsu.runs.limits import read_price
+
+    own = named.limits
+    return Limits(
+        concurrency=own.get("concurrency") if concurrency is None else concurrency,
+        requests_per_minute=own.get("requests_per_minute") if rpm is None else rpm,
+        tokens_per_minute=own.get("tokens_per_minute") if tpm is None else tpm,
+        max_requests=max_requests,
+        max_cost=max_cost,
+        price=read_price(own.get("price") if price is None else price, named.spec),
+    )
+
+
+def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
+    """Print what runs would take."""
+    from vlsu.cli.output import print_json, print_table
+
+    if as_json:
+        print_json({name: each.to_dict() for name, each in estimates.items()})
+        return
+    rows = [
+        (
+            name,
+            each.samples,
+            sum(each.requests.values()),
+            f"{each.images_sent} ({each.images_distinct} different)",
+            each.input_tokens,
+            each.output_tokens,
+            "no price" if each.cost is None else f"{each.cost:.2f}",
+        )
+        for name, each in estimates.items()
+    ]
+    columns = ("model", "samples", "requests", "images", "input tokens", "output tokens", "cost")
+    note = "Requests and images are counted, tokens and cost estimated. Nothing was sent."
+    print_table("Dry run", columns, rows, note)
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """Print what a run found, or how to go on with it."""
+    """Print what a run found, or how to go on with it.
+
+    Raises:
+        typer.Exit: The run was stopped: with 130 by an interrupt, with 0 by a budget.
+    """
     from vlsu.cli.output import print_json, print_table, say
 
     if not run.finished:
-        say(f"stopped: what was answered is stored in {run.path}; the same command goes on")
-        raise typer.Exit(130)
+        why = run.record.get("stopped") or "interrupted"
+        say(f"stopped ({why}): what was answered is stored in {run.path}; the same command goes on")
+        raise typer.Exit(130 if why == "interrupted" else 0)
     if as_json:
         print_json(run.metrics)
         return
@@ -99,8 +238,12 @@ def show_run(run: Run, *, as_json: bool) -> None:
     for modality, reasons in run.record.get("not_asked", {}).items():
         for why, count in reasons.items():
             say(f"not asked: {modality} of {count} samples ({why})")
+    for change, count in run.record.get("images", {}).items():
+        say(f"images {change} to what the model takes: {count}")
     requests = run.record.get("requests", {})
     say(f"requests: {requests.get('asked', 0)} asked, {requests.get('reused', 0)} stored before")
+    if "cost" in run.record:
+        say(f"cost of this start: {run.record['cost']:.4f}")
     say(f"run: {run.path}")
 
 

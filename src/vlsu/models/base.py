@@ -6,9 +6,11 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 import pybase64
+
+from vlsu.errors import UsageError
 
 if TYPE_CHECKING:
     from vlsu.models.image_limits import ImageLimits
@@ -220,6 +222,9 @@ class Settings:
         structured: Whether the server is made to keep to the request's JSON schema: ``"auto"``
             where the provider documents it for the model, ``"on"``, or ``"off"``.
         logprobs: Whether to ask for token probabilities, from which `Response.p_unsafe` follows.
+
+    Raises:
+        UsageError: A value is out of range.
     """
 
     base_url: str | None = None
@@ -230,3 +235,11 @@ class Settings:
     params: Mapping[str, object] = field(default_factory=dict)
     structured: Structured = "auto"
     logprobs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.structured not in get_args(Structured):
+            raise UsageError(f"structured {self.structured!r}: use auto, on or off")
+        if self.max_tokens < 1:
+            raise UsageError(f"max-tokens {self.max_tokens}: an answer needs at least 1")
+        if not 0 < self.timeout_s < float("inf"):
+            raise UsageError(f"timeout {self.timeout_s:g}: give seconds, more than 0")

@@ -1,5 +1,6 @@
 """Plan, execute, store, judge."""
 
+from vlsu.runs.estimate import Estimate
 from vlsu.runs.evaluation import NO_PROGRESS, Evaluation, evaluate, prepare
 from vlsu.runs.executor import Progress
 from vlsu.runs.judging import JUDGMENTS
@@ -11,6 +12,7 @@ from vlsu.runs.store import ResponseStore, Stored
 __all__ = [
     "JUDGMENTS",
     "NO_PROGRESS",
+    "Estimate",
     "Evaluation",
     "Limits",
     "Price",

@@ -19,6 +19,7 @@ from vlsu.errors import UsageError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.executor import Executor, Progress, Tally
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
@@ -169,6 +170,10 @@ class Evaluation:
     subset: Subset
     base_url: str | None
     limits: Limits
+
+    def estimate(self) -> Estimate:
+        """What it will take; nothing is sent."""
+        return estimate(self.dataset, self.subset, self.task, self.limits.price)
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""

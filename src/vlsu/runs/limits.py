@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from vlsu.errors import UsageError
+from vlsu.registry import did_you_mean
 from vlsu.runs.pace import InFlight, RateLimit
 
-__all__ = ["Budget", "Limits", "Price"]
+__all__ = ["Budget", "Limits", "Price", "read_price"]
 
 #: In flight at most when the user gives no number: what a server bears is found by trying.
 MOST_IN_FLIGHT = 256
@@ -24,6 +30,54 @@ class Price:
     def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
         """What a response costs."""
         return ((input_tokens or 0) * self.input + (output_tokens or 0) * self.output) / 1_000_000
+
+
+def read_price(given: object, spec: str) -> Price | None:
+    """A price as people write it.
+
+    Args:
+        given: ``"2.5,10"`` (input, output), a mapping ``{input: 2.5, output: 10}``, the path of a
+            price file, or `None`.
+        spec: The model's SPEC, which a price file is looked up by. Such a file is a mapping
+            ``prices`` from SPEC to ``{input, output}``, and says by a ``date`` how old it is.
+
+    Raises:
+        UsageError: It is none of these, or the file has no price for this model.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return _price(given, "price")
+    text = str(given)
+    numbers = text.split(",")
+    if len(numbers) == 2:
+        return _price(dict(zip(("input", "output"), numbers, strict=True)), f"price {text!r}")
+    try:
+        tree = yaml.safe_load(Path(text).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise UsageError(
+            f"price {text!r}: neither INPUT,OUTPUT for a million tokens nor a YAML file"
+        ) from None
+    prices = tree.get("prices") if isinstance(tree, dict) else None
+    if not isinstance(prices, dict):
+        raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
+    if spec not in prices:
+        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
+    return _price(prices[spec], f"{text}: {spec}")
+
+
+def _price(given: object, where: str) -> Price:
+    try:
+        if not isinstance(given, Mapping):
+            raise ValueError
+        price = Price(float(given["input"]), float(given["output"]))
+        if not (0 <= price.input < math.inf and 0 <= price.output < math.inf):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{where}: expected input and output, money for a million tokens"
+        ) from None
+    return price
 
 
 @dataclass(slots=True)

@@ -73,7 +73,7 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
             raise UsageError(f"prompt {name}: part {part!r} does not show {{{{ text }}}}")
     content = json.dumps({"system": system, **user}, sort_keys=True, ensure_ascii=False)
     return Prompt(
-        name=name if name in (*PROMPTS, BARE) else Path(name).stem,
+        name=name if name in (*PROMPTS, BARE) else Path(name).name,
         system=system,
         hash=hashlib.sha256(content.encode()).hexdigest(),
         template=template,

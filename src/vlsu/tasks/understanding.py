@@ -97,6 +97,16 @@ class Understanding:
             asks.append(Ask(modality, Request((*self._system, message), self._schemas[modality])))
         return tuple(asks)
 
+    @property
+    def reasons(self) -> bool:
+        """Whether the prompt asks for reasoning before the answer, as far as is known."""
+        return bool(_STEPS.get(self._prompt.name))
+
+    def instruction_bytes(self, modality: str) -> int:
+        """Bytes of UTF-8 that every request of a modality has beside the sample's own text."""
+        words = [str(part) for message in self._system for part in message.parts]
+        return sum(len(w.encode()) for w in (*words, self._prompt.user(modality, "")))
+
     def not_asked(self, sample: Sample) -> tuple[tuple[str, str], ...]:
         """``(modality, "no image" or "no text")`` for what the sample does not hold."""
         pairs = ((modality, _lacks(sample, modality)) for modality in self.modalities)

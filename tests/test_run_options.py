@@ -1,0 +1,127 @@
+"""Named models, prices, estimates, budgets: what a run is told beside the model."""
+
+import json
+
+import pytest
+
+import vlsu
+from vlsu.errors import UsageError
+from vlsu.models import Settings
+from vlsu.models.catalogue import load_models, with_settings
+from vlsu.runs import Limits, Price, prepare
+from vlsu.runs.limits import read_price
+
+from .conftest import grade
+from .test_cli import vlsu as command
+
+FILE = """
+models:
+  quick:
+    spec: openai/mock
+    base_url: {base_url}
+    max_tokens: 64
+    concurrency: 3
+    params: {{top_p: 0.5}}
+  plain:
+    spec: baseline/majority
+    price: {{input: 1, output: 2}}
+"""
+
+
+def test_named_models_each_get_a_folder(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "models.yaml").write_text(FILE.format(base_url=server.base_url))
+    done = command(
+        *("run", "understanding", dataset.path, "--model", "quick", "--model", "plain"),
+        *("--out", "runs", "--json"),
+        cwd=tmp_path,
+    )
+    assert set(json.loads(done.stdout)) == {"quick", "plain"}
+    assert (server.requests[0]["max_tokens"], server.requests[0]["top_p"]) == (64, 0.5)
+    assert server.most_in_flight <= 3
+    for name in ("quick", "plain"):
+        assert vlsu.load_run(tmp_path / "runs" / name).finished
+
+
+def test_the_command_line_goes_before_the_file():
+    own = {"max_tokens": 64, "params": {"top_p": 0.5, "top_k": 4}}
+    both = with_settings(Settings(max_tokens=128, params={"top_p": 0.9}), own)
+    assert both.max_tokens == 128
+    assert both.params == {"top_p": 0.9, "top_k": 4}
+    assert with_settings(Settings(), own).max_tokens == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: {a: {spec: x/y, max_token: 3}}", "unknown field 'max_token'; did you mean"),
+        ("models: {a: {spec: x/y, max_tokens: many}}", "max_tokens: expected int, found 'many'"),
+        ("models: {a: {max_tokens: 3}}", "model a: spec: expected provider/name"),
+        ("models: []", "expected a mapping 'models'"),
+        ("models: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_models_file_is_named_by_entry_and_field(tmp_path, text, message):
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_models(path)
+
+
+def test_prices_as_people_write_them(tmp_path):
+    assert read_price("2.5,10", "x/y") == Price(2.5, 10.0)
+    assert read_price({"input": 1, "output": 2}, "x/y") == Price(1.0, 2.0)
+    path = tmp_path / "prices.yaml"
+    path.write_text("date: 2026-11-01\nprices: {openai/m: {input: 0.1, output: 0.4}}\n")
+    assert read_price(path, "openai/m") == Price(0.1, 0.4)
+    with pytest.raises(UsageError, match="no price for 'openai/n'; did you mean 'openai/m'"):
+        read_price(path, "openai/n")
+    for bad in ("2.5", "a,b", "-1,2", {"input": 1}):
+        with pytest.raises(UsageError):
+            read_price(bad, "x/y")
+
+
+def test_a_dry_run_counts_what_the_run_then_sends(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    settings = Settings(base_url=server.base_url)
+    evaluation = prepare(
+        dataset, model="openai/mock", settings=settings, limits=Limits(price=Price(1.0, 1.0))
+    )
+    guess = evaluation.estimate()
+    assert server.requests == []
+    evaluation.run(tmp_path / "run")
+    assert sum(guess.requests.values()) == len(server.requests) == 20
+    assert (guess.samples, guess.images_sent, guess.images_distinct) == (12, 16, 4)
+    assert guess.cost == pytest.approx((guess.input_tokens + guess.output_tokens) / 1e6)
+
+
+def test_a_spent_budget_stops_cleanly_and_the_run_can_be_continued(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    options = {"model": "openai/mock", "base_url": server.base_url, "out": tmp_path / "run"}
+    limits = Limits(concurrency=2, max_requests=7)
+    first = vlsu.evaluate(dataset, **options, limits=limits)
+    assert not first.finished
+    assert first.record["stopped"] == "--max-requests 7 reached"
+    assert len(server.requests) == 7
+    costly = Limits(concurrency=1, max_cost=0.0001, price=Price(input=10.0, output=0.0))
+    second = vlsu.evaluate(dataset, **options, limits=costly)
+    assert second.record["stopped"] == "--max-cost 0.0001 reached"
+    assert len(server.requests) == 8  # 11 tokens at 10 a million are 0.00011
+    assert second.record["cost"] == pytest.approx(0.00011)
+    assert vlsu.evaluate(dataset, **options).finished
+    assert len(server.requests) == 20
+
+
+def test_requests_a_minute_are_kept_to(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    run = vlsu.evaluate(
+        dataset,
+        model="openai/mock",
+        base_url=server.base_url,
+        out=tmp_path / "run",
+        modalities=["image"],
+        limits=Limits(requests_per_minute=600),
+    )
+    assert run.finished
+    first, last = server.arrivals[0], server.arrivals[-1]
+    assert last - first >= 3 * 0.1 - 0.05
