@@ -19,11 +19,10 @@ from vlsu.models.image_limits import ImageLimits
 from vlsu.models.rate_limits import Header, RateLimits
 from vlsu.models.wire import (
     REASONING_ROOM,
+    Images,
     Tree,
     answered,
     count,
-    data_fragment,
-    dumps,
     items,
     malformed,
     message_text,
@@ -96,18 +95,19 @@ class Messages:
 
         Parameters are passed on at the top, ``output_config`` joined with the schema's.
         """
+        images = Images(image)
         system = [message_text(m) for m in request.messages if m.role == "system"]
         body: dict[str, object] = {
             "model": model,
             "system": "\n\n".join(system) or None,
-            "messages": [_message(m, image) for m in request.messages if m.role != "system"],
+            "messages": [_message(m, images) for m in request.messages if m.role != "system"],
             **sampling(model, settings),
             **settings.params,
         }
         if request.schema is not None and keeps_schema(model, settings):
             form = {"format": {"type": "json_schema", "schema": request.schema}}
             body["output_config"] = form | dict(tree_of(settings.params.get("output_config")))
-        return dumps(body)
+        return images.dumps(body)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body.
@@ -161,18 +161,14 @@ def _version(model: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
 
 
-def _message(message: Message, image: ReadImage) -> dict[str, object]:
+def _message(message: Message, images: Images) -> dict[str, object]:
     content: list[dict[str, object]] = []
     for part in message.parts:
         if isinstance(part, str):
             content.append({"type": "text", "text": part})
         else:
-            file = image(part.sha256)
-            source = {
-                "type": "base64",
-                "media_type": file.media_type,
-                "data": data_fragment(file),
-            }
+            media_type, data = images.base64(part.sha256)
+            source = {"type": "base64", "media_type": media_type, "data": data}
             content.append({"type": "image", "source": source})
     return {"role": message.role, "content": content}
 

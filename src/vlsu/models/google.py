@@ -26,11 +26,10 @@ from vlsu.models.rate_limits import Header, RateLimits
 from vlsu.models.wire import (
     REASONING_ROOM,
     TOP_LOGPROBS,
+    Images,
     Tree,
     answered,
     count,
-    data_fragment,
-    dumps,
     error_message,
     items,
     malformed,
@@ -106,6 +105,7 @@ class GenerateContent:
 
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
         """The JSON body: the system prompt apart, images inline in base64."""
+        images = Images(image)
         config = sampling(model, settings)
         if request.schema is not None and keeps_schema(model, settings):
             config["responseMimeType"] = "application/json"
@@ -120,10 +120,10 @@ class GenerateContent:
             "systemInstruction": {"parts": [{"text": words} for words in system]}
             if system
             else None,
-            "contents": [_content(m, image) for m in request.messages if m.role != "system"],
+            "contents": [_content(m, images) for m in request.messages if m.role != "system"],
             "generationConfig": {k: v for k, v in config.items() if v is not None},
         }
-        return dumps(body | {k: v for k, v in settings.params.items() if k in _TOP_LEVEL})
+        return images.dumps(body | {k: v for k, v in settings.params.items() if k in _TOP_LEVEL})
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; a blocked prompt is told in an answer of status 200.
@@ -180,14 +180,14 @@ def _version(model: str) -> tuple[int, int]:
     return (99, 0) if "gemini" in model else (0, 0)
 
 
-def _content(message: Message, image: ReadImage) -> dict[str, object]:
+def _content(message: Message, images: Images) -> dict[str, object]:
     parts: list[dict[str, object]] = []
     for part in message.parts:
         if isinstance(part, str):
             parts.append({"text": part})
         else:
-            file = image(part.sha256)
-            parts.append({"inlineData": {"mimeType": file.media_type, "data": data_fragment(file)}})
+            media_type, data = images.base64(part.sha256)
+            parts.append({"inlineData": {"mimeType": media_type, "data": data}})
     return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
 
 

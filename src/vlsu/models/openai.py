@@ -26,11 +26,10 @@ from vlsu.models.rate_limits import Header, RateLimits
 from vlsu.models.wire import (
     REASONING_ROOM,
     TOP_LOGPROBS,
+    Images,
     Tree,
     answered,
     count,
-    data_fragment,
-    dumps,
     items,
     malformed,
     message_text,
@@ -102,9 +101,10 @@ class ChatCompletions:
 
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
         """The JSON body. Images go as data addresses."""
+        images = Images(image)
         body: dict[str, object] = {
             "model": model,
-            "messages": [_message(message, image) for message in request.messages],
+            "messages": [_message(message, images) for message in request.messages],
             **sampling(model, settings),
         }
         if request.schema is not None and keeps_schema(model, settings):
@@ -112,7 +112,7 @@ class ChatCompletions:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
             }
-        return dumps(body | dict(settings.params))
+        return images.dumps(body | dict(settings.params))
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; anything that is not a completion is an error that says why."""
@@ -175,7 +175,7 @@ def _server(base_url: str | None) -> str:
     return "openrouter" if host == "openrouter.ai" else "other"
 
 
-def _message(message: Message, image: ReadImage) -> dict[str, object]:
+def _message(message: Message, images: Images) -> dict[str, object]:
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message_text(message)}
     content: list[dict[str, object]] = []
@@ -183,9 +183,8 @@ def _message(message: Message, image: ReadImage) -> dict[str, object]:
         if isinstance(part, str):
             content.append({"type": "text", "text": part})
         else:
-            file = image(part.sha256)
-            url = data_fragment(file, f"data:{file.media_type};base64,".encode())
-            content.append({"type": "image_url", "image_url": {"url": url}})
+            address = images.data_uri(part.sha256)
+            content.append({"type": "image_url", "image_url": {"url": address}})
     return {"role": message.role, "content": content}
 
 

@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from vlsu.models.base import Fault, ImageFile, Message, Outcome, Response
-from vlsu.models.http import http_fault
+from vlsu.models.base import Fault, Message, Outcome, Response
+from vlsu.models.http import ReadImage, http_fault
 
 __all__ = [
     "REASONING_ROOM",
     "TOP_LOGPROBS",
+    "Images",
     "Tree",
     "answered",
     "count",
-    "data_fragment",
-    "dumps",
     "error_message",
     "items",
     "malformed",
@@ -39,6 +38,7 @@ TOP_LOGPROBS = 10
 Tree = Mapping[str, object]
 
 _EMPTY: Tree = {}
+_SLOT = b"\x00"
 _KEY_LIKE = re.compile(r"\b(?:sk-|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
 #: Where validation messages begin to quote the request.
 _QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
@@ -78,17 +78,46 @@ def message_text(message: Message) -> str:
     return "\n\n".join(part for part in message.parts if isinstance(part, str))
 
 
-def data_fragment(image: ImageFile, prefix: bytes = b"") -> orjson.Fragment:
-    """An image's base64 as a JSON string, which `dumps` copies instead of escaping.
+class Images:
+    """The images of one body, put in when all else is written.
 
-    Base64 and a media type need no escapes, and the encoding is done once for an image.
+    An image's base64 is many times the rest of a body. It stands in the tree as a null byte, which
+    JSON text never holds, and is joined in at the end: it is copied once and never looked through.
+    Base64 and media types need no escapes.
     """
-    return orjson.Fragment(b"".join((b'"', prefix, image.base64, b'"')))
 
+    def __init__(self, read: ReadImage) -> None:
+        self._read = read
+        self._strings: list[bytes] = []
 
-def dumps(body: Mapping[str, object]) -> bytes:
-    """The JSON of a body, fields that are `None` left out: how ``--param name=null`` drops one."""
-    return orjson.dumps({name: value for name, value in body.items() if value is not None})
+    def base64(self, sha256: str) -> tuple[str, orjson.Fragment]:
+        """Media type of an image, and what stands for its base64."""
+        image = self._read(sha256)
+        return image.media_type, self._add(b'"', image.base64, b'"')
+
+    def data_uri(self, sha256: str) -> orjson.Fragment:
+        """What stands for an image as a ``data:`` address."""
+        image = self._read(sha256)
+        return self._add(b'"data:%b;base64,' % image.media_type.encode(), image.base64, b'"')
+
+    def _add(self, *pieces: bytes) -> orjson.Fragment:
+        self._strings.extend(pieces)
+        return orjson.Fragment(_SLOT)
+
+    def dumps(self, body: Mapping[str, object]) -> bytes:
+        """The JSON of a body, fields that are `None` left out: how ``--param name=null`` drops one.
+
+        The images must have been asked for in the order in which they stand in the body.
+        """
+        text = orjson.dumps({name: value for name, value in body.items() if value is not None})
+        if not self._strings:
+            return text
+        first, *rest = text.split(_SLOT)
+        pieces = [first]
+        for n, piece in enumerate(rest):
+            pieces.extend(self._strings[3 * n : 3 * n + 3])
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 def answered(

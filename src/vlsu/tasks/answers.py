@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import orjson
+
 from vlsu.models.base import Outcome, Response
 from vlsu.policy import Policy, Severity
 
@@ -33,7 +35,8 @@ class Answer:
 MOST_BRACES = 500
 
 _UNPARSED = Answer(Outcome.UNPARSED)
-_SEVERITIES = {s.label: s for s in Severity}
+_SEVERITIES: dict[str, Severity] = {s.label: s for s in Severity}
+_NAMES = {"severity", "category"}
 
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _THINKING_END = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
@@ -82,7 +85,7 @@ def read_answer(response: Response, policy: Policy) -> Answer:
     text = _after_reasoning(response.text)
     if not text:
         return _UNPARSED
-    answer = _last_object(text, policy) or _stated(text)
+    answer = _bare_object(text, policy) or _last_object(text, policy) or _stated(text)
     if answer is not None:
         return answer
     return Answer(Outcome.REFUSED) if looks_like_refusal(text) else _UNPARSED
@@ -101,6 +104,26 @@ def _after_reasoning(text: str) -> str:
     return "" if _THINKING_OPEN.search(text) else text.strip()
 
 
+def _bare_object(text: str, policy: Policy) -> Answer | None:
+    """The answer of a text that is just one flat object, as most are; read fast, or not at all."""
+    if text[0] != "{" or text.count("{") > 1 or text.count('"severity"') != 1:
+        return None
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    word = fields.get("severity")
+    severity = _SEVERITIES.get(word) if isinstance(word, str) else None
+    if severity is None or any(name.strip().lower() in _NAMES for name in fields.keys() - _NAMES):
+        return None
+    return _answer(severity, fields.get("category"), policy)
+
+
+def _answer(severity: Severity, category: object, policy: Policy) -> Answer:
+    known = policy.find_category(category) if isinstance(category, str) else None
+    return Answer(Outcome.OK, severity, known if severity is not Severity.SAFE else None)
+
+
 def _last_object(text: str, policy: Policy) -> Answer | None:
     """The answer in JSON, if there is one; the last counts unless another stands beside it."""
     found = [(start, end, fields) for start, end, fields in _objects(text) if "severity" in fields]
@@ -116,9 +139,7 @@ def _last_object(text: str, policy: Policy) -> Answer | None:
     severity = severities[-1]
     if severity is None:
         return _UNPARSED
-    category = found[-1][2].get("category")
-    known = policy.find_category(category) if isinstance(category, str) else None
-    return Answer(Outcome.OK, severity, known if severity is not Severity.SAFE else None)
+    return _answer(severity, found[-1][2].get("category"), policy)
 
 
 def _objects(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
