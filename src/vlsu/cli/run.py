@@ -86,7 +86,10 @@ def understanding(
     ] = None,
     price: Annotated[
         str | None,
-        typer.Option(help="INPUT,OUTPUT for a million tokens, or a YAML file of prices."),
+        typer.Option(
+            help="INPUT,OUTPUT for a million tokens, or a YAML file of prices; list prices of a "
+            "known date if not given."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, and send nothing.")
@@ -119,7 +122,9 @@ def understanding(
             policy=policy,
             limit=limit,
             settings=with_settings(settings, named.settings),
-            limits=read_limits(named, concurrency, rpm, tpm, max_requests, max_cost, price),
+            limits=read_limits(
+                named, base_url, concurrency, rpm, tpm, max_requests, max_cost, price
+            ),
         )
         for named in chosen
     }
@@ -165,6 +170,7 @@ def folder_name(model: str) -> str:
 
 def read_limits(
     named: NamedModel,
+    base_url: str | None,
     concurrency: int | None,
     rpm: float | None,
     tpm: float | None,
@@ -174,20 +180,25 @@ def read_limits(
 ) -> Limits:
     """The command line's limits over those of the model's entry.
 
+    A price that neither gives is the provider's list price, if the provider's own server is asked:
+    what another server of the same wire format charges is its own affair.
+
     Raises:
         UsageError: A number or a price is wrong.
     """
     from vlsu.runs import Limits
-    from vlsu.runs.limits import read_price
+    from vlsu.runs.limits import known_price, read_price
 
     own = named.limits
+    given = read_price(own.get("price") if price is None else price, named.spec)
+    own_server = not (base_url or named.settings.get("base_url"))
     return Limits(
         concurrency=own.get("concurrency") if concurrency is None else concurrency,
         requests_per_minute=own.get("requests_per_minute") if rpm is None else rpm,
         tokens_per_minute=own.get("tokens_per_minute") if tpm is None else tpm,
         max_requests=max_requests,
         max_cost=max_cost,
-        price=read_price(own.get("price") if price is None else price, named.spec),
+        price=known_price(named.spec) if given is None and own_server else given,
     )
 
 
@@ -212,6 +223,8 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     ]
     columns = ("model", "samples", "requests", "images", "input tokens", "output tokens", "cost")
     note = "Requests and images are counted, tokens and cost estimated. Nothing was sent."
+    if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
+        note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)
 
 
@@ -243,7 +256,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     requests = run.record.get("requests", {})
     say(f"requests: {requests.get('asked', 0)} asked, {requests.get('reused', 0)} stored before")
     if "cost" in run.record:
-        say(f"cost of this start: {run.record['cost']:.4f}")
+        say(f"cost of this start: {run.record['cost']:.4f} (prices: {run.record['cost_source']})")
     say(f"run: {run.path}")
 
 

@@ -32,6 +32,7 @@ class Estimate:
         requests: Different requests, by modality.
         images: Images sent, and how many different ones.
         cost: In the price's currency, or `None` without a price.
+        cost_source: Where the price comes from.
     """
 
     samples: int
@@ -41,6 +42,7 @@ class Estimate:
     input_tokens: int
     output_tokens: int
     cost: float | None
+    cost_source: str | None
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -78,4 +80,5 @@ def estimate(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost=None if price is None else price.cost(input_tokens, output_tokens),
+        cost_source=None if price is None else price.source,
     )

@@ -215,6 +215,7 @@ class Evaluation:
                     record["images"] = images.changes()
                     if budget.price is not None:
                         record["cost"] = round(budget.cost, 6)
+                        record["cost_source"] = budget.price.source
                 finally:
                     store.close()
                 record["status"] = "finished" if tally.stopped is None else "stopped"

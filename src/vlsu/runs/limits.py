@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 import yaml
@@ -13,19 +15,26 @@ from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 from vlsu.runs.pace import InFlight, RateLimit
 
-__all__ = ["Budget", "Limits", "Price", "read_price"]
+__all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
 
 #: In flight at most when the user gives no number: what a server bears is found by trying.
 MOST_IN_FLIGHT = 256
 FIRST_IN_FLIGHT = 16
+#: How providers date a snapshot: ``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``.
+_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Money for a million tokens, in whatever currency the user counts."""
+    """Money for a million tokens, in whatever currency the user counts.
+
+    Attributes:
+        source: Where it comes from and how old it is, in words; no part of what it is worth.
+    """
 
     input: float
     output: float
+    source: str = field(default="given", compare=False)
 
     def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
         """What a response costs."""
@@ -63,14 +72,30 @@ def read_price(given: object, spec: str) -> Price | None:
         raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
     if spec not in prices:
         raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
-    return _price(prices[spec], f"{text}: {spec}")
+    dated = f" of {tree['date']}" if "date" in tree else ""
+    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}")
 
 
-def _price(given: object, where: str) -> Price:
+def known_price(spec: str) -> Price | None:
+    """The list price, in US dollars, that this package has of a model on its provider's server.
+
+    Args:
+        spec: Matched as it stands, else without the date that ends a snapshot's name.
+    """
+    text = files("vlsu.runs").joinpath("prices.yaml").read_text(encoding="utf-8")
+    tree = yaml.safe_load(text)
+    for name in (spec, _SNAPSHOT.sub("", spec)):
+        if name in tree["prices"]:
+            source = f"list prices of {tree['date']} in USD"
+            return _price(tree["prices"][name], f"prices.yaml: {name}", source)
+    return None
+
+
+def _price(given: object, where: str, source: str = "given") -> Price:
     try:
         if not isinstance(given, Mapping):
             raise ValueError
-        price = Price(float(given["input"]), float(given["output"]))
+        price = Price(float(given["input"]), float(given["output"]), source)
         if not (0 <= price.input < math.inf and 0 <= price.output < math.inf):
             raise ValueError
     except (KeyError, TypeError, ValueError):
