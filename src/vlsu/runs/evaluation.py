@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
+import uvloop
 
 from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.data import Dataset, load
@@ -311,6 +312,11 @@ def _in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work())
+        return _run_loop(work)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(work())).result()
+        return thread.submit(_run_loop, work).result()
+
+
+def _run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work())

@@ -15,7 +15,7 @@ from vlsu.models.image_limits import Change, ImageLimits, fit
 __all__ = ["DatasetImages"]
 
 #: Bytes kept at most, the images' own and their base64 together.
-CACHE_BYTES = 96 * 2**20
+CACHE_BYTES = 64 * 2**20
 #: A read from memory takes a tenth of this, one from a disk or a network more; seconds.
 SLOW_S = 0.002
 
