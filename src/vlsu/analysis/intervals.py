@@ -10,7 +10,16 @@ import numpy as np
 
 from vlsu.analysis.cells import FloatArray
 
-__all__ = ["LEVEL", "UNDEFINED", "UNKNOWN", "Rate", "combine", "percentiles", "wilson"]
+__all__ = [
+    "LEVEL",
+    "UNDEFINED",
+    "UNKNOWN",
+    "Rate",
+    "combine",
+    "percentiles",
+    "wilson",
+    "wilson_bounds",
+]
 
 #: Confidence level of every interval.
 LEVEL = 0.95
@@ -60,10 +69,18 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     Returns:
         Low and high, within [0, 1].
     """
+    low, high = wilson_bounds(np.float64(share), np.float64(n))
+    return float(low), float(high)
+
+
+def wilson_bounds(
+    share: FloatArray | np.float64, n: FloatArray | np.float64
+) -> tuple[FloatArray, FloatArray]:
+    """`wilson` of many proportions at once; both arguments and both results of one shape."""
     shrink = 1 + _Z**2 / n
     centre = (share + _Z**2 / (2 * n)) / shrink
-    half = _Z / shrink * math.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half = _Z / shrink * np.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
+    return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
 
 
 def percentiles(replicates: FloatArray) -> tuple[float, float] | None:
@@ -80,27 +97,35 @@ def percentiles(replicates: FloatArray) -> tuple[float, float] | None:
 
 
 def combine(
-    weights: FloatArray, rates: tuple[Rate, ...], correlation: FloatArray, variance: float = 0.0
+    weights: FloatArray,
+    rates: tuple[Rate, ...],
+    correlation: FloatArray,
+    variance: float = 0.0,
+    *,
+    least: float = 0.0,
 ) -> tuple[float, float]:
-    """Interval of a weighted mean of rates from the rates' own intervals (MOVER).
+    """Interval of a linear combination of rates from the rates' own intervals (MOVER).
 
     The method of variance estimates recovery (Zou and Donner 2008): the distance of each bound
-    from its rate stands for a standard error, and these add up under the rates' correlation. It
-    inherits the coverage of the intervals it starts from.
+    from its rate stands for a standard error, and these add up under the rates' correlation; a
+    rate of negative weight lends its high bound to the low one. It inherits the coverage of the
+    intervals it starts from. For a difference of two it is Newcombe's (1998) hybrid score interval.
 
     Args:
-        weights: Not negative, sum 1; shape ``(k,)``.
+        weights: Sum 1 for a mean, ``(-1, 1)`` for a difference; shape ``(k,)``.
         rates: k defined rates.
         correlation: Of the rates' estimates, shape ``(k, k)``.
-        variance: What the mean varies by besides, because the weights are estimates too.
+        variance: What the combination varies by besides, because the weights are estimates too.
+        least: The least value the combination can have: 0 for a mean, -1 for a difference.
 
     Returns:
-        Low and high, cut to [0, 1].
+        Low and high, cut to [`least`, 1].
     """
     value, low, high = np.array([(r.value, r.low, r.high) for r in rates], dtype=np.float64).T
+    below, above = weights * (value - low), weights * (high - value)
     centre = float(weights @ value)
     down, up = (
         math.sqrt(max(0.0, arm @ correlation @ arm) + _Z**2 * variance)
-        for arm in (weights * (value - low), weights * (high - value))
+        for arm in (np.where(weights < 0, above, below), np.where(weights < 0, below, above))
     )
-    return max(0.0, centre - down), min(1.0, centre + up)
+    return max(least, centre - down), min(1.0, centre + up)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import polars as pl
 
 from vlsu.analysis.cells import ABSENT, FAILED, NOT_ASKED, IntArray
-from vlsu.errors import DataError, RunError, VlsuError
+from vlsu.analysis.frames import Frame, Row, columns, require
+from vlsu.errors import DataError, RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["Frame", "match", "read_gold", "read_judgments", "require_one_framing"]
-
-Row = dict[str, object]
-Frame = pl.DataFrame | pl.LazyFrame
+__all__ = ["match", "read_gold", "read_judgments", "require_one_framing"]
 
 _LABELS = {severity.label: int(severity) for severity in Severity}
 
 
 def match(samples: pl.DataFrame, asked: pl.DataFrame) -> tuple[IntArray, IntArray]:
     """Gold grades and predictions by sample and modality, each ``(samples, 3)``."""
-    _require(
+    require(
         asked,
         pl.col("row").is_null(),
         lambda r: RunError(
@@ -48,7 +46,7 @@ def match(samples: pl.DataFrame, asked: pl.DataFrame) -> tuple[IntArray, IntArra
 
 def read_gold(gold: Frame) -> pl.DataFrame:
     """Severity codes under the modality's name."""
-    frame = _columns(
+    frame = columns(
         gold,
         DataError,
         "gold frame",
@@ -58,12 +56,12 @@ def read_gold(gold: Frame) -> pl.DataFrame:
     for modality in MODALITIES:
         column = f"{modality}_grade"
         frame = frame.with_columns(_severity(column, ABSENT).alias(modality))
-        _require(
+        require(
             frame,
             pl.col(modality).is_null(),
             partial(_not_a_severity, column),
         )
-    _require(
+    require(
         frame,
         pl.col("sample_id").is_duplicated(),
         lambda r: DataError(f"sample {r['sample_id']!r} has more than one gold row; keep one"),
@@ -82,7 +80,7 @@ def _not_a_severity(column: str, row: Row) -> DataError:
 
 def read_judgments(judgments: Frame) -> pl.DataFrame:
     """Judgments with `modality_code` and `predicted_code`, each row checked."""
-    frame = _columns(
+    frame = columns(
         judgments,
         RunError,
         "judgments",
@@ -92,7 +90,7 @@ def read_judgments(judgments: Frame) -> pl.DataFrame:
         modality_code=_code("modality", {m: i for i, m in enumerate(MODALITIES)}),
         predicted_code=_severity("predicted", FAILED),
     )
-    _require(
+    require(
         frame,
         pl.col("modality_code").is_null(),
         lambda r: RunError(
@@ -100,7 +98,7 @@ def read_judgments(judgments: Frame) -> pl.DataFrame:
             f"use {', '.join(MODALITIES)}"
         ),
     )
-    _require(
+    require(
         frame,
         ~pl.col("outcome").is_in([o.value for o in Outcome]).fill_null(False),
         lambda r: RunError(
@@ -108,7 +106,7 @@ def read_judgments(judgments: Frame) -> pl.DataFrame:
             f"use {', '.join(Outcome)}"
         ),
     )
-    _require(
+    require(
         frame,
         pl.col("predicted_code").is_null()
         | ((pl.col("outcome") == Outcome.OK.value) == pl.col("predicted").is_null()),
@@ -135,7 +133,7 @@ def _require_same_gold(asked: pl.DataFrame, gold: IntArray) -> None:
     labels = pl.Series(gold).replace_strict(
         {int(s): s.label for s in Severity}, default=None, return_dtype=pl.String
     )
-    _require(
+    require(
         asked.with_columns(gold=labels),
         pl.col("expected").is_not_null() & pl.col("expected").ne_missing(pl.col("gold")),
         lambda r: RunError(
@@ -145,28 +143,6 @@ def _require_same_gold(asked: pl.DataFrame, gold: IntArray) -> None:
     )
 
 
-def _columns(
-    frame: Frame,
-    error: type[VlsuError],
-    what: str,
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
-) -> pl.DataFrame:
-    """The named columns as text; an optional one that is absent is all null."""
-    lazy = frame.lazy()
-    present = lazy.collect_schema().names()
-    if missing := [name for name in required if name not in present]:
-        raise error(
-            f"the {what} has no column {missing[0]!r}; it has {', '.join(present) or 'none'}"
-        )
-    return lazy.select(
-        pl.col(name).cast(pl.String)
-        if name in present
-        else pl.lit(None, dtype=pl.String).alias(name)
-        for name in (*required, *optional)
-    ).collect()
-
-
 def _severity(column: str, null: int) -> pl.Expr:
     """Severity codes of a text column: `null` for null, null for anything else."""
     return pl.when(pl.col(column).is_null()).then(null).otherwise(_code(column, _LABELS))
@@ -174,10 +150,3 @@ def _severity(column: str, null: int) -> pl.Expr:
 
 def _code(column: str, codes: Mapping[str, int]) -> pl.Expr:
     return pl.col(column).replace_strict(codes, default=None, return_dtype=pl.Int64)
-
-
-def _require(frame: pl.DataFrame, wrong: pl.Expr, error: Callable[[Row], VlsuError]) -> None:
-    """Raise the error of the first wrong row, if there is one."""
-    rows = frame.filter(wrong).head(1)
-    if rows.height:
-        raise error(rows.row(0, named=True))

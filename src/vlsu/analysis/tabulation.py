@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from vlsu.analysis.cells import Cells, GroupCounts, IntArray
-from vlsu.analysis.rows import Frame, match, read_gold, read_judgments, require_one_framing
+from vlsu.analysis.frames import Frame
+from vlsu.analysis.rows import match, read_gold, read_judgments, require_one_framing
 from vlsu.errors import DataError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES

@@ -10,9 +10,9 @@ import numpy as np
 
 from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
+from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate
 from vlsu.analysis.resampling import Resampler
-from vlsu.analysis.rows import Frame
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
