@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,14 +77,22 @@ class ImageStore:
         """
         return read_bounded(self._existing(sha256))
 
-    def read_typed(self, sha256: str) -> tuple[bytes, str]:
-        """The bytes of an image and its media type, looked for once.
+    def read_typed(self, sha256: str, likely: str = "") -> tuple[bytes, str]:
+        """The bytes of an image and its extension, in as few system calls as that takes.
+
+        Args:
+            sha256: The image's hash.
+            likely: The extension to try first: a store's images mostly share one.
 
         Raises:
             DataError: The image is not in the store or cannot be read.
         """
-        path = self._existing(sha256)
-        return read_bounded(path), EXTENSIONS[path.suffix[1:]]
+        if is_sha256(sha256):
+            stem = f"{self.folder}/{sha256[:2]}/{sha256}."
+            for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
+                with contextlib.suppress(FileNotFoundError):
+                    return _read(stem + extension), extension
+        return b"", self._existing(sha256).suffix  # says that it is missing
 
     def media_type(self, sha256: str) -> str:
         """The media type of an image, such as ``"image/jpeg"``.
@@ -117,15 +126,32 @@ def read_bounded(path: Path) -> bytes:
         DataError: The file cannot be read.
     """
     try:
-        if not os.path.isfile(path):  # noqa: PTH113 (as above); opening a pipe would wait for ever
-            raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file")
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (as above)
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_READ_BYTES:
+        return _read(path)
+    except FileNotFoundError:
+        raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file") from None
+
+
+def _read(path: str | Path) -> bytes:
+    """As `read_bounded`, but a missing file is a `FileNotFoundError`."""
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file")
+            if facts.st_size > MAX_READ_BYTES:
                 raise ImageError(
                     ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read"
                 )
-            return file.read()  # all of it, in memory of that size
+            data = os.read(descriptor, facts.st_size)
+            while len(data) < facts.st_size and (more := os.read(descriptor, facts.st_size)):
+                data += more  # a network file system may give a part at a time
+            return data
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); check the file and its permissions"

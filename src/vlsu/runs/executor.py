@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -23,20 +22,15 @@ from vlsu.runs.images import DatasetImages
 from vlsu.runs.limits import Budget
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
 from vlsu.runs.plan import Chunk
+from vlsu.runs.retries import Retries
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally"]
 
-#: Attempts at one request before its fault stands.
-ATTEMPTS = 5
-#: The pause after the first failed attempt, and the longest one, in seconds.
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 60.0
-#: The longest pause while the server seems to be down: long enough to spare it, short enough to
-#: notice that it is back.
-DOWN_PAUSE_S = 5.0
 #: Requests kept ready beside those in flight.
 READY = 256
+#: So many requests refused, none answered: all will be, and asking on is waste.
+REFUSALS = 64
 
 #: Faults that say the server is down or drowning, rather than the request bad.
 _SERVER_FAULTS = frozenset({"connect", "timeout", "broken", "endless", "server", "malformed"})
@@ -79,10 +73,21 @@ class Tally:
     stopped: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
+    """A request that has no answer yet.
+
+    Attributes:
+        attempts: Made so far.
+        tries: Those of them that count against it.
+        failed_at: When the first of them failed.
+    """
+
     key: str
     request: Request
+    attempts: int = 0
+    tries: int = 0
+    failed_at: float | None = None
 
 
 class Executor:
@@ -98,7 +103,7 @@ class Executor:
         budget: How much may be spent.
         progress: Told how far it is.
         outcome_of: What a response counts as, for the progress shown.
-        attempts: How often one request is tried before its fault stands.
+        retries: When a request is tried again.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class Executor:
         budget: Budget,
         progress: Progress,
         outcome_of: Callable[[Response], Outcome],
-        attempts: int = ATTEMPTS,
+        retries: Retries | None = None,
     ) -> None:
         self._model = model
         self._images = images
@@ -124,7 +129,7 @@ class Executor:
         self._budget = budget
         self._progress = progress
         self._outcome_of = outcome_of
-        self._attempts = attempts
+        self._retries = retries or Retries()
         self._tally = Tally()
         self._ready: deque[_Waiting] = deque()
         self._planned_all = False
@@ -135,6 +140,10 @@ class Executor:
         self._open: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
+        self._answered_at: float | None = None
+        #: The last fault the server gave, and how many requests it refused for good.
+        self._fault: Fault | None = None
+        self._refusals = 0
 
     def stop(self, why: str = "interrupted") -> None:
         """Ask nothing more; the second call also gives up what is in flight."""
@@ -146,7 +155,8 @@ class Executor:
         """Work through the plan.
 
         Raises:
-            ModelError: A fault that every further request would meet, or a server that is down.
+            ModelError: A fault that every further request would meet, a server that is down, or
+                one that answered nothing at all.
             RunError: Responses cannot be stored.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
@@ -159,7 +169,21 @@ class Executor:
                 await asyncio.gather(*self._workers, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
+        if self._fault is not None and self._tally.stopped in (None, "refused"):
+            self._check_anything_answered(self._fault)
         return self._tally
+
+    def _check_anything_answered(self, fault: Fault) -> None:
+        """A run that was never answered is no result.
+
+        Raises:
+            ModelError: Nothing was, at this start or before.
+        """
+        if self._answered_at is None and self._store.count() == 0:
+            raise ModelError(
+                f"{self._model.spec}: no request was answered ({fault.message}); "
+                "mend the settings or the server and run the command again"
+            )
 
     # Planning ahead
 
@@ -255,8 +279,10 @@ class Executor:
             self._fail(error)
 
     async def _ask(self, waiting: _Waiting) -> Outcome | None:
-        """Send until there is an answer or a fault that stands; `None` if stopped in between."""
-        tries = 0
+        """Send until there is an answer or a fault that stands.
+
+        `None` if there is neither: the run was stopped, or the request was put back in the queue.
+        """
         while True:
             if (delay := self._rate.wait(time.monotonic())) > 0:
                 await self._rest(delay)
@@ -266,20 +292,23 @@ class Executor:
                 return None
             self._budget.sent()
             raw, response = await self._send(waiting.request)
+            waiting.attempts += 1
             fault = response.fault
             if fault is None:
-                self._store.put(waiting.key, raw, tries + 1)
+                self._store.put(waiting.key, raw, waiting.attempts)
                 self._settled(raw, response)
                 return self._outcome_of(response)
-            down = self._breaker.down
-            tries += not down
-            self._store.put_error(waiting.key, raw, fault, tries)
-            self._faulted(raw, fault)
-            if not fault.retry or (tries >= self._attempts and not down):
+            self._store.put_error(waiting.key, raw, fault, waiting.attempts)
+            if self._stands(waiting, raw, fault):
                 return response.outcome
             self._tally.retries[fault.kind] += 1
             self._progress.retried(fault.kind)
-            await self._rest(_pause(tries, raw.retry_after, down=down))
+            down = self._breaker.down
+            await self._rest(self._retries.pause_s(waiting.attempts, raw.retry_after, down=down))
+            if down and self._ready:
+                # Perhaps these requests are bad, not the server: let others have a try.
+                self._ready.append(waiting)
+                return None
 
     async def _send(self, request: Request) -> tuple[Raw, Response]:
         try:
@@ -289,7 +318,7 @@ class Executor:
         return raw, self._model.read(raw)
 
     def _settled(self, raw: Raw, response: Response) -> None:
-        now = time.monotonic()
+        now = self._answered_at = time.monotonic()
         self._breaker.answered()
         self._in_flight.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
@@ -300,35 +329,74 @@ class Executor:
         if len(self._workers) < self._in_flight.size and self._ready:
             self._spawn()
 
-    def _faulted(self, raw: Raw, fault: Fault) -> None:
-        """Learn from a fault.
+    def _stands(self, waiting: _Waiting, raw: Raw, fault: Fault) -> bool:
+        """Learn from a fault; whether it is this request's last word.
 
         Raises:
             ModelError: Nothing further can be expected of this server.
         """
-        now = time.monotonic()
+        if fault.kind == "image":  # our side's, it says nothing of the server
+            return True
         if fault.fatal:
             raise ModelError(f"{self._model.spec}: {fault.message}")
+        now = time.monotonic()
+        self._fault = fault
+        if waiting.failed_at is None:
+            waiting.failed_at = now
         if fault.kind in _OVERLOAD:
             self._in_flight.pushed_back(now)
             if raw.retry_after is not None:
-                self._rate.pause(now + min(raw.retry_after, LONGEST_PAUSE_S))
-        if fault.kind not in _SERVER_FAULTS:
+                self._rate.pause(now + min(raw.retry_after, self._retries.longest_pause_s))
+        down = self._breaker.down
+        if fault.kind in _SERVER_FAULTS:
+            self._breaker.failed(now)
+            if self._breaker.tripped(now):
+                self._check_server(fault)
+                return True
+        else:
             self._breaker.answered()
+        if not fault.retry:
+            self._refused()
+            return True
+        if fault.kind == "rate-limit":
+            return self._put_off_for_long(fault, waiting.failed_at, now)
+        waiting.tries += not down
+        return waiting.tries >= self._retries.attempts and not down
+
+    def _check_server(self, fault: Fault) -> None:
+        """Nothing but faults for longer than patience lasts: is it the server or the requests?
+
+        If others were answered and these are the last ones left, it is the requests: were the run
+        ended for them, it would end so each time and never be judged.
+
+        Raises:
+            ModelError: It is the server.
+        """
+        last_ones = self._planned_all and not self._ready
+        if last_ones and fault.kind != "connect" and self._store.count() > 0:
             return
-        self._breaker.failed(now)
-        if self._breaker.tripped(now):
+        raise ModelError(
+            f"{self._model.spec}: the server does not answer ({fault.message}); what was "
+            "answered is stored: mend the server and run the same command to go on"
+        )
+
+    def _refused(self) -> None:
+        """Stop sending once it is plain that every request will be refused."""
+        self._refusals += 1
+        if self._refusals == REFUSALS and self._answered_at is None and self._store.count() == 0:
+            self._end("refused")  # what is in flight may still prove it wrong
+
+    def _put_off_for_long(self, fault: Fault, since: float, now: float) -> bool:
+        """Whether a request was put off for so long that its fault stands.
+
+        Raises:
+            ModelError: So was every other in that time.
+        """
+        if now - since < self._retries.put_off_s:
+            return False
+        if self._answered_at is None or self._answered_at < since:
             raise ModelError(
-                f"{self._model.spec}: the server does not answer ({fault.message}); what was "
-                "answered is stored: mend the server and run the same command to go on"
+                f"{self._model.spec}: the server takes no more requests ({fault.message}); what "
+                "was answered is stored: run the same command later to go on"
             )
-
-
-def _pause(tries: int, retry_after: float | None, *, down: bool) -> float:
-    """Seconds before the next attempt: what the server asked for, else doubling with jitter."""
-    if retry_after is not None:
-        return min(retry_after, LONGEST_PAUSE_S) + random.uniform(0, FIRST_PAUSE_S)  # noqa: S311
-    longest = min(FIRST_PAUSE_S * 2 ** max(tries - 1, 0), LONGEST_PAUSE_S)
-    if down:
-        longest = DOWN_PAUSE_S
-    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
+        return True

@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 from vlsu.data import Dataset
+from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
 from vlsu.models.base import ImageFile
 from vlsu.models.image_limits import Change, ImageLimits, fit
@@ -40,6 +41,7 @@ class DatasetImages:
         self._kept: OrderedDict[str, ImageFile] = OrderedDict()
         self._lock = threading.Lock()
         self._mean_s = 0.0
+        self._likely = ""
 
     def read_image(self, sha256: str) -> ImageFile:
         """An image as the model takes it.
@@ -52,7 +54,8 @@ class DatasetImages:
                 self._kept.move_to_end(sha256)
                 return kept
         started = time.perf_counter()
-        image = ImageFile(*self._store.read_typed(sha256))
+        data, self._likely = self._store.read_typed(sha256, self._likely)
+        image = ImageFile(data, EXTENSIONS[self._likely])
         if self._limits is not None:
             image, change = fit(image, self._limits)
             if change is not None:
