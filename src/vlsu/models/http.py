@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from vlsu._version import __version__
+from vlsu.errors import ModelError
 from vlsu.models.base import (
     Fault,
     ImageFile,
@@ -31,6 +32,10 @@ __all__ = ["HttpClient", "HttpModel", "WireFormat", "http_fault"]
 
 #: An answer longer than this is not an answer: bytes of body read before giving up.
 MAX_BODY = 16 * 2**20
+#: Seconds to connect in: a host that drops packets shows long before an answer would be late.
+CONNECT_S = 10.0
+#: A key of so many characters is no common word, and is blotted out even of answers.
+SECRET = 16
 #: A server that says nothing of its limits in so many answers is looked at once in as many.
 LOOKS = 32
 NO_LIMITS = RateLimits()
@@ -110,7 +115,7 @@ class HttpClient:
 
     async def post(self, body: bytes) -> tuple[Raw, Header]:
         """Post once; a network fault comes back as status 0 with kind and account."""
-        from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+        from pyreqwest.exceptions import ConnectTimeoutError, PyreqwestError, RequestTimeoutError
 
         if self._client is None:
             self._client = self._connect()
@@ -125,6 +130,9 @@ class HttpClient:
                         return _no_answer("endless", "the answer has no end", started), _no_header
                 raw = Raw(answer.status, bytes(data), time.perf_counter() - started)
                 return raw, answer.get_header
+        except ConnectTimeoutError:
+            host = _host(self._url)
+            return _no_answer("connect", f"cannot connect to {host} (timeout)", started), _no_header
         except RequestTimeoutError:
             said = f"no full answer within {self._timeout_s:g} s"
             return _no_answer("timeout", said, started), _no_header
@@ -139,6 +147,7 @@ class HttpClient:
             .default_headers(self._headers)
             .user_agent(f"vlsu/{__version__}")
             .timeout(timedelta(seconds=self._timeout_s))
+            .connect_timeout(timedelta(seconds=CONNECT_S))
             .follow_redirects(False)
             .max_connections(None)
             .pool_max_idle_per_host(1024)
@@ -171,7 +180,7 @@ def _network_fault(url: str, error: Exception) -> tuple[str, str]:
     messages = [str(cause.get("message", "")) for cause in causes]
     last = messages[-1] if messages else type(error).__name__
     if isinstance(error, ConnectError) and any("(Connect)" in message for message in messages):
-        return "connect", f"cannot connect to {urlsplit(url).netloc.rpartition('@')[2]} ({last})"
+        return "connect", f"cannot connect to {_host(url)} ({last})"
     if isinstance(error, DecodeError):
         return "malformed", f"the answer is not HTTP as announced ({last})"
     if isinstance(error, ValueError):
@@ -179,8 +188,17 @@ def _network_fault(url: str, error: Exception) -> tuple[str, str]:
     return "broken", f"the connection broke ({last})"
 
 
+def _host(url: str) -> str:
+    """Host and port, without the credentials an address may hold."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 class HttpModel:
-    """A model behind a server, spoken to in one wire format."""
+    """A model behind a server, spoken to in one wire format.
+
+    Raises:
+        ModelError: The key holds characters that no header can carry.
+    """
 
     takes_instructions = True
     modalities = frozenset({"image", "text", "joint"})
@@ -194,7 +212,10 @@ class HttpModel:
         key: str | None,
         identity: Mapping[str, object],
     ) -> None:
+        if key and not key.isprintable():
+            raise ModelError(f"{spec}: the API key holds a line end or the like; set it without")
         self.spec = spec
+        self._key = (key or "").encode()
         self._name = name
         self._wire = wire
         self._settings = settings
@@ -209,11 +230,13 @@ class HttpModel:
         return self._identity
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
-        """Post one request."""
+        """Post one request. A key that the server repeats is not kept."""
         body = self._wire.encode(self._name, request, self._settings, images.read_image)
         raw, header = await self._client.post(body)
         if raw.status == 0:
             return raw
+        if self._key and self._key in raw.body and (raw.status != 200 or len(self._key) >= SECRET):
+            raw = replace(raw, body=raw.body.replace(self._key, b"***"))
         self._answers += 1
         if raw.status == 200 and self._answers > LOOKS and self._answers % LOOKS and self._silent:
             return raw
