@@ -88,7 +88,7 @@ class ImageStore:
             DataError: The image is not in the store or cannot be read.
         """
         if is_sha256(sha256):
-            stem = f"{self.folder}/{sha256[:2]}/{sha256}."
+            stem = f"{self.root}/images/{sha256[:2]}/{sha256}."  # as `folder` has it, built fast
             for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
                 with contextlib.suppress(FileNotFoundError):
                     return _read(stem + extension), extension

@@ -133,7 +133,6 @@ class Executor:
         self._tally = Tally()
         self._ready: deque[_Waiting] = deque()
         self._planned_all = False
-        self._wake = asyncio.Event()
         self._low = asyncio.Event()
         self._stop = asyncio.Event()
         #: Planned and not known to be on disk: waiting, in flight, being written, or failed.
@@ -200,7 +199,6 @@ class Executor:
                 if self._ended:
                     break
                 self._ready.extend(ready)
-                self._wake.set()
                 self._spawn()
                 while len(self._ready) > READY and not self._ended:
                     self._low.clear()
@@ -209,7 +207,6 @@ class Executor:
             self._fail(error)
         finally:
             self._planned_all = True
-            self._wake.set()
 
     def _to_ask(self, chunk: Chunk) -> list[_Waiting]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
@@ -227,7 +224,7 @@ class Executor:
         return self._tally.stopped is not None
 
     def _spawn(self) -> None:
-        """As many workers as may be in flight, and as there is work for."""
+        """As many workers as may be in flight, and as there is work for; they end without it."""
         wanted = min(self._in_flight.size, len(self._workers) + len(self._ready))
         while len(self._workers) < wanted and not self._ended:
             worker = asyncio.create_task(self._work())
@@ -241,8 +238,8 @@ class Executor:
     def _end(self, why: str) -> None:
         """Let what is in flight come in, and send nothing more."""
         self._tally.stopped = self._tally.stopped or why
-        for event in (self._wake, self._low, self._stop):
-            event.set()
+        self._low.set()
+        self._stop.set()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless the run ends."""
@@ -262,12 +259,7 @@ class Executor:
 
     async def _work(self) -> None:
         try:
-            while not self._ended and len(self._workers) <= self._in_flight.size:
-                while not self._ready:
-                    if self._planned_all or self._ended:
-                        return
-                    self._wake.clear()
-                    await self._wake.wait()
+            while self._ready and not self._ended and len(self._workers) <= self._in_flight.size:
                 waiting = self._ready.popleft()
                 if len(self._ready) < READY:
                     self._low.set()

@@ -1,0 +1,166 @@
+"""Reading responses out of a damaged store, page by page, past whatever is broken.
+
+SQLite finds a row by way of the file's header, its schema and the inner pages above the row, and
+one broken page among those hides any number of sound ones. Here every page that looks like a leaf
+is read by itself, after "Database File Format" of SQLite's documentation (sections 1.6, 2.1 and
+4.1). Rows are never changed once written and carry a checksum, so nothing read by chance or out of
+a stale page can be taken for a response.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+__all__ = ["PAGE", "Row", "checksum", "readable_rows"]
+
+#: Bytes of a page; the store makes its files so.
+PAGE = 4096
+#: key, status, body, latency_s, attempts, received, checksum: the columns of ``responses``.
+Row = tuple[str, int, bytes, float, int, float, int]
+
+_LEAF = 0x0D
+_FRAME_HEADER, _LOG_HEADER = 24, 32
+#: Bytes of a row kept in its leaf, at most; how many of a longer one, at least; and how many of
+#: the rest an overflow page holds.
+_MOST_LOCAL = PAGE - 35
+_LEAST_LOCAL = (PAGE - 12) * 32 // 255 - 23
+_OVERFLOW = PAGE - 4
+#: A longer row is a misread length: no answer of more than 16 MiB is stored.
+_LONGEST = 32 * 2**20
+
+#: Where page N (from 1) begins in the bytes that hold it, and those bytes.
+_PageAt = Callable[[int], bytes]
+
+
+def checksum(key: str, status: int, body: bytes) -> int:
+    """CRC-32 over what makes a response; stored with each."""
+    return zlib.crc32(body, zlib.crc32(f"{key} {status}".encode()))
+
+
+def readable_rows(database: Path) -> Iterator[Row]:
+    """Every sound row of ``responses`` in a database file and in the log beside it.
+
+    Rows may come twice.
+    """
+    log = Path(f"{database}-wal")
+    with _Bytes(database) as pages, _Bytes(log) as frames:
+        logged = {
+            int.from_bytes(frames.data[start : start + 4], "big"): start + _FRAME_HEADER
+            for start in range(_LOG_HEADER, frames.size - PAGE, _FRAME_HEADER + PAGE)
+        }
+
+        def page_at(number: int) -> bytes:
+            if start := logged.get(number):
+                return frames.data[start : start + PAGE]
+            return pages.data[(number - 1) * PAGE : number * PAGE]
+
+        for start in range(0, pages.size, PAGE):
+            yield from _rows(pages.data[start : start + PAGE], page_at)
+        first = _LOG_HEADER + _FRAME_HEADER
+        for start in range(first, frames.size, _FRAME_HEADER + PAGE):
+            yield from _rows(frames.data[start : start + PAGE], page_at)
+
+
+class _Bytes:
+    """A file mapped into memory; nothing, if it is empty or not there."""
+
+    def __init__(self, path: Path) -> None:
+        self.size = path.stat().st_size if path.exists() else 0
+        self.data: bytes | mmap.mmap = b""
+        if self.size:
+            with path.open("rb") as file:
+                self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def __enter__(self) -> _Bytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if isinstance(self.data, mmap.mmap):
+            self.data.close()
+
+
+def _rows(page: bytes, page_at: _PageAt) -> Iterator[Row]:
+    if len(page) < 8 or page[0] != _LEAF:
+        return
+    cells = int.from_bytes(page[3:5], "big")
+    for place in range(8, min(8 + 2 * cells, len(page) - 1), 2):
+        cell = int.from_bytes(page[place : place + 2], "big")
+        try:
+            row = _row(_payload(page, cell, page_at))
+        except (IndexError, ValueError, struct.error):
+            continue
+        if row is not None:
+            yield row
+
+
+def _payload(page: bytes, cell: int, page_at: _PageAt) -> bytes:
+    """A cell's record, gathered from its overflow pages if it has any."""
+    size, at = _varint(page, cell)
+    _, at = _varint(page, at)  # its rowid
+    if size > _LONGEST:
+        raise ValueError(size)
+    if size <= _MOST_LOCAL:
+        return page[at : at + size]
+    local = _LEAST_LOCAL + (size - _LEAST_LOCAL) % _OVERFLOW
+    if local > _MOST_LOCAL:
+        local = _LEAST_LOCAL
+    payload = bytearray(page[at : at + local])
+    following = page[at + local : at + local + 4]
+    while len(payload) < size:
+        overflow = page_at(int.from_bytes(following, "big"))
+        if len(overflow) < PAGE:
+            raise ValueError(following)
+        following = overflow[:4]
+        payload += overflow[4 : 4 + size - len(payload)]
+    return bytes(payload)
+
+
+def _row(record: bytes) -> Row | None:
+    """A record's seven columns, or `None` if it is no row of ``responses`` or not sound."""
+    end, at = _varint(record, 0)
+    columns: list[str | int | float | bytes | None] = []
+    body = end
+    while at < end:
+        kind, at = _varint(record, at)
+        value, body = _value(record, kind, body)
+        columns.append(value)
+    match columns:
+        case [str(key), int(status), bytes(data), latency, int(attempts), received, int(crc)] if (
+            isinstance(latency, float | int) and isinstance(received, float | int)
+        ):
+            if crc == checksum(key, status, data):
+                return (key, status, data, float(latency), attempts, float(received), crc)
+    return None
+
+
+def _value(record: bytes, kind: int, at: int) -> tuple[str | int | float | bytes | None, int]:
+    """A column of that serial type, and where the next one begins."""
+    if kind >= 12:
+        end = at + (kind - 12) // 2
+        if end > len(record):
+            raise ValueError(kind)
+        data = record[at:end]
+        return (data.decode() if kind % 2 else data), end
+    if kind == 0:
+        return None, at
+    if kind in (8, 9):  # the integers 0 and 1 take no room
+        return kind - 8, at
+    if kind == 7:
+        return struct.unpack_from(">d", record, at)[0], at + 8
+    end = at + (0, 1, 2, 3, 4, 6, 8)[kind]
+    return int.from_bytes(record[at:end], "big", signed=True), end
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A variable-length integer, and where it ends."""
+    value = 0
+    for n in range(8):
+        byte = data[at + n]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, at + n + 1
+    return value << 8 | data[at + 8], at + 9
