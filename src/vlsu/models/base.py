@@ -70,10 +70,13 @@ class Request:
     Attributes:
         messages: The conversation; the last turn is the user's.
         schema: JSON schema of the wanted answer, used where the server can enforce it.
+        draw: Which of several answers to the same question this is, from 0. It is part of the
+            request's key and never sent.
     """
 
     messages: tuple[Message, ...]
     schema: Mapping[str, object] | None = None
+    draw: int = 0
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
-import uvloop
 
 from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.data import Dataset, load
@@ -21,13 +16,13 @@ from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
-from vlsu.runs.executor import Executor, Progress, Tally
+from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, judge
 from vlsu.runs.keys import RequestKeys
-from vlsu.runs.limits import Budget, Limits
-from vlsu.runs.pace import Breaker
+from vlsu.runs.limits import Limits
+from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Subset, plan
 from vlsu.runs.record import distinct_requests, new_record, not_asked, now
 from vlsu.runs.run import Run
@@ -35,8 +30,6 @@ from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["NO_PROGRESS", "Evaluation", "evaluate", "prepare"]
-
-T = TypeVar("T")
 
 
 class _Silent:
@@ -178,7 +171,7 @@ class Evaluation:
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
-        return _in_event_loop(lambda: self._run(RunFolder(out), progress))
+        return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         keys = RequestKeys(self.model.identity())
@@ -199,7 +192,16 @@ class Evaluation:
                     progress.begin(needed)
                     progress.stored(min(before, needed))
                     images = DatasetImages(self.dataset, self.model.image_limits)
-                    tally = await self._execute(store, images, keys, budget, progress)
+                    tally = await ask(
+                        plan(self.dataset, self.subset, task, keys, by_image=True),
+                        self.model,
+                        images,
+                        store,
+                        limits=self.limits,
+                        budget=budget,
+                        progress=progress,
+                        outcome_of=self._outcome,
+                    )
                     if tally.stopped is None:
                         record["outcomes"] = self._judge(folder, store, keys)
                         record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
@@ -226,32 +228,6 @@ class Evaluation:
         finally:
             await self.model.close()
         return Run(folder.path, record)
-
-    async def _execute(
-        self,
-        store: ResponseStore,
-        images: DatasetImages,
-        keys: RequestKeys,
-        budget: Budget,
-        progress: Progress,
-    ) -> Tally:
-        executor = Executor(
-            self.model,
-            images,
-            store,
-            in_flight=self.limits.in_flight(),
-            rate=self.limits.rate(),
-            breaker=Breaker(),
-            budget=budget,
-            progress=progress,
-            outcome_of=self._outcome,
-        )
-        with _signals(executor.stop):
-            tally = await executor.run(
-                plan(self.dataset, self.subset, self.task, keys, by_image=True)
-            )
-        store.flush()
-        return tally
 
     def _outcome(self, response: Response) -> Outcome:
         return read_answer(response, self.policy).outcome
@@ -286,37 +262,3 @@ def _finished(folder: RunFolder, fingerprint: str, store: ResponseStore) -> Run 
         return None
     again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
     return Run(folder.path, {**record, "requests": again})
-
-
-class _signals:  # noqa: N801 - reads as a statement
-    """While open, Ctrl-C and SIGTERM call `stop` instead of killing; main thread only."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-        self._loop = asyncio.get_running_loop()
-        self._main = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> None:
-        if self._main:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._loop.add_signal_handler(number, self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        if self._main:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._loop.remove_signal_handler(number)
-
-
-def _in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run to the end, from a script or from a notebook whose thread has a loop already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _run_loop(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run_loop, work).result()
-
-
-def _run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work())

@@ -19,13 +19,14 @@ from typing import Protocol
 from vlsu.errors import DataError, ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.runs.images import DatasetImages
-from vlsu.runs.limits import Budget
+from vlsu.runs.limits import Budget, Limits
+from vlsu.runs.loop import stopped_by_signals
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
 from vlsu.runs.plan import Chunk
 from vlsu.runs.retries import Retries
 from vlsu.runs.store import ResponseStore
 
-__all__ = ["Executor", "Progress", "Tally"]
+__all__ = ["Executor", "Progress", "Tally", "ask"]
 
 #: Requests kept ready beside those in flight.
 READY = 256
@@ -392,3 +393,37 @@ class Executor:
                 "was answered is stored: run the same command later to go on"
             )
         return True
+
+
+async def ask(
+    chunks: Iterator[Chunk],
+    model: Model,
+    images: DatasetImages,
+    store: ResponseStore,
+    *,
+    limits: Limits,
+    budget: Budget,
+    progress: Progress,
+    outcome_of: Callable[[Response], Outcome],
+) -> Tally:
+    """Ask whatever of a plan is not stored, until it is or a signal stops it; all is on disk then.
+
+    Raises:
+        ModelError: See `Executor.run`.
+        RunError: Responses cannot be stored.
+    """
+    executor = Executor(
+        model,
+        images,
+        store,
+        in_flight=limits.in_flight(),
+        rate=limits.rate(),
+        breaker=Breaker(),
+        budget=budget,
+        progress=progress,
+        outcome_of=outcome_of,
+    )
+    with stopped_by_signals(executor.stop):
+        tally = await executor.run(chunks)
+    store.flush()
+    return tally

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+import polars as pl
 import yaml
 
 from vlsu.errors import RunError
@@ -23,6 +25,8 @@ _FIXED = {
     ("prompt", "hash"): "prompt",
     ("policy", "hash"): "policy",
 }
+#: What the record of a finished run says besides; the last part is written last.
+_OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
 
 
 class RunFolder:
@@ -47,11 +51,22 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"
             ) from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RunError(f"{self.record_file}: cannot be read ({type(error).__name__})") from None
+        except OSError as error:
+            raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
+        except (UnicodeDecodeError, yaml.YAMLError):
+            raise self._damaged_record() from None
         if not isinstance(record, dict):
-            raise RunError(f"{self.record_file}: not a run's record")
+            raise self._damaged_record()
+        needed = (*_FIXED, *(_OF_FINISHED if record.get("status") == "finished" else ()))
+        if any(_at(record, path) is None for path in needed):
+            raise self._damaged_record()
         return record
+
+    def _damaged_record(self) -> RunError:
+        return RunError(
+            f"{self.record_file}: damaged; delete it and run the same vlsu run command again: "
+            "what was answered is kept, and it is written anew"
+        )
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace ``run.yaml`` whole."""
@@ -60,6 +75,8 @@ class RunFolder:
 
     def check_same(self, record: Mapping[str, Any]) -> None:
         """Refuse to go on with a run that was started with other settings.
+
+        Results that cannot be read are deleted: they are made anew from the responses.
 
         Raises:
             RunError: Task, model, dataset, prompt or policy differ from what lies here.
@@ -72,8 +89,17 @@ class RunFolder:
                 raise RunError(
                     f"{self.path}: holds a run with another {words}; choose another --out"
                 )
+        if not (_readable_json(self.metrics_file) and _readable_table(self.judgments_file)):
+            self.metrics_file.unlink(missing_ok=True)
 
-    @contextmanager
+    def _remove_unfinished(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for file in (self.record_file, self.metrics_file, self.judgments_file):
+            for begun in self.path.glob(f".{file.name}.*tmp"):
+                with contextlib.suppress(OSError):
+                    begun.unlink()
+
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder and keep other processes from writing to it.
 
@@ -90,16 +116,38 @@ class RunFolder:
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
                 raise RunError(
                     f"{self.path}: process {pid or '?'} is running here; wait for it or stop it"
                 ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            except OSError as error:
+                raise RunError(
+                    f"{self.path}: cannot be locked ({error.strerror}); choose an --out on "
+                    "another file system"
+                ) from None
+            with contextlib.suppress(OSError):  # on a full disk; it only names who is here
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._remove_unfinished()
             yield
         finally:
             os.close(descriptor)
+
+
+def _readable_json(path: Path) -> bool:
+    try:
+        return isinstance(orjson.loads(path.read_bytes()), dict)
+    except (OSError, orjson.JSONDecodeError):
+        return False
+
+
+def _readable_table(path: Path) -> bool:
+    try:
+        pl.scan_parquet(path).select(pl.all().null_count()).collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError):
+        return False
+    return True
 
 
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:

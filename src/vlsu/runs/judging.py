@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import polars as pl
 
 from vlsu.analysis import Tabulation
 from vlsu.data import Sample
+from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Response
 from vlsu.policy import MODALITIES
 from vlsu.runs.plan import Chunk, Planned
@@ -120,7 +123,11 @@ def _gold_row(sample: Sample) -> tuple[object, ...]:
 
 
 class JudgmentsFile:
-    """One Parquet file, written in parts and put together at the end: whole or not at all."""
+    """One Parquet file, written in parts and put together at the end: whole or not at all.
+
+    Raises:
+        RunError: It cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -130,7 +137,8 @@ class JudgmentsFile:
         """Write a part."""
         part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
         self._parts.append(part)
-        judgments.write_parquet(part)
+        with self._said():
+            judgments.write_parquet(part)
 
     def __enter__(self) -> JudgmentsFile:
         return self
@@ -140,9 +148,23 @@ class JudgmentsFile:
         try:
             if kind is None:
                 frame = pl.scan_parquet(self._parts) if self._parts else JUDGMENTS.to_frame().lazy()
-                frame.sink_parquet(whole)
-                whole.replace(self._path)
+                with self._said():
+                    frame.sink_parquet(whole)
+                    with whole.open("rb") as file:
+                        os.fsync(file.fileno())
+                    whole.replace(self._path)
         finally:
             whole.unlink(missing_ok=True)
             for part in self._parts:
                 part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        """What goes wrong in writing, in one line."""
+        try:
+            yield
+        except (OSError, pl.exceptions.PolarsError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise RunError(
+                f"{self._path}: cannot be written ({why}); mend that and run the same command again"
+            ) from None

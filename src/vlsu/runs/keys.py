@@ -39,6 +39,8 @@ class RequestKeys:
             state.update(digest)
         if self._with_schema and request.schema is not None:
             state.update(orjson.dumps(request.schema, option=orjson.OPT_SORT_KEYS))
+        if request.draw:
+            state.update(b"draw %d" % request.draw)
         return state.hexdigest()
 
 

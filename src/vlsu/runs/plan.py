@@ -19,7 +19,7 @@ import polars as pl
 from vlsu.data import Dataset, Sample
 from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.keys import RequestKeys
-from vlsu.tasks import Ask, Task
+from vlsu.tasks import Ask, Asking
 
 __all__ = ["Chunk", "Planned", "Subset", "plan"]
 
@@ -104,7 +104,7 @@ class Subset:
 
 
 def plan(
-    dataset: Dataset, subset: Subset, task: Task, keys: RequestKeys, *, by_image: bool = False
+    dataset: Dataset, subset: Subset, task: Asking, keys: RequestKeys, *, by_image: bool = False
 ) -> Iterator[Chunk]:
     """Every request of every sample, in chunks; requests that samples share come up each time."""
     samples = subset.samples(dataset, by_image=by_image)

@@ -16,7 +16,7 @@ from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
 from vlsu.runs.plan import Subset
-from vlsu.tasks import Task
+from vlsu.tasks import Asking
 
 __all__ = ["distinct_requests", "new_record", "not_asked", "now"]
 
@@ -30,7 +30,7 @@ def now() -> str:
 
 
 def new_record(
-    task: Task,
+    task: Asking,
     model: Model,
     dataset: Dataset,
     modalities: Sequence[str],

@@ -50,10 +50,12 @@ class Run:
             raise RunError(
                 f"{self.path}: not finished; run the same vlsu run command again to go on"
             ) from None
-        except (OSError, orjson.JSONDecodeError):
-            raise RunError(f"{file}: cannot be read; run the same command again") from None
+        except OSError as error:
+            raise RunError(f"{file}: cannot be read ({error.strerror})") from None
+        except orjson.JSONDecodeError:
+            metrics = None
         if not isinstance(metrics, dict):
-            raise RunError(f"{file}: not a run's metrics; run the same command again")
+            raise _damaged(file)
         return metrics
 
     @cached_property
@@ -71,7 +73,7 @@ class Run:
                 f"{self.path}: not finished; run the same vlsu run command again to go on"
             ) from None
         except (OSError, pl.exceptions.PolarsError):
-            raise RunError(f"{file}: cannot be read; run the same command again") from None
+            raise _damaged(file) from None
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -101,6 +103,13 @@ class Run:
             return store.responses(keys)
         finally:
             store.close()
+
+
+def _damaged(file: Path) -> RunError:
+    return RunError(
+        f"{file}: damaged; delete it and run the same vlsu run command again: it is made anew "
+        "from the stored responses"
+    )
 
 
 def load_run(path: str | Path) -> Run:

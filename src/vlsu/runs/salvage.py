@@ -9,7 +9,7 @@ a stale page can be taken for a response.
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ PAGE = 4096
 Row = tuple[str, int, bytes, float, int, float, int]
 
 _LEAF = 0x0D
-_FRAME_HEADER, _LOG_HEADER = 24, 32
+_LOG_HEADER, _FRAME_HEADER = 32, 24
 #: Bytes of a row kept in its leaf, at most; how many of a longer one, at least; and how many of
 #: the rest an overflow page holds.
 _MOST_LOCAL = PAGE - 35
@@ -32,7 +32,7 @@ _OVERFLOW = PAGE - 4
 #: A longer row is a misread length: no answer of more than 16 MiB is stored.
 _LONGEST = 32 * 2**20
 
-#: Where page N (from 1) begins in the bytes that hold it, and those bytes.
+#: The newest content of page N, counted from 1.
 _PageAt = Callable[[int], bytes]
 
 
@@ -46,41 +46,42 @@ def readable_rows(database: Path) -> Iterator[Row]:
 
     Rows may come twice.
     """
-    log = Path(f"{database}-wal")
-    with _Bytes(database) as pages, _Bytes(log) as frames:
-        logged = {
-            int.from_bytes(frames.data[start : start + 4], "big"): start + _FRAME_HEADER
-            for start in range(_LOG_HEADER, frames.size - PAGE, _FRAME_HEADER + PAGE)
-        }
+    with _File(database) as pages, _File(Path(f"{database}-wal")) as log:
+        frames = range(_LOG_HEADER, log.size, _FRAME_HEADER + PAGE)
+        logged = {int.from_bytes(log.read(at, 4), "big"): at + _FRAME_HEADER for at in frames}
 
-        def page_at(number: int) -> bytes:
-            if start := logged.get(number):
-                return frames.data[start : start + PAGE]
-            return pages.data[(number - 1) * PAGE : number * PAGE]
+        def page(number: int) -> bytes:
+            whole = log.read(logged[number], PAGE) if number in logged else b""
+            return whole if len(whole) == PAGE else pages.read((number - 1) * PAGE, PAGE)
 
-        for start in range(0, pages.size, PAGE):
-            yield from _rows(pages.data[start : start + PAGE], page_at)
-        first = _LOG_HEADER + _FRAME_HEADER
-        for start in range(first, frames.size, _FRAME_HEADER + PAGE):
-            yield from _rows(frames.data[start : start + PAGE], page_at)
+        for at in range(0, pages.size, PAGE):
+            yield from _rows(pages.read(at, PAGE), page)
+        for at in frames:
+            yield from _rows(log.read(at + _FRAME_HEADER, PAGE), page)
 
 
-class _Bytes:
-    """A file mapped into memory; nothing, if it is empty or not there."""
+class _File:
+    """A file to read anywhere; empty if it is not there, and wherever the disk cannot read it."""
 
     def __init__(self, path: Path) -> None:
-        self.size = path.stat().st_size if path.exists() else 0
-        self.data: bytes | mmap.mmap = b""
-        if self.size:
-            with path.open("rb") as file:
-                self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = path.open("rb") if path.exists() else None
+        self.size = path.stat().st_size if self._file else 0
 
-    def __enter__(self) -> _Bytes:
+    def __enter__(self) -> _File:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if isinstance(self.data, mmap.mmap):
-            self.data.close()
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes, or as many as there are."""
+        if self._file is None or at < 0:
+            return b""
+        try:
+            return os.pread(self._file.fileno(), size, at)
+        except OSError:
+            return b""
 
 
 def _rows(page: bytes, page_at: _PageAt) -> Iterator[Row]:

@@ -2,11 +2,14 @@
 
 One thread writes, in batches, each batch one transaction on disk before the next begins; after a
 kill or a power cut what was committed is there, and the file is sound. A full disk stops the run
-with one line and loses nothing that was stored.
+with one line and loses nothing that was stored. A file that storage has damaged is kept as it is
+beside a new one that holds every response still readable in it.
 """
 
 from __future__ import annotations
 
+import logging
+import shutil
 import sqlite3
 import threading
 import time
@@ -18,8 +21,11 @@ from typing import Any
 
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw
+from vlsu.runs.salvage import PAGE, checksum, readable_rows
 
 __all__ = ["ResponseStore", "Stored"]
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -28,7 +34,8 @@ CREATE TABLE IF NOT EXISTS responses (
     body BLOB NOT NULL,
     latency_s REAL NOT NULL,
     attempts INTEGER NOT NULL,
-    received REAL NOT NULL
+    received REAL NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS errors (
     key TEXT NOT NULL,
@@ -48,10 +55,12 @@ ERROR_BODY = 4096
 BATCH = 512
 PAUSE_S = 0.1
 _LOOKUP = 500
+#: Less room than this on a disk is none, in bytes.
+_NO_ROOM = 2**20
 
-
-_PUT = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)"
+_PUT = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_ERROR = "INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)"
+_RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 _Row = tuple[str | int | float | bytes, ...]
 
 
@@ -83,13 +92,17 @@ class ResponseStore:
 
     `put` and `put_error` return at once; a thread writes. Reading sees what was flushed.
 
+    A file that was not closed is checked when it is opened. One found damaged, then or later, is
+    replaced by what can be read of it, and kept as ``<name>.damaged-<n>``: at once when it is
+    being opened, else when it is closed. How much was saved is logged as a warning.
+
     Args:
         path: The SQLite file, made if need be.
         read_only: Only read; nothing is made or changed.
         most_pages: Bound on the file's size in SQLite pages.
 
     Raises:
-        RunError: The file cannot be opened, is damaged, or cannot be written.
+        RunError: The file cannot be opened, is damaged and only to be read, or cannot be written.
     """
 
     def __init__(
@@ -103,50 +116,163 @@ class ResponseStore:
         self._condition = threading.Condition()
         self._closing = False
         self._writing = False
-        self.failure: RunError | None = None
+        self._damaged = False
+        self.failure: Exception | None = None
         try:
-            self._reader = self._connect()
-            if not read_only:
-                self._reader.executescript(_SCHEMA)
+            self._reader = self._open()
         except sqlite3.Error as error:
-            raise self._trouble(error) from None
+            trouble = self._trouble(error)
+            if not self._damaged:
+                raise trouble from None
+            self._salvage()
+            self._reader = self._open()
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write, name="store", daemon=True)
             self._thread.start()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
+        """A connection to a sound file with both tables."""
         if self._read_only:
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            return sqlite3.connect(uri, uri=True, check_same_thread=False)
-        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        if self._most_pages is not None:
-            connection.execute(f"PRAGMA max_page_count={int(self._most_pages)}")
+            return self._connect()
+        salvaged = self._beside(".salvaged")
+        if salvaged.exists() and not self.path.exists():
+            salvaged.replace(self.path)  # a salvage that was interrupted at its last step
+        # A file that was closed has no log; its last user was killed or the power failed.
+        closed = not self._beside("-wal").exists()
+        connection = self._connect()
+        try:
+            if not closed:
+                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(f"malformed: {verdict}")
+            connection.executescript(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
+    def _connect(self) -> sqlite3.Connection:
+        if self._read_only:
+            return self._connect_to_read()
+        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA page_size={PAGE}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            if self._most_pages is not None:
+                connection.execute(f"PRAGMA max_page_count={int(self._most_pages)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+        except sqlite3.OperationalError:
+            # SQLite shares a log's index through a file, which a read-only folder forbids; with
+            # no log there is nothing to share.
+            connection.close()
+            if self._beside("-wal").exists() or not self.path.exists():
+                raise
+            uri += "&immutable=1"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        return connection
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    # Damage
+
     def _trouble(self, error: sqlite3.Error) -> RunError:
+        """What went wrong, in one line; damage is remembered."""
         text = str(error)
-        if "full" in text:
+        primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
+            return self._damage(text)
+        if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and self._no_room()):
             return RunError(f"{self.path}: the disk is full; free some and run the command again")
-        if "malformed" in text or "not a database" in text:
+        if primary == sqlite3.SQLITE_IOERR:
             return RunError(
-                f"{self.path}: damaged ({text}); move it away, or recover it with the sqlite3 tool"
+                f"{self.path}: {text}; see that the disk is sound, has room and allows files of "
+                "this size, and run the command again"
+            )
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return RunError(
+                f"{self.path}: {text}: another program has it open; close it and run the "
+                "command again"
             )
         return RunError(f"{self.path}: {text}; is the folder writable?")
+
+    def _no_room(self) -> bool:
+        return shutil.disk_usage(self.path.parent).free < _NO_ROOM
+
+    def _damage(self, what: str) -> RunError:
+        self._damaged = True
+        if self._read_only:
+            return RunError(
+                f"{self.path}: damaged ({what}); delete the judgments.parquet beside it and run "
+                "the same vlsu run command: it saves what can be read and asks for the rest"
+            )
+        return RunError(
+            f"{self.path}: damaged ({what}); run the same command again to ask for what is lost"
+        )
+
+    def _salvage(self) -> None:
+        """Put a file of the readable responses in the place of the damaged one, and keep that.
+
+        Raises:
+            RunError: The new file cannot be written.
+        """
+        fresh = self._beside(".salvaged")
+        fresh.unlink(missing_ok=True)
+        number = 1
+        while (kept := self._beside(f".damaged-{number}")).exists():
+            number += 1
+        try:
+            saved = ResponseStore(fresh)
+            for count, row in enumerate(readable_rows(self.path), 1):
+                saved._add(saved._pending.responses, row)
+                if count % (64 * BATCH) == 0:
+                    saved.flush()
+            saved.flush()
+            rows = saved.count()
+            saved.close()
+            for suffix in ("-wal", "-shm", ""):
+                if self._beside(suffix).exists():
+                    self._beside(suffix).replace(kept.with_name(kept.name + suffix))
+            fresh.replace(self.path)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); mend that and "
+                "run the command again"
+            ) from None
+        self._damaged = False
+        _log.warning(
+            "%s: damaged; %d responses were read out of it, what is lost is asked again; the "
+            "damaged file is kept as %s",
+            self.path,
+            rows,
+            kept.name,
+        )
 
     # Writing
 
     def put(self, key: str, raw: Raw, attempts: int) -> None:
         """Store a response; the first one stored under a key stays."""
-        row = (key, raw.status, raw.body, raw.latency_s, attempts, time.time())
+        crc = checksum(key, raw.status, raw.body)
+        row = (key, raw.status, raw.body, raw.latency_s, attempts, time.time(), crc)
         self._add(self._pending.responses, row)
 
     def put_error(self, key: str, raw: Raw, fault: Fault, attempt: int) -> None:
         """Keep a failed attempt for the audit; it never stands in for an answer."""
         body = raw.body[:ERROR_BODY]
-        row = (key, attempt, raw.status, fault.kind, fault.message, body, time.time())
+        # A file's name may hold bytes that are no UTF-8, and a message name the file.
+        message = fault.message.encode(errors="backslashreplace").decode()
+        row = (key, attempt, raw.status, fault.kind, message, body, time.time())
         self._add(self._pending.errors, row)
 
     def written(self) -> list[str]:
@@ -176,10 +302,15 @@ class ResponseStore:
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
-            with self._condition:
-                self.failure = self._trouble(error)
-                self._writing = False
-                self._condition.notify_all()
+            self._fail(self._trouble(error))
+        except Exception as error:  # whatever it is, those who wait for the disk must hear of it
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._condition:
+            self.failure = error
+            self._writing = False
+            self._condition.notify_all()
 
     def _next_batch(self) -> _Batch | None:
         """What is to be written now; `None` when the store is closed and all is written."""
@@ -222,6 +353,8 @@ class ResponseStore:
             self._thread.join()
             self._thread = None
         self._reader.close()
+        if self._damaged and not self._read_only:
+            self._salvage()
         if self.failure is not None:
             raise self.failure
 
@@ -232,12 +365,17 @@ class ResponseStore:
         return {str(row[0]) for row in self._select("SELECT key FROM responses", keys)}
 
     def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """The responses on disk of these keys."""
-        rows = self._select("SELECT key, status, body, latency_s, attempts FROM responses", keys)
-        return {
-            key: Stored(Raw(status, body, latency_s), attempts)
-            for key, status, body, latency_s, attempts in rows
-        }
+        """The responses on disk of these keys.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        found = {}
+        for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
+            if checksum(key, status, body) != crc:
+                raise self._damage("a response has changed since it was stored")
+            found[key] = Stored(Raw(status, body, latency_s), attempts)
+        return found
 
     def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         try:

@@ -1,22 +1,34 @@
 """Understanding and alignment: prompts in, judgments out, without I/O."""
 
+from vlsu.tasks.alignment import Alignment
 from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
-from vlsu.tasks.base import Ask, Judgment, Task
+from vlsu.tasks.base import Ask, Asking, Judgment, Task
+from vlsu.tasks.framing import FRAMINGS, Framing, load_framing, load_framings
+from vlsu.tasks.judge import JudgeTask, Verdict, read_verdict
 from vlsu.tasks.prompting import BARE, PROMPTS, Prompt, load_prompt, prompt_source
 from vlsu.tasks.understanding import Understanding, answer_schema
 
 __all__ = [
     "BARE",
+    "FRAMINGS",
     "PROMPTS",
+    "Alignment",
     "Answer",
     "Ask",
+    "Asking",
+    "Framing",
+    "JudgeTask",
     "Judgment",
     "Prompt",
     "Task",
     "Understanding",
+    "Verdict",
     "answer_schema",
+    "load_framing",
+    "load_framings",
     "load_prompt",
     "looks_like_refusal",
     "prompt_source",
     "read_answer",
+    "read_verdict",
 ]

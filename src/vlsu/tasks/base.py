@@ -10,7 +10,7 @@ from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["ANSWER_CHARACTERS", "Ask", "Judgment", "Task"]
+__all__ = ["ANSWER_CHARACTERS", "Ask", "Asking", "Judgment", "Task"]
 
 
 #: Of an answer's text, this much is kept beside its judgment; the whole is in the store.
@@ -24,6 +24,11 @@ class Ask:
     modality: str
     request: Request
     framing: str | None = None
+
+    @property
+    def draw(self) -> int:
+        """Which of several answers to the same question, from 0."""
+        return self.request.draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,22 @@ class Judgment:
     output_tokens: int | None
 
 
-class Task(Protocol):
-    """A task: what to ask about a sample and how to read the answers."""
+class Asking(Protocol):
+    """What to ask about a sample."""
 
     name: str
 
     def identity(self) -> Mapping[str, object]:
-        """Name, prompt and policy with their hashes, for the run's record."""
+        """Name, and what it asks with, with hashes, for the run's record."""
         ...
 
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
         """The requests a sample needs, those sharing an image next to each other."""
         ...
+
+
+class Task(Asking, Protocol):
+    """A task whose answers are judged as they are read: what to ask, and how to read it."""
 
     def not_asked(self, sample: Sample) -> tuple[tuple[str, str], ...]:
         """``(modality, why)`` for each wanted modality this sample cannot be asked about."""
