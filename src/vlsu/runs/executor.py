@@ -405,8 +405,12 @@ async def ask(
     budget: Budget,
     progress: Progress,
     outcome_of: Callable[[Response], Outcome],
+    breaker: Breaker | None = None,
+    retries: Retries | None = None,
 ) -> Tally:
     """Ask whatever of a plan is not stored, until it is or a signal stops it; all is on disk then.
+
+    Arguments as `Executor`.
 
     Raises:
         ModelError: See `Executor.run`.
@@ -418,10 +422,11 @@ async def ask(
         store,
         in_flight=limits.in_flight(),
         rate=limits.rate(),
-        breaker=Breaker(),
+        breaker=breaker or Breaker(),
         budget=budget,
         progress=progress,
         outcome_of=outcome_of,
+        retries=retries,
     )
     with stopped_by_signals(executor.stop):
         tally = await executor.run(chunks)

@@ -122,7 +122,7 @@ class ResponseStore:
             self._reader = self._open()
         except sqlite3.Error as error:
             trouble = self._trouble(error)
-            if not self._damaged:
+            if read_only or not self._damaged:
                 raise trouble from None
             self._salvage()
             self._reader = self._open()
