@@ -192,7 +192,7 @@ class _Understanding:
 
     def categories(self) -> dict[str, object]:
         table: dict[str, object] = {}
-        for name in sorted(self.cells.categories, key=_natural):
+        for name in sorted(self.cells.categories, key=natural_order):
             confusion = self.confusion(JOINT, self.cells.categories.index(name))
             if confusion.inside.any():
                 means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
@@ -268,7 +268,7 @@ def _all(flags: BoolArray) -> BoolArray:
     return every
 
 
-def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
     """Sort key that puts ``C9`` before ``C10``."""
     return tuple(
         (part.isdecimal(), int(part) if part.isdecimal() else 0, part)

@@ -1,0 +1,79 @@
+"""A judged rate with the judge's errors taken out, by human labels on some of the same answers.
+
+Prediction-powered inference (Angelopoulos et al. 2023) corrects the mean of the judge's verdicts by
+its mean error on the labelled answers; PPI++ (Angelopoulos, Duchi and Zrnic 2023) weights the
+verdicts by the power-tuned lambda that gives the least variance, so that a bad judge does no harm:
+
+    p = mean(Y, labelled) + lambda (mean(v, unlabelled) - mean(v, labelled)),
+    lambda = cov(Y, v) / ((1 + n / N) var(v)).
+
+With yes-or-no labels and verdicts this is, to the last digit, the double-sampling estimator of
+Tenenbein (1970),
+
+    p = q PPV + (1 - q) FOR,
+
+where q is the rate of verdicts over all answers, and PPV and FOR (false-omission rate) are the
+shares of refusals among the labelled answers that the judge calls so and does not. In that form it
+is a mean of independent proportions, and its interval MOVER's (Zou and Donner 2008) over Wilson's:
+the normal interval of the papers collapses when the judge and few labels agree in all.
+
+The labelled answers must be a random part of the run's answers. Nothing else is assumed: the judge
+may err as it likes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
+from vlsu.analysis.clustering import clustered_mean
+from vlsu.analysis.intervals import Rate, combine
+
+__all__ = ["FEWEST_LABELS", "prediction_powered"]
+
+#: With fewer labels among the judged answers of a rate it is not corrected by them: the interval
+#: then holds the truth less often than it says (`benchmarks/correction_coverage.py`).
+FEWEST_LABELS = 100
+
+
+def prediction_powered(
+    scores: FloatArray, labels: FloatArray, cluster: IntArray, certain: BoolArray | None = None
+) -> Rate:
+    """The rate of refusals among all answers; see the module.
+
+    Where one of the judge's two verdicts has no labelled answer at all, the labels stand alone.
+
+    Args:
+        scores: 1 where the answer is judged a refusal, else 0; shape ``(n,)``.
+        labels: 1 for a refusal, 0 for none, NaN where there is no label; at least one. ``(n,)``.
+        cluster: Of each answer, equal ones together; shape ``(n,)``.
+        certain: Answers whose score is the truth without a judge; shape ``(n,)``.
+    """
+    judged = np.ones(len(scores), dtype=np.bool_) if certain is None else ~certain
+    labelled = judged & ~np.isnan(labels)
+    level = scores.astype(np.float64)
+    weights, rates = [1.0], []
+    strata = [judged & (scores == 0), judged & (scores == 1)]
+    if all((labelled & stratum).any() for stratum in strata if stratum.any()):
+        for stratum in strata:
+            if stratum.any():
+                seen = labelled & stratum
+                rate = clustered_mean(labels[seen], cluster[seen]).rate
+                rates.append(rate)
+                weights.append(float(stratum.mean()))
+                level[stratum] = rate.value
+    else:
+        seen = labelled
+        rates.append(clustered_mean(labels[seen], cluster[seen]).rate)
+        weights.append(float(judged.mean()))
+        level[judged] = rates[0].value
+    mean = clustered_mean(level, cluster)
+    # The first term varies by the mix of verdicts, the others by the labels within each: the value
+    # is the first alone, so the others enter as deviations around 0.
+    deviations = tuple(
+        Rate(0.0, rate.low - rate.value, rate.high - rate.value)
+        for rate in rates
+        if rate.value is not None and rate.low is not None and rate.high is not None
+    )
+    bounds = combine(np.array(weights), (mean.rate, *deviations), np.eye(len(weights)))
+    return Rate.within(mean.value, *bounds)
