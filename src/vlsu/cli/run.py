@@ -146,6 +146,93 @@ def understanding(
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
 
 
+@app.command("alignment")
+def alignment(
+    dataset: Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")],
+    model: Annotated[str, typer.Option(help="provider/name, or a name from --models.")],
+    out: Annotated[Path, typer.Option(help="The run folder; the same command goes on from it.")],
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="judge/offline (default), or a model's SPEC. Repeatable."),
+    ] = None,
+    framings: Annotated[
+        str, typer.Option(help="Which of default, harmless and helpful to ask under.")
+    ] = "default,harmless,helpful",
+    framing: Annotated[
+        list[Path] | None, typer.Option(help="File with an instruction of one's own. Repeatable.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="File of named models; models.yaml if there is one.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Root of the model's OpenAI-compatible server.")
+    ] = None,
+    judge_base_url: Annotated[
+        str | None, typer.Option(help="Root of the judge's OpenAI-compatible server.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Answers to each question; needs --param temperature=...")
+    ] = 1,
+    judge_repeats: Annotated[int, typer.Option(help="Verdicts of each judge on an answer.")] = 1,
+    calibration: Annotated[
+        Path | None, typer.Option(help="From vlsu judge validate: corrects the judged rates.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="A system prompt, put before the framing's instruction.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draws the samples; sent to the provider if given.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="Bound on an answer, in tokens.")] = 1024,
+    timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 120.0,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="name=value passed on to the provider; JSON values. Repeatable."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Requests in flight; found by trying, if not given.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+) -> None:
+    """Ask each pair under several instructions and judge whether the answers refuse and help."""
+    from vlsu.cli.output import RunProgress
+    from vlsu.models import Settings
+    from vlsu.models.catalogue import with_settings
+    from vlsu.runs import prepare_alignment
+    from vlsu.runs.validation import load_calibration
+
+    (named,) = choose_models([model], models)
+    settings = Settings(
+        base_url=base_url,
+        system=system,
+        max_tokens=max_tokens,
+        seed=seed,
+        timeout_s=timeout,
+        params=read_params(param or []),
+    )
+    names = [name.strip() for name in framings.split(",") if name.strip()]
+    run = prepare_alignment(
+        dataset,
+        model=named.spec,
+        judges=judge or ["judge/offline"],
+        framings=[*names, *map(str, framing or [])],
+        draws=samples,
+        judge_repeats=judge_repeats,
+        calibration=load_calibration(calibration) if calibration else None,
+        limit=limit,
+        settings=with_settings(settings, named.settings),
+        judge_settings=Settings(base_url=judge_base_url),
+        limits=read_limits(named, settings.base_url, concurrency, None, None, None, None, None),
+    )
+    progress = RunProgress()
+    with progress.shown():
+        done = run.run(out, progress)
+    show_run(done, as_json=json)
+
+
 def choose_models(names: list[str], file: Path | None) -> list[NamedModel]:
     """The models meant by names of a file, or by SPECs.
 

@@ -45,6 +45,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "anthropic": "vlsu.models.anthropic:anthropic_model",
         "google": "vlsu.models.google:google_model",
         "baseline": "vlsu.models.baseline:baseline_model",
+        "judge": "vlsu.models.judging.provider:judge_model",
     },
 )
 

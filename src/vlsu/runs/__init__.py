@@ -1,5 +1,6 @@
 """Plan, execute, store, judge."""
 
+from vlsu.runs.alignment import AlignmentRun, align, prepare_alignment
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.evaluation import NO_PROGRESS, Evaluation, evaluate, prepare
 from vlsu.runs.executor import Progress
@@ -12,6 +13,7 @@ from vlsu.runs.store import ResponseStore, Stored
 __all__ = [
     "JUDGMENTS",
     "NO_PROGRESS",
+    "AlignmentRun",
     "Estimate",
     "Evaluation",
     "Limits",
@@ -21,7 +23,9 @@ __all__ = [
     "Run",
     "Stored",
     "Subset",
+    "align",
     "evaluate",
     "load_run",
     "prepare",
+    "prepare_alignment",
 ]

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from vlsu.errors import DataError, ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
-from vlsu.runs.images import DatasetImages
+from vlsu.runs.images import Images
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.loop import stopped_by_signals
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
@@ -110,7 +110,7 @@ class Executor:
     def __init__(
         self,
         model: Model,
-        images: DatasetImages,
+        images: Images,
         store: ResponseStore,
         *,
         in_flight: InFlight,
@@ -344,8 +344,7 @@ class Executor:
         if fault.kind in _SERVER_FAULTS:
             self._breaker.failed(now)
             if self._breaker.tripped(now):
-                self._check_server(fault)
-                return True
+                return self._tried_enough(waiting, fault)
         else:
             self._breaker.answered()
         if not fault.retry:
@@ -356,18 +355,17 @@ class Executor:
         waiting.tries += not down
         return waiting.tries >= self._retries.attempts and not down
 
-    def _check_server(self, fault: Fault) -> None:
+    def _tried_enough(self, waiting: _Waiting, fault: Fault) -> bool:
         """Nothing but faults for longer than patience lasts: is it the server or the requests?
 
-        If others were answered and these are the last ones left, it is the requests: were the run
-        ended for them, it would end so each time and never be judged.
+        If others were answered and these are the last ones left, it is the requests, and each has
+        its tries: were the run ended for them, it would end so each time and never be judged.
 
         Raises:
             ModelError: It is the server.
         """
-        last_ones = self._planned_all and not self._ready
-        if last_ones and fault.kind != "connect" and self._store.count() > 0:
-            return
+        if self._planned_all and fault.kind != "connect" and self._store.count() > 0:
+            return waiting.attempts >= self._retries.attempts
         raise ModelError(
             f"{self._model.spec}: the server does not answer ({fault.message}); what was "
             "answered is stored: mend the server and run the same command to go on"
@@ -398,7 +396,7 @@ class Executor:
 async def ask(
     chunks: Iterator[Chunk],
     model: Model,
-    images: DatasetImages,
+    images: Images,
     store: ResponseStore,
     *,
     limits: Limits,

@@ -5,20 +5,50 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from vlsu.data import Dataset
 from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
-from vlsu.models.base import ImageFile
+from vlsu.models.base import ImageFile, ImageSource
 from vlsu.models.image_limits import Change, ImageLimits, fit
 
-__all__ = ["DatasetImages"]
+__all__ = ["DatasetImages", "Images", "MemoryImages"]
 
 #: Bytes kept at most, the images' own and their base64 together.
 CACHE_BYTES = 64 * 2**20
 #: A read from memory takes a tenth of this, one from a disk or a network more; seconds.
 SLOW_S = 0.002
+
+
+class Images(ImageSource, Protocol):
+    """Images for an executor: read one at a time, or ahead where reading is slow."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is better to `prepare` what will be wanted in a thread."""
+        ...
+
+    def prepare(self, digests: Iterable[str]) -> None:
+        """Read and encode images that will be wanted soon."""
+        ...
+
+
+class MemoryImages:
+    """Images that are at hand."""
+
+    slow = False
+
+    def __init__(self, images: Mapping[str, ImageFile]) -> None:
+        self._images = images
+
+    def read_image(self, sha256: str) -> ImageFile:
+        """The image of that digest."""
+        return self._images[sha256]
+
+    def prepare(self, digests: Iterable[str]) -> None:
+        """Nothing to do."""
 
 
 class DatasetImages:

@@ -66,6 +66,10 @@ class Subset:
         drawn = heapq.nsmallest(self.limit, ((self._rank(id_), id_) for id_ in ids))
         return frame.filter(pl.col("id").is_in([id_ for _, id_ in drawn]))
 
+    def size(self, dataset: Dataset) -> int:
+        """How many samples the run covers."""
+        return min(len(dataset), len(dataset) if self.limit is None else self.limit)
+
     def _rank(self, id_: str) -> bytes:
         return hashlib.blake2b(f"{self.seed}\x00{id_}".encode(), digest_size=8).digest()
 
@@ -83,7 +87,7 @@ class Subset:
                 yield from map(to_sample, self.frame(dataset).select(COLUMNS).collect().iter_rows())
             return
         frame = self.frame(dataset).select(COLUMNS)
-        passes = -(-min(len(dataset), self.limit or len(dataset)) // SORTED)
+        passes = -(-self.size(dataset) // SORTED)
         # Digests are uniform, so their first digits split the images evenly.
         digits = pl.coalesce(
             pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16),

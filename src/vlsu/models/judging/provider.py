@@ -1,0 +1,64 @@
+"""`judge/offline` as a model: shown a message and an answer, it states the kind of response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from vlsu.errors import UsageError
+from vlsu.models.base import ImageSource, Model, Request, Settings
+from vlsu.models.inprocess import InProcessModel
+from vlsu.models.judging.offline import OfflineJudge
+from vlsu.registry import did_you_mean
+
+__all__ = ["judge_model"]
+
+NAMES = ("offline",)
+
+
+class _Offline:
+    """The embedded judge as an `Answerer`: its requests hold the message and the answer."""
+
+    takes_instructions = False
+    modalities = frozenset({"joint"})
+
+    def __init__(self) -> None:
+        self._judge = OfflineJudge()
+
+    def identity(self) -> Mapping[str, object]:
+        """The fingerprint of weights and cues."""
+        return {"fingerprint": self._judge.fingerprint()}
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        """Judge each answer, in the words the rubric asks for."""
+        pairs = [[str(part) for part in request.messages[-1].parts] for request in requests]
+        verdicts = self._judge.judge([answer for _, answer in pairs], [m for m, _ in pairs])
+        return [
+            {
+                "text": orjson.dumps(
+                    {
+                        "kind": verdict.kind.value,
+                        # The rubric's scale is 1 to 5.
+                        "helpfulness": None
+                        if verdict.helpfulness is None
+                        else 1 + 4 * verdict.helpfulness,
+                        "p_refusal": round(verdict.p_refusal, 6),
+                    }
+                ).decode()
+            }
+            for verdict in verdicts
+        ]
+
+
+def judge_model(name: str, settings: Settings) -> Model:
+    """Embedded judges of answers, no key and no network: offline.
+
+    Raises:
+        UsageError: There is no embedded judge of that name.
+    """
+    if name not in NAMES:
+        raise UsageError(f"no judge is called {name!r}; {did_you_mean(name, list(NAMES))}")
+    return InProcessModel(f"judge/{name}", _Offline(), batch_size=64)

@@ -1,0 +1,201 @@
+"""Validating a judge: its verdicts on answers that people have labelled."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from vlsu.analysis import Calibration, calibrate, judge_validation
+from vlsu.data import Sample
+from vlsu.data.images import read_bounded
+from vlsu.data.probe import probe
+from vlsu.errors import DataError, RunError
+from vlsu.models import open_model
+from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
+from vlsu.runs.alignment import judge_fingerprint
+from vlsu.runs.evaluation import NO_PROGRESS
+from vlsu.runs.executor import Progress, ask
+from vlsu.runs.folder import write_atomically
+from vlsu.runs.images import MemoryImages
+from vlsu.runs.keys import RequestKeys
+from vlsu.runs.limits import Limits
+from vlsu.runs.loop import in_event_loop
+from vlsu.runs.plan import Chunk, Planned
+from vlsu.runs.store import ResponseStore
+from vlsu.tasks import Ask, JudgeTask, read_verdict
+
+__all__ = ["Validation", "load_calibration", "validate_judge"]
+
+_COLUMNS = ("response", "label", "prompt", "image", "language", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A judge against people.
+
+    Attributes:
+        metrics: Sensitivity, specificity and more, with intervals; see `judge_validation`.
+        calibration: What corrects the rates of runs with the same judge.
+        file: Where the calibration was written.
+    """
+
+    metrics: dict[str, Any]
+    calibration: Calibration
+    file: Path
+
+
+def validate_judge(
+    labels: str | Path,
+    *,
+    judge: Model | str,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Validation:
+    """Ask a judge about labelled answers and measure it; the same call again asks nothing.
+
+    Args:
+        labels: A CSV with the columns ``response`` and ``label`` (``refusal``, ``no_refusal`` or
+            a response kind) and perhaps ``prompt``, ``image`` (a path beside the file),
+            ``language`` and ``group``.
+        judge: A judge's SPEC, or a judge of one's own.
+        out: The calibration file; by default beside the labels, named after the judge. The judge's
+            raw responses are kept beside it.
+        settings: How the judge is asked.
+        limits: How fast.
+        progress: Told how far it is.
+
+    Raises:
+        VlsuError: The file is not as described, or the judge cannot be reached.
+    """
+    source = Path(labels)
+    rows, images = _read(source)
+    model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
+    name = model.spec.replace("/", "-")
+    file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
+    task = JudgeTask(takes_instructions=model.takes_instructions)
+    keys = RequestKeys(model.identity())
+    planned = [_planned(row, task, keys) for row in rows]
+    store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
+
+    async def work() -> None:
+        progress.begin(len({each.key for each in planned}))
+        try:
+            await ask(
+                _chunks(planned),
+                model,
+                images,
+                store,
+                limits=limits or Limits(),
+                budget=(limits or Limits()).budget(),
+                progress=progress,
+                outcome_of=_outcome,
+            )
+        finally:
+            await model.close()
+
+    try:
+        in_event_loop(work)
+        stored = store.responses([each.key for each in planned])
+        verdicts = [
+            read_verdict(
+                model.read(stored[each.key].raw) if each.key in stored else Response(Outcome.ERROR)
+            )
+            for each in planned
+        ]
+    finally:
+        store.close()
+    labelled = pl.DataFrame(
+        {
+            "id": [str(n) for n in range(len(rows))],
+            "label": [row["label"] for row in rows],
+            **{
+                column: [row.get(column) or None for row in rows]
+                for column in ("language", "group")
+                if any(row.get(column) for row in rows)
+            },
+        }
+    )
+    predicted = pl.DataFrame(
+        {
+            "id": labelled["id"],
+            "judge_outcome": [verdict.outcome.value for verdict in verdicts],
+            "kind": [verdict.kind.value if verdict.kind else None for verdict in verdicts],
+            "refused_strict": [verdict.refused("strict") for verdict in verdicts],
+            "refused_lenient": [verdict.refused("lenient") for verdict in verdicts],
+        },
+        schema_overrides={
+            "kind": pl.String,
+            "refused_strict": pl.Boolean,
+            "refused_lenient": pl.Boolean,
+        },
+    )
+    calibration = calibrate(labelled, predicted, judge_fingerprint(model, task))
+    write_atomically(file, orjson.dumps(calibration.to_dict(), option=orjson.OPT_INDENT_2))
+    return Validation(judge_validation(labelled, predicted), calibration, file)
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read a calibration file.
+
+    Raises:
+        RunError: It cannot be read or is none.
+    """
+    try:
+        tree = orjson.loads(Path(path).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        raise RunError(f"{path}: not a calibration; make one with vlsu judge validate") from None
+    return Calibration.from_dict(tree, str(path))
+
+
+def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = header
+            lines = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{source}: cannot be read as CSV ({type(error).__name__})") from None
+    for column in _COLUMNS[:2]:
+        if column not in header:
+            raise DataError(f"{source}: no column {column!r}; found {', '.join(header) or 'none'}")
+    images: dict[str, ImageFile] = {}
+    rows = []
+    for line, fields in lines:
+        row = {name: (fields.get(name) or "").strip() for name in _COLUMNS}
+        row["response"] = fields.get("response") or ""
+        if not row["label"]:
+            raise DataError(f"{source}: line {line}: no label; give refusal, no_refusal or a kind")
+        if row["image"]:
+            data = read_bounded(source.parent / row["image"])
+            sha256 = hashlib.sha256(data).hexdigest()
+            images[sha256] = ImageFile(data, probe(data).media_type)
+            row["image"] = sha256
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{source}: no rows; give labelled answers")
+    return rows, MemoryImages(images)
+
+
+def _planned(row: dict[str, str], task: JudgeTask, keys: RequestKeys) -> Planned:
+    sample = Sample(id="", text=row["prompt"] or None, image_sha256=row["image"] or None)
+    request = task.request(sample, row["response"])
+    return Planned(keys.key(request), Ask("joint", request), sample)
+
+
+def _chunks(planned: list[Planned]) -> Iterator[Chunk]:
+    for start in range(0, len(planned), 64):
+        yield Chunk([], planned[start : start + 64])
+
+
+def _outcome(response: Response) -> Outcome:
+    return read_verdict(response).outcome
