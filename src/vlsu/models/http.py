@@ -32,7 +32,7 @@ __all__ = ["HttpClient", "HttpModel", "WireFormat", "http_fault"]
 
 #: An answer longer than this is not an answer: bytes of body read before giving up.
 MAX_BODY = 16 * 2**20
-#: Seconds to connect in: a host that drops packets shows long before an answer would be late.
+#: Seconds to connect in at most: a host that drops packets shows before an answer would be late.
 CONNECT_S = 10.0
 #: A key of so many characters is no common word, and is blotted out even of answers.
 SECRET = 16
@@ -115,7 +115,7 @@ class HttpClient:
 
     async def post(self, body: bytes) -> tuple[Raw, Header]:
         """Post once; a network fault comes back as status 0 with kind and account."""
-        from pyreqwest.exceptions import ConnectTimeoutError, PyreqwestError, RequestTimeoutError
+        from pyreqwest.exceptions import PyreqwestError
 
         if self._client is None:
             self._client = self._connect()
@@ -130,14 +130,9 @@ class HttpClient:
                         return _no_answer("endless", "the answer has no end", started), _no_header
                 raw = Raw(answer.status, bytes(data), time.perf_counter() - started)
                 return raw, answer.get_header
-        except ConnectTimeoutError:
-            host = _host(self._url)
-            return _no_answer("connect", f"cannot connect to {host} (timeout)", started), _no_header
-        except RequestTimeoutError:
-            said = f"no full answer within {self._timeout_s:g} s"
-            return _no_answer("timeout", said, started), _no_header
         except (PyreqwestError, ValueError) as error:
-            return _no_answer(*_network_fault(self._url, error), started), _no_header
+            kind, said = _network_fault(self._url, self._timeout_s, error)
+            return _no_answer(kind, said, started), _no_header
 
     def _connect(self) -> Client:
         from pyreqwest.client import ClientBuilder
@@ -147,7 +142,7 @@ class HttpClient:
             .default_headers(self._headers)
             .user_agent(f"vlsu/{__version__}")
             .timeout(timedelta(seconds=self._timeout_s))
-            .connect_timeout(timedelta(seconds=CONNECT_S))
+            .connect_timeout(timedelta(seconds=min(CONNECT_S, self._timeout_s / 2)))
             .follow_redirects(False)
             .max_connections(None)
             .pool_max_idle_per_host(1024)
@@ -172,15 +167,17 @@ def _no_answer(kind: str, said: str, started: float) -> Raw:
     return Raw(0, f"{kind}: {said}".encode(), time.perf_counter() - started)
 
 
-def _network_fault(url: str, error: Exception) -> tuple[str, str]:
+def _network_fault(url: str, timeout_s: float, error: Exception) -> tuple[str, str]:
     """Kind and account of a network fault; never the address's path, which may hold a secret."""
-    from pyreqwest.exceptions import ConnectError, DecodeError
+    from pyreqwest.exceptions import DecodeError, RequestTimeoutError
 
     causes = (getattr(error, "details", None) or {}).get("causes") or ()
     messages = [str(cause.get("message", "")) for cause in causes]
     last = messages[-1] if messages else type(error).__name__
-    if isinstance(error, ConnectError) and any("(Connect)" in message for message in messages):
+    if any("(Connect)" in message for message in messages):
         return "connect", f"cannot connect to {_host(url)} ({last})"
+    if isinstance(error, RequestTimeoutError):
+        return "timeout", f"no full answer within {timeout_s:g} s"
     if isinstance(error, DecodeError):
         return "malformed", f"the answer is not HTTP as announced ({last})"
     if isinstance(error, ValueError):
