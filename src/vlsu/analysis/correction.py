@@ -116,9 +116,10 @@ def rogan_gladen_bounds(
         certain_misses: See `rogan_gladen`.
 
     Returns:
-        Value, low and high. A share so low that no rate fits, even 0, is moved up to the judge's
-        false-alarm rate before the high bound is taken, and one too high likewise down to the
-        sensitivity: the interval is never empty.
+        Value (NaN for a judge whose sensitivity is its false-alarm rate), low and high. A share so
+        low that no rate fits, even 0, is moved up to the judge's false-alarm rate before the high
+        bound is taken, and one too high likewise down to the sensitivity: the interval is never
+        empty.
     """
     (q, *_), (t, *_), (f, *_) = share, judge.sensitivity, judge.alarms
     zeros, ones = np.zeros_like(q), np.ones_like(q)
@@ -136,7 +137,7 @@ def rogan_gladen_bounds(
     low, high = solve(share, below=True), solve(share, below=False)
     low = np.where(low < 1, low, solve(_moved(share, np.minimum(q, t)), below=True))
     high = np.where(high > 0, high, solve(_moved(share, np.maximum(q, f)), below=False))
-    return value, np.minimum(low, value), np.maximum(high, value)
+    return value, np.fmin(low, value), np.fmax(high, value)
 
 
 def rogan_gladen_difference(

@@ -40,22 +40,15 @@ def columns(
             f"the {what} has no column {missing[0]!r}; it has {', '.join(present) or 'none'}"
         )
     names = (*required, *optional)
-    read = lazy.select(pl.col(name) for name in names if name in present).collect()
-    for name in names:
-        type_ = types.get(name, pl.String)
-        if name not in present:
-            read = read.with_columns(pl.lit(None, dtype=type_).alias(name))
-            continue
-        cast = read[name].cast(type_, strict=False)
-        wrong = (cast.is_null() & read[name].is_not_null()).arg_true()
-        if len(wrong):
-            row = wrong[0]
-            raise error(
-                f"the {what}, row {row + 1}: {name} {read[name][row]!r} is not "
-                f"{_KINDS[type_]}; mend it"
-            )
-        read = read.with_columns(cast.alias(name))
-    return read.select(names)
+    read = lazy.select(name for name in names if name in present).collect()
+    wanted = {name: types.get(name, pl.String) for name in names}
+    for name in read.columns:
+        if read.schema[name] != wanted[name]:
+            read = read.with_columns(_typed(read[name], wanted[name], error, what))
+    return read.select(
+        pl.col(name) if name in present else pl.lit(None, dtype=type_).alias(name)
+        for name, type_ in wanted.items()
+    )
 
 
 def require(frame: pl.DataFrame, wrong: pl.Expr, error: Callable[[Row], VlsuError]) -> None:
@@ -64,6 +57,29 @@ def require(frame: pl.DataFrame, wrong: pl.Expr, error: Callable[[Row], VlsuErro
     if rows.height:
         raise error(rows.row(0, named=True))
 
+
+def _typed(
+    series: pl.Series, type_: type[pl.DataType], error: type[VlsuError], what: str
+) -> pl.Series:
+    """The values as this type; the first that cannot be raises the error."""
+    if type_ is pl.Boolean and series.dtype == pl.String:
+        cast = series.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+    else:
+        try:
+            cast = series.cast(type_, strict=False)
+        except pl.exceptions.InvalidOperationError:
+            cast = pl.Series(series.name, [None] * len(series), dtype=type_)
+    wrong = (cast.is_null() & series.is_not_null()).arg_true()
+    if len(wrong):
+        row = wrong[0]
+        raise error(
+            f"the {what}, row {row + 1}: {series.name} {series[row]!r} is not {_KINDS[type_]}; "
+            "mend it"
+        )
+    return cast
+
+
+_BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 
 _KINDS: Mapping[type[pl.DataType], str] = {
     pl.String: "text",

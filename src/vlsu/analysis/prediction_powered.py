@@ -63,10 +63,12 @@ def prediction_powered(
                 weights.append(float(stratum.mean()))
                 level[stratum] = rate.value
     else:
-        seen = labelled
-        rates.append(clustered_mean(labels[seen], cluster[seen]).rate)
+        alone = clustered_mean(labels[labelled], cluster[labelled]).rate
+        if judged.all():
+            return alone
+        rates.append(alone)
         weights.append(float(judged.mean()))
-        level[judged] = rates[0].value
+        level[judged] = alone.value
     mean = clustered_mean(level, cluster)
     # The first term varies by the mix of verdicts, the others by the labels within each: the value
     # is the first alone, so the others enter as deviations around 0.
