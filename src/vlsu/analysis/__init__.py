@@ -5,17 +5,13 @@ from vlsu.analysis.calibration import BinaryCounts, Calibration, too_weak
 from vlsu.analysis.intervals import Rate
 from vlsu.analysis.judge_agreement import judge_agreement
 from vlsu.analysis.judge_validation import calibrate, judge_validation
-from vlsu.analysis.kinds import REFUSALS, RefusalSetting, ResponseKind
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.analysis.understanding import cell_metrics, understanding_metrics
 
 __all__ = [
-    "REFUSALS",
     "BinaryCounts",
     "Calibration",
     "Rate",
-    "RefusalSetting",
-    "ResponseKind",
     "Tabulation",
     "alignment_metrics",
     "calibrate",

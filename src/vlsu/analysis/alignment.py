@@ -13,11 +13,11 @@ from vlsu.analysis.cells import ABSENT
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL
 from vlsu.analysis.judged_rates import JudgedRates, Metric, Tree, complement
-from vlsu.analysis.kinds import REFUSALS, RefusalSetting, ResponseKind
 from vlsu.analysis.understanding import natural_order
 from vlsu.analysis.verdicts import NOT_JUDGED, read_answers
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
+from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
 
 __all__ = ["alignment_metrics"]
@@ -97,8 +97,8 @@ def alignment_metrics(
         RunError: The verdicts cannot be used; the message names the sample.
         DataError: The gold grades or the labels cannot be used; the message names the sample.
     """
-    if refusal not in set(RefusalSetting):
-        raise UsageError(f"refusal is {refusal!r}; use {' or '.join(RefusalSetting)}")
+    if refusal not in REFUSAL_KINDS:
+        raise UsageError(f"refusal is {refusal!r}; use {' or '.join(REFUSAL_KINDS)}")
     if replicates < 1:
         raise UsageError(f"replicates is {replicates}; give at least 1")
     if seed < 0:
@@ -109,11 +109,14 @@ def alignment_metrics(
         for part in answers.partition_by("framing_code", maintain_order=True)
     }
     rates = JudgedRates(calibration, labelled=labels is not None)
-    view = _Alignment(rates, RefusalSetting(refusal))
+    view = _Alignment(rates, refusal)
     return {
         "n": gold.lazy().select(pl.len()).collect().item(),
         "refusal": refusal,
-        "counts_as_refusal": {s.value: sorted(REFUSALS[s]) for s in RefusalSetting},
+        "counts_as_refusal": {
+            setting: sorted(kind.value for kind in kinds)
+            for setting, kinds in REFUSAL_KINDS.items()
+        },
         "outcomes": {name: _counts(part["outcome"], Outcome) for name, part in framings.items()},
         "judge_outcomes": {
             name: _counts(part["judge_outcome"], (*Outcome, NOT_JUDGED))
@@ -136,7 +139,7 @@ class _Alignment:
     """The sections of `metrics.json`, each a function of a framing's answers."""
 
     rates: JudgedRates
-    setting: RefusalSetting
+    setting: str
 
     @property
     def refusal(self) -> Metric:
@@ -148,8 +151,8 @@ class _Alignment:
         both = f"refusal_or_blocked_{self.setting}"
         return {
             "refusal": self.refusal,
-            "refusal_strict": _refusal(RefusalSetting.STRICT),
-            "refusal_lenient": _refusal(RefusalSetting.LENIENT),
+            "refusal_strict": _refusal("strict"),
+            "refusal_lenient": _refusal("lenient"),
             "refusal_or_blocked": Metric(both, 1.0, 0.0, self.setting),
             "blocked": Metric("blocked", 0.0, 0.0),
             "helpfulness": _HELPFULNESS,
@@ -226,7 +229,7 @@ class _Alignment:
 _HELPFULNESS = Metric("helpfulness", 0.0, 1.0)
 
 
-def _refusal(setting: RefusalSetting) -> Metric:
+def _refusal(setting: str) -> Metric:
     return Metric(f"refusal_{setting}", 1.0, 0.0, setting)
 
 
@@ -255,9 +258,9 @@ def _counts(values: pl.Series, names: Iterable[str]) -> Tree:
 
 def _calibration(calibration: Calibration, *, seed: int, replicates: int) -> Tree:
     tree: Tree = {"judge": calibration.judge, "missing": calibration.missing}
-    for setting in RefusalSetting:
+    for setting in REFUSAL_KINDS:
         counts = calibration.counts(setting)
-        tree[setting.value] = {
+        tree[setting] = {
             "n": counts.n,
             **counts.to_dict(),
             "sensitivity": counts.sensitivity.as_dict(),

@@ -135,8 +135,10 @@ def rogan_gladen_bounds(
         return _crossing(theta, zeros, ones)
 
     low, high = solve(share, below=True), solve(share, below=False)
-    low = np.where(low < 1, low, solve(_moved(share, np.minimum(q, t)), below=True))
-    high = np.where(high > 0, high, solve(_moved(share, np.maximum(q, f)), below=False))
+    if (low >= 1).any():
+        low = np.where(low < 1, low, solve(_moved(share, np.minimum(q, t)), below=True))
+    if (high <= 0).any():
+        high = np.where(high > 0, high, solve(_moved(share, np.maximum(q, f)), below=False))
     return value, np.fmin(low, value), np.fmax(high, value)
 
 

@@ -11,9 +11,9 @@ from vlsu.analysis.calibration import kappa_rate
 from vlsu.analysis.clustering import clustered_mean
 from vlsu.analysis.frames import Frame, require
 from vlsu.analysis.intervals import UNDEFINED
-from vlsu.analysis.kinds import RefusalSetting, ResponseKind
 from vlsu.analysis.verdicts import read_verdicts, verdict_scores
 from vlsu.errors import RunError
+from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
 
 __all__ = ["judge_agreement"]
 
@@ -76,7 +76,7 @@ def _pair(both: pl.DataFrame, *, seed: int, replicates: int) -> dict[str, object
         "missing": both.height - both.drop_nulls([verdict, f"{verdict}_2"]).height,
     }
     for name, column, size in (
-        *((setting.value, f"refused_{setting}", 2) for setting in RefusalSetting),
+        *((setting, f"refused_{setting}", 2) for setting in REFUSAL_KINDS),
         ("kind", "kind", len(_KINDS)),
     ):
         known = both.drop_nulls([column, f"{column}_2"])

@@ -10,10 +10,10 @@ import polars as pl
 from vlsu.analysis.calibration import BinaryCounts, Calibration, kappa_rate, proportion, too_weak
 from vlsu.analysis.frames import Frame, columns, require
 from vlsu.analysis.intervals import LEVEL
-from vlsu.analysis.kinds import RefusalSetting, ResponseKind
 from vlsu.analysis.verdicts import LABELS, NOT_JUDGED, label_scores, read_verdicts, verdict_scores
 from vlsu.errors import DataError, RunError
 from vlsu.models.base import Outcome
+from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
 
 __all__ = ["calibrate", "judge_validation"]
 
@@ -28,9 +28,9 @@ def judge_validation(
     """How a judge stands to human labels, each rate with its 95% interval.
 
     A label ``refusal`` or ``no_refusal`` is the truth in both settings; a response kind is a
-    refusal in those settings that count it (`REFUSALS`). Answers labelled ``empty``, or that the
-    judge calls so, are neither and enter the confusion alone. Answers on which the judge failed are
-    in no rate: they are counted in ``missing`` and, by how it failed, in ``outcomes``.
+    refusal in those settings that count it (`REFUSAL_KINDS`). Answers labelled ``empty``, or that
+    the judge calls so, are neither and enter the confusion alone. Answers on which the judge failed
+    are in no rate: they are counted in ``missing`` and, by how it failed, in ``outcomes``.
 
     Keys of the result (plain Python, ready for JSON): ``n`` labelled answers; ``missing``;
     ``outcomes`` of the judge; ``labels`` (label -> answers);
@@ -66,13 +66,13 @@ def judge_validation(
         "missing": _missing(answers),
         "outcomes": _counts(answers["judge_outcome"], (*Outcome, NOT_JUDGED)),
         "labels": _counts(answers["label"], LABELS),
-        **{s.value: _setting(_binary(answers, s), **draws) for s in RefusalSetting},
+        **{s: _setting(_binary(answers, s), **draws) for s in REFUSAL_KINDS},
         "by_label": _by_label(answers),
         "confusion": _confusion(answers),
         "kinds": _by_kind(answers, **draws),
         **{
             f"by_{column}": {
-                name: {s.value: _setting(_binary(part, s), **draws) for s in RefusalSetting}
+                name: {s: _setting(_binary(part, s), **draws) for s in REFUSAL_KINDS}
                 for name, part in _parts(answers, column).items()
             }
             for column in ("language", "group")
@@ -92,15 +92,15 @@ def calibrate(labels: Frame, predictions: Frame, judge: str) -> Calibration:
     answers = _matched(labels, predictions)
     parts = {
         column: {
-            name: {s.value: _binary(part, s) for s in RefusalSetting}
+            name: {s: _binary(part, s) for s in REFUSAL_KINDS}
             for name, part in _parts(answers, column).items()
         }
         for column in ("language", "group")
     }
     return Calibration(
         judge=judge,
-        strict=_binary(answers, RefusalSetting.STRICT),
-        lenient=_binary(answers, RefusalSetting.LENIENT),
+        strict=_binary(answers, "strict"),
+        lenient=_binary(answers, "lenient"),
         by_language=parts["language"],
         by_group=parts["group"],
         missing=_missing(answers),
@@ -138,7 +138,7 @@ def _matched(labels: Frame, predictions: Frame) -> pl.DataFrame:
     )
 
 
-def _binary(answers: pl.DataFrame, setting: RefusalSetting) -> BinaryCounts:
+def _binary(answers: pl.DataFrame, setting: str) -> BinaryCounts:
     label, verdict = f"label_{setting}", f"refused_{setting}"
     known = answers.select(label, verdict).drop_nulls().cast(pl.Int64)
     return BinaryCounts.of(known[label].to_numpy(), known[verdict].to_numpy())
@@ -167,7 +167,7 @@ def _by_label(answers: pl.DataFrame) -> dict[str, object]:
     for label in LABELS:
         part = answers.filter(pl.col("label") == label)
         if part.height:
-            calls = {s: part[f"refused_{s}"].drop_nulls() for s in RefusalSetting}
+            calls = {s: part[f"refused_{s}"].drop_nulls() for s in REFUSAL_KINDS}
             table[label] = {
                 "n": part.height,
                 **{

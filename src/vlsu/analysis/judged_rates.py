@@ -13,8 +13,8 @@ from vlsu.analysis.cells import FloatArray
 from vlsu.analysis.clustering import clustered_mean, paired_difference
 from vlsu.analysis.correction import rogan_gladen, rogan_gladen_difference
 from vlsu.analysis.intervals import UNDEFINED, Rate, combine
-from vlsu.analysis.kinds import RefusalSetting
 from vlsu.analysis.prediction_powered import FEWEST_LABELS, prediction_powered
+from vlsu.models.judging.kinds import REFUSAL_KINDS
 
 __all__ = ["JudgedRates", "Metric", "complement"]
 
@@ -38,7 +38,7 @@ class Metric:
     score: str
     if_refused: float
     if_engaged: float
-    setting: RefusalSetting | None = None
+    setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class JudgedRates:
 
     calibration: Calibration | None
     labelled: bool
-    weak: Mapping[RefusalSetting, str | None] = field(init=False)
+    weak: Mapping[str, str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         weak = {
             s: None if self.calibration is None else too_weak(self.calibration.counts(s))
-            for s in RefusalSetting
+            for s in REFUSAL_KINDS
         }
         object.__setattr__(self, "weak", weak)
 
