@@ -22,9 +22,12 @@ _FIXED = {
     ("task",): "task",
     ("model", "identity"): "model or parameters",
     ("dataset", "content_hash"): "dataset",
-    ("prompt", "hash"): "prompt",
     ("policy", "hash"): "policy",
 }
+#: The same for one task alone. Framings and judges may be added to: each has keys of its own.
+_FIXED_OF = {"understanding": {("prompt", "hash"): "prompt"}}
+#: What the record of a task says besides.
+_OF_TASK = {"alignment": (("framings",), ("judges",))}
 #: What the record of a finished run says besides; the last part is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
 
@@ -37,6 +40,7 @@ class RunFolder:
         self.record_file = self.path / "run.yaml"
         self.responses_file = self.path / "responses.sqlite"
         self.judgments_file = self.path / "judgments.parquet"
+        self.verdicts_file = self.path / "verdicts.parquet"
         self.metrics_file = self.path / "metrics.json"
 
     def record(self) -> dict[str, Any]:
@@ -57,7 +61,8 @@ class RunFolder:
             raise self._damaged_record() from None
         if not isinstance(record, dict):
             raise self._damaged_record()
-        needed = (*_FIXED, *(_OF_FINISHED if record.get("status") == "finished" else ()))
+        finished = _OF_FINISHED if record.get("status") == "finished" else ()
+        needed = (*_fixed(record), *_OF_TASK.get(record.get("task", ""), ()), *finished)
         if any(_at(record, path) is None for path in needed):
             raise self._damaged_record()
         return record
@@ -84,7 +89,7 @@ class RunFolder:
         if not self.record_file.exists():
             return
         before = self.record()
-        for path, words in _FIXED.items():
+        for path, words in _fixed(record).items():
             if _at(before, path) != _at(record, path):
                 raise RunError(
                     f"{self.path}: holds a run with another {words}; choose another --out"
@@ -94,7 +99,8 @@ class RunFolder:
 
     def _remove_unfinished(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for file in (self.record_file, self.metrics_file, self.judgments_file):
+        results = (self.metrics_file, self.judgments_file, self.verdicts_file)
+        for file in (self.record_file, *results):
             for begun in self.path.glob(f".{file.name}.*tmp"):
                 with contextlib.suppress(OSError):
                     begun.unlink()
@@ -148,6 +154,10 @@ def _readable_table(path: Path) -> bool:
     except (OSError, pl.exceptions.PolarsError):
         return False
     return True
+
+
+def _fixed(record: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    return _FIXED | _FIXED_OF.get(record.get("task", ""), {})
 
 
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:

@@ -18,7 +18,7 @@ from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore, Stored
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["JUDGMENTS", "JudgmentsFile", "judge"]
+__all__ = ["JUDGMENTS", "JudgmentsFile", "batches", "judge"]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -66,7 +66,7 @@ def judge(
 
     A request without a stored response is an `error`: it failed each time it was asked.
     """
-    for batch in _batches(chunks):
+    for batch in batches(chunks):
         rows: list[tuple[object, ...]] = []
         gold: list[tuple[object, ...]] = []
         for chunk in batch:
@@ -82,7 +82,8 @@ def judge(
         file.add(judgments)
 
 
-def _batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Chunks together, of at least `SAMPLES` samples but for the last."""
     batch: list[Chunk] = []
     samples = 0
     for chunk in chunks:
@@ -129,8 +130,9 @@ class JudgmentsFile:
         RunError: It cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: pl.Schema = JUDGMENTS) -> None:
         self._path = path
+        self._schema = schema
         self._parts: list[Path] = []
 
     def add(self, judgments: pl.DataFrame) -> None:
@@ -147,7 +149,9 @@ class JudgmentsFile:
         whole = self._path.with_name(f".{self._path.name}.tmp")
         try:
             if kind is None:
-                frame = pl.scan_parquet(self._parts) if self._parts else JUDGMENTS.to_frame().lazy()
+                frame = (
+                    pl.scan_parquet(self._parts) if self._parts else self._schema.to_frame().lazy()
+                )
                 with self._said():
                     frame.sink_parquet(whole)
                     with whole.open("rb") as file:

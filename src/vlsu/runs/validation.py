@@ -19,17 +19,16 @@ from vlsu.data.probe import probe
 from vlsu.errors import DataError, RunError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
-from vlsu.runs.alignment import judge_fingerprint
 from vlsu.runs.evaluation import NO_PROGRESS
 from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.images import MemoryImages
-from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
+from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore
-from vlsu.tasks import Ask, JudgeTask, read_verdict
+from vlsu.tasks import Ask, read_verdict
 
 __all__ = ["Validation", "load_calibration", "validate_judge"]
 
@@ -81,9 +80,8 @@ def validate_judge(
     model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
     name = model.spec.replace("/", "-")
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
-    task = JudgeTask(takes_instructions=model.takes_instructions)
-    keys = RequestKeys(model.identity())
-    planned = [_planned(row, task, keys) for row in rows]
+    asked = Judge.of(model)
+    planned = [_planned(row, asked) for row in rows]
     store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
 
     async def work() -> None:
@@ -138,7 +136,7 @@ def validate_judge(
             "refused_lenient": pl.Boolean,
         },
     )
-    calibration = calibrate(labelled, predicted, judge_fingerprint(model, task))
+    calibration = calibrate(labelled, predicted, asked.fingerprint)
     write_atomically(file, orjson.dumps(calibration.to_dict(), option=orjson.OPT_INDENT_2))
     return Validation(judge_validation(labelled, predicted), calibration, file)
 
@@ -186,10 +184,10 @@ def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
     return rows, MemoryImages(images)
 
 
-def _planned(row: dict[str, str], task: JudgeTask, keys: RequestKeys) -> Planned:
+def _planned(row: dict[str, str], judge: Judge) -> Planned:
     sample = Sample(id="", text=row["prompt"] or None, image_sha256=row["image"] or None)
-    request = task.request(sample, row["response"])
-    return Planned(keys.key(request), Ask("joint", request), sample)
+    request = judge.task.request(sample, row["response"])
+    return Planned(judge.keys.key(request), Ask("joint", request), sample)
 
 
 def _chunks(planned: list[Planned]) -> Iterator[Chunk]:

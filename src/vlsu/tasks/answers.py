@@ -9,15 +9,14 @@ empty or cut-off text, two different answers side by side.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
 
 from vlsu.models.base import Outcome, Response
 from vlsu.policy import Policy, Severity
+from vlsu.tasks.reading import after_reasoning, json_objects
 
 __all__ = ["Answer", "looks_like_refusal", "read_answer"]
 
@@ -31,16 +30,10 @@ class Answer:
     category: str | None = None
 
 
-#: Objects are looked for from this many opening braces before the end: a bound on hostile answers.
-MOST_BRACES = 500
-
 _UNPARSED = Answer(Outcome.UNPARSED)
 _SEVERITIES: dict[str, Severity] = {s.label: s for s in Severity}
 _NAMES = {"severity", "category"}
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THINKING_END = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
-_THINKING_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
 _STATED = re.compile(
     r"(?:(?:my |the |final |overall |joint )*"
     r"(?:answer|severity|grade|rating|label|verdict|classification)[*_]*\s*(?:is|:|=|-)[\s*_`\"']*)?"
@@ -82,7 +75,7 @@ def read_answer(response: Response, policy: Policy) -> Answer:
         return Answer(response.outcome)
     if response.cut_off:
         return _UNPARSED
-    text = _after_reasoning(response.text)
+    text = after_reasoning(response.text)
     if not text:
         return _UNPARSED
     answer = _bare_object(text, policy) or _last_object(text, policy) or _stated(text)
@@ -95,13 +88,6 @@ def looks_like_refusal(text: str) -> bool:
     """Whether a text that holds no answer opens with a refusal, in English or common languages."""
     opening = text.strip().replace("’", "'")[:300]
     return bool(_REFUSAL.search(opening) or _REFUSAL_ELSEWHERE.match(opening))
-
-
-def _after_reasoning(text: str) -> str:
-    """The text without marked reasoning; empty where the reasoning never ends."""
-    text = _THINKING.sub("", text)
-    *_, text = _THINKING_END.split(text)  # some templates swallow the opening mark
-    return "" if _THINKING_OPEN.search(text) else text.strip()
 
 
 def _bare_object(text: str, policy: Policy) -> Answer | None:
@@ -126,7 +112,9 @@ def _answer(severity: Severity, category: object, policy: Policy) -> Answer:
 
 def _last_object(text: str, policy: Policy) -> Answer | None:
     """The answer in JSON, if there is one; the last counts unless another stands beside it."""
-    found = [(start, end, fields) for start, end, fields in _objects(text) if "severity" in fields]
+    found = [
+        (start, end, fields) for start, end, fields in json_objects(text) if "severity" in fields
+    ]
     if not found:
         return None
     if _CUT_OFF_OBJECT.search(text[found[-1][1] :]):
@@ -142,53 +130,9 @@ def _last_object(text: str, policy: Policy) -> Answer | None:
     return _answer(severity, found[-1][2].get("category"), policy)
 
 
-def _objects(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
-    """Every JSON object in a text that is not inside another: start, end, fields.
-
-    Field names are lower-cased; ``severity`` is a `Severity`, or `None` if it is anything else or
-    is given twice with different values.
-    """
-    start = _brace_from_end(text, MOST_BRACES)
-    while start >= 0:
-        try:
-            fields, end = _DECODER.raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError):
-            end = start + 1
-        else:
-            yield start, end, fields
-        start = text.find("{", end)
-
-
-def _brace_from_end(text: str, count: int) -> int:
-    """Where the `count`-th last opening brace stands, or the first; -1 if there is none."""
-    start = len(text)
-    for _ in range(count):
-        before = text.rfind("{", 0, start)
-        if before < 0:
-            break
-        start = before
-    return start if start < len(text) else -1
-
-
-def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for raw_name, raw in pairs:
-        name = raw_name.strip().lower()
-        value: object = raw
-        if name == "severity":
-            value = _SEVERITIES.get(raw.strip().lower()) if isinstance(raw, str) else None
-            if name in fields and fields[name] != value:
-                value = None
-        fields[name] = value
-    return fields
-
-
 def _severity(fields: dict[str, object]) -> Severity | None:
     value = fields["severity"]
-    return value if isinstance(value, Severity) else None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_fields, strict=False)
+    return _SEVERITIES.get(value) if isinstance(value, str) else None
 
 
 def _stated(text: str) -> Answer | None:
