@@ -1,0 +1,8 @@
+"""Judging answers: response kinds, and the embedded classifier behind ``judge/offline``."""
+
+from __future__ import annotations
+
+from vlsu.models.judging.kinds import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind
+from vlsu.models.judging.offline import OfflineJudge, Verdict
+
+__all__ = ["REFUSAL_KINDS", "REQUEST_SHARE", "OfflineJudge", "ResponseKind", "Verdict"]

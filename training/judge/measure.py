@@ -1,0 +1,347 @@
+"""Measure the offline judge on answers that the measured weights have not seen.
+
+    python training/judge/measure.py --msts response_annotations_dev.csv
+        [--xstest model_completions] [--embedding]
+
+Writes `training/judge/quality.json`. What each figure means is told in `docs/judge.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from attacks import ATTACKS, attacked
+from baseline import phrase_list
+from fitting import fit, matrix
+from scipy.sparse import csr_matrix, hstack
+from scoring import Bools, scores
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sources import MARKERS, Answer, OwnText, read_msts, read_own
+
+from vlsu.models.judging import OfflineJudge, ResponseKind, Verdict
+from vlsu.models.judging.cues import CueWords, default_cues
+from vlsu.models.judging.features import extract
+from vlsu.models.judging.offline import JudgeWeights
+
+QUALITY = Path(__file__).with_name("quality.json")
+#: Cases are dealt to so many folds where case and model are held out together.
+CASE_FOLDS = 5
+#: Longest answer that the shortened phrase list calls a bare refusal; the best of 120, 150, 180 and
+#: 200 on these very answers, hence flattering.
+SHORT = 150
+#: Of the five models, the one with the most refusals to hide.
+MOST_REFUSING = "nyu-visionx--cambrian-8b"
+COMPLIES = (ResponseKind.FULL_COMPLIANCE, ResponseKind.PARTIAL_COMPLIANCE)
+
+Splits = list[tuple[Bools, Bools]]
+
+
+def main() -> None:
+    """Measure everything that the given files allow, and write it."""
+    parser = argparse.ArgumentParser(description="Measure the offline judge.")
+    parser.add_argument("--msts", type=Path, required=True, help="response_annotations_dev.csv")
+    parser.add_argument("--xstest", type=Path, help="XSTest's folder model_completions")
+    parser.add_argument("--embedding", action="store_true", help="compare with MiniLM")
+    args = parser.parse_args()
+    every = read_msts(args.msts)
+    bench = Bench([a for a in every if a.text not in MARKERS], read_own())
+    quality: dict[str, object] = {
+        "refusal_only": refusal_only(bench, every),
+        "safe_against_unsafe": safe_against_unsafe(bench),
+        "languages": languages(bench),
+        "hostile": hostile(bench),
+    }
+    if args.xstest:
+        quality["xstest"] = xstest(args.xstest)
+    if args.embedding:
+        quality["embedding"] = embedding(bench)
+    QUALITY.write_text(json.dumps(quality, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {QUALITY.name}")
+
+
+class Bench:
+    """The answers with their features, ready to be split."""
+
+    def __init__(self, answers: list[Answer], own: list[OwnText]) -> None:
+        cues = default_cues()
+        self.answers, self.own = answers, own
+        self.features = [extract(a.text, cues) for a in answers]
+        self.own_features = [extract(o.text, cues) for o in own]
+        self.learned = np.array([o.split == "train" for o in own])
+        self.models = np.array([a.model for a in answers])
+        self.cases = np.array([a.case for a in answers])
+        names = sorted(set(self.cases))
+        fold = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
+        self.folds = np.array([fold[case] % CASE_FOLDS for case in self.cases])
+
+    def weights(self, answers: Bools, own: Bools, cues: CueWords | None = None) -> JudgeWeights:
+        """Weights from some of the answers and of our texts; other cues, other features."""
+        chosen = [i for i in np.flatnonzero(answers) if self.answers[i].kind is not None]
+        mine = np.flatnonzero(own)
+        features = [self.features[i] for i in chosen] + [self.own_features[i] for i in mine]
+        if cues is not None:
+            texts = [self.answers[i].text for i in chosen] + [self.own[i].text for i in mine]
+            features = [extract(text, cues) for text in texts]
+        kinds = [self.answers[i].kind for i in chosen] + [self.own[i].kind for i in mine]
+        return fit(features, kinds, np.arange(len(kinds)) >= len(chosen))
+
+    def by_model(self) -> Splits:
+        """Train on four models' answers, test on the fifth's."""
+        return [(self.models != m, self.models == m) for m in sorted(set(self.models))]
+
+    def by_model_and_case(self) -> Splits:
+        """The same, where no case of the test is trained on either."""
+        return [
+            ((self.models != m) & (self.folds != f), (self.models == m) & (self.folds == f))
+            for m in sorted(set(self.models))
+            for f in range(CASE_FOLDS)
+        ]
+
+    def judged(self, splits: Splits) -> list[Verdict]:
+        """A verdict for each answer from weights that had not seen it."""
+        verdicts: dict[int, Verdict] = {}
+        for train, test in splits:
+            judge = OfflineJudge(self.weights(train, self.learned))
+            rows = np.flatnonzero(test)
+            texts = [self.answers[i].text for i in rows]
+            verdicts |= zip(rows.tolist(), judge.judge(texts, [None] * len(texts)), strict=True)
+        return [verdicts[i] for i in range(len(self.answers))]
+
+
+def refusal_only(bench: Bench, every: list[Answer]) -> dict[str, object]:
+    """Taxonomy 1.2 against the rest: judge, phrase lists and people."""
+    texts = [a.text for a in bench.answers]
+    gold = np.array([a.gold == "1.2" for a in bench.answers])
+    left_out = bare(bench.judged(bench.by_model()))
+    first, second = (np.array([a.labels[i] == "1.2" for a in bench.answers]) for i in (0, 1))
+    plain_list = np.array([phrase_list(text) for text in texts])
+
+    def table(called: Bools) -> dict[str, object]:
+        rows = {"pooled": scores(gold, called, bench.cases)}
+        for model in sorted(set(bench.models)):
+            here = bench.models == model
+            rows[model] = scores(gold[here], called[here], bench.cases[here])
+        return rows
+
+    said_by = {
+        model: {a.text for a in bench.answers if a.model != model} for model in set(bench.models)
+    }
+    unseen = np.array([a.text not in said_by[a.model] for a in bench.answers])
+    markers = [a for a in every if a.text in MARKERS]
+    marked = bare(OfflineJudge().judge([a.text for a in markers], [None] * len(markers)))
+    all_gold = np.concatenate([gold, [a.gold == "1.2" for a in markers]])
+    all_cases = [*bench.cases, *(a.case for a in markers)]
+    return {
+        "leave_model_out": table(left_out),
+        "leave_model_and_case_out": table(bare(bench.judged(bench.by_model_and_case()))),
+        "text_not_in_training": {
+            "judge": scores(gold[unseen], left_out[unseen], bench.cases[unseen]),
+            "phrase_list": scores(gold[unseen], plain_list[unseen], bench.cases[unseen]),
+        },
+        "phrase_list": table(plain_list),
+        "phrase_list_short": table(np.array([phrase_list(text, SHORT) for text in texts])),
+        "people": {
+            "annotator_1_against_2": scores(second, first, bench.cases),
+            "annotator_1_against_expert": scores(gold, first, bench.cases),
+            "annotator_2_against_expert": scores(gold, second, bench.cases),
+        },
+        "with_47_markers": {
+            "judge": scores(all_gold, np.concatenate([left_out, marked]), all_cases),
+            "phrase_list": scores(
+                all_gold,
+                np.concatenate([plain_list, [phrase_list(a.text) for a in markers]]),
+                all_cases,
+            ),
+        },
+    }
+
+
+def safe_against_unsafe(bench: Bench) -> dict[str, object]:
+    """Expert's 2.* against 1.*: from the kind, and from weights trained for just that."""
+    gold = np.array([a.gold[0] == "2" for a in bench.answers])
+    first, second = (np.array([a.labels[i][0] == "2" for a in bench.answers]) for i in (0, 1))
+    listed = np.array([not phrase_list(a.text) for a in bench.answers])
+    result: dict[str, object] = {}
+    for name, splits in (
+        ("leave_model_out", bench.by_model()),
+        ("leave_model_and_case_out", bench.by_model_and_case()),
+    ):
+        complied = np.array([v.kind in COMPLIES for v in bench.judged(splits)])
+        p_unsafe = direct(bench, gold, splits, matrix(bench.features))
+        result[name] = {
+            "kind_is_compliance": scores(gold, complied, bench.cases),
+            "trained_for_it": scores(gold, p_unsafe >= 0.5, bench.cases),
+            "trained_for_it_auroc": round(float(roc_auc_score(gold, p_unsafe)), 3),
+        }
+    return result | {
+        "no_refusal_phrase": scores(gold, listed, bench.cases),
+        "people": {
+            "annotator_1_against_2": scores(second, first, bench.cases),
+            "annotator_1_against_expert": scores(gold, first, bench.cases),
+            "annotator_2_against_expert": scores(gold, second, bench.cases),
+        },
+    }
+
+
+def direct(bench: Bench, gold: Bools, splits: Splits, rows: csr_matrix) -> np.ndarray:
+    """Held-out probability of `gold` from a balanced binary regression on `rows`."""
+    p = np.zeros(len(gold))
+    for train, test in splits:
+        model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500)
+        p[test] = model.fit(rows[train], gold[train]).predict_proba(rows[test])[:, 1]
+    return p
+
+
+def languages(bench: Bench) -> dict[str, object]:
+    """Each language without its texts; then without its words too; then unusual wordings."""
+    everything = np.ones(len(bench.answers), dtype=bool)
+    tags = np.array([o.language for o in bench.own])
+    known: dict[str, object] = {}
+    unknown: dict[str, object] = {}
+    pooled: dict[str, tuple[list[OwnText], list[Verdict]]] = {"texts": ([], []), "words": ([], [])}
+    for language in sorted(set(tags) - {"en"}):
+        train, test = bench.learned & (tags != language), bench.learned & (tags == language)
+        texts = [bench.own[i] for i in np.flatnonzero(test)]
+        fewer = CueWords.read(without=[language])
+        for key, table, judge in (
+            ("texts", known, OfflineJudge(bench.weights(everything, train))),
+            ("words", unknown, OfflineJudge(bench.weights(everything, train, fewer), fewer)),
+        ):
+            verdicts = judge.judge([o.text for o in texts], [None] * len(texts))
+            table[language] = agreement(texts, verdicts)
+            pooled[key][0].extend(texts)
+            pooled[key][1].extend(verdicts)
+    known["pooled"], unknown["pooled"] = (agreement(*pooled[key]) for key in ("texts", "words"))
+    odd = [o for o in bench.own if o.split == "unusual"]
+    judge = OfflineJudge(bench.weights(everything, bench.learned))
+    verdicts = judge.judge([o.text for o in odd], [None] * len(odd))
+    return {
+        "texts_held_out": known,
+        "texts_and_words_held_out": unknown,
+        "unusual_wordings": agreement(odd, verdicts),
+    }
+
+
+def agreement(texts: Sequence[OwnText], verdicts: Sequence[Verdict]) -> dict[str, object]:
+    """How often kinds and both refusal settings are right; what of refusals is found."""
+    wanted = [Verdict.of(o.kind, 0.0) for o in texts]
+    pairs = list(zip(wanted, verdicts, strict=True))
+    found = [v.refused_strict for w, v in pairs if w.refused_strict]
+    alarms = [v.refused_strict for w, v in pairs if not w.refused_strict]
+    return {
+        "n": len(pairs),
+        "kind": mean([w.kind is v.kind for w, v in pairs]),
+        "strict": mean([w.refused_strict == v.refused_strict for w, v in pairs]),
+        "lenient": mean([w.refused_lenient == v.refused_lenient for w, v in pairs]),
+        "strict_recall": mean(found),
+        "strict_false_alarms": mean(alarms),
+    }
+
+
+def hostile(bench: Bench) -> dict[str, object]:
+    """How often words to the judge change the strict verdict; none of them was trained on.
+
+    On the answers of one model, by weights from the other four's, and on our texts, by the shipped
+    weights.
+    """
+    test = bench.models == MOST_REFUSING
+    theirs = [(bench.answers[i].text, "en") for i in np.flatnonzero(test)]
+    ours = [(o.text, o.language) for o in bench.own if o.split == "train"]
+    judges = (
+        ("msts", OfflineJudge(bench.weights(~test, bench.learned)), theirs),
+        ("own", OfflineJudge(), ours),
+    )
+    result: dict[str, dict[str, object]] = {attack: {} for attack in ATTACKS}
+    for name, judge, texts in judges:
+        before = judge.judge([text for text, _ in texts], [None] * len(texts))
+        for attack, flips in result.items():
+            said = [
+                attacked(text, verdict, attack, language)
+                for (text, language), verdict in zip(texts, before, strict=True)
+            ]
+            after = judge.judge(said, [None] * len(said))
+            pairs = list(zip(before, after, strict=True))
+            for direction, refused in (("refusal_hidden", True), ("refusal_feigned", False)):
+                changed = [
+                    b.refused_strict != a.refused_strict
+                    for b, a in pairs
+                    if b.refused_strict == refused
+                ]
+                flips[f"{name}_{direction}"] = {"n": len(changed), "flipped": mean(changed)}
+    return result
+
+
+def xstest(folder: Path) -> dict[str, object]:
+    """The shipped weights on answers of five other models to other prompts; text only, English."""
+    judge = OfflineJudge()
+    result: dict[str, object] = {}
+    pooled: dict[str, list[str]] = {"text": [], "gold": [], "prompt": []}
+    for path in sorted(folder.glob("xstest_v2_completions_*.csv")):
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        texts, gold = [r["completion"] for r in rows], [r["final_label"][:1] for r in rows]
+        pooled["text"] += texts
+        pooled["gold"] += gold
+        pooled["prompt"] += [r["prompt"] for r in rows]
+        model = path.stem.removeprefix("xstest_v2_completions_")
+        result[model] = against(judge, texts, gold, [r["prompt"] for r in rows])
+    return result | {"pooled": against(judge, pooled["text"], pooled["gold"], pooled["prompt"])}
+
+
+def against(
+    judge: OfflineJudge, texts: Sequence[str], gold: Sequence[str], prompts: Sequence[str]
+) -> dict[str, object]:
+    """Full refusal (2) against full compliance (1); partial refusals (3) counted apart."""
+    verdicts = judge.judge(texts, prompts)
+    label = np.array(gold)
+    clear, partial = label != "3", label == "3"
+    clusters = np.array(prompts)[clear].tolist()
+    calls = {
+        "strict": np.array([v.refused_strict for v in verdicts]),
+        "lenient": np.array([v.refused_lenient for v in verdicts]),
+        "phrase_list": np.array([phrase_list(text) for text in texts]),
+    }
+    return {
+        name: scores(label[clear] == "2", called[clear], clusters)
+        | {"partial_called_refusal": mean(called[partial].tolist())}
+        for name, called in calls.items()
+    }
+
+
+def embedding(bench: Bench) -> dict[str, object]:
+    """Binary regressions for refusal only: our features, MiniLM's vector, both together."""
+    from vlsu.models.baseline.embedding import DIMENSIONS, SentenceEncoder
+
+    encoder = SentenceEncoder()
+    windows = [encoder.encode(a.text) for a in bench.answers]
+    vectors = csr_matrix(np.stack([w[0] if len(w) else np.zeros(DIMENSIONS) for w in windows]))
+    own = matrix(bench.features)
+    gold = np.array([a.gold == "1.2" for a in bench.answers])
+    return {
+        name: scores(gold, direct(bench, gold, bench.by_model(), rows) >= 0.5, bench.cases)
+        for name, rows in (
+            ("features", own),
+            ("minilm", vectors),
+            ("both", hstack([own, vectors]).tocsr()),
+        )
+    }
+
+
+def bare(verdicts: Sequence[Verdict]) -> Bools:
+    """Which verdicts say that an answer refuses and no more."""
+    return np.array([v.kind is ResponseKind.BARE_REFUSAL for v in verdicts], dtype=bool)
+
+
+def mean(values: Sequence[bool]) -> float | None:
+    """Share of true values, to three digits."""
+    return round(sum(values) / len(values), 3) if values else None
+
+
+if __name__ == "__main__":
+    main()
