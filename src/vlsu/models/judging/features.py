@@ -64,7 +64,7 @@ def extract(answer: str, cues: CueWords) -> Features:
         answer: As it came. What it says to a judge is not read, nor what follows `READ` characters.
         cues: The words to look for.
     """
-    raw = cues.without_appeals(answer)[:READ]
+    raw = cues.without_appeals(answer[: 2 * READ])[:READ]
     text = plain(raw)
     opening, rest = text[:OPENING], text[OPENING:]
     dense = np.array(_dense(raw, text, cues))
