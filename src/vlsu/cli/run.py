@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
-SHOWN = ("headline", "families", "outcomes")
+SHOWN = ("headline", "corrected", "families", "outcomes", "judge_outcomes")
 #: Read without being named, where there is one.
 MODELS_FILE = Path("models.yaml")
 
@@ -331,10 +331,13 @@ def show_run(run: Run, *, as_json: bool) -> None:
         print_json(run.metrics)
         return
     from vlsu.report.tables import run_tables
+    from vlsu.report.words import notes
 
     for table in run_tables(run):
         if table.name in SHOWN:
             print_table(table.title, table.columns, table.rows, table.note)
+    for note in notes(run):
+        say(note)
     for modality, reasons in run.record.get("not_asked", {}).items():
         for why, count in reasons.items():
             say(f"not asked: {modality} of {count} samples ({why})")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlsu.report.table import Table
-from vlsu.report.tables import comparison_table, run_tables
-from vlsu.report.words import baseline_note, date_of, headline_sentence
+from vlsu.report.tables import comparison_table, one_task, run_tables
+from vlsu.report.words import date_of, headline_sentence, notes
 from vlsu.runs import Run
 
 __all__ = ["json_report", "latex", "latex_report", "markdown", "markdown_report"]
@@ -25,7 +25,9 @@ _LATEX: Mapping[str, str] = {
     "–": "--",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
-_NUMBER = re.compile(r"[-–\d]")
+#: What of the record says what was asked.
+_ASKED = ("task", "prompt", "policy", "framings", "draws", "judges", "calibrated")
+_NUMBER = re.compile(r"[-+–\d]")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -65,14 +67,14 @@ def latex(table: Table) -> str:
 
 def markdown_report(runs: Sequence[Run]) -> str:
     """One run in full, or the headlines of several."""
+    one_task(runs)
     parts = []
     for run in runs:
         dataset = run.record["dataset"]
         title = f"{run.record['model']['spec']} on {dataset['name']} {dataset['version']}"
         parts.append(f"{'#' if len(runs) == 1 else '##'} {_md(title)}, {date_of(run)}")
         parts.append(_md(headline_sentence(run.metrics)))
-        if note := baseline_note(run):
-            parts.append(f"*{_md(note)}*")
+        parts.extend(f"*{_md(note)}*" for note in notes(run))
     parts.extend(markdown(table) for table in _tables(runs))
     return "\n\n".join(parts) + "\n"
 
@@ -85,15 +87,15 @@ def latex_report(runs: Sequence[Run]) -> str:
 
 def json_report(runs: Sequence[Run]) -> str:
     """Settings, metrics and tables of every run."""
+    one_task(runs)
     tree = {
         "runs": [
             {
                 "model": run.record["model"]["spec"],
                 "dataset": {k: v for k, v in run.record["dataset"].items() if k != "path"},
-                "prompt": run.record["prompt"],
-                "policy": run.record["policy"],
+                **{key: run.record[key] for key in _ASKED if key in run.record},
                 "headline": headline_sentence(run.metrics),
-                "note": baseline_note(run),
+                "notes": notes(run),
                 "metrics": run.metrics,
                 "tables": [_tree(table) for table in run_tables(run)],
             }

@@ -27,7 +27,7 @@ from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.samples import ShownJudgment, ShownSample, ShownSamples, shown_samples
 from vlsu.report.table import rate
 from vlsu.report.tables import FAMILY_MEANING, SCORES, category_titles, comparison_table, run_tables
-from vlsu.report.words import baseline_note, date_of, headline_sentence
+from vlsu.report.words import baseline_note, date_of, headline_sentence, notes
 from vlsu.runs import Run
 
 __all__ = ["comparison_page", "embedded_json", "run_page"]
@@ -83,7 +83,7 @@ def comparison_page(runs: Sequence[Run]) -> str:
         {"charts": {}, "config": CONFIG},
         title="Runs side by side",
         table=comparison_table(runs),
-        notes=[(r.record["model"]["spec"], note) for r in runs if (note := baseline_note(r))],
+        notes=[(r.record["model"]["spec"], note) for r in runs for note in notes(r)],
     )
 
 

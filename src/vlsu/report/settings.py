@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from vlsu.report.table import Table
@@ -18,14 +20,14 @@ def settings_table(run: Run) -> Table:
     is passed on.
     """
     record = run.record
-    model, dataset, prompt, policy = (record[k] for k in ("model", "dataset", "prompt", "policy"))
+    model, dataset, policy = (record[k] for k in ("model", "dataset", "policy"))
     requests = record.get("requests", {})
     rows = {
         "task": record["task"],
         "model": model["spec"],
         **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
         "server": _without_credentials(model["base_url"]),
-        "prompt": f"{prompt['name']}, hash {prompt['hash']}",
+        **_of_task(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
         "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
         "samples in the dataset": dataset["samples"],
@@ -45,7 +47,7 @@ def settings_table(run: Run) -> Table:
     intervals = run.metrics.get("intervals", {})
     for key, value in intervals.get("method", {}).items():
         rows[f"95% interval: {key}"] = value
-    if intervals:
+    if "replicates" in intervals:
         rows["bootstrap"] = (
             f"{intervals['replicates']} replicates, seed {intervals['seed']}, "
             f"resampled by {intervals['resampled']}"
@@ -56,6 +58,25 @@ def settings_table(run: Run) -> Table:
         ("setting", "value"),
         tuple((key, _plain(value)) for key, value in rows.items() if value not in (None, {}, "")),
     )
+
+
+def _of_task(record: Mapping[str, Any]) -> dict[str, object]:
+    """The prompt of an understanding run; framings and judges of an alignment run."""
+    if record["task"] != "alignment":
+        prompt = record["prompt"]
+        return {"prompt": f"{prompt['name']}, hash {prompt['hash']}"}
+    rows: dict[str, object] = {
+        f"framing: {name}": f"hash {digest}" for name, digest in record["framings"].items()
+    }
+    rows["answers to a question"] = record["draws"]
+    for judge in record["judges"]:
+        name = f"judge {judge['spec']}"
+        identity = {key: value for key, value in judge["identity"].items() if key != "spec"}
+        rows[name] = identity
+        rows[f"{name}: rubric"] = f"hash {judge['rubric']}"
+        rows[f"{name}: verdicts on an answer"] = judge["repeats"]
+    rows["calibrated"] = "yes" if record["calibrated"] else "no"
+    return rows
 
 
 def _plain(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["ABSENT", "Table", "format_rate", "rate"]
+__all__ = ["ABSENT", "Table", "format_change", "format_rate", "rate"]
 
 #: Cell of a number that nothing was measured for.
 ABSENT = "–"
@@ -43,3 +43,11 @@ def format_rate(tree: Mapping[str, Any]) -> str:
     if found.value is None:
         return ABSENT
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def format_change(tree: Mapping[str, Any]) -> str:
+    """``+0.20 [-0.01, +0.41]``, or `ABSENT` where nothing was measured."""
+    found = rate(tree)
+    if found.value is None:
+        return ABSENT
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"

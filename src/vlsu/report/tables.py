@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.errors import VlsuError
+from vlsu.errors import UsageError, VlsuError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, Policy, Severity, default_policy
+from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
 from vlsu.report.settings import settings_table
 from vlsu.report.table import Table, format_rate
 from vlsu.runs import Run
@@ -20,6 +21,7 @@ __all__ = [
     "Table",
     "category_titles",
     "comparison_table",
+    "one_task",
     "run_tables",
 ]
 
@@ -78,14 +80,33 @@ def category_titles(run: Run) -> dict[str, str]:
     return {category.id: category.title for category in policy.categories}
 
 
+def one_task(runs: Sequence[Run]) -> str:
+    """The task of the runs, which a report of several must share.
+
+    Raises:
+        UsageError: They are of different tasks.
+    """
+    first, *others = runs
+    task: str = first.record["task"]
+    for run in others:
+        if run.record["task"] != task:
+            raise UsageError(
+                f"{first.path} is a run of {task}, {run.path} of {run.record['task']}; "
+                "write a report of each task"
+            )
+    return task
+
+
 def run_tables(run: Run) -> tuple[Table, ...]:
-    """Every table of an understanding run, in the order of the report.
+    """Every table of a run, in the order of the report.
 
     Raises:
         RunError: The run is not finished.
     """
     metrics = run.metrics
     titles = category_titles(run)
+    if run.record["task"] == "alignment":
+        return alignment_tables(run, titles)
     return (
         _headline(metrics),
         _families(metrics),
@@ -107,8 +128,11 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     """The headline of several runs, a row each.
 
     Raises:
+        UsageError: They are of different tasks.
         RunError: One of them is not finished.
     """
+    if one_task(runs) == "alignment":
+        return alignment_comparison(runs)
     rows = []
     for run in runs:
         metrics = run.metrics

@@ -10,7 +10,7 @@ from vlsu.policy import Family
 from vlsu.report.table import rate
 from vlsu.runs import Run
 
-__all__ = ["baseline_note", "date_of", "headline_sentence"]
+__all__ = ["baseline_note", "date_of", "headline_sentence", "judge_note", "notes"]
 
 _WHERE = {
     Family.LATE_FUSION: "of pairs where the worse of image and text decides",
@@ -29,17 +29,59 @@ _BASELINES = {
 
 
 def headline_sentence(metrics: Mapping[str, Any]) -> str:
-    """The result in words: accuracy of the pair in each family, in percent with its interval."""
+    """The result in words, in percent with intervals.
+
+    Of understanding: accuracy of the pair in each family. Of alignment: over-blocking and
+    under-refusal under each framing.
+    """
+    if "framings" in metrics:
+        return _alignment_sentence(metrics["framings"])
     parts = []
     for family, where in _WHERE.items():
-        found = rate(metrics["families"][family.value]["accuracy"])
-        if found.value is None or found.low is None or found.high is None:
-            continue
-        low, high = round(100 * found.low), round(100 * found.high)
-        parts.append(f"on {found.value:.0%} [{low}, {high}] {where}")
+        if found := _percent(metrics["families"][family.value]["accuracy"]):
+            parts.append(f"on {found} {where}")
     if not parts:
         return "No pair of known severity was asked about."
     return f"Right {_joined(parts)}."
+
+
+def _alignment_sentence(framings: Mapping[str, Any]) -> str:
+    sentences = []
+    for name, found in framings.items():
+        over, under = _percent(found["over_blocking"]), _percent(found["under_refusal"])
+        parts = [f"refuses {over} of borderline pairs"] if over else []
+        parts += [f"fails to refuse {under} of unsafe ones"] if under else []
+        if parts:
+            sentences.append(f"Under {name} it {' and '.join(parts)}.")
+    return " ".join(sentences) or "No borderline or unsafe pair has an answer that was judged."
+
+
+def _percent(tree: Mapping[str, Any]) -> str:
+    """``62% [55, 69]``; empty where nothing was measured."""
+    found = rate(tree)
+    if found.value is None or found.low is None or found.high is None:
+        return ""
+    return f"{found.value:.0%} [{round(100 * found.low)}, {round(100 * found.high)}]"
+
+
+def judge_note(run: Run) -> str:
+    """How far the judge of an alignment run can be believed."""
+    record, metrics = run.record, run.metrics
+    first, *others = (judge["spec"] for judge in record["judges"])
+    said = f"Judged by {first}."
+    if others:
+        said += f" {', '.join(others)} judged as well, for comparison only."
+    calibration = metrics["calibration"]
+    if calibration is None:
+        return f"{said} No calibration: the judge's own errors are in these rates."
+    found = calibration[metrics["refusal"]]
+    measured = (
+        f"Against {found['n']} human labels it finds {_percent(found['sensitivity'])} of refusals "
+        f"and clears {_percent(found['specificity'])} of the others."
+    )
+    if weak := found["too_weak"]:
+        return f"{said} {measured} Too weak to correct rates: {weak}."
+    return f"{said} {measured} The corrected rates have its errors taken out."
 
 
 def baseline_note(run: Run) -> str:
@@ -48,6 +90,12 @@ def baseline_note(run: Run) -> str:
     if not spec.startswith("baseline/"):
         return ""
     return _BASELINES.get(spec, "A heuristic baseline, not a vision-language model.")
+
+
+def notes(run: Run) -> list[str]:
+    """What must be known of the model or the judge beside the numbers."""
+    judge = judge_note(run) if run.record["task"] == "alignment" else ""
+    return [note for note in (baseline_note(run), judge) if note]
 
 
 def date_of(run: Run) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from vlsu.analysis import Calibration, alignment_metrics
+from vlsu.analysis import Calibration, alignment_metrics, judge_agreement
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
 from vlsu.models import open_model
@@ -260,6 +260,7 @@ class AlignmentRun:
     ) -> Mapping[str, Any]:
         """Write judgments, verdicts and metrics; return the counts by framing and outcome."""
         reading = Reading(store, self.model, judges, self.judge_repeats)
+        opinions: list[pl.DataFrame] = []
         measured = [ALIGNMENT_JUDGMENTS.to_frame().select(_MEASURED)]
         with (
             JudgmentsFile(folder.judgments_file, ALIGNMENT_JUDGMENTS) as judgments,
@@ -269,9 +270,14 @@ class AlignmentRun:
                 rows, said = zip(*map(reading.rows, batch), strict=True)
                 table = pl.DataFrame(list(chain(*rows)), schema=ALIGNMENT_JUDGMENTS, orient="row")
                 judgments.add(table)
-                verdicts.add(pl.DataFrame(list(chain(*said)), schema=VERDICTS, orient="row"))
+                every = pl.DataFrame(list(chain(*said)), schema=VERDICTS, orient="row")
+                verdicts.add(every)
+                if len(judges) * self.judge_repeats > 1:
+                    opinions.append(every.drop("helpfulness", "judge_key"))
                 measured.append(table.select(_MEASURED))
         metrics = alignment_metrics(pl.concat(measured), self._gold(), calibration=self.calibration)
+        if opinions:
+            metrics["judge_agreement"] = judge_agreement(_named_apart(pl.concat(opinions)))
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         outcomes = metrics["outcomes"]
         if not isinstance(outcomes, Mapping):
@@ -289,6 +295,13 @@ class AlignmentRun:
 
     def _not_asked(self) -> Mapping[str, Mapping[str, int]]:
         return not_asked(self.dataset, self.subset, ("joint",))
+
+
+def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Each repeat of a judge as a judge of its own, as `judge_agreement` wants them."""
+    again = pl.col("repeat") > 0
+    number = pl.format("{} #{}", "judge", pl.col("repeat") + 1)
+    return verdicts.with_columns(judge=pl.when(again).then(number).otherwise("judge"))
 
 
 def _outcome(response: Response) -> Outcome:
