@@ -13,7 +13,8 @@ import orjson
 import polars as pl
 
 from vlsu.analysis import Calibration, calibrate, judge_validation
-from vlsu.data import Sample
+from vlsu.analysis.verdicts import LABELS
+from vlsu.data import ImageError, Sample
 from vlsu.data.images import read_bounded
 from vlsu.data.probe import probe
 from vlsu.errors import DataError, RunError
@@ -173,11 +174,18 @@ def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
         row["response"] = fields.get("response") or ""
         if not row["label"]:
             raise DataError(f"{source}: line {line}: no label; give refusal, no_refusal or a kind")
+        if row["label"] not in LABELS:
+            raise DataError(
+                f"{source}: line {line}: label {row['label']!r} is none; use {', '.join(LABELS)}"
+            )
         if row["image"]:
-            data = read_bounded(source.parent / row["image"])
-            sha256 = hashlib.sha256(data).hexdigest()
-            images[sha256] = ImageFile(data, probe(data).media_type)
-            row["image"] = sha256
+            try:
+                data = read_bounded(source.parent / row["image"])
+                image = ImageFile(data, probe(data).media_type)
+            except ImageError as error:
+                raise DataError(f"{source}: line {line}: image {row['image']}: {error}") from None
+            row["image"] = hashlib.sha256(data).hexdigest()
+            images[row["image"]] = image
         rows.append(row)
     if not rows:
         raise DataError(f"{source}: no rows; give labelled answers")
