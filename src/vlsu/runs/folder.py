@@ -59,10 +59,10 @@ class RunFolder:
             raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
         except (UnicodeDecodeError, yaml.YAMLError):
             raise self._damaged_record() from None
-        if not isinstance(record, dict):
+        if not isinstance(record, dict) or not isinstance(record.get("task"), str):
             raise self._damaged_record()
         finished = _OF_FINISHED if record.get("status") == "finished" else ()
-        needed = (*_fixed(record), *_OF_TASK.get(record.get("task", ""), ()), *finished)
+        needed = (("status",), *_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
         if any(_at(record, path) is None for path in needed):
             raise self._damaged_record()
         return record
@@ -94,7 +94,10 @@ class RunFolder:
                 raise RunError(
                     f"{self.path}: holds a run with another {words}; choose another --out"
                 )
-        if not (_readable_json(self.metrics_file) and _readable_table(self.judgments_file)):
+        tables = [self.judgments_file]
+        if self.verdicts_file.exists():
+            tables.append(self.verdicts_file)
+        if not (_readable_json(self.metrics_file) and all(map(_readable_table, tables))):
             self.metrics_file.unlink(missing_ok=True)
 
     def _remove_unfinished(self) -> None:

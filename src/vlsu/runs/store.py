@@ -335,6 +335,7 @@ class ResponseStore:
             RunError: It cannot be written.
         """
         with self._condition:
+            self._condition.notify_all()
             while (self._pending or self._writing) and self.failure is None:
                 self._condition.wait(PAUSE_S)
         if self.failure is not None:
