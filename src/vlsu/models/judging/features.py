@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlsu.models.judging.cues import Cue, CueWords
-from vlsu.models.judging.text import plain
+from vlsu.models.judging.text import plain, unquoted
 
 __all__ = ["DENSE", "OPENING_BUCKETS", "REST_BUCKETS", "SIZE", "Features", "extract"]
 
@@ -61,10 +61,11 @@ def extract(answer: str, cues: CueWords) -> Features:
     """The features of an answer.
 
     Args:
-        answer: As it came. What it says to a judge is not read, nor what follows `READ` characters.
+        answer: As it came. What it quotes or says to a judge is not read, nor what follows `READ`
+            characters.
         cues: The words to look for.
     """
-    raw = cues.without_appeals(answer[: 2 * READ])[:READ]
+    raw = unquoted(cues.without_appeals(answer[: 2 * READ]))[:READ]
     text = plain(raw)
     opening, rest = text[:OPENING], text[OPENING:]
     dense = np.array(_dense(raw, text, cues))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["plain", "sentences"]
+__all__ = ["plain", "sentences", "unquoted"]
 
 #: Spellings folded together: apostrophes, Arabic letters as Persian keyboards write them, and marks
 #: that are there or not (joiners, Arabic vowel signs).
@@ -36,6 +36,11 @@ _BETWEEN_WORDS = re.compile(
 _SENTENCE_MARKS = r".!?;。！？；।؟؛{}\[\]()\n"
 _SENTENCE = re.compile(rf"[^{_SENTENCE_MARKS}]+[{_SENTENCE_MARKS}]*")
 
+#: Double quotes of the twelve languages, within a line. Not single ones: they are apostrophes too.
+_QUOTED = re.compile(
+    r"“[^”“\n]+”|„[^“”„\n]+[“”]|«[^»«\n]+»|「[^」「\n]+」|『[^』『\n]+』|\"[^\"\n]+\""
+)
+
 
 def plain(text: str) -> str:
     """Compatible characters and letter cases folded, punctuation and white space one space each.
@@ -54,3 +59,9 @@ def sentences(text: str) -> list[str]:
     A piece need not be a sentence of the language: "e.g." is cut.
     """
     return _SENTENCE.findall(text)
+
+
+def unquoted(text: str) -> str:
+    """The text without what it quotes and need not mean; as it is where all is quoted."""
+    kept = _QUOTED.sub(" ", text)
+    return kept if plain(kept) != " " else text
