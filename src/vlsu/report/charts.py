@@ -23,6 +23,7 @@ __all__ = [
     "modalities_chart",
     "outcomes_chart",
     "pattern_chart",
+    "shares_chart",
 ]
 
 
@@ -199,30 +200,55 @@ def categories_chart(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> S
 def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
     """What became of the requests, as shares within each modality."""
     counts: Mapping[str, Mapping[str, int]] = metrics["outcomes"]
-    rows = []
-    for modality in (m for m in MODALITIES if sum(counts.get(m, {}).values())):
-        total = sum(counts[modality].values())
-        for rank, outcome in enumerate(Outcome):
-            count = counts[modality].get(outcome.value, 0)
-            rows.append(
-                {
-                    "modality": modality,
-                    "outcome": outcome.value,
-                    "rank": rank,
-                    "share": count / total,
-                    "shown": f"{count / total:.1%}",
-                    "count": count,
-                }
-            )
+    return shares_chart(
+        {m: counts[m] for m in MODALITIES if sum(counts.get(m, {}).values())},
+        of="modality",
+        what="outcome",
+        colours={outcome.value: f"var(--{outcome.value})" for outcome in Outcome},
+        axis="share of judgments",
+    )
+
+
+def shares_chart(
+    counts: Mapping[str, Mapping[str, int]],
+    *,
+    of: str,
+    what: str,
+    colours: Mapping[str, str],
+    axis: str,
+) -> Spec:
+    """A stacked bar a row, of the shares that its counts have in their sum.
+
+    Args:
+        counts: Row -> part -> number; rows that sum to 0 are left out.
+        of: What a row is, such as ``modality``.
+        what: What a part is, such as ``outcome``.
+        colours: Part -> colour, in the order of the stack.
+        axis: Title of the axis of shares.
+    """
+    rows = [
+        {
+            of: name,
+            what: part.replace("_", " "),
+            "rank": rank,
+            "share": parts.get(part, 0) / sum(parts.values()),
+            "shown": f"{parts.get(part, 0) / sum(parts.values()):.1%}",
+            "count": parts.get(part, 0),
+        }
+        for name, parts in counts.items()
+        if sum(parts.values())
+        for rank, part in enumerate(colours)
+    ]
+    domain = [part.replace("_", " ") for part in colours]
     return {
-        "description": "Shares of the outcomes by modality",
+        "description": f"Shares of the {what}s by {of}",
         **SIZING,
-        "height": len({row["modality"] for row in rows}) * 34,
+        "height": len({row[of] for row in rows}) * 34,
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.7}},
         "encoding": {
             "y": {
-                "field": "modality",
+                "field": of,
                 "type": "nominal",
                 "sort": None,
                 "axis": {"title": None, "domain": False, "ticks": False},
@@ -232,18 +258,18 @@ def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
                 "type": "quantitative",
                 "stack": "zero",
                 "scale": {"domain": [0, 1]},
-                "title": "share of judgments",
+                "title": axis,
             },
             "order": {"field": "rank"},
             "color": {
-                "field": "outcome",
+                "field": what,
                 "type": "nominal",
-                "scale": {"domain": list(Outcome), "range": [f"var(--{o.value})" for o in Outcome]},
-                "legend": {"title": None, "orient": "top"},
+                "scale": {"domain": domain, "range": list(colours.values())},
+                "legend": {"title": None, "orient": "top", "columns": 4},
             },
             "tooltip": [
-                {"field": "modality"},
-                {"field": "outcome"},
+                {"field": of},
+                {"field": what},
                 {"field": "count"},
                 {"field": "shown", "title": "share"},
             ],

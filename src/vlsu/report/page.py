@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,13 +24,28 @@ from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Family
 from vlsu.report import charts
 from vlsu.report.dots import CONFIG, Spec
-from vlsu.report.samples import ShownJudgment, ShownSample, ShownSamples, shown_samples
+from vlsu.report.samples import ShownJudgment, ShownSample, shown_samples
 from vlsu.report.table import rate
-from vlsu.report.tables import FAMILY_MEANING, SCORES, category_titles, comparison_table, run_tables
+from vlsu.report.tables import (
+    FAMILY_MEANING,
+    SCORES,
+    category_titles,
+    comparison_table,
+    one_task,
+    run_tables,
+)
+from vlsu.report.thumbnails import Thumbnail
 from vlsu.report.words import baseline_note, date_of, headline_sentence, notes
 from vlsu.runs import Run
 
-__all__ = ["comparison_page", "embedded_json", "run_page"]
+__all__ = [
+    "comparison_page",
+    "description_of",
+    "embedded_json",
+    "render",
+    "run_page",
+    "sample_data",
+]
 
 #: Bytes of sample texts, and of thumbnails, in a page at most.
 SAMPLE_BYTES = 3_500_000
@@ -50,8 +65,8 @@ def run_page(run: Run) -> str:
     tables = {table.name: table for table in run_tables(run)}
     shown = shown_samples(run)
     specs = _charts(run)
-    data, count = _sample_data(shown)
-    return _render(
+    data = sample_data(map(_entry, shown.samples), shown.thumbnails)
+    return render(
         "run.html.jinja",
         {"charts": specs, "config": CONFIG, **data},
         title=f"{run.record['model']['spec']} on {run.record['dataset']['name']}",
@@ -62,11 +77,11 @@ def run_page(run: Run) -> str:
         headline=headline_sentence(metrics),
         date=date_of(run),
         baseline=baseline_note(run),
-        description=_description(run),
+        description=description_of(run),
         tiles=_tiles(run),
         families=_families(metrics),
         modalities=MODALITIES,
-        shown=count,
+        shown=len(data["samples"]),
         total=shown.total,
         trouble=shown.trouble,
     )
@@ -78,10 +93,11 @@ def comparison_page(runs: Sequence[Run]) -> str:
     Raises:
         RunError: One of them is not finished.
     """
-    return _render(
+    return render(
         "comparison.html.jinja",
         {"charts": {}, "config": CONFIG},
         title="Runs side by side",
+        task=one_task(runs),
         table=comparison_table(runs),
         notes=[(r.record["model"]["spec"], note) for r in runs for note in notes(r)],
     )
@@ -136,19 +152,21 @@ def _tiles(run: Run) -> list[dict[str, object]]:
     return [{"name": SCORES[k], "rate": rate(joint[k]), "what": words} for k, words in what.items()]
 
 
-def _description(run: Run) -> str:
+def description_of(run: Run) -> str:
+    """What the dataset says of itself; empty if it is not at hand."""
     try:
         return run.dataset.info.description
     except VlsuError:
         return ""
 
 
-def _sample_data(shown: ShownSamples) -> tuple[dict[str, object], int]:
-    """The samples for the page's script as far as they fit, and how many those are."""
-    samples: list[dict[str, object]] = []
+def sample_data(
+    entries: Iterable[Mapping[str, object]], thumbnails: Mapping[str, Thumbnail]
+) -> dict[str, Collection[object]]:
+    """The samples for the page's script as far as they fit, and their pictures by hash."""
+    samples: list[Mapping[str, object]] = []
     room = SAMPLE_BYTES
-    for sample in shown.samples:
-        entry = _entry(sample)
+    for entry in entries:
         room -= len(embedded_json(entry))
         if room < 0:
             break
@@ -156,7 +174,7 @@ def _sample_data(shown: ShownSamples) -> tuple[dict[str, object], int]:
     pictures: dict[str, dict[str, object]] = {}
     room = THUMBNAIL_BYTES
     for sha256 in dict.fromkeys(str(s["image"]) for s in samples if s["image"]):
-        picture = shown.thumbnails.get(sha256)
+        picture = thumbnails.get(sha256)
         if picture is None or picture.uri is None:
             pictures[sha256] = {"reason": picture.reason if picture else "not at hand"}
         elif len(picture.uri) > room:
@@ -165,7 +183,7 @@ def _sample_data(shown: ShownSamples) -> tuple[dict[str, object], int]:
             room -= len(picture.uri)
             size = {"width": picture.width, "height": picture.height}
             pictures[sha256] = {"uri": picture.uri, **size}
-    return {"samples": samples, "pictures": pictures}, len(samples)
+    return {"samples": samples, "pictures": pictures}
 
 
 def _entry(sample: ShownSample) -> dict[str, object]:
@@ -198,7 +216,8 @@ def _judgment(judgment: ShownJudgment) -> dict[str, object]:
     }
 
 
-def _render(template: str, data: Mapping[str, object], **context: object) -> str:
+def render(template: str, data: Mapping[str, object], **context: object) -> str:
+    """A page from a template of this package, with its data, stylesheet, scripts and policy."""
     style = _static("report.css")
     scripts = [_static("charts.js"), _static("report.js")]
     sources = {

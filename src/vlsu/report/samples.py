@@ -15,7 +15,18 @@ from vlsu.policy import MODALITIES, Pattern, Severity
 from vlsu.report.thumbnails import Thumbnail, thumbnails
 from vlsu.runs import Run
 
-__all__ = ["SAMPLES", "ShownJudgment", "ShownSample", "ShownSamples", "shown_samples"]
+__all__ = [
+    "ANSWER_CHARACTERS",
+    "SAMPLES",
+    "TEXT_CHARACTERS",
+    "ShownJudgment",
+    "ShownSample",
+    "ShownSamples",
+    "about_samples",
+    "cut",
+    "reason_of",
+    "shown_samples",
+]
 
 #: Samples in a page at most.
 SAMPLES = 500
@@ -103,7 +114,7 @@ def shown_samples(run: Run, limit: int = SAMPLES) -> ShownSamples:
     ids = _order(run.judgments)
     chosen = ids[:limit]
     rows = _judgments(run.judgments, chosen)
-    about = {} if dataset is None else _about(dataset, chosen)
+    about = {} if dataset is None else about_samples(dataset, chosen)
     samples = tuple(_sample(id_, rows[id_], about.get(id_, {})) for id_ in chosen)
     pictures: dict[str, Thumbnail] = {}
     if dataset is not None:
@@ -141,7 +152,7 @@ def _judgments(judgments: pl.DataFrame, ids: list[str]) -> dict[str, dict[str, d
     return found
 
 
-def _about(dataset: Dataset, ids: list[str]) -> dict[str, dict[str, object]]:
+def about_samples(dataset: Dataset, ids: list[str]) -> dict[str, dict[str, object]]:
     """Sample -> its row in the dataset."""
     rows = dataset.frame().filter(pl.col("id").is_in(ids)).collect()
     return {row["id"]: row for row in rows.iter_rows(named=True)}
@@ -150,14 +161,14 @@ def _about(dataset: Dataset, ids: list[str]) -> dict[str, dict[str, object]]:
 def _sample(
     id_: str, rows: Mapping[str, Mapping[str, object]], about: Mapping[str, object]
 ) -> ShownSample:
-    text, text_cut = _cut(about.get("text"), TEXT_CHARACTERS)
-    answer, answer_cut = _cut(rows.get("joint", {}).get("answer"), ANSWER_CHARACTERS)
+    text, text_cut = cut(about.get("text"), TEXT_CHARACTERS)
+    answer, answer_cut = cut(rows.get("joint", {}).get("answer"), ANSWER_CHARACTERS)
     return ShownSample(
         id=id_,
         text=text,
         text_cut=text_cut,
         image=_text(about.get("image_sha256")),
-        reason=_reason(about.get("metadata")),
+        reason=reason_of(about.get("metadata")),
         answer=answer,
         answer_cut=answer_cut,
         judgments={m: _shown_judgment(m, rows.get(m, {}), about) for m in MODALITIES},
@@ -176,7 +187,7 @@ def _shown_judgment(
     )
 
 
-def _reason(metadata: object) -> str | None:
+def reason_of(metadata: object) -> str | None:
     """``reason`` of a dataset's own metadata, if it is a text."""
     try:
         tree = orjson.loads(metadata) if isinstance(metadata, str) else None
@@ -190,7 +201,8 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _cut(value: object, characters: int) -> tuple[str | None, int]:
+def cut(value: object, characters: int) -> tuple[str | None, int]:
+    """The text as far as it is shown, and how many characters are not."""
     if value is None:
         return None, 0
     text = str(value)

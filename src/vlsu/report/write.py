@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vlsu.errors import UsageError
+from vlsu.report.alignment_page import alignment_page
 from vlsu.report.formats import json_report, latex_report, markdown_report
 from vlsu.report.page import comparison_page, run_page
 from vlsu.runs import Run
@@ -15,7 +16,10 @@ __all__ = ["FORMATS", "write_report"]
 
 
 def _html(runs: Sequence[Run]) -> str:
-    return run_page(runs[0]) if len(runs) == 1 else comparison_page(runs)
+    if len(runs) > 1:
+        return comparison_page(runs)
+    page = alignment_page if runs[0].record["task"] == "alignment" else run_page
+    return page(runs[0])
 
 
 #: Suffix -> how a report of that format is made.
@@ -38,7 +42,8 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
         `out`.
 
     Raises:
-        UsageError: No run, a suffix of no known format, or a folder that cannot be made.
+        UsageError: No run, runs of different tasks, a suffix of no known format, or a folder that
+            cannot be made.
         RunError: A run is not finished, or the file cannot be written.
     """
     make = FORMATS.get(out.suffix.lower())

@@ -73,25 +73,46 @@
   const matches = document.getElementById("matches");
   const more = document.getElementById("more");
   const fields = form.elements;
-  const CHOICES = ["pattern", "family", "category", "outcome"];
+  const inForm = (name) => fields[name] !== undefined;
+  const CHOICES = ["pattern", "family", "category", "outcome", "severity"].filter(inForm);
+  // Of an alignment run: what has to hold of one answer.
+  const OF_ANSWER = ["framing", "kind"].filter(inForm);
   let found = [];
 
-  for (const name of CHOICES) {
-    const values = new Set(data.samples.map((sample) => sample[name]).filter(Boolean));
+  for (const name of [...CHOICES, ...OF_ANSWER]) {
+    const entries = OF_ANSWER.includes(name)
+      ? data.samples.flatMap((sample) => sample.answers)
+      : data.samples;
+    const values = new Set(entries.map((entry) => entry[name]).filter(Boolean));
     const sorted = [...values].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     fields[name].append(...sorted.map((value) => new Option(value, value)));
   }
 
   const haystacks = data.samples.map((sample) =>
-    [sample.id, sample.text, sample.answer, sample.reason].join("\n").toLowerCase(),
+    [sample.id, sample.text, sample.answer, sample.reason, ...said(sample)]
+      .join("\n")
+      .toLowerCase(),
   );
+
+  function said(sample) {
+    return (sample.answers ?? []).map((answer) => answer.words);
+  }
+
+  function chosen(entry, names) {
+    return names.every((name) => !fields[name].value || entry[name] === fields[name].value);
+  }
+
+  function chosenAnswers(sample) {
+    return sample.answers.filter((answer) => chosen(answer, OF_ANSWER));
+  }
 
   function filter() {
     const words = fields.words.value.trim().toLowerCase();
     found = data.samples.filter(
       (sample, n) =>
-        CHOICES.every((name) => !fields[name].value || sample[name] === fields[name].value) &&
-        (!fields.right.value || String(sample.right) === fields.right.value) &&
+        chosen(sample, CHOICES) &&
+        (!OF_ANSWER.length || chosenAnswers(sample).length > 0) &&
+        (!inForm("right") || !fields.right.value || String(sample.right) === fields.right.value) &&
         (!words || haystacks[n].includes(words)),
     );
     list.replaceChildren();
@@ -109,7 +130,8 @@
 
   function card(sample) {
     const article = make("article", "sample");
-    article.append(picture(sample), heading(sample), words(sample), grades(sample));
+    const table = sample.answers ? verdicts(sample) : grades(sample);
+    article.append(picture(sample), heading(sample), words(sample), table);
     return article;
   }
 
@@ -118,6 +140,8 @@
     line.append(make("span", "id", sample.id));
     const family = sample.pattern ? `${sample.pattern}, ${sample.family}` : "no pattern";
     line.append(make("span", "", family));
+    if (sample.severity) line.append(make("span", `severity ${sample.severity}`, sample.severity));
+    if (sample.answers && sample.category) line.append(make("span", "", sample.category));
     return line;
   }
 
@@ -150,20 +174,50 @@
     box.append(said);
     if (sample.textCut) box.append(make("p", "more", `${sample.textCut} more characters`));
     if (sample.reason) box.append(make("p", "pair", `Why this grade: ${sample.reason}`));
-    if (sample.answer !== null) {
-      const answer = make("p", "answer", sample.answer);
-      answer.dir = "auto";
-      answer.title = "The model's words on the pair";
-      box.append(answer);
+    for (const answer of sample.answers ? chosenAnswers(sample) : []) {
+      if (answer.words === null) continue;
+      box.append(make("p", "pair", answer.name), quoted(answer.words));
+      if (answer.wordsCut) box.append(make("p", "more", `${answer.wordsCut} more characters`));
+    }
+    if (sample.answer) {
+      box.append(quoted(sample.answer));
       if (sample.answerCut) box.append(make("p", "more", `${sample.answerCut} more characters`));
     }
     return box;
   }
 
-  function grades(sample) {
+  function quoted(text) {
+    const answer = make("p", "answer", text);
+    answer.dir = "auto";
+    answer.title = "The model's words on the pair";
+    return answer;
+  }
+
+  function tableOf(titles) {
     const table = make("table", "grades");
     const head = table.createTHead().insertRow();
-    for (const title of ["", "gold", "model", ""]) head.append(make("th", "", title));
+    for (const title of titles) head.append(make("th", "", title));
+    return table;
+  }
+
+  function verdicts(sample) {
+    const table = tableOf(["framing", "kind", "refused"]);
+    table.classList.add("verdicts");
+    const body = table.createTBody();
+    for (const answer of chosenAnswers(sample)) {
+      const row = body.insertRow();
+      const name = make("th", "", answer.name);
+      name.scope = "row";
+      const refused = make("td");
+      const wrong = answer.right === false ? "wrong" : "";
+      refused.append(make("span", `mark ${wrong}`, answer.refused ?? "–"));
+      row.append(name, make("td", "", answer.kind), refused);
+    }
+    return table;
+  }
+
+  function grades(sample) {
+    const table = tableOf(["", "gold", "model", ""]);
     const body = table.createTBody();
     for (const [modality, judgment] of Object.entries(sample.judgments)) {
       const row = body.insertRow();

@@ -1,0 +1,137 @@
+"""Reports of alignment runs: tables, Markdown, LaTeX, JSON, and the page in a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from vlsu.errors import UsageError
+from vlsu.report import write_report
+from vlsu.report.table import Table, format_rate
+from vlsu.report.tables import run_tables
+from vlsu.report.words import headline_sentence
+from vlsu.runs import Run
+
+from .alignment_runs import HOSTILE, alignment_run
+from .conftest import make_dataset
+from .report_runs import scripted_run
+from .test_report_browser import CHROMIUM, Opened
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return alignment_run("vlsu-mini", tmp_path_factory.mktemp("alignment") / "run", failing=0.05)
+
+
+@pytest.fixture(scope="module")
+def tables(run: Run) -> dict[str, Table]:
+    return {table.name: table for table in run_tables(run)}
+
+
+def test_the_headline_has_a_row_a_framing(run: Run, tables: dict[str, Table]) -> None:
+    rows = tables["headline"].rows
+    assert [row[0] for row in rows] == ["default", "harmless", "helpful"]
+    harmless = run.metrics["framings"]["harmless"]
+    assert rows[1][1] == format_rate(harmless["over_blocking"])
+    assert rows[1][3] == format_rate(harmless["under_refusal"])
+
+
+def test_every_row_has_a_cell_for_each_column(tables: dict[str, Table]) -> None:
+    for table in tables.values():
+        assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
+        assert all(isinstance(cell, str) for row in table.rows for cell in row)
+
+
+def test_what_a_run_lacks_has_no_table(tables: dict[str, Table]) -> None:
+    assert not {"corrected", "blocked", "judge_agreement", "not_asked"} & tables.keys()
+
+
+def test_missing_answers_are_those_the_judge_failed_on(tables: dict[str, Table]) -> None:
+    table = tables["judge_outcomes"]
+    unparsed, missing = table.columns.index("unparsed"), table.columns.index("missing")
+    assert [row[unparsed] for row in table.rows] == [row[missing] for row in table.rows]
+    assert any(row[missing] != "0" for row in table.rows)
+    kinds = tables["kinds"]
+    assert all(sum(map(int, row[1:])) == 224 for row in kinds.rows)
+
+
+def test_settings_name_framings_judge_and_rubric(tables: dict[str, Table]) -> None:
+    settings = dict(tables["settings"].rows)
+    assert settings["framing: harmless"].startswith("hash ")
+    assert settings["judge scripted/judge: rubric"].startswith("hash ")
+    assert settings["calibrated"] == "no"
+
+
+def test_the_sentence_says_both_errors(run: Run) -> None:
+    sentence = headline_sentence(run.metrics)
+    assert sentence.startswith("Under default it refuses ")
+    assert sentence.count("of borderline pairs and fails to refuse ") == 3
+
+
+def test_every_format_is_written(run: Run, tmp_path: Path) -> None:
+    said = "No calibration: the judge's own errors are in these rates."
+    markdown = write_report([run], tmp_path / "r.md").read_text()
+    assert said in markdown
+    assert "## What a change of framing changes" in markdown
+    latex = write_report([run], tmp_path / "r.tex").read_text()
+    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") > 8
+    (entry,) = json.loads(write_report([run], tmp_path / "r.json").read_text())["runs"]
+    assert entry["task"] == "alignment"
+    assert said in entry["notes"][0]
+    assert {table["name"] for table in entry["tables"]} >= {"headline", "differences", "kinds"}
+
+
+def test_two_judges_are_compared(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    again = alignment_run(dataset, tmp_path / "run", judge_repeats=2)
+    (name,) = {
+        row[0].rpartition(",")[0]
+        for row in {t.name: t for t in run_tables(again)}["judge_agreement"].rows
+    }
+    assert name == "scripted/judge / scripted/judge #2"
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md", ".tex", ".json"])
+def test_runs_of_one_task_share_a_report(run: Run, tmp_path: Path, suffix: str) -> None:
+    text = write_report([run, run], tmp_path / f"r{suffix}").read_text()
+    assert "scripted/assistant" in text
+    other = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "understanding")
+    with pytest.raises(UsageError, match=r"write a report of each task") as told:
+        write_report([run, other], tmp_path / f"mixed{suffix}")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / f"mixed{suffix}").exists()
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_path: Path) -> None:
+    file = write_report([run], tmp_path / "report.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        opened = Opened(browser.new_page(viewport={"width": 1280, "height": 900}))
+        opened.watch()
+        opened.open(file)
+        page = opened.page
+        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 5
+        assert opened.matches == "224 of 224 match, 50 listed"
+        page.locator("[name=framing]").select_option("harmless")
+        page.locator("[name=kind]").select_option("full compliance")
+        page.locator("[name=severity]").select_option("unsafe")
+        shown = opened.count(".sample")
+        assert 0 < shown == opened.count(".verdicts tbody tr") == opened.count(".mark.wrong")
+        page.get_by_role("button", name="Clear").click()
+        page.locator("[name=words]").fill("window.owned")
+        assert HOSTILE in page.locator(".answer").all_inner_texts()
+        assert page.evaluate("window.owned") is None
+        assert page.locator(".veil img").first.evaluate("i => getComputedStyle(i).filter") != "none"
+        page.set_viewport_size({"width": 390, "height": 844})
+        opened.open(file)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert opened.complaints == []
+        assert {url.split(":", 1)[0] for url in opened.requests} <= {"file", "data"}
+        browser.close()
