@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -297,3 +299,35 @@ def test_an_image_beside_the_labels_is_shown_to_the_judge(
     validate_judge(file, judge="openai/judge", settings=Settings(base_url=server.base_url))
     (body,) = server.requests
     assert [part["type"] for part in body["messages"][-1]["content"]] == ["image_url", "text"]
+
+
+def test_the_command_line_runs_judges_and_reports(
+    dataset: Dataset, chat_server: Serve, tmp_path: Path, labels: Path
+) -> None:
+    def vlsu(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "vlsu", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == expect, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    server = chat_server(by_framing)
+    calibration, run = tmp_path / "calibration.json", tmp_path / "run"
+    vlsu("judge", "validate", labels, "--judge", "judge/offline", "--out", calibration)
+    arguments = ("run", "alignment", dataset.path, "--model", "openai/assistant", "--out", run)
+    arguments += ("--base-url", server.base_url, "--calibration", calibration)
+    shown = vlsu(*arguments)
+    assert "over-blocking" in shown.stdout
+    assert "With the judge's own errors taken out" in shown.stdout
+    assert "Judged by judge/offline. Against 120 human labels" in shown.stderr
+    assert "requests: 0 asked" in vlsu(*arguments).stderr
+    report = tmp_path / "report.md"
+    vlsu("report", run, "--out", report)
+    assert "harmless to helpful, over-blocking" in report.read_text()
+    wrong = vlsu("judge", "validate", tmp_path / "none.csv", "--judge", "judge/offline", expect=2)
+    assert wrong.stderr.strip().endswith("none.csv: cannot be read (No such file or directory)")

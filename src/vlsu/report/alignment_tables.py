@@ -160,27 +160,28 @@ def _refusal_lenient(metrics: Mapping[str, Any]) -> Table:
 
 def _corrected(metrics: Mapping[str, Any]) -> Table:
     rows = []
-    for name, found in metrics["framings"].items():
-        for key, words in NAMED.items():
-            rate = found[key]
-            if "corrected" not in rate:
-                continue
-            corrected = rate["corrected"]
-            rows.append(
-                (
-                    f"{name}, {words}",
-                    format_rate(rate),
-                    ABSENT if corrected is None else format_rate(corrected),
-                    rate["not_corrected"] if corrected is None else corrected["method"],
+    for part, form in (("framings", format_rate), ("differences", format_change)):
+        for name, found in metrics[part].items():
+            for key, words in NAMED.items():
+                rate = found[key]
+                if "corrected" not in rate:
+                    continue
+                corrected = rate["corrected"]
+                rows.append(
+                    (
+                        f"{name.replace(' -> ', ' to ')}, {words}",
+                        form(rate),
+                        ABSENT if corrected is None else form(corrected),
+                        rate["not_corrected"] if corrected is None else corrected["method"],
+                    )
                 )
-            )
     return Table(
         "corrected",
         "With the judge's own errors taken out",
         ("framing and rate", "as judged", "corrected", "by"),
         tuple(rows),
         f"Each with its {_INTERVAL}; that of a corrected rate knows how few labels the judge was "
-        "measured on.",
+        "measured on. The last rows are differences of two framings.",
     )
 
 

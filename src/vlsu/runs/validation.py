@@ -162,7 +162,9 @@ def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
             header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = header
             lines = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{source}: cannot be read as CSV ({type(error).__name__})") from None
     for column in _COLUMNS[:2]:
         if column not in header:
