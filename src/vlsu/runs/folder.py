@@ -28,6 +28,7 @@ _FIXED = {
 _FIXED_OF = {"understanding": {("prompt", "hash"): "prompt"}}
 #: What the record of a task says besides.
 _OF_TASK = {"alignment": (("framings",), ("judges",))}
+_STATUSES = ("running", "stopped", "finished")
 #: What the record of a finished run says besides; the last part is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
 
@@ -61,8 +62,10 @@ class RunFolder:
             raise self._damaged_record() from None
         if not isinstance(record, dict) or not isinstance(record.get("task"), str):
             raise self._damaged_record()
+        if record.get("status") not in _STATUSES:
+            raise self._damaged_record()
         finished = _OF_FINISHED if record.get("status") == "finished" else ()
-        needed = (("status",), *_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
+        needed = (*_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
         if any(_at(record, path) is None for path in needed):
             raise self._damaged_record()
         return record

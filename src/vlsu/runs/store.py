@@ -51,9 +51,10 @@ CREATE INDEX IF NOT EXISTS errors_key ON errors (key);
 
 #: Of an error's body, this much is kept for the audit, in bytes.
 ERROR_BODY = 4096
-#: A batch is committed when it holds this many rows, or after `PAUSE_S`.
+#: A batch is committed when it holds this many rows, or after `PAUSE_S`: what was answered in that
+#: time is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
 BATCH = 512
-PAUSE_S = 0.1
+PAUSE_S = 0.02
 _LOOKUP = 500
 #: Less room than this on a disk is none, in bytes.
 _NO_ROOM = 2**20
