@@ -106,12 +106,14 @@ def test_errors_are_asked_again_and_never_stand_in_for_an_answer(dataset, chat_s
     assert outcomes["joint"]["error"] == 3
     failed = run.judgments.filter(pl.col("outcome") == "error")
     assert failed["predicted"].null_count() == failed.height
+    assert run.record["requests"]["unanswered"] == {"HTTP 400: bad sample": 4}
     sick = False
     before = len(server.requests)
     run = evaluate(dataset, server, tmp_path / "run")
     assert len(server.requests) == before + 4
     assert run.metrics["outcomes"]["text"]["ok"] == 12
     assert run.record["requests"]["errors"] == {"bad-request": 4}
+    assert run.record["requests"]["unanswered"] == {}
 
 
 def test_outcomes_are_kept_apart(dataset, chat_server, tmp_path):
@@ -156,6 +158,8 @@ def test_a_wrong_key_stops_at_once_in_one_line_without_the_key(
     with pytest.raises(ModelError, match=r"openai/mock: HTTP 401: bad key") as caught:
         evaluate(dataset, server, tmp_path / "run", concurrency=2)
     assert "secret-key" not in str(caught.value)
+    record = vlsu.load_run(tmp_path / "run").record
+    assert (record["status"], record["stopped"]) == ("stopped", str(caught.value))
     assert len(server.requests) <= 2
     assert server.headers[0]["Authorization"] == "Bearer secret-key"
 

@@ -349,3 +349,11 @@ ANSWERS = st.fixed_dictionaries(
 @given(ANSWERS | json_values())
 def test_decode_is_total(tree):
     check_decode_is_total(WIRE, tree)
+
+
+def test_an_image_for_a_server_without_eyes_is_not_asked_again():
+    said = "image input is not supported - hint: if this is unexpected, provide the mmproj"
+    response = decode({"error": {"code": 500, "message": said, "type": "server_error"}}, 500)
+    assert response.fault is not None
+    assert (response.fault.kind, response.fault.retry) == ("bad-request", False)
+    assert "not supported" in response.fault.message

@@ -344,6 +344,8 @@ def show_run(run: Run, *, as_json: bool) -> None:
     for change, count in run.record.get("images", {}).items():
         say(f"images {change} to what the model takes: {count}")
     requests = run.record.get("requests", {})
+    for message, count in requests.get("unanswered", {}).items():
+        say(f"no answer to {count} requests: {message}")
     say(f"requests: {requests.get('asked', 0)} asked, {requests.get('reused', 0)} stored before")
     if "cost" in run.record:
         say(f"cost of this start: {run.record['cost']:.4f} (prices: {run.record['cost_source']})")

@@ -63,6 +63,9 @@ _QUOTA_CODES = frozenset(
     }
 )
 
+#: llama.cpp answers an image with status 500 and this, where it has no eyes for it.
+_NO_IMAGES = "image input is not supported"
+
 
 class ChatCompletions:
     """The wire format of chat completions, as pure functions.
@@ -201,7 +204,10 @@ def _error(status: int, tree: Tree) -> Response:
         return Response(Outcome.BLOCKED, finish_reason="moderation" if flagged else code or inner)
     if code in _QUOTA_CODES or error.get("type") in _QUOTA_CODES or status == 402:
         return quota_fault(status, code if code in _QUOTA_CODES else "no credit is left")
-    return refused_by_status(status, _said(error))
+    said = _said(error)
+    if status >= 500 and _NO_IMAGES in said:
+        status = 400  # llama.cpp's word for a model that cannot see: asking again is no help
+    return refused_by_status(status, said)
 
 
 def _said(error: Tree) -> str:

@@ -11,7 +11,7 @@ import orjson
 
 from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.data import Dataset, load
-from vlsu.errors import UsageError
+from vlsu.errors import UsageError, VlsuError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
@@ -142,6 +142,11 @@ def prepare(
     if unable := [m for m in modalities if m in MODALITIES and m not in opened.modalities]:
         raise UsageError(f"{opened.spec} cannot judge {unable[0]}; leave it out of --modalities")
     name = BARE if not opened.takes_instructions else prompt or PROMPTS[0]
+    if settings.structured == "on" and name not in (*PROMPTS, BARE):
+        raise UsageError(
+            f"--structured on: {name} may reason before it answers, which a schema would cut off; "
+            "leave it at auto with a prompt of your own"
+        )
     return Evaluation(
         dataset=dataset,
         model=opened,
@@ -214,11 +219,16 @@ class Evaluation:
                         "stored": store.count(),
                         "retries": dict(sorted(tally.retries.items())),
                         "errors": store.error_counts(),
+                        "unanswered": store.unanswered(),
                     }
                     record["images"] = images.changes()
                     if budget.price is not None:
                         record["cost"] = round(budget.cost, 6)
                         record["cost_source"] = budget.price.source
+                except VlsuError as error:
+                    stopped = {"status": "stopped", "stopped": str(error), "ended": now()}
+                    folder.write_record({**record, **stopped})
+                    raise
                 finally:
                     store.close()
                 record["status"] = "finished" if tally.stopped is None else "stopped"

@@ -395,6 +395,17 @@ class ResponseStore:
         except sqlite3.Error as error:
             raise self._trouble(error) from None
 
+    def unanswered(self, most: int = 5) -> dict[str, int]:
+        """The commonest faults of requests that have no response: message -> requests."""
+        select = (
+            "SELECT message, count(DISTINCT key) AS n FROM errors "
+            "WHERE key NOT IN (SELECT key FROM responses) GROUP BY message ORDER BY n DESC LIMIT ?"
+        )
+        try:
+            return dict(self._reader.execute(select, (most,)))
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None
+
     def count(self) -> int:
         """How many responses are on disk."""
         try:
