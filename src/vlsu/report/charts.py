@@ -265,7 +265,7 @@ def shares_chart(
                 "field": what,
                 "type": "nominal",
                 "scale": {"domain": domain, "range": list(colours.values())},
-                "legend": {"title": None, "orient": "top", "columns": 4},
+                "legend": {"title": None, "orient": "top"},
             },
             "tooltip": [
                 {"field": of},

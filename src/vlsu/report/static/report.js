@@ -34,7 +34,11 @@
 
   function draw(container) {
     const narrow = container.clientWidth < 520;
-    const config = { ...data.config, axisY: { labelLimit: narrow ? 120 : 300 } };
+    const config = {
+      ...data.config,
+      axisY: { labelLimit: narrow ? 120 : 300 },
+      legend: { ...data.config.legend, columns: narrow ? 2 : 8 },
+    };
     const { spec } = vegaLite.compile(data.charts[container.dataset.chart], { config });
     const view = new vega.View(vega.parse(spec, null, { ast: true }), {
       expr: vega.expressionInterpreter,
