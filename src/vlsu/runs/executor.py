@@ -81,14 +81,14 @@ class _Waiting:
     Attributes:
         attempts: Made so far.
         tries: Those of them that count against it.
-        failed_at: When the first of them failed.
+        put_off_at: When the server first put it off.
     """
 
     key: str
     request: Request
     attempts: int = 0
     tries: int = 0
-    failed_at: float | None = None
+    put_off_at: float | None = None
 
 
 class Executor:
@@ -334,8 +334,6 @@ class Executor:
             raise ModelError(f"{self._model.spec}: {fault.message}")
         now = time.monotonic()
         self._fault = fault
-        if waiting.failed_at is None:
-            waiting.failed_at = now
         if fault.kind in _OVERLOAD:
             self._in_flight.pushed_back(now)
             if raw.retry_after is not None:
@@ -351,7 +349,9 @@ class Executor:
             self._refused()
             return True
         if fault.kind == "rate-limit":
-            return self._put_off_for_long(fault, waiting.failed_at, now)
+            if waiting.put_off_at is None:
+                waiting.put_off_at = now
+            return self._put_off_for_long(fault, waiting.put_off_at, now)
         waiting.tries += not down
         return waiting.tries >= self._retries.attempts and not down
 
