@@ -42,7 +42,9 @@ Import = Callable[..., ImportReport]
 
 def table(*rows: dict[str, str], columns: list[str] = COLUMNS) -> str:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    # Older writers leave a lone carriage return unquoted, where it ends the row for every reader.
+    quoting = csv.QUOTE_ALL if "\r" in "".join("".join(row.values()) for row in rows) else 0
+    writer = csv.DictWriter(text, columns, lineterminator="\n", quoting=quoting)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
