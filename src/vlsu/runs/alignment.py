@@ -19,7 +19,7 @@ import polars as pl
 
 from vlsu.analysis import Calibration, alignment_metrics, judge_agreement
 from vlsu.data import Dataset, load
-from vlsu.errors import UsageError
+from vlsu.errors import UsageError, VlsuError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
@@ -203,7 +203,12 @@ class AlignmentRun:
                             sorted(sum((t.retries for t in tallies), Counter()).items())
                         ),
                         "errors": store.error_counts(),
+                        "unanswered": store.unanswered(),
                     }
+                except VlsuError as error:
+                    failed = {"status": "stopped", "stopped": str(error), "ended": now()}
+                    folder.write_record({**record, **failed})
+                    raise
                 finally:
                     store.close()
                 record |= {"status": "stopped" if stopped else "finished", "stopped": stopped}
