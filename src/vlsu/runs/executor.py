@@ -32,6 +32,7 @@ __all__ = ["Executor", "Progress", "Tally", "ask"]
 READY = 256
 #: So many requests refused, none answered: all will be, and asking on is waste.
 REFUSALS = 64
+_ALL_REFUSED = "every request so far was refused"
 
 #: Faults that say the server is down or drowning, rather than the request bad.
 _SERVER_FAULTS = frozenset({"connect", "timeout", "broken", "endless", "server", "malformed"})
@@ -140,7 +141,9 @@ class Executor:
         self._open: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self._answered_at: float | None = None
+        #: Whether any request of this plan ever was, at this start or before, and when last.
+        self._answered = False
+        self._answered_at = float("-inf")
         #: The last fault the server gave, and how many requests it refused for good.
         self._fault: Fault | None = None
         self._refusals = 0
@@ -169,7 +172,7 @@ class Executor:
                 await asyncio.gather(*self._workers, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        if self._fault is not None and self._tally.stopped in (None, "refused"):
+        if self._fault is not None and self._tally.stopped in (None, _ALL_REFUSED):
             self._check_anything_answered(self._fault)
         return self._tally
 
@@ -179,7 +182,7 @@ class Executor:
         Raises:
             ModelError: Nothing was, at this start or before.
         """
-        if self._answered_at is None and self._store.count() == 0:
+        if not self._answered:
             raise ModelError(
                 f"{self._model.spec}: no request was answered ({fault.message}); "
                 "mend the settings or the server and run the command again"
@@ -214,6 +217,7 @@ class Executor:
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.ask.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
+        self._answered = self._answered or bool(stored)
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
         return ready
@@ -312,6 +316,7 @@ class Executor:
 
     def _settled(self, raw: Raw, response: Response) -> None:
         now = self._answered_at = time.monotonic()
+        self._answered = True
         self._breaker.answered()
         self._in_flight.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
@@ -364,28 +369,32 @@ class Executor:
         Raises:
             ModelError: It is the server.
         """
-        if self._planned_all and fault.kind != "connect" and self._store.count() > 0:
+        if fault.kind != "connect" and self._last_ones():
             return waiting.attempts >= self._retries.attempts
         raise ModelError(
             f"{self._model.spec}: the server does not answer ({fault.message}); what was "
             "answered is stored: mend the server and run the same command to go on"
         )
 
+    def _last_ones(self) -> bool:
+        """Whether only a few requests of many are left, and those that failed."""
+        return self._planned_all and self._answered
+
     def _refused(self) -> None:
         """Stop sending once it is plain that every request will be refused."""
         self._refusals += 1
-        if self._refusals == REFUSALS and self._answered_at is None and self._store.count() == 0:
-            self._end("refused")  # what is in flight may still prove it wrong
+        if self._refusals == REFUSALS and not self._answered:
+            self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong
 
     def _put_off_for_long(self, fault: Fault, since: float, now: float) -> bool:
         """Whether a request was put off for so long that its fault stands.
 
         Raises:
-            ModelError: So was every other in that time.
+            ModelError: So was every other in that time, and there is more to ask.
         """
         if now - since < self._retries.put_off_s:
             return False
-        if self._answered_at is None or self._answered_at < since:
+        if self._answered_at < since and not self._last_ones():
             raise ModelError(
                 f"{self._model.spec}: the server takes no more requests ({fault.message}); what "
                 "was answered is stored: run the same command later to go on"
