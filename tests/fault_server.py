@@ -34,8 +34,8 @@ from vlsu.runs.judging import JudgmentsFile, judge
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.pace import Breaker
+from vlsu.runs.patience import Retries
 from vlsu.runs.plan import plan
-from vlsu.runs.retries import Retries
 from vlsu.tasks import read_answer
 
 from .conftest import completion

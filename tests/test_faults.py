@@ -17,7 +17,7 @@ import pytest
 from vlsu.errors import ModelError
 from vlsu.models import Settings, open_model
 from vlsu.runs.pace import Breaker
-from vlsu.runs.retries import Retries
+from vlsu.runs.patience import Retries
 
 from .conftest import completion, make_dataset
 from .fault_server import (

@@ -16,28 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vlsu.errors import DataError, ModelError
+from vlsu.errors import DataError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.runs.images import Images
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.loop import stopped_by_signals
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
+from vlsu.runs.patience import OVERLOAD, Attempts, Patience, Retries
 from vlsu.runs.plan import Chunk
-from vlsu.runs.retries import Retries
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally", "ask"]
 
 #: Requests kept ready beside those in flight.
 READY = 256
-#: So many requests refused, none answered: all will be, and asking on is waste.
-REFUSALS = 64
 _ALL_REFUSED = "every request so far was refused"
-
-#: Faults that say the server is down or drowning, rather than the request bad.
-_SERVER_FAULTS = frozenset({"connect", "timeout", "broken", "endless", "server", "malformed"})
-#: Faults that say less should be in flight.
-_OVERLOAD = frozenset({"rate-limit", "timeout"})
 
 
 class Progress(Protocol):
@@ -77,19 +70,11 @@ class Tally:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A request that has no answer yet.
-
-    Attributes:
-        attempts: Made so far.
-        tries: Those of them that count against it.
-        put_off_at: When the server first put it off.
-    """
+    """A request that has no answer yet."""
 
     key: str
     request: Request
-    attempts: int = 0
-    tries: int = 0
-    put_off_at: float | None = None
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 class Executor:
@@ -127,11 +112,11 @@ class Executor:
         self._store = store
         self._in_flight = in_flight
         self._rate = rate
-        self._breaker = breaker
         self._budget = budget
         self._progress = progress
         self._outcome_of = outcome_of
         self._retries = retries or Retries()
+        self._patience = Patience(model.spec, breaker, self._retries)
         self._tally = Tally()
         self._ready: deque[_Waiting] = deque()
         self._planned_all = False
@@ -141,12 +126,6 @@ class Executor:
         self._open: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        #: Whether any request of this plan ever was, at this start or before, and when last.
-        self._answered = False
-        self._answered_at = float("-inf")
-        #: The last fault the server gave, and how many requests it refused for good.
-        self._fault: Fault | None = None
-        self._refusals = 0
 
     def stop(self, why: str = "interrupted") -> None:
         """Ask nothing more; the second call also gives up what is in flight."""
@@ -172,21 +151,9 @@ class Executor:
                 await asyncio.gather(*self._workers, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        if self._fault is not None and self._tally.stopped in (None, _ALL_REFUSED):
-            self._check_anything_answered(self._fault)
+        if self._tally.stopped in (None, _ALL_REFUSED):
+            self._patience.check_anything_answered()
         return self._tally
-
-    def _check_anything_answered(self, fault: Fault) -> None:
-        """A run that was never answered is no result.
-
-        Raises:
-            ModelError: Nothing was, at this start or before.
-        """
-        if not self._answered:
-            raise ModelError(
-                f"{self._model.spec}: no request was answered ({fault.message}); "
-                "mend the settings or the server and run the command again"
-            )
 
     # Planning ahead
 
@@ -217,7 +184,8 @@ class Executor:
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.ask.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
-        self._answered = self._answered or bool(stored)
+        if stored:
+            self._patience.answered_before()
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
         return ready
@@ -289,19 +257,19 @@ class Executor:
                 return None
             self._budget.sent()
             raw, response = await self._send(waiting.request)
-            waiting.attempts += 1
+            waiting.attempts.made += 1
             fault = response.fault
             if fault is None:
-                self._store.put(waiting.key, raw, waiting.attempts)
+                self._store.put(waiting.key, raw, waiting.attempts.made)
                 self._settled(raw, response)
                 return self._outcome_of(response)
-            self._store.put_error(waiting.key, raw, fault, waiting.attempts)
+            self._store.put_error(waiting.key, raw, fault, waiting.attempts.made)
             if self._stands(waiting, raw, fault):
                 return response.outcome
             self._tally.retries[fault.kind] += 1
             self._progress.retried(fault.kind)
-            down = self._breaker.down
-            await self._rest(self._retries.pause_s(waiting.attempts, raw.retry_after, down=down))
+            made, down = waiting.attempts.made, self._patience.down
+            await self._rest(self._retries.pause_s(made, raw.retry_after, down=down))
             if down and self._ready:
                 # Perhaps these requests are bad, not the server: let others have a try.
                 self._ready.append(waiting)
@@ -315,9 +283,8 @@ class Executor:
         return raw, self._model.read(raw)
 
     def _settled(self, raw: Raw, response: Response) -> None:
-        now = self._answered_at = time.monotonic()
-        self._answered = True
-        self._breaker.answered()
+        now = time.monotonic()
+        self._patience.answered(now)
         self._in_flight.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
         self._rate.used(tokens)
@@ -333,73 +300,15 @@ class Executor:
         Raises:
             ModelError: Nothing further can be expected of this server.
         """
-        if fault.kind == "image":  # our side's, it says nothing of the server
-            return True
-        if fault.fatal:
-            raise ModelError(f"{self._model.spec}: {fault.message}")
         now = time.monotonic()
-        self._fault = fault
-        if fault.kind in _OVERLOAD:
+        if fault.kind in OVERLOAD:
             self._in_flight.pushed_back(now)
             if raw.retry_after is not None:
                 self._rate.pause(now + min(raw.retry_after, self._retries.longest_pause_s))
-        down = self._breaker.down
-        if fault.kind in _SERVER_FAULTS:
-            self._breaker.failed(now)
-            if self._breaker.tripped(now):
-                return self._tried_enough(waiting, fault)
-        else:
-            self._breaker.answered()
-        if not fault.retry:
-            self._refused()
-            return True
-        if fault.kind == "rate-limit":
-            if waiting.put_off_at is None:
-                waiting.put_off_at = now
-            return self._put_off_for_long(fault, waiting.put_off_at, now)
-        waiting.tries += not down
-        return waiting.tries >= self._retries.attempts and not down
-
-    def _tried_enough(self, waiting: _Waiting, fault: Fault) -> bool:
-        """Nothing but faults for longer than patience lasts: is it the server or the requests?
-
-        If others were answered and these are the last ones left, it is the requests, and each has
-        its tries: were the run ended for them, it would end so each time and never be judged.
-
-        Raises:
-            ModelError: It is the server.
-        """
-        if fault.kind != "connect" and self._last_ones():
-            return waiting.attempts >= self._retries.attempts
-        raise ModelError(
-            f"{self._model.spec}: the server does not answer ({fault.message}); what was "
-            "answered is stored: mend the server and run the same command to go on"
-        )
-
-    def _last_ones(self) -> bool:
-        """Whether only a few requests of many are left, and those that failed."""
-        return self._planned_all and self._answered
-
-    def _refused(self) -> None:
-        """Stop sending once it is plain that every request will be refused."""
-        self._refusals += 1
-        if self._refusals == REFUSALS and not self._answered:
+        stands = self._patience.stands(fault, waiting.attempts, now, last_ones=self._planned_all)
+        if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong
-
-    def _put_off_for_long(self, fault: Fault, since: float, now: float) -> bool:
-        """Whether a request was put off for so long that its fault stands.
-
-        Raises:
-            ModelError: So was every other in that time, and there is more to ask.
-        """
-        if now - since < self._retries.put_off_s:
-            return False
-        if self._answered_at < since and not self._last_ones():
-            raise ModelError(
-                f"{self._model.spec}: the server takes no more requests ({fault.message}); what "
-                "was answered is stored: run the same command later to go on"
-            )
-        return True
+        return stands
 
 
 async def ask(
