@@ -299,3 +299,17 @@ def test_two_processes_cannot_share_a_run_folder(dataset, chat_server, tmp_path)
     assert "Traceback" not in said
     _, _ = first.communicate(timeout=60)
     assert first.returncode == 0
+
+
+def test_an_address_is_recorded_without_what_may_be_a_key(dataset, chat_server, tmp_path):
+    server = chat_server(always("safe"))
+    host = server.base_url.removeprefix("http://")
+    run = vlsu.evaluate(
+        dataset,
+        model="openai/mock",
+        base_url=f"http://user:secret-word@{host}?key=secret-word",
+        out=tmp_path / "run",
+        limit=1,
+    )
+    assert run.record["model"]["base_url"] == server.base_url
+    assert "secret-word" not in (run.path / "run.yaml").read_text()

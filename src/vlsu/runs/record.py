@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import polars as pl
@@ -59,7 +60,7 @@ def new_record(
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()
-    decisive["model"]["base_url"] = base_url
+    decisive["model"]["base_url"] = None if base_url is None else _without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
     return {
         **decisive,
@@ -73,6 +74,15 @@ def new_record(
         "started": now(),
         "status": "running",
     }
+
+
+def _without_credentials(url: str) -> str:
+    """An address without user, password and query: any of them may be a key."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def distinct_requests(
