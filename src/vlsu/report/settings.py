@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from vlsu.report.table import Table
 from vlsu.runs import Run
+from vlsu.runs.record import without_credentials
 
 __all__ = ["settings_table"]
 
@@ -26,7 +26,7 @@ def settings_table(run: Run) -> Table:
         "task": record["task"],
         "model": model["spec"],
         **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
-        "server": _without_credentials(model["base_url"]),
+        "server": without_credentials(model["base_url"] or "").partition("://")[2] or None,
         **_of_task(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
         "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
@@ -81,10 +81,3 @@ def _of_task(record: Mapping[str, Any]) -> dict[str, object]:
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _without_credentials(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or url

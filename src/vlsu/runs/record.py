@@ -19,7 +19,7 @@ from vlsu.models.base import Model
 from vlsu.runs.plan import Subset
 from vlsu.tasks import Asking
 
-__all__ = ["distinct_requests", "new_record", "not_asked", "now"]
+__all__ = ["distinct_requests", "new_record", "not_asked", "now", "without_credentials"]
 
 _HAS_TEXT = pl.col("text").str.strip_chars().str.len_bytes() > 0
 _HAS_IMAGE = pl.col("image_sha256").is_not_null()
@@ -60,7 +60,7 @@ def new_record(
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()
-    decisive["model"]["base_url"] = None if base_url is None else _without_credentials(base_url)
+    decisive["model"]["base_url"] = None if base_url is None else without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
     return {
         **decisive,
@@ -76,7 +76,7 @@ def new_record(
     }
 
 
-def _without_credentials(url: str) -> str:
+def without_credentials(url: str) -> str:
     """An address without user, password and query: any of them may be a key."""
     try:
         parts = urlsplit(url)

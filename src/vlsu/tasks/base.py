@@ -75,10 +75,6 @@ class Asking(Protocol):
 class Task(Asking, Protocol):
     """A task whose answers are judged as they are read: what to ask, and how to read it."""
 
-    def not_asked(self, sample: Sample) -> tuple[tuple[str, str], ...]:
-        """``(modality, why)`` for each wanted modality this sample cannot be asked about."""
-        ...
-
     def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
         """Read one response."""
         ...

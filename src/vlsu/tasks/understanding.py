@@ -107,11 +107,6 @@ class Understanding:
         words = [str(part) for message in self._system for part in message.parts]
         return sum(len(w.encode()) for w in (*words, self._prompt.user(modality, "")))
 
-    def not_asked(self, sample: Sample) -> tuple[tuple[str, str], ...]:
-        """``(modality, "no image" or "no text")`` for what the sample does not hold."""
-        pairs = ((modality, _lacks(sample, modality)) for modality in self.modalities)
-        return tuple((modality, why) for modality, why in pairs if why)
-
     def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
         """Read one response into a judgment."""
         answer = read_answer(response, self._policy)
