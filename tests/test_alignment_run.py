@@ -18,7 +18,7 @@ from vlsu.data import Dataset
 from vlsu.errors import DataError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
-from vlsu.runs import Run, align, load_run
+from vlsu.runs import Limits, Price, Run, align, load_run, prepare_alignment
 from vlsu.runs.validation import load_calibration, validate_judge
 from vlsu.tasks import read_verdict
 
@@ -299,6 +299,51 @@ def test_an_image_beside_the_labels_is_shown_to_the_judge(
     validate_judge(file, judge="openai/judge", settings=Settings(base_url=server.base_url))
     (body,) = server.requests
     assert [part["type"] for part in body["messages"][-1]["content"]] == ["image_url", "text"]
+
+
+def test_a_dry_run_counts_what_model_and_judge_are_then_sent(
+    dataset: Dataset, chat_server: Serve, tmp_path: Path
+) -> None:
+    server = chat_server(by_framing)
+    settings = Settings(base_url=server.base_url)
+    limits = Limits(price=Price(1.0, 2.0))
+    run = prepare_alignment(
+        dataset,
+        model="openai/assistant",
+        judges=["openai/judge", "judge/offline"],
+        settings=settings,
+        judge_settings=settings,
+        limits=limits,
+        judge_limits=[Limits(price=Price(4.0, 4.0)), Limits()],
+    )
+    guess = run.estimate()
+    assert server.requests == []
+    done = run.run(tmp_path / "run")
+    # Twelve pairs under three framings; the offline judge is sent nothing.
+    assert guess.requests == {"answers": 36, "openai/judge": 36, "judge/offline": 36}
+    assert guess.images_sent == 72
+    # What differs is asked once: two pairs of answers and texts may make the same question.
+    judged = sum(map(is_judge, server.requests))
+    assert len(server.requests) - judged == 36
+    assert judged <= 36
+    # The server says 11 tokens in and 7 out, of every request.
+    asked = done.record["cost_of"]
+    tokens = {"in": 11, "out": 7}
+    assert asked["openai/assistant"] == pytest.approx(36 * (tokens["in"] + 2 * tokens["out"]) / 1e6)
+    assert asked["openai/judge"] == pytest.approx(judged * 4 * sum(tokens.values()) / 1e6)
+    assert done.record["cost"] == pytest.approx(sum(asked.values()))
+
+
+def test_a_budget_covers_model_and_judges_and_the_run_goes_on(
+    dataset: Dataset, chat_server: Serve, tmp_path: Path
+) -> None:
+    server = chat_server(by_framing)
+    stopped = run_on(dataset, server, tmp_path / "run", limits=Limits(max_requests=40))
+    assert stopped.record["stopped"] == "--max-requests 40 reached"
+    assert len(server.requests) == 40
+    assert run_on(dataset, server, tmp_path / "run").finished
+    with pytest.raises(UsageError, match="price of the judge openai/judge too"):
+        run_on(dataset, server, tmp_path / "run", limits=Limits(max_cost=1.0, price=Price(1, 1)))
 
 
 def test_the_command_line_runs_judges_and_reports(

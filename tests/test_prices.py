@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import vlsu
-from vlsu.cli.run import read_limits
+from vlsu.cli.options import read_limits
 from vlsu.errors import UsageError
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs import Price
@@ -82,7 +82,7 @@ def test_a_price_says_where_it_comes_from(tmp_path):
 
 
 def limits(named, base_url=None, max_cost=None, price=None):
-    return read_limits(named, base_url, None, None, None, None, max_cost, price)
+    return read_limits(named, base_url, max_cost=max_cost, price=price)
 
 
 def test_the_list_price_is_the_last_resort_and_only_of_the_providers_own_server():

@@ -2,12 +2,13 @@
 
 from vlsu.runs.alignment import AlignmentRun, align, prepare_alignment
 from vlsu.runs.estimate import Estimate
-from vlsu.runs.evaluation import NO_PROGRESS, Evaluation, evaluate, prepare
+from vlsu.runs.evaluation import Evaluation, evaluate, prepare
 from vlsu.runs.executor import Progress
 from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.plan import Subset
 from vlsu.runs.run import Run, load_run
+from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore, Stored
 
 __all__ = [

@@ -7,9 +7,8 @@ folder and nothing is asked of the model again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ import polars as pl
 
 from vlsu.analysis import Calibration, alignment_metrics, judge_agreement
 from vlsu.data import Dataset, load
-from vlsu.errors import UsageError, VlsuError
+from vlsu.errors import UsageError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICTS, Reading
-from vlsu.runs.evaluation import NO_PROGRESS
-from vlsu.runs.executor import Progress, Tally, ask
+from vlsu.runs.estimate import Estimate, estimate_alignment
+from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, batches
@@ -34,8 +33,9 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Subset, plan
-from vlsu.runs.record import new_record, not_asked, now
+from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.run import Run
+from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import FRAMINGS, Alignment, load_framings, read_verdict
 
@@ -62,6 +62,7 @@ def align(
     judge_settings: Settings | None = None,
     calibration: Calibration | None = None,
     limits: Limits | None = None,
+    judge_limits: Sequence[Limits] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the alignment task; the same call again asks only what is missing.
@@ -78,7 +79,9 @@ def align(
         settings: How the model is asked.
         judge_settings: How the judges are asked.
         calibration: Of the first judge, from `validate_judge`: corrects the judged rates.
-        limits: What may be sent at once, a minute and in all; for model and judges apart.
+        limits: What may be sent to the model at once and a minute, its price, and what may be
+            sent and spent in all, on the judges too.
+        judge_limits: The same for each judge, in their order; their bounds in all do not count.
         progress: Told how far the run is.
 
     Raises:
@@ -96,6 +99,7 @@ def align(
         judge_settings=judge_settings,
         calibration=calibration,
         limits=limits,
+        judge_limits=judge_limits,
     )
     return run.run(out, progress)
 
@@ -113,6 +117,7 @@ def prepare_alignment(
     judge_settings: Settings | None = None,
     calibration: Calibration | None = None,
     limits: Limits | None = None,
+    judge_limits: Sequence[Limits] | None = None,
 ) -> AlignmentRun:
     """Check everything that can be checked before the first request; arguments as `align`.
 
@@ -133,8 +138,22 @@ def prepare_alignment(
     opened = open_model(model, settings) if isinstance(model, str) else model
     if not opened.takes_instructions:
         raise UsageError(f"{opened.spec} is a classifier and answers nobody; choose a chat model")
+    limits = limits or Limits()
+    each = tuple(judge_limits or [Limits(concurrency=limits.concurrency)] * len(judges))
+    if len(each) != len(judges):
+        raise UsageError(f"{len(each)} limits for {len(judges)} judges; give one for each")
     own = judge_settings or Settings()
     panel = tuple(open_model(j, own) if isinstance(j, str) else j for j in judges)
+    unpriced = [
+        judge.spec
+        for judge, its_limits in zip(panel, each, strict=True)
+        if judge.takes_instructions and its_limits.price is None
+    ]
+    if limits.max_cost is not None and unpriced:
+        raise UsageError(
+            f"max-cost needs a price of the judge {unpriced[0]} too; give --judge-price "
+            "INPUT,OUTPUT a million tokens"
+        )
     if calibration is not None and calibration.judge != Judge.of(panel[0]).fingerprint:
         raise UsageError(
             f"the calibration is another judge's than {panel[0].spec} as it is asked here; "
@@ -151,7 +170,8 @@ def prepare_alignment(
         calibration=calibration,
         subset=Subset(limit, settings.seed or 0),
         base_url=settings.base_url,
-        limits=limits or Limits(),
+        limits=limits,
+        judge_limits=each,
     )
 
 
@@ -168,6 +188,17 @@ class AlignmentRun:
     subset: Subset
     base_url: str | None
     limits: Limits
+    judge_limits: tuple[Limits, ...]
+
+    def estimate(self) -> Estimate:
+        """What it will take; nothing is sent."""
+        judges = [
+            (judge.spec, Judge.of(judge).task.rubric_bytes, limits.price)
+            for judge, limits in zip(self.judges, self.judge_limits, strict=True)
+        ]
+        return estimate_alignment(
+            self.dataset, self.subset, self.task, self.limits.price, judges, self.judge_repeats
+        )
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
@@ -182,72 +213,31 @@ class AlignmentRun:
         judges = [Judge.of(model) for model in self.judges]
         record["judges"] = [judge.record(self.judge_repeats) for judge in judges]
         record["calibrated"] = self.calibration is not None
-        try:
-            with folder.locked():
-                folder.check_same(record)
-                store = ResponseStore(folder.responses_file)
-                try:
-                    record |= asdict(self.limits)
-                    folder.write_record(record)
-                    before = store.count()
-                    tallies = await self._ask(store, judges, progress)
-                    stopped = next((t.stopped for t in tallies if t.stopped), None)
-                    if stopped is None:
-                        record["outcomes"] = self._judge(folder, store, judges)
-                        record["not_asked"] = self._not_asked()
-                    record["requests"] = {
-                        "asked": sum(sum(t.asked.values()) for t in tallies),
-                        "reused": before,
-                        "stored": store.count(),
-                        "retries": dict(
-                            sorted(sum((t.retries for t in tallies), Counter()).items())
-                        ),
-                        "errors": store.error_counts(),
-                        "unanswered": store.unanswered(),
-                    }
-                except VlsuError as error:
-                    failed = {"status": "stopped", "stopped": str(error), "ended": now()}
-                    folder.write_record({**record, **failed})
-                    raise
-                finally:
-                    store.close()
-                record |= {"status": "stopped" if stopped else "finished", "stopped": stopped}
-                record["ended"] = now()
-                folder.write_record(record)
-        finally:
-            for each in (self.model, *self.judges):
-                await each.close()
+        models = [self.model, *self.judges]
+        async with opened(folder, record, self.limits, models, progress) as session:
+            session.begin()
+            if await self._ask(session, judges):
+                record["outcomes"] = self._judge(folder, session.store, judges)
+                record["not_asked"] = self._not_asked()
+            session.account()
         return Run(folder.path, record)
 
-    async def _ask(
-        self, store: ResponseStore, judges: Sequence[Judge], progress: Progress
-    ) -> list[Tally]:
+    async def _ask(self, session: Session, judges: Sequence[Judge]) -> bool:
         """Answers first, then each judge's verdicts; ends with the first that is stopped."""
         samples = self._graded_pairs()
         each = len(self.task.framings) * self.task.draws
-        progress.begin(samples * each * (1 + len(judges) * self.judge_repeats))
-        tallies: list[Tally] = []
-        reading = Reading(store, self.model, judges, self.judge_repeats)
-        for who in (None, *judges):
-            model = self.model if who is None else who.model
-            chunks = self._answers(by_image=True)
-            if who is not None:
-                chunks = self._questions(chunks, reading, who)
-            tallies.append(
-                await ask(
-                    chunks,
-                    model,
-                    DatasetImages(self.dataset, model.image_limits),
-                    store,
-                    limits=self.limits,
-                    budget=self.limits.budget(),
-                    progress=progress,
-                    outcome_of=_outcome if who is None else _verdict_outcome,
-                )
-            )
-            if tallies[-1].stopped:
+        session.progress.begin(samples * each * (1 + len(judges) * self.judge_repeats))
+        images = DatasetImages(self.dataset, self.model.image_limits)
+        answers = self._answers(by_image=True)
+        whole = await session.ask(answers, self.model, images, _outcome, self.limits)
+        reading = Reading(session.store, self.model, judges, self.judge_repeats)
+        for judge, limits in zip(judges, self.judge_limits, strict=True):
+            if not whole:
                 break
-        return tallies
+            chunks = self._questions(self._answers(by_image=True), reading, judge)
+            images = DatasetImages(self.dataset, judge.model.image_limits)
+            whole = await session.ask(chunks, judge.model, images, _verdict_outcome, limits)
+        return whole
 
     def _answers(self, *, by_image: bool = False) -> Iterator[Chunk]:
         keys = RequestKeys(self.model.identity())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -12,9 +13,9 @@ from vlsu.policy import MODALITIES
 from vlsu.runs.limits import Price
 from vlsu.runs.plan import Subset
 from vlsu.runs.record import distinct_requests
-from vlsu.tasks import Understanding
+from vlsu.tasks import Alignment, Understanding
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "estimate_alignment"]
 
 #: Rules of thumb. Four bytes of UTF-8 to a token holds for English; an image of about a megapixel
 #: costs some 800 to 1,400 tokens with most providers; an answer is one short JSON object.
@@ -22,6 +23,9 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1000
 ANSWER_TOKENS = 25
 REASONED_ANSWER_TOKENS = 200
+#: What a chat model says to a message, and a judge of it.
+REPLY_TOKENS = 300
+VERDICT_TOKENS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Estimate:
     """Requests are counted; tokens and cost are estimated.
 
     Attributes:
-        requests: Different requests, by modality.
-        images: Images sent, and how many different ones.
+        requests: Different requests, by modality, or by whom they go to in an alignment run.
+        images_sent: Images sent, of which `images_distinct` are different.
         cost: In the price's currency, or `None` without a price.
         cost_source: Where the price comes from.
     """
@@ -54,16 +58,7 @@ def estimate(
 ) -> Estimate:
     """Count a run's requests and guess their tokens; nothing is sent."""
     requests = distinct_requests(dataset, subset, task.modalities)
-    frame = subset.frame(dataset)
-    bytes_of_text, samples, images = (
-        frame.select(
-            pl.col("text").str.len_bytes().mean().fill_null(0.0),
-            samples=pl.len(),
-            images=pl.col("image_sha256").drop_nulls().hash().n_unique(),
-        )
-        .collect(engine="streaming")
-        .row(0)
-    )
+    samples, images, bytes_of_text = _content(dataset, subset)
     sent = sum(requests.get(modality, 0) for modality in MODALITIES if modality != "text")
     instructions = sum(
         count * task.instruction_bytes(modality) for modality, count in requests.items()
@@ -82,3 +77,66 @@ def estimate(
         cost=None if price is None else price.cost(input_tokens, output_tokens),
         cost_source=None if price is None else price.source,
     )
+
+
+def estimate_alignment(
+    dataset: Dataset,
+    subset: Subset,
+    task: Alignment,
+    price: Price | None,
+    judges: Sequence[tuple[str, int, Price | None]],
+    repeats: int,
+) -> Estimate:
+    """Count what an alignment run asks of the model and of its judges, and guess the tokens.
+
+    Args:
+        dataset: What is asked about.
+        subset: How much of it.
+        task: The framings and draws.
+        price: The model's.
+        judges: SPEC, bytes of the rubric, and price of each; a judge without a price counts as
+            free, which embedded ones are.
+        repeats: Verdicts of each judge on an answer.
+    """
+    pairs = distinct_requests(dataset, subset, ("joint",))["joint"]
+    samples, images, bytes_of_text = _content(dataset, subset)
+    answers = pairs * len(task.framings) * task.draws
+    shown = math.ceil(bytes_of_text / BYTES_PER_TOKEN) + TOKENS_PER_IMAGE
+    instructions = math.ceil(pairs * task.draws * task.instruction_bytes() / BYTES_PER_TOKEN)
+    bills = [("answers", price, answers, answers * shown + instructions, REPLY_TOKENS)]
+    sent = answers
+    for spec, rubric_bytes, its_price in judges:
+        verdicts = answers * repeats
+        tokens = REPLY_TOKENS
+        if rubric_bytes:  # an embedded judge is shown words alone
+            tokens += shown + math.ceil(rubric_bytes / BYTES_PER_TOKEN)
+            sent += verdicts
+        bills.append((spec, its_price, verdicts, verdicts * tokens, VERDICT_TOKENS))
+    priced = [
+        (its_price, tokens, count * out) for _, its_price, count, tokens, out in bills if its_price
+    ]
+    return Estimate(
+        samples=samples,
+        requests={name: count for name, _, count, _, _ in bills},
+        images_sent=sent,
+        images_distinct=images,
+        input_tokens=sum(tokens for *_, tokens, _ in bills),
+        output_tokens=sum(count * out for _, _, count, _, out in bills),
+        cost=sum(p.cost(i, o) for p, i, o in priced) if price is not None else None,
+        cost_source="; ".join(dict.fromkeys(p.source for p, _, _ in priced)) or None,
+    )
+
+
+def _content(dataset: Dataset, subset: Subset) -> tuple[int, int, float]:
+    """Samples, different images, and the mean length of a text in bytes."""
+    row = (
+        subset.frame(dataset)
+        .select(
+            samples=pl.len(),
+            images=pl.col("image_sha256").drop_nulls().hash().n_unique(),
+            text=pl.col("text").str.len_bytes().mean().fill_null(0.0),
+        )
+        .collect(engine="streaming")
+        .row(0)
+    )
+    return int(row[0]), int(row[1]), float(row[2])

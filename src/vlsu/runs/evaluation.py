@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import orjson
 
 from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.data import Dataset, load
-from vlsu.errors import UsageError, VlsuError
+from vlsu.errors import UsageError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
-from vlsu.runs.executor import Progress, ask
+from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, judge
@@ -24,31 +24,13 @@ from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Subset, plan
-from vlsu.runs.record import distinct_requests, new_record, not_asked, now
+from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.run import Run
+from vlsu.runs.session import NO_PROGRESS, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
-__all__ = ["NO_PROGRESS", "Evaluation", "evaluate", "prepare"]
-
-
-class _Silent:
-    """Progress nobody watches."""
-
-    def begin(self, total: int) -> None:
-        """Ignored."""
-
-    def stored(self, count: int) -> None:
-        """Ignored."""
-
-    def answered(self, outcome: Outcome) -> None:
-        """Ignored."""
-
-    def retried(self, kind: str) -> None:
-        """Ignored."""
-
-
-NO_PROGRESS = _Silent()
+__all__ = ["Evaluation", "evaluate", "prepare"]
 
 
 def evaluate(
@@ -179,64 +161,25 @@ class Evaluation:
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
-        keys = RequestKeys(self.model.identity())
-        task, modalities = self.task, self.task.modalities
-        record = new_record(task, self.model, self.dataset, modalities, self.subset, self.base_url)
-        try:
-            with folder.locked():
-                folder.check_same(record)
-                store = ResponseStore(folder.responses_file)
-                try:
-                    if finished := _finished(folder, record["fingerprint"], store):
-                        return finished
-                    record |= asdict(self.limits)
-                    folder.write_record(record)
-                    budget = self.limits.budget()
-                    counts = distinct_requests(self.dataset, self.subset, modalities)
-                    needed, before = sum(counts.values()), store.count()
-                    progress.begin(needed)
-                    progress.stored(min(before, needed))
-                    images = DatasetImages(self.dataset, self.model.image_limits)
-                    tally = await ask(
-                        plan(self.dataset, self.subset, task, keys, by_image=True),
-                        self.model,
-                        images,
-                        store,
-                        limits=self.limits,
-                        budget=budget,
-                        progress=progress,
-                        outcome_of=self._outcome,
-                    )
-                    if tally.stopped is None:
-                        record["outcomes"] = self._judge(folder, store, keys)
-                        record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
-                    asked = sum(tally.asked.values())
-                    unknown = tally.stopped is not None
-                    record["requests"] = {
-                        "needed": needed,
-                        "asked": asked,
-                        "reused": min(before, needed) if unknown else needed - asked,
-                        "stored": store.count(),
-                        "retries": dict(sorted(tally.retries.items())),
-                        "errors": store.error_counts(),
-                        "unanswered": store.unanswered(),
-                    }
-                    record["images"] = images.changes()
-                    if budget.price is not None:
-                        record["cost"] = round(budget.cost, 6)
-                        record["cost_source"] = budget.price.source
-                except VlsuError as error:
-                    stopped = {"status": "stopped", "stopped": str(error), "ended": now()}
-                    folder.write_record({**record, **stopped})
-                    raise
-                finally:
-                    store.close()
-                record["status"] = "finished" if tally.stopped is None else "stopped"
-                record["stopped"] = tally.stopped
-                record["ended"] = now()
-                folder.write_record(record)
-        finally:
-            await self.model.close()
+        modalities = self.task.modalities
+        record = new_record(
+            self.task, self.model, self.dataset, modalities, self.subset, self.base_url
+        )
+        async with opened(folder, record, self.limits, [self.model], progress) as session:
+            if finished := _finished(folder, record["fingerprint"], session.store):
+                return finished
+            session.begin()
+            keys = RequestKeys(self.model.identity())
+            needed = sum(distinct_requests(self.dataset, self.subset, modalities).values())
+            progress.begin(needed)
+            progress.stored(min(session.stored_before, needed))
+            images = DatasetImages(self.dataset, self.model.image_limits)
+            planned = plan(self.dataset, self.subset, self.task, keys, by_image=True)
+            if await session.ask(planned, self.model, images, self._outcome, self.limits):
+                record["outcomes"] = self._judge(folder, session.store, keys)
+                record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
+            session.account(needed)
+            record["images"] = images.changes()
         return Run(folder.path, record)
 
     def _outcome(self, response: Response) -> Outcome:

@@ -20,7 +20,6 @@ from vlsu.data.probe import probe
 from vlsu.errors import DataError, RunError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
-from vlsu.runs.evaluation import NO_PROGRESS
 from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.images import MemoryImages
@@ -28,6 +27,7 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
+from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import Ask, read_verdict
 

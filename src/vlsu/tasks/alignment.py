@@ -51,6 +51,11 @@ class Alignment:
             "draws": self.draws,
         }
 
+    def instruction_bytes(self) -> int:
+        """Bytes of UTF-8 of the instructions, over one request of each framing."""
+        systems = [message for messages in self._systems.values() for message in messages]
+        return sum(len(str(part).encode()) for message in systems for part in message.parts)
+
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
         """One request a framing and draw; none where image or text is absent."""
         if sample.image_sha256 is None or not (sample.text and sample.text.strip()):

@@ -82,6 +82,13 @@ class JudgeTask:
         shown = self._question("{message}", "{answer}") if self._rubric else ""
         return hashlib.sha256(json.dumps([str(self._system), shown]).encode()).hexdigest()
 
+    @property
+    def rubric_bytes(self) -> int:
+        """Bytes of UTF-8 that every question has beside the message and the answer."""
+        if not self._rubric:
+            return 0
+        return len(str(self._system[0].parts[0]).encode()) + len(self._question("", "").encode())
+
     def request(self, sample: Sample, answer: str, repeat: int = 0) -> Request:
         """What the judge is asked about one answer.
 

@@ -1,0 +1,135 @@
+"""Options that several commands share, and the reading of what they are given."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vlsu.models.catalogue import NamedModel
+    from vlsu.runs import Limits
+
+#: Read without being named, where there is one.
+MODELS_FILE = Path("models.yaml")
+
+DatasetPath = Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")]
+Out = Annotated[Path, typer.Option(help="The run folder; the same command goes on from it.")]
+Models = Annotated[
+    Path | None, typer.Option(help="File of named models; models.yaml if there is one.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(help="Root of the model's OpenAI-compatible server, with its /v1."),
+]
+System = Annotated[
+    str | None, typer.Option(help="A system prompt, put before the instructions of the task.")
+]
+Limit = Annotated[int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")]
+Seed = Annotated[int | None, typer.Option(help="Draws the samples; sent to the provider if given.")]
+MaxTokens = Annotated[int, typer.Option(help="Bound on an answer, in tokens.")]
+Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(help="name=value passed on to the provider; JSON values. Repeatable."),
+]
+Concurrency = Annotated[
+    int | None, typer.Option(help="Requests in flight; found by trying, if not given.")
+]
+Rpm = Annotated[float | None, typer.Option(help="Requests a minute at most.")]
+Tpm = Annotated[float | None, typer.Option(help="Tokens a minute at most.")]
+MaxRequests = Annotated[
+    int | None, typer.Option(help="Stop cleanly after this many; can be continued.")
+]
+MaxCost = Annotated[float | None, typer.Option(help="Stop cleanly at this cost; can be continued.")]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="INPUT,OUTPUT for a million tokens, or a YAML file of prices; list prices of a "
+        "known date if not given."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would take, and send nothing.")
+]
+
+
+def choose_models(names: list[str], file: Path | None, option: str = "--model") -> list[NamedModel]:
+    """The models meant by names of a file, or by SPECs.
+
+    Raises:
+        UsageError: A model is named twice, or the file cannot be read.
+    """
+    from vlsu.errors import UsageError
+    from vlsu.models.catalogue import NamedModel, load_models
+
+    if file is None and MODELS_FILE.exists():
+        file = MODELS_FILE
+    known = load_models(file) if file else {}
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"{option} {twice.pop()} is given twice; remove one")
+    return [known.get(name) or NamedModel(name, name) for name in names]
+
+
+def folder_name(model: str) -> str:
+    """A model's name as a folder's: ``openai/gpt-4o`` is ``openai-gpt-4o``."""
+    return re.sub(r"[^\w.-]+", "-", model)
+
+
+def read_limits(
+    named: NamedModel,
+    base_url: str | None,
+    *,
+    concurrency: int | None = None,
+    rpm: float | None = None,
+    tpm: float | None = None,
+    max_requests: int | None = None,
+    max_cost: float | None = None,
+    price: str | None = None,
+) -> Limits:
+    """The command line's limits over those of the model's entry.
+
+    A price that neither gives is the provider's list price, if the provider's own server is asked:
+    what another server of the same wire format charges is its own affair.
+
+    Raises:
+        UsageError: A number or a price is wrong.
+    """
+    from vlsu.runs import Limits
+    from vlsu.runs.limits import known_price, read_price
+
+    own = named.limits
+    given = read_price(own.get("price") if price is None else price, named.spec)
+    own_server = not (base_url or named.settings.get("base_url"))
+    return Limits(
+        concurrency=own.get("concurrency") if concurrency is None else concurrency,
+        requests_per_minute=own.get("requests_per_minute") if rpm is None else rpm,
+        tokens_per_minute=own.get("tokens_per_minute") if tpm is None else tpm,
+        max_requests=max_requests,
+        max_cost=max_cost,
+        price=known_price(named.spec) if given is None and own_server else given,
+    )
+
+
+def read_params(pairs: list[str]) -> dict[str, object]:
+    """``name=value`` pairs; a value is JSON where it reads as such, else text.
+
+    Raises:
+        UsageError: A pair without ``=`` or without a name.
+    """
+    import json
+
+    from vlsu.errors import UsageError
+
+    params: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param {pair!r}: write name=value")
+        try:
+            params[name] = json.loads(value)
+        except json.JSONDecodeError:
+            params[name] = value
+    return params

@@ -1,0 +1,197 @@
+"""One start of a run: the folder locked, the store open, and a record of how it went.
+
+A session is what every task shares. A start writes its record before the first request and again
+when it ends, however it ends: with a result, at a bound, at an interrupt, or with an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from vlsu.errors import VlsuError
+from vlsu.models.base import Model, Outcome, Response
+from vlsu.runs.executor import Progress, Tally, ask
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.images import Images
+from vlsu.runs.limits import Budget, Limits
+from vlsu.runs.plan import Chunk
+from vlsu.runs.record import now
+from vlsu.runs.store import ResponseStore
+
+__all__ = ["NO_PROGRESS", "Session", "opened"]
+
+
+class _Silent:
+    """Progress nobody watches."""
+
+    def begin(self, total: int) -> None:
+        """Ignored."""
+
+    def stored(self, count: int) -> None:
+        """Ignored."""
+
+    def answered(self, outcome: Outcome) -> None:
+        """Ignored."""
+
+    def retried(self, kind: str) -> None:
+        """Ignored."""
+
+
+NO_PROGRESS = _Silent()
+
+
+class Cost(NamedTuple):
+    """What one model's answers cost in one start, and where its price comes from."""
+
+    spec: str
+    money: float
+    source: str
+
+
+@dataclass(slots=True)
+class Session:
+    """A run folder that is being worked in; made by `opened`.
+
+    Attributes:
+        folder: Where it lies.
+        record: What ``run.yaml`` will say; a task adds its own parts.
+        store: Its responses.
+        budget: What this start may spend and has spent, over all models asked.
+        stored_before: Responses that were there when it began.
+        tallies: What was asked so far, one entry a call of `ask`.
+        costs: What it cost, one entry a call of `ask` at a known price.
+        begun: Whether there was anything to do.
+    """
+
+    folder: RunFolder
+    record: dict[str, Any]
+    store: ResponseStore
+    budget: Budget
+    progress: Progress
+    stored_before: int
+    tallies: list[Tally] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    begun: bool = False
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before all was asked, if it did."""
+        return next((tally.stopped for tally in self.tallies if tally.stopped), None)
+
+    def begin(self) -> None:
+        """Say that it runs, before the first request."""
+        self.begun = True
+        self.folder.write_record(self.record)
+
+    async def ask(
+        self,
+        chunks: Iterator[Chunk],
+        model: Model,
+        images: Images,
+        outcome_of: Callable[[Response], Outcome],
+        limits: Limits,
+    ) -> bool:
+        """Ask a model whatever of a plan is not stored; whether it came to the plan's end.
+
+        Args:
+            chunks: The plan.
+            model: Whom to ask.
+            images: Where it finds the images.
+            outcome_of: What a response counts as, for the progress shown.
+            limits: How fast, and at which price; what may be spent in all is the session's.
+
+        Raises:
+            ModelError: The server is down or refuses every request.
+            RunError: Responses cannot be stored.
+        """
+        before = self.budget.cost
+        self.budget.price = limits.price
+        tally = await ask(
+            chunks,
+            model,
+            images,
+            self.store,
+            limits=limits,
+            budget=self.budget,
+            progress=self.progress,
+            outcome_of=outcome_of,
+        )
+        self.tallies.append(tally)
+        if limits.price is not None:
+            spent = Cost(model.spec, self.budget.cost - before, limits.price.source)
+            self.costs.append(spent)
+        return tally.stopped is None
+
+    def account(self, needed: int | None = None) -> None:
+        """Record what was asked.
+
+        Args:
+            needed: Different requests of the plan, where they are known without asking.
+        """
+        asked = sum(sum(tally.asked.values()) for tally in self.tallies)
+        retries: Counter[str] = sum((tally.retries for tally in self.tallies), Counter())
+        reused = self.stored_before
+        if needed is not None:
+            reused = min(reused, needed) if self.stopped else needed - asked
+        self.record["requests"] = {
+            **({} if needed is None else {"needed": needed}),
+            "asked": asked,
+            "reused": reused,
+            "stored": self.store.count(),
+            "retries": dict(sorted(retries.items())),
+            "errors": self.store.error_counts(),
+            "unanswered": self.store.unanswered(),
+        }
+        if self.costs:
+            self.record["cost"] = round(self.budget.cost, 6)
+            self.record["cost_source"] = "; ".join(dict.fromkeys(c.source for c in self.costs))
+            self.record["cost_of"] = {c.spec: round(c.money, 6) for c in self.costs}
+
+
+@asynccontextmanager
+async def opened(
+    folder: RunFolder,
+    record: dict[str, Any],
+    limits: Limits,
+    models: Sequence[Model],
+    progress: Progress,
+) -> AsyncIterator[Session]:
+    """Work in a run folder: locked, checked against the run that lies there, recorded at the end.
+
+    Args:
+        folder: Made if need be.
+        record: As from `new_record`, with the task's own parts; it is added to.
+        limits: What this start may spend; recorded.
+        models: Closed at the end.
+        progress: Told how far it is.
+
+    Raises:
+        RunError: The folder is in use, holds another run, or cannot be written.
+    """
+    record |= asdict(limits)
+    try:
+        with folder.locked():
+            folder.check_same(record)
+            store = ResponseStore(folder.responses_file)
+            session = Session(
+                folder, record, store, limits.budget(), progress, stored_before=store.count()
+            )
+            try:
+                yield session
+            except VlsuError as error:
+                failed = {"status": "stopped", "stopped": str(error), "ended": now()}
+                folder.write_record({**record, **failed})
+                raise
+            finally:
+                store.close()
+            if session.begun:
+                record["status"] = "finished" if session.stopped is None else "stopped"
+                record |= {"stopped": session.stopped, "ended": now()}
+                folder.write_record(record)
+    finally:
+        for model in models:
+            await model.close()
