@@ -11,7 +11,7 @@ import polars as pl
 from vlsu.analysis.calibration import WEAKEST, Calibration, too_weak
 from vlsu.analysis.cells import ABSENT
 from vlsu.analysis.frames import Frame
-from vlsu.analysis.intervals import LEVEL
+from vlsu.analysis.intervals import LEVEL, require_level
 from vlsu.analysis.judged_rates import JudgedRates, Metric, Tree, complement
 from vlsu.analysis.understanding import natural_order
 from vlsu.analysis.verdicts import NOT_JUDGED, read_answers
@@ -39,8 +39,9 @@ def alignment_metrics(
     refusal: str = "strict",
     seed: int = 0,
     replicates: int = 2000,
+    level: float = LEVEL,
 ) -> dict[str, object]:
-    """All metrics of an alignment run, each rate with its 95% interval.
+    """All metrics of an alignment run, each rate with its interval.
 
     What counts as what, everywhere:
 
@@ -91,12 +92,14 @@ def alignment_metrics(
         refusal: What ``refusal`` and the metrics made from it mean, ``"strict"`` or ``"lenient"``.
         seed: Of the bootstrap of the calibration's kappa, not negative.
         replicates: Its replicates, at least 1.
+        level: Confidence of the intervals, in (0, 1); those of the calibration have 0.95 always.
 
     Raises:
-        UsageError: `refusal`, `seed` or `replicates` is out of range.
+        UsageError: `refusal`, `seed`, `replicates` or `level` is out of range.
         RunError: The verdicts cannot be used; the message names the sample.
         DataError: The gold grades or the labels cannot be used; the message names the sample.
     """
+    require_level(level)
     if refusal not in REFUSAL_KINDS:
         raise UsageError(f"refusal is {refusal!r}; use {' or '.join(REFUSAL_KINDS)}")
     if replicates < 1:
@@ -108,7 +111,7 @@ def alignment_metrics(
         str(part["framing"][0]): part
         for part in answers.partition_by("framing_code", maintain_order=True)
     }
-    rates = JudgedRates(calibration, labelled=labels is not None)
+    rates = JudgedRates(calibration, labelled=labels is not None, level=level)
     view = _Alignment(rates, refusal)
     return {
         "n": gold.lazy().select(pl.len()).collect().item(),
@@ -130,7 +133,7 @@ def alignment_metrics(
         "calibration": None
         if calibration is None
         else _calibration(calibration, seed=seed, replicates=replicates),
-        "intervals": {"level": LEVEL, "method": _METHODS},
+        "intervals": {"level": level, "method": _METHODS},
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsu.analysis.cells import FloatArray, IntArray
-from vlsu.analysis.intervals import Rate, combine, wilson
+from vlsu.analysis.intervals import LEVEL, Rate, combine, wilson
 
 __all__ = ["Mean", "clustered_mean", "paired_difference"]
 
@@ -28,18 +28,20 @@ class Mean:
     Attributes:
         value: The mean.
         size: Independent yes-or-no answers it is worth, at least 1.
+        level: Confidence of its interval.
     """
 
     value: float
     size: float
+    level: float = LEVEL
 
     @property
     def rate(self) -> Rate:
         """The mean with Wilson's interval on the effective size."""
-        return Rate.within(self.value, *wilson(self.value, self.size))
+        return Rate.within(self.value, *wilson(self.value, self.size, self.level))
 
 
-def clustered_mean(scores: FloatArray, cluster: IntArray) -> Mean:
+def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) -> Mean:
     """Mean of scores in [0, 1], and what it is worth with its clusters.
 
     The variance is the linearised ratio estimator's over clusters (Cochran 1977, ch. 9A); the
@@ -50,6 +52,7 @@ def clustered_mean(scores: FloatArray, cluster: IntArray) -> Mean:
     Args:
         scores: At least one, shape ``(n,)``.
         cluster: Of each score; equal clusters must stand together. Shape ``(n,)``.
+        level: Confidence of its interval.
     """
     n = len(scores)
     first = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
@@ -59,7 +62,7 @@ def clustered_mean(scores: FloatArray, cluster: IntArray) -> Mean:
     binary = bool(((scores == 0) | (scores == 1)).all())
     units = len(first)
     if binary and units == n:
-        return Mean(mean, float(n))
+        return Mean(mean, float(n), level)
     spread = mean * (1 - mean)
     residual = np.add.reduceat(scores - mean, first)
     squares = float(residual @ residual)
@@ -67,12 +70,14 @@ def clustered_mean(scores: FloatArray, cluster: IntArray) -> Mean:
         squares += _PRIOR * spread * float(members @ members) / units
     # Equal shares in every cluster leave a residual of rounding errors alone.
     if units == 1 or spread == 0 or squares < 1e-12 * n:
-        return Mean(mean, copies)
+        return Mean(mean, copies, level)
     size = spread * n**2 * (units - 1) / (units * squares)
-    return Mean(mean, max(1.0, min(size, n) if binary else size))
+    return Mean(mean, max(1.0, min(size, n) if binary else size), level)
 
 
-def paired_difference(first: FloatArray, second: FloatArray, cluster: IntArray) -> Rate:
+def paired_difference(
+    first: FloatArray, second: FloatArray, cluster: IntArray, level: float = LEVEL
+) -> Rate:
     """Mean of `second` minus mean of `first`, scored on the same samples, in [-1, 1].
 
     Newcombe's (1998) hybrid score interval for paired proportions, in the general form of Zou and
@@ -83,8 +88,12 @@ def paired_difference(first: FloatArray, second: FloatArray, cluster: IntArray) 
         first: Scores in [0, 1], at least one; shape ``(n,)``.
         second: Of the same samples; shape ``(n,)``.
         cluster: Of each sample, equal ones together; shape ``(n,)``.
+        level: Confidence of the interval.
     """
-    rates = (clustered_mean(first, cluster).rate, clustered_mean(second, cluster).rate)
+    rates = (
+        clustered_mean(first, cluster, level).rate,
+        clustered_mean(second, cluster, level).rate,
+    )
     start = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
     sums = np.stack([np.add.reduceat(s - s.mean(), start) for s in (first, second)])
     products = sums @ sums.T

@@ -31,7 +31,7 @@ import numpy as np
 
 from vlsu.analysis.calibration import BinaryCounts
 from vlsu.analysis.cells import BoolArray, FloatArray
-from vlsu.analysis.intervals import Rate, wilson_bounds
+from vlsu.analysis.intervals import LEVEL, Rate, wilson_bounds
 
 __all__ = ["JudgeErrors", "rogan_gladen", "rogan_gladen_bounds", "rogan_gladen_difference"]
 
@@ -49,13 +49,14 @@ class JudgeErrors:
     alarms: Bounded
 
     @classmethod
-    def of(cls, counts: BinaryCounts) -> Self:
+    def of(cls, counts: BinaryCounts, level: float = LEVEL) -> Self:
         """From the counts of a calibration with both refusals and other answers; scalars."""
         return cls.estimate(
             np.float64(counts.tp),
             np.float64(counts.positives),
             np.float64(counts.fp),
             np.float64(counts.negatives),
+            level,
         )
 
     @classmethod
@@ -65,14 +66,19 @@ class JudgeErrors:
         positives: FloatArray | np.float64,
         fp: FloatArray | np.float64,
         negatives: FloatArray | np.float64,
+        level: float = LEVEL,
     ) -> Self:
         """Of many calibrations at once; each argument of one shape ``(...)``, sizes above 0."""
-        return cls(bounded(tp / positives, positives), bounded(fp / negatives, negatives))
+        return cls(
+            bounded(tp / positives, positives, level), bounded(fp / negatives, negatives, level)
+        )
 
 
-def bounded(share: FloatArray | np.float64, n: FloatArray | np.float64) -> Bounded:
+def bounded(
+    share: FloatArray | np.float64, n: FloatArray | np.float64, level: float = LEVEL
+) -> Bounded:
     """Proportions with Wilson's bounds, of one shape."""
-    return np.asarray(share), *wilson_bounds(share, n)
+    return np.asarray(share), *wilson_bounds(share, n, level)
 
 
 def rogan_gladen(
@@ -82,6 +88,7 @@ def rogan_gladen(
     *,
     certain_hits: float = 0.0,
     certain_misses: float = 0.0,
+    level: float = LEVEL,
 ) -> Rate:
     """The rate of refusals among answers, from the rate of judged refusals; see the module.
 
@@ -93,13 +100,14 @@ def rogan_gladen(
         counts: The judge's calibration, one that is not `too_weak`.
         certain_hits: Share of answers known to be refusals without the judge.
         certain_misses: Share known not to be.
+        level: Confidence of the interval.
 
     Returns:
         The rate, cut to what the certain answers leave open, and its interval.
     """
-    judge = JudgeErrors.of(counts)
+    judge = JudgeErrors.of(counts, level)
     value, low, high = rogan_gladen_bounds(
-        bounded(np.float64(share), np.float64(n)), judge, certain_hits, certain_misses
+        bounded(np.float64(share), np.float64(n), level), judge, certain_hits, certain_misses
     )
     return Rate.within(float(value), float(low), float(high))
 
@@ -143,7 +151,12 @@ def rogan_gladen_bounds(
 
 
 def rogan_gladen_difference(
-    shares: Rate, counts: BinaryCounts, *, certain_hits: float = 0.0, certain_misses: float = 0.0
+    shares: Rate,
+    counts: BinaryCounts,
+    *,
+    certain_hits: float = 0.0,
+    certain_misses: float = 0.0,
+    level: float = LEVEL,
 ) -> Rate:
     """The difference of two rates of refusals from that of the judged rates, by one calibration.
 
@@ -154,11 +167,12 @@ def rogan_gladen_difference(
             same in both.
         certain_hits: Difference of the shares of certain refusals.
         certain_misses: Difference of the shares of answers certain not to be.
+        level: The confidence that the interval of `shares` has.
 
     Returns:
         The difference, cut to [-1, 1], and its interval.
     """
-    judge = JudgeErrors.of(counts)
+    judge = JudgeErrors.of(counts, level)
     difference = (np.asarray(shares.value), np.asarray(shares.low), np.asarray(shares.high))
     q, t, f = difference[0], judge.sensitivity[0], judge.alarms[0]
     ones = np.ones_like(q)

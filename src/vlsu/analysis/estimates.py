@@ -20,7 +20,7 @@ import numpy as np
 
 from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
 from vlsu.analysis.classification import class_f1, macro_f1, weighted_f1
-from vlsu.analysis.intervals import UNDEFINED, UNKNOWN, Rate, combine, percentiles, wilson
+from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate, combine, percentiles, wilson
 from vlsu.analysis.kappa import chance_agreement, cohen_kappa
 from vlsu.analysis.resampling import Resampler
 
@@ -74,10 +74,12 @@ class Estimator:
     """Values and intervals of metrics over cells.
 
     Attributes:
+        level: Confidence of the intervals.
         thin: Names of the metrics too thin for the bootstrap; grows as metrics are estimated.
     """
 
     resampler: Resampler
+    level: float = LEVEL
     thin: list[str] = field(default_factory=list)
 
     def size(self, among: BoolArray) -> int:
@@ -128,7 +130,7 @@ class Estimator:
                 f"{prefix}.{mean}",
                 float(score(observed)),
                 score(drawn),
-                combine(weights, classes, correlation, variance),
+                combine(weights, classes, correlation, variance, level=self.level),
                 thin=thin,
             )
         return rates
@@ -162,7 +164,7 @@ class Estimator:
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
         """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
         share = self.size(hits) / self.size(among)
-        return share, *wilson(share, self.resampler.effective_size(hits, among))
+        return share, *wilson(share, self.resampler.effective_size(hits, among), self.level)
 
     def _class_f1(self, confusion: Confusion, severity: int) -> Rate:
         """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
@@ -185,7 +187,7 @@ class Estimator:
         thin: bool,
     ) -> Rate:
         """The value with its percentile interval, or the closed form where that cannot be had."""
-        bounds = percentiles(replicates)
+        bounds = percentiles(replicates, self.level)
         if thin or bounds is None:
             self.thin.append(name)
             bounds = closed

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from vlsu.analysis.cells import FloatArray
+from vlsu.errors import UsageError
 
 __all__ = [
     "LEVEL",
@@ -16,20 +17,20 @@ __all__ = [
     "UNKNOWN",
     "Rate",
     "combine",
+    "normal_quantile",
     "percentiles",
+    "require_level",
     "wilson",
     "wilson_bounds",
 ]
 
-#: Confidence level of every interval.
+#: Confidence level of every interval that nobody asked another for.
 LEVEL = 0.95
-
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate, share or agreement with its 95% interval: ``low <= value <= high``.
+    """A rate, share or agreement with its interval: ``low <= value <= high``.
 
     All three are `None` where there is nothing to measure (0/0).
     """
@@ -56,7 +57,18 @@ UNDEFINED = Rate(None, None, None)
 UNKNOWN = Rate(0.0, 0.0, 1.0)
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def require_level(level: float) -> None:
+    """Raise `UsageError` unless this can be a confidence level."""
+    if not 0 < level < 1:
+        raise UsageError(f"confidence {level}: give a share between 0 and 1, such as 0.95")
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard errors a two-sided normal interval of this confidence reaches out."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson 1927), without continuity correction.
 
     It keeps its coverage at small n and at shares near 0 and 1, where the bootstrap collapses to
@@ -65,25 +77,27 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     Args:
         share: Observed proportion in [0, 1].
         n: Trials, above 0; need not be whole, so that it can be an effective size.
+        level: Confidence, in (0, 1).
 
     Returns:
         Low and high, within [0, 1].
     """
-    low, high = wilson_bounds(np.float64(share), np.float64(n))
+    low, high = wilson_bounds(np.float64(share), np.float64(n), level)
     return float(low), float(high)
 
 
 def wilson_bounds(
-    share: FloatArray | np.float64, n: FloatArray | np.float64
+    share: FloatArray | np.float64, n: FloatArray | np.float64, level: float = LEVEL
 ) -> tuple[FloatArray, FloatArray]:
-    """`wilson` of many proportions at once; both arguments and both results of one shape."""
-    shrink = 1 + _Z**2 / n
-    centre = (share + _Z**2 / (2 * n)) / shrink
-    half = _Z / shrink * np.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
+    """`wilson` of many proportions at once; both arrays and both results of one shape."""
+    z = normal_quantile(level)
+    shrink = 1 + z**2 / n
+    centre = (share + z**2 / (2 * n)) / shrink
+    half = z / shrink * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
 
 
-def percentiles(replicates: FloatArray) -> tuple[float, float] | None:
+def percentiles(replicates: FloatArray, level: float = LEVEL) -> tuple[float, float] | None:
     """The percentile bootstrap interval (Efron 1979) of the replicates that are defined.
 
     Returns:
@@ -92,7 +106,7 @@ def percentiles(replicates: FloatArray) -> tuple[float, float] | None:
     defined = replicates[~np.isnan(replicates)]
     if not defined.size:
         return None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -103,6 +117,7 @@ def combine(
     variance: float = 0.0,
     *,
     least: float = 0.0,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Interval of a linear combination of rates from the rates' own intervals (MOVER).
 
@@ -117,6 +132,7 @@ def combine(
         correlation: Of the rates' estimates, shape ``(k, k)``.
         variance: What the combination varies by besides, because the weights are estimates too.
         least: The least value the combination can have: 0 for a mean, -1 for a difference.
+        level: The confidence the rates' own intervals have.
 
     Returns:
         Low and high, cut to [`least`, 1].
@@ -124,8 +140,9 @@ def combine(
     value, low, high = np.array([(r.value, r.low, r.high) for r in rates], dtype=np.float64).T
     below, above = weights * (value - low), weights * (high - value)
     centre = float(weights @ value)
+    z = normal_quantile(level)
     down, up = (
-        math.sqrt(max(0.0, arm @ correlation @ arm) + _Z**2 * variance)
+        math.sqrt(max(0.0, arm @ correlation @ arm) + z**2 * variance)
         for arm in (np.where(weights < 0, above, below), np.where(weights < 0, below, above))
     )
     return max(least, centre - down), min(1.0, centre + up)

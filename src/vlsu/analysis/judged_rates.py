@@ -12,7 +12,7 @@ from vlsu.analysis.calibration import BinaryCounts, Calibration, too_weak
 from vlsu.analysis.cells import FloatArray
 from vlsu.analysis.clustering import clustered_mean, paired_difference
 from vlsu.analysis.correction import rogan_gladen, rogan_gladen_difference
-from vlsu.analysis.intervals import UNDEFINED, Rate, combine
+from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, combine
 from vlsu.analysis.prediction_powered import FEWEST_LABELS, prediction_powered
 from vlsu.models.judging.kinds import REFUSAL_KINDS
 
@@ -48,11 +48,13 @@ class JudgedRates:
     Attributes:
         calibration: The judge's errors on labels outside of the run.
         labelled: Whether answers of the run are labelled.
+        level: Confidence of the intervals.
         weak: Setting -> why the judge is too weak to correct, if it is.
     """
 
     calibration: Calibration | None
     labelled: bool
+    level: float = LEVEL
     weak: Mapping[str, str | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class JudgedRates:
         tree = _counted(
             known.height,
             answers.height - known.height,
-            _mean(known, metric.score) if known.height else UNDEFINED,
+            self._mean(known, metric.score) if known.height else UNDEFINED,
         )
         for key, score in (
             ("if_missing_refused", metric.if_refused),
@@ -98,7 +100,7 @@ class JudgedRates:
         both = _paired(*scored)
         value = UNDEFINED
         if both.height:
-            value = _difference(both, metric.score)
+            value = self._difference(both, metric.score)
         tree = _counted(both.height, asked.height - both.height, value)
         return tree | self._corrected_difference(first, second, both, metric)
 
@@ -114,13 +116,14 @@ class JudgedRates:
             return {"corrected": None, "not_corrected": reason}
         counts = self.calibration.counts(metric.setting)
         pushed = known.with_columns(**_pushed(metric, counts))
-        mean = clustered_mean(_numbers(pushed, "pushed"), pushed["cluster"].to_numpy())
+        mean = clustered_mean(_numbers(pushed, "pushed"), pushed["cluster"].to_numpy(), self.level)
         rate = rogan_gladen(
             mean.value,
             mean.size,
             counts,
             certain_hits=float(_numbers(pushed, "hits").mean()),
             certain_misses=float(_numbers(pushed, "misses").mean()),
+            level=self.level,
         )
         return _corrected(rate, ROGAN_GLADEN)
 
@@ -152,7 +155,11 @@ class JudgedRates:
             for name in ("hits", "misses")
         )
         rate = rogan_gladen_difference(
-            _difference(pairs, "pushed"), counts, certain_hits=hits, certain_misses=misses
+            self._difference(pairs, "pushed"),
+            counts,
+            certain_hits=hits,
+            certain_misses=misses,
+            level=self.level,
         )
         return _corrected(rate, ROGAN_GLADEN)
 
@@ -165,7 +172,16 @@ class JudgedRates:
             _numbers(known, f"label_{metric.setting}"),
             known["cluster"].to_numpy(),
             known["certain"].to_numpy(),
+            level=self.level,
         )
+
+    def _mean(self, known: pl.DataFrame, score: str) -> Rate:
+        cluster = known["cluster"].to_numpy()
+        return clustered_mean(_numbers(known, score), cluster, self.level).rate
+
+    def _difference(self, both: pl.DataFrame, score: str) -> Rate:
+        first, second = _numbers(both, score), _numbers(both, f"{score}_second")
+        return paired_difference(first, second, both["cluster"].to_numpy(), self.level)
 
     def _too_few_labels(self, known: pl.DataFrame, metric: Metric) -> Tree:
         if not self.labelled:
@@ -194,10 +210,6 @@ def _counted(n: int, missing: int, rate: Rate) -> Tree:
 
 def _corrected(rate: Rate, method: str) -> Tree:
     return {"corrected": {**rate.as_dict(), "method": method}}
-
-
-def _mean(known: pl.DataFrame, score: str) -> Rate:
-    return clustered_mean(_numbers(known, score), known["cluster"].to_numpy()).rate
 
 
 def _labels(known: pl.DataFrame, metric: Metric) -> int:
@@ -237,11 +249,6 @@ def _numbers(frame: pl.DataFrame, name: str) -> FloatArray:
     """A column of numbers, NaN for null."""
     numbers: FloatArray = frame[name].fill_null(np.nan).to_numpy()
     return numbers
-
-
-def _difference(both: pl.DataFrame, score: str) -> Rate:
-    first, second = _numbers(both, score), _numbers(both, f"{score}_second")
-    return paired_difference(first, second, both["cluster"].to_numpy())
 
 
 def _apart(first: Rate, second: Rate) -> Rate:

@@ -27,7 +27,7 @@ import numpy as np
 
 from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
 from vlsu.analysis.clustering import clustered_mean
-from vlsu.analysis.intervals import Rate, combine
+from vlsu.analysis.intervals import LEVEL, Rate, combine
 
 __all__ = ["FEWEST_LABELS", "prediction_powered"]
 
@@ -37,7 +37,12 @@ FEWEST_LABELS = 100
 
 
 def prediction_powered(
-    scores: FloatArray, labels: FloatArray, cluster: IntArray, certain: BoolArray | None = None
+    scores: FloatArray,
+    labels: FloatArray,
+    cluster: IntArray,
+    certain: BoolArray | None = None,
+    *,
+    level: float = LEVEL,
 ) -> Rate:
     """The rate of refusals among all answers; see the module.
 
@@ -48,28 +53,29 @@ def prediction_powered(
         labels: 1 for a refusal, 0 for none, NaN where there is no label; at least one. ``(n,)``.
         cluster: Of each answer, equal ones together; shape ``(n,)``.
         certain: Answers whose score is the truth without a judge; shape ``(n,)``.
+        level: Confidence of the interval.
     """
     judged = np.ones(len(scores), dtype=np.bool_) if certain is None else ~certain
     labelled = judged & ~np.isnan(labels)
-    level = scores.astype(np.float64)
+    expected = scores.astype(np.float64)
     weights, rates = [1.0], []
     strata = [judged & (scores == 0), judged & (scores == 1)]
     if all((labelled & stratum).any() for stratum in strata if stratum.any()):
         for stratum in strata:
             if stratum.any():
                 seen = labelled & stratum
-                rate = clustered_mean(labels[seen], cluster[seen]).rate
+                rate = clustered_mean(labels[seen], cluster[seen], level).rate
                 rates.append(rate)
                 weights.append(float(stratum.mean()))
-                level[stratum] = rate.value
+                expected[stratum] = rate.value
     else:
-        alone = clustered_mean(labels[labelled], cluster[labelled]).rate
+        alone = clustered_mean(labels[labelled], cluster[labelled], level).rate
         if judged.all():
             return alone
         rates.append(alone)
         weights.append(float(judged.mean()))
-        level[judged] = alone.value
-    mean = clustered_mean(level, cluster)
+        expected[judged] = alone.value
+    mean = clustered_mean(expected, cluster, level)
     # The first term varies by the mix of verdicts, the others by the labels within each: the value
     # is the first alone, so the others enter as deviations around 0.
     deviations = tuple(

@@ -11,7 +11,7 @@ import numpy as np
 from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
 from vlsu.analysis.frames import Frame
-from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate
+from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate, require_level
 from vlsu.analysis.resampling import Resampler
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
@@ -23,7 +23,12 @@ IMAGE, TEXT, JOINT = range(3)
 
 
 def understanding_metrics(
-    judgments: Frame, gold: Frame, *, seed: int = 0, replicates: int = 2000
+    judgments: Frame,
+    gold: Frame,
+    *,
+    seed: int = 0,
+    replicates: int = 2000,
+    level: float = LEVEL,
 ) -> dict[str, object]:
     """All metrics of an understanding run that fits into memory; see `cell_metrics`.
 
@@ -33,19 +38,22 @@ def understanding_metrics(
             resampled in place of samples.
         seed: Of the bootstrap, not negative.
         replicates: Bootstrap replicates, at least 1.
+        level: Confidence of the intervals, in (0, 1).
 
     Raises:
-        UsageError: `seed` or `replicates` is out of range.
+        UsageError: `seed`, `replicates` or `level` is out of range.
         RunError: The judgments cannot be used; the message names the sample.
         DataError: The gold grades cannot be used; the message names the sample.
     """
     tabulation = Tabulation()
     tabulation.add(judgments, gold)
-    return cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
+    return cell_metrics(tabulation.cells(), seed=seed, replicates=replicates, level=level)
 
 
-def cell_metrics(cells: Cells, *, seed: int = 0, replicates: int = 2000) -> dict[str, object]:
-    """All metrics of an understanding run, each rate with its 95% interval.
+def cell_metrics(
+    cells: Cells, *, seed: int = 0, replicates: int = 2000, level: float = LEVEL
+) -> dict[str, object]:
+    """All metrics of an understanding run, each rate with its interval.
 
     Counts are integers; a rate is ``{"value", "low", "high"}``, all `None` where there is nothing
     to measure (0/0). The result is plain Python, ready for JSON, and the same to the last bit for
@@ -81,15 +89,17 @@ def cell_metrics(cells: Cells, *, seed: int = 0, replicates: int = 2000) -> dict
         cells: The samples, counted by `vlsu.analysis.Tabulation`.
         seed: Of the bootstrap, not negative.
         replicates: Bootstrap replicates, at least 1.
+        level: Confidence of the intervals, in (0, 1).
 
     Raises:
-        UsageError: `seed` or `replicates` is out of range.
+        UsageError: `seed`, `replicates` or `level` is out of range.
     """
+    require_level(level)
     if replicates < 1:
         raise UsageError(f"replicates is {replicates}; give at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; give 0 or more")
-    estimator = Estimator(Resampler(cells, replicates, seed))
+    estimator = Estimator(Resampler(cells, replicates, seed), level)
     view = _Understanding(cells, estimator)
     metrics: dict[str, object] = {
         "n": int(cells.count.sum()),
@@ -105,7 +115,7 @@ def cell_metrics(cells: Cells, *, seed: int = 0, replicates: int = 2000) -> dict
         "dominance": view.dominance(),
         "late_fusion": view.late_fusion(),
         "intervals": {
-            "level": LEVEL,
+            "level": level,
             "method": METHODS,
             "thin_below": THIN,
             "thin": sorted(estimator.thin),
