@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib
 import io
+import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -156,17 +159,44 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 def test_the_shipped_set_is_what_the_sources_say(samples: list[Sample]) -> None:
     rows = _rows("samples.csv")
+    shown = {row["file"]: row for row in _rows("images.csv")}
     assert [row["id"] for row in rows] == [sample.id for sample in samples]
     for row, sample in zip(rows, samples, strict=True):
         image = (SOURCES / "images" / row["image"]).read_bytes()
         assert sample.image_sha256 == hashlib.sha256(image).hexdigest()
         assert sample.text == row["text"]
-        assert sample.metadata == {"reason": row["reason"]}
+        words = shown[row["image"]]["words"]
+        caption = shown[row["image"]]["title"] + (f'. Words in it: "{words}"' if words else "")
+        assert sample.metadata == {"reason": row["reason"], "caption": caption}
         assert sample.pattern == Pattern(
             *(Severity.parse(row[f"{modality}_grade"]) for modality in MODALITIES)
         )
         for modality in MODALITIES:
             assert (sample.category(modality) or "") == row[f"{modality}_category"]
+
+
+def test_captions_hold_the_words_that_were_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SOURCES)
+    scenes = importlib.import_module("render").SCENES
+    shown = {row["file"]: row["words"] for row in _rows("images.csv")}
+    assert set(scenes) == {
+        row["file"] for row in _rows("images.csv") if row["kind"] in ("rendered", "composite")
+    }
+    for file, scene in scenes.items():
+        for text in _texts(getattr(scene, "args", ())):
+            for line in filter(None, text.split("\n")):
+                assert line in shown[file], f"{file}: {line!r} is drawn"
+
+
+def _texts(arguments: Iterable[object]) -> Iterator[str]:
+    """The words among a layout's arguments: neither colours, drawings nor the side of a bubble."""
+    for value in arguments:
+        if isinstance(value, dict):
+            yield from map(str, (*value.keys(), *value.values()))
+        elif isinstance(value, tuple):
+            yield value[1]
+        elif isinstance(value, str) and not re.fullmatch(r"#\w+|white|.*\.(png|webp)", value):
+            yield value
 
 
 def test_every_image_has_its_origin_on_record_and_in_the_notice(dataset: Dataset) -> None:

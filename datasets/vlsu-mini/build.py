@@ -21,7 +21,7 @@ from vlsu.policy import Pattern, Severity
 HERE = Path(__file__).parent
 BUNDLED = HERE.parents[1] / "src" / "vlsu" / "bundled" / "vlsu-mini"
 NAME = "vlsu-mini"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 LICENCE = "Texts, grades and rendered images: Apache-2.0. Other images: NOTICE.md"
 CITATION = "vlsu-mini, the demonstration set of the vlsu toolkit"
 SOURCE = "datasets/vlsu-mini in the vlsu repository"
@@ -106,8 +106,18 @@ def check(sources: list[Source], images: Path = HERE / "images") -> None:
         raise SourceError(f"no sample uses {', '.join(sorted(unused))}; remove it")
 
 
+def read_captions(file: Path = HERE / "images.csv") -> dict[str, str]:
+    """Image -> what it shows and the words in it, for models that cannot see."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        return {
+            row["file"]: row["title"] + (f'. Words in it: "{row["words"]}"' if row["words"] else "")
+            for row in csv.DictReader(rows)
+        }
+
+
 def samples(sources: list[Source], store: ImageStore) -> Iterator[Sample]:
     """Put each image into `store` and yield the samples that refer to it."""
+    captions = read_captions()
     for row in sources:
         yield Sample(
             id=row.id,
@@ -121,7 +131,7 @@ def samples(sources: list[Source], store: ImageStore) -> Iterator[Sample]:
             text_category=row.text_category or None,
             joint_category=row.joint_category or None,
             group=row.group,
-            metadata={"reason": row.reason},
+            metadata={"reason": row.reason, "caption": captions[row.image]},
         )
 
 
