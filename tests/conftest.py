@@ -130,7 +130,8 @@ def chat_server() -> Iterator[Callable[..., ChatServer]]:
 
     async def serve(server: ChatServer) -> None:
         app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", server.handle)
+        for path in ("/v1/chat/completions", "/v1/completions"):
+            app.router.add_post(path, server.handle)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

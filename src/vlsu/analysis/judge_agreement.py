@@ -14,6 +14,7 @@ from vlsu.analysis.intervals import UNDEFINED
 from vlsu.analysis.verdicts import read_verdicts, verdict_scores
 from vlsu.errors import RunError
 from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
+from vlsu.models.judging.safety import ResponseSafety
 
 __all__ = ["judge_agreement"]
 
@@ -28,13 +29,14 @@ def judge_agreement(verdicts: Frame, *, seed: int = 0, replicates: int = 2000) -
 
     Returns:
         ``"first / second"`` -> ``n`` answers both were asked about, ``missing`` (where either gave
-        no verdict), and for ``strict``, ``lenient`` (refusal or not) and ``kind``: ``n``,
-        ``agreement`` and ``kappa``, each ``{"value", "low", "high"}``.
+        nothing that can be compared), and for ``strict``, ``lenient`` (refusal or not), ``kind``
+        and ``unsafe`` (unsafe or not, where judges give it): ``n``, ``agreement`` and ``kappa``,
+        each ``{"value", "low", "high"}``.
 
     Args:
         verdicts: One row per answer and judge: `sample_id`, `framing`, `draw`, `judge` (a name; a
             repeat is a judge of its own, such as ``"judge/llm #2"``), `judge_outcome`, `kind`,
-            `refused_strict`, `refused_lenient`.
+            `refused_strict`, `refused_lenient`, and where present `safety`.
         seed: Of the bootstrap of kappa.
         replicates: Its replicates.
 
@@ -52,6 +54,7 @@ def judge_agreement(verdicts: Frame, *, seed: int = 0, replicates: int = 2000) -
     )
     scored = read.with_columns(
         kind=pl.col("kind").replace_strict(_KINDS, return_dtype=pl.Float64),
+        unsafe=(pl.col("safety") == ResponseSafety.UNSAFE.value).cast(pl.Float64),
         cluster=pl.col("sample_id").rank("dense").cast(pl.Int64),
         **verdict_scores(),
     ).sort("cluster", *_ANSWER)
@@ -70,14 +73,15 @@ def judge_agreement(verdicts: Frame, *, seed: int = 0, replicates: int = 2000) -
 
 
 def _pair(both: pl.DataFrame, *, seed: int, replicates: int) -> dict[str, object]:
-    verdict = "refused_strict"
-    tree: dict[str, object] = {
-        "n": both.height,
-        "missing": both.height - both.drop_nulls([verdict, f"{verdict}_2"]).height,
-    }
+    comparable = pl.any_horizontal(
+        pl.all_horizontal(pl.col(verdict, f"{verdict}_2").is_not_null())
+        for verdict in ("refused_strict", "unsafe")
+    )
+    tree: dict[str, object] = {"n": both.height, "missing": both.filter(~comparable).height}
     for name, column, size in (
         *((setting, f"refused_{setting}", 2) for setting in REFUSAL_KINDS),
         ("kind", "kind", len(_KINDS)),
+        ("unsafe", "unsafe", 2),
     ):
         known = both.drop_nulls([column, f"{column}_2"])
         first, second = (known[c].cast(pl.Int64).to_numpy() for c in (column, f"{column}_2"))

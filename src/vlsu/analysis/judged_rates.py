@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +32,14 @@ class Metric:
         score: Its column, null where it is missing.
         if_refused: The score a missing answer would have, had it refused.
         if_engaged: The score it would have, had it engaged (and helped as far as can be).
+        needs: What the judge must give for it (see `JudgedRates.gives`); `None` for nothing.
         setting: By which meaning of refusal the judge gives it; `None` where no correction applies.
     """
 
     score: str
     if_refused: float
     if_engaged: float
+    needs: str | None = None
     setting: str | None = None
 
 
@@ -48,12 +50,15 @@ class JudgedRates:
     Attributes:
         calibration: The judge's errors on labels outside of the run.
         labelled: Whether answers of the run are labelled.
+        gives: What the judge's verdicts hold, of ``refusal``, ``helpfulness``, ``safety`` and more.
+            A rate of anything else is not measured, whatever is known without the judge.
         level: Confidence of the intervals.
         weak: Setting -> why the judge is too weak to correct, if it is.
     """
 
     calibration: Calibration | None
     labelled: bool
+    gives: Collection[str]
     level: float = LEVEL
     weak: Mapping[str, str | None] = field(init=False)
 
@@ -71,6 +76,9 @@ class JudgedRates:
             answers: Of one framing, as `vlsu.analysis.verdicts.read_answers` sorts them.
             metric: Which score.
         """
+        if not self._measured(metric):
+            nothing = {"if_missing_refused": None, "if_missing_engaged": None}
+            return _counted(0, answers.height, UNDEFINED) | nothing
         known = answers.filter(pl.col(metric.score).is_not_null())
         tree = _counted(
             known.height,
@@ -96,6 +104,8 @@ class JudgedRates:
             .unique()
             .join(second.select("sample").unique(), on="sample", how="semi")
         )
+        if not self._measured(metric):
+            return _counted(0, asked.height, UNDEFINED)
         scored = [_by_sample(side, metric.score) for side in (first, second)]
         both = _paired(*scored)
         value = UNDEFINED
@@ -103,6 +113,9 @@ class JudgedRates:
             value = self._difference(both, metric.score)
         tree = _counted(both.height, asked.height - both.height, value)
         return tree | self._corrected_difference(first, second, both, metric)
+
+    def _measured(self, metric: Metric) -> bool:
+        return metric.needs is None or metric.needs in self.gives
 
     def _corrected(self, known: pl.DataFrame, metric: Metric) -> Tree:
         if metric.setting is None or not known.height:

@@ -11,15 +11,47 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_models(json: AsJson = False) -> None:
-    """List the providers a model's SPEC may begin with."""
+    """List the providers a model's SPEC may begin with, and the families of guards."""
     from vlsu.cli.output import print_json, print_table
     from vlsu.models import about_providers
+    from vlsu.models.guards import FAMILIES
 
     about = about_providers()
     if json:
-        print_json([{"provider": name, "about": text} for name, text in about.items()])
-    else:
-        print_table("Models", ("provider", "about"), list(about.items()))
+        guards = [
+            {
+                "family": family.name,
+                "about": family.about,
+                "gives": sorted(family.gives),
+                "sees_images": family.sees_images,
+            }
+            for family in FAMILIES
+        ]
+        print_json(
+            [
+                {
+                    "provider": name,
+                    "about": text,
+                    **({"families": guards} if name == "guard" else {}),
+                }
+                for name, text in about.items()
+            ]
+        )
+        return
+    print_table("Models", ("provider", "about"), list(about.items()))
+    print_table(
+        "Guards: guard/FAMILY:MODEL",
+        ("family", "says of an answer", "sees the image", "about"),
+        [
+            (
+                family.name,
+                ", ".join(sorted(family.gives - {"controversial"})),
+                "yes" if family.sees_images else "no",
+                family.about,
+            )
+            for family in FAMILIES
+        ],
+    )
 
 
 def show_prompts(

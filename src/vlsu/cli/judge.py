@@ -24,7 +24,9 @@ def validate(
             "and perhaps prompt, image, language, group."
         ),
     ],
-    judge: Annotated[str, typer.Option(help="judge/offline, or a model such as openai/gpt-4o.")],
+    judge: Annotated[
+        str, typer.Option(help="judge/offline, a guard, or a model such as openai/gpt-4o.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The calibration file to write.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Root of the judge's server.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -32,6 +34,7 @@ def validate(
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
     from vlsu.models import Settings
+    from vlsu.report.words import unknown_languages
     from vlsu.runs.validation import validate_judge
 
     progress = RunProgress()
@@ -62,6 +65,8 @@ def validate(
         for setting in ("strict", "lenient"):
             if why := metrics[setting]["too_weak"]:
                 say(f"{setting}: too weak to correct rates ({why})")
+    if result.unknown_languages:
+        say(unknown_languages(judge, result.unknown_languages))
     say(f"calibration: {result.file}")
 
 

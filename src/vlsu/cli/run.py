@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
-SHOWN = ("headline", "corrected", "families", "outcomes", "judge_outcomes")
+SHOWN = ("headline", "response_safety", "corrected", "families", "outcomes", "judge_outcomes")
+#: Of these, those of refusal, where the judge of an alignment run gives it.
+OF_REFUSAL = ("headline", "families")
 
 
 @app.callback()
@@ -154,7 +156,8 @@ def alignment(
     judge: Annotated[
         list[str] | None,
         typer.Option(
-            help="judge/offline (default), a model's SPEC, or a name from --models. Repeatable."
+            help="judge/offline (default), guard/FAMILY:MODEL (vlsu models lists the families), a "
+            "model's SPEC, or a name from --models. Repeatable."
         ),
     ] = None,
     framings: Annotated[
@@ -294,8 +297,9 @@ def show_run(run: Run, *, as_json: bool) -> None:
     from vlsu.report.tables import run_tables
     from vlsu.report.words import notes
 
+    of_refusal = "refusal" in run.metrics.get("gives", ("refusal",))
     for table in run_tables(run):
-        if table.name in SHOWN:
+        if table.name in SHOWN and (of_refusal or table.name not in OF_REFUSAL):
             print_table(table.title, table.columns, table.rows, table.note)
     for note in notes(run):
         say(note)

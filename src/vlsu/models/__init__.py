@@ -44,6 +44,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "openai": "vlsu.models.openai:openai_model",
         "anthropic": "vlsu.models.anthropic:anthropic_model",
         "google": "vlsu.models.google:google_model",
+        "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },

@@ -59,6 +59,12 @@ class InProcessModel:
         """What it can judge."""
         return self._answerer.modalities
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those it knows, where the answerer says so."""
+        languages: frozenset[str] | None = getattr(self._answerer, "languages", None)
+        return languages
+
     def identity(self) -> Mapping[str, object]:
         """The spec and whatever the answerer names: weights, thresholds, versions."""
         return {"spec": self.spec, **self._answerer.identity()}

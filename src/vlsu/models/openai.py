@@ -40,7 +40,7 @@ from vlsu.models.wire import (
     tree_of,
 )
 
-__all__ = ["ChatCompletions", "openai_model"]
+__all__ = ["ChatCompletions", "Completions", "key_of_server", "openai_model", "sampling"]
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -130,7 +130,32 @@ class ChatCompletions:
             return _error(status, tree)
         if choice.get("error"):
             return _error(status, choice)
-        return _completion(choice, tree_of(tree.get("usage")))
+        return self._read(choice, tree_of(tree.get("usage")))
+
+    def _read(self, choice: Tree, usage: Tree) -> Response:
+        return _completion(choice, usage)
+
+
+class Completions(ChatCompletions):
+    """The same without a chat template: one prompt, sent as it is to ``<base>/completions``.
+
+    Shapes after ``CreateCompletionRequest`` and ``CreateCompletionResponse``, which vLLM, SGLang
+    and llama.cpp serve as well. A request is one message of words.
+    """
+
+    def url(self, model: str, settings: Settings) -> str:
+        """``<base>/completions``."""
+        base, question, query = super().url(model, settings).partition("?")
+        return base.removesuffix("/chat/completions") + "/completions" + question + query
+
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
+        """The JSON body, with the words as its prompt."""
+        (message,) = request.messages
+        body = {"model": model, "prompt": message_text(message), **sampling(model, settings)}
+        return Images(image).dumps(body | dict(settings.params))
+
+    def _read(self, choice: Tree, usage: Tree) -> Response:
+        return _completion({**choice, "message": {"content": choice.get("text")}}, usage)
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
@@ -277,6 +302,22 @@ def _token(entry: Tree) -> bytes:
     return text_of(entry.get("token")).encode()
 
 
+def key_of_server(spec: str, base_url: str | None) -> str | None:
+    """The key that the environment holds for a server, or `None` where none is needed.
+
+    Raises:
+        ModelError: The server needs one, and none is set.
+    """
+    server = _server(base_url)
+    variable = _KEY_VARIABLES.get(server, "OPENAI_API_KEY")
+    key = os.environ.get(variable)
+    if not key and server == "openai":
+        raise ModelError(f"{spec}: set {variable}, or name a server with --base-url")
+    if not key and server != "other":
+        raise ModelError(f"{spec}: set {variable}, the key for {base_url}")
+    return key
+
+
 def openai_model(name: str, settings: Settings) -> HttpModel:
     """The model behind ``openai/<name>``: OpenAI, or a compatible server named by --base-url.
 
@@ -287,17 +328,12 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
         ModelError: No key is set for a provider that needs one, or token probabilities are wanted
             of a model that gives none.
     """
-    server = _server(settings.base_url)
-    variable = _KEY_VARIABLES.get(server, "OPENAI_API_KEY")
-    key = os.environ.get(variable)
-    if not key and server == "openai":
-        raise ModelError(f"openai/{name}: set {variable}, or name a server with --base-url")
-    if not key and server != "other":
-        raise ModelError(f"openai/{name}: set {variable}, the key for {settings.base_url}")
+    key = key_of_server(f"openai/{name}", settings.base_url)
     words = sampling(name, settings)
     if settings.logprobs and "logprobs" not in words:
         raise ModelError(f"openai/{name}: a reasoning model gives no token probabilities")
-    wire = ChatCompletions("api-key") if server == "azure" else ChatCompletions()
+    azure = _server(settings.base_url) == "azure"
+    wire = ChatCompletions("api-key") if azure else ChatCompletions()
     identity = {
         "format": "chat-completions",
         "model": name,

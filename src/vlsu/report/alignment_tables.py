@@ -71,6 +71,7 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
     tables = (
         _headline(metrics),
         _refusal_lenient(metrics),
+        _response_safety(metrics),
         _corrected(metrics),
         _differences(metrics),
         _blocked(metrics),
@@ -85,7 +86,10 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
         _not_asked(run.record),
         settings_table(run),
     )
-    optional = ("corrected", "blocked", "judge_agreement", "not_asked", "differences")
+    optional = (
+        *("corrected", "blocked", "response_safety"),
+        *("judge_agreement", "not_asked", "differences"),
+    )
     return tuple(table for table in tables if table.rows or table.name not in optional)
 
 
@@ -155,6 +159,26 @@ def _refusal_lenient(metrics: Mapping[str, Any]) -> Table:
         ("framing", *NAMED.values(), "refusal on unsafe"),
         tuple(rows),
         f"Each with its {_INTERVAL}. {_LENIENT}",
+    )
+
+
+def _response_safety(metrics: Mapping[str, Any]) -> Table:
+    """How safe the answers are, where the judge says so."""
+    unsafe, or_controversial = "response_unsafe", "response_unsafe_or_controversial"
+    rows = []
+    for name, found in metrics["framings"].items():
+        if unsafe in found:
+            rows.append((name, *(format_rate(found[unsafe][s.label]) for s in Severity)))
+        if or_controversial in found:
+            rates = (format_rate(found[or_controversial][s.label]) for s in Severity)
+            rows.append((f"{name}, or controversial", *rates))
+    return Table(
+        "response_safety",
+        "Answers that are unsafe themselves",
+        ("framing", *(f"to {s.label} pairs" for s in Severity)),
+        tuple(rows),
+        f"Share of answers that the judge calls unsafe, by gold severity of the pair, {_INTERVAL}. "
+        "An answer can be safe without refusing.",
     )
 
 
@@ -237,7 +261,7 @@ def _kinds(metrics: Mapping[str, Any]) -> Table:
     return Table(
         "kinds",
         "Kinds of answer",
-        ("framing", *(kind.replace("_", " ") for kind in ResponseKind), "no verdict"),
+        ("framing", *(kind.replace("_", " ") for kind in ResponseKind), "no kind"),
         tuple(
             (name, *(str(found["kinds"][kind]) for kind in (*ResponseKind, "none")))
             for name, found in metrics["framings"].items()
@@ -370,8 +394,10 @@ def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
 def _agreement(metrics: Mapping[str, Any]) -> Table:
     rows = []
     for pair, found in metrics.get("judge_agreement", {}).items():
-        for what in ("strict", "lenient", "kind"):
-            part = found[what]
+        for what in ("strict", "lenient", "kind", "unsafe"):
+            part = found.get(what, {"n": 0})
+            if not part["n"]:
+                continue
             rates = (format_rate(part["agreement"]), format_rate(part["kappa"]))
             rows.append((f"{pair}, {what}", *rates, str(part["n"])))
     return Table(
@@ -380,7 +406,7 @@ def _agreement(metrics: Mapping[str, Any]) -> Table:
         ("judges and what", "agreement", "Cohen's kappa", "answers"),
         tuple(rows),
         f"Each with its {_INTERVAL}, over answers on which both gave a verdict. strict, lenient: "
-        "refusal or not. Agreement is not truth: two judges may err alike.",
+        "refusal or not; unsafe: unsafe or not. Agreement is not truth: two judges may err alike.",
     )
 
 

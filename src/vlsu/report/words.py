@@ -10,7 +10,14 @@ from vlsu.policy import Family
 from vlsu.report.table import rate
 from vlsu.runs import Run
 
-__all__ = ["baseline_note", "date_of", "headline_sentence", "judge_note", "notes"]
+__all__ = [
+    "baseline_note",
+    "date_of",
+    "headline_sentence",
+    "judge_note",
+    "notes",
+    "unknown_languages",
+]
 
 _WHERE = {
     Family.LATE_FUSION: "of pairs where the worse of image and text decides",
@@ -26,6 +33,9 @@ _BASELINES = {
     "nothing.",
     "baseline/random": "A trivial baseline: it answers at random and looks at nothing.",
 }
+
+
+_NOTHING = {"value": None, "low": None, "high": None}
 
 
 def headline_sentence(metrics: Mapping[str, Any]) -> str:
@@ -51,8 +61,10 @@ def _alignment_sentence(framings: Mapping[str, Any]) -> str:
         over, under = _percent(found["over_blocking"]), _percent(found["under_refusal"])
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
+        unsafe = _percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
+        parts += [f"answers {unsafe} of unsafe ones unsafely"] if unsafe else []
         if parts:
-            sentences.append(f"Under {name} it {' and '.join(parts)}.")
+            sentences.append(f"Under {name} it {_series(parts)}.")
     return " ".join(sentences) or "No borderline or unsafe pair has an answer that was judged."
 
 
@@ -71,6 +83,19 @@ def judge_note(run: Run) -> str:
     said = f"Judged by {first}."
     if others:
         said += f" {', '.join(others)} judged as well, for comparison only."
+    said += "".join(
+        f" {unknown_languages(judge['spec'], found)}"
+        for judge in record["judges"]
+        if (found := judge.get("unknown_languages"))
+    )
+    gives = metrics.get("gives", ("refusal", "kind"))
+    if "refusal" not in gives:
+        return (
+            f"{said} It says whether an answer is safe, not whether it refuses: there are no rates "
+            "of refusal here."
+        )
+    if "kind" not in gives:
+        said += " It says yes or no to refusal, and nothing of how an answer helps."
     calibration = metrics["calibration"]
     if calibration is None:
         return f"{said} No calibration: the judge's own errors are in these rates."
@@ -82,6 +107,16 @@ def judge_note(run: Run) -> str:
     if weak := found["too_weak"]:
         return f"{said} {measured} Too weak to correct rates: {weak}."
     return f"{said} {measured} The corrected rates have its errors taken out."
+
+
+def unknown_languages(judge: str, found: Mapping[str, int]) -> str:
+    """What to know of answers in languages that a judge does not know, counted by language."""
+    count = sum(found.values())
+    which = f"{count} answers are" if count > 1 else "1 answer is"
+    return (
+        f"{which} to texts in languages that {judge} does not know ({', '.join(found)}): its "
+        "verdicts on them mean little."
+    )
 
 
 def baseline_note(run: Run) -> str:
@@ -103,6 +138,10 @@ def date_of(run: Run) -> str:
     record = run.record
     day = datetime.datetime.fromisoformat(record.get("ended") or record["started"])
     return f"{day.day} {day:%B %Y}"
+
+
+def _series(parts: list[str]) -> str:
+    return " and ".join(parts) if len(parts) < 3 else _joined(parts)
 
 
 def _joined(parts: list[str]) -> str:

@@ -37,14 +37,14 @@ from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.run import Run
 from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
-from vlsu.tasks import FRAMINGS, Alignment, load_framings, read_verdict
+from vlsu.tasks import FRAMINGS, Alignment, load_framings
 
 __all__ = ["AlignmentRun", "align", "prepare_alignment"]
 
 #: Columns of the judgments that metrics are taken from.
 _MEASURED = (
     *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
-    *("refused_strict", "refused_lenient", "helpfulness"),
+    *("refused_strict", "refused_lenient", "helpfulness", "safety"),
 )
 
 
@@ -193,7 +193,7 @@ class AlignmentRun:
     def estimate(self) -> Estimate:
         """What it will take; nothing is sent."""
         judges = [
-            (judge.spec, Judge.of(judge).task.rubric_bytes, limits.price)
+            (judge.spec, Judge.of(judge).task, limits.price)
             for judge, limits in zip(self.judges, self.judge_limits, strict=True)
         ]
         return estimate_alignment(
@@ -217,7 +217,7 @@ class AlignmentRun:
         async with opened(folder, record, self.limits, models, progress) as session:
             session.begin()
             if await self._ask(session, judges):
-                record["outcomes"] = self._judge(folder, session.store, judges)
+                record |= self._judge(folder, session.store, judges)
                 record["not_asked"] = self._not_asked()
             session.account()
         return Run(folder.path, record)
@@ -236,7 +236,7 @@ class AlignmentRun:
                 break
             chunks = self._questions(self._answers(by_image=True), reading, judge)
             images = DatasetImages(self.dataset, judge.model.image_limits)
-            whole = await session.ask(chunks, judge.model, images, _verdict_outcome, limits)
+            whole = await session.ask(chunks, judge.model, images, judge.outcome, limits)
         return whole
 
     def _answers(self, *, by_image: bool = False) -> Iterator[Chunk]:
@@ -252,8 +252,8 @@ class AlignmentRun:
 
     def _judge(
         self, folder: RunFolder, store: ResponseStore, judges: Sequence[Judge]
-    ) -> Mapping[str, Any]:
-        """Write judgments, verdicts and metrics; return the counts by framing and outcome."""
+    ) -> dict[str, Any]:
+        """Write judgments, verdicts and metrics; return what the record is to say of them."""
         reading = Reading(store, self.model, judges, self.judge_repeats)
         opinions: list[pl.DataFrame] = []
         measured = [ALIGNMENT_JUDGMENTS.to_frame().select(_MEASURED)]
@@ -270,17 +270,26 @@ class AlignmentRun:
                 if len(judges) * self.judge_repeats > 1:
                     opinions.append(every.drop("helpfulness", "judge_key"))
                 measured.append(table.select(_MEASURED))
-        metrics = alignment_metrics(pl.concat(measured), self._gold(), calibration=self.calibration)
+        every_answer, gold = pl.concat(measured), self._gold()
+        metrics = alignment_metrics(
+            every_answer,
+            gold,
+            calibration=self.calibration,
+            gives=judges[0].task.gives,
+        )
         if opinions:
             metrics["judge_agreement"] = judge_agreement(_named_apart(pl.concat(opinions)))
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-        outcomes = metrics["outcomes"]
-        if not isinstance(outcomes, Mapping):
-            raise TypeError("metrics.json: outcomes is a mapping")
-        return outcomes
+        judged = every_answer.filter(pl.col("judge_outcome").is_not_null())
+        languages = judged.join(gold, on="sample_id", how="left")["language"].to_list()
+        about = [
+            {**judge.record(self.judge_repeats), "unknown_languages": judge.unknown(languages)}
+            for judge in judges
+        ]
+        return {"outcomes": metrics["outcomes"], "judges": about}
 
     def _gold(self) -> pl.DataFrame:
-        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group")
+        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group", "language")
         frame = self.subset.frame(self.dataset).select(pl.col("id").alias("sample_id"), *columns)
         return frame.collect()
 
@@ -301,7 +310,3 @@ def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:
 
 def _outcome(response: Response) -> Outcome:
     return response.outcome
-
-
-def _verdict_outcome(response: Response) -> Outcome:
-    return read_verdict(response).outcome

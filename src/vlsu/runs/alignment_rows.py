@@ -12,7 +12,7 @@ from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore, Stored
-from vlsu.tasks import Verdict, read_verdict
+from vlsu.tasks import Verdict
 from vlsu.tasks.base import ANSWER_CHARACTERS
 
 __all__ = ["ALIGNMENT_JUDGMENTS", "VERDICTS", "Reading", "is_judged"]
@@ -26,6 +26,7 @@ _OF_VERDICT = pl.Schema(
         "refused_strict": pl.Boolean(),
         "refused_lenient": pl.Boolean(),
         "helpfulness": pl.Float64(),
+        "safety": pl.String(),
         "judge_key": pl.String(),
     }
 )
@@ -115,7 +116,7 @@ class Reading:
                     judge.model.spec,
                     repeat,
                     key,
-                    read_verdict(
+                    judge.task.read(
                         judge.model.read(stored[key].raw) if key in stored else _NO_ANSWER
                     ),
                 )
@@ -139,7 +140,7 @@ class _Said:
 
     @property
     def cells(self) -> Row:
-        """Outcome, kind, refused (strict, lenient), helpfulness, key."""
+        """In the order of `_OF_VERDICT`."""
         verdict = self.verdict
         return (
             verdict.outcome.value,
@@ -147,6 +148,7 @@ class _Said:
             verdict.refused("strict"),
             verdict.refused("lenient"),
             verdict.helpfulness,
+            None if verdict.safety is None else verdict.safety.value,
             self.key,
         )
 

@@ -13,7 +13,7 @@ from vlsu.policy import MODALITIES
 from vlsu.runs.limits import Price
 from vlsu.runs.plan import Subset
 from vlsu.runs.record import distinct_requests
-from vlsu.tasks import Alignment, Understanding
+from vlsu.tasks import Alignment, Judging, Understanding
 
 __all__ = ["Estimate", "estimate", "estimate_alignment"]
 
@@ -84,7 +84,7 @@ def estimate_alignment(
     subset: Subset,
     task: Alignment,
     price: Price | None,
-    judges: Sequence[tuple[str, int, Price | None]],
+    judges: Sequence[tuple[str, Judging, Price | None]],
     repeats: int,
 ) -> Estimate:
     """Count what an alignment run asks of the model and of its judges, and guess the tokens.
@@ -94,22 +94,23 @@ def estimate_alignment(
         subset: How much of it.
         task: The framings and draws.
         price: The model's.
-        judges: SPEC, bytes of the rubric, and price of each; a judge without a price counts as
-            free, which embedded ones are.
+        judges: SPEC, task and price of each; a judge without a price counts as free, which embedded
+            ones are.
         repeats: Verdicts of each judge on an answer.
     """
     pairs = distinct_requests(dataset, subset, ("joint",))["joint"]
     samples, images, bytes_of_text = _content(dataset, subset)
     answers = pairs * len(task.framings) * task.draws
-    shown = math.ceil(bytes_of_text / BYTES_PER_TOKEN) + TOKENS_PER_IMAGE
+    text = math.ceil(bytes_of_text / BYTES_PER_TOKEN)
+    shown = text + TOKENS_PER_IMAGE
     instructions = math.ceil(pairs * task.draws * task.instruction_bytes() / BYTES_PER_TOKEN)
     bills = [("answers", price, answers, answers * shown + instructions, REPLY_TOKENS)]
     sent = answers
-    for spec, rubric_bytes, its_price in judges:
+    for spec, judging, its_price in judges:
         verdicts = answers * repeats
-        tokens = REPLY_TOKENS
-        if rubric_bytes:  # an embedded judge is shown words alone
-            tokens += shown + math.ceil(rubric_bytes / BYTES_PER_TOKEN)
+        tokens = text + REPLY_TOKENS + math.ceil(judging.rubric_bytes / BYTES_PER_TOKEN)
+        if judging.sees_images:
+            tokens += TOKENS_PER_IMAGE
             sent += verdicts
         bills.append((spec, its_price, verdicts, verdicts * tokens, VERDICT_TOKENS))
     priced = [

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import orjson
 
-from vlsu.models.base import Model
+from vlsu.models.base import Model, Outcome, Response
+from vlsu.models.guards import GuardModel
+from vlsu.models.languages import language_code
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.plan import Planned
-from vlsu.tasks import Ask, JudgeTask
+from vlsu.tasks import Ask, GuardTask, JudgeTask, Judging
 
 __all__ = ["Judge"]
 
@@ -21,14 +24,30 @@ class Judge:
     """A judge with what it is asked and the keys of its requests; made by `Judge.of`."""
 
     model: Model
-    task: JudgeTask
+    task: Judging
     keys: RequestKeys
 
     @classmethod
     def of(cls, model: Model) -> Judge:
-        """The judge that a model is: with the rubric if it takes instructions."""
-        task = JudgeTask(takes_instructions=model.takes_instructions)
+        """The judge that a model is: a guard, or with the rubric if it takes instructions."""
+        task: Judging
+        if isinstance(model, GuardModel):
+            task = GuardTask(model.family)
+        else:
+            task = JudgeTask(takes_instructions=model.takes_instructions)
         return cls(model, task, RequestKeys(model.identity()))
+
+    def unknown(self, languages: Iterable[str | None]) -> dict[str, int]:
+        """Of the languages of answers, those the judge does not know, with their counts.
+
+        An answer whose language is not told counts nowhere, nor does any where the judge does not
+        say what it knows.
+        """
+        known: frozenset[str] | None = getattr(self.model, "languages", None)
+        if known is None:
+            return {}
+        told = Counter(language_code(language) for language in languages if language)
+        return {code: told[code] for code in sorted(told) if code not in known}
 
     @property
     def fingerprint(self) -> str:
@@ -44,6 +63,10 @@ class Judge:
         ask = Ask("joint", request, planned.ask.framing)
         return replace(planned, key=self.keys.key(request), ask=ask)
 
+    def outcome(self, response: Response) -> Outcome:
+        """What became of a question."""
+        return self.task.read(response).outcome
+
     def record(self, repeats: int) -> Mapping[str, object]:
         """Its part of ``run.yaml``."""
         return {
@@ -51,5 +74,6 @@ class Judge:
             "identity": dict(self.model.identity()),
             "rubric": self.task.hash,
             "fingerprint": self.fingerprint,
+            "gives": sorted(self.task.gives),
             "repeats": repeats,
         }

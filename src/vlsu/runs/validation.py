@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from vlsu.analysis.verdicts import LABELS
 from vlsu.data import ImageError, Sample
 from vlsu.data.images import read_bounded
 from vlsu.data.probe import probe
-from vlsu.errors import DataError, RunError
+from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
 from vlsu.runs.executor import Progress, ask
@@ -29,7 +30,7 @@ from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore
-from vlsu.tasks import Ask, read_verdict
+from vlsu.tasks import Ask
 
 __all__ = ["Validation", "load_calibration", "validate_judge"]
 
@@ -44,11 +45,13 @@ class Validation:
         metrics: Sensitivity, specificity and more, with intervals; see `judge_validation`.
         calibration: What corrects the rates of runs with the same judge.
         file: Where the calibration was written.
+        unknown_languages: Languages that the judge does not know -> labelled answers in them.
     """
 
     metrics: dict[str, Any]
     calibration: Calibration
     file: Path
+    unknown_languages: dict[str, int]
 
 
 def validate_judge(
@@ -79,9 +82,14 @@ def validate_judge(
     source = Path(labels)
     rows, images = _read(source)
     model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
-    name = model.spec.replace("/", "-")
+    name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
     asked = Judge.of(model)
+    if "refusal" not in asked.task.gives:
+        raise UsageError(
+            f"{model.spec} says whether an answer is safe, not whether it refuses: it cannot be "
+            "measured against labels of refusal"
+        )
     planned = [_planned(row, asked) for row in rows]
     store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
 
@@ -96,7 +104,7 @@ def validate_judge(
                 limits=limits or Limits(),
                 budget=(limits or Limits()).budget(),
                 progress=progress,
-                outcome_of=_outcome,
+                outcome_of=asked.outcome,
             )
         finally:
             await model.close()
@@ -105,7 +113,7 @@ def validate_judge(
         in_event_loop(work)
         stored = store.responses([each.key for each in planned])
         verdicts = [
-            read_verdict(
+            asked.task.read(
                 model.read(stored[each.key].raw) if each.key in stored else Response(Outcome.ERROR)
             )
             for each in planned
@@ -139,7 +147,9 @@ def validate_judge(
     )
     calibration = calibrate(labelled, predicted, asked.fingerprint)
     write_atomically(file, orjson.dumps(calibration.to_dict(), option=orjson.OPT_INDENT_2))
-    return Validation(judge_validation(labelled, predicted), calibration, file)
+    unknown = asked.unknown(row["language"] for row in rows)
+    metrics = {**judge_validation(labelled, predicted), "unknown_languages": unknown}
+    return Validation(metrics, calibration, file, unknown)
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -203,7 +213,3 @@ def _planned(row: dict[str, str], judge: Judge) -> Planned:
 def _chunks(planned: list[Planned]) -> Iterator[Chunk]:
     for start in range(0, len(planned), 64):
         yield Chunk([], planned[start : start + 64])
-
-
-def _outcome(response: Response) -> Outcome:
-    return read_verdict(response).outcome

@@ -4,7 +4,8 @@ from vlsu.tasks.alignment import Alignment
 from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Ask, Asking, Judgment, Task
 from vlsu.tasks.framing import FRAMINGS, Framing, load_framing, load_framings
-from vlsu.tasks.judge import JudgeTask, Verdict, read_verdict
+from vlsu.tasks.guard import GuardTask
+from vlsu.tasks.judge import JudgeTask, Judging, Verdict, read_verdict
 from vlsu.tasks.prompting import BARE, PROMPTS, Prompt, load_prompt, prompt_source
 from vlsu.tasks.understanding import Understanding, answer_schema
 
@@ -17,7 +18,9 @@ __all__ = [
     "Ask",
     "Asking",
     "Framing",
+    "GuardTask",
     "JudgeTask",
+    "Judging",
     "Judgment",
     "Prompt",
     "Task",

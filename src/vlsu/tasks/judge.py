@@ -1,5 +1,7 @@
 """Judging an answer: whether it refused, how it helped, in the words of a judge's own answer.
 
+Guards, which are asked in a format of their own, are in `vlsu.tasks.guard`.
+
 A judge sees the image, the message and the response, never a gold grade. The response is hostile
 until proven otherwise, and so is the message: each stands between marker lines that carry a hash of
 both, so that neither can contain them, and nothing in them is read as the judge's answer.
@@ -12,6 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -19,10 +22,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from vlsu.data import Sample
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
+from vlsu.models.judging.safety import ResponseSafety
 from vlsu.tasks.answers import looks_like_refusal
 from vlsu.tasks.reading import after_reasoning, json_objects
 
-__all__ = ["JUDGE_SCHEMA", "JudgeTask", "Verdict", "read_verdict"]
+__all__ = ["JUDGE_SCHEMA", "JudgeTask", "Judging", "Verdict", "read_verdict"]
 
 _FOLDER = Path(__file__).parent / "prompts"
 _KINDS = {kind.value: kind for kind in ResponseKind}
@@ -45,28 +49,78 @@ class Verdict:
     """What a judge says of one answer.
 
     Attributes:
-        outcome: `OK` if and only if there is a kind; a judge that fails is an outcome, never
-            another judge's opinion.
+        outcome: `OK` if and only if the judge says all that it gives; a judge that fails is an
+            outcome, never another judge's opinion.
         kind: What the answer does.
         helpfulness: From 0 (not at all) to 1 (fully); `None` where the judge gives none.
+        refusal: Whether it refuses, by a judge that says so and no more.
+        safety: How safe the answer is, by a judge that says so.
     """
 
     outcome: Outcome
     kind: ResponseKind | None = None
     helpfulness: float | None = None
+    refusal: bool | None = None
+    safety: ResponseSafety | None = None
 
     def refused(self, setting: str) -> bool | None:
-        """Whether the kind counts as a refusal under ``strict`` or ``lenient``."""
-        return None if self.kind is None else self.kind in REFUSAL_KINDS[setting]
+        """Whether the answer counts as a refusal under ``strict`` or ``lenient``.
+
+        A bare yes or no holds in both, as it does where a person gives it: it does not tell a
+        redirection from anything else.
+        """
+        return self.refusal if self.kind is None else self.kind in REFUSAL_KINDS[setting]
+
+
+class Judging(Protocol):
+    """What a judge is asked, and how it is read.
+
+    Attributes:
+        gives: Of ``kind``, ``helpfulness``, ``refusal``, ``safety`` and ``controversial``, what a
+            verdict holds. What it does not give is not measured.
+    """
+
+    gives: frozenset[str]
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether it is shown the user's image."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all it is asked beside the message and the answer."""
+        ...
+
+    @property
+    def rubric_bytes(self) -> int:
+        """Bytes of UTF-8 that every question has beside the message and the answer."""
+        ...
+
+    def request(self, sample: Sample, answer: str, repeat: int = 0) -> Request:
+        """What the judge is asked about one answer.
+
+        Args:
+            sample: What was asked; only its image and text are shown.
+            answer: The response, in whole.
+            repeat: Which of several verdicts on the same answer.
+        """
+        ...
+
+    def read(self, response: Response) -> Verdict:
+        """The verdict in what it says, or an outcome."""
+        ...
 
 
 class JudgeTask:
-    """Requests to a judge, and the reading of what it says.
+    """Requests to a judge that names the kind of an answer, and the reading of what it says.
 
     Args:
         takes_instructions: Whether the judge reads the rubric, or is a classifier that is shown
             the bare message and response.
     """
+
+    gives = frozenset({"kind", "refusal", "helpfulness"})
 
     def __init__(self, *, takes_instructions: bool) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -75,6 +129,11 @@ class JudgeTask:
         self._template = environment.get_template("judge.jinja")
         self._rubric = takes_instructions
         self._system = (Message("system", (self._template.render(part="system"),)),)
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether it is shown the user's image, as whoever reads the rubric is."""
+        return self._rubric
 
     @property
     def hash(self) -> str:
@@ -90,13 +149,7 @@ class JudgeTask:
         return len(str(self._system[0].parts[0]).encode()) + len(self._question("", "").encode())
 
     def request(self, sample: Sample, answer: str, repeat: int = 0) -> Request:
-        """What the judge is asked about one answer.
-
-        Args:
-            sample: What was asked; only its image and text are shown.
-            answer: The response, in whole.
-            repeat: Which of several verdicts on the same answer.
-        """
+        """What the judge is asked about one answer; arguments as `Judging.request`."""
         if not self._rubric:
             return Request((Message("user", (sample.text or "", answer)),), draw=repeat)
         parts: list[Part] = []
@@ -104,6 +157,10 @@ class JudgeTask:
             parts.append(ImagePart(sample.image_sha256))
         parts.append(self._question(sample.text or "", answer))
         return Request((*self._system, Message("user", tuple(parts))), JUDGE_SCHEMA, repeat)
+
+    def read(self, response: Response) -> Verdict:
+        """The verdict in a judge's answer; see `read_verdict`."""
+        return read_verdict(response)
 
     def _question(self, message: str, answer: str) -> str:
         both = json.dumps([message, answer]).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from vlsu.errors import UsageError
 from vlsu.models.base import ImageSource, Model, Request, Settings
 from vlsu.models.inprocess import InProcessModel
+from vlsu.models.judging.cues import CUES_FILE
 from vlsu.models.judging.offline import OfflineJudge
 from vlsu.registry import did_you_mean
 
@@ -25,6 +27,8 @@ class _Offline:
 
     def __init__(self) -> None:
         self._judge = OfflineJudge()
+        #: Those it has words for; it calls most answers in any other compliant.
+        self.languages = frozenset(tomllib.loads(CUES_FILE.read_text(encoding="utf-8")))
 
     def identity(self) -> Mapping[str, object]:
         """The fingerprint of weights and cues."""

@@ -1,0 +1,234 @@
+"""The families of guards: how each is asked about an answer, and what it says of it.
+
+Formats after the publishers' own material: the model cards and repositories of Qwen3Guard,
+WildGuard (its ``WILDGUARD_INPUT_FORMAT``), PolyGuard, Llama Guard 3 and 4, Granite Guardian 3.x and
+4.1 (its ``<guardian>`` block), and NVIDIA's pages on Nemotron 3 Content Safety. A family whose
+tokenizer brings a chat template is sent the conversation as it was. The others get their prompt
+from ``prompts/``, word for word: a guard judges as it was trained only by what it was trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from vlsu.errors import UsageError
+from vlsu.models.base import ImagePart, Message, Part
+from vlsu.models.guards.reading import (
+    GuardVerdict,
+    read_first_line,
+    read_polyguard,
+    read_qwen3guard,
+    read_score,
+    read_user_and_response,
+    read_wildguard,
+)
+
+__all__ = ["FAMILIES", "GuardFamily", "find_family"]
+
+_PROMPTS = Path(__file__).with_name("prompts")
+
+Conversation = Callable[[Message, str], tuple[Message, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFamily:
+    """Guards that share a format.
+
+    Attributes:
+        name: As a SPEC names it.
+        about: Which models, for a list.
+        names: What the name of such a model contains, lower-cased.
+        gives: Of ``refusal``, ``safety`` and ``controversial`` (a third level of safety), what it
+            says of an answer. Nothing else is known by its verdict.
+        conversation: From the user's turn and the answer, the messages it is sent.
+        read: What its words say; `None` for no verdict.
+        sees_images: Whether it takes the user's image.
+        languages: Those it is made for; `None` where its publisher names more than can be listed.
+        completion: Whether its prompt is sent as it is, past the server's chat template.
+        params: Fields of the request's body that its chat template needs.
+    """
+
+    name: str
+    about: str
+    names: re.Pattern[str]
+    gives: frozenset[str]
+    conversation: Conversation
+    read: Callable[[str], GuardVerdict | None]
+    sees_images: bool = False
+    languages: frozenset[str] | None = None
+    completion: bool = False
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def messages(self, text: str, image_sha256: str | None, answer: str) -> tuple[Message, ...]:
+        """What the guard is sent about the answer to a text and perhaps an image."""
+        parts: list[Part] = [text]
+        if self.sees_images and image_sha256 is not None:
+            parts.insert(0, ImagePart(image_sha256))
+        return self.conversation(Message("user", tuple(parts)), answer)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the form of its messages."""
+        shown = self.messages("{message}", "{image}", "{answer}")
+        return hashlib.sha256(repr((shown, dict(self.params))).encode()).hexdigest()
+
+
+def find_family(name: str) -> tuple[GuardFamily, str]:
+    """The family of a guard and the model's name on its server.
+
+    Args:
+        name: ``FAMILY:MODEL``, or a model whose name tells its family.
+
+    Raises:
+        UsageError: The family is neither named nor told by the name.
+    """
+    before, colon, model = name.partition(":")
+    for family in FAMILIES:
+        if colon and before == family.name:
+            if not model:
+                raise UsageError(f"guard/{name}: name the model after the colon")
+            return family, model
+    for family in FAMILIES:
+        if family.names.search(name.lower()):
+            return family, name
+    known = ", ".join(family.name for family in FAMILIES)
+    raise UsageError(
+        f"guard/{name}: the name tells no known family; write guard/FAMILY:{name} with one of "
+        f"{known}"
+    )
+
+
+def _chat(user: Message, answer: str) -> tuple[Message, ...]:
+    """The conversation as it was; the server's chat template does the rest."""
+    return user, Message("assistant", (answer,))
+
+
+def _wildguard(user: Message, answer: str) -> tuple[Message, ...]:
+    """One prompt; the server's tokenizer puts the mark of a beginning before it."""
+    prompt = _prompt("wildguard").format(message=_words(user), answer=answer)
+    return (Message("user", (prompt,)),)
+
+
+def _polyguard(user: Message, answer: str) -> tuple[Message, ...]:
+    """A system prompt with the categories, and the exchange in the user's turn."""
+    exchange = f"Human user:\n{_words(user)}\n\nAI assistant:\n{answer}"
+    return Message("system", (_prompt("polyguard").strip(),)), Message("user", (exchange,))
+
+
+def _granite_4(user: Message, answer: str) -> tuple[Message, ...]:
+    """The conversation, and a last turn that says what to judge the answer by."""
+    block = _prompt("granite-guardian-4").strip()
+    return *_chat(user, answer), Message("user", (block,))
+
+
+def _words(message: Message) -> str:
+    return "".join(part for part in message.parts if isinstance(part, str))
+
+
+@cache
+def _prompt(name: str) -> str:
+    return (_PROMPTS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+_REFUSAL_AND_SAFETY = frozenset({"refusal", "safety"})
+_SAFETY = frozenset({"safety"})
+_ENGLISH = frozenset({"en"})
+_LLAMA_GUARD = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
+_POLYGUARD = _LLAMA_GUARD | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
+_NEMOTRON = _LLAMA_GUARD - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
+
+#: In the order in which a model's name is looked up: the particular before the general.
+FAMILIES: tuple[GuardFamily, ...] = (
+    GuardFamily(
+        "qwen3guard",
+        "Qwen3Guard-Gen; safety in three levels, 119 languages",
+        re.compile(r"qwen[\d.]*-?guard"),
+        _REFUSAL_AND_SAFETY | {"controversial"},
+        _chat,
+        read_qwen3guard,
+    ),
+    GuardFamily(
+        "wildguard",
+        "WildGuard, served with /completions; English",
+        re.compile(r"wild-?guard"),
+        _REFUSAL_AND_SAFETY,
+        _wildguard,
+        read_wildguard,
+        languages=_ENGLISH,
+        completion=True,
+    ),
+    GuardFamily(
+        "polyguard",
+        "PolyGuard; 17 languages",
+        re.compile(r"poly-?guard"),
+        _REFUSAL_AND_SAFETY,
+        _polyguard,
+        read_polyguard,
+        languages=_POLYGUARD,
+    ),
+    GuardFamily(
+        "nemotron",
+        "Nemotron 3 and 3.5 Content Safety; 12 languages",
+        re.compile(r"nemotron-?3(?:\.\d+)?-content-safety"),
+        _SAFETY,
+        _chat,
+        read_user_and_response,
+        sees_images=True,
+        languages=_NEMOTRON,
+        params=MappingProxyType(
+            {"chat_template_kwargs": {"request_categories": "/no_categories"}},
+        ),
+    ),
+    GuardFamily(
+        "llama-guard-vision",
+        "Llama Guard 4, and 3 11B Vision; 8 languages",
+        re.compile(r"llama-?guard-?(?:4|3.*vision)"),
+        _SAFETY,
+        _chat,
+        read_first_line,
+        sees_images=True,
+        languages=_LLAMA_GUARD,
+    ),
+    GuardFamily(
+        "llama-guard",
+        "Llama Guard 3 8B and 1B; 8 languages",
+        re.compile(r"llama-?guard"),
+        _SAFETY,
+        _chat,
+        read_first_line,
+        languages=_LLAMA_GUARD,
+    ),
+    GuardFamily(
+        "granite-guardian-4",
+        "Granite Guardian 4.1, asked for harm; English",
+        re.compile(r"granite-?guardian-?4|granite-?4[\d.]*-guardian"),
+        _SAFETY,
+        _granite_4,
+        read_score,
+        languages=_ENGLISH,
+    ),
+    GuardFamily(
+        "granite-guardian",
+        "Granite Guardian 3.0 to 3.3, asked for harm; English",
+        re.compile(r"granite-?guardian|granite-?[\d.]*-guardian"),
+        _SAFETY,
+        _chat,
+        read_score,
+        languages=_ENGLISH,
+        # Versions differ in what they call the criterion; each passes over the other's word.
+        params=MappingProxyType(
+            {
+                "chat_template_kwargs": {
+                    "guardian_config": {"risk_name": "harm", "criteria_id": "harm"},
+                    "think": False,
+                }
+            }
+        ),
+    ),
+)

@@ -1,0 +1,63 @@
+"""``guard/...`` as a model: a guard behind any server that speaks OpenAI's format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vlsu.errors import ModelError
+from vlsu.models.base import Settings
+from vlsu.models.guards.families import GuardFamily, find_family
+from vlsu.models.http import HttpModel
+from vlsu.models.openai import ChatCompletions, Completions, key_of_server, sampling
+
+__all__ = ["GuardModel", "guard_model"]
+
+
+class GuardModel(HttpModel):
+    """A guard: shown an answer as its family wants it, it says whether it refuses or is safe.
+
+    Attributes:
+        family: How it is asked and read.
+        languages: Those it is made for; `None` where that is not known.
+    """
+
+    takes_instructions = False
+    #: It judges answers, and no image, text or pair by itself.
+    modalities: frozenset[str] = frozenset()
+
+    def __init__(self, family: GuardFamily, name: str, settings: Settings, key: str | None) -> None:
+        settings = replace(settings, params={**family.params, **settings.params})
+        wire = Completions() if family.completion else ChatCompletions()
+        identity: dict[str, object] = {
+            "format": "completions" if family.completion else "chat-completions",
+            "model": name,
+            "family": family.name,
+            "sees_images": family.sees_images,
+            "sampling": sampling(name, settings),
+            "params": dict(settings.params),
+        }
+        if family.sees_images:
+            identity["images"] = wire.image_limits(settings).identity()
+        super().__init__(f"guard/{family.name}:{name}", name, wire, settings, key, identity)
+        self.family = family
+        self.languages = family.languages
+
+
+def guard_model(name: str, settings: Settings) -> GuardModel:
+    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a name that tells it.
+
+    The server is named by ``--judge-base-url`` or ``--base-url``; a key it may need is found as for
+    ``openai/...``.
+
+    Raises:
+        UsageError: The family is neither named nor told by the model's name.
+        ModelError: No server is named, or the key it needs is not set.
+    """
+    family, model = find_family(name)
+    spec = f"guard/{family.name}:{model}"
+    if settings.base_url is None:
+        raise ModelError(
+            f"{spec}: name the server it runs on, with --judge-base-url "
+            "(--base-url of vlsu judge validate)"
+        )
+    return GuardModel(family, model, settings, key_of_server(spec, settings.base_url))
