@@ -1,5 +1,6 @@
 """Metrics, intervals, attribution, agreement, correction: frames in, numbers out."""
 
+from vlsu.analysis.agreement import grader_agreement
 from vlsu.analysis.alignment import alignment_metrics
 from vlsu.analysis.calibration import BinaryCounts, Calibration, too_weak
 from vlsu.analysis.intervals import Rate
@@ -16,6 +17,7 @@ __all__ = [
     "alignment_metrics",
     "calibrate",
     "cell_metrics",
+    "grader_agreement",
     "judge_agreement",
     "judge_validation",
     "too_weak",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -19,6 +20,7 @@ __all__ = [
     "combine",
     "normal_quantile",
     "percentiles",
+    "plain",
     "require_level",
     "wilson",
     "wilson_bounds",
@@ -55,6 +57,19 @@ UNDEFINED = Rate(None, None, None)
 #: A score that is 0 by convention and on which the data says nothing: the limit of Wilson's
 #: interval as n goes to 0.
 UNKNOWN = Rate(0.0, 0.0, 1.0)
+
+
+def plain(tree: Mapping[str, object]) -> dict[str, object]:
+    """The same tree with each `Rate` as a dictionary, also within lists."""
+
+    def branch(value: object) -> object:
+        if isinstance(value, Rate):
+            return value.as_dict()
+        if isinstance(value, Mapping):
+            return plain(value)
+        return [branch(each) for each in value] if isinstance(value, list) else value
+
+    return {key: branch(value) for key, value in tree.items()}
 
 
 def require_level(level: float) -> None:

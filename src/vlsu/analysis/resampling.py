@@ -16,7 +16,7 @@ import polars as pl
 
 from vlsu.analysis.cells import BoolArray, Cells, FloatArray, IntArray
 
-__all__ = ["Resampler"]
+__all__ = ["Resampler", "draw_sums", "generator"]
 
 #: Numbers held at once while drawing; bounds memory at about 40 MB, as some five arrays of them
 #: live together.
@@ -68,14 +68,7 @@ class Resampler:
             name: Of the metric the replicates are for.
         """
         kinds, repeats = self._kinds(column, size)
-        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        step = max(1, _CHUNK // (len(repeats) + int(repeats[repeats < _COMMON].sum())))
-        return np.concatenate(
-            [
-                _draw_repeats(repeats, min(step, self.replicates - start), rng) @ kinds
-                for start in range(0, self.replicates, step)
-            ]
-        )
+        return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
     def _kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
         """Distinct rows of counts a drawn unit adds, ``(T, size)``, and the units of each kind."""
@@ -133,6 +126,31 @@ class Resampler:
         else:
             size = n * n / squares
         return min(max(size, 1.0), float(n))
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """The draws of one metric: they depend on no other metric."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def draw_sums(
+    kinds: FloatArray, repeats: IntArray, replicates: int, rng: np.random.Generator
+) -> FloatArray:
+    """Bootstrap replicates of a sum over units of which many are equal; ``(replicates, F)``.
+
+    Args:
+        kinds: What a unit of each kind adds, shape ``(T, F)``.
+        repeats: Units of each kind, at least one in all; shape ``(T,)``.
+        replicates: How many.
+        rng: Of the draws.
+    """
+    step = max(1, _CHUNK // (len(repeats) + int(repeats[repeats < _COMMON].sum())))
+    return np.concatenate(
+        [
+            _draw_repeats(repeats, min(step, replicates - start), rng) @ kinds
+            for start in range(0, replicates, step)
+        ]
+    )
 
 
 def _kinds_of(table: IntArray, repeats: IntArray) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
 from vlsu.analysis.frames import Frame
-from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate, require_level
+from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, plain, require_level
 from vlsu.analysis.resampling import Resampler
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
@@ -124,7 +123,7 @@ def cell_metrics(
             "seed": seed,
         },
     }
-    return _plain(metrics)
+    return plain(metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,15 +283,3 @@ def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
         (part.isdecimal(), int(part) if part.isdecimal() else 0, part)
         for part in re.split(r"(\d+)", name)
     )
-
-
-def _plain(tree: Mapping[str, object]) -> dict[str, object]:
-    """The same tree with each `Rate` as a dictionary."""
-    return {
-        key: value.as_dict()
-        if isinstance(value, Rate)
-        else _plain(value)
-        if isinstance(value, Mapping)
-        else value
-        for key, value in tree.items()
-    }

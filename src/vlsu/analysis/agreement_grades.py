@@ -1,0 +1,215 @@
+"""Graders' answers as a frame: labels read, checked and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.cells import IntArray
+from vlsu.analysis.frames import Frame, Row, columns, require
+from vlsu.errors import DataError, PolicyError, UsageError
+from vlsu.policy import MODALITIES, NOT_SURE, Severity
+
+__all__ = ["UNSURE", "Grades", "read_answers"]
+
+#: Code of the answer `not_sure`.
+UNSURE = -1
+
+_SEVERITIES = tuple(s.label for s in Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Answers of graders. A unit is an item, or one modality of it.
+
+    Attributes:
+        labels: Of the grades, in order of severity where there is one; k of them.
+        ordinal: Whether their order counts.
+        units: `item`, `modality`, `category` of each unit, sorted by item and modality; U rows.
+        item: Number of each unit's item, not falling; shape ``(U,)``.
+        graders: Names, sorted.
+        answers: `unit`, `grader` (numbers) and `code` (a label's number or `UNSURE`), sorted.
+    """
+
+    labels: tuple[str, ...]
+    ordinal: bool
+    units: pl.DataFrame
+    item: IntArray
+    graders: tuple[str, ...]
+    answers: pl.DataFrame
+
+    @property
+    def severities(self) -> bool:
+        """Whether every label is safe, borderline or unsafe."""
+        return set(self.labels) <= set(_SEVERITIES)
+
+    @property
+    def items(self) -> int:
+        """Items, graded or not."""
+        return int(self.item[-1]) + 1
+
+    @property
+    def graded(self) -> pl.DataFrame:
+        """The answers that are labels."""
+        return self.answers.filter(pl.col("code") != UNSURE)
+
+    def counts(self) -> IntArray:
+        """Grades by unit and label, ``(U, k)``; `not_sure` is none."""
+        graded, k = self.graded, len(self.labels)
+        entry = graded["unit"].to_numpy() * k + graded["code"].to_numpy()
+        counts = np.bincount(entry, minlength=self.units.height * k)
+        return counts.reshape(-1, k).astype(np.int64)
+
+
+def read_answers(
+    grades: Frame, *, order: Sequence[str] = (), nominal: bool = False, source: str = "the grades"
+) -> Grades:
+    """Read and check graders' answers.
+
+    Args:
+        grades: A row an answer: `item`, `grader`, `grade` (null is no answer), and where present
+            `modality`, `category`, and the `line` of a file for messages.
+        order: The labels, mildest first; by default the three severities if all answers are.
+        nominal: Take any labels, in no order.
+        source: What to call the frame in messages.
+
+    Raises:
+        UsageError: `order` is no order, or both it and `nominal` are given.
+        DataError: An answer is no label, an item is graded twice by one grader, an item is in two
+            categories, a modality is unknown; the message names the line.
+    """
+    if order and nominal:
+        raise UsageError("give --order or --nominal, not both: an order makes labels ordinal")
+    frame = columns(
+        grades,
+        DataError,
+        "grades",
+        ("item", "grader", "grade"),
+        ("modality", "category", "line"),
+        {"line": pl.Int64},
+    ).with_columns(
+        place=pl.concat_str(
+            pl.when(pl.col("line").is_null()).then(pl.lit("row ")).otherwise(pl.lit("line ")),
+            pl.col("line").fill_null(pl.int_range(1, pl.len() + 1)),
+        ),
+        grade=pl.col("grade").str.strip_chars(),
+        modality=pl.col("modality").str.strip_chars().str.to_lowercase(),
+    )
+
+    def error(row: Row, what: str) -> DataError:
+        return DataError(f"{source}: {row['place']}: {what}")
+
+    require(
+        frame,
+        pl.col("item").is_null() | pl.col("grader").is_null(),
+        lambda r: error(r, "no item or no grader; fill it in"),
+    )
+    require(
+        frame,
+        pl.col("modality").is_in(MODALITIES).not_(),
+        lambda r: error(r, f"unknown modality {r['modality']!r}; use {', '.join(MODALITIES)}"),
+    )
+    require(
+        frame,
+        pl.col("modality").is_null() & pl.col("modality").is_not_null().any(),
+        lambda r: error(r, f"no modality; give one of {', '.join(MODALITIES)}"),
+    )
+    keys = ("item", "modality")
+    require(
+        frame,
+        pl.struct(*keys, "grader").is_first_distinct().not_(),
+        lambda r: error(
+            r, f"grader {r['grader']!r} answered {_unit(r)} before; keep one answer each"
+        ),
+    )
+    require(
+        frame,
+        pl.col("category").ne_missing(pl.col("category").first().over(keys)),
+        lambda r: error(
+            r, f"{_unit(r)} has category {r['category'] or 'none'!r} here and another before"
+        ),
+    )
+    labels, frame = _coded(frame, tuple(order), nominal, source)
+    units = (
+        frame.select(*keys, "category")
+        .unique(subset=keys)
+        .sort(*keys)
+        .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
+    )
+    graders = tuple(frame["grader"].unique().sort())
+    answers = (
+        frame.filter(pl.col("code").is_not_null())
+        .join(units, on=keys, nulls_equal=True)
+        .select(
+            "unit",
+            grader=pl.col("grader").replace_strict(
+                {name: n for n, name in enumerate(graders)}, return_dtype=pl.Int64
+            ),
+            code="code",
+        )
+        .sort("unit", "grader")
+    )
+    item = units["item"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    return Grades(labels, not nominal and _ordered(labels, order), units, item, graders, answers)
+
+
+def _coded(
+    frame: pl.DataFrame, order: tuple[str, ...], nominal: bool, source: str
+) -> tuple[tuple[str, ...], pl.DataFrame]:
+    """The labels, and column `code`: a label's number, `UNSURE`, or null for no answer."""
+    answers = frame["grade"].drop_nulls().unique().sort().to_list()
+    unsure = {a for a in answers if _folded(a) == NOT_SURE}
+    given = [a for a in answers if a and a not in unsure]
+    if order:
+        labels = tuple(label.strip() for label in order)
+        folded = {_folded(label): n for n, label in enumerate(labels)}
+        if len(folded) < max(2, len(labels)) or "" in folded or NOT_SURE in folded:
+            raise UsageError(
+                f"--order {','.join(order)}: give two labels or more, each once, mildest first"
+            )
+        codes = {a: folded.get(_folded(a)) for a in given}
+        mend = f"use {', '.join(labels)} or {NOT_SURE}"
+    elif nominal:
+        labels, mend = tuple(given), ""
+        codes = {a: n for n, a in enumerate(given)}
+    else:
+        codes = {a: _severity(a) for a in given}
+        labels, mend = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
+        # A letter such as B says nothing by itself: it is a grade's only among grades.
+        if None in codes.values() and not any(_folded(a) in _SEVERITIES for a in given):
+            labels, codes = tuple(given), {a: n for n, a in enumerate(given)}
+        else:
+            mend += "; if these are labels of your own, give --order or --nominal"
+    wrong = {a for a, code in codes.items() if code is None}
+    if wrong:
+        place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
+        raise DataError(f"{source}: {place}: {answer[:60]!r} is no grade; {mend}")
+    coded = frame.with_columns(
+        code=pl.col("grade").replace_strict(
+            {**codes, **dict.fromkeys(unsure, UNSURE)}, default=None, return_dtype=pl.Int64
+        )
+    )
+    return labels, coded
+
+
+def _ordered(labels: tuple[str, ...], order: Sequence[str]) -> bool:
+    return bool(order) or labels == _SEVERITIES
+
+
+def _severity(answer: str) -> int | None:
+    try:
+        return int(Severity.parse(answer))
+    except PolicyError:
+        return None
+
+
+def _folded(answer: str) -> str:
+    return answer.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _unit(row: Row) -> str:
+    name = f"item {row['item']!r}"
+    return name if row["modality"] is None else f"{name} ({row['modality']})"

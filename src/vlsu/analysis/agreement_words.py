@@ -1,0 +1,109 @@
+"""What agreement figures mean and do not mean, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vlsu.analysis.agreement_grades import Grades
+
+__all__ = ["notes"]
+
+#: A label this frequent makes chance-corrected coefficients tell little.
+_SKEWED = 0.8
+#: With fewer items than this no interval tells much.
+_FEW = 30
+#: Krippendorff's (2018, ch. 12) limits for reliable data and for tentative conclusions.
+_RELIABLE, _TENTATIVE = 0.8, 0.667
+
+
+def notes(read: Grades, tree: dict[str, Any]) -> list[str]:
+    """Sentences on the agreement of graders, the most important first; see `grader_agreement`."""
+    return list(_notes(read, tree))
+
+
+def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
+    counts, overall, oracle = tree["counts"], tree["overall"], tree["oracle"]
+    if not counts["paired"]:
+        yield "No item has two grades, so nothing can be said about agreement."
+        return
+    alpha_key = f"krippendorff_alpha_{'ordinal' if read.ordinal else 'nominal'}"
+    alpha, agreed = overall[alpha_key], overall["percent_agreement"]["value"]
+    label, most = max(counts["grades"].items(), key=lambda each: each[1])
+    share = most / sum(counts["grades"].values())
+    if alpha["value"] is None:
+        yield (
+            f"All grades are {label!r}: alpha and the kappas are undefined, as nothing shows that "
+            "the graders could tell labels apart."
+        )
+    elif share >= _SKEWED:
+        ac = overall["gwet_ac1"]["value"]
+        yield (
+            f"{share:.0%} of the grades are {label!r}. Alpha and the kappas then count nearly all "
+            "agreement as chance and fall low however well graders agree (alpha "
+            f"{alpha['value']:.2f} at {agreed:.0%} agreement): read Gwet's AC1 ({ac:.2f}) and the "
+            "agreement beside them, and the rare labels by themselves."
+        )
+    elif alpha["low"] >= _RELIABLE:
+        yield f"Alpha is surely above {_RELIABLE}, Krippendorff's limit for reliable data."
+    elif alpha["low"] >= _TENTATIVE:
+        yield (
+            f"Alpha is surely above {_TENTATIVE}, Krippendorff's limit for tentative conclusions, "
+            f"but not above {_RELIABLE}, his limit for reliable data."
+        )
+    elif alpha["high"] < _TENTATIVE:
+        yield (
+            f"Alpha is below {_TENTATIVE}, Krippendorff's limit for tentative conclusions: the "
+            "instructions, or the items, leave too much open."
+        )
+    else:
+        yield (
+            f"Alpha may lie below {_TENTATIVE}, Krippendorff's limit for tentative conclusions: "
+            "more items would tell."
+        )
+    if (alone := counts["units"] - counts["paired"]) > 0:
+        yield (
+            f"{alone} of {counts['units']} items have fewer than two grades; they tell nothing "
+            "about agreement."
+        )
+    if counts["paired"] < _FEW:
+        yield f"Only {counts['paired']} items have two grades or more: no interval tells much."
+    if counts["not_sure"]:
+        yield (
+            f"{counts['not_sure']} of {counts['answers']} answers are not_sure: no severity, left "
+            "out of every coefficient, a miss in the human oracle."
+        )
+    for name, grader in tree["graders"].items():
+        bias = grader.get("bias")
+        if bias and bias["value"] is not None and (bias["low"] > 0 or bias["high"] < 0):
+            kind = "harsher" if bias["value"] > 0 else "milder"
+            yield (
+                f"{name} is {kind} than the others: above them in "
+                f"{grader['harsher']['value']:.0%}, below them in "
+                f"{grader['milder']['value']:.0%} of comparisons."
+            )
+    if "overall" in " ".join(tree["intervals"]["thin"]):
+        yield (
+            "So few items are in disagreement (or in agreement) that the overall intervals rest on "
+            "Wilson's bounds of the agreement, with chance taken as fixed."
+        )
+    yield from _oracle_notes(oracle)
+
+
+def _oracle_notes(oracle: dict[str, Any]) -> Iterator[str]:
+    if oracle["consensus"] == "all":
+        yield (
+            "The oracle's consensus contains the grader's own grade (as in the paper): it flatters "
+            "the grader."
+        )
+    elif oracle["graders"] == 2:
+        yield "With two graders, the consensus of the others is just the other grader."
+    ties = sum(oracle[m]["ties"] for m in ("image", "text", "joint") if m in oracle)
+    answers = sum(oracle[m]["n"] for m in ("image", "text", "joint") if m in oracle)
+    if ties:
+        fate = {
+            "random": "settled by a seeded draw between the tied labels",
+            "worse": "settled for the worse label",
+            "drop": "left out, which makes the items that remain easier",
+        }[oracle["tie_rule"]]
+        yield f"The consensus was tied for {ties} answers of the oracle's {answers}: {fate}."
