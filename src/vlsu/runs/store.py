@@ -59,8 +59,12 @@ _LOOKUP = 500
 #: Less room than this on a disk is none, in bytes.
 _NO_ROOM = 2**20
 
-_PUT = "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_ERROR = "INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT = "INSERT OR IGNORE INTO responses VALUES"
+_PUT_ERROR = "INSERT INTO errors VALUES"
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
+#: Rows of one statement. SQLite lets go of the interpreter at each statement, and the thread that
+#: asks would be stopped for each row.
+ROWS = 64
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 _Row = tuple[str | int | float | bytes, ...]
 
@@ -297,8 +301,8 @@ class ResponseStore:
                     if not batch:
                         continue
                     connection.execute("BEGIN")
-                    connection.executemany(_PUT, batch.responses)
-                    connection.executemany(_PUT_ERROR, batch.errors)
+                    _insert(connection, _PUT, batch.responses)
+                    _insert(connection, _PUT_ERROR, batch.errors)
                     connection.execute("COMMIT")
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
@@ -412,3 +416,10 @@ class ResponseStore:
             return int(self._reader.execute("SELECT count(*) FROM responses").fetchone()[0])
         except sqlite3.Error as error:
             raise self._trouble(error) from None
+
+
+def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[_Row]) -> None:
+    for start in range(0, len(rows), ROWS):
+        part = rows[start : start + ROWS]
+        values = [value for row in part for value in row]
+        connection.execute(f"{into} {', '.join([_ROW] * len(part))}", values)
