@@ -14,11 +14,15 @@ import numpy as np
 from vlsu.analysis.cells import FloatArray, IntArray
 from vlsu.analysis.intervals import LEVEL, Rate, combine, wilson
 
-__all__ = ["Mean", "clustered_mean", "paired_difference"]
+__all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
 
 #: Scores added, in spirit, to those that are not all 0 or 1 when their spread is estimated: equal
 #: scores in a small sample do not prove that all scores are equal.
 _PRIOR = 2.0
+
+#: Units of the binomial variance added, in spirit, to an estimated one: about as many trials as
+#: Wilson's interval adds.
+_UNITS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,31 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
         return Mean(mean, copies, level)
     size = spread * n**2 * (units - 1) / (units * squares)
     return Mean(mean, max(1.0, min(size, n) if binary else size), level)
+
+
+def estimated_share(
+    value: float, variance: float, units: float, *, most: float, level: float = LEVEL
+) -> Mean:
+    """A value in [0, 1] that is no mean of independent scores, and what it is worth.
+
+    The effective size is value (1 - value) over the variance, as in `clustered_mean`. An estimated
+    variance is uncertain, most of all where few units decide it, and small ones give the shortest
+    intervals; so value (1 - value) / units is added to it 4 / units times. Where it says nothing
+    (value 0 or 1, no variance) the size is that of the units. `benchmarks/diagnosis_coverage.py`
+    shows the coverage for areas under curves and shares of pairs.
+
+    Args:
+        value: In [0, 1].
+        variance: Of the value, estimated; not negative.
+        units: Independent units the value rests on, at least 1; as many copies count as one.
+        most: The size is at most this.
+        level: Confidence of its interval.
+    """
+    spread = value * (1 - value)
+    size = units
+    if spread > 0 and variance > 1e-12 * spread:
+        size = 1 / (variance / spread + _UNITS / units**2)
+    return Mean(value, max(1.0, min(size, most)), level)
 
 
 def paired_difference(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlsu.analysis.borderline import borderline
 from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, plain, require_level
+from vlsu.analysis.over_sensitivity import over_sensitivity
 from vlsu.analysis.resampling import Resampler
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
@@ -81,6 +83,9 @@ def cell_metrics(
       the joint answer, over samples with a joint grade and both asked; either outcome other than
       `ok` makes it wrong. ``agreement``: how often the joint prediction is that maximum, where all
       three are `ok`.
+    - ``over_sensitivity``: share of pairs with an unsafe part that are called unsafe, by gold joint
+      grade; see `vlsu.analysis.over_sensitivity`. ``borderline``: which way its errors go; see
+      `vlsu.analysis.borderline`.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
       metrics too thin for the bootstrap (see `vlsu.analysis.estimates`).
 
@@ -113,6 +118,8 @@ def cell_metrics(
         "attribution": view.attribution(),
         "dominance": view.dominance(),
         "late_fusion": view.late_fusion(),
+        "over_sensitivity": over_sensitivity(cells, level=level),
+        "borderline": borderline(cells, level=level),
         "intervals": {
             "level": level,
             "method": METHODS,

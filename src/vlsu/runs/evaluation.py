@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 
-from vlsu.analysis import Tabulation, cell_metrics
+from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
 from vlsu.models import open_model
@@ -194,6 +195,7 @@ class Evaluation:
             chunks = plan(self.dataset, self.subset, self.task, keys)
             judge(chunks, store, self.model, self.task, file, tabulation)
         metrics = cell_metrics(tabulation.cells())
+        metrics |= diagnosis(pl.scan_parquet(folder.judgments_file), self.dataset.frame())
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         outcomes = metrics["outcomes"]
         if not isinstance(outcomes, Mapping):

@@ -1,0 +1,72 @@
+"""Judgments and samples as narrow columns of numbers, so that a million of them fit into memory.
+
+Names, texts and image hashes are told apart by 64-bit hashes; of a million, two are the same by
+chance once in forty million runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from vlsu.analysis.cells import FAILED
+from vlsu.analysis.frames import Frame
+from vlsu.errors import DataError, RunError, VlsuError
+from vlsu.models.base import Outcome
+from vlsu.policy import Severity
+
+__all__ = ["graded", "hashed"]
+
+_CODES = {severity.label: int(severity) for severity in Severity}
+
+
+def graded(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyFrame:
+    """Judgments with a gold grade: `sample` (hash), `gold`, `predicted` (code or `FAILED`).
+
+    Args:
+        judgments: As in ``judgments.parquet``.
+        modalities: Those to keep.
+        extra: Columns to carry along.
+
+    Raises:
+        RunError: A column is missing.
+    """
+    lazy = judgments.lazy()
+    needed = ("sample_id", "modality", "expected", "predicted", "outcome", *extra)
+    _require(lazy, needed, RunError, "judgments")
+    said = pl.col("predicted").replace_strict(_CODES, default=FAILED, return_dtype=pl.Int8)
+    return lazy.filter(
+        pl.col("modality").is_in(modalities) & pl.col("expected").is_not_null()
+    ).select(
+        *extra,
+        sample=pl.col("sample_id").hash(),
+        gold=pl.col("expected").replace_strict(_CODES, return_dtype=pl.Int8),
+        predicted=pl.when(pl.col("outcome") == Outcome.OK.value).then(said).otherwise(FAILED),
+    )
+
+
+def hashed(samples: Frame, names: Sequence[str]) -> pl.LazyFrame:
+    """Hashes of the samples' columns, null where a value is, beside `sample`, the id's hash.
+
+    Args:
+        samples: A dataset's samples; `id` must be there, a column `group` may be missing.
+        names: Columns wanted.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    lazy = samples.lazy()
+    if "group" not in lazy.collect_schema().names():
+        lazy = lazy.with_columns(group=pl.lit(None, dtype=pl.String))
+    _require(lazy, ("id", *names), DataError, "samples")
+    return lazy.select(
+        sample=pl.col("id").hash(),
+        **{name: pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash()) for name in names},
+    )
+
+
+def _require(frame: pl.LazyFrame, names: Sequence[str], error: type[VlsuError], what: str) -> None:
+    present = frame.collect_schema().names()
+    if missing := [name for name in names if name not in present]:
+        raise error(f"the {what} have no column {missing[0]!r}; they have {', '.join(present)}")
