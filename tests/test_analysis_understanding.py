@@ -33,6 +33,8 @@ def test_the_keys_are_those_of_the_design() -> None:
         "attribution",
         "dominance",
         "late_fusion",
+        "over_sensitivity",
+        "borderline",
         "intervals",
     ]
     for modality in ("image", "text", "joint"):

@@ -14,6 +14,7 @@ import yaml
 from aiohttp import web
 
 import vlsu
+from vlsu.analysis import minimal_pairs
 from vlsu.errors import ModelError, RunError, UsageError
 from vlsu.runs import ResponseStore
 
@@ -56,6 +57,8 @@ def test_the_run_folder_holds_what_the_design_says(dataset, chat_server, tmp_pat
     assert record["outcomes"]["joint"]["ok"] == 12
     assert record["dataset"]["content_hash"] == dataset.info.content_hash
     metrics = orjson.loads((run.path / "metrics.json").read_bytes())
+    assert metrics["minimal_pairs"] == minimal_pairs(judgments, dataset.frame())
+    assert "calibration" not in metrics  # the server gives no probabilities
     unsafe = judgments.filter((pl.col("modality") == "joint") & (pl.col("expected") == "unsafe"))
     assert metrics["joint"]["accuracy"]["value"] == pytest.approx(unsafe.height / 12)
     assert run.metrics == metrics
