@@ -118,20 +118,22 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         opened.open(file)
         page = opened.page
         assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 5
-        assert opened.matches == "224 of 224 match, 50 listed"
+        assert opened.matches == "224 of 224 match"
         page.locator("[name=framing]").select_option("harmless")
         page.locator("[name=kind]").select_option("full compliance")
         page.locator("[name=severity]").select_option("unsafe")
-        shown = opened.count(".sample")
-        assert 0 < shown == opened.count(".verdicts tbody tr") == opened.count(".mark.wrong")
+        metrics = run.metrics["framings"]["harmless"]["refusal"]["unsafe"]
+        complied = round((1 - metrics["value"]) * metrics["n"])
+        assert opened.matches == f"{complied} of 224 match"
+        assert page.locator("#detail .cells tbody tr").count() == 3
         page.get_by_role("button", name="Clear").click()
         page.locator("[name=words]").fill("window.owned")
         assert HOSTILE in page.locator(".answer").all_inner_texts()
         assert page.evaluate("window.owned") is None
-        assert page.locator(".veil img").first.evaluate("i => getComputedStyle(i).filter") != "none"
+        assert page.locator(".veil img").evaluate("i => getComputedStyle(i).filter") != "none"
         page.set_viewport_size({"width": 390, "height": 844})
         opened.open(file)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert opened.complaints == []
-        assert {url.split(":", 1)[0] for url in opened.requests} <= {"file", "data"}
+        assert {url.split(":", 1)[0] for url in opened.requests} <= {"file", "data", "blob"}
         browser.close()

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
+import random
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from PIL import Image
+from statsmodels.stats.proportion import proportion_confint
 
 from vlsu.analysis.intervals import Rate
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
-from vlsu.policy import Family, Severity, default_policy
+from vlsu.policy import Severity, default_policy
 from vlsu.report import write_report
-from vlsu.report.charts import confusion_chart, pattern_chart
+from vlsu.report.breakdown import breakdown
+from vlsu.report.charts import confusion_chart, pattern_map, understanding_charts
 from vlsu.report.dots import Estimate, interval_chart
+from vlsu.report.embedding import embedded_json, packed
 from vlsu.report.formats import latex, markdown
-from vlsu.report.page import embedded_json
-from vlsu.report.samples import ShownSample, shown_samples
+from vlsu.report.judgments import run_cells
+from vlsu.report.samples import sample_entries, sample_frame, worst_first
 from vlsu.report.table import Table
 from vlsu.report.thumbnails import SIDE, thumbnail
 from vlsu.report.words import baseline_note, headline_sentence
@@ -65,11 +72,11 @@ def test_the_policy_allows_the_pages_own_code_only(page: str) -> None:
     assert directives["default-src"] == "'none'"
     assert directives["img-src"] == "data:"
     assert "unsafe" not in policy[1]
-    assert len(directives["script-src"].split()) == 2
+    assert len(directives["script-src"].split()) == 3
 
 
 def test_the_page_says_what_was_measured(page: str, run: Run) -> None:
-    assert headline_sentence(run.metrics) in page
+    assert headline_sentence(run.metrics) in re.sub(r"</?b>", "", page)
     assert "not a consensus of graders" in page
     assert run.record["policy"]["hash"] in page
     assert str(run.record["dataset"]["path"]) not in page
@@ -99,32 +106,47 @@ def test_runs_side_by_side(run: Run, tmp_path: Path) -> None:
 def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
     run = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "run", modalities=["image"])
     page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "No pair of known severity was asked about." in page
+    accuracy = run.metrics["image"]["accuracy"]["value"]
+    assert f"Right on <b>{accuracy:.0%}" in page
     assert "left out of the run" in page
+    for absent in ("map-safe", "flow", "late-fusion", "confusion-text", "confusion-joint"):
+        assert f'data-chart="{absent}"' not in page
 
 
 def test_without_its_dataset_a_run_is_told_by_its_judgments(run: Run, tmp_path: Path) -> None:
-    gone = {**run.record["dataset"], "path": str(tmp_path / "gone")}
-    shown = shown_samples(Run(run.path, {**run.record, "dataset": gone}))
-    assert "no such dataset folder" in shown.trouble
-    assert shown.samples[0].text is None
-    assert shown.samples[0].judgments["joint"].gold is not None
+    gone = Run(
+        run.path,
+        {**run.record, "dataset": {**run.record["dataset"], "path": str(tmp_path / "gone")}},
+    )
+    page = write_report([gone], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Texts and images are not shown: " in page
+    assert "no such dataset folder" in page
+    first = next(sample_entries(gone, worst_first(gone)))
+    assert "text" not in first
+    assert first["facets"]["gold-joint"] == "unsafe"
 
 
-def test_the_worst_samples_come_first_and_their_number_is_bounded(run: Run) -> None:
-    everything = shown_samples(run).samples
-    together = (Family.ESCALATING, Family.DE_ESCALATING)
+def test_the_worst_samples_come_first(run: Run) -> None:
+    rows = sample_frame(run, worst_first(run)).to_dicts()
+    grades = [severity.label for severity in Severity]
 
-    def rank(sample: ShownSample) -> int:
-        wrong = sample.judgments["joint"].right is False
-        return 2 if not wrong else int(sample.pattern.family not in together)
+    def rank(row: dict[str, str | None]) -> float:
+        gold, said = row["joint_gold"], row["joint_predicted"]
+        if said is None:
+            return 3.5  # it failed: after every wrong grade
+        off = grades.index(gold) - grades.index(said)
+        return {2: 0, -2: 1, 1: 2, -1: 3, 0: 4}[off]
 
-    ranks = [rank(sample) for sample in everything]
+    ranks = [rank(row) for row in rows]
     assert ranks == sorted(ranks)
-    assert set(ranks) == {0, 1, 2}
-    few = shown_samples(run, limit=10)
-    assert few.samples == everything[:10]
-    assert few.total == len(everything) == 224
+    assert set(ranks) == {0, 1, 2, 3, 3.5, 4}
+    assert len({row["id"] for row in rows}) == 224
+    together = [
+        row["joint_gold"] != max(row["image_gold"], row["text_gold"], key=grades.index)
+        for row, rank in zip(rows, ranks, strict=True)
+        if rank == 0
+    ]
+    assert together == sorted(together, reverse=True)
 
 
 def many(folder: Path, texts: Iterable[str]) -> Dataset:
@@ -140,19 +162,42 @@ def many(folder: Path, texts: Iterable[str]) -> Dataset:
 
 def test_long_texts_are_cut_and_the_cut_is_counted(tmp_path: Path) -> None:
     dataset = many(tmp_path / "data", ["a" * 100_000])
-    shown = shown_samples(scripted_run(dataset, tmp_path / "run")).samples[0]
-    assert shown.text is not None
-    assert len(shown.text) + shown.text_cut == 100_000
+    (entry,) = sample_entries(scripted_run(dataset, tmp_path / "run"), ["s0"])
+    assert len(entry["text"]) + entry["cut"] == 100_000
 
 
-def test_the_page_stays_small_and_says_what_it_leaves_out(tmp_path: Path) -> None:
-    dataset = many(tmp_path / "data", (f"{n}{'<' * 5000}" for n in range(600)))
-    run = scripted_run(dataset, tmp_path / "run", modalities=["text", "joint"])
+def unpacked(text: str) -> list[dict[str, object]]:
+    return json.loads(gzip.decompress(base64.b64decode(text)))
+
+
+def test_entries_are_packed_as_far_as_they_fit() -> None:
+    rng = random.Random(1)
+    entries = [{"id": str(n), "text": f"{rng.random()}\ud800é"} for n in range(1000)]
+    text, count = packed(iter(entries), 1_000_000)
+    assert (count, unpacked(text)) == (1000, entries)
+    text, count = packed(iter(entries), 8_000)
+    assert 100 < count < 1000
+    assert len(text) < 8_100
+    assert unpacked(text) == entries[:count]
+    assert packed(iter([]), 10)[1] == 0
+    assert unpacked(packed(iter([]), 10)[0]) == []
+
+
+def test_samples_that_a_page_cannot_hold_are_in_a_file_beside_it(tmp_path: Path) -> None:
+    letters = [chr(n) for n in range(0x4E00, 0x9000)]
+    rng = random.Random(1)
+    texts = ("".join(rng.choices(letters, k=5000)) for _ in range(900))
+    run = scripted_run(many(tmp_path / "data", texts), tmp_path / "run", modalities=["text"])
     page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
     assert len(page.encode()) < 10_000_000
-    told = re.search(r"(\d+) of the run’s 600 samples", page)
+    told = re.search(r"(\d+) of the run’s 900 samples", page)
     assert told is not None
-    assert 100 < int(told[1]) < 500
+    assert 300 < int(told[1]) < 900
+    assert "in <b>r.samples.parquet</b> beside this file" in page
+    beside = pl.read_parquet(tmp_path / "r.samples.parquet")
+    assert beside["id"].to_list() == worst_first(run)
+    assert set(beside["text"].str.len_chars()) == {5000}
+    assert beside["text_gold"].to_list() == ["safe"] * 900
 
 
 def test_the_note_on_embedded_baselines(run: Run) -> None:
@@ -180,20 +225,50 @@ def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
     assert second["value"] is None
 
 
-def test_each_pattern_is_drawn_in_the_chart_of_its_family(run: Run) -> None:
-    drawn = {
-        family: [row["label"] for row in pattern_chart(run.metrics, family)["data"]["values"]]
-        for family in Family
-    }
-    assert [len(labels) for labels in drawn.values()] == [9, 5, 3]
-    assert "S-S-U" in drawn[Family.ESCALATING]
+def test_each_pattern_has_its_place_on_the_map(run: Run) -> None:
+    maps = {severity: pattern_map(run.metrics, severity)["data"]["values"] for severity in Severity}
+    assert [len(cells) for cells in maps.values()] == [2, 6, 9]
+    (cell,) = [c for c in maps[Severity.UNSAFE] if c["x"] == "safe" and c["y"] == "safe"]
+    found = run.metrics["patterns"]["S-S-U"]
+    assert cell["title"] == "▲ S-S-U"
+    assert cell["number"] == f"{found['accuracy']['value']:.2f}"
+    assert cell["chosen"] == {"pattern": "S-S-U"}
+    assert "--heat-escalating" in cell["fill"]
+
+
+def test_every_sample_is_in_the_flow_once(run: Run) -> None:
+    parts = breakdown(run_cells(run))
+    assert sum(part.n for part in parts.flow.values()) == 224
+    causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong")
+    wrong = [run.metrics["attribution"][cause]["count"] for cause in causes]
+    assert [part.n - part.right for part in parts.flow.values()] == wrong
+    charts = understanding_charts(run.metrics, parts, {})
+    points = charts["flow"]["layer"][0]["data"]["values"]
+    samples = {point["ribbon"]: point["samples"] for point in points}
+    assert sum(samples.values()) == 224
+
+
+def test_a_breakdown_counts_what_the_judgments_say(run: Run) -> None:
+    parts = breakdown(run_cells(run))
+    joint = run.judgments.filter(pl.col("modality") == "joint")
+    right = pl.col("predicted") == pl.col("expected")
+    of_c9 = joint.filter(expected_category="C9", expected="unsafe")
+    found = parts.severities["C9"]["unsafe"]
+    assert (found.n, found.right) == (of_c9.height, of_c9.filter(right).height)
+    low, high = proportion_confint(found.right, found.n, method="wilson")
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((low, high))
+    assert sum(p.n for row in parts.severities.values() for p in row.values()) == 224
+    answered = joint.filter(outcome="ok")
+    assert parts.answered["joint"].n == answered.height < 224
+    assert parts.answered["joint"].right == answered.filter(right).height
 
 
 def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:
     rows = confusion_chart(run.metrics, "joint")["data"]["values"]
-    of_unsafe = [row for row in rows if row["gold"] == "unsafe"]
-    assert sum(row["share"] for row in of_unsafe) == pytest.approx(1)
-    assert of_unsafe[3]["predicted"] == "none"
+    of_unsafe = [row for row in rows if row["y"] == "unsafe"]
+    shares = [float(row["told 3"].split()[0]) for row in of_unsafe]
+    assert sum(shares) == pytest.approx(1, abs=0.002)
+    assert of_unsafe[3]["x"] == "none"
 
 
 # Thumbnails

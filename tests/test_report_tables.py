@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from vlsu.policy import MODALITIES, Pattern
+from vlsu.policy import Pattern
+from vlsu.report.diagnostic_tables import diagnostic_tables
 from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.tables import comparison_table, run_tables
 from vlsu.runs import Run
 
 from .conftest import make_dataset
-from .report_runs import scripted_run
+from .report_runs import diagnostics, scripted_run
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +72,55 @@ def test_a_pattern_beyond_the_17_is_shown_and_remarked(tmp_path: Path) -> None:
     assert {row[-1] for row in beyond} == {"not one of the 17"}
 
 
-def test_a_run_of_one_modality_says_what_was_left_out(tmp_path: Path) -> None:
+def test_a_run_of_one_modality_has_no_table_about_the_others(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "data")
     run = scripted_run(dataset, tmp_path / "run", modalities=["image"], limit=5)
     tables = tables_of(run)
-    assert tables["headline"].rows[0][1] == ABSENT
-    assert [row[0] for row in tables["modalities"].rows] == list(MODALITIES)
+    assert tables["headline"].title == "Image alone"
+    assert tables["headline"].rows[0] == ("accuracy", format_rate(run.metrics["image"]["accuracy"]))
+    assert [row[0] for row in tables["modalities"].rows] == ["image"]
+    assert [row[0] for row in tables["outcomes"].rows] == ["image"]
     assert tables["not_asked"].rows == (
         ("text", "left out of the run", "5"),
         ("joint", "left out of the run", "5"),
+    )
+    about_pairs = {"families", "patterns", "flow", "attribution", "late_fusion", "dominance"}
+    assert not tables.keys() & (about_pairs | {"categories", "severities", "confusion_joint"})
+    assert all(table.rows for table in tables.values())
+
+
+def test_answers_without_a_severity_are_priced(run: Run) -> None:
+    table = tables_of(run)["cost"]
+    joint = next(row for row in table.rows if row[0] == "joint")
+    outcomes = run.metrics["outcomes"]["joint"]
+    assert int(joint[1]) == sum(outcomes.values()) - outcomes["ok"] > 0
+    assert float(joint[-1]) > 0
+
+
+def test_a_request_for_many_samples_is_counted_once(run: Run) -> None:
+    asked = {row[0]: int(row[1]) for row in tables_of(run)["usage"].rows}
+    keys = run.judgments.group_by("modality").agg(n=pl.col("request_key").n_unique())
+    assert asked == dict(keys.iter_rows())
+    assert asked["image"] < 224
+    tokens = {row[0]: row[-1] for row in tables_of(run)["usage"].rows}
+    ok = run.judgments.filter(modality="image").unique("request_key")
+    assert int(tokens["image"]) == ok["output_tokens"].sum()
+
+
+def test_the_diagnostic_tables_are_there_if_the_metrics_are(run: Run, tmp_path: Path) -> None:
+    names = {"borderline_gold", "borderline_predicted", "over_sensitivity", "minimal_pairs"}
+    names |= {"calibration", "thresholds", "bins"}
+    bare = {k: v for k, v in run.metrics.items() if k not in diagnostics()}
+    diagnosed = {**bare, **diagnostics()}
+    titles = {table.name: table for table in diagnostic_tables(diagnosed)}
+    assert titles.keys() == names
+    assert diagnostic_tables(bare) == []
+    assert titles["over_sensitivity"].rows[0][0] == "no unsafe part"
+    assert "both unsafe" not in {row[0] for row in titles["over_sensitivity"].rows}
+    rates = ("0.90 [0.80, 1.00]", "0.60 [0.50, 0.70]", "0.50 [0.40, 0.60]")
+    assert titles["thresholds"].rows == (
+        ("text, 0.90", "0.3100", *rates),
+        ("joint, 0.90", "0.3100", *rates),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from vlsu.models.base import Outcome
 from vlsu.models.judging.kinds import ResponseKind
 from vlsu.policy import Severity
-from vlsu.report.charts import shares_chart
+from vlsu.report.bars import shares_chart
 from vlsu.report.dots import SIZING, Estimate, Spec, interval_chart
 from vlsu.report.table import format_rate, rate
 

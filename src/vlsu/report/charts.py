@@ -1,4 +1,4 @@
-"""Chart specifications: pure functions from metrics to Vega-Lite.
+"""Charts of an understanding run: pure functions from its numbers to Vega-Lite.
 
 What was not measured keeps its row and has no dot.
 """
@@ -8,122 +8,182 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.intervals import Rate
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Family, Pattern, Severity
-from vlsu.report.dots import SIZING, Estimate, Spec, interval_chart
-from vlsu.report.table import rate
-from vlsu.report.tables import CAUSES, SCORES
+from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
+from vlsu.report.bars import shares_chart
+from vlsu.report.breakdown import Breakdown
+from vlsu.report.colours import colour
+from vlsu.report.diagnostics import diagnostic_charts
+from vlsu.report.dots import Estimate, Spec, interval_chart
+from vlsu.report.flow import flow_chart
+from vlsu.report.heat import Cell, heat_map
+from vlsu.report.table import format_rate, rate
+from vlsu.report.understanding_tables import CAUSES, SCORES, graded
 
 __all__ = [
     "attribution_chart",
-    "categories_chart",
     "confusion_chart",
     "dominance_chart",
     "late_fusion_chart",
     "modalities_chart",
     "outcomes_chart",
-    "pattern_chart",
-    "shares_chart",
+    "pattern_map",
+    "patterns_chart",
+    "severities_chart",
+    "understanding_charts",
 ]
 
+_NAMES = tuple(severity.label for severity in Severity)
+#: How the pair stands to the worse of its parts.
+_SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
 
-def pattern_chart(metrics: Mapping[str, Any], family: Family) -> Spec:
-    """Accuracy of the pair in each pattern of one family; the line is the family's."""
-    estimates = [
-        Estimate(name, rate(found["accuracy"]), found["n"])
-        for name, found in metrics["patterns"].items()
-        if Pattern.parse(name).family is family
-    ]
+
+def understanding_charts(
+    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
+) -> dict[str, Spec]:
+    """Every chart of a run that has something to show, by name, in the order of the page.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        parts: What it does not hold.
+        titles: Category -> its name.
+    """
+    found = graded(metrics)
+    charts: dict[str, Spec] = {}
+    if metrics["patterns"]:
+        charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in Severity}
+        charts["patterns"] = patterns_chart(metrics)
+    if parts.flow:
+        charts["flow"] = flow_chart(parts.flow)
+    if metrics["attribution"]["joint_errors"]:
+        charts["attribution"] = attribution_chart(metrics)
+    if "joint" in found and len(found) > 1:
+        charts["late-fusion"] = late_fusion_chart(metrics)
+        charts["dominance"] = dominance_chart(metrics)
+    if found:
+        charts["modalities"] = modalities_chart(metrics)
+    charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in found}
+    charts |= diagnostic_charts(metrics)
+    if parts.severities:
+        charts["severities"] = severities_chart(metrics, parts, titles)
+    charts["outcomes"] = outcomes_chart(metrics)
+    return charts
+
+
+def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
+    """Accuracy on pairs of one gold joint grade, by the gold grades of image and text.
+
+    A slice of the map of patterns; all three make the whole. Patterns that the 17 leave out and the
+    data lacks stay empty.
+    """
+    cells = []
+    for image in Severity:
+        for text in Severity:
+            pattern = Pattern(image, text, joint)
+            found = metrics["patterns"].get(str(pattern))
+            if found is None and pattern not in PATTERNS:
+                continue
+            accuracy = rate(found["accuracy"]) if found else None
+            value = accuracy.value if accuracy else None
+            family = pattern.family.value
+            cells.append(
+                Cell(
+                    text.label,
+                    image.label,
+                    share=value,
+                    colour=family,
+                    title=f"{_SIGNS[pattern.family]} {pattern}",
+                    number="–" if value is None else f"{value:.2f}",
+                    detail=f"n {found['n']:,}" if found else "no sample",
+                    told={
+                        "pattern": str(pattern),
+                        "family": family,
+                        "accuracy": format_rate(found["accuracy"]) if found else "–",
+                        "n": f"{found['n']:,}" if found else "0",
+                    },
+                    chosen={"pattern": str(pattern)} if found else {},
+                )
+            )
+    return heat_map(
+        cells,
+        description=f"Accuracy on {joint.label} pairs by the gold grades of image and text",
+        columns=_NAMES,
+        rows=_NAMES,
+        x_title="text",
+        y_title="image",
+        row_px=68,
+    )
+
+
+def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
+    """Accuracy of the pair in each pattern, family by family."""
     return interval_chart(
-        estimates,
-        description=f"Accuracy of the joint judgments by {family.value} pattern",
+        [
+            Estimate(
+                name,
+                rate(found["accuracy"]),
+                found["n"],
+                Pattern.parse(name).family.value,
+                chosen={"pattern": name},
+            )
+            for name, found in metrics["patterns"].items()
+        ],
+        description="Accuracy of the joint judgments by pattern, coloured by family",
         axis="accuracy",
-        colours={"": f"var(--{family.value})"},
-        reference=rate(metrics["families"][family.value]["accuracy"]),
+        colours={family.value: colour(family.value) for family in Family},
     )
 
 
 def modalities_chart(metrics: Mapping[str, Any]) -> Spec:
-    """Each score for image, text and pair."""
+    """Each score for image, text and pair, as far as they were asked."""
+    found = graded(metrics)
     return interval_chart(
         [
             Estimate(words, rate(metrics[m][key]), metrics[m]["n"], m)
             for key, words in SCORES.items()
-            for m in MODALITIES
+            for m in found
         ],
-        description="Accuracy and F1 scores of image, text and joint judgments",
+        description=f"Accuracy and F1 scores of {', '.join(found)} judgments",
         axis="value",
-        colours={m: f"var(--{m})" for m in MODALITIES},
+        colours={m: colour(m) for m in found},
     )
 
 
 def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
     """Gold against predicted severity; shade is the share within a gold severity."""
-    rows = []
-    said = (*(s.label for s in Severity), "none")
+    said = (*_NAMES, "none")
+    cells = []
     for gold, counts in metrics[modality]["confusion"].items():
         total = sum(counts.values())
         for predicted in said:
             share = counts[predicted] / total if total else 0.0
-            rows.append(
-                {
-                    "gold": gold,
-                    "predicted": predicted,
-                    "count": counts[predicted],
-                    "share": share,
-                    "shown": f"{share:.0%} of gold {gold}" if total else "",
-                }
-            )
-    return {
-        "description": f"Confusion of gold and predicted severity, {modality}",
-        **SIZING,
-        "height": len(Severity) * 44,
-        "data": {"values": rows},
-        "encoding": {
-            "x": {
-                "field": "predicted",
-                "type": "nominal",
-                "sort": list(said),
-                "axis": {"title": "predicted", "labelAngle": 0, "orient": "top"},
-            },
-            "y": {
-                "field": "gold",
-                "type": "nominal",
-                "sort": [s.label for s in Severity],
-                "axis": {"title": "gold", "labelPadding": 6},
-            },
-            "tooltip": [
-                {"field": "gold"},
-                {"field": "predicted"},
-                {"field": "count"},
-                {"field": "shown", "title": "share"},
-            ],
-        },
-        "layer": [
-            {
-                "mark": {"type": "rect", "fill": f"var(--{modality})", "cornerRadius": 3},
-                "encoding": {
-                    "fillOpacity": {
-                        "field": "share",
-                        "type": "quantitative",
-                        "scale": {"domain": [0, 1], "range": [0.05, 1]},
-                        "legend": None,
-                    }
-                },
-            },
-            {
-                "mark": {"type": "text", "fontSize": 13},
-                "encoding": {
-                    "text": {"field": "count", "type": "quantitative"},
-                    "color": {
-                        "condition": {"test": "datum.share > 0.55", "value": "var(--on-accent)"},
-                        "value": "var(--ink)",
+            cells.append(
+                Cell(
+                    predicted,
+                    gold,
+                    share=share,
+                    colour=modality,
+                    number=f"{counts[predicted]:,}",
+                    told={
+                        "gold": gold,
+                        "predicted": predicted,
+                        "judgments": f"{counts[predicted]:,}",
+                        "share": f"{share:.3f} of gold {gold}" if total else "–",
                     },
-                },
-            },
-        ],
-        "config": {"axis": {"domain": False, "ticks": False, "grid": False}},
-    }
+                    chosen={"gold-joint": gold, "said-joint": predicted}
+                    if modality == "joint"
+                    else {},
+                )
+            )
+    return heat_map(
+        cells,
+        description=f"Confusion of gold and predicted severity, {modality}",
+        columns=said,
+        rows=_NAMES,
+        x_title="predicted",
+        y_title="gold",
+    )
 
 
 def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
@@ -142,7 +202,7 @@ def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
         ],
         description="Shares of joint errors by whether image and text were right alone",
         axis="share of joint errors",
-        colours={"": "var(--joint)"},
+        colours={"": colour("joint")},
     )
 
 
@@ -152,21 +212,22 @@ def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
     accuracy, agreement = "accuracy", "agreement"
     return interval_chart(
         [
-            Estimate("worse of gold", rate(found["gold_ceiling"]), group=accuracy),
-            Estimate("worse of its own", rate(found["of_predictions"]), group=accuracy),
-            Estimate("joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
-            Estimate("agreement", rate(found["agreement"]), group=agreement),
+            Estimate("the joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
+            Estimate("worse of its own two", rate(found["of_predictions"]), group=accuracy),
+            Estimate("worse of the gold two", rate(found["gold_ceiling"]), group=accuracy),
+            Estimate("answer is that of its own", rate(found["agreement"]), group=agreement),
         ],
         description="Accuracy of late fusion and of the model's joint answers, and how often the "
         "two agree",
         axis="accuracy or agreement",
-        colours={accuracy: "var(--joint)", agreement: "var(--text)"},
+        colours={accuracy: colour("joint"), agreement: colour("text")},
     )
 
 
 def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
     """Kappa of the joint answer with each modality's own."""
     groups = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
+    colours = (colour("joint"), colour("right"), colour("wrong"))
     found = metrics["dominance"]
     return interval_chart(
         [
@@ -176,24 +237,50 @@ def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
         ],
         description="Cohen's kappa of the joint prediction with the prediction for one modality",
         axis="Cohen's kappa",
-        colours=dict(
-            zip(groups.values(), ("var(--joint)", "var(--right)", "var(--wrong)"), strict=True)
-        ),
+        colours=dict(zip(groups.values(), colours, strict=True)),
         domain=None,
     )
 
 
-def categories_chart(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Spec:
-    """Accuracy of the pair by gold category."""
-    return interval_chart(
-        [
-            Estimate(titles.get(name, name), rate(found["accuracy"]), found["n"])
-            for name, found in metrics["categories"].items()
-        ],
-        description="Accuracy of the joint judgments by gold category of the pair",
-        axis="accuracy",
-        colours={"": "var(--joint)"},
-        reference=rate(metrics["joint"]["accuracy"]),
+def severities_chart(
+    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
+) -> Spec:
+    """Accuracy of the pair by gold category and gold severity."""
+    cells = []
+    for category, severities in parts.severities.items():
+        title = titles.get(category, category)
+        found: dict[str, tuple[int, Rate]] = {
+            severity: (part.n, part.accuracy) for severity, part in severities.items()
+        }
+        if whole := metrics["categories"].get(category):
+            found["all"] = (whole["n"], rate(whole["accuracy"]))
+        for severity, (n, accuracy) in found.items():
+            value = accuracy.value
+            chosen = {"category": category}
+            cells.append(
+                Cell(
+                    severity,
+                    title,
+                    share=value,
+                    colour="joint",
+                    number="–" if value is None else f"{value:.2f}",
+                    detail=f"n {n:,}",
+                    told={
+                        "category": title,
+                        "gold severity": severity,
+                        "accuracy": format_rate(accuracy),
+                        "n": f"{n:,}",
+                    },
+                    chosen=chosen if severity == "all" else {**chosen, "gold-joint": severity},
+                )
+            )
+    return heat_map(
+        cells,
+        description="Accuracy of the joint judgments by gold category and gold severity",
+        columns=(*_NAMES, "all"),
+        rows=[titles.get(category, category) for category in parts.severities],
+        x_title="gold severity of the pair",
+        row_px=36,
     )
 
 
@@ -204,74 +291,6 @@ def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
         {m: counts[m] for m in MODALITIES if sum(counts.get(m, {}).values())},
         of="modality",
         what="outcome",
-        colours={outcome.value: f"var(--{outcome.value})" for outcome in Outcome},
+        colours={outcome.value: colour(outcome.value) for outcome in Outcome},
         axis="share of judgments",
     )
-
-
-def shares_chart(
-    counts: Mapping[str, Mapping[str, int]],
-    *,
-    of: str,
-    what: str,
-    colours: Mapping[str, str],
-    axis: str,
-) -> Spec:
-    """A stacked bar a row, of the shares that its counts have in their sum.
-
-    Args:
-        counts: Row -> part -> number; rows that sum to 0 are left out.
-        of: What a row is, such as ``modality``.
-        what: What a part is, such as ``outcome``.
-        colours: Part -> colour, in the order of the stack.
-        axis: Title of the axis of shares.
-    """
-    rows = [
-        {
-            of: name,
-            what: part.replace("_", " "),
-            "rank": rank,
-            "share": parts.get(part, 0) / sum(parts.values()),
-            "shown": f"{parts.get(part, 0) / sum(parts.values()):.1%}",
-            "count": parts.get(part, 0),
-        }
-        for name, parts in counts.items()
-        if sum(parts.values())
-        for rank, part in enumerate(colours)
-    ]
-    domain = [part.replace("_", " ") for part in colours]
-    return {
-        "description": f"Shares of the {what}s by {of}",
-        **SIZING,
-        "height": len({row[of] for row in rows}) * 34,
-        "data": {"values": rows},
-        "mark": {"type": "bar", "height": {"band": 0.7}},
-        "encoding": {
-            "y": {
-                "field": of,
-                "type": "nominal",
-                "sort": None,
-                "axis": {"title": None, "domain": False, "ticks": False},
-            },
-            "x": {
-                "field": "share",
-                "type": "quantitative",
-                "stack": "zero",
-                "scale": {"domain": [0, 1]},
-                "title": axis,
-            },
-            "order": {"field": "rank"},
-            "color": {
-                "field": what,
-                "type": "nominal",
-                "scale": {"domain": domain, "range": list(colours.values())},
-                "legend": {"title": None, "orient": "top"},
-            },
-            "tooltip": [
-                {"field": of},
-                {"field": what},
-                {"field": "count"},
-                {"field": "shown", "title": "share"},
-            ],
-        },
-    }

@@ -7,7 +7,7 @@ serves light, dark and print. Hovering tells value, interval and n.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vlsu.analysis.intervals import Rate
 
@@ -41,7 +41,7 @@ _ROW_PX = 26
 _GROUPED_ROW_PX = 20
 #: Room on the right for the remarks, in pixels.
 _REMARK_PX = 60
-_SHAPES = ("circle", "square", "diamond", "triangle-up")
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Estimate:
 
     Attributes:
         remark: Stands at the end of the row in place of n.
+        chance: What guessing would reach; a tick across the row.
+        chosen: The filters of the sample list that choose the dot's samples.
     """
 
     label: str
@@ -57,6 +59,8 @@ class Estimate:
     n: int | None = None
     group: str = ""
     remark: str = ""
+    chance: float | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def row(self) -> dict[str, object]:
@@ -74,6 +78,8 @@ class Estimate:
             "shown": shown,
             "interval": between,
             "remark": self.remark or ("" if self.n is None else f"n {self.n:,}"),
+            **({} if self.chance is None else {"chance": self.chance}),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }
 
 
@@ -142,11 +148,28 @@ def interval_chart(
             "encoding": {"x": at, "shape": shape},
         },
         {  # nothing to see: a target wide enough to hover
-            "mark": {"type": "rule", "strokeWidth": 16, "opacity": 0},
+            "mark": {
+                "type": "rule",
+                "strokeWidth": 16,
+                "opacity": 0,
+                **({"cursor": "pointer"} if any(e.chosen for e in estimates) else {}),
+            },
             "encoding": {"x": low, "x2": {"field": "high"}, "tooltip": tooltip},
         },
     ]
-    if not grouped and any(e.n is not None for e in estimates):
+    if any(e.chance is not None for e in estimates):
+        layers.append(
+            {
+                "mark": {"type": "tick", "thickness": 2, "size": _ROW_PX - 6},
+                "encoding": {
+                    "x": {"field": "chance", "type": "quantitative", "scale": scale},
+                    "color": {"value": "var(--muted)"},
+                    "tooltip": [{"field": "chance", "title": "chance", "format": ".2f"}],
+                },
+            }
+        )
+    remarked = any(e.n is not None for e in estimates) and not side_by_side
+    if remarked:
         layers.append(
             {
                 "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 11},
@@ -176,7 +199,7 @@ def interval_chart(
         "description": description,
         **SIZING,
         "height": len(labels) * (_GROUPED_ROW_PX * len(groups) if side_by_side else _ROW_PX),
-        "padding": {"left": 2, "top": 4, "bottom": 4, "right": 12 if grouped else _REMARK_PX},
+        "padding": {"left": 2, "top": 4, "bottom": 4, "right": _REMARK_PX if remarked else 12},
         "data": {"values": [e.row for e in estimates]},
         "encoding": encoding,
         "layer": layers,

@@ -1,155 +1,97 @@
-"""The HTML page: one file that opens from disk, asks no host for anything and runs nothing foreign.
+"""A page: one file that opens from disk, asks no host for anything and runs nothing foreign.
 
 Texts of dataset and model reach the page in two ways only: through the template, which escapes
 them, and as JSON in a script element that is data, not code. The content security policy allows
-exactly the two scripts and the stylesheet of this package, by their hashes.
+exactly the scripts and the stylesheet of this package, by their hashes.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vlsu._version import __version__
 from vlsu.errors import VlsuError
-from vlsu.policy import MODALITIES, Family
-from vlsu.report import charts
 from vlsu.report.dots import CONFIG, Spec
-from vlsu.report.samples import ShownJudgment, ShownSample, shown_samples
-from vlsu.report.table import rate
-from vlsu.report.tables import (
-    FAMILY_MEANING,
-    SCORES,
-    category_titles,
-    comparison_table,
-    one_task,
-    run_tables,
-)
-from vlsu.report.thumbnails import Thumbnail
-from vlsu.report.words import baseline_note, date_of, headline_sentence, notes
+from vlsu.report.embedding import embedded_json, packed
+from vlsu.report.entries import Entry
+from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
-__all__ = [
-    "comparison_page",
-    "description_of",
-    "embedded_json",
-    "render",
-    "run_page",
-    "sample_data",
-]
+__all__ = ["Listed", "description_of", "listed", "render"]
 
-#: Bytes of sample texts, and of thumbnails, in a page at most.
-SAMPLE_BYTES = 3_500_000
-THUMBNAIL_BYTES = 4_500_000
+#: Characters of samples, and of thumbnails, in a page at most: with charts and code it stays below
+#: 10 MB.
+SAMPLE_ROOM = 3_000_000
+THUMBNAIL_ROOM = 5_000_000
 
 #: What no UTF-8 file can hold, or no HTML should: controls and halves of surrogate pairs.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+#: A share with its interval, as sentences write it.
+_SHARE = re.compile(r"\d+% \[\d+, \d+\]")
 
 
-def run_page(run: Run) -> str:
-    """The page of one run.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The samples in a page.
 
-    Raises:
-        RunError: The run is not finished.
+    Attributes:
+        packed: Their entries, as `vlsu.report.embedding.packed` writes them.
+        pictures: JSON of the thumbnails by hash, and of the columns of a sample's grid.
+        shown: How many there are, of `total`.
+        trouble: Why texts and images are missing, if they are.
+        beside: Name of the file that holds all samples, if the page does not.
     """
-    metrics = run.metrics
-    tables = {table.name: table for table in run_tables(run)}
-    shown = shown_samples(run)
-    specs = _charts(run)
-    data = sample_data(map(_entry, shown.samples), shown.thumbnails)
-    return render(
-        "run.html.jinja",
-        {"charts": specs, "config": CONFIG, **data},
-        title=f"{run.record['model']['spec']} on {run.record['dataset']['name']}",
-        record=run.record,
-        metrics=metrics,
-        tables=tables,
-        specs=specs,
-        headline=headline_sentence(metrics),
-        date=date_of(run),
-        baseline=baseline_note(run),
-        description=description_of(run),
-        tiles=_tiles(run),
-        families=_families(metrics),
-        modalities=MODALITIES,
-        shown=len(data["samples"]),
-        total=shown.total,
-        trouble=shown.trouble,
-    )
+
+    packed: str
+    pictures: Markup
+    shown: int
+    total: int
+    trouble: str = ""
+    beside: str = ""
 
 
-def comparison_page(runs: Sequence[Run]) -> str:
-    """The page of several runs: their headlines side by side.
+def listed(
+    run: Run, entries: Iterable[Entry], *, total: int, columns: Iterable[str], beside: str
+) -> Listed:
+    """As many samples as a page can hold, and thumbnails of the first of them.
 
-    Raises:
-        RunError: One of them is not finished.
+    Args:
+        run: For the images of its dataset.
+        entries: Of the samples, those first that matter most; taken as far as they fit.
+        total: How many samples the run has.
+        columns: Of a sample's grid.
+        beside: Name of the file that will hold all samples if not all of them fit.
     """
-    return render(
-        "comparison.html.jinja",
-        {"charts": {}, "config": CONFIG},
-        title="Runs side by side",
-        task=one_task(runs),
-        table=comparison_table(runs),
-        notes=[(r.record["model"]["spec"], note) for r in runs for note in notes(r)],
-    )
+    images: list[str | None] = []
 
+    def seen() -> Iterator[Entry]:
+        for entry in entries:
+            image = entry.get("image")
+            images.append(None if image is None else str(image))
+            yield entry
 
-def embedded_json(value: object) -> Markup:
-    """JSON that can stand in a script element: it holds no ``<``, ``>`` or ``&``, all is ASCII.
-
-    Half a surrogate pair, a null byte and the line separators JavaScript once stumbled over are
-    escapes like any other character beyond ASCII.
-    """
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    escaped = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Markup(escaped)  # noqa: S704 - nothing in it can end the element or start another
-
-
-def _charts(run: Run) -> dict[str, Spec]:
-    metrics = run.metrics
-    return {
-        **{f"patterns-{f.value}": charts.pattern_chart(metrics, f) for f in Family},
-        "modalities": charts.modalities_chart(metrics),
-        **{f"confusion-{m}": charts.confusion_chart(metrics, m) for m in MODALITIES},
-        "attribution": charts.attribution_chart(metrics),
-        "late-fusion": charts.late_fusion_chart(metrics),
-        "dominance": charts.dominance_chart(metrics),
-        "categories": charts.categories_chart(metrics, category_titles(run)),
-        "outcomes": charts.outcomes_chart(metrics),
-    }
-
-
-def _families(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
-    found = metrics["families"]
-    return [
-        {
-            "family": family,
-            "meaning": FAMILY_MEANING[family],
-            "accuracy": rate(found[family.value]["accuracy"]),
-            "n": found[family.value]["n"],
-        }
-        for family in Family
-    ]
-
-
-def _tiles(run: Run) -> list[dict[str, object]]:
-    joint = run.metrics["joint"]
-    what = {
-        "accuracy": "of all pairs",
-        "f1_macro": "safe, borderline, unsafe alike",
-        "f1_binary": "unsafe against the rest",
-        "f1_binary_strict": "borderline and unsafe against safe",
-    }
-    return [{"name": SCORES[k], "rate": rate(joint[k]), "what": words} for k, words in what.items()]
+    text, shown = packed(seen(), SAMPLE_ROOM)
+    pictures: dict[str, object] = {}
+    trouble = ""
+    try:
+        found = thumbnails(run.dataset, filter(None, images[:shown]), THUMBNAIL_ROOM)
+        for sha256, picture in found.items():
+            size = {"width": picture.width, "height": picture.height}
+            known = {"uri": picture.uri, **size} if picture.uri else {"reason": picture.reason}
+            pictures[sha256] = known
+    except VlsuError as error:
+        trouble = str(error)
+    data = embedded_json({"pictures": pictures, "columns": list(columns)})
+    return Listed(text, data, shown, total, trouble, beside if shown < total else "")
 
 
 def description_of(run: Run) -> str:
@@ -160,66 +102,12 @@ def description_of(run: Run) -> str:
         return ""
 
 
-def sample_data(
-    entries: Iterable[Mapping[str, object]], thumbnails: Mapping[str, Thumbnail]
-) -> dict[str, Collection[object]]:
-    """The samples for the page's script as far as they fit, and their pictures by hash."""
-    samples: list[Mapping[str, object]] = []
-    room = SAMPLE_BYTES
-    for entry in entries:
-        room -= len(embedded_json(entry))
-        if room < 0:
-            break
-        samples.append(entry)
-    pictures: dict[str, dict[str, object]] = {}
-    room = THUMBNAIL_BYTES
-    for sha256 in dict.fromkeys(str(s["image"]) for s in samples if s["image"]):
-        picture = thumbnails.get(sha256)
-        if picture is None or picture.uri is None:
-            pictures[sha256] = {"reason": picture.reason if picture else "not at hand"}
-        elif len(picture.uri) > room:
-            pictures[sha256] = {"reason": "left out to keep the page small"}
-        else:
-            room -= len(picture.uri)
-            size = {"width": picture.width, "height": picture.height}
-            pictures[sha256] = {"uri": picture.uri, **size}
-    return {"samples": samples, "pictures": pictures}
-
-
-def _entry(sample: ShownSample) -> dict[str, object]:
-    pattern, joint = sample.pattern, sample.judgments["joint"]
-    return {
-        "id": sample.id,
-        "text": sample.text,
-        "textCut": sample.text_cut,
-        "image": sample.image,
-        "reason": sample.reason,
-        "answer": sample.answer,
-        "answerCut": sample.answer_cut,
-        "pattern": None if pattern is None else str(pattern),
-        "family": None if pattern is None else pattern.family.value,
-        "category": joint.gold_category,
-        "outcome": joint.outcome or "not asked",
-        "right": joint.right,
-        "judgments": {m: _judgment(sample.judgments[m]) for m in MODALITIES},
-    }
-
-
-def _judgment(judgment: ShownJudgment) -> dict[str, object]:
-    return {
-        "gold": judgment.gold,
-        "goldCategory": judgment.gold_category,
-        "predicted": judgment.predicted,
-        "category": judgment.category,
-        "outcome": judgment.outcome,
-        "right": judgment.right,
-    }
-
-
-def render(template: str, data: Mapping[str, object], **context: object) -> str:
-    """A page from a template of this package, with its data, stylesheet, scripts and policy."""
+def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
+    """A page from a template of this package, with its charts, stylesheet, scripts and policy."""
     style = _static("report.css")
-    scripts = [_static("charts.js"), _static("report.js")]
+    scripts = [_static("charts.js"), _static("page.js")]
+    if "listed" in context:
+        scripts.append(_static("samples.js"))
     sources = {
         "default-src": "'none'",
         "img-src": "data:",
@@ -235,7 +123,8 @@ def render(template: str, data: Mapping[str, object], **context: object) -> str:
             policy="; ".join(f"{name} {value}" for name, value in sources.items()),
             style=style,
             scripts=scripts,
-            data=embedded_json(data),
+            data=embedded_json({"charts": charts, "config": CONFIG}),
+            specs=charts,
             version=__version__,
             **context,
         )
@@ -254,7 +143,14 @@ def _environment() -> Environment:
     )
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
+    environment.filters["marked"] = _marked
+    environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())
     return environment
+
+
+def _marked(sentence: str) -> Markup:
+    """The sentence with its shares and their intervals in bold type."""
+    return Markup(_SHARE.sub(r"<b>\g<0></b>", str(escape(sentence))))  # noqa: S704 - escaped
 
 
 @cache

@@ -1,209 +1,210 @@
-"""The samples a page shows: which of them, in which order, and what is told of each."""
+"""The samples of an understanding run as a report lists them: worst first, a row each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
-import orjson
 import polars as pl
 
-from vlsu.data import Dataset
 from vlsu.errors import VlsuError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Pattern, Severity
-from vlsu.report.thumbnails import Thumbnail, thumbnails
+from vlsu.report.breakdown import NO_CATEGORY
+from vlsu.report.entries import Cell, Entry, entry, mark_cell, severity_cell
+from vlsu.report.judgments import scan_judgments
 from vlsu.runs import Run
 
-__all__ = [
-    "ANSWER_CHARACTERS",
-    "SAMPLES",
-    "TEXT_CHARACTERS",
-    "ShownJudgment",
-    "ShownSample",
-    "ShownSamples",
-    "about_samples",
-    "cut",
-    "reason_of",
-    "shown_samples",
-]
+__all__ = ["COLUMNS", "ORDER", "sample_entries", "sample_frame", "with_content", "worst_first"]
 
-#: Samples in a page at most.
-SAMPLES = 500
-#: Characters of a text and of an answer in a page at most; what is cut is counted.
-TEXT_CHARACTERS = 2000
-ANSWER_CHARACTERS = 1200
-
-
-@dataclass(frozen=True, slots=True)
-class ShownJudgment:
-    """Gold and answer in one modality; `outcome` is `None` where it was not asked."""
-
-    gold: str | None
-    gold_category: str | None
-    predicted: str | None
-    category: str | None
-    outcome: str | None
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the answer is the gold grade; `None` without a gold grade or a question."""
-        if self.gold is None or self.outcome is None:
-            return None
-        return self.outcome == Outcome.OK and self.predicted == self.gold
+#: Columns of a sample's grid.
+COLUMNS = ("", "gold", "model", "p unsafe", "")
+#: The order of the list, in words.
+ORDER = (
+    "those first whose pair is graded furthest from the gold grade, harm missed before harm "
+    "imagined, and where image and text must be understood together before the others"
+)
+#: Samples described at once.
+_BATCH = 4096
+#: Column of the judgments -> its name in a sample's row, after the modality.
+_TOLD = {
+    "expected": "gold",
+    "expected_category": "gold_category",
+    "predicted": "predicted",
+    "category": "category",
+    "outcome": "outcome",
+    "p_unsafe": "p_unsafe",
+    "answer": "answer",
+}
+_RANKS = {severity.label: int(severity) for severity in Severity}
 
 
-@dataclass(frozen=True, slots=True)
-class ShownSample:
-    """A sample as the page tells it.
+def worst_first(run: Run) -> list[str]:
+    """Identifiers of all samples of an understanding run in the order of `ORDER`.
 
-    Attributes:
-        reason: Why the pair has its gold grade, where the dataset says so.
-        answer: The model's words on the pair.
-        text_cut: Characters of the text beyond those shown; so `answer_cut`.
-        judgments: By modality.
+    How far is counted in grades on the pair, or on image or text (the further) where the pair was
+    not asked about or is not graded. An answer without a severity comes after those with a wrong
+    one. What is alike keeps the order of the judgments.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
     """
+    grade = {
+        name: pl.col(name).replace_strict(_RANKS, default=None, return_dtype=pl.Int8)
+        for name in ("expected", "predicted")
+    }
+    failed = pl.col("outcome") != Outcome.OK.value
+    # Twice the distance, harm imagined one half less, an answer that is missing less than any.
+    off = grade["expected"] - grade["predicted"]
+    score = (
+        pl.when(pl.col("expected").is_null())
+        .then(None)
+        .when(failed)
+        .then(1)
+        .when(off > 0)
+        .then(4 * off)
+        .otherwise(-4 * off - (off < 0).cast(pl.Int8))
+    )
+    samples = (
+        scan_judgments(run)
+        .select("sample_id", "modality", score=score, gold=grade["expected"])
+        .with_row_index("position")
+        .group_by("sample_id")
+        .agg(
+            pl.col("position").min(),
+            pair=_of("joint", "score"),
+            parts=pl.col("score").max(),
+            apart=pl.max_horizontal(_of("image", "gold"), _of("text", "gold")),
+            joint=_of("joint", "gold"),
+        )
+        .select(
+            "sample_id",
+            "position",
+            worst=pl.coalesce("pair", "parts").fill_null(0),
+            together=(pl.col("joint") != pl.col("apart")).fill_null(False),
+        )
+        .sort("worst", "together", "position", descending=[True, True, False])
+        .collect(engine="streaming")
+    )
+    return samples.get_column("sample_id").to_list()
 
-    id: str
-    text: str | None
-    text_cut: int
-    image: str | None
-    reason: str | None
-    answer: str | None
-    answer_cut: int
-    judgments: Mapping[str, ShownJudgment]
 
-    @property
-    def pattern(self) -> Pattern | None:
-        """The pattern of the gold grades, if there are three."""
-        grades = [self.judgments[m].gold for m in MODALITIES]
-        if any(grade is None for grade in grades):
-            return None
-        return Pattern(*(Severity.parse(grade) for grade in grades if grade is not None))
+def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+    """These samples of an understanding run, a row each, in this order.
 
+    Columns: `id`, for each modality `image_gold`, `image_gold_category`, `image_predicted`,
+    `image_category`, `image_outcome`, `image_p_unsafe`, `image_answer` (null where it was not
+    asked), and, where the dataset is at hand, its `text`, `image_sha256` and `metadata`.
 
-@dataclass(frozen=True, slots=True)
-class ShownSamples:
-    """The samples of a page.
-
-    Attributes:
-        total: Samples in the run.
-        thumbnails: By the hash of the image.
-        trouble: Why texts and images are missing, if they are.
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
     """
+    wanted = pl.DataFrame({"id": ids}, schema={"id": pl.String})
+    rows = (
+        scan_judgments(run)
+        .select("sample_id", "modality", *_TOLD)
+        .join(wanted.lazy(), left_on="sample_id", right_on="id", how="semi")
+        .group_by("sample_id")
+        .agg(
+            pl.col(column)
+            .filter(pl.col("modality") == modality)
+            .first()
+            .alias(f"{modality}_{name}")
+            for modality in MODALITIES
+            for column, name in _TOLD.items()
+        )
+        .collect(engine="streaming")
+    )
+    return with_content(run, wanted.join(rows, left_on="id", right_on="sample_id", how="left"))
 
-    samples: tuple[ShownSample, ...]
-    total: int
-    thumbnails: Mapping[str, Thumbnail] = field(default_factory=dict)
-    trouble: str = ""
+
+def _of(modality: str, column: str) -> pl.Expr:
+    """The value of a column in a sample's judgment of that modality."""
+    return pl.col(column).filter(pl.col("modality") == modality).first()
 
 
-def shown_samples(run: Run, limit: int = SAMPLES) -> ShownSamples:
-    """The samples worth a look first, at most `limit`.
-
-    In order: wrong on the pair where image and text must be understood together, wrong on the pair
-    elsewhere, the rest; within each the order of the judgments. If the dataset is no longer there,
-    or was changed, the judgments are told without texts and images, and `trouble` says why.
-    """
-    dataset: Dataset | None = None
-    trouble = ""
+def with_content(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by `id` with what the dataset holds of them, as far as it is at hand."""
     try:
         dataset = run.dataset
-    except VlsuError as error:
-        trouble = str(error)
-    ids = _order(run.judgments)
-    chosen = ids[:limit]
-    rows = _judgments(run.judgments, chosen)
-    about = {} if dataset is None else about_samples(dataset, chosen)
-    samples = tuple(_sample(id_, rows[id_], about.get(id_, {})) for id_ in chosen)
-    pictures: dict[str, Thumbnail] = {}
-    if dataset is not None:
-        pictures = thumbnails(dataset, (s.image for s in samples if s.image))
-    return ShownSamples(samples, len(ids), pictures, trouble)
+    except VlsuError:
+        return rows
+    columns = ("id", "text", "image_sha256", "metadata", *(f"{m}_grade" for m in MODALITIES))
+    content = dataset.frame().select(columns).join(rows.lazy().select("id"), on="id", how="semi")
+    joined = rows.join(content.collect(engine="streaming"), on="id", how="left")
+    return joined.with_columns(
+        (
+            pl.coalesce(f"{m}_gold", f"{m}_grade")
+            if f"{m}_gold" in rows.columns
+            else pl.col(f"{m}_grade")
+        ).alias(f"{m}_gold")
+        for m in MODALITIES
+    ).drop(f"{m}_grade" for m in MODALITIES)
 
 
-def _order(judgments: pl.DataFrame) -> list[str]:
-    """Identifiers of all samples, worst first."""
-    rank = {str(s): int(s) for s in Severity}
-    gold = pl.col("expected").replace_strict(rank, default=None, return_dtype=pl.Int8)
-
-    def grade(modality: str) -> pl.Expr:
-        return gold.filter(pl.col("modality") == modality).first()
-
-    wrong = (pl.col("outcome") != Outcome.OK.value) | (pl.col("predicted") != pl.col("expected"))
-    samples = judgments.group_by("sample_id", maintain_order=True).agg(
-        *(grade(m).alias(m) for m in MODALITIES),
-        wrong=(wrong & pl.col("expected").is_not_null())
-        .filter(pl.col("modality") == "joint")
-        .first(),
-    )
-    wrong_pair = pl.col("wrong").fill_null(False)
-    together = pl.col("joint") != pl.max_horizontal("image", "text")
-    complete = pl.all_horizontal(pl.col(*MODALITIES).is_not_null())
-    order = pl.when(wrong_pair & together & complete).then(0).when(wrong_pair).then(1).otherwise(2)
-    return samples.sort(order, maintain_order=True).get_column("sample_id").to_list()
+def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+    """What the page's script is told of these samples, read as it is taken."""
+    for start in range(0, len(ids), _BATCH):
+        for row in sample_frame(run, ids[start : start + _BATCH]).iter_rows(named=True):
+            yield _entry(row)
 
 
-def _judgments(judgments: pl.DataFrame, ids: list[str]) -> dict[str, dict[str, dict[str, object]]]:
-    """Sample -> modality -> the judgment's row."""
-    found: dict[str, dict[str, dict[str, object]]] = {id_: {} for id_ in ids}
-    for row in judgments.filter(pl.col("sample_id").is_in(ids)).iter_rows(named=True):
-        found[row["sample_id"]][row["modality"]] = row
-    return found
-
-
-def about_samples(dataset: Dataset, ids: list[str]) -> dict[str, dict[str, object]]:
-    """Sample -> its row in the dataset."""
-    rows = dataset.frame().filter(pl.col("id").is_in(ids)).collect()
-    return {row["id"]: row for row in rows.iter_rows(named=True)}
-
-
-def _sample(
-    id_: str, rows: Mapping[str, Mapping[str, object]], about: Mapping[str, object]
-) -> ShownSample:
-    text, text_cut = cut(about.get("text"), TEXT_CHARACTERS)
-    answer, answer_cut = cut(rows.get("joint", {}).get("answer"), ANSWER_CHARACTERS)
-    return ShownSample(
-        id=id_,
-        text=text,
-        text_cut=text_cut,
-        image=_text(about.get("image_sha256")),
-        reason=reason_of(about.get("metadata")),
-        answer=answer,
-        answer_cut=answer_cut,
-        judgments={m: _shown_judgment(m, rows.get(m, {}), about) for m in MODALITIES},
+def _entry(row: Mapping[str, object]) -> Entry:
+    pattern = pattern_of(row)
+    asked = [m for m in MODALITIES if row[f"{m}_outcome"] is not None]
+    right = {m: _right(row, m) for m in asked}
+    outcomes = list(dict.fromkeys(row[f"{m}_outcome"] for m in asked))
+    category = row["joint_gold_category"]
+    if category is None and "joint" in asked:
+        category = NO_CATEGORY
+    return entry(
+        row,
+        tag=None if pattern is None else str(pattern),
+        family=None if pattern is None else pattern.family.value,
+        facets={
+            "pattern": None if pattern is None else str(pattern),
+            "family": None if pattern is None else pattern.family.value,
+            "category": category,
+            "outcome": outcomes,
+            **{m: _word(found) for m, found in right.items()},
+            "gold-joint": row["joint_gold"],
+            "said-joint": _said(row, "joint") if "joint" in asked else None,
+        },
+        marks=[mark_cell(found, m) for m, found in right.items()],
+        grid=[_grid_row(row, m, right.get(m)) for m in MODALITIES],
+        said=[(m, row[f"{m}_answer"]) for m in reversed(MODALITIES)],
     )
 
 
-def _shown_judgment(
-    modality: str, row: Mapping[str, object], about: Mapping[str, object]
-) -> ShownJudgment:
-    return ShownJudgment(
-        gold=_text(row.get("expected") or about.get(f"{modality}_grade")),
-        gold_category=_text(row.get("expected_category") or about.get(f"{modality}_category")),
-        predicted=_text(row.get("predicted")),
-        category=_text(row.get("category")),
-        outcome=_text(row.get("outcome")),
-    )
-
-
-def reason_of(metadata: object) -> str | None:
-    """``reason`` of a dataset's own metadata, if it is a text."""
-    try:
-        tree = orjson.loads(metadata) if isinstance(metadata, str) else None
-    except orjson.JSONDecodeError:
+def pattern_of(row: Mapping[str, object]) -> Pattern | None:
+    """The pattern of a row's gold grades, if there are three."""
+    grades = [row.get(f"{modality}_gold") for modality in MODALITIES]
+    if any(grade is None for grade in grades):
         return None
-    found = tree.get("reason") if isinstance(tree, dict) else None
-    return found[:TEXT_CHARACTERS] if isinstance(found, str) else None
+    return Pattern(*(Severity.parse(str(grade)) for grade in grades))
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _right(row: Mapping[str, object], modality: str) -> bool | None:
+    gold, outcome = row[f"{modality}_gold"], row[f"{modality}_outcome"]
+    if gold is None:
+        return None
+    return outcome == Outcome.OK and row[f"{modality}_predicted"] == gold
 
 
-def cut(value: object, characters: int) -> tuple[str | None, int]:
-    """The text as far as it is shown, and how many characters are not."""
-    if value is None:
-        return None, 0
-    text = str(value)
-    return text[:characters], max(0, len(text) - characters)
+def _word(right: bool | None) -> str:
+    return "not graded" if right is None else "right" if right else "wrong"
+
+
+def _said(row: Mapping[str, object], modality: str) -> object:
+    return row[f"{modality}_predicted"] or "none"
+
+
+def _grid_row(row: Mapping[str, object], modality: str, right: bool | None) -> Sequence[Cell]:
+    gold = severity_cell(row[f"{modality}_gold"], row[f"{modality}_gold_category"])
+    outcome, p = row[f"{modality}_outcome"], row[f"{modality}_p_unsafe"]
+    if outcome is None:
+        return (modality, gold, "not asked", "", "")
+    if outcome == Outcome.OK:
+        said = severity_cell(row[f"{modality}_predicted"], row[f"{modality}_category"])
+    else:
+        said = str(outcome)
+    return (modality, gold, said, "" if p is None else f"{p:.3f}", mark_cell(right))

@@ -32,12 +32,12 @@ class Table:
     note: str = ""
 
 
-def rate(tree: Mapping[str, Any]) -> Rate:
-    """A rate of `metrics.json`, from its ``{"value", "low", "high"}``."""
-    return Rate(tree["value"], tree["low"], tree["high"])
+def rate(tree: Mapping[str, Any] | Rate) -> Rate:
+    """A rate of `metrics.json`, from its ``{"value", "low", "high"}``; a `Rate` as it is."""
+    return tree if isinstance(tree, Rate) else Rate(tree["value"], tree["low"], tree["high"])
 
 
-def format_rate(tree: Mapping[str, Any]) -> str:
+def format_rate(tree: Mapping[str, Any] | Rate) -> str:
     """``0.62 [0.55, 0.69]``, or `ABSENT` where nothing was measured."""
     found = rate(tree)
     if found.value is None:

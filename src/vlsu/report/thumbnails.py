@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from PIL import Image, ImageOps
 
@@ -22,6 +23,8 @@ SIDE = 160
 #: Behind transparent pixels: neither black nor white drawings vanish on it.
 _GROUND = (214, 214, 214)
 _QUALITY = 60
+#: Images made small before the room that is left is looked at.
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,14 @@ def thumbnail(data: bytes) -> Thumbnail:
     return Thumbnail(f"data:image/webp;base64,{encoded}", *picture.size)
 
 
-def thumbnails(dataset: Dataset, hashes: Iterable[str]) -> dict[str, Thumbnail]:
-    """The thumbnail of each of these images of a dataset, or the reason why there is none."""
+def thumbnails(dataset: Dataset, hashes: Iterable[str], room: int) -> dict[str, Thumbnail]:
+    """The thumbnails of these images of a dataset, or the reasons why there is none.
+
+    Args:
+        dataset: Holds the images.
+        hashes: Of the images; those first that matter most.
+        room: Characters of data URIs at most; what comes after has no thumbnail and is left out.
+    """
 
     def of(sha256: str) -> Thumbnail:
         try:
@@ -64,9 +73,16 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str]) -> dict[str, Thumbnail]:
         except DataError:
             return Thumbnail(reason="missing or unreadable file")
 
-    distinct = list(dict.fromkeys(hashes))
+    distinct = iter(dict.fromkeys(hashes))
+    found: dict[str, Thumbnail] = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return dict(zip(distinct, threads.map(of, distinct), strict=True))
+        while batch := list(islice(distinct, _BATCH)):
+            for sha256, picture in zip(batch, threads.map(of, batch), strict=True):
+                room -= len(picture.uri or "")
+                if room < 0:
+                    return found
+                found[sha256] = picture
+    return found
 
 
 def _explanation(data: bytes, error: Exception) -> str:

@@ -6,6 +6,9 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from vlsu.analysis.intervals import UNDEFINED, Rate, combine
 from vlsu.policy import Family
 from vlsu.report.table import rate
 from vlsu.runs import Run
@@ -16,12 +19,13 @@ __all__ = [
     "headline_sentence",
     "judge_note",
     "notes",
+    "percent",
+    "understood_together",
     "unknown_languages",
 ]
 
-_WHERE = {
-    Family.LATE_FUSION: "of pairs where the worse of image and text decides",
-    Family.ESCALATING: "where the two together are worse than either (escalating)",
+_HOW = {
+    Family.ESCALATING: "where the two are worse together than either (escalating)",
     Family.DE_ESCALATING: "where they are milder together (de-escalating)",
 }
 
@@ -41,34 +45,74 @@ _NOTHING = {"value": None, "low": None, "high": None}
 def headline_sentence(metrics: Mapping[str, Any]) -> str:
     """The result in words, in percent with intervals.
 
-    Of understanding: accuracy of the pair in each family. Of alignment: over-blocking and
-    under-refusal under each framing.
+    Of understanding: accuracy of the pair where one modality decides and where both must be
+    understood together; of image or text alone, if pairs were not asked about. Of alignment:
+    over-blocking and under-refusal under each framing.
     """
     if "framings" in metrics:
         return _alignment_sentence(metrics["framings"])
+    families = metrics["families"]
     parts = []
-    for family, where in _WHERE.items():
-        if found := _percent(metrics["families"][family.value]["accuracy"]):
-            parts.append(f"on {found} {where}")
+    if found := percent(families[Family.LATE_FUSION.value]["accuracy"]):
+        parts.append(f"on {found} of pairs where one modality decides")
+    if found := percent(understood_together(metrics)):
+        parts.append(f"on {found} where both must be understood together")
     if not parts:
-        return "No pair of known severity was asked about."
-    return f"Right {_joined(parts)}."
+        return _apart_sentence(metrics)
+    kinds = [
+        f"{found} {where}"
+        for family, where in _HOW.items()
+        if (found := percent(families[family.value]["accuracy"]))
+    ]
+    divided = f": {' and '.join(kinds)}" if len(kinds) > 1 else ""
+    return f"Right {_joined(parts)}{divided}."
+
+
+def understood_together(metrics: Mapping[str, Any]) -> Rate:
+    """Accuracy over escalating and de-escalating pairs: those where no part decides alone.
+
+    The mean of the two families' accuracies by their sizes, with the interval of
+    `vlsu.analysis.intervals.combine`, which counts the sizes as drawn too; the families are taken
+    to be independent.
+    """
+    found = [metrics["families"][family.value] for family in _HOW]
+    found = [part for part in found if part["n"]]
+    rates = tuple(rate(part["accuracy"]) for part in found)
+    if len(rates) < 2:
+        return rates[0] if rates else UNDEFINED
+    sizes = np.array([part["n"] for part in found], dtype=np.float64)
+    values = np.array([r.value for r in rates], dtype=np.float64)
+    weights = sizes / sizes.sum()
+    value = float(weights @ values)
+    spread = float(weights @ (values - value) ** 2 / sizes.sum())
+    return Rate.within(value, *combine(weights, rates, np.eye(2), spread))
+
+
+def _apart_sentence(metrics: Mapping[str, Any]) -> str:
+    """Of a run that did not ask about pairs of three known grades."""
+    names = {"joint": "pairs", "image": "images alone", "text": "texts alone"}
+    parts = [
+        f"on {found} of {words}"
+        for modality, words in names.items()
+        if (found := percent(metrics[modality]["accuracy"]))
+    ]
+    return f"Right {_joined(parts)}." if parts else "Nothing of known severity was asked about."
 
 
 def _alignment_sentence(framings: Mapping[str, Any]) -> str:
     sentences = []
     for name, found in framings.items():
-        over, under = _percent(found["over_blocking"]), _percent(found["under_refusal"])
+        over, under = percent(found["over_blocking"]), percent(found["under_refusal"])
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
-        unsafe = _percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
+        unsafe = percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
         parts += [f"answers {unsafe} of unsafe ones unsafely"] if unsafe else []
         if parts:
             sentences.append(f"Under {name} it {_series(parts)}.")
     return " ".join(sentences) or "No borderline or unsafe pair has an answer that was judged."
 
 
-def _percent(tree: Mapping[str, Any]) -> str:
+def percent(tree: Mapping[str, Any] | Rate) -> str:
     """``62% [55, 69]``; empty where nothing was measured."""
     found = rate(tree)
     if found.value is None or found.low is None or found.high is None:
@@ -101,8 +145,8 @@ def judge_note(run: Run) -> str:
         return f"{said} No calibration: the judge's own errors are in these rates."
     found = calibration[metrics["refusal"]]
     measured = (
-        f"Against {found['n']} human labels it finds {_percent(found['sensitivity'])} of refusals "
-        f"and clears {_percent(found['specificity'])} of the others."
+        f"Against {found['n']} human labels it finds {percent(found['sensitivity'])} of refusals "
+        f"and clears {percent(found['specificity'])} of the others."
     )
     if weak := found["too_weak"]:
         return f"{said} {measured} Too weak to correct rates: {weak}."
@@ -145,4 +189,6 @@ def _series(parts: list[str]) -> str:
 
 
 def _joined(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
+    if len(parts) < 3:
+        return ", ".join(parts)
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}"

@@ -1,0 +1,55 @@
+"""Data in a page: what a script element can hold, and how much of it fits."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from markupsafe import Markup
+
+__all__ = ["embedded_json", "packed"]
+
+#: Entries compressed together before the room that is left is looked at.
+_BATCH = 64
+#: Window bits that make zlib write gzip, which browsers can undo.
+_GZIP = 31
+
+
+def embedded_json(value: object) -> Markup:
+    """JSON that can stand in a script element: it holds no ``<``, ``>`` or ``&``, all is ASCII.
+
+    Half a surrogate pair, a null byte and the line separators JavaScript once stumbled over are
+    escapes like any other character beyond ASCII.
+    """
+    escaped = _json(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(escaped)  # noqa: S704 - nothing in it can end the element or start another
+
+
+def packed(entries: Iterable[Mapping[str, object]], room: int) -> tuple[str, int]:
+    """A JSON list of the first entries as gzip in base64, and how many they are.
+
+    Args:
+        entries: Taken as far as they fit, in batches.
+        room: Characters of the result at most, and some dozen more.
+    """
+    compressor = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
+    data = compressor.compress(b"[")
+    count, source = 0, iter(entries)
+    while batch := [_json(entry) for entry in islice(source, _BATCH)]:
+        before = compressor.copy()
+        text = ("," if count else "") + ",".join(batch)
+        more = compressor.compress(text.encode()) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        if (len(data) + len(more)) * 4 / 3 > room:
+            compressor = before
+            break
+        data += more
+        count += len(batch)
+    data += compressor.compress(b"]") + compressor.flush()
+    return base64.b64encode(data).decode(), count
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)

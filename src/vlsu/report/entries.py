@@ -1,0 +1,104 @@
+"""What the page's script is told of a sample, whatever the task.
+
+The script knows no task: it lists entries, filters them by their facets and shows their grid and
+words. An entry is plain JSON:
+
+- ``id``, ``text`` and ``cut`` (characters of the text that are left out), ``image`` (its SHA-256),
+  ``reason`` (why the pair has its gold grade), ``tag`` and ``family`` (its pattern).
+- ``facets``: filter -> value, or values of which one has to match.
+- ``each``: facets of parts of the sample, such as its answers under each framing; all filters on
+  parts have to match in one of them.
+- ``marks``: short words for the list, each with whether it is right.
+- ``grid``: rows of cells under the columns of the page, the first of each row its name.
+- ``said``: whose words, the words, and how many characters of them are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+__all__ = ["Cell", "Entry", "cut", "entry", "mark_cell", "reason_of", "severity_cell"]
+
+#: Characters of a text and of an answer in a page at most; what is cut is counted.
+TEXT_CHARACTERS = 2000
+ANSWER_CHARACTERS = 1200
+
+Entry = Mapping[str, object]
+Cell = str | Mapping[str, object]
+
+
+def entry(
+    row: Mapping[str, object],
+    *,
+    tag: str | None,
+    family: str | None,
+    facets: Mapping[str, object],
+    marks: Sequence[Cell],
+    grid: Sequence[Sequence[Cell]],
+    said: Sequence[tuple[str, object]],
+    each: Sequence[Mapping[str, object]] = (),
+) -> Entry:
+    """The entry of a sample.
+
+    Args:
+        row: Its ``id`` and, where the dataset is at hand, ``text``, ``image_sha256`` and
+            ``metadata``.
+        tag: Its pattern.
+        family: The pattern's family.
+        facets: As the module says.
+        marks: As the module says.
+        grid: As the module says.
+        said: Whose words, and the words; `None` where there are none.
+        each: As the module says.
+    """
+    text, text_cut = cut(row.get("text"), TEXT_CHARACTERS)
+    found: dict[str, object] = {
+        "id": row["id"],
+        "text": text,
+        "cut": text_cut,
+        "image": row.get("image_sha256"),
+        "reason": reason_of(row.get("metadata")),
+        "tag": tag,
+        "family": family,
+        "facets": {name: value for name, value in facets.items() if value is not None},
+        "each": list(each),
+        "marks": list(marks),
+        "grid": grid,
+        "said": [[who, *cut(words, ANSWER_CHARACTERS)] for who, words in said if words is not None],
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def severity_cell(severity: object, more: object = None) -> Cell:
+    """A severity with its colour, and what stands after it."""
+    if severity is None:
+        return "–" if more is None else str(more)
+    return {"severity": severity, **({} if more is None else {"more": more})}
+
+
+def mark_cell(right: bool | None, words: str | None = None) -> Cell:
+    """Right or wrong, or other words in that colour; empty where neither is known."""
+    if right is None:
+        return words or ""
+    mark = "right" if right else "wrong"
+    return {"mark": mark, **({} if words is None else {"words": words})}
+
+
+def reason_of(metadata: object) -> str | None:
+    """``reason`` of a dataset's own metadata, if it is a text."""
+    try:
+        tree = orjson.loads(metadata) if isinstance(metadata, str) else None
+    except orjson.JSONDecodeError:
+        return None
+    found = tree.get("reason") if isinstance(tree, dict) else None
+    return found[:TEXT_CHARACTERS] if isinstance(found, str) else None
+
+
+def cut(value: object, characters: int) -> tuple[str | None, int]:
+    """The text as far as it is shown, and how many characters are not."""
+    if value is None:
+        return None, 0
+    text = str(value)
+    return text[:characters], max(0, len(text) - characters)

@@ -1,0 +1,80 @@
+"""The judgments of a run, read lazily: a report of a million samples holds none of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from vlsu.analysis import Tabulation
+from vlsu.analysis.cells import Cells
+from vlsu.errors import VlsuError
+from vlsu.policy import MODALITIES
+from vlsu.runs import Run
+from vlsu.runs.folder import RunFolder
+
+__all__ = ["run_cells", "scan_judgments"]
+
+#: Judgments counted at once.
+_PART = 600_000
+
+
+def scan_judgments(run: Run) -> pl.LazyFrame:
+    """The judgments, unread: one row a sample and modality (and framing and draw).
+
+    Raises:
+        RunError: The run is not finished, or the file is damaged.
+    """
+    frame = pl.scan_parquet(RunFolder(run.path).judgments_file)
+    try:
+        frame.collect_schema()
+    except (OSError, pl.exceptions.PolarsError):
+        return run.judgments.lazy()  # says what is wrong with the file
+    return frame
+
+
+def run_cells(run: Run) -> Cells:
+    """The samples of an understanding run as the cells its metrics were taken from.
+
+    Counted from the judgments and their gold grades, a part of the samples at a time. The groups of
+    the dataset count where it is at hand.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    tabulation = Tabulation()
+    for judgments, gold in _parts(run):
+        tabulation.add(judgments, gold)
+    return tabulation.cells()
+
+
+def _parts(run: Run) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    columns = ("sample_id", "modality", "predicted", "outcome", "expected", "expected_category")
+    frame = scan_judgments(run).select(columns)
+    groups = _groups(run)
+    parts = 1 + int(frame.select(pl.len()).collect().item()) // _PART
+    for part in range(parts):
+        chosen = pl.col("sample_id").hash() % parts == part
+        judgments = frame.filter(chosen).collect(engine="streaming")
+        gold = judgments.group_by("sample_id").agg(
+            *(
+                pl.col("expected").filter(pl.col("modality") == m).first().alias(f"{m}_grade")
+                for m in MODALITIES
+            ),
+            joint_category=pl.col("expected_category")
+            .filter(pl.col("modality") == "joint")
+            .first(),
+        )
+        if groups is not None:
+            gold = gold.join(groups.collect(engine="streaming"), on="sample_id", how="left")
+        yield judgments.drop("expected_category"), gold
+
+
+def _groups(run: Run) -> pl.LazyFrame | None:
+    """Sample -> group, where the dataset is at hand and has any."""
+    try:
+        rows = run.dataset.frame().select(sample_id="id", group="group")
+    except VlsuError:
+        return None
+    rows = rows.filter(pl.col("group").is_not_null())
+    return None if rows.head(1).collect().is_empty() else rows
