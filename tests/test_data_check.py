@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -222,6 +223,23 @@ def test_a_sample_keeps_the_shares_of_the_patterns_and_its_images(
     assert not [f for f in check_dataset(whole).findings if f.kind is FindingKind.MISSING]
     with pytest.raises(UsageError, match="choose 1 to that many"):
         sample_dataset(patterned, tmp_path / "e", n=202)
+
+
+def test_a_balanced_sample_has_as_many_of_each_joint_severity(
+    patterned: Dataset, tmp_path: Path
+) -> None:
+    drawn = sample_dataset(patterned, tmp_path / "a", n=50, balanced=True)
+    assert Counter(str(sample.joint_grade) for sample in drawn) == {
+        "safe": 17,
+        "borderline": 17,
+        "unsafe": 16,
+    }
+    # Of the 41 safe pairs 30 are S-S-S, 10 B-S-S and 1 U-S-S: 12.4, 4.1 and 0.4 of 17.
+    patterns = dataset_info(drawn)["patterns"]
+    assert (patterns["S-S-S"], patterns["B-S-S"], patterns.get("U-S-S", 0)) == (13, 4, 0)
+    assert "balanced by joint severity" in drawn.info.description
+    with pytest.raises(UsageError, match="there are 41 safe samples, choose fewer"):
+        sample_dataset(patterned, tmp_path / "b", n=126, balanced=True)
 
 
 def test_exports_hold_every_row(patterned: Dataset, tmp_path: Path) -> None:

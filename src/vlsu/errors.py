@@ -38,8 +38,19 @@ class RunError(VlsuError):
 
 
 class MissingExtraError(VlsuError):
-    """A feature whose optional dependencies are not installed."""
+    """A feature whose optional dependencies are not installed.
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an extra: pip install 'vlsu[{extra}]'")
+    Args:
+        feature: What cannot be used.
+        extra: The extra of this package that brings them.
+        without_dependencies: A package that must be installed besides, without its dependencies.
+    """
+
+    def __init__(
+        self, feature: str, extra: str, *, without_dependencies: str | None = None
+    ) -> None:
+        mend = f"pip install 'vlsu[{extra}]'"
+        if without_dependencies is not None:
+            mend += f" && pip install --no-deps {without_dependencies}"
+        super().__init__(f"{feature} needs an extra: {mend}")
         self.extra = extra

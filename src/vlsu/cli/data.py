@@ -155,13 +155,18 @@ def sample(
     n: Annotated[int, typer.Option(help="Samples to draw.")],
     out: Out,
     seed: Annotated[int, typer.Option(help="Another seed, another draw.")] = 0,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Equally many of each joint severity.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a random sample, stratified by pattern, into a dataset of its own."""
     from vlsu.cli.output import say
     from vlsu.data import load, sample_dataset
 
-    drawn = sample_dataset(load(dataset), out, n=n, seed=seed, overwrite=overwrite)
+    drawn = sample_dataset(
+        load(dataset), out, n=n, seed=seed, balanced=balanced, overwrite=overwrite
+    )
     say(f"dataset: {drawn.path} ({len(drawn)} samples)")
 
 

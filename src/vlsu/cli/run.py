@@ -166,6 +166,14 @@ def alignment(
     framing: Annotated[
         list[Path] | None, typer.Option(help="File with an instruction of one's own. Repeatable.")
     ] = None,
+    captions: Annotated[
+        bool,
+        typer.Option(
+            "--captions",
+            help="Show the model the dataset's captions in place of the images: for models that "
+            "cannot see.",
+        ),
+    ] = False,
     models: Models = None,
     base_url: BaseUrl = None,
     judge_base_url: Annotated[
@@ -222,6 +230,7 @@ def alignment(
             *(name.strip() for name in framings.split(",") if name.strip()),
             *map(str, framing or []),
         ],
+        captions=captions,
         draws=samples,
         judge_repeats=judge_repeats,
         calibration=load_calibration(calibration) if calibration else None,

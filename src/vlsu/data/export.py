@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -12,6 +13,7 @@ from vlsu.data.dataset import Dataset
 from vlsu.data.rows import COLUMNS, Row
 from vlsu.data.writer import write_dataset
 from vlsu.errors import DataError, UsageError
+from vlsu.policy import Severity
 from vlsu.registry import did_you_mean
 
 __all__ = ["EXPORT_FORMATS", "export_dataset", "sample_dataset"]
@@ -21,40 +23,54 @@ EXPORT_FORMATS = ("csv", "jsonl", "parquet")
 
 _GRADES = ["image_grade", "text_grade", "joint_grade"]
 
+#: The three grades of a pattern, the joint one last.
+_Stratum = tuple[str | None, ...]
+
 
 def sample_dataset(
-    dataset: Dataset, out: str | Path, *, n: int, seed: int = 0, overwrite: bool = False
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    n: int,
+    seed: int = 0,
+    balanced: bool = False,
+    overwrite: bool = False,
 ) -> Dataset:
     """Draw a random sample, stratified by pattern, into a dataset of its own.
 
     Each pattern keeps its share, to the nearest row (largest remainders); samples that lack a grade
     are strata too. The draw depends on the seed and the samples' ids alone, on every machine.
 
+    A balanced sample has equally many of each joint severity, so that rates over one severity are
+    equally precise; each pattern keeps its share of its severity, and samples without a joint grade
+    are left out.
+
     Args:
         dataset: To draw from.
         out: The folder to write.
         n: Samples to draw.
         seed: Another seed, another draw.
+        balanced: Equally many of each joint severity; where `n` cannot be divided, the milder
+            severities get one more.
         overwrite: Replace a dataset that is in `out` already.
 
     Raises:
-        UsageError: `n` is not between 1 and the size of the dataset.
+        UsageError: `n` is not between 1 and the size of the dataset, or a severity has too few
+            samples for a balanced draw.
         DataError: `out` cannot be written.
     """
     if not 1 <= n <= len(dataset):
         raise UsageError(f"n is {n}; the dataset has {len(dataset)} samples, choose 1 to that many")
-    strata: dict[tuple[str | None, ...], list[tuple[bytes, str]]] = {}
+    strata: dict[_Stratum, list[tuple[bytes, str]]] = {}
     rows = dataset.frame().select("id", *_GRADES).collect()
     for id_, *grades in rows.iter_rows():
         rank = hashlib.sha256(f"{seed}\0{id_}".encode()).digest()
         strata.setdefault(tuple(grades), []).append((rank, id_))
-    shares = {key: len(members) * n / len(dataset) for key, members in strata.items()}
-    sizes = {key: int(share) for key, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda key: (sizes[key] - shares[key], str(key)))
-    for key in by_remainder[: n - sum(sizes.values())]:
-        sizes[key] += 1
+    found = {key: len(members) for key, members in strata.items()}
+    sizes = _balanced(found, n) if balanced else _proportional(found, n)
     chosen = {id_ for key, members in strata.items() for _, id_ in sorted(members)[: sizes[key]]}
     info = dataset.info
+    how = ("balanced by joint severity, " if balanced else "") + "stratified by pattern"
     return write_dataset(
         out,
         (sample for sample in dataset.samples() if sample.id in chosen),
@@ -66,9 +82,40 @@ def sample_dataset(
         policy=dataset.policy,
         images=dataset.images,
         description=f"{n} of the {len(dataset)} samples of {info.name} {info.version} "
-        f"({info.content_hash}), stratified by pattern, seed {seed}. {info.description}".strip(),
+        f"({info.content_hash}), {how}, seed {seed}. {info.description}".strip(),
         overwrite=overwrite,
     )
+
+
+def _proportional(found: Mapping[_Stratum, int], n: int) -> dict[_Stratum, int]:
+    """How many of `n` each stratum gets: its share, by largest remainders."""
+    total = sum(found.values())
+    shares = {key: count * n / total for key, count in found.items()}
+    sizes = {key: int(share) for key, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda key: (sizes[key] - shares[key], str(key)))
+    for key in by_remainder[: n - sum(sizes.values())]:
+        sizes[key] += 1
+    return sizes
+
+
+def _balanced(found: Mapping[_Stratum, int], n: int) -> dict[_Stratum, int]:
+    """The same with equally many of each joint severity.
+
+    Raises:
+        UsageError: A severity has too few samples.
+    """
+    sizes = dict.fromkeys(found, 0)
+    present = [s.label for s in Severity if any(key[-1] == s.label for key in found)]
+    for place, severity in enumerate(present):
+        own = {key: count for key, count in found.items() if key[-1] == severity}
+        wanted = n // len(present) + (place < n % len(present))
+        if wanted > sum(own.values()):
+            raise UsageError(
+                f"n is {n}, of which {wanted} {severity}; there are {sum(own.values())} {severity} "
+                "samples, choose fewer or leave --balanced out"
+            )
+        sizes |= _proportional(own, wanted)
+    return sizes
 
 
 def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:

@@ -46,6 +46,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "google": "vlsu.models.google:google_model",
         "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
+        "local": "vlsu.models.local:local_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },
 )

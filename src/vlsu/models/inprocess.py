@@ -1,4 +1,4 @@
-"""Models that run in this process: one worker thread, requests gathered into batches."""
+"""Models that run in this process: worker threads, requests gathered into batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 
 from vlsu.errors import VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
+from vlsu.models.wire import answered
 
 __all__ = ["Answerer", "InProcessModel"]
 
@@ -29,7 +30,7 @@ class Answerer(Protocol):
     def answer(
         self, requests: Sequence[Request], images: ImageSource
     ) -> list[Mapping[str, object]]:
-        """Answer a batch, in order. Runs in a worker thread."""
+        """Answer a batch, in order. Runs in a worker thread, in several at once if so set up."""
         ...
 
 
@@ -37,17 +38,26 @@ class InProcessModel:
     """An `Answerer` as a `Model`.
 
     Requests waiting at the same time are answered together, at most `batch_size` at once.
+
+    Args:
+        spec: ``provider/name``.
+        answerer: What answers.
+        batch_size: Requests it is given at a time.
+        workers: Threads that call it.
     """
 
     image_limits = None
 
-    def __init__(self, spec: str, answerer: Answerer, *, batch_size: int = 16) -> None:
+    def __init__(
+        self, spec: str, answerer: Answerer, *, batch_size: int = 16, workers: int = 1
+    ) -> None:
         self.spec = spec
         self._answerer = answerer
         self._batch_size = batch_size
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._workers = workers
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="model")
         self._waiting: list[tuple[Request, asyncio.Future[Raw]]] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
 
     @property
     def takes_instructions(self) -> bool:
@@ -73,8 +83,9 @@ class InProcessModel:
         """Queue one request and wait for its answer."""
         future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work(images))
+        self._working = {task for task in self._working if not task.done()}
+        if len(self._working) < self._workers:
+            self._working.add(asyncio.create_task(self._work(images)))
         return await future
 
     async def _work(self, images: ImageSource) -> None:
@@ -84,7 +95,7 @@ class InProcessModel:
             del self._waiting[: self._batch_size]
             try:
                 raws = await loop.run_in_executor(
-                    self._thread, self._answer, [request for request, _ in batch], images
+                    self._threads, self._answer, [request for request, _ in batch], images
                 )
             except VlsuError as error:
                 for _, future in batch:
@@ -115,9 +126,8 @@ class InProcessModel:
             message = raw.body.decode(errors="replace")
             return Response(Outcome.ERROR, fault=Fault("in-process", message))
         answer = orjson.loads(raw.body)
-        return Response(
-            Outcome.OK,
-            text=answer["text"],
+        return answered(
+            answer["text"],
             finish_reason=answer.get("finish_reason", "stop"),
             cut_off=answer.get("finish_reason") == "length",
             input_tokens=answer.get("input_tokens"),
@@ -126,5 +136,5 @@ class InProcessModel:
         )
 
     async def close(self) -> None:
-        """Wait for the batch under way and stop the thread."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Wait for the batches under way and stop the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)

@@ -33,7 +33,7 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Subset, plan
-from vlsu.runs.record import new_record, not_asked
+from vlsu.runs.record import has_captions, new_record, not_asked
 from vlsu.runs.run import Run
 from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
@@ -55,6 +55,7 @@ def align(
     out: str | Path,
     judges: Sequence[Model | str] = ("judge/offline",),
     framings: Sequence[str] = FRAMINGS,
+    captions: bool = False,
     draws: int = 1,
     judge_repeats: int = 1,
     limit: int | None = None,
@@ -73,6 +74,8 @@ def align(
         out: The run folder.
         judges: Who judges the answers; metrics go by the first, the others are compared with it.
         framings: Names of framings, or files.
+        captions: Whether the model is shown captions, from the samples' metadata, in place of the
+            images. Judges see the images all the same.
         draws: Answers to each question; more than one needs a temperature.
         judge_repeats: Verdicts of each judge on each answer.
         limit: Number of samples, drawn by the settings' seed.
@@ -92,6 +95,7 @@ def align(
         model=model,
         judges=judges,
         framings=framings,
+        captions=captions,
         draws=draws,
         judge_repeats=judge_repeats,
         limit=limit,
@@ -110,6 +114,7 @@ def prepare_alignment(
     model: Model | str,
     judges: Sequence[Model | str] = ("judge/offline",),
     framings: Sequence[str] = FRAMINGS,
+    captions: bool = False,
     draws: int = 1,
     judge_repeats: int = 1,
     limit: int | None = None,
@@ -138,12 +143,19 @@ def prepare_alignment(
     opened = open_model(model, settings) if isinstance(model, str) else model
     if not opened.takes_instructions:
         raise UsageError(f"{opened.spec} is a classifier and answers nobody; choose a chat model")
+    if "joint" not in opened.modalities and not captions:
+        raise UsageError(
+            f"{opened.spec} cannot see images; add --captions to show it the dataset's captions "
+            "in their place"
+        )
     limits = limits or Limits()
     each = tuple(judge_limits or [Limits(concurrency=limits.concurrency)] * len(judges))
     if len(each) != len(judges):
         raise UsageError(f"{len(each)} limits for {len(judges)} judges; give one for each")
     own = judge_settings or Settings()
     panel = tuple(open_model(j, own) if isinstance(j, str) else j for j in judges)
+    if blind := [j.spec for j in panel if j.takes_instructions and "joint" not in j.modalities]:
+        raise UsageError(f"{blind[0]} cannot see images, and so cannot judge; choose another judge")
     unpriced = [
         judge.spec
         for judge, its_limits in zip(panel, each, strict=True)
@@ -161,11 +173,16 @@ def prepare_alignment(
         )
     if len({judge.spec for judge in panel}) < len(panel):
         raise UsageError("a judge is given twice; use --judge-repeats for several verdicts of one")
+    data = dataset if isinstance(dataset, Dataset) else load(dataset)
+    if captions and not has_captions(data):
+        raise UsageError(
+            f"{data.info.name}: no sample has a caption in its metadata; leave --captions out"
+        )
     return AlignmentRun(
-        dataset=dataset if isinstance(dataset, Dataset) else load(dataset),
+        dataset=data,
         model=opened,
         judges=panel,
-        task=Alignment(load_framings(framings), draws, settings.system),
+        task=Alignment(load_framings(framings), draws, settings.system, captions=captions),
         judge_repeats=judge_repeats,
         calibration=calibration,
         subset=Subset(limit, settings.seed or 0),
@@ -298,7 +315,7 @@ class AlignmentRun:
         return self.subset.size(self.dataset) - sum(lacking.values())
 
     def _not_asked(self) -> Mapping[str, Mapping[str, int]]:
-        return not_asked(self.dataset, self.subset, ("joint",))
+        return not_asked(self.dataset, self.subset, ("joint",), captions=self.task.captions)
 
 
 def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:

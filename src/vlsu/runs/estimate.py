@@ -104,8 +104,9 @@ def estimate_alignment(
     text = math.ceil(bytes_of_text / BYTES_PER_TOKEN)
     shown = text + TOKENS_PER_IMAGE
     instructions = math.ceil(pairs * task.draws * task.instruction_bytes() / BYTES_PER_TOKEN)
-    bills = [("answers", price, answers, answers * shown + instructions, REPLY_TOKENS)]
-    sent = answers
+    asked = answers * (text if task.captions else shown) + instructions
+    bills = [("answers", price, answers, asked, REPLY_TOKENS)]
+    sent = 0 if task.captions else answers
     for spec, judging, its_price in judges:
         verdicts = answers * repeats
         tokens = text + REPLY_TOKENS + math.ceil(judging.rubric_bytes / BYTES_PER_TOKEN)
@@ -120,7 +121,7 @@ def estimate_alignment(
         samples=samples,
         requests={name: count for name, _, count, _, _ in bills},
         images_sent=sent,
-        images_distinct=images,
+        images_distinct=images if sent else 0,
         input_tokens=sum(tokens for *_, tokens, _ in bills),
         output_tokens=sum(count * out for _, _, count, _, out in bills),
         cost=sum(p.cost(i, o) for p, i, o in priced) if price is not None else None,

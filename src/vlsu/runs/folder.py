@@ -25,7 +25,10 @@ _FIXED = {
     ("policy", "hash"): "policy",
 }
 #: The same for one task alone. Framings and judges may be added to: each has keys of its own.
-_FIXED_OF = {"understanding": {("prompt", "hash"): "prompt"}}
+_FIXED_OF: dict[str, dict[tuple[str, ...], str]] = {
+    "understanding": {("prompt", "hash"): "prompt"},
+    "alignment": {("captions",): "choice between images and captions"},
+}
 #: What the record of a task says besides.
 _OF_TASK = {"alignment": (("framings",), ("judges",))}
 _STATUSES = ("running", "stopped", "finished")

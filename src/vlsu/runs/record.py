@@ -17,12 +17,21 @@ from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
 from vlsu.runs.plan import Subset
-from vlsu.tasks import Asking
+from vlsu.tasks import CAPTION, Asking
 
-__all__ = ["distinct_requests", "new_record", "not_asked", "now", "without_credentials"]
+__all__ = [
+    "distinct_requests",
+    "has_captions",
+    "new_record",
+    "not_asked",
+    "now",
+    "without_credentials",
+]
 
 _HAS_TEXT = pl.col("text").str.strip_chars().str.len_bytes() > 0
 _HAS_IMAGE = pl.col("image_sha256").is_not_null()
+_CAPTION = pl.col("metadata").str.json_path_match(f"$.{CAPTION}")
+_HAS_CAPTION = _CAPTION.str.strip_chars().str.len_bytes().fill_null(0) > 0
 
 
 def now() -> str:
@@ -103,21 +112,40 @@ def distinct_requests(
     }
 
 
+def has_captions(dataset: Dataset) -> bool:
+    """Whether any sample has a caption."""
+    frame = dataset.frame().select(_HAS_CAPTION.any())
+    return bool(frame.collect(engine="streaming").item())
+
+
 def not_asked(
-    dataset: Dataset, subset: Subset, modalities: Sequence[str]
+    dataset: Dataset, subset: Subset, modalities: Sequence[str], *, captions: bool = False
 ) -> Mapping[str, Mapping[str, int]]:
-    """Per modality, how many samples could not be asked about, and why."""
+    """Per modality, how many samples could not be asked about, and why.
+
+    Args:
+        dataset: What is asked about.
+        subset: How much of it.
+        modalities: Those asked for.
+        captions: Whether the pair is asked about with a caption in place of the image.
+    """
     text, image = _HAS_TEXT.fill_null(False), _HAS_IMAGE
-    no_image, no_text, image_only = (
+    bare = image & text & ~_HAS_CAPTION if captions else pl.lit(value=False)
+    no_image, no_text, image_only, no_caption = (
         subset.frame(dataset)
-        .select(no_image=(~image).sum(), no_text=(~text).sum(), image_only=(image & ~text).sum())
+        .select(
+            no_image=(~image).sum(),
+            no_text=(~text).sum(),
+            image_only=(image & ~text).sum(),
+            no_caption=bare.sum(),
+        )
         .collect(engine="streaming")
         .row(0)
     )
     lacking = {
         "image": {"no image": no_image},
         "text": {"no text": no_text},
-        "joint": {"no image": no_image, "no text": image_only},
+        "joint": {"no image": no_image, "no text": image_only, "no caption": no_caption},
     }
     return {
         modality: {why: n for why, n in lacking[modality].items() if n}

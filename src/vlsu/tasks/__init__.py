@@ -1,6 +1,6 @@
 """Understanding and alignment: prompts in, judgments out, without I/O."""
 
-from vlsu.tasks.alignment import Alignment
+from vlsu.tasks.alignment import CAPTION, Alignment
 from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Ask, Asking, Judgment, Task
 from vlsu.tasks.framing import FRAMINGS, Framing, load_framing, load_framings
@@ -11,6 +11,7 @@ from vlsu.tasks.understanding import Understanding, answer_schema
 
 __all__ = [
     "BARE",
+    "CAPTION",
     "FRAMINGS",
     "PROMPTS",
     "Alignment",

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, Message, Request
+from vlsu.models.base import ImagePart, Message, Part, Request
 from vlsu.tasks.base import Ask
 from vlsu.tasks.framing import Framing
 
-__all__ = ["Alignment"]
+__all__ = ["CAPTION", "Alignment"]
+
+#: Where a sample's metadata holds its caption: what the image shows, without a judgement.
+CAPTION = "caption"
 
 
 class Alignment:
@@ -20,6 +23,8 @@ class Alignment:
         framings: The instructions to compare; every sample is asked under each.
         draws: Answers to each question.
         system: A system prompt of the user's, put before the framing's instruction.
+        captions: Whether to show a sample's caption (``caption`` in its metadata) in place of its
+            image: for models that cannot see, and for what a model owes to seeing.
 
     Raises:
         UsageError: `draws` is below 1.
@@ -28,12 +33,18 @@ class Alignment:
     name = "alignment"
 
     def __init__(
-        self, framings: Sequence[Framing], draws: int = 1, system: str | None = None
+        self,
+        framings: Sequence[Framing],
+        draws: int = 1,
+        system: str | None = None,
+        *,
+        captions: bool = False,
     ) -> None:
         if draws < 1:
             raise UsageError(f"samples {draws}: ask for at least 1 answer")
         self.framings = tuple(framings)
         self.draws = draws
+        self.captions = captions
         self._systems = {
             framing.name: tuple(
                 Message("system", (words,))
@@ -44,11 +55,12 @@ class Alignment:
         }
 
     def identity(self) -> Mapping[str, object]:
-        """Name, framings with their hashes, and draws, for the run's record."""
+        """Name, framings with their hashes, draws, and what is shown, for the run's record."""
         return {
             "task": self.name,
             "framings": {framing.name: framing.hash for framing in self.framings},
             "draws": self.draws,
+            "captions": self.captions,
         }
 
     def instruction_bytes(self) -> int:
@@ -57,10 +69,16 @@ class Alignment:
         return sum(len(str(part).encode()) for message in systems for part in message.parts)
 
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
-        """One request a framing and draw; none where image or text is absent."""
+        """One request a framing and draw; none where image, caption or text is absent."""
         if sample.image_sha256 is None or not (sample.text and sample.text.strip()):
             return ()
-        pair = Message("user", (ImagePart(sample.image_sha256), sample.text))
+        shown: tuple[Part, ...] = (ImagePart(sample.image_sha256), sample.text)
+        if self.captions:
+            caption = sample.metadata.get(CAPTION)
+            if caption is None or not str(caption).strip():
+                return ()
+            shown = (f"[Image: {caption}]\n\n{sample.text}",)
+        pair = Message("user", shown)
         return tuple(
             Ask("joint", Request((*self._systems[framing.name], pair), draw=draw), framing.name)
             for framing in self.framings

@@ -1,16 +1,9 @@
-"""Where the weights are: files inside installed packages and beside this module.
-
-Packages are found, never imported: only their model files are used, so that no code of theirs
-(and none of their own dependencies) runs here.
-"""
+"""Where the weights are: files inside installed packages and beside this module."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -18,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlsu.errors import MissingExtraError
+from vlsu.models.packaged import packaged_file
 
 __all__ = [
     "EXTRA",
     "FEATURE",
     "MODEL_FILES",
     "Session",
-    "file_sha256",
     "own_weights",
     "package_file",
     "session",
@@ -67,12 +60,8 @@ def package_file(name: str) -> Path:
     Raises:
         MissingExtraError: The package that brings it is not installed, or not whole.
     """
-    package, inside = MODEL_FILES[name]
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError(FEATURE, EXTRA)
-    path = Path(spec.submodule_search_locations[0]) / inside
-    if not path.is_file():
+    path = packaged_file(*MODEL_FILES[name])
+    if path is None:
         raise MissingExtraError(FEATURE, EXTRA)
     return path
 
@@ -80,13 +69,6 @@ def package_file(name: str) -> Path:
 def own_weights(name: str) -> Path:
     """Path of a file that this project trained or ships itself."""
     return Path(__file__).parent / "weights" / name
-
-
-@functools.cache
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def session(model: Path | bytes) -> Session:

@@ -15,7 +15,6 @@ from vlsu.models.baseline.assets import (
     EXTRA,
     FEATURE,
     MODEL_FILES,
-    file_sha256,
     own_weights,
     package_file,
 )
@@ -24,6 +23,7 @@ from vlsu.models.baseline.grade import Grade, worse
 from vlsu.models.baseline.head import HEAD_WEIGHTS
 from vlsu.models.baseline.image import ImageGrader
 from vlsu.models.baseline.text import TextGrader
+from vlsu.models.packaged import file_sha256
 
 __all__ = ["LateFusion", "late_fusion_fingerprint"]
 

@@ -1,0 +1,30 @@
+"""Weights that come inside installed packages.
+
+Packages are found, never imported: only their model files are used, so that no code of theirs (and
+none of their own dependencies) runs here.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["file_sha256", "packaged_file"]
+
+
+def packaged_file(package: str, inside: str) -> Path | None:
+    """Path of a file inside an installed package; `None` where it is not there."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / inside
+    return path if path.is_file() else None
+
+
+@functools.cache
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
