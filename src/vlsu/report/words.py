@@ -29,13 +29,15 @@ _HOW = {
     Family.DE_ESCALATING: "where they are milder together (de-escalating)",
 }
 
-_BASELINES = {
+_KNOWN = {
     "baseline/late-fusion": "A heuristic baseline, not a vision-language model: it grades image "
     "and text apart and cannot see joint harm, by construction. Where it is right on an escalating "
     "or de-escalating pair, it misgraded a part.",
     "baseline/majority": "A trivial baseline: it gives one answer to everything and looks at "
     "nothing.",
     "baseline/random": "A trivial baseline: it answers at random and looks at nothing.",
+    "local/smollm2": "A toy under test, not a recommendation: a chat model of 135 million "
+    "parameters.",
 }
 
 
@@ -164,11 +166,11 @@ def unknown_languages(judge: str, found: Mapping[str, int]) -> str:
 
 
 def baseline_note(run: Run) -> str:
-    """What must be known of an embedded baseline; empty for a model."""
-    spec: str = run.record["model"]["spec"]
-    if not spec.startswith("baseline/"):
-        return ""
-    return _BASELINES.get(spec, "A heuristic baseline, not a vision-language model.")
+    """What must be known of an embedded model, and of what a model was shown; may be empty."""
+    said = [_KNOWN.get(run.record["model"]["spec"], "")]
+    if run.record.get("captions"):
+        said.append("It saw no image: it read a caption in place of each.")
+    return " ".join(filter(None, said))
 
 
 def notes(run: Run) -> list[str]:

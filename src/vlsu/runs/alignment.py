@@ -154,7 +154,7 @@ def prepare_alignment(
         raise UsageError(f"{len(each)} limits for {len(judges)} judges; give one for each")
     own = judge_settings or Settings()
     panel = tuple(open_model(j, own) if isinstance(j, str) else j for j in judges)
-    if blind := [j.spec for j in panel if j.takes_instructions and "joint" not in j.modalities]:
+    if blind := [judge.spec for judge in panel if judge.modalities == {"text"}]:
         raise UsageError(f"{blind[0]} cannot see images, and so cannot judge; choose another judge")
     unpriced = [
         judge.spec
