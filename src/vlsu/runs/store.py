@@ -9,7 +9,6 @@ beside a new one that holds every response still readable in it.
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 import threading
 import time
@@ -22,6 +21,7 @@ from typing import Any
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw
 from vlsu.runs.salvage import PAGE, checksum, readable_rows
+from vlsu.runs.store_trouble import DamagedStoreError, damaged, trouble
 
 __all__ = ["ResponseStore", "Stored"]
 
@@ -56,8 +56,6 @@ ERROR_BODY = 4096
 BATCH = 512
 PAUSE_S = 0.02
 _LOOKUP = 500
-#: Less room than this on a disk is none, in bytes.
-_NO_ROOM = 2**20
 
 _PUT = "INSERT OR IGNORE INTO responses VALUES"
 _PUT_ERROR = "INSERT INTO errors VALUES"
@@ -194,37 +192,9 @@ class ResponseStore:
 
     def _trouble(self, error: sqlite3.Error) -> RunError:
         """What went wrong, in one line; damage is remembered."""
-        text = str(error)
-        primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
-            return self._damage(text)
-        if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and self._no_room()):
-            return RunError(f"{self.path}: the disk is full; free some and run the command again")
-        if primary == sqlite3.SQLITE_IOERR:
-            return RunError(
-                f"{self.path}: {text}; see that the disk is sound, has room and allows files of "
-                "this size, and run the command again"
-            )
-        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return RunError(
-                f"{self.path}: {text}: another program has it open; close it and run the "
-                "command again"
-            )
-        return RunError(f"{self.path}: {text}; is the folder writable?")
-
-    def _no_room(self) -> bool:
-        return shutil.disk_usage(self.path.parent).free < _NO_ROOM
-
-    def _damage(self, what: str) -> RunError:
-        self._damaged = True
-        if self._read_only:
-            return RunError(
-                f"{self.path}: damaged ({what}); delete the judgments.parquet beside it and run "
-                "the same vlsu run command: it saves what can be read and asks for the rest"
-            )
-        return RunError(
-            f"{self.path}: damaged ({what}); run the same command again to ask for what is lost"
-        )
+        said = trouble(self.path, error, read_only=self._read_only)
+        self._damaged = self._damaged or isinstance(said, DamagedStoreError)
+        return said
 
     def _salvage(self) -> None:
         """Put a file of the readable responses in the place of the damaged one, and keep that.
@@ -379,7 +349,12 @@ class ResponseStore:
         found = {}
         for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
             if checksum(key, status, body) != crc:
-                raise self._damage("a response has changed since it was stored")
+                self._damaged = True
+                raise damaged(
+                    self.path,
+                    "a response has changed since it was stored",
+                    read_only=self._read_only,
+                )
             found[key] = Stored(Raw(status, body, latency_s), attempts)
         return found
 

@@ -1,0 +1,60 @@
+"""What SQLite's errors mean for a user: what went wrong, and the mend, in one line."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from vlsu.errors import RunError
+
+__all__ = ["DamagedStoreError", "damaged", "trouble"]
+
+#: Less room than this on a disk is none, in bytes.
+_NO_ROOM = 2**20
+
+
+class DamagedStoreError(RunError):
+    """The file's content is not what was written."""
+
+
+def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
+    """The error of a store, in a user's words.
+
+    Args:
+        path: The store.
+        error: As SQLite gave it.
+        read_only: Whether it was opened to be read only.
+    """
+    text = str(error)
+    primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
+        return damaged(path, text, read_only=read_only)
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
+        return RunError(f"{path}: the disk is full; free some and run the command again")
+    if primary == sqlite3.SQLITE_IOERR:
+        return RunError(
+            f"{path}: {text}; see that the disk is sound, has room and allows files of this size, "
+            "and run the command again"
+        )
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return RunError(
+            f"{path}: {text}: another program has it open; close it and run the command again"
+        )
+    return RunError(f"{path}: {text}; is the folder writable?")
+
+
+def damaged(path: Path, what: str, *, read_only: bool) -> DamagedStoreError:
+    """That a store is damaged, and what to do about it."""
+    if read_only:
+        return DamagedStoreError(
+            f"{path}: damaged ({what}); delete the judgments.parquet beside it and run the same "
+            "vlsu run command: it saves what can be read and asks for the rest"
+        )
+    return DamagedStoreError(
+        f"{path}: damaged ({what}); run the same command again to ask for what is lost"
+    )
+
+
+def _no_room(path: Path) -> bool:
+    return shutil.disk_usage(path.parent).free < _NO_ROOM
