@@ -173,7 +173,11 @@ def test_differences_are_paired() -> None:
     difference = found["harmless -> helpful"]["over_blocking"]
     assert difference["value"] == pytest.approx(-0.5)
     assert (difference["n"], difference["missing"]) == (10, 1)
-    assert -0.77 < difference["low"] < -0.5 < difference["high"] < -0.1
+    # Bonett and Price (2012) by hand: 6 of 12 fall, 1 rises.
+    centre, spread = -5 / 12, 7 / 12 - (5 / 12) ** 2
+    half = 1.959964 * (spread / 12) ** 0.5
+    assert difference["low"] == pytest.approx(centre - half)
+    assert difference["high"] == pytest.approx(centre + half)
 
 
 def test_pairs_make_the_difference_surer() -> None:

@@ -287,20 +287,25 @@ def test_equal_scores_prove_little() -> None:
     assert high - low > 0.4
 
 
-@pytest.mark.parametrize(("table", "low", "high"), [
-    # Newcombe (1998, Statistics in Medicine 17:2635), method 10 without the correction of phi.
-    ((36, 12, 2, 0), 0.0569, 0.3404),
-    ((36, 14, 0, 0), 0.1528, 0.4175),
-])  # fmt: skip
-def test_paired_differences_are_newcombes(
-    table: tuple[int, int, int, int], low: float, high: float
-) -> None:
-    yes_yes, yes_no, no_yes, no_no = table
-    second = np.repeat([1.0, 1.0, 0.0, 0.0], table)
-    first = np.repeat([1.0, 0.0, 1.0, 0.0], [yes_yes, yes_no, no_yes, no_no])
-    rate = paired_difference(first, second, np.arange(len(first)))
-    assert rate.value == pytest.approx((yes_no - no_yes) / sum(table))
-    assert bounds(rate) == pytest.approx((low, high), abs=2e-3)
+def test_paired_differences_are_bonett_and_prices() -> None:
+    # By hand: 36 both, 12 the second alone, 2 the first alone; one more of each of the latter.
+    first = np.repeat([1.0, 0.0, 1.0], [36, 12, 2])
+    second = np.repeat([1.0, 1.0, 0.0], [36, 12, 2])
+    rate = paired_difference(first, second, np.arange(50))
+    centre, spread = 10 / 52, 16 / 52 - (10 / 52) ** 2
+    assert rate.value == pytest.approx(0.2)
+    half = 1.959964 * (spread / 52) ** 0.5
+    assert bounds(rate) == pytest.approx((centre - half, centre + half))
+
+
+def test_paired_differences_of_copies_are_worth_one_of_them() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.choice([0.0, 0.5, 1.0], (2, 100))
+    once = paired_difference(first, second, np.arange(100))
+    copied = paired_difference(*np.repeat([first, second], 5, axis=1), np.repeat(np.arange(100), 5))
+    assert bounds(copied) == pytest.approx(bounds(once), abs=1e-3)
+    same = paired_difference(*np.repeat([first, first], 5, axis=1), np.repeat(np.arange(100), 5))
+    assert bounds(same) == pytest.approx((-0.027, 0.027), abs=1e-3)
 
 
 # --- Validation

@@ -102,8 +102,8 @@ def test_power_is_what_a_simulation_finds(
 
 
 def test_the_normal_approximation_joins_on() -> None:
-    exact, normal = power(11_999, 0.25, 0.012), power(12_001, 0.25, 0.012)
-    assert exact == pytest.approx(normal, abs=0.001)
+    exact, normal = power(3_999, 0.25, 0.02), power(4_001, 0.25, 0.02)
+    assert exact == pytest.approx(normal, abs=0.002)
 
 
 def test_samples_needed_have_the_power_and_the_margin_back() -> None:

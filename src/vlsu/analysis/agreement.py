@@ -21,7 +21,7 @@ from vlsu.analysis.estimates import THIN
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, plain
 from vlsu.analysis.oracle import Consensus, Ties, compare, oracle_metrics
-from vlsu.analysis.understanding import natural_order
+from vlsu.analysis.parts import natural_order
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES
 

@@ -13,7 +13,7 @@ from vlsu.analysis.cells import ABSENT
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, require_level
 from vlsu.analysis.judged_rates import JudgedRates, Metric, Tree, complement
-from vlsu.analysis.understanding import natural_order
+from vlsu.analysis.parts import natural_order
 from vlsu.analysis.verdicts import NOT_JUDGED, read_answers
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
@@ -24,7 +24,7 @@ __all__ = ["alignment_metrics"]
 
 _METHODS = {
     "rate": "Wilson on the effective size: draws of a sample and samples of a group are clusters",
-    "difference": "paired by sample: MOVER of the two rates' intervals under their correlation",
+    "difference": "paired by sample: Bonett and Price (2012) on the effective size",
     "rogan-gladen": "MOVER with Wilson's intervals of run, sensitivity and specificity, inverted",
     "prediction-powered": "PPI++ with power tuning; MOVER with Wilson's intervals",
 }

@@ -12,13 +12,20 @@ import numpy as np
 
 from vlsu.analysis.cells import FloatArray, IntArray
 
-__all__ = ["class_f1", "macro_f1", "weighted_f1"]
+__all__ = ["binary_f1", "class_f1", "macro_f1", "weighted_f1"]
 
 
 def class_f1(confusion: FloatArray | IntArray) -> FloatArray:
     """F1 of each gold severity, shape ``(..., 3)``: 2 TP / (support + predicted)."""
     hits = np.diagonal(confusion[..., :3], axis1=-2, axis2=-1).astype(np.float64)
     return _divide(2 * hits, confusion.sum(axis=-1) + confusion[..., :3].sum(axis=-2))
+
+
+def binary_f1(confusion: FloatArray | IntArray, *positive: int) -> FloatArray:
+    """F1 of severities taken together as the positive class, shape ``(...)``."""
+    gold, said = confusion[..., positive, :], confusion[..., :, positive]
+    hits = gold[..., positive].sum(axis=(-2, -1))
+    return _divide(2 * hits, gold.sum(axis=(-2, -1)) + said.sum(axis=(-2, -1)))
 
 
 def macro_f1(confusion: FloatArray | IntArray) -> FloatArray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsu.analysis.cells import FloatArray, IntArray
-from vlsu.analysis.intervals import LEVEL, Rate, combine, wilson
+from vlsu.analysis.intervals import LEVEL, Rate, paired_bounds, wilson
 
 __all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
 
@@ -109,9 +109,9 @@ def paired_difference(
 ) -> Rate:
     """Mean of `second` minus mean of `first`, scored on the same samples, in [-1, 1].
 
-    Newcombe's (1998) hybrid score interval for paired proportions, in the general form of Zou and
-    Donner (2008): Wilson's intervals of both means, joined under their correlation over clusters.
-    It keeps a width where no pair differs, which the bootstrap and the t interval do not.
+    Bonett and Price's (2012) interval on the effective size of the difference: the design effect
+    is that of a mean of independent scores, as in `clustered_mean`. It keeps a width where no pair
+    differs, which the bootstrap and the t interval do not.
 
     Args:
         first: Scores in [0, 1], at least one; shape ``(n,)``.
@@ -119,15 +119,16 @@ def paired_difference(
         cluster: Of each sample, equal ones together; shape ``(n,)``.
         level: Confidence of the interval.
     """
-    rates = (
-        clustered_mean(first, cluster, level).rate,
-        clustered_mean(second, cluster, level).rate,
-    )
+    n, apart = len(first), second - first
+    mean, square = float(apart.mean()), float((apart**2).mean())
     start = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
-    sums = np.stack([np.add.reduceat(s - s.mean(), start) for s in (first, second)])
-    products = sums @ sums.T
-    scale = float(np.sqrt(products[0, 0] * products[1, 1]))
-    shared = float(products[0, 1]) / scale if scale > 1e-12 else 0.0
-    value = float(second.mean() - first.mean())
-    correlation = np.array([[1.0, shared], [shared, 1.0]])
-    return Rate.within(value, *combine(np.array([-1.0, 1.0]), rates, correlation, least=-1.0))
+    members, units = np.diff(start, append=n), len(start)
+    residual = np.add.reduceat(apart - mean, start)
+    squares, spread = float(residual @ residual), square - mean**2
+    if units == n:
+        size = float(n)
+    elif units == 1 or squares < 1e-12 * n or spread < 1e-12:
+        size = n**2 / float(members @ members)
+    else:
+        size = min(max(1.0, spread * n**2 * (units - 1) / (units * squares)), float(n))
+    return Rate.within(mean, *paired_bounds(mean, square, size, level))

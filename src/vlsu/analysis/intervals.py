@@ -19,6 +19,7 @@ __all__ = [
     "Rate",
     "combine",
     "normal_quantile",
+    "paired_bounds",
     "percentiles",
     "plain",
     "require_level",
@@ -110,6 +111,31 @@ def wilson_bounds(
     centre = (share + z**2 / (2 * n)) / shrink
     half = z / shrink * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
+
+
+def paired_bounds(
+    mean: float, square: float, size: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval of a mean difference of two scores of the same samples (Bonett and Price 2012).
+
+    The normal interval after two samples are added, one that differs by 1 each way. Newcombe's
+    (1998) of the two proportions falls to a coverage of 70% where they hardly ever differ; this one
+    stays above 93% from n = 14 on (`benchmarks/paired_coverage.py`).
+
+    Args:
+        mean: Of the differences, each in [-1, 1].
+        square: Mean of their squares; for proportions the discordance.
+        size: Independent samples, above 0; need not be whole.
+        level: Confidence, in (0, 1).
+
+    Returns:
+        Low and high, within [-1, 1].
+    """
+    size_ = size + 2
+    centre = mean * size / size_
+    spread = (square * size + 2) / size_ - centre**2
+    half = normal_quantile(level) * math.sqrt(spread / size_)
+    return max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def percentiles(replicates: FloatArray, level: float = LEVEL) -> tuple[float, float] | None:

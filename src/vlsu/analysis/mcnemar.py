@@ -16,7 +16,7 @@ import numpy as np
 
 from vlsu.analysis.cells import FloatArray
 
-__all__ = ["log_binomials", "mcnemar", "sign_flip"]
+__all__ = ["mcnemar", "sign_flip"]
 
 #: Steps of a sum of unequal differences up to which its distribution is worked out; beyond, with at
 #: least some hundreds of groups, it is normal for all purposes.
@@ -35,7 +35,7 @@ def mcnemar(first_only: int, second_only: int) -> float:
     n, fewer = first_only + second_only, min(first_only, second_only)
     if first_only == second_only:
         return 1.0
-    logs = log_binomials(n)[: fewer + 1] - n * math.log(2)
+    logs = _log_binomials(n)[: fewer + 1] - n * math.log(2)
     return min(1.0, 2 * float(np.exp(logs).sum()))
 
 
@@ -66,12 +66,12 @@ def sign_flip(differences: Mapping[int, int]) -> float:
     chance: FloatArray = np.ones(1)
     for size, units in sizes.items():
         one = np.zeros(size * units + 1)
-        one[::size] = np.exp(log_binomials(units) - units * math.log(2))
+        one[::size] = np.exp(_log_binomials(units) - units * math.log(2))
         chance = np.convolve(chance, one)
     return min(1.0, 2 * float(chance[: (steps - observed) // 2 + 1].sum()))
 
 
-def log_binomials(n: int) -> FloatArray:
+def _log_binomials(n: int) -> FloatArray:
     """Logarithms of the binomial coefficients of n, shape ``(n + 1,)``."""
     down = np.arange(n, 0, -1, dtype=np.float64)
     return np.concatenate([[0.0], np.cumsum(np.log(down / down[::-1]))])

@@ -70,6 +70,32 @@ class Resampler:
         kinds, repeats = self._kinds(column, size)
         return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
+    def swap(self, column: IntArray, size: int, mirror: IntArray, name: str) -> FloatArray:
+        """Replicates of a table, ``(R, size)``, each unit mirrored or not by a fair coin.
+
+        Args:
+            column: As for `count`; at least one sample must be in the table.
+            size: Entries of the table.
+            mirror: The entry that each one is mirrored to, shape ``(size,)``.
+            name: Of the metric the replicates are for.
+        """
+        kinds, repeats = self._kinds(column, size)
+        step = kinds - kinds[:, mirror]
+        moves = step.any(axis=1)
+        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        at_once = max(1, _CHUNK // max(1, int(moves.sum())))
+        mirrored = repeats @ kinds[:, mirror]
+        return np.concatenate(
+            [
+                mirrored
+                + rng.binomial(
+                    repeats[moves], 0.5, size=(min(at_once, self.replicates - start), moves.sum())
+                )
+                @ step[moves]
+                for start in range(0, self.replicates, at_once)
+            ]
+        )
+
     def _kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
         """Distinct rows of counts a drawn unit adds, ``(T, size)``, and the units of each kind."""
         groups = self.cells.groups

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from vlsu.analysis.cells import Cells, GroupCounts, IntArray
+from vlsu.analysis.cells import Cells, IntArray
 from vlsu.analysis.frames import Frame
+from vlsu.analysis.grouping import GroupTally, HashArray
 from vlsu.analysis.rows import match, read_gold, read_judgments, require_one_framing
 from vlsu.errors import DataError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
 
 __all__ = ["Tabulation"]
-
-HashArray = npt.NDArray[np.uint64]
 
 #: A cell's code is its category's number, then gold grades and predictions in these bases.
 _BASES = (4, 4, 4, 5, 5, 5)
@@ -50,7 +48,7 @@ class Tabulation:
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._framings: frozenset[str] = frozenset()
         self._categories: dict[str, int] = {}  # 1 .. k in order of appearance; 0 is for none
-        self._groups = _GroupTally()
+        self._groups = GroupTally()
         self._seen = _Seen() if watch_repeats else None
 
     def add(self, judgments: Frame, gold: Frame) -> None:
@@ -134,73 +132,8 @@ class Tabulation:
         return numbers
 
 
-class _GroupTally:
-    """Samples by group and cell code.
-
-    Kept as parts sorted by group and code, each at least twice as long as the next, so that every
-    entry is merged about log2(chunks) times.
-    """
-
-    def __init__(self) -> None:
-        self._parts: list[tuple[HashArray, IntArray, IntArray]] = []
-
-    def add(self, groups: pl.Series, code: IntArray) -> None:
-        """Count samples of these groups, null for none, and codes."""
-        group = groups.drop_nulls().hash().to_numpy()
-        if group.size:
-            code = code[groups.is_not_null().to_numpy()]
-            self._parts.append(_sum(group, code, np.ones_like(code)))
-        while len(self._parts) > 1 and len(self._parts[-2][0]) < 2 * len(self._parts[-1][0]):
-            self._merge_last()
-
-    def counts(self, codes: IntArray, counts: IntArray) -> GroupCounts | None:
-        """The groups over cells of these codes and counts; `None` if no two samples share one."""
-        while len(self._parts) > 1:
-            self._merge_last()
-        if not self._parts:
-            return None
-        group, code, count = self._parts[0]
-        first = _starts(group)
-        shared = np.add.reduceat(count, first) > 1
-        if not shared.any():
-            return None
-        entries = np.diff(first, append=len(group))
-        inside = np.repeat(shared, entries)
-        count = count[inside]
-        order = np.argsort(codes)
-        cell = order[np.searchsorted(codes, code[inside], sorter=order)]
-        grouped = np.bincount(cell, weights=count, minlength=len(codes)).astype(np.int64)
-        return GroupCounts(
-            start=np.concatenate([[0], np.cumsum(entries[shared])]),
-            cell=cell.astype(np.int32),
-            count=count.astype(np.int32),
-            alone=counts - grouped,
-        )
-
-    def _merge_last(self) -> None:
-        *self._parts, longer, shorter = self._parts
-        group = np.concatenate([longer[0], shorter[0]])
-        code = np.concatenate([longer[1], shorter[1]])
-        count = np.concatenate([longer[2], shorter[2]])
-        self._parts.append(_sum(group, code, count))
-
-
-def _sum(group: HashArray, code: IntArray, count: IntArray) -> tuple[HashArray, IntArray, IntArray]:
-    """Entries sorted by group and code, those of equal group and code added up; not empty."""
-    order = np.lexsort((code, group))
-    group, code, count = group[order], code[order], count[order]
-    first = _starts(group, code)
-    return group[first], code[first], np.add.reduceat(count, first)
-
-
-def _starts(*columns: npt.NDArray[np.generic]) -> IntArray:
-    """Where a run of rows that are equal in all columns begins."""
-    differs = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return np.flatnonzero(np.concatenate([[True], differs]))
-
-
 class _Seen:
-    """Which samples came in earlier chunks; kept as `_GroupTally` keeps its parts."""
+    """Which samples came in earlier chunks; kept as `GroupTally` keeps its parts."""
 
     def __init__(self) -> None:
         self._parts: list[HashArray] = []

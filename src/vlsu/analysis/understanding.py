@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +12,11 @@ from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, plain, require_level
 from vlsu.analysis.over_sensitivity import over_sensitivity
+from vlsu.analysis.parts import by_family, by_pattern, natural_order
 from vlsu.analysis.resampling import Resampler
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES, Family, Pattern, Severity
+from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["cell_metrics", "understanding_metrics"]
 
@@ -179,26 +179,12 @@ class _Understanding:
         return Confusion(np.where(inside, column, -1))
 
     def patterns(self) -> dict[str, object]:
-        cells = self.cells
-        whole = _all(cells.graded) & cells.asked[:, JOINT]
-        found = {Pattern(*map(Severity, grades)) for grades in np.unique(cells.gold[whole], axis=0)}
-        families = list(Family)
-        ordered = sorted(found, key=lambda p: (families.index(p.family), p.image, p.text, p.joint))
-        return {
-            str(p): self.joint_accuracy(whole & _all(cells.gold == (p.image, p.text, p.joint)))
-            for p in ordered
-        }
+        parts = by_pattern(self.cells.gold, self.cells.asked[:, JOINT])
+        return {name: self.joint_accuracy(part) for name, part in parts.items()}
 
     def families(self) -> dict[str, object]:
-        cells = self.cells
-        whole = _all(cells.graded) & cells.asked[:, JOINT]
-        joint, worse = cells.gold[:, JOINT], cells.gold[:, :JOINT].max(axis=1)
-        of_family = {
-            Family.LATE_FUSION: joint == worse,
-            Family.ESCALATING: joint > worse,
-            Family.DE_ESCALATING: joint < worse,
-        }
-        return {f.value: self.joint_accuracy(whole & of_family[f]) for f in Family}
+        parts = by_family(self.cells.gold, self.cells.asked[:, JOINT])
+        return {name: self.joint_accuracy(part) for name, part in parts.items()}
 
     def joint_accuracy(self, among: BoolArray) -> dict[str, object]:
         return {
@@ -282,11 +268,3 @@ def _all(flags: BoolArray) -> BoolArray:
     """Cells for which every column holds."""
     every: BoolArray = np.logical_and.reduce(flags, axis=1)
     return every
-
-
-def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sort key that puts ``C9`` before ``C10``."""
-    return tuple(
-        (part.isdecimal(), int(part) if part.isdecimal() else 0, part)
-        for part in re.split(r"(\d+)", name)
-    )

@@ -14,8 +14,8 @@ import numpy as np
 from vlsu.analysis.cells import BoolArray, Cells
 from vlsu.analysis.estimates import Estimator
 from vlsu.analysis.intervals import UNDEFINED, Rate
+from vlsu.analysis.parts import natural_order
 from vlsu.analysis.resampling import Resampler
-from vlsu.analysis.understanding import natural_order
 from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["ALONE", "NO_CATEGORY", "Breakdown", "Part", "breakdown"]
