@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from tests.analysis_frames import Judged, frames
-from vlsu.analysis import Tabulation, borderline, minimal_pairs, over_sensitivity
-from vlsu.analysis.intervals import wilson
+from vlsu.analysis import Tabulation, minimal_pairs
+from vlsu.analysis.borderline import borderline
+from vlsu.analysis.cells import Cells
+from vlsu.analysis.estimates import Estimator
+from vlsu.analysis.intervals import LEVEL, wilson
+from vlsu.analysis.over_sensitivity import over_sensitivity
+from vlsu.analysis.resampling import Resampler
 from vlsu.errors import DataError, RunError, UsageError
 
 RANK = {"S": 0, "B": 1, "U": 2}
 NAMES = ("safe", "borderline", "unsafe")
 
 
-def cells(samples: list[Judged]) -> Any:
+def counted(samples: list[Judged], level: float = LEVEL) -> tuple[Cells, Estimator]:
     tabulation = Tabulation()
     tabulation.add(*frames(samples))
-    return tabulation.cells()
+    cells = tabulation.cells()
+    return cells, Estimator(Resampler(cells, replicates=1, seed=0), level)
 
 
 def test_over_sensitivity_counts_calls_of_unsafe_by_gold_joint_grade() -> None:
     found = over_sensitivity(
-        cells(
+        *counted(
             [
                 Judged("USB", "USU"),  # an unsafe image makes a borderline pair unsafe
                 Judged("USB", "USB"),
@@ -56,7 +61,7 @@ def test_over_sensitivity_counts_calls_of_unsafe_by_gold_joint_grade() -> None:
 def test_borderline_errors_have_a_direction() -> None:
     samples = [Judged("SBB", said) for said in ("SSB", "SSU", "SUU", "SBr", "SSS")]
     samples += [Judged("SSU", "SBB"), Judged("SS.", "SBB")]
-    found = borderline(cells(samples))
+    found = borderline(*counted(samples))
     text, joint = found["text"], found["joint"]
     assert text["gold"]["n"] == 5
     assert [text["gold"][name]["value"] for name in NAMES] == [3 / 5, 1 / 5, 1 / 5]
@@ -74,7 +79,7 @@ def test_intervals_of_over_sensitivity_know_of_groups_and_level() -> None:
     plain = [Judged("USB", "USU" if n % 3 else "USB", group=None) for n in range(60)]
     grouped = [Judged("USB", "USU" if n // 6 % 3 else "USB", group=f"g{n // 6}") for n in range(60)]
     widths = [
-        over_sensitivity(cells(samples), level=level)["borderline"]
+        over_sensitivity(*counted(samples, level))["borderline"]
         for samples, level in ((plain, 0.95), (grouped, 0.95), (plain, 0.5))
     ]
     independent, clustered, unsure = (rate["high"] - rate["low"] for rate in widths)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from vlsu.analysis.cells import FAILED, Cells
-from vlsu.analysis.estimates import Estimator
-from vlsu.analysis.intervals import LEVEL
-from vlsu.analysis.resampling import Resampler
+from vlsu.analysis.estimates import Ratios
 from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["borderline"]
@@ -13,7 +11,7 @@ __all__ = ["borderline"]
 Tree = dict[str, object]
 
 
-def borderline(cells: Cells, *, level: float = LEVEL) -> Tree:
+def borderline(cells: Cells, estimator: Ratios) -> Tree:
     """The row and the column of borderline in each modality's confusion, as shares.
 
     A grader that plays safe calls borderline samples unsafe; one that is lenient calls them safe;
@@ -21,7 +19,7 @@ def borderline(cells: Cells, *, level: float = LEVEL) -> Tree:
 
     Args:
         cells: The samples. Counted are judgments with a gold grade of their modality.
-        level: Confidence of the intervals, in (0, 1).
+        estimator: Of these cells.
 
     Returns:
         Modality -> ``gold``: of the judgments whose gold grade is borderline ``n`` and the shares
@@ -29,7 +27,6 @@ def borderline(cells: Cells, *, level: float = LEVEL) -> Tree:
         ``predicted``: of those called borderline ``n`` and the shares whose gold grade is ``safe``,
         ``borderline``, ``unsafe``. Each set of shares sums to 1.
     """
-    estimator = Estimator(Resampler(cells, replicates=1, seed=0), level)
     table: Tree = {}
     for number, modality in enumerate(MODALITIES):
         gold, predicted = cells.gold[:, number], cells.predicted[:, number]

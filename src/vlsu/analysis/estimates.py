@@ -14,6 +14,7 @@ Which interval, and why:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +25,7 @@ from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, Rate, combine, pe
 from vlsu.analysis.kappa import chance_agreement, cohen_kappa
 from vlsu.analysis.resampling import Resampler
 
-__all__ = ["METHODS", "THIN", "Confusion", "Estimator"]
+__all__ = ["METHODS", "THIN", "Confusion", "Estimator", "Ratios"]
 
 #: With fewer (effectively independent) hits or misses than this the bootstrap is not trusted.
 THIN = 20
@@ -69,22 +70,18 @@ class Confusion:
         return self.inside & np.isin(self.column % 4, severities)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimator:
-    """Values and intervals of metrics over cells.
+class Ratios(ABC):
+    """Proportions, and F1s by way of them, however the cells were come by."""
 
-    Attributes:
-        level: Confidence of the intervals.
-        thin: Names of the metrics too thin for the bootstrap; grows as metrics are estimated.
-    """
+    __slots__ = ()
 
-    resampler: Resampler
-    level: float = LEVEL
-    thin: list[str] = field(default_factory=list)
-
+    @abstractmethod
     def size(self, among: BoolArray) -> int:
         """Samples in these cells."""
-        return int(self.resampler.cells.count[among].sum())
+
+    @abstractmethod
+    def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
+        """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
 
     def proportion(self, hits: BoolArray, among: BoolArray, *, empty: Rate = UNDEFINED) -> Rate:
         """Share of samples in `among` that are also in `hits`; `empty` where there are none."""
@@ -103,6 +100,37 @@ class Estimator:
             return UNKNOWN
         return Rate.within(*(2 * j / (1 + j) for j in self._share(hits, among)))
 
+    def f1_term(self, confusion: Confusion, severity: int) -> Rate:
+        """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
+        _, occurs = _overlap(confusion, severity)
+        return self.f1(confusion, severity) if occurs.any() else Rate(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator(Ratios):
+    """Values and intervals of metrics over cells.
+
+    Attributes:
+        level: Confidence of the intervals.
+        thin: Names of the metrics too thin for the bootstrap; grows as metrics are estimated.
+    """
+
+    resampler: Resampler
+    level: float = LEVEL
+    thin: list[str] = field(default_factory=list)
+
+    def size(self, among: BoolArray) -> int:
+        """Samples in these cells."""
+        return int(self.resampler.cells.count[among].sum())
+
+    def counts(self, column: IntArray, size: int) -> IntArray:
+        """Samples per entry of a table; see `Resampler.count`."""
+        return self.resampler.count(column, size)
+
+    def of_gold(self, hits: BoolArray, among: BoolArray) -> Rate:
+        """Share that the gold grades alone decide."""
+        return self.proportion(hits, among)
+
     def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
         """Means of the F1s of the three severities.
 
@@ -117,7 +145,7 @@ class Estimator:
         observed = self.resampler.count(confusion.column, 12).reshape(3, 4)
         drawn = self.resampler.draw(confusion.column, 12, f"{prefix}.f1").reshape(-1, 3, 4)
         f1, correlation = class_f1(observed), _correlation(class_f1(drawn))
-        classes = tuple(self._class_f1(confusion, severity) for severity in range(3))
+        classes = tuple(self.f1_term(confusion, severity) for severity in range(3))
         size, thin = self._independent(confusion.right, confusion.inside)
         rates = {}
         for mean in means:
@@ -162,14 +190,8 @@ class Estimator:
         )
 
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
-        """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
         share = self.size(hits) / self.size(among)
         return share, *wilson(share, self.resampler.effective_size(hits, among), self.level)
-
-    def _class_f1(self, confusion: Confusion, severity: int) -> Rate:
-        """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
-        _, occurs = _overlap(confusion, severity)
-        return self.f1(confusion, severity) if occurs.any() else Rate(0.0, 0.0, 0.0)
 
     def _independent(self, hits: BoolArray, among: BoolArray) -> tuple[float, bool]:
         """Effective size of `among`, and whether `hits` or the rest are too few to bootstrap."""

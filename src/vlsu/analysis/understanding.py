@@ -14,11 +14,12 @@ from vlsu.analysis.intervals import LEVEL, UNDEFINED, UNKNOWN, plain, require_le
 from vlsu.analysis.over_sensitivity import over_sensitivity
 from vlsu.analysis.parts import by_family, by_pattern, natural_order
 from vlsu.analysis.resampling import Resampler
+from vlsu.analysis.stratified import STRATIFIED_METHODS, StratifiedEstimator, StratifiedSample
 from vlsu.analysis.tabulation import Tabulation
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["cell_metrics", "understanding_metrics"]
+__all__ = ["cell_metrics", "stratified_metrics", "understanding_metrics"]
 
 IMAGE, TEXT, JOINT = range(3)
 
@@ -104,33 +105,71 @@ def cell_metrics(
     if seed < 0:
         raise UsageError(f"seed is {seed}; give 0 or more")
     estimator = Estimator(Resampler(cells, replicates, seed), level)
+    metrics = _sections(cells, estimator)
+    metrics["intervals"] = {
+        "level": level,
+        "method": METHODS,
+        "thin_below": THIN,
+        "thin": sorted(estimator.thin),
+        "resampled": estimator.resampler.unit,
+        "replicates": replicates,
+        "seed": seed,
+    }
+    return plain(metrics)
+
+
+def stratified_metrics(sample: StratifiedSample, *, level: float = LEVEL) -> dict[str, object]:
+    """All metrics of a whole dataset, estimated from a stratified sample of it.
+
+    The keys are those of `cell_metrics`. Rates are estimates for the dataset. ``n`` and
+    ``outcomes`` count what was asked, so the samples a rate rests on; ``confusion``, ``support``
+    and the counts of ``attribution`` are estimated for the dataset, in whole numbers. A category of
+    which no sample was drawn is absent. See `vlsu.analysis.stratified` for estimates and intervals.
+
+    - ``sampling``: the size of sample and dataset, the same of every stratum, and by modality the
+      effective size of the accuracy: samples drawn at random from a very large dataset that would
+      be as sure.
+
+    Args:
+        sample: The samples drawn, and the strata they stand for.
+        level: Confidence of the intervals, in (0, 1).
+
+    Raises:
+        UsageError: `level` is out of range.
+    """
+    require_level(level)
+    estimator, cells = StratifiedEstimator(sample, level), sample.cells
+    metrics = _sections(cells, estimator)
+    scored = cells.graded & cells.asked
+    metrics["sampling"] = {
+        "population": int(sample.population.sum()),
+        "sampled": int(sample.sampled.sum()),
+        "strata": sample.strata(),
+        "effective_size": {
+            modality: round(estimator.effective_size(cells.right[:, number], scored[:, number]))
+            for number, modality in enumerate(MODALITIES)
+            if scored[:, number].any()
+        },
+    }
+    metrics["intervals"] = {"level": level, "method": STRATIFIED_METHODS, "about": "this dataset"}
+    return plain(metrics)
+
+
+def _sections(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[str, object]:
     view = _Understanding(cells, estimator)
-    metrics: dict[str, object] = {
+    return {
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
-    }
-    for number, modality in enumerate(MODALITIES):
-        metrics[modality] = view.modality(number)
-    metrics |= {
+        **{modality: view.modality(number) for number, modality in enumerate(MODALITIES)},
         "patterns": view.patterns(),
         "families": view.families(),
         "categories": view.categories(),
         "attribution": view.attribution(),
         "dominance": view.dominance(),
         "late_fusion": view.late_fusion(),
-        "over_sensitivity": over_sensitivity(cells, level=level),
-        "borderline": borderline(cells, level=level),
-        "intervals": {
-            "level": level,
-            "method": METHODS,
-            "thin_below": THIN,
-            "thin": sorted(estimator.thin),
-            "resampled": estimator.resampler.unit,
-            "replicates": replicates,
-            "seed": seed,
-        },
+        "over_sensitivity": over_sensitivity(cells, estimator),
+        "borderline": borderline(cells, estimator),
     }
-    return plain(metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +177,13 @@ class _Understanding:
     """The sections of `metrics.json`, each a function of the cells."""
 
     cells: Cells
-    estimator: Estimator
+    estimator: Estimator | StratifiedEstimator
 
     def modality(self, number: int) -> dict[str, object]:
         cells, estimator = self.cells, self.estimator
         confusion = self.confusion(number)
         inside = confusion.inside
-        counts = estimator.resampler.count(confusion.column, 12).reshape(3, 4)
+        counts = estimator.counts(confusion.column, 12).reshape(3, 4)
         empty = UNKNOWN if inside.any() else UNDEFINED
         means = estimator.mean_f1(confusion, MODALITIES[number], "f1_macro", "f1_weighted")
         per_class = {}
@@ -158,7 +197,7 @@ class _Understanding:
             }
         columns = (*(s.label for s in Severity), "none")
         return {
-            "n": int(counts.sum()),
+            "n": estimator.size(inside),
             "accuracy": estimator.proportion(cells.right[:, number], inside),
             **means,
             "f1_binary": estimator.f1(confusion, Severity.UNSAFE),
@@ -214,14 +253,13 @@ class _Understanding:
             "text_wrong": image & ~text,
             "both_wrong": ~image & ~text,
         }
+        number = np.select([errors & cause for cause in causes.values()], range(4), -1)
+        counts = self.estimator.counts(number, 4).tolist()
         return {
-            "joint_errors": self.estimator.size(errors),
+            "joint_errors": sum(counts),
             **{
-                name: {
-                    "count": self.estimator.size(errors & cause),
-                    "share": self.estimator.proportion(cause, errors),
-                }
-                for name, cause in causes.items()
+                name: {"count": count, "share": self.estimator.proportion(cause, errors)}
+                for (name, cause), count in zip(causes.items(), counts, strict=True)
             },
         }
 
@@ -258,7 +296,7 @@ class _Understanding:
         gradable = cells.graded[:, JOINT] & _all(cells.asked[:, parts])
         fused_right = _all(answered[:, parts]) & (fused == joint)
         return {
-            "gold_ceiling": share(ceiling == joint, _all(cells.graded)),
+            "gold_ceiling": self.estimator.of_gold(ceiling == joint, _all(cells.graded)),
             "of_predictions": share(fused_right, gradable),
             "agreement": share(fused == cells.predicted[:, JOINT], _all(answered)),
         }
