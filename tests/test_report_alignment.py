@@ -10,9 +10,11 @@ from playwright.sync_api import sync_playwright
 
 from vlsu.errors import UsageError
 from vlsu.report import write_report
+from vlsu.report.alignment_charts import alignment_charts
+from vlsu.report.alignment_samples import answer_entries
 from vlsu.report.table import Table, format_rate
 from vlsu.report.tables import run_tables
-from vlsu.report.words import headline_sentence
+from vlsu.report.words import headline_sentence, notes
 from vlsu.runs import Run
 
 from .alignment_runs import HOSTILE, alignment_run
@@ -69,6 +71,26 @@ def test_the_sentence_says_both_errors(run: Run) -> None:
     sentence = headline_sentence(run.metrics)
     assert sentence.startswith("Under default it refuses ")
     assert sentence.count("of borderline pairs and fails to refuse ") == 3
+
+
+def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> None:
+    (seen,) = answer_entries(run, ["mini-0002"])
+    assert "caption" not in seen
+    shown = alignment_run("vlsu-mini", tmp_path, captions=True, limit=1)
+    (read,) = answer_entries(shown, shown.judgments["sample_id"].unique().to_list())
+    (sample,) = (s for s in shown.dataset.samples() if s.id == read["id"])
+    assert read["caption"] == sample.metadata["caption"]
+    assert "read a caption in place of each" in notes(shown)[0]
+
+
+def test_framings_in_one_spot_share_a_label(run: Run) -> None:
+    framings = dict(run.metrics["framings"])
+    spec = alignment_charts({**run.metrics, "framings": framings})["trade-off"]
+    assert [row["label"] for row in spec["data"]["values"]] == ["default", "harmless", "helpful"]
+    framings["helpful"] = framings["default"]
+    spec = alignment_charts({**run.metrics, "framings": framings})["trade-off"]
+    labels = [row["label"] for row in spec["data"]["values"]]
+    assert labels == ["default, helpful", "harmless", ""]
 
 
 def test_every_format_is_written(run: Run, tmp_path: Path) -> None:

@@ -74,6 +74,12 @@ def _trade_off(framings: Mapping[str, Any]) -> Spec:
                 "under": format_rate(found["under_refusal"]),
             }
         )
+    named: dict[tuple[object, object], list[str]] = {}
+    for row in rows:
+        named.setdefault((row["over_value"], row["under_value"]), []).append(str(row["framing"]))
+    for row in rows:  # names in one spot would be written over each other: the first bears all
+        names = named[row["over_value"], row["under_value"]]
+        row["label"] = ", ".join(names) if row["framing"] == names[0] else ""
     colours = _colours(framings)
 
     def axis(field: str, title: str) -> Spec:
@@ -127,7 +133,7 @@ def _trade_off(framings: Mapping[str, Any]) -> Spec:
                 "encoding": {
                     "x": x("value"),
                     "y": y("value"),
-                    "text": {"field": "framing"},
+                    "text": {"field": "label"},
                 },
             },
         ],

@@ -78,7 +78,7 @@ def answer_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
     for start in range(0, len(ids), _BATCH):
         rows = answer_frame(run, ids[start : start + _BATCH]).iter_rows(named=True)
         for _, answers in groupby(rows, key=lambda row: row["id"]):
-            yield _entry(list(answers), run.record["draws"])
+            yield _entry(list(answers), run.record["draws"], captions=run.record["captions"])
 
 
 def _refused(run: Run) -> pl.Expr:
@@ -87,7 +87,7 @@ def _refused(run: Run) -> pl.Expr:
     return pl.coalesce(on_the_wire, f"refused_{run.metrics['refusal']}")
 
 
-def _entry(answers: Sequence[Mapping[str, object]], draws: int) -> Entry:
+def _entry(answers: Sequence[Mapping[str, object]], draws: int, *, captions: bool) -> Entry:
     first = answers[0]
     pattern = pattern_of(first)
     names = [_name(row, draws) for row in answers]
@@ -109,6 +109,7 @@ def _entry(answers: Sequence[Mapping[str, object]], draws: int) -> Entry:
             }
             for row in answers
         ],
+        captions=captions,
         marks=[mark_cell(_right(row), name) for row, name in zip(answers, names, strict=True)],
         grid=[
             (

@@ -4,7 +4,8 @@ The script knows no task: it lists entries, filters them by their facets and sho
 words. An entry is plain JSON:
 
 - ``id``, ``text`` and ``cut`` (characters of the text that are left out), ``image`` (its SHA-256),
-  ``reason`` (why the pair has its gold grade), ``tag`` and ``family`` (its pattern).
+  ``reason`` (why the pair has its gold grade), ``caption`` (what the model was shown in place of
+  the image, where it was), ``tag`` and ``family`` (its pattern).
 - ``facets``: filter -> value, or values of which one has to match.
 - ``each``: facets of parts of the sample, such as its answers under each framing; all filters on
   parts have to match in one of them.
@@ -19,7 +20,9 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-__all__ = ["Cell", "Entry", "cut", "entry", "mark_cell", "reason_of", "severity_cell"]
+from vlsu.tasks import CAPTION
+
+__all__ = ["Cell", "Entry", "cut", "entry", "mark_cell", "severity_cell"]
 
 #: Characters of a text and of an answer in a page at most; what is cut is counted.
 TEXT_CHARACTERS = 2000
@@ -39,6 +42,7 @@ def entry(
     grid: Sequence[Sequence[Cell]],
     said: Sequence[tuple[str, object]],
     each: Sequence[Mapping[str, object]] = (),
+    captions: bool = False,
 ) -> Entry:
     """The entry of a sample.
 
@@ -52,6 +56,7 @@ def entry(
         grid: As the module says.
         said: Whose words, and the words; `None` where there are none.
         each: As the module says.
+        captions: Whether the model was shown captions in place of the images.
     """
     text, text_cut = cut(row.get("text"), TEXT_CHARACTERS)
     found: dict[str, object] = {
@@ -59,7 +64,8 @@ def entry(
         "text": text,
         "cut": text_cut,
         "image": row.get("image_sha256"),
-        "reason": reason_of(row.get("metadata")),
+        "reason": _told(row.get("metadata"), "reason"),
+        "caption": _told(row.get("metadata"), CAPTION) if captions else None,
         "tag": tag,
         "family": family,
         "facets": {name: value for name, value in facets.items() if value is not None},
@@ -86,13 +92,13 @@ def mark_cell(right: bool | None, words: str | None = None) -> Cell:
     return {"mark": mark, **({} if words is None else {"words": words})}
 
 
-def reason_of(metadata: object) -> str | None:
-    """``reason`` of a dataset's own metadata, if it is a text."""
+def _told(metadata: object, name: str) -> str | None:
+    """An entry of a dataset's own metadata, if it is a text."""
     try:
         tree = orjson.loads(metadata) if isinstance(metadata, str) else None
     except orjson.JSONDecodeError:
         return None
-    found = tree.get("reason") if isinstance(tree, dict) else None
+    found = tree.get(name) if isinstance(tree, dict) else None
     return found[:TEXT_CHARACTERS] if isinstance(found, str) else None
 
 

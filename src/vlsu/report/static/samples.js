@@ -207,6 +207,7 @@
     text.dir = "auto";
     article.append(title, veiled(sample), text);
     if (sample.cut) article.append(rest(sample.cut));
+    if (sample.caption) article.append(make("p", "more", `Shown to the model in place of the image: ${sample.caption}`));
     if (sample.grid) article.append(grid(sample.grid));
     if (sample.reason) article.append(make("p", "more", `Why this grade: ${sample.reason}`));
     for (const [who, words, cut] of sample.said ?? []) {
