@@ -9,8 +9,10 @@ from vlsu.analysis.judge_agreement import judge_agreement
 from vlsu.analysis.judge_validation import calibrate, judge_validation
 from vlsu.analysis.minimal_pairs import minimal_pairs
 from vlsu.analysis.probabilities import probability_metrics
+from vlsu.analysis.projection import project
 from vlsu.analysis.stratified import StratifiedSample
 from vlsu.analysis.tabulation import Tabulation
+from vlsu.analysis.traffic import read_traffic
 from vlsu.analysis.understanding import cell_metrics, stratified_metrics, understanding_metrics
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "judge_validation",
     "minimal_pairs",
     "probability_metrics",
+    "project",
+    "read_traffic",
     "stratified_metrics",
     "too_weak",
     "understanding_metrics",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vlsu._version import __version__
-from vlsu.cli import agreement, catalogue, data, demo, judge, report, run
+from vlsu.cli import agreement, catalogue, data, demo, judge, project, report, run
 
 __all__ = ["app"]
 
@@ -43,6 +43,7 @@ app.add_typer(run.app, name="run")
 app.add_typer(judge.app, name="judge")
 app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
+app.command("project")(project.project)
 app.command("models")(catalogue.list_models)
 app.command("prompts")(catalogue.show_prompts)
 app.command("policy")(catalogue.show_policy)

@@ -7,6 +7,7 @@ from vlsu.runs.executor import Progress
 from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.plan import Subset
+from vlsu.runs.projection import load_traffic, project_run
 from vlsu.runs.run import Run, load_run
 from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore, Stored
@@ -27,6 +28,8 @@ __all__ = [
     "align",
     "evaluate",
     "load_run",
+    "load_traffic",
     "prepare",
     "prepare_alignment",
+    "project_run",
 ]
