@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -223,6 +224,53 @@ class Meeting:
     ) -> list[Mapping[str, object]]:
         self._all_here.wait()
         return [{"text": str(request.messages[0].parts[0])} for request in requests]
+
+
+class Slow:
+    """Answers when it is let go."""
+
+    modalities = frozenset({"joint"})
+    takes_instructions = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def identity(self) -> Mapping[str, object]:
+        return {}
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        self.asked += len(requests)
+        self.begun.set()
+        assert self.let_go.wait(20)
+        return [{"text": "late"} for _ in requests]
+
+
+def test_closing_forgets_what_was_given_up_and_says_nothing() -> None:
+    slow = Slow()
+    complaints: list[object] = []
+
+    async def give_up() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+        model = InProcessModel("test/slow", slow, batch_size=1)
+        sent = [asyncio.create_task(model.send(user(str(n)), NO_IMAGES)) for n in range(3)]
+        await loop.run_in_executor(None, slow.begun.wait, 20)
+        for task in sent:
+            task.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        threading.Timer(0.05, slow.let_go.set).start()
+        await model.close()
+        await asyncio.sleep(0.01)  # whatever is left over has its turn
+        del model
+        gc.collect()
+
+    asyncio.run(give_up())
+    assert complaints == []
+    assert slow.asked == 1
 
 
 def test_workers_answer_side_by_side() -> None:

@@ -136,5 +136,7 @@ class InProcessModel:
         )
 
     async def close(self) -> None:
-        """Wait for the batches under way and stop the threads."""
+        """Wait for the batches under way, forget what else waits, and stop the threads."""
+        self._waiting.clear()
+        await asyncio.gather(*self._working)
         self._threads.shutdown(wait=True, cancel_futures=True)
