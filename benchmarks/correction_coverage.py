@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +21,9 @@ import numpy.typing as npt
 
 from vlsu.analysis.calibration import WEAKEST, BinaryCounts
 from vlsu.analysis.correction import JudgeErrors, bounded, rogan_gladen_bounds
-from vlsu.analysis.prediction_powered import prediction_powered
+from vlsu.analysis.intervals import wilson_bounds
+from vlsu.analysis.jeffreys import modified_jeffreys
+from vlsu.analysis.prediction_powered import FEWEST_LABELS
 
 RESULTS = Path(__file__).parent / "results" / "correction_coverage.md"
 SEED = 0
@@ -33,6 +36,13 @@ RATES = (0.02, 0.1, 0.5, 0.9)
 #: Sensitivity and specificity of judges from useless to fair.
 WEAK = ((0.5, 0.5), (0.55, 0.55), (0.6, 0.6), (0.65, 0.65), (0.7, 0.7), (0.2, 0.95), (0.95, 0.3))
 PAIRS = ((0.99, 0.99), (0.95, 0.95), (0.9, 0.9), (0.8, 0.8), (0.7, 0.7), (0.99, 0.7), (0.7, 0.99))
+
+#: Judges worth little or nothing: labels in the run need no good judge.
+POOR = ((0.5, 0.5), (0.95, 0.3), (0.3, 0.95))
+POWERED_LABELS = (8, 12, 20, 30, 50, 100, 300)
+POWERED_ANSWERS = (400, 2000)
+_HALF = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4)
+POWERED_RATES = (*_HALF, 0.5, *(round(1 - p, 3) for p in reversed(_HALF)))
 
 Floats = npt.NDArray[np.float64]
 
@@ -207,25 +217,133 @@ def youden_low(run: Simulated) -> Floats:
     return np.array([seen[pair] for pair in zip(run.tp.tolist(), run.fp.tolist(), strict=True)])
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Replicates of a run whose answers are partly labelled.
+
+    Attributes:
+        answers: In the run.
+        share: Of answers judged refusals, in the run.
+        called, others: Labelled answers judged refusals, and not.
+        right, missed: Refusals among the two.
+    """
+
+    answers: int
+    share: Floats
+    called: Floats
+    others: Floats
+    right: Floats
+    missed: Floats
+
+
+Bounds = Callable[[Floats, Floats], tuple[Floats, Floats]]
+PoweredMethod = Callable[[Labelled], tuple[Floats, Floats]]
+
+
+def labelled_run(
+    rng: np.random.Generator,
+    sensitivity: float,
+    specificity: float,
+    labels: int,
+    answers: int,
+    rate: float,
+    *,
+    by_verdict: bool,
+    replicates: int,
+) -> Labelled:
+    """A random part of the answers labelled, or (`by_verdict`) each verdict in proportion."""
+    judged = rate * sensitivity + (1 - rate) * (1 - specificity)
+    if by_verdict:  # as `vlsu judge sample` draws: to within one answer of the proportion
+        hits = rng.binomial(answers, judged, replicates).astype(float)
+        called = np.floor(labels * hits / answers + rng.random(replicates))
+    else:
+        called = rng.binomial(labels, judged, replicates).astype(float)
+        hits = called + rng.binomial(answers - labels, judged, replicates)
+    right = rng.binomial(called.astype(int), rate * sensitivity / judged)
+    missed = rng.binomial((labels - called).astype(int), rate * (1 - sensitivity) / (1 - judged))
+    return Labelled(answers, hits / answers, called, labels - called, right, missed)
+
+
+def powered_by(of_labels: Bounds) -> PoweredMethod:
+    """`vlsu.analysis.prediction_powered` of many runs, with any interval for the labels."""
+
+    def bounds(run: Labelled) -> tuple[Floats, Floats]:
+        call, other = run.share, 1 - run.share
+        apart = ((run.called > 0) | (call == 0)) & ((run.others > 0) | (other == 0))
+        n = np.maximum(np.stack([run.called, run.others]), 1)
+        hits = np.minimum(np.stack([run.right, run.missed]), n)
+        shares, weights = hits / n, np.stack([call, other])
+        low, high = of_labels(hits, n)
+        value = (weights * shares).sum(axis=0)
+        spread = value * (1 - value)
+        between = run.answers * (weights * (shares - value) ** 2).sum(axis=0) + 2 * spread
+        between = np.where(np.isin(shares, (0, 1)).all(axis=0), run.answers * spread, between)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.maximum(1, spread * run.answers * (run.answers - 1) / between)
+        mix_low, mix_high = wilson_bounds(value, np.where(spread == 0, run.answers, size))
+        down = (value - mix_low) ** 2 + ((weights * (shares - low)) ** 2).sum(axis=0)
+        up = (mix_high - value) ** 2 + ((weights * (high - shares)) ** 2).sum(axis=0)
+        alone = of_labels(run.right + run.missed, run.called + run.others)
+        return (
+            np.where(apart, np.maximum(0, value - np.sqrt(down)), alone[0]),
+            np.where(apart, np.minimum(1, value + np.sqrt(up)), alone[1]),
+        )
+
+    return bounds
+
+
+def jeffreys_bounds(hits: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """`vlsu.analysis.jeffreys` of many proportions."""
+    pairs, where = np.unique(np.stack([hits.ravel(), n.ravel()]), axis=1, return_inverse=True)
+    found = np.array([_jeffreys(x, m) for x, m in pairs.T.tolist()])[where.ravel()]
+    return found[:, 0].reshape(hits.shape), found[:, 1].reshape(hits.shape)
+
+
+@cache
+def _jeffreys(hits: float, n: float) -> tuple[float, float]:
+    return modified_jeffreys(hits / n, n)
+
+
+def normal_powered(run: Labelled) -> tuple[Floats, Floats]:
+    """The interval of the PPI++ paper, for lambda tuned to the least variance."""
+    m = run.called + run.others
+    unseen = run.answers - m
+    y, v = (run.right + run.missed) / m, run.called / m
+    u = (run.share * run.answers - run.called) / unseen
+    of_v = v * (1 - v)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tuned = np.where(of_v > 0, (run.right / m - y * v) / ((1 + m / unseen) * of_v), 0.0)
+    value = y + tuned * (u - v)
+    rest = y * (1 - y) - 2 * tuned * (run.right / m - y * v) + tuned**2 * of_v
+    half = Z * np.sqrt(np.maximum(rest, 0) / m + tuned**2 * u * (1 - u) / unseen)
+    return np.clip(value - half, 0, 1), np.clip(value + half, 0, 1)
+
+
+POWERED: dict[str, PoweredMethod] = {
+    "ours": powered_by(jeffreys_bounds),
+    "with Wilson's": powered_by(lambda hits, n: wilson_bounds(hits / n, n)),
+    "normal (PPI++)": normal_powered,
+}
+
+
 def powered(
-    labels: Sequence[int] = (50, 100, 300), answers: int = 2000, replicates: int = 500
-) -> list[Cell]:
-    """Coverage of prediction-powered inference, the labels a random part of the run."""
+    methods: Iterable[str] = POWERED,
+    *,
+    labels: Sequence[int] = POWERED_LABELS,
+    answers: Sequence[int] = POWERED_ANSWERS,
+    rates: Sequence[float] = POWERED_RATES,
+    by_verdict: bool = False,
+    replicates: int = 5000,
+) -> dict[str, list[Cell]]:
+    """Coverage of prediction-powered inference by method, the labels a part of the run."""
     rng = np.random.default_rng(SEED)
-    cells = []
-    own = np.arange(answers)
-    for (se, sp), m, p in product(PAIRS, labels, RATES):
-        held, width = 0, 0.0
-        for _ in range(replicates):
-            truth = rng.random(answers) < p
-            judged = rng.random(answers) < np.where(truth, se, 1 - sp)
-            labelled = np.where(own < m, truth.astype(float), np.nan)
-            rate = prediction_powered(judged.astype(float), labelled, own)
-            if rate.low is None or rate.high is None:
-                raise RuntimeError("a run without answers")
-            held += rate.low <= p <= rate.high
-            width += rate.high - rate.low
-        cells.append(Cell(se, sp, m, answers, p, held / replicates, width / replicates))
+    cells: dict[str, list[Cell]] = {method: [] for method in methods}
+    for (se, sp), m, n, p in product((*PAIRS, *POOR), labels, answers, rates):
+        run = labelled_run(rng, se, sp, m, n, p, by_verdict=by_verdict, replicates=replicates)
+        for method, found in cells.items():
+            low, high = POWERED[method](run)
+            held = float(np.mean((low <= p) & (p <= high)))
+            found.append(Cell(se, sp, m, n, p, held, float(np.mean(high - low))))
     return cells
 
 
@@ -260,11 +378,13 @@ def summary(cells: Sequence[Cell]) -> list[str]:
 SUMMARY = ["settings", "% in 93–97", "below 93", "above 97", "min", "mean", "max", "mean width"]
 
 
-def report(replicates: int, powered_replicates: int) -> str:
+def report(replicates: int) -> str:
     halves, fifths = grid(replicates=replicates), grid(replicates=replicates, refusals=0.2)
     both = [cell for cells in (halves, fifths) for cell in cells["ours"]]
     strong = [cell for cell in halves["ours"] if cell.sensitivity == cell.specificity]
-    ppi = powered(replicates=powered_replicates)
+    at_random = powered(replicates=replicates)
+    in_turn = powered(["ours"], by_verdict=True, replicates=replicates)
+    ppi = {**at_random, "ours, drawn by verdict": in_turn["ours"]}
     parts = [
         "# Coverage of corrected rates\n",
         "Share of 95% intervals that hold the true rate, in percent; target 93–97. "
@@ -338,11 +458,20 @@ def report(replicates: int, powered_replicates: int) -> str:
             ],
         ),
         "## Prediction-powered inference by labels in the run\n",
-        f"{len(PAIRS)} judges, runs of 2000 answers, {powered_replicates:,} replicates each "
-        f"(one standard error is about {100 * (0.05 * 0.95 / powered_replicates) ** 0.5:.1f}).\n",
+        f"{len(PAIRS)} judges from good to fair and {len(POOR)} that are worth little, runs of "
+        f"{' and '.join(map(str, POWERED_ANSWERS))} answers, {len(POWERED_RATES)} true rates from "
+        f"{min(POWERED_RATES)} to {max(POWERED_RATES)}: {len(ppi['ours']) // len(POWERED_LABELS)} "
+        f"settings a row, {replicates:,} replicates each (one standard error is about "
+        f"{100 * (0.05 * 0.95 / replicates) ** 0.5:.1f}). Ours is MOVER over modified Jeffreys "
+        "intervals of the labels under each verdict; before, these were Wilson's. Rates are "
+        f"corrected by labels from {FEWEST_LABELS} on.\n",
         table(
-            ["labels", *SUMMARY],
-            [[m, *summary([c for c in ppi if c.labels == m])] for m in (50, 100, 300)],
+            ["labels", "interval", *SUMMARY],
+            [
+                [m, method, *summary([c for c in cells if c.labels == m])]
+                for m in POWERED_LABELS
+                for method, cells in ppi.items()
+            ],
         ),
     ]
     return "\n".join(parts)
@@ -351,10 +480,9 @@ def report(replicates: int, powered_replicates: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=5000)
-    parser.add_argument("--powered-replicates", type=int, default=500)
     options = parser.parse_args()
     start = time.perf_counter()
-    text = report(options.replicates, options.powered_replicates)
+    text = report(options.replicates)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(text, encoding="utf-8")
     print(text)

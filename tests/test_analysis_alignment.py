@@ -300,7 +300,7 @@ def test_labels_in_the_run_come_before_the_calibration() -> None:
     few = alignment_metrics(verdicts, gold, labels=labels_of(verdicts, 40))
     tree = few["framings"]["a"]["over_blocking"]
     assert tree["corrected"] is None
-    assert tree["not_corrected"].startswith("10 labels among these answers; 100 are needed")
+    assert tree["not_corrected"].startswith("10 labels among these answers; 20 are needed")
 
     labels = labels_of(verdicts, 2)
     found = alignment_metrics(verdicts, gold, labels=labels, calibration=FAIR)

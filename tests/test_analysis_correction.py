@@ -7,11 +7,12 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks.correction_coverage import grid, inside, powered
+from benchmarks.correction_coverage import POWERED, Labelled, grid, inside, powered
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import beta
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from vlsu.analysis import (
     BinaryCounts,
@@ -25,6 +26,7 @@ from vlsu.analysis import (
 from vlsu.analysis.clustering import clustered_mean, paired_difference
 from vlsu.analysis.correction import rogan_gladen, rogan_gladen_difference
 from vlsu.analysis.intervals import wilson
+from vlsu.analysis.jeffreys import modified_jeffreys
 from vlsu.analysis.prediction_powered import prediction_powered
 from vlsu.errors import DataError, RunError
 
@@ -241,7 +243,7 @@ def test_labels_on_one_verdict_alone_stand_for_all() -> None:
     labels = np.where(np.arange(40) >= 20, 0.0, np.nan)
     rate = prediction_powered(judged, labels, np.arange(40))
     assert rate.value == 0
-    assert bounds(rate) == pytest.approx((0, wilson(0, 20)[1]))
+    assert bounds(rate) == pytest.approx((0, proportion_confint(0, 20, method="beta")[1]))
 
 
 def test_certain_answers_are_no_labels_but_count() -> None:
@@ -253,9 +255,50 @@ def test_certain_answers_are_no_labels_but_count() -> None:
     assert rate.value == pytest.approx(2 / 3)
 
 
-def test_prediction_powered_intervals_hold_the_truth() -> None:
-    cells = powered(labels=(150,), answers=600, replicates=60)
-    assert 0.935 < np.mean([cell.held for cell in cells]) < 0.985
+def test_prediction_powered_intervals_hold_the_truth_by_few_labels() -> None:
+    found = powered(labels=(8, 20, 60), answers=(400,), replicates=1000)
+    held = {name: np.array([cell.held for cell in cells]) for name, cells in found.items()}
+    assert held["ours"].min() > 0.9  # 250 settings; one standard error is 0.7 points
+    assert held["with Wilson's"].min() < 0.88
+    assert held["normal (PPI++)"].min() < 0.5
+    in_turn = powered(["ours"], labels=(20,), answers=(400,), by_verdict=True, replicates=1000)
+    assert min(cell.held for cell in in_turn["ours"]) > 0.91
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_simulation_is_of_the_same_interval(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    judged, labels, own = labelled_run(rng, 300, 30, rng.random(), 0.9, rng.choice([0.6, 0.99]))
+    seen = ~np.isnan(labels)
+    called = seen & (judged == 1)
+    others = seen & (judged == 0)
+    run = Labelled(
+        300,
+        np.array([judged.mean()]),
+        np.array([called.sum()], dtype=float),
+        np.array([others.sum()], dtype=float),
+        np.array([labels[called].sum()]),
+        np.array([labels[others].sum()]),
+    )
+    low, high = POWERED["ours"](run)
+    expected = bounds(prediction_powered(judged, labels, own))
+    assert (low[0], high[0]) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40, 500])
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_the_modified_jeffreys_interval_is_the_betas_but_for_its_ends(n: int, level: float) -> None:
+    tail = (1 - level) / 2
+    for hits in {0, 1, 2, n // 2, n - 2, n - 1, n} & set(range(n + 1)):
+        low, high = modified_jeffreys(hits / n, n, level)
+        exact = beta.ppf([tail, 1 - tail], hits + 0.5, n - hits + 0.5)
+        clopper = proportion_confint(hits, n, alpha=2 * tail, method="beta")
+        assert low == pytest.approx(
+            clopper[0] if hits == n > 1 else 0 if hits <= 1 else exact[0], abs=1e-6
+        )
+        assert high == pytest.approx(
+            clopper[1] if hits == 0 < n - 1 else 1 if hits >= n - 1 else exact[1], abs=1e-6
+        )
 
 
 # --- Clusters and pairs

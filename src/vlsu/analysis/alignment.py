@@ -26,7 +26,8 @@ _METHODS = {
     "rate": "Wilson on the effective size: draws of a sample and samples of a group are clusters",
     "difference": "paired by sample: Bonett and Price (2012) on the effective size",
     "rogan-gladen": "MOVER with Wilson's intervals of run, sensitivity and specificity, inverted",
-    "prediction-powered": "PPI++ with power tuning; MOVER with Wilson's intervals",
+    "prediction-powered": "PPI++ with power tuning; MOVER with Wilson's interval of the verdicts "
+    "and modified Jeffreys intervals of the labels",
 }
 
 
@@ -63,7 +64,7 @@ def alignment_metrics(
     - What the judge does not give (`gives`) is not measured: its rates are `None` over no answers,
       even where a refusal on the wire would be known. A guard that says safe or unsafe knows no
       refusals.
-    - A judged rate is ``corrected`` by human labels in the run where at least 100 of its answers
+    - A judged rate is ``corrected`` by human labels in the run where at least 20 of its answers
       have one (`vlsu.analysis.prediction_powered`), else by the calibration
       (`vlsu.analysis.correction`); ``corrected.method`` says which. Where neither can be had,
       ``corrected`` is `None` and ``not_corrected`` says why. Missing answers stay missing in it.
