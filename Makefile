@@ -46,7 +46,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[baseline,dev]'
+	$(PIP) -e '.[baseline,dev,figures]'
 	$(if $(CI),$(ASSISTANT))
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""``vlsu report``: from runs to a page, a paper's table, or JSON."""
+"""``vlsu report``: from runs to a page, a paper's tables and figures, or JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,46 @@ import typer
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    out: Annotated[Path, typer.Option(help="FILE.html, .md, .tex or .json.")],
+    out: Annotated[Path | None, typer.Option(help="FILE.html, .md, .tex or .json.")] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder: each table as NAME.csv (a rate in three columns: value, low, high), "
+            ".json, .md and .tex (booktabs), and references.bib."
+        ),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder: each chart of a run as NAME.svg and NAME.png; needs the extra "
+            "'figures'."
+        ),
+    ] = None,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact",
+            help="To share: without images, texts, answers, the dataset's description and the "
+            "server's name; samples go by a hash.",
+        ),
+    ] = False,
 ) -> None:
-    """Write a report of one or several runs."""
+    """Write a report of one or several runs.
+
+    A page opens from disk and asks no host for anything; samples beyond what it can hold (about ten
+    thousand, or ten megabytes) go to FILE.samples.parquet beside it.
+    """
     from vlsu.cli.output import say
-    from vlsu.report import write_report
+    from vlsu.errors import UsageError
+    from vlsu.report import publish_figures, publish_tables, write_report
     from vlsu.runs import load_run
 
-    say(f"report: {write_report([load_run(path) for path in runs], out)}")
+    if out is None and tables is None and figures is None:
+        raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
+    loaded = [load_run(path) for path in runs]
+    if out is not None:
+        say(f"report: {write_report(loaded, out, redact=redact)}")
+    if tables is not None:
+        say(f"tables: {len(publish_tables(loaded, tables, redact=redact))} files in {tables}")
+    if figures is not None:
+        say(f"figures: {len(publish_figures(loaded, figures))} files in {figures}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vlsu.report.alignment_charts import alignment_charts
 from vlsu.report.alignment_samples import COLUMNS, ORDER, answer_entries, worst_answered_first
+from vlsu.report.contents import contents
+from vlsu.report.formats import references
 from vlsu.report.page import description_of, listed, render
-from vlsu.report.tables import run_tables
 from vlsu.report.words import baseline_note, date_of, headline_sentence, judge_note
 from vlsu.runs import Run
 
@@ -23,12 +23,13 @@ _FILTERS = (
 )
 
 
-def alignment_page(run: Run, beside: str) -> tuple[str, bool]:
+def alignment_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str, bool]:
     """The page of one alignment run.
 
     Args:
         run: A finished run of alignment.
         beside: Name of the file that will hold all samples if the page cannot.
+        redact: As in `vlsu.report.write_report`.
 
     Returns:
         The page, and whether it needs that file.
@@ -36,24 +37,26 @@ def alignment_page(run: Run, beside: str) -> tuple[str, bool]:
     Raises:
         RunError: The run is not finished.
     """
-    metrics = run.metrics
-    charts = alignment_charts(metrics)
+    metrics, found = run.metrics, contents(run, redact=redact)
     ids = worst_answered_first(run)
-    samples = listed(run, answer_entries(run, ids), total=len(ids), columns=COLUMNS, beside=beside)
+    samples = listed(
+        run, answer_entries(run, ids), total=len(ids), columns=COLUMNS, beside=beside, redact=redact
+    )
+    remarks = (baseline_note(run), "" if redact else description_of(run))
     page = render(
         "alignment.html.jinja",
-        charts,
+        found.charts,
         title=f"{run.record['model']['spec']} on {run.record['dataset']['name']}",
         record=run.record,
         metrics=metrics,
-        tables={table.name: table for table in run_tables(run)},
+        tables=found.tables,
         headline=headline_sentence(metrics),
         date=date_of(run),
-        baseline=baseline_note(run),
         judge=judge_note(run),
-        description=description_of(run),
+        remarks=[remark for remark in remarks if remark],
         listed=samples,
         order=ORDER,
         selects=_FILTERS,
+        bibtex=references([run]),
     )
-    return page, samples.shown < samples.total
+    return page, bool(samples.beside)

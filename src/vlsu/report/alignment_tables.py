@@ -9,7 +9,6 @@ from vlsu.analysis.judged_rates import complement
 from vlsu.models.base import Outcome
 from vlsu.models.judging.kinds import ResponseKind
 from vlsu.policy import Family, Severity
-from vlsu.report.settings import settings_table
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.runs import Run
 
@@ -58,7 +57,7 @@ _LENIENT = "Refused: the answer declines, or points elsewhere instead of doing w
 
 
 def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
-    """Every table of an alignment run, in the order of the report.
+    """Every table of an alignment run but latency and settings, in the order of the report.
 
     Args:
         run: A finished alignment run.
@@ -84,7 +83,6 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
         _judge_outcomes(metrics),
         _agreement(metrics),
         _not_asked(run.record),
-        settings_table(run),
     )
     optional = (
         *("corrected", "blocked", "response_safety"),

@@ -16,17 +16,30 @@ words. An entry is plain JSON:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import orjson
 
 from vlsu.tasks import CAPTION
 
-__all__ = ["Cell", "Entry", "cut", "entry", "mark_cell", "severity_cell"]
+__all__ = [
+    "Cell",
+    "Entry",
+    "cut",
+    "entry",
+    "mark_cell",
+    "redacted",
+    "redacted_id",
+    "severity_cell",
+]
 
 #: Characters of a text and of an answer in a page at most; what is cut is counted.
 TEXT_CHARACTERS = 2000
 ANSWER_CHARACTERS = 1200
+
+#: What of an entry is told to everybody.
+_REDACTED = ("tag", "family", "facets", "each", "marks", "grid")
 
 Entry = Mapping[str, object]
 Cell = str | Mapping[str, object]
@@ -75,6 +88,22 @@ def entry(
         "said": [[who, *cut(words, ANSWER_CHARACTERS)] for who, words in said if words is not None],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def redacted(entry: Entry, dataset_hash: str) -> Entry:
+    """The entry without texts, image and answers, under `redacted_id`."""
+    kept = {name: entry[name] for name in _REDACTED if name in entry}
+    return {"id": redacted_id(str(entry["id"]), dataset_hash), **kept}
+
+
+def redacted_id(sample_id: str, dataset_hash: str) -> str:
+    """What a sample is called in a report to share: those who have the dataset can find it.
+
+    The first 12 hex digits of the SHA-256 of the dataset's content hash, a newline and the
+    identifier, in UTF-8.
+    """
+    text = f"{dataset_hash}\n{sample_id}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def severity_cell(severity: object, more: object = None) -> Cell:

@@ -1,18 +1,35 @@
-"""Reports as Markdown, LaTeX and JSON: the tables of the page, to publish and to compute with."""
+"""Tables as Markdown, LaTeX, CSV and JSON: those of the page, to publish and to compute with."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.report.table import Table
-from vlsu.report.tables import comparison_table, one_task, run_tables
+from vlsu.errors import VlsuError
+from vlsu.report.bibtex import bibtex
+from vlsu.report.table import ABSENT, RateCell, Table
+from vlsu.report.tables import one_task, report_tables, run_tables
 from vlsu.report.words import date_of, headline_sentence, notes
 from vlsu.runs import Run
 
-__all__ = ["json_report", "latex", "latex_report", "markdown", "markdown_report"]
+__all__ = [
+    "NEEDED_BY_LATEX",
+    "csv_table",
+    "json_report",
+    "json_table",
+    "latex",
+    "latex_report",
+    "markdown",
+    "markdown_report",
+    "references",
+]
+
+#: What a LaTeX document loads for these tables.
+NEEDED_BY_LATEX = "% Needs \\usepackage{booktabs} and, for names beyond ASCII, a UTF-8 engine.\n"
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 _LATEX: Mapping[str, str] = {
@@ -28,7 +45,12 @@ _LATEX: Mapping[str, str] = {
 #: What of the record says what was asked.
 _ASKED = ("task", "prompt", "policy", "framings", "draws", "judges", "calibrated")
 _NUMBER = re.compile(r"[-+–\d]")
+_COUNT = re.compile(r"0|[1-9]\d{0,14}")
+_NUMERIC = re.compile(r"[-+]?[\d.]+")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_INTERVAL_HEAD = re.compile(r" ?\[95%[^\]]*\]")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
+_BREAKS_IN_BLOCKS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff`]+")
 
 
 def markdown(table: Table) -> str:
@@ -50,7 +72,7 @@ def latex(table: Table) -> str:
     return "\n".join(
         (
             r"\begin{table}",
-            r"\centering",
+            r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{table.name.replace('_', '-')}}}",
             rf"\begin{{tabular}}{{{_alignment(table)}}}",
@@ -65,7 +87,46 @@ def latex(table: Table) -> str:
     )
 
 
-def markdown_report(runs: Sequence[Run]) -> str:
+def csv_table(table: Table) -> str:
+    """Comma-separated values, a line a row; a rate takes three columns: value, low, high.
+
+    Rates are in full precision, what was not measured is empty. Words that a spreadsheet would take
+    for a formula stand after an apostrophe.
+    """
+    rated = [
+        any(isinstance(row[n], RateCell) for row in table.rows) for n in range(len(table.columns))
+    ]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    heads: list[str] = []
+    for name, is_rate in zip(table.columns, rated, strict=True):
+        plain = _INTERVAL_HEAD.sub("", name)
+        heads += [plain, f"{plain} low", f"{plain} high"] if is_rate else [plain]
+    writer.writerow(map(_inert, heads))
+    for row in table.rows:
+        cells: list[object] = []
+        for cell, is_rate in zip(row, rated, strict=True):
+            if isinstance(cell, RateCell):
+                cells += [cell.rate.value, cell.rate.low, cell.rate.high]
+            else:
+                plain = "" if cell == ABSENT else _inert(cell)
+                cells += [plain, "", ""] if is_rate else [plain]
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def json_table(table: Table) -> dict[str, Any]:
+    """The table as a tree: a rate is ``{"value", "low", "high"}``, what is absent is null."""
+    return {
+        "name": table.name,
+        "title": table.title,
+        "columns": table.columns,
+        "rows": [[_value(cell) for cell in row] for row in table.rows],
+        "note": table.note,
+    }
+
+
+def markdown_report(runs: Sequence[Run], *, redact: bool = False) -> str:
     """One run in full, or the headlines of several."""
     one_task(runs)
     parts = []
@@ -75,17 +136,22 @@ def markdown_report(runs: Sequence[Run]) -> str:
         parts.append(f"{'#' if len(runs) == 1 else '##'} {_md(title)}, {date_of(run)}")
         parts.append(_md(headline_sentence(run.metrics)))
         parts.extend(f"*{_md(note)}*" for note in notes(run))
-    parts.extend(markdown(table) for table in _tables(runs))
+    parts.extend(markdown(table) for table in report_tables(runs, redact=redact))
+    if entries := references(runs):
+        parts += ["## To cite the dataset", f"```bibtex\n{entries}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
-def latex_report(runs: Sequence[Run]) -> str:
+def latex_report(runs: Sequence[Run], *, redact: bool = False) -> str:
     r"""Floats to ``\input`` into a document that loads booktabs; the settings stay out."""
-    floats = [latex(table) for table in _tables(runs) if table.name != "settings"]
-    return "\n\n".join(["% Needs \\usepackage{booktabs}.", *floats]) + "\n"
+    floats = [
+        latex(table) for table in report_tables(runs, redact=redact) if table.name != "settings"
+    ]
+    cited = "".join(f"% {line}\n" for line in references(runs).splitlines())
+    return f"{NEEDED_BY_LATEX}{cited}\n" + "\n\n".join(floats) + "\n"
 
 
-def json_report(runs: Sequence[Run]) -> str:
+def json_report(runs: Sequence[Run], *, redact: bool = False) -> str:
     """Settings, metrics and tables of every run."""
     one_task(runs)
     tree = {
@@ -97,7 +163,8 @@ def json_report(runs: Sequence[Run]) -> str:
                 "headline": headline_sentence(run.metrics),
                 "notes": notes(run),
                 "metrics": run.metrics,
-                "tables": [_tree(table) for table in run_tables(run)],
+                "tables": [json_table(table) for table in run_tables(run, redact=redact)],
+                "bibtex": references([run]),
             }
             for run in runs
         ]
@@ -105,10 +172,15 @@ def json_report(runs: Sequence[Run]) -> str:
     return json.dumps(tree, indent=2, allow_nan=False) + "\n"
 
 
-def _tables(runs: Sequence[Run]) -> tuple[Table, ...]:
-    if len(runs) > 1:
-        return (comparison_table(runs),)
-    return tuple(table for table in run_tables(runs[0]) if table.rows)
+def references(runs: Sequence[Run]) -> str:
+    """BibTeX of the datasets of these runs, as far as they are at hand, each once."""
+    entries = []
+    for run in runs:
+        try:
+            entries.append(bibtex(run.dataset.info))
+        except VlsuError:
+            continue
+    return _BREAKS_IN_BLOCKS.sub(" ", "\n".join(dict.fromkeys(entries)))
 
 
 def _alignment(table: Table) -> str:
@@ -117,14 +189,14 @@ def _alignment(table: Table) -> str:
     return "".join("r" if right else "l" for right in numbers)
 
 
-def _tree(table: Table) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "title": table.title,
-        "columns": table.columns,
-        "rows": table.rows,
-        "note": table.note,
-    }
+def _value(cell: str) -> object:
+    if isinstance(cell, RateCell):
+        return cell.rate.as_dict()
+    return None if cell == ABSENT else int(cell) if _COUNT.fullmatch(cell) else cell
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMERIC.fullmatch(text) else text
 
 
 def _pipes(cells: Sequence[str], *, escaped: bool = False) -> str:

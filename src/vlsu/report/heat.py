@@ -11,6 +11,8 @@ from vlsu.report.dots import SIZING, Spec
 __all__ = ["Cell", "heat_map"]
 
 _PALEST = 0.1
+#: Of axes that only name rows and columns.
+_BARE: Spec = {"domain": False, "ticks": False, "grid": False, "labelPadding": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +109,17 @@ def heat_map(
                 "type": "nominal",
                 "sort": None,
                 "scale": {"domain": list(columns), "paddingInner": 0, "paddingOuter": 0},
-                "axis": {"title": x_title, "labelAngle": 0, "orient": "top", "labelPadding": 4},
+                "axis": {**_BARE, "title": x_title, "labelAngle": 0, "orient": "top"},
             },
             "y": {
                 "field": "y",
                 "type": "nominal",
                 "sort": None,
                 "scale": {"domain": list(rows), "paddingInner": 0, "paddingOuter": 0},
-                "axis": {"title": y_title, "labelPadding": 6},
+                "axis": {**_BARE, "title": y_title},
             },
         },
         "layer": layers,
-        "config": {"axis": {"domain": False, "ticks": False, "grid": False}},
     }
 
 

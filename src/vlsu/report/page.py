@@ -22,7 +22,7 @@ from vlsu._version import __version__
 from vlsu.errors import VlsuError
 from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
-from vlsu.report.entries import Entry
+from vlsu.report.entries import Entry, redacted
 from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
@@ -49,6 +49,7 @@ class Listed:
         shown: How many there are, of `total`.
         trouble: Why texts and images are missing, if they are.
         beside: Name of the file that holds all samples, if the page does not.
+        redacted: Whether texts, images and answers were left out to share the page.
     """
 
     packed: str
@@ -57,10 +58,17 @@ class Listed:
     total: int
     trouble: str = ""
     beside: str = ""
+    redacted: bool = False
 
 
 def listed(
-    run: Run, entries: Iterable[Entry], *, total: int, columns: Iterable[str], beside: str
+    run: Run,
+    entries: Iterable[Entry],
+    *,
+    total: int,
+    columns: Iterable[str],
+    beside: str,
+    redact: bool = False,
 ) -> Listed:
     """As many samples as a page can hold, and thumbnails of the first of them.
 
@@ -70,7 +78,13 @@ def listed(
         total: How many samples the run has.
         columns: Of a sample's grid.
         beside: Name of the file that will hold all samples if not all of them fit.
+        redact: Leave out texts, images and answers, and that file.
     """
+    if redact:
+        dataset_hash = run.record["dataset"]["content_hash"]
+        text, shown = packed((redacted(e, dataset_hash) for e in entries), SAMPLE_ROOM)
+        data = embedded_json({"pictures": {}, "columns": list(columns)})
+        return Listed(text, data, shown, total, redacted=True)
     images: list[str | None] = []
 
     def seen() -> Iterator[Entry]:

@@ -13,11 +13,11 @@ from vlsu.runs.record import without_credentials
 __all__ = ["settings_table"]
 
 
-def settings_table(run: Run) -> Table:
+def settings_table(run: Run, *, redact: bool = False) -> Table:
     """All that is needed to run it again, and what was asked.
 
     The dataset's path and the scheme and credentials of the server's address are left out: a report
-    is passed on.
+    is passed on. To redact leaves out the server too.
     """
     record = run.record
     model, dataset, policy = (record[k] for k in ("model", "dataset", "policy"))
@@ -26,7 +26,7 @@ def settings_table(run: Run) -> Table:
         "task": record["task"],
         "model": model["spec"],
         **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
-        "server": without_credentials(model["base_url"] or "").partition("://")[2] or None,
+        "server": None if redact else _server(model["base_url"]),
         **_of_task(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
         "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
@@ -77,6 +77,10 @@ def _of_task(record: Mapping[str, Any]) -> dict[str, object]:
         rows[f"{name}: verdicts on an answer"] = judge["repeats"]
     rows["calibrated"] = "yes" if record["calibrated"] else "no"
     return rows
+
+
+def _server(base_url: str | None) -> str:
+    return without_credentials(base_url or "").partition("://")[2]
 
 
 def _plain(value: object) -> str:

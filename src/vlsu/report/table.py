@@ -8,10 +8,24 @@ from typing import Any
 
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["ABSENT", "Table", "format_change", "format_rate", "rate"]
+__all__ = ["ABSENT", "RateCell", "Table", "format_change", "format_rate", "rate"]
 
 #: Cell of a number that nothing was measured for.
 ABSENT = "–"
+
+
+class RateCell(str):
+    """The text of a rate in a cell, and the rate itself for those who compute with it."""
+
+    __slots__ = ("rate",)
+
+    rate: Rate
+
+    def __new__(cls, text: str, rate: Rate) -> RateCell:
+        """A cell that reads `text`."""
+        cell = super().__new__(cls, text)
+        cell.rate = rate
+        return cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +35,8 @@ class Table:
     Attributes:
         name: Stable and unique within a report, such as ``"families"``.
         columns: Headings; the first column holds the row's name.
-        rows: Cells as text, as many in each row as there are columns.
+        rows: Cells as text, as many in each row as there are columns; those of rates are
+            `RateCell`.
         note: What the numbers mean, in a line; may be empty.
     """
 
@@ -42,7 +57,7 @@ def format_rate(tree: Mapping[str, Any] | Rate) -> str:
     found = rate(tree)
     if found.value is None:
         return ABSENT
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return RateCell(f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]", found)
 
 
 def format_change(tree: Mapping[str, Any]) -> str:
@@ -50,4 +65,4 @@ def format_change(tree: Mapping[str, Any]) -> str:
     found = rate(tree)
     if found.value is None:
         return ABSENT
-    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+    return RateCell(f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", found)

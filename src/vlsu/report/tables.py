@@ -4,40 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlsu.errors import UsageError, VlsuError
-from vlsu.policy import MODALITIES, Family, Policy, default_policy
-from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
-from vlsu.report.breakdown import breakdown
-from vlsu.report.judgments import run_cells, scan_judgments
-from vlsu.report.settings import settings_table
+from vlsu.errors import UsageError
+from vlsu.policy import Family
+from vlsu.report.alignment_tables import alignment_comparison
+from vlsu.report.contents import contents
 from vlsu.report.table import Table, format_rate
-from vlsu.report.understanding_tables import understanding_tables
-from vlsu.report.usage import usage, usage_table
 from vlsu.runs import Run
 
-__all__ = [
-    "category_titles",
-    "comparison_table",
-    "one_task",
-    "run_tables",
-]
-
-
-def category_titles(run: Run) -> dict[str, str]:
-    """``{"C9": "C9: Interpersonal Violence"}`` by the run's policy; empty if it is not at hand."""
-
-    def of_run(policy: Policy) -> bool:
-        return bool(policy.hash == run.record["policy"]["hash"])
-
-    policy = default_policy()
-    if not of_run(policy):
-        try:
-            policy = run.dataset.policy
-        except VlsuError:
-            return {}
-        if not of_run(policy):
-            return {}
-    return {category.id: category.title for category in policy.categories}
+__all__ = ["comparison_table", "one_task", "report_tables", "run_tables"]
 
 
 def one_task(runs: Sequence[Run]) -> str:
@@ -57,23 +31,25 @@ def one_task(runs: Sequence[Run]) -> str:
     return task
 
 
-def run_tables(run: Run) -> tuple[Table, ...]:
-    """Every table of a run, in the order of the report.
+def run_tables(run: Run, *, redact: bool = False) -> tuple[Table, ...]:
+    """Every table of a run, in the order of the report; see `vlsu.report.contents`.
 
     Raises:
         RunError: The run is not finished.
     """
-    metrics = run.metrics
-    titles = category_titles(run)
-    if run.record["task"] == "alignment":
-        return alignment_tables(run, titles)
-    parts = breakdown(run_cells(run))
-    used = usage_table(usage(scan_judgments(run), "modality", MODALITIES), "modality")
-    return (
-        *understanding_tables(metrics, run.record, parts, titles),
-        *([used] if used.rows else []),
-        settings_table(run),
-    )
+    return tuple(contents(run, redact=redact).tables.values())
+
+
+def report_tables(runs: Sequence[Run], *, redact: bool = False) -> tuple[Table, ...]:
+    """The tables of one run, or those of several side by side.
+
+    Raises:
+        UsageError: They are of different tasks.
+        RunError: One of them is not finished.
+    """
+    if len(runs) > 1:
+        return (comparison_table(runs),)
+    return run_tables(runs[0], redact=redact)
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlsu.policy import MODALITIES, Family, Severity
-from vlsu.report.breakdown import breakdown
-from vlsu.report.charts import understanding_charts
+from vlsu.policy import Family, Severity
+from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import findings
-from vlsu.report.judgments import run_cells, scan_judgments
+from vlsu.report.formats import references
 from vlsu.report.page import description_of, listed, render
 from vlsu.report.samples import COLUMNS, ORDER, sample_entries, worst_first
-from vlsu.report.settings import settings_table
 from vlsu.report.table import rate
-from vlsu.report.tables import category_titles
-from vlsu.report.understanding_tables import FAMILY_MEANING, SCORES, graded, understanding_tables
-from vlsu.report.usage import latency_chart, usage, usage_table
+from vlsu.report.understanding_tables import FAMILY_MEANING, SCORES, graded
 from vlsu.report.words import baseline_note, date_of, headline_sentence
 from vlsu.runs import Run
 
@@ -55,12 +51,13 @@ _WHAT = {
 }
 
 
-def understanding_page(run: Run, beside: str) -> tuple[str, bool]:
+def understanding_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str, bool]:
     """The page of one run.
 
     Args:
         run: A finished run of understanding.
         beside: Name of the file that will hold all samples if the page cannot.
+        redact: As in `vlsu.report.write_report`.
 
     Returns:
         The page, and whether it needs that file.
@@ -68,53 +65,53 @@ def understanding_page(run: Run, beside: str) -> tuple[str, bool]:
     Raises:
         RunError: The run is not finished.
     """
-    metrics, titles = run.metrics, category_titles(run)
-    parts = breakdown(run_cells(run))
-    charts = understanding_charts(metrics, parts, titles)
-    tables = {t.name: t for t in understanding_tables(metrics, run.record, parts, titles)}
-    tables["settings"] = settings_table(run)
-    if used := usage(scan_judgments(run), "modality", MODALITIES):
-        charts["latency"] = latency_chart(used, "modality")
-        tables["usage"] = usage_table(used, "modality")
+    metrics, found = run.metrics, contents(run, redact=redact)
     ids = worst_first(run)
-    samples = listed(run, sample_entries(run, ids), total=len(ids), columns=COLUMNS, beside=beside)
-    diagnosed = [name for name in charts if name.startswith(("borderline-", "over-", "minimal-"))]
+    samples = listed(
+        run,
+        sample_entries(run, ids),
+        total=len(ids),
+        columns=COLUMNS,
+        beside=beside,
+        redact=redact,
+    )
+    remarks = (baseline_note(run), "" if redact else description_of(run))
+    diagnosed = any(name.startswith(("borderline-", "over-", "minimal-")) for name in found.charts)
     page = render(
         "understanding.html.jinja",
-        charts,
+        found.charts,
         title=f"{run.record['model']['spec']} on {run.record['dataset']['name']}",
         record=run.record,
         metrics=metrics,
-        tables=tables,
+        tables=found.tables,
         headline=headline_sentence(metrics),
         date=date_of(run),
-        remarks=[note for note in (baseline_note(run), description_of(run)) if note],
+        remarks=[remark for remark in remarks if remark],
         findings=findings(metrics),
         families=_families(metrics),
         scores=_scores(metrics),
         severities=[severity.label for severity in Severity],
         asked=graded(metrics),
         diagnosed=diagnosed,
-        contents=_contents(charts, tables, diagnosed),
+        contents=_sections(found, diagnosed=diagnosed),
         listed=samples,
         order=ORDER,
         selects=_FILTERS,
+        bibtex=references([run]),
     )
-    return page, samples.shown < samples.total
+    return page, bool(samples.beside)
 
 
-def _contents(
-    charts: Mapping[str, object], tables: Mapping[str, object], diagnosed: list[str]
-) -> list[tuple[str, str]]:
+def _sections(found: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
     """The sections that this run has."""
     there = {
-        "patterns": "patterns" in charts,
-        "parts": "flow" in charts,
-        "late-fusion": "late-fusion" in charts,
-        "modalities": "modalities" in charts,
-        "borderline": bool(diagnosed),
-        "categories": "severities" in charts,
-        "calibration": "calibration" in tables,
+        "patterns": "patterns" in found.charts,
+        "parts": "flow" in found.charts,
+        "late-fusion": "late-fusion" in found.charts,
+        "modalities": "modalities" in found.charts,
+        "borderline": diagnosed,
+        "categories": "severities" in found.charts,
+        "calibration": "calibration" in found.tables,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
 

@@ -80,7 +80,7 @@ def usage_table(found: Sequence[Usage], of: str) -> Table:
             (
                 part.name,
                 str(part.requests),
-                *(f"{part.latency_s[q]:.2f}" for q in ("p50", "p95", "p99")),
+                *(f"{part.latency_s[q]:.3f}" for q in ("p50", "p95", "p99")),
                 *(ABSENT if n is None else str(n) for n in (part.input_tokens, part.output_tokens)),
             )
             for part in found
@@ -97,9 +97,9 @@ def latency_chart(found: Sequence[Usage], of: str) -> Spec:
         {
             "name": part.name,
             **part.latency_s,
-            "half": f"{part.latency_s['p25']:.2f} to {part.latency_s['p75']:.2f} s",
-            "most": f"{part.latency_s['p5']:.2f} to {part.latency_s['p95']:.2f} s",
-            "median": f"{part.latency_s['p50']:.2f} s",
+            "half": f"{part.latency_s['p25']:.3f} to {part.latency_s['p75']:.3f} s",
+            "most": f"{part.latency_s['p5']:.3f} to {part.latency_s['p95']:.3f} s",
+            "median": f"{part.latency_s['p50']:.3f} s",
             "n": part.requests,
         }
         for part in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from vlsu.errors import UsageError
 from vlsu.report.alignment_page import alignment_page
@@ -17,26 +18,36 @@ from vlsu.runs.folder import write_atomically
 __all__ = ["FORMATS", "write_report"]
 
 
-def _html(runs: Sequence[Run], out: Path) -> str:
+def _html(runs: Sequence[Run], out: Path, *, redact: bool) -> str:
     """The page; samples that it cannot hold go to a file beside it."""
     if len(runs) > 1:
         return comparison_page(runs)
     (run,) = runs
     beside = out.with_suffix(".samples.parquet")
     page = alignment_page if run.record["task"] == "alignment" else understanding_page
-    text, overflows = page(run, beside.name)
+    text, overflows = page(run, beside.name, redact=redact)
     if overflows:
         write_samples(run, beside)
     return text
 
 
-def _alone(make: Callable[[Sequence[Run]], str]) -> Callable[[Sequence[Run], Path], str]:
+class _Format(Protocol):
+    """How a report of a format is made; what stands beside it is written at once."""
+
+    def __call__(self, runs: Sequence[Run], out: Path, *, redact: bool) -> str: ...
+
+
+def _alone(make: Callable[..., str]) -> _Format:
     """A format whose text is all there is, wherever it goes."""
-    return lambda runs, _: make(runs)
+
+    def text(runs: Sequence[Run], out: Path, *, redact: bool) -> str:
+        return make(runs, redact=redact)
+
+    return text
 
 
-#: Suffix -> how a report of that format is made, and what stands beside it.
-FORMATS: Mapping[str, Callable[[Sequence[Run], Path], str]] = {
+#: Suffix -> how a report of that format is made.
+FORMATS: Mapping[str, _Format] = {
     ".html": _html,
     ".md": _alone(markdown_report),
     ".tex": _alone(latex_report),
@@ -44,12 +55,16 @@ FORMATS: Mapping[str, Callable[[Sequence[Run], Path], str]] = {
 }
 
 
-def write_report(runs: Sequence[Run], out: Path) -> Path:
+def write_report(runs: Sequence[Run], out: Path, *, redact: bool = False) -> Path:
     """Write a report of one run in full, or of several side by side.
+
+    A page that cannot hold all samples has them in ``NAME.samples.parquet`` beside it.
 
     Args:
         runs: Finished runs, at least one.
         out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
+        redact: Leave out images, texts, answers, the dataset's description and the server's name,
+            and call samples by a hash, so that the report can be shared.
 
     Returns:
         `out`.
@@ -68,6 +83,6 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
-    text = make(runs, out)
+    text = make(runs, out, redact=redact)
     write_atomically(out, text.encode())
     return out

@@ -119,7 +119,7 @@
     if (sample.tag) line.append(make("span", `tag ${sample.family ?? ""}`, sample.tag));
     line.append(make("span", "id", sample.id));
     line.append(...(sample.marks ?? []).map(mark));
-    const text = make("div", "text", (sample.text ?? "No text").slice(0, 300));
+    const text = make("div", "text", (sample.text ?? "").slice(0, 300));
     text.dir = "auto";
     about.append(line, text);
     element.append(thumb(sample), about);
@@ -203,9 +203,13 @@
     link.href = `#sample=${encodeURIComponent(sample.id)}`;
     link.setAttribute("aria-label", `Link to sample ${sample.id}`);
     title.append(link);
-    const text = make("p", "said", sample.text ?? "No text");
-    text.dir = "auto";
-    article.append(title, veiled(sample), text);
+    article.append(title);
+    if (sample.image) article.append(veiled(sample));
+    if (sample.text) {
+      const text = make("p", "said", sample.text);
+      text.dir = "auto";
+      article.append(text);
+    }
     if (sample.cut) article.append(rest(sample.cut));
     if (sample.caption) article.append(make("p", "more", `Shown to the model in place of the image: ${sample.caption}`));
     if (sample.grid) article.append(grid(sample.grid));
@@ -224,8 +228,7 @@
   function veiled(sample) {
     const known = pictures[sample.image];
     if (!known?.uri) {
-      const why = sample.image ? `No picture: ${known?.reason ?? "left out"}` : "No image";
-      return make("p", "no-picture", why);
+      return make("p", "no-picture", `No picture: ${known?.reason ?? "left out of this page"}`);
     }
     const veil = make("button", "veil");
     veil.type = "button";

@@ -1,0 +1,79 @@
+"""All that a report of one run shows: its tables and its charts, made once for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vlsu.errors import VlsuError
+from vlsu.policy import MODALITIES, Policy, default_policy
+from vlsu.report.alignment_charts import alignment_charts
+from vlsu.report.alignment_tables import alignment_tables
+from vlsu.report.breakdown import breakdown
+from vlsu.report.charts import understanding_charts
+from vlsu.report.dots import Spec
+from vlsu.report.judgments import run_cells, scan_judgments
+from vlsu.report.settings import settings_table
+from vlsu.report.table import Table
+from vlsu.report.understanding_tables import understanding_tables
+from vlsu.report.usage import latency_chart, usage, usage_table
+from vlsu.runs import Run
+
+__all__ = ["Contents", "category_titles", "contents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Tables and charts by name, in the order of the report; those without a row are not there."""
+
+    tables: Mapping[str, Table]
+    charts: Mapping[str, Spec]
+
+
+def contents(run: Run, *, redact: bool = False) -> Contents:
+    """What a report of this run shows.
+
+    Args:
+        run: A finished run.
+        redact: Leave out what is not for others: the server's name.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    alignment = run.record["task"] == "alignment"
+    tables, charts = _alignment(run) if alignment else _understanding(run)
+    by = "framing" if alignment else "modality"
+    names = tuple(run.metrics["framings"]) if alignment else MODALITIES
+    if used := usage(scan_judgments(run), by, names):
+        tables.append(usage_table(used, by))
+        charts["latency"] = latency_chart(used, by)
+    tables.append(settings_table(run, redact=redact))
+    return Contents({table.name: table for table in tables if table.rows}, charts)
+
+
+def _understanding(run: Run) -> tuple[list[Table], dict[str, Spec]]:
+    metrics, titles = run.metrics, category_titles(run)
+    parts = breakdown(run_cells(run))
+    tables = understanding_tables(metrics, run.record, parts, titles)
+    return list(tables), understanding_charts(metrics, parts, titles)
+
+
+def _alignment(run: Run) -> tuple[list[Table], dict[str, Spec]]:
+    return list(alignment_tables(run, category_titles(run))), alignment_charts(run.metrics)
+
+
+def category_titles(run: Run) -> dict[str, str]:
+    """``{"C9": "C9: Interpersonal Violence"}`` by the run's policy; empty if it is not at hand."""
+
+    def of_run(policy: Policy) -> bool:
+        return bool(policy.hash == run.record["policy"]["hash"])
+
+    policy = default_policy()
+    if not of_run(policy):
+        try:
+            policy = run.dataset.policy
+        except VlsuError:
+            return {}
+        if not of_run(policy):
+            return {}
+    return {category.id: category.title for category in policy.categories}
