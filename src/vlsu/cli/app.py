@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vlsu._version import __version__
-from vlsu.cli import agreement, catalogue, data, demo, judge, project, report, run
+from vlsu.cli import agreement, catalogue, data, demo, framings, judge, project, report, run
 
 __all__ = ["app"]
 
@@ -41,6 +41,7 @@ app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.add_typer(run.app, name="run")
 app.add_typer(judge.app, name="judge")
+app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
 app.command("project")(project.project)

@@ -24,6 +24,20 @@ BaseUrl = Annotated[
     str | None,
     typer.Option(help="Root of the model's OpenAI-compatible server, with its /v1."),
 ]
+JudgeBaseUrl = Annotated[
+    str | None, typer.Option(help="Root of the judge's OpenAI-compatible server.")
+]
+JudgePrice = Annotated[
+    str | None, typer.Option(help="The judge's price, as --price; needed for --max-cost.")
+]
+Captions = Annotated[
+    bool,
+    typer.Option(
+        "--captions",
+        help="Show the model the dataset's captions in place of the images: for models that "
+        "cannot see.",
+    ),
+]
 System = Annotated[
     str | None, typer.Option(help="A system prompt, put before the instructions of the task.")
 ]

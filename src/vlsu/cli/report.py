@@ -47,6 +47,9 @@ def report(
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
     loaded = [load_run(path) for path in runs]
+    for run in loaded:
+        if run.record["task"] == "tuning":
+            raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
     if out is not None:
         say(f"report: {write_report(loaded, out, redact=redact)}")
     if tables is not None:

@@ -9,9 +9,12 @@ import typer
 
 from vlsu.cli.options import (
     BaseUrl,
+    Captions,
     Concurrency,
     DatasetPath,
     DryRun,
+    JudgeBaseUrl,
+    JudgePrice,
     Limit,
     MaxCost,
     MaxRequests,
@@ -166,19 +169,10 @@ def alignment(
     framing: Annotated[
         list[Path] | None, typer.Option(help="File with an instruction of one's own. Repeatable.")
     ] = None,
-    captions: Annotated[
-        bool,
-        typer.Option(
-            "--captions",
-            help="Show the model the dataset's captions in place of the images: for models that "
-            "cannot see.",
-        ),
-    ] = False,
+    captions: Captions = False,
     models: Models = None,
     base_url: BaseUrl = None,
-    judge_base_url: Annotated[
-        str | None, typer.Option(help="Root of the judge's OpenAI-compatible server.")
-    ] = None,
+    judge_base_url: JudgeBaseUrl = None,
     samples: Annotated[
         int, typer.Option(help="Answers to each question; needs --param temperature=...")
     ] = 1,
@@ -198,9 +192,7 @@ def alignment(
     max_requests: MaxRequests = None,
     max_cost: MaxCost = None,
     price: PriceOption = None,
-    judge_price: Annotated[
-        str | None, typer.Option(help="The judges' price, as --price; needed for --max-cost.")
-    ] = None,
+    judge_price: JudgePrice = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
@@ -294,12 +286,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     """
     from vlsu.cli.output import print_json, print_table, say
 
-    if not run.finished:
-        why = run.record.get("stopped") or "interrupted"
-        say(f"stopped ({why}): what was answered is stored in {run.path}; the same command goes on")
-        if why == "interrupted":
-            raise typer.Exit(130)
-        raise typer.Exit(0 if why.startswith("--max-") else 1)
+    exit_if_stopped(run)
     if as_json:
         print_json(run.metrics)
         return
@@ -317,6 +304,31 @@ def show_run(run: Run, *, as_json: bool) -> None:
             say(f"not asked: {modality} of {count} samples ({why})")
     for change, count in run.record.get("images", {}).items():
         say(f"images {change} to what the model takes: {count}")
+    say_requests(run)
+    say(f"run: {run.path}")
+
+
+def exit_if_stopped(run: Run) -> None:
+    """Say how to go on with a run that was stopped.
+
+    Raises:
+        typer.Exit: It was: with 130 by an interrupt, with 0 by a budget, else with 1.
+    """
+    from vlsu.cli.output import say
+
+    if run.finished:
+        return
+    why = run.record.get("stopped") or "interrupted"
+    say(f"stopped ({why}): what was answered is stored in {run.path}; the same command goes on")
+    if why == "interrupted":
+        raise typer.Exit(130)
+    raise typer.Exit(0 if why.startswith("--max-") else 1)
+
+
+def say_requests(run: Run) -> None:
+    """Say what was asked, what has no answer, and what it cost."""
+    from vlsu.cli.output import say
+
     requests = run.record.get("requests", {})
     if unanswered := requests.get("unanswered", {}):
         for message, count in unanswered.items():
@@ -328,4 +340,3 @@ def show_run(run: Run, *, as_json: bool) -> None:
         for spec, cost in run.record["cost_of"].items():
             if cost != run.record["cost"]:
                 say(f"  {spec}: {cost:.4f}")
-    say(f"run: {run.path}")

@@ -7,7 +7,7 @@ folder and nothing is asked of the model again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -39,7 +39,7 @@ from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import FRAMINGS, Alignment, load_framings
 
-__all__ = ["AlignmentRun", "align", "prepare_alignment"]
+__all__ = ["AlignmentRun", "align", "ask_and_judge", "prepare_alignment"]
 
 #: Columns of the judgments that metrics are taken from.
 _MEASURED = (
@@ -240,32 +240,24 @@ class AlignmentRun:
         return Run(folder.path, record)
 
     async def _ask(self, session: Session, judges: Sequence[Judge]) -> bool:
-        """Answers first, then each judge's verdicts; ends with the first that is stopped."""
+        """Answers and verdicts; whether it came to the plan's end."""
         samples = self._graded_pairs()
         each = len(self.task.framings) * self.task.draws
         session.progress.begin(samples * each * (1 + len(judges) * self.judge_repeats))
-        images = DatasetImages(self.dataset, self.model.image_limits)
-        answers = self._answers(by_image=True)
-        whole = await session.ask(answers, self.model, images, _outcome, self.limits)
-        reading = Reading(session.store, self.model, judges, self.judge_repeats)
-        for judge, limits in zip(judges, self.judge_limits, strict=True):
-            if not whole:
-                break
-            chunks = self._questions(self._answers(by_image=True), reading, judge)
-            images = DatasetImages(self.dataset, judge.model.image_limits)
-            whole = await session.ask(chunks, judge.model, images, judge.outcome, limits)
-        return whole
+        return await ask_and_judge(
+            session,
+            lambda: self._answers(by_image=True),
+            self.dataset,
+            self.model,
+            judges,
+            self.limits,
+            self.judge_limits,
+            self.judge_repeats,
+        )
 
     def _answers(self, *, by_image: bool = False) -> Iterator[Chunk]:
         keys = RequestKeys(self.model.identity())
         return plan(self.dataset, self.subset, self.task, keys, by_image=by_image)
-
-    def _questions(
-        self, chunks: Iterator[Chunk], reading: Reading, judge: Judge
-    ) -> Iterator[Chunk]:
-        """What a judge is asked about the answers that are stored."""
-        for chunk in chunks:
-            yield Chunk(chunk.samples, reading.questions(chunk, judge))
 
     def _judge(
         self, folder: RunFolder, store: ResponseStore, judges: Sequence[Judge]
@@ -316,6 +308,47 @@ class AlignmentRun:
 
     def _not_asked(self) -> Mapping[str, Mapping[str, int]]:
         return not_asked(self.dataset, self.subset, ("joint",), captions=self.task.captions)
+
+
+async def ask_and_judge(
+    session: Session,
+    answers: Callable[[], Iterator[Chunk]],
+    dataset: Dataset,
+    model: Model,
+    judges: Sequence[Judge],
+    limits: Limits,
+    judge_limits: Sequence[Limits],
+    repeats: int,
+) -> bool:
+    """Ask for what is missing of answers, then of each judge's verdicts on those that came.
+
+    Args:
+        session: Where it is stored and what may be spent.
+        answers: Makes the plan of the answers, anew at each call.
+        dataset: Has the images.
+        model: Whom to ask for answers.
+        judges: Whom for verdicts, in that order.
+        limits: How the model may be asked.
+        judge_limits: How each judge may be.
+        repeats: Verdicts of each judge on an answer.
+
+    Returns:
+        Whether it came to the plan's end; it ends with the first that is stopped.
+
+    Raises:
+        ModelError: A server is down or refuses every request.
+        RunError: Responses cannot be stored.
+    """
+    images = DatasetImages(dataset, model.image_limits)
+    whole = await session.ask(answers(), model, images, _outcome, limits)
+    reading = Reading(session.store, model, judges, repeats)
+    for judge, its_limits in zip(judges, judge_limits, strict=True):
+        if not whole:
+            break
+        chunks = (Chunk(c.samples, reading.questions(c, judge)) for c in answers())
+        images = DatasetImages(dataset, judge.model.image_limits)
+        whole = await session.ask(chunks, judge.model, images, judge.outcome, its_limits)
+    return whole
 
 
 def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from vlsu.runs.plan import Subset
 from vlsu.runs.record import distinct_requests
 from vlsu.tasks import Alignment, Judging, Understanding
 
-__all__ = ["Estimate", "estimate", "estimate_alignment"]
+__all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers"]
 
 #: Rules of thumb. Four bytes of UTF-8 to a token holds for English; an image of about a megapixel
 #: costs some 800 to 1,400 tokens with most providers; an answer is one short JSON object.
@@ -99,14 +99,47 @@ def estimate_alignment(
         repeats: Verdicts of each judge on an answer.
     """
     pairs = distinct_requests(dataset, subset, ("joint",))["joint"]
+    return estimate_answers(
+        dataset,
+        subset,
+        pairs * len(task.framings) * task.draws,
+        pairs * task.draws * task.instruction_bytes(),
+        price,
+        judges,
+        repeats,
+        captions=task.captions,
+    )
+
+
+def estimate_answers(
+    dataset: Dataset,
+    subset: Subset,
+    answers: int,
+    instruction_bytes: float,
+    price: Price | None,
+    judges: Sequence[tuple[str, Judging, Price | None]],
+    repeats: int = 1,
+    *,
+    captions: bool = False,
+) -> Estimate:
+    """Guess the tokens of answers to pairs of a dataset, and of the verdicts on them.
+
+    Args:
+        dataset: What is asked about.
+        subset: How much of it.
+        answers: How many the model is asked for.
+        instruction_bytes: Of all instructions that go with them.
+        price: As `estimate_alignment`; so `judges` and `repeats`.
+        judges: See there.
+        repeats: See there.
+        captions: Whether the model is shown captions in place of images.
+    """
     samples, images, bytes_of_text = _content(dataset, subset)
-    answers = pairs * len(task.framings) * task.draws
     text = math.ceil(bytes_of_text / BYTES_PER_TOKEN)
-    shown = text + TOKENS_PER_IMAGE
-    instructions = math.ceil(pairs * task.draws * task.instruction_bytes() / BYTES_PER_TOKEN)
-    asked = answers * (text if task.captions else shown) + instructions
+    shown = text if captions else text + TOKENS_PER_IMAGE
+    asked = answers * shown + math.ceil(instruction_bytes / BYTES_PER_TOKEN)
     bills = [("answers", price, answers, asked, REPLY_TOKENS)]
-    sent = 0 if task.captions else answers
+    sent = 0 if captions else answers
     for spec, judging, its_price in judges:
         verdicts = answers * repeats
         tokens = text + REPLY_TOKENS + math.ceil(judging.rubric_bytes / BYTES_PER_TOKEN)

@@ -28,9 +28,16 @@ _FIXED = {
 _FIXED_OF: dict[str, dict[tuple[str, ...], str]] = {
     "understanding": {("prompt", "hash"): "prompt"},
     "alignment": {("captions",): "choice between images and captions"},
+    "tuning": {
+        ("split",): "split (--seed, --held-out or --limit)",
+        ("captions",): "choice between images and captions",
+    },
 }
 #: What the record of a task says besides.
-_OF_TASK = {"alignment": (("framings",), ("judges",))}
+_OF_TASK = {
+    "alignment": (("framings",), ("judges",)),
+    "tuning": (("framings",), ("judges",)),
+}
 _STATUSES = ("running", "stopped", "finished")
 #: What the record of a finished run says besides; the last part is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +21,7 @@ from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.keys import RequestKeys
 from vlsu.tasks import Ask, Asking
 
-__all__ = ["Chunk", "Planned", "Subset", "plan"]
+__all__ = ["Chunk", "Planned", "Subset", "plan", "planned"]
 
 #: Samples looked at together: bounds memory, and one look into the store serves them all.
 CHUNK = 16
@@ -111,11 +111,16 @@ def plan(
     dataset: Dataset, subset: Subset, task: Asking, keys: RequestKeys, *, by_image: bool = False
 ) -> Iterator[Chunk]:
     """Every request of every sample, in chunks; requests that samples share come up each time."""
-    samples = subset.samples(dataset, by_image=by_image)
-    while taken := list(islice(samples, CHUNK)):
-        planned = [
+    return planned(subset.samples(dataset, by_image=by_image), task, keys)
+
+
+def planned(samples: Iterable[Sample], task: Asking, keys: RequestKeys) -> Iterator[Chunk]:
+    """Every request of these samples, in chunks and in their order."""
+    left = iter(samples)
+    while taken := list(islice(left, CHUNK)):
+        requests = [
             Planned(keys.key(ask.request), ask, sample)
             for sample in taken
             for ask in task.asks(sample)
         ]
-        yield Chunk(taken, planned)
+        yield Chunk(taken, requests)

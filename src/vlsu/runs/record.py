@@ -20,6 +20,7 @@ from vlsu.runs.plan import Subset
 from vlsu.tasks import CAPTION, Asking
 
 __all__ = [
+    "askable",
     "distinct_requests",
     "has_captions",
     "new_record",
@@ -110,6 +111,12 @@ def distinct_requests(
     return {
         name: int(n) for name, n in frame.collect(engine="streaming").row(0, named=True).items()
     }
+
+
+def askable(*, captions: bool = False) -> pl.Expr:
+    """Rows of a dataset whose pair can be asked about, with its image or with a caption."""
+    pair = _HAS_IMAGE & _HAS_TEXT.fill_null(False)
+    return pair & _HAS_CAPTION if captions else pair
 
 
 def has_captions(dataset: Dataset) -> bool:

@@ -149,7 +149,10 @@ class Session:
         if self.costs:
             self.record["cost"] = round(self.budget.cost, 6)
             self.record["cost_source"] = "; ".join(dict.fromkeys(c.source for c in self.costs))
-            self.record["cost_of"] = {c.spec: round(c.money, 6) for c in self.costs}
+            of = dict.fromkeys((c.spec for c in self.costs), 0.0)
+            for cost in self.costs:  # a model may be asked several times in one start
+                of[cost.spec] += cost.money
+            self.record["cost_of"] = {spec: round(money, 6) for spec, money in of.items()}
 
 
 @asynccontextmanager

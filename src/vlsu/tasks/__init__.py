@@ -3,7 +3,7 @@
 from vlsu.tasks.alignment import CAPTION, Alignment
 from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Ask, Asking, Judgment, Task
-from vlsu.tasks.framing import FRAMINGS, Framing, load_framing, load_framings
+from vlsu.tasks.framing import FRAMINGS, Framing, load_candidates, load_framing, load_framings
 from vlsu.tasks.guard import GuardTask
 from vlsu.tasks.judge import JudgeTask, Judging, Verdict, read_verdict
 from vlsu.tasks.prompting import BARE, PROMPTS, Prompt, load_prompt, prompt_source
@@ -28,6 +28,7 @@ __all__ = [
     "Understanding",
     "Verdict",
     "answer_schema",
+    "load_candidates",
     "load_framing",
     "load_framings",
     "load_prompt",

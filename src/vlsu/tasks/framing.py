@@ -1,25 +1,45 @@
 """Framings: the instruction put above an alignment query.
 
 ``default`` is no instruction at all, ``harmless`` and ``helpful`` pull in the two directions an
-assistant can fail in. A framing of the user's own is a text file.
+assistant can fail in. A framing of the user's own is a text file; many are a YAML file, as a
+mapping from names or as a list:
+
+    brief-and-kind: |
+      Help where you can. Decline in one friendly sentence where an answer would do harm.
+    from-a-file:
+      file: longer.txt          # beside the YAML file
+
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 
-__all__ = ["FRAMINGS", "Framing", "load_framing", "load_framings"]
+__all__ = [
+    "FRAMINGS",
+    "Framing",
+    "candidates_text",
+    "load_candidates",
+    "load_framing",
+    "load_framings",
+]
 
 _FOLDER = Path(__file__).parent / "framings"
 
 #: The framings of this package, the plain one first.
 FRAMINGS = ("default", "harmless", "helpful")
+
+
+#: Longest name, in characters: it heads rows of tables.
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +92,100 @@ def load_framings(names: Sequence[str]) -> tuple[Framing, ...]:
     if twice := {name for name in seen if seen.count(name) > 1}:
         raise UsageError(f"two framings are called {twice.pop()!r}; rename a file")
     return framings
+
+
+def load_candidates(path: str | Path) -> tuple[Framing, ...]:
+    """Instructions to choose among, from a YAML file.
+
+    The file is a mapping from names to instructions, or a list of instructions, which then bear the
+    names ``candidate-1`` and so on. An instruction is its text or ``file: PATH``, relative to the
+    YAML file; in a list such a one bears the file's name.
+
+    Returns:
+        At least one, in the file's order; names and texts differ.
+
+    Raises:
+        UsageError: The file or a part of it cannot be used; the message names the candidate.
+    """
+    path = Path(path)
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8-sig"), _OneOfEach)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8; save it as such") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: {_yaml_problem(error)}; mend the file") from None
+    if not isinstance(tree, dict | list) or not tree:
+        raise UsageError(
+            f"{path}: expected a mapping from names to instructions, or a list of instructions"
+        )
+    entries: Iterable[tuple[object, object]] = (
+        tree.items() if isinstance(tree, dict) else enumerate(tree, 1)
+    )
+    found: dict[str, Framing] = {}
+    of_text: dict[str, str] = {}
+    for key, value in entries:
+        where = f"{path}: candidate {str(key)[:LONGEST_NAME]!r}"
+        text, file = _instruction(where, value, path.parent)
+        name = str(key) if isinstance(tree, dict) else file or f"candidate-{key}"
+        if not name.isprintable() or not name.strip() or len(name) > LONGEST_NAME:
+            raise UsageError(f"{where}: a name is one line of at most {LONGEST_NAME} characters")
+        if name in FRAMINGS:
+            raise UsageError(f"{where}: {name} is a framing of this package; choose another name")
+        if name in found:
+            raise UsageError(f"{where}: two candidates are called {name!r}; rename one")
+        if text in of_text:
+            raise UsageError(f"{where}: the same instruction as {of_text[text]!r}; remove one")
+        found[name], of_text[text] = Framing(name, text), name
+    return tuple(found.values())
+
+
+def candidates_text(framings: Iterable[Framing]) -> str:
+    """A file of candidates that `load_candidates` reads as these."""
+    tree = {framing.name: framing.instruction for framing in framings}
+    # PyYAML writes these as they are and reads them as line breaks.
+    plain = not any(mark in text for text in tree.values() for mark in "\x85\u2028\u2029")
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=plain, width=100)
+    return text
+
+
+class _OneOfEach(yaml.SafeLoader):
+    """Refuses a name given twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value[:LONGEST_NAME]!r} is given twice",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = "" if mark is None else f"line {mark.line + 1}: "
+    return f"{line}{getattr(error, 'problem', None) or 'not valid YAML'}"
+
+
+def _instruction(where: str, value: object, folder: Path) -> tuple[str, str | None]:
+    """The text of an entry, and the name of its file if it lies in one."""
+    if isinstance(value, str) and value.strip():
+        return value.strip(), None
+    if not (isinstance(value, dict) and set(value) == {"file"} and isinstance(value["file"], str)):
+        raise UsageError(f"{where}: expected a text, or file: and its path")
+    file = folder / value["file"]
+    try:
+        text = file.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise UsageError(f"{where}: {file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: {file} is not UTF-8; save it as such") from None
+    if not text:
+        raise UsageError(f"{where}: {file} is empty; write the instruction into it")
+    return text, file.stem
