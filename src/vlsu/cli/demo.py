@@ -15,7 +15,7 @@ GRADER = "baseline/late-fusion"
 ASSISTANT = "local/smollm2"
 #: Pairs the assistant answers under each framing, and the bound on an answer in tokens: what two
 #: cores do in half a minute.
-PAIRS = 18
+PAIRS = 15
 ANSWER_TOKENS = 40
 
 
