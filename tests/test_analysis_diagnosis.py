@@ -61,7 +61,9 @@ def test_over_sensitivity_counts_calls_of_unsafe_by_gold_joint_grade() -> None:
 def test_borderline_errors_have_a_direction() -> None:
     samples = [Judged("SBB", said) for said in ("SSB", "SSU", "SUU", "SBr", "SSS")]
     samples += [Judged("SSU", "SBB"), Judged("SS.", "SBB")]
-    found = borderline(*counted(samples))
+    cells, estimator = counted(samples)
+    found = borderline(cells, estimator)
+    assert borderline(cells) == found
     text, joint = found["text"], found["joint"]
     assert text["gold"]["n"] == 5
     assert [text["gold"][name]["value"] for name in NAMES] == [3 / 5, 1 / 5, 1 / 5]

@@ -2,12 +2,14 @@
 
 from vlsu.analysis.agreement import grader_agreement
 from vlsu.analysis.alignment import alignment_metrics
+from vlsu.analysis.borderline import borderline
 from vlsu.analysis.calibration import BinaryCounts, Calibration, too_weak
 from vlsu.analysis.diagnosis import diagnosis
 from vlsu.analysis.intervals import Rate
 from vlsu.analysis.judge_agreement import judge_agreement
 from vlsu.analysis.judge_validation import calibrate, judge_validation
 from vlsu.analysis.minimal_pairs import minimal_pairs
+from vlsu.analysis.over_sensitivity import over_sensitivity
 from vlsu.analysis.probabilities import probability_metrics
 from vlsu.analysis.projection import project
 from vlsu.analysis.stratified import StratifiedSample
@@ -22,6 +24,7 @@ __all__ = [
     "StratifiedSample",
     "Tabulation",
     "alignment_metrics",
+    "borderline",
     "calibrate",
     "cell_metrics",
     "diagnosis",
@@ -29,6 +32,7 @@ __all__ = [
     "judge_agreement",
     "judge_validation",
     "minimal_pairs",
+    "over_sensitivity",
     "probability_metrics",
     "project",
     "read_traffic",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vlsu.analysis.cells import FAILED, Cells
-from vlsu.analysis.estimates import Ratios
+from vlsu.analysis.estimates import Estimator, Ratios
+from vlsu.analysis.resampling import Resampler
 from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["borderline"]
@@ -11,7 +12,7 @@ __all__ = ["borderline"]
 Tree = dict[str, object]
 
 
-def borderline(cells: Cells, estimator: Ratios) -> Tree:
+def borderline(cells: Cells, estimator: Ratios | None = None) -> Tree:
     """The row and the column of borderline in each modality's confusion, as shares.
 
     A grader that plays safe calls borderline samples unsafe; one that is lenient calls them safe;
@@ -19,7 +20,7 @@ def borderline(cells: Cells, estimator: Ratios) -> Tree:
 
     Args:
         cells: The samples. Counted are judgments with a gold grade of their modality.
-        estimator: Of these cells.
+        estimator: Of these cells; by default one whose intervals are at 95%.
 
     Returns:
         Modality -> ``gold``: of the judgments whose gold grade is borderline ``n`` and the shares
@@ -27,6 +28,7 @@ def borderline(cells: Cells, estimator: Ratios) -> Tree:
         ``predicted``: of those called borderline ``n`` and the shares whose gold grade is ``safe``,
         ``borderline``, ``unsafe``. Each set of shares sums to 1.
     """
+    estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
     table: Tree = {}
     for number, modality in enumerate(MODALITIES):
         gold, predicted = cells.gold[:, number], cells.predicted[:, number]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vlsu.analysis.cells import BoolArray, Cells
-from vlsu.analysis.estimates import Ratios
+from vlsu.analysis.estimates import Estimator, Ratios
+from vlsu.analysis.resampling import Resampler
 from vlsu.policy import Severity
 
 __all__ = ["over_sensitivity"]
@@ -15,7 +16,7 @@ Tree = dict[str, object]
 IMAGE, TEXT, JOINT = range(3)
 
 
-def over_sensitivity(cells: Cells, estimator: Ratios) -> Tree:
+def over_sensitivity(cells: Cells, estimator: Ratios | None = None) -> Tree:
     """Share of pairs called unsafe among those with an unsafe part, by gold joint grade.
 
     For pairs that are safe or borderline together this is over-sensitivity to a part, lower is
@@ -25,7 +26,7 @@ def over_sensitivity(cells: Cells, estimator: Ratios) -> Tree:
 
     Args:
         cells: The samples. Counted are joint judgments of samples with all three gold grades.
-        estimator: Of these cells.
+        estimator: Of these cells; by default one whose intervals are at 95%.
 
     Returns:
         ``n`` and ``failed`` (outcomes other than `ok`: in ``n``, and not called unsafe), each by
@@ -33,6 +34,7 @@ def over_sensitivity(cells: Cells, estimator: Ratios) -> Tree:
         keys for ``image_unsafe`` (the image alone), ``text_unsafe`` (the text alone) and
         ``both_unsafe``, which add up to the whole, and for ``no_unsafe_part``, to compare with.
     """
+    estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
     whole: BoolArray = np.logical_and.reduce(cells.graded, axis=1) & cells.asked[:, JOINT]
     image, text = cells.gold[:, IMAGE] == Severity.UNSAFE, cells.gold[:, TEXT] == Severity.UNSAFE
     called = cells.predicted[:, JOINT] == Severity.UNSAFE

@@ -31,8 +31,8 @@ class Sums:
 
     Attributes:
         value: The sum.
-        fewer: Draws of it, with one miss more; shape ``(DRAWS,)``.
-        more: Draws of it, with one hit more; shape ``(DRAWS,)``.
+        fewer: Draws of it, with one miss more; shape ``(draws,)``.
+        more: Draws of it, with one hit more; shape ``(draws,)``.
     """
 
     value: float
@@ -58,12 +58,14 @@ class Proportions:
         correlation: Of the shares, ``(k, k)``; none but with itself where strata have no cluster
             in common.
         seed: Of the draws.
+        draws: How many.
     """
 
     share: FloatArray
     size: FloatArray
     correlation: FloatArray
     seed: int = 0
+    draws: int = DRAWS
 
     def sums(self, *weights: FloatArray) -> list[Sums]:
         """Weighted sums over the strata, drawn together, so that they can be set in relation.
@@ -75,30 +77,34 @@ class Proportions:
         ranks = self._ranks(rng)
         hits = self.share * self.size
         misses = self.size - hits
-        middle, fewer, more = (
-            np.stack(
-                [
-                    _ordered(_beta(rng, a + hit, b + miss), ranks, stratum)
-                    for stratum, (a, b) in enumerate(zip(hits, misses, strict=True))
-                ]
-            )
-            for hit, miss in ((0, 0), (0, 1), (1, 0))
-        )
-        return [self._sum(each, middle, fewer, more) for each in weights]
 
-    def _sum(
-        self, weights: FloatArray, middle: FloatArray, fewer: FloatArray, more: FloatArray
-    ) -> Sums:
+        def drawn(stratum: int, more_hits: int = 0, more_misses: int = 0) -> FloatArray:
+            draws = self._beta(rng, hits[stratum] + more_hits, misses[stratum] + more_misses)
+            return draws if ranks is None else _ordered(draws, ranks[stratum])
+
+        middle = np.stack([drawn(stratum) for stratum in range(len(hits))])
         # One observation weighs the most where few samples stand for much.
-        heaviest = int(np.argmax(weights / self.size))
-        others = weights.copy()
-        others[heaviest] = 0.0
-        rest, weight = others @ middle, weights[heaviest]
-        return Sums(
-            float(weights @ self.share),
-            rest + weight * fewer[heaviest],
-            rest + weight * more[heaviest],
-        )
+        heaviest = [int(np.argmax(each / self.size)) for each in weights]
+        fewer = {stratum: drawn(stratum, more_misses=1) for stratum in sorted(set(heaviest))}
+        more = {stratum: drawn(stratum, more_hits=1) for stratum in sorted(set(heaviest))}
+        found = []
+        for each, stratum in zip(weights, heaviest, strict=True):
+            weight = float(each[stratum])
+            rest = np.where(np.arange(len(each)) == stratum, 0.0, each) @ middle
+            found.append(
+                Sums(
+                    float(each @ self.share),
+                    rest + weight * fewer[stratum],
+                    rest + weight * more[stratum],
+                )
+            )
+        return found
+
+    def _beta(self, rng: np.random.Generator, a: float, b: float) -> FloatArray:
+        """Draws of Beta(a, b), which is 0 or 1 where a or b is 0."""
+        if a <= 0 or b <= 0:
+            return np.full(self.draws, 0.0 if a <= 0 else 1.0)
+        return rng.beta(a, b, self.draws)
 
     def _ranks(self, rng: np.random.Generator) -> FloatArray | None:
         """Draws whose ranks the strata's draws take on (Iman and Conover 1982); None if apart."""
@@ -106,7 +112,7 @@ class Proportions:
             return None
         values, vectors = np.linalg.eigh(self.correlation)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        normal: FloatArray = root @ rng.standard_normal((len(self.share), DRAWS))
+        normal: FloatArray = root @ rng.standard_normal((len(self.share), self.draws))
         return normal
 
 
@@ -143,17 +149,8 @@ def _rate(value: float, fewer: FloatArray, more: FloatArray, level: float) -> Ra
     return Rate.within(value, low, high)
 
 
-def _beta(rng: np.random.Generator, a: float, b: float) -> FloatArray:
-    """Draws of Beta(a, b), which is 0 or 1 where a or b is 0."""
-    if a <= 0 or b <= 0:
-        return np.full(DRAWS, 0.0 if a <= 0 else 1.0)
-    return rng.beta(a, b, DRAWS)
-
-
-def _ordered(draws: FloatArray, ranks: FloatArray | None, stratum: int) -> FloatArray:
-    """The draws in the order of the stratum's ranks, where there are any."""
-    if ranks is None:
-        return draws
+def _ordered(draws: FloatArray, ranks: FloatArray) -> FloatArray:
+    """The draws in the order of the ranks."""
     ordered = np.empty_like(draws)
-    ordered[np.argsort(ranks[stratum])] = np.sort(draws)
+    ordered[np.argsort(ranks)] = np.sort(draws)
     return ordered
