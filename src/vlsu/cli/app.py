@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from vlsu._version import __version__
-from vlsu.cli import agreement, catalogue, data, demo, framings, judge, project, report, run
+from vlsu.cli import (
+    agreement,
+    catalogue,
+    data,
+    demo,
+    framings,
+    judge,
+    project,
+    report,
+    run,
+    view,
+)
 
 __all__ = ["app"]
 
@@ -45,6 +56,7 @@ app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
 app.command("project")(project.project)
+app.command("view")(view.view)
 app.command("models")(catalogue.list_models)
 app.command("prompts")(catalogue.show_prompts)
 app.command("policy")(catalogue.show_policy)

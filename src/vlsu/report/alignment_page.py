@@ -5,7 +5,7 @@ from __future__ import annotations
 from vlsu.report.alignment_samples import COLUMNS, ORDER, answer_entries, worst_answered_first
 from vlsu.report.contents import contents
 from vlsu.report.formats import references
-from vlsu.report.page import description_of, listed, render
+from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.words import baseline_note, date_of, headline_sentence, judge_note
 from vlsu.runs import Run
 
@@ -23,13 +23,16 @@ _FILTERS = (
 )
 
 
-def alignment_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str, bool]:
+def alignment_page(
+    run: Run, beside: str, *, redact: bool = False, live: Listed | None = None
+) -> tuple[str, bool]:
     """The page of one alignment run.
 
     Args:
         run: A finished run of alignment.
         beside: Name of the file that will hold all samples if the page cannot.
         redact: As in `vlsu.report.write_report`.
+        live: The list of samples of a page that is served; else they are put into it.
 
     Returns:
         The page, and whether it needs that file.
@@ -38,10 +41,7 @@ def alignment_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str,
         RunError: The run is not finished.
     """
     metrics, found = run.metrics, contents(run, redact=redact)
-    ids = worst_answered_first(run)
-    samples = listed(
-        run, answer_entries(run, ids), total=len(ids), columns=COLUMNS, beside=beside, redact=redact
-    )
+    samples = live or _samples(run, beside, redact=redact)
     remarks = (baseline_note(run), "" if redact else description_of(run))
     page = render(
         "alignment.html.jinja",
@@ -60,3 +60,9 @@ def alignment_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str,
         bibtex=references([run]),
     )
     return page, bool(samples.beside)
+
+
+def _samples(run: Run, beside: str, *, redact: bool) -> Listed:
+    ids = worst_answered_first(run)
+    entries = answer_entries(run, ids)
+    return listed(run, entries, total=len(ids), columns=COLUMNS, beside=beside, redact=redact)

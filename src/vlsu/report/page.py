@@ -26,7 +26,7 @@ from vlsu.report.entries import Entry, redacted
 from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
-__all__ = ["Listed", "description_of", "listed", "render"]
+__all__ = ["Listed", "description_of", "listed", "pictures_of", "render", "served"]
 
 #: Characters of samples, and of thumbnails, in a page at most: with charts and code it stays below
 #: 10 MB.
@@ -50,6 +50,7 @@ class Listed:
         trouble: Why texts and images are missing, if they are.
         beside: Name of the file that holds all samples, if the page does not.
         redacted: Whether texts, images and answers were left out to share the page.
+        live: Whether the page asks the server it came from for its samples.
     """
 
     packed: str
@@ -59,6 +60,7 @@ class Listed:
     trouble: str = ""
     beside: str = ""
     redacted: bool = False
+    live: bool = False
 
 
 def listed(
@@ -94,18 +96,47 @@ def listed(
             yield entry
 
     text, shown = packed(seen(), SAMPLE_ROOM)
-    pictures: dict[str, object] = {}
-    trouble = ""
-    try:
-        found = thumbnails(run.dataset, filter(None, images[:shown]), THUMBNAIL_ROOM)
-        for sha256, picture in found.items():
-            size = {"width": picture.width, "height": picture.height}
-            known = {"uri": picture.uri, **size} if picture.uri else {"reason": picture.reason}
-            pictures[sha256] = known
-    except VlsuError as error:
-        trouble = str(error)
+    pictures, trouble = pictures_of(run, filter(None, images[:shown]), THUMBNAIL_ROOM)
     data = embedded_json({"pictures": pictures, "columns": list(columns)})
     return Listed(text, data, shown, total, trouble, beside if shown < total else "")
+
+
+def served(
+    *, total: int, columns: Iterable[str], choices: Mapping[str, object], source: str
+) -> Listed:
+    """Samples that the page asks for as they come into view.
+
+    Args:
+        total: How many samples the run has.
+        columns: Of a sample's grid.
+        choices: Facet -> its values, and how many samples have each.
+        source: Address of the samples, below the page's own.
+    """
+    about = {"columns": list(columns), "choices": choices, "source": source, "total": total}
+    data = embedded_json({"pictures": {}, **about})
+    return Listed("", data, total, total, live=True)
+
+
+def pictures_of(
+    run: Run, images: Iterable[str], room: int
+) -> tuple[dict[str, Mapping[str, object]], str]:
+    """What the page's script is told of these images, and why there are none, if so.
+
+    Args:
+        run: For the images of its dataset.
+        images: Their hashes, those first that matter most.
+        room: Characters of thumbnails at most.
+    """
+    try:
+        found = thumbnails(run.dataset, images, room)
+    except VlsuError as error:
+        return {}, str(error)
+    return {
+        sha256: {"uri": picture.uri, "width": picture.width, "height": picture.height}
+        if picture.uri
+        else {"reason": picture.reason}
+        for sha256, picture in found.items()
+    }, ""
 
 
 def description_of(run: Run) -> str:
@@ -122,8 +153,11 @@ def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
     scripts = [_static("charts.js"), _static("page.js")]
     if "listed" in context:
         scripts.append(_static("samples.js"))
+    held = context.get("listed")
+    live = isinstance(held, Listed) and held.live
     sources = {
         "default-src": "'none'",
+        **({"connect-src": "'self'"} if live else {}),
         "img-src": "data:",
         "style-src": _source(style),
         "script-src": " ".join(map(_source, scripts)),

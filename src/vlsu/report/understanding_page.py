@@ -9,7 +9,7 @@ from vlsu.policy import Family, Severity
 from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import findings
 from vlsu.report.formats import references
-from vlsu.report.page import description_of, listed, render
+from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.samples import COLUMNS, ORDER, sample_entries, worst_first
 from vlsu.report.table import rate
 from vlsu.report.understanding_tables import FAMILY_MEANING, SCORES, graded
@@ -51,13 +51,16 @@ _WHAT = {
 }
 
 
-def understanding_page(run: Run, beside: str, *, redact: bool = False) -> tuple[str, bool]:
+def understanding_page(
+    run: Run, beside: str, *, redact: bool = False, live: Listed | None = None
+) -> tuple[str, bool]:
     """The page of one run.
 
     Args:
         run: A finished run of understanding.
         beside: Name of the file that will hold all samples if the page cannot.
         redact: As in `vlsu.report.write_report`.
+        live: The list of samples of a page that is served; else they are put into it.
 
     Returns:
         The page, and whether it needs that file.
@@ -66,15 +69,7 @@ def understanding_page(run: Run, beside: str, *, redact: bool = False) -> tuple[
         RunError: The run is not finished.
     """
     metrics, found = run.metrics, contents(run, redact=redact)
-    ids = worst_first(run)
-    samples = listed(
-        run,
-        sample_entries(run, ids),
-        total=len(ids),
-        columns=COLUMNS,
-        beside=beside,
-        redact=redact,
-    )
+    samples = live or _samples(run, beside, redact=redact)
     remarks = (baseline_note(run), "" if redact else description_of(run))
     diagnosed = any(name.startswith(("borderline-", "over-", "minimal-")) for name in found.charts)
     page = render(
@@ -145,3 +140,9 @@ def _scores(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
         for m in found
         for key in ("accuracy", "f1_macro")
     ]
+
+
+def _samples(run: Run, beside: str, *, redact: bool) -> Listed:
+    ids = worst_first(run)
+    entries = sample_entries(run, ids)
+    return listed(run, entries, total=len(ids), columns=COLUMNS, beside=beside, redact=redact)

@@ -1,6 +1,7 @@
 "use strict";
 // The list of samples: filters, a list that draws only the rows in view, and one sample in full.
-// What an entry holds is told in entries.py; texts enter the page as textContent only.
+// What an entry holds is told in entries.py; texts enter the page as textContent only. Samples come
+// from a source: those in the page itself, or a server that is asked for the rows in view.
 (async () => {
   const form = document.getElementById("filters");
   if (!form) return;
@@ -13,19 +14,12 @@
   const fields = form.elements;
   const choices = [...form.querySelectorAll("select")];
 
-  const { pictures, columns } = JSON.parse(document.getElementById("picture-data").textContent);
-  const samples = await unpacked(document.getElementById("sample-data").textContent);
-  const places = new Map(samples.map((sample, n) => [sample.id, n]));
+  const about = JSON.parse(document.getElementById("picture-data").textContent);
+  const { pictures, columns } = about;
   const shown = new Set(); // images that were clicked
-  let haystacks = null; // made when words are first looked for
-  let found = samples.map((_, n) => n); // places of the samples that match
-  let active = 0; // place in `found`
-
-  async function unpacked(text) {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(plain).json();
-  }
+  const source = about.source ? served(about) : await embedded();
+  let count = source.total; // samples that match
+  let active = 0; // place among them
 
   function make(tag, className, text) {
     const element = document.createElement(tag);
@@ -34,38 +28,54 @@
     return element;
   }
 
-  // Filters
+  // Sources: what there is to choose, which samples match, the one at a place among those, and
+  // where a sample is: -1 if it does not match, null if there is none of that name.
 
   const isOfParts = (select) => select.dataset.of === "each";
-  const facetsOf = (sample, select) =>
-    isOfParts(select) ? (sample.each ?? []) : [sample.facets ?? {}];
 
-  for (const select of choices) {
-    const counts = new Map();
-    for (const sample of samples) {
-      const values = facetsOf(sample, select).flatMap((facets) => facets[select.name] ?? []);
-      for (const value of new Set(values)) counts.set(value, (counts.get(value) ?? 0) + 1);
-    }
-    const sorted = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
-    select.append(...sorted.map(([value, n]) => new Option(`${value} (${n})`, value)));
-    select.closest("label").hidden = counts.size === 0;
+  async function embedded() {
+    const samples = await unpacked(document.getElementById("sample-data").textContent);
+    const places = new Map(samples.map((sample, n) => [sample.id, n]));
+    let haystacks = null; // made when words are first looked for
+    let found = samples.map((_, n) => n);
+
+    const facetsOf = (sample, select) =>
+      isOfParts(select) ? (sample.each ?? []) : [sample.facets ?? {}];
+    const holds = (facets, select) => [facets[select.name]].flat().includes(select.value);
+    const every = (facets, selects) => selects.every((select) => holds(facets, select));
+
+    return {
+      total: samples.length,
+      choices(select) {
+        const counts = new Map();
+        for (const sample of samples) {
+          const values = facetsOf(sample, select).flatMap((facets) => facets[select.name] ?? []);
+          for (const value of new Set(values)) counts.set(value, (counts.get(value) ?? 0) + 1);
+        }
+        return [...counts];
+      },
+      async query(chosen, words) {
+        const ofSample = chosen.filter((select) => !isOfParts(select));
+        const ofParts = chosen.filter(isOfParts);
+        if (words && !haystacks) haystacks = samples.map(haystack);
+        found = samples.flatMap((sample, n) => {
+          const keep =
+            every(sample.facets ?? {}, ofSample) &&
+            (!ofParts.length || (sample.each ?? []).some((part) => every(part, ofParts))) &&
+            (!words || haystacks[n].includes(words));
+          return keep ? [n] : [];
+        });
+        return found.length;
+      },
+      at: (n) => samples[found[n]],
+      find: async (id) => (places.has(id) ? found.indexOf(places.get(id)) : null),
+    };
   }
 
-  const holds = (facets, select) => [facets[select.name]].flat().includes(select.value);
-
-  function matching(words) {
-    const chosen = choices.filter((select) => select.value);
-    const ofSample = chosen.filter((select) => !isOfParts(select));
-    const ofParts = chosen.filter(isOfParts);
-    const every = (facets, selects) => selects.every((select) => holds(facets, select));
-    if (words && !haystacks) haystacks = samples.map(haystack);
-    return samples.flatMap((sample, n) => {
-      const keep =
-        every(sample.facets ?? {}, ofSample) &&
-        (!ofParts.length || (sample.each ?? []).some((part) => every(part, ofParts))) &&
-        (!words || haystacks[n].includes(words));
-      return keep ? [n] : [];
-    });
+  async function unpacked(text) {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(plain).json();
   }
 
   function haystack(sample) {
@@ -73,14 +83,82 @@
     return [sample.id, sample.text, sample.reason, ...said].join("\n").toLowerCase();
   }
 
-  function filter() {
-    found = matching(fields.words.value.trim().toLowerCase());
-    const all = samples.length.toLocaleString("en");
-    matches.textContent = `${found.length.toLocaleString("en")} of ${all} match`;
-    rows.style.height = `calc(var(--row) * ${found.length})`;
+  function served({ source: address, choices: known, total }) {
+    const size = 50; // samples asked for at once
+    let asked = new URLSearchParams();
+    let parts = new Map(); // number of a part -> its samples, or null while they are on their way
+
+    async function load(number) {
+      const [query, kept] = [asked, parts]; // of the question as it is now
+      kept.set(number, null);
+      const wanted = new URLSearchParams(query);
+      wanted.set("from", number * size);
+      wanted.set("to", (number + 1) * size);
+      const answer = await fetch(`${address}?${wanted}`);
+      if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+      const { count: matching, entries, pictures: more } = await answer.json();
+      Object.assign(pictures, more);
+      kept.set(number, entries);
+      return matching;
+    }
+
+    return {
+      total,
+      choices: (select) => known[select.name] ?? [],
+      async query(chosen, words) {
+        asked = new URLSearchParams(chosen.map((select) => [select.name, select.value]));
+        if (words) asked.set("words", words);
+        parts = new Map();
+        return load(0);
+      },
+      at(n) {
+        const number = Math.floor(n / size);
+        if (!parts.has(number)) load(number).then(arrived, failed);
+        return parts.get(number)?.[n % size];
+      },
+      async find(id) {
+        const answer = await fetch(`place?${new URLSearchParams({ id })}`);
+        const { at } = await answer.json();
+        return at !== null && asked.size ? -1 : at;
+      },
+    };
+  }
+
+  function arrived() {
+    drawRows();
+    if (!(sheet.open ? sheet : aside).querySelector(".sample")) show();
+  }
+
+  function failed(error) {
+    matches.textContent = `The server no longer answers (${error.message}).`;
+  }
+
+  // Filters
+
+  for (const select of choices) {
+    const values = source.choices(select);
+    values.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    select.append(...values.map(([value, n]) => new Option(`${value} (${n})`, value)));
+    select.closest("label").hidden = values.length === 0;
+  }
+
+  let latest = 0; // of several questions the last one counts
+
+  async function filter() {
+    const number = ++latest;
+    const chosen = choices.filter((select) => select.value);
+    const matching = await source.query(chosen, fields.words.value.trim().toLowerCase());
+    if (number !== latest) return;
+    count = matching;
+    const all = source.total.toLocaleString("en");
+    matches.textContent = `${count.toLocaleString("en")} of ${all} match`;
+    rows.style.height = `calc(var(--row) * ${count})`;
+    rows.replaceChildren();
     list.scrollTop = 0;
     activate(0);
   }
+
+  const refilter = () => filter().catch(failed);
 
   // The list
 
@@ -89,14 +167,17 @@
   function drawRows() {
     const height = rowHeight();
     const first = Math.max(0, Math.floor(list.scrollTop / height) - 6);
-    const last = Math.ceil((list.scrollTop + list.clientHeight) / height) + 6;
-    const kept = new Map([...rows.children].map((row) => [row.id, row]));
-    const wanted = found.slice(first, last).map((place, n) => {
-      return kept.get(`row-${place}`) ?? row(place, first + n, height);
-    });
-    wanted.forEach((element, n) => placeRow(element, first + n, height));
+    const last = Math.min(count, Math.ceil((list.scrollTop + list.clientHeight) / height) + 6);
+    const drawn = [...rows.children].filter((element) => !element.dataset.waiting);
+    const kept = new Map(drawn.map((element) => [element.id, element]));
+    const wanted = [];
+    for (let at = first; at < last; at += 1) {
+      const element = kept.get(`row-${at}`) ?? row(at);
+      placeRow(element, at, height);
+      wanted.push(element);
+    }
     rows.replaceChildren(...wanted);
-    const current = document.getElementById(`row-${found[active]}`);
+    const current = document.getElementById(`row-${active}`);
     if (current) list.setAttribute("aria-activedescendant", current.id);
     else list.removeAttribute("aria-activedescendant");
   }
@@ -105,15 +186,20 @@
     element.style.top = `${at * height}px`;
     element.dataset.at = at;
     element.setAttribute("aria-posinset", at + 1);
-    element.setAttribute("aria-setsize", found.length);
+    element.setAttribute("aria-setsize", count);
     element.setAttribute("aria-selected", String(at === active));
   }
 
-  function row(place) {
-    const sample = samples[place];
+  function row(at) {
+    const sample = source.at(at);
     const element = make("div", "row");
-    element.id = `row-${place}`;
+    element.id = `row-${at}`;
     element.setAttribute("role", "option");
+    if (!sample) {
+      element.dataset.waiting = "yes";
+      element.textContent = "…";
+      return element;
+    }
     const about = make("div", "about-row");
     const line = make("div", "line");
     if (sample.tag) line.append(make("span", `tag ${sample.family ?? ""}`, sample.tag));
@@ -157,7 +243,7 @@
   // One sample: beside the list, or over it where there is no room
 
   function activate(at, scroll = true) {
-    active = Math.max(0, Math.min(at, found.length - 1));
+    active = Math.max(0, Math.min(at, count - 1));
     if (scroll) scrollTo(active);
     drawRows();
     show();
@@ -172,16 +258,17 @@
   }
 
   function show() {
-    const sample = samples[found[active]];
+    const sample = count ? source.at(active) : undefined;
     const place = sheet.open ? sheet : aside;
-    const content = sample ? [card(sample)] : [make("p", "empty", "No sample matches.")];
+    const empty = count ? "…" : "No sample matches.";
+    const content = sample ? [card(sample)] : [make("p", "empty", empty)];
     if (place === sheet) content.unshift(closeButton());
     place.replaceChildren(...content);
     place.scrollTop = 0;
   }
 
   function openSheet() {
-    if (wide.matches || sheet.open || !found.length) return;
+    if (wide.matches || sheet.open || !count) return;
     sheet.showModal();
     show();
   }
@@ -275,24 +362,26 @@
 
   // Links: #sample=ID opens a sample, whatever the filters say
 
-  function openLinked() {
+  async function openLinked() {
     const match = /^#sample=(.*)$/.exec(window.location.hash);
     if (!match) return;
-    let place;
+    let id;
     try {
-      place = places.get(decodeURIComponent(match[1]));
+      id = decodeURIComponent(match[1]);
     } catch {
       return; // not an address that anything here has made
     }
-    if (place === undefined) {
+    let at = await source.find(id);
+    if (at === null) {
       matches.textContent = "The sample of this link is not in this page.";
       return;
     }
-    if (!found.includes(place)) {
+    if (at < 0) {
       clear();
-      filter();
+      await filter();
+      at = await source.find(id);
     }
-    activate(found.indexOf(place));
+    activate(at);
     document.getElementById("samples").scrollIntoView();
     openSheet();
   }
@@ -307,7 +396,7 @@
     for (const [name, value] of Object.entries(filters)) {
       if (fields[name]) fields[name].value = value;
     }
-    filter();
+    refilter();
     document.getElementById("samples").scrollIntoView();
     list.focus({ preventScroll: true });
   }
@@ -318,7 +407,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in STEPS) activate(active + STEPS[event.key]);
     else if (event.key === "Home") activate(0);
-    else if (event.key === "End") activate(found.length - 1);
+    else if (event.key === "End") activate(count - 1);
     else if (event.key === "Enter" || event.key === " ") openSheet();
     else return;
     event.preventDefault();
@@ -332,12 +421,12 @@
   list.addEventListener("scroll", drawRows, { passive: true });
   window.addEventListener("resize", drawRows);
   form.addEventListener("input", (event) => {
-    if (event.target !== fields.unblur) filter();
+    if (event.target !== fields.unblur) refilter();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("clear").addEventListener("click", () => {
     clear();
-    filter();
+    refilter();
   });
   fields.unblur.addEventListener("change", () => {
     rows.replaceChildren();
@@ -349,9 +438,9 @@
   });
   sheet.addEventListener("close", show);
   document.addEventListener("choose", (event) => choose(event.detail));
-  window.addEventListener("hashchange", openLinked);
+  window.addEventListener("hashchange", () => openLinked().catch(failed));
 
-  filter();
-  openLinked();
+  await refilter();
+  await openLinked().catch(failed);
   document.documentElement.dataset.samples = "listed";
 })();

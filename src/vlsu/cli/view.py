@@ -1,0 +1,37 @@
+"""``vlsu view``: the report of runs of any size, served on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def view(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    port: Annotated[int, typer.Option(help="Of the loopback address; 0 finds a free one.")] = 8765,
+) -> None:
+    """Serve the report of one or several runs on this machine; Ctrl-C ends it."""
+    import socket
+
+    from vlsu.cli.output import say
+    from vlsu.errors import UsageError
+    from vlsu.report.view import view_app
+    from vlsu.runs import load_run
+
+    app = view_app([load_run(path) for path in runs])
+    import uvicorn
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()  # who reads the address may ask at once
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise UsageError(f"port {port}: {why}; give another --port, or 0") from None
+        say(f"report: http://127.0.0.1:{listener.getsockname()[1]}/  (Ctrl-C ends it)")
+        # No access log: an address holds the words that were looked for.
+        config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
+        uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,203 @@
+"""What a server of a run's samples looks up: which of them match, in order, and their entries.
+
+A file holds as many samples as a browser can read at once; a server looks them up in the Parquet
+files of run and dataset. In memory are only what samples are filtered by and their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import polars as pl
+
+from vlsu.errors import VlsuError
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, Pattern, Severity
+from vlsu.report.alignment_samples import answer_entries, worst_answered_first
+from vlsu.report.breakdown import NO_CATEGORY
+from vlsu.report.entries import Entry
+from vlsu.report.judgments import scan_judgments
+from vlsu.report.samples import sample_entries, worst_first
+from vlsu.runs import Run
+
+__all__ = ["SampleIndex"]
+
+#: Questions whose answer is kept: scrolling asks the same one again and again.
+_KEPT = 32
+_FAMILY = {
+    str(pattern): pattern.family.value
+    for pattern in (Pattern(i, t, j) for i in Severity for t in Severity for j in Severity)
+}
+
+
+class SampleIndex:
+    """The samples of a run, those first that matter most.
+
+    Args:
+        run: A finished run of either task.
+
+    Attributes:
+        ids: Identifiers in the order of the report.
+        choices: Facet -> its values with how many samples have each, for the filters.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._alignment = run.record["task"] == "alignment"
+        self.ids = worst_answered_first(run) if self._alignment else worst_first(run)
+        order = pl.DataFrame({"id": self.ids}, schema={"id": pl.String}).with_row_index("at")
+        self._at = order
+        if self._alignment:
+            self._facets, self._parts = _facets_of_answers(answer_entries(run, self.ids))
+        else:
+            self._facets = order.join(_facets(run), on="id", how="left", maintain_order="left")
+            self._parts = pl.DataFrame(schema={"at": pl.UInt32})
+        self.choices = {**_choices(self._facets), **_choices(self._parts)}
+        self.matching = lru_cache(_KEPT)(self._matching)
+
+    def _matching(self, filters: tuple[tuple[str, str], ...], words: str) -> Sequence[int]:
+        """Places in `ids` of the samples that match, in order.
+
+        Args:
+            filters: Facets and the value each must have; those of parts, such as the answers of an
+                alignment run, all in one part. Facets that the run does not have match nothing.
+            words: To be found in identifier, text or answers, in any letter case; empty for any.
+        """
+        known = {*self._facets.columns, *self._parts.columns}
+        if any(name not in known for name, _ in filters):
+            return ()
+        own = [_has(self._facets, n, value) for n, value in filters if n in self._facets.columns]
+        of_parts = [_has(self._parts, n, value) for n, value in filters if n in self._parts.columns]
+        found = self._facets.filter(*own).select("at") if own else self._facets.select("at")
+        if of_parts:
+            found = found.join(self._parts.filter(*of_parts), on="at", how="semi")
+        if words:
+            found = found.join(self._holding(words.lower()), on="at", how="semi")
+        return tuple(found.get_column("at").sort().to_list())
+
+    def entries(self, places: Iterable[int]) -> list[Entry]:
+        """The entries of these samples, in this order."""
+        ids = [self.ids[at] for at in places]
+        read = answer_entries if self._alignment else sample_entries
+        return list(read(self._run, ids))
+
+    def place(self, identifier: str) -> int | None:
+        """Where a sample stands in `ids`, if it does."""
+        found = self._at.filter(pl.col("id") == identifier)
+        return None if found.is_empty() else int(found.get_column("at").item())
+
+    def _holding(self, words: str) -> pl.DataFrame:
+        """Places of the samples whose identifier, text or answers hold these words."""
+
+        def holds(column: str) -> pl.Expr:
+            lower = pl.col(column).str.to_lowercase()
+            return lower.str.contains(words, literal=True).fill_null(False)
+
+        answers = scan_judgments(self._run).select(id="sample_id", words="answer")
+        places = [
+            answers.filter(holds("words")).select("id"),
+            self._at.lazy().filter(holds("id")).select("id"),
+        ]
+        try:
+            texts = self._run.dataset.frame().select("id", words="text")
+            places.append(texts.filter(holds("words")).select("id"))
+        except VlsuError:
+            pass  # the page says that texts are not at hand
+        ids = pl.concat([place.collect(engine="streaming") for place in places])
+        return self._at.join(ids.unique(), on="id", how="semi").select("at")
+
+
+def _has(frame: pl.DataFrame, name: str, value: str) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(frame.schema[name], pl.List):
+        return column.list.contains(value)
+    return column == value
+
+
+def _choices(frame: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
+    """Each facet's values with the samples that have it; a sample counts once a value."""
+    found = {}
+    for name in frame.columns:
+        if name in ("at", "id"):
+            continue
+        column = frame.select("at", name)
+        if isinstance(frame.schema[name], pl.List):
+            column = column.explode(name)
+        counts = column.drop_nulls(name).unique().group_by(name).agg(pl.len().alias("n")).sort(name)
+        found[name] = [(str(value), int(n)) for value, n in counts.iter_rows()]
+    return found
+
+
+def _facets(run: Run) -> pl.DataFrame:
+    """What `vlsu.report.samples` gives as the facets of its entries, for all samples at once."""
+
+    def of(modality: str, column: str) -> pl.Expr:
+        return pl.col(column).filter(pl.col("modality") == modality).first()
+
+    rows = (
+        scan_judgments(run)
+        .group_by("sample_id")
+        .agg(
+            *(
+                of(m, column).alias(f"{m}_{column}")
+                for m in MODALITIES
+                for column in ("expected", "predicted", "outcome")
+            ),
+            category=of("joint", "expected_category"),
+        )
+    )
+    try:
+        grades = run.dataset.frame().select("id", *(f"{m}_grade" for m in MODALITIES))
+        rows = rows.join(grades, left_on="sample_id", right_on="id", how="left")
+        gold = {m: pl.coalesce(f"{m}_expected", f"{m}_grade") for m in MODALITIES}
+    except VlsuError:
+        gold = {m: pl.col(f"{m}_expected") for m in MODALITIES}
+    letters = [gold[m].str.slice(0, 1).str.to_uppercase() for m in MODALITIES]
+    pattern = pl.concat_str(letters, separator="-")  # null where a grade is
+    asked = {m: pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES}
+    ok = {m: pl.col(f"{m}_outcome") == Outcome.OK.value for m in MODALITIES}
+    right = {
+        m: pl.when(asked[m]).then(
+            pl.when(gold[m].is_null())
+            .then(pl.lit("not graded"))
+            .when(ok[m] & (pl.col(f"{m}_predicted") == gold[m]))
+            .then(pl.lit("right"))
+            .otherwise(pl.lit("wrong"))
+        )
+        for m in MODALITIES
+    }
+    category = pl.when(asked["joint"]).then(pl.col("category").fill_null(NO_CATEGORY))
+    return rows.select(
+        pl.col("sample_id").alias("id"),
+        pattern=pattern,
+        family=pattern.replace_strict(_FAMILY, default=None, return_dtype=pl.String),
+        category=pl.coalesce("category", category),
+        outcome=pl.concat_list(*(f"{m}_outcome" for m in MODALITIES)).list.drop_nulls(),
+        **right,
+        **{
+            "gold-joint": gold["joint"],
+            "said-joint": pl.when(asked["joint"]).then(pl.col("joint_predicted").fill_null("none")),
+        },
+    ).collect(engine="streaming")
+
+
+def _facets_of_answers(entries: Iterable[Entry]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Facets of samples, and of their answers, as the entries of an alignment run have them."""
+    own: list[dict[str, object]] = []
+    parts: list[dict[str, object]] = []
+    for at, entry in enumerate(entries):
+        facets, each = entry.get("facets", {}), entry.get("each", ())
+        own.append({"at": at, **(facets if isinstance(facets, Mapping) else {})})
+        parts += [{"at": at, **part} for part in each] if isinstance(each, Sequence) else []
+    return _framed(own), _framed(parts)
+
+
+def _framed(rows: list[dict[str, object]]) -> pl.DataFrame:
+    schema = {"at": pl.UInt32}
+    if not rows:
+        return pl.DataFrame(schema=schema)
+    return pl.from_dicts(rows, schema_overrides=schema, infer_schema_length=None)
