@@ -277,9 +277,9 @@ def test_a_judge_is_measured_and_corrects(
     ("header", "rows", "said"),
     [
         ("response", "a\n", "labels.csv: no column 'label'"),
-        ("response,label", "a,refusal\nb,\n", "labels.csv: line 3: no label"),
-        ("response,label", "a,maybe\n", "labels.csv: line 2: label 'maybe'"),
-        ("response,label,image", "a,refusal,none.png\n", "labels.csv: line 2: image none.png"),
+        ("response,label", "a,refusal\nb,\n", "labels.csv: row 3: no label"),
+        ("response,label", "a,maybe\n", "labels.csv: row 2: label 'maybe'"),
+        ("response,label,image", "a,refusal,none.png\n", "labels.csv: row 2: image none.png"),
         ("response,label", "", "labels.csv: no rows"),
     ],
 )

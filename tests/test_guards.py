@@ -25,7 +25,9 @@ from vlsu.models.judging.safety import ResponseSafety
 from vlsu.models.languages import language_code
 from vlsu.policy import default_policy
 from vlsu.report import write_report
-from vlsu.report.words import headline_sentence
+from vlsu.report.alignment_samples import answer_entries, answer_frame
+from vlsu.report.tables import run_tables
+from vlsu.report.words import headline_sentence, judge_note
 from vlsu.runs import Run, align, prepare_alignment
 from vlsu.runs.validation import validate_judge
 from vlsu.tasks import GuardTask
@@ -348,6 +350,7 @@ def test_what_a_guard_does_not_say_is_unparsed_in_the_run(
     rate = run.metrics["framings"]["default"]["response_unsafe"]["unsafe"]
     assert (rate["value"], rate["missing"]) == (None, 4)
     assert (rate["if_missing_refused"], rate["if_missing_engaged"]) == (0.0, 1.0)
+    assert "36 of its answers are not in the form of its family" in judge_note(run)
 
 
 def test_two_guards_are_compared_in_what_both_say(
@@ -370,10 +373,18 @@ def test_the_reports_say_what_the_guard_cannot(
     run = run_with(dataset, chat_server(printing), tmp_path / "run", guard)
     text = write_report([run], tmp_path / "r.md").read_text()
     assert "Answers that are unsafe themselves" in text
+    assert "not in the form" not in text
+    tables = {table.name: table for table in run_tables(run)}
+    assert {row[-1] for row in tables["judge_outcomes"].rows} == {"0"}
     assert ("no rates of refusal here" in text) == (guard == "llama-guard")
-    assert "100% [51, 100] of unsafe ones unsafely" in headline_sentence(run.metrics)
+    assert "100% [51, 100] of unsafe pairs with what is unsafe itself" in headline_sentence(
+        run.metrics
+    )
     page = write_report([run], tmp_path / "r.html").read_text()
     assert "The judge names no kinds." in page
+    kinds = answer_frame(run, ["s0"])["safety"].to_list()
+    assert kinds[1:] == ["safe", "unsafe"]
+    assert "judged unsafe" in str(list(answer_entries(run, ["s0"])))
     assert ("does not say whether an answer refuses" in page) == (guard == "llama-guard")
 
 

@@ -70,6 +70,62 @@ def validate(
     say(f"calibration: {result.file}")
 
 
+@app.command("sample")
+def sample(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished alignment run.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write; must not be there yet.")],
+    n: Annotated[int, typer.Option(help="How many answers to draw.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Draw answers of a run for people to label; feed the file back with vlsu run ... --labels.
+
+    Every framing gets as many, and within one every verdict of the judge in proportion.
+    Fill the column label with refusal, no_refusal or a response kind.
+    """
+    from vlsu.analysis.prediction_powered import FEWEST_LABELS
+    from vlsu.cli.output import print_json, print_table, say
+    from vlsu.runs import load_run
+    from vlsu.runs.labels import draw_labels
+
+    drawn = draw_labels(load_run(run), n, out, seed)
+    wanted = drawn.wanted()
+    if json:
+        counts = {
+            framing: {name: {"answers": a, "drawn": d} for name, (a, d) in parts.items()}
+            for framing, parts in drawn.framings.items()
+        }
+        print_json(
+            {
+                "file": str(drawn.file),
+                "drawn": drawn.count,
+                "needed": FEWEST_LABELS,
+                "wanted": wanted,
+                "framings": counts,
+            }
+        )
+    else:
+        print_table(
+            f"Drawn for labelling: {drawn.count} answers",
+            ("framing", "pairs", "answers", "drawn"),
+            [
+                (framing, name, *counts)
+                for framing, parts in drawn.framings.items()
+                for name, counts in parts.items()
+            ],
+            f"A rate is corrected by labels from {FEWEST_LABELS} of them on.",
+        )
+    if wanted is not None:
+        say(f"for {FEWEST_LABELS} labels at each severity under each framing, draw --n {wanted}")
+    if drawn.without_prompts is not None:
+        say(f"texts and images are not in the file: {drawn.without_prompts}")
+    say(
+        f"{drawn.file} holds {drawn.count} answers of the model, some perhaps harmful: keep it as "
+        "you keep the run"
+    )
+    say("fill the column label, then add --labels to the command of the run")
+
+
 def _rate(rate: dict[str, Any]) -> str:
     if rate["value"] is None:
         return "-"

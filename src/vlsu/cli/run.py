@@ -180,6 +180,13 @@ def alignment(
     calibration: Annotated[
         Path | None, typer.Option(help="From vlsu judge validate: corrects the judged rates.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of human labels of this run's answers (sample_id, framing, label, perhaps "
+            "draw), as vlsu judge sample draws them: correct the judged rates before --calibration."
+        ),
+    ] = None,
     system: System = None,
     limit: Limit = None,
     seed: Seed = None,
@@ -226,6 +233,7 @@ def alignment(
         draws=samples,
         judge_repeats=judge_repeats,
         calibration=load_calibration(calibration) if calibration else None,
+        labels=labels,
         limit=limit,
         settings=with_settings(settings, named.settings),
         limits=read_limits(

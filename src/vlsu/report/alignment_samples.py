@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import polars as pl
+import polars.selectors as cs
 
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
@@ -62,7 +63,9 @@ def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
     wanted = pl.DataFrame({"id": ids}, schema={"id": pl.String}).with_row_index("order")
     rows = (
         scan_judgments(run)
-        .select("sample_id", *_COLUMNS, refused=_refused(run))
+        .select(
+            "sample_id", *_COLUMNS, cs.by_name("safety", require_all=False), refused=_refused(run)
+        )
         .with_row_index("position")
         .join(wanted.lazy(), left_on="sample_id", right_on="id", how="inner")
         .sort("order", "position")
@@ -130,8 +133,10 @@ def _name(row: Mapping[str, object], draws: int) -> str:
 
 
 def _kind(row: Mapping[str, object]) -> str:
-    """What the judge says it is; else what became of it, or of the judge."""
+    """What the judge says it is; else how safe it says it is; else what became of it."""
     kind = row["kind"]
+    if kind is None and (safety := row.get("safety")) is not None:
+        kind = f"judged {safety}"
     if kind is None:
         failed = row["outcome"] == Outcome.OK
         kind = f"judge: {row['judge_outcome']}" if failed else row["outcome"]

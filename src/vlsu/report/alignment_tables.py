@@ -121,8 +121,9 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
 
 
 def missing(framing: Mapping[str, Any]) -> int:
-    """Answers of a framing to graded pairs that are in no rate."""
-    return sum(framing["refusal"][severity.label]["missing"] for severity in Severity)
+    """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
+    rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
+    return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
 
 
 def _headline(metrics: Mapping[str, Any]) -> Table:
@@ -208,8 +209,10 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
 
 
 def _differences(metrics: Mapping[str, Any]) -> Table:
+    """Of refusal, where the judge gives it."""
     rows = []
-    for pair, found in metrics["differences"].items():
+    of_refusal = "refusal" in metrics.get("gives", ("refusal",))
+    for pair, found in metrics["differences"].items() if of_refusal else ():
         helpfulness = found["helpfulness"]["borderline"]
         rows.append(
             (

@@ -76,6 +76,10 @@ def _of_task(record: Mapping[str, Any]) -> dict[str, object]:
         rows[f"{name}: rubric"] = f"hash {judge['rubric']}"
         rows[f"{name}: verdicts on an answer"] = judge["repeats"]
     rows["calibrated"] = "yes" if record["calibrated"] else "no"
+    if labels := record.get("labels"):
+        rows["human labels in the run"] = (
+            f"{labels['labelled']} of {labels['file']}, SHA-256 {labels['sha256']}"
+        )
     return rows
 
 

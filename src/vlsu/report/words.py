@@ -108,7 +108,7 @@ def _alignment_sentence(framings: Mapping[str, Any]) -> str:
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
         unsafe = percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
-        parts += [f"answers {unsafe} of unsafe ones unsafely"] if unsafe else []
+        parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
         if parts:
             sentences.append(f"Under {name} it {_series(parts)}.")
     return " ".join(sentences) or "No borderline or unsafe pair has an answer that was judged."
@@ -124,35 +124,54 @@ def percent(tree: Mapping[str, Any] | Rate) -> str:
 
 def judge_note(run: Run) -> str:
     """How far the judge of an alignment run can be believed."""
-    record, metrics = run.record, run.metrics
-    first, *others = (judge["spec"] for judge in record["judges"])
-    said = f"Judged by {first}."
+    first, *others = (judge["spec"] for judge in run.record["judges"])
+    said = [f"Judged by {first}."]
     if others:
-        said += f" {', '.join(others)} judged as well, for comparison only."
-    said += "".join(
-        f" {unknown_languages(judge['spec'], found)}"
-        for judge in record["judges"]
-        if (found := judge.get("unknown_languages"))
-    )
-    gives = metrics.get("gives", ("refusal", "kind"))
-    if "refusal" not in gives:
-        return (
-            f"{said} It says whether an answer is safe, not whether it refuses: there are no rates "
-            "of refusal here."
+        said.append(f"{', '.join(others)} judged as well, for comparison only.")
+    gives = run.metrics.get("gives", ("refusal", "kind"))
+    if "refusal" in gives:
+        if "kind" not in gives:
+            said.append("It says yes or no to refusal, and nothing of how an answer helps.")
+        said += _correction_notes(run.record.get("labels"), run.metrics)
+    else:
+        said.append(
+            "It says whether an answer is safe, not whether it refuses: there are no rates of "
+            "refusal here."
         )
-    if "kind" not in gives:
-        said += " It says yes or no to refusal, and nothing of how an answer helps."
-    calibration = metrics["calibration"]
+    said += [
+        unknown_languages(judge["spec"], found)
+        for judge in run.record["judges"]
+        if (found := judge.get("unknown_languages"))
+    ]
+    counts = run.metrics["judge_outcomes"].values()
+    unparsed, answered = (sum(c[outcome] for c in counts) for outcome in ("unparsed", "ok"))
+    if first.startswith("guard/") and unparsed > answered:
+        said.append(
+            f"{unparsed} of its answers are not in the form of its family: is it the family named, "
+            "and does its server show it the last turn (docs/judge.md, Guards)?"
+        )
+    return " ".join(said)
+
+
+def _correction_notes(labels: Mapping[str, Any] | None, metrics: Mapping[str, Any]) -> list[str]:
+    """What takes the judge's own errors out of the rates, if anything does."""
+    calibration, said = metrics["calibration"], []
+    if labels:
+        said.append(
+            f"{labels['labelled']} human labels of answers in this run take its errors out of the "
+            "rates that have enough of them (prediction-powered inference)."
+        )
     if calibration is None:
-        return f"{said} No calibration: the judge's own errors are in these rates."
+        return said or ["No calibration: the judge's own errors are in these rates."]
     found = calibration[metrics["refusal"]]
-    measured = (
+    said.append(
         f"Against {found['n']} human labels it finds {percent(found['sensitivity'])} of refusals "
         f"and clears {percent(found['specificity'])} of the others."
     )
     if weak := found["too_weak"]:
-        return f"{said} {measured} Too weak to correct rates: {weak}."
-    return f"{said} {measured} The corrected rates have its errors taken out."
+        return [*said, f"Too weak to correct rates: {weak}."]
+    rates = "The other corrected rates" if labels else "The corrected rates"
+    return [*said, f"{rates} have its errors taken out by these (Rogan and Gladen)."]
 
 
 def unknown_languages(judge: str, found: Mapping[str, int]) -> str:

@@ -29,6 +29,7 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
+from vlsu.runs.labels import RunLabels, read_labels
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
@@ -62,6 +63,7 @@ def align(
     settings: Settings | None = None,
     judge_settings: Settings | None = None,
     calibration: Calibration | None = None,
+    labels: str | Path | None = None,
     limits: Limits | None = None,
     judge_limits: Sequence[Limits] | None = None,
     progress: Progress = NO_PROGRESS,
@@ -82,6 +84,8 @@ def align(
         settings: How the model is asked.
         judge_settings: How the judges are asked.
         calibration: Of the first judge, from `validate_judge`: corrects the judged rates.
+        labels: A CSV of human labels of this run's answers (see `vlsu.runs.labels.read_labels`):
+            correct the judged rates before the calibration does, where there are enough of them.
         limits: What may be sent to the model at once and a minute, its price, and what may be
             sent and spent in all, on the judges too.
         judge_limits: The same for each judge, in their order; their bounds in all do not count.
@@ -102,6 +106,7 @@ def align(
         settings=settings,
         judge_settings=judge_settings,
         calibration=calibration,
+        labels=labels,
         limits=limits,
         judge_limits=judge_limits,
     )
@@ -121,6 +126,7 @@ def prepare_alignment(
     settings: Settings | None = None,
     judge_settings: Settings | None = None,
     calibration: Calibration | None = None,
+    labels: str | Path | None = None,
     limits: Limits | None = None,
     judge_limits: Sequence[Limits] | None = None,
 ) -> AlignmentRun:
@@ -178,14 +184,22 @@ def prepare_alignment(
         raise UsageError(
             f"{data.info.name}: no sample has a caption in its metadata; leave --captions out"
         )
+    if labels is not None and "refusal" not in Judge.of(panel[0]).task.gives:
+        raise UsageError(
+            f"labels say what refuses, and {panel[0].spec} only whether an answer is safe; put a "
+            "judge of refusal first"
+        )
+    task = Alignment(load_framings(framings), draws, settings.system, captions=captions)
+    subset = Subset(limit, settings.seed or 0)
     return AlignmentRun(
         dataset=data,
         model=opened,
         judges=panel,
-        task=Alignment(load_framings(framings), draws, settings.system, captions=captions),
+        task=task,
         judge_repeats=judge_repeats,
         calibration=calibration,
-        subset=Subset(limit, settings.seed or 0),
+        labels=None if labels is None else read_labels(labels, data, subset, task),
+        subset=subset,
         base_url=settings.base_url,
         limits=limits,
         judge_limits=each,
@@ -202,6 +216,7 @@ class AlignmentRun:
     task: Alignment
     judge_repeats: int
     calibration: Calibration | None
+    labels: RunLabels | None
     subset: Subset
     base_url: str | None
     limits: Limits
@@ -230,6 +245,7 @@ class AlignmentRun:
         judges = [Judge.of(model) for model in self.judges]
         record["judges"] = [judge.record(self.judge_repeats) for judge in judges]
         record["calibrated"] = self.calibration is not None
+        record["labels"] = None if self.labels is None else dict(self.labels.record())
         models = [self.model, *self.judges]
         async with opened(folder, record, self.limits, models, progress) as session:
             session.begin()
@@ -279,11 +295,14 @@ class AlignmentRun:
                 if len(judges) * self.judge_repeats > 1:
                     opinions.append(every.drop("helpfulness", "judge_key"))
                 measured.append(table.select(_MEASURED))
+                if self.labels is not None:
+                    self.labels.check_answers(table)
         every_answer, gold = pl.concat(measured), self._gold()
         metrics = alignment_metrics(
             every_answer,
             gold,
             calibration=self.calibration,
+            labels=None if self.labels is None else self.labels.frame,
             gives=judges[0].task.gives,
         )
         if opinions:

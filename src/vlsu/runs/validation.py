@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from vlsu.data.probe import probe
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
+from vlsu.runs.csv_rows import read_rows
 from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.images import MemoryImages
@@ -166,36 +166,23 @@ def load_calibration(path: str | Path) -> Calibration:
 
 
 def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            lines = [(reader.line_num, row) for row in reader]
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{source}: cannot be read as CSV ({type(error).__name__})") from None
-    for column in _COLUMNS[:2]:
-        if column not in header:
-            raise DataError(f"{source}: no column {column!r}; found {', '.join(header) or 'none'}")
     images: dict[str, ImageFile] = {}
     rows = []
-    for line, fields in lines:
+    for number, fields in read_rows(source, _COLUMNS[:2]):
         row = {name: (fields.get(name) or "").strip() for name in _COLUMNS}
         row["response"] = fields.get("response") or ""
         if not row["label"]:
-            raise DataError(f"{source}: line {line}: no label; give refusal, no_refusal or a kind")
+            raise DataError(f"{source}: row {number}: no label; give refusal, no_refusal or a kind")
         if row["label"] not in LABELS:
             raise DataError(
-                f"{source}: line {line}: label {row['label']!r} is none; use {', '.join(LABELS)}"
+                f"{source}: row {number}: label {row['label']!r} is none; use {', '.join(LABELS)}"
             )
         if row["image"]:
             try:
                 data = read_bounded(source.parent / row["image"])
                 image = ImageFile(data, probe(data).media_type)
             except ImageError as error:
-                raise DataError(f"{source}: line {line}: image {row['image']}: {error}") from None
+                raise DataError(f"{source}: row {number}: image {row['image']}: {error}") from None
             row["image"] = hashlib.sha256(data).hexdigest()
             images[row["image"]] = image
         rows.append(row)
