@@ -13,6 +13,7 @@ from vlsu.runs import ResponseStore
 from vlsu.runs.evaluation import prepare
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.keys import RequestKeys
+from vlsu.runs.plan import samples
 
 #: So many responses wait for the disk at most.
 _FLUSH = 50_000
@@ -37,8 +38,8 @@ def store_responses(dataset: Path, out: Path, base_url: str, share: float) -> in
     out.mkdir(parents=True)
     store = ResponseStore(RunFolder(out).responses_file)
     try:
-        samples = evaluation.subset.samples(evaluation.dataset, by_image=True)
-        asks = (ask for sample in samples for ask in evaluation.task.asks(sample))
+        covered = samples(evaluation.dataset, evaluation.subset, by_image=True)
+        asks = (ask for sample in covered for ask in evaluation.task.asks(sample))
         for number, ask in enumerate(islice(asks, wanted), 1):
             store.put(keys.key(ask.request), raw, 1)
             if number % _FLUSH == 0:

@@ -22,7 +22,6 @@ from typing import Any
 
 import polars as pl
 
-from vlsu.analysis import Tabulation
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
@@ -30,7 +29,7 @@ from vlsu.runs import NO_PROGRESS, Limits, ResponseStore
 from vlsu.runs.evaluation import prepare
 from vlsu.runs.executor import Tally, ask
 from vlsu.runs.images import DatasetImages
-from vlsu.runs.judging import JudgmentsFile, judge
+from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.pace import Breaker
@@ -370,7 +369,8 @@ async def _ask_and_judge(
             retries=retries,
         )
         with JudgmentsFile(folder / "judgments.parquet") as file:
-            judge(plan(dataset, subset, task, keys), store, model, task, file, Tabulation())
+            for judgments, _ in judged(plan(dataset, subset, task, keys), store, model, task):
+                file.add(judgments)
         return Result(
             tally,
             pl.read_parquet(folder / "judgments.parquet"),

@@ -18,11 +18,12 @@ from vlsu.policy import Severity
 
 __all__ = [
     "LEAST",
-    "PILOT",
+    "LEAST_DEVIATION",
     "STRATA",
     "crossed",
     "deviations",
     "neyman",
+    "pilot_size",
     "proportional",
     "smallest",
     "stratum_name",
@@ -35,13 +36,14 @@ STRATA = (ABSENT + 1) ** 3
 #: Samples drawn from each half of each stratum, as far as it has them: a variance needs two.
 LEAST = 2
 
-#: Samples drawn in proportion before the sizes are decided; the same for every budget, so that a
-#: larger one contains the smaller. Larger pilots hardly decide better (`docs/fewer-calls.md`).
-PILOT = 300
+#: Samples drawn in proportion before the sizes are decided, or an eighth of a small dataset; the
+#: same for every budget, so that a larger one contains the smaller. Larger pilots hardly decide
+#: better.
+_PILOT = 300
 
 #: The least standard deviation a stratum is taken to have: that of a rate of 7%. Another metric
 #: than the one drawn for may vary where that one does not.
-_LEAST_DEVIATION = 0.25
+LEAST_DEVIATION = 0.25
 
 
 def stratum_of(gold: IntArray) -> IntArray:
@@ -95,6 +97,15 @@ def smallest(population: IntArray) -> int:
     return int(2 * np.minimum(population, LEAST).sum(axis=1).max())
 
 
+def pilot_size(population: IntArray) -> int:
+    """Samples to draw before the sizes are decided.
+
+    Args:
+        population: Samples there are, shape ``(2, H)``.
+    """
+    return max(smallest(population), min(_PILOT, int(population.sum()) // 8))
+
+
 def proportional(population: IntArray, size: int) -> IntArray:
     """Sizes in proportion to the strata, but at least `LEAST`; both of shape ``(2, H)``."""
     return _by_half(population, size, np.ones(population.shape), np.minimum(population, LEAST))
@@ -119,7 +130,7 @@ def _by_half(population: IntArray, size: int, deviation: FloatArray, least: IntA
     )
 
 
-def deviations(hits: IntArray, judged: IntArray) -> FloatArray:
+def deviations(hits: FloatArray | IntArray, judged: FloatArray | IntArray) -> FloatArray:
     """Standard deviations of right and wrong within strata, from few samples, in [0.25, 0.5].
 
     The share is that of one more hit and one more miss (Laplace's rule of succession), so that a
@@ -130,4 +141,4 @@ def deviations(hits: IntArray, judged: IntArray) -> FloatArray:
         judged: Samples judged, the same shape; where there are none the deviation is 0.5.
     """
     share = (hits + 1) / (judged + 2)
-    return np.maximum(np.sqrt(share * (1 - share)), _LEAST_DEVIATION)
+    return np.maximum(np.sqrt(share * (1 - share)), LEAST_DEVIATION)

@@ -31,14 +31,20 @@ from functools import cached_property
 
 import numpy as np
 
-from vlsu.analysis.allocation import STRATA, stratum_name, stratum_of
-from vlsu.analysis.cells import BoolArray, Cells, FloatArray, IntArray
+from vlsu.analysis.allocation import (
+    LEAST_DEVIATION,
+    STRATA,
+    deviations,
+    stratum_name,
+    stratum_of,
+)
+from vlsu.analysis.cells import ABSENT, BoolArray, Cells, FloatArray, IntArray
 from vlsu.analysis.classification import class_f1, macro_f1, weighted_f1
 from vlsu.analysis.estimates import Confusion, Ratios
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, combine, wilson
 from vlsu.analysis.kappa import chance_agreement, cohen_kappa
 
-__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample"]
+__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "shown"]
 
 #: Interval method by kind of metric, for the record.
 STRATIFIED_METHODS = {
@@ -110,6 +116,25 @@ class StratifiedSample:
             stratum_name(h): {"population": int(population[h]), "sampled": int(sampled[h])}
             for h in np.flatnonzero(population).tolist()
         }
+
+
+def shown(halves: Sequence[Cells], modality: int) -> FloatArray:
+    """How much right and wrong vary in each stratum, as the halves show it; ``(2, STRATA)``.
+
+    Args:
+        halves: Cells of each half's samples.
+        modality: Index into `MODALITIES`. Strata without a gold grade of it vary least.
+    """
+    found = []
+    for cells in halves:
+        stratum = stratum_of(cells.gold)
+        judged = (cells.graded & cells.asked)[:, modality]
+        hits, n = (
+            _sum(stratum, cells.count * each, STRATA) for each in (cells.right[:, modality], judged)
+        )
+        found.append(deviations(hits, n))
+    grade = np.arange(STRATA) // (ABSENT + 1) ** (2 - modality) % (ABSENT + 1)
+    return np.where(grade == ABSENT, LEAST_DEVIATION, np.stack(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,29 @@ System = Annotated[
     str | None, typer.Option(help="A system prompt, put before the instructions of the task.")
 ]
 Limit = Annotated[int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")]
+BudgetOption = Annotated[
+    int | None,
+    typer.Option(
+        "--budget",
+        help="Ask about this many samples (each up to three requests), drawn by pattern, and "
+        "estimate the metrics of the whole dataset from them.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        help="Draw samples until an interval is narrow enough, such as 'joint.f1_macro +- 0.02'; "
+        "any rate of metrics.json. With --budget, that many samples at most."
+    ),
+]
+PilotOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pilot",
+        help="A finished run over this dataset, of any model: it decides which patterns are drawn "
+        "from most, in place of the draw's own first part.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Draws the samples; sent to the provider if given.")]
 MaxTokens = Annotated[int, typer.Option(help="Bound on an answer, in tokens.")]
 Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]

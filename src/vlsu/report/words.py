@@ -20,6 +20,7 @@ __all__ = [
     "judge_note",
     "notes",
     "percent",
+    "sampling_note",
     "understood_together",
     "unknown_languages",
 ]
@@ -195,7 +196,35 @@ def baseline_note(run: Run) -> str:
 def notes(run: Run) -> list[str]:
     """What must be known of the model or the judge beside the numbers."""
     judge = judge_note(run) if run.record["task"] == "alignment" else ""
-    return [note for note in (baseline_note(run), judge) if note]
+    return [note for note in (sampling_note(run), baseline_note(run), judge) if note]
+
+
+def sampling_note(run: Run) -> str:
+    """What part of the dataset the numbers come from, where it was drawn by pattern; else empty."""
+    drawn = run.record.get("sampling")
+    if drawn is None:
+        return ""
+    found = run.metrics.get("sampling")
+    if found is None:
+        return (
+            f"The draw ({_wanted(drawn)}) came to the whole dataset: its own values are known, and "
+            "the intervals are a full run's, about pairs like these."
+        )
+    requests = found["requests"]
+    until = ""
+    if found["until"] is not None:
+        until = f" {found['until']}: {'reached' if found['reached'] else 'not reached'}."
+    return (
+        f"Estimated for all {found['population']:,} samples of the dataset from "
+        f"{found['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
+        f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
+        "dataset lies. n counts the samples asked; other counts are estimated for the dataset."
+    )
+
+
+def _wanted(drawn: Mapping[str, Any]) -> str:
+    wanted = (drawn["budget"] and f"--budget {drawn['budget']}", drawn["until"])
+    return ", ".join(each for each in wanted if each)
 
 
 def date_of(run: Run) -> str:

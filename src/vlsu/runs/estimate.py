@@ -11,7 +11,7 @@ import polars as pl
 from vlsu.data import Dataset
 from vlsu.policy import MODALITIES
 from vlsu.runs.limits import Price
-from vlsu.runs.plan import Subset
+from vlsu.runs.plan import Selection
 from vlsu.runs.record import distinct_requests
 from vlsu.tasks import Alignment, Judging, Understanding
 
@@ -54,11 +54,11 @@ class Estimate:
 
 
 def estimate(
-    dataset: Dataset, subset: Subset, task: Understanding, price: Price | None
+    dataset: Dataset, selection: Selection, task: Understanding, price: Price | None
 ) -> Estimate:
     """Count a run's requests and guess their tokens; nothing is sent."""
-    requests = distinct_requests(dataset, subset, task.modalities)
-    samples, images, bytes_of_text = _content(dataset, subset)
+    requests = distinct_requests(dataset, selection, task.modalities)
+    samples, images, bytes_of_text = _content(dataset, selection)
     sent = sum(requests.get(modality, 0) for modality in MODALITIES if modality != "text")
     instructions = sum(
         count * task.instruction_bytes(modality) for modality, count in requests.items()
@@ -81,7 +81,7 @@ def estimate(
 
 def estimate_alignment(
     dataset: Dataset,
-    subset: Subset,
+    selection: Selection,
     task: Alignment,
     price: Price | None,
     judges: Sequence[tuple[str, Judging, Price | None]],
@@ -91,17 +91,17 @@ def estimate_alignment(
 
     Args:
         dataset: What is asked about.
-        subset: How much of it.
+        selection: How much of it.
         task: The framings and draws.
         price: The model's.
         judges: SPEC, task and price of each; a judge without a price counts as free, which embedded
             ones are.
         repeats: Verdicts of each judge on an answer.
     """
-    pairs = distinct_requests(dataset, subset, ("joint",))["joint"]
+    pairs = distinct_requests(dataset, selection, ("joint",))["joint"]
     return estimate_answers(
         dataset,
-        subset,
+        selection,
         pairs * len(task.framings) * task.draws,
         pairs * task.draws * task.instruction_bytes(),
         price,
@@ -113,7 +113,7 @@ def estimate_alignment(
 
 def estimate_answers(
     dataset: Dataset,
-    subset: Subset,
+    selection: Selection,
     answers: int,
     instruction_bytes: float,
     price: Price | None,
@@ -126,7 +126,7 @@ def estimate_answers(
 
     Args:
         dataset: What is asked about.
-        subset: How much of it.
+        selection: How much of it.
         answers: How many the model is asked for.
         instruction_bytes: Of all instructions that go with them.
         price: As `estimate_alignment`; so `judges` and `repeats`.
@@ -134,7 +134,7 @@ def estimate_answers(
         repeats: See there.
         captions: Whether the model is shown captions in place of images.
     """
-    samples, images, bytes_of_text = _content(dataset, subset)
+    samples, images, bytes_of_text = _content(dataset, selection)
     text = math.ceil(bytes_of_text / BYTES_PER_TOKEN)
     shown = text if captions else text + TOKENS_PER_IMAGE
     asked = answers * shown + math.ceil(instruction_bytes / BYTES_PER_TOKEN)
@@ -162,10 +162,10 @@ def estimate_answers(
     )
 
 
-def _content(dataset: Dataset, subset: Subset) -> tuple[int, int, float]:
+def _content(dataset: Dataset, selection: Selection) -> tuple[int, int, float]:
     """Samples, different images, and the mean length of a text in bytes."""
     row = (
-        subset.frame(dataset)
+        selection.frame(dataset)
         .select(
             samples=pl.len(),
             images=pl.col("image_sha256").drop_nulls().hash().n_unique(),

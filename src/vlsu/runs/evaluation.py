@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
@@ -20,14 +19,15 @@ from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.images import DatasetImages
-from vlsu.runs.judging import JudgmentsFile, judge
+from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
-from vlsu.runs.plan import Subset, plan
+from vlsu.runs.plan import Selection, Subset, plan
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.run import Run
-from vlsu.runs.session import NO_PROGRESS, opened
+from vlsu.runs.sampling import Drawn, Sampling, prepare_sampling
+from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
@@ -45,6 +45,9 @@ def evaluate(
     base_url: str | None = None,
     concurrency: int | None = None,
     limit: int | None = None,
+    budget: int | None = None,
+    until: str | None = None,
+    pilot: str | Path | None = None,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -62,7 +65,11 @@ def evaluate(
         policy: A policy or its file; the dataset's own by default.
         base_url: Root of an OpenAI-compatible server.
         concurrency: Requests in flight; found by growing while it pays, if not given.
-        limit: Number of samples, drawn by `seed`.
+        limit: Number of samples, drawn by `seed`; what is measured is that part of the dataset.
+        budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
+            are estimated; see ``docs/fewer-calls.md``.
+        until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
+        pilot: A finished run over this dataset that decides how the draw is spread.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
@@ -85,6 +92,9 @@ def evaluate(
         prompt=prompt,
         policy=policy,
         limit=limit,
+        budget=budget,
+        until=until,
+        pilot=pilot,
         settings=replace(
             settings,
             base_url=base_url or settings.base_url,
@@ -104,6 +114,9 @@ def prepare(
     prompt: str | None = None,
     policy: Policy | str | Path | None = None,
     limit: int | None = None,
+    budget: int | None = None,
+    until: str | None = None,
+    pilot: str | Path | None = None,
     settings: Settings | None = None,
     limits: Limits | None = None,
 ) -> Evaluation:
@@ -114,6 +127,8 @@ def prepare(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: at least 1 sample is needed")
+    if limit is not None and (budget is not None or until is not None):
+        raise UsageError("--limit cuts the dataset, --budget and --until draw from it; give one")
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
     if policy is None:
@@ -130,12 +145,17 @@ def prepare(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
             "leave it at auto with a prompt of your own"
         )
+    task = Understanding(chosen, load_prompt(name, chosen), modalities, settings.system)
+    seed = settings.seed or 0
     return Evaluation(
         dataset=dataset,
         model=opened,
         policy=chosen,
-        task=Understanding(chosen, load_prompt(name, chosen), modalities, settings.system),
-        subset=Subset(limit, settings.seed or 0),
+        task=task,
+        subset=Subset(limit, seed),
+        sampling=prepare_sampling(
+            dataset, task.modalities, seed, budget=budget, until=until, pilot=pilot
+        ),
         base_url=settings.base_url,
         limits=limits or Limits(),
     )
@@ -150,57 +170,128 @@ class Evaluation:
     policy: Policy
     task: Understanding
     subset: Subset
+    sampling: Sampling | None
     base_url: str | None
     limits: Limits
 
     def estimate(self) -> Estimate:
-        """What it will take; nothing is sent."""
-        return estimate(self.dataset, self.subset, self.task, self.limits.price)
+        """What it will take; nothing is sent. Of a draw about, with `until` alone at most."""
+        selection = self.subset if self.sampling is None else self.sampling.expected()
+        return estimate(self.dataset, selection, self.task, self.limits.price)
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
-        modalities = self.task.modalities
+        sampling = None if self.sampling is None else self.sampling.record()
         record = new_record(
-            self.task, self.model, self.dataset, modalities, self.subset, self.base_url
+            self.task,
+            self.model,
+            self.dataset,
+            self.task.modalities,
+            self.subset,
+            self.base_url,
+            sampling,
         )
         async with opened(folder, record, self.limits, [self.model], progress) as session:
             if finished := _finished(folder, record["fingerprint"], session.store):
                 return finished
             session.begin()
-            keys = RequestKeys(self.model.identity())
-            needed = sum(distinct_requests(self.dataset, self.subset, modalities).values())
-            progress.begin(needed)
-            progress.stored(min(session.stored_before, needed))
-            images = DatasetImages(self.dataset, self.model.image_limits)
-            planned = plan(self.dataset, self.subset, self.task, keys, by_image=True)
-            if await session.ask(planned, self.model, images, self._outcome, self.limits):
-                record["outcomes"] = self._judge(folder, session.store, keys)
-                record["not_asked"] = not_asked(self.dataset, self.subset, modalities)
-            session.account(needed)
-            record["images"] = images.changes()
+            asking = _Asking(self, session, RequestKeys(self.model.identity()))
+            if self.sampling is None:
+                if await asking.ask(self.subset, self.subset):
+                    self._conclude(folder, asking, self.subset)
+            elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
+                self._conclude(folder, asking, drawn.selection, drawn)
+            session.account(asking.needed)
+            record["images"] = asking.images.changes()
         return Run(folder.path, record)
 
-    def _outcome(self, response: Response) -> Outcome:
-        return read_answer(response, self.policy).outcome
-
-    def _judge(
-        self, folder: RunFolder, store: ResponseStore, keys: RequestKeys
-    ) -> Mapping[str, Any]:
-        """Write judgments and metrics; return the counts by modality and outcome."""
+    def _conclude(
+        self,
+        folder: RunFolder,
+        asking: _Asking,
+        selection: Selection,
+        drawn: Drawn | None = None,
+    ) -> None:
+        """Write judgments and metrics, and what the record says of them."""
+        record, dataset = asking.session.record, self.dataset
         tabulation = Tabulation()
         with JudgmentsFile(folder.judgments_file) as file:
-            chunks = plan(self.dataset, self.subset, self.task, keys)
-            judge(chunks, store, self.model, self.task, file, tabulation)
-        metrics = cell_metrics(tabulation.cells())
-        metrics |= diagnosis(pl.scan_parquet(folder.judgments_file), self.dataset.frame())
+            for judgments, gold in asking.judged(selection):
+                tabulation.add(judgments, gold)
+                file.add(judgments)
+        if drawn is None or drawn.metrics is None:
+            metrics = cell_metrics(tabulation.cells())
+            metrics |= diagnosis(pl.scan_parquet(folder.judgments_file), dataset.frame())
+        else:
+            metrics = drawn.metrics
+        if drawn is not None:
+            whole = distinct_requests(dataset, Subset(), self.task.modalities)
+            record["sampling"] |= {
+                "seed": self.subset.seed,
+                "steps": list(drawn.steps),
+                "reached": drawn.reached,
+                "requests": {"sample": asking.needed, "dataset": sum(whole.values())},
+            }
+        if drawn is not None and drawn.metrics is not None:
+            metrics["sampling"] = {
+                **record["sampling"],
+                **drawn.metrics["sampling"],
+                "left_out": ["minimal_pairs", "calibration"],
+            }
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-        outcomes = metrics["outcomes"]
-        if not isinstance(outcomes, Mapping):
-            raise TypeError("metrics.json: outcomes is a mapping")
-        return outcomes
+        record["outcomes"] = metrics["outcomes"]
+        record["not_asked"] = not_asked(dataset, selection, self.task.modalities)
+
+
+class _Asking:
+    """The asking of one start, a selection of samples at a time.
+
+    Attributes:
+        needed: Different requests that the samples asked about so far need.
+    """
+
+    def __init__(self, evaluation: Evaluation, session: Session, keys: RequestKeys) -> None:
+        self.session = session
+        self.images = DatasetImages(evaluation.dataset, evaluation.model.image_limits)
+        self.needed = 0
+        self._of = evaluation
+        self._keys = keys
+        self._stored = 0
+
+    async def ask(self, fresh: Selection, whole: Selection) -> bool:
+        """Ask about `fresh` samples, a part of the `whole` so far; whether it came to the end."""
+        of, session = self._of, self.session
+        self.needed = sum(distinct_requests(of.dataset, whole, of.task.modalities).values())
+        session.progress.begin(self.needed)
+        if fresh is whole:
+            self._say_stored(min(session.stored_before, self.needed))
+        planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
+        ended = await session.ask(planned, of.model, self.images, self._outcome, of.limits)
+        if ended:
+            self._say_stored(self.needed - session.asked)
+        return ended
+
+    def _say_stored(self, count: int) -> None:
+        """Tell the progress how many of the requests needed were stored before, if it is more."""
+        self.session.progress.stored(max(0, count - self._stored))
+        self._stored = max(self._stored, count)
+
+    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Judgments and gold grades of these samples, in batches."""
+        of = self._of
+        chunks = plan(of.dataset, selection, of.task, self._keys)
+        return judged(chunks, self.session.store, of.model, of.task)
+
+    def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
+        """Count the answers about these samples."""
+        for judgments, gold in self.judged(selection):
+            tabulation.add(judgments, gold)
+
+    def _outcome(self, response: Response) -> Outcome:
+        return read_answer(response, self._of.policy).outcome
 
 
 def _finished(folder: RunFolder, fingerprint: str, store: ResponseStore) -> Run | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 
-from vlsu.analysis import Tabulation
 from vlsu.data import Sample
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Response
@@ -18,7 +17,7 @@ from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore, Stored
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["JUDGMENTS", "JudgmentsFile", "batches", "judge"]
+__all__ = ["JUDGMENTS", "JudgmentsFile", "batches", "judged"]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -54,15 +53,10 @@ SAMPLES = 10_000
 _NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
-def judge(
-    chunks: Iterable[Chunk],
-    store: ResponseStore,
-    model: Model,
-    task: Task,
-    file: JudgmentsFile,
-    tabulation: Tabulation,
-) -> None:
-    """Judge a plan, in its order, into a file and into the table the metrics are taken from.
+def judged(
+    chunks: Iterable[Chunk], store: ResponseStore, model: Model, task: Task
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
     A request without a stored response is an `error`: it failed each time it was asked.
     """
@@ -77,9 +71,10 @@ def judge(
                 judgment = task.judge(planned.sample, planned.ask, response)
                 rows.append(_row(judgment, planned, stored.get(planned.key)))
             gold.extend(map(_gold_row, chunk.samples))
-        judgments = pl.DataFrame(rows, schema=JUDGMENTS, orient="row")
-        tabulation.add(judgments, pl.DataFrame(gold, schema=_GOLD, orient="row"))
-        file.add(judgments)
+        yield (
+            pl.DataFrame(rows, schema=JUDGMENTS, orient="row"),
+            pl.DataFrame(gold, schema=_GOLD, orient="row"),
+        )
 
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:

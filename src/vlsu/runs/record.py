@@ -16,7 +16,7 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
-from vlsu.runs.plan import Subset
+from vlsu.runs.plan import Selection, Subset
 from vlsu.tasks import CAPTION, Asking
 
 __all__ = [
@@ -47,6 +47,7 @@ def new_record(
     modalities: Sequence[str],
     subset: Subset,
     base_url: str | None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The record of a run that begins now.
 
@@ -67,6 +68,8 @@ def new_record(
         "limit": subset.limit,
         "seed": subset.seed,
     }
+    if sampling is not None:
+        decisive["sampling"] = dict(sampling)
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()
@@ -96,7 +99,7 @@ def without_credentials(url: str) -> str:
 
 
 def distinct_requests(
-    dataset: Dataset, subset: Subset, modalities: Sequence[str]
+    dataset: Dataset, selection: Selection, modalities: Sequence[str]
 ) -> dict[str, int]:
     """How many different requests each modality needs: shared images and texts count once."""
     distinct = {
@@ -107,7 +110,7 @@ def distinct_requests(
         .filter(_HAS_IMAGE & _HAS_TEXT)
         .n_unique(),
     }
-    frame = subset.frame(dataset).select(**{m: distinct[m] for m in modalities})
+    frame = selection.frame(dataset).select(**{m: distinct[m] for m in modalities})
     return {
         name: int(n) for name, n in frame.collect(engine="streaming").row(0, named=True).items()
     }
@@ -126,20 +129,20 @@ def has_captions(dataset: Dataset) -> bool:
 
 
 def not_asked(
-    dataset: Dataset, subset: Subset, modalities: Sequence[str], *, captions: bool = False
+    dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
 ) -> Mapping[str, Mapping[str, int]]:
     """Per modality, how many samples could not be asked about, and why.
 
     Args:
         dataset: What is asked about.
-        subset: How much of it.
+        selection: How much of it.
         modalities: Those asked for.
         captions: Whether the pair is asked about with a caption in place of the image.
     """
     text, image = _HAS_TEXT.fill_null(False), _HAS_IMAGE
     bare = image & text & ~_HAS_CAPTION if captions else pl.lit(value=False)
     no_image, no_text, image_only, no_caption = (
-        subset.frame(dataset)
+        selection.frame(dataset)
         .select(
             no_image=(~image).sum(),
             no_text=(~text).sum(),

@@ -82,6 +82,11 @@ class Session:
         """Why it ended before all was asked, if it did."""
         return next((tally.stopped for tally in self.tallies if tally.stopped), None)
 
+    @property
+    def asked(self) -> int:
+        """Requests that were asked and settled in this start."""
+        return sum(sum(tally.asked.values()) for tally in self.tallies)
+
     def begin(self) -> None:
         """Say that it runs, before the first request."""
         self.begun = True
@@ -132,7 +137,7 @@ class Session:
         Args:
             needed: Different requests of the plan, where they are known without asking.
         """
-        asked = sum(sum(tally.asked.values()) for tally in self.tallies)
+        asked = self.asked
         retries: Counter[str] = sum((tally.retries for tally in self.tallies), Counter())
         reused = self.stored_before
         if needed is not None:
