@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from vlsu.analysis.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.report import write_report
-from vlsu.report.alignment_charts import alignment_charts
+from vlsu.report.alignment_charts import alignment_charts, trade_off_points
 from vlsu.report.alignment_samples import answer_entries
 from vlsu.report.table import Table, format_rate
 from vlsu.report.tables import run_tables
+from vlsu.report.trade_off import Point, frontier, trade_off_chart
 from vlsu.report.words import headline_sentence, notes
 from vlsu.runs import Run
 
@@ -85,10 +87,10 @@ def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> No
 
 def test_framings_in_one_spot_share_a_label(run: Run) -> None:
     framings = dict(run.metrics["framings"])
-    spec = alignment_charts({**run.metrics, "framings": framings})["trade-off"]
+    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
     assert [row["label"] for row in spec["data"]["values"]] == ["default", "harmless", "helpful"]
     framings["helpful"] = framings["default"]
-    spec = alignment_charts({**run.metrics, "framings": framings})["trade-off"]
+    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
     labels = [row["label"] for row in spec["data"]["values"]]
     assert labels == ["default, helpful", "harmless", ""]
 
@@ -127,6 +129,66 @@ def test_runs_of_one_task_share_a_report(run: Run, tmp_path: Path, suffix: str) 
     assert not (tmp_path / f"mixed{suffix}").exists()
 
 
+def rates(over: float, under: float, **more: object) -> dict[str, object]:
+    def rate(value: float) -> dict[str, object]:
+        found = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 10}
+        return {**found, "corrected": {**found, "value": value / 2, "low": 0.0}} if more else found
+
+    return {"over_blocking": rate(over), "under_refusal": rate(under)}
+
+
+def test_corrected_rates_stand_in_the_headline_and_the_charts() -> None:
+    framings = {"default": rates(0.5, 0.4, corrected=True)}
+    sentence = headline_sentence({"framings": framings})
+    assert sentence.startswith("Under default it refuses 25% [0, 60] of borderline pairs")
+    assert sentence.endswith("errors are taken out of these rates of refusal.")
+    (point,) = trade_off_points(framings)
+    assert (point.over.value, point.under.value) == (0.25, 0.2)
+    assert point.judged is not None
+    assert point.judged[0].value == 0.5
+    layers = trade_off_chart([point])["layer"]
+    assert [layer["mark"]["filled"] for layer in layers if layer["mark"]["type"] == "point"] == [
+        False,
+        True,
+    ]
+
+
+def test_many_framings_are_told_by_their_range() -> None:
+    framings = {f"f{n}": rates(n / 10, 1 - n / 10) for n in range(1, 8)}
+    assert headline_sentence({"framings": framings}) == (
+        "Under 7 framings it refuses 10% (f1) to 70% (f7) of borderline pairs and fails to refuse "
+        "30% (f7) to 90% (f1) of unsafe ones."
+    )
+
+
+def test_no_framing_of_the_frontier_is_beaten() -> None:
+    values = [(0.1, 0.9), (0.1, 0.8), (0.3, 0.8), (0.4, 0.2), (0.6, 0.2), (0.9, 0.1)]
+    points = [
+        Point(str(n), Rate(over, over, over), Rate(under, under, under), "red")
+        for n, (over, under) in enumerate(values)
+    ]
+    assert [point.name for point in frontier(points)] == ["1", "3", "5"]
+
+
+def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
+    def null(tree: object) -> object:
+        if not isinstance(tree, dict):
+            return tree
+        return {
+            key: None if key in ("value", "low", "high") else null(value)
+            for key, value in tree.items()
+        }
+
+    framings = {
+        name: {**null(found), "response_unsafe": found["refusal"]}
+        for name, found in run.metrics["framings"].items()
+    }
+    guard = {**run.metrics, "gives": ["safety"], "framings": framings, "differences": {}}
+    charts = alignment_charts(guard, {})
+    assert charts.keys() == {"safety", "outcomes", "judge-outcomes"}
+    assert charts["safety"]["data"]["values"][0]["value"] is not None
+
+
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_path: Path) -> None:
     file = write_report([run], tmp_path / "report.html")
@@ -139,7 +201,7 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         opened.watch()
         opened.open(file)
         page = opened.page
-        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 5
+        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 11
         assert opened.matches == "224 of 224 match"
         page.locator("[name=framing]").select_option("harmless")
         page.locator("[name=kind]").select_option("full compliance")

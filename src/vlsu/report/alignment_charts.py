@@ -1,180 +1,255 @@
-"""Chart specifications of an alignment run: pure functions from metrics to Vega-Lite."""
+"""Charts of an alignment run: pure functions from metrics to Vega-Lite.
+
+Where the judge's own errors can be taken out of a rate, the chart shows the rate without them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+from vlsu.analysis.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.models.judging.kinds import ResponseKind
-from vlsu.policy import Severity
+from vlsu.policy import Pattern, Severity
+from vlsu.report.alignment_tables import NAMED
 from vlsu.report.bars import shares_chart
-from vlsu.report.dots import SIZING, Estimate, Spec, interval_chart
-from vlsu.report.table import format_rate, rate
+from vlsu.report.colours import colour
+from vlsu.report.dots import Estimate, Spec, interval_chart
+from vlsu.report.heat import Cell, heat_map
+from vlsu.report.table import corrected, format_rate, rate
+from vlsu.report.trade_off import Point, trade_off_chart
 
-__all__ = ["alignment_charts"]
+__all__ = [
+    "alignment_charts",
+    "by_severity_chart",
+    "differences_chart",
+    "framing_colours",
+    "kinds_chart",
+    "refusal_map",
+    "trade_off_points",
+]
 
 _COLOURS = ("late-fusion", "escalating", "de-escalating", "image", "text", "joint")
 _KIND_COLOURS: Mapping[str, str] = {
-    ResponseKind.FULL_COMPLIANCE: "var(--ok)",
-    ResponseKind.PARTIAL_COMPLIANCE: "var(--late-fusion)",
-    ResponseKind.SAFE_REDIRECTION: "var(--de-escalating)",
-    ResponseKind.REFUSAL_WITH_REASON: "var(--refused)",
-    ResponseKind.BARE_REFUSAL: "var(--blocked)",
-    ResponseKind.OFF_TOPIC: "var(--unparsed)",
-    ResponseKind.EMPTY: "var(--muted)",
-    "none": "var(--line)",
+    ResponseKind.FULL_COMPLIANCE: colour("ok"),
+    ResponseKind.PARTIAL_COMPLIANCE: colour("late-fusion"),
+    ResponseKind.SAFE_REDIRECTION: colour("de-escalating"),
+    ResponseKind.REFUSAL_WITH_REASON: colour("refused"),
+    ResponseKind.BARE_REFUSAL: colour("blocked"),
+    ResponseKind.OFF_TOPIC: colour("unparsed"),
+    ResponseKind.EMPTY: colour("muted"),
+    "none": colour("line"),
 }
 
 
-def alignment_charts(metrics: Mapping[str, Any]) -> dict[str, Spec]:
-    """The charts of the page by name."""
-    framings = metrics["framings"]
-    return {
-        "trade-off": _trade_off(framings),
-        "severities": _severities(framings),
-        "kinds": shares_chart(
-            {name: found["kinds"] for name, found in framings.items()},
-            of="framing",
-            what="kind",
-            colours=_KIND_COLOURS,
-            axis="share of answers",
-        ),
-        "patterns": _patterns(framings),
-        "outcomes": shares_chart(
-            metrics["outcomes"],
-            of="framing",
-            what="outcome",
-            colours={outcome.value: f"var(--{outcome.value})" for outcome in Outcome},
-            axis="share of answers",
-        ),
-    }
+def alignment_charts(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Spec]:
+    """Every chart of a run that has something to show, by name, in the order of the page.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        titles: Category -> its name.
+    """
+    framings: Mapping[str, Any] = metrics["framings"]
+    gives = metrics.get("gives", ("kind", "refusal", "helpfulness"))
+    charts: dict[str, Spec] = {}
+    if "refusal" in gives:
+        if points := trade_off_points(framings):
+            charts["trade-off"] = trade_off_chart(points)
+        if metrics["differences"]:
+            charts["differences"] = differences_chart(metrics["differences"])
+        charts["severities"] = by_severity_chart(framings, "refusal", "refusal")
+    if "safety" in gives:
+        charts["safety"] = by_severity_chart(framings, "response_unsafe", "share unsafe")
+    if "helpfulness" in gives:
+        charts["helpfulness"] = by_severity_chart(framings, "helpfulness", "helpfulness")
+    if "kind" in gives:
+        charts["kinds"] = kinds_chart(framings)
+    if "refusal" in gives:
+        charts |= _refusal_maps(framings, titles)
+    charts["outcomes"] = _outcomes_chart(metrics["outcomes"], of="answer")
+    charts["judge-outcomes"] = _outcomes_chart(metrics["judge_outcomes"], of="verdict")
+    return charts
 
 
-def _colours(framings: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: f"var(--{colour})" for name, colour in zip(framings, cycle(_COLOURS), strict=False)
-    }
+def framing_colours(framings: Mapping[str, Any]) -> dict[str, str]:
+    """Framing -> its colour in every chart."""
+    return {name: colour(found) for name, found in zip(framings, cycle(_COLOURS), strict=False)}
 
 
-def _trade_off(framings: Mapping[str, Any]) -> Spec:
-    """Over-blocking against under-refusal, a point a framing; the best is bottom left."""
-    rows = []
-    for name, found in framings.items():
-        over, under = rate(found["over_blocking"]), rate(found["under_refusal"])
-        if over.value is None or under.value is None:
-            continue
-        rows.append(
-            {
-                "framing": name,
-                **{f"over_{key}": value for key, value in over.as_dict().items()},
-                **{f"under_{key}": value for key, value in under.as_dict().items()},
-                "over": format_rate(found["over_blocking"]),
-                "under": format_rate(found["under_refusal"]),
-            }
+def trade_off_points(framings: Mapping[str, Any]) -> list[Point]:
+    """Over-blocking against under-refusal under each framing where both were measured."""
+    colours = framing_colours(framings)
+    return [
+        Point(
+            name,
+            over=rate(corrected(found["over_blocking"])),
+            under=rate(corrected(found["under_refusal"])),
+            colour=colours[name],
+            judged=(rate(found["over_blocking"]), rate(found["under_refusal"]))
+            if found["over_blocking"].get("corrected")
+            else None,
         )
-    named: dict[tuple[object, object], list[str]] = {}
-    for row in rows:
-        named.setdefault((row["over_value"], row["under_value"]), []).append(str(row["framing"]))
-    for row in rows:  # names in one spot would be written over each other: the first bears all
-        names = named[row["over_value"], row["under_value"]]
-        row["label"] = ", ".join(names) if row["framing"] == names[0] else ""
-    colours = _colours(framings)
+        for name, found in framings.items()
+        if found["over_blocking"]["value"] is not None
+        and found["under_refusal"]["value"] is not None
+    ]
 
-    def axis(field: str, title: str) -> Spec:
-        return {
-            "field": field,
-            "type": "quantitative",
-            "scale": {"domain": [0, 1]},
-            "title": title,
-        }
 
-    def x(key: str) -> Spec:
-        return axis(f"over_{key}", "over-blocking: borderline pairs refused")
-
-    def y(key: str) -> Spec:
-        return axis(f"under_{key}", "under-refusal: unsafe pairs not refused")
-
-    rule = {"type": "rule", "strokeWidth": 3, "strokeCap": "round", "opacity": 0.45}
-    return {
-        "description": "Over-blocking against under-refusal under each framing",
-        **SIZING,
-        "height": 380,
-        "data": {"values": rows},
-        "encoding": {
-            "color": {
-                "field": "framing",
-                "type": "nominal",
-                "scale": {"domain": list(colours), "range": list(colours.values())},
-                "legend": None,
-            },
-            "tooltip": [
-                {"field": "framing"},
-                {"field": "over", "title": "over-blocking"},
-                {"field": "under", "title": "under-refusal"},
-            ],
-        },
-        "layer": [
-            {
-                "mark": rule,
-                "encoding": {"x": x("low"), "x2": {"field": "over_high"}, "y": y("value")},
-            },
-            {
-                "mark": rule,
-                "encoding": {"x": x("value"), "y": y("low"), "y2": {"field": "under_high"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-                "encoding": {"x": x("value"), "y": y("value")},
-            },
-            {
-                "mark": {"type": "text", "align": "left", "dx": 9, "dy": -11, "fontSize": 13},
-                "encoding": {
-                    "x": x("value"),
-                    "y": y("value"),
-                    "text": {"field": "label"},
-                },
-            },
+def differences_chart(differences: Mapping[str, Any]) -> Spec:
+    """What a change of framing changes, paired by sample."""
+    pairs = {name.replace(" -> ", " to "): found for name, found in differences.items()}
+    return interval_chart(
+        [
+            Estimate(words, rate(corrected(found[key])), found[key]["n"], pair)
+            for key, words in NAMED.items()
+            for pair, found in pairs.items()
         ],
-    }
+        description="Paired differences of framings in over-blocking, over-refusal, under-refusal",
+        axis="difference",
+        colours=dict(zip(pairs, cycle(map(colour, _COLOURS)), strict=False)),
+        domain=None,
+        reference=Rate(0.0, None, None),
+    )
 
 
-def _severities(framings: Mapping[str, Any]) -> Spec:
-    """Refusal by gold severity of the pair, under each framing."""
+def by_severity_chart(framings: Mapping[str, Any], key: str, axis: str) -> Spec:
+    """A rate of the framings by gold severity of the pair.
+
+    Args:
+        framings: Framing -> its part of the metrics.
+        key: Of the rate in there, such as ``refusal``.
+        axis: What it is called.
+    """
     return interval_chart(
         [
             Estimate(
-                severity.label,
-                rate(found["refusal"][severity.label]),
-                found["refusal"][severity.label]["n"],
+                f"{severity.label} pair",
+                rate(corrected(found[key][severity.label])),
+                found[key][severity.label]["n"],
                 name,
+                chosen={"severity": severity.label, "framing": name},
             )
             for severity in Severity
             for name, found in framings.items()
         ],
-        description="Refusal by gold severity of the pair under each framing",
-        axis="refusal",
-        colours=_colours(framings),
+        description=f"{axis.capitalize()} by gold severity of the pair under each framing",
+        axis=axis,
+        colours=framing_colours(framings),
     )
 
 
-def _patterns(framings: Mapping[str, Any]) -> Spec:
-    """Refusal by pattern, under each framing."""
-    names = dict.fromkeys(p for found in framings.values() for p in found["patterns"])
-    return interval_chart(
-        [
-            Estimate(
-                pattern,
-                rate(found["patterns"][pattern]["refusal"]),
-                found["patterns"][pattern]["refusal"]["n"],
-                name,
+def kinds_chart(framings: Mapping[str, Any]) -> Spec:
+    """What the answers do, as shares under each framing."""
+    return shares_chart(
+        {name: found["kinds"] for name, found in framings.items()},
+        of="framing",
+        what="kind",
+        colours=_KIND_COLOURS,
+        axis="share of answers",
+    )
+
+
+def refusal_map(
+    rates: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    framings: Sequence[str],
+    *,
+    description: str,
+    facet: str,
+    titles: Mapping[str, str],
+    chosen: Mapping[str, str],
+) -> Spec:
+    """Refusal by row and framing; a fuller colour is more refusal.
+
+    Args:
+        rates: Row -> framing -> the rate.
+        framings: The columns.
+        description: What the chart shows.
+        facet: The filter of the sample list that a row's name is a value of.
+        titles: Row -> its name in words, where it has another.
+        chosen: Other filters that a cell's samples match.
+    """
+    cells = []
+    for name, found in rates.items():
+        for framing, tree in found.items():
+            value = corrected(tree)["value"]
+            cells.append(
+                Cell(
+                    framing,
+                    titles.get(name, name),
+                    share=value,
+                    colour="joint",
+                    number="–" if value is None else f"{value:.2f}",
+                    detail=f"n {tree['n']:,}",
+                    told={
+                        facet: titles.get(name, name),
+                        "framing": framing,
+                        "refusal": format_rate(corrected(tree)),
+                        "n": f"{tree['n']:,}",
+                    },
+                    chosen={facet: name, "framing": framing, **chosen},
+                )
             )
-            for pattern in names
-            for name, found in framings.items()
-            if pattern in found["patterns"]
-        ],
-        description="Refusal by pattern under each framing",
-        axis="refusal",
-        colours=_colours(framings),
+    return heat_map(
+        cells,
+        description=description,
+        columns=framings,
+        rows=[titles.get(name, name) for name in rates],
+        row_px=36,
+    )
+
+
+def _refusal_maps(framings: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Spec]:
+    """Refusal by pattern, and by category on borderline and on unsafe pairs."""
+    patterns = sorted(
+        dict.fromkeys(p for found in framings.values() for p in found["patterns"]),
+        key=lambda name: Pattern.parse(name).joint,
+    )
+    categories = dict.fromkeys(c for found in framings.values() for c in found["categories"])
+    names = tuple(framings)
+    maps: dict[str, Spec] = {}
+    if patterns:
+        maps["patterns"] = refusal_map(
+            {
+                pattern: {
+                    name: found["patterns"][pattern]["refusal"]
+                    for name, found in framings.items()
+                    if pattern in found["patterns"]
+                }
+                for pattern in patterns
+            },
+            names,
+            description="Refusal by pattern under each framing",
+            facet="pattern",
+            titles={},
+            chosen={},
+        )
+    for severity in (Severity.BORDERLINE, Severity.UNSAFE) if categories else ():
+        maps[f"categories-{severity.label}"] = refusal_map(
+            {
+                category: {
+                    name: found["categories"][category]["by_severity"][severity.label]
+                    for name, found in framings.items()
+                    if category in found["categories"]
+                }
+                for category in categories
+            },
+            names,
+            description=f"Refusal on {severity.label} pairs by category under each framing",
+            facet="category",
+            titles=titles,
+            chosen={"severity": severity.label},
+        )
+    return maps
+
+
+def _outcomes_chart(counts: Mapping[str, Mapping[str, int]], of: str) -> Spec:
+    colours = {outcome.value: colour(outcome.value) for outcome in Outcome}
+    return shares_chart(
+        counts,
+        of="framing",
+        what="outcome",
+        colours=colours if of == "answer" else {**colours, "not_judged": colour("line")},
+        axis=f"share of {of}s",
     )

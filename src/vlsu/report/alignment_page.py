@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from vlsu.report.alignment_samples import COLUMNS, ORDER, answer_entries, worst_answered_first
-from vlsu.report.contents import contents
+from vlsu.report.contents import Contents, contents
+from vlsu.report.findings import alignment_findings
 from vlsu.report.formats import references
 from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.words import baseline_note, date_of, headline_sentence, judge_note
 from vlsu.runs import Run
 
 __all__ = ["alignment_page"]
+
+#: Sections of the page: identifier -> title in its navigation.
+_SECTIONS = {
+    "trade-off": "Trade-off",
+    "severities": "Severities",
+    "kinds": "Answers",
+    "patterns": "Patterns",
+    "judge": "Judge",
+    "outcomes": "Outcomes",
+    "samples": "Samples",
+    "settings": "Settings",
+}
 
 #: What of a sample, or of one of its answers, can be filtered by.
 _FILTERS = (
@@ -53,6 +66,9 @@ def alignment_page(
         headline=headline_sentence(metrics),
         date=date_of(run),
         judge=judge_note(run),
+        findings=alignment_findings(metrics),
+        calibration=(metrics["calibration"] or {}).get(metrics["refusal"]),
+        contents=_sections(found),
         remarks=[remark for remark in remarks if remark],
         listed=samples,
         order=ORDER,
@@ -66,3 +82,13 @@ def _samples(run: Run, beside: str, *, redact: bool) -> Listed:
     ids = worst_answered_first(run)
     entries = answer_entries(run, ids)
     return listed(run, entries, total=len(ids), columns=COLUMNS, beside=beside, redact=redact)
+
+
+def _sections(found: Contents) -> list[tuple[str, str]]:
+    """The sections that this run has."""
+    there = {
+        "trade-off": "headline" in found.tables,
+        "kinds": "kinds" in found.charts,
+        "patterns": "patterns" in found.charts,
+    }
+    return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]

@@ -7,19 +7,12 @@ from typing import Any
 
 from vlsu.analysis.judged_rates import complement
 from vlsu.models.base import Outcome
-from vlsu.models.judging.kinds import ResponseKind
-from vlsu.policy import Family, Severity
-from vlsu.report.table import ABSENT, Table, format_change, format_rate
+from vlsu.policy import Severity
+from vlsu.report.alignment_parts import missing, part_tables
+from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
 from vlsu.runs import Run
 
-__all__ = [
-    "ALIGNMENT_OUTCOME_MEANING",
-    "KIND_MEANING",
-    "NAMED",
-    "alignment_comparison",
-    "alignment_tables",
-    "missing",
-]
+__all__ = ["NAMED", "alignment_comparison", "alignment_tables", "correction_note"]
 
 #: Key in a framing's part of `metrics.json` -> name in tables and charts.
 NAMED: Mapping[str, str] = {
@@ -28,23 +21,6 @@ NAMED: Mapping[str, str] = {
     "under_refusal": "under-refusal",
 }
 
-KIND_MEANING: Mapping[ResponseKind, str] = {
-    ResponseKind.FULL_COMPLIANCE: "does what was asked",
-    ResponseKind.PARTIAL_COMPLIANCE: "does a part of it, or with cautions",
-    ResponseKind.SAFE_REDIRECTION: "points elsewhere without declining",
-    ResponseKind.REFUSAL_WITH_REASON: "declines and says why",
-    ResponseKind.BARE_REFUSAL: "declines and says nothing else",
-    ResponseKind.OFF_TOPIC: "misread, or about something else",
-    ResponseKind.EMPTY: "no words",
-}
-
-ALIGNMENT_OUTCOME_MEANING: Mapping[Outcome, str] = {
-    Outcome.OK: "answered, and shown to the judge",
-    Outcome.REFUSED: "the provider says that the model declined",
-    Outcome.BLOCKED: "the provider's filter stopped it",
-    Outcome.ERROR: "no answer came",
-    Outcome.UNPARSED: "an answer without words",
-}
 
 _INTERVAL = "[95% interval]"
 _MEANING = (
@@ -66,29 +42,29 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
     Raises:
         RunError: The run is not finished.
     """
-    metrics = run.metrics
+    metrics, note = run.metrics, correction_note(run.metrics)
+    refusal = "refusal" in metrics.get("gives", ("refusal",))
     tables = (
-        _headline(metrics),
-        _refusal_lenient(metrics),
+        *([_headline(metrics, note), _refusal_lenient(metrics, note)] if refusal else []),
         _response_safety(metrics),
         _corrected(metrics),
-        _differences(metrics),
-        _blocked(metrics),
-        _kinds(metrics),
-        _helpfulness(metrics),
-        _families(metrics),
-        _patterns(metrics),
-        _categories(metrics, titles),
-        _outcomes(metrics),
-        _judge_outcomes(metrics),
-        _agreement(metrics),
-        _not_asked(run.record),
+        *([_differences(metrics, note)] if refusal else []),
+        _blocked(metrics, note),
+        *part_tables(metrics, run.record, titles, note),
     )
-    optional = (
-        *("corrected", "blocked", "response_safety"),
-        *("judge_agreement", "not_asked", "differences"),
-    )
-    return tuple(table for table in tables if table.rows or table.name not in optional)
+    return tuple(table for table in tables if table.rows)
+
+
+def correction_note(metrics: Mapping[str, Any]) -> str:
+    """What stands under rates of refusal from which the judge's errors were taken; else empty.
+
+    It begins with a space.
+    """
+    rates = [found[key] for found in metrics["framings"].values() for key in NAMED]
+    if not any(rate.get("corrected") for rate in rates):
+        return ""
+    some = "" if all(rate.get("corrected") for rate in rates) else " where that can be done"
+    return f" The judge's own errors are taken out{some}; how it judged stands beside it."
 
 
 def alignment_comparison(runs: Sequence[Run]) -> Table:
@@ -103,7 +79,7 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
             name,
             run.record["judges"][0]["spec"],
             f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
-            *(format_rate(found[key]) for key in NAMED),
+            *(format_rate(corrected(found[key])) for key in NAMED),
             str(found["n"]),
         )
         for run in runs
@@ -116,17 +92,11 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
         columns,
         tuple(rows),
         f"Each with its {_INTERVAL}. {_STRICT} {_MEANING} Rates by different judges cannot be "
-        "compared.",
+        f"compared.{correction_note(runs[0].metrics)}",
     )
 
 
-def missing(framing: Mapping[str, Any]) -> int:
-    """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
-    rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
-    return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
-
-
-def _headline(metrics: Mapping[str, Any]) -> Table:
+def _headline(metrics: Mapping[str, Any], note: str) -> Table:
     return Table(
         "headline",
         "Refusing what it should, and no more",
@@ -134,30 +104,31 @@ def _headline(metrics: Mapping[str, Any]) -> Table:
         tuple(
             (
                 name,
-                *(format_rate(found[key]) for key in NAMED),
-                format_rate(found["refusal"]["unsafe"]),
+                *(format_rate(corrected(found[key])) for key in NAMED),
+                format_rate(corrected(found["refusal"]["unsafe"])),
                 str(found["n"]),
                 str(missing(found)),
             )
             for name, found in metrics["framings"].items()
         ),
         f"Each with its {_INTERVAL}. {_STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
-        f"{_MEANING}",
+        f"{_MEANING}{note}",
     )
 
 
-def _refusal_lenient(metrics: Mapping[str, Any]) -> Table:
+def _refusal_lenient(metrics: Mapping[str, Any], note: str) -> Table:
     rows = []
     for name, found in metrics["framings"].items():
         lenient = found["refusal_lenient"]
-        rates = (lenient["borderline"], lenient["safe"], complement(lenient["unsafe"]))
-        rows.append((name, *map(format_rate, rates), format_rate(lenient["unsafe"])))
+        unsafe = lenient["unsafe"]
+        rates = (lenient["borderline"], lenient["safe"], complement(unsafe), unsafe)
+        rows.append((name, *(format_rate(corrected(rate)) for rate in rates)))
     return Table(
         "refusal_lenient",
         "The same, with redirection counted as refusal",
         ("framing", *NAMED.values(), "refusal on unsafe"),
         tuple(rows),
-        f"Each with its {_INTERVAL}. {_LENIENT}",
+        f"Each with its {_INTERVAL}. {_LENIENT}{note}",
     )
 
 
@@ -189,13 +160,13 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
                 rate = found[key]
                 if "corrected" not in rate:
                     continue
-                corrected = rate["corrected"]
+                without = rate["corrected"]
                 rows.append(
                     (
                         f"{name.replace(' -> ', ' to ')}, {words}",
                         form(rate),
-                        ABSENT if corrected is None else form(corrected),
-                        rate["not_corrected"] if corrected is None else corrected["method"],
+                        ABSENT if without is None else form(without),
+                        rate["not_corrected"] if without is None else without["method"],
                     )
                 )
     return Table(
@@ -208,16 +179,14 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _differences(metrics: Mapping[str, Any]) -> Table:
-    """Of refusal, where the judge gives it."""
+def _differences(metrics: Mapping[str, Any], note: str) -> Table:
     rows = []
-    of_refusal = "refusal" in metrics.get("gives", ("refusal",))
-    for pair, found in metrics["differences"].items() if of_refusal else ():
+    for pair, found in metrics["differences"].items():
         helpfulness = found["helpfulness"]["borderline"]
         rows.append(
             (
                 pair.replace(" -> ", " to "),
-                *(format_change(found[key]) for key in NAMED),
+                *(format_change(corrected(found[key])) for key in NAMED),
                 format_change(helpfulness),
                 ", ".join(str(found["refusal"][s.label]["n"]) for s in Severity),
             )
@@ -229,17 +198,17 @@ def _differences(metrics: Mapping[str, Any]) -> Table:
         ("framings", *NAMED.values(), "helpfulness on borderline", samples),
         tuple(rows),
         f"Second minus first, paired by sample, each with its {_INTERVAL}: below 0 the second has "
-        "less of it.",
+        f"less of it.{note}",
     )
 
 
-def _blocked(metrics: Mapping[str, Any]) -> Table:
+def _blocked(metrics: Mapping[str, Any], note: str) -> Table:
     """Beside refusal and added to it, where a provider blocked anything."""
     rows = tuple(
         (
             f"{name}, {severity.label}",
             *(
-                format_rate(found[key][severity.label])
+                format_rate(corrected(found[key][severity.label]))
                 for key in ("refusal", "blocked", "refusal_or_blocked")
             ),
         )
@@ -253,172 +222,5 @@ def _blocked(metrics: Mapping[str, Any]) -> Table:
         ("framing and severity", "refused", "blocked", "refused or blocked"),
         rows if blocked else (),
         f"Each with its {_INTERVAL}. A block is the provider's, not the model's: only the last "
-        "column adds it to refusal.",
-    )
-
-
-def _kinds(metrics: Mapping[str, Any]) -> Table:
-    counted = metrics["counts_as_refusal"]
-    return Table(
-        "kinds",
-        "Kinds of answer",
-        ("framing", *(kind.replace("_", " ") for kind in ResponseKind), "no kind"),
-        tuple(
-            (name, *(str(found["kinds"][kind]) for kind in (*ResponseKind, "none")))
-            for name, found in metrics["framings"].items()
-        ),
-        "Number of answers. "
-        + "; ".join(f"{kind.replace('_', ' ')}: {words}" for kind, words in KIND_MEANING.items())
-        + ". Refusal: "
-        + "; ".join(
-            f"{setting}: {', '.join(kind.replace('_', ' ') for kind in kinds)}"
-            for setting, kinds in counted.items()
-        )
-        + ".",
-    )
-
-
-def _helpfulness(metrics: Mapping[str, Any]) -> Table:
-    return Table(
-        "helpfulness",
-        "How the answers help",
-        ("framing", *(s.label for s in Severity)),
-        tuple(
-            (name, *(format_rate(found["helpfulness"][s.label]) for s in Severity))
-            for name, found in metrics["framings"].items()
-        ),
-        f"The judge's mean score by gold severity of the pair, from 0 (not at all) to 1 (fully), "
-        f"{_INTERVAL}. Help with an unsafe request is no merit.",
-    )
-
-
-def _families(metrics: Mapping[str, Any]) -> Table:
-    return Table(
-        "families",
-        "By family of pattern",
-        ("family and framing", *_WHOLE),
-        tuple(
-            (f"{family.value}, {name}", *_whole(found["families"][family.value]))
-            for family in Family
-            for name, found in metrics["framings"].items()
-        ),
-        f"Each with its {_INTERVAL}. refusal is over all severities of the family.",
-    )
-
-
-def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
-    names = dict.fromkeys(c for found in metrics["framings"].values() for c in found["categories"])
-    return Table(
-        "categories",
-        "By gold category of the pair",
-        ("category and framing", *_WHOLE),
-        tuple(
-            (f"{titles.get(category, category)}, {name}", *_whole(found["categories"][category]))
-            for category in names
-            for name, found in metrics["framings"].items()
-            if category in found["categories"]
-        ),
-        f"Each with its {_INTERVAL}. Answers to pairs with a category.",
-    )
-
-
-_WHOLE = ("refusal", "over-blocking", "under-refusal", "helpfulness", "answers")
-
-
-def _whole(part: Mapping[str, Any]) -> tuple[str, ...]:
-    """The cells of `_WHOLE` for a part that holds several severities."""
-    by_severity = part["by_severity"]
-    return (
-        format_rate(part["refusal"]),
-        format_rate(by_severity["borderline"]),
-        format_rate(complement(by_severity["unsafe"])),
-        format_rate(part["helpfulness"]),
-        str(part["n"]),
-    )
-
-
-def _patterns(metrics: Mapping[str, Any]) -> Table:
-    names = dict.fromkeys(p for found in metrics["framings"].values() for p in found["patterns"])
-    return Table(
-        "patterns",
-        "By pattern",
-        ("pattern and framing", "refusal", "helpfulness", "answers"),
-        tuple(
-            (
-                f"{pattern}, {name}",
-                format_rate(found["patterns"][pattern]["refusal"]),
-                format_rate(found["patterns"][pattern]["helpfulness"]),
-                str(found["patterns"][pattern]["n"]),
-            )
-            for pattern in names
-            for name, found in metrics["framings"].items()
-            if pattern in found["patterns"]
-        ),
-        f"Each with its {_INTERVAL}. Gold grades of image, text and pair: S safe, B borderline, "
-        "U unsafe.",
-    )
-
-
-def _outcomes(metrics: Mapping[str, Any]) -> Table:
-    return Table(
-        "outcomes",
-        "What became of the requests",
-        ("framing", *Outcome),
-        tuple(
-            (name, *(str(counts.get(outcome, 0)) for outcome in Outcome))
-            for name, counts in metrics["outcomes"].items()
-        ),
-        "Number of answers. "
-        + "; ".join(f"{o.value}: {words}" for o, words in ALIGNMENT_OUTCOME_MEANING.items())
-        + ".",
-    )
-
-
-def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
-    return Table(
-        "judge_outcomes",
-        "What became of the verdicts",
-        ("framing", *Outcome, "not judged", "missing"),
-        tuple(
-            (
-                name,
-                *(str(counts.get(key, 0)) for key in (*Outcome, "not_judged")),
-                str(missing(metrics["framings"][name])),
-            )
-            for name, counts in metrics["judge_outcomes"].items()
-        ),
-        "Number of verdicts of the first judge. A judge that fails is counted as such; nobody else "
-        "is asked instead. missing: answers to graded pairs that are in no rate.",
-    )
-
-
-def _agreement(metrics: Mapping[str, Any]) -> Table:
-    rows = []
-    for pair, found in metrics.get("judge_agreement", {}).items():
-        for what in ("strict", "lenient", "kind", "unsafe"):
-            part = found.get(what, {"n": 0})
-            if not part["n"]:
-                continue
-            rates = (format_rate(part["agreement"]), format_rate(part["kappa"]))
-            rows.append((f"{pair}, {what}", *rates, str(part["n"])))
-    return Table(
-        "judge_agreement",
-        "Do judges agree?",
-        ("judges and what", "agreement", "Cohen's kappa", "answers"),
-        tuple(rows),
-        f"Each with its {_INTERVAL}, over answers on which both gave a verdict. strict, lenient: "
-        "refusal or not; unsafe: unsafe or not. Agreement is not truth: two judges may err alike.",
-    )
-
-
-def _not_asked(record: Mapping[str, Any]) -> Table:
-    return Table(
-        "not_asked",
-        "What was not asked, and why",
-        ("reason", "samples"),
-        tuple(
-            (why, str(count))
-            for reasons in record.get("not_asked", {}).values()
-            for why, count in reasons.items()
-        ),
+        f"column adds it to refusal.{note}",
     )

@@ -59,7 +59,8 @@ def _understanding(run: Run) -> tuple[list[Table], dict[str, Spec]]:
 
 
 def _alignment(run: Run) -> tuple[list[Table], dict[str, Spec]]:
-    return list(alignment_tables(run, category_titles(run))), alignment_charts(run.metrics)
+    titles = category_titles(run)
+    return list(alignment_tables(run, titles)), alignment_charts(run.metrics, titles)
 
 
 def category_titles(run: Run) -> dict[str, str]:

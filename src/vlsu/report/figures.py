@@ -18,7 +18,12 @@ _WIDTH, _NARROW = 640, 250
 #: Pixels of a PNG for one of the drawing.
 _SCALE = 3
 #: Charts that stand side by side in one picture: what their names begin with -> their titles.
-_TOGETHER = {"map": "{} together", "confusion": "{}", "reliability": "{}"}
+_TOGETHER = {
+    "map": "{} together",
+    "confusion": "{}",
+    "reliability": "{}",
+    "categories": "{} pairs",
+}
 _VEGA_LITE = "6.4"
 _LOOK: Spec = {
     **CONFIG,

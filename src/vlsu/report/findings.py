@@ -1,4 +1,4 @@
-"""What stands out in an understanding run, in sentences: the first two minutes of a reader.
+"""What stands out in a run, in sentences: the first two minutes of a reader.
 
 Each sentence is one number of the run with its interval, and says no more than that.
 """
@@ -11,10 +11,12 @@ from typing import Any
 
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
-from vlsu.report.table import rate
+from vlsu.report.alignment_parts import missing
+from vlsu.report.alignment_tables import NAMED
+from vlsu.report.table import corrected, rate
 from vlsu.report.words import percent
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "alignment_findings", "findings"]
 
 #: Patterns with fewer samples are not called the weakest.
 _FEW = 5
@@ -29,7 +31,7 @@ class Finding:
 
 
 def findings(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What stands out, as far as this run can tell."""
+    """What stands out in a run of understanding, as far as it can tell."""
     found = (
         ("patterns", _weakest(metrics)),
         ("modalities", _missed(metrics)),
@@ -40,6 +42,53 @@ def findings(metrics: Mapping[str, Any]) -> list[Finding]:
         ("outcomes", _outcomes(metrics)),
     )
     return [Finding(section, text) for section, text in found if text]
+
+
+def alignment_findings(metrics: Mapping[str, Any]) -> list[Finding]:
+    """What stands out in a run of alignment: what framings change, and what is missing."""
+    found = [
+        *(("trade-off", _change(pair, part)) for pair, part in metrics["differences"].items()),
+        *(("severities", _help(name, part)) for name, part in metrics["framings"].items()),
+        ("judge", _missing(metrics)),
+        ("outcomes", _blocked(metrics)),
+    ]
+    return [Finding(section, text) for section, text in found if text]
+
+
+def _change(pair: str, found: Mapping[str, Any]) -> str:
+    """Only what the intervals of paired differences tell apart from no change."""
+    changes = []
+    for key, words in NAMED.items():
+        change = rate(corrected(found[key]))
+        if change.value is None or change.low is None or change.high is None:
+            continue
+        if change.low > 0 or change.high < 0:
+            low, high = round(100 * change.low), round(100 * change.high)
+            changes.append(f"{words} by {100 * change.value:+.0f} points [{low:+d}, {high:+d}]")
+    if not changes:
+        return ""
+    first, second = pair.split(" -> ")
+    return f"From {first} to {second}: {', '.join(changes)}."
+
+
+def _help(name: str, found: Mapping[str, Any]) -> str:
+    borderline = rate(found["helpfulness"]["borderline"])
+    if borderline.value is None or borderline.low is None or borderline.high is None:
+        return ""
+    interval = f"[{borderline.low:.2f}, {borderline.high:.2f}]"
+    return f"Under {name} answers to borderline pairs help {borderline.value:.2f} {interval} of 1."
+
+
+def _missing(metrics: Mapping[str, Any]) -> str:
+    lacking = {name: missing(found) for name, found in metrics["framings"].items()}
+    said = ", ".join(f"{count:,} under {name}" for name, count in lacking.items() if count)
+    return f"Answers to graded pairs that are in no rate: {said}." if said else ""
+
+
+def _blocked(metrics: Mapping[str, Any]) -> str:
+    counts = {name: part[Outcome.BLOCKED.value] for name, part in metrics["outcomes"].items()}
+    said = ", ".join(f"{count:,} under {name}" for name, count in counts.items() if count)
+    return f"The provider blocked answers: {said}." if said else ""
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:

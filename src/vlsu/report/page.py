@@ -23,6 +23,7 @@ from vlsu.errors import VlsuError
 from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
 from vlsu.report.entries import Entry, redacted
+from vlsu.report.table import rate
 from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
@@ -36,7 +37,7 @@ THUMBNAIL_ROOM = 5_000_000
 #: What no UTF-8 file can hold, or no HTML should: controls and halves of surrogate pairs.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 #: A share with its interval, as sentences write it.
-_SHARE = re.compile(r"\d+% \[\d+, \d+\]")
+_SHARE = re.compile(r"\d+% \[\d+, \d+\]|[-+]\d+ points \[[-+]\d+, [-+]\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ def _environment() -> Environment:
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
     environment.filters["marked"] = _marked
+    environment.filters["rate"] = rate
     environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())
     return environment
 

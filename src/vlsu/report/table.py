@@ -8,7 +8,7 @@ from typing import Any
 
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["ABSENT", "RateCell", "Table", "format_change", "format_rate", "rate"]
+__all__ = ["ABSENT", "RateCell", "Table", "corrected", "format_change", "format_rate", "rate"]
 
 #: Cell of a number that nothing was measured for.
 ABSENT = "–"
@@ -66,3 +66,8 @@ def format_change(tree: Mapping[str, Any]) -> str:
     if found.value is None:
         return ABSENT
     return RateCell(f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", found)
+
+
+def corrected(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A judged rate with the judge's own errors taken out where that can be done; else as it is."""
+    return tree.get("corrected") or tree

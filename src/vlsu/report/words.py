@@ -10,7 +10,7 @@ import numpy as np
 
 from vlsu.analysis.intervals import UNDEFINED, Rate, combine
 from vlsu.policy import Family
-from vlsu.report.table import rate
+from vlsu.report.table import corrected, rate
 from vlsu.runs import Run
 
 __all__ = [
@@ -41,6 +41,9 @@ _KNOWN = {
     "parameters.",
 }
 
+
+#: Beyond so many framings the headline tells only their range.
+_MANY = 4
 
 _NOTHING = {"value": None, "low": None, "high": None}
 
@@ -103,16 +106,36 @@ def _apart_sentence(metrics: Mapping[str, Any]) -> str:
 
 
 def _alignment_sentence(framings: Mapping[str, Any]) -> str:
-    sentences = []
+    sentences = [_range_sentence(framings)] if len(framings) > _MANY else []
     for name, found in framings.items():
-        over, under = percent(found["over_blocking"]), percent(found["under_refusal"])
+        over, under = (percent(corrected(found[key])) for key in ("over_blocking", "under_refusal"))
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
         unsafe = percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
         parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
-        if parts:
+        if parts and len(framings) <= _MANY:
             sentences.append(f"Under {name} it {_series(parts)}.")
-    return " ".join(sentences) or "No borderline or unsafe pair has an answer that was judged."
+    if not any(sentences):
+        return "No borderline or unsafe pair has an answer that was judged."
+    if any(found["over_blocking"].get("corrected") for found in framings.values()):
+        sentences.append("The judge’s own errors are taken out of these rates of refusal.")
+    return " ".join(sentences)
+
+
+def _range_sentence(framings: Mapping[str, Any]) -> str:
+    """Of many framings, those at both ends."""
+    parts = []
+    for key, words in (
+        ("over_blocking", "refuses {} of borderline pairs"),
+        ("under_refusal", "fails to refuse {} of unsafe ones"),
+    ):
+        known = {name: rate(corrected(found[key])).value for name, found in framings.items()}
+        values = {name: value for name, value in known.items() if value is not None}
+        if values:
+            low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+            ends = f"{values[low]:.0%} ({low}) to {values[high]:.0%} ({high})"
+            parts.append(words.format(ends))
+    return f"Under {len(framings)} framings it {_series(parts)}." if parts else ""
 
 
 def percent(tree: Mapping[str, Any] | Rate) -> str:

@@ -1,0 +1,152 @@
+"""Over-blocking against under-refusal: one point a framing, or a model and framing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlsu.analysis.intervals import Rate
+from vlsu.report.colours import colour
+from vlsu.report.dots import SIZING, Spec
+from vlsu.report.table import format_rate
+
+__all__ = ["Point", "frontier", "trade_off_chart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A framing, or a model under a framing.
+
+    Attributes:
+        over: Over-blocking: refusal on borderline pairs.
+        under: Under-refusal: unsafe pairs not refused.
+        judged: The same as judged, where the judge's errors are taken out of `over` and `under`.
+    """
+
+    name: str
+    over: Rate
+    under: Rate
+    colour: str
+    judged: tuple[Rate, Rate] | None = None
+
+
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """Those that no other beats in one error without being worse in the other, by over-blocking.
+
+    Points are compared by value alone: intervals that overlap leave the order open.
+    """
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (_value(p.over), _value(p.under))):
+        if not best or _value(point.under) < _value(best[-1].under):
+            best.append(point)
+    return best
+
+
+def trade_off_chart(points: Sequence[Point]) -> Spec:
+    """Points with both intervals; a line joins those that none beats; the best is bottom left."""
+    rows = [_row(point) for point in points]
+    _label(rows)
+    domain = list(dict.fromkeys(point.name for point in points))
+    colours = {point.name: point.colour for point in points}
+    layers: list[Spec] = []
+    if len(best := frontier(points)) > 1:
+        layers.append(
+            {
+                "data": {
+                    "values": [
+                        {"over value": p.over.value, "under value": p.under.value} for p in best
+                    ]
+                },
+                "mark": {"type": "line", "strokeDash": [4, 3], "strokeWidth": 1, "tooltip": None},
+                "encoding": {
+                    "x": _x("over value"),
+                    "y": _y("under value"),
+                    "color": {"value": colour("muted")},
+                },
+            }
+        )
+    rule = {"type": "rule", "strokeWidth": 3, "strokeCap": "round", "opacity": 0.45}
+    x, y = _x("over value"), _y("under value")
+    layers += [
+        {"mark": rule, "encoding": {"x": _x("over low"), "x2": {"field": "over high"}, "y": y}},
+        {"mark": rule, "encoding": {"x": x, "y": _y("under low"), "y2": {"field": "under high"}}},
+    ]
+    if any(point.judged for point in points):
+        layers.append(
+            {
+                "mark": {"type": "point", "filled": False, "size": 60, "opacity": 0.7},
+                "encoding": {"x": _x("over judged"), "y": _y("under judged")},
+            }
+        )
+    layers += [
+        {
+            "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 10, "dy": -12, "fontSize": 13},
+            "encoding": {"x": x, "y": y, "text": {"field": "label"}},
+        },
+    ]
+    return {
+        "description": "Over-blocking against under-refusal, a point a framing",
+        **SIZING,
+        "height": 400,
+        "data": {"values": rows},
+        "encoding": {
+            "color": {
+                "field": "name",
+                "type": "nominal",
+                "scale": {"domain": domain, "range": [colours[name] for name in domain]},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "name", "title": "framing"},
+                {"field": "over", "title": "over-blocking"},
+                {"field": "under", "title": "under-refusal"},
+                *([{"field": "judged"}] if any(point.judged for point in points) else []),
+            ],
+        },
+        "layer": layers,
+    }
+
+
+def _row(point: Point) -> Spec:
+    rates = {"over": point.over, "under": point.under}
+    row: Spec = {
+        "name": point.name,
+        **{f"{key} {part}": n for key, r in rates.items() for part, n in r.as_dict().items()},
+        **{key: format_rate(r) for key, r in rates.items()},
+    }
+    if point.judged:
+        over, under = point.judged
+        row |= {"over judged": over.value, "under judged": under.value}
+        row["judged"] = f"over-blocking {format_rate(over)}, under-refusal {format_rate(under)}"
+    return row
+
+
+def _label(rows: Sequence[Spec]) -> None:
+    """Names in one spot would be written over each other: the first bears all."""
+    named: dict[tuple[object, object], list[object]] = {}
+    for row in rows:
+        named.setdefault((row["over value"], row["under value"]), []).append(row["name"])
+    for row in rows:
+        names = named[row["over value"], row["under value"]]
+        row["label"] = ", ".join(map(str, names)) if row["name"] == names[0] else ""
+
+
+def _x(field: str) -> Spec:
+    return _axis(field, "over-blocking: borderline pairs refused")
+
+
+def _y(field: str) -> Spec:
+    return _axis(field, "under-refusal: unsafe pairs not refused")
+
+
+def _axis(field: str, title: str) -> Spec:
+    return {"field": field, "type": "quantitative", "scale": {"domain": [0, 1]}, "title": title}
+
+
+def _value(found: Rate) -> float:
+    """Of a point in a chart both rates are measured."""
+    return 1.0 if found.value is None else found.value
