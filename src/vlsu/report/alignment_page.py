@@ -88,7 +88,6 @@ def _sections(found: Contents) -> list[tuple[str, str]]:
     """The sections that this run has."""
     there = {
         "trade-off": "headline" in found.tables,
-        "kinds": "kinds" in found.charts,
         "patterns": "patterns" in found.charts,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
