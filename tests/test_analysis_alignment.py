@@ -215,7 +215,7 @@ def test_paired_intervals_hold_the_truth() -> None:
         # Three draws a sample under each framing, the samples between never and always.
         mood = np.clip(rng.random((100, 1)) + np.array([0.1, -0.1]), 0, 1)
         first, second = (rng.random((3, 100, 2)) < mood).mean(axis=0).T
-        rate = paired_difference(first, second, np.arange(100))
+        rate = paired_difference(first, second, np.arange(100)).rate
         held += rate.low <= truth <= rate.high
     assert 0.92 <= held / runs <= 0.98
 

@@ -154,7 +154,7 @@ def test_corrected_differences_hold_the_truth() -> None:
             tp=(tp := rng.binomial(150, 0.85)), fn=150 - tp, fp=(fp := rng.binomial(150, 0.1)),
             tn=150 - fp,
         )  # fmt: skip
-        rate = rogan_gladen_difference(paired_difference(*judged, cluster), counts)
+        rate = rogan_gladen_difference(paired_difference(*judged, cluster).rate, counts)
         low, high = bounds(rate)
         # The expectation of the second rate: P(U + N(0, 0.1) < 0.25), almost 0.25.
         held += low <= 0.25013 - 0.6 <= high
@@ -334,7 +334,7 @@ def test_paired_differences_are_bonett_and_prices() -> None:
     # By hand: 36 both, 12 the second alone, 2 the first alone; one more of each of the latter.
     first = np.repeat([1.0, 0.0, 1.0], [36, 12, 2])
     second = np.repeat([1.0, 1.0, 0.0], [36, 12, 2])
-    rate = paired_difference(first, second, np.arange(50))
+    rate = paired_difference(first, second, np.arange(50)).rate
     centre, spread = 10 / 52, 16 / 52 - (10 / 52) ** 2
     assert rate.value == pytest.approx(0.2)
     half = 1.959964 * (spread / 52) ** 0.5
@@ -344,10 +344,11 @@ def test_paired_differences_are_bonett_and_prices() -> None:
 def test_paired_differences_of_copies_are_worth_one_of_them() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.choice([0.0, 0.5, 1.0], (2, 100))
-    once = paired_difference(first, second, np.arange(100))
-    copied = paired_difference(*np.repeat([first, second], 5, axis=1), np.repeat(np.arange(100), 5))
+    once = paired_difference(first, second, np.arange(100)).rate
+    copies = np.repeat(np.arange(100), 5)
+    copied = paired_difference(*np.repeat([first, second], 5, axis=1), copies).rate
     assert bounds(copied) == pytest.approx(bounds(once), abs=1e-3)
-    same = paired_difference(*np.repeat([first, first], 5, axis=1), np.repeat(np.arange(100), 5))
+    same = paired_difference(*np.repeat([first, first], 5, axis=1), copies).rate
     assert bounds(same) == pytest.approx((-0.027, 0.027), abs=1e-3)
 
 

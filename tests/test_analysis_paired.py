@@ -47,20 +47,20 @@ def in_both(cells: PairedCells) -> np.ndarray:
     return np.logical_and.reduce([(run.graded & run.asked)[:, 2] for run in cells.runs])
 
 
-def joint_accuracy(cells: PairedCells, **options: object) -> Difference:
-    estimator = PairedEstimator(cells, 100, 0, **options)
+def joint_accuracy(cells: PairedCells) -> Difference:
+    estimator = PairedEstimator(cells, 1, 0)
     first, second = (run.right[:, 2] for run in cells.runs)
     among = in_both(cells)
     return estimator.share(first & among, second & among, among)
 
 
-def joint_f1(cells: PairedCells, *names: str, replicates: int = 4000) -> dict[str, Difference]:
+def joint_f1(cells: PairedCells, *names: str) -> dict[str, Difference]:
     among = in_both(cells)
     sides = (
         Confusion(np.where(among, run.gold[:, 2] * 4 + run.predicted[:, 2], -1))
         for run in cells.runs
     )
-    return PairedEstimator(cells, replicates, 0).f1(*sides, "joint", *names)
+    return PairedEstimator(cells, 4000, 0).f1(*sides, "joint", *names)
 
 
 def test_each_run_of_the_table_is_its_own_tabulation() -> None:

@@ -104,14 +104,36 @@ def estimated_share(
     return Mean(value, max(1.0, min(size, most)), level)
 
 
+@dataclass(frozen=True, slots=True)
+class PairedMean:
+    """A mean difference of scores of the same samples, in [-1, 1].
+
+    Attributes:
+        value: The mean.
+        square: Mean of the squares; for scores of 0 and 1 the share of samples that differ.
+        size: Independent samples it is worth, at least 1.
+        level: Confidence of its interval.
+    """
+
+    value: float
+    square: float
+    size: float
+    level: float = LEVEL
+
+    @property
+    def rate(self) -> Rate:
+        """The mean with Bonett and Price's (2012) interval on the effective size."""
+        bounds = paired_bounds(self.value, self.square, self.size, self.level)
+        return Rate.within(self.value, *bounds)
+
+
 def paired_difference(
     first: FloatArray, second: FloatArray, cluster: IntArray, level: float = LEVEL
-) -> Rate:
-    """Mean of `second` minus mean of `first`, scored on the same samples, in [-1, 1].
+) -> PairedMean:
+    """Mean of `second` minus mean of `first`, scored on the same samples.
 
-    Bonett and Price's (2012) interval on the effective size of the difference: the design effect
-    is that of a mean of independent scores, as in `clustered_mean`. It keeps a width where no pair
-    differs, which the bootstrap and the t interval do not.
+    Its interval keeps a width where no pair differs, which the bootstrap's and the t interval do
+    not. The design effect is that of a mean of independent scores, as in `clustered_mean`.
 
     Args:
         first: Scores in [0, 1], at least one; shape ``(n,)``.
@@ -131,4 +153,4 @@ def paired_difference(
         size = n**2 / float(members @ members)
     else:
         size = min(max(1.0, spread * n**2 * (units - 1) / (units * squares)), float(n))
-    return Rate.within(mean, *paired_bounds(mean, square, size, level))
+    return PairedMean(mean, square, size, level)

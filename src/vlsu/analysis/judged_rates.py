@@ -16,7 +16,7 @@ from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, combine
 from vlsu.analysis.prediction_powered import FEWEST_LABELS, prediction_powered
 from vlsu.models.judging.kinds import REFUSAL_KINDS
 
-__all__ = ["JudgedRates", "Metric", "complement"]
+__all__ = ["JudgedRates", "Metric", "complement", "paired_scores"]
 
 PREDICTION_POWERED = "prediction-powered"
 ROGAN_GLADEN = "rogan-gladen"
@@ -106,8 +106,7 @@ class JudgedRates:
         )
         if not self._measured(metric):
             return _counted(0, asked.height, UNDEFINED)
-        scored = [_by_sample(side, metric.score) for side in (first, second)]
-        both = _paired(*scored)
+        both = paired_scores(first, second, metric.score)
         value = UNDEFINED
         if both.height:
             value = self._difference(both, metric.score)
@@ -194,7 +193,7 @@ class JudgedRates:
 
     def _difference(self, both: pl.DataFrame, score: str) -> Rate:
         first, second = _numbers(both, score), _numbers(both, f"{score}_second")
-        return paired_difference(first, second, both["cluster"].to_numpy(), self.level)
+        return paired_difference(first, second, both["cluster"].to_numpy(), self.level).rate
 
     def _too_few_labels(self, known: pl.DataFrame, metric: Metric) -> Tree:
         if not self.labelled:
@@ -202,6 +201,14 @@ class JudgedRates:
         found = _labels(known, metric)
         reason = f"{found} labels among these answers; {FEWEST_LABELS} are needed, or a calibration"
         return {"corrected": None, "not_corrected": reason}
+
+
+def paired_scores(first: pl.DataFrame, second: pl.DataFrame, score: str) -> pl.DataFrame:
+    """Means over the known draws of each sample that has some on both sides, in cluster order.
+
+    Columns `cluster`, `sample`, the score's name, and ``<score>_second``.
+    """
+    return _paired(_by_sample(first, score), _by_sample(second, score))
 
 
 def complement(tree: Tree, whole: float = 1.0) -> Tree:

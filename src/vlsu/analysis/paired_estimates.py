@@ -27,13 +27,13 @@ import numpy as np
 from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
 from vlsu.analysis.classification import binary_f1, macro_f1, weighted_f1
 from vlsu.analysis.estimates import Confusion, Estimator
-from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, paired_bounds, percentiles
+from vlsu.analysis.intervals import UNDEFINED, Rate, paired_bounds, percentiles
 from vlsu.analysis.mcnemar import mcnemar, sign_flip
 from vlsu.analysis.paired_cells import PairedCells
 from vlsu.analysis.resampling import Resampler
 from vlsu.policy import Severity
 
-__all__ = ["NOTHING", "PAIRED_METHODS", "Difference", "PairedEstimator"]
+__all__ = ["NOTHING", "PAIRED_METHODS", "REPLICATES", "Difference", "PairedEstimator"]
 
 #: Interval and test by kind of metric, for the record.
 PAIRED_METHODS = {
@@ -44,8 +44,8 @@ PAIRED_METHODS = {
     "p of an F1": "randomization: the runs swapped in each sample or group",
 }
 
-#: Bootstrap replicates of a run's own metrics, as in `metrics.json`.
-_OWN_REPLICATES = 2000
+#: Bootstrap replicates, of differences and of a run's own metrics, as in `metrics.json`.
+REPLICATES = 2000
 
 Score = Callable[[FloatArray | IntArray], FloatArray]
 _SCORES: Mapping[str, Score] = {
@@ -62,6 +62,15 @@ _POSITIVE = {
 #: Gold * 16 + first's prediction * 4 + second's, and where that is when the runs are swapped.
 _TABLE = np.arange(48).reshape(3, 4, 4)
 _MIRROR: IntArray = _TABLE.swapaxes(1, 2).reshape(-1)
+
+#: Adds such a table up to the confusions of the first run and of the second; shape ``(48, 24)``.
+_SIDES: FloatArray = np.concatenate(
+    [
+        np.repeat(np.eye(12), 4, axis=0),
+        np.repeat(np.eye(12).reshape(3, 4, 12), 4, axis=0).reshape(48, 12),
+    ],
+    axis=1,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +110,17 @@ class PairedEstimator:
 
     Attributes:
         cells: Of two runs.
-        replicates: Of the paired bootstrap and of the randomization.
+        swaps: Times the runs are swapped for the p of an F1; it is at least 1 / (1 + swaps).
         seed: Of both.
-        level: Confidence of the intervals.
     """
 
     cells: PairedCells
-    replicates: int
+    swaps: int
     seed: int
-    level: float = LEVEL
-
-    @property
-    def resampler(self) -> Resampler:
-        """Draws the samples that both runs were asked about."""
-        return Resampler(self.cells.runs[0], self.replicates, self.seed)
 
     def own(self, run: int) -> Estimator:
         """Estimates one of the runs by itself, as `metrics.json` does."""
-        return Estimator(Resampler(self.cells.runs[run], _OWN_REPLICATES, self.seed), self.level)
+        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed))
 
     def share(self, first: BoolArray, second: BoolArray, among: BoolArray) -> Difference:
         """Share of samples in `among` that the runs hit.
@@ -132,7 +134,7 @@ class PairedEstimator:
             return NOTHING
         units = _Units.of(self.cells, first, second, among)
         value = (units.second - units.first) / units.n
-        bounds = paired_bounds(value, sum(units.discordant) / units.n, units.size, self.level)
+        bounds = paired_bounds(value, sum(units.discordant) / units.n, units.size)
         return Difference(
             n=units.n,
             first=self.own(0).proportion(first, among),
@@ -158,9 +160,9 @@ class PairedEstimator:
         if not inside.any():
             return dict.fromkeys(names, NOTHING)
         column = np.where(inside, first.column * 4 + second.column % 4, -1)
-        resampler = self.resampler
+        resampler = Resampler(self.cells.runs[0], REPLICATES, self.seed)
         observed = _confusions(resampler.count(column, 48))
-        swapped = _confusions(resampler.swap(column, 48, _MIRROR, f"{prefix}.swapped"))
+        swapped = _confusions(resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped"))
         size = _Units.of(self.cells, first.right, second.right, inside).size
         n = int(observed[0].sum())
         drawn = resampler.draw(column, 48, f"{prefix}.paired")
@@ -175,7 +177,7 @@ class PairedEstimator:
         for name in names:
             score = _SCORES[name]
             value = float(score(observed[1]) - score(observed[0]))
-            bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]), self.level)
+            bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
             known = observed[0][list(_POSITIVE.get(name, range(3)))].any()
             by_chance = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(value) - 1e-12
             found[name] = Difference(
@@ -206,8 +208,8 @@ class PairedEstimator:
 
 def _confusions(tables: FloatArray | IntArray) -> tuple[FloatArray, FloatArray]:
     """The two runs' confusions, each ``(..., 3, 4)``, of tables ``(..., 48)``."""
-    whole = tables.reshape(*tables.shape[:-1], 3, 4, 4)
-    return whole.sum(axis=-1), whole.sum(axis=-2)
+    both = (tables @ _SIDES).reshape(*tables.shape[:-1], 2, 3, 4)
+    return both[..., 0, :, :], both[..., 1, :, :]
 
 
 def _two_samples(occurs: BoolArray) -> FloatArray:

@@ -70,14 +70,17 @@ class Resampler:
         kinds, repeats = self._kinds(column, size)
         return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
-    def swap(self, column: IntArray, size: int, mirror: IntArray, name: str) -> FloatArray:
-        """Replicates of a table, ``(R, size)``, each unit mirrored or not by a fair coin.
+    def swap(
+        self, column: IntArray, size: int, mirror: IntArray, times: int, name: str
+    ) -> FloatArray:
+        """A table many times, ``(times, size)``, each unit mirrored or not by a fair coin.
 
         Args:
             column: As for `count`; at least one sample must be in the table.
             size: Entries of the table.
             mirror: The entry that each one is mirrored to, shape ``(size,)``.
-            name: Of the metric the replicates are for.
+            times: How often.
+            name: Of the metric it is for.
         """
         kinds, repeats = self._kinds(column, size)
         step = kinds - kinds[:, mirror]
@@ -88,11 +91,9 @@ class Resampler:
         return np.concatenate(
             [
                 mirrored
-                + rng.binomial(
-                    repeats[moves], 0.5, size=(min(at_once, self.replicates - start), moves.sum())
-                )
+                + rng.binomial(repeats[moves], 0.5, size=(min(at_once, times - start), moves.sum()))
                 @ step[moves]
-                for start in range(0, self.replicates, at_once)
+                for start in range(0, times, at_once)
             ]
         )
 

@@ -10,6 +10,7 @@ from vlsu._version import __version__
 from vlsu.cli import (
     agreement,
     catalogue,
+    compare,
     data,
     demo,
     framings,
@@ -55,6 +56,7 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("project")(project.project)
 app.command("view")(view.view)
 app.command("models")(catalogue.list_models)

@@ -22,7 +22,7 @@ from vlsu.errors import UsageError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
-from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICTS, Reading
+from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS, Reading
 from vlsu.runs.estimate import Estimate, estimate_alignment
 from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
@@ -41,12 +41,6 @@ from vlsu.runs.store import ResponseStore
 from vlsu.tasks import FRAMINGS, Alignment, load_framings
 
 __all__ = ["AlignmentRun", "align", "ask_and_judge", "prepare_alignment"]
-
-#: Columns of the judgments that metrics are taken from.
-_MEASURED = (
-    *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
-    *("refused_strict", "refused_lenient", "helpfulness", "safety"),
-)
 
 
 def align(
@@ -281,7 +275,7 @@ class AlignmentRun:
         """Write judgments, verdicts and metrics; return what the record is to say of them."""
         reading = Reading(store, self.model, judges, self.judge_repeats)
         opinions: list[pl.DataFrame] = []
-        measured = [ALIGNMENT_JUDGMENTS.to_frame().select(_MEASURED)]
+        measured = [ALIGNMENT_JUDGMENTS.to_frame().select(VERDICT_COLUMNS)]
         with (
             JudgmentsFile(folder.judgments_file, ALIGNMENT_JUDGMENTS) as judgments,
             JudgmentsFile(folder.verdicts_file, VERDICTS) as verdicts,
@@ -294,7 +288,7 @@ class AlignmentRun:
                 verdicts.add(every)
                 if len(judges) * self.judge_repeats > 1:
                     opinions.append(every.drop("helpfulness", "judge_key"))
-                measured.append(table.select(_MEASURED))
+                measured.append(table.select(VERDICT_COLUMNS))
                 if self.labels is not None:
                     self.labels.check_answers(table)
         every_answer, gold = pl.concat(measured), self._gold()

@@ -15,7 +15,7 @@ from vlsu.runs.store import ResponseStore, Stored
 from vlsu.tasks import Verdict
 from vlsu.tasks.base import ANSWER_CHARACTERS
 
-__all__ = ["ALIGNMENT_JUDGMENTS", "VERDICTS", "Reading", "is_judged"]
+__all__ = ["ALIGNMENT_JUDGMENTS", "VERDICTS", "VERDICT_COLUMNS", "Reading", "is_judged"]
 
 Row = tuple[object, ...]
 
@@ -33,6 +33,12 @@ _OF_VERDICT = pl.Schema(
 
 #: Columns of an alignment run's ``judgments.parquet``: the verdict is the first judge's first.
 ALIGNMENT_JUDGMENTS = pl.Schema({**JUDGMENTS, "draw": pl.Int64(), **_OF_VERDICT})
+
+#: Those that metrics are taken from.
+VERDICT_COLUMNS = (
+    *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
+    *("refused_strict", "refused_lenient", "helpfulness", "safety"),
+)
 
 #: Columns of ``verdicts.parquet``: every judge, every repeat.
 VERDICTS = pl.Schema(

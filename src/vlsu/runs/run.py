@@ -75,6 +75,29 @@ class Run:
         except (OSError, pl.exceptions.PolarsError):
             raise _damaged(file) from None
 
+    def judged(self, *select: pl.Expr, where: pl.Expr | None = None) -> pl.DataFrame:
+        """A part of the judgments, without the rest in memory.
+
+        Args:
+            select: Columns, or what is made of them.
+            where: Which rows; all by default.
+
+        Raises:
+            RunError: The run is not finished, or the file is damaged.
+        """
+        file = RunFolder(self.path).judgments_file
+        frame = pl.scan_parquet(file)
+        try:
+            if where is not None:
+                frame = frame.filter(where)
+            return frame.select(*select).collect(engine="streaming")
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: not finished; run the same vlsu run command again to go on"
+            ) from None
+        except (OSError, pl.exceptions.PolarsError):
+            raise _damaged(file) from None
+
     @cached_property
     def dataset(self) -> Dataset:
         """The dataset it was run on, if it still lies where it did.

@@ -1,0 +1,50 @@
+"""``vlsu compare``: is one run better than another, and can that be claimed?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+#: Runs up to which every table of every pair is shown.
+_IN_FULL = 2
+#: Leaderboards shown; the JSON has them all.
+_BOARDS = 2
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Two run folders or more: one task, one dataset.")
+    ],
+    dataset: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, if it was moved since.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and randomization.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare runs on the samples they share: differences, intervals, tests, and what they say.
+
+    A difference is claimed if its p, corrected (Holm) over patterns, over categories and over all
+    pairs of runs, is below 0.05 and its 95% interval does not hold 0. Runs of other prompts,
+    policies, judges or settings are compared and marked; another dataset or task is refused.
+    Images, texts and answers are not printed. See docs/comparing.md.
+    """
+    from vlsu.cli.output import print_json, print_table
+    from vlsu.report.comparison_tables import claims, comparison_tables
+    from vlsu.runs import load_run
+    from vlsu.runs.comparison import compare as compare_runs
+
+    comparison = compare_runs([load_run(path) for path in runs], dataset=dataset, seed=seed)
+    if json:
+        print_json(comparison)
+        return
+    parts = ("patterns", "categories") if len(runs) > _IN_FULL else ()
+    boards = [f"leaderboard-{path}" for path in comparison["leaderboard"]]
+    for table in comparison_tables(comparison):
+        if table.name not in (*parts, *boards[_BOARDS:]):
+            print_table(table.title, table.columns, table.rows, table.note)
+    for sentence in claims(comparison):
+        typer.echo(sentence)
+    if parts:
+        typer.echo("Patterns and categories of each pair: compare the two alone, or --json.")

@@ -1,0 +1,179 @@
+"""A comparison of runs as tables and sentences; its keys are in ``docs/comparing.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vlsu.report.table import ABSENT, Table, format_change, format_rate
+
+__all__ = ["claims", "comparison_tables", "pair_tables", "setup_table"]
+
+Comparison = Mapping[str, Any]
+Pair = Mapping[str, Any]
+
+#: Metrics of a pair that are shown first, and what is said of them whether claimed or not.
+_HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
+_SAID = ("joint.accuracy", "joint.f1_macro", "families.", ".over_blocking", ".under_refusal")
+_PARTS = {"families": "Families", "patterns": "Patterns", "categories": "Categories"}
+
+
+def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
+    """Every table of a comparison: setup, leaderboard, agreement, and each pair's."""
+    return (
+        setup_table(comparison),
+        *_leaderboards(comparison),
+        _agreement(comparison),
+        *(table for pair in comparison["pairs"] for table in pair_tables(pair)),
+    )
+
+
+def setup_table(comparison: Comparison) -> Table:
+    """What was compared, and what the runs do not share beside the model."""
+    names = [run["name"] for run in comparison["runs"]]
+    samples = comparison["samples"]
+    rows = (
+        ("samples", *(f"{samples['judged'][name]:,}" for name in names), ""),
+        ("left out", *(f"{samples['left_out'][name]:,}" for name in names), "not in all runs"),
+        *(
+            (f"{what} asked", *(f"{asked[name]:,}" for name in names), "of the samples all have")
+            for what, asked in comparison["asked"].items()
+        ),
+        *(
+            (each["what"], *(each["values"][name] for name in names), each["note"])
+            for each in comparison["differences_in_setup"]
+        ),
+    )
+    dataset = comparison["dataset"]
+    note = f"Compared on the {samples['paired']:,} samples that all runs have."
+    title = f"Runs of {comparison['task']} on {dataset['name']} {dataset['version']}"
+    return Table("setup", title, ("", *names, "note"), rows, note)
+
+
+def pair_tables(pair: Pair) -> tuple[Table, ...]:
+    """A pair's metrics: the headline, then families, patterns and categories."""
+    first, second = pair["first"], pair["second"]
+    title = f"{second} against {first}"
+    note = (
+        f"Difference: {second} - {first}, on the same samples, 95% intervals. p: exact McNemar, or "
+        "by swapping the runs; corrected (Holm) over the tests of its table, if more than one."
+    )
+    groups: dict[str, list[tuple[str, ...]]] = {"headline": []}
+    for path, row in pair["metrics"].items():
+        where = _part_of(path)
+        if where is None and not (path.startswith(_HEADLINE) or path.startswith("framings.")):
+            continue
+        groups.setdefault(where or "headline", []).append(_cells(row))
+    columns = ("", "n", first, second, "difference", "p", "corrected p")
+    return tuple(
+        Table(
+            group,
+            title if group == "headline" else f"{_PARTS[group]}: {title}",
+            columns,
+            tuple(rows),
+            note if group == "headline" else "",
+        )
+        for group, rows in groups.items()
+        if rows
+    )
+
+
+def claims(comparison: Comparison) -> Iterator[str]:
+    """What can and cannot be claimed, in sentences.
+
+    The headline metrics and families whether or not anything is claimed of them; of patterns,
+    categories and the rest what is claimed, and how many say nothing.
+    """
+    for pair in comparison["pairs"]:
+        silent = dict.fromkeys(_PARTS, 0)
+        counts = dict.fromkeys(_PARTS, 0)
+        for path, row in pair["metrics"].items():
+            part = _part_of(path)
+            if part in ("patterns", "categories"):
+                counts[part] += 1
+                silent[part] += row["higher"] is None
+            if _is_said(path) or (row["higher"] is not None and part is not None):
+                yield f"{row['text']}."
+        for part in ("patterns", "categories"):
+            if silent[part]:
+                yield (
+                    f"{pair['second']} and {pair['first']}: no difference can be claimed on "
+                    f"{silent[part]} of {counts[part]} tests over {part}."
+                )
+
+
+def _is_said(path: str) -> bool:
+    return path.startswith(_SAID[:3]) or path.endswith(_SAID[3:])
+
+
+def _part_of(path: str) -> str | None:
+    return next(
+        (part for part in _PARTS if path.startswith(f"{part}.") or f".{part}." in path), None
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["label"],
+        f"{row['n']:,}",
+        format_rate(row["first"]),
+        format_rate(row["second"]),
+        format_change(row["difference"]),
+        _p(row["p"]),
+        _p(row["p_adjusted"]) if row["tests"] > 1 else "",
+    )
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return ABSENT
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
+
+
+def _leaderboards(comparison: Comparison) -> Iterator[Table]:
+    for path, board in comparison["leaderboard"].items():
+        rows = tuple(
+            (
+                each["run"],
+                f"{each['rank']['value']}",
+                f"{each['rank']['low']}–{each['rank']['high']}",
+                format_rate(each["value"]),
+            )
+            for each in board
+        )
+        yield Table(
+            f"leaderboard-{path}",
+            f"By {path}",
+            ("run", "rank", "95% of ranks", path.rpartition(".")[2]),
+            rows,
+            "The ranks a run can have by the claims of all pairs, corrected together.",
+        )
+
+
+def _agreement(comparison: Comparison) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for what, found in comparison["agreement"].items():
+        pairs: Sequence[Pair] = found if isinstance(found, list) else found["pairs"]
+        rows += (
+            (
+                what,
+                f"{each['first']}, {each['second']}",
+                f"{each['n']:,}",
+                format_rate(each["agreement"]),
+                format_rate(each["kappa"]),
+            )
+            for each in pairs
+        )
+    notes = [
+        f"{what}: all right on {found['all_right']['count']:,}, all wrong on "
+        f"{found['all_wrong']['count']:,} of {found['n']:,}"
+        for what, found in comparison["agreement"].items()
+        if isinstance(found, Mapping) and found["n"]
+    ]
+    return Table(
+        "agreement",
+        "Agreement of the runs with each other",
+        ("", "runs", "n", "same answer", "Cohen's kappa"),
+        tuple(rows),
+        "; ".join(notes),
+    )
