@@ -21,13 +21,19 @@ import yaml
 from aiohttp import web
 
 from vlsu.cli.report import report
-from vlsu.data import Dataset
+from vlsu.data import Dataset, load
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models import Settings, open_model
-from vlsu.runs import Limits, Price, Run, load_run
-from vlsu.runs.tuning import Tuning, prepare_tuning
-from vlsu.runs.tuning_proposals import Proposer
-from vlsu.runs.tuning_result import read_tuning
+from vlsu.runs import (
+    Limits,
+    Price,
+    Proposer,
+    Run,
+    Tuning,
+    load_run,
+    prepare_tuning,
+    read_tuning,
+)
 from vlsu.tasks import Framing, load_candidates
 
 from .conftest import ChatServer, completion, make_dataset
@@ -321,6 +327,19 @@ def test_without_references_there_is_no_baseline(
     assert found["baseline"] is None
     assert {about["source"] for about in found["framings"].values()} == {"given"}
     assert all(about["change"] is None for about in found["framings"].values())
+
+
+def test_a_model_that_cannot_see_is_shown_captions(chat_server: Serve, tmp_path: Path) -> None:
+    server = chat_server(answer)
+    run = tuning(
+        load("vlsu-mini"), server, candidates=CANDIDATES[:1], captions=True, limit=120
+    ).run(tmp_path / "run")
+    assert read_tuning(run.path)["front"]
+    assert all(isinstance(body["messages"][-1]["content"], str) for body in server.requests)
+    with pytest.raises(RunError, match="choice between images and captions"):
+        tuning(load("vlsu-mini"), server, candidates=CANDIDATES[:1], limit=120).run(
+            tmp_path / "run"
+        )
 
 
 # Proposals

@@ -11,6 +11,9 @@ from vlsu.runs.projection import load_traffic, project_run
 from vlsu.runs.run import Run, load_run
 from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore, Stored
+from vlsu.runs.tuning import Tuning, prepare_tuning
+from vlsu.runs.tuning_proposals import Proposer
+from vlsu.runs.tuning_result import read_tuning
 
 __all__ = [
     "JUDGMENTS",
@@ -21,15 +24,19 @@ __all__ = [
     "Limits",
     "Price",
     "Progress",
+    "Proposer",
     "ResponseStore",
     "Run",
     "Stored",
     "Subset",
+    "Tuning",
     "align",
     "evaluate",
     "load_run",
     "load_traffic",
     "prepare",
     "prepare_alignment",
+    "prepare_tuning",
     "project_run",
+    "read_tuning",
 ]
