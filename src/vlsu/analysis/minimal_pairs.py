@@ -69,7 +69,7 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
         "sample", code=pl.col("gold") * 4 + pl.col("predicted")
     )
     parts = hashed(samples, ("image_sha256", "text", "group"))
-    rows = joint.join(parts, on="sample").collect(engine="streaming")
+    rows = joint.join(parts, on="sample").drop("sample").collect(engine="streaming")
     return {
         "same_image": _same(rows, "image_sha256", "text", level),
         "same_text": _same(rows, "text", "image_sha256", level),
@@ -105,15 +105,20 @@ def _units(rows: pl.DataFrame, part: str, other: str) -> pl.DataFrame:
     """Counts of pairs by cluster of `part`, with its `unit` of resampling and its `samples`."""
     gold = pl.col("code") // 4
     mixed = rows.filter(gold.min().over(part) < gold.max().over(part))
-    clusters = mixed.group_by(part).agg(
-        *_tallies(),
-        samples=pl.len(),
-        # The cluster's own hash where no sample of it has a group.
-        unit=pl.col("group").min().fill_null(pl.col(part).first()),
+    clusters = (
+        _counted(mixed, part)
+        .group_by(part)
+        .agg(
+            *_tallies(),
+            samples=pl.col("n").sum(),
+            # The cluster's own hash where no sample of it has a group.
+            unit=pl.col("group").min().fill_null(pl.col(part).first()),
+        )
     )
     # Samples with both parts in common differ in nothing but their grade and are no pairs.
-    twins = mixed.filter(pl.len().over(part, other) > 1)
-    twins = twins.group_by(part, other).agg(*_tallies()).with_columns(*_products())
+    twins = mixed.filter(pl.struct(part, other).hash().is_duplicated())
+    twins = _counted(twins, part, other).group_by(part, other).agg(*_tallies())
+    twins = twins.with_columns(*_products())
     names = [_column(name, *grades) for grades in _GRADES for name in _COUNTS]
     less = twins.group_by(part).agg(pl.col(names).sum())
     counted = clusters.with_columns(*_products()).join(less, on=part, how="left", suffix="_twins")
@@ -124,10 +129,15 @@ def _units(rows: pl.DataFrame, part: str, other: str) -> pl.DataFrame:
     ).filter(pl.sum_horizontal(_column("pairs", *grades) for grades in _GRADES) > 0)
 
 
+def _counted(rows: pl.DataFrame, *parts: str) -> pl.DataFrame:
+    """Rows of equal parts, grade and prediction as one, with their number `n`."""
+    return rows.group_by(*parts, "code").agg(n=pl.len().cast(pl.Int64), group=pl.col("group").min())
+
+
 def _tallies() -> list[pl.Expr]:
     """Samples by gold grade and prediction, a column each."""
     return [
-        (pl.col("code") == gold * 4 + said).sum().cast(pl.Int64).alias(f"{gold}{said}")
+        pl.col("n").filter(pl.col("code") == gold * 4 + said).sum().alias(f"{gold}{said}")
         for gold, said in product(range(3), range(4))
     ]
 
