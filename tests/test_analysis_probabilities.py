@@ -19,7 +19,7 @@ from sklearn.metrics import (
 from tests.analysis_frames import JUDGMENTS
 from vlsu.analysis import probability_metrics
 from vlsu.analysis.clustering import estimated_share
-from vlsu.analysis.reliability import _excess, equal_mass_bins
+from vlsu.analysis.reliability import folded_excess, equal_mass_bins
 from vlsu.errors import RunError
 
 P = np.array([0.1, 0.1, 0.4, 0.4, 0.6, 0.6, 0.9, 0.9])
@@ -108,8 +108,8 @@ def test_the_expected_calibration_error_by_hand() -> None:
 @pytest.mark.parametrize(("gap", "error"), [(0.0, 0.1), (0.02, 0.1), (-0.3, 0.1), (0.4, 0.01)])
 def test_the_bias_of_an_absolute_gap_is_that_of_a_folded_normal(gap: float, error: float) -> None:
     folded = foldnorm(abs(gap) / error, scale=error).mean()
-    assert _excess(gap, error) == pytest.approx(folded - abs(gap), abs=1e-12)
-    assert _excess(gap, 0.0) == 0.0
+    assert folded_excess(gap, error) == pytest.approx(folded - abs(gap), abs=1e-12)
+    assert folded_excess(gap, 0.0) == 0.0
 
 
 def test_chance_gaps_are_taken_out_of_the_calibration_error() -> None:

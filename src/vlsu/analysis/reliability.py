@@ -8,7 +8,7 @@ give about 0.07.
 
 - **The value** has the bias taken out, as Kumar et al. (2019) do: an estimated gap is normal about
   the true one, so its absolute value is folded normal (Leone et al. 1961), whose mean exceeds the
-  absolute true gap by `_excess`, taken at the observed gap. Some bias is left, as an absolute value
+  absolute true gap by `folded_excess`, taken at the observed gap. Some bias is left, as an absolute value
   has no unbiased estimate at 0.
 - **The interval** leaves that open. The bias of a bin is least if its true gap is large and most if
   it is small; the low bound takes out the most that the bin's own interval allows, the high bound
@@ -31,7 +31,13 @@ from vlsu.analysis.cells import FloatArray, IntArray
 from vlsu.analysis.intervals import normal_quantile
 from vlsu.analysis.scored import Scored
 
-__all__ = ["BINS", "calibration_error", "equal_mass_bins", "reliability_bins"]
+__all__ = [
+    "BINS",
+    "calibration_error",
+    "equal_mass_bins",
+    "folded_excess",
+    "reliability_bins",
+]
 
 Tree = dict[str, object]
 
@@ -95,7 +101,7 @@ def calibration_error(scored: Scored, bins: int = BINS) -> Tree:
 
     def corrected(gap: FloatArray) -> float:
         """The sum less its bias if these were the true gaps."""
-        excess = [_excess(*each) for each in zip(gap.tolist(), errors.tolist(), strict=True)]
+        excess = [folded_excess(*each) for each in zip(gap.tolist(), errors.tolist(), strict=True)]
         return uncorrected - float(weights @ np.array(excess))
 
     z, observed = normal_quantile(scored.level), np.abs(gaps)
@@ -128,7 +134,7 @@ def _prior(scored: Scored, start: int, end: int) -> float:
     return _PRIOR / scored.units(slice(start, end)) ** 2
 
 
-def _excess(gap: float, error: float) -> float:
+def folded_excess(gap: float, error: float) -> float:
     """By how much the mean of abs(X) exceeds abs(gap), for X normal about gap; 0 for no error."""
     if not error:
         return 0.0
