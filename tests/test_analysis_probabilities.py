@@ -19,7 +19,7 @@ from sklearn.metrics import (
 from tests.analysis_frames import JUDGMENTS
 from vlsu.analysis import probability_metrics
 from vlsu.analysis.clustering import estimated_share
-from vlsu.analysis.reliability import folded_excess, equal_mass_bins
+from vlsu.analysis.reliability import equal_mass_bins, folded_excess
 from vlsu.errors import RunError
 
 P = np.array([0.1, 0.1, 0.4, 0.4, 0.6, 0.6, 0.9, 0.9])

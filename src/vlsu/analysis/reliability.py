@@ -8,8 +8,8 @@ give about 0.07.
 
 - **The value** has the bias taken out, as Kumar et al. (2019) do: an estimated gap is normal about
   the true one, so its absolute value is folded normal (Leone et al. 1961), whose mean exceeds the
-  absolute true gap by `folded_excess`, taken at the observed gap. Some bias is left, as an absolute value
-  has no unbiased estimate at 0.
+  absolute true gap by `folded_excess`, taken at the observed gap. Some bias is left, as an absolute
+  value has no unbiased estimate at 0.
 - **The interval** leaves that open. The bias of a bin is least if its true gap is large and most if
   it is small; the low bound takes out the most that the bin's own interval allows, the high bound
   the least, and the normal interval of the sum is around these. It holds whatever the true gaps are
