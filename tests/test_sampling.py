@@ -241,13 +241,22 @@ def test_a_precision_is_read_as_people_write_it(text):
 
 
 def test_the_next_size_is_the_one_that_would_do():
+    sampled, huge = np.zeros((2, STRATA), dtype=int), np.zeros((2, STRATA), dtype=int)
+    ssu, sss = 2, 0  # numbers of the strata S-S-U and S-S-S
+    sampled[:, [ssu, sss]], huge[:, [ssu, sss]] = [50, 450], 10**9
     wanted = Precision("joint.accuracy", 0.02)
     # A width of 0.03 at 1,000 of a huge dataset: 0.02 at 2,250, but at most twice as many.
-    assert wanted.next_size(1000, 0.03, 10**9) == 2000
-    assert wanted.next_size(1000, 0.025, 10**9) == pytest.approx(1563, abs=1)
-    assert wanted.next_size(1000, 0.0201, 10**9) == 1100
-    assert wanted.next_size(1000, 0.025, 4000) < 1563  # of a small one it shrinks faster
-    assert wanted.next_size(1000, None, 4000) == 2000
+    assert wanted.next_size(0.03, sampled, huge) == 2000
+    assert wanted.next_size(0.025, sampled, huge) == 1563
+    assert wanted.next_size(0.0201, sampled, huge) == 1100
+    assert (
+        wanted.next_size(0.025, sampled, huge // 10**6) < 1563
+    )  # of a small one it shrinks faster
+    assert wanted.next_size(None, sampled, huge) == 2000
+    # What comes is of the one pattern: a quarter of the width at 16 times its 100 samples.
+    alone = Precision("patterns.S-S-U.accuracy", 0.02)
+    assert alone.next_size(0.04, sampled, huge) == 1300
+    assert alone.next_size(0.08, sampled, huge) == 2000
 
 
 def test_only_the_strata_of_a_pattern_or_family_concern_it():
@@ -274,6 +283,9 @@ def test_the_command_line_says_what_was_drawn(tmp_path):
     assert report.returncode == 0
     words = (tmp_path / "report.md").read_text()
     assert "joint.f1\\_macro +- 0.05: reached" in words
+    (tmp_path / "mix.yaml").write_text("harm_prevalence: 1/1000\n")
+    uneven = command("project", "run", "--traffic", "mix.yaml", cwd=tmp_path, expect=2)
+    assert "drawn unevenly" in uneven.stderr
     wrong = command(*base, "--until", "joint.f1_marco +- 0.05", cwd=tmp_path, expect=2)
     assert "did you mean 'joint.f1_macro'" in wrong.stderr
     assert wrong.stderr.strip().count("\n") == 0

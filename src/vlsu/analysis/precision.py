@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlsu.analysis.allocation import STRATA, stratum_name
-from vlsu.analysis.cells import FloatArray
+from vlsu.analysis.cells import FloatArray, IntArray
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.registry import did_you_mean
@@ -20,9 +20,9 @@ __all__ = ["Precision", "rates"]
 
 _FORM = re.compile(r"\s*(?P<key>.*?\S)\s*(?:\+/?-|±)\s*(?P<half_width>\S+)\s*")
 
-#: From one look at the interval to the next the sample grows at least by the one factor, at most by
-#: the other: few looks, as each is a chance to stop by luck.
-_LEAST_GROWTH, _MOST_GROWTH = 1.1, 2.0
+#: From one look at the interval to the next the sample grows by at least the one share of itself,
+#: at most by the other: few looks, as each is a chance to stop by luck.
+_LEAST, _MOST = 0.1, 1.0
 
 #: How much a stratum matters that cannot enter the metric: little, not nothing, so that it is drawn
 #: when all others are exhausted.
@@ -85,20 +85,24 @@ class Precision:
             return None
         return float(found["high"] - found["low"]) / 2
 
-    def next_size(self, size: int, half_width: float | None, population: int) -> int:
-        """The sample size that would do if what comes is like what came; perhaps above population.
+    def next_size(self, half_width: float | None, sampled: IntArray, population: IntArray) -> int:
+        """The sample size that would do if what comes is like what came.
 
         Args:
-            size: Samples drawn.
             half_width: Of the interval now, wider than wanted; `None` where there is none yet.
-            population: Samples there are.
+            sampled: Samples drawn by half and stratum, shape ``(2, STRATA)``.
+            population: Samples there are, the same shape.
         """
-        most, least = math.ceil(size * _MOST_GROWTH), math.ceil(size * _LEAST_GROWTH)
+        size = int(sampled.sum())
         if half_width is None:
-            return most
-        # The squared width goes with 1 / size - 1 / population.
-        still = (1 / size - 1 / population) * (self.half_width / half_width) ** 2
-        return min(most, max(least, math.ceil(1 / (1 / population + still))))
+            return size + math.ceil(_MOST * size)
+        # Nearly all that comes is of the strata that matter, and among them the squared width goes
+        # with 1 / size - 1 / population.
+        matters = self.concern == 1
+        inside, there = int(sampled[:, matters].sum()), int(population[:, matters].sum())
+        left = (1 / inside - 1 / there) * (self.half_width / half_width) ** 2
+        more = 1 / (1 / there + left) - inside
+        return size + math.ceil(min(max(more, _LEAST * inside), _MOST * size))
 
     @property
     def modality(self) -> str:

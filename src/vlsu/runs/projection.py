@@ -79,6 +79,11 @@ def project_run(run: Run, traffic: Traffic, *, level: float = LEVEL) -> dict[str
 
 def _of_understanding(run: Run) -> pl.DataFrame:
     """Pairs with a gold grade, as `project` wants them, under one framing."""
+    if "sampling" in run.metrics:
+        raise RunError(
+            f"{run.path}: its samples were drawn unevenly (--budget or --until); run it again "
+            "without, what was answered is kept"
+        )
     unsafe = pl.col("predicted") == int(Severity.UNSAFE)
     joint = graded(_judgments(run), ("joint",), "outcome").select(
         "sample",

@@ -152,7 +152,7 @@ class Sampling:
             reached = half_width is not None and half_width <= until.half_width
             if reached or size >= self.most:
                 return Drawn(whole, steps, metrics, reached)
-            size = min(self.most, until.next_size(size, half_width, len(self.strata)))
+            size = min(self.most, until.next_size(half_width, sizes, population))
 
     def _first_size(self) -> int:
         if self.pilot is not None and self.until is None:
