@@ -14,6 +14,7 @@ from vlsu.cli import (
     data,
     demo,
     framings,
+    gate,
     judge,
     project,
     report,
@@ -57,6 +58,7 @@ app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
 app.command("project")(project.project)
 app.command("view")(view.view)
 app.command("models")(catalogue.list_models)

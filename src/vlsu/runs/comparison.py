@@ -17,14 +17,18 @@ from vlsu.data import Dataset
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import VERDICT_COLUMNS
-from vlsu.runs.pairing import dataset_of, paired_chunks, run_names, setup_differences
+from vlsu.runs.pairing import (
+    JUDGED_COLUMNS,
+    dataset_of,
+    paired_chunks,
+    run_names,
+    setup_differences,
+)
 from vlsu.runs.run import Run
 
 __all__ = ["compare"]
 
 Tree = dict[str, object]
-
-_JUDGED = ("sample_id", "modality", "framing", "expected", "predicted", "outcome")
 
 
 def compare(
@@ -71,7 +75,7 @@ def _of_understanding(
 ) -> Tree:
     tabulation = PairedTabulation(len(runs))
     judged = [0] * len(runs)
-    for chunk in paired_chunks(runs, dataset, _JUDGED):
+    for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
         tabulation.add(chunk.judgments, chunk.gold)
         judged = [n + more for n, more in zip(judged, chunk.judged, strict=True)]
     cells = tabulation.cells()

@@ -14,10 +14,20 @@ from vlsu.errors import DataError, RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.run import Run
 
-__all__ = ["PairedChunk", "dataset_of", "paired_chunks", "run_names", "setup_differences"]
+__all__ = [
+    "JUDGED_COLUMNS",
+    "PairedChunk",
+    "dataset_of",
+    "paired_chunks",
+    "run_names",
+    "setup_differences",
+]
 
 #: Samples looked at together; bounds memory.
 SAMPLES = 200_000
+
+#: Of an understanding run's judgments, what its metrics are taken from.
+JUDGED_COLUMNS = ("sample_id", "modality", "framing", "expected", "predicted", "outcome")
 
 _GRADES = tuple(f"{modality}_grade" for modality in MODALITIES)
 #: Of a model's identity what says who it is, and not how it was asked.

@@ -1,0 +1,169 @@
+"""Requirements on a run's metrics, such as ``joint.f1_macro >= 0.6``, and whether they are met."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlsu.errors import UsageError
+
+__all__ = ["Check", "Requirement"]
+
+_FORM = re.compile(r"\s*(?P<key>.*\S)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<bound>[^\s<>=]+)\s*")
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "==": operator.eq,
+}
+_RATE = {"value", "low", "high"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A requirement held to metrics.
+
+    Attributes:
+        requirement: What was wanted.
+        met: Whether it is so.
+        value: What was found: the number, or the rate's value; `None` if nothing was measured.
+        low: Of a rate, else `None`.
+        high: Of a rate, else `None`.
+        compared: The number that was held to the bound: of a rate its low bound for ``>=`` and
+            ``>``, its high bound for ``<=`` and ``<``.
+        why: In words.
+    """
+
+    requirement: Requirement
+    met: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    compared: float | None
+    why: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain Python, ready for JSON."""
+        wanted = self.requirement
+        return {
+            "requirement": str(wanted),
+            "key": wanted.key,
+            "operator": wanted.operator,
+            "bound": wanted.bound,
+            "met": self.met,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "compared": self.compared,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A bound on a metric.
+
+    Attributes:
+        key: Its place in `metrics.json`, such as ``"joint.f1_macro"``.
+        operator: ``>=``, ``>``, ``<=``, ``<`` or ``==``.
+        bound: What it is held to.
+    """
+
+    key: str
+    operator: str
+    bound: float
+
+    @classmethod
+    def parse(cls, text: str) -> Requirement:
+        """Read ``"joint.f1_macro >= 0.6"``.
+
+        Raises:
+            UsageError: It is not of that form.
+        """
+        found = _FORM.fullmatch(text)
+        try:
+            bound = float(found["bound"]) if found else math.nan
+        except ValueError:
+            bound = math.nan
+        if found is None or not math.isfinite(bound):
+            raise UsageError(
+                f"--require {text!r}: write KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6'; "
+                f"operators: {', '.join(_OPERATORS)}"
+            )
+        return cls(found["key"], found["operator"], bound)
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.operator} {self.bound:g}"
+
+    def check(self, metrics: Mapping[str, Any]) -> Check:
+        """Hold it to metrics: of a rate the bound of the interval that is against it.
+
+        Raises:
+            UsageError: The metrics have no number of that name, or a rate is held to ``==``.
+        """
+        known = dict(_named(metrics))
+        if self.key not in known:
+            raise UsageError(f"--require {str(self)!r}: {self._unknown(metrics, known)}")
+        found, why_not = known[self.key]
+        if isinstance(found, Mapping):
+            return self._check_rate(found, why_not)
+        if found is None:
+            return self._unmeasured(why_not)
+        met = _OPERATORS[self.operator](found, self.bound)
+        why = f"{found:g} {'' if met else 'is not '}{self.operator} {self.bound:g}"
+        return Check(self, met, found, None, None, found, why)
+
+    def _check_rate(self, rate: Mapping[str, Any], why_not: str) -> Check:
+        if self.operator == "==":
+            raise UsageError(
+                f"--require {str(self)!r}: an interval is never one number; use >= or <=, and == "
+                "for counts"
+            )
+        value, low, high = (rate[name] for name in ("value", "low", "high"))
+        if value is None:
+            return self._unmeasured(why_not)
+        side, compared = ("low", low) if self.operator.startswith(">") else ("high", high)
+        met = _OPERATORS[self.operator](compared, self.bound)
+        why = (
+            f"{value:.4f} [{low:.4f}, {high:.4f}]: the {side} bound is "
+            f"{'' if met else 'not '}{self.operator} {self.bound:g}"
+        )
+        return Check(self, met, value, low, high, compared, why)
+
+    def _unmeasured(self, why_not: str) -> Check:
+        return Check(self, False, None, None, None, None, why_not)
+
+    def _unknown(self, metrics: Mapping[str, Any], known: Mapping[str, object]) -> str:
+        inside = [name for name in known if name.startswith(f"{self.key}.")]
+        if inside:
+            return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
+        parent, _, last = self.key.rpartition(".")
+        if last in _RATE and parent in known:
+            return f"the interval's bound is compared by itself; write {parent}"
+        near = difflib.get_close_matches(self.key, list(known), n=3, cutoff=0.5)
+        if near:
+            return f"not in metrics.json; did you mean {' or '.join(map(repr, near))}?"
+        return f"not in metrics.json, whose parts are {', '.join(metrics)}"
+
+
+def _named(
+    metrics: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, tuple[Mapping[str, Any] | float | None, str]]]:
+    """Every number and rate by its path, and what to say if it is `None`."""
+    for name, node in metrics.items():
+        path = f"{prefix}{name}"
+        why_not = metrics.get(f"not_{name}") or "nothing was measured: no judgment enters it"
+        if isinstance(node, Mapping):
+            rest = node
+            if node.keys() >= _RATE:
+                yield path, (node, why_not)
+                rest = {key: value for key, value in node.items() if key not in _RATE}
+            yield from _named(rest, f"{path}.")
+        elif node is None or (isinstance(node, int | float) and not isinstance(node, bool)):
+            yield path, (node, str(why_not))

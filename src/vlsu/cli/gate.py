@@ -1,0 +1,64 @@
+"""``vlsu gate``: is a run good enough to release on?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    require: Annotated[
+        list[str],
+        typer.Option(
+            help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6'. KEY is any number of "
+            "metrics.json; operators: >=, >, <=, <, and == for counts. Repeatable."
+        ),
+    ],
+    confidence: Annotated[
+        float,
+        typer.Option(help="Of the intervals. Another than 0.95 is computed from the judgments."),
+    ] = 0.95,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write JUnit XML, a test case a requirement.")
+    ] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="The dataset's folder, if it was moved; for another --confidence."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Hold a run to requirements: exit 0 if all are met, 1 if one is not.
+
+    Of a rate, the bound of its interval that is against the requirement is compared, not the value:
+    'joint.f1_macro >= 0.6' is met if the low bound is at least 0.6, 'over_sensitivity.borderline <=
+    0.2' if the high bound is at most 0.2. What was not measured fails. A name that is not in
+    metrics.json is an error (exit 2) that lists the near ones.
+    """
+    from vlsu.cli.output import print_json, print_table, say
+    from vlsu.errors import UsageError
+    from vlsu.report.junit import junit as junit_xml
+    from vlsu.runs import load_run
+    from vlsu.runs.folder import write_atomically
+    from vlsu.runs.gating import gate as hold
+
+    if junit is not None and not junit.parent.is_dir():
+        raise UsageError(f"--junit {junit}: no such folder; make it first")
+    found = hold(load_run(run), require, confidence=confidence, dataset=dataset)
+    if junit is not None:
+        write_atomically(junit, junit_xml(found).encode())
+    if json:
+        print_json(found.to_dict())
+    else:
+        rows = [
+            ("met" if check.met else "not met", str(check.requirement), check.why)
+            for check in found.checks
+        ]
+        title = f"Gate of {run} at a confidence of {confidence:g}"
+        print_table(title, ("", "requirement", "found"), rows)
+    unmet = sum(not check.met for check in found.checks)
+    say("gate: passed" if found.passed else f"gate: failed, {unmet} of {len(require)} not met")
+    if not found.passed:
+        raise typer.Exit(1)
