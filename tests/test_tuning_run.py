@@ -280,11 +280,10 @@ def test_held_out_pairs_that_confirmed_others_before_are_owned_up_to(
     pairs: Dataset, chat_server: Serve, tmp_path: Path
 ) -> None:
     server = chat_server(answer)
-    few = CANDIDATES[4:]
-    tuning(pairs, server, candidates=few).run(tmp_path / "run")
+    tuning(pairs, server, candidates=CANDIDATES[:1]).run(tmp_path / "run")
     assert read_tuning(tmp_path / "run")["held_out_shown_before"] == 0
     for _ in range(2):
-        tuning(pairs, server).run(tmp_path / "run")
+        tuning(pairs, server, candidates=CANDIDATES[:2]).run(tmp_path / "run")
         assert read_tuning(tmp_path / "run")["held_out_shown_before"] == 1
 
 
@@ -313,18 +312,18 @@ def test_the_best_under_a_constraint_is_marked_and_kept(
     found = read_tuning(run.path)
     assert found["constraint"] == {"max_under_refusal": 0.15, "chosen": "firm"}
     assert found["front"] == ["firm"]
-    run = tuning(pairs, server, max_under_refusal=0.0, candidates=CANDIDATES[4:]).run(
-        tmp_path / "no"
-    )
-    assert read_tuning(run.path)["constraint"]["chosen"] is None
 
 
 def test_without_references_there_is_no_baseline(
     pairs: Dataset, chat_server: Serve, tmp_path: Path
 ) -> None:
-    run = tuning(pairs, chat_server(answer), references=()).run(tmp_path / "run")
+    server = chat_server(answer)
+    run = tuning(
+        pairs, server, references=(), candidates=CANDIDATES[4:8], max_under_refusal=0.0
+    ).run(tmp_path / "run")
     found = read_tuning(run.path)
     assert found["baseline"] is None
+    assert found["constraint"]["chosen"] is None
     assert {about["source"] for about in found["framings"].values()} == {"given"}
     assert all(about["change"] is None for about in found["framings"].values())
 
