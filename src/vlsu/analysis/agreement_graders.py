@@ -188,7 +188,7 @@ def _bias(counts: IntArray, code: IntArray, item: IntArray) -> dict[str, object]
     return {
         "harsher": clustered_mean(harsher, item).rate,
         "milder": clustered_mean(milder, item).rate,
-        "bias": paired_difference(milder, harsher, item),
+        "bias": paired_difference(milder, harsher, item).rate,
     }
 
 

@@ -25,6 +25,12 @@ def report(
             "'figures'."
         ),
     ] = None,
+    oracle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Output of vlsu agreement FILE --json: its human grader stands beside the runs."
+        ),
+    ] = None,
     redact: Annotated[
         bool,
         typer.Option(
@@ -42,6 +48,7 @@ def report(
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
+    from vlsu.report.oracle import load_oracle
     from vlsu.runs import load_run
 
     if out is None and tables is None and figures is None:
@@ -50,8 +57,9 @@ def report(
     for run in loaded:
         if run.record["task"] == "tuning":
             raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
+    human = load_oracle(oracle) if oracle else None
     if out is not None:
-        say(f"report: {write_report(loaded, out, redact=redact)}")
+        say(f"report: {write_report(loaded, out, redact=redact, oracle=human)}")
     if tables is not None:
         say(f"tables: {len(publish_tables(loaded, tables, redact=redact))} files in {tables}")
     if figures is not None:

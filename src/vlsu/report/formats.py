@@ -11,8 +11,9 @@ from typing import Any
 
 from vlsu.errors import VlsuError
 from vlsu.report.bibtex import bibtex
+from vlsu.report.comparison import report_tables
 from vlsu.report.table import ABSENT, RateCell, Table
-from vlsu.report.tables import one_task, report_tables, run_tables
+from vlsu.report.tables import one_task, run_tables
 from vlsu.report.words import date_of, headline_sentence, notes
 from vlsu.runs import Run
 

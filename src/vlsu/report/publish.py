@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlsu.errors import UsageError
+from vlsu.report.comparison import compared, report_tables
 from vlsu.report.contents import contents
 from vlsu.report.figures import write_figures
 from vlsu.report.formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown, references
-from vlsu.report.tables import report_tables
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 
@@ -50,12 +50,11 @@ def publish_tables(runs: Sequence[Run], folder: Path, *, redact: bool = False) -
 
 
 def publish_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Draw each chart of a run as NAME.svg and NAME.png; they hold no text of dataset or model.
+    """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
 
     Raises:
-        UsageError: Several runs, no package that draws, or a folder that cannot be made.
-        RunError: The run is not finished, or a file cannot be written.
+        UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
+        RunError: A run is not finished, or a file cannot be written.
     """
-    if len(runs) > 1:
-        raise UsageError("figures are drawn of one run; call vlsu report for each")
-    return write_figures(contents(runs[0]).charts, folder)
+    found = compared(runs) if len(runs) > 1 else contents(runs[0])
+    return write_figures(found.charts, folder)

@@ -11,7 +11,7 @@ from vlsu.report.contents import contents
 from vlsu.report.table import Table, format_rate
 from vlsu.runs import Run
 
-__all__ = ["comparison_table", "one_task", "report_tables", "run_tables"]
+__all__ = ["comparison_table", "one_task", "run_tables"]
 
 
 def one_task(runs: Sequence[Run]) -> str:
@@ -38,18 +38,6 @@ def run_tables(run: Run, *, redact: bool = False) -> tuple[Table, ...]:
         RunError: The run is not finished.
     """
     return tuple(contents(run, redact=redact).tables.values())
-
-
-def report_tables(runs: Sequence[Run], *, redact: bool = False) -> tuple[Table, ...]:
-    """The tables of one run, or those of several side by side.
-
-    Raises:
-        UsageError: They are of different tasks.
-        RunError: One of them is not finished.
-    """
-    if len(runs) > 1:
-        return (comparison_table(runs),)
-    return run_tables(runs[0], redact=redact)
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:

@@ -10,6 +10,7 @@ from vlsu.errors import UsageError
 from vlsu.report.alignment_page import alignment_page
 from vlsu.report.comparison_page import comparison_page
 from vlsu.report.formats import json_report, latex_report, markdown_report
+from vlsu.report.oracle import Oracle
 from vlsu.report.samples_file import write_samples
 from vlsu.report.understanding_page import understanding_page
 from vlsu.runs import Run
@@ -55,7 +56,9 @@ FORMATS: Mapping[str, _Format] = {
 }
 
 
-def write_report(runs: Sequence[Run], out: Path, *, redact: bool = False) -> Path:
+def write_report(
+    runs: Sequence[Run], out: Path, *, redact: bool = False, oracle: Oracle | None = None
+) -> Path:
     """Write a report of one run in full, or of several side by side.
 
     A page that cannot hold all samples has them in ``NAME.samples.parquet`` beside it.
@@ -65,6 +68,8 @@ def write_report(runs: Sequence[Run], out: Path, *, redact: bool = False) -> Pat
         out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
         redact: Leave out images, texts, answers, the dataset's description and the server's name,
             and call samples by a hash, so that the report can be shared.
+
+        oracle: A human grader's scores, to stand beside several runs on their page.
 
     Returns:
         `out`.
@@ -83,6 +88,10 @@ def write_report(runs: Sequence[Run], out: Path, *, redact: bool = False) -> Pat
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
-    text = make(runs, out, redact=redact)
+    if oracle is not None and (make is not _html or len(runs) < 2):
+        raise UsageError(
+            f"{out}: the human oracle stands on the page of several runs; give FILE.html"
+        )
+    text = comparison_page(runs, oracle) if oracle else make(runs, out, redact=redact)
     write_atomically(out, text.encode())
     return out
