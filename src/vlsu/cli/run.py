@@ -307,11 +307,11 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json(run.metrics)
         return
-    from vlsu.report.tables import run_tables
+    from vlsu.report.tables import metric_tables
     from vlsu.report.words import notes
 
     of_refusal = "refusal" in run.metrics.get("gives", ("refusal",))
-    for table in run_tables(run):
+    for table in metric_tables(run):
         if table.name in SHOWN and (of_refusal or table.name not in OF_REFUSAL):
             print_table(table.title, table.columns, table.rows, table.note)
     for note in notes(run):

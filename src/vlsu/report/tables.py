@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from vlsu.errors import UsageError
 from vlsu.policy import Family
-from vlsu.report.alignment_tables import alignment_comparison
-from vlsu.report.contents import contents
+from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
+from vlsu.report.breakdown import Breakdown
+from vlsu.report.contents import category_titles, contents
 from vlsu.report.table import Table, format_rate
+from vlsu.report.understanding_tables import understanding_tables
 from vlsu.runs import Run
 
-__all__ = ["comparison_table", "one_task", "run_tables"]
+__all__ = ["comparison_table", "metric_tables", "one_task", "run_tables"]
 
 
 def one_task(runs: Sequence[Run]) -> str:
@@ -38,6 +40,18 @@ def run_tables(run: Run, *, redact: bool = False) -> tuple[Table, ...]:
         RunError: The run is not finished.
     """
     return tuple(contents(run, redact=redact).tables.values())
+
+
+def metric_tables(run: Run) -> tuple[Table, ...]:
+    """The tables of a run that its `metrics.json` holds: no judgment is read, whatever its size.
+
+    Raises:
+        RunError: The run is not finished.
+    """
+    titles = category_titles(run)
+    if run.record["task"] == "alignment":
+        return tuple(alignment_tables(run, titles))
+    return understanding_tables(run.metrics, run.record, Breakdown(), titles)
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:
