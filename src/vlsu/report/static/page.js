@@ -68,7 +68,10 @@
       const filters = item?.datum?.chosen;
       if (filters) document.dispatchEvent(new CustomEvent("choose", { detail: filters }));
     });
-    return view.runAsync();
+    return view.runAsync().then(() => {
+      // The container tells what the chart shows, and the table below has its numbers.
+      container.querySelector("svg").setAttribute("aria-hidden", "true");
+    });
   }
 
   async function drawAll() {
