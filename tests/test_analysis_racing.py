@@ -106,7 +106,7 @@ def test_candidates_halve_and_samples_double(candidates: int, samples: int, keep
         assert after.candidates == max(FINALISTS * keep, -(-before.candidates // 2))
         assert 2 * before.samples - 1 <= after.samples <= 2 * before.samples
     # It halves as long as it must and there are samples to double.
-    assert rungs[-1].candidates <= FINALISTS * keep or rungs[0].samples < 2 * FIRST_RUNG
+    assert rungs[-1].candidates <= FINALISTS * keep or samples >> len(rungs) < FIRST_RUNG
 
 
 def test_a_schedule_by_hand() -> None:
