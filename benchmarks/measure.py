@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,18 @@ class Measured:
 
 
 class MockServer:
-    """The mock server as a process of its own, on loopback."""
+    """A mock server as a process of its own, on loopback.
 
-    def __init__(self, latency_s: float, lifetime_s: float = 3600.0) -> None:
-        command = [peers_python(), "-m", "benchmarks.mock_server"]
+    Args:
+        latency_s: How long it takes to answer.
+        lifetime_s: After so long it ends by itself.
+        module: ``mock_server``, or ``parsing_server``, which reads what it is sent.
+    """
+
+    def __init__(
+        self, latency_s: float, lifetime_s: float = 3600.0, module: str = "mock_server"
+    ) -> None:
+        command = [peers_python(), "-m", f"benchmarks.{module}"]
         command += ["--latency", str(latency_s), "--lifetime", str(lifetime_s)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -148,8 +157,7 @@ def measure(
         BenchmarkError: It ran past its time.
     """
     server.reset()
-    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    environment |= {"NO_PROXY": "*", "OPENAI_API_KEY": "mock", **(env or {})}
+    environment = _environment() | (env or {})
     with tempfile.TemporaryFile() as printed, _sink(printed.fileno(), terminal) as output:
         started = time.monotonic()
         process = subprocess.Popen(
@@ -180,6 +188,24 @@ def measure(
         status=process.returncode,
         output=text,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Of a user without a proxy whose Python keeps what it has compiled, as it does by default."""
+    left_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and name not in left_out
+    }
+    return kept | {"NO_PROXY": "*", "OPENAI_API_KEY": "mock"}
+
+
+@cache
+def _compiled() -> None:
+    """Compile the package, as pip does when it installs one and a checkout's first start does."""
+    command = [sys.executable, "-m", "compileall", "-q", "src/vlsu"]
+    subprocess.run(command, cwd=ROOT, env=_environment(), check=True)
 
 
 def _wait(
@@ -297,6 +323,7 @@ def peers_python() -> str:
 
 def vlsu_run(dataset: Path, out: Path, server: MockServer, *options: str) -> list[str]:
     """The command of a user who evaluates a model on a server of theirs."""
+    _compiled()
     command = [sys.executable, "-m", "vlsu", "run", "understanding", str(dataset)]
     command += ["--model", "openai/mock", "--base-url", server.base_url, "--out", str(out)]
     return [*command, *options]

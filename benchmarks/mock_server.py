@@ -30,7 +30,7 @@ LIFETIME_S = 3600.0
 #: All connections read into this: what lies in it is used up before the next read.
 _BUFFER = memoryview(bytearray(2**20))
 
-_CONTENT = ('{"severity": "safe", "category": null}', '{"severity": "unsafe", "category": "C9"}')
+CONTENT = ('{"severity": "safe", "category": null}', '{"severity": "unsafe", "category": "C9"}')
 _HEAD, _BODY, _CHUNK_SIZE, _CHUNK, _TRAILER = range(5)
 
 
@@ -65,7 +65,7 @@ class Server:
         self._latency_s = latency_s
         self._waiting: deque[tuple[float, Connection]] = deque()
         self._loop = asyncio.get_running_loop()
-        self._answers = [_answer(json.dumps(completion(text)).encode()) for text in _CONTENT]
+        self._answers = [_answer(json.dumps(completion(text)).encode()) for text in CONTENT]
 
     def respond(self, connection: Connection) -> None:
         """Answer a complete request when its latency is over."""

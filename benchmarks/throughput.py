@@ -34,6 +34,8 @@ from benchmarks.measure import (
 from benchmarks.payload import BODIES, BODY_COUNT, image_dataset, write_requests
 
 TIMEOUT_S = 300.0
+#: Ends the names of those that are measured against the server that parses.
+PARSING = "-parsing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ class Contender:
     label: str
     command: Callable[[], Sequence[str]]
     requests: int | None
+    server: MockServer
     env: dict[str, str] | None = None
     terminal: bool = False
 
-    def run(self, server: MockServer) -> Measured:
+    def run(self) -> Measured:
         """One round.
 
         Raises:
@@ -55,7 +58,7 @@ class Contender:
         """
         measured = measure(
             self.command(),
-            server,
+            self.server,
             timeout_s=TIMEOUT_S,
             env=self.env,
             terminal=self.terminal,
@@ -69,42 +72,52 @@ class Contender:
         return measured
 
 
-def contenders(options: argparse.Namespace, server: MockServer, work: Path) -> list[Contender]:
-    dataset = work / "dataset"
+def contenders(
+    options: argparse.Namespace, server: MockServer, parsing: MockServer, work: Path
+) -> list[Contender]:
+    """Everyone against the server that costs nothing, and who matters against the other one."""
+    n = options.samples
+    joint, whole = "**vlsu run**, image and text", "**vlsu run**, image, text, joint"
 
-    def vlsu(modalities: str) -> Callable[[], Sequence[str]]:
+    def vlsu(
+        name: str, label: str, modalities: str, requests: int, server: MockServer
+    ) -> Contender:
         def command() -> Sequence[str]:
             out = work / "run"
             shutil.rmtree(out, ignore_errors=True)
             choice = ["--modalities", modalities, "--concurrency", str(options.in_flight)]
-            return vlsu_run(dataset, out, server, *choice)
+            return vlsu_run(work / "dataset", out, server, *choice)
 
-        return command
+        return Contender(name, label, command, requests, server, terminal=True)
 
-    def peer(name: str, label: str, requests: int) -> Contender:
+    def peer(
+        name: str, label: str, requests: int, server: MockServer, suffix: str = ""
+    ) -> Contender:
         command = [peers_python(), "-m", "benchmarks.contenders", name, "--url", server.base_url]
         command += ["--folder", str(work), "--requests", str(requests)]
         command += ["--in-flight", str(options.in_flight)]
-        return Contender(name, label, lambda: command, requests)
+        return Contender(name + suffix, label, lambda: command, requests, server)
 
-    wrk = ["wrk", "-t1", f"-c{options.in_flight}", f"-d{options.wrk_seconds}s", "--timeout", "10s"]
-    wrk += ["-s", "benchmarks/wrk.lua", f"{server.base_url}/chat/completions"]
-    body = {"BODY": str(min((work / BODIES).iterdir()))}
-    n = options.samples
+    def wrk(name: str, server: MockServer) -> Contender:
+        command = ["wrk", "-t1", f"-c{options.in_flight}", f"-d{options.wrk_seconds}s"]
+        command += ["--timeout", "10s", "-s", "benchmarks/wrk.lua"]
+        command += [f"{server.base_url}/chat/completions"]
+        body = {"BODY": str(min((work / BODIES).iterdir()))}
+        return Contender(name, "`wrk`, one body", lambda: command, None, server, body)
+
+    sdk = f"OpenAI SDK {_peer('openai')}"
     return [
-        Contender("wrk", "`wrk`, one body", lambda: wrk, None, body),
-        peer("pyreqwest", f"pyreqwest {_peer('pyreqwest')}, ready-made bodies", options.bare),
-        peer("aiohttp", f"aiohttp {_peer('aiohttp')} + uvloop, ready-made bodies", options.bare),
-        Contender("vlsu-joint", "**vlsu run**, image and text", vlsu("joint"), n, terminal=True),
-        Contender(
-            "vlsu-all",
-            "**vlsu run**, image, text, joint",
-            vlsu("image,text,joint"),
-            3 * n,
-            terminal=True,
-        ),
-        peer("openai", f"OpenAI SDK {_peer('openai')}", options.sdk),
-        peer("inspect", f"Inspect AI {_peer('inspect-ai')}", options.inspect),
+        wrk("wrk", server),
+        peer("pyreqwest", f"pyreqwest {_peer('pyreqwest')}, bodies at hand", options.bare, server),
+        peer("aiohttp", f"aiohttp {_peer('aiohttp')}, bodies at hand", options.bare, server),
+        vlsu("vlsu-joint", joint, "joint", n, server),
+        vlsu("vlsu-all", whole, "image,text,joint", 3 * n, server),
+        peer("openai", sdk, options.sdk, server),
+        peer("inspect", f"Inspect AI {_peer('inspect-ai')}", options.inspect, server),
+        wrk(f"wrk{PARSING}", parsing),
+        vlsu(f"vlsu-joint{PARSING}", joint, "joint", n, parsing),
+        vlsu(f"vlsu-all{PARSING}", whole, "image,text,joint", 3 * n, parsing),
+        peer("openai", sdk, options.sdk, parsing, PARSING),
     ]
 
 
@@ -153,6 +166,7 @@ class Row:
             f"{self.rate / wrk:.3f}",
             f"{self.cpu_ms:.2f}" if self.cpu_ms < 10 else f"{self.cpu_ms:.0f}",
             f"{self.whole_rate:,.0f}",
+            f"{self.whole_rate / wrk:.3f}",
             f"{self.whole_cpu_ms:.2f}" if self.whole_cpu_ms < 10 else f"{self.whole_cpu_ms:.0f}",
             f"{self.peak_rss_mb:,.0f}",
             f"{self.most_in_flight}",
@@ -166,6 +180,7 @@ HEAD = [
     "of `wrk`",
     "CPU ms",
     "/s, whole run",
+    "of `wrk`, whole run",
     "CPU ms, whole run",
     "peak MiB",
     "in flight",
@@ -173,17 +188,20 @@ HEAD = [
 
 
 def ratios(rows: Sequence[Row]) -> dict[str, float]:
-    """What the README quotes."""
+    """What the README quotes: vlsu's rate to the others', against the same server.
+
+    The evaluation phases, and vlsu's whole command to the others' evaluation phase: start-up,
+    planning, judging and metrics count for vlsu, and no one else's start-up does.
+    """
     by = {row.name: row for row in rows}
-    if "vlsu-joint" not in by:
-        return {}
-    ours = by["vlsu-joint"]
-    found = {"cpu_ms_whole_run": ours.whole_cpu_ms}
-    for name in ("wrk", "openai", "inspect"):
-        if name in by:
-            found[f"times_{name}"] = ours.rate / by[name].rate
-            # The peers' start-up is left out of theirs, ours is in.
-            found[f"times_{name}_whole_run"] = ours.whole_rate / by[name].rate
+    found = {}
+    for suffix in ("", PARSING):
+        for ours in ("vlsu-joint", "vlsu-all"):
+            for peer in ("wrk", "openai", "inspect"):
+                if ours + suffix in by and peer + suffix in by:
+                    mine, other = by[ours + suffix], by[peer + suffix]
+                    found[f"{mine.name} / {other.name}"] = mine.rate / other.rate
+                    found[f"{mine.name} / {other.name}, whole run"] = mine.whole_rate / other.rate
     return found
 
 
@@ -217,17 +235,22 @@ def run(options: argparse.Namespace, work: Path) -> tuple[str, dict[str, object]
     write_requests(dataset, work, max(options.sdk, options.inspect, BODY_COUNT))
     loads: list[float] = []
     rounds: dict[str, list[Measured]] = {}
-    with MockServer(options.latency) as server:
+    with (
+        MockServer(options.latency) as server,
+        MockServer(options.latency, module="parsing_server") as parsing,
+    ):
         wanted = [name for name in options.only.split(",") if name]
-        chosen = [c for c in contenders(options, server, work) if not wanted or c.name in wanted]
+        everyone = contenders(options, server, parsing, work)
+        chosen = [c for c in everyone if not wanted or c.name in wanted]
         for number in range(options.rounds):
             for contender in chosen:
                 loads.append(load_average())
-                measured = contender.run(server)
+                measured = contender.run()
                 rounds.setdefault(contender.name, []).append(measured)
                 say(
-                    f"round {number + 1}  {contender.name:12} {measured.rate:8,.0f}/s "
-                    f"{measured.cpu_ms:7.3f} ms CPU   load {loads[-1]:.1f}"
+                    f"round {number + 1}  {contender.name:18} {measured.rate:8,.0f}/s "
+                    f"({measured.whole_rate:8,.0f}/s whole) {measured.cpu_ms:7.3f} ms CPU  "
+                    f"load {loads[-1]:.1f}"
                 )
     rows = [Row.of(contender, rounds[contender.name]) for contender in chosen]
     return report(options, rows, rounds, loads)
@@ -239,8 +262,15 @@ def report(
     rounds: dict[str, list[Measured]],
     loads: Sequence[float],
 ) -> tuple[str, dict[str, object]]:
-    wrk = next((row.rate for row in rows if row.name == "wrk"), float("nan"))
-    table = markdown(HEAD, [row.cells(wrk) for row in rows])
+    tables = []
+    for heading, part in (
+        ("A server that drops what it is sent", [r for r in rows if PARSING not in r.name]),
+        ("A server that parses what it is sent", [r for r in rows if PARSING in r.name]),
+    ):
+        if part:
+            wrk = next((r.rate for r in part if r.name.startswith("wrk")), float("nan"))
+            tables.append(f"{heading}:\n\n{markdown(HEAD, [row.cells(wrk) for row in part])}")
+    table = "\n".join(tables)
     found = ratios(rows)
     conditions = {
         "latency_s": options.latency,

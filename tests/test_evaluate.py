@@ -1,5 +1,6 @@
 """From dataset to metrics against a real server on loopback."""
 
+import io
 import json
 import os
 import signal
@@ -12,13 +13,16 @@ import polars as pl
 import pytest
 import yaml
 from aiohttp import web
+from PIL import Image
 
 import vlsu
 from vlsu.analysis import minimal_pairs
+from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.errors import ModelError, RunError, UsageError
+from vlsu.policy import default_policy
 from vlsu.runs import ResponseStore
 
-from .conftest import completion, grade, make_dataset
+from .conftest import completion, grade, make_dataset, png
 
 
 def always(severity):
@@ -81,6 +85,26 @@ def test_the_same_command_again_asks_nothing(dataset, chat_server, tmp_path):
     assert len(server.requests) == before
     assert again.record["requests"] == {**first.record["requests"], "asked": 0, "reused": 20}
     assert again.metrics == first.metrics
+
+
+def test_images_that_had_to_be_changed_are_counted_over_all_starts(chat_server, tmp_path):
+    store = ImageStore(tmp_path / "dataset")
+    bitmaps = []
+    for shade in (0, 100, 200):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (shade, 0, 0)).save(buffer, "BMP")  # no server documents BMP
+        bitmaps.append(store.add(buffer.getvalue()))
+    images = [bitmaps[0], bitmaps[0], bitmaps[1], bitmaps[2], store.add(png((7, 7, 7)))]
+    rows = [Sample(id=f"s{n}", text=f"text {n}", image_sha256=i) for n, i in enumerate(images)]
+    about = {"name": "bitmaps", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
+    dataset = write_dataset(tmp_path / "dataset", rows, **about, policy=default_policy())
+    server = chat_server(always("safe"))
+    first = evaluate(dataset, server, tmp_path / "run", limit=2)
+    seen = {images[int(id_[1:])] for id_ in first.judgments["sample_id"]} & set(bitmaps)
+    assert first.record["images"] == ({"converted": len(seen)} if seen else {})
+    whole = evaluate(dataset, server, tmp_path / "run")
+    again = evaluate(dataset, server, tmp_path / "run")
+    assert whole.record["images"] == again.record["images"] == {"converted": 3}
 
 
 def test_a_larger_limit_asks_only_what_is_new(dataset, chat_server, tmp_path):

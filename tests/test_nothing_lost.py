@@ -410,6 +410,26 @@ def test_of_a_damaged_store_the_sound_part_is_used(damage, seed, whole, tmp_path
     assert sound(copy)
 
 
+def test_failed_attempts_are_read_out_of_a_damaged_store_too(tmp_path, caplog):
+    path = tmp_path / "responses.sqlite"
+    store = ResponseStore(path)
+    for number in range(300):
+        fault = Fault("server", f"HTTP 503: number {number}", retry=True)
+        store.put_error(f"{number:032x}", Raw(503, b"busy" * 100), fault, number % 4)
+        store.put(f"{number:032x}", Raw(200, b"answer" * 50), 1)
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        before = set(connection.execute("SELECT * FROM errors"))
+    data = bytearray(path.read_bytes())
+    data[:100] = bytes(100)  # without its header, SQLite takes it for no database
+    path.write_bytes(data)
+    again = ResponseStore(path)
+    assert (again.count(), again.error_counts()) == (300, {"server": 300})
+    again.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert set(connection.execute("SELECT * FROM errors")) == before
+
+
 def test_what_a_command_says_of_damage(whole, tmp_path):
     dataset, run, server = whole
     copy = tmp_path / "run"

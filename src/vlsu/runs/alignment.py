@@ -26,7 +26,6 @@ from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDI
 from vlsu.runs.estimate import Estimate, estimate_alignment
 from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.labels import RunLabels, read_labels
@@ -352,14 +351,14 @@ async def ask_and_judge(
         ModelError: A server is down or refuses every request.
         RunError: Responses cannot be stored.
     """
-    images = DatasetImages(dataset, model.image_limits)
+    images = session.images(dataset, model)
     whole = await session.ask(answers(), model, images, _outcome, limits)
     reading = Reading(session.store, model, judges, repeats)
     for judge, its_limits in zip(judges, judge_limits, strict=True):
         if not whole:
             break
         chunks = (Chunk(c.samples, reading.questions(c, judge)) for c in answers())
-        images = DatasetImages(dataset, judge.model.image_limits)
+        images = session.images(dataset, judge.model)
         whole = await session.ask(chunks, judge.model, images, judge.outcome, its_limits)
     return whole
 

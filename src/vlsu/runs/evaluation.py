@@ -18,7 +18,6 @@ from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Limits
@@ -205,7 +204,6 @@ class Evaluation:
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
                 self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
-            record["images"] = asking.images.changes()
         return Run(folder.path, record)
 
     def _conclude(
@@ -255,7 +253,7 @@ class _Asking:
 
     def __init__(self, evaluation: Evaluation, session: Session, keys: RequestKeys) -> None:
         self.session = session
-        self.images = DatasetImages(evaluation.dataset, evaluation.model.image_limits)
+        self.images = session.images(evaluation.dataset, evaluation.model)
         self.needed = 0
         self._of = evaluation
         self._keys = keys

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from vlsu.data import Dataset
@@ -16,8 +16,13 @@ from vlsu.models.image_limits import Change, ImageLimits, fit
 
 __all__ = ["DatasetImages", "Images", "MemoryImages"]
 
-#: Bytes kept at most, the images' own and their base64 together.
+#: Bytes kept at most, the images' own and their base64 together, where an image is dear to have
+#: again: it was converted, or storage is slow and images are read ahead of some hundred requests.
 CACHE_BYTES = 64 * 2**20
+#: The same where an image is read in no time. Requests that share one are next to each other, so
+#: a few images are enough; more would be written to memory that lies in no processor's cache, which
+#: costs as much as reading the file.
+HOT_BYTES = 2 * 2**20
 #: A read from memory takes a tenth of this, one from a disk or a network more; seconds.
 SLOW_S = 0.002
 
@@ -58,15 +63,27 @@ class DatasetImages:
 
     The plan brings requests that share an image next to each other, so a small cache holds. It may
     be used from several threads.
+
+    Args:
+        dataset: Whose images.
+        limits: What the model takes.
+        changed: Told the digest of each image that is converted or scaled, perhaps several times.
+        cache_bytes: Kept at most, where an image is dear to have again.
     """
 
     def __init__(
-        self, dataset: Dataset, limits: ImageLimits | None = None, cache_bytes: int = CACHE_BYTES
+        self,
+        dataset: Dataset,
+        limits: ImageLimits | None = None,
+        *,
+        changed: Callable[[str, Change], None] | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._store = dataset.images
         self._limits = limits
-        self._changed: dict[str, Change] = {}
-        self._room = cache_bytes
+        self._changed = changed
+        self._dear = False
+        self._most = cache_bytes
         self._used = 0
         self._kept: OrderedDict[str, ImageFile] = OrderedDict()
         self._lock = threading.Lock()
@@ -89,21 +106,25 @@ class DatasetImages:
         if self._limits is not None:
             image, change = fit(image, self._limits)
             if change is not None:
-                self._changed[sha256] = change
+                self._dear = True
+                if self._changed is not None:
+                    self._changed(sha256, change)
         self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
         size = _bytes_kept(image)
         with self._lock:
-            if sha256 not in self._kept and size <= self._room:
+            if sha256 not in self._kept and size <= self._most:
                 self._kept[sha256] = image
                 self._used += size
-                while self._used > self._room:
+                room = self._room
+                while self._used > room and len(self._kept) > 1:
                     _, dropped = self._kept.popitem(last=False)
                     self._used -= _bytes_kept(dropped)
         return image
 
-    def changes(self) -> dict[str, int]:
-        """How many different images were ``converted`` or ``scaled``."""
-        return dict(Counter(self._changed.values()))
+    @property
+    def _room(self) -> int:
+        """Bytes that may be kept now; the image read last is kept in any case."""
+        return self._most if self.slow or self._dear else min(HOT_BYTES, self._most)
 
     @property
     def slow(self) -> bool:
@@ -120,7 +141,7 @@ class DatasetImages:
                 continue  # said when the sample is asked about
             _ = image.base64
             ahead += _bytes_kept(image)
-            if ahead > self._room // 2:
+            if ahead > self._most // 2:
                 return
 
 

@@ -15,12 +15,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["PAGE", "Row", "checksum", "readable_rows"]
+__all__ = ["PAGE", "ErrorRow", "Row", "checksum", "readable_errors", "readable_rows"]
 
 #: Bytes of a page; the store makes its files so.
 PAGE = 4096
 #: key, status, body, latency_s, attempts, received, checksum: the columns of ``responses``.
 Row = tuple[str, int, bytes, float, int, float, int]
+#: key, attempt, status, kind, message, body, received: the columns of ``errors``.
+ErrorRow = tuple[str, int, int, str, str, bytes, float]
+_Columns = list[str | int | float | bytes | None]
 
 _LEAF = 0x0D
 _LOG_HEADER, _FRAME_HEADER = 32, 24
@@ -46,6 +49,26 @@ def readable_rows(database: Path) -> Iterator[Row]:
 
     Rows may come twice.
     """
+    for columns in _records(database):
+        row = _response(columns)
+        if row is not None:
+            yield row
+
+
+def readable_errors(database: Path) -> Iterator[ErrorRow]:
+    """Every readable row of ``errors``, likewise; they have no checksum, and only inform.
+
+    Rows may come twice.
+    """
+    for columns in _records(database):
+        match columns:
+            case [str(key), int(attempt), int(status), str(kind), str(said), bytes(body), received]:
+                if isinstance(received, float | int):
+                    yield (key, attempt, status, kind, said, body, float(received))
+
+
+def _records(database: Path) -> Iterator[_Columns]:
+    """The columns of everything that looks like a row of a table."""
     with _File(database) as pages, _File(Path(f"{database}-wal")) as log:
         frames = range(_LOG_HEADER, log.size, _FRAME_HEADER + PAGE)
         logged = {int.from_bytes(log.read(at, 4), "big"): at + _FRAME_HEADER for at in frames}
@@ -84,18 +107,17 @@ class _File:
             return b""
 
 
-def _rows(page: bytes, page_at: _PageAt) -> Iterator[Row]:
+def _rows(page: bytes, page_at: _PageAt) -> Iterator[_Columns]:
     if len(page) < 8 or page[0] != _LEAF:
         return
     cells = int.from_bytes(page[3:5], "big")
     for place in range(8, min(8 + 2 * cells, len(page) - 1), 2):
         cell = int.from_bytes(page[place : place + 2], "big")
         try:
-            row = _row(_payload(page, cell, page_at))
+            columns = _columns(_payload(page, cell, page_at))
         except (IndexError, ValueError, struct.error):
             continue
-        if row is not None:
-            yield row
+        yield columns
 
 
 def _payload(page: bytes, cell: int, page_at: _PageAt) -> bytes:
@@ -120,15 +142,19 @@ def _payload(page: bytes, cell: int, page_at: _PageAt) -> bytes:
     return bytes(payload)
 
 
-def _row(record: bytes) -> Row | None:
-    """A record's seven columns, or `None` if it is no row of ``responses`` or not sound."""
+def _columns(record: bytes) -> _Columns:
     end, at = _varint(record, 0)
-    columns: list[str | int | float | bytes | None] = []
+    columns: _Columns = []
     body = end
     while at < end:
         kind, at = _varint(record, at)
         value, body = _value(record, kind, body)
         columns.append(value)
+    return columns
+
+
+def _response(columns: _Columns) -> Row | None:
+    """A sound row of ``responses``, or `None`."""
     match columns:
         case [str(key), int(status), bytes(data), latency, int(attempts), received, int(crc)] if (
             isinstance(latency, float | int) and isinstance(received, float | int)

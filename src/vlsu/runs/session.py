@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
+from vlsu.data import Dataset
 from vlsu.errors import VlsuError
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.runs.executor import Progress, Tally, ask
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.images import Images
+from vlsu.runs.images import DatasetImages, Images
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.plan import Chunk
 from vlsu.runs.record import now
@@ -131,6 +133,12 @@ class Session:
             self.costs.append(spent)
         return tally.stopped is None
 
+    def images(self, dataset: Dataset, model: Model) -> DatasetImages:
+        """A dataset's images as a model takes them; which had to be changed is remembered."""
+        return DatasetImages(
+            dataset, model.image_limits, changed=partial(self.store.put_image, model.spec)
+        )
+
     def account(self, needed: int | None = None) -> None:
         """Record what was asked.
 
@@ -151,6 +159,7 @@ class Session:
             "errors": self.store.error_counts(),
             "unanswered": self.store.unanswered(),
         }
+        self.record["images"] = self.store.image_changes(self.record["model"]["spec"])
         if self.costs:
             self.record["cost"] = round(self.budget.cost, 6)
             self.record["cost_source"] = "; ".join(dict.fromkeys(c.source for c in self.costs))

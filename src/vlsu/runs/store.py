@@ -20,66 +20,22 @@ from typing import Any
 
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw
-from vlsu.runs.salvage import PAGE, checksum, readable_rows
+from vlsu.runs.salvage import PAGE, checksum, readable_errors, readable_rows
+from vlsu.runs.store_rows import BATCH, SCHEMA, Batch, StoredRow
 from vlsu.runs.store_trouble import DamagedStoreError, damaged, trouble
 
 __all__ = ["ResponseStore", "Stored"]
 
 _log = logging.getLogger(__name__)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS responses (
-    key TEXT PRIMARY KEY,
-    status INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    latency_s REAL NOT NULL,
-    attempts INTEGER NOT NULL,
-    received REAL NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS errors (
-    key TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    status INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    message TEXT NOT NULL,
-    body BLOB NOT NULL,
-    received REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS errors_key ON errors (key);
-"""
-
 #: Of an error's body, this much is kept for the audit, in bytes.
 ERROR_BODY = 4096
-#: A batch is committed when it holds this many rows, or after `PAUSE_S`: what was answered in that
-#: time is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
-BATCH = 512
+#: A batch is committed when it is full, or after this many seconds: what was answered in that time
+#: is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
 PAUSE_S = 0.02
 _LOOKUP = 500
 
-_PUT = "INSERT OR IGNORE INTO responses VALUES"
-_PUT_ERROR = "INSERT INTO errors VALUES"
-_ROW = "(?, ?, ?, ?, ?, ?, ?)"
-#: Rows of one statement. SQLite lets go of the interpreter at each statement, and the thread that
-#: asks would be stopped for each row.
-ROWS = 64
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
-_Row = tuple[str | int | float | bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Rows for one transaction."""
-
-    responses: list[_Row]
-    errors: list[_Row]
-
-    def __bool__(self) -> bool:
-        return bool(self.responses or self.errors)
-
-    @property
-    def full(self) -> bool:
-        return len(self.responses) >= BATCH or len(self.errors) >= BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +70,7 @@ class ResponseStore:
         self.path = path
         self._most_pages = most_pages
         self._read_only = read_only
-        self._pending = _Batch([], [])
+        self._pending = Batch()
         self._written: list[str] = []
         self._condition = threading.Condition()
         self._closing = False
@@ -149,7 +105,7 @@ class ResponseStore:
                 verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise sqlite3.DatabaseError(f"malformed: {verdict}")
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
         except BaseException:
             connection.close()
             raise
@@ -215,6 +171,11 @@ class ResponseStore:
                     saved.flush()
             saved.flush()
             rows = saved.count()
+            seen: set[int] = set()
+            for error in readable_errors(self.path):
+                if hash(error) not in seen:
+                    seen.add(hash(error))
+                    saved._add(saved._pending.errors, error)
             saved.close()
             for suffix in ("-wal", "-shm", ""):
                 if self._beside(suffix).exists():
@@ -250,13 +211,17 @@ class ResponseStore:
         row = (key, attempt, raw.status, fault.kind, message, body, time.time())
         self._add(self._pending.errors, row)
 
+    def put_image(self, spec: str, sha256: str, change: str) -> None:
+        """Remember that an image was changed to what a model takes; the first change stays."""
+        self._add(self._pending.images, (spec, sha256, change))
+
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
         with self._condition:
             keys, self._written = self._written, []
         return keys
 
-    def _add(self, rows: list[_Row], row: _Row) -> None:
+    def _add(self, rows: list[StoredRow], row: StoredRow) -> None:
         if self.failure is not None:
             raise self.failure
         with self._condition:
@@ -270,10 +235,7 @@ class ResponseStore:
                 while (batch := self._next_batch()) is not None:
                     if not batch:
                         continue
-                    connection.execute("BEGIN")
-                    _insert(connection, _PUT, batch.responses)
-                    _insert(connection, _PUT_ERROR, batch.errors)
-                    connection.execute("COMMIT")
+                    batch.write(connection)
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
@@ -287,7 +249,7 @@ class ResponseStore:
             self._writing = False
             self._condition.notify_all()
 
-    def _next_batch(self) -> _Batch | None:
+    def _next_batch(self) -> Batch | None:
         """What is to be written now; `None` when the store is closed and all is written."""
         with self._condition:
             self._writing = False
@@ -296,10 +258,7 @@ class ResponseStore:
                 return None
             if not self._pending.full and not self._closing:
                 self._condition.wait(PAUSE_S)
-            responses, errors = self._pending.responses[:], self._pending.errors[:]
-            self._pending.responses.clear()
-            self._pending.errors.clear()
-            batch = _Batch(responses, errors)
+            batch = self._pending.take()
             self._writing = bool(batch)
             return batch
 
@@ -385,16 +344,17 @@ class ResponseStore:
         except sqlite3.Error as error:
             raise self._trouble(error) from None
 
+    def image_changes(self, spec: str) -> dict[str, int]:
+        """How many different images were changed to what a model takes, by change."""
+        select = "SELECT change, count(*) FROM images WHERE spec = ? GROUP BY change"
+        try:
+            return dict(self._reader.execute(select, (spec,)))
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None
+
     def count(self) -> int:
         """How many responses are on disk."""
         try:
             return int(self._reader.execute("SELECT count(*) FROM responses").fetchone()[0])
         except sqlite3.Error as error:
             raise self._trouble(error) from None
-
-
-def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[_Row]) -> None:
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
-        values = [value for row in part for value in row]
-        connection.execute(f"{into} {', '.join([_ROW] * len(part))}", values)
