@@ -21,7 +21,7 @@ from vlsu.analysis.parts import by_family, by_pattern, natural_order
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["RANKED", "understanding_comparison"]
+__all__ = ["RANKED", "joint_differences", "understanding_comparison"]
 
 #: Metrics that runs are ranked by.
 RANKED = ("joint.accuracy", "joint.f1_macro", "joint.f1_weighted", "joint.f1_binary",
@@ -82,6 +82,19 @@ def understanding_comparison(
             "seed": seed,
         },
     }
+
+
+def joint_differences(cells: PairedCells, *, seed: int = 0) -> dict[str, Difference]:
+    """Of two runs `accuracy` and `f1_macro` of the joint grade, the rest left out.
+
+    Args:
+        cells: Of two runs.
+        seed: Of the bootstrap, not negative.
+    """
+    pair = _Pair(cells, 2, seed)
+    among = pair.asked(JOINT) & pair.gold.graded[:, JOINT]
+    means = pair.f1(JOINT, among, "joint", tests=1, names=("f1_macro",))
+    return {"accuracy": pair.joint(among), **means}
 
 
 @dataclass(frozen=True)

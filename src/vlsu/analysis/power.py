@@ -7,6 +7,7 @@ on the margin and on the discordance: the share of samples on which exactly one 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -49,20 +50,17 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
         z = _NORMAL.inv_cdf(1 - alpha / 2)
         spread = math.sqrt(max(discordance - margin**2, 1e-12))
         return _NORMAL.cdf(((margin - 1 / n) * math.sqrt(n) - z * math.sqrt(discordance)) / spread)
-    centre, reach = n * discordance, _REACH * math.sqrt(n * discordance) + 10
-    # By number of discordant samples m, and among them of those the worse run has alone, k.
-    m = np.arange(max(1, math.floor(centre - reach)), min(n, math.ceil(centre + reach)) + 1)
+    m, found = _discordant(n, discordance)
+    # Of m discordant samples the worse run has k alone.
     k = np.arange(m[-1] // 2 + 1)
-    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    found = factorial[n] - factorial[m] - factorial[n - m]
-    found += _times_log(m, discordance) + _times_log(n - m, 1 - discordance)
+    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, m[-1] + 1)))])
     ways = factorial[m][:, None] - factorial[k] - factorial[np.maximum(m[:, None] - k, 0)]
     claimed = 2 * np.cumsum(np.exp(ways - m[:, None] * math.log(2)), axis=1) <= alpha
     claimed &= k < m[:, None] / 2
     share = (discordance + margin) / (2 * discordance)
     split = ways + _times_log(k, 1 - share) + _times_log(m[:, None] - k, share)
     claims = np.exp(split, where=claimed, out=np.zeros(split.shape)).sum(axis=1)
-    return min(1.0, float(np.exp(found) @ claims))
+    return min(1.0, float(found @ claims))
 
 
 def samples_needed(
@@ -103,27 +101,52 @@ def samples_needed(
 
 
 def smallest_margin(
-    n: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8
+    n: float,
+    discordance: float | Callable[[float], float],
+    *,
+    alpha: float = 0.05,
+    wanted: float = 0.8,
+    largest: float = 1.0,
 ) -> float | None:
     """The smallest margin that n samples show with the chance wanted; `None` if none is seen.
 
     Args:
         n: Samples, or the independent samples they are worth.
-        discordance: Share of samples on which exactly one run is right; a larger margin raises it.
+        discordance: Share of samples on which exactly one run is right, which a larger margin
+            raises; or what it is at a margin.
         alpha: Chance of a claim where there is no difference.
         wanted: Power.
+        largest: The largest margin there can be.
     """
     samples = int(n)
-    if samples < 1 or power(samples, 1.0, 1.0, alpha) < wanted:
+
+    def seen(margin: float) -> bool:
+        share = discordance(margin) if callable(discordance) else max(discordance, margin)
+        return power(samples, share, margin, alpha) >= wanted
+
+    if samples < 1 or not seen(largest):
         return None
-    low, high = 0.0, 1.0
-    while high - low > 5e-4:
+    low, high = 0.0, largest
+    while high - low > 1e-3 * high and high > 1e-6:
         middle = (low + high) / 2
-        if power(samples, max(discordance, middle), middle, alpha) < wanted:
-            low = middle
-        else:
-            high = middle
+        low, high = (low, middle) if seen(middle) else (middle, high)
     return high
+
+
+def _discordant(n: int, discordance: float) -> tuple[IntArray, FloatArray]:
+    """Numbers of discordant samples among n, and the chance of each; the rest is negligible.
+
+    Binomial, by the ratios of neighbours: the factorials of a large n would cost its size.
+    """
+    if discordance >= 1:
+        return np.array([n]), np.ones(1)
+    centre, reach = n * discordance, _REACH * math.sqrt(n * discordance) + 10
+    first, last = max(0, math.floor(centre - reach)), min(n, math.ceil(centre + reach))
+    m = np.arange(first, last + 1)
+    ratios = np.log(n - m[:-1]) - np.log(m[1:]) + math.log(discordance / (1 - discordance))
+    logs = np.concatenate([[0.0], np.cumsum(ratios)])
+    chances = np.exp(logs - logs.max())
+    return m, chances / chances.sum()
 
 
 def _times_log(count: IntArray, share: float) -> FloatArray:

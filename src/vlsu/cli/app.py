@@ -16,6 +16,7 @@ from vlsu.cli import (
     framings,
     gate,
     judge,
+    power,
     project,
     report,
     run,
@@ -59,6 +60,7 @@ app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("power")(power.power)
 app.command("project")(project.project)
 app.command("view")(view.view)
 app.command("models")(catalogue.list_models)

@@ -11,10 +11,11 @@ import polars as pl
 
 from vlsu.analysis import Calibration
 from vlsu.analysis.alignment_comparison import alignment_comparison
-from vlsu.analysis.comparison import understanding_comparison
-from vlsu.analysis.paired_cells import PairedTabulation
+from vlsu.analysis.comparison import joint_differences, understanding_comparison
+from vlsu.analysis.paired_cells import PairedCells, PairedTabulation
+from vlsu.analysis.planning import SeenRuns
 from vlsu.data import Dataset
-from vlsu.errors import UsageError
+from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import VERDICT_COLUMNS
 from vlsu.runs.pairing import (
@@ -26,7 +27,7 @@ from vlsu.runs.pairing import (
 )
 from vlsu.runs.run import Run
 
-__all__ = ["compare"]
+__all__ = ["compare", "seen_runs"]
 
 Tree = dict[str, object]
 
@@ -70,15 +71,39 @@ def compare(
     }
 
 
+def seen_runs(
+    first: Run, second: Run, *, dataset: str | Path | None = None, seed: int = 0
+) -> SeenRuns:
+    """How two finished understanding runs differ in joint accuracy and macro-F1, to plan by.
+
+    Args:
+        first: A run.
+        second: Another on the same dataset.
+        dataset: Where it lies, if not where it lay when the runs were made.
+        seed: Of the bootstrap.
+
+    Raises:
+        UsageError: The runs are one, or of different tasks, or of alignment.
+        RunError: As `compare`; or no sample has both runs' joint judgment.
+        DataError: The dataset is not to be found.
+    """
+    runs = (first, second)
+    names = run_names(runs)
+    if _one_task(runs) == "alignment":
+        raise UsageError(f"{first.path}: a run of alignment; plan by two understanding runs")
+    cells, _ = _tabulated(runs, dataset_of(runs, dataset))
+    found = joint_differences(cells, seed=seed)
+    if not found["accuracy"].n:
+        raise RunError(
+            f"{first.path} and {second.path} have no graded joint judgment of a sample in common"
+        )
+    return SeenRuns((names[0], names[1]), found["accuracy"], found["f1_macro"])
+
+
 def _of_understanding(
     runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int
 ) -> Tree:
-    tabulation = PairedTabulation(len(runs))
-    judged = [0] * len(runs)
-    for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
-        tabulation.add(chunk.judgments, chunk.gold)
-        judged = [n + more for n, more in zip(judged, chunk.judged, strict=True)]
-    cells = tabulation.cells()
+    cells, judged = _tabulated(runs, dataset)
     return {
         "samples": _samples(names, int(cells.runs[0].count.sum()), judged),
         "asked": {
@@ -90,6 +115,16 @@ def _of_understanding(
         },
         **understanding_comparison(cells, names, seed=seed),
     }
+
+
+def _tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
+    """The samples that all runs judged, and how many each judged."""
+    tabulation = PairedTabulation(len(runs))
+    judged = [0] * len(runs)
+    for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
+        tabulation.add(chunk.judgments, chunk.gold)
+        judged = [n + more for n, more in zip(judged, chunk.judged, strict=True)]
+    return tabulation.cells(), judged
 
 
 def _of_alignment(runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int) -> Tree:
