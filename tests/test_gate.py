@@ -70,6 +70,9 @@ METRICS: dict[str, Any] = {
         ("framings.own.words.over_blocking.if_missing_refused < 0.35", False, 0.35),
         ("differences.a -> b.refusal <= 0", True, 0.0),
         ("differences.a -> b.refusal >= -0.2", True, -0.2),
+        ("joint.accuracy.low >= 0.6", True, 0.6),
+        ("joint.accuracy.high >= 0.9", False, 0.8),
+        ("framings.own.words.over_blocking.low > 0.2", False, 0.2),
         ("n >= 41", False, 40),
         ("joint.n == 40", True, 40),
     ],
@@ -85,6 +88,7 @@ def test_what_was_not_measured_fails_and_says_why() -> None:
     nothing = Requirement.parse("joint.f1_macro >= 0").check(METRICS)
     assert not nothing.met
     assert "nothing was measured" in nothing.why
+    assert not Requirement.parse("joint.f1_macro.low >= 0").check(METRICS).met
     corrected = "framings.own.words.over_blocking.corrected <= 1"
     assert Requirement.parse(corrected).check(METRICS).why == "too few labels"
 
@@ -95,6 +99,7 @@ def test_what_was_not_measured_fails_and_says_why() -> None:
         ("joint.acuracy >= 0.5", "did you mean 'joint.accuracy'"),
         ("joint >= 0.5", "a part of metrics.json; name a number in it, such as joint.n"),
         ("joint.accuracy.value >= 0.5", "write joint.accuracy"),
+        ("JOINT.ACCURACY >= 0.5", "did you mean 'joint.accuracy'"),
         ("joint.accuracy == 0.5", "an interval is never one number"),
         ("refusal >= 1", "not in metrics.json"),
         ("qqq >= 1", "whose parts are n, joint, patterns"),
@@ -153,6 +158,8 @@ def test_another_confidence_is_computed_from_the_judgments(run: Run) -> None:
         for c in (0.99, 0.5)
     )
     assert wide.value == narrow.value == accuracy["value"]
+    named = gate(run, ["families.escalating.accuracy.low >= 0"], confidence=0.99).checks[0]
+    assert named.compared == wide.low
     assert wide.low < accuracy["low"] < narrow.low < narrow.high < accuracy["high"] < wide.high
 
 

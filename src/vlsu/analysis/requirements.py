@@ -108,6 +108,11 @@ class Requirement:
             UsageError: The metrics have no number of that name, or a rate is held to ``==``.
         """
         known = dict(_named(metrics))
+        rate, _, side = self.key.rpartition(".")
+        if self.key not in known and side in ("low", "high") and rate in known:
+            found, why_not = known[rate]
+            if isinstance(found, Mapping):
+                return self._check_rate(found, why_not, side)
         if self.key not in known:
             raise UsageError(f"--require {str(self)!r}: {self._unknown(metrics, known)}")
         found, why_not = known[self.key]
@@ -119,7 +124,8 @@ class Requirement:
         why = f"{found:g} {'' if met else 'is not '}{self.operator} {self.bound:g}"
         return Check(self, met, found, None, None, found, why)
 
-    def _check_rate(self, rate: Mapping[str, Any], why_not: str) -> Check:
+    def _check_rate(self, rate: Mapping[str, Any], why_not: str, side: str | None = None) -> Check:
+        """Hold a rate's bound to the requirement: the one against it, or the one that is named."""
         if self.operator == "==":
             raise UsageError(
                 f"--require {str(self)!r}: an interval is never one number; use >= or <=, and == "
@@ -128,7 +134,9 @@ class Requirement:
         value, low, high = (rate[name] for name in ("value", "low", "high"))
         if value is None:
             return self._unmeasured(why_not)
-        side, compared = ("low", low) if self.operator.startswith(">") else ("high", high)
+        if side is None:
+            side = "low" if self.operator.startswith(">") else "high"
+        compared = low if side == "low" else high
         met = _OPERATORS[self.operator](compared, self.bound)
         why = (
             f"{value:.4f} [{low:.4f}, {high:.4f}]: the {side} bound is "
@@ -144,11 +152,13 @@ class Requirement:
         if inside:
             return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
         parent, _, last = self.key.rpartition(".")
-        if last in _RATE and parent in known:
-            return f"the interval's bound is compared by itself; write {parent}"
-        near = difflib.get_close_matches(self.key, list(known), n=3, cutoff=0.5)
+        if last == "value" and parent in known:
+            return f"not the point but the bound of its interval decides; write {parent}"
+        lower = {name.lower(): name for name in known}
+        near = difflib.get_close_matches(self.key.lower(), list(lower), n=3, cutoff=0.5)
         if near:
-            return f"not in metrics.json; did you mean {' or '.join(map(repr, near))}?"
+            names = " or ".join(repr(lower[name]) for name in near)
+            return f"not in metrics.json; did you mean {names}?"
         return f"not in metrics.json, whose parts are {', '.join(metrics)}"
 
 
