@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "interval_coverage.md"
 SEED = 0
 SIZES = (100, 1_000, 10_000)
 RATES = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
-#: Of samples in groups, whose bootstrap takes several times as long.
+#: Of samples in groups, whose bootstrap takes several times as long; so half the runs, too.
 GROUPED_RATES = (0.02, 0.1, 0.5, 0.9, 0.98)
 #: Bootstrap replicates of each interval; `vlsu run` takes 2,000, and fewer hold the truth less.
 REPLICATES = 1_000

@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import f1_score
+from sklearn.metrics import cohen_kappa_score, f1_score
+from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from tests.analysis_frames import Judged, frames, random_samples
 from vlsu.analysis import Tabulation, understanding_metrics
+from vlsu.analysis.comparison import understanding_comparison
 from vlsu.analysis.estimates import Confusion
 from vlsu.analysis.intervals import paired_bounds
 from vlsu.analysis.paired_cells import PairedCells, PairedTabulation
@@ -228,3 +231,50 @@ def test_no_samples_in_common_is_no_number() -> None:
     cells = tabulate([Judged("SSB", "SS.")] * 3, [Judged("SSB", "SSS")] * 3)
     found = joint_accuracy(cells)
     assert (found.n, found.p, found.difference.value) == (0, None, None)
+
+
+def test_a_comparison_is_statsmodels_and_scikit_learns() -> None:
+    # Without groups every share is tested by McNemar's exact test, and Holm's correction is over
+    # the tests of a family in all three pairs of runs.
+    samples = random_samples(11, 500, said="SBUr")
+    runs = [samples, other_answers(samples, 12, same=0.7), other_answers(samples, 13, same=0.9)]
+    names = ["a", "b", "c"]
+    found = understanding_comparison(tabulate(*runs), names)
+    families: dict[str, list[tuple[float, float]]] = {}
+    for pair in found["pairs"]:
+        first, second = (runs[names.index(pair[side])] for side in ("first", "second"))
+        for path, row in pair["metrics"].items():
+            kind, _, part = path.partition(".")
+            if kind not in ("patterns", "categories") or path.endswith("f1_macro"):
+                continue
+            name = part.removesuffix(".accuracy")
+            both = [
+                (s, t)
+                for s, t in zip(first, second, strict=True)
+                if s.gold[2] != "." and s.said[2] != "."
+                if (name == "-".join(s.gold) if kind == "patterns" else name == s.category)
+            ]
+            right = np.array([[s.gold[2] == each.said[2] for each in (s, t)] for s, t in both])
+            table = [[np.sum((right == [x, y]).all(axis=1)) for y in (1, 0)] for x in (1, 0)]
+            p = their_mcnemar(table, exact=True).pvalue
+            assert row["p"] == pytest.approx(p)
+            assert row["n"] == len(both)
+            assert row["discordant"] == {"first": table[0][1], "second": table[1][0]}
+            families.setdefault(kind, []).append((p, row["p_adjusted"]))
+        agreement = next(
+            each
+            for each in found["agreement"]["joint"]["pairs"]
+            if (each["first"], each["second"]) == (pair["first"], pair["second"])
+        )
+        said = [(s.said[2], t.said[2]) for s, t in zip(first, second, strict=True)]
+        said = [(s, t) for s, t in said if s in "SBU" and t in "SBU"]
+        assert agreement["n"] == len(said)
+        kappa = cohen_kappa_score(*zip(*said, strict=True))
+        assert agreement["kappa"]["value"] == pytest.approx(kappa)
+        same = np.mean([s == t for s, t in said])
+        assert agreement["agreement"]["value"] == pytest.approx(same)
+    assert len(families["categories"]) == 9
+    assert len(families["patterns"]) > 3 * 17
+    for tests in families.values():
+        p, adjusted = zip(*tests, strict=True)
+        assert list(adjusted) == pytest.approx(list(multipletests(p, method="holm")[1]))

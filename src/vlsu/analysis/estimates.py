@@ -63,11 +63,11 @@ class Confusion:
 
     def gold(self, *severities: int) -> BoolArray:
         """Cells whose gold grade is one of these; shape ``(C,)``."""
-        return self.inside & np.isin(self.column // 4, severities)
+        return self.inside & _any_of(self.column // 4, severities)
 
     def predicted(self, *severities: int) -> BoolArray:
         """Cells whose prediction is one of these; shape ``(C,)``."""
-        return self.inside & np.isin(self.column % 4, severities)
+        return self.inside & _any_of(self.column % 4, severities)
 
 
 class Ratios(ABC):
@@ -214,6 +214,12 @@ class Estimator(Ratios):
             self.thin.append(name)
             bounds = closed
         return Rate.within(value, *bounds)
+
+
+def _any_of(codes: IntArray, wanted: tuple[int, ...]) -> BoolArray:
+    """Which codes are among a few; several times as fast as `numpy.isin`."""
+    found: BoolArray = np.logical_or.reduce([codes == each for each in wanted])
+    return found
 
 
 def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:
