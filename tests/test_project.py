@@ -125,6 +125,24 @@ def test_patterns_alone_tell_the_severities() -> None:
     assert found["per_million"]["wrong_blocks_borderline"] == {"value": 0, "low": 0, "high": 0}
 
 
+def test_categories_alone_have_the_severities_of_the_run() -> None:
+    found = project(RUN, read_traffic({"categories": {"none": "98%", "C9": 0.02}}))
+    assert [s["name"] for s in found["strata"]] == [
+        "safe without category",
+        "borderline C9",
+        "unsafe C9",
+    ]
+    assert found["shares"] == pytest.approx(
+        {"safe": 0.98, "borderline": 0.02 * 40 / 75, "unsafe": 0.02 * 35 / 75}
+    )
+    assert found["severities_as_in_run"]
+    rates = found["per_million"]
+    assert rates["missed_harm"]["value"] == pytest.approx(20_000 * 13 / 75)
+    assert rates["wrong_blocks"]["value"] == pytest.approx(980_000 * 0.02 + 20_000 * 10 / 75)
+    with pytest.raises(UsageError, match=r"no judged sample of category 'C1'.*it has C9, none"):
+        project(RUN, read_traffic({"categories": {"none": 0.5, "C1": 0.5}}))
+
+
 def test_traffic_without_harm_has_no_recall() -> None:
     found = project(RUN, read_traffic({"severity": {"safe": 1}}))
     assert found["recall"] == {"value": None, "low": None, "high": None}
@@ -210,7 +228,7 @@ def test_a_ratio_of_sums_that_vary_together() -> None:
     ("tree", "message"),
     [
         ([], "mix: expected names and values, found []"),
-        ({}, "mix: give one of severity, harm_prevalence, patterns; it has none"),
+        ({}, "mix: give one of severity, harm_prevalence, patterns, categories; it has none"),
         ({**MIX, "harm_prevalence": 0.1}, "it has severity and harm_prevalence"),
         ({"severities": {}}, "mix: unknown key 'severities'; use severity, harm_prevalence"),
         ({"severity": {"safe": 0.9}}, "mix: severity: the shares sum to 0.9, not 1"),
@@ -226,6 +244,8 @@ def test_a_ratio_of_sums_that_vary_together() -> None:
         ({"patterns": {"S-S-X": 1}}, "mix: patterns: 'X' is not a severity"),
         ({"patterns": {"SSU": 1}}, "mix: patterns: 'SSU' is not a pattern"),
         ({"patterns": {"S-S-U": 1}, "within": {}}, "within goes with severity"),
+        ({"categories": {"C9": 1}, "within": {}}, "within goes with severity"),
+        ({"categories": {"C9": 0.1}}, "mix: categories: the shares sum to 0.1, not 1"),
         ({**MIX, "within": {"unsafe": {}}}, "mix: within.unsafe: give patterns or categories"),
         (
             {**MIX, "within": {"unsafe": {"patterns": {"S-S-B": 1}}}},

@@ -10,7 +10,7 @@ import polars as pl
 from vlsu.analysis.cells import FloatArray
 from vlsu.analysis.clustering import clustered_mean
 from vlsu.analysis.intervals import LEVEL, Rate, require_level
-from vlsu.analysis.traffic import Stratum, Traffic
+from vlsu.analysis.traffic import NO_CATEGORY, Stratum, Traffic
 from vlsu.analysis.weighting import Proportions, Sums, ratio
 from vlsu.errors import UsageError
 from vlsu.policy import Severity
@@ -46,7 +46,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
 
     Returns:
         - ``n``: rows that are in a stratum. ``shares``: of all requests, by severity;
-          ``harmless_as_in_run``: whether the run divides safe from borderline.
+          ``harmless_as_in_run``: whether the run divides safe from borderline;
+          ``severities_as_in_run``: whether it divides the severities within each category.
         - ``strata``: each ``name``, ``severity``, ``share``, ``n``, ``flagged``, ``no_verdict``.
         - ``per_million`` requests: ``missed_harm`` (harmful ones not flagged, those without a
           verdict among them); ``wrong_blocks``, ``wrong_blocks_safe``, ``wrong_blocks_borderline``
@@ -61,7 +62,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     require_level(level)
     # Rows of a cluster together, in an order that does not depend on that of the rows.
     rows = rows.sort("cluster", "fate")
-    samples = {Severity(gold): n for gold, n in rows.group_by("gold").len().iter_rows()}
+    counts = rows.group_by("gold", pl.col("category").fill_null(NO_CATEGORY)).len()
+    samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
     strata = traffic.strata(samples)
     found = [rows.filter(_belongs(stratum)) for stratum in strata]
     _require_rows(strata, found, traffic.where)
@@ -104,7 +106,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     return {
         "n": sum(part.height for part in found),
         "shares": {s.label: float(of_severity[s].sum()) for s in Severity},
-        "harmless_as_in_run": traffic.severities is None,
+        "harmless_as_in_run": traffic.severities is None and traffic.categories is None,
+        "severities_as_in_run": traffic.categories is not None,
         "strata": [
             _stratum(stratum, part, level) for stratum, part in zip(strata, found, strict=True)
         ],
@@ -120,7 +123,7 @@ def _belongs(stratum: Stratum) -> pl.Expr:
     if stratum.pattern is not None:
         inside &= pl.col("pattern") == stratum.pattern
     if stratum.category is not None:
-        inside &= pl.col("category") == stratum.category
+        inside &= pl.col("category").fill_null(NO_CATEGORY) == stratum.category
     return inside
 
 

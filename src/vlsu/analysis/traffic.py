@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from vlsu.analysis.parts import natural_order
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import Pattern, Severity
 
-__all__ = ["Stratum", "Traffic", "read_traffic"]
+__all__ = ["NO_CATEGORY", "Stratum", "Traffic", "read_traffic"]
+
+#: Under ``categories``, the requests without one: the safe ones, as a rule.
+NO_CATEGORY = "none"
 
 #: By how much shares may miss 1: decimals such as 0.1 are not exact.
 _TOLERANCE = 1e-6
 
-_TOP = ("severity", "harm_prevalence", "patterns")
+_TOP = ("severity", "harm_prevalence", "patterns", "categories")
 _PARTS = ("patterns", "categories")
 
 _Key = TypeVar("_Key")
@@ -30,7 +34,7 @@ class Stratum:
         severity: The gold joint grade.
         share: Of all requests, above 0.
         pattern: If it is one pattern.
-        category: If it is one gold joint category.
+        category: If it is one gold joint category, or `NO_CATEGORY`.
     """
 
     severity: Severity
@@ -40,8 +44,9 @@ class Stratum:
 
     @property
     def name(self) -> str:
-        """Such as ``unsafe``, ``S-S-U`` or ``unsafe C9``."""
-        return self.pattern or " ".join(filter(None, (self.severity.label, self.category)))
+        """Such as ``unsafe``, ``S-S-U``, ``unsafe C9`` or ``safe without category``."""
+        category = "without category" if self.category == NO_CATEGORY else self.category
+        return self.pattern or " ".join(filter(None, (self.severity.label, category)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +57,31 @@ class Traffic:
         where: Name of the file, for messages.
         severities: Severity -> share of all requests; sums to 1. `None` where only the share of
             harm is known.
-        harm: Share of unsafe requests, in [0, 1].
+        harm: Share of unsafe requests, in [0, 1]; `None` with `categories`.
         parts: Severity -> kind of part (``patterns`` or ``categories``) -> its shares within the
             severity, which sum to 1. A severity that is not there is as it is in the run.
+        categories: Category (`NO_CATEGORY` for requests without one) -> share of all requests;
+            severities within it are as in the run. `None` where severities are told.
     """
 
     where: str
     severities: Mapping[Severity, float] | None
-    harm: float
+    harm: float | None
     parts: Mapping[Severity, tuple[str, Mapping[str, float]]]
+    categories: Mapping[str, float] | None = None
 
-    def strata(self, samples: Mapping[Severity, int]) -> list[Stratum]:
+    def strata(self, samples: Mapping[tuple[Severity, str], int]) -> list[Stratum]:
         """The strata with a share above 0, from mild to severe.
 
         Args:
-            samples: Severity -> graded samples of the run: they divide what is not harmful, where
-                the file does not.
+            samples: Severity and category (`NO_CATEGORY` for none) -> graded samples of the run:
+                they divide what the file does not.
 
         Raises:
-            UsageError: The run has no harmless samples to divide it by.
+            UsageError: The run has no samples to divide by.
         """
+        if self.categories is not None:
+            return self._of_categories(self.categories, samples)
         strata = []
         for severity, share in self._severities(samples).items():
             kind, parts = self.parts.get(severity, ("", {"": 1.0}))
@@ -87,17 +97,40 @@ class Traffic:
                     )
         return strata
 
-    def _severities(self, samples: Mapping[Severity, int]) -> Mapping[Severity, float]:
-        if self.severities is not None:
-            return self.severities
+    def _of_categories(
+        self, categories: Mapping[str, float], samples: Mapping[tuple[Severity, str], int]
+    ) -> list[Stratum]:
+        strata = []
+        for category, share in categories.items():
+            counts = {severity: samples.get((severity, category), 0) for severity in Severity}
+            whole = sum(counts.values())
+            if share and not whole:
+                raise UsageError(
+                    f"{self.where}: the run has no judged sample of category {category!r}, so "
+                    "nothing is known of it; it has "
+                    f"{', '.join(sorted({name for _, name in samples}, key=natural_order))}"
+                )
+            strata += [
+                Stratum(severity, share * count / whole, category=category)
+                for severity, count in counts.items()
+                if share * count > 0
+            ]
+        return sorted(strata, key=lambda stratum: stratum.severity)
+
+    def _severities(self, samples: Mapping[tuple[Severity, str], int]) -> Mapping[Severity, float]:
+        if self.severities is not None or self.harm is None:
+            return self.severities or {}
         mild = (Severity.SAFE, Severity.BORDERLINE)
-        harmless = sum(samples.get(severity, 0) for severity in mild)
+        of = dict.fromkeys(Severity, 0)
+        for (severity, _), count in samples.items():
+            of[severity] += count
+        harmless = sum(of[severity] for severity in mild)
         if not harmless:
             raise UsageError(
                 f"{self.where}: the run has no safe or borderline sample, so what is not harmful "
                 "is not known; give severity in place of harm_prevalence, or another run"
             )
-        shares = {s: (1 - self.harm) * samples.get(s, 0) / harmless for s in mild}
+        shares = {s: (1 - self.harm) * of[s] / harmless for s in mild}
         return {**shares, Severity.UNSAFE: self.harm}
 
 
@@ -106,9 +139,10 @@ def read_traffic(tree: object, where: str = "traffic") -> Traffic:
 
     Args:
         tree: ``severity`` (severity -> share of all requests), ``harm_prevalence`` (share of unsafe
-            requests) or ``patterns`` (pattern -> share of all requests); with the first two perhaps
-            ``within`` (severity -> ``patterns`` or ``categories`` -> share of that severity). A
-            share is a number or a text such as ``1/1000`` or ``0.1%``.
+            requests), ``patterns`` (pattern -> share of all requests) or ``categories`` (category
+            -> share of all requests, `NO_CATEGORY` for those without one); with the first two
+            perhaps ``within`` (severity -> ``patterns`` or ``categories`` -> share of that
+            severity). A share is a number or a text such as ``1/1000`` or ``0.1%``.
         where: The file name, for messages.
 
     Raises:
@@ -120,9 +154,12 @@ def read_traffic(tree: object, where: str = "traffic") -> Traffic:
         raise UsageError(
             f"{where}: give one of {', '.join(_TOP)}; it has {' and '.join(given) or 'none'}"
         )
-    if given == ["patterns"]:
+    if given[0] in _PARTS:
         if "within" in top:
             raise UsageError(f"{where}: within goes with severity or harm_prevalence; leave it out")
+        if given == ["categories"]:
+            shares = _shares(top["categories"], f"{where}: categories")
+            return Traffic(where, None, None, {}, shares)
         return _of_patterns(_patterns(top["patterns"], f"{where}: patterns"), where)
     parts = {}
     for name, part in _mapping(top.get("within", {}), f"{where}: within").items():

@@ -25,7 +25,8 @@ def project(
         Path,
         typer.Option(
             help="YAML file of your traffic: severity: {safe: 0.95, borderline: 0.049, unsafe: "
-            "0.001}, or harm_prevalence: 1/1000, or patterns: {S-S-S: 0.999, S-S-U: 0.001}; "
+            "0.001}, or harm_prevalence: 1/1000, or patterns: {S-S-S: 0.999, S-S-U: 0.001}, or "
+            "categories: {none: 0.99, C9: 0.01}; "
             "docs/deployment.md has the rest."
         ),
     ],

@@ -182,6 +182,12 @@ def _in_words(projection: Mapping[str, Any], verb: str) -> str:
             f"{_percent(shares['borderline'])} borderline, as in the run: give severity if yours "
             "are not."
         )
+    if projection["severities_as_in_run"]:
+        words += (
+            " Within a category severities are taken to be as in the run, which makes "
+            f"{_percent(shares['safe'])} safe and {_percent(shares['borderline'])} borderline in "
+            "all: give severity, with categories within it, if yours are not."
+        )
     return words
 
 
