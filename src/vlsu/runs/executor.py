@@ -28,8 +28,10 @@ from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally", "ask"]
 
-#: Requests kept ready beside those in flight.
+#: Requests kept ready beside those in flight, at least.
 READY = 256
+#: Chunks planned in a row at most: answers come in between.
+IN_A_ROW = 16
 _ALL_REFUSED = "every request so far was refused"
 
 
@@ -159,19 +161,23 @@ class Executor:
 
     async def _feed(self, chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
+        in_a_row = 0
         try:
             for chunk in chunks:
                 ready = self._to_ask(chunk)
+                in_a_row += 1
                 if self._images.slow:
                     images = dict.fromkeys(i for w in ready for i in w.request.images)
                     await loop.run_in_executor(reader, self._images.prepare, images)
-                else:
-                    await asyncio.sleep(0)  # let answers in between two chunks
+                elif in_a_row >= IN_A_ROW:
+                    await asyncio.sleep(0)
+                    in_a_row = 0
                 if self._ended:
                     break
                 self._ready.extend(ready)
                 self._spawn()
-                while len(self._ready) > READY and not self._ended:
+                while len(self._ready) > self._enough and not self._ended:
+                    in_a_row = 0
                     self._low.clear()
                     await self._low.wait()
         except Exception as error:
@@ -195,6 +201,11 @@ class Executor:
     @property
     def _ended(self) -> bool:
         return self._tally.stopped is not None
+
+    @property
+    def _enough(self) -> int:
+        """Requests to keep ready: a turn of the loop may use up as many as are in flight."""
+        return max(READY, self._in_flight.size)
 
     def _spawn(self) -> None:
         """As many workers as may be in flight, and as there is work for; they end without it."""
@@ -234,7 +245,7 @@ class Executor:
         try:
             while self._ready and not self._ended and len(self._workers) <= self._in_flight.size:
                 waiting = self._ready.popleft()
-                if len(self._ready) < READY:
+                if len(self._ready) < self._enough:
                     self._low.set()
                 outcome = await self._ask(waiting)
                 if outcome is not None:
