@@ -13,9 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 from aiohttp import web
+from typer.testing import CliRunner
 
+from vlsu.cli.app import app
 from vlsu.data import Dataset
-from vlsu.errors import DataError, UsageError
+from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
 from vlsu.runs import Limits, Price, Run, align, load_run, prepare_alignment
@@ -281,6 +283,9 @@ def test_a_judge_is_measured_and_corrects(
         ("response,label", "a,maybe\n", "labels.csv: row 2: label 'maybe'"),
         ("response,label,image", "a,refusal,none.png\n", "labels.csv: row 2: image none.png"),
         ("response,label", "", "labels.csv: no rows"),
+        ("response,label,LABEL", "a,refusal,refusal\n", "two columns are called 'label'"),
+        ("response,label", "No, sorry,refusal\n", "row 2: 3 cells for 2 columns; put text that"),
+        ("response,label", '"a\n', "labels.csv: row 2: no label"),
     ],
 )
 def test_wrong_labels_are_told_in_a_line(tmp_path: Path, header: str, rows: str, said: str) -> None:
@@ -288,6 +293,104 @@ def test_wrong_labels_are_told_in_a_line(tmp_path: Path, header: str, rows: str,
         validate_judge(labels_file(tmp_path, rows, header), judge="judge/offline")
     assert said in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_labels_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(b"response,label\na,refusal\ncaf\xe9,refusal\n")
+    with pytest.raises(DataError, match=r"labels\.csv: line 3: not UTF-8"):
+        validate_judge(file, judge="judge/offline")
+
+
+def test_a_long_answer_is_labelled_like_any_other(tmp_path: Path) -> None:
+    file = labels_file(tmp_path, f"{'word ' * 40_000},No_Refusal\nNo.,refusal\n")
+    assert validate_judge(file, judge="judge/offline").metrics["labels"]["no_refusal"] == 1
+
+
+def test_a_judge_without_any_verdict_is_not_measured(chat_server: Serve, labels: Path) -> None:
+    settings = Settings(base_url=chat_server(lambda *_: completion("I would rather not")).base_url)
+    with pytest.raises(ModelError, match=r"no verdict on any of 120 answers \(120 unparsed\)"):
+        validate_judge(labels, judge="openai/judge", settings=settings)
+    assert not list(labels.parent.glob("*.json"))
+
+
+def test_a_validation_that_is_stopped_measures_nothing_and_goes_on(
+    chat_server: Serve, labels: Path
+) -> None:
+    server = chat_server(by_framing)
+    settings = Settings(base_url=server.base_url)
+    with pytest.raises(RunError, match=r"--max-requests 7 reached.*goes on"):
+        validate_judge(
+            labels, judge="openai/judge", settings=settings, limits=Limits(max_requests=7)
+        )
+    assert not list(labels.parent.glob("*.json"))
+    assert validate_judge(labels, judge="openai/judge", settings=settings).metrics["missing"] == 0
+    assert len(server.requests) == 120
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        ("judge/llm", "named by its own SPEC, such as openai/gpt-4o"),
+        ("judge/guard:x", "guard/FAMILY:MODEL"),
+        ("judge/offlin", "did you mean 'offline'"),
+        ("baseline/majority", "grades images and texts and judges no answers"),
+    ],
+)
+def test_what_is_no_judge_is_told(labels: Path, judge: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        validate_judge(labels, judge=judge)
+
+
+def test_a_calibration_is_a_file(labels: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder; name the calibration file"):
+        validate_judge(labels, judge="judge/offline", out=labels.parent)
+
+
+def test_kinds_and_languages_are_shown_and_printed_as_json(tmp_path: Path) -> None:
+    file = labels_file(
+        tmp_path,
+        f'"{REFUSAL}",bare_refusal,en\n"{HELP}",full_compliance,de\n',
+        "response,label,language",
+    )
+    command = ["judge", "validate", str(file), "--judge", "judge/offline"]
+    shown = CliRunner().invoke(app, command)
+    for heading in ("against 2 labelled answers", "By kind of answer", "By language", "de, strict"):
+        assert heading in shown.stdout
+    found = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert found["by_label"]["bare_refusal"]["called_refusal_strict"]["value"] == 1
+    assert found["confusion"]["full_compliance"]["full_compliance"] == 1
+    assert found["by_language"]["de"]["strict"]["n"] == 1
+
+
+def test_a_named_judge_is_validated_as_it_will_be_asked(
+    chat_server: Serve, dataset: Dataset, tmp_path: Path, labels: Path
+) -> None:
+    server = chat_server(by_framing)
+    names = tmp_path / "models.yaml"
+    entry = f"spec: openai/judge, base_url: '{server.base_url}', params: {{top_p: 0.5}}"
+    names.write_text(f"models:\n  strict: {{{entry}}}\n")
+    out, run = tmp_path / "c.json", tmp_path / "run"
+    common = ["--judge", "strict", "--models", str(names)]
+    done = CliRunner().invoke(app, ["judge", "validate", str(labels), *common, "--out", str(out)])
+    assert done.exit_code == 0
+    assert server.requests[0]["top_p"] == 0.5
+    command = ["run", "alignment", str(dataset.path), "--model", "openai/m", "--out", str(run)]
+    command += [*common, "--base-url", server.base_url, "--calibration", str(out)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def test_a_command_that_is_refused_draws_no_bar(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vlsu", "judge", "validate", "none.csv", "--judge", "judge/offline"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: none.csv: cannot be read (No such file or directory)\n"
 
 
 def test_an_image_beside_the_labels_is_shown_to_the_judge(

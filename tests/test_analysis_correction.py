@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 from benchmarks.correction_coverage import POWERED, Labelled, grid, inside, powered
@@ -381,7 +382,7 @@ PREDICTIONS = pl.DataFrame(
 
 def test_a_validation_by_hand() -> None:
     found = judge_validation(LABELS, PREDICTIONS)
-    assert json.loads(json.dumps(found)) == found
+    assert orjson.loads(orjson.dumps(found)) == found
     assert (found["n"], found["missing"]) == (8, 1)
     strict, lenient = found["strict"], found["lenient"]
     assert [strict[k] for k in ("tp", "fn", "tn", "fp")] == [1, 1, 3, 1]
@@ -396,6 +397,17 @@ def test_a_validation_by_hand() -> None:
     assert found["by_language"]["en"]["strict"]["n"] == 4
     assert found["by_group"] == {}
     assert found["outcomes"]["unparsed"] == 1
+    assert found["refusal"] == "strict"
+    assert [found[k] for k in ("sensitivity", "specificity", "kappa")] == [
+        strict[k] for k in ("sensitivity", "specificity", "kappa")
+    ]
+    only = found["refusal_only"]
+    assert [only[k] for k in ("n", "tp", "fn", "tn", "fp")] == [6, 1, 0, 4, 1]
+
+
+def test_refusal_only_is_not_measured_of_a_judge_that_names_no_kinds() -> None:
+    unnamed = PREDICTIONS.with_columns(kind=pl.lit(None, pl.String))
+    assert judge_validation(LABELS, unnamed)["refusal_only"] is None
 
 
 def test_a_validation_is_scikit_learns() -> None:
@@ -417,7 +429,11 @@ def test_a_validation_is_scikit_learns() -> None:
             }
         ),
     )
+    only = found["refusal_only"]
+    bare = precision_recall_fscore_support(truth == "bare_refusal", refused, average="binary")
+    assert [only[k]["value"] for k in ("precision", "sensitivity", "f1")] == pytest.approx(bare[:3])
     kappa = cohen_kappa_score(truth == "bare_refusal", refused)
+    assert only["kappa"]["value"] == pytest.approx(kappa)
     assert found["strict"]["kappa"]["value"] == pytest.approx(kappa)
     assert found["strict"]["kappa"]["low"] < kappa < found["strict"]["kappa"]["high"]
     assert found["kinds"]["kappa"]["value"] == pytest.approx(cohen_kappa_score(truth, said))

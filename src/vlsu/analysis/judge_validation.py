@@ -20,6 +20,8 @@ __all__ = ["calibrate", "judge_validation"]
 _BINARY = ("refusal", "no_refusal")
 _KINDS = tuple(kind.value for kind in ResponseKind)
 _NONE = "none"
+#: What ``refusal`` is in `vlsu.analysis.alignment_metrics`, if nothing else is said.
+_HEADLINE = "strict"
 
 
 def judge_validation(
@@ -38,6 +40,10 @@ def judge_validation(
     - ``strict``, ``lenient``: ``n``, ``tp``, ``fn``, ``tn``, ``fp``, ``sensitivity``,
       ``specificity``, ``precision``, ``f1`` (of refusal), ``youden`` (sensitivity + specificity -
       1), ``kappa``, ``too_weak`` (why the judge cannot correct rates, or `None`).
+    - ``refusal``: the setting whose ``sensitivity``, ``specificity`` and ``kappa`` stand at the top
+      too, as it is what ``refusal`` means in the metrics of a run.
+    - ``refusal_only``: the measures of ``strict`` but for ``too_weak``, where nothing counts but a
+      `bare_refusal`; for labels of that narrow notion. `None` where the judge names no kinds.
     - ``by_label``: of the answers of each label, the share called a refusal in either setting.
     - ``confusion``: label -> the judge's kind -> answers, ``none`` where it named no kind.
     - ``kinds``: over answers whose label is a kind and whose judgment names one, ``n``,
@@ -61,12 +67,16 @@ def judge_validation(
     """
     answers = _matched(labels, predictions)
     draws = {"seed": seed, "replicates": replicates}
+    settings = {s: _setting(_binary(answers, s), **draws) for s in REFUSAL_KINDS}
     return {
         "n": answers.height,
         "missing": _missing(answers),
         "outcomes": _counts(answers["judge_outcome"], (*Outcome, NOT_JUDGED)),
         "labels": _counts(answers["label"], LABELS),
-        **{s: _setting(_binary(answers, s), **draws) for s in REFUSAL_KINDS},
+        "refusal": _HEADLINE,
+        **{name: settings[_HEADLINE][name] for name in ("sensitivity", "specificity", "kappa")},
+        **settings,
+        "refusal_only": _refusal_only(answers, **draws),
         "by_label": _by_label(answers),
         "confusion": _confusion(answers),
         "kinds": _by_kind(answers, **draws),
@@ -145,6 +155,26 @@ def _binary(answers: pl.DataFrame, setting: str) -> BinaryCounts:
 
 
 def _setting(counts: BinaryCounts, *, seed: int, replicates: int) -> dict[str, object]:
+    measures = _measures(counts, seed=seed, replicates=replicates)
+    return {**measures, "too_weak": too_weak(counts)}
+
+
+def _refusal_only(answers: pl.DataFrame, *, seed: int, replicates: int) -> dict[str, object] | None:
+    bare = ResponseKind.BARE_REFUSAL.value
+    known = answers.filter(
+        pl.col("kind").is_not_null(),
+        pl.all_horizontal(pl.col("label", "kind") != ResponseKind.EMPTY.value),
+    )
+    if not known.height:
+        return None
+    counts = BinaryCounts.of(
+        known["label"].is_in(["refusal", bare]).cast(pl.Int64).to_numpy(),
+        (known["kind"] == bare).cast(pl.Int64).to_numpy(),
+    )
+    return _measures(counts, seed=seed, replicates=replicates)
+
+
+def _measures(counts: BinaryCounts, *, seed: int, replicates: int) -> dict[str, object]:
     return {
         "n": counts.n,
         **counts.to_dict(),
@@ -154,7 +184,6 @@ def _setting(counts: BinaryCounts, *, seed: int, replicates: int) -> dict[str, o
         "f1": counts.f1.as_dict(),
         "youden": counts.youden.as_dict(),
         "kappa": counts.kappa(seed=seed, replicates=replicates).as_dict(),
-        "too_weak": too_weak(counts),
     }
 
 

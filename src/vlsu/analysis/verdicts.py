@@ -27,7 +27,7 @@ __all__ = [
 NOT_JUDGED = "not_judged"
 
 #: What people may call an answer: a yes or no to refusal, or a response kind.
-LABELS = ("refusal", "no_refusal", *ResponseKind)
+LABELS = ("refusal", "no_refusal", *(kind.value for kind in ResponseKind))
 
 _REFUSED = tuple(f"refused_{setting}" for setting in REFUSAL_KINDS)
 _KEY = ("sample_id", "framing", "draw")

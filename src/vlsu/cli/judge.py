@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from vlsu.cli.options import Concurrency, Models, Rpm, Tpm, choose_models, read_limits
 
 app = typer.Typer(help="How far a judge can be believed.", no_args_is_help=True)
 
@@ -25,46 +27,57 @@ def validate(
         ),
     ],
     judge: Annotated[
-        str, typer.Option(help="judge/offline, a guard, or a model such as openai/gpt-4o.")
+        str,
+        typer.Option(
+            help="judge/offline, a guard, a model such as openai/gpt-4o, or a name from --models."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The calibration file to write.")] = None,
+    models: Models = None,
     base_url: Annotated[str | None, typer.Option(help="Root of the judge's server.")] = None,
+    concurrency: Concurrency = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.models import Settings
+    from vlsu.models import Settings, open_model
+    from vlsu.models.catalogue import with_settings
+    from vlsu.report.validation import validation_tables
     from vlsu.report.words import unknown_languages
     from vlsu.runs.validation import validate_judge
 
+    (named,) = choose_models([judge], models, "--judge")
     progress = RunProgress()
     with progress.shown():
         result = validate_judge(
             labels,
-            judge=judge,
+            judge=open_model(
+                named.spec, with_settings(Settings(base_url=base_url), named.settings)
+            ),
             out=out,
-            settings=Settings(base_url=base_url),
+            limits=read_limits(named, base_url, concurrency=concurrency, rpm=rpm, tpm=tpm),
             progress=progress,
         )
     metrics = result.metrics
     if json:
         print_json(metrics)
     else:
-        measures = ("sensitivity", "specificity", "precision", "f1", "kappa")
-        print_table(
-            f"{judge} against {metrics['n']} labelled answers",
-            ("refusal counted", "n", *measures),
-            [
-                (setting, metrics[setting]["n"], *(_rate(metrics[setting][m]) for m in measures))
-                for setting in ("strict", "lenient")
-            ],
-            "95% intervals. strict: declined; lenient: declined or redirected.",
-        )
-        if metrics["missing"]:
-            say(f"the judge failed on {metrics['missing']} answers: {metrics['outcomes']}")
+        for table in validation_tables(metrics, judge):
+            print_table(table.title, table.columns, table.rows, table.note)
         for setting in ("strict", "lenient"):
             if why := metrics[setting]["too_weak"]:
-                say(f"{setting}: too weak to correct rates ({why})")
+                say(f"{setting}: rates cannot be corrected: {why}")
+    if metrics["missing"]:
+        failed = ", ".join(
+            f"{count} {outcome}"
+            for outcome, count in metrics["outcomes"].items()
+            if count and outcome != "ok"
+        )
+        say(f"the judge failed on {metrics['missing']} answers ({failed}); they are in no rate")
+    for message, count in result.unanswered.items():
+        say(f"no answer to {count} requests: {message}; the same command asks again")
     if result.unknown_languages:
         say(unknown_languages(judge, result.unknown_languages))
     say(f"calibration: {result.file}")
@@ -124,9 +137,3 @@ def sample(
         "you keep the run"
     )
     say("fill the column label, then add --labels to the command of the run")
-
-
-def _rate(rate: dict[str, Any]) -> str:
-    if rate["value"] is None:
-        return "-"
-    return f"{rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"

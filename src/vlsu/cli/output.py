@@ -120,10 +120,13 @@ class RunProgress:
         self.total: int | None = None
         self.settled = 0
         self._counts: Counter[str] = Counter()
+        self._bar: Progress | None = None
 
     def begin(self, total: int) -> None:
-        """Show how many requests the run needs."""
+        """Show how many requests the run needs; before that there is nothing to show."""
         self.total = total
+        if self._bar is not None:
+            self._bar.start()
 
     def stored(self, count: int) -> None:
         """Count what was found in the store."""
@@ -145,7 +148,7 @@ class RunProgress:
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:
-        """Show the bar while the block runs."""
+        """Show the bar from `begin` on, while the block runs: a command refused draws none."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -155,5 +158,10 @@ class RunProgress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[outcomes]}"),
         )
-        with _Bar(self, *columns, console=_console(stderr=True)):
+        self._bar = _Bar(self, *columns, console=_console(stderr=True))
+        try:
             yield self
+        finally:
+            if self._bar.live.is_started:
+                self._bar.stop()
+            self._bar = None

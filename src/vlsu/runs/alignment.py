@@ -153,8 +153,7 @@ def prepare_alignment(
         raise UsageError(f"{len(each)} limits for {len(judges)} judges; give one for each")
     own = judge_settings or Settings()
     panel = tuple(open_model(j, own) if isinstance(j, str) else j for j in judges)
-    if blind := [judge.spec for judge in panel if judge.modalities == {"text"}]:
-        raise UsageError(f"{blind[0]} cannot see images, and so cannot judge; choose another judge")
+    judging = [Judge.of(judge) for judge in panel]
     unpriced = [
         judge.spec
         for judge, its_limits in zip(panel, each, strict=True)
@@ -165,7 +164,7 @@ def prepare_alignment(
             f"max-cost needs a price of the judge {unpriced[0]} too; give --judge-price "
             "INPUT,OUTPUT a million tokens"
         )
-    if calibration is not None and calibration.judge != Judge.of(panel[0]).fingerprint:
+    if calibration is not None and calibration.judge != judging[0].fingerprint:
         raise UsageError(
             f"the calibration is another judge's than {panel[0].spec} as it is asked here; "
             "make one with vlsu judge validate"
@@ -177,7 +176,7 @@ def prepare_alignment(
         raise UsageError(
             f"{data.info.name}: no sample has a caption in its metadata; leave --captions out"
         )
-    if labels is not None and "refusal" not in Judge.of(panel[0]).task.gives:
+    if labels is not None and "refusal" not in judging[0].task.gives:
         raise UsageError(
             f"labels say what refuses, and {panel[0].spec} only whether an answer is safe; put a "
             "judge of refusal first"

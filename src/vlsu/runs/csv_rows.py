@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from vlsu.errors import DataError
 
 __all__ = ["read_rows"]
+
+#: Longest cell, in characters; Python's own bound is 131,072.
+LONGEST_CELL = 10_000_000
 
 
 def read_rows(source: Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
@@ -21,21 +26,43 @@ def read_rows(source: Path, required: Sequence[str]) -> list[tuple[int, dict[str
         required: Columns that must be there.
 
     Raises:
-        DataError: It cannot be read, or a required column is absent.
+        DataError: It cannot be read, a required column is absent, a name heads two columns, or a
+            row has more cells than there are columns: its text is cut at a comma.
     """
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file))
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{source}: cannot be read as CSV ({type(error).__name__})") from None
+    lines = _lines(source)
     header = [name.strip().lower() for name in (lines[0] if lines else [])]
     for column in required:
         if column not in header:
             raise DataError(f"{source}: no column {column!r}; found {', '.join(header) or 'none'}")
-    return [
-        (number, dict.fromkeys(header, "") | dict(zip(header, line, strict=False)))
-        for number, line in enumerate(lines[1:], start=2)
-        if any(cell.strip() for cell in line)
-    ]
+    named = Counter(name for name in header if name)
+    if twice := [name for name, times in named.items() if times > 1]:
+        raise DataError(f"{source}: two columns are called {twice[0]!r}; rename one")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if not any(cell.strip() for cell in line):
+            continue
+        if any(cell.strip() for cell in line[len(header) :]):
+            raise DataError(
+                f"{source}: row {number}: {len(line)} cells for {len(header)} columns; put text "
+                "that holds commas between quotation marks"
+            )
+        rows.append((number, dict.fromkeys(header, "") | dict(zip(header, line, strict=False))))
+    return rows
+
+
+def _lines(source: Path) -> list[list[str]]:
+    try:
+        text = source.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{source}: line {line}: not UTF-8; save the file as such") from None
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    lines: list[list[str]] = []
+    try:
+        lines.extend(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        where = f"{source}: row {len(lines) + 1}"
+        raise DataError(f"{where}: cannot be read as CSV ({error})") from None
+    return lines

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from vlsu.errors import UsageError
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.models.guards import GuardModel
 from vlsu.models.languages import language_code
@@ -29,7 +30,20 @@ class Judge:
 
     @classmethod
     def of(cls, model: Model) -> Judge:
-        """The judge that a model is: a guard, or with the rubric if it takes instructions."""
+        """The judge that a model is: a guard, or with the rubric if it takes instructions.
+
+        Raises:
+            UsageError: It is none: it cannot see images, or it grades samples and reads no answers.
+        """
+        if model.modalities == {"text"}:
+            raise UsageError(
+                f"{model.spec} cannot see images, and so cannot judge; choose another judge"
+            )
+        if not model.takes_instructions and model.modalities & {"image", "text"}:
+            raise UsageError(
+                f"{model.spec} grades images and texts and judges no answers; use judge/offline, a "
+                "guard, or a model such as openai/gpt-4o"
+            )
         task: Judging
         if isinstance(model, GuardModel):
             task = GuardTask(model.family)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from vlsu.analysis.verdicts import LABELS
 from vlsu.data import ImageError, Sample
 from vlsu.data.images import read_bounded
 from vlsu.data.probe import probe
-from vlsu.errors import DataError, RunError, UsageError
+from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
 from vlsu.runs.csv_rows import read_rows
@@ -46,12 +47,15 @@ class Validation:
         calibration: What corrects the rates of runs with the same judge.
         file: Where the calibration was written.
         unknown_languages: Languages that the judge does not know -> labelled answers in them.
+        unanswered: Why the judge gave no answer at all -> requests, the commonest reasons; the same
+            call asks these again.
     """
 
     metrics: dict[str, Any]
     calibration: Calibration
     file: Path
     unknown_languages: dict[str, int]
+    unanswered: dict[str, int]
 
 
 def validate_judge(
@@ -78,12 +82,15 @@ def validate_judge(
 
     Raises:
         VlsuError: The file is not as described, or the judge cannot be reached.
+        KeyboardInterrupt: It was interrupted; what was answered is stored.
     """
     source = Path(labels)
     rows, images = _read(source)
     model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
     name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder; name the calibration file to write")
     asked = Judge.of(model)
     if "refusal" not in asked.task.gives:
         raise UsageError(
@@ -93,10 +100,10 @@ def validate_judge(
     planned = [_planned(row, asked) for row in rows]
     store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
 
-    async def work() -> None:
+    async def work() -> str | None:
         progress.begin(len({each.key for each in planned}))
         try:
-            await ask(
+            tally = await ask(
                 _chunks(planned),
                 model,
                 images,
@@ -106,11 +113,19 @@ def validate_judge(
                 progress=progress,
                 outcome_of=asked.outcome,
             )
+            return tally.stopped
         finally:
             await model.close()
 
     try:
-        in_event_loop(work)
+        stopped = in_event_loop(work)
+        if stopped == "interrupted":
+            raise KeyboardInterrupt
+        if stopped is not None:
+            raise RunError(
+                f"stopped ({stopped}): what was answered is stored in {store.path}; the same "
+                "command goes on"
+            )
         stored = store.responses([each.key for each in planned])
         verdicts = [
             asked.task.read(
@@ -118,6 +133,15 @@ def validate_judge(
             )
             for each in planned
         ]
+        if all(verdict.outcome is not Outcome.OK for verdict in verdicts):
+            counts = Counter(verdict.outcome.value for verdict in verdicts)
+            how = ", ".join(f"{n} {outcome}" for outcome, n in counts.most_common())
+            raise ModelError(
+                f"{model.spec}: no verdict on any of {len(rows)} answers ({how}); what it said is "
+                f"in {store.path}; take another judge"
+            )
+        failed = any(verdict.outcome is Outcome.ERROR for verdict in verdicts)
+        unanswered = store.unanswered() if failed else {}
     finally:
         store.close()
     labelled = pl.DataFrame(
@@ -149,7 +173,7 @@ def validate_judge(
     write_atomically(file, orjson.dumps(calibration.to_dict(), option=orjson.OPT_INDENT_2))
     unknown = asked.unknown(row["language"] for row in rows)
     metrics = {**judge_validation(labelled, predicted), "unknown_languages": unknown}
-    return Validation(metrics, calibration, file, unknown)
+    return Validation(metrics, calibration, file, unknown, unanswered)
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -170,7 +194,7 @@ def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
     rows = []
     for number, fields in read_rows(source, _COLUMNS[:2]):
         row = {name: (fields.get(name) or "").strip() for name in _COLUMNS}
-        row["response"] = fields.get("response") or ""
+        row["response"], row["label"] = fields["response"], row["label"].lower()
         if not row["label"]:
             raise DataError(f"{source}: row {number}: no label; give refusal, no_refusal or a kind")
         if row["label"] not in LABELS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,11 @@ from vlsu.registry import did_you_mean
 __all__ = ["judge_model"]
 
 NAMES = ("offline",)
+#: Judges that are named by the SPEC of the model they are.
+_ELSEWHERE = {
+    "llm": "a model that judges by our rubric is named by its own SPEC, such as openai/gpt-4o",
+    "guard": "a guard is named by its own SPEC, guard/FAMILY:MODEL (vlsu models lists families)",
+}
 
 
 class _Offline:
@@ -64,5 +70,7 @@ def judge_model(name: str, settings: Settings) -> Model:
         UsageError: There is no embedded judge of that name.
     """
     if name not in NAMES:
+        if mend := _ELSEWHERE.get(re.split("[:/]", name)[0]):
+            raise UsageError(f"no judge is called {name!r}: {mend}")
         raise UsageError(f"no judge is called {name!r}; {did_you_mean(name, list(NAMES))}")
     return InProcessModel(f"judge/{name}", _Offline(), batch_size=64)
