@@ -7,7 +7,7 @@ smaller one, so a run that goes on asks only what is missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import polars as pl
 
 from vlsu.analysis import StratifiedSample, Tabulation, stratified_metrics, understanding_metrics
 from vlsu.analysis.allocation import LEAST, crossed, pilot_size, proportional, smallest
-from vlsu.analysis.cells import FloatArray, IntArray
+from vlsu.analysis.cells import Cells, FloatArray, IntArray
 from vlsu.analysis.precision import Precision
 from vlsu.analysis.stratified import shown
 from vlsu.data import Dataset
@@ -28,7 +28,7 @@ from vlsu.runs.draw import Strata
 from vlsu.runs.plan import Chosen, Selection, Subset
 from vlsu.runs.run import Run, load_run
 
-__all__ = ["Drawn", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
+__all__ = ["Drawn", "Looks", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,25 @@ class Pilot:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A sample that is asked, and what it says.
+class Looks:
+    """What a draw came to.
 
     Attributes:
-        selection: The samples.
         steps: Sizes at which the results were looked at.
         metrics: Of the whole dataset, estimated; `None` if all of it was drawn.
         reached: Whether the interval is as narrow as wanted; `None` if nothing was.
     """
 
-    selection: Selection
     steps: Sequence[int]
     metrics: dict[str, Any] | None
     reached: bool | None
+
+
+@dataclass(frozen=True)
+class Drawn(Looks):
+    """The same, and the samples that were asked about."""
+
+    selection: Selection
 
 
 @dataclass(frozen=True)
@@ -124,22 +129,41 @@ class Sampling:
             The sample, or `None` if the asking was stopped.
         """
         halves = (Tabulation(), Tabulation())
-        population = self.strata.population
-        until, size = self.until, self._first_size()
-        before, deviation = np.zeros_like(population), None
-        steps: list[int] = []
+        drawing, before = self.drawing(), np.zeros_like(self.strata.population)
+        sizes = next(drawing)
         while True:
-            sizes = self._sizes(size, deviation)
             fresh = self.strata.first(sizes, before)
             whole = self._selection(sizes)
             if not await ask(Chosen(fresh[0].ids + fresh[1].ids), whole):
                 return None
             for chosen, tabulation in zip(fresh, halves, strict=True):
                 tabulate(chosen, tabulation)
-            before, steps = sizes, [*steps, size]
+            before = sizes
+            try:
+                sizes = drawing.send((halves[0].cells(), halves[1].cells()))
+            except StopIteration as end:
+                looks: Looks = end.value
+                return Drawn(looks.steps, looks.metrics, looks.reached, whole)
+
+    def drawing(self) -> Generator[IntArray, tuple[Cells, Cells], Looks]:
+        """The draw apart from the asking.
+
+        Yields:
+            How many samples of each stratum to have drawn next, by half; shape ``(2, STRATA)``.
+            Send the cells of all drawn so far, by half.
+
+        Returns:
+            What came of it.
+        """
+        population, until = self.strata.population, self.until
+        size, deviation = self._first_size(), None
+        steps: list[int] = []
+        while True:
+            sizes = self._sizes(size, deviation)
+            cells = yield sizes
+            steps.append(size)
             if size == len(self.strata):
-                return Drawn(whole, steps, None, None if self.until is None else True)
-            cells = [tabulation.cells() for tabulation in halves]
+                return Looks(steps, None, None if until is None else True)
             if deviation is None:
                 deviation = shown(cells, MODALITIES.index(self.modality))
             if until is None and size < self.most:
@@ -147,11 +171,11 @@ class Sampling:
                 continue
             metrics = stratified_metrics(StratifiedSample.of(cells, population))
             if until is None:
-                return Drawn(whole, steps, metrics, None)
+                return Looks(steps, metrics, None)
             half_width = until.half_width_in(metrics)
             reached = half_width is not None and half_width <= until.half_width
             if reached or size >= self.most:
-                return Drawn(whole, steps, metrics, reached)
+                return Looks(steps, metrics, reached)
             size = min(self.most, until.next_size(half_width, sizes, population))
 
     def _first_size(self) -> int:

@@ -1,0 +1,577 @@
+"""What a stratified draw saves, and whether its estimates and intervals hold, by simulation.
+
+    python -m benchmarks.fewer_calls
+
+A dataset of 8,187 samples, judged in full by models of known make, is drawn from again and again
+by the code of ``vlsu run understanding --budget`` and ``--until``; what is known of all of it is
+the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from benchmarks.correction_coverage import percent, table
+from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
+from vlsu.analysis.allocation import STRATA, proportional, stratum_of
+from vlsu.analysis.cells import FAILED, Cells
+from vlsu.analysis.precision import Precision, rates
+from vlsu.analysis.stratified import shown
+from vlsu.policy import MODALITIES, Pattern
+from vlsu.runs.draw import Strata
+from vlsu.runs.plan import Chosen
+from vlsu.runs.sampling import Looks, Pilot, Sampling
+
+RESULTS = Path(__file__).parent / "results" / "fewer_calls.md"
+SEED = 0
+JOINT = MODALITIES.index("joint")
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+#: Samples by pattern: those of each joint grade sum to what is reported of the dataset (2,186
+#: safe, 3,312 borderline, 2,689 unsafe). How many each pattern has is not known: these are uneven,
+#: the rarest 1% of all.
+SIZES = {
+    "S-S-S": 1300,
+    "B-S-S": 886,
+    "S-S-B": 330,
+    "B-S-B": 620,
+    "U-S-B": 410,
+    "S-B-B": 640,
+    "B-B-B": 880,
+    "U-B-B": 432,
+    "S-S-U": 82,
+    "B-S-U": 120,
+    "U-S-U": 380,
+    "S-B-U": 150,
+    "B-B-U": 330,
+    "U-B-U": 520,
+    "S-U-U": 240,
+    "B-U-U": 310,
+    "U-U-U": 557,
+}
+#: Patterns in which one modality gives a clear signal; in the other late-fusion ones the worse
+#: part is borderline.
+CLEAR = ("S-S-S", "U-S-U", "U-B-U", "S-U-U", "B-U-U", "U-U-U")
+#: Accuracy on clear patterns, on borderline late-fusion ones, and on those that need joint
+#: reasoning from the hardest to the easiest; then on images and on texts alone.
+MODELS = {
+    "as reported": (0.93, 0.70, (0.20, 0.55), 0.72, 0.76),
+    "weak": (0.75, 0.45, (0.05, 0.35), 0.55, 0.60),
+    "strong": (0.985, 0.93, (0.75, 0.92), 0.93, 0.95),
+}
+REFUSED = 0.01
+TOTAL = sum(SIZES.values())
+BOUNDS = ("value", "low", "high")
+
+METRICS = (
+    "joint.accuracy",
+    "joint.f1_macro",
+    "joint.f1_binary",
+    "image.accuracy",
+    "families.late-fusion.accuracy",
+    "families.escalating.accuracy",
+    "families.de-escalating.accuracy",
+    "attribution.both_correct.share",
+    "dominance.kappa_text.all",
+    "patterns.S-S-S.accuracy",
+    "patterns.B-B-U.accuracy",
+    "patterns.S-S-U.accuracy",
+)
+BUDGETS = (500, 1000, 2000)
+UNTIL = (
+    "joint.accuracy +- 0.03",
+    "joint.f1_macro +- 0.03",
+    "joint.f1_macro +- 0.02",
+    "joint.f1_binary +- 0.02",
+    "families.escalating.accuracy +- 0.05",
+    "families.de-escalating.accuracy +- 0.03",
+    "patterns.S-S-U.accuracy +- 0.05",
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A dataset of which every sample was judged.
+
+    Attributes:
+        gold: Severities of image, text and joint; shape ``(N, 3)``.
+        said: Predictions, -1 for a refusal; shape ``(N, 3)``.
+    """
+
+    gold: Ints
+    said: Ints
+
+    @classmethod
+    def by(cls, model: str, seed: int = SEED) -> Judged:
+        """What one of `MODELS` says of the dataset."""
+        rng = np.random.default_rng([seed, list(MODELS).index(model)])
+        clear, late, (hard, easy), image, text = MODELS[model]
+        patterns = [Pattern.parse(name) for name in SIZES]
+        joint = [p for p in patterns if p.family.value != "late-fusion"]
+        right = {p: clear if str(p) in CLEAR else late for p in patterns}
+        right |= dict(zip(joint, np.linspace(hard, easy, len(joint)).tolist(), strict=True))
+        gold = np.repeat(
+            np.array([[p.image, p.text, p.joint] for p in patterns], dtype=np.int64),
+            list(SIZES.values()),
+            axis=0,
+        )
+        chance = np.repeat([right[p] for p in patterns], list(SIZES.values()))
+        n = len(gold)
+        said = np.empty_like(gold)
+        for column, accuracy in ((0, image), (1, text)):
+            wrong = (gold[:, column] + rng.integers(1, 3, n)) % 3
+            said[:, column] = np.where(rng.random(n) < accuracy, gold[:, column], wrong)
+        # Wrong about the pair, it mostly says what the worse of its two parts is.
+        other = (gold[:, JOINT] + rng.integers(1, 3, n)) % 3
+        fused = said[:, :2].max(axis=1)
+        wrong = np.where((rng.random(n) < 0.7) & (fused != gold[:, JOINT]), fused, other)
+        said[:, JOINT] = np.where(rng.random(n) < chance, gold[:, JOINT], wrong)
+        said[rng.random(n) < REFUSED, JOINT] = -1
+        return cls(gold, said)
+
+    def __len__(self) -> int:
+        return len(self.gold)
+
+    @cached_property
+    def kinds(self) -> tuple[Ints, Ints]:
+        """Different rows of gold grades and predictions, and which of them each sample is."""
+        rows = np.hstack([self.gold, np.where(self.said < 0, FAILED, self.said)])
+        kinds, kind = np.unique(rows, axis=0, return_inverse=True)
+        return kinds, kind.ravel().astype(np.int64)
+
+    def cells(self, samples: Ints) -> Cells:
+        """The table of some samples, as `vlsu.analysis.Tabulation` counts them for a run."""
+        kinds, kind = self.kinds
+        count = np.bincount(kind[samples], minlength=len(kinds))
+        there = count > 0
+        return Cells(
+            gold=kinds[there, :3],
+            predicted=kinds[there, 3:],
+            category=np.full(there.sum(), -1),
+            count=count[there],
+            categories=(),
+            groups=None,
+            outcomes={m: {} for m in MODALITIES},
+        )
+
+    @cached_property
+    def full(self) -> dict[str, Any]:
+        """The metrics of a full run."""
+        return cell_metrics(self.cells(np.arange(len(self))))
+
+    @cached_property
+    def truth(self) -> dict[str, float]:
+        """The values of a full run."""
+        return {
+            key: rate["value"]
+            for key, rate in rates(self.full)
+            # The last needs no model: the gold grades say it of the whole dataset.
+            if rate["value"] is not None and key != "late_fusion.gold_ceiling"
+        }
+
+    def strata(self, rng: np.random.Generator) -> Strata:
+        """As `Strata.of`, in a random order."""
+        stratum = stratum_of(self.gold)
+        order = np.lexsort((rng.permutation(len(self)), stratum))
+        samples = pl.DataFrame(
+            {
+                "id": [f"s{n}" for n in order.tolist()],
+                "half": np.arange(len(self)) % 2,
+                "stratum": stratum[order],
+            }
+        ).with_columns(place=pl.int_range(pl.len()).over("half", "stratum"))
+        number = (samples["half"] * STRATA + samples["stratum"]).to_numpy()
+        population = np.bincount(number, minlength=2 * STRATA).reshape(2, STRATA)
+        return Strata(samples, population)
+
+
+Metrics = Mapping[str, Any]
+Design = Callable[[Judged, int, np.random.Generator], Metrics]
+
+
+class AtOnce(Precision):
+    """A width that is never reached, drawn for in one step: up to the budget, whatever is seen."""
+
+    def next_size(self, *_: object) -> int:
+        """The whole dataset."""
+        return TOTAL
+
+
+def numbers(chosen: Chosen) -> Ints:
+    """Of the samples."""
+    return np.array([int(id_[1:]) for id_ in chosen.ids], dtype=np.int64)
+
+
+def simple(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+    """A simple random sample, with the same intervals about the same dataset: one stratum."""
+    cells = judged.cells(rng.choice(len(judged), size, replace=False))
+    population = np.zeros(2 * STRATA, dtype=np.int64)
+    population[0] = len(judged)
+    one = np.zeros(len(cells.count), dtype=np.int64)
+    return stratified_metrics(StratifiedSample(cells, one, population))
+
+
+def in_proportion(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+    """Stratified, each stratum by its share of the dataset."""
+    strata = judged.strata(rng)
+    halves = strata.first(proportional(strata.population, size))
+    cells = [judged.cells(numbers(chosen)) for chosen in halves]
+    return stratified_metrics(StratifiedSample.of(cells, strata.population))
+
+
+def budget(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+    """``--budget``: Neyman's sizes from the draw's own first part."""
+    return draw(judged, Sampling(judged.strata(rng), "joint", size))[0]
+
+
+def with_pilot(of: Judged) -> Design:
+    """``--budget --pilot``: Neyman's sizes from a full run of a model."""
+
+    def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+        strata = judged.strata(rng)
+        halves = strata.first(strata.population)
+        pilot = Pilot("", "", shown([of.cells(numbers(chosen)) for chosen in halves], JOINT))
+        return draw(judged, Sampling(strata, "joint", size, pilot=pilot))[0]
+
+    return design
+
+
+def draw(judged: Judged, sampling: Sampling) -> tuple[Metrics, Sequence[int]]:
+    """What a draw finds, and its sizes at every look."""
+    drawing = sampling.drawing()
+    sizes = next(drawing)
+    while True:
+        first, second = (judged.cells(numbers(half)) for half in sampling.strata.first(sizes))
+        try:
+            sizes = drawing.send((first, second))
+        except StopIteration as end:
+            looks: Looks = end.value
+            return looks.metrics or judged.full, looks.steps
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What many draws of one kind found.
+
+    Attributes:
+        truth: By key.
+        found: Value, low and high by key and draw, NaN where a draw had none; ``(D, 3)`` each.
+        steps: Sizes at every look, by draw.
+    """
+
+    truth: Mapping[str, float]
+    found: Mapping[str, Floats]
+    steps: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(cls, judged: Judged, draws: Iterable[tuple[Metrics, Sequence[int]]]) -> Draws:
+        flat, steps = [], []
+        for metrics, looks in draws:
+            flat.append(dict(rates(metrics)))
+            steps.append(looks)
+        nothing = dict.fromkeys(BOUNDS)
+        found = {
+            key: np.array([[each.get(key, nothing)[b] for b in BOUNDS] for each in flat], float)
+            for key in judged.truth
+        }
+        return cls(judged.truth, found, steps)
+
+    @property
+    def sizes(self) -> Floats:
+        """Samples drawn, by draw."""
+        return np.array([each[-1] for each in self.steps], dtype=np.float64)
+
+    def half_width(self, key: str) -> float:
+        """Mean over draws."""
+        _, low, high = self.found[key].T
+        return float(np.nanmean(high - low) / 2)
+
+    def spread(self, key: str) -> float:
+        """Standard deviation of the estimates."""
+        return float(np.nanstd(self.found[key][:, 0], ddof=1))
+
+    def bias(self, key: str) -> float:
+        """Mean error in standard errors of that mean; a value that is missing is no error."""
+        value = self.found[key][:, 0]
+        sure = self.spread(key) / math.sqrt(np.count_nonzero(~np.isnan(value)))
+        return float(np.nanmean(value) - self.truth[key]) / sure if sure > 1e-12 else 0.0
+
+    def held(self, key: str) -> float:
+        """Share of the intervals that hold the truth; no value claims nothing."""
+        value, low, high = self.found[key].T
+        inside = (low - 1e-9 <= self.truth[key]) & (self.truth[key] <= high + 1e-9)
+        return float(np.mean(inside | np.isnan(value)))
+
+    def price(self, key: str) -> float:
+        """Squared half width over 1 / n - 1 / N, which the size hardly changes."""
+        return self.half_width(key) ** 2 / float(np.mean(1 / self.sizes - 1 / TOTAL))
+
+    def calls(self, key: str, half_width: float) -> float:
+        """Samples at which the mean half width would be this."""
+        return 1 / (half_width**2 / self.price(key) + 1 / TOTAL)
+
+
+def repeat(design: Design, judged: Judged, size: int, replicates: int) -> Draws:
+    rng = np.random.default_rng([SEED, size])
+    return Draws.of(judged, ((design(judged, size, rng), [size]) for _ in range(replicates)))
+
+
+def repeat_until(until: Precision, judged: Judged, replicates: int, most: int = TOTAL) -> Draws:
+    rng = np.random.default_rng([SEED, most])
+    return Draws.of(
+        judged,
+        (
+            draw(judged, Sampling(judged.strata(rng), until.modality, most, until))
+            for _ in range(replicates)
+        ),
+    )
+
+
+def savings(judged: Judged, designs: Mapping[str, Design], replicates: int) -> list[str]:
+    """Widths, calls, errors and coverage of designs at several sizes."""
+    parts, sound = [], []
+    last: dict[str, Draws] = {}
+    for size in BUDGETS:
+        found = {name: repeat(design, judged, size, replicates) for name, design in designs.items()}
+        base, *others = found
+        parts += [
+            f"### {size:,} samples\n",
+            table(
+                ["metric", "value", f"half width, {base}", *others],
+                [
+                    [
+                        key,
+                        f"{judged.truth[key]:.3f}",
+                        f"{found[base].half_width(key):.4f}",
+                        *(
+                            f"{100 * found[n].calls(key, found[base].half_width(key)) / size:.0f}"
+                            for n in others
+                        ),
+                    ]
+                    for key in METRICS
+                ],
+            ),
+        ]
+        for name, draws in found.items():
+            keys = list(draws.truth)
+            held = np.array([draws.held(key) for key in keys])
+            bias = np.array([draws.bias(key) for key in METRICS])
+            sound.append(
+                [
+                    name,
+                    f"{size:,}",
+                    f"{np.sqrt(np.mean(bias**2)):.1f}",
+                    f"{np.abs(bias).max():.1f}",
+                    percent(min(draws.held(key) for key in METRICS)),
+                    percent(np.mean([draws.held(key) for key in METRICS])),
+                    len(keys),
+                    percent(held.min()),
+                    percent(held.mean()),
+                    int((held < 0.93).sum()),
+                ]
+            )
+        last = found
+    parts += ["## The whole set's own width\n", WHOLE, whole(judged, last)]
+    return [
+        *parts,
+        "## Unbiased, and the intervals hold\n",
+        SOUND,
+        table(
+            [
+                "design",
+                "samples",
+                "errors, root mean square",
+                "largest",
+                "% held, of the metrics above: min",
+                "mean",
+                "all rates",
+                "% held: min",
+                "mean",
+                "below 93",
+            ],
+            sound,
+        ),
+    ]
+
+
+def whole(judged: Judged, found: Mapping[str, Draws]) -> str:
+    """How many samples reach the width that a full run's interval about pairs like these has."""
+    full = {key: (r["high"] - r["low"]) / 2 for key, r in rates(judged.full) if key in METRICS}
+    base, *_ = found
+    drawn = found["budget"]
+
+    def both(key: str, share: float) -> str:
+        """Half width about pairs like these from a part, over that from the whole."""
+        own = drawn.price(key) * (1 / (share * TOTAL) - 1 / TOTAL)
+        return f"{math.sqrt(own + full[key] ** 2) / full[key]:.2f}"
+
+    return table(
+        [
+            "metric",
+            "half width of a full run",
+            f"% of calls, {base}",
+            "% of calls, budget",
+            "about pairs like these, times as wide: 25% of calls",
+            "50%",
+        ],
+        [
+            [
+                key,
+                f"{full[key]:.4f}",
+                *(f"{100 * found[n].calls(key, full[key]) / TOTAL:.0f}" for n in (base, "budget")),
+                both(key, 0.25),
+                both(key, 0.5),
+            ]
+            for key in METRICS
+        ],
+    )
+
+
+def stopping(judged: Judged, replicates: int) -> str:
+    """What stopping at a wanted width takes, and what it does to the intervals."""
+    base = repeat(simple, judged, BUDGETS[-1], replicates)
+    rows = []
+    for wanted in UNTIL:
+        until = Precision.parse(wanted)
+        key = until.key
+        found = repeat_until(until, judged, replicates)
+        size = round(found.sizes.mean())
+        fixed = repeat_until(AtOnce(key, 1e-9), judged, replicates, size)
+        low, high = np.quantile(found.sizes, [0.05, 0.95])
+        rows.append(
+            [
+                wanted,
+                f"{judged.truth[key]:.3f}",
+                f"{size:,} ({low:,.0f} to {high:,.0f})",
+                percent(size / TOTAL),
+                f"{base.calls(key, until.half_width):,.0f}",
+                f"{np.mean([len(each) for each in found.steps]):.1f}",
+                percent(found.held(key)),
+                percent(fixed.held(key)),
+                f"{found.bias(key):+.1f}",
+                f"{100 * (np.nanmean(found.found[key][:, 0]) - judged.truth[key]):+.2f}",
+            ]
+        )
+    return table(
+        [
+            "wanted",
+            "truth",
+            "samples, mean (5% to 95%)",
+            "% of calls",
+            "simple random sample",
+            "looks",
+            "% held",
+            "% held at that size without stopping",
+            "mean error, standard errors",
+            "in points",
+        ],
+        rows,
+    )
+
+
+def elsewhere(replicates: int) -> str:
+    """Coverage of every rate with other models and smaller budgets."""
+    rows = []
+    for model in MODELS:
+        judged = Judged.by(model)
+        for size in (300, 1000):
+            found = repeat(budget, judged, size, replicates)
+            held = {key: found.held(key) for key in found.truth}
+            worst = min(held, key=held.__getitem__)
+            rows.append(
+                [
+                    model,
+                    f"{size:,}",
+                    len(held),
+                    f"{percent(held[worst])} ({worst})",
+                    percent(np.mean(list(held.values()))),
+                    sum(h < 0.93 for h in held.values()),
+                ]
+            )
+    return table(["model", "budget", "rates", "% held: min", "mean", "below 93"], rows)
+
+
+SAVINGS = """\
+Samples a design needs for the mean half width that a simple random sample has, in percent of that
+sample's: below 100 saves calls. All intervals are about this dataset (finite population correction)
+and of one kind, so only the design differs. *proportion*: stratified by pattern, each by its share;
+*budget*: `--budget`, Neyman's sizes from its own first 300; *pilot, itself*: `--pilot` is a full
+run of this very model, the best that can be known; *pilot, weak*: of another model.
+"""
+WHOLE = """\
+A full run's interval is about pairs *like* those of the dataset; a draw's is about this dataset
+alone. So half of the calls drawn at random have the full run's width, but not its meaning: about
+pairs like these the two uncertainties add (in squares), which the last two columns show for
+`--budget`.
+"""
+SOUND = """\
+Errors are mean errors in their own standard errors: about 1 where there is no bias. Intervals are
+to hold the truth in 95% of draws; those of *all rates* include rare patterns of which few samples
+are drawn.
+"""
+UNTILS = """\
+`--until` looks at the interval after every step and stops when it is narrow enough. Stopping by
+what was seen could bias the estimate and shorten intervals: the columns beside each other are the
+coverage with stopping and at a size fixed beforehand.
+"""
+ELSEWHERE = """\
+Coverage of every rate of `metrics.json` (`--budget`).
+"""
+
+
+def report(replicates: int) -> str:
+    judged = Judged.by("as reported")
+    designs = {
+        "simple": simple,
+        "proportion": in_proportion,
+        "budget": budget,
+        "pilot, itself": with_pilot(judged),
+        "pilot, weak": with_pilot(Judged.by("weak")),
+    }
+    error = 100 * math.sqrt(0.05 * 0.95 / replicates)
+    return "\n".join(
+        [
+            "# Fewer calls\n",
+            f"A dataset of {TOTAL:,} samples in 17 patterns, judged in full by a model like those "
+            f"reported: {replicates:,} draws each (one standard error of a coverage is about "
+            f"{error:.1f}), seed {SEED}. `python -m benchmarks.fewer_calls`\n",
+            "## What a draw saves\n",
+            SAVINGS,
+            *savings(judged, designs, replicates),
+            "## Stopping at a wanted width\n",
+            UNTILS,
+            stopping(judged, replicates),
+            "## Other models\n",
+            ELSEWHERE,
+            elsewhere(replicates),
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--replicates", type=int, default=300)
+    options = parser.parse_args()
+    start = time.process_time()
+    text = report(options.replicates)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"{time.process_time() - start:.0f} s of CPU time")
+
+
+if __name__ == "__main__":
+    main()
