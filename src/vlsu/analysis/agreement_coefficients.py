@@ -26,7 +26,7 @@ __all__ = [
     "gwet",
 ]
 
-Weights = Literal["nominal", "linear", "quadratic"]
+Weights = Literal["nominal", "linear", "quadratic", "ordinal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,19 @@ def disagreement(labels: int, weights: Weights) -> FloatArray:
     Args:
         labels: k.
         weights: ``"nominal"``: 1 for any two; ``"linear"``, ``"quadratic"``: by their steps apart
-            in the order, |i - j| / (k - 1), or its square (Cohen 1968).
+            in the order, |i - j| / (k - 1), or its square (Cohen 1968); ``"ordinal"``: by the pairs
+            of labels that lie between them, themselves included, of all pairs (Gwet 2014, ch. 3).
     """
     if weights == "nominal":
         return 1 - np.eye(labels)
-    steps = np.abs(np.subtract.outer(np.arange(labels), np.arange(labels))) / max(labels - 1, 1)
-    result: FloatArray = steps**2 if weights == "quadratic" else steps
+    steps = np.abs(np.subtract.outer(np.arange(labels), np.arange(labels)))
+    pairs = steps * (steps + 1) / 2
+    farthest = max(labels - 1, 1)
+    result: FloatArray = {
+        "linear": steps / farthest,
+        "quadratic": (steps / farthest) ** 2,
+        "ordinal": pairs / (farthest * (farthest + 1) / 2),
+    }[weights]
     return result
 
 

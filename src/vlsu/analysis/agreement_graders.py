@@ -12,6 +12,7 @@ from vlsu.analysis.agreement_grades import UNSURE, Grades
 from vlsu.analysis.agreement_scope import Bootstrap, item_kinds, pair_agreement
 from vlsu.analysis.cells import FloatArray, IntArray
 from vlsu.analysis.clustering import Mean, clustered_mean, paired_difference
+from vlsu.analysis.estimates import THIN
 from vlsu.analysis.intervals import UNDEFINED, Rate
 from vlsu.analysis.oracle import Comparisons
 from vlsu.policy import NOT_SURE
@@ -101,14 +102,16 @@ def grader_pairs(grades: Grades, bootstrap: Bootstrap) -> list[dict[str, object]
         if graded.height:
             codes = graded["code"].to_numpy(), graded["code_2"].to_numpy()
             item = grades.item[graded["unit"].to_numpy()]
-            kinds, repeats = item_kinds(np.eye(k * k), codes[0] * k + codes[1], item)
+            name, drawn = f"{grades.graders[first]} / {grades.graders[second]}", None
+            if graded.height >= 2 * THIN:  # of fewer units, too few agree or too few disagree
+                kinds = item_kinds(np.eye(k * k), codes[0] * k + codes[1], item)
+                drawn = bootstrap.draw(*kinds, name).reshape(-1, k, k)
             pair |= pair_agreement(
                 full[:k, :k],
-                kinds,
-                repeats,
+                drawn,
                 _pair_mean(*codes, item),
                 ordinal=grades.ordinal,
-                name=f"{grades.graders[first]} / {grades.graders[second]}",
+                name=name,
                 bootstrap=bootstrap,
             )
         found.append(pair | {"confusion": confusion})

@@ -46,7 +46,7 @@ class Bootstrap:
         """Replicates of the sum over items, ``(R, F)``; see `draw_sums`."""
         return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
-    def rate(self, name: str, observed: Ratio, replicates: Ratio, mean: Mean) -> Rate:
+    def rate(self, name: str, observed: Ratio, replicates: Ratio | None, mean: Mean) -> Rate:
         """A coefficient with its interval.
 
         Percentile bootstrap over items. With fewer than `THIN` (effectively independent) units in
@@ -56,14 +56,14 @@ class Bootstrap:
         Args:
             name: For the record, if it is thin.
             observed: Over all units.
-            replicates: Of the bootstrap.
+            replicates: Of the bootstrap; `None` if there are so few units that it is thin anyhow.
             mean: Mean agreement of the units, whose complement is the observed disagreement up to
                 a factor.
         """
         value = float(observed.coefficient)
         if np.isnan(value):
             return UNDEFINED
-        bounds = percentiles(replicates.coefficient)
+        bounds = None if replicates is None else percentiles(replicates.coefficient)
         if bounds is None or min(mean.value, 1 - mean.value) * mean.size < THIN:
             self.thin.append(name)
             bounds = _at_fixed_chance(observed, mean)
@@ -116,8 +116,7 @@ def unit_agreement(
 
 def pair_agreement(
     table: IntArray,
-    kinds: FloatArray,
-    repeats: IntArray,
+    drawn: FloatArray | None,
     mean: Callable[[FloatArray], Mean],
     *,
     ordinal: bool,
@@ -128,23 +127,21 @@ def pair_agreement(
 
     Args:
         table: First grader's label by second grader's, not empty; shape ``(k, k)``.
-        kinds: What each kind of item adds to the table, shape ``(T, k * k)``.
-        repeats: Items of each kind, shape ``(T,)``.
+        drawn: Replicates of the table, ``(R, k, k)``; `None` if it is too thin for any.
         mean: Mean agreement of the units under some weights.
         ordinal: Whether the labels have an order.
-        name: Of the pair; with the seed it decides the draws.
-        bootstrap: Draws and what is too thin for them.
+        name: Of the pair.
+        bootstrap: What is too thin for it.
     """
     k = len(table)
-    drawn = bootstrap.draw(kinds, repeats, name).reshape(-1, k, k)
     steps: tuple[Weights, ...] = ("nominal", "linear", "quadratic") if ordinal else ("nominal",)
     tree: dict[str, object] = {"percent_agreement": mean(disagreement(k, "nominal")).rate}
     for weights in steps:
         matrix = disagreement(k, weights)
         key = "cohen_kappa" if weights == "nominal" else f"cohen_kappa_{weights}"
-        ratios = (cohen(table, matrix), cohen(drawn, matrix))
-        tree[key] = bootstrap.rate(f"{name}.{key}", *ratios, mean(matrix))
-    votes = (Votes.of_table(table), Votes.of_table(drawn))
+        replicates = None if drawn is None else cohen(drawn, matrix)
+        tree[key] = bootstrap.rate(f"{name}.{key}", cohen(table, matrix), replicates, mean(matrix))
+    votes = (Votes.of_table(table), None if drawn is None else Votes.of_table(drawn))
     formulas = _formulas(k, ordinal)
     del formulas["fleiss_kappa"]  # for two graders Cohen's is there
     return tree | _rates(formulas, *votes, mean, name, bootstrap)
@@ -180,29 +177,37 @@ _Formula = tuple[Callable[[Votes], Ratio], Callable[[Votes], FloatArray]]
 
 
 def _formulas(k: int, ordinal: bool) -> dict[str, _Formula]:
-    nominal, quadratic = disagreement(k, "nominal"), disagreement(k, "quadratic")
+    nominal, quadratic, steps, ranks = (
+        disagreement(k, weights) for weights in ("nominal", "quadratic", "linear", "ordinal")
+    )
     formulas: dict[str, _Formula] = {
         "krippendorff_alpha_nominal": (lambda v: alpha(v, ordinal=False), lambda _: nominal),
         "krippendorff_alpha_ordinal": (lambda v: alpha(v, ordinal=True), _ordinal_distances),
         "fleiss_kappa": (lambda v: fleiss(v, nominal), lambda _: nominal),
         "gwet_ac1": (lambda v: gwet(v, nominal), lambda _: nominal),
         "gwet_ac2": (lambda v: gwet(v, quadratic), lambda _: quadratic),
+        "gwet_ac2_linear": (lambda v: gwet(v, steps), lambda _: steps),
+        "gwet_ac2_ordinal": (lambda v: gwet(v, ranks), lambda _: ranks),
     }
-    if not ordinal:
-        del formulas["krippendorff_alpha_ordinal"], formulas["gwet_ac2"]
-    return formulas
+    of_order = {"krippendorff_alpha_ordinal", *(key for key in formulas if "ac2" in key)}
+    return {key: formula for key, formula in formulas.items() if ordinal or key not in of_order}
 
 
 def _rates(
     formulas: Mapping[str, _Formula],
     observed: Votes,
-    drawn: Votes,
+    drawn: Votes | None,
     mean: Callable[[FloatArray], Mean],
     name: str,
     bootstrap: Bootstrap,
 ) -> dict[str, object]:
     return {
-        key: bootstrap.rate(f"{name}.{key}", of(observed), of(drawn), mean(weights(observed)))
+        key: bootstrap.rate(
+            f"{name}.{key}",
+            of(observed),
+            None if drawn is None else of(drawn),
+            mean(weights(observed)),
+        )
         for key, (of, weights) in formulas.items()
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,10 +32,15 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
     alpha, agreed = overall[alpha_key], overall["percent_agreement"]["value"]
     label, most = max(counts["grades"].items(), key=lambda each: each[1])
     share = most / sum(counts["grades"].values())
-    if alpha["value"] is None:
+    if share == 1:
         yield (
             f"All grades are {label!r}: alpha and the kappas are undefined, as nothing shows that "
             "the graders could tell labels apart."
+        )
+    elif alpha["value"] is None:
+        yield (
+            f"{_items(counts['paired'])} two grades or more, all of one label: alpha is undefined, "
+            "as nothing shows that the graders could tell labels apart."
         )
     elif share >= _SKEWED:
         ac = overall["gwet_ac1"]["value"]
@@ -63,11 +69,17 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
         )
     if (alone := counts["units"] - counts["paired"]) > 0:
         yield (
-            f"{alone} of {counts['units']} items have fewer than two grades; they tell nothing "
-            "about agreement."
+            f"Of {counts['units']} items, {alone} with fewer than two grades tell nothing about "
+            "agreement."
         )
     if counts["paired"] < _FEW:
-        yield f"Only {counts['paired']} items have two grades or more: no interval tells much."
+        yield f"Only {_items(counts['paired'])} two grades or more: no interval tells much."
+    if not read.ordinal and len(read.labels) > 2 and all(map(_is_number, read.labels)):
+        numbers = ",".join(sorted(read.labels, key=float))
+        yield (
+            f"The labels are numbers, taken without an order; if they have one, give --order "
+            f"{numbers}."
+        )
     if counts["not_sure"]:
         yield (
             f"{counts['not_sure']} of {counts['answers']} answers are not_sure: no severity, left "
@@ -88,6 +100,17 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
             "Wilson's bounds of the agreement, with chance taken as fixed."
         )
     yield from _oracle_notes(oracle)
+
+
+def _items(count: int) -> str:
+    return "1 item has" if count == 1 else f"{count} items have"
+
+
+def _is_number(label: str) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
 
 
 def _oracle_notes(oracle: dict[str, Any]) -> Iterator[str]:

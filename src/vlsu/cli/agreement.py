@@ -27,7 +27,7 @@ def agreement(
         str | None,
         typer.Option(
             help="Columns of the graders (wide), as A,B,C. By default those that hold severities, "
-            "else those named like grader1, annot1_label, rater_2."
+            "else those named like grader1, annot1_label, rater_2, else those that share labels."
         ),
     ] = None,
     category: Annotated[str | None, typer.Option(help="Column of the category.")] = None,
@@ -85,6 +85,7 @@ def agreement(
             modality=modality,
         ),
         relabel=relabel or (),
+        labels=order.split(",") if order else (),
     )
     found = grader_agreement(
         read.grades,
@@ -194,6 +195,8 @@ def _print(tree: dict[str, Any]) -> None:
     )
     for note in tree["notes"]:
         print(f"- {note}")
+    if other := tree["columns"].get("other"):
+        print(f"- Columns that were not read: {', '.join(other)}.")
 
 
 _CATEGORY = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,6 +25,9 @@ _CATEGORY = ("category",)
 _MODALITY = ("modality",)
 #: How the name of a grader's column begins in a wide file.
 _GRADERS = ("grader", "annot", "rater", "coder", "labeler", "labeller", "worker")
+
+#: Most different answers of a grader's column that is found by nothing but its answers.
+_FEW_LABELS = 20
 
 _WORDS = {*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE}
 
@@ -67,19 +70,25 @@ class GradeFile:
 
 
 def read_grades(
-    path: Path, columns: GradeColumns | None = None, *, relabel: Sequence[str] = ()
+    path: Path,
+    columns: GradeColumns | None = None,
+    *,
+    relabel: Sequence[str] = (),
+    labels: Sequence[str] = (),
 ) -> GradeFile:
     """Read a CSV or TSV of graders' answers.
 
     Long, if it has a column for the grader and one for the grade; wide otherwise. The columns of a
-    wide file are those named, else those that hold mostly severities and ``not_sure``, else those
-    whose name begins like ``grader``, ``annot``, ``rater``, ``coder``, ``labeler`` or ``worker``.
+    wide file are those named, else those that hold mostly severities, ``not_sure`` or `labels`,
+    else those whose name begins like ``grader``, ``annot``, ``rater``, ``coder``, ``labeler`` or
+    ``worker``, else those that share a few labels.
 
     Args:
         path: The file.
         columns: Names that differ from the usual ones.
         relabel: ``"GLOB=LABEL"``: answers that match are read as this label; the first that
             matches holds.
+        labels: Labels other than severities, if it is known which they are.
 
     Raises:
         UsageError: An option names a column that is not there, or is not understood.
@@ -118,7 +127,7 @@ def read_grades(
         _require(path, rows, "item", 0)
         _require(path, rows, "grader", 3)
     else:
-        raters = found.graders(records, {item, category, modality})
+        raters = found.graders(records, {item, category, modality}, labels)
         positions = [(name, table.header.index(name)) for name in raters]
         rows = [
             (_cell(r, item) if item is not None else f"line {r.line}", _cell(r, modality),
@@ -147,7 +156,14 @@ def read_grades(
             **(
                 {"grader": found.name(grader), "grade": found.name(grade)}
                 if long
-                else {"graders": raters}
+                else {
+                    "graders": raters,
+                    "other": [
+                        name
+                        for n, name in enumerate(table.header)
+                        if name not in raters and n not in (item, category, modality)
+                    ],
+                }
             ),
         },
     )
@@ -176,7 +192,12 @@ class _Finder:
             )
         return position
 
-    def graders(self, records: Sequence[Record], taken: set[int | None]) -> list[str]:
+    def graders(
+        self,
+        records: Sequence[Record],
+        taken: set[int | None],
+        labels: Sequence[str],
+    ) -> list[str]:
         """Names of the graders' columns of a wide file, at least two."""
         header = self._table.header
         if self._named.graders:
@@ -185,10 +206,17 @@ class _Finder:
             if len(set(found)) < len(found):
                 raise UsageError("--graders names a column twice; name each once")
         else:
-            open_ = [(n, name) for n, name in enumerate(header) if n not in taken and name]
-            found = [name for n, name in open_ if _holds_severities(r.fields[n] for r in records)]
+            answers = {
+                name: [answer for r in records if (answer := _cell(r, n)) is not None]
+                for n, name in enumerate(header)
+                if n not in taken and name
+            }
+            words = _WORDS | {normalise(label) for label in labels}
+            found = [name for name, given in answers.items() if _mostly(given, words)]
             if len(found) < 2:
-                found = [name for _, name in open_ if normalise(name).startswith(_GRADERS)]
+                found = [name for name in answers if normalise(name).startswith(_GRADERS)]
+            if len(found) < 2:
+                found = _sharing_labels(answers)
         if len(found) < 2:
             raise DataError(
                 f"{self._table.path}: fewer than two graders found; a long file has columns item, "
@@ -237,7 +265,18 @@ def _require(path: Path, rows: Sequence[tuple[object, ...]], what: str, position
             raise DataError(f"{path}: line {row[-1]}: no {what}; fill it in or remove the line")
 
 
-def _holds_severities(cells: Iterable[str]) -> bool:
-    """Whether most answers are severities: one misspelt must not cost a grader."""
-    answers = [normalise(cell) for cell in cells if cell.strip()]
-    return 2 * sum(answer in _WORDS for answer in answers) > len(answers)
+def _mostly(answers: Sequence[str], words: set[str]) -> bool:
+    """Whether most answers are such words: one misspelt must not cost a grader."""
+    return 2 * sum(normalise(answer) in words for answer in answers) > len(answers)
+
+
+def _sharing_labels(answers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Columns of few labels, most of whose answers are labels of another such column."""
+    kinds = {name: {normalise(a) for a in given} for name, given in answers.items()}
+    few = {name for name, kind in kinds.items() if 0 < len(kind) <= _FEW_LABELS}
+    return [
+        name
+        for name in answers
+        if name in few
+        and _mostly(answers[name], set().union(*(kinds[other] for other in few - {name})))
+    ]

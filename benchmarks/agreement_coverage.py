@@ -1,0 +1,208 @@
+"""How often the intervals of agreement and of the human oracle hold the truth, by simulation.
+
+    python -m benchmarks.agreement_coverage
+
+Graders who find a hidden truth now and then grade items of known make, hundreds of times over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from benchmarks.correction_coverage import percent, table
+from vlsu.analysis.agreement_graders import grader_pairs
+from vlsu.analysis.agreement_grades import Grades, read_answers
+from vlsu.analysis.agreement_scope import Bootstrap, unit_agreement
+from vlsu.analysis.intervals import plain
+from vlsu.analysis.oracle import oracle_metrics
+from vlsu.analysis.precision import rates
+
+RESULTS = Path(__file__).parent / "results" / "agreement_coverage.md"
+SEED = 0
+LARGE = 60_000
+LEVELS = np.array(["safe", "borderline", "unsafe"])
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Graders and what they grade.
+
+    Attributes:
+        graders: How many.
+        mix: Shares of the three severities among the items' hidden grades.
+        right: How often a grader finds an item's grade: uniform between these two over items;
+            otherwise he answers by the mix.
+        missing: Share of answers that are not there.
+    """
+
+    graders: int
+    mix: tuple[float, float, float]
+    right: tuple[float, float]
+    missing: float = 0.0
+
+    def __str__(self) -> str:
+        mix = "/".join(f"{100 * share:.0f}" for share in self.mix)
+        low, high = self.right
+        words = f"{self.graders} graders, {mix}, right {low:g} to {high:g}"
+        return f"{words}, {self.missing:.0%} missing" if self.missing else words
+
+    def grades(self, items: int, rng: np.random.Generator) -> Grades:
+        shape = (items, self.graders)
+        truth = rng.choice(3, items, p=self.mix)
+        finds = rng.random(shape) < rng.uniform(*self.right, items)[:, None]
+        code = np.where(finds, truth[:, None], rng.choice(3, shape, p=self.mix))
+        grade = np.where(rng.random(shape) < self.missing, None, LEVELS[code].astype(object))
+        return read_answers(
+            pl.DataFrame(
+                {
+                    "item": np.repeat([f"i{n}" for n in range(items)], self.graders),
+                    "grader": np.tile([f"g{n}" for n in range(self.graders)], items),
+                    "grade": pl.Series(grade.ravel().tolist(), dtype=pl.String),
+                }
+            )
+        )
+
+    @cached_property
+    def truth(self) -> dict[str, float]:
+        """Values over very many items."""
+        grades = self.grades(LARGE, np.random.default_rng(SEED))
+        return {key: rate["value"] for key, rate in measured(grades, 1).items()}
+
+
+BALANCED, RARE = (0.26, 0.41, 0.33), (0.9, 0.06, 0.04)
+SETTINGS = (
+    Setting(2, BALANCED, (0.5, 1.0)),
+    Setting(3, BALANCED, (0.5, 1.0)),
+    Setting(3, BALANCED, (0.9, 1.0)),
+    Setting(5, BALANCED, (0.2, 0.9), 0.4),
+    Setting(3, RARE, (0.5, 1.0)),
+    Setting(3, RARE, (0.9, 1.0), 0.2),
+)
+ITEMS = (30, 100, 400)
+ORACLE = ("accuracy", "f1_macro", "f1_binary")
+
+
+def measured(grades: Grades, replicates: int) -> dict[str, Mapping[str, Any]]:
+    """Rates by key: overall, of a pair if there is only one, and of the oracle."""
+    bootstrap = Bootstrap(replicates, SEED)
+    tree: dict[str, object] = {
+        "overall": unit_agreement(
+            grades.counts(), grades.item, ordinal=True, name="overall", bootstrap=bootstrap
+        )
+    }
+    if len(grades.graders) == 2:
+        (pair,) = grader_pairs(grades, bootstrap)
+        tree["pair"] = {key: rate for key, rate in pair.items() if key.startswith("cohen")}
+    joint = oracle_metrics(grades, replicates=replicates)["joint"]
+    assert isinstance(joint, dict)
+    tree["oracle"] = {key: joint[key] for key in ORACLE}
+    return dict(rates(plain(tree)))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Intervals of one quantity in one setting.
+
+    Attributes:
+        held: Share that hold the truth; a quantity that is undefined claims nothing.
+        width: Mean width.
+    """
+
+    what: str
+    setting: str
+    items: int
+    truth: float
+    held: float
+    width: float
+
+
+def simulate(runs: int, replicates: int) -> list[Row]:
+    rows = []
+    for number, setting in enumerate(SETTINGS):
+        for items in ITEMS:
+            rng = np.random.default_rng([SEED, number, items])
+            found = [measured(setting.grades(items, rng), replicates) for _ in range(runs)]
+            for key, truth in setting.truth.items():
+                bounds = np.array(
+                    [[each[key][b] for b in ("low", "high")] for each in found], dtype=np.float64
+                )
+                low, high = bounds.T
+                inside = ((low <= truth) & (truth <= high)) | np.isnan(low)
+                width = float(np.nanmean(high - low))
+                rows.append(Row(key, str(setting), items, truth, float(inside.mean()), width))
+    return rows
+
+
+def summary(rows: Iterable[Row]) -> str:
+    rows = list(rows)
+
+    def line(what: str, items: int) -> list[object]:
+        held = np.array([row.held for row in rows if (row.what, row.items) == (what, items)])
+        share = [percent(held.min()), percent(held.mean()), percent(held.max())]
+        return [what, items, len(held), *share, int((held < 0.93).sum())]
+
+    return table(
+        ["quantity", "items", "settings", "% held: min", "mean", "max", "settings below 93"],
+        [line(what, items) for what in dict.fromkeys(r.what for r in rows) for items in ITEMS],
+    )
+
+
+def report(runs: int, replicates: int) -> str:
+    rows = simulate(runs, replicates)
+    error = 100 * math.sqrt(0.05 * 0.95 / runs)
+    return "\n".join(
+        [
+            "# Coverage of the intervals of agreement\n",
+            f"Share of 95% intervals that hold the truth, in percent; {runs:,} files each (one "
+            f"standard error is about {error:.1f}), {replicates:,} bootstrap replicates, seed "
+            f"{SEED}. `python -m benchmarks.agreement_coverage`\n",
+            f"The truth is the value over {LARGE:,} items with the same graders. Shares of safe, "
+            "borderline and unsafe items are given as such.\n",
+            summary(rows),
+            "## By setting\n",
+            table(
+                ["quantity", "setting", "items", "truth", "% held", "mean width"],
+                [
+                    [
+                        r.what,
+                        r.setting,
+                        r.items,
+                        f"{r.truth:.3f}",
+                        percent(r.held),
+                        f"{r.width:.3f}",
+                    ]
+                    for r in rows
+                ],
+            ),
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--replicates", type=int, default=1000)
+    options = parser.parse_args()
+    start = time.process_time()
+    text = report(options.runs, options.replicates)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"{time.process_time() - start:.0f} s of CPU time")
+
+
+if __name__ == "__main__":
+    main()
