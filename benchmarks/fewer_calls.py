@@ -188,7 +188,7 @@ class Judged:
         order = np.lexsort((rng.permutation(len(self)), stratum))
         samples = pl.DataFrame(
             {
-                "id": [f"s{n}" for n in order.tolist()],
+                "id": order,
                 "half": np.arange(len(self)) % 2,
                 "stratum": stratum[order],
             }
@@ -212,7 +212,7 @@ class AtOnce(Precision):
 
 def numbers(chosen: Chosen) -> Ints:
     """Of the samples."""
-    return np.array([int(id_[1:]) for id_ in chosen.ids], dtype=np.int64)
+    return np.array(chosen.ids, dtype=np.int64)
 
 
 def simple(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
@@ -563,7 +563,7 @@ def report(replicates: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--replicates", type=int, default=300)
+    parser.add_argument("--replicates", type=int, default=150)
     options = parser.parse_args()
     start = time.process_time()
     text = report(options.replicates)

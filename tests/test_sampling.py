@@ -17,8 +17,11 @@ from vlsu.analysis.precision import Precision
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy
+from vlsu.report.comparison_tables import setup_table
 from vlsu.runs import Limits, prepare
+from vlsu.runs.comparison import compare
 from vlsu.runs.draw import Strata
+from vlsu.runs.gating import gate
 
 from .conftest import grade
 from .test_cli import vlsu as command
@@ -26,12 +29,12 @@ from .test_cli import vlsu as command
 SIZE = 600
 
 
-def text_dataset(folder: Path, size: int = SIZE, policy: Any = None) -> Dataset:
+def text_dataset(folder: Path, size: int = SIZE, policy: Any = None, shift: int = 0) -> Dataset:
     """Texts only, each its own, over the 17 patterns; every 40th sample lacks its image grade."""
     levels = random.Random(4)
     rows = []
     for n in range(size):
-        pattern = PATTERNS[n % len(PATTERNS)]
+        pattern = PATTERNS[(n + shift) % len(PATTERNS)]
         rows.append(
             Sample(
                 id=f"s{n}",
@@ -230,6 +233,32 @@ def test_what_is_wrong_is_said_in_one_line(texts, chat_server, tmp_path):
     )
     with pytest.raises(UsageError, match="of no sample of this dataset"):
         prepare(other, **model, budget=40, pilot=elsewhere.path)
+
+
+def test_a_pilot_over_other_grades_is_named(texts, tmp_path):
+    flipped = text_dataset(tmp_path / "flipped", shift=3)
+    assert set(flipped.frame().collect()["id"]) == set(texts.frame().collect()["id"])
+    run_ = vlsu.evaluate(
+        flipped, model="baseline/majority", out=tmp_path / "run", modalities=["text"]
+    )
+    with pytest.raises(UsageError, match=r"--pilot .*run: a run over a dataset with other grades"):
+        prepare(texts, model="baseline/majority", modalities=["text"], budget=200, pilot=run_.path)
+
+
+def test_gates_and_comparisons_say_that_a_run_is_an_estimate(texts, chat_server, tmp_path):
+    server = chat_server(answer)
+    drawn = run(texts, server, tmp_path / "drawn", budget=150)
+    whole = run(texts, server, tmp_path / "whole")
+    held = gate(drawn, ["text.accuracy >= 0"]).to_dict()
+    assert held["estimated_from"] == {"sampled": 150, "population": SIZE}
+    assert "estimated_from" not in gate(whole, ["text.accuracy >= 0"]).to_dict()
+    found = compare([drawn, whole])
+    assert found["samples"]["drawn"] == ["drawn"]
+    subsets = [d for d in found["differences_in_setup"] if d["what"] == "samples"]
+    assert subsets[0]["values"] == {"drawn": "drawn by pattern (--budget 150)", "whole": "all"}
+    assert "not of the dataset" in setup_table(found).note
+    # Within a pattern the draw is even, so what is compared there is the dataset's.
+    assert found["pairs"][0]["metrics"]["text.accuracy"]["n"] == 150
 
 
 @pytest.mark.parametrize(

@@ -40,13 +40,15 @@ def gate(
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
     from vlsu.report.junit import junit as junit_xml
+    from vlsu.report.words import sampling_note
     from vlsu.runs import load_run
     from vlsu.runs.folder import write_atomically
     from vlsu.runs.gating import gate as hold
 
     if junit is not None and not junit.parent.is_dir():
         raise UsageError(f"--junit {junit}: no such folder; make it first")
-    found = hold(load_run(run), require, confidence=confidence, dataset=dataset)
+    held = load_run(run)
+    found = hold(held, require, confidence=confidence, dataset=dataset)
     if junit is not None:
         write_atomically(junit, junit_xml(found).encode())
     if json:
@@ -57,7 +59,7 @@ def gate(
             for check in found.checks
         ]
         title = f"Gate of {run} at a confidence of {confidence:g}"
-        print_table(title, ("", "requirement", "found"), rows)
+        print_table(title, ("", "requirement", "found"), rows, sampling_note(held))
     unmet = sum(not check.met for check in found.checks)
     say("gate: passed" if found.passed else f"gate: failed, {unmet} of {len(require)} not met")
     if not found.passed:

@@ -15,6 +15,12 @@ Pair = Mapping[str, Any]
 #: Metrics of a pair that are shown first, and what is said of them whether claimed or not.
 _HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
 _SAID = ("joint.accuracy", "joint.f1_macro", "families.", ".over_blocking", ".under_refusal")
+#: What a comparison of runs by --budget or --until is about.
+_DRAWN = (
+    "patterns the draw found hard have more than their share here, so what spans several patterns "
+    "is of these samples, not of the dataset, which each run estimates by itself (vlsu report); "
+    "within a pattern it is the dataset's."
+)
 _PARTS = {"families": "Families", "patterns": "Patterns", "categories": "Categories"}
 
 
@@ -46,6 +52,9 @@ def setup_table(comparison: Comparison) -> Table:
     )
     dataset = comparison["dataset"]
     note = f"Compared on the {samples['paired']:,} samples that all runs have."
+    if drawn := samples.get("drawn"):
+        which = "All" if len(drawn) == len(names) else ", ".join(drawn)
+        note += f" {which} drawn by pattern: {_DRAWN}"
     title = f"Runs of {comparison['task']} on {dataset['name']} {dataset['version']}"
     return Table("setup", title, ("", *names, "note"), rows, note)
 

@@ -12,6 +12,7 @@ from vlsu.analysis.intervals import UNDEFINED, Rate, combine
 from vlsu.policy import Family
 from vlsu.report.table import corrected, rate
 from vlsu.runs import Run
+from vlsu.runs.pairing import drawn_for
 
 __all__ = [
     "baseline_note",
@@ -230,8 +231,8 @@ def sampling_note(run: Run) -> str:
     found = run.metrics.get("sampling")
     if found is None:
         return (
-            f"The draw ({_wanted(drawn)}) came to the whole dataset: its own values are known, and "
-            "the intervals are a full run's, about pairs like these."
+            f"The draw ({drawn_for(drawn)}) came to the whole dataset: its own values are known, "
+            "and the intervals are a full run's, about pairs like these."
         )
     requests = found["requests"]
     until = ""
@@ -244,11 +245,6 @@ def sampling_note(run: Run) -> str:
         "dataset lies. n and the map of samples count those asked; confusions and counts of errors "
         "are estimated for the dataset."
     )
-
-
-def _wanted(drawn: Mapping[str, Any]) -> str:
-    wanted = (drawn["budget"] and f"--budget {drawn['budget']}", drawn["until"])
-    return ", ".join(each for each in wanted if each)
 
 
 def date_of(run: Run) -> str:

@@ -104,8 +104,12 @@ def _of_understanding(
     runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int
 ) -> Tree:
     cells, judged = _tabulated(runs, dataset)
+    drawn = [name for name, run in zip(names, runs, strict=True) if "sampling" in run.metrics]
     return {
-        "samples": _samples(names, int(cells.runs[0].count.sum()), judged),
+        "samples": {
+            **_samples(names, int(cells.runs[0].count.sum()), judged),
+            **({"drawn": drawn} if drawn else {}),
+        },
         "asked": {
             modality: {
                 name: sum(run.outcomes[modality].values())

@@ -37,13 +37,15 @@ class Gate:
 
     def to_dict(self) -> dict[str, object]:
         """Plain Python, ready for JSON."""
-        record = self.run.record
+        record, drawn = self.run.record, self.run.metrics.get("sampling")
+        estimated = drawn and {key: drawn[key] for key in ("sampled", "population")}
         return {
             "run": str(self.run.path),
             "task": record["task"],
             "model": record["model"]["spec"],
             "dataset": {k: v for k, v in record["dataset"].items() if k != "path"},
             "confidence": self.confidence,
+            **({"estimated_from": estimated} if estimated else {}),
             "passed": self.passed,
             "requirements": [check.to_dict() for check in self.checks],
         }

@@ -18,6 +18,7 @@ __all__ = [
     "JUDGED_COLUMNS",
     "PairedChunk",
     "dataset_of",
+    "drawn_for",
     "paired_chunks",
     "run_names",
     "setup_differences",
@@ -163,6 +164,16 @@ def setup_differences(runs: Sequence[Run], names: Sequence[str]) -> list[dict[st
     return found
 
 
+def drawn_for(sampling: Mapping[str, Any]) -> str:
+    """The options a run was drawn by, such as ``--budget 500, joint.f1_macro +- 0.02``.
+
+    Args:
+        sampling: Of the run's record.
+    """
+    wanted = (sampling["budget"] and f"--budget {sampling['budget']}", sampling["until"])
+    return ", ".join(each for each in wanted if each)
+
+
 def _title(run: Run) -> str:
     about = run.record["dataset"]
     return f"{about['name']} {about['version']} ({str(about['content_hash'])[:15]})"
@@ -177,6 +188,8 @@ def _hashed(part: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def _subset(record: Mapping[str, Any]) -> str:
+    if drawn := record.get("sampling"):
+        return f"drawn by pattern ({drawn_for(drawn)})"
     limit = record.get("limit")
     return "all" if limit is None else f"{limit} drawn by seed {record.get('seed')}"
 

@@ -21,7 +21,7 @@ from vlsu.analysis.cells import Cells, FloatArray, IntArray
 from vlsu.analysis.precision import Precision
 from vlsu.analysis.stratified import shown
 from vlsu.data import Dataset
-from vlsu.errors import UsageError
+from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.draw import Strata
@@ -274,7 +274,12 @@ def _read_pilot(path: str | Path, dataset: Dataset, strata: Strata, modality: st
     for half in (0, 1):
         tabulation = Tabulation()
         of_half = pl.col("half") == half
-        tabulation.add(judgments.filter(of_half), gold.filter(of_half))
+        try:
+            tabulation.add(judgments.filter(of_half), gold.filter(of_half))
+        except RunError:
+            raise UsageError(
+                f"--pilot {path}: a run over a dataset with other grades; give one over this"
+            ) from None
         cells.append(tabulation.cells())
     deviation = shown(cells, MODALITIES.index(modality))
     return Pilot(str(path), run.record["model"]["spec"], deviation)
