@@ -90,11 +90,13 @@ def test_krippendorffs_published_example() -> None:
 
 
 def test_the_same_example_by_gwets_own_library() -> None:
-    # irrCAC 0.4.4: CAC(...).gwet(), .fleiss(), identity and quadratic weights.
+    # irrCAC 0.4.4: CAC(...).gwet(), .fleiss(), identity, quadratic, linear and ordinal weights.
     found = values(grader_agreement(long(PUBLISHED), order=list("12345"))["overall"])
     assert found["percent_agreement"] == pytest.approx(0.81818, abs=5e-6)
     assert found["gwet_ac1"] == pytest.approx(0.77544, abs=5e-6)
     assert found["gwet_ac2"] == pytest.approx(0.91400, abs=5e-6)
+    assert found["gwet_ac2_linear"] == pytest.approx(0.85873914, abs=5e-9)
+    assert found["gwet_ac2_ordinal"] == pytest.approx(0.89893977, abs=5e-9)
     assert found["fleiss_kappa"] == pytest.approx(0.76117, abs=5e-6)
 
 
@@ -127,6 +129,8 @@ def test_gwets_coefficients_by_his_formulas_item_by_item() -> None:
     for key, weight in (
         ("gwet_ac1", lambda d: float(d == 0)),
         ("gwet_ac2", lambda d: 1 - d**2 / 4),
+        ("gwet_ac2_linear", lambda d: 1 - d / 2),
+        ("gwet_ac2_ordinal", lambda d: 1 - d * (d + 1) / 6),
     ):
         agreed, shares = [], []
         for row in rows:
@@ -317,6 +321,65 @@ def test_a_misspelt_grade_does_not_cost_a_grader(tmp_path: Path) -> None:
     file = write(tmp_path / "w.csv", "a,b,c\nsafe,safe,unsafe\nsafe,unsafe,unsfe\nsafe,S,safe\n")
     with pytest.raises(DataError, match=r"w.csv: line 3: 'unsfe' is no grade; use safe"):
         grader_agreement(read_grades(file).grades, source="w.csv")
+
+
+def test_graders_are_found_by_the_labels_they_share(tmp_path: Path) -> None:
+    rows = [
+        "item,Ann,Bob,note,score",
+        "1,mild,grave,x,7",
+        "2,grave,grave,y,8",
+        "3,mild,,z,9",
+        "4,grave,mild,u,5",
+    ]
+    file = write(tmp_path / "w.csv", "\n".join(rows) + "\n")
+    ordered = read_grades(file, labels=["mild", "grave"])
+    shared = read_grades(file)
+    for read in (ordered, shared):
+        assert read.columns["graders"] == ["Ann", "Bob"]
+        assert read.columns["other"] == ["note", "score"]
+    printed = CliRunner().invoke(app, ["agreement", str(file), "--order", "mild,grave"]).stdout
+    assert "Columns that were not read: note, score." in printed
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_is_read_however_it_was_saved(
+    tmp_path: Path, encoding: str, separator: str, end: str
+) -> None:
+    lines = ["item,Ann,Zoë", "q1,safe,unsafe", "q2,Safe,", "q3,not sure,borderline"]
+    file = tmp_path / "grades.csv"
+    file.write_bytes(end.join([*lines, ""]).replace(",", separator).encode(encoding))
+    read = read_grades(file)
+    assert read.columns["graders"] == ["Ann", "Zoë"]
+    assert read.grades["grade"].to_list() == [
+        "safe", "unsafe", "Safe", None, "not sure", "borderline",
+    ]  # fmt: skip
+
+
+def test_what_the_notes_say_of_few_grades() -> None:
+    def said(rows: list[tuple[Any, ...]]) -> str:
+        return " ".join(grader_agreement(long(rows), replicates=9)["notes"])
+
+    assert "No item has two grades" in said([("safe", None), ("unsafe", None)])
+    only = said([("safe", "safe"), (None, "unsafe")])
+    assert "1 item has two grades or more, all of one label: alpha is undefined" in only
+    assert "All grades are" not in only
+    assert "All grades are 'safe'" in said([("safe", "safe")] * 3)
+    assert "give --order 0,1,2" in said([("0", "1"), ("2", "2"), ("1", "1")])
+
+
+def test_pairs_with_few_units_in_common_need_no_draws() -> None:
+    # 39 units in common cannot be 20 in agreement and 20 in disagreement: Wilson either way.
+    rows = made(8, 39, 2)
+    found = grader_agreement(long(rows))
+    pair = found["pairs"][0]
+    name = f"{pair['first']} / {pair['second']}.gwet_ac1"
+    assert name in found["intervals"]["thin"]
+    for bound in ("low", "high"):
+        assert pair["gwet_ac1"][bound] == found["overall"]["gwet_ac1"][bound]
+    enough = grader_agreement(long(made(9, 200, 2, right=0.4)))
+    assert not any(" / " in thin for thin in enough["intervals"]["thin"])
 
 
 @pytest.mark.parametrize(
