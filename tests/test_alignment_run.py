@@ -479,3 +479,14 @@ def test_the_command_line_runs_judges_and_reports(
     assert "harmless to helpful, over-blocking" in report.read_text()
     wrong = vlsu("judge", "validate", tmp_path / "none.csv", "--judge", "judge/offline", expect=2)
     assert wrong.stderr.strip().endswith("none.csv: cannot be read (No such file or directory)")
+
+
+def test_a_judge_at_openai_is_said_to_be_there(dataset: Dataset, tmp_path: Path) -> None:
+    command = ["run", "alignment", str(dataset.path), "--model", "openai/m", "--dry-run"]
+    command += ["--base-url", "http://127.0.0.1:9/v1", "--out", str(tmp_path / "run")]
+    command += ["--judge", "openai/gpt-4o"]
+    said = "openai/gpt-4o is asked at OpenAI; --judge-base-url names another server"
+    assert said in CliRunner().invoke(app, command).stderr
+    command += ["--judge-base-url", "http://127.0.0.1:9/v1"]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stderr) == (0, "")

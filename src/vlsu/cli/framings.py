@@ -31,6 +31,7 @@ from vlsu.cli.options import (
     choose_models,
     read_limits,
     read_params,
+    say_where_judged,
 )
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def tune(
             judging, judge_base_url, concurrency=concurrency, price=judge_price
         ),
     )
+    say_where_judged([judging], base_url, judge_base_url)
     if dry_run:
         _show_estimate(tuning.estimate(), as_json=json)
         return

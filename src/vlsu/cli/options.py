@@ -110,6 +110,23 @@ def choose_models(names: list[str], file: Path | None, option: str = "--model") 
     return [known.get(name) or NamedModel(name, name) for name in names]
 
 
+def say_where_judged(
+    judges: list[NamedModel], base_url: str | None, judge_base_url: str | None
+) -> None:
+    """Say which judges are asked at OpenAI's own server while the model has a server named.
+
+    ``--base-url`` is the model's alone: a server that ignores the model's name would judge by the
+    very model under test. Whoever meant it for both reads here why the judge is not found.
+    """
+    from vlsu.cli.output import say
+
+    if base_url is None or judge_base_url is not None:
+        return
+    for judge in judges:
+        if judge.spec.startswith("openai/") and not judge.settings.get("base_url"):
+            say(f"{judge.spec} is asked at OpenAI; --judge-base-url names another server")
+
+
 def folder_name(model: str) -> str:
     """A model's name as a folder's: ``openai/gpt-4o`` is ``openai-gpt-4o``."""
     return re.sub(r"[^\w.-]+", "-", model)

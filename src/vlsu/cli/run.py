@@ -35,6 +35,7 @@ from vlsu.cli.options import (
     folder_name,
     read_limits,
     read_params,
+    say_where_judged,
 )
 
 if TYPE_CHECKING:
@@ -260,6 +261,7 @@ def alignment(
             for each in judges
         ],
     )
+    say_where_judged(judges, base_url, judge_base_url)
     if dry_run:
         show_estimates({named.name: run.estimate()}, as_json=json)
         return

@@ -72,8 +72,10 @@ def load_framing(name: str) -> Framing:
     except FileNotFoundError:
         hint = did_you_mean(name, list(FRAMINGS))
         raise UsageError(f"no framing and no file is called {name!r}; {hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"framing {name}: cannot be read ({type(error).__name__})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"framing {name}: not UTF-8; save the file as such") from None
+    except OSError as error:
+        raise UsageError(f"framing {name}: cannot be read ({error.strerror})") from None
     if name not in FRAMINGS and not text:
         raise UsageError(f"framing {name}: the file is empty; write the instruction into it")
     return Framing(name if name in FRAMINGS else path.stem, text)
