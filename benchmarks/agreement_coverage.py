@@ -193,8 +193,8 @@ def report(runs: int, replicates: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=400)
-    parser.add_argument("--replicates", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--replicates", type=int, default=500)
     options = parser.parse_args()
     start = time.process_time()
     text = report(options.runs, options.replicates)
