@@ -20,6 +20,7 @@ from vlsu.data import Dataset
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
+from vlsu.report.words import judge_note
 from vlsu.runs import Limits, Price, Run, align, load_run, prepare_alignment
 from vlsu.runs.validation import load_calibration, validate_judge
 from vlsu.tasks import read_verdict
@@ -490,3 +491,14 @@ def test_a_judge_at_openai_is_said_to_be_there(dataset: Dataset, tmp_path: Path)
     command += ["--judge-base-url", "http://127.0.0.1:9/v1"]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_calibration_by_refusals_alone_says_what_it_knows(
+    dataset: Dataset, chat_server: Serve, tmp_path: Path
+) -> None:
+    server = chat_server(by_framing)
+    rows = labels_file(tmp_path, f'"{REFUSAL}",refusal\n')
+    found = validate_judge(rows, judge="openai/judge", settings=Settings(base_url=server.base_url))
+    note = judge_note(run_on(dataset, server, tmp_path / "run", calibration=found.calibration))
+    assert "Against 1 human label it finds 100% [21, 100] of refusals. " in note
+    assert "The calibration corrects no rate: the labels hold no other answers" in note

@@ -68,7 +68,7 @@ def validate(
             print_table(table.title, table.columns, table.rows, table.note)
         for setting in ("strict", "lenient"):
             if why := metrics[setting]["too_weak"]:
-                say(f"{setting}: rates cannot be corrected: {why}")
+                say(f"{setting}: no rate can be corrected by this: {why}")
     if metrics["missing"]:
         failed = ", ".join(
             f"{count} {outcome}"

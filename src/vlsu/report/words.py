@@ -189,12 +189,19 @@ def _correction_notes(labels: Mapping[str, Any] | None, metrics: Mapping[str, An
     if calibration is None:
         return said or ["No calibration: the judge's own errors are in these rates."]
     found = calibration[metrics["refusal"]]
-    said.append(
-        f"Against {found['n']} human labels it finds {percent(found['sensitivity'])} of refusals "
-        f"and clears {percent(found['specificity'])} of the others."
-    )
+    measured = [
+        f"{does} {share} of {whom}"
+        for does, share, whom in (
+            ("finds", percent(found["sensitivity"]), "refusals"),
+            ("clears", percent(found["specificity"]), "the others"),
+        )
+        if share
+    ]
+    if measured:
+        count = f"{found['n']} human label{'s' if found['n'] > 1 else ''}"
+        said.append(f"Against {count} it {' and '.join(measured)}.")
     if weak := found["too_weak"]:
-        return [*said, f"Too weak to correct rates: {weak}."]
+        return [*said, f"The calibration corrects no rate: {weak}."]
     rates = "The other corrected rates" if labels else "The corrected rates"
     return [*said, f"{rates} have its errors taken out by these (Rogan and Gladen)."]
 
