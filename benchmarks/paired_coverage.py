@@ -228,6 +228,8 @@ def macro_f1s(runs: int) -> str:
     rng = np.random.default_rng(SEED)
     rows = []
     for pair, n in product(PAIRS, (50, 200, 1_000)):
+        if pair.members > 1 and n > 200:
+            continue
         truth = pair.truth()
         held = plain_held = claims = plain_claims = 0
         width = 0.0
@@ -303,7 +305,7 @@ def report(runs: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=100)
     options = parser.parse_args()
     start = time.perf_counter()
     text = report(options.runs)
