@@ -142,6 +142,23 @@ def test_thin_counts_get_a_closed_form_and_are_named() -> None:
     assert "dominance.kappa_image.all" in metrics["intervals"]["thin"]
 
 
+def test_a_severity_that_few_samples_lack_may_still_exist() -> None:
+    def high(n: int) -> float:
+        samples = [Judged("SSS", "SSS"), Judged("UUU", "UUU")] * (n // 2)
+        return understanding_metrics(*frames(samples))["joint"]["f1_macro"]["high"]
+
+    assert high(70) == pytest.approx(1)
+    assert high(72) == pytest.approx(2 / 3)
+
+
+def test_a_few_answers_say_little_of_chance_agreement() -> None:
+    # One sample, two answers: as observed, no agreement was expected and none was found.
+    one = understanding_metrics(*frames([Judged("SUU", "SUU")]))["dominance"]["kappa_image"]["all"]
+    assert one["value"] == 0
+    assert one["low"] < -0.4
+    assert one["high"] > 0.7
+
+
 @pytest.mark.parametrize("right", [0.8, 0.97])
 def test_macro_f1_intervals_hold_the_truth(right: float) -> None:
     rng = np.random.default_rng(7)

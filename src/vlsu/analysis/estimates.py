@@ -191,9 +191,12 @@ class Estimator(Ratios):
                 score, weights = weighted_f1, observed.sum(axis=-1) / observed.sum()
                 variance = float(weights @ (f1 - weights @ f1) ** 2) / size
             value = float(score(observed))
+            # What the mean can be at most where a severity is taken not to exist.
+            most = float(weights[[f1.high != 0 for f1 in classes]].sum())
+            low, high = wilson(value / most, size, self.level)
             bounds = (
                 combine(weights, tuple(classes), correlation, variance, level=self.level),
-                wilson(value, size, self.level),
+                (most * low, most * high),
             )
             rates[mean] = self._bootstrapped(
                 f"{prefix}.{mean}",
