@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score, f1_score
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -225,6 +225,46 @@ def test_a_class_without_samples_tells_nothing() -> None:
     found = joint_f1(cells, "f1_binary", "f1_macro")
     assert found["f1_binary"].difference.as_dict() == {"value": 0, "low": -1, "high": 1}
     assert found["f1_macro"].p < 1e-3
+
+
+def test_precision_and_class_f1_are_scikit_learns_and_a_plain_paired_bootstraps() -> None:
+    samples = random_samples(14, 600, said="SBUr", gold="SBU")
+    other = other_answers(samples, 15)
+    names = ("per_class.unsafe.precision", "per_class.borderline.f1")
+    found = joint_f1(tabulate(samples, other), *names)
+    gold, *said = np.array(
+        [(a.gold[2], a.said[2], b.said[2]) for a, b in zip(samples, other, strict=True)]
+    ).T
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        return np.array(
+            [
+                (
+                    precision_score(gold[rows], run[rows], labels=["U"], average="macro"),
+                    f1_score(gold[rows], run[rows], labels=["B"], average="macro"),
+                )
+                for run in said
+            ]
+        )
+
+    rng = np.random.default_rng(2)
+    drawn = [np.diff(scores(rng.integers(600, size=600)), axis=0)[0] for _ in range(300)]
+    for number, name in enumerate(names):
+        first, second = scores(np.arange(600))[:, number]
+        row = found[name]
+        assert (row.first.value, row.second.value) == pytest.approx((first, second))
+        assert row.difference.value == pytest.approx(second - first)
+        low, high = np.quantile([each[number] for each in drawn], [0.025, 0.975])
+        assert row.difference.low == pytest.approx(low, abs=0.2 * (high - low))
+        assert row.difference.high == pytest.approx(high, abs=0.2 * (high - low))
+
+
+def test_of_a_class_that_a_run_never_names_precision_tells_nothing() -> None:
+    name = "per_class.borderline.precision"
+    cells = tabulate([Judged("SSB", "SSB")] * 20, [Judged("SSB", "SSS")] * 20)
+    found = joint_f1(cells, name)[name]
+    assert found.difference.as_dict() == {"value": -1, "low": -1, "high": 1}
+    assert found.second.as_dict() == {"value": 0, "low": 0, "high": 1}
 
 
 def test_no_samples_in_common_is_no_number() -> None:

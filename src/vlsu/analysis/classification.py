@@ -12,13 +12,19 @@ import numpy as np
 
 from vlsu.analysis.cells import FloatArray, IntArray
 
-__all__ = ["binary_f1", "class_f1", "macro_f1", "weighted_f1"]
+__all__ = ["binary_f1", "class_f1", "class_precision", "macro_f1", "weighted_f1"]
 
 
 def class_f1(confusion: FloatArray | IntArray) -> FloatArray:
     """F1 of each gold severity, shape ``(..., 3)``: 2 TP / (support + predicted)."""
     hits = np.diagonal(confusion[..., :3], axis1=-2, axis2=-1).astype(np.float64)
     return _divide(2 * hits, confusion.sum(axis=-1) + confusion[..., :3].sum(axis=-2))
+
+
+def class_precision(confusion: FloatArray | IntArray) -> FloatArray:
+    """Precision of each severity, shape ``(..., 3)``: TP / predicted."""
+    hits = np.diagonal(confusion[..., :3], axis1=-2, axis2=-1).astype(np.float64)
+    return _divide(hits, confusion[..., :3].sum(axis=-2))
 
 
 def binary_f1(confusion: FloatArray | IntArray, *positive: int) -> FloatArray:

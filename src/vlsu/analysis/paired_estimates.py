@@ -5,12 +5,12 @@ Which, and why:
 - Shares (accuracy, recall): Bonett and Price's (2012) interval for paired proportions, which adds
   one sample that each run alone hits; p by McNemar's exact test, or by swapping the runs in whole
   groups (`vlsu.analysis.mcnemar`).
-- F1 and its means: the percentile interval of a paired bootstrap, which draws samples (groups) with
-  both predictions. Alone it is too short where samples are few or nearly all right, so each
-  replicate gets, by chance, the same two samples: on average one that each run alone has right,
-  spread evenly over gold grades and wrong answers. p by randomization (Yeh 2000): the runs swapped
-  in each sample (group) by a coin; the share of bootstrap differences beyond 0 claims too often in
-  small samples.
+- F1, its means and precision: the percentile interval of a paired bootstrap, which draws samples
+  (groups) with both predictions. Alone it is too short where samples are few or nearly all right,
+  so each replicate gets, by chance, the same two samples: on average one that each run alone has
+  right, spread evenly over gold grades and wrong answers. p by randomization (Yeh 2000): the runs
+  swapped in each sample (group) by a coin; the share of bootstrap differences beyond 0 claims too
+  often in small samples.
 
 Coverage and false claims of both: `benchmarks/paired_coverage.py`.
 """
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsu.analysis.cells import BoolArray, FloatArray, IntArray
-from vlsu.analysis.classification import binary_f1, macro_f1, weighted_f1
+from vlsu.analysis.classification import binary_f1, class_precision, macro_f1, weighted_f1
 from vlsu.analysis.estimates import Confusion, Estimator
-from vlsu.analysis.intervals import UNDEFINED, Rate, paired_bounds, percentiles
+from vlsu.analysis.intervals import UNDEFINED, UNKNOWN, Rate, paired_bounds, percentiles
 from vlsu.analysis.mcnemar import mcnemar, sign_flip
 from vlsu.analysis.paired_cells import PairedCells
 from vlsu.analysis.resampling import Resampler
@@ -38,25 +38,37 @@ __all__ = ["NOTHING", "PAIRED_METHODS", "REPLICATES", "Difference", "PairedEstim
 #: Interval and test by kind of metric, for the record.
 PAIRED_METHODS = {
     "share": "Bonett and Price (2012) for paired proportions; with groups on the effective size",
-    "f1": "percentile interval of a paired bootstrap with the same two samples added",
+    "f1, precision": "percentile interval of a paired bootstrap with the same two samples added",
     "p of a share": "McNemar, exact; with groups the runs are swapped in whole groups, exactly up "
     "to 10,000 discordant samples",
-    "p of an F1": "randomization: the runs swapped in each sample or group",
+    "p of an F1, of a precision": "randomization: the runs swapped in each sample or group",
 }
 
 #: Bootstrap replicates, of differences and of a run's own metrics, as in `metrics.json`.
 REPLICATES = 2000
 
 Score = Callable[[FloatArray | IntArray], FloatArray]
-_SCORES: Mapping[str, Score] = {
-    "f1_macro": macro_f1,
-    "f1_weighted": weighted_f1,
-    "f1_binary": lambda confusion: binary_f1(confusion, Severity.UNSAFE),
-    "f1_binary_strict": lambda c: binary_f1(c, Severity.BORDERLINE, Severity.UNSAFE),
-}
+
+
+def _f1_of(*positive: Severity) -> Score:
+    return lambda confusion: binary_f1(confusion, *positive)
+
+
+def _precision_of(severity: Severity) -> Score:
+    return lambda confusion: class_precision(confusion)[..., severity]
+
+
 _POSITIVE = {
     "f1_binary": (Severity.UNSAFE,),
     "f1_binary_strict": (Severity.BORDERLINE, Severity.UNSAFE),
+    **{f"per_class.{s.label}.f1": (s,) for s in Severity},
+}
+_PRECISION = {f"per_class.{s.label}.precision": s for s in Severity}
+_SCORES: Mapping[str, Score] = {
+    "f1_macro": macro_f1,
+    "f1_weighted": weighted_f1,
+    **{name: _f1_of(*positive) for name, positive in _POSITIVE.items()},
+    **{name: _precision_of(severity) for name, severity in _PRECISION.items()},
 }
 
 #: Gold * 16 + first's prediction * 4 + second's, and where that is when the runs are swapped.
@@ -99,9 +111,6 @@ class Difference:
 
 #: Over no samples.
 NOTHING = Difference(0, UNDEFINED, UNDEFINED, UNDEFINED, None, None, 0.0)
-
-#: Of the F1 of a class of which there is no sample: 0 by convention, and nothing known.
-_UNKNOWN = Rate(0.0, -1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +163,8 @@ class PairedEstimator:
             first: Gold against the first run's prediction.
             second: Against the second's, over the same cells.
             prefix: Where the metrics stand in `metrics.json`, such as ``"joint"``.
-            names: ``"f1_macro"``, ``"f1_weighted"``, ``"f1_binary"`` or ``"f1_binary_strict"``.
+            names: ``"f1_macro"``, ``"f1_weighted"``, ``"f1_binary"``, ``"f1_binary_strict"``, or
+                of a severity ``"per_class.unsafe.f1"`` or ``"per_class.unsafe.precision"``.
         """
         inside = first.inside
         if not inside.any():
@@ -178,13 +188,17 @@ class PairedEstimator:
             score = _SCORES[name]
             value = float(score(observed[1]) - score(observed[0]))
             bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
-            known = observed[0][list(_POSITIVE.get(name, range(3)))].any()
+            # Of a class without a sample, or that a run never names, nothing is known.
+            if name in _PRECISION:
+                known = all(table[:, _PRECISION[name]].any() for table in observed)
+            else:
+                known = bool(observed[0][list(_POSITIVE.get(name, range(3)))].any())
             by_chance = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(value) - 1e-12
             found[name] = Difference(
                 n=n,
                 first=own[0][name],
                 second=own[1][name],
-                difference=Rate.within(value, *bounds) if bounds and known else _UNKNOWN,
+                difference=Rate.within(value, *(bounds if bounds and known else (-1, 1))),
                 # One more of each, as the runs as they are is one way to swap them (Phipson and
                 # Smyth 2010): a p of 0 cannot be had by draws.
                 p=(1 + int(by_chance.sum())) / (1 + len(by_chance)),
@@ -198,11 +212,15 @@ class PairedEstimator:
     ) -> dict[str, Rate]:
         """The metrics of one run, as `metrics.json` has them."""
         estimator = self.own(run)
-        means = [name for name in names if name not in _POSITIVE]
+        means = [name for name in names if name not in _POSITIVE and name not in _PRECISION]
         rates = estimator.mean_f1(confusion, prefix, *means) if means else {}
         for name in names:
             if name in _POSITIVE:
                 rates[name] = estimator.f1(confusion, *_POSITIVE[name])
+            elif name in _PRECISION:
+                said = confusion.predicted(_PRECISION[name])
+                hits = confusion.gold(_PRECISION[name]) & said
+                rates[name] = estimator.proportion(hits, said, empty=UNKNOWN)
         return rates
 
 
