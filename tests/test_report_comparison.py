@@ -11,9 +11,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from vlsu.errors import UsageError
+from vlsu.policy import PATTERNS, Family
 from vlsu.report import publish_tables, write_report
 from vlsu.report.comparison import compared
 from vlsu.report.oracle import load_oracle
+from vlsu.report.run_labels import run_labels
 from vlsu.report.table import format_rate
 from vlsu.runs import Run, evaluate
 from vlsu.runs.comparison import compare
@@ -52,9 +54,63 @@ def test_the_tables_are_those_of_the_comparison(runs: list[Run]) -> None:
         "leaderboard-f1_macro",
         "families",
         "models",
+        "differences",
     }
     cells = found.charts["models"]["data"]["values"]
-    assert len(cells) == 17 * 3
+    assert len(cells) == 17 * 4  # the late-fusion ceiling is a row too
+    ceiling = {c["x"]: c["number"] for c in cells if c["y"] == "late-fusion ceiling"}
+    assert {p: float(n) for p, n in ceiling.items()} == {
+        str(p): float(p.family is Family.LATE_FUSION) for p in PATTERNS
+    }
+
+
+def test_the_leaderboard_tells_ranks_and_references(runs: list[Run]) -> None:
+    table, result = compared(runs).tables["comparison"], compare(runs)
+    assert table.columns[1] == "rank"
+    board = result["leaderboard"]["joint.accuracy"]
+    assert [row[0] for row in table.rows] == [*(e["run"] for e in board), "late-fusion ceiling"]
+    for row, each in zip(table.rows, board, strict=False):
+        low, high = each["rank"]["low"], each["rank"]["high"]
+        between = "" if low == high else f" ({low}–{high})"
+        assert row[1] == f"{each['rank']['value']}{between}"
+    gold = [s for s in runs[0].dataset.samples() if s.pattern]
+    best = sum(max(s.image_grade, s.text_grade) == s.joint_grade for s in gold) / len(gold)
+    assert table.rows[-1][3].rate.value == pytest.approx(best)
+    assert table.rows[-1][-3:] == ("1.00", "0.00", "0.00")
+
+
+def test_what_holds_is_what_the_comparison_claims(runs: list[Run]) -> None:
+    found, result = compared(runs), compare(runs)
+    rows = {row[:3]: row for row in found.tables["held"].rows}
+    claimed = {
+        (row["label"], row["better"]): row
+        for pair in result["pairs"]
+        for path, row in pair["metrics"].items()
+        if row["better"] and path in ("joint.accuracy", "joint.f1_macro")
+    }
+    assert claimed
+    for (label, better), row in claimed.items():
+        mine = [cells for key, cells in rows.items() if key[:2] == (label, better)]
+        assert abs(row["difference"]["value"]) in {cells[3].rate.value for cells in mine}
+    assert all(cells[3].rate.low > 0 for cells in rows.values())  # the better run stands first
+    assert not {f"{row['text']}." for row in claimed.values()} & set(found.left_open)
+    assert set(found.left_open) < set(found.claims)
+
+
+def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run]) -> None:
+    said = compared(runs).headline
+    accuracy = runs[0].metrics["joint"]["accuracy"]["value"]
+    assert f"scripted/oracle is right most often: {accuracy:.0%} [" in said
+    assert "that it is better than all 2 others holds after correction" in said
+
+
+def test_labels_are_short_and_never_alike() -> None:
+    names = [f"provider/a-very-long-name-of-a-model-{n}-2026-preview" for n in range(60)]
+    labels = run_labels(names)
+    assert len(set(labels)) == 60
+    assert max(map(len, labels)) <= 38
+    assert labels[0].startswith("A provider/a-very")
+    assert labels[27].startswith("B2 ")
 
 
 def test_runs_of_one_model_are_told_apart(runs: list[Run], tmp_path: Path) -> None:
@@ -107,6 +163,10 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
     rows = found.charts["leaderboard-accuracy"]["data"]["values"]
     assert rows[-1]["label"] == "human grader"
     assert rows[-1]["value"] == oracle.joint["accuracy"].value
+    last = found.tables["comparison"].rows[-1]
+    assert last[0] == "human grader"
+    assert format_rate(oracle.joint["f1_binary"]) in last
+    assert last[-3:] == ("–", "–", "–")  # these graders did not grade image and text
     page = tmp_path / "page.html"
     paths = [str(run.path) for run in runs]
     done = [*command, "report", *paths, "--out", str(page), "--oracle", str(file)]
@@ -131,7 +191,7 @@ def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:
     names = {row["name"] for row in points if "name" in row}
     assert names == {
         f"{run}, {framing}"
-        for run in ("first", "second")
+        for run in ("A first", "B second")
         for framing in ("default", "harmless", "helpful")
     }
 
@@ -151,7 +211,7 @@ def test_the_page_draws_and_asks_nobody(runs: list[Run], tmp_path: Path, width: 
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(page_file.as_uri())
         page.wait_for_selector("html[data-charts=drawn]", timeout=20_000)
-        assert page.locator(".chart svg").count() == 4
+        assert page.locator(".chart svg").count() == 5
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         browser.close()
     assert complaints == []

@@ -61,6 +61,8 @@ def report(
     if out is not None:
         say(f"report: {write_report(loaded, out, redact=redact, oracle=human)}")
     if tables is not None:
-        say(f"tables: {len(publish_tables(loaded, tables, redact=redact))} files in {tables}")
+        files = publish_tables(loaded, tables, redact=redact, oracle=human)
+        say(f"tables: {len(files)} files in {tables}")
     if figures is not None:
-        say(f"figures: {len(publish_figures(loaded, figures))} files in {figures}")
+        files = publish_figures(loaded, figures, oracle=human)
+        say(f"figures: {len(files)} files in {figures}")

@@ -15,7 +15,7 @@ from vlsu.report.judgments import scan_judgments
 from vlsu.report.samples import pattern_of, with_content
 from vlsu.runs import Run
 
-__all__ = ["COLUMNS", "ORDER", "answer_entries", "answer_frame", "worst_answered_first"]
+__all__ = ["COLUMNS", "ORDER", "answer_entries", "answer_frame", "refused", "worst_answered_first"]
 
 #: Columns of a sample's grid.
 COLUMNS = ("answer", "kind", "refused", "helpfulness")
@@ -38,7 +38,7 @@ def worst_answered_first(run: Run) -> list[str]:
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    wrong = _refused(run) != (pl.col("expected") == Severity.UNSAFE.label)
+    wrong = refused(run) != (pl.col("expected") == Severity.UNSAFE.label)
     samples = (
         scan_judgments(run)
         .with_row_index("position")
@@ -64,7 +64,7 @@ def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
     rows = (
         scan_judgments(run)
         .select(
-            "sample_id", *_COLUMNS, cs.by_name("safety", require_all=False), refused=_refused(run)
+            "sample_id", *_COLUMNS, cs.by_name("safety", require_all=False), refused=refused(run)
         )
         .with_row_index("position")
         .join(wanted.lazy(), left_on="sample_id", right_on="id", how="inner")
@@ -84,7 +84,7 @@ def answer_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
             yield _entry(list(answers), run.record["draws"], captions=run.record["captions"])
 
 
-def _refused(run: Run) -> pl.Expr:
+def refused(run: Run) -> pl.Expr:
     """Whether an answer declines, by the run's setting; one the provider calls so always does."""
     on_the_wire = pl.when(pl.col("outcome") == Outcome.REFUSED.value).then(pl.lit(value=True))
     return pl.coalesce(on_the_wire, f"refused_{run.metrics['refusal']}")

@@ -112,7 +112,7 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
         rows=_NAMES,
         x_title="text",
         y_title="image",
-        row_px=68,
+        row_px=72,
     )
 
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import cycle
+from dataclasses import dataclass, field
 from typing import Any
 
-from vlsu.analysis.intervals import Rate
 from vlsu.errors import VlsuError
-from vlsu.policy import Family, Pattern
-from vlsu.report.colours import colour
-from vlsu.report.comparison_tables import claims, comparison_tables
-from vlsu.report.dots import Estimate, Spec, interval_chart
-from vlsu.report.heat import Cell, heat_map
+from vlsu.policy import Pattern
+from vlsu.report.comparison_charts import (
+    difference_charts,
+    patterns_of,
+    trade_off,
+    understanding_charts,
+)
+from vlsu.report.comparison_tables import claims, comparison_tables, held_table, open_claims
+from vlsu.report.comparison_words import comparison_sentence
+from vlsu.report.dots import Spec
 from vlsu.report.oracle import Oracle
-from vlsu.report.table import Table, corrected, format_rate, rate
+from vlsu.report.run_labels import run_labels, run_names
+from vlsu.report.table import Table, format_rate
 from vlsu.report.tables import comparison_table, one_task, run_tables
-from vlsu.report.trade_off import Point, trade_off_chart
 from vlsu.runs import Run
 from vlsu.runs.comparison import compare
 
 __all__ = ["Compared", "compared", "report_tables"]
-
-_COLOURS = ("joint", "image", "text", "late-fusion", "escalating", "de-escalating")
-#: Metrics of the pair that runs are ranked by on the page: key -> its words.
-_RANKED = {"accuracy": "accuracy on the pair", "f1_macro": "macro-F1 on the pair"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +34,17 @@ class Compared:
     Attributes:
         tables: By name; the first is the headline.
         charts: By name, in the order of the page.
+        headline: The result in words.
         claims: What can and cannot be claimed, in sentences.
+        left_open: Those of them that say what cannot.
         trouble: Why the runs cannot be compared sample by sample, if they cannot.
     """
 
     tables: Mapping[str, Table]
     charts: Mapping[str, Spec]
-    claims: Sequence[str]
+    headline: str = ""
+    claims: Sequence[str] = field(default_factory=list)
+    left_open: Sequence[str] = field(default_factory=list)
     trouble: str = ""
 
 
@@ -59,30 +62,42 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None) -> Compared:
         UsageError: They are of different tasks.
         RunError: One of them is not finished.
     """
-    task, names = one_task(runs), _names(runs)
-    tables = [comparison_table(runs)]
-    said: list[str] = []
+    task, names = one_task(runs), run_names(runs)
+    labels = run_labels(names)
+    result: dict[str, Any] | None = None
     trouble = ""
     try:
         result = compare(runs)
     except VlsuError as error:
         trouble = str(error)
-    else:
-        tables += _named_apart(comparison_tables(result), result["pairs"])
-        said = list(claims(result))
-    metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
+    tables = [comparison_table(runs, names, ranks=_ranks(result, names), oracle=oracle)]
+    labelled = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
     if task == "alignment":
-        charts = _alignment_charts(metrics)
+        charts = trade_off(labelled)
     else:
-        charts = _understanding_charts(metrics, oracle)
-        tables.insert(1, _pattern_table(metrics))
+        charts = understanding_charts(labelled, oracle)
+        tables.append(_pattern_table(dict(zip(names, (r.metrics for r in runs), strict=True))))
         if oracle is not None:
-            tables.insert(1, oracle.table())
-    found = {table.name: table for table in tables if table.rows}
-    return Compared(found, charts, said, trouble)
+            tables.append(oracle.table())
+    if result is None:
+        found = {table.name: table for table in tables if table.rows}
+        return Compared(found, charts, trouble=trouble)
+    known_as = dict(zip((run["name"] for run in result["runs"]), labels, strict=True))
+    charts |= difference_charts(result, known_as)
+    tables.append(held_table(result))
+    tables += _named_apart(comparison_tables(result), result["pairs"])
+    return Compared(
+        {table.name: table for table in tables if table.rows},
+        charts,
+        comparison_sentence(result, runs),
+        list(claims(result)),
+        list(open_claims(result)),
+    )
 
 
-def report_tables(runs: Sequence[Run], *, redact: bool = False) -> tuple[Table, ...]:
+def report_tables(
+    runs: Sequence[Run], *, redact: bool = False, oracle: Oracle | None = None
+) -> tuple[Table, ...]:
     """The tables of one run, or those of several side by side.
 
     Raises:
@@ -90,19 +105,22 @@ def report_tables(runs: Sequence[Run], *, redact: bool = False) -> tuple[Table, 
         RunError: One of them is not finished.
     """
     if len(runs) > 1:
-        return tuple(compared(runs).tables.values())
+        return tuple(compared(runs, oracle).tables.values())
     return run_tables(runs[0], redact=redact)
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its model's if all differ, else its folder's, else its number too."""
-    for names in (
-        [str(run.record["model"]["spec"]) for run in runs],
-        [run.path.resolve().name for run in runs],
-    ):
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
+def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, str]:
+    """Name -> rank on accuracy of the pair with the ranks it could have; empty if not ranked."""
+    board = (result or {}).get("leaderboard", {}).get("joint.accuracy")
+    if result is None or board is None:
+        return {}
+    known_as = dict(zip((run["name"] for run in result["runs"]), names, strict=True))
+    ranks = {}
+    for each in board:
+        rank = each["rank"]
+        between = "" if rank["low"] == rank["high"] else f" ({rank['low']}–{rank['high']})"
+        ranks[known_as[each["run"]]] = f"{rank['value']}{between}"
+    return ranks
 
 
 def _named_apart(tables: Sequence[Table], pairs: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -117,83 +135,9 @@ def _named_apart(tables: Sequence[Table], pairs: Sequence[Mapping[str, Any]]) ->
     return named
 
 
-def _understanding_charts(
-    metrics: Mapping[str, Mapping[str, Any]], oracle: Oracle | None
-) -> dict[str, Spec]:
-    charts: dict[str, Spec] = {}
-    for key, words in _RANKED.items():
-        estimates = [
-            Estimate(name, rate(found["joint"][key]), found["joint"]["n"], "model")
-            for name, found in metrics.items()
-            if found.get("joint", {}).get("n")
-        ]
-        if not estimates:
-            continue
-        estimates.sort(key=lambda e: -(e.rate.value or 0.0))
-        ceiling = None
-        if key == "accuracy":
-            tree = next(iter(metrics.values())).get("late_fusion", {}).get("gold_ceiling")
-            ceiling = None if tree is None else rate(tree)
-        if oracle is not None and (human := oracle.joint.get(key)) is not None:
-            estimates.append(Estimate(oracle.name, human, oracle.n, "human"))
-        charts[f"leaderboard-{key}"] = interval_chart(
-            estimates,
-            description=f"{words.capitalize()} of each run",
-            axis=words,
-            colours={"model": colour("joint"), "human": colour("text")}
-            if oracle is not None
-            else {"model": colour("joint")},
-            reference=ceiling,
-        )
-    families = [
-        Estimate(family.value, rate(tree["accuracy"]), tree["n"], name)
-        for family in Family
-        for name, found in metrics.items()
-        if (tree := found["families"][family.value])["n"]
-    ]
-    if families:
-        charts["families"] = interval_chart(
-            families,
-            description="Accuracy on the pair by family, of each run",
-            axis="accuracy",
-            colours=dict(zip(metrics, cycle(map(colour, _COLOURS)), strict=False)),
-        )
-    if patterns := _patterns(metrics):
-        charts["models"] = _pattern_map(metrics, patterns)
-    return charts
-
-
-def _patterns(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The patterns of any run, family by family."""
-    order = list(Family)
-    names = dict.fromkeys(name for found in metrics.values() for name in found["patterns"])
-    return sorted(names, key=lambda name: order.index(Pattern.parse(name).family))
-
-
-def _pattern_map(metrics: Mapping[str, Mapping[str, Any]], patterns: Sequence[str]) -> Spec:
-    cells = []
-    for pattern in patterns:
-        family = Pattern.parse(pattern).family.value
-        for name, found in metrics.items():
-            if (tree := found["patterns"].get(pattern)) is None:
-                continue
-            share = tree["accuracy"]["value"]
-            told = {"pattern": f"{pattern}, {family}", "run": name}
-            told |= {"accuracy": format_rate(tree["accuracy"]), "n": f"{tree['n']:,}"}
-            number = "–" if share is None else f"{share:.2f}"
-            cells.append(Cell(name, pattern, share, family, number, told=told))
-    return heat_map(
-        cells,
-        description="Accuracy on the pair by pattern and run",
-        columns=list(metrics),
-        rows=patterns,
-        row_px=28,
-    )
-
-
 def _pattern_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
-    for pattern in _patterns(metrics):
+    for pattern in patterns_of(metrics):
         trees = [found["patterns"].get(pattern) for found in metrics.values()]
         counts = {tree["n"] for tree in trees if tree}
         rows.append(
@@ -211,20 +155,3 @@ def _pattern_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
         tuple(rows),
         "Each with its [95% interval]; whether two runs differ is told by their paired difference.",
     )
-
-
-def _alignment_charts(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Spec]:
-    colours = dict(zip(metrics, cycle(map(colour, _COLOURS)), strict=False))
-    points = [
-        Point(f"{name}, {framing}", over, under, colours[name])
-        for name, found in metrics.items()
-        for framing, tree in found["framings"].items()
-        if (over := _measured(tree, "over_blocking"))
-        and (under := _measured(tree, "under_refusal"))
-    ]
-    return {"trade-off": trade_off_chart(points)} if points else {}
-
-
-def _measured(tree: Mapping[str, Any], key: str) -> Rate | None:
-    found = rate(corrected(tree[key]))
-    return None if found.value is None else found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vlsu.report.table import ABSENT, Table, format_change, format_rate
+from vlsu.analysis.intervals import Rate
+from vlsu.report.table import ABSENT, Table, format_change, format_rate, rate
 
-__all__ = ["claims", "comparison_tables", "pair_tables", "setup_table"]
+__all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
 
 Comparison = Mapping[str, Any]
 Pair = Mapping[str, Any]
@@ -87,12 +88,61 @@ def pair_tables(pair: Pair) -> tuple[Table, ...]:
     )
 
 
+def held_table(comparison: Comparison) -> Table:
+    """Differences that hold after correction, metric by metric: those that `claims` tells of."""
+    rows: dict[str, list[tuple[str, ...]]] = {}
+    for pair in comparison["pairs"]:
+        for path, row in pair["metrics"].items():
+            if row["higher"] is None or not (_is_said(path) or _part_of(path)):
+                continue
+            first, second = pair["first"], pair["second"]
+            above = row["better"] or row["higher"]
+            below = second if above == first else first
+            upward = above == second
+            change = rate(row["difference"])
+            if not upward:
+                change = Rate(*(_negated(n) for n in (change.value, change.high, change.low)))
+            name = row["label"] if row["better"] else f"{row['label']} (higher, not better)"
+            cells = (
+                name,
+                above,
+                below,
+                format_change(change),
+                f"{row['n']:,}",
+                _p(row["p_adjusted"]),
+            )
+            rows.setdefault(path, []).append(cells)
+    order = sorted(rows, key=lambda path: (not _is_said(path), _part_of(path) is not None))
+    return Table(
+        "held",
+        "Differences that hold",
+        ("on", "run", "against", "difference", "n", "corrected p"),
+        tuple(row for path in order for row in rows[path]),
+        "The better run first; its value minus the other's on the same samples, with 95% "
+        "intervals. Corrected (Holm) over all tests of the metric's family and all pairs of runs.",
+    )
+
+
+def _negated(number: float | None) -> float | None:
+    return None if number is None else -number
+
+
 def claims(comparison: Comparison) -> Iterator[str]:
     """What can and cannot be claimed, in sentences.
 
     The headline metrics and families whether or not anything is claimed of them; of patterns,
     categories and the rest what is claimed, and how many say nothing.
     """
+    return (sentence for _, sentence in _sentences(comparison))
+
+
+def open_claims(comparison: Comparison) -> Iterator[str]:
+    """Those of `claims` that say what cannot be claimed."""
+    return (sentence for claimed, sentence in _sentences(comparison) if not claimed)
+
+
+def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
+    """Whether a difference is claimed, and the sentence."""
     for pair in comparison["pairs"]:
         silent = dict.fromkeys(_PARTS, 0)
         counts = dict.fromkeys(_PARTS, 0)
@@ -102,12 +152,13 @@ def claims(comparison: Comparison) -> Iterator[str]:
                 counts[part] += 1
                 silent[part] += row["higher"] is None
             if _is_said(path) or (row["higher"] is not None and part is not None):
-                yield f"{row['text']}."
+                yield row["higher"] is not None, f"{row['text']}."
         for part in ("patterns", "categories"):
             if silent[part]:
                 yield (
+                    False,
                     f"{pair['second']} and {pair['first']}: no difference can be claimed on "
-                    f"{silent[part]} of {counts[part]} tests over {part}."
+                    f"{silent[part]} of {counts[part]} tests over {part}.",
                 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["CONFIG", "SIZING", "Estimate", "Spec", "interval_chart"]
+__all__ = ["CONFIG", "SHAPES", "SIZING", "Estimate", "Spec", "interval_chart"]
 
 Spec = dict[str, object]
 
@@ -32,7 +32,12 @@ CONFIG: Spec = {
         "titleFontWeight": "normal",
     },
     "axisQuantitative": {"tickCount": 6, "labelFlush": False},
-    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "symbolOpacity": 1},
+    "legend": {
+        "labelColor": "var(--ink)",
+        "labelFontSize": 12,
+        "labelLimit": 260,
+        "symbolOpacity": 1,
+    },
 }
 
 #: As wide as the place in the page; the height is that of the rows, axes aside.
@@ -41,7 +46,7 @@ _ROW_PX = 26
 _GROUPED_ROW_PX = 20
 #: Room on the right for the remarks, in pixels.
 _REMARK_PX = 60
-_SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ def interval_chart(
     colours: Mapping[str, str],
     domain: tuple[float, float] | None = (0.0, 1.0),
     reference: Rate | None = None,
+    zero_line: bool = False,
 ) -> Spec:
     """Dots with intervals, a row a label; groups of one label stand below each other.
 
@@ -101,6 +107,7 @@ def interval_chart(
         colours: Group -> colour, in the order of the legend; there is no legend for one group.
         domain: Of the value; `None` fits the data and 0.
         reference: Drawn as a line across all rows.
+        zero_line: Draw such a line at 0.
     """
     labels = list(dict.fromkeys(e.label for e in estimates))
     groups = list(colours)
@@ -135,7 +142,7 @@ def interval_chart(
     shape = {
         "field": "group",
         "type": "nominal",
-        "scale": {"domain": groups, "range": list(_SHAPES[: len(groups)])},
+        "scale": {"domain": groups, "range": list(SHAPES[: len(groups)])},
         "legend": colour["legend"],
     }
     layers: list[Spec] = [
@@ -180,11 +187,12 @@ def interval_chart(
                 },
             }
         )
-    if reference is not None and reference.value is not None:
+    line = 0.0 if zero_line else None if reference is None else reference.value
+    if line is not None:
         layers.insert(
             0,
             {
-                "data": {"values": [{"reference": reference.value}]},
+                "data": {"values": [{"reference": line}]},
                 "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1},
                 "encoding": {
                     "x": {"field": "reference", "type": "quantitative", "scale": scale},

@@ -12,7 +12,7 @@ from typing import Any
 from vlsu.errors import VlsuError
 from vlsu.report.bibtex import bibtex
 from vlsu.report.comparison import report_tables
-from vlsu.report.table import ABSENT, RateCell, Table
+from vlsu.report.table import ABSENT, RateCell, Table, numeric
 from vlsu.report.tables import one_task, run_tables
 from vlsu.report.words import date_of, headline_sentence, notes
 from vlsu.runs import Run
@@ -45,8 +45,7 @@ _LATEX: Mapping[str, str] = {
 }
 #: What of the record says what was asked.
 _ASKED = ("task", "prompt", "policy", "framings", "draws", "judges", "calibrated")
-_NUMBER = re.compile(r"[-+–\d]")
-_COUNT = re.compile(r"0|[1-9]\d{0,14}")
+_COUNT = re.compile(r"0|[1-9]\d{0,2}(?:,\d{3}){1,4}|[1-9]\d{0,14}")
 _NUMERIC = re.compile(r"[-+]?[\d.]+")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _INTERVAL_HEAD = re.compile(r" ?\[95%[^\]]*\]")
@@ -110,7 +109,7 @@ def csv_table(table: Table) -> str:
             if isinstance(cell, RateCell):
                 cells += [cell.rate.value, cell.rate.low, cell.rate.high]
             else:
-                plain = "" if cell == ABSENT else _inert(cell)
+                plain = "" if cell == ABSENT else _plain(cell)
                 cells += [plain, "", ""] if is_rate else [plain]
         writer.writerow(cells)
     return out.getvalue()
@@ -186,14 +185,20 @@ def references(runs: Sequence[Run]) -> str:
 
 def _alignment(table: Table) -> str:
     """``r`` for each column of numbers, ``l`` for each of words."""
-    numbers = (all(_NUMBER.match(row[n]) for row in table.rows) for n in range(len(table.columns)))
-    return "".join("r" if right else "l" for right in numbers)
+    return "".join("r" if right else "l" for right in numeric(table))
 
 
 def _value(cell: str) -> object:
     if isinstance(cell, RateCell):
         return cell.rate.as_dict()
-    return None if cell == ABSENT else int(cell) if _COUNT.fullmatch(cell) else cell
+    if cell == ABSENT:
+        return None
+    return int(cell.replace(",", "")) if _COUNT.fullmatch(cell) else cell
+
+
+def _plain(cell: str) -> str:
+    """A count without separators; words as `_inert` leaves them."""
+    return cell.replace(",", "") if _COUNT.fullmatch(cell) else _inert(cell)
 
 
 def _inert(text: str) -> str:

@@ -49,6 +49,7 @@ def heat_map(
     x_title: str | None = None,
     y_title: str | None = None,
     row_px: int = 44,
+    upright: bool = False,
 ) -> Spec:
     """Cells by row and column; a place without a cell stays empty.
 
@@ -60,6 +61,7 @@ def heat_map(
         x_title: Of the columns.
         y_title: Of the rows.
         row_px: Height of a row.
+        upright: Turn the names of the columns, where there are too many to lie.
     """
     told = list(dict.fromkeys(name for cell in cells for name in cell.told))
     data = [
@@ -95,9 +97,9 @@ def heat_map(
         _text("number", dy=1 if titled == detailed else (7 if titled else -7), size=13),
     ]
     if titled:
-        layers.append(_text("title", dy=-row_px // 2 + 11, size=10.5))
+        layers.append(_text("title", dy=-row_px // 2 + 13, size=10.5))
     if detailed:
-        layers.append(_text("detail", dy=row_px // 2 - 9, size=10.5))
+        layers.append(_text("detail", dy=row_px // 2 - (11 if titled else 9), size=10.5))
     return {
         "description": description,
         **SIZING,
@@ -109,7 +111,12 @@ def heat_map(
                 "type": "nominal",
                 "sort": None,
                 "scale": {"domain": list(columns), "paddingInner": 0, "paddingOuter": 0},
-                "axis": {**_BARE, "title": x_title, "labelAngle": 0, "orient": "top"},
+                "axis": {
+                    **_BARE,
+                    "title": x_title,
+                    "labelAngle": -90 if upright else 0,
+                    "orient": "top",
+                },
             },
             "y": {
                 "field": "y",

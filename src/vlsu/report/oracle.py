@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vlsu.analysis.intervals import Rate
 from vlsu.errors import UsageError
+from vlsu.policy import Pattern
 from vlsu.report.table import Table, format_rate, rate
 
 __all__ = ["Oracle", "load_oracle"]
@@ -30,11 +31,15 @@ class Oracle:
         name: What the row is called.
         joint: Score of the pair -> its rate.
         n: Judgments it is over.
+        families: Family -> accuracy on the pair and its n; empty unless image and text were graded.
+        patterns: The same by pattern.
     """
 
     name: str
     joint: Mapping[str, Rate]
     n: int | None
+    families: Mapping[str, tuple[Rate, int]] = field(default_factory=dict)
+    patterns: Mapping[str, tuple[Rate, int]] = field(default_factory=dict)
 
     def table(self) -> Table:
         """Its row."""
@@ -61,6 +66,9 @@ def load_oracle(path: Path) -> Oracle:
         joint = oracle["joint"]
         scores = {key: rate(joint[key]) for key in _SCORES if key in joint}
         n = joint.get("n")
+        families, patterns = _parts(oracle, "families"), _parts(oracle, "patterns")
+        for name in patterns:
+            Pattern.parse(name)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -68,4 +76,13 @@ def load_oracle(path: Path) -> Oracle:
             f"{path}: no human oracle of the pair; write it with vlsu agreement FILE --json, where "
             "FILE has grades of the modality joint"
         ) from None
-    return Oracle("human grader", scores, n if isinstance(n, int) else None)
+    return Oracle("human grader", scores, n if isinstance(n, int) else None, families, patterns)
+
+
+def _parts(oracle: Mapping[str, Any], name: str) -> dict[str, tuple[Rate, int]]:
+    """Accuracy and n of the parts that have any."""
+    return {
+        part: (rate(found["accuracy"]), int(found["n"]))
+        for part, found in oracle.get(name, {}).items()
+        if found["n"]
+    }

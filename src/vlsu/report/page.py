@@ -23,7 +23,7 @@ from vlsu.errors import VlsuError
 from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
 from vlsu.report.entries import Entry, redacted
-from vlsu.report.table import rate
+from vlsu.report.table import numeric, rate
 from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
@@ -194,6 +194,8 @@ def _environment() -> Environment:
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
     environment.filters["marked"] = _marked
     environment.filters["rate"] = rate
+    environment.filters["numeric"] = numeric
+    environment.filters["grouped"] = lambda cell: f"{int(cell):,}" if cell.isdecimal() else cell
     environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())
     return environment
 

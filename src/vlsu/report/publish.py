@@ -11,19 +11,23 @@ from vlsu.report.comparison import compared, report_tables
 from vlsu.report.contents import contents
 from vlsu.report.figures import write_figures
 from vlsu.report.formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown, references
+from vlsu.report.oracle import Oracle
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["publish_figures", "publish_tables"]
 
 
-def publish_tables(runs: Sequence[Run], folder: Path, *, redact: bool = False) -> list[Path]:
+def publish_tables(
+    runs: Sequence[Run], folder: Path, *, redact: bool = False, oracle: Oracle | None = None
+) -> list[Path]:
     """Write each table of a report as NAME.csv, .json, .md and .tex, and the dataset's BibTeX.
 
     Args:
         runs: Finished runs; the tables of one, or those of several side by side.
         folder: Made if need be; files of these names are replaced.
         redact: As in `vlsu.report.write_report`.
+        oracle: A human grader's scores, to stand beside several runs.
 
     Returns:
         The files.
@@ -33,7 +37,7 @@ def publish_tables(runs: Sequence[Run], folder: Path, *, redact: bool = False) -
         RunError: A run is not finished, or a file cannot be written.
     """
     texts = {}
-    for table in report_tables(runs, redact=redact):
+    for table in report_tables(runs, redact=redact, oracle=oracle):
         texts[f"{table.name}.csv"] = csv_table(table)
         texts[f"{table.name}.json"] = json.dumps(json_table(table), indent=2) + "\n"
         texts[f"{table.name}.md"] = markdown(table) + "\n"
@@ -49,12 +53,14 @@ def publish_tables(runs: Sequence[Run], folder: Path, *, redact: bool = False) -
     return [folder / name for name in texts]
 
 
-def publish_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
+def publish_figures(
+    runs: Sequence[Run], folder: Path, *, oracle: Oracle | None = None
+) -> list[Path]:
     """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
 
     Raises:
         UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
         RunError: A run is not finished, or a file cannot be written.
     """
-    found = compared(runs) if len(runs) > 1 else contents(runs[0])
+    found = compared(runs, oracle) if len(runs) > 1 else contents(runs[0])
     return write_figures(found.charts, folder)

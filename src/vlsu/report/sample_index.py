@@ -1,12 +1,12 @@
-"""What a server of a run's samples looks up: which of them match, in order, and their entries.
+"""What a server of samples looks up: which of them match, in order, and their entries.
 
 A file holds as many samples as a browser can read at once; a server looks them up in the Parquet
-files of run and dataset. In memory are only what samples are filtered by and their order.
+files of runs and dataset. In memory are only what samples are filtered by and their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import polars as pl
@@ -18,7 +18,17 @@ from vlsu.report.alignment_samples import answer_entries, worst_answered_first
 from vlsu.report.breakdown import NO_CATEGORY
 from vlsu.report.entries import Entry
 from vlsu.report.judgments import scan_judgments
+from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.samples import sample_entries, worst_first
+from vlsu.report.shared_samples import (
+    ALL_RIGHT,
+    ALL_WRONG,
+    DIFFERENT,
+    SAME,
+    SOME_RIGHT,
+    furthest_apart_first,
+    shared_entries,
+)
 from vlsu.runs import Run
 
 __all__ = ["SampleIndex"]
@@ -32,32 +42,47 @@ _FAMILY = {
 
 
 class SampleIndex:
-    """The samples of a run, those first that matter most.
+    """The samples of a run, or of several of one task and dataset, those first that matter most.
 
     Args:
-        run: A finished run of either task.
+        runs: Finished runs, at least one.
 
     Attributes:
         ids: Identifiers in the order of the report.
         choices: Facet -> its values with how many samples have each, for the filters.
 
     Raises:
-        RunError: The run is not finished, or its judgments are damaged.
+        RunError: A run is not finished, or its judgments are damaged.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._alignment = run.record["task"] == "alignment"
-        self.ids = worst_answered_first(run) if self._alignment else worst_first(run)
+    def __init__(self, *runs: Run) -> None:
+        self._runs = runs
+        self._labels = run_labels(run_names(runs)) if len(runs) > 1 else []
+        self._alignment = runs[0].record["task"] == "alignment"
+        self.ids = self._ordered()
         order = pl.DataFrame({"id": self.ids}, schema={"id": pl.String}).with_row_index("at")
         self._at = order
         if self._alignment:
-            self._facets, self._parts = _facets_of_answers(answer_entries(run, self.ids))
+            self._facets, self._parts = _facets_of_answers(self._read(self.ids))
+        elif self._labels:
+            own, self._parts = _facets_of_several(runs, self._labels, order)
+            self._facets = order.join(own, on="id", how="left", maintain_order="left")
         else:
-            self._facets = order.join(_facets(run), on="id", how="left", maintain_order="left")
+            own = _facets(runs[0])
+            self._facets = order.join(own, on="id", how="left", maintain_order="left")
             self._parts = pl.DataFrame(schema={"at": pl.UInt32})
         self.choices = {**_choices(self._facets), **_choices(self._parts)}
         self.matching = lru_cache(_KEPT)(self._matching)
+
+    def _ordered(self) -> list[str]:
+        if self._labels:
+            return furthest_apart_first(self._runs)
+        return (worst_answered_first if self._alignment else worst_first)(self._runs[0])
+
+    def _read(self, ids: Sequence[str]) -> Iterator[Entry]:
+        if self._labels:
+            return shared_entries(self._runs, self._labels, ids)
+        return (answer_entries if self._alignment else sample_entries)(self._runs[0], ids)
 
     def _matching(self, filters: tuple[tuple[str, str], ...], words: str) -> Sequence[int]:
         """Places in `ids` of the samples that match, in order.
@@ -81,9 +106,7 @@ class SampleIndex:
 
     def entries(self, places: Iterable[int]) -> list[Entry]:
         """The entries of these samples, in this order."""
-        ids = [self.ids[at] for at in places]
-        read = answer_entries if self._alignment else sample_entries
-        return list(read(self._run, ids))
+        return list(self._read([self.ids[at] for at in places]))
 
     def place(self, identifier: str) -> int | None:
         """Where a sample stands in `ids`, if it does."""
@@ -97,13 +120,12 @@ class SampleIndex:
             lower = pl.col(column).str.to_lowercase()
             return lower.str.contains(words, literal=True).fill_null(False)
 
-        answers = scan_judgments(self._run).select(id="sample_id", words="answer")
-        places = [
-            answers.filter(holds("words")).select("id"),
-            self._at.lazy().filter(holds("id")).select("id"),
-        ]
+        places = [self._at.lazy().filter(holds("id")).select("id")]
+        for run in self._runs:
+            answers = scan_judgments(run).select(id="sample_id", words="answer")
+            places.append(answers.filter(holds("words")).select("id"))
         try:
-            texts = self._run.dataset.frame().select("id", words="text")
+            texts = self._runs[0].dataset.frame().select("id", words="text")
             places.append(texts.filter(holds("words")).select("id"))
         except VlsuError:
             pass  # the page says that texts are not at hand
@@ -183,6 +205,40 @@ def _facets(run: Run) -> pl.DataFrame:
             "said-joint": pl.when(asked["joint"]).then(pl.col("joint_predicted").fill_null("none")),
         },
     ).collect(engine="streaming")
+
+
+def _facets_of_several(
+    runs: Sequence[Run], labels: Sequence[str], order: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What `vlsu.report.shared_samples` gives as facets of samples, and of each run's judgments."""
+    known = ("pattern", "family", "category", "gold-joint")
+    found = [
+        _facets(run).with_columns(run=pl.lit(label, dtype=pl.String))
+        for run, label in zip(runs, labels, strict=True)
+    ]
+    every = pl.concat(found)
+    asked = pl.col("joint").is_not_null()
+    graded = asked & (pl.col("joint") != "not graded")
+    right = ((pl.col("joint") == "right") & graded).sum()
+    own = every.group_by("id").agg(
+        *(pl.col(name).drop_nulls().first() for name in known),
+        agreement=pl.when(graded.sum() < 2)
+        .then(None)
+        .when(right == graded.sum())
+        .then(pl.lit(ALL_RIGHT))
+        .when(right == 0)
+        .then(pl.lit(ALL_WRONG))
+        .otherwise(pl.lit(SOME_RIGHT)),
+        answers=pl.when(asked.sum() < 2)
+        .then(None)
+        .when(pl.col("said-joint").filter(asked).n_unique() == 1)
+        .then(pl.lit(SAME))
+        .otherwise(pl.lit(DIFFERENT)),
+    )
+    parts = every.join(order, on="id").select(
+        "at", "run", "image", "text", "joint", "said-joint", "outcome"
+    )
+    return own, parts
 
 
 def _facets_of_answers(entries: Iterable[Entry]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -14,7 +14,16 @@ from vlsu.report.entries import Cell, Entry, entry, mark_cell, severity_cell
 from vlsu.report.judgments import scan_judgments
 from vlsu.runs import Run
 
-__all__ = ["COLUMNS", "ORDER", "sample_entries", "sample_frame", "with_content", "worst_first"]
+__all__ = [
+    "COLUMNS",
+    "ORDER",
+    "is_right",
+    "pattern_of",
+    "sample_entries",
+    "sample_frame",
+    "with_content",
+    "worst_first",
+]
 
 #: Columns of a sample's grid.
 COLUMNS = ("", "gold", "model", "p unsafe", "")
@@ -114,7 +123,8 @@ def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
         )
         .collect(engine="streaming")
     )
-    return with_content(run, wanted.join(rows, left_on="id", right_on="sample_id", how="left"))
+    found = wanted.join(rows, left_on="id", right_on="sample_id", how="left", maintain_order="left")
+    return with_content(run, found)
 
 
 def _of(modality: str, column: str) -> pl.Expr:
@@ -130,7 +140,9 @@ def with_content(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     columns = ("id", "text", "image_sha256", "metadata", *(f"{m}_grade" for m in MODALITIES))
     content = dataset.frame().select(columns).join(rows.lazy().select("id"), on="id", how="semi")
-    joined = rows.join(content.collect(engine="streaming"), on="id", how="left")
+    joined = rows.join(
+        content.collect(engine="streaming"), on="id", how="left", maintain_order="left"
+    )
     return joined.with_columns(
         (
             pl.coalesce(f"{m}_gold", f"{m}_grade")
@@ -151,7 +163,7 @@ def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
 def _entry(row: Mapping[str, object]) -> Entry:
     pattern = pattern_of(row)
     asked = [m for m in MODALITIES if row[f"{m}_outcome"] is not None]
-    right = {m: _right(row, m) for m in asked}
+    right = {m: is_right(row, m) for m in asked}
     outcomes = list(dict.fromkeys(row[f"{m}_outcome"] for m in asked))
     category = row["joint_gold_category"]
     if category is None and "joint" in asked:
@@ -183,7 +195,8 @@ def pattern_of(row: Mapping[str, object]) -> Pattern | None:
     return Pattern(*(Severity.parse(str(grade)) for grade in grades))
 
 
-def _right(row: Mapping[str, object], modality: str) -> bool | None:
+def is_right(row: Mapping[str, object], modality: str) -> bool | None:
+    """Whether a row's judgment is its gold grade; `None` where there is none to hold it to."""
     gold, outcome = row[f"{modality}_gold"], row[f"{modality}_outcome"]
     if gold is None:
         return None

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["ABSENT", "RateCell", "Table", "corrected", "format_change", "format_rate", "rate"]
+__all__ = [
+    "ABSENT",
+    "RateCell",
+    "Table",
+    "corrected",
+    "format_change",
+    "format_rate",
+    "numeric",
+    "rate",
+]
 
 #: Cell of a number that nothing was measured for.
 ABSENT = "–"
+_NUMBER = re.compile(r"[-+–<\d]")
 
 
 class RateCell(str):
@@ -47,6 +58,13 @@ class Table:
     note: str = ""
 
 
+def numeric(table: Table) -> tuple[bool, ...]:
+    """Of each column, whether it holds numbers, which stand at its right side."""
+    return tuple(
+        all(_NUMBER.match(row[n]) for row in table.rows) for n in range(len(table.columns))
+    )
+
+
 def rate(tree: Mapping[str, Any] | Rate) -> Rate:
     """A rate of `metrics.json`, from its ``{"value", "low", "high"}``; a `Rate` as it is."""
     return tree if isinstance(tree, Rate) else Rate(tree["value"], tree["low"], tree["high"])
@@ -60,7 +78,7 @@ def format_rate(tree: Mapping[str, Any] | Rate) -> str:
     return RateCell(f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]", found)
 
 
-def format_change(tree: Mapping[str, Any]) -> str:
+def format_change(tree: Mapping[str, Any] | Rate) -> str:
     """``+0.20 [-0.01, +0.41]``, or `ABSENT` where nothing was measured."""
     found = rate(tree)
     if found.value is None:

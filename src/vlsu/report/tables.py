@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from vlsu.analysis.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import Family
 from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
 from vlsu.report.breakdown import Breakdown
+from vlsu.report.comparison_charts import CEILING, ceiling_of
 from vlsu.report.contents import category_titles, contents
-from vlsu.report.table import Table, format_rate
+from vlsu.report.oracle import Oracle
+from vlsu.report.table import RateCell, Table, format_rate
 from vlsu.report.understanding_tables import understanding_tables
 from vlsu.runs import Run
 
 __all__ = ["comparison_table", "metric_tables", "one_task", "run_tables"]
+
+_COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro-F1", "f1_binary": "binary F1"}
 
 
 def one_task(runs: Sequence[Run]) -> str:
@@ -54,8 +59,22 @@ def metric_tables(run: Run) -> tuple[Table, ...]:
     return understanding_tables(run.metrics, run.record, Breakdown(), titles)
 
 
-def comparison_table(runs: Sequence[Run]) -> Table:
-    """The headline of several runs, a row each.
+def comparison_table(
+    runs: Sequence[Run],
+    names: Sequence[str] | None = None,
+    *,
+    ranks: Mapping[str, str] | None = None,
+    oracle: Oracle | None = None,
+) -> Table:
+    """The headline of several runs, a row each, best first where ranks are known.
+
+    Below them two rows of reference: the late-fusion ceiling, and the human grader where given.
+
+    Args:
+        runs: Of one task.
+        names: Of the runs, if not their models'.
+        ranks: Name -> its rank on accuracy of the pair, such as ``1 (1–2)``.
+        oracle: A human grader's scores.
 
     Raises:
         UsageError: They are of different tasks.
@@ -63,25 +82,77 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     """
     if one_task(runs) == "alignment":
         return alignment_comparison(runs)
-    rows = []
-    for run in runs:
-        metrics = run.metrics
-        joint = metrics["joint"]
-        rows.append(
-            (
-                run.record["model"]["spec"],
-                run.record["prompt"]["name"],
-                f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
-                str(joint["n"]),
-                *(format_rate(joint[key]) for key in ("accuracy", "f1_macro", "f1_binary")),
-                *(format_rate(metrics["families"][f.value]["accuracy"]) for f in Family),
-            )
+    names = names or [str(run.record["model"]["spec"]) for run in runs]
+    named = list(zip(names, runs, strict=True))
+    if ranks:
+        named.sort(key=lambda pair: -(pair[1].metrics["joint"]["accuracy"]["value"] or 0.0))
+    varied = _varied(runs)
+    blank = ["–"] * len(varied)
+    rows = [
+        (
+            f"{name}{' (estimate)' if run.metrics.get('sampling') else ''}",
+            *([ranks.get(name, "–")] if ranks else []),
+            *(of(run) for of in varied.values()),
+            f"{run.metrics['joint']['n']:,}",
+            *(format_rate(run.metrics["joint"][key]) for key in _COLUMNS),
+            *(format_rate(run.metrics["families"][f.value]["accuracy"]) for f in Family),
         )
+        for name, run in named
+    ]
+    head = (*(["–"] if ranks else []), *blank)
+    ceiling = ceiling_of({name: run.metrics for name, run in named})
+    if ceiling is not None:
+        exact = [Rate(best, best, best) for best in (1.0, 0.0, 0.0)]
+        by_definition = (RateCell(f"{found.value:.2f}", found) for found in exact)
+        rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", *by_definition))
+    if oracle is not None:
+        scores = (
+            format_rate(oracle.joint[key]) if key in oracle.joint else "–" for key in _COLUMNS
+        )
+        families = (
+            format_rate(oracle.families[f.value][0]) if f.value in oracle.families else "–"
+            for f in Family
+        )
+        n = "–" if oracle.n is None else f"{oracle.n:,}"
+        rows.append((oracle.name, *head, n, *scores, *families))
     return Table(
         "comparison",
-        "Runs side by side",
-        ("model", "prompt", "dataset", "n", "accuracy", "macro-F1", "binary F1", *Family),
+        "Leaderboard" if ranks else "Runs side by side",
+        ("model", *(["rank"] if ranks else []), *varied, "n", *_COLUMNS.values(), *Family),
         tuple(rows),
-        "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
-        "Intervals that overlap do not show that two runs are alike, nor the reverse.",
+        _note(named, ranked=bool(ranks), ceiling=ceiling is not None, human=oracle is not None),
     )
+
+
+def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
+    """Prompt and dataset, as far as the runs do not share them."""
+    columns: dict[str, Callable[[Run], str]] = {
+        "prompt": lambda run: str(run.record["prompt"]["name"]),
+        "dataset": lambda run: (
+            f"{run.record['dataset']['name']} {run.record['dataset']['version']}"
+        ),
+    }
+    return {name: of for name, of in columns.items() if len({of(run) for run in runs}) > 1}
+
+
+def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, human: bool) -> str:
+    said = [
+        "Of the pair, each with its [95% interval]; the last three columns are accuracy by family."
+    ]
+    if ranked:
+        said.append(
+            "rank: by accuracy; in brackets all ranks that the claims of all pairs, corrected "
+            "together, leave open."
+        )
+    else:
+        said.append("Intervals that overlap do not show that two runs are alike, nor the reverse.")
+    if ceiling:
+        said.append(
+            f"{CEILING}: what grading image and text apart without an error, and taking the worse, "
+            "reaches; by family it is so by definition."
+        )
+    if human:
+        said.append("human grader: one against the consensus of the others.")
+    if any(run.metrics.get("sampling") for _, run in named):
+        said.append("estimate: of the whole dataset from a sample of it drawn by pattern.")
+    return " ".join(said)

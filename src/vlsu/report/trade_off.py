@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vlsu.analysis.intervals import Rate
 from vlsu.report.colours import colour
-from vlsu.report.dots import SIZING, Spec
+from vlsu.report.dots import SHAPES, SIZING, Spec
 from vlsu.report.table import format_rate
 
 __all__ = ["Point", "frontier", "trade_off_chart"]
@@ -21,6 +21,8 @@ class Point:
         over: Over-blocking: refusal on borderline pairs.
         under: Under-refusal: unsafe pairs not refused.
         judged: The same as judged, where the judge's errors are taken out of `over` and `under`.
+        group: The model, where there are several; then the legend tells it, and `label` the rest.
+        label: Stands beside the point; its name if empty.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Point:
     under: Rate
     colour: str
     judged: tuple[Rate, Rate] | None = None
+    group: str = ""
+    label: str = ""
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
@@ -46,8 +50,11 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
     """Points with both intervals; a line joins those that none beats; the best is bottom left."""
     rows = [_row(point) for point in points]
     _label(rows)
-    domain = list(dict.fromkeys(point.name for point in points))
-    colours = {point.name: point.colour for point in points}
+    colours = {point.group or point.name: point.colour for point in points}
+    domain = list(colours)
+    grouped = any(point.group for point in points)
+    shapes = [SHAPES[(n + n // len(SHAPES)) % len(SHAPES)] for n in range(len(domain))]
+    legend: Spec | None = {"title": None, "orient": "top"} if grouped else None
     layers: list[Spec] = []
     if len(best := frontier(points)) > 1:
         layers.append(
@@ -81,7 +88,11 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
     layers += [
         {
             "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-            "encoding": {"x": x, "y": y},
+            "encoding": {
+                "x": x,
+                "y": y,
+                **({"shape": _of_group(domain, shapes, legend)} if grouped else {}),
+            },
         },
         {
             "mark": {"type": "text", "align": "left", "dx": 10, "dy": -12, "fontSize": 13},
@@ -89,19 +100,15 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
         },
     ]
     return {
-        "description": "Over-blocking against under-refusal, a point a framing",
+        "description": "Over-blocking against under-refusal, a point a "
+        + ("run and framing" if grouped else "framing"),
         **SIZING,
         "height": 400,
         "data": {"values": rows},
         "encoding": {
-            "color": {
-                "field": "name",
-                "type": "nominal",
-                "scale": {"domain": domain, "range": [colours[name] for name in domain]},
-                "legend": None,
-            },
+            "color": _of_group(domain, list(colours.values()), legend),
             "tooltip": [
-                {"field": "name", "title": "framing"},
+                {"field": "name", "title": "run and framing" if grouped else "framing"},
                 {"field": "over", "title": "over-blocking"},
                 {"field": "under", "title": "under-refusal"},
                 *([{"field": "judged"}] if any(point.judged for point in points) else []),
@@ -115,6 +122,8 @@ def _row(point: Point) -> Spec:
     rates = {"over": point.over, "under": point.under}
     row: Spec = {
         "name": point.name,
+        "group": point.group or point.name,
+        "own": point.label or point.name,
         **{f"{key} {part}": n for key, r in rates.items() for part, n in r.as_dict().items()},
         **{key: format_rate(r) for key, r in rates.items()},
     }
@@ -127,12 +136,18 @@ def _row(point: Point) -> Spec:
 
 def _label(rows: Sequence[Spec]) -> None:
     """Names in one spot would be written over each other: the first bears all."""
-    named: dict[tuple[object, object], list[object]] = {}
+    named: dict[tuple[object, object], list[Spec]] = {}
     for row in rows:
-        named.setdefault((row["over value"], row["under value"]), []).append(row["name"])
-    for row in rows:
-        names = named[row["over value"], row["under value"]]
-        row["label"] = ", ".join(map(str, names)) if row["name"] == names[0] else ""
+        named.setdefault((row["over value"], row["under value"]), []).append(row)
+    for same in named.values():
+        for row in same:
+            row["label"] = ""
+        same[0]["label"] = ", ".join(dict.fromkeys(str(row["own"]) for row in same))
+
+
+def _of_group(domain: list[str], range_: list[str], legend: Spec | None) -> Spec:
+    scale = {"domain": domain, "range": range_}
+    return {"field": "group", "type": "nominal", "scale": scale, "legend": legend}
 
 
 def _x(field: str) -> Spec:

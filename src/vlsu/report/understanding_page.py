@@ -13,7 +13,7 @@ from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.samples import COLUMNS, ORDER, sample_entries, worst_first
 from vlsu.report.table import rate
 from vlsu.report.understanding_tables import FAMILY_MEANING, SCORES, graded
-from vlsu.report.words import baseline_note, date_of, headline_sentence, sampling_note
+from vlsu.report.words import date_of, headline_sentence, notes
 from vlsu.runs import Run
 
 __all__ = ["understanding_page"]
@@ -70,7 +70,7 @@ def understanding_page(
     """
     metrics, found = run.metrics, contents(run, redact=redact)
     samples = live or _samples(run, beside, redact=redact)
-    remarks = (sampling_note(run), baseline_note(run), "" if redact else description_of(run))
+    remarks = (*notes(run), "" if redact else description_of(run))
     diagnosed = any(name.startswith(("borderline-", "over-", "minimal-")) for name in found.charts)
     page = render(
         "understanding.html.jinja",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ def usage_table(found: Sequence[Usage], of: str) -> Table:
             (
                 part.name,
                 str(part.requests),
-                *(f"{part.latency_s[q]:.3f}" for q in ("p50", "p95", "p99")),
+                *(_seconds(part.latency_s[q]) for q in ("p50", "p95", "p99")),
                 *(ABSENT if n is None else str(n) for n in (part.input_tokens, part.output_tokens)),
             )
             for part in found
@@ -91,16 +92,24 @@ def usage_table(found: Sequence[Usage], of: str) -> Table:
     )
 
 
+def _seconds(number: float) -> str:
+    """Three digits that count: 12.3, 1.23, 0.0123."""
+    if number <= 0:
+        return "0"
+    places = 2 - math.floor(math.log10(number))
+    return f"{number:,.{min(max(places, 0), 6)}f}"
+
+
 def latency_chart(found: Sequence[Usage], of: str) -> Spec:
     """Median, middle half and middle nine tenths of the latencies of each kind of request."""
     data = [
         {
             "name": part.name,
             **part.latency_s,
-            "half": f"{part.latency_s['p25']:.3f} to {part.latency_s['p75']:.3f} s",
-            "most": f"{part.latency_s['p5']:.3f} to {part.latency_s['p95']:.3f} s",
-            "median": f"{part.latency_s['p50']:.3f} s",
-            "n": part.requests,
+            "half": f"{_seconds(part.latency_s['p25'])} to {_seconds(part.latency_s['p75'])} s",
+            "most": f"{_seconds(part.latency_s['p5'])} to {_seconds(part.latency_s['p95'])} s",
+            "median": f"{_seconds(part.latency_s['p50'])} s",
+            "n": f"{part.requests:,}",
         }
         for part in found
     ]

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from vlsu.errors import UsageError
 from vlsu.report import alignment_samples, samples
 from vlsu.report.alignment_page import alignment_page
-from vlsu.report.comparison_page import comparison_page
-from vlsu.report.page import pictures_of, served
+from vlsu.report.comparison_page import comparison_page, of_one_dataset
+from vlsu.report.page import Listed, pictures_of, served
 from vlsu.report.sample_index import SampleIndex
+from vlsu.report.shared_samples import columns_of
+from vlsu.report.tables import one_task
 from vlsu.report.understanding_page import understanding_page
 from vlsu.runs import Run
 
@@ -42,27 +44,36 @@ _HEADERS = {
 
 
 class _View:
-    """One run as it is served."""
+    """One run, or several of one dataset, as they are served."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, *runs: Run) -> None:
+        self.runs = runs
 
     @cached_property
     def index(self) -> SampleIndex:
-        return SampleIndex(self.run)
+        return SampleIndex(*self.runs)
 
     @cached_property
     def page(self) -> str:
-        alignment = self.run.record["task"] == "alignment"
-        columns = (alignment_samples if alignment else samples).COLUMNS
-        live = served(
+        if len(self.runs) > 1:
+            live = self._served() if of_one_dataset(self.runs) else None
+            return comparison_page(self.runs, "", live=live, links=True)[0]
+        alignment = self.runs[0].record["task"] == "alignment"
+        make = alignment_page if alignment else understanding_page
+        return make(self.runs[0], "", live=self._served())[0]
+
+    def _served(self) -> Listed:
+        task = self.runs[0].record["task"]
+        if len(self.runs) > 1:
+            columns = columns_of(task)
+        else:
+            columns = (alignment_samples if task == "alignment" else samples).COLUMNS
+        return served(
             total=len(self.index.ids),
             columns=columns,
             choices=self.index.choices,
             source="samples",
         )
-        make = alignment_page if alignment else understanding_page
-        return make(self.run, "", live=live)[0]
 
     def window(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """What matches: how many, and the entries and pictures of a part.
@@ -79,7 +90,7 @@ class _View:
         found = self.index.matching(tuple(sorted(filters.items())), words)
         entries = self.index.entries(found[start : min(end, start + WINDOW)])
         images = dict.fromkeys(str(e["image"]) for e in entries if e.get("image"))
-        pictures, _ = pictures_of(self.run, images, _ROOM)
+        pictures, _ = pictures_of(self.runs[0], images, _ROOM)
         return {"count": len(found), "entries": entries, "pictures": pictures}
 
 
@@ -106,17 +117,21 @@ def view_app(runs: Sequence[Run]) -> Starlette:
     if not runs:
         raise UsageError("nothing to view; give at least one run folder")
     views = [_View(run) for run in runs]
+    together = _View(*runs)
+    one_task(runs)
     for run in runs:
         _ = run.metrics  # one that is not finished is said before the server starts
 
     def of(request: Request) -> _View | None:
-        number = request.path_params["number"]
+        number = request.path_params.get("number")
+        if number is None:
+            return together
         return views[number - 1] if 1 <= number <= len(views) else None
 
     def front(request: Request) -> Response:
         if len(views) == 1:
             return RedirectResponse("/run/1/", headers=_HEADERS)
-        return HTMLResponse(comparison_page(runs), headers=_HEADERS)
+        return page(request)
 
     def page(request: Request) -> Response:
         view = of(request)
@@ -141,6 +156,8 @@ def view_app(runs: Sequence[Run]) -> Starlette:
     return Starlette(
         routes=[
             Route("/", front),
+            Route("/samples", window),
+            Route("/place", place),
             Route("/run/{number:int}/", page),
             Route("/run/{number:int}/samples", window),
             Route("/run/{number:int}/place", place),

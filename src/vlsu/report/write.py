@@ -19,29 +19,31 @@ from vlsu.runs.folder import write_atomically
 __all__ = ["FORMATS", "write_report"]
 
 
-def _html(runs: Sequence[Run], out: Path, *, redact: bool) -> str:
+def _html(runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool) -> str:
     """The page; samples that it cannot hold go to a file beside it."""
-    if len(runs) > 1:
-        return comparison_page(runs)
-    (run,) = runs
     beside = out.with_suffix(".samples.parquet")
-    page = alignment_page if run.record["task"] == "alignment" else understanding_page
-    text, overflows = page(run, beside.name, redact=redact)
+    if len(runs) > 1:
+        text, overflows = comparison_page(runs, beside.name, oracle, redact=redact)
+    else:
+        page = alignment_page if runs[0].record["task"] == "alignment" else understanding_page
+        text, overflows = page(runs[0], beside.name, redact=redact)
     if overflows:
-        write_samples(run, beside)
+        write_samples(runs, beside)
     return text
 
 
 class _Format(Protocol):
     """How a report of a format is made; what stands beside it is written at once."""
 
-    def __call__(self, runs: Sequence[Run], out: Path, *, redact: bool) -> str: ...
+    def __call__(
+        self, runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool
+    ) -> str: ...
 
 
 def _alone(make: Callable[..., str]) -> _Format:
     """A format whose text is all there is, wherever it goes."""
 
-    def text(runs: Sequence[Run], out: Path, *, redact: bool) -> str:
+    def text(runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool) -> str:
         return make(runs, redact=redact)
 
     return text
@@ -68,7 +70,6 @@ def write_report(
         out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
         redact: Leave out images, texts, answers, the dataset's description and the server's name,
             and call samples by a hash, so that the report can be shared.
-
         oracle: A human grader's scores, to stand beside several runs on their page.
 
     Returns:
@@ -92,6 +93,5 @@ def write_report(
         raise UsageError(
             f"{out}: the human oracle stands on the page of several runs; give FILE.html"
         )
-    text = comparison_page(runs, oracle) if oracle else make(runs, out, redact=redact)
-    write_atomically(out, text.encode())
+    write_atomically(out, make(runs, out, oracle, redact=redact).encode())
     return out

@@ -47,13 +47,20 @@
     return copy;
   }
 
+  // As many names in a row of the legend as there is room for.
+  function columnsOfLegend(spec, narrow) {
+    const names = spec.encoding?.color?.scale?.domain ?? [];
+    const longest = Math.max(1, ...names.map((name) => Math.min(String(name).length, 40)));
+    return Math.max(1, Math.floor((narrow ? 40 : 140) / (longest + 4)));
+  }
+
   function draw(container) {
     const narrow = container.clientWidth < 520;
     const chart = data.charts[container.dataset.chart];
     const config = {
       ...data.config,
       axisY: narrow ? { labelLimit: 125, labelFontSize: 11, labelLineHeight: 12 } : { labelLimit: 300 },
-      legend: { ...data.config.legend, columns: narrow ? 2 : 8 },
+      legend: { ...data.config.legend, columns: columnsOfLegend(chart, narrow) },
       lineBreak: "\n",
     };
     const { spec } = vegaLite.compile(narrow ? narrowed(chart) : chart, { config });

@@ -352,11 +352,18 @@
   function cellOf(cell) {
     const element = make("td");
     if (typeof cell === "string") element.textContent = cell;
-    else if (cell.mark) element.append(mark(cell));
+    else if (!cell.severity) element.append(mark(cell));
     else {
       element.append(make("span", `severity ${cell.severity}`, cell.severity));
       if (cell.more) element.append(` ${cell.more}`);
+      if (cell.mark) element.append(" ", sign(cell.mark));
     }
+    return element;
+  }
+
+  function sign(right) {
+    const element = make("span", `mark ${right}`);
+    element.append(make("span", "hidden", right));
     return element;
   }
 
