@@ -138,7 +138,7 @@ def test_the_latex_report_compiles(
     hostile = replace(TABLE, title="50% of $x_1$ & #2 {a} \\input{x} ~^", note="<b> | – [a] *b*")
     text = write_report([one], tmp_path / "r.tex").read_text(encoding="utf-8")
     (tmp_path / "document.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
         f"{text}\n{latex(hostile)}\n\\end{{document}}\n",
         encoding="utf-8",
     )

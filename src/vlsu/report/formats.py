@@ -30,7 +30,11 @@ __all__ = [
 ]
 
 #: What a LaTeX document loads for these tables.
-NEEDED_BY_LATEX = "% Needs \\usepackage{booktabs} and, for names beyond ASCII, a UTF-8 engine.\n"
+NEEDED_BY_LATEX = (
+    "% Needs \\usepackage{booktabs,graphicx} and, for names beyond ASCII, a UTF-8 engine.\n"
+)
+#: A table wider than the text is made as narrow as that; others keep their size.
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 _LATEX: Mapping[str, str] = {
@@ -75,13 +79,13 @@ def latex(table: Table) -> str:
             r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{table.name.replace('_', '-')}}}",
-            rf"\begin{{tabular}}{{{_alignment(table)}}}",
+            rf"{_FITTED}\begin{{tabular}}{{{_alignment(table)}}}",
             r"\toprule",
             " & ".join(_cell(column) for column in table.columns) + r" \\",
             r"\midrule",
             *rows,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             r"\end{table}",
         )
     )

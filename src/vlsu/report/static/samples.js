@@ -162,32 +162,57 @@
 
   // The list
 
-  const rowHeight = () => parseFloat(getComputedStyle(list).getPropertyValue("--row"));
+  let rowHeight = 0; // told by the stylesheet, by the width of the page
 
+  function measureRows() {
+    rowHeight = parseFloat(getComputedStyle(list).getPropertyValue("--row"));
+  }
+
+  // Rows that stay in view are left as they are: moving them would cost a layout each frame.
   function drawRows() {
-    const height = rowHeight();
-    const first = Math.max(0, Math.floor(list.scrollTop / height) - 6);
-    const last = Math.min(count, Math.ceil((list.scrollTop + list.clientHeight) / height) + 6);
-    const drawn = [...rows.children].filter((element) => !element.dataset.waiting);
-    const kept = new Map(drawn.map((element) => [element.id, element]));
-    const wanted = [];
-    for (let at = first; at < last; at += 1) {
-      const element = kept.get(`row-${at}`) ?? row(at);
-      placeRow(element, at, height);
-      wanted.push(element);
+    const first = Math.max(0, Math.floor(list.scrollTop / rowHeight) - 6);
+    const last = Math.min(count, Math.ceil((list.scrollTop + list.clientHeight) / rowHeight) + 6);
+    const kept = new Map();
+    for (const element of [...rows.children]) {
+      const at = Number(element.dataset.at);
+      if (at < first || at >= last || element.dataset.waiting) element.remove();
+      else kept.set(at, element);
     }
-    rows.replaceChildren(...wanted);
-    const current = document.getElementById(`row-${active}`);
-    if (current) list.setAttribute("aria-activedescendant", current.id);
+    let next = rows.firstElementChild;
+    for (let at = first; at < last; at += 1) {
+      const element = kept.get(at) ?? placed(row(at), at);
+      element.setAttribute("aria-selected", String(at === active));
+      if (element === next) next = next.nextElementSibling;
+      else rows.insertBefore(element, next);
+    }
+    if (first <= active && active < last) list.setAttribute("aria-activedescendant", `row-${active}`);
     else list.removeAttribute("aria-activedescendant");
   }
 
-  function placeRow(element, at, height) {
-    element.style.top = `${at * height}px`;
+  function placed(element, at) {
+    element.style.top = `${at * rowHeight}px`;
     element.dataset.at = at;
     element.setAttribute("aria-posinset", at + 1);
     element.setAttribute("aria-setsize", count);
-    element.setAttribute("aria-selected", String(at === active));
+    return element;
+  }
+
+  function redrawRows() {
+    measureRows();
+    rows.replaceChildren();
+    drawRows();
+  }
+
+  // At most once a frame, however often the list says that it was scrolled.
+  let scrolled = false;
+
+  function drawSoon() {
+    if (scrolled) return;
+    scrolled = true;
+    requestAnimationFrame(() => {
+      scrolled = false;
+      drawRows();
+    });
   }
 
   function row(at) {
@@ -250,10 +275,9 @@
   }
 
   function scrollTo(at) {
-    const height = rowHeight();
-    const top = at * height;
+    const top = at * rowHeight;
     if (top < list.scrollTop) list.scrollTop = top;
-    const under = top + height - list.clientHeight;
+    const under = top + rowHeight - list.clientHeight;
     if (under > list.scrollTop) list.scrollTop = under;
   }
 
@@ -425,8 +449,8 @@
     activate(Number(clicked.dataset.at), false);
     openSheet();
   });
-  list.addEventListener("scroll", drawRows, { passive: true });
-  window.addEventListener("resize", drawRows);
+  list.addEventListener("scroll", drawSoon, { passive: true });
+  window.addEventListener("resize", redrawRows);
   form.addEventListener("input", (event) => {
     if (event.target !== fields.unblur) refilter();
   });
@@ -447,6 +471,7 @@
   document.addEventListener("choose", (event) => choose(event.detail));
   window.addEventListener("hashchange", () => openLinked().catch(failed));
 
+  measureRows();
   await refilter();
   await openLinked().catch(failed);
   document.documentElement.dataset.samples = "listed";
