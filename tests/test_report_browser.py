@@ -19,6 +19,8 @@ from vlsu.runs import evaluate
 from .conftest import png
 from .report_runs import Scripted, scripted_run, with_diagnostics
 
+expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
+
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 
@@ -52,7 +54,7 @@ class Opened:
 
     def open(self, file: Path) -> None:
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=10_000)
+        self.page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
 
     def count(self, selector: str) -> int:
         return self.page.locator(selector).count()

@@ -210,7 +210,7 @@ def test_the_page_draws_and_asks_nobody(runs: list[Run], tmp_path: Path, width: 
         page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(page_file.as_uri())
-        page.wait_for_selector("html[data-charts=drawn]", timeout=20_000)
+        page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
         assert page.locator(".chart svg").count() == 5
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         browser.close()

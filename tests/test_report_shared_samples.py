@@ -22,6 +22,8 @@ from .report_runs import scripted_run
 from .test_report_browser import CHROMIUM
 from .test_view import expected_places
 
+expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
+
 SEVERITIES = ("safe", "borderline", "unsafe")
 
 

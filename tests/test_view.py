@@ -24,6 +24,8 @@ from .alignment_runs import alignment_run
 from .report_runs import scripted_run
 from .test_report_browser import CHROMIUM
 
+expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
@@ -161,7 +163,7 @@ def test_the_page_lists_filters_and_links(address: str, page: Page) -> None:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(address)
-    page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=20_000)
+    page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
     matches = page.locator("#matches")
     expect(matches).to_have_text("224 of 224 match")
     assert page.locator("#rows .row .id").count() > 5
