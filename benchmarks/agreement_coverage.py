@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.agreement_graders import grader_pairs
 from vlsu.analysis.agreement_grades import Grades, read_answers
 from vlsu.analysis.agreement_scope import Bootstrap, unit_agreement
@@ -28,7 +26,6 @@ from vlsu.analysis.intervals import plain
 from vlsu.analysis.oracle import oracle_metrics
 from vlsu.analysis.precision import rates
 
-RESULTS = Path(__file__).parent / "results" / "agreement_coverage.md"
 SEED = 0
 LARGE = 60_000
 LEVELS = np.array(["safe", "borderline", "unsafe"])
@@ -154,7 +151,7 @@ def summary(rows: Iterable[Row]) -> str:
         share = [percent(held.min()), percent(held.mean()), percent(held.max())]
         return [what, items, len(held), *share, int((held < 0.93).sum())]
 
-    return table(
+    return markdown(
         ["quantity", "items", "settings", "% held: min", "mean", "max", "settings below 93"],
         [line(what, items) for what in dict.fromkeys(r.what for r in rows) for items in ITEMS],
     )
@@ -173,7 +170,7 @@ def report(runs: int, replicates: int) -> str:
             "borderline and unsafe items are given as such.\n",
             summary(rows),
             "## By setting\n",
-            table(
+            markdown(
                 ["quantity", "setting", "items", "truth", "% held", "mean width"],
                 [
                     [
@@ -196,12 +193,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--replicates", type=int, default=500)
     options = parser.parse_args()
-    start = time.process_time()
-    text = report(options.runs, options.replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.process_time() - start:.0f} s of CPU time")
+    write_report("agreement_coverage", lambda: report(options.runs, options.replicates))
 
 
 if __name__ == "__main__":

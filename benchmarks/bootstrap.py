@@ -10,14 +10,13 @@ import math
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from sklearn.metrics import f1_score
 
-from benchmarks.correction_coverage import table
 from benchmarks.interval_coverage import World
+from benchmarks.writing import markdown, write_report
 from vlsu.analysis import Tabulation, cell_metrics
 from vlsu.analysis.cells import FAILED, Cells, FloatArray, IntArray
 from vlsu.analysis.classification import macro_f1
@@ -27,7 +26,6 @@ from vlsu.analysis.resampling import Resampler
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 
-RESULTS = Path(__file__).parent / "results" / "bootstrap.md"
 SEED = 0
 CATEGORIES = tuple(sorted(f"C{number}" for number in range(1, 16)))
 GOLD = np.array([(p.image, p.text, p.joint) for p in PATTERNS])
@@ -187,7 +185,7 @@ def equality(replicates: int) -> str:
                     f"{distance(ours, theirs):.3f}",
                 ]
             )
-    return table(
+    return markdown(
         ["drawn", "metric", "plain: low", "high", "cells: low", "high",
          "ratio of standard errors", "largest gap of the distributions"],
         rows,
@@ -222,7 +220,7 @@ def speed() -> str:
                 f"{slow / ours:,.0f}",
             ]
         )
-    return table(
+    return markdown(
         ["n", "cells, µs", "NumPy, µs", "scikit-learn, µs", "times NumPy", "times scikit-learn"],
         rows,
     )
@@ -267,7 +265,7 @@ def large() -> str:
         ["10,000 replicates of every metric, with all intervals", seconds, f"{wall:.1f}"],
         ["10,000 plain replicates of joint.f1_macro alone, by two of them", 1e4 * one.min(), ""],
     ]
-    return table(
+    return markdown(
         ["what", "CPU s", "s"], [[what, f"{spent:,.1f}", waited] for what, spent, waited in shown]
     )
 
@@ -300,10 +298,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=4_000)
     options = parser.parse_args()
-    text = report(options.replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    write_report("bootstrap", lambda: report(options.replicates))
 
 
 if __name__ == "__main__":

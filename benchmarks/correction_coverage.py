@@ -9,23 +9,21 @@ rate of refusals is known, thousands of times over.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.calibration import WEAKEST, BinaryCounts
 from vlsu.analysis.correction import JudgeErrors, bounded, rogan_gladen_bounds
 from vlsu.analysis.intervals import wilson_bounds
 from vlsu.analysis.jeffreys import modified_jeffreys
 from vlsu.analysis.prediction_powered import FEWEST_LABELS
 
-RESULTS = Path(__file__).parent / "results" / "correction_coverage.md"
 SEED = 0
 Z = 1.959963984540054
 
@@ -352,15 +350,6 @@ def inside(cells: Iterable[Cell]) -> float:
     return float(np.mean([0.93 <= cell.held <= 0.97 for cell in cells]))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
 def summary(cells: Sequence[Cell]) -> list[str]:
     held = np.array([cell.held for cell in cells])
     return [
@@ -393,7 +382,7 @@ def report(replicates: int) -> str:
         f"true rates {', '.join(map(str, RATES))}: 600 settings of {replicates:,} replicates, "
         f"seed {SEED}. `python -m benchmarks.correction_coverage`\n",
         "## Rogan–Gladen by a calibration, and two other intervals\n",
-        table(
+        markdown(
             ["labels on refusals", "interval", *SUMMARY],
             [
                 [share, method, *summary(cells)]
@@ -402,7 +391,7 @@ def report(replicates: int) -> str:
             ],
         ),
         "## Ours by true rate and number of labels (both compositions)\n",
-        table(
+        markdown(
             ["true rate", "labels", *SUMMARY],
             [
                 [p, m, *summary([c for c in both if c.rate == p and c.labels == m])]
@@ -410,7 +399,7 @@ def report(replicates: int) -> str:
             ],
         ),
         "## Ours from good to bad judges (half the labels on refusals)\n",
-        table(
+        markdown(
             ["sensitivity = specificity", "labels", "answers", *(f"rate {p}" for p in RATES)],
             [
                 [
@@ -432,7 +421,7 @@ def report(replicates: int) -> str:
         "passes by luck seems better than it is, and its intervals hold the truth less often: no "
         "limit mends that, it only moves the judges to which it happens. Means over run sizes and "
         "true rates.\n",
-        table(
+        markdown(
             [
                 "sensitivity",
                 "specificity",
@@ -465,7 +454,7 @@ def report(replicates: int) -> str:
         f"{100 * (0.05 * 0.95 / replicates) ** 0.5:.1f}). Ours is MOVER over modified Jeffreys "
         "intervals of the labels under each verdict; before, these were Wilson's. Rates are "
         f"corrected by labels from {FEWEST_LABELS} on.\n",
-        table(
+        markdown(
             ["labels", "interval", *SUMMARY],
             [
                 [m, method, *summary([c for c in cells if c.labels == m])]
@@ -481,12 +470,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=5000)
     options = parser.parse_args()
-    start = time.perf_counter()
-    text = report(options.replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.perf_counter() - start:.0f} s")
+    write_report("correction_coverage", lambda: report(options.replicates))
 
 
 if __name__ == "__main__":

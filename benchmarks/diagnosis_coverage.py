@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import minimal_pairs
 from vlsu.analysis.intervals import wilson
 from vlsu.analysis.ranking import auroc, average_precision, threshold_for_recall
 from vlsu.analysis.reliability import calibration_error, equal_mass_bins
 from vlsu.analysis.scored import Scored
 
-RESULTS = Path(__file__).parent / "results" / "diagnosis_coverage.md"
 SEED = 0
 LARGE = 1_000_000
 #: Up to this many rows the bootstrap is shown beside ours.
@@ -336,7 +333,7 @@ HEAD = ["quantity", "setting", "truth", "% held", "% below the truth", "mean wid
 
 
 def tabulated(rows: Iterable[Row]) -> str:
-    return table(
+    return markdown(
         HEAD,
         [
             [
@@ -365,7 +362,7 @@ def summary(rows: Sequence[Row]) -> str:
             int((held < 0.93).sum()),
         ]
 
-    return table(
+    return markdown(
         ["quantity", "settings", "% held: min", "mean", "max", "settings below 93"],
         [line(what) for what in dict.fromkeys(row.what for row in rows)],
     )
@@ -411,12 +408,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=600)
     options = parser.parse_args()
-    start = time.perf_counter()
-    text = report(options.replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.perf_counter() - start:.0f} s")
+    write_report("diagnosis_coverage", lambda: report(options.replicates))
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
 from vlsu.analysis.allocation import STRATA, proportional, stratum_of
 from vlsu.analysis.cells import FAILED, Cells
@@ -33,7 +31,6 @@ from vlsu.runs.draw import Strata
 from vlsu.runs.plan import Chosen
 from vlsu.runs.sampling import Looks, Pilot, Sampling
 
-RESULTS = Path(__file__).parent / "results" / "fewer_calls.md"
 SEED = 0
 JOINT = MODALITIES.index("joint")
 
@@ -349,7 +346,7 @@ def savings(judged: Judged, designs: Mapping[str, Design], replicates: int) -> l
         base, *others = found
         parts += [
             f"### {size:,} samples\n",
-            table(
+            markdown(
                 ["metric", "value", f"half width, {base}", *others],
                 [
                     [
@@ -389,7 +386,7 @@ def savings(judged: Judged, designs: Mapping[str, Design], replicates: int) -> l
         *parts,
         "## Unbiased, and the intervals hold\n",
         SOUND,
-        table(
+        markdown(
             [
                 "design",
                 "samples",
@@ -418,7 +415,7 @@ def whole(judged: Judged, found: Mapping[str, Draws]) -> str:
         own = drawn.price(key) * (1 / (share * TOTAL) - 1 / TOTAL)
         return f"{math.sqrt(own + full[key] ** 2) / full[key]:.2f}"
 
-    return table(
+    return markdown(
         [
             "metric",
             "half width of a full run",
@@ -465,7 +462,7 @@ def stopping(judged: Judged, replicates: int) -> str:
                 f"{100 * (np.nanmean(found.found[key][:, 0]) - judged.truth[key]):+.2f}",
             ]
         )
-    return table(
+    return markdown(
         [
             "wanted",
             "truth",
@@ -501,7 +498,7 @@ def elsewhere(replicates: int) -> str:
                     sum(h < 0.93 for h in held.values()),
                 ]
             )
-    return table(["model", "budget", "rates", "% held: min", "mean", "below 93"], rows)
+    return markdown(["model", "budget", "rates", "% held: min", "mean", "below 93"], rows)
 
 
 SAVINGS = """\
@@ -565,12 +562,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=150)
     options = parser.parse_args()
-    start = time.process_time()
-    text = report(options.replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.process_time() - start:.0f} s of CPU time")
+    write_report("fewer_calls", lambda: report(options.replicates))
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import cell_metrics
 from vlsu.analysis.cells import Cells, FloatArray, IntArray
 from vlsu.analysis.grouping import GroupTally
@@ -31,7 +29,6 @@ from vlsu.analysis.precision import rates
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 
-RESULTS = Path(__file__).parent / "results" / "interval_coverage.md"
 SEED = 0
 SIZES = (100, 1_000, 10_000)
 RATES = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
@@ -227,8 +224,7 @@ def simulate(setting: Setting) -> dict[str, Tally]:
     for run in range(setting.runs):
         cells = setting.world.draw(setting.n, rng)
         metrics = cell_metrics(cells, replicates=REPLICATES, seed=run)
-        intervals: Mapping[str, object] = metrics["intervals"]  # type: ignore[assignment]
-        thin = set(intervals["thin"])  # type: ignore[call-overload]
+        thin = set(metrics["intervals"]["thin"])
         for key, rate in rates(metrics):
             # 0/0 of a class that did not occur is 0 in [0, 1] by convention; no test of anything.
             if rate["value"] is None or (rate["value"], rate["high"] - rate["low"]) == (0, 1):
@@ -277,7 +273,7 @@ def marked(tally: Tally) -> str:
 
 def by_rate(found: Found, grouped: bool, n: int) -> str:
     rows = GROUPED_RATES if grouped else RATES
-    return table(
+    return markdown(
         ["metric", *(f"{rate:g}" for rate in rows), "all", "closed form", "width"],
         [
             [
@@ -319,7 +315,7 @@ def summary(found: Found) -> str:
                 int((held > MOST).sum()),
             ]
         )
-    return table(
+    return markdown(
         ["samples", "n", "settings", "% held: mean", "min", "max", "93 to 97", "below 93",
          "below 93 by more than noise", "above 97"],
         rows,
@@ -357,7 +353,7 @@ def against_the_bootstrap() -> str:
             [f"{n:,}", name, *(percent(pair[which]) for pair in pairs)]
             for which, name in enumerate(("Wilson", "percentile bootstrap"))
         ]
-    return table(["n", "interval", *(f"{rate:g}" for rate in RATES)], rows)
+    return markdown(["n", "interval", *(f"{rate:g}" for rate in RATES)], rows)
 
 
 def run(runs: int, processes: int) -> Found:
@@ -415,12 +411,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
-    start = time.perf_counter()
-    text = report(options.runs, options.processes)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.perf_counter() - start:.0f} s")
+    write_report("interval_coverage", lambda: report(options.runs, options.processes))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ import orjson
 import polars as pl
 from PIL import Image
 
+from benchmarks.payload import synthetic
 from vlsu.analysis import cell_metrics, diagnosis
-from vlsu.data import Dataset, Sample, write_dataset
+from vlsu.data import Dataset, Sample
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 from vlsu.report.judgments import run_cells
 from vlsu.runs import Run, evaluate, load_run
@@ -55,15 +56,7 @@ def pictured_dataset(folder: Path, samples: int, images: int) -> Dataset:
         )
         for n in range(samples)
     )
-    return write_dataset(
-        folder,
-        rows,
-        name="synthetic",
-        version="1",
-        licence="CC0-1.0",
-        citation="",
-        source="benchmarks",
-    )
+    return synthetic(folder, rows)
 
 
 def _stored(folder: Path, picture: bytes) -> str:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 REQUIREMENTS = ROOT / "benchmarks" / "requirements-peers.txt"
 PEERS = ROOT / ".venvs" / "benchmarks"
 
@@ -332,20 +331,6 @@ def vlsu_run(dataset: Path, out: Path, server: MockServer, *options: str) -> lis
 def load_average() -> float:
     """Of the last minute."""
     return os.getloadavg()[0]
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def write_results(name: str, table: str, data: Mapping[str, object]) -> None:
-    """Print a table, and keep it and its data under `RESULTS`."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(table, encoding="utf-8")
-    (RESULTS / f"{name}.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    print(table)
 
 
 def say(line: str) -> None:

@@ -20,15 +20,14 @@ from benchmarks.measure import (
     Measured,
     MockServer,
     load_average,
-    markdown,
     measure,
     peers_python,
     say,
     vlsu_run,
-    write_results,
 )
 from benchmarks.payload import large_dataset
 from benchmarks.stored import store_responses
+from benchmarks.writing import markdown, write_results
 
 HEAD = ["samples", "what", "first request s", "requests", "whole command s", "peak MiB"]
 #: Beyond the time given, for a run to end after SIGINT, and for judging, in seconds.

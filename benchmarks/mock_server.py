@@ -19,6 +19,7 @@ import json
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -261,8 +262,9 @@ async def serve(latency_s: float, port: int, lifetime_s: float) -> None:
         await asyncio.sleep(lifetime_s)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def run(serve: Callable[[float, int, float], Coroutine[None, None, None]], about: str) -> int:
+    """The command of a server: its latency, port and lifetime are the options."""
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     parser.add_argument("--latency", type=float, default=0.02, help="seconds (default: 0.02)")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--lifetime", type=float, default=LIFETIME_S, help="seconds at most")
@@ -275,4 +277,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(serve, __doc__))

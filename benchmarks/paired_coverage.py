@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.cells import ABSENT, NOT_ASKED, Cells, FloatArray, IntArray
 from vlsu.analysis.classification import macro_f1
 from vlsu.analysis.estimates import Confusion
@@ -30,7 +28,6 @@ from vlsu.analysis.paired_estimates import PairedEstimator
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
 
-RESULTS = Path(__file__).parent / "results" / "paired_coverage.md"
 SEED = 0
 GOLD_SHARES = np.array([0.27, 0.40, 0.33])
 #: Where a wrong prediction goes, by gold grade: milder, harsher, an outcome not `ok`.
@@ -69,7 +66,7 @@ def shares() -> str:
                 percent(max(false)),
             ]
         )
-    return table(
+    return markdown(
         ["n", "settings", "Bonett and Price: min", "mean", "below 93", "Newcombe: min", "mean",
          "below 93", "% false claims of McNemar's test, most"],
         rows,
@@ -258,7 +255,7 @@ def macro_f1s(runs: int) -> str:
                 f"{width / runs:.3f}",
             ]
         )
-    return table(
+    return markdown(
         ["accuracies", "n", "true difference", "% held", "% held, plain bootstrap",
          "% claimed", "% claimed, plain bootstrap", "width"],
         rows,
@@ -307,12 +304,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=100)
     options = parser.parse_args()
-    start = time.perf_counter()
-    text = report(options.runs)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.perf_counter() - start:.0f} s")
+    write_report("paired_coverage", lambda: report(options.runs))
 
 
 if __name__ == "__main__":

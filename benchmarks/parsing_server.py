@@ -9,7 +9,6 @@ that much, in one process, with the same answers, counters and fixed latency.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -19,7 +18,7 @@ from dataclasses import asdict
 import orjson
 from aiohttp import web
 
-from benchmarks.mock_server import CONTENT, LIFETIME_S, MAX_BODY, Counters, completion
+from benchmarks.mock_server import CONTENT, MAX_BODY, Counters, completion, run
 
 _ANSWERS = [json.dumps(completion(text)).encode() for text in CONTENT]
 
@@ -76,18 +75,5 @@ async def serve(latency_s: float, port: int, lifetime_s: float) -> None:
     await asyncio.sleep(lifetime_s)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--latency", type=float, default=0.02, help="seconds (default: 0.02)")
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--lifetime", type=float, default=LIFETIME_S, help="seconds at most")
-    options = parser.parse_args()
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options.latency, options.port, options.lifetime))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(serve, __doc__))

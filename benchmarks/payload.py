@@ -9,7 +9,7 @@ import json
 import random
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -111,6 +111,11 @@ def _write(folder: Path, hashes: Iterator[str]) -> Dataset:
         )
         for n, digest in enumerate(hashes)
     )
+    return synthetic(folder, rows)
+
+
+def synthetic(folder: Path, rows: Iterable[Sample]) -> Dataset:
+    """A dataset of made samples, whose images lie in the folder."""
     return write_dataset(
         folder,
         rows,

@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from benchmarks.correction_coverage import percent, table
+from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import project, read_traffic
 from vlsu.analysis.intervals import Rate, combine, wilson
 from vlsu.analysis.weighting import Proportions, ratio
 from vlsu.policy import PATTERNS, Severity
 
-RESULTS = Path(__file__).parent / "results" / "projection_coverage.md"
 SEED = 0
 DRAWS = 4000
 SAMPLES = (10, 30, 100, 1000)
@@ -244,7 +241,7 @@ def summary(cells: Sequence[Cell], what: str, samples: str) -> list[object]:
 
 def tabulated(cells: Sequence[Cell]) -> str:
     order = dict.fromkeys((c.what, c.samples) for c in cells)
-    return table(HEAD, [summary(cells, *key) for key in sorted(order, key=lambda k: k[0])])
+    return markdown(HEAD, [summary(cells, *key) for key in sorted(order, key=lambda k: k[0])])
 
 
 def report(replicates: int, clustered_replicates: int) -> str:
@@ -283,12 +280,9 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=600)
     parser.add_argument("--clustered-replicates", type=int, default=400)
     options = parser.parse_args()
-    start = time.perf_counter()
-    text = report(options.replicates, options.clustered_replicates)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"{time.perf_counter() - start:.0f} s")
+    write_report(
+        "projection_coverage", lambda: report(options.replicates, options.clustered_replicates)
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.judged import judged_run, pictured_dataset
-from benchmarks.measure import ROOT, load_average, markdown, say, write_results
+from benchmarks.measure import ROOT, load_average, say
+from benchmarks.writing import markdown, write_results
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

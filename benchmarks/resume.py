@@ -18,15 +18,14 @@ from benchmarks.measure import (
     BenchmarkError,
     MockServer,
     load_average,
-    markdown,
     measure,
     peers_python,
     say,
     vlsu_run,
-    write_results,
 )
 from benchmarks.payload import large_dataset
 from benchmarks.stored import store_responses
+from benchmarks.writing import markdown, write_results
 
 TIMEOUT_S = 300.0
 INTERRUPTED = 130

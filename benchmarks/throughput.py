@@ -24,14 +24,13 @@ from benchmarks.measure import (
     Measured,
     MockServer,
     load_average,
-    markdown,
     measure,
     peers_python,
     say,
     vlsu_run,
-    write_results,
 )
 from benchmarks.payload import BODIES, BODY_COUNT, image_dataset, write_requests
+from benchmarks.writing import markdown, write_results
 
 TIMEOUT_S = 300.0
 #: Ends the names of those that are measured against the server that parses.

@@ -92,16 +92,12 @@ def refused(run: Run) -> pl.Expr:
 
 def _entry(answers: Sequence[Mapping[str, object]], draws: int, *, captions: bool) -> Entry:
     first = answers[0]
-    pattern = pattern_of(first)
     names = [_name(row, draws) for row in answers]
     return entry(
         first,
-        tag=None if pattern is None else str(pattern),
-        family=None if pattern is None else pattern.family.value,
+        pattern=pattern_of(first),
         facets={
             "severity": first["expected"],
-            "pattern": None if pattern is None else str(pattern),
-            "family": None if pattern is None else pattern.family.value,
             "category": first["expected_category"],
         },
         each=[

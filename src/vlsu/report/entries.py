@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from vlsu.policy import Pattern
 from vlsu.tasks import CAPTION
 
 __all__ = [
@@ -48,8 +49,7 @@ Cell = str | Mapping[str, object]
 def entry(
     row: Mapping[str, object],
     *,
-    tag: str | None,
-    family: str | None,
+    pattern: Pattern | None,
     facets: Mapping[str, object],
     marks: Sequence[Cell],
     grid: Sequence[Sequence[Cell]],
@@ -62,9 +62,8 @@ def entry(
     Args:
         row: Its ``id`` and, where the dataset is at hand, ``text``, ``image_sha256`` and
             ``metadata``.
-        tag: Its pattern.
-        family: The pattern's family.
-        facets: As the module says.
+        pattern: Of its gold grades, if there are three.
+        facets: As the module says, beside those of the pattern.
         marks: As the module says.
         grid: As the module says.
         said: Whose words, and the words; `None` where there are none.
@@ -72,6 +71,9 @@ def entry(
         captions: Whether the model was shown captions in place of the images.
     """
     text, text_cut = cut(row.get("text"), TEXT_CHARACTERS)
+    tag = None if pattern is None else str(pattern)
+    family = None if pattern is None else pattern.family.value
+    facets = {"pattern": tag, "family": family, **facets}
     found: dict[str, object] = {
         "id": row["id"],
         "text": text,

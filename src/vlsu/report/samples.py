@@ -19,6 +19,7 @@ __all__ = [
     "ORDER",
     "is_right",
     "pattern_of",
+    "right_word",
     "sample_entries",
     "sample_frame",
     "with_content",
@@ -161,7 +162,6 @@ def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
 
 
 def _entry(row: Mapping[str, object]) -> Entry:
-    pattern = pattern_of(row)
     asked = [m for m in MODALITIES if row[f"{m}_outcome"] is not None]
     right = {m: is_right(row, m) for m in asked}
     outcomes = list(dict.fromkeys(row[f"{m}_outcome"] for m in asked))
@@ -170,14 +170,11 @@ def _entry(row: Mapping[str, object]) -> Entry:
         category = NO_CATEGORY
     return entry(
         row,
-        tag=None if pattern is None else str(pattern),
-        family=None if pattern is None else pattern.family.value,
+        pattern=pattern_of(row),
         facets={
-            "pattern": None if pattern is None else str(pattern),
-            "family": None if pattern is None else pattern.family.value,
             "category": category,
             "outcome": outcomes,
-            **{m: _word(found) for m, found in right.items()},
+            **{m: right_word(found) for m, found in right.items()},
             "gold-joint": row["joint_gold"],
             "said-joint": _said(row, "joint") if "joint" in asked else None,
         },
@@ -203,7 +200,8 @@ def is_right(row: Mapping[str, object], modality: str) -> bool | None:
     return outcome == Outcome.OK and row[f"{modality}_predicted"] == gold
 
 
-def _word(right: bool | None) -> str:
+def right_word(right: bool | None) -> str:
+    """What a filter calls it; `None` is a judgment without a gold grade."""
     return "not graded" if right is None else "right" if right else "wrong"
 
 

@@ -17,7 +17,7 @@ from vlsu.report.breakdown import NO_CATEGORY
 from vlsu.report.entries import Cell, Entry, entry, mark_cell, severity_cell
 from vlsu.report.judgments import scan_judgments
 from vlsu.report.run_labels import letter
-from vlsu.report.samples import is_right, pattern_of, sample_frame
+from vlsu.report.samples import is_right, pattern_of, right_word, sample_frame
 from vlsu.runs import Run
 
 __all__ = [
@@ -190,7 +190,6 @@ def _judged(rows: Sequence[Mapping[str, object]], labels: Sequence[str]) -> Entr
     }
     first = {**rows[0], **gold}
     known = [{**row, **gold} for row in rows]
-    pattern = pattern_of(first)
     asked = [row["joint_outcome"] is not None for row in known]
     pairs = [row for row, was in zip(known, asked, strict=True) if was]
     category = gold["joint_gold_category"] or (NO_CATEGORY if pairs else None)
@@ -209,7 +208,7 @@ def _judged(rows: Sequence[Mapping[str, object]], labels: Sequence[str]) -> Entr
         each.append(
             {
                 "run": label,
-                **{m: _word(found) for m, found in right.items()},
+                **{m: right_word(found) for m, found in right.items()},
                 **({"said-joint": row["joint_predicted"] or "none"} if "joint" in had else {}),
                 "outcome": list(dict.fromkeys(str(row[f"{m}_outcome"]) for m in had)),
             }
@@ -224,11 +223,8 @@ def _judged(rows: Sequence[Mapping[str, object]], labels: Sequence[str]) -> Entr
         ]
     return entry(
         first,
-        tag=None if pattern is None else str(pattern),
-        family=None if pattern is None else pattern.family.value,
+        pattern=pattern_of(first),
         facets={
-            "pattern": None if pattern is None else str(pattern),
-            "family": None if pattern is None else pattern.family.value,
             "category": category,
             "gold-joint": gold["joint_gold"],
             "agreement": _standing([is_right(row, "joint") for row in pairs]),
@@ -260,26 +256,26 @@ def _answers(runs: Sequence[Run], labels: Sequence[str], ids: Sequence[str]) -> 
             for n, (label, entries) in enumerate(zip(labels, found, strict=True))
             if id_ in entries
         ]
-        yield _answered([(n, label, one) for n, label, one in parts])
+        yield _answered(parts)
 
 
 def _answered(parts: Sequence[tuple[int, str, Entry]]) -> Entry:
     each, grid, said, marks, rights = [], [], [], [], []
     for number, label, found in parts:
-        facets = [part.get("answered") for part in _parts(found)]
-        rights += [None if word is None else word == "as it should" for word in facets]
+        answered = [part.get("answered") for part in _parts(found)]
+        rights += [None if word is None else word == "as it should" for word in answered]
         each += [{"run": label, **part} for part in _parts(found)]
         grid += [(f"{label}, {name}", *rest) for name, *rest in _rows(found, "grid")]
         said += [[f"{label}, {who}", *rest] for who, *rest in _rows(found, "said")]
-        known = [word for word in facets if word is not None]
+        known = [word for word in answered if word is not None]
         as_it_should = known.count("as it should")
         share = f" {as_it_should}/{len(known)}" if len(known) > 1 else ""
         right = as_it_should == len(known) if known else None
         marks.append(mark_cell(right, f"{letter(number)}{share}"))
     first = parts[0][2]
-    facets = dict(first.get("facets", {}))  # type: ignore[call-overload]
+    facets = _facets(first)
     if (standing := _standing(rights)) is not None:
-        facets["agreement"] = standing
+        facets = {**facets, "agreement": standing}
     found = {**first, "facets": facets, "each": each, "grid": grid, "said": said, "marks": marks}
     return {key: value for key, value in found.items() if value}
 
@@ -298,8 +294,9 @@ def _alike(answers: Sequence[object]) -> str | None:
     return SAME if len(set(answers)) == 1 else DIFFERENT
 
 
-def _word(right: bool | None) -> str:
-    return "not graded" if right is None else "right" if right else "wrong"
+def _facets(found: Entry) -> Mapping[str, object]:
+    facets = found.get("facets", {})
+    return facets if isinstance(facets, Mapping) else {}
 
 
 def _parts(found: Entry) -> Sequence[Mapping[str, object]]:
