@@ -347,7 +347,7 @@ def test_a_host_that_drops_packets_is_as_good_as_not_there():
     import asyncio
     import socket
 
-    from vlsu.models.http import HttpClient
+    from vlsu.models.transport import HttpClient
 
     with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
         deaf.bind(("127.0.0.1", 0))
@@ -358,7 +358,7 @@ def test_a_host_that_drops_packets_is_as_good_as_not_there():
 
         async def post():
             client = HttpClient(f"http://127.0.0.1:{deaf.getsockname()[1]}/", {}, 0.3)
-            raw, _ = await client.post(b"{}")
+            raw, _ = await client.post([b"{}"])
             await client.close()
             return raw
 

@@ -23,7 +23,7 @@ PAIR = Request(
 
 
 def body_of(request, name="gemini-2.0-flash", **settings):
-    return json.loads(WIRE.encode(name, request, Settings(**settings), lambda _: IMAGE))
+    return json.loads(b"".join(WIRE.encode(name, request, Settings(**settings), lambda _: IMAGE)))
 
 
 def decode(body, status=200):

@@ -16,7 +16,8 @@ from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Message, Outcome, Request, Response, Settings
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
-from vlsu.models.rate_limits import Header, RateLimits
+from vlsu.models.rate_limits import RateLimits
+from vlsu.models.transport import Body, Header
 from vlsu.models.wire import (
     REASONING_ROOM,
     Images,
@@ -90,7 +91,7 @@ class Messages:
         """What the headers of an answer say; `now` is seconds since the epoch."""
         return rate_limits.anthropic_limits(header, now)
 
-    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
         """The JSON body: the system prompt on top, images in base64 as they are.
 
         Parameters are passed on at the top, ``output_config`` joined with the schema's.
@@ -107,7 +108,7 @@ class Messages:
         if request.schema is not None and keeps_schema(model, settings):
             form = {"format": {"type": "json_schema", "schema": request.schema}}
             body["output_config"] = form | dict(tree_of(settings.params.get("output_config")))
-        return images.dumps(body)
+        return images.pieces(body)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body.

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import pybase64
 
@@ -42,8 +42,7 @@ class Outcome(enum.StrEnum):
     UNPARSED = "unparsed"  # an answer came that states no single severity
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePart:
+class ImagePart(NamedTuple):
     """An image within a message, by the SHA-256 of its bytes."""
 
     sha256: str
@@ -55,16 +54,14 @@ Part = str | ImagePart
 Structured = Literal["auto", "on", "off"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One turn: role ``"system"``, ``"user"`` or ``"assistant"`` and its parts in order."""
 
     role: str
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is asked of a model, free of how any provider writes it.
 
     Attributes:
@@ -111,8 +108,7 @@ class ImageSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """What came back, as it came.
 
     Attributes:
@@ -147,8 +143,7 @@ class Fault:
     fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A raw response, read.
 
     Attributes:

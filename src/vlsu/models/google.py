@@ -22,7 +22,8 @@ from vlsu.models.base import Fault, Message, Outcome, Request, Response, Setting
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
-from vlsu.models.rate_limits import Header, RateLimits
+from vlsu.models.rate_limits import RateLimits
+from vlsu.models.transport import Body, Header
 from vlsu.models.wire import (
     REASONING_ROOM,
     TOP_LOGPROBS,
@@ -103,7 +104,7 @@ class GenerateContent:
                 asked = rate_limits.duration_s(text_of(detail.get("retryDelay"))) or asked
         return RateLimits(retry_after_s=asked)
 
-    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
         """The JSON body: the system prompt apart, images inline in base64."""
         images = Images(image)
         config = sampling(model, settings)
@@ -123,7 +124,7 @@ class GenerateContent:
             "contents": [_content(m, images) for m in request.messages if m.role != "system"],
             "generationConfig": {k: v for k, v in config.items() if v is not None},
         }
-        return images.dumps(body | {k: v for k, v in settings.params.items() if k in _TOP_LEVEL})
+        return images.pieces(body | {k: v for k, v in settings.params.items() if k in _TOP_LEVEL})
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; a blocked prompt is told in an answer of status 200.

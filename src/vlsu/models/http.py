@@ -1,16 +1,11 @@
-"""The one HTTP engine under every wire format."""
+"""A model behind a server, whichever wire format it speaks."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
-from vlsu._version import __version__
 from vlsu.errors import ModelError
 from vlsu.models.base import (
     Fault,
@@ -23,24 +18,16 @@ from vlsu.models.base import (
     Settings,
 )
 from vlsu.models.image_limits import ImageLimits
-from vlsu.models.rate_limits import Header, RateLimits
+from vlsu.models.rate_limits import RateLimits
+from vlsu.models.transport import Body, Header, HttpClient
 
-if TYPE_CHECKING:
-    from pyreqwest.client import Client
+__all__ = ["HttpModel", "WireFormat", "http_fault"]
 
-__all__ = ["HttpClient", "HttpModel", "WireFormat", "http_fault"]
-
-#: An answer longer than this is not an answer: bytes of body read before giving up.
-MAX_BODY = 16 * 2**20
-#: Seconds to connect in at most: a host that drops packets shows before an answer would be late.
-CONNECT_S = 10.0
 #: A key of so many characters is no common word, and is blotted out even of answers.
 SECRET = 16
 #: A server that says nothing of its limits in so many answers is looked at once in as many.
 LOOKS = 32
 NO_LIMITS = RateLimits()
-#: Seconds a closed client is given to let go of its buffers.
-SETTLE_S = 0.1
 
 ReadImage = Callable[[str], ImageFile]
 
@@ -60,8 +47,8 @@ class WireFormat(Protocol):
         """What the server takes as an image."""
         ...
 
-    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
-        """The body of a request."""
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
+        """The body of a request, in pieces."""
         ...
 
     def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
@@ -98,96 +85,6 @@ def http_fault(status: int, message: str) -> Response:
     if status in (408, 409, 425) or status >= 500:
         return Response(Outcome.ERROR, fault=Fault("server", line, retry=True))
     return Response(Outcome.ERROR, fault=Fault("bad-request", line))
-
-
-class HttpClient:
-    """Pooled connections to one server: TLS, proxies from the environment, gzip.
-
-    Redirects are not followed and at most `MAX_BODY` bytes of an answer are read. The client is
-    pyreqwest, chosen by CPU a request (see ``benchmarks/``); nothing else knows of it.
-    """
-
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
-        self._url = url
-        self._headers = dict(headers)
-        self._timeout_s = timeout_s
-        self._client: Client | None = None
-
-    async def post(self, body: bytes) -> tuple[Raw, Header]:
-        """Post once; a network fault comes back as status 0 with kind and account."""
-        from pyreqwest.exceptions import PyreqwestError
-
-        if self._client is None:
-            self._client = self._connect()
-        started = time.perf_counter()
-        try:
-            request = self._client.post(self._url).body_bytes(body).build_streamed()
-            async with request as answer:
-                # One call for the whole body: each goes to the client's thread and back.
-                data = await answer.body_reader.read(MAX_BODY + 1)
-                body = b"" if data is None else data.to_bytes()
-                if len(body) > MAX_BODY:
-                    return _no_answer("endless", "the answer has no end", started), _no_header
-                raw = Raw(answer.status, body, time.perf_counter() - started)
-                return raw, answer.get_header
-        except (PyreqwestError, ValueError) as error:
-            kind, said = _network_fault(self._url, self._timeout_s, error)
-            return _no_answer(kind, said, started), _no_header
-
-    def _connect(self) -> Client:
-        from pyreqwest.client import ClientBuilder
-
-        return (
-            ClientBuilder()
-            .default_headers(self._headers)
-            .user_agent(f"vlsu/{__version__}")
-            .timeout(timedelta(seconds=self._timeout_s))
-            .connect_timeout(timedelta(seconds=min(CONNECT_S, self._timeout_s / 2)))
-            .follow_redirects(False)
-            .max_connections(None)
-            .pool_max_idle_per_host(1024)
-            .build()
-        )
-
-    async def close(self) -> None:
-        """Close every connection."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-            # Its threads still let go of buffers for a moment; an interpreter that ends meanwhile
-            # is aborted (seen with pyreqwest 0.15 on Python 3.11: 12 of 40 ends, none after this).
-            await asyncio.sleep(SETTLE_S)
-
-
-def _no_header(_: str) -> None:
-    """The headers of no answer."""
-
-
-def _no_answer(kind: str, said: str, started: float) -> Raw:
-    return Raw(0, f"{kind}: {said}".encode(), time.perf_counter() - started)
-
-
-def _network_fault(url: str, timeout_s: float, error: Exception) -> tuple[str, str]:
-    """Kind and account of a network fault; never the address's path, which may hold a secret."""
-    from pyreqwest.exceptions import DecodeError, RequestTimeoutError
-
-    causes = (getattr(error, "details", None) or {}).get("causes") or ()
-    messages = [str(cause.get("message", "")) for cause in causes]
-    last = messages[-1] if messages else type(error).__name__
-    if any("(Connect)" in message for message in messages):
-        return "connect", f"cannot connect to {_host(url)} ({last})"
-    if isinstance(error, RequestTimeoutError):
-        return "timeout", f"no full answer within {timeout_s:g} s"
-    if isinstance(error, DecodeError):
-        return "malformed", f"the answer is not HTTP as announced ({last})"
-    if isinstance(error, ValueError):
-        return "address", "not a usable address; give one such as http://127.0.0.1:8000/v1"
-    return "broken", f"the connection broke ({last})"
-
-
-def _host(url: str) -> str:
-    """Host and port, without the credentials an address may hold."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class HttpModel:
@@ -233,7 +130,7 @@ class HttpModel:
         if raw.status == 0:
             return raw
         if self._key and self._key in raw.body and (raw.status != 200 or len(self._key) >= SECRET):
-            raw = replace(raw, body=raw.body.replace(self._key, b"***"))
+            raw = raw._replace(body=raw.body.replace(self._key, b"***"))
         self._answers += 1
         if raw.status == 200 and self._answers > LOOKS and self._answers % LOOKS and self._silent:
             return raw
@@ -242,7 +139,7 @@ class HttpModel:
         if limits == NO_LIMITS:
             return raw
         pause_s = limits.wait_s() or None
-        return replace(raw, retry_after=limits.retry_after_s, pause_s=pause_s)
+        return raw._replace(retry_after=limits.retry_after_s, pause_s=pause_s)
 
     def read(self, raw: Raw) -> Response:
         """Read a stored or fresh response."""

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
-from vlsu.models.base import Message, Outcome, Request, Response, Settings
+from vlsu.models.base import ImageFile, Message, Outcome, Request, Response, Settings
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
-from vlsu.models.rate_limits import Header, RateLimits
+from vlsu.models.rate_limits import RateLimits
+from vlsu.models.transport import Body, Header
 from vlsu.models.wire import (
     REASONING_ROOM,
+    SLOT,
     TOP_LOGPROBS,
     Images,
     Tree,
@@ -36,6 +38,7 @@ from vlsu.models.wire import (
     quota_fault,
     read_object,
     refused_by_status,
+    split_at_slot,
     text_of,
     tree_of,
 )
@@ -63,6 +66,9 @@ _QUOTA_CODES = frozenset(
     }
 )
 
+#: Tasks whose frames are kept; a run has one or two.
+FRAMES = 64
+
 #: llama.cpp answers an image with status 500 and this, where it has no eyes for it.
 _NO_IMAGES = "image input is not supported"
 
@@ -76,6 +82,7 @@ class ChatCompletions:
 
     def __init__(self, key_header: str = "Authorization") -> None:
         self._key_header = key_header
+        self._frames: dict[tuple[object, ...], tuple[tuple[bytes, bytes], object]] = {}
 
     def url(self, model: str, settings: Settings) -> str:
         """``<base>/chat/completions``; a base that already ends so is taken as it is."""
@@ -102,12 +109,38 @@ class ChatCompletions:
         """What the headers of an answer say; `now` is seconds since the epoch."""
         return rate_limits.openai_limits(header, now)
 
-    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
         """The JSON body. Images go as data addresses."""
         images = Images(image)
+        *lead, last = request.messages
+        if "messages" in settings.params or any(m.role != "system" for m in lead):
+            messages = [_message(message, images) for message in request.messages]
+            return images.pieces(self._body(model, messages, request, settings))
+        before, after = self._frame(model, tuple(lead), request, settings)
+        return images.framed(before, _message(last, images), after)
+
+    def _frame(
+        self, model: str, lead: tuple[Message, ...], request: Request, settings: Settings
+    ) -> tuple[bytes, bytes]:
+        """A body's JSON before and after its last message: the same for all requests of a task."""
+        of = (lead, request.schema, settings)  # kept, so that no other can have their identity
+        key = (model, *map(id, lead), id(request.schema), id(settings))
+        found = self._frames.get(key)
+        if found is None:
+            words: list[object] = [_message(message, Images(_no_image)) for message in lead]
+            body = self._body(model, [*words, SLOT], request, settings)
+            frame = split_at_slot(body)
+            if len(self._frames) >= FRAMES:
+                self._frames.clear()
+            found = self._frames[key] = (frame, of)
+        return found[0]
+
+    def _body(
+        self, model: str, messages: Sequence[object], request: Request, settings: Settings
+    ) -> dict[str, object]:
         body: dict[str, object] = {
             "model": model,
-            "messages": [_message(message, images) for message in request.messages],
+            "messages": messages,
             **sampling(model, settings),
         }
         if request.schema is not None and keeps_schema(model, settings):
@@ -115,7 +148,7 @@ class ChatCompletions:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
             }
-        return images.dumps(body | dict(settings.params))
+        return body | dict(settings.params)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; anything that is not a completion is an error that says why."""
@@ -148,11 +181,11 @@ class Completions(ChatCompletions):
         base, question, query = super().url(model, settings).partition("?")
         return base.removesuffix("/chat/completions") + "/completions" + question + query
 
-    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> bytes:
+    def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
         """The JSON body, with the words as its prompt."""
         (message,) = request.messages
         body = {"model": model, "prompt": message_text(message), **sampling(model, settings)}
-        return Images(image).dumps(body | dict(settings.params))
+        return Images(image).pieces(body | dict(settings.params))
 
     def _read(self, choice: Tree, usage: Tree) -> Response:
         return _completion({**choice, "message": {"content": choice.get("text")}}, usage)
@@ -201,6 +234,10 @@ def _server(base_url: str | None) -> str:
     if host.endswith((".openai.azure.com", ".services.ai.azure.com")):
         return "azure"
     return "openrouter" if host == "openrouter.ai" else "other"
+
+
+def _no_image(sha256: str) -> ImageFile:
+    raise AssertionError(f"a system message with an image: {sha256}")
 
 
 def _message(message: Message, images: Images) -> dict[str, object]:

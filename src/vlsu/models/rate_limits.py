@@ -9,13 +9,13 @@ OpenAI and Anthropic SDKs look for first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from vlsu.models.transport import Header
+
 __all__ = [
-    "Header",
     "RateLimits",
     "Window",
     "anthropic_limits",
@@ -23,8 +23,6 @@ __all__ = [
     "openai_limits",
     "retry_after_s",
 ]
-
-Header = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from vlsu.models.base import Fault, Message, Outcome, Response
+from vlsu.models.base import Fault, ImageFile, Message, Outcome, Response
 from vlsu.models.http import ReadImage, http_fault
+from vlsu.models.transport import Body
 
 __all__ = [
     "REASONING_ROOM",
+    "SLOT",
     "TOP_LOGPROBS",
     "Images",
     "Tree",
@@ -24,6 +26,7 @@ __all__ = [
     "quota_fault",
     "read_object",
     "refused_by_status",
+    "split_at_slot",
     "text_of",
     "tree_of",
 ]
@@ -39,6 +42,8 @@ Tree = Mapping[str, object]
 
 _EMPTY: Tree = {}
 _SLOT = b"\x00"
+#: Stands in a tree for what is put in later.
+SLOT = orjson.Fragment(_SLOT)
 _KEY_LIKE = re.compile(r"\b(?:sk-|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
 #: Where validation messages begin to quote the request.
 _QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
@@ -82,42 +87,60 @@ class Images:
     """The images of one body, put in when all else is written.
 
     An image's base64 is many times the rest of a body. It stands in the tree as a null byte, which
-    JSON text never holds, and is joined in at the end: it is copied once and never looked through.
-    Base64 and media types need no escapes.
+    JSON text never holds, and becomes a piece of its own at the end: it is never copied nor looked
+    through. Base64 and media types need no escapes.
     """
 
     def __init__(self, read: ReadImage) -> None:
         self._read = read
-        self._strings: list[bytes] = []
+        #: What opens the string that an image becomes, and its base64.
+        self._strings: list[tuple[bytes, bytes]] = []
 
     def base64(self, sha256: str) -> tuple[str, orjson.Fragment]:
         """Media type of an image, and what stands for its base64."""
         image = self._read(sha256)
-        return image.media_type, self._add(b'"', image.base64, b'"')
+        return image.media_type, self._add(b'"', image)
 
     def data_uri(self, sha256: str) -> orjson.Fragment:
         """What stands for an image as a ``data:`` address."""
         image = self._read(sha256)
-        return self._add(b'"data:%b;base64,' % image.media_type.encode(), image.base64, b'"')
+        return self._add(b'"data:%b;base64,' % image.media_type.encode(), image)
 
-    def _add(self, *pieces: bytes) -> orjson.Fragment:
-        self._strings.extend(pieces)
-        return orjson.Fragment(_SLOT)
+    def _add(self, opening: bytes, image: ImageFile) -> orjson.Fragment:
+        self._strings.append((opening, image.base64))
+        return SLOT
 
-    def dumps(self, body: Mapping[str, object]) -> bytes:
+    def pieces(self, body: Mapping[str, object]) -> Body:
         """The JSON of a body, fields that are `None` left out: how ``--param name=null`` drops one.
 
         The images must have been asked for in the order in which they stand in the body.
         """
-        text = orjson.dumps({name: value for name, value in body.items() if value is not None})
+        return self._filled(b"", _dumps(body), b"")
+
+    def framed(self, before: bytes, part: object, after: bytes) -> Body:
+        """The same for a body of which the JSON before and after a part is known."""
+        return self._filled(before, orjson.dumps(part), after)
+
+    def _filled(self, before: bytes, text: bytes, after: bytes) -> Body:
         if not self._strings:
-            return text
+            return (before + text + after,)
+        pieces = []
         first, *rest = text.split(_SLOT)
-        pieces = [first]
-        for n, piece in enumerate(rest):
-            pieces.extend(self._strings[3 * n : 3 * n + 3])
-            pieces.append(piece)
-        return b"".join(pieces)
+        before += first
+        for (opening, data), words in zip(self._strings, rest, strict=True):
+            pieces += [before + opening, data]
+            before = b'"' + words
+        return [*pieces, before + after]
+
+
+def split_at_slot(body: Mapping[str, object]) -> tuple[bytes, bytes]:
+    """The JSON of a body before and after the one `SLOT` in it."""
+    before, after = _dumps(body).split(_SLOT)
+    return before, after
+
+
+def _dumps(body: Mapping[str, object]) -> bytes:
+    return orjson.dumps({name: value for name, value in body.items() if value is not None})
 
 
 def answered(

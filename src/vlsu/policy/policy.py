@@ -68,6 +68,9 @@ class Policy:
     boundary: tuple[str, ...]
     text: str
 
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @property
     def hash(self) -> str:
         """SHA-256 of the policy's content: layout and comments of the file do not count."""

@@ -18,7 +18,7 @@ from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.judging import JudgmentsFile, judged
+from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
@@ -257,6 +257,7 @@ class _Asking:
         self.needed = 0
         self._of = evaluation
         self._keys = keys
+        self._heard = Heard()
         self._stored = 0
 
     async def ask(self, fresh: Selection, whole: Selection) -> bool:
@@ -267,7 +268,9 @@ class _Asking:
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
         planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
-        ended = await session.ask(planned, of.model, self.images, self._outcome, of.limits)
+        ended = await session.ask(
+            planned, of.model, self.images, self._outcome, of.limits, self._heard.add
+        )
         if ended:
             self._say_stored(self.needed - session.asked)
         return ended
@@ -281,7 +284,7 @@ class _Asking:
         """Judgments and gold grades of these samples, in batches."""
         of = self._of
         chunks = plan(of.dataset, selection, of.task, self._keys)
-        return judged(chunks, self.session.store, of.model, of.task)
+        return judged(chunks, self.session.store, of.model, of.task, self._heard)
 
     def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
         """Count the answers about these samples."""

@@ -92,6 +92,7 @@ class Executor:
         budget: How much may be spent.
         progress: Told how far it is.
         outcome_of: What a response counts as, for the progress shown.
+        heard: Told each answer that is stored, with its key.
         retries: When a request is tried again.
     """
 
@@ -107,6 +108,7 @@ class Executor:
         budget: Budget,
         progress: Progress,
         outcome_of: Callable[[Response], Outcome],
+        heard: Callable[[str, Raw, Response], None] | None = None,
         retries: Retries | None = None,
     ) -> None:
         self._model = model
@@ -117,6 +119,7 @@ class Executor:
         self._budget = budget
         self._progress = progress
         self._outcome_of = outcome_of
+        self._heard = heard
         self._retries = retries or Retries()
         self._patience = Patience(model.spec, breaker, self._retries)
         self._tally = Tally()
@@ -272,6 +275,8 @@ class Executor:
             fault = response.fault
             if fault is None:
                 self._store.put(waiting.key, raw, waiting.attempts.made)
+                if self._heard is not None:
+                    self._heard(waiting.key, raw, response)
                 self._settled(raw, response)
                 return self._outcome_of(response)
             self._store.put_error(waiting.key, raw, fault, waiting.attempts.made)
@@ -332,6 +337,7 @@ async def ask(
     budget: Budget,
     progress: Progress,
     outcome_of: Callable[[Response], Outcome],
+    heard: Callable[[str, Raw, Response], None] | None = None,
     breaker: Breaker | None = None,
     retries: Retries | None = None,
 ) -> Tally:
@@ -353,6 +359,7 @@ async def ask(
         budget=budget,
         progress=progress,
         outcome_of=outcome_of,
+        heard=heard,
         retries=retries,
     )
     with stopped_by_signals(executor.stop):

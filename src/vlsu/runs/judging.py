@@ -11,13 +11,13 @@ import polars as pl
 
 from vlsu.data import Sample
 from vlsu.errors import RunError
-from vlsu.models.base import Fault, Model, Outcome, Response
+from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.policy import MODALITIES
-from vlsu.runs.plan import Chunk, Planned
-from vlsu.runs.store import ResponseStore, Stored
+from vlsu.runs.plan import Chunk
+from vlsu.runs.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["JUDGMENTS", "JudgmentsFile", "batches", "judged"]
+__all__ = ["JUDGMENTS", "Heard", "JudgmentsFile", "batches", "judged"]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -50,26 +50,56 @@ _GOLD = pl.Schema(
 
 #: Samples whose judgments are held in memory before they are written.
 SAMPLES = 10_000
+#: Answers kept in memory to be judged, at most, and their characters.
+HEARD = 50_000
+LONG = 1000
 _NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
+class Heard:
+    """Answers of this start as they were read when they came, so that they are not read again.
+
+    What is heard is in the store as well. Only so many are kept, and no long ones.
+    """
+
+    def __init__(self, most: int = HEARD) -> None:
+        self._most = most
+        self._of: dict[str, tuple[Response, float]] = {}
+
+    def add(self, key: str, raw: Raw, response: Response) -> None:
+        """Keep an answer, if there is room."""
+        if len(self._of) < self._most and len(response.text) + len(response.reasoning) <= LONG:
+            self._of[key] = response, raw.latency_s
+
+    def get(self, key: str) -> tuple[Response, float] | None:
+        """An answer and its latency in seconds, or `None`."""
+        return self._of.get(key)
+
+
 def judged(
-    chunks: Iterable[Chunk], store: ResponseStore, model: Model, task: Task
+    chunks: Iterable[Chunk],
+    store: ResponseStore,
+    model: Model,
+    task: Task,
+    heard: Heard | None = None,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
     A request without a stored response is an `error`: it failed each time it was asked.
     """
+    heard = heard or Heard()
     for batch in batches(chunks):
         rows: list[tuple[object, ...]] = []
         gold: list[tuple[object, ...]] = []
         for chunk in batch:
-            stored = store.responses(list({p.key for p in chunk.planned}))
-            read = {key: model.read(response.raw) for key, response in stored.items()}
+            found = {p.key: heard.get(p.key) for p in chunk.planned}
+            unheard = [key for key, known in found.items() if known is None]
+            for key, stored in (store.responses(unheard) if unheard else {}).items():
+                found[key] = model.read(stored.raw), stored.raw.latency_s
             for planned in chunk.planned:
-                response = read.get(planned.key, _NO_ANSWER)
+                response, latency_s = found[planned.key] or (_NO_ANSWER, None)
                 judgment = task.judge(planned.sample, planned.ask, response)
-                rows.append(_row(judgment, planned, stored.get(planned.key)))
+                rows.append(_row(judgment, planned.key, latency_s))
             gold.extend(map(_gold_row, chunk.samples))
         yield (
             pl.DataFrame(rows, schema=JUDGMENTS, orient="row"),
@@ -91,7 +121,7 @@ def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield batch
 
 
-def _row(judgment: Judgment, planned: Planned, stored: Stored | None) -> tuple[object, ...]:
+def _row(judgment: Judgment, key: str, latency_s: float | None) -> tuple[object, ...]:
     """In the order of `JUDGMENTS`."""
     return (
         judgment.sample_id,
@@ -102,10 +132,10 @@ def _row(judgment: Judgment, planned: Planned, stored: Stored | None) -> tuple[o
         judgment.outcome.value,
         judgment.category,
         judgment.p_unsafe,
-        None if stored is None else stored.raw.latency_s,
+        latency_s,
         judgment.input_tokens,
         judgment.output_tokens,
-        planned.key,
+        key,
         judgment.expected_category,
         judgment.answer,
     )

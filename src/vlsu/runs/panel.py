@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -75,7 +75,7 @@ class Judge:
         """What it is asked about the answer to a request of the plan."""
         request = self.task.request(planned.sample, answer, repeat)
         ask = Ask("joint", request, planned.ask.framing)
-        return replace(planned, key=self.keys.key(request), ask=ask)
+        return planned._replace(key=self.keys.key(request), ask=ask)
 
     def outcome(self, response: Response) -> Outcome:
         """What became of a question."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -40,8 +40,7 @@ CHUNK = 16
 SORTED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One request of a sample under its key."""
 
     key: str
@@ -49,8 +48,7 @@ class Planned:
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Samples next to each other and the requests they need; a sample may need none."""
 
     samples: list[Sample]

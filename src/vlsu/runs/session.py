@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from vlsu.data import Dataset
 from vlsu.errors import VlsuError
-from vlsu.models.base import Model, Outcome, Response
+from vlsu.models.base import Model, Outcome, Raw, Response
 from vlsu.runs.executor import Progress, Tally, ask
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.images import DatasetImages, Images
@@ -101,6 +101,7 @@ class Session:
         images: Images,
         outcome_of: Callable[[Response], Outcome],
         limits: Limits,
+        heard: Callable[[str, Raw, Response], None] | None = None,
     ) -> bool:
         """Ask a model whatever of a plan is not stored; whether it came to the plan's end.
 
@@ -110,6 +111,7 @@ class Session:
             images: Where it finds the images.
             outcome_of: What a response counts as, for the progress shown.
             limits: How fast, and at which price; what may be spent in all is the session's.
+            heard: Told each answer that is stored, with its key.
 
         Raises:
             ModelError: The server is down or refuses every request.
@@ -126,6 +128,7 @@ class Session:
             budget=self.budget,
             progress=self.progress,
             outcome_of=outcome_of,
+            heard=heard,
         )
         self.tallies.append(tally)
         if limits.price is not None:

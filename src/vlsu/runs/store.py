@@ -14,9 +14,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw
@@ -38,8 +37,7 @@ _LOOKUP = 500
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A response as stored, and how many attempts it took."""
 
     raw: Raw

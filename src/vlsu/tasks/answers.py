@@ -10,7 +10,8 @@ empty or cut-off text, two different answers side by side.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import orjson
 
@@ -21,14 +22,16 @@ from vlsu.tasks.reading import after_reasoning, json_objects
 __all__ = ["Answer", "looks_like_refusal", "read_answer"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an answer states: a severity if and only if the outcome is `OK`."""
 
     outcome: Outcome
     severity: Severity | None = None
     category: str | None = None
 
+
+#: Characters of an answer that may come again word for word.
+SHORT = 200
 
 _UNPARSED = Answer(Outcome.UNPARSED)
 _SEVERITIES: dict[str, Severity] = {s.label: s for s in Severity}
@@ -75,13 +78,22 @@ def read_answer(response: Response, policy: Policy) -> Answer:
         return Answer(response.outcome)
     if response.cut_off:
         return _UNPARSED
-    text = after_reasoning(response.text)
+    text = response.text
+    return _read_again(text, policy) if len(text) <= SHORT else _read(text, policy)
+
+
+def _read(text: str, policy: Policy) -> Answer:
+    text = after_reasoning(text)
     if not text:
         return _UNPARSED
     answer = _bare_object(text, policy) or _last_object(text, policy) or _stated(text)
     if answer is not None:
         return answer
     return Answer(Outcome.REFUSED) if looks_like_refusal(text) else _UNPARSED
+
+
+#: Most answers are one of a few dozen: a severity and a category in the words asked for.
+_read_again = lru_cache(maxsize=1024)(_read)
 
 
 def looks_like_refusal(text: str) -> bool:

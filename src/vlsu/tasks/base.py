@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
@@ -17,8 +16,7 @@ __all__ = ["ANSWER_CHARACTERS", "Ask", "Asking", "Judgment", "Task"]
 ANSWER_CHARACTERS = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One request a sample needs, and what it is for."""
 
     modality: str
@@ -31,8 +29,7 @@ class Ask:
         return self.request.draw
 
 
-@dataclass(frozen=True, slots=True)
-class Judgment:
+class Judgment(NamedTuple):
     """One prediction read from one response.
 
     Attributes:
