@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = [
     "ABSENT",
@@ -26,9 +26,9 @@ __all__ = [
     "IntArray",
 ]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Code of a gold grade that the dataset does not give; 0, 1, 2 are the severities.
 ABSENT = 3
@@ -56,8 +56,8 @@ class GroupCounts:
     """
 
     start: IntArray
-    cell: npt.NDArray[np.int32]
-    count: npt.NDArray[np.int32]
+    cell: np.ndarray[Any, np.dtype[np.int32]]
+    count: np.ndarray[Any, np.dtype[np.int32]]
     alone: IntArray
 
     def tables(self, column: IntArray, size: int) -> Iterator[IntArray]:

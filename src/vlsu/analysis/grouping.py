@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from vlsu.analysis.cells import GroupCounts, IntArray
 
 __all__ = ["GroupTally", "HashArray"]
 
-HashArray = npt.NDArray[np.uint64]
+HashArray = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 class GroupTally:
@@ -72,7 +73,7 @@ def _sum(group: HashArray, code: IntArray, count: IntArray) -> tuple[HashArray, 
     return group[first], code[first], np.add.reduceat(count, first)
 
 
-def _starts(*columns: npt.NDArray[np.generic]) -> IntArray:
+def _starts(*columns: np.ndarray[Any, np.dtype[np.generic]]) -> IntArray:
     """Where a run of rows that are equal in all columns begins."""
     differs = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
     return np.flatnonzero(np.concatenate([[True], differs]))

@@ -46,3 +46,5 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    finally:
+        gc.freeze()  # the interpreter is about to end, and would look through all of it first

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from vlsu._yaml import read_yaml
 from vlsu.data.images import ImageStore
 from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample
@@ -174,7 +175,7 @@ def open_folder(folder: Path) -> Dataset:
 def _read_info(folder: Path) -> DatasetInfo:
     file = folder / DATASET_FILE
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = read_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
             f"{folder}: not a finished dataset, it has no {DATASET_FILE}; make one with "

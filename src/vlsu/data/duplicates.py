@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vlsu.data.sample import Sample
 from vlsu.data.writer import hash64
@@ -76,7 +76,7 @@ class GroupIndex:
         ):
             self._keys.append(hash64(f"{kind}\0{value}") if value else 0)
 
-    def firsts(self, dropped: set[int]) -> npt.NDArray[np.int64]:
+    def firsts(self, dropped: set[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
         """For each row the number of the first row of its group, or -1 if it shares nothing.
 
         Args:
@@ -101,7 +101,7 @@ class GroupIndex:
         return np.where(sizes[roots] > 1, roots, -1)
 
 
-def _runs_of_equals(values: npt.NDArray[np.uint64]) -> Iterator[list[int]]:
+def _runs_of_equals(values: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[list[int]]:
     """Positions of equal values other than 0, where there are at least two, each in order."""
     if not len(values):
         return

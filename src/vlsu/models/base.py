@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vlsu.models.image_limits import ImageLimits
 
 __all__ = [
+    "Encoded",
+    "EncodedImage",
     "Fault",
     "ImageFile",
     "ImagePart",
@@ -96,11 +98,40 @@ class ImageFile:
         return pybase64.b64encode(self.data)
 
 
+class Encoded(Protocol):
+    """An image in base64, as wire formats write it."""
+
+    @property
+    def media_type(self) -> str:
+        """Such as ``image/png``."""
+        ...
+
+    @property
+    def base64(self) -> bytes:
+        """The bytes in base64."""
+        ...
+
+
+class EncodedImage(NamedTuple):
+    """An image of which nothing but its base64 is kept."""
+
+    media_type: str
+    base64: bytes
+
+
 class ImageSource(Protocol):
     """Where a model finds the images of a request."""
 
     def read_image(self, sha256: str) -> ImageFile:
         """The image of that digest.
+
+        Raises:
+            DataError: There is no such image or it cannot be read.
+        """
+        ...
+
+    def read_encoded(self, sha256: str) -> Encoded:
+        """The same in base64.
 
         Raises:
             DataError: There is no such image or it cannot be read.

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from vlsu.errors import ModelError
 from vlsu.models.base import (
+    Encoded,
     Fault,
-    ImageFile,
     ImageSource,
     Outcome,
     Raw,
@@ -29,7 +29,7 @@ SECRET = 16
 LOOKS = 32
 NO_LIMITS = RateLimits()
 
-ReadImage = Callable[[str], ImageFile]
+ReadImage = Callable[[str], Encoded]
 
 
 class WireFormat(Protocol):
@@ -125,7 +125,7 @@ class HttpModel:
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Post one request. A key that the server repeats is not kept."""
-        body = self._wire.encode(self._name, request, self._settings, images.read_image)
+        body = self._wire.encode(self._name, request, self._settings, images.read_encoded)
         raw, header = await self._client.post(body)
         if raw.status == 0:
             return raw

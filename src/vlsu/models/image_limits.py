@@ -69,6 +69,12 @@ class ImageLimits:
             "animated_gif": self.animated_gif,
         }
 
+    def takes(self, media_type: str, size: int) -> bool:
+        """Whether any image of that type and of so many bytes is taken, whatever it shows."""
+        still = media_type != "image/gif" or self.animated_gif
+        known = media_type in self.media_types and self.holds(size)
+        return known and still and self.max_side is None
+
     def holds(self, size: int) -> bool:
         """Whether so many bytes of image, in base64, are within the bound."""
         return self.max_base64 is None or (size + 2) // 3 * 4 <= self.max_base64
@@ -106,10 +112,10 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
     """
+    if limits.takes(image.media_type, len(image.data)):
+        return image, None
     of_allowed_type = image.media_type in limits.media_types and limits.holds(len(image.data))
     still = image.media_type != "image/gif" or limits.animated_gif
-    if of_allowed_type and still and limits.max_side is None:
-        return image, None
     from vlsu.data.probe import probe
 
     facts = probe(image.data)

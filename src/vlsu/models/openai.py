@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
-from vlsu.models.base import ImageFile, Message, Outcome, Request, Response, Settings
+from vlsu.models.base import Encoded, Message, Outcome, Request, Response, Settings
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
@@ -236,7 +236,7 @@ def _server(base_url: str | None) -> str:
     return "openrouter" if host == "openrouter.ai" else "other"
 
 
-def _no_image(sha256: str) -> ImageFile:
+def _no_image(sha256: str) -> Encoded:
     raise AssertionError(f"a system message with an image: {sha256}")
 
 

@@ -2,15 +2,15 @@
 
 A client with a thread of its own hands every answer over to Python's thread and waits for the
 interpreter to be free; at some thousand answers a second that waiting is most of the time. Here a
-body's pieces go to the kernel as they are, and answers are read where they are used. What is read is
-parsed by httptools (llhttp, the parser of Node.js), in its strict form.
+body's pieces go to the kernel as they are, and answers are read where they are used. They are
+parsed by httptools (llhttp, the parser of Node.js) in its strict form.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -30,14 +30,14 @@ __all__ = ["PlainTransport"]
 
 #: Bytes of an answer's head at most; servers send some hundred.
 MAX_HEAD = 128 * 2**10
-#: Seconds after which an idle connection is not used again: what lies between may have forgotten it.
+#: Seconds after which an idle connection is not used again: what lies between may have dropped it.
 IDLE_S = 60.0
 
 
 class PlainTransport:
     """Pooled connections to one server; arguments as `vlsu.models.transport.HttpClient`.
 
-    The connection used last is used first, so that those a lull leaves over grow old and are closed.
+    The connection used last is used first: those that a lull leaves over grow old and are closed.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
@@ -74,8 +74,10 @@ class PlainTransport:
         self._deadlines[connection] = deadline
         if self._look_at > deadline:
             self._look_later(loop, deadline)
+        waiting = connection.ask((head, *body))
+        body.clear()
         try:
-            answer = await connection.ask((head, *body))
+            answer = await waiting
         except BaseException:  # whoever waited gave up, or the connection is of no more use
             connection.abort()
             raise
@@ -155,7 +157,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent: the last one is read to its end, as is its answer."""
+        """Whether another request may be sent: the last one has gone out, its answer come in."""
         transport = self._transport
         return (
             transport is not None
@@ -165,7 +167,7 @@ class _Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()
         )
 
-    def ask(self, pieces: Body) -> asyncio.Future[Answer]:
+    def ask(self, pieces: Sequence[bytes]) -> asyncio.Future[Answer]:
         """Send a request, given in pieces; its answer comes later."""
         self._answer = _Reading(self)
         waiting = self._waiting = self._loop.create_future()
@@ -197,9 +199,14 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        # Large bodies wait for the end of the loop's round like small ones and go out together: a
+        # server that sleeps is woken once for all of them.
+        self._transport.set_write_buffer_limits(high=MAX_BODY)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiting is None:  # nothing was asked, or it is answered: not a server to go on with
+        if (
+            self._waiting is None
+        ):  # nothing was asked, or it is answered: not a server to go on with
             self.abort()
             return
         self._answer.feed(data)

@@ -1,9 +1,9 @@
 """The door to the network: a body is posted, an answer or a fault comes back.
 
-Two clients stand behind it, and nothing else knows of them. A server of one's own, over plain HTTP and
-without a proxy between, can answer faster than most clients ask: it is spoken to on the event loop
-itself (`vlsu.models.plain`). All others, with TLS or through a proxy, are spoken to by pyreqwest
-(`vlsu.models.secure`).
+Two clients stand behind it, and nothing else knows of them. A server of one's own, over plain HTTP
+and without a proxy between, can answer faster than most clients ask: it is spoken to on the event
+loop itself (`vlsu.models.plain`). All others, with TLS or through a proxy, are spoken to by
+pyreqwest (`vlsu.models.secure`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -39,8 +39,9 @@ CONNECT_S = 10.0
 #: A header of an answer by its name in any case, or `None`.
 Header = Callable[[str], str | None]
 #: A request's body, in pieces to be sent one after the other. An image's base64 is a piece of its
-#: own, so that requests that share it need not each have a copy.
-Body = Sequence[bytes]
+#: own, so that requests that share it need not each have a copy. The list is emptied when it was
+#: handed on: memory that is used again at once lies in the processor's cache.
+Body = list[bytes]
 
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 #: An address that any client reads alike; others are left to one that knows every rule of them.
@@ -131,7 +132,7 @@ class HttpClient:
 
 
 def speaks_plainly(url: str) -> bool:
-    """Whether an address is one of plain HTTP, reached without a proxy and written without frills."""
+    """Whether an address is one of plain HTTP, without a proxy between and without frills."""
     try:
         parts = urlsplit(url)
         port = parts.port

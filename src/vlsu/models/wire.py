@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from vlsu.models.base import Fault, ImageFile, Message, Outcome, Response
+from vlsu.models.base import Encoded, Fault, Message, Outcome, Response
 from vlsu.models.http import ReadImage, http_fault
 from vlsu.models.transport import Body
 
@@ -106,7 +106,7 @@ class Images:
         image = self._read(sha256)
         return self._add(b'"data:%b;base64,' % image.media_type.encode(), image)
 
-    def _add(self, opening: bytes, image: ImageFile) -> orjson.Fragment:
+    def _add(self, opening: bytes, image: Encoded) -> orjson.Fragment:
         self._strings.append((opening, image.base64))
         return SLOT
 
@@ -123,7 +123,7 @@ class Images:
 
     def _filled(self, before: bytes, text: bytes, after: bytes) -> Body:
         if not self._strings:
-            return (before + text + after,)
+            return [before + text + after]
         pieces = []
         first, *rest = text.split(_SLOT)
         before += first

@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
+from vlsu._yaml import read_yaml
 from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
 
@@ -74,8 +75,7 @@ class Policy:
     @property
     def hash(self) -> str:
         """SHA-256 of the policy's content: layout and comments of the file do not count."""
-        content = json.dumps(yaml.safe_load(self.text), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return _content_hash(self.text)
 
     @property
     def category_ids(self) -> tuple[str, ...]:
@@ -84,7 +84,10 @@ class Policy:
 
     def to_dict(self) -> dict[str, object]:
         """The policy's content as it stands in its file, with its hash."""
-        return {**yaml.safe_load(self.text), "hash": self.hash}
+        content: dict[str, object] = dict(
+            _Reader("policy").mapping(read_yaml(self.text), "the file")
+        )
+        return {**content, "hash": self.hash}
 
     def category(self, id_: str) -> Category:
         """The category of that identifier.
@@ -116,6 +119,12 @@ class Policy:
         return None
 
 
+@lru_cache(maxsize=16)
+def _content_hash(text: str) -> str:
+    content = json.dumps(read_yaml(text), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def parse_policy(text: str, where: str = "policy") -> Policy:
     """Read a policy from YAML text.
 
@@ -128,7 +137,7 @@ def parse_policy(text: str, where: str = "policy") -> Policy:
             names the part.
     """
     try:
-        tree = yaml.safe_load(text)
+        tree = read_yaml(text)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"

@@ -13,6 +13,7 @@ import orjson
 import polars as pl
 import yaml
 
+from vlsu._yaml import read_yaml
 from vlsu.errors import RunError
 
 __all__ = ["RunFolder", "write_atomically"]
@@ -61,7 +62,7 @@ class RunFolder:
             RunError: There is no run here, or its record is damaged.
         """
         try:
-            record = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
+            record = read_yaml(self.record_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"

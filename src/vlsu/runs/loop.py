@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,9 +13,6 @@ from typing import Any, TypeVar
 import uvloop
 
 __all__ = ["in_event_loop", "stopped_by_signals"]
-
-#: New objects after which the garbage collector looks at them.
-COLLECTED_AFTER = 20_000
 
 T = TypeVar("T")
 
@@ -32,25 +28,8 @@ def in_event_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with _seldom_collected(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work())
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """While open, the garbage collector looks at what is new, and seldom.
-
-    A run makes many objects and few cycles; looking through all that the imports made is a
-    twentieth of its time.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(COLLECTED_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @contextmanager
