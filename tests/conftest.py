@@ -159,3 +159,11 @@ def chat_server() -> Iterator[Callable[..., ChatServer]]:
 def grade(severity: str, category: str | None = None) -> dict[str, Any]:
     """A completion that answers as asked."""
     return completion(json.dumps({"severity": severity, "category": category}))
+
+
+@pytest.fixture(params=["plain", "other"])
+def client(request, monkeypatch):
+    """Both clients, on addresses that the plain one would be chosen for."""
+    if request.param == "other":
+        monkeypatch.setattr("vlsu.models.transport.speaks_plainly", lambda url: False)
+    return request.param

@@ -87,6 +87,34 @@ def test_the_same_command_again_asks_nothing(dataset, chat_server, tmp_path):
     assert again.metrics == first.metrics
 
 
+@pytest.mark.parametrize("heard", [0, 7])
+def test_answers_are_judged_alike_from_memory_and_from_the_store(
+    heard, dataset, chat_server, tmp_path, monkeypatch
+):
+    """A start judges what it heard; what had no room, or came in an earlier start, is read."""
+
+    def answer(body, number):
+        words = str(body["messages"])
+        if "text 3" in words:
+            return completion("Sorry, I can't help with that.", "length")
+        if "text 6" in words:
+            return completion("<think>safe?</think> unsafe")
+        return grade("borderline", "C9") if "image_url" in words else grade("safe")
+
+    server = chat_server(answer)
+    whole = evaluate(dataset, server, tmp_path / "whole")
+    monkeypatch.setattr("vlsu.runs.judging.HEARD", heard)
+    read = evaluate(dataset, server, tmp_path / "read")
+    latency = pl.col("latency_s") > 0
+    assert whole.judgments.select(latency.all()).item()
+    assert whole.judgments.drop("latency_s").equals(read.judgments.drop("latency_s"))
+    assert whole.metrics == read.metrics
+    (tmp_path / "read" / "metrics.json").unlink()
+    again = evaluate(dataset, server, tmp_path / "read")  # another start, which heard nothing
+    assert again.judgments.equals(read.judgments)
+    assert again.metrics == read.metrics
+
+
 def test_images_that_had_to_be_changed_are_counted_over_all_starts(chat_server, tmp_path):
     store = ImageStore(tmp_path / "dataset")
     bitmaps = []

@@ -161,7 +161,7 @@ def texts(tmp_path_factory):
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.becomes != "stops"], ids=names)
-def test_a_fault_that_lasts_is_that_samples_alone(fault, texts, tmp_path):
+def test_a_fault_that_lasts_is_that_samples_alone(fault, client, texts, tmp_path):
     with FaultServer(sick_for_one(fault.behaviour)) as server:
         result = ask_and_judge(texts, server.base_url, tmp_path / "run", timeout_s=timeout(fault))
         asked = Counter("words 3 " in asked.words for asked in server.asked)
@@ -179,7 +179,7 @@ def test_a_fault_that_lasts_is_that_samples_alone(fault, texts, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.again], ids=names)
-def test_a_fault_that_passes_costs_nothing(fault, texts, tmp_path):
+def test_a_fault_that_passes_costs_nothing(fault, client, texts, tmp_path):
     def respond(asked):
         return good(asked) if asked.times > 2 else fault.behaviour
 
@@ -193,7 +193,7 @@ def test_a_fault_that_passes_costs_nothing(fault, texts, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.becomes == "stops"], ids=names)
-def test_a_fault_that_all_requests_would_meet_stops_the_run_at_once(fault, texts, tmp_path):
+def test_a_fault_that_all_requests_would_meet_stops_the_run_at_once(fault, client, texts, tmp_path):
     with FaultServer(lambda asked: fault.behaviour) as server:
         with pytest.raises(ModelError) as caught:
             ask_and_judge(texts, server.base_url, tmp_path / "run", concurrency=2)
@@ -301,7 +301,7 @@ def test_a_server_that_is_not_there_is_said_in_one_line_within_seconds(texts, tm
     assert took < 30
 
 
-def test_a_server_that_dies_and_comes_back_costs_no_sample(tmp_path):
+def test_a_server_that_dies_and_comes_back_costs_no_sample(client, tmp_path):
     dataset = text_dataset(tmp_path / "dataset", 300)
     with FaultServer(good, delay=0.005) as server:
 
@@ -343,7 +343,7 @@ def test_a_server_that_dies_for_good_stops_the_run_and_the_same_command_goes_on(
         assert not answered & set(again)
 
 
-def test_a_host_that_drops_packets_is_as_good_as_not_there():
+def test_a_host_that_drops_packets_is_as_good_as_not_there(client):
     import asyncio
     import socket
 
@@ -469,7 +469,9 @@ class Fate:
         return behave
 
 
-def test_under_a_mix_of_faults_every_sample_is_accounted_for_and_none_counted_twice(tmp_path):
+def test_under_a_mix_of_faults_every_sample_is_accounted_for_and_none_counted_twice(
+    client, tmp_path
+):
     dataset = text_dataset(tmp_path / "dataset", 5000)
     fate = Fate(seed=7)
     with FaultServer(fate) as server:

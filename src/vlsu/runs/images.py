@@ -96,8 +96,7 @@ class DatasetImages:
         self._mean_s = 0.0
         self._likely = ""
         self._buffer = bytearray()
-        self._last_digest = ""
-        self._last: Encoded = EncodedImage("", b"")
+        self._last: tuple[str, Encoded] = ("", EncodedImage("", b""))
 
     def read_image(self, sha256: str) -> ImageFile:
         """An image as the model takes it.
@@ -140,9 +139,11 @@ class DatasetImages:
         Raises:
             DataError: It is missing or cannot be read.
         """
-        if self._last_digest == sha256:
-            return self._last
-        if self._dear or self.slow or not self._mean_s:
+        digest, last = self._last
+        if digest == sha256:
+            return last
+        looked_into = self._limits is not None and self._limits.max_side is not None
+        if looked_into or self._dear or self.slow or not self._mean_s:
             return self.read_image(sha256)
         with self._lock:
             started = time.perf_counter()
@@ -152,7 +153,7 @@ class DatasetImages:
                 with memoryview(self._buffer) as view:
                     image = EncodedImage(media_type, pybase64.b64encode(view[:size]))
                 self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
-                self._last_digest, self._last = sha256, image
+                self._last = sha256, image
                 return image
         return self.read_image(sha256)
 

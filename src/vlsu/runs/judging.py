@@ -62,13 +62,12 @@ class Heard:
     What is heard is in the store as well. Only so many are kept, and no long ones.
     """
 
-    def __init__(self, most: int = HEARD) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._of: dict[str, tuple[Response, float]] = {}
 
     def add(self, key: str, raw: Raw, response: Response) -> None:
         """Keep an answer, if there is room."""
-        if len(self._of) < self._most and len(response.text) + len(response.reasoning) <= LONG:
+        if len(self._of) < HEARD and len(response.text) + len(response.reasoning) <= LONG:
             self._of[key] = response, raw.latency_s
 
     def get(self, key: str) -> tuple[Response, float] | None:

@@ -1,0 +1,545 @@
+"""What both HTTP clients make of answers as servers write them, byte for byte, over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import pytest
+import trustme
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vlsu.models import plain
+from vlsu.models.transport import HttpClient, speaks_plainly
+
+T = TypeVar("T")
+Behaviour = Callable[["Visit"], Awaitable[None]]
+
+
+class Visit:
+    """One request on one connection, as the server saw it."""
+
+    def __init__(self, head: bytes, body: bytes, number: int, writer: asyncio.StreamWriter):
+        self.head, self.body, self.number, self.writer = head, body, number, writer
+
+
+class Server:
+    """Answers each request on each connection as `behave` writes it."""
+
+    def __init__(self, behave: Behaviour, *, host: str = "127.0.0.1", context=None, reads=True):
+        self.behave = behave
+        self.host = host
+        self.context = context
+        self.reads = reads
+        self.connections = 0
+        self.visits: list[Visit] = []
+        self.serving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Server:
+        self._server = await asyncio.start_server(self._serve, self.host, 0, ssl=self.context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await asyncio.sleep(0.005)  # most have seen by then that the client is gone
+        for task in self.serving:
+            task.cancel()
+        await asyncio.gather(*self.serving, return_exceptions=True)
+        await asyncio.sleep(0)  # connections close in the loop's next round
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1/chat/completions"
+
+    async def _serve(self, reader, writer) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        self.serving.add(task)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                body = await reader.readexactly(length) if self.reads else b""
+                visit = Visit(head, body, len(self.visits), writer)
+                self.visits.append(visit)
+                await self.behave(visit)
+                await writer.drain()
+                if writer.is_closing():
+                    break
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            self.serving.discard(task)
+            writer.transport.abort() if writer.is_closing() else writer.close()
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """As a run is: on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def says(*pieces: bytes, close: bool = False, pause: float = 0.0) -> Behaviour:
+    """Writes these bytes, perhaps apart in time, and perhaps closes."""
+
+    async def behave(visit: Visit) -> None:
+        for piece in pieces:
+            visit.writer.write(piece)
+            if pause:
+                await visit.writer.drain()
+                await asyncio.sleep(pause)
+        if close:
+            visit.writer.close()
+
+    return behave
+
+
+def whole(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
+    fields = {"Content-Length": str(len(body))} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    lines = [f"HTTP/1.1 {status}", *(f"{k}: {v}" for k, v in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+BODY = b'{"answer": "\xc3\xa9"}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n" % (
+    BODY[:5],
+    len(BODY) - 5,
+    BODY[5:],
+)
+
+
+def posting(
+    behave: Behaviour, times: int = 1, *, timeout_s: float = 10.0, pause: float = 0.0, loop=in_loop
+):
+    """Posts so many times in turn; what came back, and the server."""
+
+    async def run():
+        async with Server(behave) as server:
+            http = HttpClient(server.url, {"X-Key": "k"}, timeout_s)
+            answers = []
+            for n in range(times):
+                if n and pause:
+                    await asyncio.sleep(pause)
+                answers.append(await http.post([b"ab", b"c%d" % n]))
+            await http.close()
+        return answers, server
+
+    return loop(run())
+
+
+# What is sent
+
+
+def test_on_the_event_loop_of_the_standard_library_too(client):
+    """Who calls from a notebook or a script of their own may have that one."""
+    answers, server = posting(says(whole(BODY)), times=3, loop=asyncio.run)
+    assert [(raw.status, raw.body) for raw, _ in answers] == [(200, BODY)] * 3
+    assert server.connections == 1
+
+
+def test_a_request_is_one_post_with_its_pieces_in_order(client):
+    [(raw, _)], server = posting(says(whole(BODY)))
+    assert (raw.status, raw.body) == (200, BODY)
+    assert raw.latency_s > 0
+    [visit] = server.visits
+    lines = visit.head.decode().lower().split("\r\n")
+    assert lines[0] == "post /v1/chat/completions http/1.1"
+    assert f"host: 127.0.0.1:{server.port}" in lines
+    assert "x-key: k" in lines
+    assert any(line.startswith("user-agent: vlsu/") for line in lines)
+    assert visit.body == b"abc0"
+
+
+def test_a_large_body_goes_out_whole_and_its_pieces_are_let_go():
+    pieces = [b"x" * 100, bytes(range(256)) * 40_000, b"y"]
+    expected = b"".join(pieces)
+
+    async def run():
+        async with Server(says(whole(BODY))) as server:
+            http = HttpClient(server.url, {}, 10)
+            raw, _ = await http.post(pieces)
+            await http.close()
+        return raw, server.visits[0].body
+
+    raw, received = in_loop(run())
+    assert raw.status == 200
+    assert received == expected
+    assert pieces == []
+
+
+def test_path_and_query_are_kept():
+    async def run():
+        async with Server(says(whole(BODY))) as server:
+            url = server.url + "?api-version=2024-10-21&x=%20"
+            assert speaks_plainly(url)
+            http = HttpClient(url, {}, 10)
+            await http.post([b"{}"])
+            await http.close()
+        return server.visits[0].head
+
+    line = in_loop(run()).partition(b"\r\n")[0]
+    assert line == b"POST /v1/chat/completions?api-version=2024-10-21&x=%20 HTTP/1.1"
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_ipv6_address():
+    async def run():
+        async with Server(says(whole(BODY)), host="::1") as server:
+            assert speaks_plainly(server.url)
+            http = HttpClient(server.url, {}, 10)
+            raw, _ = await http.post([b"{}"])
+            await http.close()
+        return raw, server
+
+    try:
+        raw, server = in_loop(run())
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    assert raw.status == 200
+    assert f"host: [::1]:{server.port}" in server.visits[0].head.decode().lower()
+
+
+# Answers that count
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(says(whole(BODY)), id="length"),
+        pytest.param(says(CHUNKED + b"\r\n"), id="chunks"),
+        pytest.param(says(CHUNKED + b"X-Trailer: 1\r\n\r\n"), id="chunks and a trailer"),
+        pytest.param(says(b"HTTP/1.1 200 OK\r\n\r\n" + BODY, close=True), id="until it closes"),
+        pytest.param(says(b"HTTP/1.0 200 OK\r\n\r\n" + BODY, close=True), id="HTTP/1.0"),
+        pytest.param(says(whole(BODY, Connection="close"), close=True), id="closes after it"),
+        pytest.param(says(b"HTTP/1.1 100 Continue\r\n\r\n" + whole(BODY)), id="100 before it"),
+        pytest.param(says(b"HTTP/1.1 200\r\nContent-Length: 16\r\n\r\n" + BODY), id="no reason"),
+    ],
+)
+def test_an_answer_is_read_however_it_is_framed(client, answer):
+    answers, _ = posting(answer, times=3)
+    assert [(raw.status, raw.body) for raw, _ in answers] == [(200, BODY)] * 3
+
+
+@given(cuts=st.lists(st.integers(1, len(CHUNKED) + 1), max_size=8), close=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_an_answer_may_come_in_any_pieces(cuts, close):
+    text = CHUNKED + b"\r\n"
+    edges = [0, *sorted(cuts), len(text)]
+    pieces = [text[a:b] for a, b in pairwise(edges)]
+    [(raw, _)], _ = posting(says(*pieces, close=close, pause=0.0005))
+    assert (raw.status, raw.body) == (200, BODY)
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "500 Oops"])
+def test_an_answer_without_a_body(client, status):
+    [(raw, _)], _ = posting(says(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()))
+    assert (raw.status, raw.body) == (int(status[:3]), b"")
+
+
+def test_headers_are_found_in_any_case_and_the_first_counts(client):
+    answer = whole(BODY, Retry_After="7", X_RateLimit_Remaining="3")
+    [(_, header)], _ = posting(says(answer))
+    assert header("retry-after") == header("Retry-After") == "7"
+    assert header("x-ratelimit-remaining") == "3"
+    assert header("nothing") is None
+
+
+def test_an_answer_packed_unasked_is_unpacked():
+    for name, packed in (
+        ("gzip", gzip.compress(BODY)),
+        ("X-Gzip", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("identity", BODY),
+    ):
+        [(raw, _)], server = posting(says(whole(packed, Content_Encoding=name)))
+        assert (raw.status, raw.body) == (200, BODY), name
+        assert b"accept-encoding: identity" in server.visits[0].head.lower()
+
+
+# Answers that do not
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "said"),
+    [
+        (says(whole(BODY, Content_Encoding="br")), "malformed", "packed in a way not asked for"),
+        (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000), "malformed", "head has no end"),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), "", ""),
+        (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), "malformed", ""),
+        (says(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nab"), "", ""),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Le", close=True), "broken", "closed without an answer"),
+        (says(close=True), "broken", "closed without an answer"),
+        (says(whole(BODY)[:-3], close=True), "malformed", "ends before it should"),
+        (says(CHUNKED, close=True), "malformed", "ends before it should"),
+    ],
+)
+def test_what_is_no_answer_is_never_taken_for_one(behaviour, kind, said):
+    started = time.monotonic()
+    [(raw, _)], _ = posting(behaviour)
+    assert raw.status == 0
+    assert raw.body.decode().startswith(kind or "malformed")
+    assert said in raw.body.decode()
+    assert time.monotonic() - started < 5  # at once, not when the time is over
+
+
+def test_the_time_is_over_for_each_request_by_itself():
+    """One timer serves all requests in flight: each still ends in its own time, not before."""
+
+    async def never(visit):
+        if visit.body.endswith(b"slow"):
+            await asyncio.sleep(60)
+        visit.writer.write(whole(BODY))
+
+    async def run():
+        async with Server(never) as server:
+            http = HttpClient(server.url, {}, 0.4)
+
+            async def timed(after, body):
+                await asyncio.sleep(after)
+                started = time.monotonic()
+                raw, _ = await http.post([body])
+                return raw, time.monotonic() - started
+
+            slow = [timed(0.05 * n, b"slow") for n in range(5)]
+            quick = [timed(0.03 * n, b"quick") for n in range(20)]
+            results = await asyncio.gather(*slow, *quick)
+            after, _ = await http.post([b"quick"])
+            await http.close()
+        return results[:5], results[5:], after
+
+    slow, quick, after = in_loop(run())
+    assert all(raw.body == b"timeout: no full answer within 0.4 s" for raw, _ in slow)
+    assert all(0.39 <= took < 2 for _, took in slow)
+    assert all(raw.status == 200 for raw, _ in quick)
+    assert after.status == 200
+
+
+# Connections
+
+
+def test_a_connection_is_used_again(client):
+    answers, server = posting(says(whole(BODY)), times=5)
+    assert [raw.status for raw, _ in answers] == [200] * 5
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(whole(BODY, Connection="close")),
+        says(whole(BODY) + b"HTTP/1.1 200 OK\r\n"),  # more than was asked for
+        says(whole(BODY) + b"garbage"),
+        says(b"HTTP/1.0 200 OK\r\nContent-Length: 16\r\n\r\n" + BODY),
+    ],
+)
+def test_a_connection_that_may_not_go_on_is_not_used_again(answer):
+    answers, server = posting(answer, times=3, pause=0.02)
+    assert [(raw.status, raw.body) for raw, _ in answers] == [(200, BODY)] * 3
+    assert server.connections == 3
+
+
+def test_a_connection_closed_while_idle_costs_no_request(client):
+    async def close_a_little_later(visit):
+        visit.writer.write(whole(BODY))
+        asyncio.get_running_loop().call_later(0.02, visit.writer.close)
+
+    answers, server = posting(close_a_little_later, times=4, pause=0.1)
+    assert [raw.status for raw, _ in answers] == [200] * 4
+    assert server.connections == 4
+
+
+def test_words_on_an_idle_connection_end_it():
+    async def go_on_talking(visit):
+        visit.writer.write(whole(BODY))
+        timeout = whole(b"", "408 Request Timeout")
+        asyncio.get_running_loop().call_later(0.02, visit.writer.write, timeout)
+
+    answers, server = posting(go_on_talking, times=3, pause=0.1)
+    assert [raw.status for raw, _ in answers] == [200] * 3
+    assert server.connections == 3
+
+
+def test_an_old_connection_is_not_used_again(monkeypatch):
+    monkeypatch.setattr(plain, "IDLE_S", 0.05)
+    answers, server = posting(says(whole(BODY)), times=3, pause=0.1)
+    assert [raw.status for raw, _ in answers] == [200] * 3
+    assert server.connections == 3
+
+
+def test_an_answer_before_the_request_is_read_counts_and_ends_the_connection():
+    """As servers refuse a body that is too large: they answer, and read no more of it."""
+    body = b"x" * 32 * 2**20
+
+    async def refuse(visit):
+        visit.writer.write(whole(b"too large", "413 Content Too Large"))
+        await visit.writer.drain()
+        await asyncio.sleep(60)
+
+    async def run():
+        async with Server(refuse, reads=False) as server:
+            http = HttpClient(server.url, {}, 10)
+            raws = [(await http.post([body]))[0] for _ in range(2)]
+            await http.close()
+        return raws, server.connections
+
+    raws, connections = in_loop(run())
+    assert [(raw.status, raw.body) for raw in raws] == [(413, b"too large")] * 2
+    assert connections == 2
+
+
+def test_who_gives_up_waiting_closes_the_connection():
+    async def silence(visit):
+        await asyncio.sleep(60)
+
+    async def run():
+        async with Server(silence) as server:
+            http = HttpClient(server.url, {}, 60)
+            task = asyncio.create_task(http.post([b"{}"]))
+            while not server.visits:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            server.behave = says(whole(BODY))
+            raw, _ = await http.post([b"{}"])
+            await http.close()
+        return raw, server.connections
+
+    raw, connections = in_loop(run())
+    assert raw.status == 200
+    assert connections == 2
+
+
+def test_a_client_outlives_its_event_loop():
+    """A model is one object for several runs, and each has a loop of its own."""
+    clients = {}
+
+    def once():
+        async def run():
+            async with Server(says(whole(BODY))) as server:
+                http = clients.setdefault("http", HttpClient(server.url, {}, 10))
+                http._url = server.url
+                raw, _ = await http.post([b"{}"])
+                if len(clients) == 1:
+                    await http.close()
+                return raw
+
+        return in_loop(run())
+
+    assert once().status == once().status == 200
+
+
+# Which client
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.openai.com/v1/chat/completions",
+        "http://user:secret@127.0.0.1:8000/v1",
+        "http://127.0.0.1:8000/v1/mod\u00e8le",
+        "http://127.0.0.1:8000/a b",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:99999/",
+        "http://b\u00fccher.example/",
+        "http:///v1",
+        "ftp://127.0.0.1/",
+        "127.0.0.1:8000/v1",
+        "http://[fe80::1%25eth0]:8000/",
+        "http://127.0.0.1:8000/\r\nX: y",
+    ],
+)
+def test_anything_else_is_left_to_the_other_client(url, monkeypatch):
+    without_proxy(monkeypatch)
+    assert not speaks_plainly(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/v1", "http://localhost/", "http://[::1]:8000/v1?a=b"]
+)
+def test_plain_addresses_are_spoken_to_plainly_unless_there_is_a_proxy(url, monkeypatch):
+    without_proxy(monkeypatch)
+    assert speaks_plainly(url)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    assert not speaks_plainly(url)
+
+
+def without_proxy(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_address_nobody_can_use_is_said():
+    async def run():
+        http = HttpClient("http://", {}, 5)
+        raw, _ = await http.post([b"{}"])
+        await http.close()
+        return raw
+
+    raw = in_loop(run())
+    assert raw.status == 0
+    assert raw.body.startswith(b"address: not a usable address")
+
+
+# TLS
+
+TLS_CLIENT = """
+import asyncio, json, sys
+from vlsu.models.transport import HttpClient
+
+async def main():
+    client = HttpClient(sys.argv[1], {"Authorization": "Bearer k"}, 10)
+    answers = [await client.post([b"ab", b"c"]) for _ in range(2)]
+    await client.close()
+    print(json.dumps([[raw.status, raw.body.decode(), header("x-a")] for raw, header in answers]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_server_behind_tls_is_asked_if_its_certificate_is_trusted(trusted, tmp_path):
+    """In a process of its own: which authorities are trusted is read once a process."""
+    authority = trustme.CA()
+    own = authority.issue_cert("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.configure_cert(context)
+    known = tmp_path / "ca.pem"
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(str(known))
+
+    async def run():
+        async with Server(says(whole(b"{}", X_A="1")), context=context) as server:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", TLS_CLIENT, f"https://localhost:{server.port}/v1"),
+                env={**os.environ, "SSL_CERT_FILE": str(known)},
+                stdout=subprocess.PIPE,
+            )
+            out, _ = await asyncio.wait_for(process.communicate(), 60)
+        return json.loads(out), server
+
+    answers, server = in_loop(run())
+    if trusted:
+        assert answers == [[200, "{}", "1"]] * 2
+        assert [visit.body for visit in server.visits] == [b"abc", b"abc"]
+        assert server.connections == 1
+    else:
+        assert [status for status, _, _ in answers] == [0, 0]
+        assert all("connect: cannot connect to localhost" in said for _, said, _ in answers)
+        assert server.visits == []
