@@ -358,7 +358,7 @@ def test_a_host_that_drops_packets_is_as_good_as_not_there(client):
 
         async def post():
             client = HttpClient(f"http://127.0.0.1:{deaf.getsockname()[1]}/", {}, 0.3)
-            raw, _ = await client.post([b"{}"])
+            raw, _ = await client.post(lambda: [b"{}"])
             await client.close()
             return raw
 

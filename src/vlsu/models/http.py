@@ -125,8 +125,10 @@ class HttpModel:
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Post one request. A key that the server repeats is not kept."""
-        body = self._wire.encode(self._name, request, self._settings, images.read_encoded)
-        raw, header = await self._client.post(body)
+        encode, read = self._wire.encode, images.read_encoded
+        raw, header = await self._client.post(
+            lambda: encode(self._name, request, self._settings, read)
+        )
         if raw.status == 0:
             return raw
         if self._key and self._key in raw.body and (raw.status != 200 or len(self._key) >= SECRET):

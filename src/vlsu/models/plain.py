@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from vlsu.models.transport import (
     MAX_BODY,
     Answer,
     Body,
+    MakeBody,
     NetworkFaultError,
     host_of,
 )
@@ -58,24 +59,30 @@ class PlainTransport:
         self._look_at = float("inf")
         self._timer: asyncio.TimerHandle | None = None
 
-    async def post(self, body: Body) -> Answer:
+    async def post(self, make: MakeBody) -> Answer:
         """Post once.
 
         Raises:
             NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
+            Exception: Whatever the making of the body raised.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # connections belong to the loop that made them
             self._idle, self._deadlines, self._loop = [], {}, loop
             self._timer, self._look_at = None, float("inf")
-        deadline = loop.time() + self._timeout_s
-        connection = self._reusable(loop.time()) or await self._connected(loop)
-        head = self._head + b"%d\r\n\r\n" % sum(map(len, body))
-        self._deadlines[connection] = deadline
-        if self._look_at > deadline:
+        left = self._timeout_s
+        if (connection := self._reusable(loop.time())) is None:
+            began = loop.time()
+            connection = await self._connected(loop)
+            left -= loop.time() - began
+        try:
+            waiting = connection.ask(self._request(make()))
+        except BaseException:  # nothing was sent
+            self._let_go(connection, loop.time())
+            raise
+        deadline = self._deadlines[connection] = loop.time() + left
+        if deadline < self._look_at:
             self._look_later(loop, deadline)
-        waiting = connection.ask((head, *body))
-        body.clear()
         try:
             answer = await waiting
         except BaseException:  # whoever waited gave up, or the connection is of no more use
@@ -83,12 +90,20 @@ class PlainTransport:
             raise
         finally:
             del self._deadlines[connection]
+        self._let_go(connection, loop.time())
+        return answer
+
+    def _request(self, body: Body) -> list[bytes]:
+        """Head and body, in pieces."""
+        return [self._head + b"%d\r\n\r\n" % sum(map(len, body)), *body]
+
+    def _let_go(self, connection: _Connection, now: float) -> None:
+        """Keep a connection for the next request, if it may be used again."""
         if connection.reusable:
-            connection.idle_since = loop.time()
+            connection.idle_since = now
             self._idle.append(connection)
         else:
             connection.abort()
-        return answer
 
     def _look_later(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
         """Look at the clock when the first deadline is reached; one timer serves all."""
@@ -153,6 +168,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
         self._answer = _Reading(self)
+        self._answer.may_follow = True  # nothing was asked yet
         self.idle_since = 0.0
 
     @property
@@ -167,7 +183,7 @@ class _Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()
         )
 
-    def ask(self, pieces: Sequence[bytes]) -> asyncio.Future[Answer]:
+    def ask(self, pieces: Body) -> asyncio.Future[Answer]:
         """Send a request, given in pieces; its answer comes later."""
         self._answer = _Reading(self)
         waiting = self._waiting = self._loop.create_future()

@@ -15,7 +15,7 @@ from vlsu.models.transport import (
     CONNECT_S,
     MAX_BODY,
     Answer,
-    Body,
+    MakeBody,
     NetworkFaultError,
     host_of,
 )
@@ -49,16 +49,18 @@ class SecureTransport:
             .build()
         )
 
-    async def post(self, body: Body) -> Answer:
+    async def post(self, make: MakeBody) -> Answer:
         """Post once.
 
         Raises:
             NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
+            Exception: Whatever the making of the body raised.
         """
         from pyreqwest.exceptions import PyreqwestError
 
+        body = b"".join(make())
         try:
-            request = self._client.post(self._url).body_bytes(b"".join(body)).build_streamed()
+            request = self._client.post(self._url).body_bytes(body).build_streamed()
             async with request as answer:
                 # One call for the whole body: each goes to the client's thread and back.
                 data = await answer.body_reader.read(MAX_BODY + 1)

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +25,7 @@ __all__ = [
     "Body",
     "Header",
     "HttpClient",
+    "MakeBody",
     "NetworkFaultError",
     "Transport",
     "host_of",
@@ -39,9 +40,11 @@ CONNECT_S = 10.0
 #: A header of an answer by its name in any case, or `None`.
 Header = Callable[[str], str | None]
 #: A request's body, in pieces to be sent one after the other. An image's base64 is a piece of its
-#: own, so that requests that share it need not each have a copy. The list is emptied when it was
-#: handed on: memory that is used again at once lies in the processor's cache.
-Body = list[bytes]
+#: own, so that requests that share it need not each have a copy.
+Body = Sequence[bytes]
+#: Makes a body. It is called when there is a connection for it, and what it made is let go of when
+#: it was handed on: memory that is used again at once lies in the processor's cache.
+MakeBody = Callable[[], Body]
 
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 #: An address that any client reads alike; others are left to one that knows every rule of them.
@@ -74,11 +77,12 @@ class NetworkFaultError(Exception):
 class Transport(Protocol):
     """Pooled connections to one address. Redirects are not followed."""
 
-    async def post(self, body: Body) -> Answer:
+    async def post(self, make: MakeBody) -> Answer:
         """Post once.
 
         Raises:
             NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
+            Exception: Whatever the making of the body raised.
         """
         ...
 
@@ -102,13 +106,24 @@ class HttpClient:
         self._timeout_s = timeout_s
         self._transport: Transport | None = None
 
-    async def post(self, body: Body) -> tuple[Raw, Header]:
-        """Post once; a network fault comes back as status 0 with kind and account."""
+    async def post(self, make: MakeBody) -> tuple[Raw, Header]:
+        """Post once; a network fault comes back as status 0 with kind and account.
+
+        Raises:
+            Exception: Whatever the making of the body raised.
+        """
         if self._transport is None:
             self._transport = self._open()
         started = time.perf_counter()
+
+        def made() -> Body:
+            nonlocal started
+            body = make()
+            started = time.perf_counter()
+            return body
+
         try:
-            status, answer, header = await self._transport.post(body)
+            status, answer, header = await self._transport.post(made)
         except NetworkFaultError as fault:
             said = f"{fault.kind}: {fault.said}".encode()
             return Raw(0, said, time.perf_counter() - started), _no_header
