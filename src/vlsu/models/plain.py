@@ -215,9 +215,6 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        # Large bodies wait for the end of the loop's round like small ones and go out together: a
-        # server that sleeps is woken once for all of them.
-        self._transport.set_write_buffer_limits(high=MAX_BODY)
 
     def data_received(self, data: bytes) -> None:
         if (
