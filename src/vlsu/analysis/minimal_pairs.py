@@ -28,6 +28,9 @@ Tree = dict[str, object]
 #: Grades of a pair, the milder first.
 _GRADES = tuple(combinations(Severity, 2))
 
+#: Rows looked at together: joining and grouping takes several times their memory.
+AT_A_TIME = 200_000
+
 #: What is counted of the pairs of each two grades.
 _COUNTS = ("pairs", "told_apart", "ordered")
 
@@ -65,20 +68,37 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
         DataError: The samples do.
     """
     require_level(level)
-    joint = graded(judgments, ("joint",)).select(
-        "sample", code=pl.col("gold") * 4 + pl.col("predicted")
+    joint = (
+        graded(judgments, ("joint",))
+        .select("sample", code=pl.col("gold") * 4 + pl.col("predicted"))
+        .collect(engine="streaming")
     )
-    parts = hashed(samples, ("image_sha256", "text", "group"))
-    rows = joint.join(parts, on="sample").drop("sample").collect(engine="streaming")
+    parts = hashed(samples, ("image_sha256", "text", "group")).collect(engine="streaming")
+    shares = _shares(joint.height)
+    rows = pl.concat(
+        joint.filter(pl.col("sample") % shares == n)
+        .join(parts.filter(pl.col("sample") % shares == n), on="sample")
+        .drop("sample")
+        for n in range(shares)
+    )
+    del joint, parts
     return {
         "same_image": _same(rows, "image_sha256", "text", level),
         "same_text": _same(rows, "text", "image_sha256", level),
     }
 
 
+def _shares(rows: int) -> int:
+    """In how many shares to look at rows; those of one hash are in one share."""
+    return max(1, -(-rows // AT_A_TIME))
+
+
 def _same(rows: pl.DataFrame, part: str, other: str, level: float) -> Tree:
     """The pairs that share `part`, as a part of `metrics.json`."""
-    clusters = _units(rows.filter(pl.col(part).is_not_null()), part, other)
+    shares = _shares(rows.height)
+    clusters = pl.concat(
+        _units(rows.filter(pl.col(part) % shares == n), part, other) for n in range(shares)
+    )
     units = clusters.group_by("unit").agg(pl.all().exclude("unit", "samples").sum())
     # Sorted by what they are, so that neither names nor row order decide a rounding.
     units = units.drop("unit").sort(pl.all())
