@@ -9,6 +9,7 @@ first new request. See README.md.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -71,9 +72,12 @@ def _share(
     out = dataset.with_name(f"run-{share:g}")
     stored = store_responses(dataset, out, server.base_url, share)
     times: list[float] = []
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
+        # A run of its own for every start: what is missing may be asked before it is stopped.
+        start = dataset.with_name(f"{out.name}-{number}")
+        shutil.copytree(out, start)
         measured = measure(
-            vlsu_run(dataset, out, server, "--concurrency", str(options.in_flight)),
+            vlsu_run(dataset, start, server, "--concurrency", str(options.in_flight)),
             server,
             timeout_s=TIMEOUT_S,
             terminal=True,
