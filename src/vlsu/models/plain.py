@@ -242,6 +242,19 @@ class _Reading:
         may_follow: Whether the answer is over and the server goes on listening.
     """
 
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_head",
+        "_headers",
+        "_in_body",
+        "_over",
+        "_parser",
+        "_size",
+        "_unpacking",
+        "may_follow",
+    )
+
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._parser = httptools.HttpResponseParser(self)
