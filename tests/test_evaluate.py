@@ -146,6 +146,23 @@ def test_a_larger_limit_asks_only_what_is_new(dataset, chat_server, tmp_path):
     assert len(server.requests) > asked
 
 
+def test_a_smaller_limit_says_that_the_results_are_of_fewer_samples(
+    dataset, chat_server, tmp_path, caplog
+):
+    server = chat_server(always("safe"))
+    whole = evaluate(dataset, server, tmp_path / "run")
+    evaluate(dataset, server, tmp_path / "run", limit=500)  # there are but 12
+    assert caplog.messages == []
+    fewer = evaluate(dataset, server, tmp_path / "run", limit=3)
+    assert fewer.judgments.height == 9
+    [said] = caplog.messages
+    assert "held the results of 12 samples, and gets those of 3 (--limit); every answer is" in said
+    asked = len(server.requests)
+    assert evaluate(dataset, server, tmp_path / "run").metrics == whole.metrics
+    assert len(server.requests) == asked
+    assert len(caplog.messages) == 1
+
+
 def test_errors_are_asked_again_and_never_stand_in_for_an_answer(dataset, chat_server, tmp_path):
     sick = True
 

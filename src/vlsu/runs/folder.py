@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from vlsu._yaml import read_yaml
 from vlsu.errors import RunError
 
 __all__ = ["RunFolder", "write_atomically"]
+
+_log = logging.getLogger(__name__)
 
 #: What a run may not change between two starts: part of the record -> words for it.
 _FIXED = {
@@ -108,11 +111,27 @@ class RunFolder:
                 raise RunError(
                     f"{self.path}: holds a run with another {words}; choose another --out"
                 )
+        self._say_if_fewer(before, record)
         tables = [self.judgments_file]
         if self.verdicts_file.exists():
             tables.append(self.verdicts_file)
         if not (_readable_json(self.metrics_file) and all(map(_readable_table, tables))):
             self.metrics_file.unlink(missing_ok=True)
+
+    def _say_if_fewer(self, before: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Warn where the results of a finished run give way to those of fewer samples."""
+        if before.get("status") != "finished":
+            return
+        all_of_it = record["dataset"]["samples"]
+        held, now = (min(each.get("limit") or all_of_it, all_of_it) for each in (before, record))
+        if now < held:
+            _log.warning(
+                "%s: held the results of %d samples, and gets those of %d (--limit); every answer "
+                "is kept, and the former command brings its results back",
+                self.path,
+                held,
+                now,
+            )
 
     def _remove_unfinished(self) -> None:
         """Remove what a process that was killed had begun to write."""
