@@ -282,6 +282,8 @@ def test_samples_without_image_or_text_are_not_asked_and_counted(chat_server, tm
         ({"concurrency": 0}, "concurrency 0"),
         ({"limit": 0}, "limit 0"),
         ({"prompt": "zero-shoot"}, "did you mean 'zero-shot'"),
+        ({"params": {"messages": []}}, "param messages: that is what a run asks"),
+        ({"params": {"stream": True}}, "param stream: answers are read whole"),
     ],
 )
 def test_wrong_arguments_are_one_line(dataset, tmp_path, options, message):

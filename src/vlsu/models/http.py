@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from vlsu.errors import ModelError
+from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import (
     Encoded,
     Fault,
@@ -92,6 +92,7 @@ class HttpModel:
 
     Raises:
         ModelError: The key holds characters that no header can carry.
+        UsageError: A parameter would take the place of what is asked, or have it answered in parts.
     """
 
     takes_instructions = True
@@ -108,6 +109,11 @@ class HttpModel:
     ) -> None:
         if key and not key.isprintable():
             raise ModelError(f"{spec}: the API key holds a line end or the like; set it without")
+        asked = [name for name in ("messages", "contents", "prompt") if name in settings.params]
+        if asked:
+            raise UsageError(f"param {asked[0]}: that is what a run asks; leave it out")
+        if settings.params.get("stream"):
+            raise UsageError("param stream: answers are read whole; leave it out")
         self.spec = spec
         self._key = (key or "").encode()
         self._name = name

@@ -113,7 +113,7 @@ class ChatCompletions:
         """The JSON body. Images go as data addresses."""
         images = Images(image)
         *lead, last = request.messages
-        if "messages" in settings.params or any(m.role != "system" for m in lead):
+        if any(m.role != "system" for m in lead):
             messages = [_message(message, images) for message in request.messages]
             return images.pieces(self._body(model, messages, request, settings))
         before, after = self._frame(model, tuple(lead), request, settings)
