@@ -18,7 +18,7 @@ from vlsu.analysis.cells import FloatArray
 from vlsu.analysis.clustering import estimated_share
 from vlsu.analysis.frames import Frame
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, require_level
-from vlsu.analysis.samples import graded, hashed
+from vlsu.analysis.samples import collected, graded, hashed, joined, shares
 from vlsu.policy import Severity
 
 __all__ = ["minimal_pairs"]
@@ -27,9 +27,6 @@ Tree = dict[str, object]
 
 #: Grades of a pair, the milder first.
 _GRADES = tuple(combinations(Severity, 2))
-
-#: Rows looked at together: joining and grouping takes several times their memory.
-AT_A_TIME = 200_000
 
 #: What is counted of the pairs of each two grades.
 _COUNTS = ("pairs", "told_apart", "ordered")
@@ -68,19 +65,14 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
         DataError: The samples do.
     """
     require_level(level)
-    joint = (
-        graded(judgments, ("joint",))
-        .select("sample", code=pl.col("gold") * 4 + pl.col("predicted"))
-        .collect(engine="streaming")
+    joint = collected(
+        judgments,
+        lambda part: graded(part, ("joint",)).select(
+            "sample", code=pl.col("gold") * 4 + pl.col("predicted")
+        ),
     )
-    parts = hashed(samples, ("image_sha256", "text", "group")).collect(engine="streaming")
-    shares = _shares(joint.height)
-    rows = pl.concat(
-        joint.filter(pl.col("sample") % shares == n)
-        .join(parts.filter(pl.col("sample") % shares == n), on="sample")
-        .drop("sample")
-        for n in range(shares)
-    )
+    parts = collected(samples, lambda part: hashed(part, ("image_sha256", "text", "group")))
+    rows = joined(joint, parts).drop("sample")
     del joint, parts
     return {
         "same_image": _same(rows, "image_sha256", "text", level),
@@ -88,16 +80,11 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
     }
 
 
-def _shares(rows: int) -> int:
-    """In how many shares to look at rows; those of one hash are in one share."""
-    return max(1, -(-rows // AT_A_TIME))
-
-
 def _same(rows: pl.DataFrame, part: str, other: str, level: float) -> Tree:
     """The pairs that share `part`, as a part of `metrics.json`."""
-    shares = _shares(rows.height)
+    number = shares(rows.height)
     clusters = pl.concat(
-        _units(rows.filter(pl.col(part) % shares == n), part, other) for n in range(shares)
+        _units(rows.filter(pl.col(part) % number == n), part, other) for n in range(number)
     )
     units = clusters.group_by("unit").agg(pl.all().exclude("unit", "samples").sum())
     # Sorted by what they are, so that neither names nor row order decide a rounding.

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from vlsu.analysis.cells import IntArray
 from vlsu.analysis.frames import Frame, require
+from vlsu.analysis.grouping import HashArray
 from vlsu.analysis.intervals import LEVEL, require_level
 from vlsu.analysis.ranking import (
     WANTED_RECALLS,
@@ -16,7 +18,7 @@ from vlsu.analysis.ranking import (
     threshold_for_recall,
 )
 from vlsu.analysis.reliability import BINS, calibration_error, reliability_bins
-from vlsu.analysis.samples import graded, hashed
+from vlsu.analysis.samples import collected, graded, hashed, joined
 from vlsu.analysis.scored import Scored
 from vlsu.errors import RunError
 from vlsu.policy import MODALITIES, Severity
@@ -66,7 +68,7 @@ def probability_metrics(
         has_p = pl.col("p_unsafe").is_not_null()
         n, without = rows.select(has_p.sum(), (~has_p).sum().alias("without")).collect().row(0)
         if n:
-            found = _scored(rows.filter(has_p), samples, level)
+            found = _scored(judgments, modality, samples, level)
             table[modality] = {"n": n, "without_p": without, **_of_rows(found, bins)}
     return table
 
@@ -88,20 +90,36 @@ def _of_rows(scored: Scored, bins: int) -> Mapping[str, object]:
     }
 
 
-def _scored(rows: pl.LazyFrame, samples: Frame, level: float) -> Scored:
-    groups = hashed(samples, ("group",)).filter(pl.col("group").is_not_null())
-    found = (
-        rows.select("sample", p="p_unsafe", unsafe=pl.col("gold") == int(Severity.UNSAFE))
-        .join(groups, on="sample", how="left")
-        # A sample without a group is a cluster of its own.
-        .select("p", "unsafe", cluster=pl.coalesce("group", "sample"))
-        .collect(engine="streaming")
-        .sort("p", "unsafe", "cluster")
+def _scored(judgments: Frame, modality: str, samples: Frame, level: float) -> Scored:
+    groups = collected(
+        samples, lambda part: hashed(part, ("group",)).filter(pl.col("group").is_not_null())
     )
-    cluster = None
-    if found["cluster"].n_unique() < found.height:
-        cluster = found["cluster"].rank("dense").to_numpy().astype(np.int64) - 1
-    return Scored(found["p"].to_numpy(), found["unsafe"].to_numpy(), cluster, level)
+    rows = collected(
+        judgments,
+        lambda part: (
+            graded(part, (modality,), "p_unsafe")
+            .filter(pl.col("p_unsafe").is_not_null())
+            .select("sample", p="p_unsafe", unsafe=pl.col("gold") == int(Severity.UNSAFE))
+        ),
+    )
+    # A sample without a group is a cluster of its own.
+    rows = joined(rows, groups, "left").with_columns(cluster=pl.coalesce("group", "sample"))
+    del groups
+    p, unsafe, cluster = (rows[name].to_numpy() for name in ("p", "unsafe", "cluster"))
+    del rows
+    order = np.lexsort((cluster, unsafe, p))
+    return Scored(p[order], unsafe[order], _numbered(cluster[order]), level)
+
+
+def _numbered(hashes: HashArray) -> IntArray | None:
+    """Clusters by number, in the order of their hashes; `None` if each has one row."""
+    order = np.argsort(hashes)
+    new = np.diff(hashes[order], prepend=hashes[order[:1]]) != 0
+    if new.sum() + 1 == len(hashes):
+        return None
+    numbers = np.empty(len(hashes), dtype=np.int64)
+    numbers[order] = np.cumsum(new)
+    return numbers
 
 
 def _require_probabilities(judgments: Frame) -> None:

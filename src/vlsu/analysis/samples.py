@@ -6,7 +6,8 @@ chance once in forty million runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -16,9 +17,48 @@ from vlsu.errors import DataError, RunError, VlsuError
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
 
-__all__ = ["graded", "hashed"]
+__all__ = ["collected", "graded", "hashed", "joined", "shares"]
 
 _CODES = {severity.label: int(severity) for severity in Severity}
+
+#: Rows read together; a few hundred bytes each while they are.
+_READ = 100_000
+#: Rows joined or grouped together, which takes several times their memory.
+_AT_A_TIME = 200_000
+
+
+def collected(frame: Frame, narrow: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+    """What `narrow` makes of a frame's rows, in their order, reading some of them at a time.
+
+    Collected at once, a scan holds the text of a million rows before the first are narrow.
+
+    Args:
+        frame: Best a scan, of which parts can be read; what goes before is done for every part.
+        narrow: Makes of each row one or none, whatever the others are.
+    """
+    lazy = frame.lazy()
+    rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+    return pl.concat(
+        narrow(lazy.slice(first, _READ)).collect(engine="streaming")
+        for first in range(0, max(rows, 1), _READ)
+    )
+
+
+def joined(
+    left: pl.DataFrame, right: pl.DataFrame, how: Literal["inner", "left"] = "inner"
+) -> pl.DataFrame:
+    """Both frames' columns by `sample`, a hash, in no order; takes little more than they do."""
+    number = shares(max(left.height, right.height))
+    share = pl.col("sample") % number
+    return pl.concat(
+        left.filter(share == n).join(right.filter(share == n), on="sample", how=how)
+        for n in range(number)
+    )
+
+
+def shares(rows: int) -> int:
+    """In how many shares to look at rows; those of one hash are in one share."""
+    return max(1, -(-rows // _AT_A_TIME))
 
 
 def graded(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyFrame:
