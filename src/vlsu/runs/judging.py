@@ -50,6 +50,8 @@ _GOLD = pl.Schema(
 
 #: Samples whose judgments are held in memory before they are written.
 SAMPLES = 10_000
+#: Rows written to ``judgments.parquet`` as one; several such are held as it is written and read.
+_ROW_GROUP = 30_000
 #: Answers kept in memory to be judged, at most, and their characters.
 HEARD = 50_000
 LONG = 1000
@@ -177,7 +179,7 @@ class JudgmentsFile:
                     pl.scan_parquet(self._parts) if self._parts else self._schema.to_frame().lazy()
                 )
                 with self._said():
-                    frame.sink_parquet(whole)
+                    frame.sink_parquet(whole, row_group_size=_ROW_GROUP)
                     with whole.open("rb") as file:
                         os.fsync(file.fileno())
                     whole.replace(self._path)
