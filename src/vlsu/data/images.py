@@ -7,15 +7,18 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from vlsu.data.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError
 
 __all__ = ["ImageStore", "read_bounded"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +90,25 @@ class ImageStore:
         Raises:
             DataError: The image is not in the store or cannot be read.
         """
-        if is_sha256(sha256):
-            stem = f"{self.root}/images/{sha256[:2]}/{sha256}."  # as `folder` has it, built fast
-            for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
-                with contextlib.suppress(FileNotFoundError):
-                    return _read(stem + extension), extension
-        return b"", self._existing(sha256).suffix  # says that it is missing
+        return self._first_of(sha256, likely, _read, b"")
 
     def read_into(self, sha256: str, buffer: bytearray, likely: str = "") -> tuple[int, str]:
         """As `read_typed`, into a buffer that grows as need be; how many bytes, and the extension.
 
         Memory that was just used lies in the processor's cache, so this takes half the time.
         """
+        return self._first_of(sha256, likely, lambda path: _read_into(path, buffer), 0)
+
+    def _first_of(
+        self, sha256: str, likely: str, read: Callable[[str], T], nothing: T
+    ) -> tuple[T, str]:
+        """What `read` makes of the image's file, and its extension; the likely one comes first."""
         if is_sha256(sha256):
-            stem = f"{self.root}/images/{sha256[:2]}/{sha256}."
+            stem = f"{self.root}/images/{sha256[:2]}/{sha256}."  # as `folder` has it, built fast
             for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
                 with contextlib.suppress(FileNotFoundError):
-                    return _read_into(stem + extension, buffer), extension
-        return 0, self._existing(sha256).suffix  # says that it is missing
+                    return read(stem + extension), extension
+        return nothing, self._existing(sha256).suffix  # says that it is missing
 
     def media_type(self, sha256: str) -> str:
         """The media type of an image, such as ``"image/jpeg"``.
@@ -145,7 +149,7 @@ def read_bounded(path: Path) -> bytes:
 
 def _read(path: str | Path) -> bytes:
     """As `read_bounded`, but a missing file is a `FileNotFoundError`."""
-    with _opened(path) as (descriptor, size):
+    with _Opened(path) as (descriptor, size):
         data = os.read(descriptor, size)
         while len(data) < size and (more := os.read(descriptor, size)):
             data += more  # a network file system may give a part at a time
@@ -154,7 +158,7 @@ def _read(path: str | Path) -> bytes:
 
 def _read_into(path: str, buffer: bytearray) -> int:
     """The same into a buffer; how many bytes."""
-    with _opened(path) as (descriptor, size):
+    with _Opened(path) as (descriptor, size):
         if len(buffer) < size:
             buffer.extend(bytes(size - len(buffer)))
         read = 0
@@ -164,8 +168,11 @@ def _read_into(path: str, buffer: bytearray) -> int:
         return read
 
 
-class _opened:  # noqa: N801 - a context manager, and twice as fast as a generator
-    """A regular file of a size that is read: its descriptor and its size in bytes."""
+class _Opened:
+    """A regular file of a size that is read: its descriptor and its size in bytes.
+
+    A class, since a generator made into a context manager takes twice the time.
+    """
 
     __slots__ = ("_descriptor", "_path")
 

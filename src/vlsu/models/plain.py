@@ -217,12 +217,10 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if (
-            self._waiting is None
-        ):  # nothing was asked, or it is answered: not a server to go on with
+        if self._waiting is None:  # more than was asked for: not a server to go on with
             self.abort()
-            return
-        self._answer.feed(data)
+        else:
+            self._answer.feed(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
