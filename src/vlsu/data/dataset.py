@@ -10,8 +10,10 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from vlsu._files import read_text
 from vlsu._yaml import read_yaml
 from vlsu.data.images import ImageStore
+from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
@@ -98,7 +100,12 @@ class Dataset:
 
     def frame(self) -> pl.LazyFrame:
         """All rows in order, lazily: the columns `COLUMNS`, each a string."""
-        return pl.scan_parquet([self.path / name for name in self.info.files])
+        try:
+            return scan_parquet(self.path / name for name in self.info.files)
+        except OSError as error:
+            raise DataError(
+                f"{error.filename or self.path}: {error.strerror}; write the dataset again"
+            ) from None
 
     def samples(self, batch: int = 8192) -> Iterator[Sample]:
         """Every sample in order, reading `batch` rows at a time: memory does not grow with the set.
@@ -111,7 +118,7 @@ class Dataset:
     def rows(self, batch: int = 8192) -> Iterator[Row]:
         """Every row in order as it is in the files, read like `samples`."""
         for name in self.info.files:
-            file = pl.scan_parquet(self.path / name).select(COLUMNS)
+            file = scan_parquet(self.path / name).select(COLUMNS)
             start = 0
             while True:
                 rows = file.slice(start, batch).collect()
@@ -175,7 +182,7 @@ def open_folder(folder: Path) -> Dataset:
 def _read_info(folder: Path) -> DatasetInfo:
     file = folder / DATASET_FILE
     try:
-        tree = read_yaml(file.read_text(encoding="utf-8"))
+        tree = read_yaml(read_text(file))
     except FileNotFoundError:
         raise DataError(
             f"{folder}: not a finished dataset, it has no {DATASET_FILE}; make one with "
@@ -209,7 +216,7 @@ def _check_files(folder: Path, info: DatasetInfo) -> None:
         if Path(name).name != name or not (folder / name).is_file():
             raise DataError(f"{folder}: {name} is missing; write the dataset again")
         try:
-            found = pl.scan_parquet(folder / name).collect_schema()
+            found = scan_parquet(folder / name).collect_schema()
         except (pl.exceptions.PolarsError, OSError):
             raise DataError(
                 f"{folder / name}: not a readable Parquet file; write the dataset again"
@@ -222,7 +229,7 @@ def _check_files(folder: Path, info: DatasetInfo) -> None:
                     "write the dataset again"
                 )
     paths = [folder / name for name in info.files]
-    rows = pl.scan_parquet(paths).select(pl.len()).collect().item() if paths else 0
+    rows = scan_parquet(paths).select(pl.len()).collect().item() if paths else 0
     if rows != info.counts.get("samples"):
         raise DataError(
             f"{folder}: {DATASET_FILE} says {info.counts.get('samples')} samples, the files hold "

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from vlsu.data.dataset import Dataset
+from vlsu.data.parquet import literal
 from vlsu.data.rows import COLUMNS, Row
 from vlsu.data.writer import write_dataset
 from vlsu.errors import DataError, UsageError
@@ -138,9 +139,9 @@ def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
             with temporary.open("wb") as file:
                 file.writelines(map(_json_line, dataset.rows()))
         elif format == "csv":
-            dataset.frame().select(COLUMNS).sink_csv(temporary)
+            dataset.frame().select(COLUMNS).sink_csv(literal(temporary))
         else:
-            dataset.frame().select(COLUMNS).sink_parquet(temporary)
+            dataset.frame().select(COLUMNS).sink_parquet(literal(temporary))
         temporary.replace(path)
     except OSError as error:
         raise DataError(

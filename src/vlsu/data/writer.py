@@ -25,6 +25,7 @@ from vlsu.data.dataset import (
     open_folder,
 )
 from vlsu.data.images import ImageStore
+from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, canonical, to_row
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
@@ -182,7 +183,7 @@ class _Tally:
         ids = np.asarray(self._ids)
         if len(np.unique(ids)) == len(ids):
             return None
-        twins = pl.scan_parquet(files).group_by("id").len().filter(pl.col("len") > 1)
+        twins = scan_parquet(files).group_by("id").len().filter(pl.col("len") > 1)
         found = twins.sort("id").head(1).collect()
         return None if found.is_empty() else str(found["id"][0])
 
@@ -239,7 +240,7 @@ class _ShardWriter:
         self.temporary.append(path)
         shard = pl.concat(self._parts)
         self._parts = []
-        shard.write_parquet(path, row_group_size=_ROW_GROUP_ROWS)
+        shard.write_parquet(literal(path), row_group_size=_ROW_GROUP_ROWS)
 
 
 def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Policy) -> None:

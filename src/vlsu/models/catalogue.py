@@ -24,6 +24,7 @@ from typing import Any
 
 import yaml
 
+from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.models.base import Settings
 from vlsu.registry import did_you_mean
@@ -66,7 +67,7 @@ def load_models(path: str | Path) -> dict[str, NamedModel]:
         UsageError: It cannot be read, or an entry is wrong; the message names entry and field.
     """
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        tree = yaml.safe_load(read_text(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, yaml.YAMLError):

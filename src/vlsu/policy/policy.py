@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from vlsu._files import read_text
 from vlsu._yaml import read_yaml
 from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
@@ -185,7 +186,7 @@ def load_policy(path: str | Path) -> Policy:
         PolicyError: The file is absent, unreadable or not a policy.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise PolicyError(
             f"{path}: cannot be read ({error.strerror}); give a policy file"

@@ -8,6 +8,7 @@ import polars as pl
 
 from vlsu.analysis import Tabulation
 from vlsu.analysis.cells import Cells
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.runs import Run
@@ -25,8 +26,8 @@ def scan_judgments(run: Run) -> pl.LazyFrame:
     Raises:
         RunError: The run is not finished, or the file is damaged.
     """
-    frame = pl.scan_parquet(RunFolder(run.path).judgments_file)
     try:
+        frame = scan_parquet(RunFolder(run.path).judgments_file)
         frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError):
         return run.judgments.lazy()  # says what is wrong with the file

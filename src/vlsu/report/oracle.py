@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlsu._files import MAX_BYTES, read_text
 from vlsu.analysis.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import Pattern
@@ -61,7 +62,7 @@ def load_oracle(path: Path) -> Oracle:
         UsageError: It cannot be read, or holds no oracle of the pair.
     """
     try:
-        tree: Any = json.loads(path.read_text(encoding="utf-8"))
+        tree: Any = json.loads(read_text(path, limit=MAX_BYTES))
         oracle = tree["oracle"]
         joint = oracle["joint"]
         scores = {key: rate(joint[key]) for key in _SCORES if key in joint}

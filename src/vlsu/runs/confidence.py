@@ -19,6 +19,7 @@ from vlsu.analysis import (
 )
 from vlsu.analysis.intervals import LEVEL, require_level
 from vlsu.data import Dataset
+from vlsu.data.parquet import scan_parquet
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import VERDICT_COLUMNS
 from vlsu.runs.draw import Strata
@@ -64,7 +65,7 @@ def metrics_at(run: Run, level: float, dataset: str | Path | None = None) -> dic
         tabulation.add(judgments, gold)
     judgments_file = RunFolder(run.path).judgments_file
     return cell_metrics(tabulation.cells(), level=level) | diagnosis(
-        pl.scan_parquet(judgments_file), found.frame(), level=level
+        scan_parquet(judgments_file), found.frame(), level=level
     )
 
 

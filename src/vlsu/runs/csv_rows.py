@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlsu._files import read_bytes
 from vlsu.errors import DataError
 
 __all__ = ["read_rows"]
@@ -52,7 +53,7 @@ def read_rows(source: Path, required: Sequence[str]) -> list[tuple[int, dict[str
 
 def _lines(source: Path) -> list[list[str]]:
     try:
-        text = source.read_bytes().decode("utf-8-sig")
+        text = read_bytes(source).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ import polars as pl
 
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.data import Dataset, load
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
 from vlsu.models import open_model
 from vlsu.models.base import Model, Outcome, Response, Settings
@@ -222,7 +223,7 @@ class Evaluation:
                 file.add(judgments)
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells())
-            metrics |= diagnosis(pl.scan_parquet(folder.judgments_file), dataset.frame())
+            metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
         else:
             metrics = drawn.metrics
         if drawn is not None:

@@ -14,7 +14,9 @@ import orjson
 import polars as pl
 import yaml
 
+from vlsu._files import MAX_BYTES, read_bytes, read_text
 from vlsu._yaml import read_yaml
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 
 __all__ = ["RunFolder", "write_atomically"]
@@ -65,7 +67,7 @@ class RunFolder:
             RunError: There is no run here, or its record is damaged.
         """
         try:
-            record = read_yaml(self.record_file.read_text(encoding="utf-8"))
+            record = read_yaml(read_text(self.record_file, encoding="utf-8", limit=MAX_BYTES))
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"
@@ -150,7 +152,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise RunError(
                 f"{self.path}: cannot be written ({error.strerror}); choose another --out"
@@ -179,14 +181,14 @@ class RunFolder:
 
 def _readable_json(path: Path) -> bool:
     try:
-        return isinstance(orjson.loads(path.read_bytes()), dict)
+        return isinstance(orjson.loads(read_bytes(path)), dict)
     except (OSError, orjson.JSONDecodeError):
         return False
 
 
 def _readable_table(path: Path) -> bool:
     try:
-        pl.scan_parquet(path).select(pl.all().null_count()).collect(engine="streaming")
+        scan_parquet(path).select(pl.all().null_count()).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError):
         return False
     return True

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data import Sample
+from vlsu.data.parquet import literal, scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.policy import MODALITIES
@@ -166,7 +167,7 @@ class JudgmentsFile:
         part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
         self._parts.append(part)
         with self._said():
-            judgments.write_parquet(part)
+            judgments.write_parquet(literal(part))
 
     def __enter__(self) -> JudgmentsFile:
         return self
@@ -175,11 +176,9 @@ class JudgmentsFile:
         whole = self._path.with_name(f".{self._path.name}.tmp")
         try:
             if kind is None:
-                frame = (
-                    pl.scan_parquet(self._parts) if self._parts else self._schema.to_frame().lazy()
-                )
+                frame = scan_parquet(self._parts) if self._parts else self._schema.to_frame().lazy()
                 with self._said():
-                    frame.sink_parquet(whole, row_group_size=_ROW_GROUP)
+                    frame.sink_parquet(literal(whole), row_group_size=_ROW_GROUP)
                     with whole.open("rb") as file:
                         os.fsync(file.fileno())
                     whole.replace(self._path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from vlsu._files import read_bytes
 from vlsu.analysis.labelling import draw_answers
 from vlsu.analysis.prediction_powered import FEWEST_LABELS
 from vlsu.analysis.verdicts import LABELS
@@ -138,7 +139,7 @@ def read_labels(path: str | Path, dataset: Dataset, subset: Subset, task: Alignm
         "response": pl.String,
     }
     frame = pl.DataFrame(labelled, schema=columns, orient="row")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256(read_bytes(file)).hexdigest()
     return RunLabels(file, digest, frame, len(rows) - len(labelled))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 from vlsu.runs.pace import InFlight, RateLimit
@@ -62,7 +63,7 @@ def read_price(given: object, spec: str) -> Price | None:
     if len(numbers) == 2:
         return _price(dict(zip(("input", "output"), numbers, strict=True)), f"price {text!r}")
     try:
-        tree = yaml.safe_load(Path(text).read_text(encoding="utf-8-sig"))
+        tree = yaml.safe_load(read_text(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         raise UsageError(
             f"price {text!r}: neither INPUT,OUTPUT for a million tokens nor a YAML file"

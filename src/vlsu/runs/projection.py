@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 import yaml
 
+from vlsu._files import read_text
 from vlsu.analysis.cells import ABSENT
 from vlsu.analysis.intervals import LEVEL
 from vlsu.analysis.projection import FLAGGED, PASSED, project
 from vlsu.analysis.samples import graded
 from vlsu.analysis.traffic import Traffic, read_traffic
 from vlsu.analysis.verdicts import read_answers
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -37,7 +39,7 @@ def load_traffic(path: str | Path) -> Traffic:
         UsageError: The file cannot be read, or what it says cannot be used.
     """
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        tree = yaml.safe_load(read_text(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give a YAML file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -149,7 +151,10 @@ def _of_alignment(run: Run) -> pl.DataFrame:
 def _judgments(run: Run) -> pl.LazyFrame:
     if not run.finished:
         raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
-    return pl.scan_parquet(RunFolder(run.path).judgments_file)
+    try:
+        return scan_parquet(RunFolder(run.path).judgments_file)
+    except OSError:
+        return run.judgments.lazy()  # says what is wrong with the file
 
 
 def _collected(frame: pl.LazyFrame, run: Run) -> pl.DataFrame:

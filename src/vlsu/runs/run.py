@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 import polars as pl
 
+from vlsu._files import read_bytes
 from vlsu.data import Dataset, load
+from vlsu.data.parquet import read_parquet, scan_parquet
 from vlsu.errors import RunError
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store import ResponseStore, Stored
@@ -45,7 +47,7 @@ class Run:
         """
         file = RunFolder(self.path).metrics_file
         try:
-            metrics = orjson.loads(file.read_bytes())
+            metrics = orjson.loads(read_bytes(file))
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not finished; run the same vlsu run command again to go on"
@@ -67,7 +69,7 @@ class Run:
         """
         file = RunFolder(self.path).judgments_file
         try:
-            return pl.read_parquet(file)
+            return read_parquet(file)
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not finished; run the same vlsu run command again to go on"
@@ -86,8 +88,8 @@ class Run:
             RunError: The run is not finished, or the file is damaged.
         """
         file = RunFolder(self.path).judgments_file
-        frame = pl.scan_parquet(file)
         try:
+            frame = scan_parquet(file)
             if where is not None:
                 frame = frame.filter(where)
             return frame.select(*select).collect(engine="streaming")

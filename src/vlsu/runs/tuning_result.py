@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from vlsu._files import read_bytes
 from vlsu.analysis import Calibration
 from vlsu.analysis.intervals import LEVEL
 from vlsu.analysis.tradeoff import OBJECTIVES, changes, tradeoffs
@@ -114,7 +115,7 @@ def read_tuning(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / RESULT_FILE
     try:
-        tree = orjson.loads(file.read_bytes())
+        tree = orjson.loads(read_bytes(file))
     except OSError:
         raise RunError(
             f"{folder}: no finished tuning; run the same vlsu framings tune command again to go on"

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from vlsu._files import read_bytes
 from vlsu.analysis import Calibration, calibrate, judge_validation
 from vlsu.analysis.verdicts import LABELS
 from vlsu.data import ImageError, Sample
@@ -183,7 +184,7 @@ def load_calibration(path: str | Path) -> Calibration:
         RunError: It cannot be read or is none.
     """
     try:
-        tree = orjson.loads(Path(path).read_bytes())
+        tree = orjson.loads(read_bytes(path))
     except (OSError, orjson.JSONDecodeError):
         raise RunError(f"{path}: not a calibration; make one with vlsu judge validate") from None
     return Calibration.from_dict(tree, str(path))

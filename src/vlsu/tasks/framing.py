@@ -20,6 +20,7 @@ from pathlib import Path
 
 import yaml
 
+from vlsu._files import read_text, read_text_beneath
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 
@@ -68,7 +69,7 @@ def load_framing(name: str) -> Framing:
     """
     path = _FOLDER / f"{name}.txt" if name in FRAMINGS else Path(name)
     try:
-        text = path.read_text(encoding="utf-8-sig").strip()
+        text = read_text(path).strip()
     except FileNotFoundError:
         hint = did_you_mean(name, list(FRAMINGS))
         raise UsageError(f"no framing and no file is called {name!r}; {hint}") from None
@@ -111,7 +112,7 @@ def load_candidates(path: str | Path) -> tuple[Framing, ...]:
     """
     path = Path(path)
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8-sig"), _OneOfEach)  # noqa: S506 - a SafeLoader
+        tree = yaml.load(read_text(path), _OneOfEach)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -181,11 +182,14 @@ def _instruction(where: str, value: object, folder: Path) -> tuple[str, str | No
         return value.strip(), None
     if not (isinstance(value, dict) and set(value) == {"file"} and isinstance(value["file"], str)):
         raise UsageError(f"{where}: expected a text, or file: and its path")
-    file = folder / value["file"]
+    file = Path(value["file"])
     try:
-        text = file.read_text(encoding="utf-8-sig").strip()
+        text = read_text_beneath(folder, file).strip()
     except OSError as error:
-        raise UsageError(f"{where}: {file} cannot be read ({error.strerror})") from None
+        raise UsageError(
+            f"{where}: {file} cannot be read ({error.strerror}); put the file beside the YAML file "
+            "or below it"
+        ) from None
     except UnicodeDecodeError:
         raise UsageError(f"{where}: {file} is not UTF-8; save it as such") from None
     if not text:

@@ -30,6 +30,7 @@ from jinja2.nodes import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
@@ -133,12 +134,14 @@ def prompt_source(name: str) -> str:
     """
     path = _FOLDER / f"{name}.jinja" if name in (*PROMPTS, BARE) else Path(name)
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, encoding="utf-8")
     except FileNotFoundError:
         hint = did_you_mean(name, list(PROMPTS))
         raise UsageError(f"no prompt and no file is called {name!r}; {hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"prompt {name}: cannot be read ({type(error).__name__})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"prompt {name}: not UTF-8; save the file as such") from None
+    except OSError as error:
+        raise UsageError(f"prompt {name}: cannot be read ({error.strerror})") from None
 
 
 def _policy_variables(policy: Policy) -> dict[str, object]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from vlsu._files import open_binary, open_text
 from vlsu.data.importers.base import Note, Rejected
 from vlsu.errors import DataError
 
@@ -126,7 +127,7 @@ class Table:
 
     def _open(self) -> TextIO:
         # newline="" leaves line breaks inside quoted fields to the reader.
-        return self.path.open(encoding=self._encoding, newline="")
+        return open_text(self.path, encoding=self._encoding, newline="")
 
     def _first_line(self) -> tuple[int, str]:
         with self._open() as file:
@@ -196,7 +197,7 @@ def _delimiter(header: str, known: Collection[str]) -> str:
 def _encoding(path: Path) -> str:
     """Find the file's encoding and make sure that all of it can be decoded."""
     try:
-        with path.open("rb") as file:
+        with open_binary(path) as file:
             head = file.read(4)
             encoding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
             if encoding is None:

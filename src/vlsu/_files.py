@@ -1,0 +1,198 @@
+"""Opening the files that a user or another file names: regular files only, never without a bound.
+
+A named pipe would block for ever, a device has no end, and a link in a folder from elsewhere may
+lead to any file of this machine. What is refused is an `OSError` whose `strerror` says why, so a
+caller's ``except OSError`` makes one line of it as of any file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path, PurePath
+from typing import BinaryIO, TextIO
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_TEXT_BYTES",
+    "is_regular",
+    "open_beneath",
+    "open_binary",
+    "open_regular",
+    "open_text",
+    "read_bytes",
+    "read_bytes_beneath",
+    "read_text",
+    "read_text_beneath",
+]
+
+#: Bytes of a file that is read whole.
+MAX_BYTES = 256 * 2**20
+#: Bytes of a text that a person writes, such as a prompt or a policy.
+MAX_TEXT_BYTES = 16 * 2**20
+
+_Path = str | os.PathLike[str]
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+#: Opening a pipe without O_NONBLOCK waits for its writer; a regular file is read as ever.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def open_regular(path: _Path, *, follow: bool = True, folder: int | None = None) -> int:
+    """A descriptor for reading a regular file.
+
+    Args:
+        path: The file.
+        follow: Whether the last part of the path may be a symbolic link.
+        folder: Descriptor of the folder that a relative path starts from.
+
+    Raises:
+        OSError: There is no such file, it cannot be opened, or it is not a regular file.
+    """
+    try:
+        kind = os.stat(path, dir_fd=folder, follow_symlinks=follow).st_mode
+        _require_regular(kind, path)
+        flags = _READ if follow else _READ | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, dir_fd=folder)
+    except ValueError:
+        raise OSError(errno.EINVAL, "the path holds a null byte", str(path)) from None
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_beneath(folder: _Path, relative: _Path) -> int:
+    """A descriptor for reading a regular file that lies below a folder, following no link there.
+
+    The folder itself may be a link: it is the user's to choose.
+
+    Raises:
+        OSError: As `open_regular`; also where the path is absolute, holds ``..``, or goes through
+            a symbolic link.
+    """
+    path = PurePath(relative)
+    if path.is_absolute() or ".." in path.parts:
+        raise OSError(errno.EPERM, f"lies outside {folder}", str(relative))
+    if not path.parts:
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(relative))
+    try:
+        current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in path.parts[:-1]:
+                if stat.S_ISLNK(os.stat(part, dir_fd=current, follow_symlinks=False).st_mode):
+                    raise OSError(errno.ELOOP, _LINK, str(relative))
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                inner = os.open(part, flags, dir_fd=current)
+                os.close(current)
+                current = inner
+            return open_regular(path.parts[-1], follow=False, folder=current)
+        finally:
+            os.close(current)
+    except ValueError:
+        raise OSError(errno.EINVAL, "the path holds a null byte", str(relative)) from None
+
+
+def open_binary(path: _Path) -> BinaryIO:
+    """A regular file, open for reading bytes.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    return os.fdopen(open_regular(path), "rb")
+
+
+def open_text(path: _Path, *, encoding: str, newline: str | None = None) -> TextIO:
+    """A regular file, open for reading text.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    return io.TextIOWrapper(open_binary(path), encoding=encoding, newline=newline)
+
+
+def read_bytes(path: _Path, *, limit: int = MAX_BYTES) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: The file.
+        limit: Bytes at most.
+
+    Raises:
+        OSError: As `open_regular`, or the file is larger.
+    """
+    return _read(open_regular(path), limit, path)
+
+
+def read_text(path: _Path, *, encoding: str = "utf-8-sig", limit: int = MAX_TEXT_BYTES) -> str:
+    """The text of a regular file, every line end a line feed.
+
+    Raises:
+        OSError: As `read_bytes`.
+        UnicodeDecodeError: It is not text in that encoding.
+    """
+    return _lines_normalised(read_bytes(path, limit=limit).decode(encoding))
+
+
+def read_bytes_beneath(folder: _Path, relative: _Path, *, limit: int = MAX_BYTES) -> bytes:
+    """The content of a regular file below a folder; see `open_beneath`.
+
+    Raises:
+        OSError: As `open_beneath`, or the file is larger than `limit`.
+    """
+    return _read(open_beneath(folder, relative), limit, relative)
+
+
+def read_text_beneath(
+    folder: _Path, relative: _Path, *, encoding: str = "utf-8-sig", limit: int = MAX_TEXT_BYTES
+) -> str:
+    """The text of a regular file below a folder; see `open_beneath`.
+
+    Raises:
+        OSError: As `read_bytes_beneath`.
+        UnicodeDecodeError: It is not text in that encoding.
+    """
+    return _lines_normalised(read_bytes_beneath(folder, relative, limit=limit).decode(encoding))
+
+
+def is_regular(path: _Path) -> bool:
+    """Whether a path leads to a regular file."""
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+_LINK = "is a symbolic link, and links are not followed here"
+
+
+def _require_regular(mode: int, path: _Path) -> None:
+    kind = stat.S_IFMT(mode)
+    if kind == stat.S_IFREG:
+        return
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
+    if kind == stat.S_IFLNK:
+        raise OSError(errno.ELOOP, _LINK, str(path))
+    raise OSError(errno.EINVAL, f"is {_KINDS.get(kind, 'no file')}, not a file", str(path))
+
+
+def _read(descriptor: int, limit: int, path: _Path) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit // 2**20} MiB", str(path))
+    return data
+
+
+def _lines_normalised(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
