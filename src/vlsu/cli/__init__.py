@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 __all__ = ["main"]
@@ -17,34 +18,79 @@ COLLECT = (100_000, 50, 100)
 def main() -> None:
     """Entry point of the ``vlsu`` command.
 
-    Exit code 0 is success, 1 a check or gate that failed, 2 bad usage or input, 130 an interrupt.
-    A user's mistake is one line; so is a defect of ours, unless ``VLSU_DEBUG`` is set.
+    Exit code 0 is success, 1 a check or gate that failed, 2 bad usage or input, 130 an interrupt
+    (Ctrl-C, SIGTERM, SIGHUP). A user's mistake is one line; so is a defect of ours, unless
+    ``VLSU_DEBUG`` is set.
     """
     gc.set_threshold(*COLLECT)
     # The matrices here are small; numpy's threads would only spin beside the run.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from vlsu.cli.app import app
-    from vlsu.errors import VlsuError
-
     try:
-        app()
-    except VlsuError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _interrupt_on(signal.SIGTERM, getattr(signal, "SIGHUP", None))
+        code = _with_streams()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        if os.environ.get("VLSU_DEBUG"):
-            raise
-        print(
-            f"error: a defect of vlsu ({type(error).__name__}: {error}); "
-            "set VLSU_DEBUG=1 for the traceback and report it",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    finally:
-        gc.freeze()  # the interpreter is about to end, and would look through all of it first
+        code = 130
+    if code == 130:  # whoever interrupts again does not wait for threads that are at work
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.freeze()  # the interpreter is about to end, and would look through all of it first
+    sys.exit(code)
+
+
+def _interrupt_on(*signals: signal.Signals | None) -> None:
+    """Have these signals end a command as Ctrl-C does, unless they are ignored (``nohup``)."""
+    for number in signals:
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _with_streams() -> int:
+    from vlsu.cli.terminal import StreamError, open_streams
+
+    code = 2
+    try:
+        with open_streams():
+            code = _command()
+    except StreamError as error:
+        with open_streams():
+            print(f"error: {error}", file=sys.stderr)
+        return code or 2
+    return code
+
+
+def _command() -> int:
+    """Run the command that the arguments name; its exit code."""
+    try:
+        from vlsu.cli.terminal import say, say_logged
+
+        say_logged()
+        from vlsu.cli.app import run_command
+        from vlsu.errors import VlsuError
+
+        try:
+            return run_command(sys.argv[1:])
+        except VlsuError as error:
+            say(f"error: {error}")
+            return 2
+        except Exception as error:
+            _say_defect(error)
+            return 2
+    except KeyboardInterrupt as error:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        print("interrupted", *error.args, sep=": ", file=sys.stderr)
+        return 130
+
+
+def _say_defect(error: Exception) -> None:
+    import traceback
+
+    from vlsu.cli.terminal import harmless, say
+
+    if os.environ.get("VLSU_DEBUG"):
+        print(harmless("".join(traceback.format_exception(error))), file=sys.stderr)
+    if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
+        say("error: a file's name has characters that this locale lacks; set LC_ALL=C.UTF-8")
+        return
+    say(
+        f"error: a defect of vlsu ({type(error).__name__}: {error}); "
+        "set VLSU_DEBUG=1 for the traceback and report it"
+    )

@@ -107,7 +107,7 @@ def agreement(
 
 
 def _print(tree: dict[str, Any]) -> None:
-    from vlsu.cli.output import print_table
+    from vlsu.cli.output import print_table, print_text
 
     counts, overall = tree["counts"], tree["overall"]
     scopes = {"overall": overall, **tree.get("modalities", {})}
@@ -194,9 +194,9 @@ def _print(tree: dict[str, Any]) -> None:
         [(m, s["n"], s["items"], *(_rate(s[k]) for k in keys), s["ties"]) for m, s in sections],
     )
     for note in tree["notes"]:
-        print(f"- {note}")
+        print_text(f"- {note}")
     if other := tree["columns"].get("other"):
-        print(f"- Columns that were not read: {', '.join(other)}.")
+        print_text(f"- Columns that were not read: {', '.join(other)}.")
 
 
 _CATEGORY = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -22,8 +24,10 @@ from vlsu.cli import (
     run,
     view,
 )
+from vlsu.cli.parameters import read_strictly
+from vlsu.cli.terminal import print_text, say
 
-__all__ = ["app"]
+__all__ = ["app", "run_command"]
 
 app = typer.Typer(
     name="vlsu",
@@ -33,12 +37,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"vlsu {__version__}")
+        print_text(f"vlsu {__version__}")
         raise typer.Exit
 
 
@@ -66,3 +71,37 @@ app.command("view")(view.view)
 app.command("models")(catalogue.list_models)
 app.command("prompts")(catalogue.show_prompts)
 app.command("policy")(catalogue.show_policy)
+read_strictly(app)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name; its exit code.
+
+    A command line that cannot be read is one line on standard error, and 2.
+
+    Raises:
+        VlsuError: What the user has to put right.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("vlsu", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except Exception as error:
+        # The library's own exceptions have been in several places over its versions.
+        if not hasattr(error, "format_message"):
+            raise
+        _say_misuse(error)
+        return 2
+    return 0
+
+
+def _say_misuse(error: Any) -> None:
+    words = error.format_message()
+    if "\n" in words:  # a group without a command: its help
+        print(words, file=sys.stderr)
+        return
+    context = getattr(error, "ctx", None)
+    hint = "" if context is None else f" (see {context.command_path} --help)"
+    say(f"error: {words[:1].lower()}{words[1:].rstrip('.')}{hint}")

@@ -63,7 +63,7 @@ def show_prompts(
     json: AsJson = False,
 ) -> None:
     """List the prompts, or print one, to start a prompt of one's own from."""
-    from vlsu.cli.output import print_json, print_table
+    from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
     from vlsu.tasks import PROMPTS, load_prompt, prompt_source
 
@@ -85,9 +85,9 @@ def show_prompts(
             ("system", prompt.system),
             *((m, prompt.user(m, "{text}")) for m in MODALITIES),
         ]:
-            typer.echo(f"--- {part} ---\n{words}\n")
+            print_text(f"--- {part} ---\n{words}\n")
     else:
-        typer.echo(prompt_source(name))
+        print_text(prompt_source(name))
 
 
 def show_policy(
@@ -103,12 +103,12 @@ def show_policy(
     json: AsJson = False,
 ) -> None:
     """Show a policy, the default one or a file; a file that is not a policy is refused."""
-    from vlsu.cli.output import print_json, print_table, say
+    from vlsu.cli.output import print_json, print_table, print_text, say
     from vlsu.policy import default_policy, load_policy
 
     policy = load_policy(file) if file else default_policy()
     if yaml:
-        typer.echo(policy.text, nl=False)
+        print_text(policy.text, end="")
         return
     if json:
         print_json(policy.to_dict())

@@ -30,7 +30,7 @@ def compare(
     policies, judges or settings are compared and marked; another dataset or task is refused.
     Images, texts and answers are not printed. See docs/comparing.md.
     """
-    from vlsu.cli.output import print_json, print_table
+    from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.report.comparison_tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.comparison import compare as compare_runs
@@ -45,6 +45,6 @@ def compare(
         if table.name not in (*parts, *boards[_BOARDS:]):
             print_table(table.title, table.columns, table.rows, table.note)
     for sentence in claims(comparison):
-        typer.echo(sentence)
+        print_text(sentence)
     if parts:
-        typer.echo("Patterns and categories of each pair: compare the two alone, or --json.")
+        print_text("Patterns and categories of each pair: compare the two alone, or --json.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import orjson
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,9 +22,17 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from vlsu.cli.terminal import harmless, json_text, one_line, print_text, say
 from vlsu.models.base import Outcome
 
-__all__ = ["RunProgress", "counter", "print_json", "print_table", "say"]
+__all__ = [
+    "RunProgress",
+    "counter",
+    "print_json",
+    "print_table",
+    "print_text",
+    "say",
+]
 
 #: Width of tables that do not go to a terminal, in characters.
 WIDTH = 120
@@ -38,34 +45,48 @@ def _console(*, stderr: bool = False) -> Console:
     )
 
 
-def say(line: str) -> None:
-    """One line for the reader, on standard error, so that standard output stays data."""
-    print(line, file=sys.stderr)
-
-
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    try:
+        document = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except TypeError:  # half a character in a string, out of a file name or an answer
+        document = orjson.dumps(_whole_characters(value), option=orjson.OPT_INDENT_2)
+    encoding = getattr(sys.stdout, "encoding", None)
+    sys.stdout.write(json_text(document.decode(), encoding) + "\n")
+
+
+def _whole_characters(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, Mapping):
+        return {_whole_characters(key): _whole_characters(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_characters(each) for each in value]
+    return value
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> None:
-    """A table on standard output; its cells are text, never markup."""
+    """A table on standard output; titles and cells are text, never markup."""
     table = Table(
-        title=escape(title),
+        title=_shown(title),
         title_justify="left",
-        caption=escape(note) or None,
+        caption=_shown(note) if note else None,
         caption_justify="left",
         header_style="bold",
         title_style="bold",
     )
     for n, column in enumerate(columns):
         numeric = n > 0 and all(_is_number(row[n]) for row in rows)
-        table.add_column(escape(column), overflow="fold", justify="right" if numeric else "left")
+        table.add_column(_shown(column), overflow="fold", justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(_shown("" if cell is None else str(cell)) for cell in row))
     _console().print(table)
+
+
+def _shown(text: str) -> Text:
+    return Text(harmless(text))
 
 
 def _is_number(cell: object) -> bool:
@@ -75,9 +96,9 @@ def _is_number(cell: object) -> bool:
 @contextmanager
 def counter(things: str) -> Iterator[Callable[[int, int | None], None]]:
     """A count of things done, on standard error; yields what to call with done and total."""
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), _Rate())
+    columns = (TextColumn("{task.description}", markup=False), MofNCompleteColumn(), _Rate())
     with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(things, total=None)
+        task = bar.add_task(one_line(things), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -144,19 +165,20 @@ class RunProgress:
 
     def outcomes(self) -> str:
         """The counts so far, in words."""
-        return ", ".join(f"{n} {name}" for name, n in list(self._counts.items()) if n)
+        counts = list(self._counts.items())
+        return one_line(", ".join(f"{n} {name}" for name, n in counts if n))
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:
         """Show the bar from `begin` on, while the block runs: a command refused draws none."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[outcomes]}"),
+            TextColumn("{task.fields[outcomes]}", markup=False),
         )
         self._bar = _Bar(self, *columns, console=_console(stderr=True))
         try:

@@ -88,7 +88,7 @@ def power(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from vlsu.cli.output import print_table
+    from vlsu.cli.output import print_table, print_text
 
     solved = found["solved"]
     others = [each for each in found["others"] if each["discordance"] != found["discordance"]]
@@ -102,14 +102,16 @@ def _print(found: dict[str, Any]) -> None:
         rows,
         f"Joint accuracy, {found['test']}.",
     )
-    print(found["text"] + ".")
+    print_text(found["text"] + ".")
     if found["design_effect"] > 1:
-        print(
+        print_text(
             f"Samples come in groups: {found['design_effect']:.2f} of them are worth one "
             "independent one here, and are counted so."
         )
     if (f1 := found["f1_macro"]) is not None:
-        print(f"Joint macro-F1, by the spread of these two runs: {solved} {_shown(solved, f1)}.")
+        print_text(
+            f"Joint macro-F1, by the spread of these two runs: {solved} {_shown(solved, f1)}."
+        )
 
 
 _TITLES = {

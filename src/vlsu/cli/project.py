@@ -38,7 +38,7 @@ def project(
     the file. Understanding: a request is blocked if the pair is called unsafe. Alignment: if it is
     refused, or blocked by the provider, for each framing.
     """
-    from vlsu.cli.output import print_json, print_table
+    from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.runs import load_run
     from vlsu.runs.projection import load_traffic, project_run, rounded
 
@@ -65,4 +65,4 @@ def project(
                 for s in projection["strata"]
             ],
         )
-        print(projection["words"] + "\n")
+        print_text(projection["words"] + "\n")
