@@ -1,4 +1,4 @@
-"""Whatever standard output and error are, a command ends as it would; foreign text is only shown."""
+"""Whatever standard output and error are, a command ends as it would; foreign text is shown."""
 
 import json
 import logging
