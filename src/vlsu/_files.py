@@ -61,8 +61,8 @@ def open_regular(path: _Path, *, follow: bool = True, folder: int | None = None)
         _require_regular(kind, path)
         flags = _READ if follow else _READ | os.O_NOFOLLOW
         descriptor = os.open(path, flags, dir_fd=folder)
-    except ValueError:
-        raise OSError(errno.EINVAL, "the path holds a null byte", str(path)) from None
+    except ValueError as error:
+        raise OSError(errno.EINVAL, _no_path(error), str(path)) from None
     try:
         _require_regular(os.fstat(descriptor).st_mode, path)
     except BaseException:
@@ -98,8 +98,8 @@ def open_beneath(folder: _Path, relative: _Path) -> int:
             return open_regular(path.parts[-1], follow=False, folder=current)
         finally:
             os.close(current)
-    except ValueError:
-        raise OSError(errno.EINVAL, "the path holds a null byte", str(relative)) from None
+    except ValueError as error:
+        raise OSError(errno.EINVAL, _no_path(error), str(relative)) from None
 
 
 def open_binary(path: _Path) -> BinaryIO:
@@ -173,6 +173,13 @@ def is_regular(path: _Path) -> bool:
 
 
 _LINK = "is a symbolic link, and links are not followed here"
+
+
+def _no_path(error: ValueError) -> str:
+    """Why a text is not the path of anything."""
+    if isinstance(error, UnicodeEncodeError):
+        return "its name has characters that this locale lacks; set LC_ALL=C.UTF-8"
+    return "the path holds a null byte"
 
 
 def _require_regular(mode: int, path: _Path) -> None:
