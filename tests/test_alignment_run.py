@@ -285,8 +285,8 @@ def test_a_judge_is_measured_and_corrects(
         ("response,label,image", "a,refusal,none.png\n", "labels.csv: row 2: image none.png"),
         ("response,label", "", "labels.csv: no rows"),
         ("response,label,LABEL", "a,refusal,refusal\n", "two columns are called 'label'"),
-        ("response,label", "No, sorry,refusal\n", "row 2: 3 cells for 2 columns; put text that"),
-        ("response,label", '"a\n', "labels.csv: row 2: no label"),
+        ("response,label", "No, sorry,refusal\n", "row 2: too many fields: 3 fields where the"),
+        ("response,label", '"a\n', "labels.csv: row 2: broken quoting: a quote that is never"),
     ],
 )
 def test_wrong_labels_are_told_in_a_line(tmp_path: Path, header: str, rows: str, said: str) -> None:
@@ -299,7 +299,7 @@ def test_wrong_labels_are_told_in_a_line(tmp_path: Path, header: str, rows: str,
 def test_labels_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_bytes(b"response,label\na,refusal\ncaf\xe9,refusal\n")
-    with pytest.raises(DataError, match=r"labels\.csv: line 3: not UTF-8"):
+    with pytest.raises(DataError, match=r"labels\.csv: line 3: byte 0xE9 .* not UTF-8"):
         validate_judge(file, judge="judge/offline")
 
 

@@ -247,7 +247,7 @@ def test_a_missing_column_is_named_with_what_was_found(import_text: Import) -> N
         ("", "the file is empty"),
         ("\n \n", "the file is empty"),
         (table(), "a header and no rows"),
-        (table({**ROW, "image_grade": "?"}), r"none of 1 rows can be imported \(1 unknown grade"),
+        (table({**ROW, "image_grade": "x"}), r"none of 1 rows can be imported \(1 unknown grade"),
     ],
 )
 def test_a_file_without_samples_is_an_error(import_text: Import, text: str, message: str) -> None:

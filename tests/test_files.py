@@ -17,11 +17,11 @@ from vlsu._files import (
     read_text_beneath,
 )
 from vlsu.data import import_dataset
+from vlsu.data.tables import read_rows
 from vlsu.errors import VlsuError
 from vlsu.models.catalogue import load_models
 from vlsu.policy import load_policy
 from vlsu.report.oracle import load_oracle
-from vlsu.runs.csv_rows import read_rows
 from vlsu.runs.limits import read_price
 from vlsu.runs.projection import load_traffic
 from vlsu.runs.validation import load_calibration

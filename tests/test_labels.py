@@ -255,7 +255,7 @@ def test_a_sample_outside_the_limit_is_not_in_the_run(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"sample_id,label\n", "no column 'framing'; found sample_id, label"),
-        (b"\xff\xfe\x00", "line 1: not UTF-8"),
+        (b"\xff\xfe\x00", "line 1: byte 0x00 at offset 2 is not UTF-16-LE text"),
         (None, "cannot be read (No such file"),
     ],
 )

@@ -18,13 +18,18 @@ __all__ = ["Registry", "did_you_mean"]
 
 T = TypeVar("T")
 
+#: Characters of a name that are compared and shown, names compared, and names listed at most.
+_LONGEST, _COMPARED, _LISTED = 80, 2_000, 40
+
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """The end of an error line: the nearest known names, or all of them when none is near."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    """The end of an error line: the nearest known names, or the known ones when none is near."""
+    shown = [each[:_LONGEST] for each in known[:_COMPARED]]
+    near = difflib.get_close_matches(name[:_LONGEST], shown, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    return "known: " + (", ".join(sorted(known)) or "none")
+    more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
+    return "known: " + (", ".join(sorted(shown)[:_LISTED]) or "none") + more
 
 
 class Registry(Generic[T]):

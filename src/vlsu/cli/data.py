@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.table_options import Encoding, Missing
+
 app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -28,6 +30,15 @@ def import_(
         list[str] | None,
         typer.Option(help="column=field for the csv importer. Repeatable, or comma-separated."),
     ] = None,
+    grades: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="word=grade: what a word of the file stands for: safe, borderline, unsafe or "
+            "not_sure. Repeatable, or comma-separated."
+        ),
+    ] = None,
+    missing: Missing = None,
+    encoding: Encoding = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Any rejected or doubtful row is an error.")
     ] = False,
@@ -52,6 +63,9 @@ def import_(
             out,
             images=images,
             map=read_map(map or []),
+            grades=read_grades(grades or []),
+            missing=missing,
+            encoding=encoding,
             strict=strict,
             policy=policy,
             name=name,
@@ -187,18 +201,25 @@ def export(
 
 
 def read_map(pairs: list[str]) -> dict[str, str]:
-    """``column=field`` pairs.
+    """``column=field`` pairs, of which a column's name may hold ``,`` and ``=``.
 
     Raises:
         UsageError: A pair without ``=``, or a column given twice.
     """
-    from vlsu.errors import UsageError
+    from vlsu.cli.table_options import read_pairs
+    from vlsu.data.importers.record import FIELDS
 
-    mapping: dict[str, str] = {}
-    for pair in (part for pairs_ in pairs for part in pairs_.split(",")):
-        column, equals, field = pair.rpartition("=")
-        if not equals or not column.strip() or not field.strip():
-            raise UsageError(f"--map {pair!r}: write column=field")
-        if mapping.setdefault(column.strip(), field.strip()) != field.strip():
-            raise UsageError(f"--map {pair!r}: column {column.strip()!r} is mapped twice")
-    return mapping
+    return read_pairs("--map", pairs, "column=field", FIELDS)
+
+
+def read_grades(pairs: list[str]) -> dict[str, str]:
+    """``word=grade`` pairs, of which a word may hold ``,`` and ``=``.
+
+    Raises:
+        UsageError: A pair without ``=``, or a word given twice.
+    """
+    from vlsu.cli.table_options import read_pairs
+    from vlsu.policy import NOT_SURE, Severity
+
+    names = [name for severity in Severity for name in (severity.label, severity.letter)]
+    return read_pairs("--grades", pairs, "word=grade", [*names, NOT_SURE])

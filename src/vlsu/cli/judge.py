@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.options import Concurrency, Models, Rpm, Tpm, choose_models, read_limits
+from vlsu.cli.options import (
+    Concurrency,
+    Models,
+    Rpm,
+    Tpm,
+    choose_models,
+    read_limits,
+)
+from vlsu.cli.table_options import Encoding, Missing
 
 app = typer.Typer(help="How far a judge can be believed.", no_args_is_help=True)
 
@@ -38,6 +46,8 @@ def validate(
     concurrency: Concurrency = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
+    missing: Missing = None,
+    encoding: Encoding = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a judge against human labels and store its calibration."""
@@ -59,6 +69,8 @@ def validate(
             out=out,
             limits=read_limits(named, base_url, concurrency=concurrency, rpm=rpm, tpm=tpm),
             progress=progress,
+            missing=missing,
+            encoding=encoding,
         )
     metrics = result.metrics
     if json:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from vlsu.data.importers.base import Note
-from vlsu.data.importers.table import Record, Table, normalise
+from vlsu.data.tables import Broken, Record, Table, normalise
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import NOT_SURE, Severity
 from vlsu.registry import did_you_mean
@@ -250,9 +249,9 @@ def _records(table: Table) -> Iterable[Record]:
     for each in table.records():
         if isinstance(each, Record):
             yield each
-        elif not isinstance(each, Note):
+        elif isinstance(each, Broken):
             what = ": ".join(part for part in (each.reason, each.value) if part)
-            raise DataError(f"{table.path}: line {each.line}: {what}; {each.mend}")
+            raise DataError(f"{table.path}: line {each.line}: {what}; {each.advice}")
 
 
 def _cell(record: Record, position: int | None) -> str | None:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,9 +23,11 @@ from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, impor
 from vlsu.data.importers.record import quote
 from vlsu.data.rows import canonical, to_row, to_sample
 from vlsu.data.sample import Sample
+from vlsu.data.tables.missing import MissingWords
 from vlsu.data.writer import hash64, prepare_folder, write_dataset
-from vlsu.errors import DataError
-from vlsu.policy import Policy, default_policy, load_policy
+from vlsu.errors import DataError, PolicyError, UsageError
+from vlsu.policy import NOT_SURE, Policy, Severity, default_policy, load_policy
+from vlsu.registry import did_you_mean
 
 __all__ = ["Example", "ImportReport", "Progress", "import_dataset"]
 
@@ -94,6 +96,9 @@ def import_dataset(
     *,
     images: str | Path | None = None,
     map: Mapping[str, str] | None = None,
+    grades: Mapping[str, str] | None = None,
+    missing: Sequence[str] | None = None,
+    encoding: str | None = None,
     strict: bool = False,
     policy: Policy | str | Path | None = None,
     name: str | None = None,
@@ -113,6 +118,10 @@ def import_dataset(
         out: The dataset folder to write.
         images: A folder to look for the images in.
         map: Column of the file -> field of the dataset, where the importer takes one.
+        grades: Word of the file -> ``"safe"``, ``"borderline"``, ``"unsafe"`` or ``"not_sure"``.
+        missing: Words that stand for a missing value, in place of the usual ones, such as ``NA``;
+            an empty cell always does, and a text never.
+        encoding: Of the file's text, where it is none of Unicode's.
         strict: Make every rejected row, and every note that is a problem, an error.
         policy: Of the categories, or its file; the default policy if `None`.
         name: Of the dataset; so `version`, `licence`, `citation`, `source` and `description`. What
@@ -137,7 +146,16 @@ def import_dataset(
         chosen = policy or default_policy()
     else:
         chosen = load_policy(policy)
-    items = importer.read(path, ImportOptions(chosen, MappingProxyType(dict(map or {}))))
+    items = importer.read(
+        path,
+        ImportOptions(
+            chosen,
+            map=MappingProxyType(dict(map or {})),
+            grades=MappingProxyType(_grades(grades or {})),
+            missing=MissingWords.read(missing),
+            encoding=encoding,
+        ),
+    )
     image_folder = None if images is None else ImageFolder(Path(images))
     made_here = not folder.exists()
     prepare_folder(folder, overwrite=overwrite)
@@ -174,6 +192,25 @@ def import_dataset(
     return tally.report(format, dataset)
 
 
+def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
+    """Word in lower case -> the grade it is, or `None` for not sure.
+
+    Raises:
+        UsageError: A grade that is none, or a word given two.
+    """
+    grades: dict[str, Severity | None] = {}
+    for word, name in stated.items():
+        try:
+            grade = None if name.strip().lower() == NOT_SURE else Severity.parse(name)
+        except PolicyError:
+            names = [*(severity.label for severity in Severity), NOT_SURE]
+            near = did_you_mean(name, names)
+            raise UsageError(f"--grades {word}={name}: no such grade; {near}") from None
+        if grades.setdefault(word.strip().lower(), grade) != grade:
+            raise UsageError(f"--grades {word}={name}: {word!r} is given another grade as well")
+    return grades
+
+
 _LINKS = Note(
     0,
     "links that lead out of the images folder, left out",
@@ -202,7 +239,11 @@ def _read_all(
             tally.reject(item)
             continue
         sample, notes = attacher.attach(item)
-        row = to_row(sample)
+        try:
+            row = to_row(sample)
+        except DataError as error:
+            tally.reject(Rejected(item.line, "cannot be stored", str(error), "correct the row"))
+            continue
         ids.add(sample.id, hash64(canonical(row).decode()))
         groups.add(sample)
         notes = [*item.notes, *notes]

@@ -53,14 +53,14 @@ def to_row(sample: Sample) -> Row:
         raise DataError(f"a sample has no id (joint grade {sample.joint_grade}); give it one")
     if sample.image_sha256 is not None and not is_sha256(sample.image_sha256):
         raise DataError(
-            f"sample {sample.id!r}: image_sha256 {sample.image_sha256[:80]!r} is not a SHA-256; "
-            "use what ImageStore.add returns"
+            f"sample {sample.id[:80]!r}: image_sha256 {sample.image_sha256[:80]!r} is not a "
+            "SHA-256; use what ImageStore.add returns"
         )
     try:
         metadata = orjson.dumps(dict(sample.metadata), option=orjson.OPT_SORT_KEYS).decode()
     except TypeError as error:
         raise DataError(
-            f"sample {sample.id!r}: metadata cannot be written as JSON ({error}); "
+            f"sample {sample.id[:80]!r}: metadata cannot be written as JSON ({error}); "
             "use texts, numbers, lists and mappings"
         ) from None
     row = (
@@ -81,8 +81,8 @@ def to_row(sample: Sample) -> Row:
     for column, value in zip(COLUMNS, row, strict=True):
         if value is not None and not _is_unicode(value):
             raise DataError(
-                f"sample {sample.id!r}: {column} holds half a surrogate pair, which no file can "
-                "hold; decode the source again"
+                f"sample {sample.id[:80]!r}: {column} holds half a surrogate pair, which no file "
+                "can hold; decode the source again"
             )
     return row
 
@@ -102,7 +102,9 @@ def to_sample(row: Sequence[str | None]) -> Sample:
     except orjson.JSONDecodeError:
         extra = None
     if not isinstance(extra, dict):
-        raise DataError(f"sample {id_!r}: metadata is not a JSON object; write the dataset again")
+        raise DataError(
+            f"sample {id_[:80]!r}: metadata is not a JSON object; write the dataset again"
+        )
     try:
         return Sample(
             id=id_,
@@ -121,7 +123,7 @@ def to_sample(row: Sequence[str | None]) -> Sample:
         )
     except KeyError as error:
         raise DataError(
-            f"sample {id_!r}: grade {error.args[0][:40]!r} is not safe, borderline or unsafe; "
+            f"sample {id_[:80]!r}: grade {error.args[0][:40]!r} is not safe, borderline or unsafe; "
             "run vlsu data check"
         ) from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,22 +19,27 @@ from vlsu.analysis.labelling import draw_answers
 from vlsu.analysis.prediction_powered import FEWEST_LABELS
 from vlsu.analysis.verdicts import LABELS
 from vlsu.data import Dataset
+from vlsu.data.tables import MissingWords, guard, read_rows
+from vlsu.data.tables.keys import Keys, plain_text
 from vlsu.errors import DataError, UsageError, VlsuError
 from vlsu.policy import Severity
 from vlsu.registry import did_you_mean
-from vlsu.runs.csv_rows import read_rows
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.plan import Subset
 from vlsu.runs.run import Run
 from vlsu.tasks import Alignment
 
-__all__ = ["Drawn", "RunLabels", "draw_labels", "read_labels"]
+__all__ = ["Drawn", "RunLabels", "draw_labels", "read_label", "read_labels"]
+
+_log = logging.getLogger(__name__)
 
 _REQUIRED = ("sample_id", "framing", "label")
 #: Columns of a file to label, in order: what names an answer, the label, and what to label it by.
 _FILE = (*_REQUIRED[:2], "draw", "label", "prompt", "image", "language", "response")
-#: A cell that begins so is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: What people and spreadsheets put around a word.
+_OUTER = " \t\r\n\u00a0\ufeff\"'\u2018\u2019\u201c\u201d"
+#: Names taken for others that are said one by one.
+_SAID = 3
 #: Characters by which a labelled answer is held to the run's own.
 _COMPARED = 500
 
@@ -102,34 +109,41 @@ def read_labels(path: str | Path, dataset: Dataset, subset: Subset, task: Alignm
         DataError: The file cannot be read, or a row is wrong; the message names the row.
     """
     file = Path(path)
-    rows = read_rows(file, _REQUIRED)
+    rows = list(read_rows(file, _REQUIRED, ("draw", "response")))
     samples = set(subset.frame(dataset).select("id").collect().get_column("id"))
     framings = [framing.name for framing in task.framings]
+    # Of all the dataset: a row of a sample outside of the run must not pass for one inside.
+    ids = Keys(dataset.frame().select("id").collect().get_column("id"))
+    names, changed = Keys(framings), _Changed(file)
     seen: dict[tuple[str, str, int], int] = {}
     labelled: list[tuple[int, str, str, int, str, str | None]] = []
-    for number, row in rows:
+    for each in rows:
+        number, row = each.number, each.cells
         where = f"{file}: row {number}:"
-        if not (label := row["label"].strip().lower()):
+        if (label := read_label(row["label"])) is None:
             continue
-        id_, framing = row["sample_id"], row["framing"].strip()
+        id_ = changed.resolve(number, "sample", row["sample_id"], ids)
         if id_ not in samples:
             raise DataError(
-                f"{where} sample {id_!r} is not in this run; remove the row, or take the labels "
-                "drawn from this run"
+                f"{where} sample {id_[:80]!r} is not in this run; remove the row, or take the "
+                "labels drawn from this run"
             )
+        framing = changed.resolve(number, "framing", row["framing"], names)
         if framing not in framings:
             raise DataError(
-                f"{where} framing {framing!r} is not in this run; {did_you_mean(framing, framings)}"
+                f"{where} framing {framing[:80]!r} is not in this run; "
+                f"{did_you_mean(framing, framings)}"
             )
-        draw = _draw(where, row.get("draw", ""), task.draws)
+        draw = _draw(where, row["draw"], task.draws)
         if label not in LABELS:
-            raise DataError(f"{where} label {label!r} is none; {did_you_mean(label, list(LABELS))}")
+            near = did_you_mean(label, list(LABELS))
+            raise DataError(f"{where} label {label[:60]!r} is none; {near}")
         if (before := seen.setdefault((id_, framing, draw), number)) != number:
             raise DataError(f"{where} row {before} labels the same answer; keep one of them")
-        response = row.get("response", "")
-        labelled.append((number, id_, framing, draw, label, response or None))
+        labelled.append((number, id_, framing, draw, label, row["response"] or None))
     if not labelled:
         raise DataError(f"{file}: no row has a label; fill the column label of some")
+    changed.say()
     columns = {
         "row": pl.Int64,
         "sample_id": pl.String,
@@ -143,13 +157,63 @@ def read_labels(path: str | Path, dataset: Dataset, subset: Subset, task: Alignm
     return RunLabels(file, digest, frame, len(rows) - len(labelled))
 
 
+def read_label(cell: str, missing: MissingWords | None = None) -> str | None:
+    """The label in a cell, in the spelling of `LABELS` where it is one; `None` where there is none.
+
+    Letter case, outer space, quotation marks and the kind of word separator do not count.
+    """
+    label = re.sub(r"[\s_\-\u2010-\u2015]+", "_", cell.strip(_OUTER)).lower()
+    missing = missing or MissingWords()
+    return None if not label or missing(cell, frozenset(LABELS)) else label
+
+
+class _Changed:
+    """Names in a file that a spreadsheet has changed, and what they are taken for."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._said: list[str] = []
+
+    def resolve(self, row: int, kind: str, cell: str, keys: Keys) -> str:
+        """The name that a cell stands for; the cell itself where there is none.
+
+        Raises:
+            DataError: It may stand for several names, or is what a spreadsheet made of one that
+                cannot be found.
+        """
+        found = keys.find(cell)
+        if len(found.names) == 1:
+            if found.how:
+                self._said.append(
+                    f"row {row}: {kind} {cell.strip()[:40]!r} is taken for "
+                    f"{found.names[0][:40]!r}: {found.how}"
+                )
+            return found.names[0]
+        if not found.how:
+            return cell.strip()
+        advice = "write it as in the file drawn (format the column as text)"
+        where = f"{self._file}: row {row}: {kind} {cell.strip()[:40]!r}"
+        if found.names:
+            fits = " and ".join(repr(name[:40]) for name in found.names[:3])
+            raise DataError(f"{where} fits {fits} ({found.how}); {advice}")
+        raise DataError(f"{where} is not in this run ({found.how}); {advice}")
+
+    def say(self) -> None:
+        """Log the first changes, and how many more there are."""
+        for line in self._said[:_SAID]:
+            _log.warning("%s: %s", self._file, line)
+        if len(self._said) > _SAID:
+            more = len(self._said) - _SAID
+            _log.warning("%s: %d more names are read so", self._file, more)
+
+
 def _draw(where: str, written: str, draws: int) -> int:
     """The draw a row names; a spreadsheet may have made ``1.0`` of it."""
     written = written.strip()
-    try:
-        draw = int(float(written or "0"))
-    except (ValueError, OverflowError):
-        raise DataError(f"{where} draw {written!r} is no number; count draws from 0") from None
+    found = re.fullmatch(r"([-+]?\d{1,9})(?:[.,]0*)?", written, re.ASCII)
+    if found is None and not MissingWords()(written):
+        raise DataError(f"{where} draw {written[:40]!r} is no number; count draws from 0")
+    draw = int(found[1]) if found else 0
     if not 0 <= draw < draws:
         raise DataError(f"{where} draw {draw} is not in this run; its draws are 0 to {draws - 1}")
     return draw
@@ -226,7 +290,8 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
         "sample_id", "framing", "draw", "answer"
     ).iter_rows():
         text, image, language = about.get(id_, ("", "", ""))
-        writer.writerow((id_, framing, draw, "", _cell(text), image, language, _cell(answer)))
+        cells = (id_, framing, str(draw), "", text, image, language, answer)
+        writer.writerow(map(guard, cells))
     write_atomically(file, lines.getvalue().encode("utf-8-sig"))
     return Drawn(file, drawn.height, _counts(answers, drawn), trouble)
 
@@ -266,11 +331,7 @@ def _counts(answers: pl.DataFrame, drawn: pl.DataFrame) -> dict[str, dict[str, t
     }
 
 
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def _comparable(text: str) -> str:
-    """An answer but for what spreadsheets do to white space and formulas."""
-    return "".join(text.removeprefix("'").split())[:_COMPARED]
+    """An answer but for what spreadsheets and typing aids do to it."""
+    begun = "".join(text.split())[: 2 * _COMPARED]
+    return plain_text(begun).removeprefix("'")[:_COMPARED]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ from vlsu.analysis.verdicts import LABELS
 from vlsu.data import ImageError, Sample
 from vlsu.data.images import read_bounded
 from vlsu.data.probe import probe
+from vlsu.data.tables import MissingWords, read_rows, unguard
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import open_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
-from vlsu.runs.csv_rows import read_rows
 from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.images import MemoryImages
+from vlsu.runs.labels import read_label
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
@@ -67,6 +68,8 @@ def validate_judge(
     settings: Settings | None = None,
     limits: Limits | None = None,
     progress: Progress = NO_PROGRESS,
+    missing: Sequence[str] | None = None,
+    encoding: str | None = None,
 ) -> Validation:
     """Ask a judge about labelled answers and measure it; the same call again asks nothing.
 
@@ -80,13 +83,15 @@ def validate_judge(
         settings: How the judge is asked.
         limits: How fast.
         progress: Told how far it is.
+        missing: Words that stand for a missing value, in place of the usual ones, such as ``NA``.
+        encoding: Of the file's text, where it is none of Unicode's.
 
     Raises:
         VlsuError: The file is not as described, or the judge cannot be reached.
         KeyboardInterrupt: It was interrupted; what was answered is stored.
     """
     source = Path(labels)
-    rows, images = _read(source)
+    rows, images = _read(source, MissingWords.read(missing), encoding)
     model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
     name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
@@ -190,24 +195,42 @@ def load_calibration(path: str | Path) -> Calibration:
     return Calibration.from_dict(tree, str(path))
 
 
-def _read(source: Path) -> tuple[list[dict[str, str]], MemoryImages]:
+def _read(
+    source: Path, missing: MissingWords, encoding: str | None
+) -> tuple[list[dict[str, str]], MemoryImages]:
     images: dict[str, ImageFile] = {}
     rows = []
-    for number, fields in read_rows(source, _COLUMNS[:2]):
-        row = {name: (fields.get(name) or "").strip() for name in _COLUMNS}
-        row["response"], row["label"] = fields["response"], row["label"].lower()
-        if not row["label"]:
-            raise DataError(f"{source}: row {number}: no label; give refusal, no_refusal or a kind")
-        if row["label"] not in LABELS:
+    columns = _COLUMNS[:2], (*_COLUMNS[2:], "framing")
+    for each in read_rows(source, *columns, encoding=encoding, option="--encoding"):
+        number, drawn = each.number, bool(each.cells["framing"].strip())
+        row = {name: each.cells[name].strip() for name in _COLUMNS}
+        for name in ("response", "prompt"):
+            # What `vlsu judge sample` draws has its formulas guarded.
+            row[name] = unguard(each.cells[name]) if drawn else each.cells[name]
+        row["prompt"] = row["prompt"].strip()
+        if (label := read_label(row["label"], missing)) is None:
+            seen = f" ({row['label']!r} stands for a missing value)" if row["label"] else ""
             raise DataError(
-                f"{source}: row {number}: label {row['label']!r} is none; use {', '.join(LABELS)}"
+                f"{source}: row {number}: no label{seen}; give refusal, no_refusal or a kind"
             )
+        if label not in LABELS:
+            raise DataError(
+                f"{source}: row {number}: label {label[:60]!r} is none; use {', '.join(LABELS)}"
+            )
+        row["label"] = label
+        if missing.language(row["language"]):
+            row["language"] = ""
+        for name in ("image", "group"):
+            if missing(row[name]):
+                row[name] = ""
         if row["image"]:
             try:
                 data = read_bounded(source.parent / row["image"])
                 image = ImageFile(data, probe(data).media_type)
             except ImageError as error:
-                raise DataError(f"{source}: row {number}: image {row['image']}: {error}") from None
+                raise DataError(
+                    f"{source}: row {number}: image {row['image'][:80]}: {error}"
+                ) from None
             row["image"] = hashlib.sha256(data).hexdigest()
             images[row["image"]] = image
         rows.append(row)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlsu.data.sample import Sample
-from vlsu.policy import Policy
+from vlsu.data.tables.missing import MissingWords
+from vlsu.policy import Policy, Severity
 
 __all__ = ["ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "SourceRow"]
 
@@ -19,10 +20,17 @@ class ImportOptions:
     Attributes:
         policy: Whose categories the file's are matched to.
         map: Column of the file -> field of the dataset.
+        grades: Word of the file for a grade, in lower case -> the grade, or `None` for not sure;
+            these come before the severities' own names.
+        missing: Which cells stand for a missing value.
+        encoding: Of the file's text, where the user states it.
     """
 
     policy: Policy
     map: Mapping[str, str] = field(default_factory=dict)
+    grades: Mapping[str, Severity | None] = field(default_factory=dict)
+    missing: MissingWords = field(default_factory=MissingWords)
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

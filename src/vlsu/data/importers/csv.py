@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlsu.data.importers.base import Importer, ImportItem, ImportOptions
+from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, Rejected
 from vlsu.data.importers.record import FIELDS, build_row
-from vlsu.data.importers.table import Record, Table, normalise
+from vlsu.data.rows import COLUMNS
+from vlsu.data.tables import Blank, Broken, Table, find_column, listing, normalise, unguard
 from vlsu.errors import DataError, UsageError
 from vlsu.registry import did_you_mean
 
@@ -22,85 +24,135 @@ def read_csv(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
 
     Raises:
         UsageError: The map names a field that does not exist, or one field twice.
-        DataError: A mapped column is not in the file, no column holds a text or an image, or the
-            file cannot be read as text.
+        DataError: A mapped column is not in the file or there twice, no column holds a text or an
+            image, or the file cannot be read as a table.
     """
-    taken: dict[str, str] = {}
-    for column, field in options.map.items():
-        if field not in FIELDS:
-            raise UsageError(f"--map {column}={field}: no such field; {_near(field)}")
-        if field in taken:
-            raise UsageError(
-                f"--map {column}={field}: column {taken[field]!r} is mapped to it already; "
-                "map one column to a field"
-            )
-        taken[field] = column
-    table = Table(path, {*FIELDS, *map(normalise, options.map)})
+    table = Table(path, {*FIELDS, *map(normalise, options.map)}, encoding=options.encoding)
     fields = _mapped(table, options.map)
-    for column in table.header:
-        name = normalise(column)
-        if column not in fields and name in FIELDS and name not in taken:
-            fields[column] = name
-            taken[name] = column
-    if not {"text", "image", "image_url", "image_sha256"} & set(fields.values()):
+    taken = set(fields.values())
+    repeated: Counter[str] = Counter()
+    for n, name in enumerate(map(normalise, table.header)):
+        if n in fields or name not in FIELDS:
+            continue
+        if name in taken:
+            repeated[name] += name not in options.map.values()
+            continue
+        fields[n] = name
+        taken.add(name)
+    if not {"text", "image", "image_url", "image_sha256"} & taken:
         raise DataError(
             f"{path}: line {table.header_line}: no column holds a text or an image; map one with "
-            f"--map COLUMN=text; found: {', '.join(table.header)}"
+            f"--map COLUMN=text; found: {listing(table.header)}"
         )
-    return read_mapped(table, fields, options)
+    notes = [
+        Note(
+            table.header_line,
+            f"column {name} more than once, first taken",
+            mend="rename the others, or say with --map which is meant",
+            problem=True,
+        )
+        for name, count in repeated.items()
+        if count
+    ]
+    return _then(notes, read_mapped(table, fields, options))
 
 
 def read_mapped(
-    table: Table, fields: Mapping[str, str], options: ImportOptions
+    table: Table, fields: Mapping[int, str], options: ImportOptions
 ) -> Iterator[ImportItem]:
     """Read every record of a table.
 
     Args:
         table: The file.
-        fields: Column as the header has it -> field; other columns go into the metadata.
-        options: Policy of the categories.
+        fields: Position of a column -> field; other columns go into the metadata.
+        options: Policy of the categories, and what stands for a missing value.
     """
-    roles = [fields.get(column) for column in table.header]
-    extra_names = _distinct_names(table.header)
+    roles = [fields.get(n) for n in range(len(table.header))]
+    names = _distinct_names(table.header)
+    # What `vlsu data export` writes: its cells that look like formulas are guarded.
+    exported = tuple(table.header) == COLUMNS
     for item in table.records():
-        if not isinstance(item, Record):
-            yield item
+        if isinstance(item, Blank):
+            yield Note(item.line, "blank line")
+            continue
+        if isinstance(item, Broken):
+            yield Rejected(item.line, item.reason, item.value, item.advice)
             continue
         values: dict[str, str] = {}
         extra: dict[str, str] = {}
-        for role, name, value in zip(roles, extra_names, item.fields, strict=True):
-            # A second column of the same name is no second value of the field.
-            if role is None or role in values:
-                extra[name] = value
+        for role, name, field in zip(roles, names, item.fields, strict=True):
+            if role is None:
+                extra[name] = field
             else:
-                values[role] = value
-        yield build_row(item.line, values, extra, options.policy, nulls=item.nulls)
+                values[role] = unguard(field) if exported else field
+        yield build_row(item.line, values, extra, options, nulls=item.nulls)
 
 
-def _mapped(table: Table, mapping: Mapping[str, str]) -> dict[str, str]:
-    columns = {normalise(column): column for column in reversed(table.header)}
-    fields = {}
-    for column, field in mapping.items():
-        found = columns.get(normalise(column))
-        if found is None:
-            raise DataError(
-                f"{table.path}: line {table.header_line}: no column {column!r} (--map "
-                f"{column}={field}); {did_you_mean(column, table.header)}"
+def _mapped(table: Table, mapping: Mapping[str, str]) -> dict[int, str]:
+    """Position of a column -> field, as the map has it."""
+    where = f"{table.path}: line {table.header_line}"
+    known = set(map(normalise, table.header))
+    columns: dict[str, str] = {}
+    for column, stated in mapping.items():
+        option, field = f"--map {column}={stated}", normalise(stated)
+        if field not in FIELDS:
+            reversed_ = normalise(column) in FIELDS and (
+                field in known or normalise(column) not in known
             )
-        fields[found] = field
+            if reversed_:
+                hint = f"a map goes column=field: --map {stated}={column}"
+            else:
+                hint = did_you_mean(stated, list(FIELDS))
+            raise UsageError(f"{option}: no such field; {hint}")
+        if field in columns:
+            raise UsageError(
+                f"{option}: column {columns[field]!r} is mapped to it already; "
+                "map one column to a field"
+            )
+        columns[field] = column
+    fields: dict[int, str] = {}
+    for field, column in columns.items():
+        option = f"--map {column}={field}"
+        position = _position(table.header, column, field, where, option)
+        if position in fields:
+            raise UsageError(
+                f"{option}: column {table.header[position]!r} is mapped to {fields[position]} "
+                "already; map a column once"
+            )
+        fields[position] = field
     return fields
 
 
-def _distinct_names(header: list[str]) -> list[str]:
-    names: list[str] = []
+def _position(header: Sequence[str], column: str, field: str, where: str, option: str) -> int:
+    try:
+        return find_column(header, column, where, option)
+    except DataError as error:
+        known = set(map(normalise, header))
+        before, equals, named = column.partition(",")[0].rpartition("=")
+        if normalise(column) in FIELDS and field in known and normalise(column) not in known:
+            hint = f"; a map goes column=field: --map {field}={column}"
+        elif equals and normalise(before) in known:
+            near = did_you_mean(named, list(FIELDS))
+            hint = f"; if these are several pairs, {named!r} is no field: {near}"
+        else:
+            raise
+        raise DataError(f"{error}{hint}") from None
+
+
+def _then(notes: Sequence[Note], items: Iterator[ImportItem]) -> Iterator[ImportItem]:
+    yield from notes
+    yield from items
+
+
+def _distinct_names(header: Sequence[str]) -> list[str]:
+    names: dict[str, None] = {}
+    stated = set(header)
     for number, column in enumerate(header, 1):
         name = column or f"column {number}"
-        names.append(name if name not in names else f"{name} (column {number})")
-    return names
-
-
-def _near(field: str) -> str:
-    return did_you_mean(field, list(FIELDS))
+        while name in names or (name != column and name in stated):
+            name = f"{name} (column {number})"
+        names[name] = None
+    return list(names)
 
 
 CSV = Importer(read_csv)

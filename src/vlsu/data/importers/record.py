@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Mapping
 
 import orjson
 
-from vlsu.data.importers.base import Note, Rejected, SourceRow
+from vlsu.data.importers.base import ImportOptions, Note, Rejected, SourceRow
 from vlsu.data.rows import COLUMNS, is_sha256
 from vlsu.data.sample import Sample
 from vlsu.errors import PolicyError
-from vlsu.policy import MODALITIES, NOT_SURE, Policy, Severity
+from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
 __all__ = ["FIELDS", "build_row", "quote"]
 
 #: What a column of a file can be: a column of the dataset, or ``image``, the name of its file.
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
+
+#: Characters of an identifier beyond which it is probably something else.
+_LONG_ID = 500
+#: Levels of nesting that metadata keep; JSON libraries refuse more of them, each at another depth.
+_DEEPEST = 100
+#: Digits of a whole number that every reader of JSON keeps exactly.
+_EXACT_DIGITS = 18
 
 
 def quote(value: str, length: int = 40) -> str:
@@ -28,7 +37,7 @@ def build_row(
     line: int,
     values: Mapping[str, str],
     extra: Mapping[str, str],
-    policy: Policy,
+    options: ImportOptions,
     *,
     nulls: bool = False,
 ) -> SourceRow | Rejected:
@@ -38,10 +47,10 @@ def build_row(
         line: Number of the record's first line in the file.
         values: Field of `FIELDS` -> the file's text for it.
         extra: Everything else the record holds; it goes into the metadata.
-        policy: Whose categories the file's are matched to.
+        options: Whose categories the file's are matched to, and what stands for a missing value.
         nulls: Whether null bytes were taken out of the record.
     """
-    builder = _Builder(line, values, policy)
+    builder = _Builder(line, values, options)
     if nulls:
         builder.note("null bytes removed", mend="save the file without them", problem=True)
     grades: dict[str, Severity | None] = {}
@@ -53,16 +62,16 @@ def build_row(
     if not any(grade is not None for grade in grades.values()):
         builder.note("no grade at all", mend="it is not evaluated on any modality")
     categories = {modality: builder.category(modality) for modality in MODALITIES}
-    sha256 = builder.plain("image_sha256")
+    sha256 = builder.value("image_sha256")
     if sha256 is not None and not is_sha256(sha256 := sha256.lower()):
         builder.note("image_sha256 is no SHA-256", quote(sha256), "remove or mend it", problem=True)
         sha256 = None
-    url, image = builder.plain("image_url"), builder.plain("image")
+    url, image = builder.value("image_url"), builder.value("image")
     stated = {**builder.stated_metadata(), **({"image": image} if image else {})}
     sample = Sample(
         id=builder.identifier(),
         text=builder.text(),
-        language=builder.plain("language"),
+        language=builder.language(),
         image_url=url,
         image_grade=grades["image"],
         text_grade=grades["text"],
@@ -70,7 +79,7 @@ def build_row(
         image_category=categories["image"],
         text_category=categories["text"],
         joint_category=categories["joint"],
-        group=builder.plain("group"),
+        group=builder.value("group"),
         metadata={**stated, **_filled(extra), **builder.originals},
     )
     names = tuple(name for name in (image, url) if name)
@@ -84,10 +93,11 @@ def _filled(extra: Mapping[str, str]) -> dict[str, str]:
 class _Builder:
     """Reads the fields of one record, collecting notes and the words that were not understood."""
 
-    def __init__(self, line: int, values: Mapping[str, str], policy: Policy) -> None:
+    def __init__(self, line: int, values: Mapping[str, str], options: ImportOptions) -> None:
         self._line = line
         self._values = values
-        self._policy = policy
+        self._options = options
+        self._policy = options.policy
         self.notes: list[Note] = []
         self.originals: dict[str, str] = {}
 
@@ -97,12 +107,44 @@ class _Builder:
     def plain(self, field: str) -> str | None:
         return self._values.get(field, "").strip() or None
 
+    def value(self, field: str) -> str | None:
+        """The field, unless what it holds stands for a missing value."""
+        text = self.plain(field)
+        return None if text is not None and self._is_missing(field, text) else text
+
+    def language(self) -> str | None:
+        code = self.plain("language")
+        if code is not None and self._options.missing.language(code):
+            self._note_missing("language", code)
+            return None
+        return code
+
     def identifier(self) -> str:
-        if id_ := self.plain("id"):
-            return id_
-        if "id" in self._values:
-            self.note("id missing -> made from the line", mend="give the row an id", problem=True)
-        return f"row-{self._line}"
+        id_ = self.plain("id")
+        if id_ is None:
+            if "id" in self._values:
+                mend = "give the row an id"
+                self.note("id missing -> made from the line", mend=mend, problem=True)
+            return f"row-{self._line}"
+        if not id_.isprintable() and (escaped := _without_controls(id_)) != id_:
+            mend = "give the row an id of printable characters"
+            self.note("control characters in id -> escaped", quote(escaped), mend, problem=True)
+            self.originals["original_id"] = id_
+            id_ = escaped
+        if len(id_) > _LONG_ID:
+            mend = "see whether the right column is the id"
+            self.note(f"id of over {_LONG_ID} characters", quote(id_), mend)
+        return id_
+
+    def _is_missing(self, field: str, text: str) -> bool:
+        if not self._options.missing(text):
+            return False
+        self._note_missing(field, text)
+        return True
+
+    def _note_missing(self, field: str, text: str) -> None:
+        mend = "say with --missing which words stand for a missing value"
+        self.note(f"word for a missing value -> absent ({field})", quote(text), mend)
 
     def text(self) -> str | None:
         text = self._values.get("text", "")
@@ -123,16 +165,27 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
+        if word.lower() in self._options.grades:
+            stated = self._options.grades[word.lower()]
+            if stated is None:
+                self._note_not_sure(field, modality, word)
+            return stated
         try:
             return Severity.parse(word)
         except PolicyError:
             pass
-        if re.sub(r"[\s_\-]+", "", word.lower()) == NOT_SURE.replace("_", ""):
-            self.note(f"grade not_sure -> absent ({modality})")
-            self.originals[f"original_{field}"] = word
+        if self._is_missing(field, word):
             return None
-        reason, mend = f"unknown grade ({modality})", "use safe, borderline, unsafe or not_sure"
+        if re.sub(r"[\s_\-]+", "", word.lower()) == NOT_SURE.replace("_", ""):
+            self._note_not_sure(field, modality, word)
+            return None
+        reason = f"unknown grade ({modality})"
+        mend = "use safe, borderline, unsafe or not_sure, or say what it is: --grades WORD=unsafe"
         return Rejected(self._line, reason, quote(word), mend)
+
+    def _note_not_sure(self, field: str, modality: str, word: str) -> None:
+        self.note(f"grade not_sure -> absent ({modality})")
+        self.originals[f"original_{field}"] = word
 
     def category(self, modality: str) -> str | None:
         field = f"{modality}_category"
@@ -140,6 +193,8 @@ class _Builder:
         if words is None:
             return None
         found = self._policy.find_category(words)
+        if found is None and self._is_missing(field, words):
+            return None
         if found is None:
             self.note(
                 f"unknown category -> absent ({modality})",
@@ -163,11 +218,53 @@ class _Builder:
 
     def stated_metadata(self) -> dict[str, object]:
         """A metadata column as `vlsu data export` writes it, or as any text."""
-        text = self.plain("metadata")
+        text = self.value("metadata")
         if text is None:
             return {}
         try:
             stated = orjson.loads(text)
         except orjson.JSONDecodeError:
             stated = None
-        return stated if isinstance(stated, dict) else {"metadata": text}
+        if not isinstance(stated, dict):
+            if text.startswith("{"):
+                self.note("metadata not readable as JSON -> kept as text")
+            return {"metadata": text}
+        if _nests_deeper(stated, _DEEPEST):
+            self.note(f"metadata nested over {_DEEPEST} levels -> kept as text")
+            return {"metadata": text}
+        if re.search(rf"\d{{{_EXACT_DIGITS + 1}}}", text):
+            exact: dict[str, object] = json.loads(text, parse_int=_exact)
+            if exact != stated:
+                self.note(f"number of over {_EXACT_DIGITS} digits in metadata -> kept as text")
+            return exact
+        return stated
+
+
+def _exact(digits: str) -> int | str:
+    """A whole number, or its digits where a reader of JSON may round it."""
+    return int(digits) if len(digits.lstrip("-")) <= _EXACT_DIGITS else digits
+
+
+def _nests_deeper(tree: object, levels: int) -> bool:
+    """Whether lists and mappings lie within each other more than so many levels deep."""
+    layer: list[object] = [tree]
+    for _ in range(levels):
+        layer = [
+            inner
+            for each in layer
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(each, dict | list) for each in layer)
+
+
+def _without_controls(text: str) -> str:
+    r"""The text with its control characters and line breaks as ``\n`` or ``\x1b``."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp")
+        else character
+        for character in text
+    )

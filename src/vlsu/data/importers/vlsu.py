@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, SourceRow
 from vlsu.data.importers.csv import read_mapped
-from vlsu.data.importers.table import Table, normalise
+from vlsu.data.tables import Table, listing, normalise
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Policy
 
@@ -39,7 +39,7 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     """
     if options.map:
         raise UsageError("--map is for the importer 'csv'; the columns of 'vlsu' are known")
-    table = Table(path, _FIELDS.keys())
+    table = Table(path, _FIELDS.keys(), encoding=options.encoding)
     names = [normalise(column) for column in table.header]
     for column in _FIELDS:
         if names.count(column) == 1:
@@ -47,13 +47,9 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         problem = "is there twice; remove one" if column in names else "is missing"
         raise DataError(
             f"{path}: line {table.header_line}: column {column!r} {problem}; "
-            f"found: {', '.join(table.header)}; for other columns use the importer 'csv' with --map"
+            f"found: {listing(table.header)}; for other columns use the importer 'csv' with --map"
         )
-    fields = {
-        column: _FIELDS[name]
-        for column, name in zip(table.header, names, strict=True)
-        if name in _FIELDS
-    }
+    fields = {n: _FIELDS[name] for n, name in enumerate(names) if name in _FIELDS}
     return (
         _correct(item, options.policy) if isinstance(item, SourceRow) else item
         for item in read_mapped(table, fields, options)

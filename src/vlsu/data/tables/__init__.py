@@ -1,0 +1,29 @@
+"""Tables that a user hands over: one reader for all of them, whatever program saved them.
+
+`Table` reads delimited text record by record. `source` recognises files that are something else,
+`missing` the words that stand for no value, `columns` finds columns by name, `spreadsheets` undoes
+and prevents what spreadsheets do to cells.
+"""
+
+from vlsu.data.tables.columns import find_column, listing, normalise, split_names
+from vlsu.data.tables.missing import MissingWords
+from vlsu.data.tables.records import Blank, Broken, Record
+from vlsu.data.tables.rows import Row, read_rows
+from vlsu.data.tables.spreadsheets import guard, unguard
+from vlsu.data.tables.table import Table
+
+__all__ = [
+    "Blank",
+    "Broken",
+    "MissingWords",
+    "Record",
+    "Row",
+    "Table",
+    "find_column",
+    "guard",
+    "listing",
+    "normalise",
+    "read_rows",
+    "split_names",
+    "unguard",
+]

@@ -1,0 +1,83 @@
+"""Columns by the names that people give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from vlsu.errors import DataError
+from vlsu.registry import did_you_mean
+
+__all__ = ["find_column", "listing", "normalise", "split_names"]
+
+#: Most names, and most characters of one, that a message lists.
+_MOST_NAMES, _MOST_CHARACTERS = 20, 60
+
+
+def normalise(column: str) -> str:
+    """A column's name without letter case, outer space and kind of word separator."""
+    return re.sub(r"[\s_\-]+", "_", column.strip().lower())
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names for a message: the first ones, each cut, and how many more there are."""
+    shown = ", ".join(_short(name) for name in names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {more:,} more" if more > 0 else shown or "none"
+
+
+def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> int:
+    """The position of the column of a name: as it is written, else in any spelling of it.
+
+    Args:
+        header: The columns' names.
+        wanted: The name.
+        where: What the message begins with: the file, and the line of its header.
+        option: What the name was given to, such as ``"--map Prompt=text"``.
+
+    Raises:
+        DataError: There is no such column, or several.
+    """
+    found = [n for n, name in enumerate(header) if name == wanted.strip()]
+    if not found:
+        folded = normalise(wanted)
+        found = [n for n, name in enumerate(header) if normalise(name) == folded]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        near = did_you_mean(wanted, [name for name in header if name])
+        raise DataError(f"{where}: no column {_short(wanted)!r} ({option}); {near}")
+    spelt = list(dict.fromkeys(header[n] for n in found))
+    if len(spelt) == 1:
+        raise DataError(
+            f"{where}: {len(found)} columns are called {_short(spelt[0])!r} ({option}); rename all "
+            "but one"
+        )
+    raise DataError(
+        f"{where}: {_short(wanted)!r} fits the columns {listing(spelt)} ({option}); write the one "
+        "that is meant as the file does"
+    )
+
+
+def split_names(text: str, known: Sequence[str]) -> list[str]:
+    """Names separated by commas, where a known name may hold commas itself.
+
+    The longest known name that fits is taken at each place; what is no known name ends at the next
+    comma.
+    """
+    pieces = text.split(",")
+    folded = {normalise(name) for name in known}
+    longest = max((name.count(",") + 1 for name in known), default=1)
+    names: list[str] = []
+    while pieces:
+        for count in range(min(longest, len(pieces)), 0, -1):
+            name = ",".join(pieces[:count])
+            if count == 1 or normalise(name) in folded:
+                names.append(name.strip())
+                del pieces[:count]
+                break
+    return names
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_CHARACTERS else name[:_MOST_CHARACTERS] + "…"

@@ -1,0 +1,85 @@
+"""The lines of a file, in bounded memory, those of a broken record read once more at most."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TextIO
+
+__all__ = ["MAX_RECORD", "LineError", "Lines"]
+
+#: Characters in one record; more is taken for a quote that is never closed.
+MAX_RECORD = 32 * 1024 * 1024
+
+#: What a line costs beside its characters, so that many short ones are bounded too.
+_OVERHEAD = 64
+_SKIPPED_AT_ONCE = 1 << 20
+
+
+class LineError(Exception):
+    """A record cannot go on with the next line; its text says why."""
+
+
+class Lines:
+    """Lines as `csv.reader` asks for them.
+
+    A record whose quoting is broken is given up, and reading goes on at its second line. What its
+    lines are as the inside of a quoted field is known by then: it ends where that record broke. So
+    a record that begins in there and whose quote is open at the end of its line is given up at
+    once, and no line is read more than twice.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._again: deque[tuple[str | None, bool]] = deque()
+        self._record: list[tuple[str | None, bool]] = []
+        self._size = 0
+        self._doomed = 0
+        #: Lines read so far, those to be read again not counted.
+        self.number = 0
+        #: Whether null bytes were taken out of the record.
+        self.nulls = False
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self._record and self.number < self._doomed:
+            raise LineError("a quote that is never closed")
+        line, nulls = self._again.popleft() if self._again else self._read()
+        self.number += 1
+        self.nulls |= nulls
+        self._record.append((line, nulls))
+        if line is None:
+            raise LineError(f"a line of over {MAX_RECORD} characters")
+        self._size += len(line) + _OVERHEAD
+        if self._size > MAX_RECORD + _OVERHEAD:
+            raise LineError(f"a record of over {MAX_RECORD} characters")
+        return line
+
+    def begin(self) -> int:
+        """Begin a record; the number of its first line."""
+        self._record.clear()
+        self._size = 0
+        self.nulls = False
+        return self.number + 1
+
+    def give_up(self) -> None:
+        """Give the record up, and go on at its second line."""
+        self._doomed = max(self._doomed, self.number)
+        self._again.extendleft(reversed(self._record[1:]))
+        self.number -= len(self._record[1:])
+
+    def _read(self) -> tuple[str | None, bool]:
+        raw = self._file.readline(MAX_RECORD + 1)
+        if not raw:
+            raise StopIteration
+        if len(raw) > MAX_RECORD and not raw.endswith(("\n", "\r")):
+            while raw and not raw.endswith(("\n", "\r")):
+                raw = self._file.readline(_SKIPPED_AT_ONCE)
+            return None, False
+        nulls = "\0" in raw
+        if nulls:
+            raw = raw.replace("\0", "")
+        if raw.startswith("\ufeff") and not self._record:  # also of a file put behind another
+            raw = raw.lstrip("\ufeff")
+        return raw, nulls

@@ -1,0 +1,203 @@
+"""What a file is and how its text is encoded, found before any of it is read as a table."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+import orjson
+
+from vlsu._files import open_binary
+from vlsu.errors import DataError, UsageError
+
+__all__ = ["find_encoding", "other_format"]
+
+#: Bytes of a file's beginning that tell what it is.
+_HEAD = 64 * 1024
+_CHUNK = 1 << 20
+
+# UTF-32 before UTF-16: the mark of the one begins with that of the other.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+#: How files that are no delimited text begin, and what they are called.
+_MAGIC = (
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\xff\xff\xff\xff", "an Arrow stream"),
+    (b"FEA1", "a Feather file"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls)"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\xfd7zXZ\0", "compressed with xz"),
+    (b"\x28\xb5\x2f\xfd", "compressed with Zstandard"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x80\x04\x95", "a Python pickle"),
+    (b"%PDF-", "a PDF"),
+    (b"{\\rtf", "an RTF text"),
+    (b"\x89PNG\r\n", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"$FL2", "an SPSS file"),
+)
+#: What the first entries of a ZIP archive tell of it.
+_ZIPPED = (
+    (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (ods)"),
+    (b"xl/", "an Excel workbook (xlsx)"),
+    (b"word/", "a Word document"),
+    (b"[Content_Types].xml", "an Excel workbook (xlsx)"),
+)
+_ADVICE = {
+    "spreadsheet": "save the sheet as CSV UTF-8",
+    "workbook": "save the sheet as CSV UTF-8",
+    "compressed": "decompress it first",
+    "archive": "unpack it first",
+}
+_PAGE = re.compile(r"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
+_POINTER = "version https://git-lfs.github.com/"
+
+
+def other_format(path: Path) -> str | None:
+    """What a file is where it is no delimited text, such as ``"a Parquet file"``.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open_binary(path) as file:
+        head = file.read(_HEAD)
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            return what
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return next((what for mark, what in _ZIPPED if mark in head), "a ZIP archive")
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    encoding = _marked(head) or "utf-8"
+    return _other_text(head.decode(encoding, "ignore").lstrip("\ufeff \t\r\n"), len(head) < _HEAD)
+
+
+def _other_text(text: str, whole: bool) -> str | None:
+    if text.startswith(("{", "[")):
+        first, _, rest = text.partition("\n")
+        if isinstance(_json(first), dict | list):
+            return "JSON lines" if rest.strip() else "JSON"
+        if re.match(r'\{\s*"(?:[^"\\\n]|\\.){0,1000}"\s*:', text) or re.match(r"\[\s*[\[{]", text):
+            return "JSON"
+        if whole and isinstance(_json(text), dict | list):
+            return "JSON"
+    if _PAGE.match(text):
+        return "a web page"
+    if text.startswith("<?xml"):
+        return "XML"
+    if text.startswith(_POINTER):
+        return "a Git LFS pointer, not the file itself"
+    return None
+
+
+def _json(text: str) -> object:
+    try:
+        return orjson.loads(text.strip())
+    except orjson.JSONDecodeError:
+        return None
+
+
+def find_encoding(path: Path, stated: str | None = None, *, option: str = "--encoding") -> str:
+    """The encoding of a table, having made sure that all of the file can be decoded.
+
+    A byte-order mark tells it; a null byte beside each letter of the header is UTF-16; all else is
+    UTF-8. No other encoding is guessed: every byte is a letter in most of them.
+
+    Args:
+        path: The file.
+        stated: What the user says it is.
+        option: By which the user says so, for messages; empty where there is none.
+
+    Raises:
+        UsageError: There is no encoding of the stated name.
+        DataError: The file cannot be read, is no delimited text, or is not in that encoding.
+    """
+    try:
+        if (what := other_format(path)) is not None:
+            advice = next((a for word, a in _ADVICE.items() if word in what), "convert it to CSV")
+            raise DataError(f"{path}: is {what}, and a CSV is expected; {advice}")
+        if stated is not None:
+            encoding = _known_encoding(stated, option)
+        else:
+            with open_binary(path) as file:
+                head = file.read(4)
+            encoding = _marked(head) or "utf-8"
+        _decode(path, encoding, option)
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; give a file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return encoding
+
+
+def _marked(head: bytes) -> str | None:
+    """The encoding that a file's first bytes tell."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    unmarked = {(False, True): "utf-16-le", (True, False): "utf-16-be"}
+    return unmarked.get((head[0:1] == b"\0", head[1:2] == b"\0"))
+
+
+def _known_encoding(name: str, option: str) -> str:
+    try:
+        codec = codecs.lookup(name)
+        "".encode(name)  # refuses codecs that are not of text, such as hex
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError, TypeError):
+        raise UsageError(
+            f"{option} {name!r}: no such encoding; common ones are cp1252 (Western Europe), "
+            "cp1251 (Cyrillic), shift_jis, gb18030, utf-16"
+        ) from None
+    return codec.name
+
+
+def _decode(path: Path, encoding: str, option: str) -> None:
+    """Decode a file from end to end, in bounded memory."""
+    with open_binary(path) as file:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        offset, line = 0, 1
+        while True:
+            chunk = file.read(_CHUNK)
+            pending = len(decoder.getstate()[0])
+            try:
+                line += decoder.decode(chunk, final=not chunk).count("\n")
+            except UnicodeDecodeError as error:
+                line += error.object[: error.start].decode(encoding, "ignore").count("\n")
+                byte = error.object[error.start]
+                where = offset - pending + error.start
+                raise DataError(
+                    f"{path}: line {line}: byte 0x{byte:02X} at offset {where} is not "
+                    f"{encoding.upper()} text; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)"
+                    f"{_reading(byte, encoding, option)}"
+                ) from None
+            offset += len(chunk)
+            if not chunk:
+                return
+
+
+def _reading(byte: int, encoding: str, option: str) -> str:
+    """What the byte is in the encoding of Western Windows, which most such files are in."""
+    if encoding != "utf-8" or not option:
+        return ""
+    try:
+        letter = bytes([byte]).decode("cp1252")
+    except UnicodeDecodeError:
+        return f", or give {option}"
+    return f", or give {option} cp1252 if it should be {letter!r}"
