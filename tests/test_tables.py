@@ -345,8 +345,9 @@ def test_a_well_formed_table_is_what_csv_and_pandas_read(
     width = len(rows[0]) if rows else 2
     header = [f"column {n}" for n in range(width)]
     text = io.StringIO(newline="")
-    # Python's writer does not quote a lone carriage return.
-    quoting = csv.QUOTE_ALL if any("\r" in cell for row in rows for cell in row) else quoting
+    # Python's writer quotes a line break only where it is the one that it writes.
+    broken = any(mark in cell for row in rows for cell in row for mark in "\r\n")
+    quoting = csv.QUOTE_ALL if broken else quoting
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerow(header)
     writer.writerows(rows)
