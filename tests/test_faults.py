@@ -79,6 +79,8 @@ def stopping(name: str, kind: str, behaviour: Behaviour, said: str) -> Fault:
 
 QUOTA = {"error": {"message": "pay", "code": "insufficient_quota", "type": "insufficient_quota"}}
 FILTERED = {"error": {"message": "filtered", "code": "content_filter"}}
+VIOLATION = {"code": "permission denied", "error": "Content violates usage guidelines."}
+ANSWER = '{"severity": "safe", "category": null}'
 UPSTREAM = {"error": {"message": "upstream is down", "code": 502}}
 
 FAULTS = [
@@ -100,16 +102,20 @@ FAULTS = [
         "bytes that are no UTF-8", "malformed", reply(200, GOOD_BODY.replace(b"safe", b"\xff"))
     ),
     passing("JSON of another shape", "malformed", say({"choices": {"message": ["safe"]}})),
+    passing("finish reason abort", "server", say(completion("half an answer", "abort"))),
     passing("no choices", "malformed", say({**completion("x"), "choices": []})),
     passing("broken gzip", "broken", zipped(gzip.compress(GOOD_BODY)[:-12])),
     passing("a gzip bomb", "endless", zipped(bomb())),
     Fault("400 for one sample", error(400, "cannot decode the image"), "error", "bad-request"),
     Fault("null content", say(completion(None)), "unparsed"),
     Fault("cut off at the token limit", say(completion('{"severity": "sa', "length")), "unparsed"),
+    Fault("a finish reason nobody lists", say(completion(ANSWER, "paused")), "unparsed"),
     Fault("an answer that states no severity", say(completion("It depends.")), "unparsed"),
     Fault("a refusal", say(completion(None, refusal="I cannot help.")), "refused"),
     Fault("finish reason content_filter", say(completion(None, "content_filter")), "blocked"),
     Fault("400 with code content_filter", say(FILTERED, 400), "blocked"),
+    Fault("403 for the content of one prompt", say(VIOLATION, 403), "blocked"),
+    Fault("a NaN in the body", reply(200, GOOD_BODY.replace(b"7", b"NaN")), "ok"),
     Fault("gzip", zipped(gzip.compress(GOOD_BODY)), "ok"),
     Fault("JSON sent as text/html", reply(200, GOOD_BODY, Content_Type="text/html"), "ok"),
     stopping("401", "credentials", error(401, "bad key"), "HTTP 401: bad key"),

@@ -171,7 +171,7 @@ def test_an_answer_with_thoughts_apart_and_counted_as_output():
         ("BLOCKLIST", Outcome.BLOCKED, False),
         ("PROHIBITED_CONTENT", Outcome.BLOCKED, False),
         ("SPII", Outcome.BLOCKED, False),
-        ("LANGUAGE", Outcome.OK, False),
+        ("LANGUAGE", Outcome.UNPARSED, True),
     ],
 )
 def test_finish_reasons(finish, outcome, cut_off):

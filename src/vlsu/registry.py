@@ -10,9 +10,9 @@ import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from vlsu.errors import UsageError
+from vlsu.errors import UsageError, VlsuError
 
 __all__ = ["Registry", "did_you_mean"]
 
@@ -45,6 +45,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, builtin: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self._lazy: dict[str, str] = dict(builtin or {})
+        self._builtin = frozenset(self._lazy)
         self._entries: dict[str, T] = {}
         self._outside_known = False
 
@@ -67,7 +68,8 @@ class Registry(Generic[T]):
         """The entry of that name.
 
         Raises:
-            UsageError: No such entry; the message lists the near ones.
+            UsageError: No such entry, and the message lists the near ones; or it comes from outside
+                and cannot be loaded.
         """
         if name not in self._entries and name not in self._lazy:
             self._find_outside()
@@ -77,9 +79,21 @@ class Registry(Generic[T]):
                 raise UsageError(
                     f"unknown {self.kind} {name!r}; {did_you_mean(name, self.names())}"
                 )
-            module, _, attribute = target.partition(":")
-            self._entries[name] = getattr(import_module(module), attribute)
+            try:
+                self._entries[name] = _load(target)
+            except Exception as error:
+                if self.is_builtin(name) or isinstance(error, VlsuError):
+                    raise
+                why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                raise UsageError(
+                    f"{self.kind} {name!r} ({target}) cannot be loaded ({why}); repair or "
+                    "uninstall the package that brings it"
+                ) from error
         return self._entries[name]
+
+    def is_builtin(self, name: str) -> bool:
+        """Whether the entry is one of this package."""
+        return name in self._builtin
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
@@ -92,3 +106,12 @@ class Registry(Generic[T]):
         self._outside_known = True
         for point in entry_points(group=f"vlsu.{self.kind}s"):
             self._lazy.setdefault(point.name, f"{point.module}:{point.attr}")
+
+
+def _load(target: str) -> Any:
+    """What ``module:attribute`` names; the attribute may be one of an attribute."""
+    module, _, attribute = target.partition(":")
+    found: Any = import_module(module)
+    for name in filter(None, attribute.split(".")):
+        found = getattr(found, name)
+    return found

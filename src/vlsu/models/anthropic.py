@@ -14,6 +14,8 @@ import re
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Message, Outcome, Request, Response, Settings
+from vlsu.models.endings import Ending, read_ending
+from vlsu.models.error_bodies import ErrorBody, error_in, read_error
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.rate_limits import RateLimits
@@ -24,12 +26,13 @@ from vlsu.models.wire import (
     Tree,
     answered,
     count,
-    items,
+    decoded,
+    failed,
+    guardrail_intervened,
     malformed,
     message_text,
     quota_fault,
-    read_object,
-    refused_by_status,
+    status_within,
     text_of,
     tree_of,
 )
@@ -48,20 +51,7 @@ STRUCTURED = (4, 5)
 MAY_THINK = (4, 7)
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?![\d])")
-_STATUS_OF_TYPE = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 #: How the API words, under ``invalid_request_error``, what is no fault of the request's form.
-_BLOCKED = re.compile(r"content filtering policy", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
 
 
@@ -116,14 +106,7 @@ class Messages:
         The stop reason ``refusal`` is the API's word for its classifiers stepping in, and counts
         as refused. Input tokens are the sum of uncached, cache-written and cache-read ones.
         """
-        tree = read_object(body)
-        if status != 200 or (tree is not None and tree.get("type") == "error"):
-            return _error(status, tree_of((tree or {}).get("error")))
-        if tree is None:
-            return malformed("the answer is no JSON object")
-        if not isinstance(tree.get("content"), list):
-            return malformed("the answer has no content")
-        return _answer(tree)
+        return _error(status, read_error(body)) if status != 200 else decoded(body, _of_tree)
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
@@ -174,20 +157,27 @@ def _message(message: Message, images: Images) -> dict[str, object]:
     return {"role": message.role, "content": content}
 
 
-def _error(status: int, error: Tree) -> Response:
-    kind, said = text_of(error.get("type")), text_of(error.get("message"))
-    if status == 200:
-        status = _STATUS_OF_TYPE.get(kind, 500)
-    if kind == "invalid_request_error" and _BLOCKED.search(said):
-        return Response(Outcome.BLOCKED, finish_reason="content_filter")
-    if status == 402 or kind == "billing_error" or _NO_CREDIT.search(said):
+def _error(status: int, error: ErrorBody) -> Response:
+    if status == 402 or "billingerror" in error.codes or _NO_CREDIT.search(error.message):
         return quota_fault(status, "no credit is left")
-    return refused_by_status(status, said)
+    return failed(status, error)
 
 
-def _answer(tree: Tree) -> Response:
-    blocks = [tree_of(block) for block in items(tree.get("content"))]
-    stop = text_of(tree.get("stop_reason"))
+def _of_tree(tree: Tree) -> Response:
+    if tree.get("type") == "error" or (tree.get("error") and "content" not in tree):
+        found = error_in(tree)
+        return _error(status_within(found), found)
+    if guardrail_intervened(tree):
+        return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
+    reason = tree.get("stop_reason")
+    # Unstreamed, it is never null, by the API reference.
+    ending = read_ending(reason, missing=Ending.UNKNOWN)
+    content = tree.get("content")
+    if not isinstance(content, list):
+        if ending in (Ending.NORMAL, Ending.UNKNOWN):
+            return malformed("the answer has no content")
+        content = []
+    blocks = [tree_of(block) for block in content]
     usage = tree_of(tree.get("usage"))
     read = (
         count(usage.get(f"{kind}input_tokens")) for kind in ("", "cache_creation_", "cache_read_")
@@ -195,12 +185,11 @@ def _answer(tree: Tree) -> Response:
     sums = [tokens for tokens in read if tokens is not None]
     return answered(
         "".join(text_of(b.get("text")) for b in blocks if b.get("type") == "text"),
-        outcome=Outcome.REFUSED if stop == "refusal" else Outcome.OK,
+        ending,
+        reason=reason,
         reasoning="\n\n".join(
             text_of(b.get("thinking")) for b in blocks if b.get("type") == "thinking"
         ),
-        finish_reason=stop,
-        cut_off=stop in ("max_tokens", "model_context_window_exceeded"),
         input_tokens=sum(sums) if sums else None,
         output_tokens=count(usage.get("output_tokens")),
     )

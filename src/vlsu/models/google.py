@@ -19,7 +19,9 @@ from urllib.parse import quote
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Fault, Message, Outcome, Request, Response, Settings
-from vlsu.models.http import HttpModel, ReadImage
+from vlsu.models.endings import Ending, name_of_ending, read_ending
+from vlsu.models.error_bodies import ErrorBody, error_in, read_error
+from vlsu.models.http import HttpModel, ReadImage, one_line
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
@@ -31,13 +33,15 @@ from vlsu.models.wire import (
     Tree,
     answered,
     count,
+    decoded,
     error_message,
+    failed,
     items,
     malformed,
     message_text,
     quota_fault,
     read_object,
-    refused_by_status,
+    status_within,
     text_of,
     tree_of,
 )
@@ -58,19 +62,6 @@ _VERSION = re.compile(r"gemini-(\d{1,2})(?:\.(\d{1,2}))?")
 _TOP_LEVEL = frozenset(
     {"safetySettings", "tools", "toolConfig", "cachedContent", "labels", "serviceTier", "store"}
 )
-_BLOCKED = frozenset(
-    {
-        "SAFETY",
-        "RECITATION",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "IMAGE_SAFETY",
-        "IMAGE_PROHIBITED_CONTENT",
-        "IMAGE_RECITATION",
-    }
-)
-_BAD_KEY = re.compile(r"\bAPI[ _]key (?:not valid|not found|expired)", re.IGNORECASE)
 
 
 class GenerateContent:
@@ -99,7 +90,7 @@ class GenerateContent:
         There are no headers that say what is left. `now` is seconds since the epoch.
         """
         asked = rate_limits.retry_after_s(header, now)
-        for detail in _details(_status_of(read_object(body) or {})):
+        for detail in _details(read_object(body) or {}):
             if text_of(detail.get("@type")).endswith("google.rpc.RetryInfo"):
                 asked = rate_limits.duration_s(text_of(detail.get("retryDelay"))) or asked
         return RateLimits(retry_after_s=asked)
@@ -131,23 +122,9 @@ class GenerateContent:
 
         Output tokens are those of the answer and of the thoughts, which are paid alike.
         """
-        tree = read_object(body)
-        if status != 200 or (tree is not None and "error" in tree):
-            return _error(status, _status_of(tree or {}))
-        if tree is None:
-            return malformed("the answer is no JSON object")
-        usage = tree_of(tree.get("usageMetadata"))
-        candidates = items(tree.get("candidates"))
-        reason = text_of(tree_of(tree.get("promptFeedback")).get("blockReason"))
-        if not candidates and reason:
-            return Response(
-                Outcome.BLOCKED,
-                finish_reason=reason,
-                input_tokens=count(usage.get("promptTokenCount")),
-            )
-        if not candidates:
-            return malformed("the answer has no candidates")
-        return _answer(tree_of(candidates[0]), usage)
+        if status == 200:
+            return decoded(body, _of_tree)
+        return _error(status, read_error(body), read_object(body, any_bytes=True) or {})
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
@@ -192,28 +169,19 @@ def _content(message: Message, images: Images) -> dict[str, object]:
     return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
 
 
-def _status_of(tree: Tree) -> Tree:
-    return tree_of(tree.get("error"))
+def _details(tree: Tree) -> Iterator[Tree]:
+    """Details of a ``google.rpc`` status."""
+    return map(tree_of, items(tree_of(tree.get("error")).get("details")))
 
 
-def _details(error: Tree) -> Iterator[Tree]:
-    return map(tree_of, items(error.get("details")))
-
-
-def _error(status: int, error: Tree) -> Response:
+def _error(status: int, error: ErrorBody, tree: Tree) -> Response:
     """An error, by its ``google.rpc`` code where the HTTP status says less."""
-    said, name = text_of(error.get("message")), text_of(error.get("status"))
-    if status == 200:
-        status = count(error.get("code")) or 500
-    reasons = {text_of(detail.get("reason")) for detail in _details(error)}
-    if status == 400 and ("API_KEY_INVALID" in reasons or _BAD_KEY.search(said)):
-        return refused_by_status(401, "the key is not valid")
-    if name == "FAILED_PRECONDITION":  # such as a location that is not served
-        line = f"HTTP {status}: {error_message(' '.join(said.split()))[:200]}"
+    if "failedprecondition" in error.codes:  # such as a location that is not served
+        line = f"HTTP {status}: {one_line(error_message(error.message))}"
         return Response(Outcome.ERROR, fault=Fault("precondition", line, fatal=True))
-    if status == 429 and any(_per_day(detail) for detail in _details(error)):
+    if status == 429 and any(_per_day(detail) for detail in _details(tree)):
         return quota_fault(status, "the quota of the day is used up")
-    return refused_by_status(status, said)
+    return failed(status, error)
 
 
 def _per_day(detail: Tree) -> bool:
@@ -224,20 +192,39 @@ def _per_day(detail: Tree) -> bool:
     )
 
 
+def _of_tree(tree: Tree) -> Response:
+    if tree.get("error"):
+        found = error_in(tree)
+        return _error(status_within(found), found, tree)
+    usage = tree_of(tree.get("usageMetadata"))
+    input_tokens = count(usage.get("promptTokenCount"))
+    candidates = items(tree.get("candidates"))
+    candidate = tree_of(candidates[0]) if candidates else {}
+    feedback = tree_of(tree.get("promptFeedback"))
+    reason = text_of(feedback.get("blockReason"))
+    ratings = map(tree_of, items(feedback.get("safetyRatings")))
+    if not candidate.get("finishReason") and (
+        reason or any(rating.get("blocked") is True for rating in ratings)
+    ):
+        named = name_of_ending(reason) or "SAFETY"
+        return Response(Outcome.BLOCKED, finish_reason=named, input_tokens=input_tokens)
+    return _answer(candidate, usage) if candidates else malformed("the answer has no candidates")
+
+
 def _answer(candidate: Tree, usage: Tree) -> Response:
-    finish = text_of(candidate.get("finishReason"))
+    reason = candidate.get("finishReason")
     parts = [tree_of(part) for part in items(tree_of(candidate.get("content")).get("parts"))]
     text = "".join(text_of(part.get("text")) for part in parts if not part.get("thought"))
     spent = [count(usage.get(f"{what}TokenCount")) for what in ("candidates", "thoughts")]
     return answered(
         text,
-        outcome=Outcome.BLOCKED if finish in _BLOCKED else Outcome.OK,
+        # "If empty, the model has not stopped generating tokens", by the reference.
+        read_ending(reason, missing=Ending.UNKNOWN),
+        reason=reason,
         reasoning="".join(text_of(part.get("text")) for part in parts if part.get("thought")),
-        finish_reason=finish,
-        cut_off=finish == "MAX_TOKENS",
         input_tokens=count(usage.get("promptTokenCount")),
         output_tokens=None if spent == [None, None] else sum(n or 0 for n in spent),
-        p_unsafe=_p_unsafe(tree_of(candidate.get("logprobsResult")), text),
+        p_unsafe=lambda: _p_unsafe(tree_of(candidate.get("logprobsResult")), text),
     )
 
 
@@ -256,7 +243,7 @@ def _p_unsafe(result: Tree, text: str) -> float | None:
 def _scored(entries: list[Tree]) -> Iterator[tuple[bytes, float]]:
     for entry in entries:
         logprob = entry.get("logProbability")
-        if isinstance(logprob, float | int):
+        if isinstance(logprob, float | int) and logprob is not True:
             yield text_of(entry.get("token")).encode(), float(logprob)
 
 

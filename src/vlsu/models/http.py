@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from vlsu.errors import ModelError, UsageError
@@ -19,15 +21,16 @@ from vlsu.models.base import (
 )
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.rate_limits import RateLimits
+from vlsu.models.redaction import Redaction, secrets_of_url
 from vlsu.models.transport import Body, Header, HttpClient
 
-__all__ = ["HttpModel", "WireFormat", "http_fault"]
+__all__ = ["HttpModel", "WireFormat", "http_fault", "one_line"]
 
-#: A key of so many characters is no common word, and is blotted out even of answers.
-SECRET = 16
 #: A server that says nothing of its limits in so many answers is looked at once in as many.
 LOOKS = 32
 NO_LIMITS = RateLimits()
+#: A server that knows the address and not the model says so.
+_OF_A_MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
 
 ReadImage = Callable[[str], Encoded]
 
@@ -60,6 +63,12 @@ class WireFormat(Protocol):
         ...
 
 
+def one_line(text: str, most: int = 200) -> str:
+    """Foreign text fit to be shown: one line, without control characters, at most so long."""
+    text = text[: 8 * most]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
+
+
 def http_fault(status: int, message: str) -> Response:
     """The error a status stands for, where a wire format knows nothing more particular.
 
@@ -67,7 +76,7 @@ def http_fault(status: int, message: str) -> Response:
         status: HTTP status, or 0 where no response came.
         message: One line of what the server said; for status 0, kind and account of the fault.
     """
-    said = " ".join(message.split())[:200]
+    said = one_line(message)
     if status == 0:
         kind, _, said = said.partition(": ")
         fatal = kind == "address"
@@ -75,7 +84,7 @@ def http_fault(status: int, message: str) -> Response:
     line = f"HTTP {status}" + (f": {said}" if said else "")
     if status in (401, 403):
         return Response(Outcome.ERROR, fault=Fault("credentials", line, fatal=True))
-    if status == 404:
+    if status in (404, 405):
         return Response(Outcome.ERROR, fault=Fault("not-found", line, fatal=True))
     if 300 <= status < 400:
         line += " (redirects are not followed: they would carry the key to another address)"
@@ -89,6 +98,16 @@ def http_fault(status: int, message: str) -> Response:
 
 class HttpModel:
     """A model behind a server, spoken to in one wire format.
+
+    Args:
+        spec: ``provider/name``.
+        name: What the server calls it.
+        wire: The format.
+        settings: How it is asked.
+        key: The credential, if there is one.
+        identity: All that could change an answer, beside the spec.
+        not_found_hint: What may be wrong with the address, for the line that ends a run in which
+            nothing is found there.
 
     Raises:
         ModelError: The key holds characters that no header can carry.
@@ -106,6 +125,8 @@ class HttpModel:
         settings: Settings,
         key: str | None,
         identity: Mapping[str, object],
+        *,
+        not_found_hint: str = "",
     ) -> None:
         if key and not key.isprintable():
             raise ModelError(f"{spec}: the API key holds a line end or the like; set it without")
@@ -115,11 +136,12 @@ class HttpModel:
         if settings.params.get("stream"):
             raise UsageError("param stream: answers are read whole; leave it out")
         self.spec = spec
-        self._key = (key or "").encode()
+        self._redaction = Redaction([*([key] if key else []), *secrets_of_url(settings.base_url)])
         self._name = name
         self._wire = wire
         self._settings = settings
         self._identity = {"spec": spec, **identity}
+        self._not_found_hint = not_found_hint
         self._answers = 0
         self._silent = True
         self.image_limits = wire.image_limits(settings)
@@ -130,15 +152,16 @@ class HttpModel:
         return self._identity
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
-        """Post one request. A key that the server repeats is not kept."""
+        """Post one request. A credential that the server repeats is not kept, in no form."""
         encode, read = self._wire.encode, images.read_encoded
         raw, header = await self._client.post(
             lambda: encode(self._name, request, self._settings, read)
         )
+        body = self._redaction.bytes(raw.body, answer=raw.status == 200)
+        if body is not raw.body:
+            raw = raw._replace(body=body)
         if raw.status == 0:
             return raw
-        if self._key and self._key in raw.body and (raw.status != 200 or len(self._key) >= SECRET):
-            raw = raw._replace(body=raw.body.replace(self._key, b"***"))
         self._answers += 1
         if raw.status == 200 and self._answers > LOOKS and self._answers % LOOKS and self._silent:
             return raw
@@ -153,7 +176,25 @@ class HttpModel:
         """Read a stored or fresh response."""
         if raw.status == 0:
             return http_fault(0, raw.body.decode(errors="replace"))
-        return self._wire.decode(raw.status, raw.body)
+        response = self._hinted(self._wire.decode(raw.status, raw.body))
+        # Once more: a text may be put together from parts, none of which was the whole credential.
+        text = self._redaction.text(response.text, answer=True)
+        reasoning = self._redaction.text(response.reasoning, answer=True)
+        if text is response.text and reasoning is response.reasoning:
+            return response
+        return response._replace(text=text, reasoning=reasoning)
+
+    def _hinted(self, response: Response) -> Response:
+        """What may be wrong with the address, where nothing was found and no model is named."""
+        fault, hint = response.fault, self._not_found_hint
+        if (
+            fault is None
+            or fault.kind != "not-found"
+            or not hint
+            or _OF_A_MODEL.search(fault.message)
+        ):
+            return response
+        return response._replace(fault=replace(fault, message=f"{fault.message} ({hint})"))
 
     async def close(self) -> None:
         """Close the connections."""

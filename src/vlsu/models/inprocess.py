@@ -12,13 +12,20 @@ import orjson
 
 from vlsu.errors import VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
-from vlsu.models.wire import answered
+from vlsu.models.endings import Ending, read_ending
+from vlsu.models.http import one_line
+from vlsu.models.json_bodies import read_json
+from vlsu.models.wire import answered, count
 
 __all__ = ["Answerer", "InProcessModel"]
 
 
 class Answerer(Protocol):
-    """A batch of requests in; out, one JSON-ready answer each, such as ``{"text": ...}``."""
+    """A batch of requests in; out, one JSON-ready answer each, such as ``{"text": ...}``.
+
+    Beside ``text``, an answer may have ``finish_reason`` (a text, ``stop`` by default),
+    ``input_tokens``, ``output_tokens`` and ``p_unsafe`` (from 0 to 1).
+    """
 
     modalities: frozenset[str]
     takes_instructions: bool
@@ -97,7 +104,7 @@ class InProcessModel:
                 raws = await loop.run_in_executor(
                     self._threads, self._answer, [request for request, _ in batch], images
                 )
-            except VlsuError as error:
+            except Exception as error:  # whatever it is, those who wait must hear of it
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
@@ -110,29 +117,41 @@ class InProcessModel:
         started = time.perf_counter()
         try:
             answers = self._answerer.answer(requests, images)
+            if len(answers) != len(requests):
+                raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
+            bodies = [orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY) for answer in answers]
         except VlsuError:
             raise
         except Exception as error:
             if len(requests) == 1:
-                return [Raw(0, f"in-process: {type(error).__name__}".encode())]
+                said = one_line(str(error).encode(errors="replace").decode())
+                name = type(error).__name__
+                return [Raw(0, f"in-process: {name}{': ' if said else ''}{said}".encode())]
             # One bad request must not take its neighbours with it.
             return [raw for request in requests for raw in self._answer([request], images)]
         each = (time.perf_counter() - started) / len(requests)
-        return [Raw(200, orjson.dumps(answer), each) for answer in answers]
+        return [Raw(200, body, each) for body in bodies]
 
     def read(self, raw: Raw) -> Response:
-        """Read the answerer's JSON."""
+        """Read the answerer's JSON; one of another form is an error that says what is wrong."""
         if raw.status != 200:
-            message = raw.body.decode(errors="replace")
-            return Response(Outcome.ERROR, fault=Fault("in-process", message))
-        answer = orjson.loads(raw.body)
+            return _no_answer(raw.body.decode(errors="replace"))
+        answer = read_json(raw.body)
+        if not isinstance(answer, dict) or "text" not in answer:
+            return _no_answer('in-process: an answer is a mapping with a "text"')
+        text, p_unsafe = answer["text"], answer.get("p_unsafe")
+        if text is not None and not isinstance(text, str):
+            return _no_answer(f"in-process: text: expected a text, found {type(text).__name__}")
+        if p_unsafe is not None and not _is_probability(p_unsafe):
+            return _no_answer(f"in-process: p_unsafe: expected 0 to 1, found {str(p_unsafe)[:40]}")
+        reason = answer.get("finish_reason")
         return answered(
-            answer["text"],
-            finish_reason=answer.get("finish_reason", "stop"),
-            cut_off=answer.get("finish_reason") == "length",
-            input_tokens=answer.get("input_tokens"),
-            output_tokens=answer.get("output_tokens"),
-            p_unsafe=answer.get("p_unsafe"),
+            text or "",
+            read_ending(reason, missing=Ending.NORMAL),
+            reason="stop" if reason is None else reason,
+            input_tokens=count(answer.get("input_tokens")),
+            output_tokens=count(answer.get("output_tokens")),
+            p_unsafe=lambda: None if p_unsafe is None else float(p_unsafe),
         )
 
     async def close(self) -> None:
@@ -140,3 +159,11 @@ class InProcessModel:
         self._waiting.clear()
         await asyncio.gather(*self._working)
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _no_answer(why: str) -> Response:
+    return Response(Outcome.ERROR, fault=Fault("in-process", why))
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

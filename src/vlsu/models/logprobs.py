@@ -22,6 +22,8 @@ _KEY = re.compile(rb'"severity"\s*:\s*"\s*', re.IGNORECASE)
 _WORD = re.compile(rb'(?:safe|borderline|unsafe)\s*"', re.IGNORECASE)
 _BARE = re.compile(rb"[\s*_`\"']*(?=(?:safe|borderline|unsafe)[\s*_`\"'.!]*\Z)", re.IGNORECASE)
 _BEFORE_WORD = b" \t\r\n\"'*_`"
+#: Bytes of an answer, from its end, in which the severity is looked for.
+LONGEST = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,17 @@ def locate_severity(tokens: Sequence[bytes], answer: str) -> Place | None:
         answer: The answer as the server gave it.
 
     Returns:
-        `None` where the tokens do not spell the answer or it states no severity in these forms.
+        `None` where the tokens do not spell the answer (of a longer one its last `LONGEST` bytes)
+        or it states no severity in these forms.
     """
     spelled = b"".join(tokens)
-    said = answer.strip().encode(errors="replace")
-    start = spelled.rfind(said)
-    if not said or start < 0:
+    said = answer.strip().encode(errors="replace")[-LONGEST:]
+    # Forwards over both turned round: the time that takes grows with their length, and that of
+    # looking backwards with the product of their lengths.
+    found = spelled[::-1].find(said[::-1])
+    if not said or found < 0:
         return None
+    start = len(spelled) - found - len(said)
     keys = [match.end() for match in _KEY.finditer(said)]
     if keys:
         offset = keys[-1] if _WORD.match(said, keys[-1]) else None

@@ -4,8 +4,9 @@ Shapes after the schemas ``CreateChatCompletionRequest`` and ``CreateChatComplet
 OpenAI's published OpenAPI description: image parts as ``image_url`` with a data address,
 ``finish_reason``, ``refusal``, ``usage``, ``logprobs``, ``response_format``. Beyond those:
 ``reasoning_content`` or ``reasoning`` beside the content, as vLLM, SGLang, DeepSeek and OpenRouter
-write it; ``content_filter`` errors after Azure's "Content filtering"; errors within an answer of
-status 200 and moderation as status 403 after OpenRouter's "Errors and debugging".
+write it; what was filtered, after Azure's "Content filtering"; errors within an answer of status
+200 and moderation as status 403 after OpenRouter's "Errors and debugging"; ``base_resp`` after
+MiniMax's error codes; a choice without a message, as Gemini answers where its filter steps in.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Encoded, Message, Outcome, Request, Response, Settings
+from vlsu.models.endings import Ending, read_ending
+from vlsu.models.error_bodies import ErrorBody, as_code, error_in, read_error
 from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
-from vlsu.models.transport import Body, Header
+from vlsu.models.transport import Body, Header, host_of
 from vlsu.models.wire import (
     REASONING_ROOM,
     SLOT,
@@ -32,18 +35,27 @@ from vlsu.models.wire import (
     Tree,
     answered,
     count,
+    decoded,
+    failed,
+    guardrail_intervened,
     items,
     malformed,
     message_text,
     quota_fault,
-    read_object,
-    refused_by_status,
     split_at_slot,
+    status_within,
     text_of,
     tree_of,
 )
 
-__all__ = ["ChatCompletions", "Completions", "key_of_server", "openai_model", "sampling"]
+__all__ = [
+    "ChatCompletions",
+    "Completions",
+    "address_hint",
+    "key_of_server",
+    "openai_model",
+    "sampling",
+]
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -56,15 +68,18 @@ _REASONING = re.compile(r"^(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*-chat)")
 _NO_SCHEMA = re.compile(
     r"^(?:ft:)?(?:gpt-3|gpt-4(?:$|-\d|-turbo|-vision)|gpt-4o-2024-05-13|chatgpt-|o1-(?:mini|preview))"
 )
-_BLOCKED_CODES = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
-_QUOTA_CODES = frozenset(
-    {
+_QUOTA_CODES = {
+    as_code(code): code
+    for code in (
         "insufficient_quota",
         "billing_not_active",
         "billing_hard_limit_reached",
         "account_deactivated",
-    }
-)
+    )
+}
+#: MiniMax's codes, in an answer of status 200 -> the status they stand for.
+_BASE_RESP = {1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 2013: 400, 2049: 401}
+_FILTERED = (1026, 1027)
 
 #: Tasks whose frames are kept; a run has one or two.
 FRAMES = 64
@@ -152,17 +167,20 @@ class ChatCompletions:
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; anything that is not a completion is an error that says why."""
-        tree = read_object(body)
         if status != 200:
-            return _error(status, tree or {})
-        if tree is None:
-            return malformed("the answer is no JSON object")
+            return _error(status, read_error(body))
+        return decoded(body, self._of_tree)
+
+    def _of_tree(self, tree: Tree) -> Response:
         choices = items(tree.get("choices"))
-        choice = tree_of(choices[0]) if choices else {}
-        if not choices and tree.get("error"):
-            return _error(status, tree)
-        if choice.get("error"):
-            return _error(status, choice)
+        if not choices:
+            return _without_choices(tree)
+        choice = tree_of(choices[0])
+        if error := choice.get("error"):
+            found = error_in({"error": error})
+            return _error(status_within(found), found)
+        if guardrail_intervened(tree):
+            return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
         return self._read(choice, tree_of(tree.get("usage")))
 
     def _read(self, choice: Tree, usage: Tree) -> Response:
@@ -253,54 +271,65 @@ def _message(message: Message, images: Images) -> dict[str, object]:
     return {"role": message.role, "content": content}
 
 
-def _error(status: int, tree: Tree) -> Response:
-    """An error body; also one that came with status 200, as some routers send it."""
-    error = tree_of(tree.get("error")) or {"message": tree.get("error"), **tree}
-    code = str(error.get("code") or "")
-    if status == 200:
-        status = int(code) if re.fullmatch(r"[3-5]\d\d", code, re.ASCII) else 500
-    inner = str(tree_of(error.get("innererror")).get("code") or "")
-    # OpenRouter answers 403 both to a key that may not and to an input its moderation flags.
-    flagged = status == 403 and bool(tree_of(error.get("metadata")).get("reasons"))
-    if code in _BLOCKED_CODES or inner == "ResponsibleAIPolicyViolation" or flagged:
-        return Response(Outcome.BLOCKED, finish_reason="moderation" if flagged else code or inner)
-    if code in _QUOTA_CODES or error.get("type") in _QUOTA_CODES or status == 402:
-        return quota_fault(status, code if code in _QUOTA_CODES else "no credit is left")
-    said = _said(error)
-    if status >= 500 and _NO_IMAGES in said:
+def _error(status: int, error: ErrorBody) -> Response:
+    """What an error stands for; of one in an answer of status 200, the status it names."""
+    quota = sorted(error.codes & _QUOTA_CODES.keys())
+    if quota or status == 402:
+        return quota_fault(status, _QUOTA_CODES[quota[0]] if quota else "no credit is left")
+    if status == 403 and error.flagged:
+        # OpenRouter answers 403 both to a key that may not and to an input its moderation flags.
+        return Response(Outcome.BLOCKED, finish_reason="moderation")
+    if status >= 500 and _NO_IMAGES in error.message:
         status = 400  # llama.cpp's word for a model that cannot see: asking again is no help
-    return refused_by_status(status, said)
+    return failed(status, error)
 
 
-def _said(error: Tree) -> str:
-    """The message of an error; of validation errors as FastAPI lists them, what is wrong."""
-    if message := text_of(error.get("message")):
-        return message
-    detail = error.get("detail")
-    listed = "; ".join(text_of(tree_of(entry).get("msg")) for entry in items(detail))
-    return listed or text_of(detail)
+def _without_choices(tree: Tree) -> Response:
+    """An answer of status 200 without any choice: an error of a router, or a filter's work."""
+    number = tree_of(tree.get("base_resp")).get("status_code")
+    if number in _FILTERED:
+        return Response(Outcome.BLOCKED, finish_reason="moderation")
+    if type(number) is int and number:
+        return _error(_BASE_RESP.get(number, 500), error_in(tree))
+    found = error_in(tree)
+    if found.filtered or tree_of(tree.get("promptFeedback")).get("blockReason"):
+        return Response(Outcome.BLOCKED, finish_reason="content_filter")
+    if tree.get("error") or (found.message and "choices" not in tree):
+        return _error(status_within(found), found)
+    return malformed("the answer has no choices")
 
 
 def _completion(choice: Tree, usage: Tree) -> Response:
+    reason = choice.get("finish_reason")
+    # A server that gives no reason at all tells nothing of ends; asked unstreamed, it has ended.
+    ending = read_ending(reason, missing=Ending.NORMAL)
+    native = choice.get("native_finish_reason")  # OpenRouter: the provider's own
+    if ending is Ending.NORMAL and native:
+        own = read_ending(native, missing=Ending.NORMAL)
+        if own not in (Ending.NORMAL, Ending.UNKNOWN):
+            ending, reason = own, native
     message = choice.get("message")
     if not isinstance(message, dict):
-        return malformed("the answer has no message")
-    finish = text_of(choice.get("finish_reason"))
-    text, refusal = _text(message.get("content")), text_of(message.get("refusal"))
-    outcome = Outcome.OK
-    if finish == "content_filter":
-        outcome = Outcome.BLOCKED
-    elif refusal:
-        outcome, text = Outcome.REFUSED, text or refusal
+        if ending is Ending.NORMAL:
+            return malformed("the answer has no message")
+        message = {}
+    text, refusal = _text(message.get("content")), _refusal(message)
     return answered(
-        text,
-        outcome=outcome,
+        text or refusal,
+        ending,
+        reason=reason,
+        refused=bool(refusal),
         reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        finish_reason=finish,
-        cut_off=finish == "length",
         input_tokens=count(usage.get("prompt_tokens")),
         output_tokens=count(usage.get("completion_tokens")),
-        p_unsafe=_p_unsafe(items(tree_of(choice.get("logprobs")).get("content")), text),
+        p_unsafe=lambda: _p_unsafe(items(tree_of(choice.get("logprobs")).get("content")), text),
+    )
+
+
+def _refusal(message: Tree) -> str:
+    """What stands in the place of an answer that the model refuses: a field, or parts."""
+    return text_of(message.get("refusal")) or "".join(
+        text_of(tree_of(part).get("refusal")) for part in items(message.get("content"))
     )
 
 
@@ -324,7 +353,7 @@ def _alternatives(step: Tree) -> Iterator[tuple[bytes, float]]:
     """The chosen token and the likeliest ones, each with its log probability."""
     for entry in (step, *map(tree_of, items(step.get("top_logprobs")))):
         logprob = entry.get("logprob")
-        if isinstance(logprob, float | int):
+        if isinstance(logprob, float | int) and logprob is not True:
             yield _token(entry), float(logprob)
 
 
@@ -380,4 +409,27 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
         "system": settings.system,
         "images": wire.image_limits(settings).identity(),
     }
-    return HttpModel(f"openai/{name}", name, wire, settings, key, identity)
+    spec, hint = f"openai/{name}", address_hint(settings.base_url)
+    return HttpModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
+
+
+def address_hint(base_url: str | None) -> str:
+    """What may be wrong with a --base-url at which nothing is found; empty if nothing is plain."""
+    try:
+        parts = urlsplit(base_url or "")
+    except ValueError:
+        return ""
+    if not parts.hostname:
+        return ""
+    if re.search(r"/v\d+\w*(?:/openai)?/*$|/chat/completions/*$|/openai(?:/|$)", parts.path):
+        return ""
+    return f"is the --base-url right? most servers answer under /v1: {_up_to_v1(parts)}"
+
+
+def _up_to_v1(parts: SplitResult) -> str:
+    """The address that was probably meant, without credentials."""
+    before, version, _ = parts.path.partition("/v1")
+    path = (
+        before if version else re.sub(r"/(?:api(?:/\w+)?|models|docs|health)?/*$", "", parts.path)
+    )
+    return f"{parts.scheme}://{host_of(parts)}{path.rstrip('/')}/v1"

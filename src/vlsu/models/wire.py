@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
 from vlsu.models.base import Encoded, Fault, Message, Outcome, Response
-from vlsu.models.http import ReadImage, http_fault
+from vlsu.models.endings import Ending, name_of_ending
+from vlsu.models.error_bodies import ErrorBody, as_code
+from vlsu.models.http import ReadImage, http_fault, one_line
+from vlsu.models.json_bodies import read_json
+from vlsu.models.moderation import moderated, wrong_key
 from vlsu.models.transport import Body
 
 __all__ = [
     "REASONING_ROOM",
     "SLOT",
+    "STATUS_OF_CODE",
     "TOP_LOGPROBS",
     "Images",
     "Tree",
     "answered",
     "count",
+    "decoded",
     "error_message",
+    "failed",
+    "guardrail_intervened",
     "items",
     "malformed",
     "message_text",
     "quota_fault",
     "read_object",
-    "refused_by_status",
     "split_at_slot",
+    "status_within",
     "text_of",
     "tree_of",
 ]
@@ -44,18 +52,56 @@ _EMPTY: Tree = {}
 _SLOT = b"\x00"
 #: Stands in a tree for what is put in later.
 SLOT = orjson.Fragment(_SLOT)
-_KEY_LIKE = re.compile(r"\b(?:sk-|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
-#: Where validation messages begin to quote the request.
-_QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
+_KEY_LIKE = re.compile(r"\b(?:sk-|xai-|gsk_|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
+#: More is no number of tokens: a sum over a billion answers still fits into 64 bits.
+MOST_TOKENS = 10**9
+#: What stands for bytes that are no Unicode.
+_REPLACED = "\ufffd"
+#: Codes of errors that come in an answer of status 200 -> the status they stand for.
+STATUS_OF_CODE = {
+    as_code(code): status
+    for status, codes in {
+        400: ("invalid_request_error", "invalid_request", "BadRequestError", "bad_request"),
+        401: ("authentication_error", "invalid_api_key", "unauthorized"),
+        402: ("billing_error", "insufficient_quota", "payment_required"),
+        403: ("permission_error", "permission_denied"),
+        404: ("not_found_error", "model_not_found", "not_found"),
+        413: ("request_too_large",),
+        429: ("rate_limit_error", "rate_limit_exceeded", "RateLimitError"),
+        500: ("api_error", "server_error", "internal_server_error"),
+        504: ("timeout_error",),
+        529: ("overloaded_error",),
+    }.items()
+    for code in codes
+}
 
 
-def read_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object a body holds, or `None`."""
-    try:
-        tree = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def read_object(body: bytes, *, any_bytes: bool = False) -> dict[str, object] | None:
+    """The JSON object a body holds, bare or as all there is of a list, or `None`.
+
+    Args:
+        body: See `vlsu.models.json_bodies.read_json`.
+        any_bytes: Whether bytes that are no Unicode are replaced.
+    """
+    tree = read_json(body, any_bytes=any_bytes)
+    if isinstance(tree, list) and len(tree) == 1:
+        tree = tree[0]
     return tree if isinstance(tree, dict) else None
+
+
+def decoded(body: bytes, read: Callable[[Tree], Response]) -> Response:
+    """An answer of status 200, read from the object it holds.
+
+    Bytes that are no UTF-8 are an end of it only where they lie in the answer itself.
+    """
+    tree = read_object(body)
+    if tree is not None:
+        return read(tree)
+    tree = read_object(body, any_bytes=True)
+    if tree is None:
+        return malformed("the answer is no JSON object")
+    response = read(tree)
+    return malformed("the answer is no UTF-8") if _REPLACED in response.text else response
 
 
 def tree_of(value: object) -> Tree:
@@ -74,8 +120,12 @@ def text_of(value: object) -> str:
 
 
 def count(value: object) -> int | None:
-    """The value if it is a number of tokens."""
-    return value if type(value) is int and value >= 0 else None
+    """The value if it is a number of tokens; a whole number may be written as any number is."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return count(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return count(int(value))
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def message_text(message: Message) -> str:
@@ -145,27 +195,50 @@ def _dumps(body: Mapping[str, object]) -> bytes:
 
 def answered(
     text: str,
+    ending: Ending,
     *,
+    reason: object = None,
+    refused: bool = False,
     reasoning: str = "",
-    finish_reason: str = "",
-    cut_off: bool = False,
     input_tokens: int | None = None,
     output_tokens: int | None = None,
-    p_unsafe: float | None = None,
-    outcome: Outcome = Outcome.OK,
+    p_unsafe: Callable[[], float | None] | None = None,
 ) -> Response:
-    """A response that came to its end; `Outcome.OK` only with a text, else unparsed."""
-    if outcome is Outcome.OK and not text.strip():
+    """What came back from a model: `Outcome.OK` only with a text, and only if it came to an end.
+
+    Args:
+        text: The answer.
+        ending: How it ended, by the provider's reason. One that the server broke off is an error,
+            asked again; one that ended in no listed way is unparsed, whatever it says.
+        reason: The finish reason as the body has it.
+        refused: Whether the server marks it as a refusal.
+        reasoning: Apart from the answer.
+        input_tokens: Tokens read.
+        output_tokens: Tokens written, reasoning included.
+        p_unsafe: Makes the probability of unsafe; called only for an answer that is read.
+    """
+    name = name_of_ending(reason)
+    if ending is Ending.FAILED:
+        why = f"the server broke the answer off (finish reason {one_line(name)})"
+        return Response(Outcome.ERROR, finish_reason=name, fault=Fault("server", why, retry=True))
+    if ending is Ending.BLOCKED:
+        outcome = Outcome.BLOCKED
+    elif refused or ending is Ending.REFUSED:
+        outcome = Outcome.REFUSED
+    elif ending is Ending.UNKNOWN or not text.strip():
         outcome = Outcome.UNPARSED
+    else:
+        outcome = Outcome.OK
+    whole = outcome is Outcome.OK and ending is Ending.NORMAL
     return Response(
         outcome,
         text=text,
         reasoning=reasoning,
-        finish_reason=finish_reason,
-        cut_off=cut_off,
+        finish_reason=name,
+        cut_off=ending in (Ending.TOKEN_LIMIT, Ending.UNKNOWN),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        p_unsafe=p_unsafe if outcome is Outcome.OK and not cut_off else None,
+        p_unsafe=p_unsafe() if whole and p_unsafe is not None else None,
     )
 
 
@@ -179,12 +252,33 @@ def quota_fault(status: int, why: str) -> Response:
     return Response(Outcome.ERROR, fault=Fault("quota", f"HTTP {status}: {why}", fatal=True))
 
 
-def refused_by_status(status: int, message: str) -> Response:
-    """`http_fault` for what a server said, without keys or pieces of the request it may quote."""
-    return http_fault(status, error_message(message))
+def status_within(error: ErrorBody) -> int:
+    """The status that an error in an answer of status 200 stands for; 500 where it does not say."""
+    named = (STATUS_OF_CODE[code] for code in sorted(error.codes & STATUS_OF_CODE.keys()))
+    return error.status or next(named, 500)
+
+
+def failed(status: int, error: ErrorBody) -> Response:
+    """What an error stands for, where a format knows nothing more particular of it.
+
+    A filter that stopped this prompt is the outcome `BLOCKED`; a key that is refused ends the run,
+    whatever the status; for all else see `http_fault`.
+    """
+    if named := moderated(status, error):
+        return Response(Outcome.BLOCKED, finish_reason=named)
+    said = error_message(error.message) or error.code
+    if status not in (401, 403) and wrong_key(status, error):
+        line = f"HTTP {status}: {one_line(said) or 'the key is not valid'}"
+        return Response(Outcome.ERROR, fault=Fault("credentials", line, fatal=True))
+    return http_fault(status, said)
+
+
+def guardrail_intervened(tree: Tree) -> bool:
+    """Whether Amazon Bedrock says that its guardrail put words of its own in the answer's place."""
+    action = text_of(tree.get("amazon-bedrock-guardrailAction"))
+    return action.upper().endswith("INTERVENED")
 
 
 def error_message(message: str) -> str:
-    """A server's message, cut where it begins to quote the request, with keys blotted out."""
-    quoted = _QUOTED_INPUT.search(message)
-    return _KEY_LIKE.sub("***", message[: quoted.start()] if quoted else message)
+    """A server's message with what looks like a key blotted out."""
+    return _KEY_LIKE.sub("***", message)

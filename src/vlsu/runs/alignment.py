@@ -19,7 +19,7 @@ import polars as pl
 from vlsu.analysis import Calibration, alignment_metrics, judge_agreement
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
-from vlsu.models import open_model
+from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS, Reading
@@ -139,7 +139,7 @@ def prepare_alignment(
         raise UsageError(
             f"samples {draws}: answers differ by chance only; add --param temperature=1"
         )
-    opened = open_model(model, settings) if isinstance(model, str) else model
+    opened = as_model(model, settings)
     if not opened.takes_instructions:
         raise UsageError(f"{opened.spec} is a classifier and answers nobody; choose a chat model")
     if "joint" not in opened.modalities and not captions:
@@ -152,7 +152,7 @@ def prepare_alignment(
     if len(each) != len(judges):
         raise UsageError(f"{len(each)} limits for {len(judges)} judges; give one for each")
     own = judge_settings or Settings()
-    panel = tuple(open_model(j, own) if isinstance(j, str) else j for j in judges)
+    panel = tuple(as_model(judge, own) for judge in judges)
     judging = [Judge.of(judge) for judge in panel]
     unpriced = [
         judge.spec

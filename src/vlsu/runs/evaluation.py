@@ -13,7 +13,7 @@ from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
-from vlsu.models import open_model
+from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
@@ -136,7 +136,7 @@ def prepare(
     else:
         chosen = policy if isinstance(policy, Policy) else load_policy(policy)
     settings = settings or Settings()
-    opened = open_model(model, settings) if isinstance(model, str) else model
+    opened = as_model(model, settings)
     if unable := [m for m in modalities if m in MODALITIES and m not in opened.modalities]:
         raise UsageError(f"{opened.spec} cannot judge {unable[0]}; leave it out of --modalities")
     name = BARE if not opened.takes_instructions else prompt or PROMPTS[0]

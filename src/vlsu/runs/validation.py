@@ -21,7 +21,7 @@ from vlsu.data.images import read_bounded
 from vlsu.data.probe import probe
 from vlsu.data.tables import MissingWords, read_rows, unguard
 from vlsu.errors import DataError, ModelError, RunError, UsageError
-from vlsu.models import open_model
+from vlsu.models import as_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
 from vlsu.runs.executor import Progress, ask
 from vlsu.runs.folder import write_atomically
@@ -92,7 +92,7 @@ def validate_judge(
     """
     source = Path(labels)
     rows, images = _read(source, MissingWords.read(missing), encoding)
-    model = open_model(judge, settings or Settings()) if isinstance(judge, str) else judge
+    model = as_model(judge, settings)
     name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
     if file.is_dir():

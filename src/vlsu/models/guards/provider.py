@@ -8,7 +8,13 @@ from vlsu.errors import ModelError
 from vlsu.models.base import Settings
 from vlsu.models.guards.families import GuardFamily, find_family
 from vlsu.models.http import HttpModel
-from vlsu.models.openai import ChatCompletions, Completions, key_of_server, sampling
+from vlsu.models.openai import (
+    ChatCompletions,
+    Completions,
+    address_hint,
+    key_of_server,
+    sampling,
+)
 
 __all__ = ["GuardModel", "guard_model"]
 
@@ -38,7 +44,8 @@ class GuardModel(HttpModel):
         }
         if family.sees_images:
             identity["images"] = wire.image_limits(settings).identity()
-        super().__init__(f"guard/{family.name}:{name}", name, wire, settings, key, identity)
+        spec, hint = f"guard/{family.name}:{name}", address_hint(settings.base_url)
+        super().__init__(spec, name, wire, settings, key, identity, not_found_hint=hint)
         self.family = family
         self.languages = family.languages
 

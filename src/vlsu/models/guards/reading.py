@@ -41,8 +41,7 @@ _YES_NO = {"yes": True, "no": False}
 _HARMFUL = {"yes": ResponseSafety.UNSAFE, "no": ResponseSafety.SAFE}
 _LEVELS = {level.value: level for level in ResponseSafety}
 _TWO_LEVELS = {level: _LEVELS[level] for level in ("safe", "unsafe")}
-_FIELD = re.compile(r"([A-Za-z ]+?)\s*:\s*(.*)")
-_FIRST_LINE = re.compile(r"safe|unsafe(?:\s*\n\s*[A-Z]\d+(?:\s*,\s*[A-Z]\d+)*)?", re.IGNORECASE)
+_CODE = re.compile(r"[A-Z]\d+", re.IGNORECASE)
 _SCORE = re.compile(
     r"<score>\s*(yes|no)\s*</score>|(yes|no)(?:\s*<confidence>\s*\w+\s*</confidence>)?",
     re.IGNORECASE,
@@ -79,9 +78,12 @@ def read_user_and_response(text: str) -> GuardVerdict | None:
 
 def read_first_line(text: str) -> GuardVerdict | None:
     """``safe``, or ``unsafe`` and on the next line the codes of what it violates."""
-    if not _FIRST_LINE.fullmatch(text.strip()):
+    verdict, _, codes = text.strip().partition("\n")
+    safety = _TWO_LEVELS.get(verdict.strip().lower())
+    listed = [code.strip() for code in codes.split(",")] if codes.strip() else []
+    if safety is None or not all(map(_CODE.fullmatch, listed)):
         return None
-    return GuardVerdict(None, _TWO_LEVELS[text.split()[0].lower()])
+    return None if safety is ResponseSafety.SAFE and listed else GuardVerdict(None, safety)
 
 
 def read_score(text: str) -> GuardVerdict | None:
@@ -106,9 +108,9 @@ def _fields(text: str, names: Collection[str]) -> dict[str, str]:
     """Lines ``Name: value`` in small letters; empty where a line is none of them, or is twice."""
     fields: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.strip().splitlines())):
-        found = _FIELD.fullmatch(line)
-        name = found[1].lower() if found else ""
-        if found is None or name not in names or name in fields:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or name not in names or name in fields:
             return {}
-        fields[name] = found[2].strip().lower()
+        fields[name] = value.strip().lower()
     return fields
