@@ -5,8 +5,8 @@ from __future__ import annotations
 from vlsu.data import Sample
 from vlsu.models.base import Message, Outcome, Request, Response
 from vlsu.models.guards import GuardFamily
+from vlsu.models.output import after_reasoning
 from vlsu.tasks.judge import Verdict
-from vlsu.tasks.reading import after_reasoning
 
 __all__ = ["GuardTask"]
 

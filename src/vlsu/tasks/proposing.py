@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count as count_up
@@ -13,15 +12,14 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vlsu.models.base import Message, Outcome, Request, Response
+from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy
 from vlsu.tasks.answers import looks_like_refusal
 from vlsu.tasks.framing import Framing
-from vlsu.tasks.reading import after_reasoning
 
 __all__ = ["Proposals", "proposal_request", "read_proposals"]
 
 _FOLDER = Path(__file__).parent / "prompts"
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
 #: Longest instruction taken, in characters.
 LONGEST = 4000
 
@@ -86,10 +84,11 @@ def read_proposals(response: Response, count: int, existing: Sequence[Framing]) 
     """
     if response.outcome is not Outcome.OK:
         return Proposals(response.outcome)
-    text = after_reasoning(response.text)
-    texts = None if response.cut_off else _texts(text)
+    texts = None
+    if not response.cut_off:
+        texts = _texts(response.text) or _texts(after_reasoning(response.text))
     if texts is None:
-        refused = not response.cut_off and looks_like_refusal(text)
+        refused = not response.cut_off and looks_like_refusal(after_reasoning(response.text))
         return Proposals(Outcome.REFUSED if refused else Outcome.UNPARSED)
     seen = {_same(framing.instruction) for framing in existing}
     new = []
@@ -105,11 +104,13 @@ def read_proposals(response: Response, count: int, existing: Sequence[Framing]) 
 
 
 def _texts(text: str) -> list[str] | None:
-    if fenced := _FENCED.fullmatch(text):
-        text = fenced[1]
+    text = text.strip()
+    fence, _, fenced = text.partition("\n")
+    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
+        text = fenced.removesuffix("```")
     try:
         tree = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if not isinstance(tree, dict) or set(tree) != {"instructions"}:
         return None
