@@ -133,25 +133,36 @@ class RunProgress:
     """A bar with rate, outcomes and time left, on standard error.
 
     Attributes:
-        total: Requests the run needs.
         settled: Requests that are stored or have failed.
     """
 
     def __init__(self) -> None:
-        self.total: int | None = None
         self.settled = 0
+        self._planned: int | None = None
+        self._at_most = False
+        self._stored = 0
+        self._spared = 0
         self._counts: Counter[str] = Counter()
         self._bar: Progress | None = None
 
-    def begin(self, total: int) -> None:
+    @property
+    def total(self) -> int | None:
+        """Requests the run needs, as far as that is known."""
+        if self._planned is None or not self._at_most:
+            return self._planned
+        # Of what needs no request, as much was stored before as was found in the store.
+        return max(self.settled, self._planned - max(0, self._spared - self._stored))
+
+    def begin(self, total: int, *, at_most: bool = False) -> None:
         """Show how many requests the run needs; before that there is nothing to show."""
-        self.total = total
+        self._planned, self._at_most = total, at_most
         if self._bar is not None:
             self._bar.start()
 
     def stored(self, count: int) -> None:
         """Count what was found in the store."""
         self._counts["stored before"] += count
+        self._stored += count
         self.settled += count
 
     def answered(self, outcome: Outcome) -> None:
@@ -159,9 +170,17 @@ class RunProgress:
         self._counts[outcome.value] += 1
         self.settled += 1
 
+    def spared(self, count: int) -> None:
+        """Count what needs no request."""
+        self._spared += count
+
     def retried(self, kind: str) -> None:
         """Count an attempt that is made again."""
         self._counts[f"{kind} retries"] += 1
+
+    def finished(self) -> None:
+        """Nothing more is needed: the bar is full."""
+        self._planned, self._at_most = self.settled, False
 
     def outcomes(self) -> str:
         """The counts so far, in words."""

@@ -353,7 +353,14 @@ def say_requests(run: Run) -> None:
         for message, count in unanswered.items():
             say(f"no answer to {count} requests: {message}")
         say("the same command asks again for what has no answer")
-    say(f"requests: {requests.get('asked', 0)} asked, {requests.get('reused', 0)} stored before")
+    asked, reused = requests.get("asked", 0), requests.get("reused", 0)
+    say(f"requests: {asked} asked, {reused} stored before")
+    if shared := requests.get("shared", 0):
+        what = "judgments" if run.record.get("task") == "understanding" else "answers and verdicts"
+        say(
+            f"{asked + reused + shared} {what} from {asked + reused} requests: {shared} needed the "
+            "same request as another and were not asked again"
+        )
     if "cost" in run.record:
         say(f"cost of this start: {run.record['cost']:.4f} (prices: {run.record['cost_source']})")
         for spec, cost in run.record["cost_of"].items():

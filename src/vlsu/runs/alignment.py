@@ -251,7 +251,9 @@ class AlignmentRun:
         """Answers and verdicts; whether it came to the plan's end."""
         samples = self._graded_pairs()
         each = len(self.task.framings) * self.task.draws
-        session.progress.begin(samples * each * (1 + len(judges) * self.judge_repeats))
+        total = samples * each * (1 + len(judges) * self.judge_repeats)
+        session.progress.begin(total, at_most=True)
+        session.progress.stored(min(session.stored_before, total))
         return await ask_and_judge(
             session,
             lambda: self._answers(by_image=True),
@@ -356,10 +358,20 @@ async def ask_and_judge(
     for judge, its_limits in zip(judges, judge_limits, strict=True):
         if not whole:
             break
-        chunks = (Chunk(c.samples, reading.questions(c, judge)) for c in answers())
+        chunks = _questions(answers(), reading, judge, session.progress)
         images = session.images(dataset, judge.model)
         whole = await session.ask(chunks, judge.model, images, judge.outcome, its_limits)
     return whole
+
+
+def _questions(
+    answers: Iterator[Chunk], reading: Reading, judge: Judge, progress: Progress
+) -> Iterator[Chunk]:
+    """What a judge is asked about each chunk of answers; some need no verdict."""
+    for chunk in answers:
+        questions = reading.questions(chunk, judge)
+        progress.spared(len(chunk.planned) * reading.repeats - len(questions))
+        yield Chunk(chunk.samples, questions)
 
 
 def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -38,8 +38,14 @@ _ALL_REFUSED = "every request so far was refused"
 class Progress(Protocol):
     """Who wants to know how far a run is."""
 
-    def begin(self, total: int) -> None:
-        """The run needs this many requests, those stored already included."""
+    def begin(self, total: int, *, at_most: bool = False) -> None:
+        """The run needs this many requests, those stored already included.
+
+        Args:
+            total: How many.
+            at_most: Requests that are the same are counted each time they come up, and so are
+                those that only some answers will need; `spared` says later how many were.
+        """
         ...
 
     def stored(self, count: int) -> None:
@@ -50,8 +56,16 @@ class Progress(Protocol):
         """One more is settled."""
         ...
 
+    def spared(self, count: int) -> None:
+        """This many more of the plan need no request: stored, the same as others, or pointless."""
+        ...
+
     def retried(self, kind: str) -> None:
         """An attempt failed and is made again."""
+        ...
+
+    def finished(self) -> None:
+        """The run has all it needs."""
         ...
 
 
@@ -60,11 +74,13 @@ class Tally:
     """What an execution did.
 
     Attributes:
+        planned: What the plan asks for, the same request counted each time it comes up.
         asked: Requests settled now, by outcome.
         retries: Attempts made again, by kind of fault.
         stopped: Why it ended before the plan did, if so.
     """
 
+    planned: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
@@ -197,6 +213,8 @@ class Executor:
             self._patience.answered_before()
         ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
+        self._tally.planned += len(chunk.planned)
+        self._progress.spared(len(chunk.planned) - len(ready))
         return ready
 
     # Asking

@@ -30,7 +30,7 @@ __all__ = ["NO_PROGRESS", "Session", "opened"]
 class _Silent:
     """Progress nobody watches."""
 
-    def begin(self, total: int) -> None:
+    def begin(self, total: int, *, at_most: bool = False) -> None:
         """Ignored."""
 
     def stored(self, count: int) -> None:
@@ -39,7 +39,13 @@ class _Silent:
     def answered(self, outcome: Outcome) -> None:
         """Ignored."""
 
+    def spared(self, count: int) -> None:
+        """Ignored."""
+
     def retried(self, kind: str) -> None:
+        """Ignored."""
+
+    def finished(self) -> None:
         """Ignored."""
 
 
@@ -153,10 +159,13 @@ class Session:
         reused = self.stored_before
         if needed is not None:
             reused = min(reused, needed) if self.stopped else needed - asked
+        planned = sum(tally.planned for tally in self.tallies)
+        shared = {} if self.stopped else {"shared": max(0, planned - asked - reused)}
         self.record["requests"] = {
             **({} if needed is None else {"needed": needed}),
             "asked": asked,
             "reused": reused,
+            **shared,
             "stored": self.store.count(),
             "retries": dict(sorted(retries.items())),
             "errors": self.store.error_counts(),
@@ -209,6 +218,8 @@ async def opened(
             finally:
                 store.close()
             if session.begun:
+                if session.stopped is None:
+                    progress.finished()
                 record["status"] = "finished" if session.stopped is None else "stopped"
                 record |= {"stopped": session.stopped, "ended": now()}
                 folder.write_record(record)

@@ -268,7 +268,9 @@ class Tuning:
         folder.write_record(record)
         held_out = self.samples.held_out()
         with JudgmentsFile(folder.judgments_file, TUNING_JUDGMENTS) as file:
-            session.progress.begin(2 * self._answers_at_most(len(framings)))
+            total = 2 * self._answers_at_most(len(framings))
+            session.progress.begin(total, at_most=True)
+            session.progress.stored(min(session.stored_before, total))
             race = await self._race(session, file, framings)
             confirmed = race.confirmed(self.baseline)
             answers = await self._answered(session, file, held_out, confirmed, None)

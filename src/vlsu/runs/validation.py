@@ -107,7 +107,9 @@ def validate_judge(
     store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
 
     async def work() -> str | None:
-        progress.begin(len({each.key for each in planned}))
+        keys = {each.key for each in planned}
+        progress.begin(len(keys))
+        progress.stored(len(store.stored(list(keys))))
         try:
             tally = await ask(
                 _chunks(planned),
@@ -119,6 +121,8 @@ def validate_judge(
                 progress=progress,
                 outcome_of=asked.outcome,
             )
+            if tally.stopped is None:
+                progress.finished()
             return tally.stopped
         finally:
             await model.close()
