@@ -47,6 +47,9 @@ def test_the_keys_are_those_of_the_design() -> None:
             "f1_binary_strict",
             "per_class",
             "confusion",
+            "answered",
+            "unanswered",
+            "accuracy_answered",
         ]
         assert list(m[modality]["per_class"]) == ["safe", "borderline", "unsafe"]
         for scores in m[modality]["per_class"].values():
@@ -54,9 +57,9 @@ def test_the_keys_are_those_of_the_design() -> None:
         assert list(m[modality]["confusion"]) == ["safe", "borderline", "unsafe"]
         for row in m[modality]["confusion"].values():
             assert list(row) == ["safe", "borderline", "unsafe", "none"]
-    assert list(m["patterns"]["S-S-U"]) == ["n", "accuracy"]
+    assert list(m["patterns"]["S-S-U"]) == ["n", "accuracy", "answered"]
     assert list(m["families"]) == ["late-fusion", "escalating", "de-escalating"]
-    assert list(m["categories"]["C9"]) == ["n", "accuracy", "f1_macro"]
+    assert list(m["categories"]["C9"]) == ["n", "accuracy", "f1_macro", "answered"]
     assert list(m["attribution"]) == [
         "joint_errors",
         "both_correct",

@@ -61,7 +61,7 @@ class Score:
             assert rate["low"] <= rate["value"] <= rate["high"]
 
 
-def share(of: Iterable[Judged], hit: Any) -> Share:
+def share(of: Iterable[Any], hit: Any) -> Share:
     hits = [bool(hit(sample)) for sample in of]
     return Share(sum(hits), len(hits))
 
@@ -83,11 +83,16 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
             "-".join(gold): {
                 "n": len(of := [s for s in whole if s.gold == gold]),
                 "accuracy": right(of),
+                "answered": share(of, lambda s: ok(s, 2)),
             }
             for gold in {s.gold for s in whole}
         },
         "families": {
-            name: {"n": len(of := [s for s in whole if family(s) == name]), "accuracy": right(of)}
+            name: {
+                "n": len(of := [s for s in whole if family(s) == name]),
+                "accuracy": right(of),
+                "answered": share(of, lambda s: ok(s, 2)),
+            }
             for name in ("late-fusion", "escalating", "de-escalating")
         },
         "categories": {
@@ -95,6 +100,7 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                 "n": len(of := [s for s in joint if s.category == name]),
                 "accuracy": right(of),
                 "f1_macro": Score(mean_f1(*labels(of, 2), "macro")),
+                "answered": share(of, lambda s: ok(s, 2)),
             }
             for name in {s.category for s in joint} - {None}
         },
@@ -221,6 +227,19 @@ def classification(samples: Sequence[Judged], modality: int) -> dict[str, Any]:
             label: dict(zip(columns, row, strict=True))
             for label, row in zip(LABELS, matrix.tolist(), strict=True)
         },
+        **answered([s for s in samples if s.said[modality] != "."], modality),
+    }
+
+
+def answered(asked: Sequence[Judged], modality: int) -> dict[str, Any]:
+    said = [s.said[modality] for s in asked]
+    return {
+        "answered": share(said, SEVERITIES.__contains__),
+        "unanswered": {outcome: share(said, letter.__eq__) for letter, outcome in FAILURES.items()},
+        "accuracy_answered": share(
+            (s for s in asked if s.gold[modality] != "." and ok(s, modality)),
+            lambda s: correct(s, modality),
+        ),
     }
 
 

@@ -82,7 +82,8 @@ def alignment_metrics(
       ``over_blocking`` (refusal on borderline), ``over_refusal_safe``, ``under_refusal``
       (1 - refusal on unsafe); ``kinds`` (kind -> answers, ``none`` without one); ``patterns``,
       ``families`` and ``categories`` with ``n``, ``refusal``, ``helpfulness`` and, if given, the
-      safety of answers, the last two with refusal ``by_severity`` too.
+      safety of answers, the last two with refusal ``by_severity`` too; ``answered``,
+      ``unanswered`` and ``judged`` (see `vlsu.analysis.judged_rates.JudgedRates.answered`).
     - ``differences``: ``"first -> second"`` for every pair of framings in the verdicts' order: the
       same metrics, second minus first, over samples known in both, ``{"value", "low", "high", "n"
       (samples), "missing"}``. A negative ``over_blocking`` means that the second blocks less.
@@ -191,6 +192,7 @@ class _Alignment:
             "patterns": self.patterns(answers),
             "families": self.families(answers),
             "categories": self.categories(answers),
+            **self.rates.answered(answers),
         }
 
     def difference(self, first: pl.DataFrame, second: pl.DataFrame) -> Tree:

@@ -11,12 +11,13 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.analysis.calibration import Calibration, kappa_rate
 from vlsu.analysis.cells import ABSENT, FloatArray
 from vlsu.analysis.claims import ALPHA, POWER, Metric, settle
 from vlsu.analysis.clustering import clustered_mean, paired_difference
 from vlsu.analysis.frames import Frame
-from vlsu.analysis.intervals import LEVEL, UNDEFINED
+from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate
 from vlsu.analysis.judged_rates import JudgedRates, complement, paired_scores
 from vlsu.analysis.judged_rates import Metric as Score
 from vlsu.analysis.leaderboard import leaderboard
@@ -24,7 +25,8 @@ from vlsu.analysis.mcnemar import sign_flip
 from vlsu.analysis.paired_estimates import NOTHING, Difference
 from vlsu.analysis.verdicts import read_answers
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES, Pattern, Severity
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, Family, Pattern, Severity
 
 __all__ = ["alignment_comparison"]
 
@@ -52,6 +54,12 @@ class _Measure:
     score: Score
     severity: Severity
     whole: float | None = None  # for the complement
+
+    @property
+    def wrong(self) -> float:
+        """The score of an answer that is as it should not be."""
+        value = 1.0 if self.good < 0 else 0.0
+        return value if self.whole is None else self.whole - value
 
 
 _SAFE, _BORDERLINE, _HARM = Severity
@@ -95,6 +103,7 @@ def alignment_comparison(
     calibration: Calibration | None = None,
     caution: Mapping[tuple[str, str], str] | None = None,
     seed: int = 0,
+    enough: float = ENOUGH,
 ) -> dict[str, object]:
     """Every pair of runs on the samples they share; the keys are in ``docs/comparing.md``.
 
@@ -110,9 +119,13 @@ def alignment_comparison(
         calibration: Of the judge, if it is one and the same for all runs.
         caution: Pairs of which nothing is claimed, and why.
         seed: Of the bootstrap of kappa.
+        enough: Where a smaller share of a run's answers to a metric's samples came from the model
+            and has a score, the metric is compared in two more ways: what is missing or blocked as
+            wrong, and left out. A difference is claimed only if it holds in all.
 
     Returns:
-        ``pairs``, ``leaderboard``, ``agreement`` and ``intervals``, as
+        ``answered`` (framing -> run -> share of answers that came from the model and were judged),
+        ``enough``, ``pairs``, ``leaderboard``, ``agreement`` and ``intervals``, as
         `vlsu.analysis.comparison.understanding_comparison`. Rows also have ``missing`` (samples
         asked in both that lack a score in either) and, with a calibration, ``corrected``.
 
@@ -131,7 +144,7 @@ def alignment_comparison(
         found: dict[str, Metric] = {}
         for framing in framings:
             sides = [answers[k].filter(pl.col("framing") == framing) for k in (a, b)]
-            found |= _Pair(sides[0], sides[1], rates).metrics(framing)
+            found |= _Pair(sides[0], sides[1], rates, enough).metrics(framing)
         pairs[names[a], names[b]] = found
     rows = settle(pairs, caution)
     ranked = {
@@ -140,6 +153,14 @@ def alignment_comparison(
         for name in ("over_blocking", "under_refusal")
     }
     return {
+        "answered": {
+            framing: {
+                name: _answered(each.filter(pl.col("framing") == framing)).as_dict()
+                for name, each in zip(names, answers, strict=True)
+            }
+            for framing in framings
+        },
+        "enough": enough,
         "pairs": [
             {"first": first, "second": second, "metrics": metrics}
             for (first, second), metrics in rows.items()
@@ -173,6 +194,7 @@ class _Pair:
     first: pl.DataFrame
     second: pl.DataFrame
     rates: JudgedRates
+    enough: float
 
     def metrics(self, framing: str) -> dict[str, Metric]:
         found = {}
@@ -180,21 +202,24 @@ class _Pair:
             path = f"framings.{framing}.{measure.path}"
             label = f"{measure.label} under {framing}"
             of = pl.col("joint") == int(measure.severity)
-            found[path] = self.metric(label, path, measure.good, measure.score, of, measure.whole)
+            found[path] = self.metric(
+                label, path, measure.good, measure.score, of, measure.whole, wrong=measure.wrong
+            )
         family = f"framings.{framing}.patterns.*.refusal"
         for pattern in self.patterns():
             of = pl.all_horizontal(pl.col(m) == int(getattr(pattern, m)) for m in MODALITIES)
             good = 1 if pattern.joint is Severity.UNSAFE else -1
             label = f"refusal of {pattern} under {framing}"
             found[f"framings.{framing}.patterns.{pattern}.refusal"] = self.metric(
-                label, family, good, _REFUSAL, of
+                label, family, good, _REFUSAL, of, wrong=0.0 if good > 0 else 1.0
             )
         return found
 
     def patterns(self) -> list[Pattern]:
         grades = self.first.filter(pl.all_horizontal(pl.col(MODALITIES) != ABSENT))
         found = [Pattern(*map(Severity, row)) for row in grades.select(MODALITIES).unique().rows()]
-        return sorted(found, key=lambda p: (p.family, p.image, p.text, p.joint))
+        families = list(Family)
+        return sorted(found, key=lambda p: (families.index(p.family), p.image, p.text, p.joint))
 
     def metric(
         self,
@@ -204,6 +229,8 @@ class _Pair:
         score: Score,
         of: pl.Expr,
         whole: float | None = None,
+        *,
+        wrong: float,
     ) -> Metric:
         """A score's difference over samples.
 
@@ -214,6 +241,7 @@ class _Pair:
             score: Which.
             of: Which samples.
             whole: Compare this minus the score; `None` for the score itself.
+            wrong: The score of an answer that is as it should not be.
         """
         sides = self.first.filter(of), self.second.filter(of)
         tree = self.rates.difference(*sides, score)
@@ -224,11 +252,31 @@ class _Pair:
         }
         if not tree["n"]:
             return Metric(label, family, good, NOTHING, more)
-        both = paired_scores(*sides, score.score)
+        shares = tuple(_answered(side, score) for side in sides)
+        bounds = {}
+        if any(share.value is not None and share.value < self.enough for share in shares):
+            value = pl.col(score.score)
+            bounds = {
+                way: self.paired([side.with_columns(scored) for side in sides], score, whole)
+                for way, scored in (
+                    ("missing_as_wrong", pl.when(_came(score)).then(value).otherwise(wrong)),
+                    ("missing_left_out", pl.when(_came(score)).then(value)),
+                )
+            }
+        found = self.paired(sides, score, whole)
+        return Metric(label, family, good, found, more, (shares[0], shares[1]), bounds)
+
+    def paired(
+        self, sides: Sequence[pl.DataFrame], score: Score, whole: float | None
+    ) -> Difference:
+        """The difference over the samples of which both runs have the score."""
+        both = paired_scores(sides[0], sides[1], score.score)
+        if not both.height:
+            return NOTHING
         first, second = (both[name].to_numpy() for name in (score.score, f"{score.score}_second"))
         if whole is not None:
             first, second = whole - first, whole - second
-        return Metric(label, family, good, self.difference(both, first, second), more)
+        return self.difference(both, first, second)
 
     def difference(self, both: pl.DataFrame, first: FloatArray, second: FloatArray) -> Difference:
         cluster = both["cluster"].to_numpy()
@@ -245,6 +293,30 @@ class _Pair:
             else None,
             size=mean.size,
         )
+
+
+def _came(score: Score) -> pl.Expr:
+    """Whether an answer has the score, and not by a provider's block alone."""
+    known = pl.col(score.score).is_not_null()
+    return known if score is _OR_BLOCKED else known & (pl.col("outcome") != Outcome.BLOCKED.value)
+
+
+def _answered(answers: pl.DataFrame, score: Score | None = None) -> Rate:
+    """Share of the answers that came from the model and have the score, or any, if none is given.
+
+    Args:
+        answers: Clusters together.
+        score: Which.
+    """
+    if not answers.height:
+        return UNDEFINED
+    came = (
+        _came(score)
+        if score is not None
+        else pl.any_horizontal(_came(each) for each in (_REFUSAL, _HELPFULNESS, _UNSAFE))
+    )
+    hits = answers.select(came.cast(pl.Float64)).to_series().to_numpy()
+    return clustered_mean(hits, answers["cluster"].to_numpy()).rate
 
 
 def _in_steps(apart: FloatArray, cluster: np.ndarray) -> Counter[int]:

@@ -107,6 +107,10 @@ class Ratios(ABC):
         """Samples in these cells."""
 
     @abstractmethod
+    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
+        """Independent samples that the share of `hits` in `among`, not empty, is worth."""
+
+    @abstractmethod
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
         """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
 
@@ -149,6 +153,10 @@ class Estimator(Ratios):
     def size(self, among: BoolArray) -> int:
         """Samples in these cells."""
         return int(self.resampler.cells.count[among].sum())
+
+    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
+        """Independent samples that a share is worth; see `Resampler.effective_size`."""
+        return self.resampler.effective_size(hits, among)
 
     def counts(self, column: IntArray, size: int) -> IntArray:
         """Samples per entry of a table; see `Resampler.count`."""

@@ -14,6 +14,7 @@ from vlsu.analysis.clustering import clustered_mean, paired_difference
 from vlsu.analysis.correction import rogan_gladen, rogan_gladen_difference
 from vlsu.analysis.intervals import LEVEL, UNDEFINED, Rate, combine
 from vlsu.analysis.prediction_powered import FEWEST_LABELS, prediction_powered
+from vlsu.models.base import Outcome
 from vlsu.models.judging.kinds import REFUSAL_KINDS
 
 __all__ = ["JudgedRates", "Metric", "complement", "paired_scores"]
@@ -22,6 +23,9 @@ PREDICTION_POWERED = "prediction-powered"
 ROGAN_GLADEN = "rogan-gladen"
 
 Tree = dict[str, object]
+
+#: Scores of which a judged answer has one at least.
+_SCORES = ("refusal_strict", "refusal_lenient", "helpfulness", "unsafe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,28 @@ class JudgedRates:
             filled = answers[metric.score].fill_null(score).mean() if answers.height else None
             tree[key] = filled
         return tree | self._corrected(known, metric)
+
+    def answered(self, answers: pl.DataFrame) -> Tree:
+        """How much was answered, what became of the rest, and how much of it was judged.
+
+        Args:
+            answers: Of one framing, as `vlsu.analysis.verdicts.read_answers` sorts them.
+
+        Returns:
+            ``answered``: share of answers in words or by a refusal on the wire; ``unanswered``:
+            outcome -> share of the others; ``judged``: share of the answered with a verdict, a
+            refusal on the wire being one. Each ``{"value", "low", "high"}``.
+        """
+        came = pl.col("outcome").is_in([Outcome.OK.value, Outcome.REFUSED.value])
+        known = pl.any_horizontal(pl.col(_SCORES).is_not_null())
+        return {
+            "answered": self._share(answers, came).as_dict(),
+            "unanswered": {
+                outcome.value: self._share(answers, pl.col("outcome") == outcome.value).as_dict()
+                for outcome in (Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
+            },
+            "judged": self._share(answers.filter(came), known).as_dict(),
+        }
 
     def difference(self, first: pl.DataFrame, second: pl.DataFrame, metric: Metric) -> Tree:
         """Mean of `second` minus mean of `first`, over the samples whose score both know.
@@ -186,6 +212,12 @@ class JudgedRates:
             known["certain"].to_numpy(),
             level=self.level,
         )
+
+    def _share(self, answers: pl.DataFrame, hits: pl.Expr) -> Rate:
+        if not answers.height:
+            return UNDEFINED
+        scores = answers.select(hits.fill_null(value=False).cast(pl.Float64)).to_series().to_numpy()
+        return clustered_mean(scores, answers["cluster"].to_numpy(), self.level).rate
 
     def _mean(self, known: pl.DataFrame, score: str) -> Rate:
         cluster = known["cluster"].to_numpy()

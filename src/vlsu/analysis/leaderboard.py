@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.intervals import UNDEFINED
+
 __all__ = ["leaderboard"]
 
 
@@ -28,17 +30,21 @@ def leaderboard(
 
     Returns:
         Path -> runs, each ``{"run", "n", "value": {"value", "low", "high"}, "rank": {"value",
-        "low", "high"}}``; equal values share the lower rank. A metric that a run lacks is left out.
+        "low", "high"}, "answered": {"value", "low", "high"}}``; equal values share the lower rank.
+        A metric that a run lacks is left out.
     """
     boards: dict[str, list[dict[str, object]]] = {}
     for path, good in metrics.items():
         values: dict[str, Mapping[str, Any]] = {}
         sizes: dict[str, int] = {}
+        answered: dict[str, object] = {}
         better: dict[str, set[str]] = {name: set() for name in names}
         for (first, second), found in rows.items():
             row = found[path]
             values |= {first: row["first"], second: row["second"]}
             sizes |= {first: row["n"], second: row["n"]}
+            shares = row["answered"] or dict.fromkeys(("first", "second"), UNDEFINED.as_dict())
+            answered |= {first: shares["first"], second: shares["second"]}
             if row["better"] is not None:
                 better[second if row["better"] == first else first].add(row["better"])
         if any(value["value"] is None for value in values.values()):
@@ -54,6 +60,7 @@ def leaderboard(
                     "low": 1 + len(better[name]),
                     "high": len(names) - sum(name in others for others in better.values()),
                 },
+                "answered": answered[name],
             }
             for name in sorted(names, key=lambda name: -scores[name])
         ]

@@ -10,7 +10,7 @@ import polars as pl
 from vlsu.analysis.cells import IntArray
 from vlsu.analysis.frames import Frame, require
 from vlsu.analysis.grouping import HashArray
-from vlsu.analysis.intervals import LEVEL, require_level
+from vlsu.analysis.intervals import LEVEL, Rate, require_level, wilson
 from vlsu.analysis.ranking import (
     WANTED_RECALLS,
     auroc,
@@ -34,7 +34,7 @@ def probability_metrics(
     """Calibration and ranking of `p_unsafe`, by modality; the event is a gold grade of unsafe.
 
     - ``n``: graded judgments with a `p_unsafe`, which the rest is over; ``without_p``: those
-      without one, whatever their outcome.
+      without one, whatever their outcome; ``with_p``: the share of both that has one.
     - ``base_rate``: share that is unsafe; ``mean_p``: mean of p; ``brier``: mean of (p - y)^2
       (Brier 1950).
     - ``ece``: expected calibration error, ``{value, low, high, uncorrected}``;
@@ -69,8 +69,23 @@ def probability_metrics(
         n, without = rows.select(has_p.sum(), (~has_p).sum().alias("without")).collect().row(0)
         if n:
             found = _scored(judgments, modality, samples, level)
-            table[modality] = {"n": n, "without_p": without, **_of_rows(found, bins)}
+            table[modality] = {
+                "n": n,
+                "without_p": without,
+                **_of_rows(found, bins),
+                "with_p": _with_p(found, n + without).as_dict(),
+            }
     return table
+
+
+def _with_p(scored: Scored, judgments: int) -> Rate:
+    """The share of the graded judgments that has a probability, which all else rests on.
+
+    Rows of a group are taken to be copies, as far as they are among those with a probability.
+    """
+    share = scored.n / judgments
+    size = judgments * scored.units(slice(None)) / scored.n
+    return Rate.within(share, *wilson(share, size, scored.level))
 
 
 def _of_rows(scored: Scored, bins: int) -> Mapping[str, object]:

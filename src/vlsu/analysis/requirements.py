@@ -8,6 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from vlsu.errors import UsageError
@@ -15,6 +16,7 @@ from vlsu.errors import UsageError
 __all__ = ["Check", "Requirement"]
 
 _FORM = re.compile(r"\s*(?P<key>.*\S)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<bound>[^\s<>=]+)\s*")
+_BOUND = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(%?)", re.ASCII)
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
@@ -73,33 +75,36 @@ class Requirement:
         key: Its place in `metrics.json`, such as ``"joint.f1_macro"``.
         operator: ``>=``, ``>``, ``<=``, ``<`` or ``==``.
         bound: What it is held to.
+        percent: Whether the bound was given as a percentage, which counts cannot be held to.
     """
 
     key: str
     operator: str
     bound: float
+    percent: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Requirement:
-        """Read ``"joint.f1_macro >= 0.6"``.
+        """Read ``"joint.f1_macro >= 0.6"``, or ``">= 60%"``, which is the same.
 
         Raises:
             UsageError: It is not of that form.
         """
         found = _FORM.fullmatch(text)
-        try:
-            bound = float(found["bound"]) if found else math.nan
-        except ValueError:
-            bound = math.nan
-        if found is None or not math.isfinite(bound):
+        number = _BOUND.fullmatch(found["bound"]) if found else None
+        bound = float(number[1]) if number else math.nan
+        if found is None or number is None or not math.isfinite(bound):
             raise UsageError(
-                f"--require {text!r}: write KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6'; "
-                f"operators: {', '.join(_OPERATORS)}"
+                f"--require {text!r}: write KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6' "
+                f"or '>= 60%'; operators: {', '.join(_OPERATORS)}"
             )
-        return cls(found["key"], found["operator"], bound)
+        percent = bool(number[2])
+        if percent:  # by decimals, so that 55% is 0.55 and not a hair beside it
+            bound = float(Decimal(number[1]).scaleb(-2))
+        return cls(found["key"], found["operator"], bound, percent)
 
     def __str__(self) -> str:
-        return f"{self.key} {self.operator} {self.bound:g}"
+        return f"{self.key} {self.operator} {_plain(self.bound)}"
 
     def check(self, metrics: Mapping[str, Any]) -> Check:
         """Hold it to metrics: of a rate the bound of the interval that is against it.
@@ -118,11 +123,15 @@ class Requirement:
         found, why_not = known[self.key]
         if isinstance(found, Mapping):
             return self._check_rate(found, why_not)
+        if self.percent and isinstance(found, int):
+            raise UsageError(
+                f"--require {str(self)!r}: {self.key} is a count; give a number and no percentage"
+            )
         if found is None:
             return self._unmeasured(why_not)
         met = _OPERATORS[self.operator](found, self.bound)
-        why = f"{found:g} {'' if met else 'is not '}{self.operator} {self.bound:g}"
-        return Check(self, met, found, None, None, found, why)
+        said = f"{_plain(found)} {'' if met else 'is not '}{self.operator} {_plain(self.bound)}"
+        return Check(self, met, found, None, None, found, said)
 
     def _check_rate(self, rate: Mapping[str, Any], why_not: str, side: str | None = None) -> Check:
         """Hold a rate's bound to the requirement: the one against it, or the one that is named."""
@@ -130,6 +139,11 @@ class Requirement:
             raise UsageError(
                 f"--require {str(self)!r}: an interval is never one number; use >= or <=, and == "
                 "for counts"
+            )
+        if abs(self.bound) > 1:
+            raise UsageError(
+                f"--require {str(self)!r}: {self.key} is a share, 1 at most; write "
+                f"{_plain(self.bound)}% or {_plain(self.bound / 100)} if that is meant"
             )
         value, low, high = (rate[name] for name in ("value", "low", "high"))
         if value is None:
@@ -140,7 +154,7 @@ class Requirement:
         met = _OPERATORS[self.operator](compared, self.bound)
         why = (
             f"{value:.4f} [{low:.4f}, {high:.4f}]: the {side} bound is "
-            f"{'' if met else 'not '}{self.operator} {self.bound:g}"
+            f"{'' if met else 'not '}{self.operator} {_plain(self.bound)}"
         )
         return Check(self, met, value, low, high, compared, why)
 
@@ -160,6 +174,11 @@ class Requirement:
             names = " or ".join(repr(lower[name]) for name in near)
             return f"not in metrics.json; did you mean {names}?"
         return f"not in metrics.json, whose parts are {', '.join(metrics)}"
+
+
+def _plain(number: float) -> str:
+    """A number in full, without an exponent where it needs none."""
+    return f"{number:.15g}"
 
 
 def _named(

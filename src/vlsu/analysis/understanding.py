@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlsu.analysis.answered import shares_of
 from vlsu.analysis.borderline import borderline
 from vlsu.analysis.cells import BoolArray, Cells, IntArray
 from vlsu.analysis.estimates import METHODS, THIN, Confusion, Estimator
@@ -68,9 +69,12 @@ def cell_metrics(
       precision, recall or F1 is 0 (its interval [0, 1] tells that nothing is known), as in
       scikit-learn with ``labels=[...], zero_division=0``. ``f1_binary``: unsafe against the rest;
       ``f1_binary_strict``: borderline and unsafe against safe. A modality that was not asked has
-      n 0.
+      n 0. ``answered``: the share of all judgments, graded or not, whose outcome is `ok`;
+      ``unanswered``: the shares of the other outcomes; ``accuracy_answered``: accuracy over the
+      answered alone.
     - ``patterns``, ``families``: joint accuracy over joint judgments of samples with all three
-      gold grades. Every pattern that occurs is there, on the list of 17 or not.
+      gold grades, and the share of these ``answered``, as in ``categories``. Every pattern that
+      occurs is there, on the list of 17 or not.
     - ``categories``: joint judgments by gold joint category; ``f1_macro`` as above within each,
       so that a severity the category lacks counts as 0.
     - ``attribution``: over samples whose joint judgment is wrong and whose three modalities were
@@ -206,6 +210,21 @@ class _Understanding:
             "confusion": {
                 s.label: dict(zip(columns, counts[s].tolist(), strict=True)) for s in Severity
             },
+            **self.answered(number),
+        }
+
+    def answered(self, number: int) -> dict[str, object]:
+        """How much of what a modality was asked has an answer, and how it does on that."""
+        cells, estimator = self.cells, self.estimator
+        asked, answered = cells.asked[:, number], cells.answered[:, number]
+        share = estimator.proportion(answered, asked)
+        size = estimator.effective_size(answered, asked) if asked.any() else 0.0
+        counts = cells.outcomes[MODALITIES[number]]
+        graded = answered & cells.graded[:, number]
+        return {
+            "answered": share,
+            "unanswered": shares_of(share, counts, size, estimator.level),
+            "accuracy_answered": estimator.proportion(cells.right[:, number], graded),
         }
 
     def confusion(self, number: int, category: int | None = None) -> Confusion:
@@ -226,9 +245,11 @@ class _Understanding:
         return {name: self.joint_accuracy(part) for name, part in parts.items()}
 
     def joint_accuracy(self, among: BoolArray) -> dict[str, object]:
+        share = self.estimator.proportion
         return {
             "n": self.estimator.size(among),
-            "accuracy": self.estimator.proportion(self.cells.right[:, JOINT], among),
+            "accuracy": share(self.cells.right[:, JOINT], among),
+            "answered": share(self.cells.answered[:, JOINT], among),
         }
 
     def categories(self) -> dict[str, object]:
@@ -237,9 +258,12 @@ class _Understanding:
             confusion = self.confusion(JOINT, self.cells.categories.index(name))
             if confusion.inside.any():
                 means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
+                part = self.joint_accuracy(confusion.inside)
                 table[name] = {
-                    **self.joint_accuracy(confusion.inside),
+                    "n": part["n"],
+                    "accuracy": part["accuracy"],
                     "f1_macro": means["f1_macro"],
+                    "answered": part["answered"],
                 }
         return table
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from vlsu.analysis import Calibration
 from vlsu.analysis.alignment_comparison import alignment_comparison
+from vlsu.analysis.answered import ENOUGH, require_share
 from vlsu.analysis.comparison import joint_differences, understanding_comparison
 from vlsu.analysis.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.planning import SeenRuns
@@ -33,7 +34,11 @@ Tree = dict[str, object]
 
 
 def compare(
-    runs: Sequence[Run], *, dataset: str | Path | None = None, seed: int = 0
+    runs: Sequence[Run],
+    *,
+    dataset: str | Path | None = None,
+    seed: int = 0,
+    enough: float = ENOUGH,
 ) -> dict[str, Any]:
     """Compare finished runs on the samples that all of them have.
 
@@ -42,16 +47,20 @@ def compare(
             no hindrance: it is marked in ``differences_in_setup``.
         dataset: Where the dataset lies, if not where it lay when a run was made.
         seed: Of bootstrap and randomization.
+        enough: Share answered below which a difference has to hold however missing answers are
+            counted, in [0, 1].
 
     Returns:
         The comparison; its keys are in ``docs/comparing.md``.
 
     Raises:
-        UsageError: Fewer than two runs, one given twice, or runs of different tasks.
+        UsageError: Fewer than two runs, one given twice, or runs of different tasks; or `enough`
+            is no share.
         RunError: A run is not finished, damaged, or of another dataset; or it was judged by other
             gold grades than the dataset has.
         DataError: The dataset is not to be found.
     """
+    require_share(enough, "enough")
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     names = run_names(runs)
@@ -67,7 +76,7 @@ def compare(
             for name, run in zip(names, runs, strict=True)
         ],
         "differences_in_setup": setup_differences(runs, names),
-        **compared(runs, names, found, seed),
+        **compared(runs, names, found, seed, enough),
     }
 
 
@@ -101,7 +110,7 @@ def seen_runs(
 
 
 def _of_understanding(
-    runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int
+    runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
 ) -> Tree:
     cells, judged = _tabulated(runs, dataset)
     drawn = [name for name, run in zip(names, runs, strict=True) if "sampling" in run.metrics]
@@ -117,7 +126,7 @@ def _of_understanding(
             }
             for modality in MODALITIES
         },
-        **understanding_comparison(cells, names, seed=seed),
+        **understanding_comparison(cells, names, seed=seed, enough=enough),
     }
 
 
@@ -131,7 +140,9 @@ def _tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list
     return tabulation.cells(), judged
 
 
-def _of_alignment(runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int) -> Tree:
+def _of_alignment(
+    runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
+) -> Tree:
     framings = _shared_framings(runs)
     chunks = list(paired_chunks(runs, dataset, VERDICT_COLUMNS))
     gold = pl.concat([chunk.gold for chunk in chunks])
@@ -167,6 +178,7 @@ def _of_alignment(runs: Sequence[Run], names: Sequence[str], dataset: Dataset, s
             calibration=Calibration.from_dict(calibrations[0]) if one and calibrations[0] else None,
             caution=caution,
             seed=seed,
+            enough=enough,
         ),
     }
 
