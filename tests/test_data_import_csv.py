@@ -179,7 +179,7 @@ def test_without_an_images_folder_the_note_says_what_to_do(tmp_path: Path) -> No
     report = import_csv(tmp_path, "id,text,image_url\na,x,http://x/1\nb,y,\n", strict=True)
     assert report.imported == 2
     ((kind, count),) = notes(report).items()
-    assert "vlsu data fetch" in kind
+    assert "--images" in kind
     assert count == 1
 
 

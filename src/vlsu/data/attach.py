@@ -1,13 +1,15 @@
-"""Giving a source row its image: find the file, look at it, store it, and say what went wrong."""
+"""Giving a source row its image: find it, look at it, store it, and say what went wrong."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from vlsu._text import one_line
 from vlsu.data.image_folder import ImageFolder, Match
-from vlsu.data.images import ImageStore, read_bounded
+from vlsu.data.images import ImageStore
 from vlsu.data.importers import Note, SourceRow
 from vlsu.data.importers.record import quote
+from vlsu.data.inline import inline_image
 from vlsu.data.probe import ImageError, ImageFault
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
@@ -17,6 +19,16 @@ __all__ = ["IMAGE_FAULT", "ImageAttacher"]
 #: Metadata key that says why a sample's image was not taken: ``missing`` or an `ImageFault`, and
 #: the file.
 IMAGE_FAULT = "image_fault"
+#: Stands for the name of an image that lies in its row.
+_IN_ROW = "the image in the row"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a row's image was found, and what to note of how."""
+
+    match: Match
+    notes: tuple[Note, ...] = ()
 
 
 class ImageAttacher:
@@ -33,34 +45,76 @@ class ImageAttacher:
         self._claims: dict[str, str] = {}
 
     def attach(self, row: SourceRow) -> tuple[Sample, list[Note]]:
-        """The row's sample, with its image if there is one that can be read, and what to note."""
+        """The row's sample, with its image if there is one that can be read, and what to note.
+
+        An image in the row itself, as a data URI or in base64, goes before all others. Of files,
+        the one at the path that the row states is taken; then the one named by the hash that it
+        states; then the one with the file name of its address. The one named by the row's id is
+        looked for only where the row states no path: a path that leads to no file is noted.
+        """
+        for name in row.image_names:
+            try:
+                data = inline_image(name)
+            except ImageError as error:
+                return self._refused(row, _IN_ROW, error, [])
+            if data is not None:
+                return self._stored(_without_inline(row, name), _IN_ROW, data, [])
         if self._folder is None:
             return _without_image(row), _not_looked_for(row)
-        match = self._folder.find(row.image_sha256, ()) if row.image_sha256 else None
-        match = match or self._folder.find(row.sample.id, row.image_names)
-        if match is None:
+        found = self._find(row, self._folder)
+        if found is None:
             named = row.image_names[0] if row.image_names else None
             # An address says by itself that there should be an image; a file's name is kept here.
-            fault = f"missing: {named}" if named and row.sample.image_url is None else None
+            unsaid = named and row.sample.image_url is None
+            fault = f"missing: {one_line(named)}" if unsaid else None
             return _without_image(row, fault), _missing(row)
-        notes = self._doubts(row, match)
-        refused = None
+        notes = [*found.notes, *self._doubts(row, found.match)]
         try:
-            data = read_bounded(self._folder.root / match.path)
+            data = self._folder.read(found.match.path)
         except DataError as error:
-            refused = error.fault if isinstance(error, ImageError) else ImageFault.UNREADABLE
-        else:
-            try:
-                sha256 = self._store.add(data)
-            except ImageError as error:
-                refused = error.fault
-        if refused is not None:
-            sample = _without_image(row, f"{refused}: {match.path}")
-            return sample, [*notes, _bad(row, match, refused)]
+            return self._refused(row, found.match.path, error, notes)
+        return self._stored(row, found.match.path, data, notes)
+
+    def _find(self, row: SourceRow, folder: ImageFolder) -> _Found | None:
+        paths = [name for name in row.image_names if "://" not in name]
+        addresses = [name for name in row.image_names if "://" in name]
+        for path in paths:
+            if match := folder.find_path(path):
+                notes = (_elsewhere(row, path),) if match.elsewhere else ()
+                return _Found(match, notes)
+        unmet = tuple(_unmet(row, path) for path in paths)
+        if row.image_sha256 and (match := folder.find_id(row.image_sha256)):
+            return _Found(match, unmet)
+        for address in addresses:
+            if match := folder.find_address(address):
+                return _Found(match, unmet)
+        if not paths and (match := folder.find_id(row.sample.id)):
+            return _Found(match)
+        return None
+
+    def _stored(
+        self, row: SourceRow, name: str, data: bytes, notes: list[Note]
+    ) -> tuple[Sample, list[Note]]:
+        try:
+            sha256 = self._store.add(data)
+        except ImageError as error:
+            return self._refused(row, name, error, notes)
         if row.image_sha256 not in (None, sha256):
             kind, mend = "image differs from its stated SHA-256", "give the image that was meant"
-            notes.append(Note(row.line, kind, quote(match.path), mend, problem=True))
+            notes.append(Note(row.line, kind, quote(name), mend, problem=True))
         return replace(row.sample, image_sha256=sha256), notes
+
+    def _refused(
+        self, row: SourceRow, name: str, error: DataError, notes: list[Note]
+    ) -> tuple[Sample, list[Note]]:
+        fault = error.fault if isinstance(error, ImageError) else ImageFault.UNREADABLE
+        kind = "image unreadable"
+        if fault is not ImageFault.UNREADABLE:
+            kind += f" ({fault})"
+        reason = error.detail if isinstance(error, ImageError) else str(error)
+        value = f"{quote(name)}: {one_line(reason)}"
+        note = Note(row.line, kind, value, "replace the file", problem=True)
+        return _without_image(row, f"{fault}: {one_line(name)}"), [*notes, note]
 
     def _doubts(self, row: SourceRow, match: Match) -> list[Note]:
         notes = []
@@ -72,6 +126,14 @@ class ImageAttacher:
             kind, mend = "one image file for several addresses", "name the files by the rows' ids"
             notes.append(Note(row.line, kind, quote(match.path), mend, problem=True))
         return notes
+
+
+def _without_inline(row: SourceRow, image: str) -> SourceRow:
+    """The row without the text of an image that is now a file of the dataset."""
+    sample = row.sample
+    metadata = {key: value for key, value in sample.metadata.items() if value != image}
+    url = None if sample.image_url == image else sample.image_url
+    return replace(row, sample=replace(sample, metadata=metadata, image_url=url))
 
 
 def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
@@ -86,17 +148,24 @@ def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
 def _not_looked_for(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
-    kind = "image not looked for: no images folder given; vlsu data fetch gets addresses"
-    return [Note(row.line, kind)]
+    return [Note(row.line, "image not looked for: give the folder that holds it with --images")]
 
 
 def _missing(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return [Note(row.line, "no image stated")]
-    mend = "put it into the images folder, named by the row's id or as in its address"
-    return [Note(row.line, "image missing", quote(row.sample.id), mend, problem=True)]
+    mend = "put it into the images folder, at the path that the row states"
+    value = row.image_names[0] if row.image_names else row.sample.id
+    if "://" in value:
+        mend = "put it into the images folder, named by the row's id or as in its address"
+    return [Note(row.line, "image missing", quote(value, 80), mend, problem=True)]
 
 
-def _bad(row: SourceRow, match: Match, fault: ImageFault) -> Note:
-    kind = "image unreadable" if fault is ImageFault.UNREADABLE else f"image unreadable ({fault})"
-    return Note(row.line, kind, quote(match.path), "replace the file", problem=True)
+def _unmet(row: SourceRow, path: str) -> Note:
+    kind = "no image at the stated path, another taken"
+    return Note(row.line, kind, quote(path), "mend the path", problem=True)
+
+
+def _elsewhere(row: SourceRow, path: str) -> Note:
+    kind = "image found in another folder than stated, by its file name"
+    return Note(row.line, kind, quote(path), "mend the path, or the folders", problem=True)

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import polars as pl
 
+from vlsu._text import one_line
 from vlsu.data.attach import IMAGE_FAULT
 from vlsu.data.dataset import Dataset
-from vlsu.data.images import read_bounded
+from vlsu.data.images import ImageStore
 from vlsu.data.importing import Progress
-from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
+from vlsu.data.pixels import decode_picture
+from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.rows import canonical, is_sha256
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
@@ -52,7 +54,7 @@ class FindingKind(enum.StrEnum):
 
 
 _MENDS = {
-    FindingKind.MISSING: "import again with the image in --images, or vlsu data fetch",
+    FindingKind.MISSING: "import again with the image in the folder of --images",
     FindingKind.UNREADABLE: "replace the image and import again",
     FindingKind.ZERO_BYTE: "replace the image and import again",
     FindingKind.TRUNCATED: "replace the image and import again",
@@ -256,12 +258,16 @@ def _image_findings(
         warnings.simplefilter("ignore")
         pending = iter(images)
         # A window of futures, so that a million images are not queued at once.
-        window = [pool.submit(_look_at, *item) for item in islice(pending, workers * 8)]
+        window = [
+            pool.submit(_look_at, dataset.images, *item) for item in islice(pending, workers * 8)
+        ]
         done = 0
         while window:
             sha256, path = images[done]
             faults = _result(window.pop(0))
-            window.extend(pool.submit(_look_at, *item) for item in islice(pending, 1))
+            window.extend(
+                pool.submit(_look_at, dataset.images, *item) for item in islice(pending, 1)
+            )
             done += 1
             if progress is not None:
                 progress(done, len(images))
@@ -278,21 +284,21 @@ def _result(future: Future[list[tuple[FindingKind, str]]]) -> list[tuple[Finding
         return [(FindingKind.BOMB, "no memory to decode it")]
 
 
-def _look_at(sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
+def _look_at(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
     """What is wrong with one image file."""
     try:
-        data = read_bounded(path)
+        data = store.read(sha256)
     except ImageError as error:
         return [(FindingKind(error.fault), error.detail)]
-    except DataError:
-        return [(FindingKind.UNREADABLE, "the file cannot be read")]
+    except DataError as error:
+        return [(FindingKind.UNREADABLE, one_line(error, 200))]
     found: list[tuple[FindingKind, str]] = []
     if len(data) > MAX_BYTES:
         found.append((FindingKind.OVERSIZED, f"{len(data) / 2**20:.1f} MiB"))
     if hashlib.sha256(data).hexdigest() != sha256:
         found.append((FindingKind.HASH_MISMATCH, "the content is not what the name says"))
     try:
-        facts: ImageFacts | None = decode(data)
+        facts: ImageFacts | None = _decoded(data)
     except ImageError as error:
         facts = None
         found.append((FindingKind(error.fault), error.detail))
@@ -301,6 +307,18 @@ def _look_at(sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
     if facts is not None and path.suffix != f".{facts.extension}":
         found.append((FindingKind.WRONG_EXTENSION, f"the format is {facts.extension}"))
     return found
+
+
+def _decoded(data: bytes) -> ImageFacts:
+    """What the header says, once the whole picture has been decoded.
+
+    Raises:
+        ImageError: It cannot be, or has more pixels than providers take.
+    """
+    facts = probe(data)
+    if facts.pixels > MAX_PIXELS:
+        raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels, not decoded")
+    return decode_picture(data).facts
 
 
 def _orphan_findings(

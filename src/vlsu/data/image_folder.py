@@ -1,19 +1,30 @@
-"""A folder of images as users have them, searched by identifier, path and file name."""
+"""A folder of images as users have them, searched by path, file name and identifier."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from vlsu._files import open_beneath
+from vlsu.data.images import read_descriptor
 from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
 
 __all__ = ["ImageFolder", "Match"]
 
 _SUFFIXES = {f".{extension}" for extension in EXTENSIONS} | {".jpeg", ".jpe", ".jfif", ".tif"}
+#: No path is longer (PATH_MAX of Linux), nor of more parts than a person made.
+_LONGEST, _MOST_PARTS = 4096, 64
+#: Files of one ending that are told apart; more are as good as all the same.
+_MOST_ALIKE = 256
+
+_Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +33,30 @@ class Match:
 
     Attributes:
         path: Below the folder, with ``/``.
-        file_name_of: The address or path whose file name it bears, if that is all that ties them.
+        file_name_of: The address or path of which only the end is that of the file, if so.
         others: How many more files fit as well.
+        elsewhere: The file name is that of a path, but both name a folder and these differ.
     """
 
     path: str
-    file_name_of: str | None
-    others: int
+    file_name_of: str | None = None
+    others: int = 0
+    elsewhere: bool = False
 
 
 class ImageFolder:
     """The files below a folder, indexed once.
 
-    Only what the index holds is ever returned, so no identifier, address or path of a data file
-    leads out of the folder; links that do are left out.
+    Only what the index holds is ever read, and no link is followed, so no identifier, address or
+    path of a data file leads out of the folder. The folder itself may be a link. A link to a file
+    within the folder stands for that file; other links are left out.
+
+    Names are compared as they are first, then in one Unicode normal form (macOS decomposes names),
+    then without letter case; what fits better goes first.
+
+    Attributes:
+        left_out: Links that lead out of the folder, and are not followed.
+        unread: What else was left out, and why: ``(path, reason)``.
 
     Raises:
         DataError: The folder does not exist.
@@ -46,83 +67,218 @@ class ImageFolder:
             raise DataError(f"{root}: no such folder of images; give the folder that holds them")
         self.root = root
         self.left_out = 0
+        self.unread: list[tuple[str, str]] = []
         self._inside = root.resolve()
-        self._by_stem: dict[str, tuple[str, ...]] = {}
-        for path in sorted(self._walk("")):
-            stem = PurePosixPath(path).stem.lower()
-            self._by_stem[stem] = (*self._by_stem.get(stem, ()), path)
+        self._targets: dict[str, str] = {}
+        paths = sorted(self._walk())
+        self._names = _Index((_parts(path), path) for path in paths)
+        self._stems = _Index((_without_suffix(_parts(path)), path) for path in paths)
 
-    def find(self, id_: str, names: tuple[str, ...]) -> Match | None:
-        """The file of a sample.
+    def find_path(self, name: str) -> Match | None:
+        """The file at a path that a row states, relative to the folder or absolute inside it.
 
-        Looked for, in this order: a file whose name without extension is the identifier; one at the
-        path that a name gives, relative to the folder or absolute inside it; one with the file name
-        at a name's end. Letter case does not count; known image extensions go before others.
-
-        Args:
-            id_: The sample's identifier.
-            names: Addresses, paths or file names.
+        A path that says more folders than there are, or fewer, fits if the one is the end of the
+        other; one without an extension fits an image of that name with any. Failing that, a file
+        of the same name in another folder is a match that is marked `elsewhere`.
         """
-        found = self._by_stem.get(id_.lower(), ())
-        if found:
-            return _best(found)
-        for name in names:
-            relative = self._relative(name)
-            found = tuple(p for p in self._same_stem(relative) if p.lower() == relative.lower())
-            if relative and found:
-                return _best(found)
-        for name in names:
-            for last in _file_names(name):
-                same = self._same_stem(last)
-                found = tuple(p for p in same if PurePosixPath(p).name.lower() == last.lower())
-                if last and found:
-                    return _best(found, name)
+        for spelling in _spellings(self._below_root(name)):
+            if match := self._names.find(spelling):
+                return self._marked(match, name, spelling)
+            if PurePosixPath(spelling[-1]).suffix.lower() not in _SUFFIXES and (
+                match := self._stems.find(spelling)
+            ):
+                return self._marked(match, name, _without_suffix(spelling))
+            if match := self._names.find(spelling[-1:]):
+                return Match(match.path, name, match.others, elsewhere=True)
         return None
 
-    def _same_stem(self, path: str) -> tuple[str, ...]:
-        return self._by_stem.get(PurePosixPath(path).stem.lower(), ())
+    def find_address(self, address: str) -> Match | None:
+        """The file whose name is the last part of an address, decoded or as it is written."""
+        path = address.partition("://")[2].partition("?")[0].partition("#")[0]
+        if len(path) > _LONGEST:
+            return None
+        for spelling in (*_spellings(unquote(path)), *_spellings(path)):
+            if match := self._names.find(spelling) or self._names.find(spelling[-1:]):
+                return Match(match.path, address, match.others)
+        return None
 
-    def _relative(self, name: str) -> str:
-        """The path below the folder that a name gives, or nothing."""
-        if "://" in name:
-            return ""
-        path = Path(name.replace("\\", "/"))
-        if path.is_absolute():
+    def find_id(self, id_: str) -> Match | None:
+        """The image whose name, with or without its extension, is an identifier.
+
+        In which folder it lies does not count, so one of another letter case in another folder is
+        counted among the `others`.
+        """
+        for spelling in _spellings(id_):
+            if match := self._stems.find_any(spelling) or self._names.find_any(spelling):
+                return match
+        return None
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file that was found.
+
+        Raises:
+            ImageError: It is no regular file, or too large to be an image.
+            DataError: It cannot be read.
+        """
+        try:
+            descriptor = open_beneath(self.root, self._targets.get(path, path))
+            return read_descriptor(descriptor)
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror})") from None
+
+    def _marked(self, match: Match, name: str, parts: _Parts) -> Match:
+        whole = len(_parts(match.path)) == len(parts)
+        return match if whole else Match(match.path, name, match.others)
+
+    def _below_root(self, name: str) -> str:
+        for root in (str(self.root.absolute()), str(self._inside)):
+            if name.startswith(root + "/"):
+                return name[len(root) + 1 :]
+        return name
+
+    def _walk(self) -> Iterator[str]:
+        """Every file below the folder; links to files inside count as the file they lead to."""
+        pending = [""]
+        while pending:
+            below = pending.pop()
             try:
-                path = path.relative_to(self.root.absolute())
-            except ValueError:
-                return ""
-        if ".." in path.parts:
-            return ""
-        return path.as_posix()
-
-    def _walk(self, below: str) -> Iterator[str]:
-        with os.scandir(self.root / below) as entries:
-            for entry in entries:
+                with os.scandir(self.root / below) as entries:
+                    found = list(entries)
+            except OSError as error:
+                self.unread.append((below or ".", error.strerror or type(error).__name__))
+                continue
+            for entry in found:
                 path = f"{below}/{entry.name}" if below else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(path)
-                elif entry.is_symlink() and not self._leads_inside(entry.path):
-                    self.left_out += 1
-                elif entry.is_file():
-                    yield path
+                try:
+                    if entry.is_symlink():
+                        if target := self._target(entry, path):
+                            self._targets[path] = target
+                            yield path
+                    elif entry.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    else:
+                        yield path  # a pipe too: reading it says what it is
+                except OSError as error:
+                    self.unread.append((path, error.strerror or type(error).__name__))
 
-    def _leads_inside(self, link: str) -> bool:
-        return Path(link).resolve().is_relative_to(self._inside)
+    def _target(self, link: os.DirEntry[str], path: str) -> str | None:
+        """Where a link to a file leads, below the folder; `None` if it leads anywhere else."""
+        try:
+            target = Path(link.path).resolve(strict=True)
+            inside = target.relative_to(self._inside).as_posix()
+        except (OSError, RuntimeError):  # RuntimeError: of a loop, in Python 3.11
+            self.unread.append((path, "a link that leads nowhere"))
+            return None
+        except ValueError:
+            self.left_out += 1
+            return None
+        if target.is_dir():
+            self.unread.append((path, "a link to a folder is not followed"))
+            return None
+        return inside
 
 
-def _best(paths: tuple[str, ...], file_name_of: str | None = None) -> Match:
-    images = [path for path in paths if PurePosixPath(path).suffix.lower() in _SUFFIXES]
-    fitting = images or list(paths)
-    return Match(fitting[0], file_name_of, len(fitting) - 1)
+class _Index:
+    """Paths by their ends: the parts from the last to the first, sorted, compared loosely.
+
+    A search takes a few bisections, however many files there are and however much alike.
+    """
+
+    def __init__(self, entries: Iterable[tuple[_Parts, str]]) -> None:
+        keyed = sorted((_key(parts), path, parts) for parts, path in entries)
+        self._keys = [key for key, _, _ in keyed]
+        self._paths = [path for _, path, _ in keyed]
+        self._parts = [parts for _, _, parts in keyed]
+        self.find = lru_cache(4096)(self._find)
+
+    def find_any(self, wanted: _Parts) -> Match | None:
+        """A file of which the wanted path is the end, in whatever folder."""
+        found = [
+            (_likeness(self._parts[place][-len(wanted) :], wanted), self._paths[place])
+            for place in self._ending_in(wanted)
+        ]
+        ranked = sorted([each for each in found if _is_image_name(each[1])] or found)
+        if not ranked:
+            return None
+        likeness, best = ranked[0]
+        folder = PurePosixPath(best).parent
+        others = sum(
+            other == likeness or PurePosixPath(path).parent != folder for other, path in ranked[1:]
+        )
+        return Match(best, others=others)
+
+    def _find(self, wanted: _Parts) -> Match | None:
+        """The file of which the wanted path is the end, or which is the end of it."""
+        fitting: list[tuple[tuple[int, int, int], str]] = []
+        for place in self._ending_in(wanted):
+            parts = self._parts[place]
+            farther = int(len(parts) > len(wanted))
+            rank = (_likeness(parts[-len(wanted) :], wanted), farther, -len(wanted))
+            fitting.append((rank, self._paths[place]))
+        for start in range(1, len(wanted)):
+            shorter = wanted[start:]
+            for place in self._ending_in(shorter):
+                parts = self._parts[place]
+                if len(parts) == len(shorter):
+                    rank = (_likeness(parts, shorter), 1, -len(shorter))
+                    fitting.append((rank, self._paths[place]))
+        if not fitting:
+            return None
+        images = [(rank, path) for rank, path in fitting if _is_image_name(path)]
+        ranked = sorted(images or fitting)
+        best = [path for rank, path in ranked if rank == ranked[0][0]]
+        return Match(best[0], others=len(best) - 1)
+
+    def _ending_in(self, parts: _Parts) -> range:
+        key = _key(parts)
+        first = bisect_left(self._keys, key)
+        # "0" follows "/": all keys that begin with `key` lie before this one.
+        last = bisect_left(self._keys, f"{key[:-1]}0", first)
+        return range(first, min(last, first + _MOST_ALIKE))
 
 
-def _file_names(name: str) -> tuple[str, ...]:
-    """The last part of an address or path: of an address decoded, then as it is written."""
-    scheme, separator, rest = name.partition("://")
-    if not separator:
-        spellings: tuple[str, ...] = (scheme,)
-    else:  # not urlsplit, which refuses some of the addresses that occur
-        path = rest.partition("?")[0].partition("#")[0]
-        spellings = (unquote(path), path)
-    return tuple(spelling.replace("\\", "/").rpartition("/")[2] for spelling in spellings)
+def _key(parts: _Parts) -> str:
+    """The parts from the last to the first, in one normal form, without letter case."""
+    return "".join(f"{_folded(part)}/" for part in reversed(parts))
+
+
+def _folded(part: str) -> str:
+    if part.isascii():
+        return part.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold())
+
+
+def _likeness(found: _Parts, wanted: _Parts) -> int:
+    """0 for the same spelling, 1 for the same characters, 2 for another letter case."""
+    if found == wanted:
+        return 0
+    pairs = zip(found, wanted, strict=True)
+    same = all(unicodedata.normalize("NFC", a) == unicodedata.normalize("NFC", b) for a, b in pairs)
+    return 1 if same else 2
+
+
+def _spellings(name: str) -> Iterator[_Parts]:
+    """The parts of a path: as it is written, and with a backslash for a slash, as on Windows.
+
+    What comes before ``..`` is not known to be any folder of ours, and left out.
+    """
+    if len(name) > _LONGEST:
+        return
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        parts = _parts(spelling)
+        if ".." in parts:
+            parts = parts[len(parts) - parts[::-1].index("..") :]
+        if parts:
+            yield parts[-_MOST_PARTS:]
+
+
+def _parts(path: str) -> _Parts:
+    return tuple(part for part in path.split("/") if part not in ("", "."))
+
+
+def _without_suffix(parts: _Parts) -> _Parts:
+    return (*parts[:-1], PurePosixPath(parts[-1]).stem)
+
+
+def _is_image_name(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in _SUFFIXES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +18,7 @@ from vlsu.data.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, 
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError
 
-__all__ = ["ImageStore", "read_bounded"]
+__all__ = ["ImageStore", "read_bounded", "read_descriptor"]
 
 T = TypeVar("T")
 
@@ -27,7 +29,8 @@ class ImageStore:
 
     A file is never re-encoded: its bytes are those that were added, its name is their SHA-256, its
     extension that of the real format. Adding is idempotent and atomic: a file appears whole or not
-    at all.
+    at all. Reading follows no link below ``images``, so that a dataset from elsewhere cannot have
+    other files of this machine sent to a model.
 
     Attributes:
         root: The dataset folder.
@@ -51,7 +54,7 @@ class ImageStore:
         facts = probe(data)
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.folder / sha256[:2] / f"{sha256}.{facts.extension}"
-        if not target.exists():
+        if not _is_own_file(target):
             try:
                 _write_whole(target, data)
             except OSError as error:
@@ -68,7 +71,7 @@ class ImageStore:
         stem = os.path.join(self.folder, sha256[:2], sha256)  # noqa: PTH118 (10 times a Path's speed)
         for extension in EXTENSIONS:
             name = f"{stem}.{extension}"
-            if os.path.exists(name):  # noqa: PTH110 (as above)
+            if os.path.lexists(name):  # a link is there, and reading it says so
                 return Path(name)
         return None
 
@@ -78,7 +81,7 @@ class ImageStore:
         Raises:
             DataError: The image is not in the store or cannot be read.
         """
-        return read_bounded(self._existing(sha256))
+        return self.read_typed(sha256)[0]
 
     def read_typed(self, sha256: str, likely: str = "") -> tuple[bytes, str]:
         """The bytes of an image and its extension, in as few system calls as that takes.
@@ -104,7 +107,9 @@ class ImageStore:
     ) -> tuple[T, str]:
         """What `read` makes of the image's file, and its extension; the likely one comes first."""
         if is_sha256(sha256):
-            stem = f"{self.root}/images/{sha256[:2]}/{sha256}."  # as `folder` has it, built fast
+            folder = f"{self.root}/images/{sha256[:2]}"  # as `folder` has it, built fast
+            _require_own_folder(folder)
+            stem = f"{folder}/{sha256}."
             for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
                 with contextlib.suppress(FileNotFoundError):
                     return read(stem + extension), extension
@@ -119,11 +124,29 @@ class ImageStore:
         return EXTENSIONS[self._existing(sha256).suffix[1:]]
 
     def files(self) -> Iterator[Path]:
-        """Every file below `folder`, sorted; temporary and foreign files included."""
-        for parent, folders, names in os.walk(self.folder):
-            folders.sort()
-            for name in sorted(names):
-                yield Path(parent, name)
+        """Every file below `folder`, in order; temporary and foreign files and links included."""
+        pending = [str(self.folder)]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(folder) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
+            except OSError:
+                continue
+            folders = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+            pending.extend(reversed(folders))
+            yield from (Path(e.path) for e in entries if not e.is_dir(follow_symlinks=False))
+
+    def copy_from(self, other: ImageStore, sha256: str) -> None:
+        """Take an image of another store; one that neither has stays missing.
+
+        Raises:
+            DataError: It cannot be read.
+            OSError: It cannot be written.
+        """
+        found = other.path(sha256)
+        if self.path(sha256) is None and found is not None:
+            _write_whole(self.folder / sha256[:2] / found.name, other.read(sha256))
 
     def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)
@@ -135,21 +158,33 @@ class ImageStore:
 
 
 def read_bounded(path: Path) -> bytes:
-    """A file's bytes.
+    """The bytes of an image file that the user names; a link is followed.
 
     Raises:
         ImageError: There is no such file, or it is larger than `MAX_READ_BYTES`.
         DataError: The file cannot be read.
     """
     try:
-        return _read(path)
+        return _read(path, follow=True)
     except FileNotFoundError:
         raise ImageError(ImageFault.UNREADABLE, f"{path}: no such file") from None
 
 
-def _read(path: str | Path) -> bytes:
+def read_descriptor(descriptor: int) -> bytes:
+    """All bytes of an open file, which is closed.
+
+    Raises:
+        ImageError: There are more than `MAX_READ_BYTES`.
+        OSError: It cannot be read.
+    """
+    with os.fdopen(descriptor, "rb") as file:
+        size = _bounded_size(descriptor)
+        return file.read(size)
+
+
+def _read(path: str | Path, *, follow: bool = False) -> bytes:
     """As `read_bounded`, but a missing file is a `FileNotFoundError`."""
-    with _Opened(path) as (descriptor, size):
+    with _Opened(path, follow=follow) as (descriptor, size):
         data = os.read(descriptor, size)
         while len(data) < size and (more := os.read(descriptor, size)):
             data += more  # a network file system may give a part at a time
@@ -168,53 +203,78 @@ def _read_into(path: str, buffer: bytearray) -> int:
         return read
 
 
+def _bounded_size(descriptor: int) -> int:
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise ImageError(ImageFault.UNREADABLE, "not a regular file")
+    if facts.st_size > MAX_READ_BYTES:
+        raise ImageError(ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read")
+    return facts.st_size
+
+
 class _Opened:
     """A regular file of a size that is read: its descriptor and its size in bytes.
 
     A class, since a generator made into a context manager takes twice the time.
     """
 
-    __slots__ = ("_descriptor", "_path")
+    __slots__ = ("_descriptor", "_flags", "_path")
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, follow: bool = False) -> None:
         self._path = path
         self._descriptor = -1
+        # Without O_NONBLOCK, opening a pipe would wait for ever.
+        self._flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
 
     def __enter__(self) -> tuple[int, int]:
         try:
-            # Without O_NONBLOCK, opening a pipe would wait for ever.
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-            facts = os.fstat(self._descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise ImageError(ImageFault.UNREADABLE, f"{self._path}: no such file")
-            if facts.st_size > MAX_READ_BYTES:
-                raise ImageError(
-                    ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read"
-                )
+            self._descriptor = os.open(self._path, self._flags)
+            return self._descriptor, _bounded_size(self._descriptor)
         except BaseException as error:
             self.__exit__(type(error), error)
             raise
-        return self._descriptor, facts.st_size
 
     def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._descriptor = -1
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            reason = _LINK if error.errno == errno.ELOOP else error.strerror
             raise DataError(
-                f"{self._path}: cannot be read ({error.strerror}); check the file and its "
-                "permissions"
+                f"{self._path}: cannot be read ({reason}); check the file and its permissions"
             ) from None
+
+
+_LINK = "it is a symbolic link, and links in a dataset are not followed"
+
+
+@cache
+def _require_own_folder(folder: str) -> None:
+    """Refuse a folder of images that is a link: it may lead to any files of this machine."""
+    try:
+        linked = stat.S_ISLNK(os.lstat(folder).st_mode)
+    except OSError:
+        return  # opening the file says what is wrong
+    if linked:
+        raise DataError(f"{folder}: cannot be read ({_LINK}); put the folder itself in its place")
+
+
+def _is_own_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _write_whole(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
+    temporary = target.with_name(f".{target.name}-{os.getpid()}-{threading.get_ident()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise

@@ -14,6 +14,7 @@ from typing import IO
 
 import orjson
 
+from vlsu._text import one_line
 from vlsu.data.attach import ImageAttacher
 from vlsu.data.dataset import Dataset
 from vlsu.data.duplicates import GroupIndex, IdIndex
@@ -166,8 +167,8 @@ def import_dataset(
             # Pillow warns of odd metadata; what matters of an image is found by `vlsu data check`.
             warnings.simplefilter("ignore")
             ids, groups = _read_all(items, attacher, spool, tally, progress)
-            if image_folder is not None and image_folder.left_out:
-                tally.note(_LINKS, image_folder.left_out)
+            if image_folder is not None:
+                _note_left_out(image_folder, tally)
             tally.require_samples()
             dataset = write_dataset(
                 folder,
@@ -211,6 +212,14 @@ def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
     return grades
 
 
+def _note_left_out(folder: ImageFolder, tally: _Tally) -> None:
+    if folder.left_out:
+        tally.note(_LINKS, folder.left_out)
+    for path, reason in folder.unread:
+        kind, mend = "part of the images folder left out", "mend it, or move the files elsewhere"
+        tally.note(Note(0, kind, f"{quote(path, 80)}: {reason}", mend, problem=True))
+
+
 _LINKS = Note(
     0,
     "links that lead out of the images folder, left out",
@@ -242,7 +251,8 @@ def _read_all(
         try:
             row = to_row(sample)
         except DataError as error:
-            tally.reject(Rejected(item.line, "cannot be stored", str(error), "correct the row"))
+            reason = one_line(error, 200)
+            tally.reject(Rejected(item.line, "cannot be stored", reason, "correct the row"))
             continue
         ids.add(sample.id, hash64(canonical(row).decode()))
         groups.add(sample)

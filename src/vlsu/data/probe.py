@@ -1,17 +1,22 @@
 """What an image file is, found out without trusting it.
 
 Pillow reads the header, and the pixels only when their number is bounded. Whatever a hostile file
-makes a decoder raise ends as an `ImageError` with one of a few kinds.
+makes a decoder raise ends as an `ImageError` with one of a few kinds. Only raster formats are
+opened: other decoders of Pillow's run programs (EPS) or have no use here, and once the format is
+known no other decoder sees the file.
 """
 
 from __future__ import annotations
 
 import enum
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
+from vlsu.data.cleaning import cleaned, without_texts
 from vlsu.errors import DataError
 
 __all__ = [
@@ -23,8 +28,12 @@ __all__ = [
     "ImageFacts",
     "ImageFault",
     "decode",
+    "explain",
     "probe",
+    "read_picture",
 ]
+
+T = TypeVar("T")
 
 #: Above these an image is oversized: most providers refuse it, and its pixels are not decoded here.
 MAX_BYTES = 20 * 1024 * 1024
@@ -45,6 +54,7 @@ _FORMATS = {
 
 #: Extension -> media type of every format a dataset may hold.
 EXTENSIONS: dict[str, str] = dict(_FORMATS.values())
+_NAMES = {extension: name for name, (extension, _) in _FORMATS.items()}
 
 
 class ImageFault(enum.StrEnum):
@@ -95,17 +105,7 @@ def probe(data: bytes) -> ImageFacts:
     Raises:
         ImageError: No bytes, no image of a known format, damaged, or a decompression bomb.
     """
-    if not data:
-        raise ImageError(ImageFault.ZERO_BYTE, "the file is empty")
-    try:
-        with _open(data) as image:
-            facts = _facts(image)
-            image.verify()
-    except ImageError:
-        raise
-    except Exception as error:  # hostile bytes make decoders raise anything at all
-        raise _explain(error, data) from None
-    return facts
+    return read_picture(data, _header)
 
 
 def decode(data: bytes) -> ImageFacts:
@@ -118,18 +118,58 @@ def decode(data: bytes) -> ImageFacts:
     facts = probe(data)
     if facts.pixels > MAX_PIXELS:
         raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels, not decoded")
-    try:
-        with _open(data) as image:
-            image.load()
-    except Exception as error:  # as above
-        raise _explain(error, data) from None
+    read_picture(data, lambda image: image.load(), facts)
     return facts
 
 
-def _open(data: bytes) -> Image.Image:
-    Image.init()
-    # Only raster formats: others run programs (EPS) or have no use here.
-    return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+def read_picture(
+    data: bytes, read: Callable[[Image.Image], T], facts: ImageFacts | None = None
+) -> T:
+    """What `read` makes of an image that is opened for it.
+
+    Texts and notes that lie beside the picture are left out (`vlsu.data.cleaning`): what is wrong
+    with them is not wrong with the picture.
+
+    Args:
+        data: The file.
+        read: Given the opened image, unread; called again where it failed because of a note.
+        facts: Of the image, if they are known: no decoder but that of its format is then tried.
+
+    Raises:
+        ImageError: The image cannot be opened, or `read` raised anything.
+    """
+    if not data:
+        raise ImageError(ImageFault.ZERO_BYTE, "the file is empty")
+    try:
+        return _read(without_texts(data), read, facts)
+    except ImageError:
+        raise
+    except Exception as error:  # hostile bytes make decoders raise anything at all
+        first = error
+    for barer in cleaned(data):
+        try:
+            return _read(barer, read, facts)
+        except ImageError:
+            raise
+        except Exception:  # noqa: S112 - what was wrong at first is said
+            continue
+    raise explain(first, data) from None
+
+
+def _read(data: bytes, read: Callable[[Image.Image], T], facts: ImageFacts | None) -> T:
+    if facts is None:
+        Image.init()
+        formats = [name for name in _FORMATS if name in Image.OPEN]
+    else:
+        formats = [_NAMES[facts.extension]]
+    with Image.open(io.BytesIO(data), formats=formats) as image:
+        return read(image)
+
+
+def _header(image: Image.Image) -> ImageFacts:
+    facts = _facts(image)
+    image.verify()
+    return facts
 
 
 def _facts(image: Image.Image) -> ImageFacts:
@@ -140,13 +180,18 @@ def _facts(image: Image.Image) -> ImageFacts:
     return ImageFacts(extension, media_type, *image.size, animated)
 
 
-def _explain(error: Exception, data: bytes) -> ImageError:
+def explain(error: Exception, data: bytes) -> ImageError:
+    """The kind of fault that a decoder's error stands for."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return ImageError(ImageFault.BOMB, "it declares far more pixels than any picture has")
     riff_size = int.from_bytes(data[4:8], "little") + 8
     if "truncated" in str(error).lower() or (data[:4] == b"RIFF" and len(data) < riff_size):
         return ImageError(ImageFault.TRUNCATED, "the file ends before the picture does")
+    if isinstance(error, MemoryError):
+        return ImageError(ImageFault.BOMB, "no memory to decode it")
     if isinstance(error, UnidentifiedImageError):
+        if data[:4] in (b"II*\0", b"MM\0*"):
+            return ImageError(ImageFault.UNREADABLE, "a damaged TIFF, or one of rare pixels")
         text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
         what = "a web page or XML" if text.startswith(b"<") else "of no known image format"
         return ImageError(ImageFault.UNREADABLE, f"the file is {what}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -94,7 +93,7 @@ def write_dataset(
             for sample in rows:
                 row = to_row(sample)
                 if images is not None and sample.image_sha256 is not None:
-                    _copy_image(sample.image_sha256, images, ImageStore(folder))
+                    ImageStore(folder).copy_from(images, sample.image_sha256)
                 tally.add(row)
                 shards.add(row)
             shards.flush()
@@ -301,16 +300,3 @@ def _readme(info: DatasetInfo) -> str:
             "",
         ]
     )
-
-
-def _copy_image(sha256: str, source: ImageStore, target: ImageStore) -> None:
-    if target.path(sha256) is not None:
-        return
-    found = source.path(sha256)
-    if found is None:
-        return  # a dataset may lack images; vlsu data check counts them
-    copy = target.folder / sha256[:2] / found.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    temporary = copy.with_name(f".{copy.name}-{os.getpid()}.tmp")
-    shutil.copyfile(found, temporary)
-    temporary.replace(copy)

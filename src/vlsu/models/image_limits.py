@@ -30,18 +30,7 @@ PNG_LEVEL = 6
 #: Factor on both sides when bytes, not pixels, are too many.
 STEP = 0.8
 
-_PILLOW_NAMES = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-    "image/avif": "AVIF",
-    "image/jp2": "JPEG2000",
-}
 _LOSSLESS = frozenset({"image/png", "image/gif", "image/bmp", "image/tiff"})
-_MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "PA": "RGBA", "La": "LA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +120,10 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
 def _changed(
     image: ImageFile, facts: ImageFacts, limits: ImageLimits
 ) -> tuple[ImageFile, Change | None]:
-    from vlsu.data.probe import MAX_PIXELS, ImageError, ImageFault
+    from vlsu.data.pixels import decode_picture
 
-    if facts.pixels > MAX_PIXELS:
-        raise ImageError(
-            ImageFault.OVERSIZED,
-            f"{facts.width}x{facts.height} pixels, and the provider takes no such image",
-        )
-    picture, profile = _decode(image.data, facts.media_type)
+    decoded = decode_picture(image.data)
+    picture, profile = decoded.image, decoded.profile
     change: Change = "converted"
     if limits.max_side is not None and max(picture.size) > limits.max_side:
         picture = _scaled(picture, limits.max_side)
@@ -153,31 +138,6 @@ def _changed(
         file = _encode(picture, profile, lossless=lossless)
         change = "scaled"
     return file, change
-
-
-def _decode(data: bytes, media_type: str) -> tuple[Image.Image, bytes | None]:
-    """The first frame, upright, in a mode that both encoders know, and its colour profile."""
-    from PIL import Image, ImageOps
-
-    from vlsu.data.probe import ImageError, ImageFault
-
-    try:
-        with Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[media_type]]) as source:
-            source.load()
-            profile = source.info.get("icc_profile")
-            upright = ImageOps.exif_transpose(source)
-    except Exception as error:  # hostile bytes make decoders raise anything at all
-        raise ImageError(
-            ImageFault.UNREADABLE, f"its decoder reports {type(error).__name__}"
-        ) from None
-    mode = _MODES.get(upright.mode, "RGB")
-    if upright.mode == "P":
-        mode = "RGBA" if "transparency" in upright.info else "RGB"
-    elif upright.mode.startswith("I"):  # 16 bits to 8
-        upright, mode = upright.convert("I").point(lambda value: value * (1 / 256)), "L"
-    elif upright.mode not in _MODES:  # CMYK, YCbCr, LAB: the profile is of another space
-        profile = None
-    return upright.convert(mode), profile
 
 
 def _scaled(picture: Image.Image, longer: int) -> Image.Image:

@@ -10,10 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from PIL import Image, ImageOps
-
-from vlsu.data import Dataset, ImageError, ImageFault, probe
-from vlsu.data.probe import MAX_PIXELS, decode
+from vlsu.data import Dataset, ImageError
+from vlsu.data.pixels import decode_picture, flatten
 from vlsu.errors import DataError
 
 __all__ = ["Thumbnail", "thumbnail", "thumbnails"]
@@ -44,14 +42,11 @@ def thumbnail(data: bytes) -> Thumbnail:
     beyond the bound of `vlsu data check` are not decoded.
     """
     try:
-        facts = probe(data)
-        if facts.pixels > MAX_PIXELS:
-            raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels")
-        picture = _reduced(data)
+        picture = decode_picture(data, side=2 * SIDE).image
     except ImageError as error:
         return Thumbnail(reason=str(error))
-    except Exception as error:  # hostile bytes make decoders raise anything at all
-        return Thumbnail(reason=_explanation(data, error))
+    picture.thumbnail((SIDE, SIDE))
+    picture = flatten(picture, _GROUND)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=_QUALITY)
     encoded = base64.b64encode(buffer.getvalue()).decode()
@@ -83,22 +78,3 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str], room: int) -> dict[str, 
                     return found
                 found[sha256] = picture
     return found
-
-
-def _explanation(data: bytes, error: Exception) -> str:
-    """Why the picture could not be made, in the words of ``vlsu data check`` if it fails there."""
-    try:
-        decode(data)
-    except ImageError as fault:
-        return str(fault)
-    return f"{ImageFault.UNREADABLE}: {type(error).__name__}"
-
-
-def _reduced(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
-        image.thumbnail((2 * SIDE, 2 * SIDE))
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    upright.thumbnail((SIDE, SIDE))
-    ground = Image.new("RGBA", upright.size, _GROUND)
-    return Image.alpha_composite(ground, upright).convert("RGB")

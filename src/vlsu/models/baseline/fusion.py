@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import vlsu.data
 from vlsu.errors import MissingExtraError
 from vlsu.models.baseline.assets import (
     EXTRA,
@@ -29,6 +30,9 @@ __all__ = ["LateFusion", "late_fusion_fingerprint"]
 
 #: Packages whose version may move the last digits of a score: inference, arithmetic, scaling.
 _NUMERIC_PACKAGES = ("numpy", "onnxruntime", "pillow")
+#: What makes pixels of an image file.
+_DECODER = ("cleaning.py", "pixels.py", "probe.py")
+_DATA = Path(vlsu.data.__file__).parent
 _REMEMBERED = 4096  # grades kept; an image is usually asked about alone and in a pair
 
 
@@ -113,6 +117,7 @@ def late_fusion_fingerprint() -> str:
         "code": {
             path.name: file_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))
         },
+        "decoder": {name: file_sha256(_DATA / name) for name in _DECODER},
         "versions": versions,
         "machine": platform.machine(),
     }

@@ -1,9 +1,10 @@
-"""From an image file's bytes to pixels."""
+"""From an image file's bytes to pixels as the small models of the baseline see them."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
+
+from vlsu.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,17 +21,13 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         ValueError: The bytes are no image that can be read whole, or a decompression bomb.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
+
+    from vlsu.data.pixels import decode_picture, flatten
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded at reduced size
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                layer = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            rgb = upright.convert("RGB")
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"image cannot be decoded: {error}") from error
+        rgb = flatten(decode_picture(data, side=MAX_SIDE).image)
+    except DataError as error:
+        raise ValueError(f"image cannot be decoded: {error}") from None
     rgb.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
     return rgb

@@ -1,0 +1,85 @@
+"""Images that stand in a row itself: as a data URI or in base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote_to_bytes
+
+from vlsu.data.probe import MAX_READ_BYTES, ImageError, ImageFault
+
+__all__ = ["inline_image"]
+
+#: A shorter value is a file's name.
+_SHORTEST = 64
+#: Characters of a data URI before its data, at most.
+_LONGEST_HEAD = 256
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]*={0,2}")
+_MAGIC = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+)
+
+
+def inline_image(value: str) -> bytes | None:
+    """The bytes of the image that a value holds, or `None` if it is a name or an address.
+
+    A data URI is one by its scheme; base64 is taken for an image where it begins as one does.
+    Reads the value once, and not at all beyond its first characters if it is a name.
+
+    Raises:
+        ImageError: It is an image in a row, and cannot be decoded or is too large.
+    """
+    text = value.strip()
+    if text[:5].lower() == "data:":
+        return _from_uri(text)
+    text = text.removeprefix("base64,")
+    if text[:2] in ("b'", 'b"') and text[-1:] == text[1]:
+        text = text[2:-1]  # how Python prints bytes
+    if len(text) < _SHORTEST or not _begins_as_image(text[:_SHORTEST]):
+        return None
+    return _from_base64(text)
+
+
+def _from_uri(text: str) -> bytes:
+    head, comma, body = text[:_LONGEST_HEAD].partition(",")
+    if not comma:
+        raise ImageError(ImageFault.UNREADABLE, "a data URI without data")
+    body = text[len(head) + 1 :]
+    if head.lower().endswith(";base64"):
+        return _from_base64(unquote_to_bytes(body).decode("latin-1") if "%" in body else body)
+    _require_size(len(body))
+    return unquote_to_bytes(body)
+
+
+def _from_base64(text: str) -> bytes:
+    _require_size(len(text) * 3 // 4)
+    plain = "".join(text.split()) if any(mark in text for mark in " \t\r\n") else text
+    plain = plain.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ImageError(ImageFault.UNREADABLE, "its base64 is broken") from None
+
+
+def _begins_as_image(text: str) -> bool:
+    head = "".join(text.split())
+    head = head[: len(head) // 4 * 4]
+    if not head or not _BASE64.fullmatch(head):
+        return False
+    try:
+        data = base64.urlsafe_b64decode(head.replace("+", "-").replace("/", "_"))
+    except (binascii.Error, ValueError):
+        return False
+    return (
+        data.startswith(_MAGIC)
+        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+        or (data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1"))
+        or (data[:2] == b"BM" and data[6:10] == bytes(4))
+    )
+
+
+def _require_size(size: int) -> None:
+    if size > MAX_READ_BYTES:
+        raise ImageError(ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read")
