@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 
 __all__ = ["main"]
 
@@ -25,6 +26,8 @@ def main() -> None:
     gc.set_threshold(*COLLECT)
     # The matrices here are small; numpy's threads would only spin beside the run.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Pillow warns of what lies beside a picture; what matters of it `vlsu data check` finds.
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         _interrupt_on(signal.SIGTERM, getattr(signal, "SIGHUP", None))
         code = _with_streams()
