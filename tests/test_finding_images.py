@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import io
 import os
+import subprocess
 import time
 import unicodedata
 from pathlib import Path
@@ -232,17 +233,24 @@ def nested(folder, name, depth):
     return inner
 
 
-def test_a_folder_deeper_than_any_path_is_noted(tmp_path):
-    put(tmp_path / "images", "good.png")
-    os.close(nested(tmp_path / "images", "d" * 200, 25))
+@pytest.fixture
+def images(tmp_path):
+    """A folder of images that may become too deep for Python to remove."""
+    (tmp_path / "images").mkdir()
+    yield tmp_path / "images"
+    subprocess.run(["rm", "-rf", str(tmp_path / "images")], check=True)
+
+
+def test_a_folder_deeper_than_any_path_is_noted(tmp_path, images):
+    put(images, "good.png")
+    os.close(nested(images, "d" * 200, 25))
     report = imported(tmp_path, "good,x,good.png,safe")
     assert report.dataset.info.counts["images"] == 1
     assert problems(report) == {"part of the images folder left out": 1}
 
 
-def test_a_thousand_folders_in_each_other_are_walked(tmp_path):
-    (tmp_path / "images").mkdir()
-    inner = nested(tmp_path / "images", "d", 1500)
+def test_a_thousand_folders_in_each_other_are_walked(tmp_path, images):
+    inner = nested(images, "d", 1500)
     with os.fdopen(os.open("1.png", os.O_WRONLY | os.O_CREAT, dir_fd=inner), "wb") as file:
         file.write(picture(3))
     os.close(inner)
