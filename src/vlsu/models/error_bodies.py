@@ -25,15 +25,8 @@ LONGEST_CODE = 100
 
 #: Where messages stand, the likeliest name first.
 _MESSAGES = (
-    *("message", "msg", "error", "detail", "details", "error_message", "error_msg"),
-    *(
-        "error_description",
-        "errormessage",
-        "errormsg",
-        "status_msg",
-        "statusmessage",
-        "faultstring",
-    ),
+    *("message", "msg", "error_message", "error_msg", "error_description", "errormessage"),
+    *("errormsg", "status_msg", "statusmessage", "faultstring", "detail", "error", "details"),
     *("description", "fault", "errors", "base_resp", "reason", "title", "exception", "response"),
     *("result", "data", "body"),
 )

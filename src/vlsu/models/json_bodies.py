@@ -87,7 +87,7 @@ def _paired(escape: re.Match[str]) -> str:
 
 
 def _integer(digits: str) -> int | float:
-    if len(digits) <= DIGITS:
+    if len(digits) <= DIGITS + digits.startswith("-"):
         return int(digits)
     return float(digits) if len(digits) < 400 else math.copysign(math.inf, float(digits[:2] + "0"))
 

@@ -22,7 +22,7 @@ SHORTEST = 4
 NO_WORD, MIXED = 16, 8
 #: Bytes at the end of a form that are looked for first.
 END = 6
-#: So much of a credential's beginning is taken out of an error too, where the rest was cut off.
+#: So much of a credential's beginning is taken out of an error too, where the rest is cut off.
 BEGINNING = 12
 
 _SECRET_NAME = re.compile(r"key|token|secret|passw|auth|sig", re.IGNORECASE)
@@ -86,18 +86,17 @@ class _Secret:
         return data
 
     def beginning_taken_out(self, data: bytes) -> bytes:
-        raw = self.text.encode()
-        beginning = raw[:BEGINNING]
-        if len(raw) <= BEGINNING or beginning not in data:
+        """Without what begins like it, in any letter case: what a message quotes may be cut."""
+        raw, lower = self.text.lower().encode(), data.lower()
+        if len(raw) <= BEGINNING or raw[:BEGINNING] not in lower:
             return data
-        first, *rest = data.split(beginning)
-        kept = [first]
-        for part in rest:
-            same = 0
-            while part[same : same + 1] == raw[BEGINNING + same : BEGINNING + same + 1] != b"":
-                same += 1
-            kept.append(part[same:])
-        return MARK.encode().join(kept)
+        kept, begin = [], 0
+        while (at := lower.find(raw[:BEGINNING], begin)) >= 0:
+            kept.append(data[begin:at])
+            begin, same = at + BEGINNING, BEGINNING
+            while same < len(raw) and lower[begin : begin + 1] == raw[same : same + 1]:
+                begin, same = begin + 1, same + 1
+        return MARK.encode().join([*kept, data[begin:]])
 
     @cached_property
     def _forms(self) -> list[tuple[bytes, bytes]]:
