@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
+from vlsu.analysis.agreement_labels import folded_label, label_key, merge_labels
 from vlsu.analysis.cells import IntArray
 from vlsu.analysis.frames import Frame, Row, columns, require
 from vlsu.errors import DataError, PolicyError, UsageError
@@ -32,6 +33,7 @@ class Grades:
         item: Number of each unit's item, not falling; shape ``(U,)``.
         graders: Names, sorted.
         answers: `unit`, `grader` (numbers) and `code` (a label's number or `UNSURE`), sorted.
+        spellings: Label of one's own -> how it is written, where that is in several ways.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +42,7 @@ class Grades:
     item: IntArray
     graders: tuple[str, ...]
     answers: pl.DataFrame
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def severities(self) -> bool:
@@ -84,7 +87,7 @@ def read_answers(
     if order and nominal:
         raise UsageError("give --order or --nominal, not both: an order makes labels ordinal")
     frame = columns(
-        grades,
+        _without_nan(grades),
         DataError,
         "grades",
         ("item", "grader", "grade"),
@@ -132,7 +135,7 @@ def read_answers(
             r, f"{_unit(r)} has category {r['category'] or 'none'!r} here and another before"
         ),
     )
-    labels, frame = _coded(frame, tuple(order), nominal, source)
+    labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
     units = (
         frame.select(*keys, "category")
         .unique(subset=keys)
@@ -153,36 +156,48 @@ def read_answers(
         .sort("unit", "grader")
     )
     item = units["item"].rank("dense").cast(pl.Int64).to_numpy() - 1
-    return Grades(labels, not nominal and _ordered(labels, order), units, item, graders, answers)
+    ordinal = not nominal and _ordered(labels, order)
+    return Grades(labels, ordinal, units, item, graders, answers, spellings)
+
+
+def _without_nan(grades: Frame) -> Frame:
+    """The frame with no grade where a column of numbers holds NaN, as pandas writes none."""
+    if grades.lazy().collect_schema().get("grade") in (pl.Float32, pl.Float64):
+        return grades.with_columns(pl.col("grade").fill_nan(None))
+    return grades
 
 
 def _coded(
     frame: pl.DataFrame, order: tuple[str, ...], nominal: bool, source: str
-) -> tuple[tuple[str, ...], pl.DataFrame]:
-    """The labels, and column `code`: a label's number, `UNSURE`, or null for no answer."""
-    answers = frame["grade"].drop_nulls().unique().sort().to_list()
-    unsure = {a for a in answers if _folded(a) == NOT_SURE}
-    given = [a for a in answers if a and a not in unsure]
+) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]], pl.DataFrame]:
+    """The labels, how they are spelt, and column `code`.
+
+    A code is a label's number, `UNSURE`, or null for no answer.
+    """
+    counts = dict(frame["grade"].drop_nulls().value_counts().sort("grade").iter_rows())
+    unsure = {a for a in counts if folded_label(a) == NOT_SURE}
+    given = {a: n for a, n in counts.items() if a and a not in unsure}
+    spellings: Mapping[str, tuple[str, ...]] = {}
+    codes: dict[str, int | None] = {a: _severity(a) for a in given}
     if order:
         labels = tuple(label.strip() for label in order)
-        folded = {_folded(label): n for n, label in enumerate(labels)}
+        folded = {label_key(label): n for n, label in enumerate(labels)}
         if len(folded) < max(2, len(labels)) or "" in folded or NOT_SURE in folded:
             raise UsageError(
                 f"--order {','.join(order)}: give two labels or more, each once, mildest first"
             )
-        codes = {a: folded.get(_folded(a)) for a in given}
+        codes = {a: folded.get(label_key(a)) for a in given}
         mend = f"use {', '.join(labels)} or {NOT_SURE}"
-    elif nominal:
-        labels, mend = tuple(given), ""
-        codes = {a: n for n, a in enumerate(given)}
+    # A letter such as B says nothing by itself: it is a grade's only among grades.
+    elif nominal or (
+        None in codes.values() and not any(folded_label(a) in _SEVERITIES for a in given)
+    ):
+        of_answer, spellings = merge_labels(given)
+        labels, mend = tuple(sorted(set(of_answer.values()))), ""
+        codes = {a: labels.index(label) for a, label in of_answer.items()}
     else:
-        codes = {a: _severity(a) for a in given}
         labels, mend = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
-        # A letter such as B says nothing by itself: it is a grade's only among grades.
-        if None in codes.values() and not any(_folded(a) in _SEVERITIES for a in given):
-            labels, codes = tuple(given), {a: n for n, a in enumerate(given)}
-        else:
-            mend += "; if these are labels of your own, give --order or --nominal"
+        mend += "; if these are labels of your own, give --order or --nominal"
     wrong = {a for a, code in codes.items() if code is None}
     if wrong:
         place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
@@ -192,7 +207,7 @@ def _coded(
             {**codes, **dict.fromkeys(unsure, UNSURE)}, default=None, return_dtype=pl.Int64
         )
     )
-    return labels, coded
+    return labels, spellings, coded
 
 
 def _ordered(labels: tuple[str, ...], order: Sequence[str]) -> bool:
@@ -204,10 +219,6 @@ def _severity(answer: str) -> int | None:
         return int(Severity.parse(answer))
     except PolicyError:
         return None
-
-
-def _folded(answer: str) -> str:
-    return answer.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _unit(row: Row) -> str:

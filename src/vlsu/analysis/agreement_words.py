@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
+
 from vlsu.analysis.agreement_grades import Grades
 
 __all__ = ["notes"]
@@ -16,6 +18,10 @@ _SKEWED = 0.8
 _FEW = 30
 #: Krippendorff's (2018, ch. 12) limits for reliable data and for tentative conclusions.
 _RELIABLE, _TENTATIVE = 0.8, 0.667
+#: Answers of a grader from which on the labels he uses tell something.
+_TELLING = 3
+#: Labels of a grader that a note names.
+_NAMED = 5
 
 
 def notes(read: Grades, tree: dict[str, Any]) -> list[str]:
@@ -72,6 +78,9 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
             f"Of {counts['units']} items, {alone} with fewer than two grades tell nothing about "
             "agreement."
         )
+    for label, spellings in read.spellings.items():
+        yield f"Read as one label, {label!r}: {', '.join(map(repr, spellings))}."
+    yield from _apart(read)
     if counts["paired"] < _FEW:
         yield f"Only {_items(counts['paired'])} two grades or more: no interval tells much."
     if not read.ordinal and len(read.labels) > 2 and all(map(_is_number, read.labels)):
@@ -100,6 +109,28 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
             "Wilson's bounds of the agreement, with chance taken as fixed."
         )
     yield from _oracle_notes(oracle)
+
+
+def _apart(read: Grades) -> Iterator[str]:
+    """Graders who have no label in common with any other, which may be for its spelling."""
+    if read.ordinal or read.severities:
+        return
+    labels: dict[int, set[int]] = {}
+    for grader, code in read.graded.select("grader", "code").unique().sort("grader").iter_rows():
+        labels.setdefault(grader, set()).add(code)
+    answers = read.graded["grader"].value_counts()
+    often = set(answers.filter(pl.col("count") >= _TELLING)["grader"])
+    for grader, own in labels.items():
+        if grader not in often:
+            continue
+        others = set().union(*(codes for other, codes in labels.items() if other != grader))
+        if others and not own & others:
+            names = ", ".join(read.labels[code] for code in sorted(own)[:_NAMED])
+            theirs = ", ".join(read.labels[code] for code in sorted(others)[:_NAMED])
+            yield (
+                f"{read.graders[grader]} has no label in common with the others ({names}; "
+                f"{theirs}): if these are the same labels by other names, say so with --map."
+            )
 
 
 def _items(count: int) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vlsu.cli.table_options import Encoding, Missing
+
 _ITEM = typer.Option(help="Column of the item; without one, every row of a wide file is an item.")
 #: Pairs of graders, labels and categories shown in a table; the JSON has all.
 _SHOWN = 20
@@ -24,10 +26,11 @@ def agreement(
     grader: Annotated[str | None, typer.Option(help="Column of the grader (long).")] = None,
     grade: Annotated[str | None, typer.Option(help="Column of the grade (long).")] = None,
     graders: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Columns of the graders (wide), as A,B,C. By default those that hold severities, "
-            "else those named like grader1, annot1_label, rater_2, else those that share labels."
+            help="Columns of the graders (wide), as A,B,C, or repeat it. By default those that "
+            "hold severities, else those named like grader1, annot1_label, rater_2, else those "
+            "that share labels."
         ),
     ] = None,
     category: Annotated[str | None, typer.Option(help="Column of the category.")] = None,
@@ -36,14 +39,19 @@ def agreement(
         str, typer.Option(help="What was graded, if no column tells: image, text or joint.")
     ] = "joint",
     order: Annotated[
-        str | None,
-        typer.Option(help="Labels of your own, mildest first: safe,controversial,unsafe."),
+        list[str] | None,
+        typer.Option(
+            help="Labels of your own, mildest first: safe,controversial,unsafe. Repeat it, a label "
+            "each, where a label holds a comma."
+        ),
     ] = None,
     nominal: Annotated[bool, typer.Option("--nominal", help="Labels have no order.")] = False,
     relabel: Annotated[
         list[str] | None,
         typer.Option("--map", help="Read answers as another label: '1*=safe'. Repeat it."),
     ] = None,
+    missing: Missing = None,
+    encoding: Encoding = None,
     consensus: Annotated[
         str,
         typer.Option(
@@ -74,22 +82,26 @@ def agreement(
         raise UsageError(f"--consensus {consensus!r}: use {' or '.join(CONSENSUS)}")
     if (rule := next((t for t in TIES if t == ties), None)) is None:
         raise UsageError(f"--ties {ties!r}: use {', '.join(TIES)}")
+    stated = order or []
+    labels = stated[0].split(",") if len(stated) == 1 else stated
     read = read_grades(
         file,
         GradeColumns(
             item=item,
             grader=grader,
             grade=grade,
-            graders=tuple(name.strip() for name in graders.split(",")) if graders else (),
+            graders=tuple(graders or ()),
             category=category,
             modality=modality,
         ),
         relabel=relabel or (),
-        labels=order.split(",") if order else (),
+        labels=labels,
+        missing=missing,
+        encoding=encoding,
     )
     found = grader_agreement(
         read.grades,
-        order=order.split(",") if order else (),
+        order=labels,
         nominal=nominal,
         of=of,
         consensus=held,
@@ -99,7 +111,9 @@ def agreement(
         replicates=replicates,
         source=str(file),
     )
-    tree = {"file": file.name, "layout": read.layout, "columns": read.columns} | found
+    tree: dict[str, Any] = {"file": file.name, "layout": read.layout, "columns": read.columns}
+    tree |= found
+    tree["notes"] = [*read.notes, *tree["notes"]]
     if json:
         print_json(tree)
     else:
@@ -108,6 +122,7 @@ def agreement(
 
 def _print(tree: dict[str, Any]) -> None:
     from vlsu.cli.output import print_table, print_text
+    from vlsu.data.tables import listing
 
     counts, overall = tree["counts"], tree["overall"]
     scopes = {"overall": overall, **tree.get("modalities", {})}
@@ -196,7 +211,7 @@ def _print(tree: dict[str, Any]) -> None:
     for note in tree["notes"]:
         print_text(f"- {note}")
     if other := tree["columns"].get("other"):
-        print_text(f"- Columns that were not read: {', '.join(other)}.")
+        print_text(f"- Columns that were not read: {listing(other)}.")
 
 
 _CATEGORY = (

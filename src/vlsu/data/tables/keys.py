@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from vlsu.data.tables.spreadsheets import unguard
 
-__all__ = ["Found", "Keys", "plain_text"]
+__all__ = ["Found", "Keys", "plain_text", "spelling"]
 
 #: Digits that a spreadsheet keeps of a number; the rest become zeros.
 _KEPT_DIGITS = 15
@@ -119,6 +119,11 @@ def plain_text(text: str) -> str:
     """A text without what typing aids change: letter case, typography, odd spaces, Unicode form."""
     plain = unicodedata.normalize("NFKC", unguard(text)).translate(_TYPOGRAPHY)
     return " ".join(plain.casefold().split())
+
+
+def spelling(text: str) -> str:
+    """The same for names that spreadsheets and typing aids make of each other."""
+    return _number(text) or plain_text(text)
 
 
 def _number(text: str) -> str | None:

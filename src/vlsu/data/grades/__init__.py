@@ -1,0 +1,5 @@
+"""Files of graders' answers: which columns are what, and each answer as a row."""
+
+from vlsu.data.grades.reading import GradeColumns, GradeFile, read_grades
+
+__all__ = ["GradeColumns", "GradeFile", "read_grades"]

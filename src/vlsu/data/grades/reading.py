@@ -1,0 +1,425 @@
+"""A file of graders' answers, long or wide, as one row per item, modality and grader."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+
+from vlsu.data.grades.answers import Answer, mostly
+from vlsu.data.grades.exports import Export, recognise
+from vlsu.data.grades.long import Responses, choose_answer, responses_of
+from vlsu.data.grades.wide import GraderColumn, find_graders
+from vlsu.data.grades.words import AnswerWords
+from vlsu.data.tables import (
+    Broken,
+    MissingWords,
+    Record,
+    Table,
+    find_column,
+    listing,
+    normalise,
+    split_names,
+)
+from vlsu.data.tables.keys import spelling
+from vlsu.errors import DataError, UsageError
+from vlsu.policy import NOT_SURE, Severity
+
+__all__ = ["GradeColumns", "GradeFile", "read_grades"]
+
+#: Names a column is found by, best first, in any letter case.
+_ITEM = (
+    *("item", "item_id", "sample_id", "id", "uuid", "task", "task_id", "unit_id", "instance_id"),
+    *("example_id", "document_id", "doc_id", "question_id", "pair_id"),
+)
+_GRADER = (
+    *("grader", "grader_id", "annotator", "annotator_id", "rater", "rater_id", "worker_id"),
+    *("worker", "coder", "performer", "user_id", "user", "username", "labeler", "labeller"),
+    *("participant_id", "annotator_name"),
+)
+_GRADE = ("grade", "label", "rating", "severity", "choice", "verdict")
+_CATEGORY = ("category",)
+_MODALITY = ("modality",)
+
+_WORDS = frozenset({*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE})
+
+#: Pairs of names that are said one by one.
+_SAID = 3
+
+#: Item, modality, category, grader, grade as it is in the file, line.
+_Row = tuple[str | None, str | None, str | None, str | None, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GradeColumns:
+    """Columns named by the user, in place of those found by their usual names.
+
+    Attributes:
+        item: What is graded; in a wide file it may be absent, and every row is then an item.
+        grader: Who graded (long files).
+        grade: The answer (long files).
+        graders: One column a grader (wide files); a name that holds commas may stand between others
+            in one text.
+        category: Of the item, if the file has one.
+        modality: What of the item was graded, if the file tells.
+    """
+
+    item: str | None = None
+    grader: str | None = None
+    grade: str | None = None
+    graders: Sequence[str] = ()
+    category: str | None = None
+    modality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GradeFile:
+    """The answers of a file.
+
+    Attributes:
+        grades: `item`, `modality`, `category`, `grader`, `grade` (text; null is no answer) and the
+            `line` of the file.
+        layout: ``"long"`` or ``"wide"``.
+        columns: Which column was read as what.
+        notes: Sentences on what was left out, and what was taken for what.
+    """
+
+    grades: pl.DataFrame
+    layout: str
+    columns: dict[str, str | list[str] | None]
+    notes: tuple[str, ...] = ()
+
+
+def read_grades(
+    path: Path,
+    columns: GradeColumns | None = None,
+    *,
+    relabel: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    missing: Sequence[str] | None = None,
+    encoding: str | None = None,
+) -> GradeFile:
+    """Read a CSV or TSV of graders' answers.
+
+    Long, if it is what a known tool exports or has a column for the grader; wide otherwise. The
+    columns of a wide file are those named, else those that hold mostly severities, ``not_sure`` or
+    `labels`, else those whose name begins like ``grader``, ``annot``, ``rater``, ``coder``,
+    ``labeler`` or ``worker``, else those that share a few labels.
+
+    Args:
+        path: The file.
+        columns: Names that differ from the usual ones.
+        relabel: ``"GLOB=LABEL"``: answers that match are read as this label; the first that
+            matches holds.
+        labels: Labels other than severities, if it is known which they are.
+        missing: Words that stand for no answer, in place of the usual ones, such as ``NA``.
+        encoding: Of the file's text, where it is none of Unicode's.
+
+    Raises:
+        UsageError: An option names a column that is not there, or is not understood.
+        DataError: The file cannot be read, has no grades, or it cannot be told which columns hold
+            them.
+    """
+    named = columns or GradeColumns()
+    known = {*_ITEM, *_GRADER, *_GRADE, *_CATEGORY, *_MODALITY}
+    table = Table(path, known, encoding=encoding)
+    file = _File(path, table, list(_records(table)), named, labels)
+    words = AnswerWords(MissingWords.read(missing), relabel, labels)
+    layout, rows, used = file.long() or file.wide()
+    grades = words.read([row[4] for row in rows])
+    frame = pl.DataFrame(
+        [(*row[:4], grade, row[5]) for row, grade in zip(rows, grades, strict=True)],
+        schema={
+            **dict.fromkeys(("item", "modality", "category", "grader", "grade"), pl.String),
+            "line": pl.Int64,
+        },
+        orient="row",
+    )
+    if frame["grade"].is_null().all():
+        raise DataError(f"{path}: no grades; give a file with at least one answer")
+    notes = (*file.notes, *words.notes(), *_alike(frame))
+    return GradeFile(frame, layout, {**file.described(), **used}, notes)
+
+
+class _File:
+    """A file whose columns are being found."""
+
+    def __init__(
+        self,
+        path: Path,
+        table: Table,
+        records: Sequence[Record],
+        named: GradeColumns,
+        labels: Sequence[str],
+    ) -> None:
+        self._path = path
+        self._header = table.header
+        self._where = f"{path}: line {table.header_line}"
+        self._records = records
+        self._named = named
+        self._words = _WORDS | {normalise(label) for label in labels}
+        self.notes: list[str] = []
+        self._export = recognise(table.header)
+        self._item = self._column("--item", named.item, _ITEM)
+        self._category = self._column("--category", named.category, _CATEGORY)
+        self._modality = self._column("--modality", named.modality, _MODALITY)
+        if named.graders and (named.grader or named.grade):
+            raise UsageError(
+                "--graders is for a wide file, --grader and --grade are for a long one; give either"
+            )
+
+    def described(self) -> dict[str, str | list[str] | None]:
+        """Which columns were read as what, whatever the layout."""
+        return {
+            "item": self._name(self._item),
+            "category": self._name(self._category),
+            "modality": self._name(self._modality),
+        }
+
+    def long(self) -> tuple[str, list[_Row], dict[str, str | list[str] | None]] | None:
+        """The rows of a long file; `None` if it is none."""
+        if self._named.graders:
+            return None
+        if questions := responses_of(self._header):
+            return self._lists(self._question(questions))
+        export = self._export
+        if export is not None and export.refused:
+            raise DataError(f"{self._path}: {export.described}: {export.refused}")
+        if export is not None and self._named.item is None:
+            self._item = self._first(export.item)
+        grader = self._column("--grader", self._named.grader, () if export else _GRADER)
+        if export is not None and grader is None:
+            grader = self._first(export.grader)
+        grade = self._answer()
+        if grader is None:
+            if self._named.grader or self._named.grade:
+                raise UsageError(
+                    f"{self._path}: a long file needs a column for each; name it with --grader"
+                )
+            if export is not None:
+                raise DataError(
+                    f"{self._path}: {export.described} without a column of who graded "
+                    f"({' or '.join(export.grader)}); name it with --grader"
+                )
+            return None
+        if export is None and not self._named.grader and self._is_wide(grader, grade):
+            return None
+        if grade is None:
+            taken = {self._item, self._category, self._modality, grader}
+            grade = choose_answer(
+                str(self._path), self._header, self._records, taken, self._words, export
+            )
+        if self._item is None:
+            raise DataError(
+                f"{self._path}: no column for the item; name it with --item; "
+                f"found: {listing(self._header)}"
+            )
+        kept = self._kept(export)
+        rows: list[_Row] = [
+            (*self._about(r), _cell(r, grader), grade.read(r), r.line) for r in kept
+        ]
+        self._require(rows, "item", 0)
+        self._require(rows, "grader", 3)
+        if export is not None:
+            self.notes.append(
+                f"Read as {export.described}: {self._name(self._item)} is the item, "
+                f"{self._name(grader)} the grader, {grade.name} the grade."
+            )
+        return "long", rows, {"grader": self._name(grader), "grade": grade.name}
+
+    def wide(self) -> tuple[str, list[_Row], dict[str, str | list[str] | None]]:
+        """The rows of a wide file.
+
+        Raises:
+            DataError: Fewer than two columns are graders'.
+        """
+        graders = self._graders()
+        places = [(g, self._header.index(g.column)) for g in graders]
+        rows: list[_Row] = []
+        for record in self._records:
+            item, modality, category = self._about(record)
+            if self._item is None:
+                item = f"line {record.line}"
+            rows += [
+                (item, g.modality or modality, category, g.name, record.fields[n], record.line)
+                for g, n in places
+            ]
+        self._require(rows, "item", 0)
+        used = {g.column for g in graders}
+        roles = (self._item, self._category, self._modality)
+        other = [name for n, name in enumerate(self._header) if name not in used and n not in roles]
+        columns = list(dict.fromkeys(g.column for g in graders))
+        return "wide", rows, {"graders": columns, "other": other}
+
+    def _graders(self) -> list[GraderColumn]:
+        taken = {self._item, self._category, self._modality}
+        if self._named.graders:
+            names = [n for each in self._named.graders for n in split_names(each, self._header)]
+            places = [find_column(self._header, n, self._where, "--graders") for n in names]
+            if len(set(places)) < len(places):
+                raise UsageError("--graders names a column twice; name each once")
+            if len(places) < 2:
+                raise DataError(
+                    f"{self._path}: --graders names one column; agreement is between two or more"
+                )
+            return [GraderColumn(self._header[n], self._header[n]) for n in places]
+        usual = MissingWords()
+        answers = {
+            name: [cell for r in self._records if not usual(cell := r.fields[n].strip())]
+            for n, name in enumerate(self._header)
+            if n not in taken and name
+        }
+        return find_graders(
+            str(self._path),
+            self._header,
+            answers,
+            self._words,
+            self.notes,
+            by_modality=self._modality is None,
+        )
+
+    def _lists(
+        self, question: Responses
+    ) -> tuple[str, list[_Row], dict[str, str | list[str] | None]]:
+        """The rows of an Argilla export."""
+        if self._item is None:
+            self._item = self._first(("_server_id",))
+        rows: list[_Row] = [
+            (*self._about(r), grader, answer, r.line)
+            for r in self._records
+            for grader, answer in question.read(str(self._path), r)
+        ]
+        if self._item is None:
+            raise DataError(f"{self._path}: no column for the item; name it with --item")
+        self.notes.append(
+            f"Read as an Argilla export: {self._name(self._item)} is the item, "
+            f"{question.question} the grade; answers that were not submitted are left out."
+        )
+        users = self._header[question.users]
+        return "long", rows, {"grader": users, "grade": question.question}
+
+    def _question(self, questions: Sequence[Responses]) -> Responses:
+        if (wanted := self._named.grade) is not None:
+            folded = normalise(wanted).removesuffix(".responses")
+            questions = [q for q in questions if q.question == folded] or questions
+        if len(questions) > 1:
+            names = listing([q.question for q in questions])
+            raise DataError(
+                f"{self._path}: an Argilla export with several questions ({names}); say which with "
+                "--grade"
+            )
+        return questions[0]
+
+    def _answer(self) -> Answer | None:
+        """The answer that is named, or, in a file of no known tool, that has a usual name."""
+        wanted = self._named.grade
+        if wanted is not None and self._export is not None:
+            for answer in self._export.answers(self._header, self._records):
+                if normalise(answer.name) == normalise(wanted):
+                    return answer
+        usual = () if self._export else _GRADE
+        position = self._column("--grade", wanted, usual)
+        return None if position is None else Answer(self._header[position], position, {})
+
+    def _is_wide(self, grader: int, grade: Answer | None) -> bool:
+        """Whether what looks like the column of the grader holds one grader's answers.
+
+        So it is where they are grades; and, of a file without a column of the grade, where no item
+        is graded twice or the column's names are all different ones.
+        """
+        names = [cell for r in self._records if (cell := r.fields[grader].strip())]
+        if names and mostly(names, self._words):
+            return True
+        if grade is not None:
+            return False
+        items = Counter(_cell(r, self._item) for r in self._records)
+        return self._item is None or all(count == 1 for count in items.values())
+
+    def _kept(self, export: Export | None) -> list[Record]:
+        """The records whose answers count."""
+        kept = list(self._records)
+        for name, values in (export.left_out if export else {}).items():
+            position = self._first((name,))
+            if position is None:
+                continue
+            sound = [r for r in kept if r.fields[position].strip().lower() not in values]
+            if len(sound) < len(kept):
+                self.notes.append(
+                    f"{len(kept) - len(sound)} of {len(kept)} rows are left out: "
+                    f"{self._header[position]} is {' or '.join(sorted(values))}."
+                )
+            kept = sound
+        return kept
+
+    def _about(self, record: Record) -> tuple[str | None, str | None, str | None]:
+        return (
+            _cell(record, self._item),
+            _cell(record, self._modality),
+            _cell(record, self._category),
+        )
+
+    def _name(self, position: int | None) -> str | None:
+        return None if position is None else self._header[position]
+
+    def _first(self, names: Sequence[str]) -> int | None:
+        """Position of the first column of these normalised names that is there."""
+        places = {normalise(name): n for n, name in reversed([*enumerate(self._header)])}
+        return next((places[name] for name in names if name in places), None)
+
+    def _column(self, option: str, wanted: str | None, usual: Sequence[str]) -> int | None:
+        """Position of the column named, or of the first with a usual name, if there is one."""
+        if wanted is not None:
+            return find_column(self._header, wanted, str(self._path), option)
+        return self._first(usual)
+
+    def _require(self, rows: Sequence[_Row], what: str, position: int) -> None:
+        for row in rows:
+            if row[position] is None:
+                raise DataError(
+                    f"{self._path}: line {row[-1]}: no {what}; fill it in or remove the line"
+                )
+
+
+def _records(table: Table) -> Iterator[Record]:
+    for each in table.records():
+        if isinstance(each, Record):
+            yield each
+        elif isinstance(each, Broken):
+            what = ": ".join(part for part in (each.reason, each.value) if part)
+            raise DataError(f"{table.path}: line {each.line}: {what}; {each.advice}")
+
+
+def _cell(record: Record, position: int | None) -> str | None:
+    return None if position is None else record.fields[position].strip() or None
+
+
+def _alike(frame: pl.DataFrame) -> Iterator[str]:
+    """Sentences on items, and on graders, that are probably one, spelt in two ways.
+
+    So they are if they differ in what spreadsheets and typing change, and nothing was graded, or
+    graded by any, under both.
+    """
+    for column, other in (("item", "grader"), ("grader", "item")):
+        beside: dict[str, set[str]] = {}
+        for name, partner in frame.select(column, other).iter_rows():
+            beside.setdefault(name, set()).add(partner)
+        groups: dict[str, list[str]] = {}
+        for name in beside:
+            groups.setdefault(spelling(name), []).append(name)
+        pairs = [
+            (one, two)
+            for names in groups.values()
+            for one, two in pairwise(names)
+            if not beside[one] & beside[two]
+        ]
+        for one, two in pairs[:_SAID]:
+            yield (
+                f"The {column}s {one[:40]!r} and {two[:40]!r} may be one that was spelt in two "
+                "ways; if so, spell them alike."
+            )
+        if len(pairs) > _SAID:
+            yield f"So may {len(pairs) - _SAID:,} more pairs of {column}s."
