@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlsu.errors import ModelError
+from vlsu.models.address import address_hint
 from vlsu.models.anthropic import Messages
 from vlsu.models.error_bodies import read_error
 from vlsu.models.google import GenerateContent
 from vlsu.models.http import one_line
-from vlsu.models.openai import ChatCompletions, address_hint
+from vlsu.models.openai import ChatCompletions
 
 from .fault_server import FaultServer, ask_and_judge, reply, text_dataset
 from .wire_cases import STATUSES, json_values
@@ -197,6 +198,15 @@ def test_a_wrong_key_ends_the_run_whatever_the_status(status, body):
 )
 def test_a_message_that_only_mentions_keys_is_no_wrong_key(body):
     assert decode(body, 400).fault.kind == "bad-request"
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: type(wire).__name__)
+def test_a_place_that_is_not_served_ends_the_run(wire):
+    said = "User location is not supported for the API use."
+    body = [{"error": {"code": 400, "message": said, "status": "FAILED_PRECONDITION"}}]
+    fault = decode(body, 400, wire).fault
+    assert (fault.kind, fault.fatal) == ("precondition", True)
+    assert fault.message == f"HTTP 400: {said}"
 
 
 # The address

@@ -178,10 +178,11 @@ class Response(NamedTuple):
     """A raw response, read.
 
     Attributes:
-        outcome: `OK` with a text, `UNPARSED` where the answer is empty, `REFUSED`, `BLOCKED`, or
-            `ERROR` with a fault.
+        outcome: `OK` with a text, `UNPARSED` where the answer is empty or came to no listed end,
+            `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
         text: The answer; a reasoning model's reasoning is apart, in `reasoning`.
-        cut_off: Whether the answer ended at the token limit.
+        cut_off: Whether the answer ended otherwise than it should: at the token limit, or in a way
+            that is not listed (`vlsu.models.endings`). What it states may be a draft.
         p_unsafe: Probability of unsafe in [0, 1], from models that give one.
     """
 

@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
-from vlsu.models.base import Fault, Message, Outcome, Request, Response, Settings
+from vlsu.models.base import Message, Outcome, Request, Response, Settings
 from vlsu.models.endings import Ending, name_of_ending, read_ending
 from vlsu.models.error_bodies import ErrorBody, error_in, read_error
-from vlsu.models.http import HttpModel, ReadImage, one_line
+from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
@@ -34,7 +34,6 @@ from vlsu.models.wire import (
     answered,
     count,
     decoded,
-    error_message,
     failed,
     items,
     malformed,
@@ -175,10 +174,7 @@ def _details(tree: Tree) -> Iterator[Tree]:
 
 
 def _error(status: int, error: ErrorBody, tree: Tree) -> Response:
-    """An error, by its ``google.rpc`` code where the HTTP status says less."""
-    if "failedprecondition" in error.codes:  # such as a location that is not served
-        line = f"HTTP {status}: {one_line(error_message(error.message))}"
-        return Response(Outcome.ERROR, fault=Fault("precondition", line, fatal=True))
+    """An error; `tree` is the body it was read from, for what only its details say."""
     if status == 429 and any(_per_day(detail) for detail in _details(tree)):
         return quota_fault(status, "the quota of the day is used up")
     return failed(status, error)

@@ -15,10 +15,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
+from vlsu.models.address import address_hint
 from vlsu.models.base import Encoded, Message, Outcome, Request, Response, Settings
 from vlsu.models.endings import Ending, read_ending
 from vlsu.models.error_bodies import ErrorBody, as_code, error_in, read_error
@@ -26,7 +27,7 @@ from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
-from vlsu.models.transport import Body, Header, host_of
+from vlsu.models.transport import Body, Header
 from vlsu.models.wire import (
     REASONING_ROOM,
     SLOT,
@@ -51,7 +52,6 @@ from vlsu.models.wire import (
 __all__ = [
     "ChatCompletions",
     "Completions",
-    "address_hint",
     "key_of_server",
     "openai_model",
     "sampling",
@@ -75,6 +75,9 @@ _QUOTA_CODES = {
         "billing_not_active",
         "billing_hard_limit_reached",
         "account_deactivated",
+        "exceeded_current_quota_error",
+        "insufficient_balance",
+        "Arrearage",
     )
 }
 #: MiniMax's codes, in an answer of status 200 -> the status they stand for.
@@ -411,25 +414,3 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
     }
     spec, hint = f"openai/{name}", address_hint(settings.base_url)
     return HttpModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
-
-
-def address_hint(base_url: str | None) -> str:
-    """What may be wrong with a --base-url at which nothing is found; empty if nothing is plain."""
-    try:
-        parts = urlsplit(base_url or "")
-    except ValueError:
-        return ""
-    if not parts.hostname:
-        return ""
-    if re.search(r"/v\d+\w*(?:/openai)?/*$|/chat/completions/*$|/openai(?:/|$)", parts.path):
-        return ""
-    return f"is the --base-url right? most servers answer under /v1: {_up_to_v1(parts)}"
-
-
-def _up_to_v1(parts: SplitResult) -> str:
-    """The address that was probably meant, without credentials."""
-    before, version, _ = parts.path.partition("/v1")
-    path = (
-        before if version else re.sub(r"/(?:api(?:/\w+)?|models|docs|health)?/*$", "", parts.path)
-    )
-    return f"{parts.scheme}://{host_of(parts)}{path.rstrip('/')}/v1"

@@ -270,6 +270,9 @@ def failed(status: int, error: ErrorBody) -> Response:
     if status not in (401, 403) and wrong_key(status, error):
         line = f"HTTP {status}: {one_line(said) or 'the key is not valid'}"
         return Response(Outcome.ERROR, fault=Fault("credentials", line, fatal=True))
+    if status == 400 and "failedprecondition" in error.codes:  # as a place that is not served
+        line = f"HTTP {status}: {one_line(said)}"
+        return Response(Outcome.ERROR, fault=Fault("precondition", line, fatal=True))
     return http_fault(status, said)
 
 
