@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from vlsu.errors import DataError
 from vlsu.models import plain
+from vlsu.models.rate_limits import retry_after_s
 from vlsu.models.transport import HttpClient, speaks_plainly
 
 T = TypeVar("T")
@@ -261,7 +262,7 @@ def test_headers_are_found_in_any_case_and_the_first_counts(client):
     assert header("nothing") is None
 
 
-def test_an_answer_packed_unasked_is_unpacked():
+def test_a_packed_answer_is_unpacked(client):
     for name, packed in (
         ("gzip", gzip.compress(BODY)),
         ("X-Gzip", gzip.compress(BODY)),
@@ -270,10 +271,102 @@ def test_an_answer_packed_unasked_is_unpacked():
     ):
         [(raw, _)], server = posting(says(whole(packed, Content_Encoding=name)))
         assert (raw.status, raw.body) == (200, BODY), name
-        assert b"accept-encoding: identity" in server.visits[0].head.lower()
+        asked_for = b"identity" if client == "plain" else b"gzip"
+        assert b"accept-encoding: %b\r\n" % asked_for in server.visits[0].head.lower()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"HTTP/1.1 200 \xe9\xff\x9b\r\n", id="in the reason"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A: \xe9\xff\r\n", id="in a header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nRetry-After: \xff\r\n", id="in Retry-After"),
+    ],
+)
+def test_bytes_that_are_no_ascii_cost_no_answer(client, head):
+    [(raw, header)], _ = posting(says(head + b"Content-Length: 2\r\n\r\n{}"))
+    assert (raw.status, raw.body) == (200, b"{}")
+    assert retry_after_s(header, 0.0) is None
+
+
+def test_a_trailer_is_no_header(client):
+    [(raw, header)], _ = posting(says(CHUNKED + b"Retry-After: 7\r\n\r\n"))
+    assert raw.body == BODY
+    assert header("retry-after") is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_takes_the_key_nowhere(client, status):
+    async def run():
+        async with Server(says(whole(BODY))) as elsewhere:
+            answer = whole(b"", f"{status} Moved", Location=elsewhere.url)
+            async with Server(says(answer)) as server:
+                http = HttpClient(server.url, {"Authorization": "Bearer k"}, 10)
+                raw, _ = await http.post(lambda: [b"{}"])
+                await http.close()
+                return raw, server.visits, elsewhere.connections
+
+    raw, visits, connections = in_loop(run())
+    assert raw.status == status
+    assert len(visits) == 1
+    assert connections == 0
 
 
 # Answers that do not
+
+
+@pytest.mark.parametrize("status", ["000", "042", "099", "42", "-200", "2000", "600", "999", "abc"])
+def test_a_status_below_100_or_above_599_is_malformed(client, status):
+    """Nought above all, which stands for no answer within this package."""
+    [(raw, _)], _ = posting(says(f"HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}".encode()))
+    assert raw.status == 0
+    assert raw.body.startswith(b"malformed: ")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="101"),
+        pytest.param(b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n{}", id="HTTP/2 in text"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\r\n", id="a folded header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A: a\x00b\r\n\r\n", id="a null byte"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A: a\rSet: b\r\n\r\n", id="half a line end"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A : a\r\n\r\n", id="a blank before a colon"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", id="negative length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\n{}", id="length in words"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}", id="long length"
+        ),
+        pytest.param(whole(BODY)[:-3], id="a length too long"),
+        pytest.param(CHUNKED, id="no last chunk"),
+        pytest.param(CHUNKED.replace(b"\r\n5\r\n", b"\r\n-5\r\n"), id="a negative chunk"),
+        pytest.param(CHUNKED.replace(b"\r\n5\r\n", b"\r\n" + b"f" * 20), id="an endless chunk"),
+        pytest.param(whole(BODY, Content_Encoding="br"), id="br"),
+        pytest.param(whole(BODY, Content_Encoding="zstd"), id="zstd"),
+        pytest.param(whole(BODY, Content_Encoding="gzip, gzip"), id="gzip twice"),
+        pytest.param(whole(BODY, Content_Encoding="\x1b[31m"), id="control characters"),
+        pytest.param(
+            whole(gzip.compress(BODY) + b"\0\0", Content_Encoding="gzip"), id="junk after gzip"
+        ),
+        pytest.param(
+            whole(gzip.compress(b"{") + gzip.compress(b"}"), Content_Encoding="gzip"),
+            id="gzip after gzip",
+        ),
+    ],
+)
+def test_what_is_no_answer_of_http_is_malformed_with_both_clients(client, answer):
+    [(raw, _)], _ = posting(says(answer, close=True))
+    assert raw.status == 0
+    said = raw.body.decode()
+    assert said.startswith(("malformed: ", "broken: "))
+    assert said.isprintable()
+
+
+def test_two_lengths_of_one_answer_are_never_mixed_up(client):
+    """Length and chunks at once is how answers are smuggled: refused, or the chunks count."""
+    both = CHUNKED.replace(b"Transfer", b"Content-Length: 3\r\nTransfer") + b"\r\n"
+    [(raw, _)], _ = posting(says(both, close=True))
+    assert raw.body == BODY or raw.body.startswith(b"malformed: ")
 
 
 @pytest.mark.parametrize(
@@ -402,6 +495,47 @@ def test_an_answer_before_the_request_is_read_counts_and_ends_the_connection():
     raws, connections = in_loop(run())
     assert [(raw.status, raw.body) for raw in raws] == [(413, b"too large")] * 2
     assert connections == 2
+
+
+def test_a_refusal_counts_though_the_server_closes_before_the_request_is_read(client):
+    body = b"x" * 8 * 2**20
+
+    async def run():
+        async with Server(
+            says(whole(b"too large", "413 Content Too Large"), close=True), reads=False
+        ) as server:
+            http = HttpClient(server.url, {}, 10)
+            started = time.monotonic()
+            raw, _ = await http.post(lambda: [body])
+            await http.close()
+            return raw, time.monotonic() - started
+
+    raw, took = in_loop(run())
+    # The kernel may drop what was answered with the connection; waiting for more is of no use.
+    assert (raw.status, raw.body) == (413, b"too large") or raw.body.startswith(b"broken: ")
+    assert took < 5
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\n\r\n" + BODY, b"HTTP/1.1 200 OK\r\n"])
+def test_a_server_that_closes_its_side_and_reads_no_more_is_not_waited_for(answer):
+    """Its side alone: what is left to send would wait for ever."""
+
+    async def half_close(visit):
+        visit.writer.write(answer)
+        visit.writer.write_eof()
+        await asyncio.sleep(60)
+
+    async def run():
+        async with Server(half_close, reads=False) as server:
+            http = HttpClient(server.url, {}, 10)
+            started = time.monotonic()
+            raw, _ = await http.post(lambda: [b"x" * 32 * 2**20])
+            await http.close()
+            return raw, time.monotonic() - started
+
+    raw, took = in_loop(run())
+    assert raw.body in (BODY, b"broken: the connection was closed without an answer")
+    assert took < 5
 
 
 def test_who_gives_up_waiting_closes_the_connection():

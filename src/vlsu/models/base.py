@@ -252,6 +252,8 @@ class Settings:
         structured: Whether the server is made to keep to the request's JSON schema: ``"auto"``
             where the provider documents it for the model, ``"on"``, or ``"off"``.
         logprobs: Whether to ask for token probabilities, from which `Response.p_unsafe` follows.
+        insecure_http: Whether a key may go over plain HTTP to a host that is neither this machine
+            nor of a private network.
 
     Raises:
         UsageError: A value is out of range.
@@ -265,6 +267,7 @@ class Settings:
     params: Mapping[str, object] = field(default_factory=dict)
     structured: Structured = "auto"
     logprobs: bool = False
+    insecure_http: bool = False
 
     def __post_init__(self) -> None:
         if self.structured not in get_args(Structured):

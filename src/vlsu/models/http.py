@@ -19,15 +19,19 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
+from vlsu.models.exposure import exposure, holds_credentials
 from vlsu.models.image_limits import ImageLimits
+from vlsu.models.proxies import proxy_of
 from vlsu.models.rate_limits import RateLimits
 from vlsu.models.redaction import Redaction, secrets_of_url
-from vlsu.models.transport import Body, Header, HttpClient
+from vlsu.models.transport import Body, Header, HttpClient, host_of, speaks_plainly
 
 __all__ = ["HttpModel", "WireFormat", "http_fault", "one_line"]
 
 #: A server that says nothing of its limits in so many answers is looked at once in as many.
 LOOKS = 32
+#: Statuses that a proxy answers with for reasons of its own.
+OF_PROXIES = frozenset({403, 407, 502, 503, 504})
 NO_LIMITS = RateLimits()
 #: A server that knows the address and not the model says so.
 _OF_A_MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
@@ -82,6 +86,9 @@ def http_fault(status: int, message: str) -> Response:
         fatal = kind == "address"
         return Response(Outcome.ERROR, fault=Fault(kind, said, retry=not fatal, fatal=fatal))
     line = f"HTTP {status}" + (f": {said}" if said else "")
+    if status == 407:
+        line += " (a proxy wants a user and a password: http://USER:PASSWORD@HOST in its variable)"
+        return Response(Outcome.ERROR, fault=Fault("proxy", line, fatal=True))
     if status in (401, 403):
         return Response(Outcome.ERROR, fault=Fault("credentials", line, fatal=True))
     if status in (404, 405):
@@ -111,7 +118,8 @@ class HttpModel:
 
     Raises:
         ModelError: The key holds characters that no header can carry.
-        UsageError: A parameter would take the place of what is asked, or have it answered in parts.
+        UsageError: A parameter would take the place of what is asked, or have it answered in parts;
+            or a key would go over plain HTTP to a host that is not private.
     """
 
     takes_instructions = True
@@ -128,15 +136,22 @@ class HttpModel:
         *,
         not_found_hint: str = "",
     ) -> None:
-        if key and not key.isprintable():
-            raise ModelError(f"{spec}: the API key holds a line end or the like; set it without")
+        if key and not (key.isascii() and key.isprintable()):
+            raise ModelError(
+                f"{spec}: the API key holds a line end or another character that no header can "
+                "carry; set it without"
+            )
         asked = [name for name in ("messages", "contents", "prompt") if name in settings.params]
         if asked:
             raise UsageError(f"param {asked[0]}: that is what a run asks; leave it out")
         if settings.params.get("stream"):
             raise UsageError("param stream: answers are read whole; leave it out")
         self.spec = spec
-        self._redaction = Redaction([*([key] if key else []), *secrets_of_url(settings.base_url)])
+        url = wire.url(name, settings)
+        proxy = proxy_of(url)
+        secrets = [*secrets_of_url(settings.base_url), *secrets_of_url(proxy and proxy.url)]
+        self._redaction = Redaction([*([key] if key else []), *secrets])
+        self._has_key = bool(key)
         self._name = name
         self._wire = wire
         self._settings = settings
@@ -145,7 +160,22 @@ class HttpModel:
         self._answers = 0
         self._silent = True
         self.image_limits = wire.image_limits(settings)
-        self._client = HttpClient(wire.url(name, settings), wire.headers(key), settings.timeout_s)
+        only_local = bool(key or holds_credentials(url)) and not settings.insecure_http
+        if only_local and (why := exposure(url, guarded=speaks_plainly(url))) is not None:
+            raise UsageError(
+                f"{spec}: the key would go over plain HTTP, readable on the way: {why}; use an "
+                "https address, or --insecure-http"
+            )
+        self._client = HttpClient(url, wire.headers(key), settings.timeout_s, only_local=only_local)
+
+    @property
+    def destination(self) -> str:
+        """Where requests go and whether a key goes along, in words."""
+        scheme, _, _ = self._client.url.partition(":")
+        key = "the API key" if self._has_key else "no API key"
+        line = f"{scheme}://{host_of(self._client.url)}, with {key}"
+        proxy = self._client.proxy
+        return line if proxy is None else f"{line}, through the proxy {proxy.shown}"
 
     def identity(self) -> Mapping[str, object]:
         """The spec and every setting that could change an answer; the address is not one."""
@@ -176,7 +206,7 @@ class HttpModel:
         """Read a stored or fresh response."""
         if raw.status == 0:
             return http_fault(0, raw.body.decode(errors="replace"))
-        response = self._hinted(self._wire.decode(raw.status, raw.body))
+        response = self._explained(raw.status, self._wire.decode(raw.status, raw.body))
         # Once more: a text may be put together from parts, none of which was the whole credential.
         text = self._redaction.text(response.text, answer=True)
         reasoning = self._redaction.text(response.reasoning, answer=True)
@@ -184,17 +214,17 @@ class HttpModel:
             return response
         return response._replace(text=text, reasoning=reasoning)
 
-    def _hinted(self, response: Response) -> Response:
-        """What may be wrong with the address, where nothing was found and no model is named."""
-        fault, hint = response.fault, self._not_found_hint
-        if (
-            fault is None
-            or fault.kind != "not-found"
-            or not hint
-            or _OF_A_MODEL.search(fault.message)
-        ):
+    def _explained(self, status: int, response: Response) -> Response:
+        """What may be wrong with the address, and whether a proxy may have answered itself."""
+        fault, proxy = response.fault, self._client.proxy
+        if fault is None:
             return response
-        return response._replace(fault=replace(fault, message=f"{fault.message} ({hint})"))
+        line = fault.message
+        if fault.kind == "not-found" and self._not_found_hint and not _OF_A_MODEL.search(line):
+            line += f" ({self._not_found_hint})"
+        if proxy is not None and status in OF_PROXIES:
+            line += f" (through the proxy {proxy.shown}; perhaps its own answer)"
+        return response._replace(fault=replace(fault, message=line))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,7 +9,6 @@ parsed by httptools (llhttp, the parser of Node.js) in its strict form.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from vlsu._version import __version__
+from vlsu.models.exposure import is_local
 from vlsu.models.transport import (
     CONNECT_S,
     MAX_BODY,
@@ -25,12 +25,18 @@ from vlsu.models.transport import (
     MakeBody,
     NetworkFaultError,
     host_of,
+    unpacked,
 )
 
 __all__ = ["PlainTransport"]
 
-#: Bytes of an answer's head at most; servers send some hundred.
+#: Bytes of an answer's head at most, interim answers before it included; servers send some hundred.
 MAX_HEAD = 128 * 2**10
+#: Bytes at most of an answer as it comes over the wire: head, chunk framing, trailers and all.
+MAX_WIRE = MAX_BODY + 2 * MAX_HEAD
+#: Bytes of chunk framing and trailers at most for a byte of body, beside `MAX_HEAD` for short ones.
+#: Chunks of one byte each, the smallest there are, have six.
+MAX_FRAMING = 16
 #: Seconds after which an idle connection is not used again: what lies between may have dropped it.
 IDLE_S = 60.0
 
@@ -41,12 +47,20 @@ class PlainTransport:
     The connection used last is used first: those that a lull leaves over grow old and are closed.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        only_local: bool = False,
+    ) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or 80
         self._shown = host_of(parts)
         self._timeout_s = timeout_s
+        self._only_local = only_local
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = {"Host": self._shown, "User-Agent": f"vlsu/{__version__}"}
         fields |= {"Accept-Encoding": "identity", **headers}
@@ -134,7 +148,7 @@ class PlainTransport:
     async def _connected(self, loop: asyncio.AbstractEventLoop) -> _Connection:
         try:
             async with asyncio.timeout(min(CONNECT_S, self._timeout_s / 2)):
-                _, connection = await loop.create_connection(
+                transport, connection = await loop.create_connection(
                     lambda: _Connection(loop), self._host, self._port
                 )
         except TimeoutError:
@@ -142,6 +156,14 @@ class PlainTransport:
         except OSError as error:
             why = error.strerror or str(error)
         else:
+            peer = str((transport.get_extra_info("peername") or ("",))[0])
+            if self._only_local and not is_local(peer):  # its name meant something else before
+                connection.abort()
+                raise NetworkFaultError(
+                    "address",
+                    f"{self._shown} ({peer}) is no private or loopback address, and the key would "
+                    "be readable on the way; use https, or --insecure-http",
+                )
             return connection
         raise NetworkFaultError("connect", f"cannot connect to {self._shown} ({why})")
 
@@ -222,6 +244,11 @@ class _Connection(asyncio.Protocol):
         else:
             self._answer.feed(data)
 
+    def eof_received(self) -> None:
+        # What is still to be sent may wait for ever: a server that has closed need not read it.
+        if self._waiting is not None:
+            self._answer.end()
+
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if self._waiting is None:
@@ -243,13 +270,11 @@ class _Reading:
     __slots__ = (
         "_body",
         "_connection",
-        "_head",
+        "_fed",
         "_headers",
         "_in_body",
         "_over",
         "_parser",
-        "_size",
-        "_unpacking",
         "may_follow",
     )
 
@@ -257,11 +282,10 @@ class _Reading:
         self._connection = connection
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
-        self._size = 0
-        self._head = 0
+        #: One buffer, not a list of pieces: a piece of two bytes takes forty as an object.
+        self._body: bytes | bytearray = b""
+        self._fed = 0
         self._in_body = False
-        self._unpacking: zlib._Decompress | None = None
         self._over = False
         self.may_follow = False
 
@@ -274,10 +298,20 @@ class _Reading:
                 self.may_follow = False
             else:
                 self._fail("malformed", f"the answer is not HTTP ({error})")
-        if not self._in_body and not self._over:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
+        self._fed += len(data)
+        if not self._over:
+            self._check_size()
+
+    def _check_size(self) -> None:
+        """Give up what has no end, whichever part of it has none."""
+        framing = self._fed - len(self._body)
+        if not self._in_body:
+            if self._fed > MAX_HEAD:
                 self._fail("malformed", "the answer's head has no end")
+        elif framing > 2 * MAX_HEAD + MAX_FRAMING * len(self._body):
+            self._fail("endless", "the answer's chunks or trailers have no end")
+        elif self._fed > MAX_WIRE:
+            self._fail("endless", "the answer has no end")
 
     def _fail(self, kind: str, said: str) -> None:
         """Read no further: there will be no answer."""
@@ -315,18 +349,13 @@ class _Reading:
             self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._over:
+        if not self._over and not self._in_body:  # a trailer is no header
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._over or self._interim:
             return
         self._in_body = True
-        packed = (self.header("content-encoding") or "identity").strip().lower()
-        if packed in ("gzip", "x-gzip", "deflate"):  # though nobody asked for it
-            self._unpacking = zlib.decompressobj(wbits=47)  # either, by its first bytes
-        elif packed != "identity":
-            self._fail("malformed", f"the answer is packed in a way not asked for ({packed[:20]})")
 
     @property
     def _interim(self) -> bool:
@@ -336,24 +365,27 @@ class _Reading:
     def on_body(self, data: bytes) -> None:
         if self._over:
             return
-        if self._unpacking is not None:
-            try:
-                data = self._unpacking.decompress(data, MAX_BODY + 1 - self._size)
-            except zlib.error:
-                self._fail("broken", "the packed answer is damaged")
-                return
-        self._size += len(data)
-        self._body.append(data)
-        if self._size > MAX_BODY:
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        if len(self._body) > MAX_BODY:
             self._fail("endless", "the answer has no end")
 
     def on_message_complete(self) -> None:
         if self._over or self._interim:
             return
-        if self._unpacking is not None and not self._unpacking.eof:
-            self._fail("broken", "the packed answer ends before it should")
-            return
         self._over = True
         self.may_follow = self._parser.should_keep_alive()
         status = self._parser.get_status_code()
-        self._connection.succeed(Answer(status, b"".join(self._body), self.header))
+        packed = self.header("content-encoding")
+        body = bytes(self._body)
+        if packed is not None:
+            try:
+                body = unpacked(body, packed)
+            except NetworkFaultError as fault:
+                self._fail(fault.kind, fault.said)
+                return
+        self._connection.succeed(Answer(status, body, self.header))

@@ -1,6 +1,6 @@
 """The client for servers behind TLS or a proxy: pyreqwest, chosen by CPU a request.
 
-HTTP/1.1 and 2, proxies from the environment, gzip. See ``benchmarks/`` for what it was chosen from.
+HTTP/1.1 and 2, proxies, gzip. See ``benchmarks/`` for what it was chosen from.
 """
 
 from __future__ import annotations
@@ -9,19 +9,26 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from vlsu._version import __version__
 from vlsu.models.transport import (
     CONNECT_S,
     MAX_BODY,
+    UNUSABLE,
     Answer,
+    Header,
     MakeBody,
     NetworkFaultError,
     host_of,
+    unpacked,
 )
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
+    from pyreqwest.response import Response
+
+    from vlsu.models.proxies import Proxy
 
 __all__ = ["SecureTransport"]
 
@@ -30,20 +37,40 @@ SETTLE_S = 0.1
 
 
 class SecureTransport:
-    """Connections by pyreqwest; arguments as `vlsu.models.transport.HttpClient`."""
+    """Connections by pyreqwest; arguments as `vlsu.models.transport.HttpClient`.
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+    The proxy is chosen by `vlsu.models.proxies`: the library's own reading of ``NO_PROXY`` differs
+    from curl's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        proxy: Proxy | None = None,
+    ) -> None:
         from pyreqwest.client import ClientBuilder
+        from pyreqwest.proxy import ProxyBuilder
 
         self._url = url
         self._timeout_s = timeout_s
+        self._proxy = proxy
+        builder = ClientBuilder().no_proxy()  # none but the one given
+        if proxy is not None:
+            builder = builder.proxy(ProxyBuilder.all(proxy.url))
         self._client: Client = (
-            ClientBuilder()
-            .default_headers(dict(headers))
+            builder.default_headers({"Accept-Encoding": "gzip", **headers})
             .user_agent(f"vlsu/{__version__}")
             .timeout(timedelta(seconds=timeout_s))
             .connect_timeout(timedelta(seconds=min(CONNECT_S, timeout_s / 2)))
             .follow_redirects(False)
+            # Unpacked by `unpacked`, which bounds it: what zstd unpacks with takes 128 MiB.
+            .gzip(False)
+            .deflate(False)
+            .brotli(False)
+            .zstd(False)
             .max_connections(None)
             .pool_max_idle_per_host(1024)
             .build()
@@ -67,7 +94,10 @@ class SecureTransport:
                 whole = b"" if data is None else data.to_bytes()
                 if len(whole) > MAX_BODY:
                     raise NetworkFaultError("endless", "the answer has no end")
-                return Answer(answer.status, whole, answer.get_header)
+                header = _header_of(answer)
+                if (packed := header("content-encoding")) is not None:
+                    whole = unpacked(whole, packed)
+                return Answer(answer.status, whole, header)
         except (PyreqwestError, ValueError) as error:
             raise self._fault(error) from None
 
@@ -78,16 +108,23 @@ class SecureTransport:
         messages = [str(cause.get("message", "")) for cause in causes]
         last = messages[-1] if messages else type(error).__name__
         if any("(Connect)" in message for message in messages):
+            if self._proxy is not None:
+                proxy, host = self._proxy, host_of(self._url)
+                name = urlsplit(self._url).hostname
+                return NetworkFaultError(
+                    "proxy",
+                    f"cannot reach {host} through the proxy {proxy.shown} ({last}); "
+                    f"{proxy.source} names it, NO_PROXY={name} goes round it",
+                )
             return NetworkFaultError("connect", f"cannot connect to {host_of(self._url)} ({last})")
         if isinstance(error, RequestTimeoutError):
             return NetworkFaultError("timeout", f"no full answer within {self._timeout_s:g} s")
         if isinstance(error, DecodeError):
             return NetworkFaultError("malformed", f"the answer is not HTTP as announced ({last})")
         if isinstance(error, ValueError):
-            return NetworkFaultError(
-                "address", "not a usable address; give one such as http://127.0.0.1:8000/v1"
-            )
-        return NetworkFaultError("broken", f"the connection broke ({last})")
+            return NetworkFaultError("address", UNUSABLE)
+        by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
+        return NetworkFaultError("broken", f"the connection{by} broke ({last})")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -95,3 +132,15 @@ class SecureTransport:
         # Its threads still let go of buffers for a moment; an interpreter that ends meanwhile
         # is aborted (seen with pyreqwest 0.15 on Python 3.11: 12 of 40 ends, none after this).
         await asyncio.sleep(SETTLE_S)
+
+
+def _header_of(answer: Response) -> Header:
+    """Reads the headers of an answer; one that is no ASCII text counts as absent."""
+
+    def header(name: str) -> str | None:
+        try:
+            return answer.get_header(name)
+        except ValueError:
+            return None
+
+    return header

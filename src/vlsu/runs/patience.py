@@ -18,7 +18,11 @@ __all__ = ["OVERLOAD", "Attempts", "Patience", "Retries"]
 REFUSALS = 64
 
 #: Faults that say the server is down or drowning, rather than the request bad.
-_SERVER_FAULTS = frozenset({"connect", "timeout", "broken", "endless", "server", "malformed"})
+_SERVER_FAULTS = frozenset(
+    {"connect", "proxy", "timeout", "broken", "endless", "server", "malformed"}
+)
+#: Of these, those of a connection that could not be made: no request was ever sent.
+_UNREACHED = frozenset({"connect", "proxy"})
 #: Faults that say less should be in flight.
 OVERLOAD = frozenset({"rate-limit", "timeout"})
 
@@ -151,11 +155,12 @@ class Patience:
         Raises:
             ModelError: It is the server.
         """
-        if last_ones and self._ever and fault.kind != "connect":
+        if last_ones and self._ever and fault.kind not in _UNREACHED:
             return attempts.made >= self._retries.attempts
+        who = "proxy" if fault.kind == "proxy" else "server"
         raise ModelError(
-            f"{self._spec}: the server does not answer ({fault.message}); what was "
-            "answered is stored: mend the server and run the same command to go on"
+            f"{self._spec}: the {who} does not answer ({fault.message}); what was "
+            f"answered is stored: mend the {who} and run the same command to go on"
         )
 
     def _put_off_for_long(

@@ -1,0 +1,157 @@
+"""Which proxy an address is reached through, if any, by the environment's variables.
+
+They are read as curl reads them (its manual, "ENVIRONMENT"; ``proxy_check_noproxy`` in its
+source): ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in lower case before upper
+case, an empty one as if it were not set. One thing differs: ``HTTP_PROXY`` in upper case is obeyed,
+as most libraries do, but for a CGI program, whose visitor could set it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import sys
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+__all__ = ["Proxy", "bypasses", "proxy_of"]
+
+#: Kinds of proxy that can be asked.
+SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[\w.:%]+\])(?::\d+)?")
+_HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Proxy(NamedTuple):
+    """A proxy between this machine and a server.
+
+    Attributes:
+        url: Its address, which may hold a password: never to be shown.
+        shown: Its host and port.
+        source: What names it: a variable, or the system's settings.
+    """
+
+    url: str
+    shown: str
+    source: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether its address is one."""
+        try:
+            parts = urlsplit(self.url)
+            known = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            return False
+        return known and _HOST_AND_PORT.fullmatch(self.shown) is not None
+
+
+def proxy_of(url: str) -> Proxy | None:
+    """The proxy that an address is reached through."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    named = _from_environment(parts.scheme)
+    if named is None:
+        named = _from_system(parts.scheme, host)
+    elif bypasses(host, _variable("no_proxy")[1]):
+        return None
+    if named is None:
+        return None
+    source, address = named
+    address = address.strip()
+    if not _HAS_SCHEME.match(address):
+        address = f"http://{address}"
+    shown = address.partition("://")[2].rpartition("@")[2]
+    return Proxy(address, re.split(r"[/?#]", shown)[0], source)
+
+
+def _variable(name: str) -> tuple[str, str]:
+    """Name and value of a variable, in lower case before upper case; both empty if unset."""
+    for each in (name, name.upper()):
+        if each == "HTTP_PROXY" and "REQUEST_METHOD" in os.environ:
+            continue
+        if value := os.environ.get(each):
+            return each, value
+    return "", ""
+
+
+def _from_environment(scheme: str) -> tuple[str, str] | None:
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        variable, value = _variable(name)
+        if value:
+            return variable, value
+    return None
+
+
+def _from_system(scheme: str, host: str) -> tuple[str, str] | None:
+    """What the system's own settings name, on systems that have them."""
+    if sys.platform not in ("darwin", "win32"):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    known = getproxies()
+    found = known.get(scheme) or known.get("all") or known.get("socks")
+    return ("the system's settings", found) if found and not proxy_bypass(host) else None
+
+
+def bypasses(host: str, no_proxy: str) -> bool:
+    """Whether a host is asked directly, by a list as ``NO_PROXY`` holds it.
+
+    Commas or blanks part the entries. A name covers itself and what lies under it, a leading dot
+    changes nothing; an address covers itself, or its network where a slash follows. An asterisk
+    alone covers everything. Nothing else has a meaning: neither ports nor other asterisks.
+
+    >>> bypasses("gpu1.lan.example", "localhost, .lan.example")
+    True
+    >>> bypasses("10.1.2.3", "10.0.0.0/8"), bypasses("10.1.2.3", "10.1.2.3:8000")
+    (True, False)
+    """
+    if no_proxy == "*":
+        return True
+    entries = re.split(r"[,\s]+", no_proxy)
+    address = _address(host)
+    if address is not None:
+        return any(_covers(entry, address) for entry in entries)
+    name = host.lower().removesuffix(".")
+    for entry in entries:
+        domain = entry.lower().removesuffix(".").removeprefix(".")
+        if domain and (name == domain or name.endswith(f".{domain}")):
+            return True
+    return False
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _address(host: str) -> _Address | None:
+    """The address that a host is, in any of the forms in which IPv4 is written (``127.1``)."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    if re.fullmatch(r"(?:0[xX][0-9a-fA-F]*|\d+)(?:\.(?:0[xX][0-9a-fA-F]*|\d+)){0,3}", host):
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def _covers(entry: str, address: _Address) -> bool:
+    network, slash, bits = entry.partition("/")
+    try:
+        start = ipaddress.ip_address(network)
+        if slash and not (bits.isascii() and bits.isdigit() and len(bits) < 4):
+            return False
+        if start.version != address.version:
+            return False
+        if not slash or int(bits) == 0:  # as curl: a length of nought is none
+            return start == address
+        return address in ipaddress.ip_network((start, int(bits)), strict=False)
+    except ValueError:
+        return False
