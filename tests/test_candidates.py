@@ -46,7 +46,7 @@ def test_a_list_is_numbered_and_files_bear_their_names(tmp_path: Path) -> None:
     [
         ("", "expected a mapping from names to instructions, or a list"),
         ("just words", "expected a mapping from names to instructions, or a list"),
-        ("a: [1", "line 1: expected ',' or ']'"),
+        ("a: [1", "not valid YAML (did not find expected ',' or ']')"),
         ("a: x\nb: y\na: z\n", "line 3: 'a' is given twice"),
         ("a: ''", "candidate 'a': expected a text, or file: and its path"),
         ("a: 3", "candidate 'a': expected a text, or file: and its path"),
@@ -55,7 +55,7 @@ def test_a_list_is_numbered_and_files_bear_their_names(tmp_path: Path) -> None:
         ("a: {file: empty.txt}", "empty.txt is empty"),
         ("a: x\nb: ' x '", "candidate 'b': the same instruction as 'a'"),
         ("harmless: x", "harmless is a framing of this package"),
-        ("? [a, b]\n: x", "line 1: found unhashable key"),
+        ("? [a, b]\n: x", "line 1: a name must be a text, not a list"),
         ("'a\tb': x", "a name is one line of at most 60 characters"),
         ("- {file: longer.txt}\n- {file: sub/longer.txt}", "two candidates are called 'longer'"),
     ],

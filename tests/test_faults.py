@@ -96,6 +96,7 @@ FAULTS = [
     passing("a byte at a time, past --timeout", "timeout", drip),
     passing("silence, past --timeout", "timeout", silence),
     passing("an endless body", "endless", endless),
+    passing("a status below 100 or above 599", "malformed", reply(99, GOOD_BODY)),
     passing("no HTTP", "malformed", no_http),
     passing("truncated JSON", "malformed", reply(200, GOOD_BODY[: len(GOOD_BODY) // 2])),
     passing(
@@ -119,6 +120,7 @@ FAULTS = [
     Fault("gzip", zipped(gzip.compress(GOOD_BODY)), "ok"),
     Fault("JSON sent as text/html", reply(200, GOOD_BODY, Content_Type="text/html"), "ok"),
     stopping("401", "credentials", error(401, "bad key"), "HTTP 401: bad key"),
+    stopping("407", "proxy", reply(407, b""), "HTTP 407 (a proxy wants a user and a password"),
     stopping("404", "not-found", error(404, "no such model"), "HTTP 404: no such model"),
     stopping("no credit left", "quota", say(QUOTA, 429), "HTTP 429: insufficient_quota"),
     stopping(
@@ -131,6 +133,7 @@ FAULTS = [
 #: Faults of the whole server, each with a test of its own below.
 OF_THE_SERVER = {
     ("connection refused", "connect", "yes", "stops"),
+    ("a proxy that is not there", "proxy", "yes", "stops"),  # tests/test_proxies.py
     ("an image that is missing", "image", "no", "error"),
 }
 

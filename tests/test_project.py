@@ -350,7 +350,7 @@ def test_an_alignment_run_by_framing(runs: dict[str, Any], tmp_path: Path) -> No
     ("content", "message"),
     [
         ("severity: {safe: 0.5}", "mix.yaml: severity: the shares sum to 0.5, not 1"),
-        ("severity: [", "mix.yaml, line 2: not readable as YAML in UTF-8"),
+        ("severity: [", "mix.yaml, line 2: not valid YAML"),
         ("patterns: {U-U-S: 1}", "mix.yaml: the run has no judged sample of U-U-S"),
     ],
 )

@@ -13,6 +13,7 @@ from vlsu.cli.options import (
     Concurrency,
     DatasetPath,
     DryRun,
+    InsecureHttp,
     JudgeBaseUrl,
     JudgePrice,
     Limit,
@@ -29,12 +30,14 @@ from vlsu.cli.options import (
     Timeout,
     Tpm,
     choose_models,
+    open_chosen,
     read_limits,
     read_params,
     say_where_judged,
 )
 
 if TYPE_CHECKING:
+    from vlsu.models import Settings
     from vlsu.runs.tuning_estimate import TuningEstimate
     from vlsu.runs.tuning_proposals import Proposer
 
@@ -106,6 +109,7 @@ def tune(
     seed: Seed = None,
     max_tokens: MaxTokens = 1024,
     timeout: Timeout = 120.0,
+    insecure_http: InsecureHttp = False,
     param: Param = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
@@ -125,7 +129,7 @@ def tune(
     """
     from vlsu.cli.output import RunProgress, print_json, print_table, say
     from vlsu.cli.run import exit_if_stopped, say_requests
-    from vlsu.models import Settings, open_model
+    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
     from vlsu.runs.folder import write_atomically
@@ -141,19 +145,26 @@ def tune(
         max_tokens=max_tokens,
         seed=seed,
         timeout_s=timeout,
+        insecure_http=insecure_http,
         params=read_params(param or []),
     )
+    own = with_settings(settings, named.settings)
+    judge_settings = Settings(base_url=judge_base_url, insecure_http=insecure_http)
     names = [name.strip() for name in references.split(",") if name.strip()]
     tuning = prepare_tuning(
         dataset,
-        model=open_model(named.spec, with_settings(settings, named.settings)),
-        judge=open_model(
-            judging.spec, with_settings(Settings(base_url=judge_base_url), judging.settings)
-        ),
+        model=open_chosen(named, own),
+        judge=open_chosen(judging, with_settings(judge_settings, judging.settings)),
         candidates=candidates or (),
         proposer=None
         if propose is None
-        else _proposer(propose, models, propose_base_url, proposals, concurrency),
+        else _proposer(
+            propose,
+            models,
+            Settings(base_url=propose_base_url, insecure_http=insecure_http),
+            proposals,
+            concurrency,
+        ),
         references=[] if names == ["none"] else names,
         captions=captions,
         keep=keep,
@@ -161,7 +172,7 @@ def tune(
         refusal=refusal,
         held_out=held_out,
         limit=limit,
-        settings=with_settings(settings, named.settings),
+        settings=own,
         calibration=load_calibration(calibration) if calibration else None,
         limits=read_limits(
             named,
@@ -200,18 +211,17 @@ def tune(
 
 
 def _proposer(
-    name: str, models: Path | None, base_url: str | None, count: int, concurrency: int | None
+    name: str, models: Path | None, settings: Settings, count: int, concurrency: int | None
 ) -> Proposer:
-    from vlsu.models import Settings, open_model
     from vlsu.models.catalogue import with_settings
     from vlsu.runs.tuning_proposals import Proposer
 
     (named,) = choose_models([name], models, "--propose")
     own = {"max_tokens": PROPOSAL_TOKENS, **named.settings}
     return Proposer(
-        open_model(named.spec, with_settings(Settings(base_url=base_url), own)),
+        open_chosen(named, with_settings(settings, own)),
         count,
-        read_limits(named, base_url, concurrency=concurrency),
+        read_limits(named, settings.base_url, concurrency=concurrency),
     )
 
 

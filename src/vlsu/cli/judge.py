@@ -9,10 +9,12 @@ import typer
 
 from vlsu.cli.options import (
     Concurrency,
+    InsecureHttp,
     Models,
     Rpm,
     Tpm,
     choose_models,
+    open_chosen,
     read_limits,
 )
 from vlsu.cli.table_options import Encoding, Missing
@@ -43,6 +45,7 @@ def validate(
     out: Annotated[Path | None, typer.Option(help="The calibration file to write.")] = None,
     models: Models = None,
     base_url: Annotated[str | None, typer.Option(help="Root of the judge's server.")] = None,
+    insecure_http: InsecureHttp = False,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
@@ -52,20 +55,20 @@ def validate(
 ) -> None:
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.models import Settings, open_model
+    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.report.validation import validation_tables
     from vlsu.report.words import unknown_languages
     from vlsu.runs.validation import validate_judge
 
     (named,) = choose_models([judge], models, "--judge")
+    settings = Settings(base_url=base_url, insecure_http=insecure_http)
+    opened = open_chosen(named, with_settings(settings, named.settings))
     progress = RunProgress()
     with progress.shown():
         result = validate_judge(
             labels,
-            judge=open_model(
-                named.spec, with_settings(Settings(base_url=base_url), named.settings)
-            ),
+            judge=opened,
             out=out,
             limits=read_limits(named, base_url, concurrency=concurrency, rpm=rpm, tpm=tpm),
             progress=progress,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from vlsu.models import Model, Settings
     from vlsu.models.catalogue import NamedModel
     from vlsu.runs import Limits
 
@@ -68,6 +68,14 @@ PilotOption = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Draws the samples; sent to the provider if given.")]
 MaxTokens = Annotated[int, typer.Option(help="Bound on an answer, in tokens.")]
 Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
+InsecureHttp = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-http",
+        help="Send an API key over plain HTTP to a host that is neither this machine nor of a "
+        "private network.",
+    ),
+]
 Param = Annotated[
     list[str] | None,
     typer.Option(help="name=value passed on to the provider; JSON values. Repeatable."),
@@ -97,17 +105,40 @@ def choose_models(names: list[str], file: Path | None, option: str = "--model") 
     """The models meant by names of a file, or by SPECs.
 
     Raises:
-        UsageError: A model is named twice, or the file cannot be read.
+        UsageError: A model is named twice, two would have one folder, or the file cannot be read.
     """
     from vlsu.errors import UsageError
-    from vlsu.models.catalogue import NamedModel, load_models
+    from vlsu.models.catalogue import NamedModel, folder_name, load_models
 
     if file is None and MODELS_FILE.exists():
         file = MODELS_FILE
     known = load_models(file) if file else {}
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"{option} {twice.pop()} is given twice; remove one")
+    folders: dict[str, str] = {}
+    for name in names:
+        if (other := folders.setdefault(folder_name(name).casefold(), name)) != name:
+            raise UsageError(f"{option} {other} and {name} would have one folder; run them apart")
     return [known.get(name) or NamedModel(name, name) for name in names]
+
+
+def open_chosen(named: NamedModel, settings: Settings) -> Model:
+    """Open a model; say which file named it, where it is asked, and whether a key goes there.
+
+    Raises:
+        VlsuError: It cannot be opened.
+    """
+    from vlsu.cli.output import say
+    from vlsu.models import open_model
+    from vlsu.models.http import HttpModel
+
+    model = open_model(named.spec, settings)
+    line = f"{named.name} ({named.file}): {named.spec}" if named.file else named.spec
+    if isinstance(model, HttpModel):
+        say(f"{line}, asked at {model.destination}")
+    elif named.file:
+        say(line)
+    return model
 
 
 def say_where_judged(
@@ -125,11 +156,6 @@ def say_where_judged(
     for judge in judges:
         if judge.spec.startswith("openai/") and not judge.settings.get("base_url"):
             say(f"{judge.spec} is asked at OpenAI; --judge-base-url names another server")
-
-
-def folder_name(model: str) -> str:
-    """A model's name as a folder's: ``openai/gpt-4o`` is ``openai-gpt-4o``."""
-    return re.sub(r"[^\w.-]+", "-", model)
 
 
 def read_limits(

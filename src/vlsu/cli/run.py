@@ -14,6 +14,7 @@ from vlsu.cli.options import (
     Concurrency,
     DatasetPath,
     DryRun,
+    InsecureHttp,
     JudgeBaseUrl,
     JudgePrice,
     Limit,
@@ -32,7 +33,7 @@ from vlsu.cli.options import (
     Tpm,
     Until,
     choose_models,
-    folder_name,
+    open_chosen,
     read_limits,
     read_params,
     say_where_judged,
@@ -85,6 +86,7 @@ def understanding(
     seed: Seed = None,
     max_tokens: MaxTokens = 1024,
     timeout: Timeout = 120.0,
+    insecure_http: InsecureHttp = False,
     structured: Annotated[
         str, typer.Option(help="auto, on or off: have the server enforce the answer's schema.")
     ] = "auto",
@@ -104,7 +106,7 @@ def understanding(
     """Ask for the severity of image, text and pair, and grade the answers."""
     from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.models import Settings
-    from vlsu.models.catalogue import with_settings
+    from vlsu.models.catalogue import folder_name, with_settings
     from vlsu.runs import prepare
 
     settings = Settings(
@@ -113,15 +115,17 @@ def understanding(
         max_tokens=max_tokens,
         seed=seed,
         timeout_s=timeout,
+        insecure_http=insecure_http,
         structured=cast("Structured", structured),  # Settings refuses any other word
         logprobs=logprobs,
         params=read_params(param or []),
     )
     chosen = choose_models(model, models)
+    own = {named.name: with_settings(settings, named.settings) for named in chosen}
     evaluations = {
         named.name: prepare(
             dataset,
-            model=named.spec,
+            model=open_chosen(named, own[named.name]),
             modalities=[m.strip() for m in modalities.split(",") if m.strip()],
             prompt=prompt,
             policy=policy,
@@ -129,7 +133,7 @@ def understanding(
             budget=budget,
             until=until,
             pilot=pilot,
-            settings=with_settings(settings, named.settings),
+            settings=own[named.name],
             limits=read_limits(
                 named,
                 base_url,
@@ -202,6 +206,7 @@ def alignment(
     seed: Seed = None,
     max_tokens: MaxTokens = 1024,
     timeout: Timeout = 120.0,
+    insecure_http: InsecureHttp = False,
     param: Param = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
@@ -215,7 +220,7 @@ def alignment(
 ) -> None:
     """Ask each pair under several instructions and judge whether the answers refuse and help."""
     from vlsu.cli.output import RunProgress
-    from vlsu.models import Settings, open_model
+    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.runs import prepare_alignment
     from vlsu.runs.validation import load_calibration
@@ -228,13 +233,15 @@ def alignment(
         max_tokens=max_tokens,
         seed=seed,
         timeout_s=timeout,
+        insecure_http=insecure_http,
         params=read_params(param or []),
     )
-    judge_settings = Settings(base_url=judge_base_url)
+    own = with_settings(settings, named.settings)
+    judge_settings = Settings(base_url=judge_base_url, insecure_http=insecure_http)
     run = prepare_alignment(
         dataset,
-        model=named.spec,
-        judges=[open_model(j.spec, with_settings(judge_settings, j.settings)) for j in judges],
+        model=open_chosen(named, own),
+        judges=[open_chosen(j, with_settings(judge_settings, j.settings)) for j in judges],
         framings=[
             *(name.strip() for name in framings.split(",") if name.strip()),
             *map(str, framing or []),
@@ -245,7 +252,7 @@ def alignment(
         calibration=load_calibration(calibration) if calibration else None,
         labels=labels,
         limit=limit,
-        settings=with_settings(settings, named.settings),
+        settings=own,
         limits=read_limits(
             named,
             base_url,

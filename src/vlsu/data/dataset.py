@@ -8,10 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from vlsu._files import read_text
-from vlsu._yaml import read_yaml
+from vlsu._yaml import YamlError, read_yaml
 from vlsu.data.images import ImageStore
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, Row, to_sample
@@ -188,10 +187,13 @@ def _read_info(folder: Path) -> DatasetInfo:
             f"{folder}: not a finished dataset, it has no {DATASET_FILE}; make one with "
             "vlsu data import"
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
         raise DataError(
-            f"{file}: cannot be read ({type(error).__name__}); write the dataset again"
+            f"{file}: cannot be read ({error.strerror}); write the dataset again"
         ) from None
+    except (UnicodeDecodeError, YamlError) as error:
+        why = error if isinstance(error, YamlError) else "not UTF-8"
+        raise DataError(f"{file}: cannot be read ({why}); write the dataset again") from None
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         found = tree.get("format") if isinstance(tree, dict) else None
         raise DataError(f"{file}: format is {found!r}, not {FORMAT!r}; update vlsu or the dataset")

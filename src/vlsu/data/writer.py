@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import yaml
 
+from vlsu._yaml import write_yaml
 from vlsu.data.dataset import (
     DATASET_FILE,
     FORMAT,
@@ -256,9 +256,7 @@ def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Polic
     _write_text(folder / _README, _readme(info))
     # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
     tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
-    _write_text(
-        folder / DATASET_FILE, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
-    )
+    _write_text(folder / DATASET_FILE, write_yaml(tree, width=100))
 
 
 def _write_text(path: Path, text: str) -> None:

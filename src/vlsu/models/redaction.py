@@ -11,7 +11,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 __all__ = ["Redaction", "secrets_of_url"]
 
@@ -150,4 +150,5 @@ def secrets_of_url(url: str | None) -> list[str]:
     except ValueError:
         return []
     named = [value for name, value in asked if _SECRET_NAME.search(name)]
-    return [*([parts.password] if parts.password else []), *named]
+    password = parts.password or ""
+    return [each for each in (password, unquote(password), *named) if each]

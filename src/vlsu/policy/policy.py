@@ -11,10 +11,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from vlsu._files import read_text
-from vlsu._yaml import read_yaml
+from vlsu._yaml import YamlError, read_yaml
 from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
 
@@ -139,10 +137,8 @@ def parse_policy(text: str, where: str = "policy") -> Policy:
     """
     try:
         tree = read_yaml(text)
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        at = "" if line is None else f", line {line + 1}"
-        raise PolicyError(f"{where}{at}: not valid YAML; mend the file") from None
+    except YamlError as error:
+        raise PolicyError(error.at(where)) from None
     reader = _Reader(where)
     top = reader.mapping(tree, "the file")
     levels = reader.mapping(top.get("severities"), "severities")

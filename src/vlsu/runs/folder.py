@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 import polars as pl
-import yaml
 
 from vlsu._files import MAX_BYTES, read_bytes, read_text
-from vlsu._yaml import read_yaml
+from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 
@@ -74,7 +73,7 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
-        except (UnicodeDecodeError, yaml.YAMLError):
+        except (UnicodeDecodeError, YamlError):
             raise self._damaged_record() from None
         if not isinstance(record, dict) or not isinstance(record.get("task"), str):
             raise self._damaged_record()
@@ -94,7 +93,7 @@ class RunFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace ``run.yaml`` whole."""
-        text = yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True)
+        text = write_yaml(dict(record))
         write_atomically(self.record_file, text.encode())
 
     def check_same(self, record: Mapping[str, Any]) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
-from vlsu._files import read_text
+from vlsu._files import is_regular
+from vlsu._yaml import load_yaml, read_yaml
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 from vlsu.runs.pace import InFlight, RateLimit
@@ -62,12 +61,11 @@ def read_price(given: object, spec: str) -> Price | None:
     numbers = text.split(",")
     if len(numbers) == 2:
         return _price(dict(zip(("input", "output"), numbers, strict=True)), f"price {text!r}")
-    try:
-        tree = yaml.safe_load(read_text(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    if not is_regular(text):
         raise UsageError(
             f"price {text!r}: neither INPUT,OUTPUT for a million tokens nor a YAML file"
-        ) from None
+        )
+    tree = load_yaml(text, UsageError)
     prices = tree.get("prices") if isinstance(tree, dict) else None
     if not isinstance(prices, dict):
         raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
@@ -84,7 +82,7 @@ def known_price(spec: str) -> Price | None:
         spec: Matched as it stands, else without the date that ends a snapshot's name.
     """
     text = files("vlsu.runs").joinpath("prices.yaml").read_text(encoding="utf-8")
-    tree = yaml.safe_load(text)
+    tree = read_yaml(text)
     for name in (spec, _SNAPSHOT.sub("", spec)):
         if name in tree["prices"]:
             source = f"list prices of {tree['date']} in USD"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
-from vlsu._files import read_text
+from vlsu._yaml import load_yaml
 from vlsu.analysis.cells import ABSENT
 from vlsu.analysis.intervals import LEVEL
 from vlsu.analysis.projection import FLAGGED, PASSED, project
@@ -38,14 +37,7 @@ def load_traffic(path: str | Path) -> Traffic:
     Raises:
         UsageError: The file cannot be read, or what it says cannot be used.
     """
-    try:
-        tree = yaml.safe_load(read_text(path))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); give a YAML file") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f", line {mark.line + 1}"
-        raise UsageError(f"{path}{line}: not readable as YAML in UTF-8") from None
+    tree = load_yaml(path, UsageError)
     return read_traffic(tree, Path(path).name)
 
 

@@ -18,9 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from vlsu._files import read_text, read_text_beneath
+from vlsu._yaml import load_yaml, write_yaml
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 
@@ -111,14 +110,7 @@ def load_candidates(path: str | Path) -> tuple[Framing, ...]:
         UsageError: The file or a part of it cannot be used; the message names the candidate.
     """
     path = Path(path)
-    try:
-        tree = yaml.load(read_text(path), _OneOfEach)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8; save it as such") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: {_yaml_problem(error)}; mend the file") from None
+    tree = load_yaml(path, UsageError)
     if not isinstance(tree, dict | list) or not tree:
         raise UsageError(
             f"{path}: expected a mapping from names to instructions, or a list of instructions"
@@ -149,31 +141,7 @@ def candidates_text(framings: Iterable[Framing]) -> str:
     tree = {framing.name: framing.instruction for framing in framings}
     # PyYAML writes these as they are and reads them as line breaks.
     plain = not any(mark in text for text in tree.values() for mark in "\x85\u2028\u2029")
-    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=plain, width=100)
-    return text
-
-
-class _OneOfEach(yaml.SafeLoader):
-    """Refuses a name given twice, of which YAML would take the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value[:LONGEST_NAME]!r} is given twice",
-                    problem_mark=key.start_mark,
-                )
-            seen.add(key.value)
-        return dict(super().construct_mapping(node, deep))
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    line = "" if mark is None else f"line {mark.line + 1}: "
-    return f"{line}{getattr(error, 'problem', None) or 'not valid YAML'}"
+    return write_yaml(tree, unicode=plain, width=100)
 
 
 def _instruction(where: str, value: object, folder: Path) -> tuple[str, str | None]:
