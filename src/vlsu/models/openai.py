@@ -383,7 +383,7 @@ def key_of_server(spec: str, base_url: str | None) -> str | None:
     if not key and server == "openai":
         raise ModelError(f"{spec}: set {variable}, or name a server with --base-url")
     if not key and server != "other":
-        raise ModelError(f"{spec}: set {variable}, the key for {base_url}")
+        raise ModelError(f"{spec}: set {variable}, the key for {host_of(base_url or '')}")
     return key
 
 
