@@ -490,7 +490,11 @@ def test_a_judge_at_openai_is_said_to_be_there(dataset: Dataset, tmp_path: Path)
     assert said in CliRunner().invoke(app, command).stderr
     command += ["--judge-base-url", "http://127.0.0.1:9/v1"]
     done = CliRunner().invoke(app, command)
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0
+    hosts = [
+        line.partition(", asked at ")[2].partition(",")[0] for line in done.stderr.splitlines()
+    ]
+    assert hosts == ["http://127.0.0.1:9"] * 2  # the model and the judge, and nothing else is said
 
 
 def test_a_calibration_by_refusals_alone_says_what_it_knows(
