@@ -27,7 +27,7 @@ from vlsu.models.http import HttpModel, ReadImage
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
-from vlsu.models.transport import Body, Header
+from vlsu.models.transport import Body, Header, host_of
 from vlsu.models.wire import (
     REASONING_ROOM,
     SLOT,
