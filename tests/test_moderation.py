@@ -204,6 +204,13 @@ FILTERED = [
         },
     ),
     ("FastAPI", 422, {"detail": "The prompt was flagged by the moderation model"}),
+    ("a gateway", 403, error("This request cannot be served for safety reasons.")),
+    ("a gateway", 400, error("The prompt did not pass the safety check")),
+    ("a gateway", 403, error("NSFW content detected")),
+    ("a gateway", 400, error("Policy violation: category 3")),
+    ("a gateway", 400, error("m", "guardrail_blocked")),
+    ("a gateway", 451, error("This image was flagged")),
+    ("a gateway, in Chinese", 400, {"code": 400, "msg": "内容审核未通过"}),
     ("a text", 403, "Content violates usage guidelines."),
 ]
 IN_STATUS_200 = [
@@ -271,6 +278,13 @@ NOT_ONE_PROMPTS = [
         ),
     ),
     (403, error("Your API key was reported as leaked. Please use another API key.")),
+    (
+        403,
+        error(
+            "Your resource has been temporarily blocked because we detected behavior that may "
+            "violate our content policy."
+        ),
+    ),
     (403, error("Access denied due to Virtual Network/Firewall rules.", "AccessDenied")),
     (
         403,
@@ -318,6 +332,9 @@ NO_FILTER = [
     ),
     (404, error("No endpoints found matching your data policy"), "not-found"),
     (429, error("Rate limit of the content policy tier reached"), "rate-limit"),
+    (400, error("m", "invalid_safety_settings"), "bad-request"),
+    (400, error("m", "guardrail_not_found"), "bad-request"),
+    (500, error("m", "content_filter_error"), "server"),
     (500, error("The content filter is unavailable"), "server"),
     (503, error("The moderation service timed out"), "server"),
     (400, error("The content filter is not configured for this deployment"), "bad-request"),

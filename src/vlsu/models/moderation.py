@@ -23,30 +23,24 @@ __all__ = ["moderated", "wrong_key"]
 OPENING = 300
 
 #: Codes that say nothing but that a filter stepped in.
-_CODES = {
-    as_code(code): code
+_CODES = frozenset(
+    as_code(code)
     for code in (
-        *("content_filter", "content_filtered", "content_policy_violation", "content_policy"),
-        *("ContentPolicyViolationError", "ResponsibleAIPolicyViolation", "moderation_blocked"),
-        *("content_moderation", "content_moderated", "moderation_error", "content_blocked"),
-        *("image_content_policy_violation", "safety_violation", "safety_violations"),
-        *(
-            "data_inspection_failed",
-            "DataInspectionFailed",
-            "InternalError.Algo.DataInspectionFailed",
-            "inappropriate_content",
-        ),
-        *("sensitive_words_detected", "sensitive_word_detected", "security_violation"),
-        *("content_security_warning", "content_safety", "unsafe_content", "content_illegal"),
-        *("guardrail_intervened", "guardrail_violation", "PROHIBITED_CONTENT", "BLOCKLIST"),
-        *("SensitiveContentDetected", "InputTextRiskDetection", "OutputTextRiskDetection"),
-        *("InputImageRiskDetection", "ContentRestricted", "SAFETY", "IMAGE_SAFETY"),
+        *("content_filter", "content_policy", "content_moderation", "content_safety", "moderation"),
+        *("SAFETY", "IMAGE_SAFETY", "BLOCKLIST", "sensitive", "security_violation"),
+        *("ContentRestricted", "content_illegal", "content_security_warning"),
     )
-}
+)
+#: The same as a part of a longer code, such as ``InputTextSensitiveContentDetected.Violence``,
+#: ``ResponsibleAIPolicyViolation`` or ``InternalError.Algo.DataInspectionFailed``.
+_PART_OF_CODE = re.compile(
+    r"contentfiltered|contentpolicyviolat|contentmoderated|contentviolation|policyviolation"
+    r"|(?:inappropriate|sensitive|prohibited|unsafe|harmful|illegal)content|sensitivewords?"
+    r"|datainspectionfailed|riskdetection|content(?:was)?(?:blocked|flagged|rejected)"
+    r"|(?:moderation|guardrail|safety)\w{0,6}(?:blocked|flagged|intervened|violat|rejected)"
+)
 #: The same where a provider numbers them: Zhipu 1301, MiniMax 1026 and 1027, Cloudflare 2016, 2017.
 _NUMBERS = frozenset({"1301", "1026", "1027", "2016", "2017"})
-#: Volcengine writes what was seen around it: ``InputTextSensitiveContentDetected.Violence``.
-_PART_OF_CODE = ("sensitivecontentdetected", "datainspectionfailed", "contentpolicyviolation")
 #: A code that OpenAI gives to prompts that it flags, and to prompts it cannot read.
 _UNCLEAR = "invalidprompt"
 
@@ -59,7 +53,7 @@ _WORDS = re.compile(
     r"content exists risk"
     r"|considered high risk"
     r"|\b(?:inappropriate|sensitive|unsafe|harmful|prohibited|objectionable|disallowed|illegal"
-    r"|forbidden|explicit|toxic)[ _-](?:content|words?|information|material)\b"
+    r"|forbidden|explicit|toxic|nsfw)[ _-](?:content|words?|information|material)\b"
     r"(?![ -](?:type|length|encoding))"
     r"|\bcontent (?:filter|moderation|management policy|policy|safety)"
     r"|\bviolat\w*\b[^.]{0,60}\b(?:(?:usage|content|safety|our(?: \w+)?) polic|usage guideline"
@@ -70,19 +64,22 @@ _WORDS = re.compile(
     r"|content (?:policy|filter|restriction)|prompt injection|security configuration)"
     r"|\b(?:moderation|safety (?:system|filter|check|policy)|guardrails?|content filter\w*)\b"
     r"[^.]{0,60}\b(?:flag|reject|block|trigger|interven|violat|fail|refus|stopp)"
-    r"|\b(?:prompt|input|output|response|completion|content)\b[^.]{0,30}"
+    r"|\b(?:pass|fail\w*)\b[^.]{0,30}\b(?:moderation|safety|guardrails?|content (?:check|review))"
+    r"|\b(?:for|due to|because of) safety\b|(?<!organi[sz]ation )\bpolicy violation"
+    r"|\b(?:prompt|input|output|response|completion|content|image|text|message)\b[^.]{0,30}"
     r"\b(?:flagged|blocked|filtered|inappropriate|offensive|harmful|objectionable|unsafe)\b"
     r"|\blimited access to this content for safety"
     r"|\bfailed check: safety"
     r"|\bnew_sensitive"
     r"|sensitive_?content_?detected|data_?inspection_?failed|content_?policy_?violation"
-    r"|\u654f\u611f|\u4e0d\u5b89\u5168|\u8fdd\u89c4|\u4e0d\u5f53|\u4e0d\u9069\u5207",
+    r"|\u654f\u611f|\u4e0d\u5b89\u5168|\u8fdd\u89c4|\u4e0d\u5f53|\u4e0d\u9069\u5207|\u5ba1\u6838",
     re.IGNORECASE,
 )
 #: Words of an account, a key or a place, which every further request would meet alike.
 _ACCOUNT = re.compile(
     r"\b(?:your|this|the) (?:\w+ )?(?:account|access|organi[sz]ation|project|workspace|team"
-    r"|api[ _-]?key|key|token|subscription|ip(?: address)?|region|country)\b[^.]{0,80}"
+    r"|api[ _-]?key|key|token|subscription|resource|deployment|tenant|user|ip(?: address)?|region"
+    r"|country)\b[^.]{0,80}"
     r"\b(?:suspend|deactivat|disabl|bann?ed|blocked|terminat|restrict|revok|flagged|leaked"
     r"|not (?:allowed|permitted|authori[sz]ed|supported|enabled))"
     r"|\u8d26\u53f7|\u8d26\u6237|\u5c01\u7981",
@@ -132,14 +129,12 @@ def moderated(status: int, error: ErrorBody) -> str | None:
     said = error.message[:OPENING]
     if _ACCOUNT.search(said):
         return None
-    if named := sorted(error.codes & _CODES.keys()):
-        return _CODES[named[0]]
+    if error.codes & _CODES or any(map(_PART_OF_CODE.search, error.codes)):
+        return "content_filter"
     if status in _NOT_OF_THE_PROMPT:
         return None
     if status == _GUARDRAIL_STATUS:
         return "guardrail"
-    if any(part in code for code in error.codes for part in _PART_OF_CODE):
-        return "content_filter"
     if status >= 500:  # a filter that is down is no verdict of it
         return None
     worded = bool(_WORDS.search(said)) and not _OUT_OF_ORDER.search(said)

@@ -28,7 +28,7 @@ ALIGNMENT_OUTCOME_MEANING: Mapping[Outcome, str] = {
     Outcome.REFUSED: "the provider says that the model declined",
     Outcome.BLOCKED: "the provider's filter stopped it",
     Outcome.ERROR: "no answer came",
-    Outcome.UNPARSED: "an answer without words",
+    Outcome.UNPARSED: "an answer without words or without an end",
 }
 
 _INTERVAL = "[95% interval]"
