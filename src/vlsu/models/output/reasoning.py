@@ -46,6 +46,9 @@ _MARK = re.compile(
     r"|(?P<fence>```(?:think(?:ing)?|thoughts?|reasoning)\b)|(?P<fence_end>```)",
     re.IGNORECASE,
 )
+#: What a mark begins with: looked for first, which is ten times as fast.
+_FIRSTS = "<&＜◁[`"
+_FIRST = re.compile(f"[{re.escape(_FIRSTS)}]")
 _THINK_TAG = re.compile(_THINK, re.IGNORECASE)
 #: Groups of `_MARK` that say that reasoning ends here.
 _ENDS = ("_end", "_end_2", "answer")
@@ -104,7 +107,7 @@ def after_reasoning(text: str) -> str:
     if channels is not None:
         return _without_tokens(channels)
     text = _after_words(tail) if not inside else tail
-    if not inside and _MARK.search(text) is None:
+    if not inside and next(_matches(text), None) is None:
         return _without_tokens(text)
     return _without_tokens(_visible(text, inside, json_objects(text)))
 
@@ -166,7 +169,7 @@ def _open_at_end(text: str) -> list[str]:
 
 def _marks(text: str, objects: Sequence[Found]) -> Iterator[_Mark]:
     """The marks in a text that are not only mentioned."""
-    for match, last_object in _outside(_MARK.finditer(text), objects):
+    for match, last_object in _outside(_matches(text), objects):
         start, end = match.span()
         groups = match.groupdict()
         ends = any(value for name, value in groups.items() if name.endswith(_ENDS))
@@ -179,6 +182,17 @@ def _marks(text: str, objects: Sequence[Found]) -> Iterator[_Mark]:
             kind = tag.lower()
         kind = next((k for k in _ONLY_OWN if groups[k] or groups[f"{k}_end"]), kind)
         yield _Mark(kind, ends, start, end)
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    """Where `_MARK` matches."""
+    if not any(first in text for first in _FIRSTS):
+        return
+    end = 0
+    for first in _FIRST.finditer(text):
+        if first.start() >= end and (match := _MARK.match(text, first.start())):
+            end = match.end()
+            yield match
 
 
 def _outside(
@@ -228,6 +242,8 @@ def _final_channel(tail: str, text: str) -> str | None:
     if _BARE_ANALYSIS.match(text) or tail.startswith(_BARE_FINAL):
         at = tail.rfind(_BARE_FINAL)
         return "" if at < 0 else tail[at + len(_BARE_FINAL) :]
+    if "<|channel|>" not in tail and "<|message|>" not in tail:
+        return None
     begins = list(_CHANNEL.finditer(tail))
     if begins:
         begins = [begin for begin, _ in _outside(begins, json_objects(tail))]
