@@ -122,7 +122,7 @@ def candidate(text, reason):
 
 
 class Says:
-    """An answerer that ends as it is told."""
+    """An answerer whose answers end with a given reason."""
 
     modalities = frozenset({"image", "text", "joint"})
     takes_instructions = True

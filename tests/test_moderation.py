@@ -348,7 +348,7 @@ def decode(wire, status, body):
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: type(wire).__name__)
 @pytest.mark.parametrize(("who", "status", "body"), FILTERED)
-def test_a_filter_is_told_in_any_providers_words_through_any_format(who, status, body, wire):
+def test_a_filter_is_recognised_in_any_providers_words_through_any_format(who, status, body, wire):
     response = decode(wire, status, body)
     assert response.outcome is Outcome.BLOCKED, response.fault
     assert response.fault is None
@@ -356,7 +356,7 @@ def test_a_filter_is_told_in_any_providers_words_through_any_format(who, status,
 
 
 @pytest.mark.parametrize(("who", "body"), IN_STATUS_200)
-def test_a_filter_is_told_in_an_answer_of_status_200(who, body):
+def test_a_filter_is_recognised_in_an_answer_of_status_200(who, body):
     response = decode(ChatCompletions(), 200, body)
     assert (response.outcome, response.fault) == (Outcome.BLOCKED, None)
 

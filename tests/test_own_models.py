@@ -75,7 +75,7 @@ class Half:
         ("gpt-4o", "'gpt-4o' is not a model; write provider/name"),
     ],
 )
-def test_what_is_no_model_is_told_in_one_line(model, line, texts, tmp_path):
+def test_what_is_no_model_is_refused_in_one_line(model, line, texts, tmp_path):
     fine = InProcessModel("own/fine", Own(None))
     for start in (
         lambda: vlsu.evaluate(texts, model=model, out=tmp_path / "run"),

@@ -104,7 +104,7 @@ class InProcessModel:
                 raws = await loop.run_in_executor(
                     self._threads, self._answer, [request for request, _ in batch], images
                 )
-            except Exception as error:  # whatever it is, those who wait must hear of it
+            except Exception as error:  # whatever it is, those who wait must get it
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

@@ -304,7 +304,7 @@ def _without_choices(tree: Tree) -> Response:
 
 def _completion(choice: Tree, usage: Tree) -> Response:
     reason = choice.get("finish_reason")
-    # A server that gives no reason at all tells nothing of ends; asked unstreamed, it has ended.
+    # A server that gives no reason at all says nothing of ends; asked unstreamed, it has ended.
     ending = read_ending(reason, missing=Ending.NORMAL)
     native = choice.get("native_finish_reason")  # OpenRouter: the provider's own
     if ending is Ending.NORMAL and native:
