@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request
 from vlsu.tasks.base import Ask
+from vlsu.tasks.frames import content_mark
 from vlsu.tasks.framing import Framing
 
 __all__ = ["CAPTION", "Alignment"]
@@ -77,10 +79,18 @@ class Alignment:
             caption = sample.metadata.get(CAPTION)
             if caption is None or not str(caption).strip():
                 return ()
-            shown = (f"[Image: {caption}]\n\n{sample.text}",)
+            shown = (_with_caption(str(caption), sample.text),)
         pair = Message("user", shown)
         return tuple(
             Ask("joint", Request((*self._systems[framing.name], pair), draw=draw), framing.name)
             for framing in self.framings
             for draw in range(self.draws)
         )
+
+
+def _with_caption(caption: str, text: str) -> str:
+    """A caption in square brackets before a text; neither can end it or begin another."""
+    mark = ""
+    if re.search(r"[\[\]\n]", caption) or re.search(r"\[\W*image\b", text, re.IGNORECASE):
+        mark = f" {content_mark(caption, text)}"
+    return f"[Image{mark}: {caption}{mark}]\n\n{text}"

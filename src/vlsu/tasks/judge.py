@@ -26,6 +26,7 @@ from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
 from vlsu.models.judging.safety import ResponseSafety
 from vlsu.models.output import after_reasoning, is_cut_off, json_objects
 from vlsu.tasks.answers import looks_like_refusal
+from vlsu.tasks.frames import content_mark
 
 __all__ = ["JUDGE_SCHEMA", "JudgeTask", "Judging", "Verdict", "read_score", "read_verdict"]
 
@@ -173,8 +174,7 @@ class JudgeTask:
         return read_verdict(response)
 
     def _question(self, message: str, answer: str) -> str:
-        both = json.dumps([message, answer]).encode()
-        mark = hashlib.sha256(both).hexdigest()[:16]
+        mark = content_mark(message, answer)
         return self._template.render(part="user", message=message, answer=answer, mark=mark)
 
 

@@ -5,6 +5,10 @@ part sees the policy (``severities``, ``responses``, ``categories``, ``joint``, 
 others see ``text`` and become the user's turn, after the image where there is one. The system part
 is one for all modalities and the image stands before the words, so that a server's prefix cache
 serves the image-only and the joint request alike.
+
+A template may put ``mark`` into the tags or lines around ``text``. It is empty, but for a text that
+holds a tag ``<text>`` or a line that stands next to it in the template: then it is ``-`` and a hash
+of the text, so that the text cannot end its frame.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import jinja2
@@ -34,6 +39,7 @@ from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
+from vlsu.tasks.frames import content_mark, holds_tag
 
 __all__ = ["BARE", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
 
@@ -70,9 +76,24 @@ class Prompt:
 
     def user(self, modality: str, text: str | None) -> str:
         """The words that follow the image, or stand alone, in the user's turn."""
-        if frame := self.frames.get(modality):
-            return (text or "").join(frame)
-        return self.template.render(part=modality, text=text or "")
+        text = text or ""
+        frame = self.frames.get(modality)
+        mark = f"-{content_mark(text)}" if self._leaves_frame(text, frame) else ""
+        if frame is not None and not mark:
+            return text.join(frame)
+        return self.template.render(part=modality, text=text, mark=mark)
+
+    def _leaves_frame(self, text: str, frame: tuple[str, ...] | None) -> bool:
+        """Whether a text holds what might be taken for the end of its frame."""
+        return holds_tag(text) or any(line in text for line in _lines_around(frame))
+
+
+@lru_cache(maxsize=64)
+def _lines_around(frame: tuple[str, ...] | None) -> frozenset[str]:
+    """The lines next to the text on both sides."""
+    before = [part.rstrip().rpartition("\n")[2] for part in (frame or ())[:-1]]
+    after = [part.lstrip().partition("\n")[0] for part in (frame or ())[1:]]
+    return frozenset(line.strip() for line in (*before, *after)) - {""}
 
 
 def load_prompt(name: str, policy: Policy) -> Prompt:
@@ -86,8 +107,10 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
     )
     try:
         template = environment.from_string(prompt_source(name))
-        system = template.render(part="system", text="", **_policy_variables(policy)).strip()
-        user = {part: template.render(part=part, text=_MARK) for part in MODALITIES}
+        system = template.render(
+            part="system", text="", mark="", **_policy_variables(policy)
+        ).strip()
+        user = {part: template.render(part=part, text=_MARK, mark="") for part in MODALITIES}
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"prompt {name}, line {error.lineno}: {error.message}") from None
     except jinja2.TemplateError as error:

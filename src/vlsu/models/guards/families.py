@@ -5,6 +5,7 @@ WildGuard (its ``WILDGUARD_INPUT_FORMAT``), PolyGuard, Llama Guard 3 and 4, Gran
 4.1 (its ``<guardian>`` block), and NVIDIA's pages on Nemotron 3 Content Safety. A family whose
 tokenizer brings a chat template is sent the conversation as it was. The others get their prompt
 from ``prompts/``, word for word: a guard judges as it was trained only by what it was trained on.
+What an exchange holds of that prompt's own marks is broken up, since it could end its part there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ from vlsu.models.guards.reading import (
 __all__ = ["FAMILIES", "GuardFamily", "find_family"]
 
 _PROMPTS = Path(__file__).with_name("prompts")
+
+#: What ends a part of a prompt that is ours to write, in whatever spacing or letter case.
+_END_OF_PART = re.compile(
+    r"(?=\[\s?/?\s?INST\s?\]|<\|\s?(?:user|assistant|system|end)\s?\|>|</?s>)(?P<token>[\[<])"
+    r"|(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))(?P<before>[^\S\n]*)"
+    r"(?=human user:|ai assistant:|answers:)(?P<letter>\w)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 Conversation = Callable[[Message, str], tuple[Message, ...]]
 
@@ -111,13 +120,15 @@ def _chat(user: Message, answer: str) -> tuple[Message, ...]:
 
 def _wildguard(user: Message, answer: str) -> tuple[Message, ...]:
     """One prompt; the server's tokenizer puts the mark of a beginning before it."""
-    prompt = _prompt("wildguard").format(message=_words(user), answer=answer)
+    message, answer = _within(_words(user)), _within(answer)
+    prompt = _prompt("wildguard").format(message=message, answer=answer)
     return (Message("user", (prompt,)),)
 
 
 def _polyguard(user: Message, answer: str) -> tuple[Message, ...]:
     """A system prompt with the categories, and the exchange in the user's turn."""
-    exchange = f"Human user:\n{_words(user)}\n\nAI assistant:\n{answer}"
+    message, answer = _within(_words(user)), _within(answer)
+    exchange = f"Human user:\n{message}\n\nAI assistant:\n{answer}"
     return Message("system", (_prompt("polyguard").strip(),)), Message("user", (exchange,))
 
 
@@ -125,6 +136,14 @@ def _granite_4(user: Message, answer: str) -> tuple[Message, ...]:
     """The conversation, and a last turn that says what to judge the answer by."""
     block = _prompt("granite-guardian-4").strip()
     return *_chat(user, answer), Message("user", (block,))
+
+
+def _within(content: str) -> str:
+    """Content that cannot end its part of a prompt: a space is put into what would.
+
+    The prompt of a guard is fixed, so that its marks cannot be made to fit the content.
+    """
+    return _END_OF_PART.sub(r"\g<0> ", content)
 
 
 def _words(message: Message) -> str:
