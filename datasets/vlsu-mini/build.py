@@ -23,7 +23,7 @@ BUNDLED = HERE.parents[1] / "src" / "vlsu" / "bundled" / "vlsu-mini"
 NAME = "vlsu-mini"
 VERSION = "1.1.0"
 LICENCE = "Texts, grades and rendered images: Apache-2.0. Other images: NOTICE.md"
-CITATION = "vlsu-mini, the demonstration set of the vlsu toolkit"
+CITATION = "The vlsu authors. vlsu-mini, the demonstration set of the vlsu toolkit"
 SOURCE = "datasets/vlsu-mini in the vlsu repository"
 DESCRIPTION = (
     "A small set of image-text pairs over all 17 patterns and 15 categories, for demonstration and "

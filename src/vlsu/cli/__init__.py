@@ -77,13 +77,18 @@ def _command() -> int:
         except Exception as error:
             _say_defect(error)
             return 2
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of Polars, at a damaged file
+                raise
+            _say_defect(error)
+            return 2
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         print("interrupted", *error.args, sep=": ", file=sys.stderr)
         return 130
 
 
-def _say_defect(error: Exception) -> None:
+def _say_defect(error: BaseException) -> None:
     import traceback
 
     from vlsu.cli.terminal import harmless, say
@@ -92,6 +97,12 @@ def _say_defect(error: Exception) -> None:
         print(harmless("".join(traceback.format_exception(error))), file=sys.stderr)
     if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
         say("error: a file's name has characters that this locale lacks; set LC_ALL=C.UTF-8")
+        return
+    if str(error).startswith("parquet: ") or type(error).__name__ == "PanicException":
+        say(
+            f"error: a Parquet file of the dataset or the run is damaged ({str(error)[:200]}); "
+            "see vlsu data check, or make the file again"
+        )
         return
     say(
         f"error: a defect of vlsu ({type(error).__name__}: {error}); "

@@ -280,7 +280,7 @@ def alignment(
 
 def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     """Print what runs would take."""
-    from vlsu.cli.output import print_json, print_table
+    from vlsu.cli.output import print_json, print_table, say
 
     if as_json:
         print_json({name: each.to_dict() for name, each in estimates.items()})
@@ -302,6 +302,8 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)
+    for line in dict.fromkeys(line for each in estimates.values() for line in each.lacking):
+        say(line)
 
 
 def show_run(run: Run, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from vlsu._text import one_line
 from vlsu.data.attach import IMAGE_FAULT
 from vlsu.data.dataset import Dataset
 from vlsu.data.images import ImageStore
+from vlsu.data.importers.record import quote
 from vlsu.data.importing import Progress
 from vlsu.data.pixels import decode_picture
 from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, ImageFault, probe
@@ -137,7 +138,15 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
     Args:
         dataset: The dataset.
         progress: Called with the images checked and their total.
+
+    Raises:
+        DataError: A file of samples is damaged.
     """
+    with dataset.reading():
+        return _checked(dataset, progress)
+
+
+def _checked(dataset: Dataset, progress: Progress | None) -> CheckReport:
     users = _image_users(dataset)
     on_disk = {path.stem: path for path in dataset.images.files() if _is_placed(dataset, path)}
     counts: Counter[FindingKind] = Counter()
@@ -168,7 +177,8 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
 def _finding(
     kind: FindingKind, detail: str, *, samples: int = 0, sample: str | None = None, file: str = ""
 ) -> Finding:
-    return Finding(kind, samples, sample, file, detail, _MENDS[kind])
+    shown = None if sample is None else one_line(sample, 200)
+    return Finding(kind, samples, shown, one_line(file, 200), one_line(detail, 120), _MENDS[kind])
 
 
 def _image_users(dataset: Dataset) -> dict[str, tuple[int, str]]:
@@ -204,7 +214,7 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
             odd = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(known))
             named = odd.group_by(column).agg(pl.len(), pl.col("id").first()).sort(column).collect()
             for value, count, sample in named.iter_rows():
-                detail = f"{column} {value[:40]!r}"
+                detail = f"{column} {quote(value)}"
                 yield _finding(kind, detail, samples=count, sample=sample)
     empty = frame.filter(
         pl.col("text").is_null() & pl.col("image_sha256").is_null() & pl.col("image_url").is_null()
@@ -241,7 +251,7 @@ def _absence_findings(
             detail = "never found; it has an address"
             yield _finding(FindingKind.MISSING, detail, samples=1, sample=id_)
             continue
-        name, _, file = str(fault_text).partition(": ")
+        name, _, file = fault_text[:1000].partition(": ")
         kind = FindingKind(name) if name in set(FindingKind) else FindingKind.UNREADABLE
         yield _finding(kind, f"not taken when imported: {file}", samples=1, sample=id_)
 
@@ -291,7 +301,8 @@ def _look_at(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKi
     except ImageError as error:
         return [(FindingKind(error.fault), error.detail)]
     except DataError as error:
-        return [(FindingKind.UNREADABLE, one_line(error, 200))]
+        detail = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.parent}: ")
+        return [(FindingKind.UNREADABLE, detail)]
     found: list[tuple[FindingKind, str]] = []
     if len(data) > MAX_BYTES:
         found.append((FindingKind.OVERSIZED, f"{len(data) / 2**20:.1f} MiB"))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
 
-from vlsu._files import read_text
+from vlsu._files import is_regular, read_text
+from vlsu._text import one_line
 from vlsu._yaml import YamlError, read_yaml
 from vlsu.data.images import ImageStore
-from vlsu.data.parquet import scan_parquet
+from vlsu.data.parquet import reading, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
@@ -38,6 +40,8 @@ DATASET_FILE = "dataset.yaml"
 POLICY_FILE = "policy.yaml"
 #: Value of `format` in `DATASET_FILE`.
 FORMAT = "vlsu-dataset/1"
+
+_AGAIN = "write the dataset again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,17 @@ class DatasetInfo:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
     """Samples and images in a folder; made by `load` and `write_dataset`."""
 
     path: Path
     info: DatasetInfo
     policy: Policy
+
+    def __repr__(self) -> str:
+        about = f"{one_line(self.info.name)} {one_line(self.info.version)}"
+        return f"<Dataset {about}: {len(self)} samples in {self.path}>"
 
     def __len__(self) -> int:
         return self.info.counts["samples"]
@@ -99,12 +107,12 @@ class Dataset:
 
     def frame(self) -> pl.LazyFrame:
         """All rows in order, lazily: the columns `COLUMNS`, each a string."""
-        try:
+        with self.reading():
             return scan_parquet(self.path / name for name in self.info.files)
-        except OSError as error:
-            raise DataError(
-                f"{error.filename or self.path}: {error.strerror}; write the dataset again"
-            ) from None
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Where rows are collected: a damaged file becomes a `DataError` of one line."""
+        return reading(self.path, _AGAIN)
 
     def samples(self, batch: int = 8192) -> Iterator[Sample]:
         """Every sample in order, reading `batch` rows at a time: memory does not grow with the set.
@@ -117,14 +125,15 @@ class Dataset:
     def rows(self, batch: int = 8192) -> Iterator[Row]:
         """Every row in order as it is in the files, read like `samples`."""
         for name in self.info.files:
-            file = scan_parquet(self.path / name).select(COLUMNS)
-            start = 0
-            while True:
-                rows = file.slice(start, batch).collect()
-                yield from rows.iter_rows()
-                if rows.height < batch:
-                    break
-                start += batch
+            with reading(self.path / name, _AGAIN):
+                file = scan_parquet(self.path / name).select(COLUMNS)
+                start = 0
+                while True:
+                    rows = file.slice(start, batch).collect()
+                    yield from rows.iter_rows()
+                    if rows.height < batch:
+                        break
+                    start += batch
 
     def image_path(self, sha256: str) -> Path | None:
         """Where the image of that hash lies, or `None` if it is missing."""
@@ -188,52 +197,93 @@ def _read_info(folder: Path) -> DatasetInfo:
             "vlsu data import"
         ) from None
     except OSError as error:
-        raise DataError(
-            f"{file}: cannot be read ({error.strerror}); write the dataset again"
-        ) from None
+        raise DataError(f"{file}: cannot be read ({error.strerror}); {_AGAIN}") from None
     except (UnicodeDecodeError, YamlError) as error:
         why = error if isinstance(error, YamlError) else "not UTF-8"
-        raise DataError(f"{file}: cannot be read ({why}); write the dataset again") from None
+        raise DataError(f"{file}: cannot be read ({why}); {_AGAIN}") from None
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         found = tree.get("format") if isinstance(tree, dict) else None
-        raise DataError(f"{file}: format is {found!r}, not {FORMAT!r}; update vlsu or the dataset")
+        raise DataError(
+            f"{file}: format is {one_line(repr(found))}, not {FORMAT!r}; update vlsu or the dataset"
+        )
     try:
         return DatasetInfo(
-            **{key: str(tree[key]) for key in _TEXTS},
-            policy=PolicyReference(**tree["policy"]),
-            counts={str(key): int(value) for key, value in tree["counts"].items()},
-            files=tuple(map(str, tree["files"])),
+            **{key: _text(tree, key) for key in _TEXTS},
+            policy=_policy_reference(tree.get("policy")),
+            counts=_counts(tree.get("counts")),
+            files=_files(tree.get("files")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValueError as error:
         raise DataError(
-            f"{file}: a part is missing or of the wrong kind ({error}); write the dataset again"
+            f"{file}: a part is missing or of the wrong kind ({error}); {_AGAIN}"
         ) from None
 
 
 _TEXTS = ("name", "version", "licence", "citation", "source", "description", "content_hash")
+_COUNTS = ("samples", "images", "without_image", "without_text")
+
+
+def _text(tree: Mapping[str, object], key: str) -> str:
+    """A part that is a text, a number or left empty.
+
+    Raises:
+        ValueError: It is none; the message says so.
+    """
+    if key not in tree:
+        raise ValueError(f"{key} is missing")
+    value = tree[key]
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{key}: a text is expected")
+    return str(value)
+
+
+def _policy_reference(tree: object) -> PolicyReference:
+    if not isinstance(tree, dict):
+        raise ValueError("policy: name, version and hash are expected")
+    return PolicyReference(*(_text(tree, key) for key in ("name", "version", "hash")))
+
+
+def _counts(tree: object) -> dict[str, int]:
+    if not isinstance(tree, dict):
+        raise ValueError("counts: a number for each of samples and images is expected")
+    counts = dict.fromkeys(_COUNTS, 0) | {str(key): value for key, value in tree.items()}
+    if "samples" not in tree or any(
+        not isinstance(value, int) or value < 0 for value in counts.values()
+    ):
+        raise ValueError("counts: whole numbers are expected, samples among them")
+    return counts
+
+
+def _files(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError("files: a list of Parquet files is expected")
+    if len(set(names)) < len(names):
+        raise ValueError("files: one is listed twice")
+    return tuple(names)
 
 
 def _check_files(folder: Path, info: DatasetInfo) -> None:
     for name in info.files:
-        if Path(name).name != name or not (folder / name).is_file():
-            raise DataError(f"{folder}: {name} is missing; write the dataset again")
+        shown = one_line(name)
+        if Path(name).name != name or not is_regular(folder / name):
+            raise DataError(f"{folder}: {shown} is missing; {_AGAIN}")
         try:
             found = scan_parquet(folder / name).collect_schema()
-        except (pl.exceptions.PolarsError, OSError):
-            raise DataError(
-                f"{folder / name}: not a readable Parquet file; write the dataset again"
-            ) from None
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            raise DataError(f"{folder / name}: not a readable Parquet file; {_AGAIN}") from None
         for column in COLUMNS:
             if found.get(column) != pl.String:
-                what = f"is {found[column]}" if column in found else "is missing"
+                what = f"is {one_line(found[column])}" if column in found else "is missing"
                 raise DataError(
-                    f"{folder / name}: column {column!r} {what}, a string is expected; "
-                    "write the dataset again"
+                    f"{folder / name}: column {column!r} {what}, a string is expected; {_AGAIN}"
                 )
     paths = [folder / name for name in info.files]
-    rows = scan_parquet(paths).select(pl.len()).collect().item() if paths else 0
-    if rows != info.counts.get("samples"):
+    with reading(folder, _AGAIN):
+        rows = scan_parquet(paths).select(pl.len()).collect().item()
+    if rows != info.counts["samples"]:
         raise DataError(
-            f"{folder}: {DATASET_FILE} says {info.counts.get('samples')} samples, the files hold "
-            f"{rows}; write the dataset again"
+            f"{folder}: {DATASET_FILE} says {info.counts['samples']} samples, the files hold "
+            f"{rows}; {_AGAIN}"
         )

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
+import polars as pl
 
+from vlsu._text import one_line
 from vlsu.data.dataset import Dataset
 from vlsu.data.parquet import literal
 from vlsu.data.rows import COLUMNS, Row
@@ -63,7 +65,8 @@ def sample_dataset(
     if not 1 <= n <= len(dataset):
         raise UsageError(f"n is {n}; the dataset has {len(dataset)} samples, choose 1 to that many")
     strata: dict[_Stratum, list[tuple[bytes, str]]] = {}
-    rows = dataset.frame().select("id", *_GRADES).collect()
+    with dataset.reading():
+        rows = dataset.frame().select("id", *_GRADES).collect()
     for id_, *grades in rows.iter_rows():
         rank = hashlib.sha256(f"{seed}\0{id_}".encode()).digest()
         strata.setdefault(tuple(grades), []).append((rank, id_))
@@ -138,10 +141,8 @@ def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
         if format == "jsonl":
             with temporary.open("wb") as file:
                 file.writelines(map(_json_line, dataset.rows()))
-        elif format == "csv":
-            dataset.frame().select(COLUMNS).sink_csv(literal(temporary))
         else:
-            dataset.frame().select(COLUMNS).sink_parquet(literal(temporary))
+            _sink(dataset, format, temporary)
         temporary.replace(path)
     except OSError as error:
         raise DataError(
@@ -152,7 +153,26 @@ def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
     return path
 
 
+def _sink(dataset: Dataset, format: str, path: Path) -> None:
+    frame = dataset.frame().select(COLUMNS)
+    try:
+        if format == "csv":
+            frame.sink_csv(literal(path))
+        else:
+            frame.sink_parquet(literal(path))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        with dataset.reading():
+            frame.select(pl.all().null_count()).collect(engine="streaming")  # a damaged file
+        raise
+
+
 def _json_line(row: Row) -> bytes:
     tree: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
-    tree["metadata"] = orjson.loads(row[-1] or "{}")
-    return orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        tree["metadata"] = orjson.loads(row[-1] or "{}")
+        return orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE)
+    except (orjson.JSONDecodeError, TypeError):
+        raise DataError(
+            f"sample {one_line(row[0])!r}: metadata is not JSON that can be written; "
+            "write the dataset again"
+        ) from None

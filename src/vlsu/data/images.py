@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from vlsu._text import one_line
 from vlsu.data.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError
@@ -137,6 +138,15 @@ class ImageStore:
             pending.extend(reversed(folders))
             yield from (Path(e.path) for e in entries if not e.is_dir(follow_symlinks=False))
 
+    def count(self) -> int:
+        """How many files lie where images do, without looking at any of them."""
+        total = 0
+        with contextlib.suppress(OSError), os.scandir(self.folder) as shards:
+            for shard in shards:
+                with contextlib.suppress(OSError), os.scandir(shard.path) as entries:
+                    total += sum(not entry.name.startswith(".") for entry in entries)
+        return total
+
     def copy_from(self, other: ImageStore, sha256: str) -> None:
         """Take an image of another store; one that neither has stays missing.
 
@@ -151,9 +161,9 @@ class ImageStore:
     def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)
         if path is None:
-            raise DataError(
-                f"{self.folder}: image {sha256[:80]!r} is missing; run vlsu data check {self.root}"
-            )
+            # Without the hash, so that a run counts all that are missing as one fault.
+            what = "an image" if is_sha256(sha256) else f"image {one_line(sha256)!r}"
+            raise DataError(f"{self.folder}: {what} is missing; run vlsu data check {self.root}")
         return path
 
 

@@ -24,7 +24,15 @@ def dataset_info(dataset: Dataset) -> dict[str, object]:
         ``without_pattern`` (a grade is absent); ``families``; per modality ``severities`` (with
         ``none``) and ``categories`` (with ``none``); ``languages``; ``groups``
         (``count``, ``samples`` in one, ``largest``).
+
+    Raises:
+        DataError: A file of samples is damaged.
     """
+    with dataset.reading():
+        return _info(dataset)
+
+
+def _info(dataset: Dataset) -> dict[str, object]:
     frame = dataset.frame()
     patterns = _patterns(frame)
     unlisted = {name: n for name, n in patterns.items() if not Pattern.parse(name).listed}

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from vlsu._files import open_regular
+from vlsu._text import one_line
+from vlsu.errors import DataError
 
-__all__ = ["literal", "read_parquet", "scan_parquet"]
+__all__ = ["literal", "read_parquet", "reading", "scan_parquet"]
 
 
 def scan_parquet(files: Path | Iterable[Path]) -> pl.LazyFrame:
@@ -41,6 +44,28 @@ def read_parquet(file: Path) -> pl.DataFrame:
     """
     os.close(open_regular(file))
     return pl.read_parquet(literal(file), glob=False, hive_partitioning=False)
+
+
+@contextmanager
+def reading(place: Path, remedy: str) -> Iterator[None]:
+    """Make one line of what goes wrong where Parquet files are read.
+
+    A file whose description is sound may be damaged further in, which shows as it is read.
+
+    Args:
+        place: The file or folder.
+        remedy: What to do about it.
+
+    Raises:
+        DataError: A file cannot be read, or is damaged.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read ({error.strerror or error}); {remedy}") from None
+    except (pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
+        reason = one_line(str(error).partition("\n")[0], 120)
+        raise DataError(f"{place}: damaged ({reason}); {remedy}") from None
 
 
 def literal(path: Path) -> str:

@@ -38,8 +38,7 @@ class Thumbnail:
 def thumbnail(data: bytes) -> Thumbnail:
     """A WebP of at most `SIDE` pixels a side; of an animation, the first frame.
 
-    Never raises on what is in `data`: a damaged or oversized image becomes a reason, and pixels
-    beyond the bound of `vlsu data check` are not decoded.
+    Never raises on what is in `data`: a damaged or oversized image becomes a reason.
     """
     try:
         picture = decode_picture(data, side=2 * SIDE).image
@@ -66,7 +65,8 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str], room: int) -> dict[str, 
         try:
             return thumbnail(dataset.read_image(sha256))
         except DataError:
-            return Thumbnail(reason="missing or unreadable file")
+            gone = dataset.image_path(sha256) is None
+            return Thumbnail(reason="the file is missing" if gone else "the file cannot be read")
 
     distinct = iter(dict.fromkeys(hashes))
     found: dict[str, Thumbnail] = {}

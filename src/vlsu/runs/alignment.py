@@ -8,7 +8,7 @@ folder and nothing is asked of the model again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.labels import RunLabels, read_labels
+from vlsu.runs.lacking import lacking, warn_of_lacking
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
@@ -220,9 +221,11 @@ class AlignmentRun:
             (judge.spec, Judge.of(judge).task, limits.price)
             for judge, limits in zip(self.judges, self.judge_limits, strict=True)
         ]
-        return estimate_alignment(
+        found = estimate_alignment(
             self.dataset, self.subset, self.task, self.limits.price, judges, self.judge_repeats
         )
+        lines = lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
+        return replace(found, lacking=tuple(lines))
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
@@ -240,6 +243,7 @@ class AlignmentRun:
         record["labels"] = None if self.labels is None else dict(self.labels.record())
         models = [self.model, *self.judges]
         async with opened(folder, record, self.limits, models, progress) as session:
+            warn_of_lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
             session.begin()
             if await self._ask(session, judges):
                 record |= self._judge(folder, session.store, judges)
@@ -316,8 +320,8 @@ class AlignmentRun:
         return frame.collect()
 
     def _graded_pairs(self) -> int:
-        lacking = self._not_asked().get("joint", {})
-        return self.subset.size(self.dataset) - sum(lacking.values())
+        unasked = self._not_asked().get("joint", {})
+        return self.subset.size(self.dataset) - sum(unasked.values())
 
     def _not_asked(self) -> Mapping[str, Mapping[str, int]]:
         return not_asked(self.dataset, self.subset, ("joint",), captions=self.task.captions)

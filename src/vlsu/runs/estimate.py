@@ -37,6 +37,7 @@ class Estimate:
         images_sent: Images sent, of which `images_distinct` are different.
         cost: In the price's currency, or `None` without a price.
         cost_source: Where the price comes from.
+        lacking: What cannot be asked, and why; a line for each reason.
     """
 
     samples: int
@@ -47,6 +48,7 @@ class Estimate:
     output_tokens: int
     cost: float | None
     cost_source: str | None
+    lacking: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -164,14 +166,15 @@ def estimate_answers(
 
 def _content(dataset: Dataset, selection: Selection) -> tuple[int, int, float]:
     """Samples, different images, and the mean length of a text in bytes."""
-    row = (
-        selection.frame(dataset)
-        .select(
-            samples=pl.len(),
-            images=pl.col("image_sha256").drop_nulls().hash().n_unique(),
-            text=pl.col("text").str.len_bytes().mean().fill_null(0.0),
+    with dataset.reading():
+        row = (
+            selection.frame(dataset)
+            .select(
+                samples=pl.len(),
+                images=pl.col("image_sha256").drop_nulls().hash().n_unique(),
+                text=pl.col("text").str.len_bytes().mean().fill_null(0.0),
+            )
+            .collect(engine="streaming")
+            .row(0)
         )
-        .collect(engine="streaming")
-        .row(0)
-    )
     return int(row[0]), int(row[1]), float(row[2])

@@ -21,6 +21,7 @@ from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
+from vlsu.runs.lacking import lacking, warn_of_lacking
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Selection, Subset, plan
@@ -177,7 +178,14 @@ class Evaluation:
     def estimate(self) -> Estimate:
         """What it will take; nothing is sent. Of a draw about, with `until` alone at most."""
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        return estimate(self.dataset, selection, self.task, self.limits.price)
+        found = estimate(self.dataset, selection, self.task, self.limits.price)
+        lines = lacking(self.dataset, self._covered, self.task.modalities)
+        return replace(found, lacking=tuple(lines))
+
+    @property
+    def _covered(self) -> Subset:
+        """The samples asked about; of a draw, all that it draws from."""
+        return self.subset if self.sampling is None else Subset()
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
@@ -197,6 +205,7 @@ class Evaluation:
         async with opened(folder, record, self.limits, [self.model], progress) as session:
             if finished := _finished(folder, record["fingerprint"], session.store):
                 return finished
+            warn_of_lacking(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
             if self.sampling is None:

@@ -66,7 +66,8 @@ class RunFolder:
             RunError: There is no run here, or its record is damaged.
         """
         try:
-            record = read_yaml(read_text(self.record_file, encoding="utf-8", limit=MAX_BYTES))
+            text = read_text(self.record_file, encoding="utf-8", limit=MAX_BYTES)
+            record = read_yaml(text)
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"

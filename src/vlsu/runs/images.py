@@ -96,7 +96,7 @@ class DatasetImages:
         self._mean_s = 0.0
         self._likely = ""
         self._buffer = bytearray()
-        self._last: tuple[str, Encoded] = ("", EncodedImage("", b""))
+        self._last: tuple[str | None, Encoded] = (None, EncodedImage("", b""))
 
     def read_image(self, sha256: str) -> ImageFile:
         """An image as the model takes it.

@@ -81,7 +81,8 @@ class Subset:
         frame = dataset.frame()
         if self.limit is None or self.limit >= len(dataset):
             return frame
-        ids = frame.select("id").collect().get_column("id")
+        with dataset.reading():
+            ids = frame.select("id").collect().get_column("id")
         drawn = heapq.nsmallest(self.limit, ((rank(self.seed, id_), id_) for id_ in ids))
         return frame.filter(pl.col("id").is_in([id_ for _, id_ in drawn]))
 
@@ -117,20 +118,27 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
         dataset: The dataset.
         selection: Which of its samples.
         by_image: Those sharing an image next to each other, else in the dataset's order.
+
+    Raises:
+        DataError: A file of samples is damaged, or a row cannot be read as a sample.
     """
     whole = selection.size(dataset) >= len(dataset)
-    if not by_image:
-        if whole:
+    with dataset.reading():
+        if by_image:
+            yield from _by_image(dataset, selection)
+        elif whole:
             yield from dataset.samples()
         else:
             rows = selection.frame(dataset).select(COLUMNS).collect()
             yield from map(to_sample, rows.iter_rows())
-        return
+
+
+def _by_image(dataset: Dataset, selection: Selection) -> Iterator[Sample]:
     frame = selection.frame(dataset).select(COLUMNS)
     passes = -(-selection.size(dataset) // SORTED)
     # Digests are uniform, so their first digits split the images evenly.
     digits = pl.coalesce(
-        pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16),
+        pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16, strict=False),
         pl.col("id").hash() % 2**24,
     )
 

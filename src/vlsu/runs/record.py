@@ -108,11 +108,12 @@ def distinct_requests(
         "text": pl.when(_HAS_TEXT).then(text),
         "joint": pl.when(_HAS_IMAGE & _HAS_TEXT).then(pl.struct(image, text).hash()),
     }
-    frame = (
-        selection.frame(dataset)
-        .select(**{modality: hashes[modality] for modality in modalities})
-        .collect(engine="streaming")
-    )
+    with dataset.reading():
+        frame = (
+            selection.frame(dataset)
+            .select(**{modality: hashes[modality] for modality in modalities})
+            .collect(engine="streaming")
+        )
     # Sorted first: to tell a million apart by a table takes several times their memory.
     return {name: frame[name].drop_nulls().sort().n_unique() for name in frame.columns}
 
@@ -125,8 +126,9 @@ def askable(*, captions: bool = False) -> pl.Expr:
 
 def has_captions(dataset: Dataset) -> bool:
     """Whether any sample has a caption."""
-    frame = dataset.frame().select(_HAS_CAPTION.any())
-    return bool(frame.collect(engine="streaming").item())
+    with dataset.reading():
+        frame = dataset.frame().select(_HAS_CAPTION.any())
+        return bool(frame.collect(engine="streaming").item())
 
 
 def not_asked(
@@ -142,17 +144,18 @@ def not_asked(
     """
     text, image = _HAS_TEXT.fill_null(False), _HAS_IMAGE
     bare = image & text & ~_HAS_CAPTION if captions else pl.lit(value=False)
-    no_image, no_text, image_only, no_caption = (
-        selection.frame(dataset)
-        .select(
-            no_image=(~image).sum(),
-            no_text=(~text).sum(),
-            image_only=(image & ~text).sum(),
-            no_caption=bare.sum(),
+    with dataset.reading():
+        no_image, no_text, image_only, no_caption = (
+            selection.frame(dataset)
+            .select(
+                no_image=(~image).sum(),
+                no_text=(~text).sum(),
+                image_only=(image & ~text).sum(),
+                no_caption=bare.sum(),
+            )
+            .collect(engine="streaming")
+            .row(0)
         )
-        .collect(engine="streaming")
-        .row(0)
-    )
     lacking = {
         "image": {"no image": no_image},
         "text": {"no text": no_text},

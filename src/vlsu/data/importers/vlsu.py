@@ -74,11 +74,22 @@ def _correct(row: SourceRow, policy: Policy) -> SourceRow:
     return replace(row, sample=mended, notes=(*row.notes, Note(row.line, kind)))
 
 
+_AUTHORS = (
+    *("Palaskar, Shruti", "Gatys, Leon", "Abdelrahman, Mona", "Jacobo, Mar", "Lindsey, Larry"),
+    *("Moharir, Rutika", "Lund, Gunnar", "Xu, Yang", "Shiee, Navid", "Bigham, Jeffrey"),
+    *("Maalouf, Charles", "Cheng, Joseph Yitan"),
+)
+_CITATION = (
+    f"@misc{{palaskar2025vlsu, author = {{{' and '.join(_AUTHORS)}}}, title = {{{{VLSU}}: Mapping "
+    "the Limits of Joint Multimodal Understanding for {AI} Safety}, year = {2025}, "
+    "eprint = {2510.18214}, archivePrefix = {arXiv}}"
+)
+
 VLSU = Importer(
     read_vlsu,
     name="vlsu",
     licence="CC-BY-NC-ND",
-    citation="Mapping the Limits of Joint Multimodal Understanding for AI Safety, arXiv:2510.18214",
+    citation=_CITATION,
     description="VLSU, imported from its released CSV. For local use: its licence forbids "
     "passing on rows or images.",
 )

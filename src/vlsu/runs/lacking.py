@@ -1,0 +1,90 @@
+"""What a run cannot ask, said before anything is paid for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from vlsu.data import Dataset
+from vlsu.runs.plan import Selection
+from vlsu.runs.record import not_asked
+
+__all__ = ["lacking", "warn_of_lacking"]
+
+_log = logging.getLogger(__name__)
+
+#: Samples whose images are looked for one by one. Of more, the files are counted first: where none
+#: is lacking, which is the rule, a million need not be looked for.
+LOOKED_FOR = 20_000
+
+
+def lacking(
+    dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
+) -> list[str]:
+    """What a run over these samples cannot ask, a line for each reason; empty if nothing.
+
+    Args:
+        dataset: What is asked about.
+        selection: How much of it.
+        modalities: Those asked for.
+        captions: Whether the pair is asked about with a caption in place of the image.
+    """
+    samples = selection.size(dataset)
+    lines = [
+        f"{count} of {samples} samples have {why}: {_listed(unasked)} not asked of them"
+        for why, count, unasked in _reasons(
+            not_asked(dataset, selection, modalities, captions=captions)
+        )
+    ]
+    shown = [name for name in modalities if name != "text"]
+    if shown and not captions and (lost := _lost(dataset, selection)):
+        lines.append(
+            f"the image of {lost} of {samples} samples is missing in {dataset.images.folder}: "
+            f"{_listed(shown)} answered with an error for them; see vlsu data check {dataset.path}"
+        )
+    if "text" in modalities and any("image" in line for line in lines):
+        lines.append("the text is asked all the same; leave it out with --modalities")
+    return lines
+
+
+def warn_of_lacking(
+    dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
+) -> None:
+    """Log `lacking` as a warning."""
+    for line in lacking(dataset, selection, modalities, captions=captions):
+        _log.warning("%s", line)
+
+
+def _reasons(
+    of: Mapping[str, Mapping[str, int]],
+) -> list[tuple[str, int, list[str]]]:
+    """Each reason with its number of samples and the modalities that are not asked for it."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for modality, reasons in of.items():
+        for why, count in reasons.items():
+            found.setdefault((why, count), []).append(modality)
+    return [(why, count, names) for (why, count), names in found.items()]
+
+
+def _listed(modalities: Sequence[str]) -> str:
+    names = {"image": "the image", "text": "the text", "joint": "the pair"}
+    verb = "are" if len(modalities) > 1 else "is"
+    return f"{' and '.join(names[name] for name in modalities)} {verb}"
+
+
+def _lost(dataset: Dataset, selection: Selection) -> int:
+    """Samples that name an image of which there is no file."""
+    named = dataset.info.counts.get("images", 0)
+    if selection.size(dataset) > LOOKED_FOR and dataset.images.count() >= named:
+        return 0
+    with dataset.reading():
+        used = (
+            selection.frame(dataset)
+            .filter(pl.col("image_sha256").is_not_null())
+            .group_by("image_sha256")
+            .len()
+            .collect(engine="streaming")
+        )
+    return sum(count for sha256, count in used.iter_rows() if dataset.image_path(sha256) is None)
