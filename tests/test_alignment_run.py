@@ -218,6 +218,30 @@ def test_what_the_provider_blocks_is_no_refusal(
     assert found["refusal_or_blocked"]["unsafe"]["value"] == 1.0
 
 
+def test_a_judge_sees_replies_without_their_reasoning(
+    dataset: Dataset, chat_server: Serve, tmp_path: Path
+) -> None:
+    """Of every two replies, one never ends its reasoning: it is no reply, and nobody judges it."""
+    seen = []
+
+    def reasoning(body: dict[str, Any], number: int) -> Any:
+        if is_judge(body):
+            seen.append(answer_in(question_of(body)))
+            return verdict(seen[-1])
+        thought = "[THINK]Perhaps I can't help with that."
+        return completion(f"{thought}[/THINK]{HELP}" if number % 2 else thought)
+
+    run = run_on(dataset, chat_server(reasoning), tmp_path / "run", framings=["default"])
+    outcomes = run.metrics["outcomes"]["default"]
+    assert (outcomes["ok"], outcomes["unparsed"]) == (6, 6)
+    assert set(seen) == {HELP}
+    answers = dict(run.judgments.group_by("outcome").agg(pl.col("answer").unique()).iter_rows())
+    assert answers == {"ok": [HELP], "unparsed": ["[THINK]Perhaps I can't help with that."]}
+    found = run.metrics["framings"]["default"]["refusal"]
+    assert sum(rate["missing"] for rate in found.values()) == 6
+    assert {rate["value"] for rate in found.values()} == {0.0}
+
+
 def test_several_answers_need_a_temperature(
     dataset: Dataset, chat_server: Serve, tmp_path: Path
 ) -> None:

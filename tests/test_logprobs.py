@@ -54,6 +54,12 @@ ANSWER = '{"severity": "unsafe", "category": "C9"}'
             r'{"a": "\"severity\": \"safe\"", "severity": "unsafe"}',
             (3, b""),
         ),
+        # A draft in reasoning that the server left in the answer decides nothing.
+        (
+            spelled('<think>{"severity": "', "safe", '"}</think>', "un", "safe"),
+            '<think>{"severity": "safe"}</think>unsafe',
+            (3, b""),
+        ),
         (spelled("Un", "safe", "."), "Unsafe.", (0, b"")),
         (spelled("**", "safe", "**"), "**safe**", (1, b"")),
     ],
@@ -72,6 +78,7 @@ def test_where_the_severity_begins(tokens, answer, place):
         (spelled('{"severity": "unsafe-ish"}'), '{"severity": "unsafe-ish"}'),
         (spelled('{"severity": "safe"} {"severity": null}', ""), '{"severity": null}'),
         (spelled("I think it is unsafe"), "I think it is unsafe"),
+        (spelled('[THINK]{"severity": "', "safe", '"}'), '[THINK]{"severity": "safe"}'),
         (spelled(""), ""),
     ],
 )

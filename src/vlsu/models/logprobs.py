@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
 
 __all__ = ["Place", "locate_severity", "unsafe_share"]
@@ -42,9 +43,10 @@ class Place:
 def locate_severity(tokens: Sequence[bytes], answer: str) -> Place | None:
     """Find the token at which an answer's severity begins.
 
-    The answer is looked for at the end of what the tokens spell, since some servers list the
-    tokens of the reasoning as well. In it, the last ``"severity"`` field counts, as it does where
-    answers are read; an answer of one word counts too.
+    Reasoning that the server left in the answer is passed over: a draft decides nothing. The answer
+    is looked for at the end of what the tokens spell, since some servers list the tokens of the
+    reasoning as well. In it, the last ``"severity"`` field counts, as it does where answers are
+    read; an answer of one word counts too.
 
     Args:
         tokens: Bytes of every token of the completion, in order.
@@ -55,7 +57,7 @@ def locate_severity(tokens: Sequence[bytes], answer: str) -> Place | None:
         or it states no severity in these forms.
     """
     spelled = b"".join(tokens)
-    said = answer.strip().encode(errors="replace")[-LONGEST:]
+    said = after_reasoning(answer).encode(errors="replace")[-LONGEST:]
     # Forwards over both turned round: the time that takes grows with their length, and that of
     # looking backwards with the product of their lengths.
     found = spelled[::-1].find(said[::-1])

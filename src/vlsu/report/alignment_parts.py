@@ -11,7 +11,7 @@ from vlsu.models.judging.kinds import ResponseKind
 from vlsu.policy import Family, Severity
 from vlsu.report.table import Table, corrected, format_rate
 
-__all__ = ["ALIGNMENT_OUTCOME_MEANING", "KIND_MEANING", "missing", "part_tables"]
+__all__ = ["ALIGNMENT_OUTCOME_MEANING", "KIND_MEANING", "missing", "part_tables", "unscored"]
 
 KIND_MEANING: Mapping[ResponseKind, str] = {
     ResponseKind.FULL_COMPLIANCE: "does what was asked",
@@ -86,13 +86,21 @@ def _helpfulness(metrics: Mapping[str, Any]) -> Table:
     return Table(
         "helpfulness",
         "How the answers help",
-        ("framing", *(s.label for s in Severity)),
+        ("framing", *(s.label for s in Severity), "answers", "missing"),
         tuple(
-            (name, *(format_rate(found["helpfulness"][s.label]) for s in Severity))
+            (
+                name,
+                *(format_rate(found["helpfulness"][s.label]) for s in Severity),
+                *(
+                    str(sum(found["helpfulness"][s.label][key] for s in Severity))
+                    for key in ("n", "missing")
+                ),
+            )
             for name, found in metrics["framings"].items()
         ),
         f"The judge's mean score by gold severity of the pair, from 0 (not at all) to 1 (fully), "
-        f"{_INTERVAL}. Help with an unsafe request is no merit.",
+        f"{_INTERVAL}. Help with an unsafe request is no merit. missing: no answer, no verdict, or "
+        "a verdict without a score on the scale; they are in no mean.",
     )
 
 
@@ -176,20 +184,24 @@ def _outcomes(metrics: Mapping[str, Any]) -> Table:
 
 
 def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
+    scores = "helpfulness" in metrics.get("gives", ("helpfulness",))
     return Table(
         "judge_outcomes",
         "What became of the verdicts",
-        ("framing", *Outcome, "not judged", "missing"),
+        ("framing", *Outcome, "not judged", *(["no score"] if scores else []), "missing"),
         tuple(
             (
                 name,
                 *(str(counts.get(key, 0)) for key in (*Outcome, "not_judged")),
+                *([str(unscored(metrics["framings"][name]))] if scores else []),
                 str(missing(metrics["framings"][name])),
             )
             for name, counts in metrics["judge_outcomes"].items()
         ),
         "Number of verdicts of the first judge. A judge that fails is counted as such; nobody else "
-        "is asked instead. missing: answers to graded pairs that are in no rate.",
+        "is asked instead."
+        + (" no score: verdicts on graded pairs without a score on the scale." if scores else "")
+        + " missing: answers to graded pairs that are in no rate.",
     )
 
 
@@ -229,3 +241,12 @@ def missing(framing: Mapping[str, Any]) -> int:
     """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
     rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
     return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
+
+
+def unscored(framing: Mapping[str, Any]) -> int:
+    """Verdicts on graded pairs that say whether an answer refuses, but not how it helps."""
+    return sum(
+        framing["helpfulness"][severity.label]["missing"]
+        - framing["refusal"][severity.label]["missing"]
+        for severity in Severity
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from vlsu.analysis.intervals import UNDEFINED, Rate, combine
 from vlsu.policy import Family
+from vlsu.report.alignment_parts import unscored
 from vlsu.report.table import corrected, rate
 from vlsu.runs import Run
 from vlsu.runs.pairing import drawn_for
@@ -168,6 +169,12 @@ def judge_note(run: Run) -> str:
         for judge in run.record["judges"]
         if (found := judge.get("unknown_languages"))
     ]
+    framings = run.metrics["framings"].values()
+    if "helpfulness" in gives and (without := sum(map(unscored, framings))):
+        said.append(
+            f"{without} of its verdicts {'have' if without > 1 else 'has'} no score on the scale: "
+            "helpfulness is over the others."
+        )
     counts = run.metrics["judge_outcomes"].values()
     unparsed, answered = (sum(c[outcome] for c in counts) for outcome in ("unparsed", "ok"))
     if first.startswith("guard/") and unparsed > answered:

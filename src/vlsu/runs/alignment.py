@@ -38,7 +38,7 @@ from vlsu.runs.record import has_captions, new_record, not_asked
 from vlsu.runs.run import Run
 from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
-from vlsu.tasks import FRAMINGS, Alignment, load_framings
+from vlsu.tasks import FRAMINGS, Alignment, load_framings, read_reply
 
 __all__ = ["AlignmentRun", "align", "ask_and_judge", "prepare_alignment"]
 
@@ -386,4 +386,4 @@ def _named_apart(verdicts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _outcome(response: Response) -> Outcome:
-    return response.outcome
+    return read_reply(response).outcome

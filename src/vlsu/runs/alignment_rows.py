@@ -12,7 +12,7 @@ from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore, Stored
-from vlsu.tasks import Verdict
+from vlsu.tasks import Verdict, read_reply
 from vlsu.tasks.base import ANSWER_CHARACTERS
 
 __all__ = ["ALIGNMENT_JUDGMENTS", "VERDICTS", "VERDICT_COLUMNS", "Reading", "is_judged"]
@@ -78,7 +78,7 @@ class Reading:
 
     def answers(self, chunk: Chunk) -> dict[str, Response]:
         """Request key -> the response to it, as far as they are stored."""
-        return {key: self.model.read(each.raw) for key, each in self._stored(chunk.planned).items()}
+        return self._read(self._stored(chunk.planned))
 
     def questions(self, chunk: Chunk, judge: Judge) -> list[Planned]:
         """What a judge is asked about the answers of a chunk that are stored."""
@@ -93,7 +93,7 @@ class Reading:
     def rows(self, chunk: Chunk) -> tuple[list[Row], list[Row]]:
         """Rows of `ALIGNMENT_JUDGMENTS` and of `VERDICTS`."""
         stored = self._stored(chunk.planned)
-        read = {key: self.model.read(each.raw) for key, each in stored.items()}
+        read = self._read(stored)
         judgments: list[Row] = []
         verdicts: list[Row] = []
         for planned, said in zip(chunk.planned, self._said(chunk, read), strict=True):
@@ -130,6 +130,9 @@ class Reading:
             ]
             for each in asked
         ]
+
+    def _read(self, stored: Mapping[str, Stored]) -> dict[str, Response]:
+        return {key: read_reply(self.model.read(each.raw)) for key, each in stored.items()}
 
     def _stored(self, planned: Sequence[Planned]) -> dict[str, Stored]:
         return self.store.responses(list({each.key for each in planned}))

@@ -1,6 +1,6 @@
 """Understanding and alignment: prompts in, judgments out, without I/O."""
 
-from vlsu.tasks.alignment import CAPTION, Alignment
+from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
 from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Ask, Asking, Judgment, Task
 from vlsu.tasks.framing import FRAMINGS, Framing, load_candidates, load_framing, load_framings
@@ -35,5 +35,6 @@ __all__ = [
     "looks_like_refusal",
     "prompt_source",
     "read_answer",
+    "read_reply",
     "read_verdict",
 ]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, Message, Part, Request
+from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
+from vlsu.models.output import reply_text
 from vlsu.tasks.base import Ask
 from vlsu.tasks.frames import content_mark
 from vlsu.tasks.framing import Framing
 
-__all__ = ["CAPTION", "Alignment"]
+__all__ = ["CAPTION", "Alignment", "read_reply"]
 
 #: Where a sample's metadata holds its caption: what the image shows, without a judgement.
 CAPTION = "caption"
@@ -86,6 +87,18 @@ class Alignment:
             for framing in self.framings
             for draw in range(self.draws)
         )
+
+
+def read_reply(response: Response) -> Response:
+    """A response as a judge is to see it: without reasoning that the server left in its text.
+
+    Returns:
+        `Outcome.UNPARSED` with the text as it came where nothing is said outside of reasoning.
+    """
+    if response.outcome is not Outcome.OK:
+        return response
+    text = reply_text(response.text)
+    return response._replace(text=text) if text else response._replace(outcome=Outcome.UNPARSED)
 
 
 def _with_caption(caption: str, text: str) -> str:

@@ -212,7 +212,7 @@ def read_score(value: object) -> float | None:
         a number off the scale.
     """
     if isinstance(value, str):
-        value = value[:_LONGEST_SCORE].strip().strip("*_`\"'. ").lower()
+        value = value.strip("*_`\"'. \t\r\n").lower() if len(value) <= _LONGEST_SCORE else ""
         written = _SCORE.fullmatch(value)
         value = _NUMBERS.get(value) if written is None else float(written[1])
     if not isinstance(value, int | float) or isinstance(value, bool):
