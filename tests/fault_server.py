@@ -27,7 +27,7 @@ from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
 from vlsu.runs import NO_PROGRESS, Limits, ResponseStore
 from vlsu.runs.evaluation import prepare
-from vlsu.runs.executor import Tally, ask
+from vlsu.runs.executor import Progress, Tally, ask
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
@@ -343,6 +343,7 @@ async def _ask_and_judge(
     timeout_s: float = 20.0,
     retries: Retries = QUICK,
     breaker: Breaker | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Result:
     folder.mkdir(exist_ok=True)
     evaluation = prepare(
@@ -363,7 +364,7 @@ async def _ask_and_judge(
             store,
             limits=evaluation.limits,
             budget=evaluation.limits.budget(),
-            progress=NO_PROGRESS,
+            progress=progress,
             outcome_of=lambda response: read_answer(response, evaluation.policy).outcome,
             breaker=breaker,
             retries=retries,

@@ -11,6 +11,7 @@ from vlsu.models.rate_limits import (
     duration_s,
     openai_limits,
     retry_after_s,
+    seconds_until,
 )
 
 NOON = 1_767_268_800.0  # Thu, 01 Jan 2026 12:00:00 GMT
@@ -32,6 +33,22 @@ NOON = 1_767_268_800.0  # Thu, 01 Jan 2026 12:00:00 GMT
         ("-3", None),
         ("inf", None),
         ("1s later", None),
+        ("1m30s", 90.0),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("3µs", 3e-6),
+        ("1d2h", 93600.0),
+        ("30 seconds", 30.0),
+        ("1 minute, 5 secs", 65.0),
+        ("PT1M30S", 90.0),
+        ("P1DT1S", 86401.0),
+        ("1e2", 100.0),
+        ("-1s", None),
+        ("1,5s", None),
+        ("s", None),
+        ("P", None),
+        ("m" * 10_000, None),
+        ("9" * 10_000, 1e64),
     ],
 )
 def test_durations(text, seconds):
@@ -52,6 +69,66 @@ def test_durations(text, seconds):
 )
 def test_retry_after(headers, seconds):
     assert retry_after_s(headers.get, NOON) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1767268830", 30.0),  # seconds since the epoch
+        ("1767268830.5", 30.5),
+        ("1767268830000", 30.0),  # milliseconds
+        ("1767268830000000", 30.0),  # microseconds
+        ("1767268830000000000", 30.0),  # nanoseconds
+        ("1767268799", 0.0),  # past
+        ("1795827482", 28_558_682.0),  # a year to come: bounded by who waits
+        ("2026-01-01T12:00:30Z", 30.0),
+        ("2026-01-01T13:00:30+01:00", 30.0),
+        ("2026-01-01T12:00:30.250Z", 30.25),
+        ("2026-01-01T12:00:30", 30.0),  # without a zone
+        ("2026-01-01 12:00:30", 30.0),
+        ("2026-01-02", 43_200.0),
+        ("2025-01-01T00:00:00Z", 0.0),
+        ("Thu, 01 Jan 2026 12:00:30 GMT", 30.0),
+        ("Thu, 01 Jan 2026 12:00:30 -0000", 30.0),
+        ("Thursday, 01-Jan-26 12:00:30 GMT", 30.0),  # RFC 850
+        ("Thu Jan  1 12:00:30 2026", 30.0),  # asctime
+        ("5h30m", 19_800.0),
+        ("90", 90.0),
+        ("99999999", 99_999_999.0),
+        ("100000000", None),  # 3 years from now, or 1973
+        ("1e17", None),
+        ("1e308", None),
+        ("nan", None),
+        ("-1767268830", None),
+        ("inf", None),
+        ("0001-01-01", 0.0),
+        ("9999-12-31T23:59:59Z", 251_635_031_999.0),
+        ("2026-13-45", None),
+        ("Thu, 99 Jan 2026 12:00:30 GMT", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_time_may_be_a_duration_or_a_point(text, seconds):
+    expected = None if seconds is None else pytest.approx(seconds)
+    assert seconds_until(text, NOON) == expected
+    headers = {"x-ratelimit-reset-requests": text, "x-ratelimit-reset-tokens": text}
+    limits = openai_limits(headers.get, NOON)
+    assert limits.requests.reset_s == limits.tokens.reset_s == expected
+    anthropic = {f"anthropic-ratelimit-{what}-reset": text for what in ("requests", "tokens")}
+    assert anthropic_limits(anthropic.get, NOON).tokens.reset_s == expected
+    assert retry_after_s({"retry-after": text}.get, NOON) == expected
+
+
+def test_a_point_in_milliseconds_where_milliseconds_are_said():
+    assert retry_after_s({"retry-after-ms": "1767268830000"}.get, NOON) == 30.0
+
+
+def test_what_is_left_below_nought_says_nothing():
+    """Some servers write -1 where there is no limit."""
+    headers = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "-1"}
+    headers["x-ratelimit-reset-requests"] = "1s"
+    assert openai_limits(headers.get, NOON).wait_s() == 0.0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ __all__ = [
     "say",
 ]
 
+#: Seconds of a wait that is shown in the bar, and of one that is said in a line of its own.
+SHOWN_S, SAID_S = 2.0, 5.0
 #: Width of tables that do not go to a terminal, in characters.
 WIDTH = 120
 
@@ -143,6 +146,7 @@ class RunProgress:
         self._stored = 0
         self._spared = 0
         self._counts: Counter[str] = Counter()
+        self._waits_until, self._waits_for, self._said_until = 0.0, "", 0.0
         self._bar: Progress | None = None
 
     @property
@@ -178,14 +182,28 @@ class RunProgress:
         """Count an attempt that is made again."""
         self._counts[f"{kind} retries"] += 1
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Show how long is waited, and for what; of waits at the same time the longest."""
+        now = time.monotonic()
+        if now + seconds <= self._waits_until:
+            return
+        self._waits_until, self._waits_for = now + seconds, why
+        # Where nobody watches no bar is drawn: a line, and the next when that wait is over.
+        if seconds >= SAID_S and now >= self._said_until and not sys.stderr.isatty():
+            self._said_until = now + seconds
+            say(f"waiting {seconds:.0f} s {why}")
+
     def finished(self) -> None:
         """Nothing more is needed: the bar is full."""
         self._planned, self._at_most = self.settled, False
 
     def outcomes(self) -> str:
-        """The counts so far, in words."""
-        counts = list(self._counts.items())
-        return one_line(", ".join(f"{n} {name}" for name, n in counts if n))
+        """What is waited for and the counts so far, in words."""
+        counts = [f"{n} {name}" for name, n in list(self._counts.items()) if n]
+        left_s = self._waits_until - time.monotonic()
+        if left_s >= SHOWN_S:
+            counts.insert(0, f"waiting {left_s:.0f} s {self._waits_for}")
+        return one_line(", ".join(counts))
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:

@@ -33,6 +33,7 @@ READY = 256
 #: Chunks planned in a row at most: answers come in between.
 IN_A_ROW = 16
 _ALL_REFUSED = "every request so far was refused"
+_LIMIT_SPENT = "for the server's rate limit, which its headers say is used up"
 
 
 class Progress(Protocol):
@@ -62,6 +63,10 @@ class Progress(Protocol):
 
     def retried(self, kind: str) -> None:
         """An attempt failed and is made again."""
+        ...
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing is sent for so long, or one request is not sent again, and why."""
         ...
 
     def finished(self) -> None:
@@ -303,7 +308,9 @@ class Executor:
             self._tally.retries[fault.kind] += 1
             self._progress.retried(fault.kind)
             made, down = waiting.attempts.made, self._patience.down
-            await self._rest(self._retries.pause_s(made, raw.retry_after, down=down))
+            pause_s = self._retries.pause_s(made, raw.retry_after, down=down)
+            self._progress.waiting(pause_s, f"to try again after {fault.message}")
+            await self._rest(pause_s)
             if down and self._ready:
                 # Perhaps these requests are bad, not the server: let others have a try.
                 self._ready.append(waiting)
@@ -324,9 +331,14 @@ class Executor:
         self._rate.used(tokens)
         self._budget.spent(response.input_tokens, response.output_tokens)
         if raw.pause_s is not None:
-            self._rate.pause(now + raw.pause_s)
+            self._hold(now, min(raw.pause_s, self._retries.longest_pause_s), _LIMIT_SPENT)
         if len(self._workers) < self._in_flight.size and self._ready:
             self._spawn()
+
+    def _hold(self, now: float, seconds: float, why: str) -> None:
+        """Send nothing for so long."""
+        self._rate.pause(now + seconds)
+        self._progress.waiting(seconds, why)
 
     def _stands(self, waiting: _Waiting, raw: Raw, fault: Fault) -> bool:
         """Learn from a fault; whether it is this request's last word.
@@ -337,8 +349,8 @@ class Executor:
         now = time.monotonic()
         if fault.kind in OVERLOAD:
             self._in_flight.pushed_back(now)
-            if raw.retry_after is not None:
-                self._rate.pause(now + min(raw.retry_after, self._retries.longest_pause_s))
+            if (asked_s := self._retries.asked_pause_s(raw.retry_after)) is not None:
+                self._hold(now, asked_s, f"as the server asks ({fault.message})")
         stands = self._patience.stands(fault, waiting.attempts, now, last_ones=self._planned_all)
         if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong

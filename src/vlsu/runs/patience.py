@@ -35,11 +35,12 @@ class Retries:
         attempts: Attempts at one request before its fault stands. Those made while the server
             seems to be down, and those it put off by a 429, are not among them.
         first_pause_s: The pause after the first failed attempt; it doubles with each further one.
-        longest_pause_s: The longest pause, also where the server asks for a longer one.
+        longest_pause_s: The longest pause of our own choice, and of what rate-limit headers say.
         down_pause_s: The longest pause while the server seems to be down: long enough to spare it,
             short enough to notice that it is back.
-        put_off_s: How long one request may be put off by 429s. Limits a minute are common, limits
-            a day exist: longer than the one, shorter than the other.
+        put_off_s: How long one request may be put off by 429s, and the longest ``Retry-After`` that
+            is obeyed. Limits a minute are common, limits a day exist: longer than the one, shorter
+            than the other.
     """
 
     attempts: int = 5
@@ -48,11 +49,21 @@ class Retries:
     down_pause_s: float = 5.0
     put_off_s: float = 600.0
 
+    def asked_pause_s(self, retry_after_s: float | None) -> float | None:
+        """The pause that a server's ``Retry-After`` makes, or `None` where it asks for none.
+
+        One that is longer than a request may be put off is not believed: the server is asked again
+        after the longest pause.
+        """
+        if not retry_after_s:
+            return None
+        return retry_after_s if retry_after_s <= self.put_off_s else self.longest_pause_s
+
     def pause_s(self, attempts: int, retry_after_s: float | None, *, down: bool) -> float:
         """The pause after so many failed attempts: what the server asked for, else with jitter."""
-        if retry_after_s is not None:
-            jitter = random.uniform(0, self.first_pause_s)  # noqa: S311 - jitter, not a secret
-            return min(retry_after_s, self.longest_pause_s) + jitter
+        asked = self.asked_pause_s(retry_after_s)
+        if asked is not None:
+            return asked + random.uniform(0, self.first_pause_s)  # noqa: S311 - jitter, not a secret
         doublings = min(attempts - 1, 32)
         longest = min(self.first_pause_s * 2**doublings, self.longest_pause_s)
         if down:

@@ -45,6 +45,9 @@ class _Silent:
     def retried(self, kind: str) -> None:
         """Ignored."""
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Ignored."""
+
     def finished(self) -> None:
         """Ignored."""
 
