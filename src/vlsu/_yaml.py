@@ -104,6 +104,7 @@ class _Document:
         self._whole: Any = None
 
     def read(self) -> Any:
+        """The document, whole."""
         documents = 0
         for event in self._events():
             kind = type(event)
@@ -112,8 +113,8 @@ class _Document:
             elif kind in _STARTS:
                 self._begin(event, *_STARTS[kind])
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                self._open.pop()
                 self._names.pop()
+                self._add(self._open.pop())
             elif kind is yaml.AliasEvent:
                 raise self._error("an alias (*) is not read; write out what it stands for")
             elif kind is yaml.DocumentStartEvent:
@@ -134,9 +135,7 @@ class _Document:
             raise self._error(f"lists and mappings lie more than {DEEPEST} deep in each other")
         if self._is_name:
             raise self._error("a name must be a text, not a list or mapping")
-        value = kind()
-        self._add(value)
-        self._open.append(value)
+        self._open.append(kind())
         self._names.append(_NO_NAME)
 
     @property
@@ -199,10 +198,13 @@ class _Document:
         return number
 
     def _float(self, text: str) -> float:
-        number = math.inf
-        if len(text) <= LONGEST_NUMBER:
+        try:
+            if len(text) > LONGEST_NUMBER:
+                raise ValueError
             node = yaml.ScalarNode(_TAG + "float", text)
             number = float(_CONSTRUCTOR.construct_yaml_float(node))
+        except ValueError:
+            number = math.inf
         if not math.isfinite(number):
             raise self._error(f"{_cut(text)} is no finite number")
         return number
