@@ -18,6 +18,7 @@ from PIL import Image
 from benchmarks.payload import synthetic
 from vlsu.analysis import cell_metrics, diagnosis
 from vlsu.data import Dataset, Sample
+from vlsu.data.parquet import scan_parquet
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 from vlsu.report.judgments import run_cells
 from vlsu.runs import Run, evaluate, load_run
@@ -95,7 +96,7 @@ def judged_run(dataset: Dataset, out: Path, seed: int = 0) -> Run:
     folder.write_record(record)
     run = load_run(out)
     metrics = cell_metrics(run_cells(run))
-    metrics |= diagnosis(pl.scan_parquet(folder.judgments_file), dataset.frame())
+    metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
     write_atomically(folder.metrics_file, orjson.dumps(metrics))
     folder.write_record({**record, "outcomes": metrics["outcomes"], "not_asked": {}})
     return load_run(out)

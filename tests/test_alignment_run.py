@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -13,10 +15,11 @@ from typing import Any
 import polars as pl
 import pytest
 from aiohttp import web
+from PIL import Image
 from typer.testing import CliRunner
 
 from vlsu.cli.app import app
-from vlsu.data import Dataset
+from vlsu.data import Dataset, ImageStore
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
@@ -427,6 +430,43 @@ def test_an_image_beside_the_labels_is_shown_to_the_judge(
     validate_judge(file, judge="openai/judge", settings=Settings(base_url=server.base_url))
     (body,) = server.requests
     assert [part["type"] for part in body["messages"][-1]["content"]] == ["image_url", "text"]
+
+
+def test_an_image_of_the_labels_is_converted_to_what_the_judge_takes(
+    chat_server: Serve, tmp_path: Path
+) -> None:
+    Image.new("I;16", (8, 8), 40_000).save(tmp_path / "deep.tif")
+    inline = f"data:image/png;base64,{base64.b64encode(png((1, 2, 3))).decode()}"
+    server = chat_server(by_framing)
+    rows = f'"{HELP}",no_refusal,deep.tif\n"{HELP}",no_refusal,"{inline}"\n'
+    file = labels_file(tmp_path, rows, "response,label,image")
+    validate_judge(file, judge="openai/judge", settings=Settings(base_url=server.base_url))
+    sent = [body["messages"][-1]["content"][0]["image_url"]["url"] for body in server.requests]
+    assert inline in sent
+    (deep,) = (url for url in sent if url != inline)
+    pixels = Image.open(io.BytesIO(base64.b64decode(deep.removeprefix("data:image/png;base64,"))))
+    assert pixels.getpixel((0, 0)) == 40_000 // 256
+
+
+def test_labels_name_no_other_picture_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(png((1, 2, 3)))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "link.png").symlink_to(tmp_path / "secret.png")
+    for name in ("../secret.png", "link.png", str(tmp_path / "secret.png"), "labels"):
+        rows = f'"{HELP}",no_refusal,{name}\n'
+        file = labels_file(tmp_path / "labels", rows, "response,label,image")
+        with pytest.raises(DataError, match=r"labels.csv: row 2: image .*beside the table"):
+            validate_judge(file, judge="judge/offline")
+
+
+def test_labels_may_name_the_images_of_a_dataset(tmp_path: Path) -> None:
+    data = png((1, 2, 3))
+    store = ImageStore(tmp_path / "d")
+    path = store.path(store.add(data))
+    (tmp_path / "labels").mkdir()
+    rows = f'"{HELP}",no_refusal,{path}\n"I cannot help with that.",refusal,\n'
+    file = labels_file(tmp_path / "labels", rows, "response,label,image")
+    assert validate_judge(file, judge="judge/offline").metrics
 
 
 def test_a_dry_run_counts_what_model_and_judge_are_then_sent(

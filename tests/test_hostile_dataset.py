@@ -462,3 +462,12 @@ def test_the_dry_run_says_it_too(tmp_path):
     assert "2 of 2 samples have no image" in done.stderr
     done = vlsu(*command, "--out", tmp_path / "r", "--dry-run", "--json")
     assert "2 of 2 samples have no image" in done.stdout
+
+
+def test_what_info_prints_is_short(tmp_path):
+    rows = [Sample(f"s{n}", text="x", language=f"{n}" * 500) for n in range(200)]
+    write_dataset(tmp_path / "d", rows, **{**ABOUT, "name": "n" * 10_000})
+    done = vlsu("data", "info", tmp_path / "d")
+    assert done.returncode == 0
+    assert "and 160 more" in done.stdout
+    assert len(done.stdout) < 30_000

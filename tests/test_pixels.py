@@ -526,3 +526,19 @@ def test_a_dataset_of_odd_images_is_sound(tmp_path):
     about = {"name": "odd", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
     report = check_dataset(write_dataset(tmp_path, rows, **about))
     assert not [f for f in report.findings if f.kind != "animated"]
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC, which is not read; save it as JPEG"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL"),
+        (b"PK\3\4", "a ZIP archive"),
+        (b"\xef\xbb\xbf <!doctype html>", "a web page or XML"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(start, what):
+    with pytest.raises(ImageError, match=what):
+        decode_picture(start + bytes(100))

@@ -8,9 +8,13 @@ from typing import Annotated
 
 import typer
 
+from vlsu._text import one_line
 from vlsu.cli.table_options import Encoding, Missing
 
 app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
+
+#: Rows of one table on the screen.
+_MOST_ROWS = 40
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")]
@@ -145,22 +149,33 @@ def info(dataset: Folder, json: AsJson = False) -> None:
         "without_grade",
         "content_hash",
     )
-    title = f"{about['name']} {about['version']}"
-    print_table(title, ("", ""), [(h.replace("_", " "), about[h]) for h in heads])
+    title = f"{one_line(about['name'])} {one_line(about['version'])}"
+    print_table(title, ("", ""), [(h.replace("_", " "), one_line(about[h], 200)) for h in heads])
     for part in ("patterns", "families", "languages"):
         print_table(part.capitalize(), (part, "samples"), _items(about[part]))
     for part in ("severities", "categories"):
         by_modality = about[part]
         if isinstance(by_modality, Mapping):
             names = list(dict.fromkeys(n for counts in by_modality.values() for n in counts))
-            rows = [(n, *(counts.get(n, 0) for counts in by_modality.values())) for n in names]
-            print_table(part.capitalize(), (part, *by_modality), rows)
+            rows = [
+                (one_line(n), *(counts.get(n, 0) for counts in by_modality.values())) for n in names
+            ]
+            print_table(part.capitalize(), (part, *by_modality), _first(rows))
     if about["description"]:
-        say(str(about["description"]))
+        say(one_line(about["description"], 1000))
 
 
-def _items(counts: object) -> list[tuple[object, object]]:
-    return list(counts.items()) if isinstance(counts, Mapping) else []
+def _items(counts: object) -> list[tuple[object, ...]]:
+    rows = counts.items() if isinstance(counts, Mapping) else ()
+    return _first([(one_line(name), count) for name, count in rows])
+
+
+def _first(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """The first rows of a table that may be of any length; --json has them all."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    more = (f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(rows[0]) - 1))
+    return [*rows[:_MOST_ROWS], more]
 
 
 @app.command("sample")

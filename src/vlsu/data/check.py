@@ -21,8 +21,7 @@ from vlsu.data.dataset import Dataset
 from vlsu.data.images import ImageStore
 from vlsu.data.importers.record import quote
 from vlsu.data.importing import Progress
-from vlsu.data.pixels import decode_picture
-from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, ImageFault, probe
+from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
 from vlsu.data.rows import canonical, is_sha256
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
@@ -309,7 +308,7 @@ def _look_at(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKi
     if hashlib.sha256(data).hexdigest() != sha256:
         found.append((FindingKind.HASH_MISMATCH, "the content is not what the name says"))
     try:
-        facts: ImageFacts | None = _decoded(data)
+        facts: ImageFacts | None = decode(data)
     except ImageError as error:
         facts = None
         found.append((FindingKind(error.fault), error.detail))
@@ -318,18 +317,6 @@ def _look_at(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKi
     if facts is not None and path.suffix != f".{facts.extension}":
         found.append((FindingKind.WRONG_EXTENSION, f"the format is {facts.extension}"))
     return found
-
-
-def _decoded(data: bytes) -> ImageFacts:
-    """What the header says, once the whole picture has been decoded.
-
-    Raises:
-        ImageError: It cannot be, or has more pixels than providers take.
-    """
-    facts = probe(data)
-    if facts.pixels > MAX_PIXELS:
-        raise ImageError(ImageFault.OVERSIZED, f"{facts.width}x{facts.height} pixels, not decoded")
-    return decode_picture(data).facts
 
 
 def _orphan_findings(

@@ -192,7 +192,29 @@ def explain(error: Exception, data: bytes) -> ImageError:
     if isinstance(error, UnidentifiedImageError):
         if data[:4] in (b"II*\0", b"MM\0*"):
             return ImageError(ImageFault.UNREADABLE, "a damaged TIFF, or one of rare pixels")
-        text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
-        what = "a web page or XML" if text.startswith(b"<") else "of no known image format"
-        return ImageError(ImageFault.UNREADABLE, f"the file is {what}")
+        return ImageError(ImageFault.UNREADABLE, _what_it_is(data))
     return ImageError(ImageFault.UNREADABLE, f"its decoder reports {type(error).__name__}")
+
+
+#: How files begin that people take for images this package reads.
+_OTHERS = (
+    (b"<", "a web page or XML"),
+    (b"%PDF", "a PDF"),
+    (b"%!PS", "PostScript"),
+    (b"8BPS", "a Photoshop file"),
+    (b"\0\0\1\0", "an icon"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"PK\3\4", "a ZIP archive"),
+)
+
+
+def _what_it_is(data: bytes) -> str:
+    """What a file is that is none of the formats, as far as its first bytes say."""
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        return "the file is a HEIC, which is not read; save it as JPEG"
+    text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for start, what in _OTHERS:
+        if data.startswith(start) or text.startswith(start):
+            return f"the file is {what}"
+    return "the file is of no known image format"

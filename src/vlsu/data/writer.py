@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from vlsu._text import one_line
 from vlsu._yaml import write_yaml
 from vlsu.data.dataset import (
     DATASET_FILE,
@@ -98,7 +99,8 @@ def write_dataset(
                 shards.add(row)
             shards.flush()
             if twin := tally.repeated_id(shards.temporary):
-                raise DataError(f"{folder}: two samples have the id {twin!r}; ids must be unique")
+                shown = one_line(twin)
+                raise DataError(f"{folder}: two samples have the id {shown!r}; ids must be unique")
             info = DatasetInfo(
                 name=name,
                 version=version,

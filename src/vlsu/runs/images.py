@@ -43,20 +43,31 @@ class Images(ImageSource, Protocol):
 
 
 class MemoryImages:
-    """Images that are at hand."""
+    """Images that are at hand.
+
+    Args:
+        images: Digest -> image.
+        limits: What the model takes; any other image is converted or scaled as it is read.
+    """
 
     slow = False
 
-    def __init__(self, images: Mapping[str, ImageFile]) -> None:
+    def __init__(self, images: Mapping[str, ImageFile], limits: ImageLimits | None = None) -> None:
         self._images = images
+        self._limits = limits
 
     def read_image(self, sha256: str) -> ImageFile:
-        """The image of that digest."""
-        return self._images[sha256]
+        """The image of that digest, as the model takes it.
+
+        Raises:
+            ImageError: It has to be changed and cannot be.
+        """
+        image = self._images[sha256]
+        return image if self._limits is None else fit(image, self._limits)[0]
 
     def read_encoded(self, sha256: str) -> ImageFile:
         """The same."""
-        return self._images[sha256]
+        return self.read_image(sha256)
 
     def prepare(self, digests: Iterable[str]) -> None:
         """Nothing to do."""

@@ -13,11 +13,13 @@ from typing import Any
 import orjson
 import polars as pl
 
-from vlsu._files import read_bytes
+from vlsu._files import open_beneath, open_regular, read_bytes
+from vlsu._text import one_line
 from vlsu.analysis import Calibration, calibrate, judge_validation
 from vlsu.analysis.verdicts import LABELS
-from vlsu.data import ImageError, Sample
-from vlsu.data.images import read_bounded
+from vlsu.data import Sample
+from vlsu.data.images import read_descriptor
+from vlsu.data.inline import inline_image
 from vlsu.data.probe import probe
 from vlsu.data.tables import MissingWords, read_rows, unguard
 from vlsu.errors import DataError, ModelError, RunError, UsageError
@@ -114,7 +116,7 @@ def validate_judge(
             tally = await ask(
                 _chunks(planned),
                 model,
-                images,
+                MemoryImages(images, model.image_limits),
                 store,
                 limits=limits or Limits(),
                 budget=(limits or Limits()).budget(),
@@ -201,7 +203,7 @@ def load_calibration(path: str | Path) -> Calibration:
 
 def _read(
     source: Path, missing: MissingWords, encoding: str | None
-) -> tuple[list[dict[str, str]], MemoryImages]:
+) -> tuple[list[dict[str, str]], dict[str, ImageFile]]:
     images: dict[str, ImageFile] = {}
     rows = []
     columns = _COLUMNS[:2], (*_COLUMNS[2:], "framing")
@@ -229,18 +231,36 @@ def _read(
                 row[name] = ""
         if row["image"]:
             try:
-                data = read_bounded(source.parent / row["image"])
+                data = _image(source, row["image"])
                 image = ImageFile(data, probe(data).media_type)
-            except ImageError as error:
-                raise DataError(
-                    f"{source}: row {number}: image {row['image'][:80]}: {error}"
-                ) from None
+            except DataError as error:
+                shown = one_line(row["image"])
+                raise DataError(f"{source}: row {number}: image {shown}: {error}") from None
             row["image"] = hashlib.sha256(data).hexdigest()
             images[row["image"]] = image
         rows.append(row)
     if not rows:
         raise DataError(f"{source}: no rows; give labelled answers")
-    return rows, MemoryImages(images)
+    return rows, images
+
+
+def _image(source: Path, name: str) -> bytes:
+    """An image of a row: in the row itself, or a file beside the table or below it.
+
+    A file elsewhere is read only if its name is the hash of its bytes, as a dataset names its own:
+    a table from somebody else cannot have other pictures of this machine sent to a judge.
+    """
+    if (inline := inline_image(name)) is not None:
+        return inline
+    try:
+        if not Path(name).is_absolute():
+            return read_descriptor(open_beneath(source.parent, name))
+        data = read_descriptor(open_regular(name, follow=False))
+    except OSError as error:
+        raise DataError(f"{error.strerror}; put it beside the table") from None
+    if hashlib.sha256(data).hexdigest() != Path(name).stem:
+        raise DataError("is no image of a dataset; put it beside the table")
+    return data
 
 
 def _planned(row: dict[str, str], judge: Judge) -> Planned:

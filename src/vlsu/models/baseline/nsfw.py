@@ -41,7 +41,7 @@ class NsfwScorer:
         middle = middle.crop((edge, edge, edge + _CROP, edge + _CROP))
         with io.BytesIO() as buffer:
             middle.save(buffer, format="JPEG")
-            pixels = np.asarray(Image.open(buffer), dtype=np.float32)
+            pixels = np.asarray(Image.open(buffer, formats=["JPEG"]), dtype=np.float32)
         batch = (pixels[:, :, ::-1] - _MEAN_BGR)[np.newaxis]
         (scores,) = self._session.run(None, {"input:0": np.ascontiguousarray(batch)})
         return float(scores[0][1])
