@@ -3,6 +3,7 @@
 import io
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,3 +178,14 @@ def test_what_is_sent_is_always_within_the_limits(form, width, height, side, bou
     assert max(facts.width, facts.height) <= side
     assert len(sent.base64) <= bound
     assert change is not None or sent == file_of(noise((width, height)), form)
+
+
+@pytest.mark.parametrize("limits", PROVIDERS)
+def test_a_grey_png_of_sixteen_bits_is_sent_in_eight(limits):
+    values = np.arange(0, 65_536, 512, dtype=np.uint16).reshape(8, 16)
+    file = file_of(Image.fromarray(values))
+    sent, change = fit(file, limits)
+    assert (change, sent.media_type) == ("converted", "image/png")
+    assert np.array_equal(np.asarray(opened(sent)), values >> 8)
+    shallow = file_of(Image.fromarray((values >> 8).astype(np.uint8)))
+    assert fit(shallow, limits) == (shallow, None)

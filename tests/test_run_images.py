@@ -1,7 +1,7 @@
 """How a run has its images: read, converted where need be, encoded, and kept for a while."""
 
 import io
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import pytest
 from PIL import Image
@@ -87,3 +87,13 @@ def test_what_is_no_regular_file_is_not_read(files, tmp_path):
     path.mkdir()
     with pytest.raises(DataError):
         images.read_encoded(folder)
+
+
+def test_a_grey_png_of_sixteen_bits_is_converted_whenever_it_is_read(files, tmp_path):
+    buffer = io.BytesIO()
+    Image.new("I;16", (8, 8), 40_000).save(buffer, "PNG")
+    dataset = dataset_of(tmp_path / "d", [files[0], buffer.getvalue(), files[1]])
+    images = DatasetImages(dataset, ANY_SERVER)
+    first, deep, last = (images.read_encoded(digest) for digest in digests(dataset))
+    assert (first.base64, last.base64) == (b64encode(files[0]), b64encode(files[1]))
+    assert Image.open(io.BytesIO(b64decode(deep.base64))).getpixel((0, 0)) == 40_000 // 256

@@ -1,8 +1,9 @@
 """What a provider takes as an image, and making any other image fit.
 
-An image that is allowed goes out with its bytes unchanged. Any other is converted to PNG or JPEG
-(the first frame of an animation), and scaled down where it is too large; which of the two is told,
-so that a run can count it. The limits are part of a model's identity and with that of every key.
+An image that is allowed goes out with its bytes unchanged, but for grey PNGs of 16 bits, which many
+servers misread. Any other is converted to PNG or JPEG (the first frame of an animation), and scaled
+down where it is too large; which of the two is told, so that a run can count it. The limits are
+part of a model's identity and with that of every key.
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
     from vlsu.data.probe import ImageFacts
 
-__all__ = ["ANTHROPIC", "ANY_SERVER", "GOOGLE", "OPENAI", "Change", "ImageLimits", "fit"]
+__all__ = [
+    "ANTHROPIC",
+    "ANY_SERVER",
+    "GOOGLE",
+    "HEAD",
+    "OPENAI",
+    "Change",
+    "ImageLimits",
+    "fit",
+    "is_deep_grey",
+]
 
 Change = Literal["converted", "scaled"]
 
@@ -58,11 +69,17 @@ class ImageLimits:
             "animated_gif": self.animated_gif,
         }
 
-    def takes(self, media_type: str, size: int) -> bool:
-        """Whether any image of that type and of so many bytes is taken, whatever it shows."""
+    def takes(self, media_type: str, size: int, head: bytes | bytearray = b"") -> bool:
+        """Whether an image of that type and of so many bytes is taken, whatever it shows.
+
+        Args:
+            media_type: Its type.
+            size: Its bytes.
+            head: The first of them.
+        """
         still = media_type != "image/gif" or self.animated_gif
         known = media_type in self.media_types and self.holds(size)
-        return known and still and self.max_side is None
+        return known and still and self.max_side is None and not is_deep_grey(head)
 
     def holds(self, size: int) -> bool:
         """Whether so many bytes of image, in base64, are within the bound."""
@@ -92,6 +109,18 @@ GOOGLE = ImageLimits(
 )
 
 
+#: Bytes of a file that `is_deep_grey` looks at.
+HEAD = 26
+
+
+def is_deep_grey(head: bytes | bytearray) -> bool:
+    """Whether a file begins as a grey PNG of 16 bits, which many servers cut off to white.
+
+    They read it with Pillow, whose values beyond 255 become 255 where it is turned to colour.
+    """
+    return head[24:HEAD] == b"\x10\0" and head[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None]:
     """The image as the provider takes it, and what was done to it, if anything.
 
@@ -101,9 +130,13 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
     """
-    if limits.takes(image.media_type, len(image.data)):
+    if limits.takes(image.media_type, len(image.data), image.data[:HEAD]):
         return image, None
-    of_allowed_type = image.media_type in limits.media_types and limits.holds(len(image.data))
+    of_allowed_type = (
+        image.media_type in limits.media_types
+        and limits.holds(len(image.data))
+        and not is_deep_grey(image.data[:HEAD])
+    )
     still = image.media_type != "image/gif" or limits.animated_gif
     from vlsu.data.probe import probe
 

@@ -14,7 +14,7 @@ from vlsu.data import Dataset
 from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
 from vlsu.models.base import Encoded, EncodedImage, ImageFile, ImageSource
-from vlsu.models.image_limits import Change, ImageLimits, fit
+from vlsu.models.image_limits import HEAD, Change, ImageLimits, fit
 
 __all__ = ["DatasetImages", "Images", "MemoryImages"]
 
@@ -160,7 +160,8 @@ class DatasetImages:
             started = time.perf_counter()
             size, self._likely = self._store.read_into(sha256, self._buffer, self._likely)
             media_type = EXTENSIONS[self._likely]
-            if self._limits is None or self._limits.takes(media_type, size):
+            head = self._buffer[:HEAD]
+            if self._limits is None or self._limits.takes(media_type, size, head):
                 with memoryview(self._buffer) as view:
                     image = EncodedImage(media_type, pybase64.b64encode(view[:size]))
                 self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
