@@ -38,10 +38,11 @@ LEAST_HELPFUL, MOST_HELPFUL = 1, 5
 _SCORE = re.compile(
     r"(?:(?:helpfulness|score) ?[:=] ?)?([0-9](?:\.[0-9]+)?)"
     rf"(?: ?(?:/|out of|of) ?{MOST_HELPFUL}(?:\.0)?)?(?: ?(?:points?|stars?))?"
-    r"(?: ?\([a-z ,'-]+\)?)?"
+    r"(?: ?\([a-z ,'-]+\)?| ?[-–—:] [a-z ,'-]+)?"
 )
 _NUMBERS = {word: n for n, word in enumerate(("one", "two", "three", "four", "five"), 1)}
 _LONGEST_SCORE = 100
+_EDGE = "*_`\"'. \t\r\n"
 
 #: JSON schema of a judge's answer.
 JUDGE_SCHEMA: Mapping[str, object] = {
@@ -193,12 +194,13 @@ def read_verdict(response: Response) -> Verdict:
     found = [each for each in json_objects(text) if "kind" in each.fields]
     if is_cut_off(text, found[-1].end if found else 0, "kind"):
         return Verdict(Outcome.UNPARSED)
-    kinds = {re.sub(r"[\s-]+", "_", str(each.fields["kind"])) for each in found}
+    kinds = {re.sub(r"[\s-]+", "_", str(each.fields["kind"]).strip(_EDGE)) for each in found}
     if not found and looks_like_refusal(text):
         return Verdict(Outcome.REFUSED)
     if len(kinds) != 1 or (kind := _KINDS.get(kinds.pop())) is None:
         return Verdict(Outcome.UNPARSED)
-    return Verdict(Outcome.OK, kind, read_score(found[-1].fields.get("helpfulness")))
+    scores = [v for name, v in found[-1].fields.items() if name.startswith("helpful")]
+    return Verdict(Outcome.OK, kind, read_score(scores[0]) if len(scores) == 1 else None)
 
 
 def read_score(value: object) -> float | None:
@@ -212,7 +214,7 @@ def read_score(value: object) -> float | None:
         a number off the scale.
     """
     if isinstance(value, str):
-        value = value.strip("*_`\"'. \t\r\n").lower() if len(value) <= _LONGEST_SCORE else ""
+        value = value.strip(_EDGE).lower() if len(value) <= _LONGEST_SCORE else ""
         written = _SCORE.fullmatch(value)
         value = _NUMBERS.get(value) if written is None else float(written[1])
     if not isinstance(value, int | float) or isinstance(value, bool):

@@ -106,6 +106,7 @@ _TAG = re.compile(
 _FENCE = re.compile(r"(?:```|~~~)[\w-]{0,20}")
 _BULLET = re.compile(r"(?:(?:[-+•>]|\d{1,2}[.)]|step \d{1,2}[.:)]?) ?)+(?= ?\w)")
 _DECORATION = re.compile(r"[*`#$]+|\\[()\[\]]")
+_QUOTES = frozenset("\"'“”‘«>")
 _EDGE = " \t\"'.,;!(){}[]<>“”‘’«»"
 _EDGE_AND_SIGNS = _EDGE + ":：=-–—"
 _SPACES = re.compile(r"[\s_]+")
@@ -160,6 +161,8 @@ def read_statement(text: str, policy: Policy) -> Statement | None:
     if not last.label and at and _GOES_ON.search(lines[at - 1]):
         return None
     category = last.category
+    if not category and at and _CATEGORY_LINE.fullmatch(lines[at - 1]):
+        category = _category_line(lines[at - 1], policy)
     for line in lines[at + 1 :]:
         if (named := _category_line(line, policy)) is not None:
             category = category or named
@@ -208,7 +211,7 @@ def _lines(text: str) -> Iterator[str]:
     """
     text = _TAG.sub(lambda tag: "\n" if tag[1] else f"\n{tag[2]}:\n", _LATEX.sub("", text))
     header: list[str] = []
-    heading = ""
+    heading = before = ""
     for raw in text.splitlines():
         raw = raw.strip()
         if not raw or _FENCE.fullmatch(raw) or _RULE.fullmatch(raw):
@@ -222,6 +225,9 @@ def _lines(text: str) -> Iterator[str]:
         line = _plain(raw)
         if not line:
             continue
+        if before.endswith((":", "：")) and not heading and raw.lstrip("*_")[:1] in _QUOTES:
+            line = f"“{line}”"  # words of the content, not of the answer
+        before = line
         label, heading = heading, ""
         named = _CATEGORY_LINE.fullmatch(line)
         if _is_heading(line) or (named is not None and not named["rest"]):
@@ -236,7 +242,9 @@ def _lines(text: str) -> Iterator[str]:
 
 def _row(cells: list[str], header: list[str]) -> tuple[list[str], list[str]]:
     """The lines that a row of a table stands for, and the header of the rows after it."""
-    if len(cells) == 2 and _is_heading(cells[0]) and _VALUE.fullmatch(cells[1]):
+    if len(cells) == 2 and (
+        (_is_heading(cells[0]) and _VALUE.fullmatch(cells[1])) or _CATEGORY_LINE.fullmatch(cells[0])
+    ):
         return [": ".join(cells)], []
     if any(map(_is_heading, cells)):
         return [], cells

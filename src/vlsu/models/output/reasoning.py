@@ -4,7 +4,8 @@ The marks are those of the models of 2024 to 2026, after the reasoning parsers o
 llama.cpp and the models' own chat templates: ``<think>`` (DeepSeek, Qwen, GLM, MiniMax, Kimi K2),
 ``[THINK]`` (Magistral), ``◁think▷`` (Kimi-VL), ``<seed:think>``, ``<longcat_think>``,
 ``<thought>`` (EXAONE Deep, Gemini's compatible endpoint), ``<|channel>thought`` (Gemma 4),
-``<unused94>`` (MedGemma), ``<|START_THINKING|>`` (Command A), ``<|begin_of_thought|>``
+``<unused94>`` (MedGemma), ``[unused16]`` (openPangu), ``<|im_start|>think`` (s1),
+``<|START_THINKING|>`` (Command A), ``<|begin_of_thought|>``
 (OpenThinker), ``<|think|>`` (Solar Open), ``[BEGIN FINAL RESPONSE]`` (Apriel), the channels of
 gpt-oss (with and without their special tokens), and the tags that prompts ask for
 (``<reasoning>``, ``<scratchpad>``, ...).
@@ -31,7 +32,8 @@ _TAGS = (
 )
 _MARK = re.compile(
     # <think>, </think>, <seed:think>, <longcat_think>, <antThinking>, <think effort="high">
-    rf"(?:<|&lt;|＜)\s?(?P<tag_end>/|end_(?:of_)?)?\s?(?:ant|[a-z]\w{{0,20}}[:_.-])?(?P<tag>{_TAGS})"
+    rf"(?:<|&lt;|＜)\s?(?P<tag_end>/|end_(?:of_)?)?\s?(?:ant|(?:[a-z]\w{{0,20}}[:_.-]){{1,2}})?"
+    rf"(?P<tag>{_TAGS})(?:[_-](?:content|process|block|steps?|trace|text))?"
     r"(?P<tag_end_2>_end)?(?:_start|:\w{1,20})?(?:\s[^<>\n]{0,80})?\s?(?:>|&gt;|＞)"
     # <|think|>, <|/think|>, <|begin_of_thought|>, <|END_THINKING|>, <|thought_start|>
     rf"|<[|｜](?P<token_end>/|end[_▁ ]?(?:of[_▁ ])?)?(?:(?:begin|start)[_▁ ]?(?:of[_▁ ])?)?"
@@ -39,9 +41,11 @@ _MARK = re.compile(
     # ◁think▷, [THINK]
     rf"|◁(?P<kimi_end>/?)(?:{_THINK})▷|\[(?P<square_end>/?)(?:{_THINK})\]"
     # Where the answer begins, whatever was before.
-    r"|(?P<answer><unused95>|<\|?channel>final\b|<channel\|>|\[BEGIN FINAL RESPONSE\]"
+    r"|(?P<answer><unused95>|\[unused17\]|<\|?channel>final\b|<channel\|>|\[BEGIN FINAL RESPONSE\]"
+    r"|<\|im_start\|>\s?(?:answer|final)\b"
     r"|<\|(?:START_RESPONSE|START_TEXT|begin_of_solution|begin_of_box|content)\|>)"
-    r"|<unused94>|<\|channel>(?:thought|analysis|thinking|commentary)\b"
+    r"|<unused94>|\[unused16\]|<\|channel>(?:thought|analysis|thinking|commentary)\b"
+    r"|<\|im_start\|>\s?(?:think(?:ing)?|thought|reasoning)\b"
     r"|(?P<details><details type=\"?reasoning[^<>\n]{0,200}>)|(?P<details_end></details>)"
     r"|(?P<fence>```(?:think(?:ing)?|thoughts?|reasoning)\b)|(?P<fence_end>```)",
     re.IGNORECASE,
@@ -60,6 +64,7 @@ _QUOTES = frozenset("\"'`“”‘’«»„\\")
 _IN_WORDS = {
     "here are my reasoning steps:": "[begin final response]",
     "here is my thought process:": "here is my response:",
+    "thinking...": "...done thinking.",
 }
 
 #: A message of gpt-oss: its channel, what it is meant for and in which form.
