@@ -37,6 +37,7 @@ def gate(
     0.2' if the high bound is at most 0.2. What was not measured fails. A name that is not in
     metrics.json is an error (exit 2) that lists the near ones.
     """
+    from vlsu._folders import require_replaceable
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
     from vlsu.report.junit import junit as junit_xml
@@ -47,6 +48,8 @@ def gate(
 
     if junit is not None and not junit.parent.is_dir():
         raise UsageError(f"--junit {junit}: no such folder; make it first")
+    if junit is not None:
+        require_replaceable(junit, "--junit")
     held = load_run(run)
     found = hold(held, require, confidence=confidence, dataset=dataset)
     if junit is not None:

@@ -98,9 +98,14 @@ def _is_number(cell: object) -> bool:
 
 @contextmanager
 def counter(things: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A count of things done, on standard error; yields what to call with done and total."""
+    """A count of things done, on a terminal's standard error; yields what to call with it.
+
+    Elsewhere nothing is shown: of what is wiped away at the end, a blank line would be left.
+    """
     columns = (TextColumn("{task.description}", markup=False), MofNCompleteColumn(), _Rate())
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+    console = _console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(one_line(things), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -30,6 +30,7 @@ __all__ = [
     "PolicyReference",
     "load",
     "open_folder",
+    "read_info",
 ]
 
 #: Datasets that come with this package and are loaded by name.
@@ -180,14 +181,19 @@ def open_folder(folder: Path) -> Dataset:
         raise DataError(
             f"{folder}: no such dataset folder; give a folder or a bundled name: {names}"
         )
-    info = _read_info(folder)
+    info = read_info(folder)
     _check_files(folder, info)
     own_policy = folder / POLICY_FILE
     policy = load_policy(own_policy) if own_policy.exists() else default_policy()
     return Dataset(folder, info, policy)
 
 
-def _read_info(folder: Path) -> DatasetInfo:
+def read_info(folder: Path) -> DatasetInfo:
+    """What a folder's ``dataset.yaml`` says.
+
+    Raises:
+        DataError: It is missing, cannot be read, or is none of this package's.
+    """
     file = folder / DATASET_FILE
     try:
         tree = read_yaml(read_text(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from array import array
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,11 +17,15 @@ __all__ = ["GroupIndex", "IdIndex"]
 
 
 class IdIndex:
-    """Finds identifiers that occur more than once, in 16 bytes a row."""
+    """Finds identifiers that occur more than once, in 24 bytes a row."""
 
     def __init__(self) -> None:
         self._ids = array("Q")
+        self._folded = array("Q")
         self._contents = array("Q")
+        self._ranked: np.ndarray[Any, np.dtype[np.uint64]] | None = None
+        self._given: set[str] = set()
+        self._next: dict[str, int] = {}
 
     def add(self, id_: str, content: int) -> None:
         """Take in the next row.
@@ -29,7 +34,10 @@ class IdIndex:
             id_: The identifier.
             content: `hash64` of all that the row holds.
         """
+        self._ranked = None
         self._ids.append(hash64(id_))
+        folded = _folded(id_)
+        self._folded.append(self._ids[-1] if folded == id_ else hash64(folded))
         self._contents.append(content)
 
     def decide(self) -> dict[int, int]:
@@ -52,9 +60,48 @@ class IdIndex:
                     decisions[row] = len(seen)
         return decisions
 
+    def alike(self) -> set[int]:
+        """Rows whose identifier differs from an earlier one's in letter case or Unicode form alone.
+
+        Of several rows with that identifier, the first.
+        """
+        found = set()
+        for run in _runs_of_equals(np.asarray(self._folded)):
+            seen: set[int] = set()
+            for row in run:
+                if seen and self._ids[row] not in seen:
+                    found.add(row)
+                seen.add(self._ids[row])
+        return found
+
     def holds(self, id_: str) -> bool:
         """Whether any row has that identifier."""
-        return bool(np.any(np.asarray(self._ids) == np.uint64(hash64(id_))))
+        if self._ranked is None:
+            self._ranked = np.unique(np.asarray(self._ids))
+        wanted = np.uint64(hash64(id_))
+        place = int(np.searchsorted(self._ranked, wanted))
+        return place < len(self._ranked) and self._ranked[place] == wanted
+
+    def fresh(self, id_: str, number: int) -> str:
+        """An identifier that no row has, and that was not given before: ``id#2``.
+
+        Args:
+            id_: The one that is repeated.
+            number: The lowest number that may follow it.
+        """
+        number = max(number, self._next.get(id_, 0))
+        while (fresh := f"{id_}#{number}") in self._given or self.holds(fresh):
+            number += 1
+        self._next[id_] = number + 1
+        self._given.add(fresh)
+        return fresh
+
+
+def _folded(id_: str) -> str:
+    """An identifier in one Unicode form, without letter case."""
+    if id_.isascii():
+        return id_.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", id_).casefold())
 
 
 class GroupIndex:

@@ -10,10 +10,13 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from vlsu._files import open_binary
+from vlsu._folders import require_replaceable
 from vlsu._text import one_line
 from vlsu.data.dataset import Dataset
-from vlsu.data.parquet import literal
+from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row
+from vlsu.data.tables.spreadsheets import guarded
 from vlsu.data.writer import write_dataset
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity
@@ -23,6 +26,9 @@ __all__ = ["EXPORT_FORMATS", "export_dataset", "sample_dataset"]
 
 #: Formats `export_dataset` writes.
 EXPORT_FORMATS = ("csv", "jsonl", "parquet")
+
+#: Bytes of the first line of an export in JSONL, at most.
+_LONGEST_LINE = 64 * 2**20
 
 _GRADES = ["image_grade", "text_grade", "joint_grade"]
 
@@ -126,16 +132,23 @@ def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
     """Write the samples, without images, into one file; it appears whole or not at all.
 
     CSV and Parquet hold the dataset's columns; a line of JSONL is an object of them, its metadata
-    an object too. The importer ``csv`` reads the CSV back.
+    an object too. In the CSV an apostrophe stands before what a spreadsheet would take for a
+    formula; the importer ``csv`` reads all as it was. A file that is there is replaced only where
+    it is an export too.
 
     Raises:
-        UsageError: No such format.
+        UsageError: No such format, or a file is there that is no export.
         DataError: The file cannot be written.
     """
     if format not in EXPORT_FORMATS:
         near = did_you_mean(format, list(EXPORT_FORMATS))
         raise UsageError(f"--format {format}: no such format; {near}")
     path = Path(out)
+    require_replaceable(path, "--out")
+    if path.exists() and path.stat().st_size and not _is_export(path):
+        raise UsageError(
+            f"{path}: is there already and is no export of a dataset; choose another --out"
+        )
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     try:
         if format == "jsonl":
@@ -157,13 +170,30 @@ def _sink(dataset: Dataset, format: str, path: Path) -> None:
     frame = dataset.frame().select(COLUMNS)
     try:
         if format == "csv":
-            frame.sink_csv(literal(path))
+            frame.select(map(guarded, COLUMNS)).sink_csv(literal(path))
         else:
             frame.sink_parquet(literal(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         with dataset.reading():
             frame.select(pl.all().null_count()).collect(engine="streaming")  # a damaged file
         raise
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is what `export_dataset` writes, in any format."""
+    try:
+        with open_binary(path) as file:
+            first = file.readline(_LONGEST_LINE)
+    except OSError:
+        return False
+    if first.rstrip(b"\r\n") == ",".join(COLUMNS).encode():
+        return True
+    try:
+        if first.startswith(b"PAR1"):
+            return tuple(scan_parquet(path).collect_schema()) == COLUMNS
+        return tuple(orjson.loads(first)) == COLUMNS
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError):
+        return False
 
 
 def _json_line(row: Row) -> bytes:

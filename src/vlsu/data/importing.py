@@ -132,7 +132,7 @@ def import_dataset(
         citation: How to cite it.
         source: Where it came from.
         description: What it is.
-        overwrite: Replace a dataset that is in `out` already.
+        overwrite: Replace a dataset that is in `out` already; other files stay as they are.
         progress: Called with the rows read so far.
 
     Raises:
@@ -158,7 +158,7 @@ def import_dataset(
         ),
     )
     image_folder = None if images is None else ImageFolder(Path(images))
-    made_here = not folder.exists()
+    made_here, without_images = not folder.exists(), not (folder / "images").exists()
     prepare_folder(folder, overwrite=overwrite)
     tally = _Tally(path, strict)
     attacher = ImageAttacher(image_folder, ImageStore(folder))
@@ -185,6 +185,8 @@ def import_dataset(
     except BaseException as error:
         if made_here:
             shutil.rmtree(folder, ignore_errors=True)
+        elif without_images:
+            shutil.rmtree(folder / "images", ignore_errors=True)
         if isinstance(error, OSError):
             raise DataError(
                 f"{folder}: cannot be written ({error.strerror}); free space or choose another"
@@ -261,6 +263,9 @@ def _read_all(
     return ids, groups
 
 
+_ALIKE = "id differs from another's only in letter case or Unicode form"
+
+
 def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) -> Iterator[Sample]:
     """Second pass: the samples, without repeated rows, with unique ids and with groups.
 
@@ -269,7 +274,7 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
     decisions = ids.decide()
     firsts = groups.firsts({row for row, number in decisions.items() if not number})
     names: dict[int, str] = {}
-    given: set[str] = set()
+    alike = ids.alike()
     spool.seek(0)
     for number, spooled in enumerate(spool):
         line, row, notes = orjson.loads(spooled)
@@ -278,12 +283,14 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
             if not decisions[number]:
                 tally.reject(Rejected(line, "duplicate row", quote(sample.id), "remove the line"))
                 continue
-            fresh = _fresh_id(sample.id, decisions[number], ids, given)
+            fresh = ids.fresh(sample.id, decisions[number])
             kind, mend = "duplicate id, row differs -> id changed", "give the row an id of its own"
             tally.note(Note(line, kind, f"{quote(sample.id)} -> {quote(fresh)}", mend, True))
             sample = replace(sample, id=fresh)
         for note in notes:
             tally.note(Note(**note))
+        if number in alike:
+            tally.note(Note(line, _ALIKE, quote(sample.id), "see whether both are meant"))
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
         first = int(firsts[number])
@@ -291,13 +298,6 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
             group = names.setdefault(first, sample.id)
             sample = replace(sample, group=sample.group or group)
         yield sample
-
-
-def _fresh_id(id_: str, number: int, ids: IdIndex, given: set[str]) -> str:
-    while (fresh := f"{id_}#{number}") in given or ids.holds(fresh):
-        number += 1
-    given.add(fresh)
-    return fresh
 
 
 class _Tally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from vlsu._files import read_text
+from vlsu._folders import is_dataset, names_beside
 from vlsu._text import one_line
 from vlsu._yaml import write_yaml
 from vlsu.data.dataset import (
@@ -23,11 +26,13 @@ from vlsu.data.dataset import (
     DatasetInfo,
     PolicyReference,
     open_folder,
+    read_info,
 )
 from vlsu.data.images import ImageStore
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, canonical, to_row
 from vlsu.data.sample import Sample
+from vlsu.data.tables.columns import listing
 from vlsu.errors import DataError
 from vlsu.policy import Policy, default_policy
 
@@ -41,6 +46,14 @@ SHARD_BYTES = 128 * 1024 * 1024
 _BUFFER_ROWS = 5_000
 _ROW_GROUP_ROWS = 10_000
 _README = "README.md"
+#: There while a finished dataset's files take the places of the former ones; holds their names.
+_UNFINISHED = ".dataset-unfinished"
+_SHELF = re.compile(r"[0-9a-f]{2}")
+_TEXTS = (_README, POLICY_FILE)
+_SAMPLES = re.compile(r"samples(?:-\d{5}-of-\d{5})?\.parquet")
+_TEMPORARY = re.compile(
+    r"\.(?:samples-\d{5}|README\.md|policy\.yaml|dataset\.yaml|\.dataset-unfinished)-\d+\.tmp"
+)
 
 
 def write_dataset(
@@ -124,23 +137,47 @@ def write_dataset(
 
 
 def prepare_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder ready to receive a dataset.
+    """Make the folder ready to receive a dataset: it is new, empty, or holds a dataset's files.
+
+    What an interrupted writer left is a dataset's too, and is written over. A folder that holds
+    anything else is never written to.
 
     Raises:
-        DataError: It holds a dataset and `overwrite` is false, it is a file, or it cannot be made.
+        DataError: It holds a dataset and `overwrite` is false, it holds other files, it is a file,
+            or it cannot be made.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another folder")
-    if (folder / DATASET_FILE).exists() and not overwrite:
-        raise DataError(f"{folder}: holds a dataset already; choose another folder or overwrite it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        others = names_beside(folder, _is_own)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder"
         ) from None
-    for leftover in folder.glob(".samples-*.tmp"):  # of a writer that was killed
-        leftover.unlink(missing_ok=True)
+    if is_dataset(folder):
+        if not overwrite:
+            raise DataError(
+                f"{folder}: holds a dataset already; choose another folder or overwrite it"
+            )
+    elif others and not (folder / _UNFINISHED).exists():
+        raise DataError(
+            f"{folder}: holds other files ({listing(others[:5])}"
+            f"{' and more' if len(others) > 5 else ''}); choose a new or an empty folder"
+        )
+    for pattern in (".samples-*.tmp", "images/[0-9a-f][0-9a-f]/.*.tmp"):
+        for leftover in folder.glob(pattern):  # of a writer that was killed
+            leftover.unlink(missing_ok=True)
+
+
+def _is_own(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is what a writer makes before it has finished."""
+    if entry.name == "images":
+        # Made by ImageStore, which sorts images by the first two digits of their hashes.
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        return not names_beside(Path(entry.path), lambda e: _SHELF.fullmatch(e.name) is not None)
+    return _TEMPORARY.fullmatch(entry.name) is not None
 
 
 def hash64(text: str) -> int:
@@ -245,20 +282,44 @@ class _ShardWriter:
 
 
 def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Policy) -> None:
+    replaced = _replaceable(folder)
+    _write_text(folder / _UNFINISHED, "".join(f"{name}\n" for name in replaced))
     with contextlib.suppress(FileNotFoundError):
         (folder / DATASET_FILE).unlink()
-    for old in [*folder.glob("samples*.parquet"), folder / POLICY_FILE]:
+    for name in replaced:
         with contextlib.suppress(FileNotFoundError):
-            old.unlink()
+            (folder / name).unlink()
     for temporary, name in zip(shards.temporary, info.files, strict=True):
         _sync(temporary)
         temporary.replace(folder / name)
     if policy.hash != default_policy().hash:
         _write_text(folder / POLICY_FILE, policy.text)
-    _write_text(folder / _README, _readme(info))
+    if not (folder / _README).exists():  # one that was edited stays
+        _write_text(folder / _README, _readme(info))
     # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
     tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
     _write_text(folder / DATASET_FILE, write_yaml(tree, width=100))
+    (folder / _UNFINISHED).unlink(missing_ok=True)
+
+
+def _replaceable(folder: Path) -> list[str]:
+    """Names of the files in a folder that are the former dataset's, ``dataset.yaml`` excepted."""
+    if not (folder / DATASET_FILE).exists():
+        try:  # of a writer that was killed while it replaced them
+            listed = read_text(folder / _UNFINISHED).splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+        return [name for name in listed if _SAMPLES.fullmatch(name) or name in _TEXTS]
+    try:
+        info = read_info(folder)
+    except DataError:  # damaged: what it consisted of is told by names alone
+        names = [path.name for path in folder.iterdir() if _SAMPLES.fullmatch(path.name)]
+        return [*names, POLICY_FILE]
+    names = [name for name in info.files if _SAMPLES.fullmatch(name)]
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if read_text(folder / _README) == _readme(info):
+            names.append(_README)
+    return [*names, POLICY_FILE]
 
 
 def _write_text(path: Path, text: str) -> None:

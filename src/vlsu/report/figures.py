@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vlsu._folders import require_replaceable
 from vlsu.errors import UsageError
 from vlsu.report.colours import resolved
 from vlsu.report.dots import CONFIG, Spec
@@ -75,6 +76,8 @@ def write_figures(charts: Mapping[str, Spec], folder: Path) -> list[Path]:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
     files = []
     for name, spec in pictures(charts).items():
+        for suffix in ("svg", "png"):
+            require_replaceable(folder / f"{name}.{suffix}", "--figures")
         svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
         write_atomically(folder / f"{name}.svg", svg.encode())
         png = vl_convert.svg_to_png(svg, scale=_SCALE)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.data.tables import guard
 from vlsu.errors import VlsuError
 from vlsu.report.bibtex import bibtex
 from vlsu.report.comparison import report_tables
@@ -50,8 +51,6 @@ _LATEX: Mapping[str, str] = {
 #: What of the record says what was asked.
 _ASKED = ("task", "prompt", "policy", "framings", "draws", "judges", "calibrated")
 _COUNT = re.compile(r"0|[1-9]\d{0,2}(?:,\d{3}){1,4}|[1-9]\d{0,14}")
-_NUMERIC = re.compile(r"[-+]?[\d.]+")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _INTERVAL_HEAD = re.compile(r" ?\[95%[^\]]*\]")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
 _BREAKS_IN_BLOCKS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff`]+")
@@ -106,7 +105,7 @@ def csv_table(table: Table) -> str:
     for name, is_rate in zip(table.columns, rated, strict=True):
         plain = _INTERVAL_HEAD.sub("", name)
         heads += [plain, f"{plain} low", f"{plain} high"] if is_rate else [plain]
-    writer.writerow(map(_inert, heads))
+    writer.writerow(map(guard, heads))
     for row in table.rows:
         cells: list[object] = []
         for cell, is_rate in zip(row, rated, strict=True):
@@ -201,12 +200,8 @@ def _value(cell: str) -> object:
 
 
 def _plain(cell: str) -> str:
-    """A count without separators; words as `_inert` leaves them."""
-    return cell.replace(",", "") if _COUNT.fullmatch(cell) else _inert(cell)
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMERIC.fullmatch(text) else text
+    """A count without separators; words as `guard` leaves them."""
+    return cell.replace(",", "") if _COUNT.fullmatch(cell) else guard(cell)
 
 
 def _pipes(cells: Sequence[str], *, escaped: bool = False) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlsu._folders import require_replaceable
 from vlsu.errors import UsageError
 from vlsu.report.comparison import compared, report_tables
 from vlsu.report.contents import contents
@@ -48,6 +49,8 @@ def publish_tables(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
+    for name in texts:
+        require_replaceable(folder / name, "--tables")
     for name, text in texts.items():
         write_atomically(folder / name, text.encode("utf-8", "replace"))
     return [folder / name for name in texts]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vlsu._folders import require_replaceable
 from vlsu.errors import UsageError
 from vlsu.report.alignment_page import alignment_page
 from vlsu.report.comparison_page import comparison_page
@@ -76,13 +77,14 @@ def write_report(
         `out`.
 
     Raises:
-        UsageError: No run, runs of different tasks, a suffix of no known format, or a folder that
-            cannot be made.
+        UsageError: No run, runs of different tasks, a suffix of no known format, a folder that
+            cannot be made, or a file that a run or a dataset consists of.
         RunError: A run is not finished, or the file cannot be written.
     """
     make = FORMATS.get(out.suffix.lower())
     if make is None:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")
+    require_replaceable(out, "--out")
     if not runs:
         raise UsageError(f"{out}: a report needs at least one run")
     try:

@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 
 from vlsu._files import MAX_BYTES, read_bytes, read_text
+from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
@@ -143,13 +144,28 @@ class RunFolder:
                 with contextlib.suppress(OSError):
                     begun.unlink()
 
+    def _refuse_others(self) -> None:
+        """Refuse a folder that is a dataset, or holds results that no run has written there."""
+        begun = (self.record_file, self.responses_file, self.path / ".lock")
+        if any(os.path.lexists(file) for file in begun):
+            return
+        if is_dataset(self.path):
+            raise RunError(f"{self.path}: is a dataset; choose another --out for the run")
+        for file in (self.metrics_file, self.judgments_file, self.verdicts_file):
+            if os.path.lexists(file):
+                raise RunError(
+                    f"{self.path}: holds a {file.name} and is no run's folder; choose another --out"
+                )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder and keep other processes from writing to it.
 
         Raises:
-            RunError: It cannot be made or written, or another process has it.
+            RunError: It cannot be made or written, another process has it, or what lies there is
+                no run's and would be replaced.
         """
+        self._refuse_others()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)

@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 
 from vlsu._files import open_beneath, open_regular, read_bytes
+from vlsu._folders import require_replaceable
 from vlsu._text import one_line
 from vlsu.analysis import Calibration, calibrate, judge_validation
 from vlsu.analysis.verdicts import LABELS
@@ -99,6 +100,9 @@ def validate_judge(
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
     if file.is_dir():
         raise UsageError(f"{file} is a folder; name the calibration file to write")
+    require_replaceable(file, "--out")
+    if file.exists() and file.stat().st_size and not _is_calibration(file):
+        raise UsageError(f"{file}: is there already and is no calibration; choose another --out")
     asked = Judge.of(model)
     if "refusal" not in asked.task.gives:
         raise UsageError(
@@ -186,6 +190,14 @@ def validate_judge(
     unknown = asked.unknown(row["language"] for row in rows)
     metrics = {**judge_validation(labelled, predicted), "unknown_languages": unknown}
     return Validation(metrics, calibration, file, unknown, unanswered)
+
+
+def _is_calibration(file: Path) -> bool:
+    try:
+        load_calibration(file)
+    except RunError:
+        return False
+    return True
 
 
 def load_calibration(path: str | Path) -> Calibration:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, Rejected
 from vlsu.data.importers.record import FIELDS, build_row
 from vlsu.data.rows import COLUMNS
-from vlsu.data.tables import Blank, Broken, Table, find_column, listing, normalise, unguard
+from vlsu.data.tables import (
+    Blank,
+    Broken,
+    MissingWords,
+    Table,
+    find_column,
+    listing,
+    normalise,
+    unguard,
+)
 from vlsu.errors import DataError, UsageError
 from vlsu.registry import did_you_mean
 
@@ -69,8 +79,10 @@ def read_mapped(
     """
     roles = [fields.get(n) for n in range(len(table.header))]
     names = _distinct_names(table.header)
-    # What `vlsu data export` writes: its cells that look like formulas are guarded.
+    # What `vlsu data export` writes: its formulas are guarded, and what is absent is empty.
     exported = tuple(table.header) == COLUMNS
+    if exported and options.missing.words is None:
+        options = replace(options, missing=MissingWords.read([""]))
     for item in table.records():
         if isinstance(item, Blank):
             yield Note(item.line, "blank line")

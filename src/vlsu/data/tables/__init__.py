@@ -9,7 +9,7 @@ from vlsu.data.tables.columns import find_column, listing, normalise, split_name
 from vlsu.data.tables.missing import MissingWords
 from vlsu.data.tables.records import Blank, Broken, Record
 from vlsu.data.tables.rows import Row, read_rows
-from vlsu.data.tables.spreadsheets import guard, unguard
+from vlsu.data.tables.spreadsheets import guard, guarded, unguard
 from vlsu.data.tables.table import Table
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Table",
     "find_column",
     "guard",
+    "guarded",
     "listing",
     "normalise",
     "read_rows",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["guard", "unguard"]
+import polars as pl
+
+__all__ = ["guard", "guarded", "unguard"]
 
 #: How a cell begins that a spreadsheet may take for a formula, full-width letters included.
-_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_SIGNS = "[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
+#: The same, or one that is guarded already, and has to come back as it is.
+_FORMULA = re.compile(f"'*{_SIGNS}")
+_GUARDED = re.compile(f"'+{_SIGNS}")
 #: A number is no formula, and stays one.
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
 def guard(text: str) -> str:
@@ -18,9 +22,15 @@ def guard(text: str) -> str:
 
     `unguard` gives the same text back, whatever it is.
     """
-    if _GUARDED.match(text):
-        return f"'{text}"
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def guarded(column: str) -> pl.Expr:
+    """A column of texts, each as `guard` has it."""
+    text = pl.col(column)
+    formula = text.str.contains(f"^{_FORMULA.pattern}")
+    number = text.str.contains(f"^{_NUMBER.pattern}$")
+    return pl.when(formula & ~number).then("'" + text).otherwise(text).alias(column)
 
 
 def unguard(cell: str) -> str:
