@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -71,8 +71,8 @@ class ImageFolder:
         self._inside = root.resolve()
         self._targets: dict[str, str] = {}
         paths = sorted(self._walk())
-        self._names = _Index((_parts(path), path) for path in paths)
-        self._stems = _Index((_without_suffix(_parts(path)), path) for path in paths)
+        self._names = _Index(paths, _parts)
+        self._stems = _Index(paths, lambda path: _without_suffix(_parts(path)))
 
     def find_path(self, name: str) -> Match | None:
         """The file at a path that a row states, relative to the folder or absolute inside it.
@@ -184,17 +184,17 @@ class _Index:
     A search takes a few bisections, however many files there are and however much alike.
     """
 
-    def __init__(self, entries: Iterable[tuple[_Parts, str]]) -> None:
-        keyed = sorted((_key(parts), path, parts) for parts, path in entries)
-        self._keys = [key for key, _, _ in keyed]
-        self._paths = [path for _, path, _ in keyed]
-        self._parts = [parts for _, _, parts in keyed]
+    def __init__(self, paths: Sequence[str], parts_of: Callable[[str], _Parts]) -> None:
+        keyed = sorted((_key(parts_of(path)), path) for path in paths)
+        self._keys = [key for key, _ in keyed]
+        self._paths = [path for _, path in keyed]
+        self._parts_of = parts_of
         self.find = lru_cache(4096)(self._find)
 
     def find_any(self, wanted: _Parts) -> Match | None:
         """A file of which the wanted path is the end, in whatever folder."""
         found = [
-            (_likeness(self._parts[place][-len(wanted) :], wanted), self._paths[place])
+            (_likeness(self._parts(place)[-len(wanted) :], wanted), self._paths[place])
             for place in self._ending_in(wanted)
         ]
         ranked = sorted([each for each in found if _is_image_name(each[1])] or found)
@@ -211,14 +211,14 @@ class _Index:
         """The file of which the wanted path is the end, or which is the end of it."""
         fitting: list[tuple[tuple[int, int, int], str]] = []
         for place in self._ending_in(wanted):
-            parts = self._parts[place]
+            parts = self._parts(place)
             farther = int(len(parts) > len(wanted))
             rank = (_likeness(parts[-len(wanted) :], wanted), farther, -len(wanted))
             fitting.append((rank, self._paths[place]))
         for start in range(1, len(wanted)):
             shorter = wanted[start:]
             for place in self._ending_in(shorter):
-                parts = self._parts[place]
+                parts = self._parts(place)
                 if len(parts) == len(shorter):
                     rank = (_likeness(parts, shorter), 1, -len(shorter))
                     fitting.append((rank, self._paths[place]))
@@ -228,6 +228,9 @@ class _Index:
         ranked = sorted(images or fitting)
         best = [path for rank, path in ranked if rank == ranked[0][0]]
         return Match(best[0], others=len(best) - 1)
+
+    def _parts(self, place: int) -> _Parts:
+        return self._parts_of(self._paths[place])
 
     def _ending_in(self, parts: _Parts) -> range:
         key = _key(parts)
