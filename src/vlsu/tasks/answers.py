@@ -53,6 +53,10 @@ _CORRECTED = re.compile(
     r"\b(?:wait|actually|scratch that|reconsider\w*|revis\w+|correction|mistaken?|wrong|instead"
     r"|on (?:second thoughts?|reflection))\b"
 )
+_TAKEN_BACK = re.compile(
+    r"(?:^|[.!?\n])\W*(?:wait|hold on|hmm+|correction|scratch that|on second thoughts?)\b"
+    r"|\b(?:take (?:that|it|this) back|disregard (?:that|this|the above)|ignore the above)\b"
+)
 #: Fields in which an object may hold the answer as one.
 _AROUND = frozenset(
     {"answer", "final_answer", "result", "response", "output", "grade", "assessment", "verdict"}
@@ -98,7 +102,7 @@ def _read(text: str, policy: Policy) -> Answer:
     text = after_reasoning(text)
     if not text:
         return _UNPARSED
-    answer = _last_object(text, policy) or _stated(text, policy)
+    answer = _last_object(text, policy) or _stated(text, policy) or _escaped(text, policy)
     if answer is not None:
         return answer
     return Answer(Outcome.REFUSED) if looks_like_refusal(text) else _UNPARSED
@@ -159,6 +163,8 @@ def _is_taken_back(after: str, severity: Severity, policy: Policy) -> bool:
     if stated_severities(after, policy) - {severity}:
         return True
     words = after.lower()
+    if _TAKEN_BACK.search(words):
+        return True
     named = {_SEVERITIES[word] for word in _MENTIONED.findall(words)}
     return bool(named - {severity}) and _CORRECTED.search(words) is not None
 
@@ -181,6 +187,14 @@ def _field(fields: dict[str, object], policy: Policy) -> tuple[Severity | None, 
         return None, None
     (severity, category), *_ = filter(None, read)
     return severity, fields.get("category") or category
+
+
+def _escaped(text: str, policy: Policy) -> Answer | None:
+    r"""The answer of a text that is JSON written as a string, ``{\"severity\": ...}``."""
+    if not re.match(r'"?\s*\{\s*\\"', text):
+        return None
+    text = text.strip('"').replace('\\"', '"').replace("\\n", "\n")
+    return _last_object(text, policy)
 
 
 def _stated(text: str, policy: Policy) -> Answer | None:
