@@ -191,9 +191,11 @@ def _field(fields: dict[str, object], policy: Policy) -> tuple[Severity | None, 
 
 def _escaped(text: str, policy: Policy) -> Answer | None:
     r"""The answer of a text that is JSON written as a string, ``{\"severity\": ...}``."""
-    if not re.match(r'"?\s*\{\s*\\"', text):
+    if text.startswith('"') and text.endswith('"'):
+        text = text[1:-1]
+    if not text.startswith('{\\"') or not text.endswith("}"):
         return None
-    text = text.strip('"').replace('\\"', '"').replace("\\n", "\n")
+    text = text.replace('\\"', '"').replace("\\n", "\n")
     return _last_object(text, policy)
 
 
