@@ -89,8 +89,11 @@ def grows_in_proportion(
     last = None
     doubled = [(longest // len(unit)) >> halvings for halvings in range(8, -1, -1)]
     for repetitions in [*range(10, 60, 5), *(n for n in doubled if n >= 60)]:
-        now = time_of(reader, before + unit * repetitions + after)
+        text = before + unit * repetitions + after
+        now = time_of(reader, text)
         if last is not None:
+            if now > 3 * last + SLACK:  # a busy machine, or its memory being tidied up?
+                now = min(time_of(reader, text) for _ in range(3))
             assert now <= 3 * last + SLACK, f"{repetitions} times {unit!r}: {last} to {now} s"
         last = now
 
@@ -112,7 +115,8 @@ def test_what_is_longer_is_not_read_for_longer(name: str) -> None:
     for before, unit, after in HOSTILE:
         text = before + unit * (LONGEST // len(unit)) + after
         once = time_of(READERS[name], text)
-        assert time_of(READERS[name], text * 8) <= 10 * once + SLACK
+        longer = min(time_of(READERS[name], text * 8) for _ in range(2))
+        assert longer <= 10 * once + SLACK
 
 
 fragments = st.one_of(
