@@ -18,6 +18,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from vlsu.models import plain
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
 #: Seconds for an attempt, and for the machine to be slow in.
@@ -93,6 +95,14 @@ async def main():
     good, *ports = map(int, sys.argv[3:])
     assert (await ask(good))[0] == 200  # all that is loaded once is loaded now
     seen = []
+    if sys.argv[1] == "many":
+        before = peak()
+        http = transport.HttpClient(f"http://127.0.0.1:{ports[0]}/v1", {}, float(sys.argv[2]))
+        answers = await asyncio.gather(*(http.post(lambda: [b"{}"]) for _ in range(64)))
+        assert all(raw.body.startswith(b"endless: ") for raw, _ in answers)
+        await http.close()
+        print(peak() - before)
+        return
     for port in ports:
         open("/proc/self/clear_refs", "w").write("5")  # the peak is what is used now
         before = peak()
@@ -176,3 +186,14 @@ def test_an_answer_that_drips_for_ever_ends_with_the_time_for_it(which):
         assert (status, said) == (0, f"timeout: no full answer within {TIMEOUT_S:g} s"), name
         assert TIMEOUT_S * 0.9 < took < TIMEOUT_S + SLACK_S, name
         assert mebibytes < MOST_MIB, name
+
+
+def test_many_answers_without_an_end_at_once_take_no_more_memory_than_they_may_together():
+    """64 of 16 MiB would take a gigabyte."""
+    first, again = AT_ONCE["a body as long as can be said"]
+    whole = OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with listening(whole, b"") as good, listening(first, again) as bad:
+        command = [sys.executable, "-c", CLIENT, "many", "30", str(good), str(bad)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 2 * plain.MAX_HELD / 2**20

@@ -85,3 +85,17 @@ def test_a_full_disk_is_one_line_and_loses_nothing_stored(tmp_path):
     after = ResponseStore(path, read_only=True)
     assert after.responses(["k"])["k"].raw.body == b"kept"
     after.close()
+
+
+def test_whoever_stores_more_than_the_disk_takes_waits_for_it(tmp_path, monkeypatch):
+    """Large answers that come faster than they are written do not pile up in memory."""
+    monkeypatch.setattr("vlsu.runs.store.MAX_PENDING", 2**20)
+    size, on_disk = 2**18, 0
+    store = ResponseStore(tmp_path / "responses.sqlite")
+    for n in range(60):
+        store.put(f"key {n}", Raw(200, bytes(size)), 1)
+        on_disk += len(store.written())
+        # What waits and what is being written, each with the one that was put on top.
+        assert n + 1 - on_disk <= 2 * (2**20 // size + 2)
+    store.close()
+    assert ResponseStore(tmp_path / "responses.sqlite", read_only=True).count() == 60

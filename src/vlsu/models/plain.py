@@ -37,6 +37,9 @@ MAX_WIRE = MAX_BODY + 2 * MAX_HEAD
 #: Bytes of chunk framing and trailers at most for a byte of body, beside `MAX_HEAD` for short ones.
 #: Chunks of one byte each, the smallest there are, have six.
 MAX_FRAMING = 16
+#: Bytes of all answers that are under way at once. Past it the largest is given up: a server that
+#: sends what has no end fills no memory, however many requests are in flight.
+MAX_HELD = 256 * 2**20
 #: Seconds after which an idle connection is not used again: what lies between may have dropped it.
 IDLE_S = 60.0
 
@@ -67,6 +70,7 @@ class PlainTransport:
         lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
         self._idle: list[_Connection] = []
+        self._held = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         #: By when each connection that is waited for must have answered, by the loop's clock.
         self._deadlines: dict[_Connection, float] = {}
@@ -83,7 +87,7 @@ class PlainTransport:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # connections belong to the loop that made them
             self._idle, self._deadlines, self._loop = [], {}, loop
-            self._timer, self._look_at = None, float("inf")
+            self._timer, self._look_at, self._held = None, float("inf"), 0
         left = self._timeout_s
         if (connection := self._reusable(loop.time())) is None:
             began = loop.time()
@@ -104,8 +108,16 @@ class PlainTransport:
             raise
         finally:
             del self._deadlines[connection]
+            self._held -= connection.held
         self._let_go(connection, loop.time())
         return answer
+
+    def hold(self, more: int) -> None:
+        """So many bytes more of an answer have come."""
+        self._held += more
+        if self._held > MAX_HELD and self._deadlines:
+            largest = max(self._deadlines, key=lambda connection: connection.held)
+            largest.give_up(f"the answers under way exceed {MAX_HELD // 2**20} MiB together")
 
     def _request(self, body: Body) -> list[bytes]:
         """Head and body, in pieces."""
@@ -149,7 +161,7 @@ class PlainTransport:
         try:
             async with asyncio.timeout(min(CONNECT_S, self._timeout_s / 2)):
                 transport, connection = await loop.create_connection(
-                    lambda: _Connection(loop), self._host, self._port
+                    lambda: _Connection(self, loop), self._host, self._port
                 )
         except TimeoutError:
             why = "timed out"
@@ -185,7 +197,8 @@ class _Connection(asyncio.Protocol):
         idle_since: When its last answer had come, by the loop's clock.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: PlainTransport, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
@@ -205,6 +218,11 @@ class _Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()
         )
 
+    @property
+    def held(self) -> int:
+        """Bytes of the answer's body that have come."""
+        return self._answer.size
+
     def ask(self, pieces: Body) -> asyncio.Future[Answer]:
         """Send a request, given in pieces; its answer comes later."""
         self._answer = _Reading(self)
@@ -220,6 +238,14 @@ class _Connection(asyncio.Protocol):
         self._waiting = None
         if self._transport is not None:
             self._transport.abort()
+
+    def give_up(self, why: str) -> None:
+        """Wait no longer for an answer that is too large."""
+        self._answer.give_up("endless", why)
+
+    def hold(self, more: int) -> None:
+        """So many bytes more of the answer have come."""
+        self._owner.hold(more)
 
     def fail(self, kind: str, said: str) -> None:
         """There will be no answer."""
@@ -265,6 +291,7 @@ class _Reading:
 
     Attributes:
         may_follow: Whether the answer is over and the server goes on listening.
+        size: Bytes of its body that have come.
     """
 
     __slots__ = (
@@ -276,6 +303,7 @@ class _Reading:
         "_over",
         "_parser",
         "may_follow",
+        "size",
     )
 
     def __init__(self, connection: _Connection) -> None:
@@ -284,6 +312,7 @@ class _Reading:
         self._headers: list[tuple[bytes, bytes]] = []
         #: One buffer, not a list of pieces: a piece of two bytes takes forty as an object.
         self._body: bytes | bytearray = b""
+        self.size = 0
         self._fed = 0
         self._in_body = False
         self._over = False
@@ -297,25 +326,26 @@ class _Reading:
             if self._over:
                 self.may_follow = False
             else:
-                self._fail("malformed", f"the answer is not HTTP ({error})")
+                self.give_up("malformed", f"the answer is not HTTP ({error})")
         self._fed += len(data)
         if not self._over:
             self._check_size()
 
     def _check_size(self) -> None:
         """Give up what has no end, whichever part of it has none."""
-        framing = self._fed - len(self._body)
+        framing = self._fed - self.size
         if not self._in_body:
             if self._fed > MAX_HEAD:
-                self._fail("malformed", "the answer's head has no end")
-        elif framing > 2 * MAX_HEAD + MAX_FRAMING * len(self._body):
-            self._fail("endless", "the answer's chunks or trailers have no end")
+                self.give_up("malformed", "the answer's head has no end")
+        elif framing > 2 * MAX_HEAD + MAX_FRAMING * self.size:
+            self.give_up("endless", "the answer's chunks or trailers have no end")
         elif self._fed > MAX_WIRE:
-            self._fail("endless", "the answer has no end")
+            self.give_up("endless", "the answer has no end")
 
-    def _fail(self, kind: str, said: str) -> None:
+    def give_up(self, kind: str, said: str) -> None:
         """Read no further: there will be no answer."""
         self._over, self.may_follow = True, False
+        self._body = b""  # parser and answer refer to each other: it would stay for a while
         self._connection.fail(kind, said)
 
     def end(self) -> None:
@@ -323,9 +353,9 @@ class _Reading:
         if self._in_body and not self._framed:
             self.on_message_complete()
         elif self._in_body:
-            self._fail("malformed", "the answer ends before it should")
+            self.give_up("malformed", "the answer ends before it should")
         elif not self._over:
-            self._fail("broken", "the connection was closed without an answer")
+            self.give_up("broken", "the connection was closed without an answer")
 
     @property
     def _framed(self) -> bool:
@@ -371,8 +401,10 @@ class _Reading:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += data
-        if len(self._body) > MAX_BODY:
-            self._fail("endless", "the answer has no end")
+        self.size += len(data)
+        self._connection.hold(len(data))
+        if self.size > MAX_BODY:
+            self.give_up("endless", "the answer has no end")
 
     def on_message_complete(self) -> None:
         if self._over or self._interim:
@@ -381,11 +413,11 @@ class _Reading:
         self.may_follow = self._parser.should_keep_alive()
         status = self._parser.get_status_code()
         packed = self.header("content-encoding")
-        body = bytes(self._body)
+        body, self._body = bytes(self._body), b""
         if packed is not None:
             try:
                 body = unpacked(body, packed)
             except NetworkFaultError as fault:
-                self._fail(fault.kind, fault.said)
+                self.give_up(fault.kind, fault.said)
                 return
         self._connection.succeed(Answer(status, body, self.header))

@@ -32,6 +32,8 @@ ERROR_BODY = 4096
 #: A batch is committed when it is full, or after this many seconds: what was answered in that time
 #: is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
 PAUSE_S = 0.02
+#: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
+MAX_PENDING = 64 * 2**20
 _LOOKUP = 500
 
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
@@ -69,6 +71,7 @@ class ResponseStore:
         self._most_pages = most_pages
         self._read_only = read_only
         self._pending = Batch()
+        self._pending_size = 0
         self._written: list[str] = []
         self._condition = threading.Condition()
         self._closing = False
@@ -199,7 +202,7 @@ class ResponseStore:
         """Store a response; the first one stored under a key stays."""
         crc = checksum(key, raw.status, raw.body)
         row = (key, raw.status, raw.body, raw.latency_s, attempts, time.time(), crc)
-        self._add(self._pending.responses, row)
+        self._add(self._pending.responses, row, len(raw.body))
 
     def put_error(self, key: str, raw: Raw, fault: Fault, attempt: int) -> None:
         """Keep a failed attempt for the audit; it never stands in for an answer."""
@@ -219,13 +222,16 @@ class ResponseStore:
             keys, self._written = self._written, []
         return keys
 
-    def _add(self, rows: list[StoredRow], row: StoredRow) -> None:
+    def _add(self, rows: list[StoredRow], row: StoredRow, size: int = 0) -> None:
         if self.failure is not None:
             raise self.failure
         with self._condition:
             rows.append(row)
-            if len(rows) >= BATCH:
+            self._pending_size += size
+            if len(rows) >= BATCH or self._pending_size > MAX_PENDING:
                 self._condition.notify_all()
+            while self._pending_size > MAX_PENDING and self.failure is None:
+                self._condition.wait(PAUSE_S)  # the disk is slower than what comes
 
     def _write(self) -> None:
         try:
@@ -254,9 +260,10 @@ class ResponseStore:
             self._condition.notify_all()
             if not self._pending and self._closing:
                 return None
-            if not self._pending.full and not self._closing:
+            full = self._pending.full or self._pending_size > MAX_PENDING
+            if not full and not self._closing:
                 self._condition.wait(PAUSE_S)
-            batch = self._pending.take()
+            batch, self._pending_size = self._pending.take(), 0
             self._writing = bool(batch)
             return batch
 
