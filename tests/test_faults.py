@@ -97,6 +97,7 @@ FAULTS = [
     passing("silence, past --timeout", "timeout", silence),
     passing("an endless body", "endless", endless),
     passing("a status below 100 or above 599", "malformed", reply(99, GOOD_BODY)),
+    passing("204, no answer at all", "malformed", reply(204, b"")),
     passing("no HTTP", "malformed", no_http),
     passing("truncated JSON", "malformed", reply(200, GOOD_BODY[: len(GOOD_BODY) // 2])),
     passing(

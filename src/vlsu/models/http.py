@@ -86,6 +86,8 @@ def http_fault(status: int, message: str) -> Response:
         fatal = kind == "address"
         return Response(Outcome.ERROR, fault=Fault(kind, said, retry=not fatal, fatal=fatal))
     line = f"HTTP {status}" + (f": {said}" if said else "")
+    if 200 <= status < 300:  # 204 and the like: taken, and not answered
+        return Response(Outcome.ERROR, fault=Fault("malformed", line, retry=True))
     if status == 407:
         line += " (a proxy wants a user and a password: http://USER:PASSWORD@HOST in its variable)"
         return Response(Outcome.ERROR, fault=Fault("proxy", line, fatal=True))
