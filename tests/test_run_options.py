@@ -107,7 +107,9 @@ def test_a_spent_budget_stops_cleanly_and_the_run_can_be_continued(dataset, chat
     second = vlsu.evaluate(dataset, **options, limits=costly)
     assert second.record["stopped"] == "--max-cost 0.0001 reached"
     assert len(server.requests) == 8  # 11 tokens at 10 a million are 0.00011
-    assert second.record["cost"] == pytest.approx(0.00011)
+    assert second.record["cost_of_start"] == pytest.approx(0.00011)
+    assert second.record["cost"] == pytest.approx(8 * 0.00011)  # of all starts
+    assert second.record["stop_reason"] == "budget"
     assert vlsu.evaluate(dataset, **options).finished
     assert len(server.requests) == 20
 

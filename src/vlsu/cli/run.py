@@ -343,14 +343,14 @@ def exit_if_stopped(run: Run) -> None:
         typer.Exit: It was: with 130 by an interrupt, with 0 by a budget, else with 1.
     """
     from vlsu.cli.output import say
+    from vlsu.runs.stop import StopReason
 
     if run.finished:
         return
-    why = run.record.get("stopped") or "interrupted"
+    why = run.record["stopped"]
     say(f"stopped ({why}): what was answered is stored in {run.path}; the same command goes on")
-    if why == "interrupted":
-        raise typer.Exit(130)
-    raise typer.Exit(0 if why.startswith("--max-") else 1)
+    reason = StopReason(run.record["stop_reason"])
+    raise typer.Exit({StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(reason, 1))
 
 
 def say_requests(run: Run) -> None:
@@ -371,7 +371,10 @@ def say_requests(run: Run) -> None:
             "same request as another and were not asked again"
         )
     if "cost" in run.record:
-        say(f"cost of this start: {run.record['cost']:.4f} (prices: {run.record['cost_source']})")
+        say(
+            f"cost: {run.record['cost']:.4f}, {run.record['cost_of_start']:.4f} of it in this "
+            f"start (prices: {run.record['cost_source']})"
+        )
         for spec, cost in run.record["cost_of"].items():
             if cost != run.record["cost"]:
                 say(f"  {spec}: {cost:.4f}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -22,14 +24,13 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.lacking import lacking, warn_of_lacking
-from vlsu.runs.limits import Limits
+from vlsu.runs.limits import Limits, Price
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Selection, Subset, plan
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.run import Run
 from vlsu.runs.sampling import Drawn, Sampling, prepare_sampling
 from vlsu.runs.session import NO_PROGRESS, Session, opened
-from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
@@ -203,20 +204,20 @@ class Evaluation:
             sampling,
         )
         async with opened(folder, record, self.limits, [self.model], progress) as session:
-            if finished := _finished(folder, record["fingerprint"], session.store):
+            if finished := _finished(folder, record, session, self.limits.price):
                 return finished
             warn_of_lacking(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
             if self.sampling is None:
                 if await asking.ask(self.subset, self.subset):
-                    self._conclude(folder, asking, self.subset)
+                    await self._conclude(folder, asking, self.subset)
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
-                self._conclude(folder, asking, drawn.selection, drawn)
+                await self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
         return Run(folder.path, record)
 
-    def _conclude(
+    async def _conclude(
         self,
         folder: RunFolder,
         asking: _Asking,
@@ -230,6 +231,7 @@ class Evaluation:
             for judgments, gold in asking.judged(selection):
                 tabulation.add(judgments, gold)
                 file.add(judgments)
+                await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells())
             metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
@@ -305,17 +307,28 @@ class _Asking:
         return read_answer(response, self._of.policy).outcome
 
 
-def _finished(folder: RunFolder, fingerprint: str, store: ResponseStore) -> Run | None:
-    """The run that lies there, if nothing is left to ask or to judge; found without a plan."""
-    if not (folder.record_file.exists() and folder.judgments_file.exists()):
+def _finished(
+    folder: RunFolder, record: Mapping[str, Any], session: Session, price: Price | None
+) -> Run | None:
+    """The run that lies there, if nothing is left to ask or to judge; found without a plan.
+
+    What may have changed all the same is recorded: where the dataset lies, and the price.
+    """
+    if not folder.record_file.exists():
         return None
-    record = folder.record()
-    done = record.get("status") == "finished" and record.get("fingerprint") == fingerprint
-    if not done or not folder.metrics_file.exists():
+    before = folder.record()
+    if before["status"] != "finished" or before.get("fingerprint") != record["fingerprint"]:
         return None
-    requests = record["requests"]
-    failed = sum(counts["error"] for counts in record["outcomes"].values())
-    if failed or store.count() != requests["stored"]:
+    requests = before["requests"]
+    failed = sum(counts["error"] for counts in before["outcomes"].values())
+    if failed or session.store.count() != requests["stored"]:
         return None
+    if not folder.has_results_of(before):
+        return None
+    priced = session.priced(record["model"]["spec"], price)
+    after = {**before, "dataset": record["dataset"], **priced}
+    if after != before:
+        folder.write_record(after)
     again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
-    return Run(folder.path, {**record, "requests": again})
+    free = {"cost_of_start": 0.0} if "cost" in after else {}
+    return Run(folder.path, {**after, "requests": again, **free})

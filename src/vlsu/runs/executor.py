@@ -24,6 +24,7 @@ from vlsu.runs.loop import stopped_by_signals
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
 from vlsu.runs.patience import OVERLOAD, Attempts, Patience, Retries
 from vlsu.runs.plan import Chunk
+from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["Executor", "Progress", "Tally", "ask"]
@@ -32,7 +33,8 @@ __all__ = ["Executor", "Progress", "Tally", "ask"]
 READY = 256
 #: Chunks planned in a row at most: answers come in between.
 IN_A_ROW = 16
-_ALL_REFUSED = "every request so far was refused"
+_ALL_REFUSED = Stop(StopReason.REFUSED, "every request so far was refused")
+_FAILED = Stop(StopReason.FAILED, "failed")
 _LIMIT_SPENT = "for the server's rate limit, which its headers say is used up"
 
 
@@ -88,7 +90,7 @@ class Tally:
     planned: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
-    stopped: str | None = None
+    stopped: Stop | None = None
 
 
 @dataclass(slots=True)
@@ -153,11 +155,11 @@ class Executor:
         self._workers: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
 
-    def stop(self, why: str = "interrupted") -> None:
-        """Ask nothing more; the second call also gives up what is in flight."""
+    def stop(self) -> None:
+        """Ask nothing more: interrupted. The second call also gives up what is in flight."""
         if self._ended:
             self._cancel()
-        self._end(why)
+        self._end(INTERRUPTED)
 
     async def run(self, chunks: Iterator[Chunk]) -> Tally:
         """Work through the plan.
@@ -245,7 +247,7 @@ class Executor:
         self._workers.discard(worker)
         self._spawn()
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: Stop) -> None:
         """Let what is in flight come in, and send nothing more."""
         self._tally.stopped = self._tally.stopped or why
         self._low.set()
@@ -265,7 +267,7 @@ class Executor:
         if self._failure is None:
             self._failure = error
             self._cancel()
-        self._end("failed")
+        self._end(_FAILED)
 
     async def _work(self) -> None:
         try:
@@ -298,6 +300,7 @@ class Executor:
             fault = response.fault
             if fault is None:
                 self._store.put(waiting.key, raw, waiting.attempts.made)
+                self._store.put_usage(waiting.key, self._model.spec, response)
                 if self._heard is not None:
                     self._heard(waiting.key, raw, response)
                 self._settled(raw, response)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 import polars as pl
 
-from vlsu._files import MAX_BYTES, read_bytes, read_text
+from vlsu._files import MAX_BYTES, open_binary, read_bytes, read_text
 from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
+from vlsu.runs.writing import locked, require_writable
 
 __all__ = ["RunFolder", "write_atomically"]
 
@@ -59,6 +60,7 @@ class RunFolder:
         self.judgments_file = self.path / "judgments.parquet"
         self.verdicts_file = self.path / "verdicts.parquet"
         self.metrics_file = self.path / "metrics.json"
+        self._results = (self.metrics_file, self.judgments_file, self.verdicts_file)
 
     def record(self) -> dict[str, Any]:
         """The content of ``run.yaml``.
@@ -98,16 +100,17 @@ class RunFolder:
         text = write_yaml(dict(record))
         write_atomically(self.record_file, text.encode())
 
-    def check_same(self, record: Mapping[str, Any]) -> None:
+    def check_same(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse to go on with a run that was started with other settings.
 
-        Results that cannot be read are deleted: they are made anew from the responses.
+        Returns:
+            The record of the run that lies here; empty if there is none.
 
         Raises:
             RunError: Task, model, dataset, prompt or policy differ from what lies here.
         """
         if not self.record_file.exists():
-            return
+            return {}
         before = self.record()
         for path, words in _fixed(record).items():
             if _at(before, path) != _at(record, path):
@@ -115,11 +118,24 @@ class RunFolder:
                     f"{self.path}: holds a run with another {words}; choose another --out"
                 )
         self._say_if_fewer(before, record)
-        tables = [self.judgments_file]
-        if self.verdicts_file.exists():
-            tables.append(self.verdicts_file)
-        if not (_readable_json(self.metrics_file) and all(map(_readable_table, tables))):
-            self.metrics_file.unlink(missing_ok=True)
+        return before
+
+    def results(self) -> dict[str, str]:
+        """File name -> SHA-256 of the results that lie here, for the record."""
+        return {file.name: _sha256(file) for file in self._results if file.is_file()}
+
+    def has_results_of(self, record: Mapping[str, Any]) -> bool:
+        """Whether the results that a record tells of lie here as they were written.
+
+        What does not is made anew from the responses, and only then replaced.
+        """
+        written = record.get("results")
+        if not isinstance(written, Mapping):  # of an earlier version
+            return _readable_json(self.metrics_file) and _readable_table(self.judgments_file)
+        try:
+            return bool(written) and self.results() == written
+        except OSError:
+            return False
 
     def _say_if_fewer(self, before: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Warn where the results of a finished run give way to those of fewer samples."""
@@ -138,8 +154,7 @@ class RunFolder:
 
     def _remove_unfinished(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        results = (self.metrics_file, self.judgments_file, self.verdicts_file)
-        for file in (self.record_file, *results):
+        for file in (self.record_file, *self._results):
             for begun in self.path.glob(f".{file.name}.*tmp"):
                 with contextlib.suppress(OSError):
                     begun.unlink()
@@ -159,40 +174,25 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder and keep other processes from writing to it.
+        """Make the folder, keep other processes from writing to it, and see that this one can.
 
         Raises:
             RunError: It cannot be made or written, another process has it, or what lies there is
                 no run's and would be replaced.
         """
         self._refuse_others()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written ({error.strerror}); choose another --out"
-            ) from None
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-                raise RunError(
-                    f"{self.path}: process {pid or '?'} is running here; wait for it or stop it"
-                ) from None
-            except OSError as error:
-                raise RunError(
-                    f"{self.path}: cannot be locked ({error.strerror}); choose an --out on "
-                    "another file system"
-                ) from None
-            with contextlib.suppress(OSError):  # on a full disk; it only names who is here
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with locked(self.path):
             self._remove_unfinished()
+            require_writable(self.path, (self.record_file, *self._results))
             yield
-        finally:
-            os.close(descriptor)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with open_binary(file) as opened:
+        while block := opened.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _readable_json(path: Path) -> bool:
@@ -229,11 +229,13 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # perhaps a link to somewhere else
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written ({error.strerror})") from None

@@ -14,6 +14,7 @@ from vlsu._yaml import load_yaml, read_yaml
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 from vlsu.runs.pace import InFlight, RateLimit
+from vlsu.runs.stop import Stop, StopReason
 
 __all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
 
@@ -120,12 +121,12 @@ class Budget:
     requests: int = 0
     cost: float = 0.0
 
-    def exhausted(self) -> str | None:
+    def exhausted(self) -> Stop | None:
         """Why nothing more may be sent, if so."""
         if self.max_requests is not None and self.requests >= self.max_requests:
-            return f"--max-requests {self.max_requests} reached"
+            return Stop(StopReason.BUDGET, f"--max-requests {self.max_requests} reached")
         if self.max_cost is not None and self.cost >= self.max_cost:
-            return f"--max-cost {self.max_cost:g} reached"
+            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached")
         return None
 
     def sent(self) -> None:

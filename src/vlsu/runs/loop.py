@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
@@ -14,11 +14,12 @@ from typing import Any, Generic, TypeVar
 
 import uvloop
 
-__all__ = ["in_event_loop", "stopped_by_signals"]
+__all__ = ["in_event_loop", "interrupted_at_once", "stopped_by_signals"]
 
 T = TypeVar("T")
-#: What stops a run in the main thread: Ctrl-C, and what a process manager sends.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: What stops a run in the main thread: Ctrl-C, what a process manager sends, and the end of the
+#: terminal.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds between two looks of the waiting thread.
 _LOOK_S = 0.2
 
@@ -128,10 +129,42 @@ class _InAThread(Generic[T]):
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """While open, Ctrl-C and SIGTERM call `stop` instead of killing.
+def interrupted_at_once() -> Iterator[None]:
+    """While open, a signal raises `KeyboardInterrupt` where the main thread is.
 
-    In a thread that a program started itself nothing changes: Python hands it no signals.
+    For work that gives the event loop no turn for long, which would else go on to its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = _handlers()
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        _put_back(before)
+
+
+def _handlers() -> dict[signal.Signals, Any]:
+    """The handlers of the signals that stop a run, but for those that are ignored."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    return {number: each for number, each in handlers.items() if each is not signal.SIG_IGN}
+
+
+def _put_back(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        # One that was not installed from Python cannot be put back from there.
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default if handler is None else handler)
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While open, Ctrl-C, SIGTERM and SIGHUP call `stop` instead of killing.
+
+    A signal that is ignored stays so: ``nohup`` means it. In a thread that a program started itself
+    nothing changes: Python hands it no signals.
     """
     loop = asyncio.get_running_loop()
     if (waited_for := _InAThread.current.get()) is not None:
@@ -141,12 +174,14 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         finally:
             waited_for.stop = None
     elif threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
+        before = _handlers()
+        for number in before:
             loop.add_signal_handler(number, stop)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in before:
                 loop.remove_signal_handler(number)
+            _put_back(before)
     else:
         yield

@@ -6,25 +6,31 @@ when it ends, however it ends: with a result, at a bound, at an interrupt, or wi
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from vlsu.data import Dataset
 from vlsu.errors import VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
+from vlsu.runs.costs import Costs
 from vlsu.runs.executor import Progress, Tally, ask
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.images import DatasetImages, Images
-from vlsu.runs.limits import Budget, Limits
+from vlsu.runs.limits import Budget, Limits, Price
+from vlsu.runs.loop import interrupted_at_once
 from vlsu.runs.plan import Chunk
 from vlsu.runs.record import now
+from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store import ResponseStore
 
 __all__ = ["NO_PROGRESS", "Session", "opened"]
+
+_WHERE = "what was answered is stored in {}; the same command goes on"
 
 
 class _Silent:
@@ -55,14 +61,6 @@ class _Silent:
 NO_PROGRESS = _Silent()
 
 
-class Cost(NamedTuple):
-    """What one model's answers cost in one start, and where its price comes from."""
-
-    spec: str
-    money: float
-    source: str
-
-
 @dataclass(slots=True)
 class Session:
     """A run folder that is being worked in; made by `opened`.
@@ -74,7 +72,7 @@ class Session:
         budget: What this start may spend and has spent, over all models asked.
         stored_before: Responses that were there when it began.
         tallies: What was asked so far, one entry a call of `ask`.
-        costs: What it cost, one entry a call of `ask` at a known price.
+        costs: What the run has cost.
         begun: Whether there was anything to do.
     """
 
@@ -85,11 +83,11 @@ class Session:
     progress: Progress
     stored_before: int
     tallies: list[Tally] = field(default_factory=list)
-    costs: list[Cost] = field(default_factory=list)
+    costs: Costs = field(default_factory=Costs)
     begun: bool = False
 
     @property
-    def stopped(self) -> str | None:
+    def stopped(self) -> Stop | None:
         """Why it ended before all was asked, if it did."""
         return next((tally.stopped for tally in self.tallies if tally.stopped), None)
 
@@ -101,6 +99,19 @@ class Session:
     def begin(self) -> None:
         """Say that it runs, before the first request."""
         self.begun = True
+        self.folder.write_record(self.record)
+
+    def end(self, stop: Stop | None) -> None:
+        """Say that it has ended, and why if not because all was done."""
+        if not self.begun:
+            return
+        self.record |= {
+            "status": "finished" if stop is None else "stopped",
+            "stopped": None if stop is None else stop.words,
+            "stop_reason": None if stop is None else stop.reason.value,
+            **({"results": self.folder.results()} if stop is None else {}),
+            "ended": now(),  # last: a record without it has lost its end
+        }
         self.folder.write_record(self.record)
 
     async def ask(
@@ -126,8 +137,11 @@ class Session:
             ModelError: The server is down or refuses every request.
             RunError: Responses cannot be stored.
         """
-        before = self.budget.cost
         self.budget.price = limits.price
+        if limits.price is not None:
+            self.costs.prices[model.spec] = limits.price
+        if model.spec in self.costs.prices:
+            chunks = self.costs.accounting(chunks, self.store, model)
         tally = await ask(
             chunks,
             model,
@@ -140,9 +154,6 @@ class Session:
             heard=heard,
         )
         self.tallies.append(tally)
-        if limits.price is not None:
-            spent = Cost(model.spec, self.budget.cost - before, limits.price.source)
-            self.costs.append(spent)
         return tally.stopped is None
 
     def images(self, dataset: Dataset, model: Model) -> DatasetImages:
@@ -150,6 +161,13 @@ class Session:
         return DatasetImages(
             dataset, model.image_limits, changed=partial(self.store.put_image, model.spec)
         )
+
+    def priced(self, spec: str, price: Price | None) -> dict[str, Any]:
+        """What the record is to say of the cost at a price given anew; empty if nothing else."""
+        if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
+            return {}
+        self.costs.prices[spec] = price
+        return self.costs.record(self.store)
 
     def account(self, needed: int | None = None) -> None:
         """Record what was asked.
@@ -175,13 +193,7 @@ class Session:
             "unanswered": self.store.unanswered(),
         }
         self.record["images"] = self.store.image_changes(self.record["model"]["spec"])
-        if self.costs:
-            self.record["cost"] = round(self.budget.cost, 6)
-            self.record["cost_source"] = "; ".join(dict.fromkeys(c.source for c in self.costs))
-            of = dict.fromkeys((c.spec for c in self.costs), 0.0)
-            for cost in self.costs:  # a model may be asked several times in one start
-                of[cost.spec] += cost.money
-            self.record["cost_of"] = {spec: round(money, 6) for spec, money in of.items()}
+        self.record |= self.costs.record(self.store)
 
 
 @asynccontextmanager
@@ -206,26 +218,32 @@ async def opened(
     """
     record |= asdict(limits)
     try:
-        with folder.locked():
-            folder.check_same(record)
+        with folder.locked(), interrupted_at_once():
+            before = folder.check_same(record)
             store = ResponseStore(folder.responses_file)
-            session = Session(
-                folder, record, store, limits.budget(), progress, stored_before=store.count()
-            )
             try:
-                yield session
-            except VlsuError as error:
-                failed = {"status": "stopped", "stopped": str(error), "ended": now()}
-                folder.write_record({**record, **failed})
-                raise
+                session = Session(
+                    folder,
+                    record,
+                    store,
+                    limits.budget(),
+                    progress,
+                    stored_before=store.count(),
+                    costs=Costs.of(before, store),
+                )
+                try:
+                    yield session
+                except VlsuError as error:
+                    session.end(Stop(StopReason.FAILED, str(error)))
+                    raise
+                except (KeyboardInterrupt, asyncio.CancelledError):
+                    session.end(INTERRUPTED)
+                    raise KeyboardInterrupt(_WHERE.format(folder.path)) from None
             finally:
                 store.close()
-            if session.begun:
-                if session.stopped is None:
-                    progress.finished()
-                record["status"] = "finished" if session.stopped is None else "stopped"
-                record |= {"stopped": session.stopped, "ended": now()}
-                folder.write_record(record)
+            if session.begun and session.stopped is None:
+                progress.finished()
+            session.end(session.stopped)
     finally:
         for model in models:
             await model.close()

@@ -17,11 +17,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vlsu._files import is_regular
 from vlsu.errors import RunError
-from vlsu.models.base import Fault, Raw
+from vlsu.models.base import Fault, Raw, Response
 from vlsu.runs.salvage import PAGE, checksum, readable_errors, readable_rows
 from vlsu.runs.store_rows import BATCH, SCHEMA, Batch, StoredRow
+from vlsu.runs.store_schema import check_schema, is_sound, make_harmless
 from vlsu.runs.store_trouble import DamagedStoreError, damaged, trouble
+from vlsu.runs.writing import create_file
 
 __all__ = ["ResponseStore", "Stored"]
 
@@ -35,6 +38,8 @@ PAUSE_S = 0.02
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
 _LOOKUP = 500
+#: Tokens of one response at most: a server may say anything, and sums must stay numbers.
+_MOST_TOKENS = 2**32
 
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 
@@ -102,11 +107,14 @@ class ResponseStore:
         closed = not self._beside("-wal").exists()
         connection = self._connect()
         try:
+            check_schema(connection)
             if not closed:
                 verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise sqlite3.DatabaseError(f"malformed: {verdict}")
             connection.executescript(SCHEMA)
+            # Whether it can be written is found out before anything is asked.
+            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
         except BaseException:
             connection.close()
             raise
@@ -115,8 +123,10 @@ class ResponseStore:
     def _connect(self) -> sqlite3.Connection:
         if self._read_only:
             return self._connect_to_read()
+        create_file(self.path)
         connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         try:
+            make_harmless(connection)
             connection.execute(f"PRAGMA page_size={PAGE}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -128,6 +138,8 @@ class ResponseStore:
         return connection
 
     def _connect_to_read(self) -> sqlite3.Connection:
+        if self.path.exists() and not is_regular(self.path):
+            raise RunError(f"{self.path}: is no file; remove it")
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
         try:
@@ -140,6 +152,12 @@ class ResponseStore:
                 raise
             uri += "&immutable=1"
             connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            make_harmless(connection)
+            check_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _beside(self, suffix: str) -> Path:
@@ -215,6 +233,14 @@ class ResponseStore:
     def put_image(self, spec: str, sha256: str, change: str) -> None:
         """Remember that an image was changed to what a model takes; the first change stays."""
         self._add(self._pending.images, (spec, sha256, change))
+
+    def put_usage(self, key: str, spec: str, response: Response) -> None:
+        """Keep which model a stored response is from and what its tokens were, as far as known."""
+        tokens = (
+            None if count is None else min(max(count, 0), _MOST_TOKENS)
+            for count in (response.input_tokens, response.output_tokens)
+        )
+        self._add(self._pending.usage, (key, spec, *tokens))
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
@@ -312,7 +338,7 @@ class ResponseStore:
         """
         found = {}
         for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
-            if checksum(key, status, body) != crc:
+            if not is_sound(key, status, body, latency_s, attempts, crc):
                 self._damaged = True
                 raise damaged(
                     self.path,
@@ -321,6 +347,15 @@ class ResponseStore:
                 )
             found[key] = Stored(Raw(status, body, latency_s), attempts)
         return found
+
+    def responses_without_usage(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Of these keys, the responses on disk whose tokens are not kept.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        known = {row[0] for row in self._select("SELECT key FROM usage", keys)}
+        return self.responses([key for key in keys if key not in known])
 
     def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         try:
@@ -333,10 +368,7 @@ class ResponseStore:
 
     def error_counts(self) -> dict[str, int]:
         """Failed attempts by kind of fault."""
-        try:
-            return dict(self._reader.execute("SELECT kind, count(*) FROM errors GROUP BY kind"))
-        except sqlite3.Error as error:
-            raise self._trouble(error) from None
+        return dict(self._query("SELECT kind, count(*) FROM errors GROUP BY kind"))
 
     def unanswered(self, most: int = 5) -> dict[str, int]:
         """The commonest faults of requests that have no response: message -> requests."""
@@ -344,22 +376,29 @@ class ResponseStore:
             "SELECT message, count(DISTINCT key) AS n FROM errors "
             "WHERE key NOT IN (SELECT key FROM responses) GROUP BY message ORDER BY n DESC LIMIT ?"
         )
-        try:
-            return dict(self._reader.execute(select, (most,)))
-        except sqlite3.Error as error:
-            raise self._trouble(error) from None
+        return dict(self._query(select, most))
 
     def image_changes(self, spec: str) -> dict[str, int]:
         """How many different images were changed to what a model takes, by change."""
         select = "SELECT change, count(*) FROM images WHERE spec = ? GROUP BY change"
-        try:
-            return dict(self._reader.execute(select, (spec,)))
-        except sqlite3.Error as error:
-            raise self._trouble(error) from None
+        return dict(self._query(select, spec))
 
     def count(self) -> int:
         """How many responses are on disk."""
+        return int(self._query("SELECT count(*) FROM responses")[0][0])
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Input and output tokens of all stored responses, by the SPEC of the model asked."""
+        select = "SELECT spec, total(input_tokens), total(output_tokens) FROM usage GROUP BY spec"
+        return {spec: (int(read), int(written)) for spec, read, written in self._query(select)}
+
+    def without_usage(self) -> int:
+        """How many responses were stored before their tokens were kept, or were salvaged."""
+        kept = int(self._query("SELECT count(*) FROM usage")[0][0])
+        return max(0, self.count() - kept)
+
+    def _query(self, select: str, *values: object) -> list[tuple[Any, ...]]:
         try:
-            return int(self._reader.execute("SELECT count(*) FROM responses").fetchone()[0])
+            return self._reader.execute(select, values).fetchall()
         except sqlite3.Error as error:
             raise self._trouble(error) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["BATCH", "SCHEMA", "Batch", "StoredRow"]
 
-StoredRow = tuple[str | int | float | bytes, ...]
+StoredRow = tuple[str | int | float | bytes | None, ...]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS images (
     change TEXT NOT NULL,
     PRIMARY KEY (spec, sha256)
 );
+CREATE TABLE IF NOT EXISTS usage (
+    key TEXT PRIMARY KEY,
+    spec TEXT NOT NULL,
+    input_tokens INTEGER,
+    output_tokens INTEGER
+);
 """
 
 #: A batch of so many rows is full.
@@ -52,19 +58,25 @@ class Batch:
     responses: list[StoredRow] = field(default_factory=list)
     errors: list[StoredRow] = field(default_factory=list)
     images: list[StoredRow] = field(default_factory=list)
+    usage: list[StoredRow] = field(default_factory=list)
+
+    @property
+    def tables(self) -> tuple[list[StoredRow], ...]:
+        """The rows of each table."""
+        return self.responses, self.errors, self.images, self.usage
 
     def __bool__(self) -> bool:
-        return bool(self.responses or self.errors or self.images)
+        return any(self.tables)
 
     @property
     def full(self) -> bool:
         """Whether it is to be written at once."""
-        return max(len(self.responses), len(self.errors), len(self.images)) >= BATCH
+        return max(map(len, self.tables)) >= BATCH
 
     def take(self) -> Batch:
         """All rows, in a batch of their own; none are left in this one."""
-        taken = Batch(self.responses[:], self.errors[:], self.images[:])
-        for rows in (self.responses, self.errors, self.images):
+        taken = Batch(*(rows[:] for rows in self.tables))
+        for rows in self.tables:
             rows.clear()
         return taken
 
@@ -74,6 +86,7 @@ class Batch:
         _insert(connection, "INSERT OR IGNORE INTO responses", self.responses)
         _insert(connection, "INSERT INTO errors", self.errors)
         _insert(connection, "INSERT OR IGNORE INTO images", self.images)
+        _insert(connection, "INSERT OR IGNORE INTO usage", self.usage)
         connection.execute("COMMIT")
 
 

@@ -10,6 +10,14 @@ from vlsu.errors import RunError
 
 __all__ = ["DamagedStoreError", "damaged", "trouble"]
 
+#: What SQLite says of a file, or of a value in it, that it did not write.
+_DAMAGE = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_FORMAT,
+)
 #: Less room than this on a disk is none, in bytes.
 _NO_ROOM = 2**20
 
@@ -28,7 +36,7 @@ def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
     """
     text = str(error)
     primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
+    if primary in _DAMAGE or any(word in text for word in ("malformed", "decode")):
         return damaged(path, text, read_only=read_only)
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
         return RunError(f"{path}: the disk is full; free some and run the command again")

@@ -35,6 +35,7 @@ from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.session import NO_PROGRESS
+from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import Ask
 
@@ -112,7 +113,7 @@ def validate_judge(
     planned = [_planned(row, asked) for row in rows]
     store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
 
-    async def work() -> str | None:
+    async def work() -> Stop | None:
         keys = {each.key for each in planned}
         progress.begin(len(keys))
         progress.stored(len(store.stored(list(keys))))
@@ -135,11 +136,11 @@ def validate_judge(
 
     try:
         stopped = in_event_loop(work)
-        if stopped == "interrupted":
-            raise KeyboardInterrupt
+        if stopped is not None and stopped.reason is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt(f"what was answered is stored in {store.path}")
         if stopped is not None:
             raise RunError(
-                f"stopped ({stopped}): what was answered is stored in {store.path}; the same "
+                f"stopped ({stopped.words}): what was answered is stored in {store.path}; the same "
                 "command goes on"
             )
         stored = store.responses([each.key for each in planned])
