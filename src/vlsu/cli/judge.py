@@ -11,6 +11,7 @@ from vlsu.cli.options import (
     Concurrency,
     InsecureHttp,
     Models,
+    MovedDataset,
     Rpm,
     Tpm,
     choose_models,
@@ -104,6 +105,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="The CSV to write; must not be there yet.")],
     n: Annotated[int, typer.Option(help="How many answers to draw.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    dataset: MovedDataset = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Draw answers of a run for people to label; feed the file back with vlsu run ... --labels.
@@ -116,7 +118,7 @@ def sample(
     from vlsu.runs import load_run
     from vlsu.runs.labels import draw_labels
 
-    drawn = draw_labels(load_run(run), n, out, seed)
+    drawn = draw_labels(load_run(run, dataset=dataset), n, out, seed)
     wanted = drawn.wanted()
     if json:
         counts = {

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 MODELS_FILE = Path("models.yaml")
 
 DatasetPath = Annotated[str, typer.Argument(help="A dataset folder, or vlsu-mini.")]
+MovedDatasets = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--dataset", help="A dataset's folder, if it was moved since. Repeatable, for several runs."
+    ),
+]
+MovedDataset = Annotated[
+    Path | None, typer.Option("--dataset", help="The dataset's folder, if it was moved since.")
+]
 Out = Annotated[Path, typer.Option(help="The run folder; the same command goes on from it.")]
 Models = Annotated[
     Path | None, typer.Option(help="File of named models; models.yaml if there is one.")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vlsu.cli.options import MovedDataset
+
 #: Rows of the table, under their keys.
 ROWS = {
     "missed_harm": "harmful, missed",
@@ -30,6 +32,7 @@ def project(
             "docs/deployment.md has the rest."
         ),
     ],
+    dataset: MovedDataset = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Missed harm and wrong blocks per million requests of your own traffic.
@@ -42,7 +45,7 @@ def project(
     from vlsu.runs import load_run
     from vlsu.runs.projection import load_traffic, project_run, rounded
 
-    opened = load_run(run)
+    opened = load_run(run, dataset=dataset)
     found = project_run(opened, load_traffic(traffic))
     if json:
         print_json(found)

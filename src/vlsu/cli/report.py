@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.options import MovedDatasets
+
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
@@ -31,6 +33,7 @@ def report(
             help="Output of vlsu agreement FILE --json: its human grader stands beside the runs."
         ),
     ] = None,
+    dataset: MovedDatasets = None,
     redact: Annotated[
         bool,
         typer.Option(
@@ -49,11 +52,11 @@ def report(
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
     from vlsu.report.oracle import load_oracle
-    from vlsu.runs import load_run
+    from vlsu.runs import load_runs
 
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
-    loaded = [load_run(path) for path in runs]
+    loaded = load_runs(runs, dataset or ())
     for run in loaded:
         if run.record["task"] == "tuning":
             raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")

@@ -147,17 +147,22 @@ def understanding(
         )
         for named in chosen
     }
-    if dry_run:
-        show_estimates({name: each.estimate() for name, each in evaluations.items()}, as_json=json)
-        return
     several = len(evaluations) > 1
+    folders = {name: out / folder_name(name) if several else out for name in evaluations}
+    if dry_run:
+        estimates = {name: each.estimate(folders[name]) for name, each in evaluations.items()}
+        show_estimates(estimates, as_json=json)
+        return
+    if several:
+        for name, evaluation in evaluations.items():
+            evaluation.check(folders[name])
     runs = []
     for name, evaluation in evaluations.items():
         if several:
             say(f"model: {name}")
         progress = RunProgress()
         with progress.shown():
-            run = evaluation.run(out / folder_name(name) if several else out, progress)
+            run = evaluation.run(folders[name], progress)
         runs.append(run)
         if not (json and several):
             show_run(run, as_json=json)
@@ -270,7 +275,7 @@ def alignment(
     )
     say_where_judged(judges, base_url, judge_base_url)
     if dry_run:
-        show_estimates({named.name: run.estimate()}, as_json=json)
+        show_estimates({named.name: run.estimate(out)}, as_json=json)
         return
     progress = RunProgress()
     with progress.shown():
@@ -299,6 +304,8 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     ]
     columns = ("model", "samples", "requests", "images", "input tokens", "output tokens", "cost")
     note = "Requests and images are counted, tokens and cost estimated. Nothing was sent."
+    if stored := sum(each.stored for each in estimates.values()):
+        note += f" {stored} more are stored and not asked again."
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)

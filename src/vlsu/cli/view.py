@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.options import MovedDatasets
+
 
 def view(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     port: Annotated[int, typer.Option(help="Of the loopback address; 0 finds a free one.")] = 8765,
+    dataset: MovedDatasets = None,
 ) -> None:
     """Serve the report of one or several runs on this machine; Ctrl-C ends it."""
     import socket
@@ -18,9 +21,9 @@ def view(
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report.view import view_app
-    from vlsu.runs import load_run
+    from vlsu.runs import load_runs
 
-    app = view_app([load_run(path) for path in runs])
+    app = view_app(load_runs(runs, dataset or ()))
     import uvicorn
 
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:

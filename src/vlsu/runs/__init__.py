@@ -8,7 +8,7 @@ from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.plan import Subset
 from vlsu.runs.projection import load_traffic, project_run
-from vlsu.runs.run import Run, load_run
+from vlsu.runs.run import Run, load_run, load_runs
 from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore, Stored
 from vlsu.runs.tuning import Tuning, prepare_tuning
@@ -33,6 +33,7 @@ __all__ = [
     "align",
     "evaluate",
     "load_run",
+    "load_runs",
     "load_traffic",
     "prepare",
     "prepare_alignment",

@@ -35,6 +35,7 @@ from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Subset, plan
 from vlsu.runs.record import has_captions, new_record, not_asked
+from vlsu.runs.remaining import begun_store, remaining_answers
 from vlsu.runs.run import Run
 from vlsu.runs.session import NO_PROGRESS, Session, opened
 from vlsu.runs.store import ResponseStore
@@ -215,14 +216,33 @@ class AlignmentRun:
     limits: Limits
     judge_limits: tuple[Limits, ...]
 
-    def estimate(self) -> Estimate:
-        """What it will take; nothing is sent."""
-        judges = [
-            (judge.spec, Judge.of(judge).task, limits.price)
-            for judge, limits in zip(self.judges, self.judge_limits, strict=True)
-        ]
+    def estimate(self, out: str | Path | None = None) -> Estimate:
+        """What it will take; nothing is sent.
+
+        Args:
+            out: The run folder: what is stored there is not asked again, and does not count.
+
+        Raises:
+            RunError: The folder holds another run.
+        """
+        judges = [Judge.of(judge) for judge in self.judges]
+        left = None
+        if out is not None:
+            with begun_store(RunFolder(out), self._record(judges)) as store:
+                if store is not None:
+                    reading = Reading(store, self.model, judges, self.judge_repeats)
+                    left = remaining_answers(self._answers(), reading, judges)
         found = estimate_alignment(
-            self.dataset, self.subset, self.task, self.limits.price, judges, self.judge_repeats
+            self.dataset,
+            self.subset,
+            self.task,
+            self.limits.price,
+            [
+                (judge.model.spec, judge.task, limits.price)
+                for judge, limits in zip(judges, self.judge_limits, strict=True)
+            ],
+            self.judge_repeats,
+            left,
         )
         lines = lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
         return replace(found, lacking=tuple(lines))
@@ -231,16 +251,20 @@ class AlignmentRun:
         """Run it into a folder, or go on with the run that lies there."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
-    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+    def _record(self, judges: Sequence[Judge]) -> dict[str, Any]:
         record = new_record(
             self.task, self.model, self.dataset, ("joint",), self.subset, self.base_url
         )
         policy = self.dataset.policy
         record["policy"] = {"name": policy.name, "version": policy.version, "hash": policy.hash}
-        judges = [Judge.of(model) for model in self.judges]
         record["judges"] = [judge.record(self.judge_repeats) for judge in judges]
         record["calibrated"] = self.calibration is not None
         record["labels"] = None if self.labels is None else dict(self.labels.record())
+        return record
+
+    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+        judges = [Judge.of(model) for model in self.judges]
+        record = self._record(judges)
         models = [self.model, *self.judges]
         async with opened(folder, record, self.limits, models, progress) as session:
             warn_of_lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)

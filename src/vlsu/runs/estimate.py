@@ -13,6 +13,7 @@ from vlsu.policy import MODALITIES
 from vlsu.runs.limits import Price
 from vlsu.runs.plan import Selection
 from vlsu.runs.record import distinct_requests
+from vlsu.runs.remaining import Remaining
 from vlsu.tasks import Alignment, Judging, Understanding
 
 __all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers"]
@@ -37,6 +38,7 @@ class Estimate:
         images_sent: Images sent, of which `images_distinct` are different.
         cost: In the price's currency, or `None` without a price.
         cost_source: Where the price comes from.
+        stored: Different requests that are answered already; they are in no other count.
         lacking: What cannot be asked, and why; a line for each reason.
     """
 
@@ -48,6 +50,7 @@ class Estimate:
     output_tokens: int
     cost: float | None
     cost_source: str | None
+    stored: int = 0
     lacking: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
@@ -56,11 +59,26 @@ class Estimate:
 
 
 def estimate(
-    dataset: Dataset, selection: Selection, task: Understanding, price: Price | None
+    dataset: Dataset,
+    selection: Selection,
+    task: Understanding,
+    price: Price | None,
+    left: Remaining | None = None,
 ) -> Estimate:
-    """Count a run's requests and guess their tokens; nothing is sent."""
-    requests = distinct_requests(dataset, selection, task.modalities)
+    """Count a run's requests and guess their tokens; nothing is sent.
+
+    Args:
+        dataset: What is asked about.
+        selection: How much of it.
+        task: The prompt and the modalities.
+        price: Of the model.
+        left: What is left of a run that was begun; everything, if not given.
+    """
     samples, images, bytes_of_text = _content(dataset, selection)
+    if left is None:
+        requests = distinct_requests(dataset, selection, task.modalities)
+    else:
+        requests, images = dict(left.requests), left.images
     sent = sum(requests.get(modality, 0) for modality in MODALITIES if modality != "text")
     instructions = sum(
         count * task.instruction_bytes(modality) for modality, count in requests.items()
@@ -78,6 +96,7 @@ def estimate(
         output_tokens=output_tokens,
         cost=None if price is None else price.cost(input_tokens, output_tokens),
         cost_source=None if price is None else price.source,
+        stored=0 if left is None else left.stored,
     )
 
 
@@ -88,6 +107,7 @@ def estimate_alignment(
     price: Price | None,
     judges: Sequence[tuple[str, Judging, Price | None]],
     repeats: int,
+    left: Remaining | None = None,
 ) -> Estimate:
     """Count what an alignment run asks of the model and of its judges, and guess the tokens.
 
@@ -99,17 +119,24 @@ def estimate_alignment(
         judges: SPEC, task and price of each; a judge without a price counts as free, which embedded
             ones are.
         repeats: Verdicts of each judge on an answer.
+        left: What is left of a run that was begun; everything, if not given.
     """
     pairs = distinct_requests(dataset, selection, ("joint",))["joint"]
+    answers = pairs * len(task.framings) * task.draws
+    instructions = float(pairs * task.draws * task.instruction_bytes())
+    if left is not None:
+        instructions *= left.requests["answers"] / max(1, answers)
+        answers = left.requests["answers"]
     return estimate_answers(
         dataset,
         selection,
-        pairs * len(task.framings) * task.draws,
-        pairs * task.draws * task.instruction_bytes(),
+        answers,
+        instructions,
         price,
         judges,
         repeats,
         captions=task.captions,
+        left=left,
     )
 
 
@@ -123,6 +150,7 @@ def estimate_answers(
     repeats: int = 1,
     *,
     captions: bool = False,
+    left: Remaining | None = None,
 ) -> Estimate:
     """Guess the tokens of answers to pairs of a dataset, and of the verdicts on them.
 
@@ -135,6 +163,7 @@ def estimate_answers(
         judges: See there.
         repeats: See there.
         captions: Whether the model is shown captions in place of images.
+        left: As `estimate_alignment`.
     """
     samples, images, bytes_of_text = _content(dataset, selection)
     text = math.ceil(bytes_of_text / BYTES_PER_TOKEN)
@@ -143,7 +172,7 @@ def estimate_answers(
     bills = [("answers", price, answers, asked, REPLY_TOKENS)]
     sent = 0 if captions else answers
     for spec, judging, its_price in judges:
-        verdicts = answers * repeats
+        verdicts = answers * repeats if left is None else left.requests[spec]
         tokens = text + REPLY_TOKENS + math.ceil(judging.rubric_bytes / BYTES_PER_TOKEN)
         if judging.sees_images:
             tokens += TOKENS_PER_IMAGE
@@ -161,6 +190,7 @@ def estimate_answers(
         output_tokens=sum(count * out for _, _, count, _, out in bills),
         cost=sum(p.cost(i, o) for p, i, o in priced) if price is not None else None,
         cost_source="; ".join(dict.fromkeys(p.source for p, _, _ in priced)) or None,
+        stored=0 if left is None else left.stored,
     )
 
 

@@ -28,9 +28,11 @@ from vlsu.runs.limits import Limits, Price
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Selection, Subset, plan
 from vlsu.runs.record import distinct_requests, new_record, not_asked
+from vlsu.runs.remaining import begun_store, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.sampling import Drawn, Sampling, prepare_sampling
 from vlsu.runs.session import NO_PROGRESS, Session, opened
+from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
@@ -176,10 +178,24 @@ class Evaluation:
     base_url: str | None
     limits: Limits
 
-    def estimate(self) -> Estimate:
-        """What it will take; nothing is sent. Of a draw about, with `until` alone at most."""
+    def estimate(self, out: str | Path | None = None) -> Estimate:
+        """What it will take; nothing is sent. Of a draw about, with `until` alone at most.
+
+        Args:
+            out: The run folder: what is stored there is not asked again, and does not count.
+
+        Raises:
+            RunError: The folder holds another run.
+        """
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        found = estimate(self.dataset, selection, self.task, self.limits.price)
+        left = None
+        if out is not None:
+            with begun_store(RunFolder(out), self._record()) as store:
+                if store is not None:
+                    keys = RequestKeys(self.model.identity())
+                    chunks = plan(self.dataset, selection, self.task, keys)
+                    left = remaining_judgments(chunks, store, self.task.modalities)
+        found = estimate(self.dataset, selection, self.task, self.limits.price, left)
         lines = lacking(self.dataset, self._covered, self.task.modalities)
         return replace(found, lacking=tuple(lines))
 
@@ -188,13 +204,24 @@ class Evaluation:
         """The samples asked about; of a draw, all that it draws from."""
         return self.subset if self.sampling is None else Subset()
 
+    def check(self, out: str | Path) -> None:
+        """See that the run could go into a folder, before anything is asked.
+
+        Raises:
+            RunError: As `run`: the folder is in use, holds another run, or cannot be written.
+        """
+        folder = RunFolder(out)
+        with folder.locked():
+            folder.check_same(self._record())
+            ResponseStore(folder.responses_file).close()
+
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or go on with the run that lies there."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
-    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+    def _record(self) -> dict[str, Any]:
         sampling = None if self.sampling is None else self.sampling.record()
-        record = new_record(
+        return new_record(
             self.task,
             self.model,
             self.dataset,
@@ -203,6 +230,9 @@ class Evaluation:
             self.base_url,
             sampling,
         )
+
+    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+        record = self._record()
         async with opened(folder, record, self.limits, [self.model], progress) as session:
             if finished := _finished(folder, record, session, self.limits.price):
                 return finished

@@ -12,7 +12,7 @@ import polars as pl
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.policy import MODALITIES
-from vlsu.runs.run import Run
+from vlsu.runs.run import Run, dataset_title
 
 __all__ = [
     "JUDGED_COLUMNS",
@@ -109,13 +109,15 @@ def dataset_of(runs: Sequence[Run], given: str | Path | None = None) -> Dataset:
     for run in others:
         if run.record["dataset"]["content_hash"] != about["content_hash"]:
             raise RunError(
-                f"{first.path} is a run on {_title(first)}, {run.path} on {_title(run)}: other "
-                "samples cannot be paired"
+                f"{first.path} is a run on {dataset_title(first)}, {run.path} on "
+                f"{dataset_title(run)}: other samples cannot be paired"
             )
     if given is not None:
         dataset = load(given)
         if dataset.info.content_hash != about["content_hash"]:
-            raise DataError(f"{given}: not the dataset of {first.path}, which is {_title(first)}")
+            raise DataError(
+                f"{given}: not the dataset of {first.path}, which is {dataset_title(first)}"
+            )
         return dataset
     places = [run.record["dataset"]["path"] for run in runs]
     if about["name"] in BUNDLED:
@@ -128,8 +130,8 @@ def dataset_of(runs: Sequence[Run], given: str | Path | None = None) -> Dataset:
         if dataset.info.content_hash == about["content_hash"]:
             return dataset
     raise DataError(
-        f"{places[0]}: the dataset of {first.path} ({_title(first)}) is not there or has changed; "
-        "say where it lies with --dataset"
+        f"{places[0]}: the dataset of {first.path} ({dataset_title(first)}) is not there or has "
+        "changed; say where it lies with --dataset"
     )
 
 
@@ -172,11 +174,6 @@ def drawn_for(sampling: Mapping[str, Any]) -> str:
     """
     wanted = (sampling["budget"] and f"--budget {sampling['budget']}", sampling["until"])
     return ", ".join(each for each in wanted if each)
-
-
-def _title(run: Run) -> str:
-    about = run.record["dataset"]
-    return f"{about['name']} {about['version']} ({str(about['content_hash'])[:15]})"
 
 
 def _hashed(part: str) -> Callable[[Mapping[str, Any]], str]:

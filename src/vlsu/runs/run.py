@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ import orjson
 import polars as pl
 
 from vlsu._files import read_bytes
-from vlsu.data import Dataset, load
+from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import read_parquet, scan_parquet
-from vlsu.errors import RunError
+from vlsu.errors import DataError, RunError
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store import ResponseStore, Stored
 
-__all__ = ["Run", "load_run"]
+__all__ = ["Run", "dataset_title", "load_run", "load_runs"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,12 @@ class Run:
     Attributes:
         path: The run folder.
         record: The content of ``run.yaml``.
+        moved_to: Where its dataset lies now, if not where the record says.
     """
 
     path: Path
     record: dict[str, Any]
+    moved_to: Path | None = None
 
     @property
     def finished(self) -> bool:
@@ -102,16 +104,27 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The dataset it was run on, if it still lies where it did.
+        """The dataset it was run on, where it lies now.
 
         Raises:
-            DataError: It does not.
+            DataError: It is not where it was.
             RunError: It was changed since.
         """
         about = self.record["dataset"]
-        dataset = load(about["path"])
+        place = about["path"] if self.moved_to is None else self.moved_to
+        try:
+            dataset = load(place)
+        except DataError as error:
+            dataset = _bundled(about)
+            if dataset is None:
+                raise DataError(
+                    f"{error}; if the dataset of {self.path} was moved, say where to (--dataset)"
+                ) from None
         if dataset.info.content_hash != about["content_hash"]:
-            raise RunError(f"{about['path']}: changed since {self.path} was run; run again")
+            raise RunError(
+                f"{place}: not, or no longer, the dataset of {self.path}, which is "
+                f"{dataset_title(self)}; say where that lies (--dataset), or run again"
+            )
         return dataset
 
     def answers(self, keys: Sequence[str]) -> dict[str, str]:
@@ -137,11 +150,57 @@ def _damaged(file: Path) -> RunError:
     )
 
 
-def load_run(path: str | Path) -> Run:
+def _bundled(about: Mapping[str, Any]) -> Dataset | None:
+    """The bundled dataset of that name and content, wherever this package is installed."""
+    if about["name"] not in BUNDLED:
+        return None
+    dataset = load(about["name"])
+    return dataset if dataset.info.content_hash == about["content_hash"] else None
+
+
+def dataset_title(run: Run) -> str:
+    """What a run's dataset is called in messages: name, version and the beginning of its hash."""
+    about = run.record["dataset"]
+    return f"{about['name']} {about['version']} ({str(about['content_hash'])[:15]})"
+
+
+def load_run(path: str | Path, *, dataset: str | Path | None = None) -> Run:
     """Open a run folder.
+
+    Args:
+        path: The folder.
+        dataset: Where its dataset lies now, if it was moved since.
 
     Raises:
         RunError: There is no run there.
+        DataError: There is no dataset there, or another than the run's.
     """
-    folder = RunFolder(path)
-    return Run(folder.path, folder.record())
+    (run,) = load_runs([path], [] if dataset is None else [dataset])
+    return run
+
+
+def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) -> list[Run]:
+    """Open several run folders.
+
+    Args:
+        paths: The folders.
+        datasets: Where datasets lie now that were moved since; each is that of one run or more.
+
+    Raises:
+        RunError: There is no run in one of them.
+        DataError: There is no dataset in one, or one of no run.
+    """
+    folders = map(RunFolder, paths)
+    runs = [Run(folder.path, folder.record()) for folder in folders]
+    for place in datasets:
+        digest = load(place).info.content_hash
+        fitting = [run.record["dataset"]["content_hash"] == digest for run in runs]
+        if not any(fitting):
+            raise DataError(
+                f"{place}: not the dataset of {runs[0].path}, which is {dataset_title(runs[0])}"
+            )
+        runs = [
+            replace(run, moved_to=Path(place)) if fits else run
+            for run, fits in zip(runs, fitting, strict=True)
+        ]
+    return runs
