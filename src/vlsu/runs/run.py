@@ -115,11 +115,12 @@ class Run:
         try:
             dataset = load(place)
         except DataError as error:
-            dataset = _bundled(about)
-            if dataset is None:
+            bundled = _bundled(about)
+            if bundled is None:
                 raise DataError(
                     f"{error}; if the dataset of {self.path} was moved, say where to (--dataset)"
                 ) from None
+            dataset = bundled
         if dataset.info.content_hash != about["content_hash"]:
             raise RunError(
                 f"{place}: not, or no longer, the dataset of {self.path}, which is "

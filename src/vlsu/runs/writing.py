@@ -79,9 +79,9 @@ def _open_lock(path: Path) -> int:
 def _holder(descriptor: int) -> str:
     """``process 4242`` or ``process 4242 on another host``, as the lock file says."""
     words = os.pread(descriptor, 300, 0).decode(errors="replace").split()
-    pid = words[0] if words and words[0].isdecimal() else "?"
-    host = words[1] if len(words) == 2 else socket.gethostname()
-    return f"process {pid}" + ("" if host == socket.gethostname() else f" on {host}")
+    who = f"process {words[0]}" if words and words[0].isdecimal() else "another process"
+    elsewhere = len(words) == 2 and words[1] != socket.gethostname()
+    return f"{who} on {words[1]}" if elsewhere else who
 
 
 def require_writable(folder: Path, files: Sequence[Path]) -> None:
