@@ -159,10 +159,10 @@ def import_dataset(
     )
     image_folder = None if images is None else ImageFolder(Path(images))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
-    prepare_folder(folder, overwrite=overwrite)
     tally = _Tally(path, strict)
     attacher = ImageAttacher(image_folder, ImageStore(folder))
     try:
+        prepare_folder(folder, overwrite=overwrite)
         with tempfile.TemporaryFile(dir=folder) as spool, warnings.catch_warnings():
             # Pillow warns of odd metadata; what matters of an image is found by `vlsu data check`.
             warnings.simplefilter("ignore")
