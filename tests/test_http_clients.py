@@ -714,3 +714,8 @@ def test_a_server_behind_tls_is_asked_if_its_certificate_is_trusted(trusted, tmp
         assert [status for status, _, _ in answers] == [0, 0]
         assert all("connect: cannot connect to localhost" in said for _, said, _ in answers)
         assert server.visits == []
+
+
+def test_a_server_that_speaks_tls_where_none_is_written_is_recognised_by_its_alert():
+    [(raw, _)], _ = posting(says(b"\x15\x03\x03\x00\x02\x02\x46", close=True))
+    assert raw.body == b"malformed: the server speaks TLS: write https:// in its address"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -246,10 +247,10 @@ def _keyed(pairs: Iterable[tuple[_Key, float]]) -> dict[_Key, float]:
 
 def _mapping(tree: object, where: str, known: tuple[str, ...] = ()) -> dict[str, object]:
     if not isinstance(tree, Mapping):
-        raise UsageError(f"{where}: expected names and values, found {tree!r}")
+        raise UsageError(f"{where}: expected names and values, found {reprlib.repr(tree)}")
     for name in tree:
         if known and name not in known:
-            raise UsageError(f"{where}: unknown key {name!r}; use {', '.join(known)}")
+            raise UsageError(f"{where}: unknown key {reprlib.repr(name)}; use {', '.join(known)}")
     return {str(name): value for name, value in tree.items()}
 
 
@@ -273,8 +274,8 @@ def _share(value: object, where: str) -> float:
         share = float(Fraction(text.removesuffix("%")) / (100 if percent else 1))
     except (ValueError, ZeroDivisionError, OverflowError):
         raise UsageError(
-            f"{where}: {value!r} is not a share; write 0.001, 0.1% or 1/1000"
+            f"{where}: {reprlib.repr(value)} is not a share; write 0.001, 0.1% or 1/1000"
         ) from None
     if not 0 <= share <= 1:
-        raise UsageError(f"{where}: {value!r} is not between 0 and 1")
+        raise UsageError(f"{where}: {reprlib.repr(value)} is not between 0 and 1")
     return share

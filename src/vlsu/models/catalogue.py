@@ -140,7 +140,7 @@ def _entry(path: str | Path, name: str, entry: object) -> NamedModel:
             raise UsageError(f"{where}: no file can say this; give {option} with the command")
         else:
             near = did_you_mean(str(key), ["spec", *_SETTINGS, *_LIMIT_KINDS])
-            raise UsageError(f"{path}: model {name}: unknown field {key!r}; {near}")
+            raise UsageError(f"{path}: model {name}: unknown field {reprlib.repr(key)}; {near}")
     try:
         replace(Settings(), **settings)
     except UsageError as error:

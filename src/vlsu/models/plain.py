@@ -40,6 +40,8 @@ MAX_FRAMING = 16
 #: Bytes of all answers that are under way at once. Past it the largest is given up: a server that
 #: sends what has no end fills no memory, however many requests are in flight.
 MAX_HELD = 256 * 2**20
+#: How a server that expects TLS answers what is none: an alert, of any version.
+_TLS_ALERT = b"\x15\x03"
 #: Seconds after which an idle connection is not used again: what lies between may have dropped it.
 IDLE_S = 60.0
 
@@ -325,6 +327,8 @@ class _Reading:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self._over:
                 self.may_follow = False
+            elif not self._fed and data.startswith(_TLS_ALERT):
+                self.give_up("malformed", "the server speaks TLS: write https:// in its address")
             else:
                 self.give_up("malformed", f"the answer is not HTTP ({error})")
         self._fed += len(data)

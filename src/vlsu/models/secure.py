@@ -6,6 +6,7 @@ HTTP/1.1 and 2, proxies, gzip. See ``benchmarks/`` for what it was chosen from.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SecureTransport"]
 
+#: Where the library repeats an address, which may hold a secret.
+_OF_URL = re.compile(r" for url \(.*\)", re.DOTALL)
 #: Seconds a closed client is given to let go of its buffers.
 SETTLE_S = 0.1
 
@@ -106,7 +109,7 @@ class SecureTransport:
 
         causes = (getattr(error, "details", None) or {}).get("causes") or ()
         messages = [str(cause.get("message", "")) for cause in causes]
-        last = messages[-1] if messages else type(error).__name__
+        last = _OF_URL.sub("", messages[-1]) if messages else type(error).__name__
         if any("(Connect)" in message for message in messages):
             if self._proxy is not None:
                 proxy, host = self._proxy, host_of(self._url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -223,7 +224,7 @@ class _Reader:
             value = str(value)
         if not isinstance(value, str) or (not value.strip() and default is None):
             name = f"{part}.{key}" if part else key
-            raise PolicyError(f"{self.where}: {name}: expected a text, found {value!r}")
+            raise PolicyError(f"{self.where}: {name}: expected a text, found {reprlib.repr(value)}")
         return value.strip()
 
     def category(self, entry: object, number: int) -> Category:
