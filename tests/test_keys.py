@@ -157,6 +157,24 @@ def test_a_name_that_cannot_be_resolved_is_let_pass_only_where_it_is_looked_at_a
         opened(url)
 
 
+def test_a_proxy_may_read_what_goes_through_it_over_plain_http(hosts, monkeypatch):
+    hosts["proxy.lan"] = ["10.0.0.1"]
+    hosts["proxy.example.com"] = ["203.0.113.1"]
+    monkeypatch.setenv("http_proxy", "http://proxy.lan:3128")
+    opened("http://10.0.0.5:8000/v1")
+    monkeypatch.setenv("http_proxy", "http://u:pa55word@proxy.example.com:3128")
+    with pytest.raises(
+        UsageError, match=r"the proxy proxy\.example\.com \(203\.0\.113\.1\) is"
+    ) as caught:
+        opened("http://10.0.0.5:8000/v1")
+    assert "pa55word" not in str(caught.value)
+    monkeypatch.setenv("no_proxy", "10.0.0.0/8")
+    opened("http://10.0.0.5:8000/v1")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "https://proxy.example.com:3128")
+    opened("http://10.0.0.5:8000/v1")
+
+
 def test_a_name_that_means_another_host_by_the_time_of_connecting_gets_no_key():
     """The address is looked at once more when there is a connection, before anything is sent."""
     asked = []

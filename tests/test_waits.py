@@ -128,8 +128,10 @@ def test_nothing_is_sent_for_as_long_as_a_believable_server_asks(
         )
     assert result.outcomes == {"ok": 6}
     why = "as the server asks (HTTP 429: slow down)"
-    assert [s for s, said in waits.seen if said == why] == ([] if held is None else [held])
-    assert "to try again after HTTP 429: slow down" in [said for _, said in waits.seen]
+    # All wait, and the request that was refused a little longer.
+    asked = [seconds for seconds, said in waits.seen if said == why]
+    assert asked == ([] if held is None else [held, pytest.approx(held, abs=0.0011)])
+    assert held or [said for _, said in waits.seen] == ["to try again after HTTP 429: slow down"]
     assert all(seconds < 1 for seconds, _ in waits.seen)
 
 

@@ -35,8 +35,8 @@ __all__ = [
     "say",
 ]
 
-#: Seconds of a wait that is shown in the bar, and of one that is said in a line of its own.
-SHOWN_S, SAID_S = 2.0, 5.0
+#: Seconds of a wait that is shown; between two lines that say so; and between two with one reason.
+SHOWN_S, SAID_APART_S, SAID_AGAIN_S = 2.0, 10.0, 60.0
 #: Width of tables that do not go to a terminal, in characters.
 WIDTH = 120
 
@@ -151,7 +151,9 @@ class RunProgress:
         self._stored = 0
         self._spared = 0
         self._counts: Counter[str] = Counter()
-        self._waits_until, self._waits_for, self._said_until = 0.0, "", 0.0
+        self._waits_until, self._waits_for = 0.0, ""
+        #: The reason that a line was last written for, and when.
+        self._said = ("", float("-inf"))
         self._bar: Progress | None = None
 
     @property
@@ -193,10 +195,13 @@ class RunProgress:
         if now + seconds <= self._waits_until:
             return
         self._waits_until, self._waits_for = now + seconds, why
-        # Where nobody watches no bar is drawn: a line, and the next when that wait is over.
-        if seconds >= SAID_S and now >= self._said_until and not sys.stderr.isatty():
-            self._said_until = now + seconds
-            say(f"waiting {seconds:.0f} s {why}")
+        # Where nobody watches no bar is drawn: a line, and for the same reason once a minute.
+        said_why, said_at = self._said
+        apart_s = SAID_AGAIN_S if why == said_why else SAID_APART_S
+        if seconds >= SHOWN_S and now - said_at >= apart_s:
+            if not sys.stderr.isatty():
+                say(f"waiting {seconds:.0f} s {why}")
+            self._said = (why, now)
 
     def finished(self) -> None:
         """Nothing more is needed: the bar is full."""

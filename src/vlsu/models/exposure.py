@@ -64,22 +64,35 @@ def exposure(url: str, *, guarded: bool) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
     except ValueError:
         return None  # nothing is ever sent there
-    if parts.scheme != "http" or not host:
+    if parts.scheme != "http" or not parts.hostname:
+        return None
+    proxy = proxy_of(url)
+    if proxy is None:
+        return _exposed(url, "", guarded=guarded)
+    way = None if proxy.url.startswith("https:") else _exposed(proxy.url, "the proxy ")
+    return way or _exposed(url, "")
+
+
+def _exposed(url: str, what: str, *, guarded: bool = False) -> str | None:
+    """Why a host is not known to be private; `None` if it is."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+    except ValueError:
         return None
     if not host.isascii():  # not everyone reads it as the same name
-        return f"{host} is not known to be a private host"
+        return f"{what}{host} is not known to be a private host"
     if host == "localhost" or host.endswith(".localhost") or is_local(host):
         return None
     addresses = _resolved(host, port)
     public = [address for address in addresses if not is_local(address)]
     if public:
         of = "" if public[0] == host else f" ({public[0]})"
-        return f"{host}{of} is no private or loopback address"
-    if not addresses and not (guarded and proxy_of(url) is None):
-        return f"{host} cannot be resolved, so it is not known to be a private host"
+        return f"{what}{host}{of} is no private or loopback address"
+    if not addresses and not guarded:
+        return f"{what}{host} cannot be resolved, so it is not known to be a private host"
     return None
 
 

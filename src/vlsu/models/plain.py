@@ -20,6 +20,8 @@ from vlsu.models.exposure import is_local
 from vlsu.models.transport import (
     CONNECT_S,
     MAX_BODY,
+    MAX_HELD,
+    TOO_MUCH_HELD,
     Answer,
     Body,
     MakeBody,
@@ -37,9 +39,6 @@ MAX_WIRE = MAX_BODY + 2 * MAX_HEAD
 #: Bytes of chunk framing and trailers at most for a byte of body, beside `MAX_HEAD` for short ones.
 #: Chunks of one byte each, the smallest there are, have six.
 MAX_FRAMING = 16
-#: Bytes of all answers that are under way at once. Past it the largest is given up: a server that
-#: sends what has no end fills no memory, however many requests are in flight.
-MAX_HELD = 256 * 2**20
 #: How a server that expects TLS answers what is none: an alert, of any version.
 _TLS_ALERT = b"\x15\x03"
 #: Seconds after which an idle connection is not used again: what lies between may have dropped it.
@@ -119,7 +118,7 @@ class PlainTransport:
         self._held += more
         if self._held > MAX_HELD and self._deadlines:
             largest = max(self._deadlines, key=lambda connection: connection.held)
-            largest.give_up(f"the answers under way exceed {MAX_HELD // 2**20} MiB together")
+            largest.give_up(TOO_MUCH_HELD)
 
     def _request(self, body: Body) -> list[bytes]:
         """Head and body, in pieces."""

@@ -16,6 +16,8 @@ from vlsu._version import __version__
 from vlsu.models.transport import (
     CONNECT_S,
     MAX_BODY,
+    MAX_HELD,
+    TOO_MUCH_HELD,
     UNUSABLE,
     Answer,
     Header,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SecureTransport"]
 
+#: Bytes of an answer that are read at once.
+PIECE = 2**20
 #: Where the library repeats an address, which may hold a secret.
 _OF_URL = re.compile(r" for url \(.*\)", re.DOTALL)
 #: Seconds a closed client is given to let go of its buffers.
@@ -60,6 +64,7 @@ class SecureTransport:
         self._url = url
         self._timeout_s = timeout_s
         self._proxy = proxy
+        self._held = 0
         builder = ClientBuilder().no_proxy()  # none but the one given
         if proxy is not None:
             builder = builder.proxy(ProxyBuilder.all(proxy.url))
@@ -92,17 +97,37 @@ class SecureTransport:
         try:
             request = self._client.post(self._url).body_bytes(body).build_streamed()
             async with request as answer:
-                # One call for the whole body: each goes to the client's thread and back.
-                data = await answer.body_reader.read(MAX_BODY + 1)
-                whole = b"" if data is None else data.to_bytes()
-                if len(whole) > MAX_BODY:
-                    raise NetworkFaultError("endless", "the answer has no end")
+                whole = await self._whole(answer)
                 header = _header_of(answer)
                 if (packed := header("content-encoding")) is not None:
                     whole = unpacked(whole, packed)
                 return Answer(answer.status, whole, header)
         except (PyreqwestError, ValueError) as error:
             raise self._fault(error) from None
+
+    async def _whole(self, answer: Response) -> bytes:
+        """The body of an answer, as it came.
+
+        Raises:
+            NetworkFaultError: It is too large, by itself or with all that are under way.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            # Most come in one call: each goes to the client's thread and back.
+            while (data := await answer.body_reader.read(PIECE)) is not None:
+                pieces.append(data.to_bytes())
+                size += len(data)
+                self._held += len(data)
+                if size > MAX_BODY:
+                    raise NetworkFaultError("endless", "the answer has no end")
+                if self._held > MAX_HELD:
+                    raise NetworkFaultError("endless", TOO_MUCH_HELD)
+                if len(data) < PIECE:
+                    break
+        finally:
+            self._held -= size
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fault(self, error: Exception) -> NetworkFaultError:
         from pyreqwest.exceptions import DecodeError, RequestTimeoutError

@@ -21,6 +21,8 @@ from vlsu.models.proxies import Proxy, proxy_of
 __all__ = [
     "CONNECT_S",
     "MAX_BODY",
+    "MAX_HELD",
+    "TOO_MUCH_HELD",
     "UNUSABLE",
     "Answer",
     "Body",
@@ -37,6 +39,10 @@ __all__ = [
 
 #: An answer longer than this is not an answer: bytes of body read before giving up.
 MAX_BODY = 16 * 2**20
+#: Bytes of all answers of a server that are under way at once. Past it one is given up: a server
+#: that sends what has no end fills no memory, however many requests are in flight.
+MAX_HELD = 256 * 2**20
+TOO_MUCH_HELD = f"the answers under way exceed {MAX_HELD // 2**20} MiB together"
 #: What is said of an address that cannot be used.
 UNUSABLE = "not a usable address; give one such as http://127.0.0.1:8000/v1"
 #: Seconds to connect in at most: a host that drops packets shows before an answer would be late.

@@ -312,7 +312,7 @@ class Executor:
             self._progress.retried(fault.kind)
             made, down = waiting.attempts.made, self._patience.down
             pause_s = self._retries.pause_s(made, raw.retry_after, down=down)
-            self._progress.waiting(pause_s, f"to try again after {fault.message}")
+            self._progress.waiting(pause_s, self._why(raw, fault))
             await self._rest(pause_s)
             if down and self._ready:
                 # Perhaps these requests are bad, not the server: let others have a try.
@@ -338,6 +338,12 @@ class Executor:
         if len(self._workers) < self._in_flight.size and self._ready:
             self._spawn()
 
+    def _why(self, raw: Raw, fault: Fault) -> str:
+        """What is waited for after a fault."""
+        if self._retries.asked_pause_s(raw.retry_after) is None:
+            return f"to try again after {fault.message}"
+        return f"as the server asks ({fault.message})"
+
     def _hold(self, now: float, seconds: float, why: str) -> None:
         """Send nothing for so long."""
         self._rate.pause(now + seconds)
@@ -353,7 +359,7 @@ class Executor:
         if fault.kind in OVERLOAD:
             self._in_flight.pushed_back(now)
             if (asked_s := self._retries.asked_pause_s(raw.retry_after)) is not None:
-                self._hold(now, asked_s, f"as the server asks ({fault.message})")
+                self._hold(now, asked_s, self._why(raw, fault))
         stands = self._patience.stands(fault, waiting.attempts, now, last_ones=self._planned_all)
         if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong
