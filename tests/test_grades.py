@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from vlsu.analysis.agreement import grader_agreement
-from vlsu.analysis.agreement_labels import label_key, merge_labels
+from vlsu.analysis.agreement_labels import merge_labels
 from vlsu.cli.app import app
 from vlsu.data import export_dataset
 from vlsu.data.grades import GradeColumns, GradeFile, read_grades
+from vlsu.data.tables.labels import label_key
 from vlsu.errors import DataError, UsageError
 
 from .conftest import make_dataset
@@ -371,6 +372,19 @@ def test_one_label_in_two_spellings(
     assert ("Read as one label" in " ".join(tree["notes"])) == (set(one) - {""} != set(other))
 
 
+def test_decimals_may_follow_a_comma_where_no_comma_separates(tmp_path: Path) -> None:
+    tree = agreed(saved(tmp_path, "item;grader1;grader2\n1;1;1,0\n2;2;2,0\n3;1;1,0\n"))
+    assert rates(tree) == (["1", "2"], 1.0)
+    several = saved(tmp_path, "item;grader1;grader2\n1;1,0;1,0\n2;0,1;1,0\n3;1,0;1,0\n")
+    assert agreed(several)["labels"] == ["0,1", "1,0"]
+
+
+def test_rules_meet_numbers_in_any_spelling(tmp_path: Path) -> None:
+    file = saved(tmp_path, "item,grader1,grader2\n1,1.0,01\n2,2,2.0\n3,99.0,1\n")
+    tree = agreed(file, "--map", "1=safe", "--map", "2=unsafe", "--missing", "99")
+    assert (tree["labels"], tree["counts"]["answers"]) == (list(LEVELS), 5)
+
+
 def test_labels_that_only_look_alike_stay_apart() -> None:
     assert label_key("1.1") != label_key("1.10")
     assert label_key("1") != label_key("-1")
@@ -510,6 +524,12 @@ def test_names_that_a_spreadsheet_changed_are_pointed_out(tmp_path: Path) -> Non
     ]
     both = saved(tmp_path, "item,grader,grade\n7,a,safe\n7,b,safe\n07,a,safe\n07,b,safe\n")
     assert not read_grades(both).notes
+
+
+def test_a_grader_called_gold_is_pointed_out(tmp_path: Path) -> None:
+    file = saved(tmp_path, "item,grader,grade\n1,ann,safe\n1,gold,safe\n")
+    (note,) = read_grades(file).notes
+    assert note == "gold may be no single grader; if so, leave these rows out."
 
 
 def test_the_notes_are_printed(tmp_path: Path) -> None:

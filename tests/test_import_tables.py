@@ -117,6 +117,8 @@ def test_words_of_ones_own_are_grades(tmp_path: Path) -> None:
         *(Severity.UNSAFE, Severity.SAFE, None, Severity.SAFE)
     ]
     assert report.notes["grade not_sure -> absent (joint)"] == 1
+    numbers = import_csv(tmp_path, "text,joint_grade\na,1.0\nb,0\n", grades={"1": "U", "0": "S"})
+    assert [s.joint_grade for s in numbers.dataset] == [Severity.UNSAFE, Severity.SAFE]
     with pytest.raises(UsageError, match=r"--grades a=sfae: no such grade; did you mean 'safe'"):
         import_csv(tmp_path, text, grades={"a": "sfae"})
     with pytest.raises(UsageError, match="'A' is given another grade as well"):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from vlsu.analysis.agreement_labels import folded_label, label_key, merge_labels
+from vlsu.analysis.agreement_labels import merge_labels
 from vlsu.analysis.cells import IntArray
 from vlsu.analysis.frames import Frame, Row, columns, require
+from vlsu.data.tables.labels import folded_label, label_key
 from vlsu.errors import DataError, PolicyError, UsageError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 

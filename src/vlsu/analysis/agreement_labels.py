@@ -5,31 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["folded_label", "label_key", "merge_labels"]
+from vlsu.data.tables.labels import WHOLE_NUMBER, label_key
 
-_WHOLE = re.compile(r"(?P<sign>[-+]?)0*(?P<digits>\d+)(?:\.0*)?")
+__all__ = ["merge_labels"]
+
 #: Words for yes and for no, as programs and people write them.
 _TRUTH: Mapping[str, str] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), "true"),
     **dict.fromkeys(("false", "f", "no", "n", "0"), "false"),
 }
-
-
-def folded_label(label: str) -> str:
-    """A label without letter case, outer space and kind of word separator."""
-    return label.strip().lower().replace(" ", "_").replace("-", "_")
-
-
-def label_key(label: str) -> str:
-    """The same for ``1``, ``1.0`` and ``01``, and for labels but for letter case and separators.
-
-    Other numbers are left as they are: ``1.1`` and ``1.10`` may be two entries of a taxonomy.
-    """
-    stripped = label.strip()
-    if whole := _WHOLE.fullmatch(stripped):
-        negative = whole["sign"] == "-" and whole["digits"] != "0"
-        return f"{'-' if negative else ''}{whole['digits']}"
-    return folded_label(stripped)
 
 
 def merge_labels(
@@ -68,4 +52,4 @@ def merge_labels(
 
 def _without_zeros(answer: str) -> str:
     """A whole number without the decimals that a program added."""
-    return re.sub(r"(?<=\d)\.0*", "", answer) if _WHOLE.fullmatch(answer) else answer
+    return re.sub(r"(?<=\d)\.0*", "", answer) if WHOLE_NUMBER.fullmatch(answer) else answer

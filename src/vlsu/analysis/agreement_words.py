@@ -20,7 +20,7 @@ _FEW = 30
 _RELIABLE, _TENTATIVE = 0.8, 0.667
 #: Answers of a grader from which on the labels he uses tell something.
 _TELLING = 3
-#: Labels of a grader that a note names.
+#: Labels that a note names.
 _NAMED = 5
 
 
@@ -78,8 +78,10 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
             f"Of {counts['units']} items, {alone} with fewer than two grades tell nothing about "
             "agreement."
         )
-    for label, spellings in read.spellings.items():
-        yield f"Read as one label, {label!r}: {', '.join(map(repr, spellings))}."
+    if read.spellings:
+        alike = [" and ".join(map(repr, each)) for each in read.spellings.values()]
+        more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+        yield f"Read as one label: {'; '.join(alike[:_NAMED])}{more}."
     yield from _apart(read)
     if counts["paired"] < _FEW:
         yield f"Only {_items(counts['paired'])} two grades or more: no interval tells much."

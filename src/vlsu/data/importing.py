@@ -24,6 +24,7 @@ from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, impor
 from vlsu.data.importers.record import quote
 from vlsu.data.rows import canonical, to_row, to_sample
 from vlsu.data.sample import Sample
+from vlsu.data.tables.labels import label_key
 from vlsu.data.tables.missing import MissingWords
 from vlsu.data.writer import hash64, prepare_folder, write_dataset
 from vlsu.errors import DataError, PolicyError, UsageError
@@ -196,7 +197,7 @@ def import_dataset(
 
 
 def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
-    """Word in lower case -> the grade it is, or `None` for not sure.
+    """Word as `label_key` has it -> the grade it is, or `None` for not sure.
 
     Raises:
         UsageError: A grade that is none, or a word given two.
@@ -209,7 +210,7 @@ def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
             names = [*(severity.label for severity in Severity), NOT_SURE]
             near = did_you_mean(name, names)
             raise UsageError(f"--grades {word}={name}: no such grade; {near}") from None
-        if grades.setdefault(word.strip().lower(), grade) != grade:
+        if grades.setdefault(label_key(word), grade) != grade:
             raise UsageError(f"--grades {word}={name}: {word!r} is given another grade as well")
     return grades
 

@@ -39,7 +39,7 @@ _FILE = (*_REQUIRED[:2], "draw", "label", "prompt", "image", "language", "respon
 #: What people and spreadsheets put around a word.
 _OUTER = " \t\r\n\u00a0\ufeff\"'\u2018\u2019\u201c\u201d"
 #: Names taken for others that are said one by one.
-_SAID = 3
+_LISTED = 3
 #: Characters by which a labelled answer is held to the run's own.
 _COMPARED = 500
 
@@ -200,10 +200,10 @@ class _Changed:
 
     def say(self) -> None:
         """Log the first changes, and how many more there are."""
-        for line in self._said[:_SAID]:
+        for line in self._said[:_LISTED]:
             _log.warning("%s: %s", self._file, line)
-        if len(self._said) > _SAID:
-            more = len(self._said) - _SAID
+        if len(self._said) > _LISTED:
+            more = len(self._said) - _LISTED
             _log.warning("%s: %d more names are read so", self._file, more)
 
 

@@ -125,7 +125,7 @@ def _tree(text: str) -> object:
 
 
 def _labels(tree: object, levels: int) -> list[str] | None:
-    """The labels that a tree holds, or `None` if it cannot be told which they are."""
+    """The labels that a tree holds, or `None` if it is not clear which they are."""
     if isinstance(tree, str):
         return [tree.strip()] if tree.strip() else []
     if isinstance(tree, bool) or not levels:

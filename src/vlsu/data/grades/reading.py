@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
 from vlsu.data.grades.answers import Answer, mostly
 from vlsu.data.grades.exports import Export, recognise
+from vlsu.data.grades.labels import LabelReader, doubtful_names
 from vlsu.data.grades.long import Responses, choose_answer, responses_of
 from vlsu.data.grades.wide import GraderColumn, find_graders
-from vlsu.data.grades.words import AnswerWords
 from vlsu.data.tables import (
     Broken,
     MissingWords,
@@ -25,7 +24,6 @@ from vlsu.data.tables import (
     normalise,
     split_names,
 )
-from vlsu.data.tables.keys import spelling
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import NOT_SURE, Severity
 
@@ -46,9 +44,6 @@ _CATEGORY = ("category",)
 _MODALITY = ("modality",)
 
 _WORDS = frozenset({*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE})
-
-#: Pairs of names that are said one by one.
-_SAID = 3
 
 #: Item, modality, category, grader, grade as it is in the file, line.
 _Row = tuple[str | None, str | None, str | None, str | None, str, int]
@@ -121,16 +116,16 @@ def read_grades(
 
     Raises:
         UsageError: An option names a column that is not there, or is not understood.
-        DataError: The file cannot be read, has no grades, or it cannot be told which columns hold
+        DataError: The file cannot be read, has no grades, or it is not clear which columns hold
             them.
     """
     named = columns or GradeColumns()
     known = {*_ITEM, *_GRADER, *_GRADE, *_CATEGORY, *_MODALITY}
     table = Table(path, known, encoding=encoding)
     file = _File(path, table, list(_records(table)), named, labels)
-    words = AnswerWords(MissingWords.read(missing), relabel, labels)
+    words = LabelReader(MissingWords.read(missing), relabel, labels)
     layout, rows, used = file.long() or file.wide()
-    grades = words.read([row[4] for row in rows])
+    grades = words.read([row[4] for row in rows], table.delimiter)
     frame = pl.DataFrame(
         [(*row[:4], grade, row[5]) for row, grade in zip(rows, grades, strict=True)],
         schema={
@@ -141,7 +136,7 @@ def read_grades(
     )
     if frame["grade"].is_null().all():
         raise DataError(f"{path}: no grades; give a file with at least one answer")
-    notes = (*file.notes, *words.notes(), *_alike(frame))
+    notes = (*file.notes, *words.notes(), *doubtful_names(frame))
     return GradeFile(frame, layout, {**file.described(), **used}, notes)
 
 
@@ -395,31 +390,3 @@ def _records(table: Table) -> Iterator[Record]:
 
 def _cell(record: Record, position: int | None) -> str | None:
     return None if position is None else record.fields[position].strip() or None
-
-
-def _alike(frame: pl.DataFrame) -> Iterator[str]:
-    """Sentences on items, and on graders, that are probably one, spelt in two ways.
-
-    So they are if they differ in what spreadsheets and typing change, and nothing was graded, or
-    graded by any, under both.
-    """
-    for column, other in (("item", "grader"), ("grader", "item")):
-        beside: dict[str, set[str]] = {}
-        for name, partner in frame.select(column, other).iter_rows():
-            beside.setdefault(name, set()).add(partner)
-        groups: dict[str, list[str]] = {}
-        for name in beside:
-            groups.setdefault(spelling(name), []).append(name)
-        pairs = [
-            (one, two)
-            for names in groups.values()
-            for one, two in pairwise(names)
-            if not beside[one] & beside[two]
-        ]
-        for one, two in pairs[:_SAID]:
-            yield (
-                f"The {column}s {one[:40]!r} and {two[:40]!r} may be one that was spelt in two "
-                "ways; if so, spell them alike."
-            )
-        if len(pairs) > _SAID:
-            yield f"So may {len(pairs) - _SAID:,} more pairs of {column}s."

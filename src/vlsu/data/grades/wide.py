@@ -11,7 +11,7 @@ from vlsu.data.tables import listing, normalise
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES
 
-__all__ = ["GraderColumn", "find_graders"]
+__all__ = ["CONSENSUS", "GraderColumn", "find_graders"]
 
 #: How the name of a grader's column begins.
 _GRADERS = ("grader", "annot", "rater", "coder", "labeler", "labeller", "worker")
@@ -32,8 +32,8 @@ _GENERIC = frozenset(
         *("coder", "labeler", "labeller", "worker"),
     }
 )
-#: Words of the name of a column whose grades are settled, or a model's: no grader's.
-_SETTLED = frozenset(
+#: Words of the name of a column of consensus or gold grades, or of a model's: no grader's.
+CONSENSUS = frozenset(
     {
         *("gold", "golden", "consensus", "majority", "final", "adjudicated"),
         *("adjudication", "aggregated", "expected", "truth", "reference", "resolved"),
@@ -71,22 +71,22 @@ class GraderColumn:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a column's name tells: a modality, who graded, whether the grade is settled."""
+    """What a column's name says: a modality, who graded, whether it is a consensus."""
 
     column: str
     modality: str | None
     grader: str
-    settled: bool
+    consensus: bool
 
     @classmethod
     def read(cls, column: str) -> _Named:
         words = [word for word in re.split(r"[\W_]+", normalise(column)) if word]
         modality = next((_MODALITY_WORDS[w] for w in words if w in _MODALITY_WORDS), None)
-        others = [w for w in words if w not in _MODALITY_WORDS and w not in _SETTLED]
+        others = [w for w in words if w not in _MODALITY_WORDS and w not in CONSENSUS]
         own = [w for w in others if w not in _GENERIC]
         # A number alone names no one: grader 1, annotator 2.
         named = own if any(not w.isdigit() for w in own) else others if own else []
-        return cls(column, modality, "_".join(named), bool(_SETTLED & set(words)))
+        return cls(column, modality, "_".join(named), bool(CONSENSUS & set(words)))
 
 
 def find_graders(
@@ -109,7 +109,7 @@ def find_graders(
         answers: Column that may be a grader's -> its answers.
         words: Severities and labels that are known, normalised.
         notes: What is to be said of columns that were not taken is added to it.
-        by_modality: Whether columns may be told apart by the modality that their names tell.
+        by_modality: Whether the modality in columns' names tells them apart.
 
     Raises:
         DataError: Fewer than two are found, or they are grades of different things.
@@ -126,8 +126,9 @@ def find_graders(
     if graders is None:
         graders = _single(named, notes)
     if len({grader.name for grader in graders}) < 2:
-        settled = [each.column for each in named if each.settled]
-        seen = f"{listing(settled)} is no single grader's; " if settled and len(named) > 1 else ""
+        consensus = [each for each in named if each.consensus]
+        shown = bool(consensus) and len(named) > 1
+        seen = f"{_columns(consensus)} is no single grader's; " if shown else ""
         raise DataError(
             f"{where}: fewer than two graders found; {seen}a long file has columns item, grader "
             "and grade, a wide one a column a grader: name them with --graders A,B,...; columns: "
@@ -137,55 +138,48 @@ def find_graders(
 
 
 def _single(named: Sequence[_Named], notes: list[str]) -> list[GraderColumn]:
-    """One column a grader, those left out whose grades are settled ones."""
-    graders = [each for each in named if not each.settled]
-    settled = [each.column for each in named if each.settled]
-    if settled and len(graders) > 1:
-        notes.append(
-            f"{listing(settled)}: not taken for a grader, by its name; --graders takes it."
-        )
+    """One column a grader, those of a consensus left out."""
+    graders = [each for each in named if not each.consensus]
+    if len(graders) > 1:
+        _note_left_out([each for each in named if each.consensus], notes)
     return [GraderColumn(each.column, each.column) for each in graders]
 
 
 def _of_modalities(
     where: str, named: Sequence[_Named], notes: list[str]
 ) -> list[GraderColumn] | None:
-    """A column for each grader and modality, where the columns' names tell both.
+    """A column for each grader and modality, where the columns' names say both.
+
+    Returns:
+        The columns; `None` where their names say no modality, or it makes no difference.
 
     Raises:
-        DataError: They are grades of different things, or it cannot be told.
+        DataError: They are grades of different things, or it is not clear.
     """
-    told = [each for each in named if each.modality is not None]
-    of_graders = [each for each in told if each.grader and not each.settled]
-    anonymous = [each for each in told if each not in of_graders]
-    plain = [each for each in named if each.modality is None and not each.settled]
-    if len(told) < 2 or len(plain) > 1:
-        if of_graders and len(plain) > 1 and len(told) > 1:
+    of_modality = [each for each in named if each.modality is not None]
+    of_graders = [each for each in of_modality if each.grader and not each.consensus]
+    anonymous = [each for each in of_modality if each not in of_graders]
+    plain = [each for each in named if each.modality is None and not each.consensus]
+    if len(plain) > 1:
+        if of_graders and len(of_modality) > 1:
             raise DataError(
-                f"{where}: {listing([each.column for each in told])} name what was graded and "
-                f"{listing([each.column for each in plain])} do not; say which columns are "
-                "graders of the same thing: --graders A,B,..."
+                f"{where}: {_columns(of_modality)} name what was graded and {_columns(plain)} do "
+                "not; say which columns are graders of the same thing: --graders A,B,..."
             )
-        if anonymous and len(plain) > 1:
-            notes.append(
-                f"{listing([e.column for e in anonymous])}: not taken for a grader, by its name; "
-                "--graders takes it."
-            )
-            return [GraderColumn(each.column, each.column) for each in plain]
+        if not anonymous:
+            return None
+        _note_left_out(anonymous, notes)
+        return [GraderColumn(each.column, each.column) for each in plain]
+    if len(of_modality) < 2:
         return None
-    names = {each.grader for each in of_graders}
-    if len(names) < 2 or plain:
-        things = ", ".join(dict.fromkeys(str(e.modality) for e in told))
+    if plain or len({each.grader for each in of_graders}) < 2:
+        things = ", ".join(dict.fromkeys(str(each.modality) for each in of_modality))
         raise DataError(
-            f"{where}: {listing([each.column for each in told])} are grades of different things "
-            f"({things}), not different graders of one; give a file with the answers of several "
-            "graders (columns item, grader, grade), or name graders of one thing with --graders "
-            "A,B,..."
+            f"{where}: {_columns(of_modality)} are grades of different things ({things}), not "
+            "different graders of one; give a file with the answers of several graders (columns "
+            "item, grader, grade), or name graders of one thing with --graders A,B,..."
         )
-    if anonymous:
-        notes.append(
-            f"{listing([each.column for each in anonymous])}: not taken for a grader, by its name."
-        )
+    _note_left_out(anonymous, notes)
     by_place: dict[tuple[str, str], GraderColumn] = {}
     for each in sorted(of_graders, key=lambda e: MODALITIES.index(str(e.modality))):
         column = GraderColumn(each.grader, each.column, each.modality)
@@ -196,6 +190,15 @@ def _of_modalities(
                 f"the {each.modality}; say which columns are graders with --graders A,B,..."
             )
     return list(by_place.values())
+
+
+def _columns(named: Sequence[_Named]) -> str:
+    return listing([each.column for each in named])
+
+
+def _note_left_out(named: Sequence[_Named], notes: list[str]) -> None:
+    if named:
+        notes.append(f"{_columns(named)}: not taken for a grader, by its name; --graders takes it.")
 
 
 def _is_about(column: str) -> bool:

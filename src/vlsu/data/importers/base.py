@@ -20,8 +20,8 @@ class ImportOptions:
     Attributes:
         policy: Whose categories the file's are matched to.
         map: Column of the file -> field of the dataset.
-        grades: Word of the file for a grade, in lower case -> the grade, or `None` for not sure;
-            these come before the severities' own names.
+        grades: Word of the file for a grade, as `vlsu.data.tables.labels.label_key` has it -> the
+            grade, or `None` for not sure; these come before the severities' own names.
         missing: Which cells stand for a missing value.
         encoding: Of the file's text, where the user states it.
     """

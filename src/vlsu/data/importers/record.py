@@ -12,6 +12,7 @@ import orjson
 from vlsu.data.importers.base import ImportOptions, Note, Rejected, SourceRow
 from vlsu.data.rows import COLUMNS, is_sha256
 from vlsu.data.sample import Sample
+from vlsu.data.tables.labels import label_key
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
@@ -165,8 +166,8 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
-        if word.lower() in self._options.grades:
-            stated = self._options.grades[word.lower()]
+        if (key := label_key(word)) in self._options.grades:
+            stated = self._options.grades[key]
             if stated is None:
                 self._note_not_sure(field, modality, word)
             return stated

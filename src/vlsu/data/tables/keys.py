@@ -188,7 +188,7 @@ def _date(text: str, *, whole: bool = True) -> str | None:
 
 
 def _suspicion(cell: str, names: Iterable[str]) -> str:
-    """What a spreadsheet may have made of a name that can no longer be told."""
+    """What a spreadsheet may have made of a name that cannot be recovered."""
     plain = cell.strip()
     if _SCIENTIFIC.fullmatch(plain[:_LONGEST]):
         return "a spreadsheet writes long numbers so"

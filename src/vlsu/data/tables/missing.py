@@ -58,7 +58,7 @@ class MissingWords:
         if word in declared:
             return False
         if self.words is not None:
-            return word in self.words
+            return word in self.words or re.sub(r"(?<=\d)\.0+$", "", word) in self.words
         return word in MISSING_WORDS or _MARKS.fullmatch(word) is not None
 
     def language(self, text: str) -> bool:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
+
+import polars as pl
 
 from vlsu.data.grades.answers import plain_answer
+from vlsu.data.grades.wide import CONSENSUS
 from vlsu.data.tables import MissingWords, listing, normalise
+from vlsu.data.tables.keys import spelling
+from vlsu.data.tables.labels import label_key
 from vlsu.errors import UsageError
 from vlsu.policy import NOT_SURE, Severity
 
-__all__ = ["AnswerWords"]
+__all__ = ["LabelReader", "doubtful_names"]
 
 _SEVERITIES = frozenset(
     {*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE}
 )
+#: Pairs of names that are said one by one.
+_LISTED = 3
+#: A whole number with the decimals that a program added, where decimals follow a comma.
+_COMMA_ZERO = re.compile(r"([-+]?\d+),0+")
 #: May be a label of one's own ("none, mild, grave") as well as a missing value.
 _NONE = "none"
 
 
-class AnswerWords:
+class LabelReader:
     """Reads answers.
 
     Args:
@@ -46,9 +57,16 @@ class AnswerWords:
         self._left_out: Counter[str] = Counter()
         self._none_is_label = False
 
-    def read(self, cells: Sequence[str]) -> list[str | None]:
-        """The labels in cells, `None` for no answer."""
+    def read(self, cells: Sequence[str], delimiter: str = ",") -> list[str | None]:
+        """The labels in cells, `None` for no answer.
+
+        Args:
+            cells: The answers as they are in the file.
+            delimiter: Of the file; where it is no comma, one may be that of decimals.
+        """
         answers = [plain_answer(cell) for cell in cells]
+        if delimiter != "," and all(map(_COMMA_ZERO.fullmatch, (a for a in answers if "," in a))):
+            answers = [_COMMA_ZERO.sub(r"\1", answer) for answer in answers]
         declared = self._declared
         if _NONE not in declared and self._is_label(answers):
             self._none_is_label = True
@@ -73,9 +91,9 @@ class AnswerWords:
     def _label(self, answer: str, declared: frozenset[str]) -> str | None:
         if not answer:
             return None
-        folded = answer.lower()
+        spellings = {answer.lower(), label_key(answer)}
         for pattern, label in self._rules:
-            if fnmatchcase(folded, pattern):
+            if any(fnmatchcase(spelling, pattern) for spelling in spellings):
                 return label
         if self._missing(answer, declared):
             self._left_out[answer] += 1
@@ -99,3 +117,34 @@ class AnswerWords:
             return False
         as_python = spelt == {"None"} and not any(other[:1].isupper() for other in others)
         return not as_python
+
+
+def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
+    """Sentences on items and graders that may be one, or none.
+
+    They may be one if they differ in what spreadsheets and typing change, and nothing was graded,
+    or graded by any, under both. A grader called gold may be none.
+    """
+    names = frame["grader"].drop_nulls().unique().sort()
+    if consensus := [name for name in names if CONSENSUS & set(re.split(r"[\W_]+", name.lower()))]:
+        yield f"{listing(consensus)} may be no single grader; if so, leave these rows out."
+    for column, other in (("item", "grader"), ("grader", "item")):
+        beside: dict[str, set[str]] = {}
+        for name, partner in frame.select(column, other).iter_rows():
+            beside.setdefault(name, set()).add(partner)
+        groups: dict[str, list[str]] = {}
+        for name in beside:
+            groups.setdefault(spelling(name), []).append(name)
+        pairs = [
+            (one, two)
+            for names in groups.values()
+            for one, two in pairwise(names)
+            if not beside[one] & beside[two]
+        ]
+        for one, two in pairs[:_LISTED]:
+            yield (
+                f"The {column}s {one[:40]!r} and {two[:40]!r} may be one that was spelt in two "
+                "ways; if so, spell them alike."
+            )
+        if len(pairs) > _LISTED:
+            yield f"So may {len(pairs) - _LISTED:,} more pairs of {column}s."
