@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from vlsu import evaluate
+from vlsu.cli.demo import try_alignment
 from vlsu.data import Dataset, check_dataset, export_dataset, import_dataset, load, sample_dataset
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.report import publish_figures, publish_tables, write_report
@@ -169,6 +170,14 @@ def test_a_link_in_the_place_of_the_images_is_not_followed(tmp_path: Path) -> No
     (folder / "images").symlink_to(elsewhere)
     with pytest.raises(DataError, match="holds other files"):
         imported(folder)
+
+
+def test_the_demo_replaces_no_dataset_but_its_own(tmp_path: Path) -> None:
+    mine = make_dataset(tmp_path / "pairs")
+    before = tree(mine.path)
+    with pytest.raises(UsageError, match="pairs: holds another dataset; choose another --out"):
+        try_alignment(mine.path, tmp_path / "alignment")
+    assert tree(mine.path) == before
 
 
 # --- Runs

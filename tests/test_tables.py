@@ -144,6 +144,15 @@ def test_the_message_says_what_the_byte_would_be(tmp_path: Path) -> None:
         Table(file, option="")
 
 
+def test_the_mark_of_utf_8_is_not_overruled(tmp_path: Path) -> None:
+    file = written(tmp_path, "text\ncafé\n".encode("utf-8-sig"))
+    with pytest.raises(
+        DataError, match="begins with the mark of UTF-8, which is not cp1252; leave"
+    ):
+        Table(file, encoding="cp1252")
+    assert fields(Table(file, encoding="utf8")) == [["café"]]
+
+
 @pytest.mark.parametrize("name", ["utf-9", "hex", "rot13", "", "zip"])
 def test_an_encoding_that_is_none(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=f"--encoding '{name}': no such encoding"):
@@ -213,7 +222,7 @@ def test_a_file_of_another_kind_is_called_what_it_is(
 
 
 def test_a_table_that_only_looks_like_something_else_is_read(tmp_path: Path) -> None:
-    for header in ("[id],text", "{id};text", "PK,text", "<b>,text", "version,text"):
+    for header in ("[id],text", "{id};text", "PK,text", "<b>,text", "version,text", "PAR1,text"):
         assert len(Table(written(tmp_path, f"{header}\n1,2\n"), {"text"}).header) == 2
 
 

@@ -81,12 +81,17 @@ def try_alignment(
 
     Raises:
         MissingExtraError: The assistant is not installed.
+        UsageError: Another dataset is where the pairs would go.
     """
+    from vlsu._folders import is_dataset
     from vlsu.cli.output import RunProgress, say
     from vlsu.data import load, sample_dataset
+    from vlsu.errors import UsageError
     from vlsu.models import Settings, open_model
     from vlsu.runs import align
 
+    if is_dataset(drawn) and load(drawn).info.name != f"{DATASET}-sample":
+        raise UsageError(f"{drawn}: holds another dataset; choose another --out")
     model = open_model(ASSISTANT, Settings(max_tokens=answer_tokens))
     say(
         f"{ASSISTANT} on {pairs} pairs of {DATASET}, answers cut at {answer_tokens} tokens: a toy "

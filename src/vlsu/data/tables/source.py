@@ -32,7 +32,6 @@ _MAGIC = (
     (b"ARROW1", "an Arrow file"),
     (b"\xff\xff\xff\xff", "an Arrow stream"),
     (b"FEA1", "a Feather file"),
-    (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls)"),
@@ -49,7 +48,6 @@ _MAGIC = (
     (b"\x89PNG\r\n", "an image"),
     (b"\xff\xd8\xff", "an image"),
     (b"GIF8", "an image"),
-    (b"SIMPLE  =", "a FITS file"),
     (b"$FL2", "an SPSS file"),
 )
 #: What the first entries of a ZIP archive tell of it.
@@ -78,7 +76,8 @@ def other_format(path: Path) -> str | None:
     with open_binary(path) as file:
         head = file.read(_HEAD)
     for magic, what in _MAGIC:
-        if head.startswith(magic):
+        # A column may be called PAR1, and no text holds a null byte.
+        if head.startswith(magic) and (b"\0" in head or not magic.isalnum()):
             return what
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return next((what for mark, what in _ZIPPED if mark in head), "a ZIP archive")
@@ -132,12 +131,17 @@ def find_encoding(path: Path, stated: str | None = None, *, option: str = "--enc
         if (what := other_format(path)) is not None:
             advice = next((a for word, a in _ADVICE.items() if word in what), "convert it to CSV")
             raise DataError(f"{path}: is {what}, and a CSV is expected; {advice}")
+        with open_binary(path) as file:
+            head = file.read(4)
+        encoding = _marked(head) or "utf-8"
         if stated is not None:
-            encoding = _known_encoding(stated, option)
-        else:
-            with open_binary(path) as file:
-                head = file.read(4)
-            encoding = _marked(head) or "utf-8"
+            known = _known_encoding(stated, option)
+            if head.startswith(codecs.BOM_UTF8) and not known.startswith("utf"):
+                raise DataError(
+                    f"{path}: begins with the mark of UTF-8, which is not {known}; leave {option} "
+                    "out"
+                )
+            encoding = known
         _decode(path, encoding, option)
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder; give a file") from None
