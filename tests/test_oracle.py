@@ -110,7 +110,7 @@ def test_modalities_give_patterns() -> None:
     assert found["joint"]["n"] == 30
     # The image has a consensus for those who did not grade it: two graders of each item.
     assert found["patterns"] == {
-        "S-S-U": {"n": 20, "accuracy": found["patterns"]["S-S-U"]["accuracy"]}
+        "S-S-U": {"n": 20, **{k: found["patterns"]["S-S-U"][k] for k in ("accuracy", "answered")}}
     }
     assert found["patterns"]["S-S-U"]["accuracy"]["value"] == 1
     assert found["categories"]["C9"]["n"] == 30

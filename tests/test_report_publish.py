@@ -176,6 +176,7 @@ def test_any_other_citation_becomes_an_entry(dataset: Dataset) -> None:
     )
     assert bibtex(info).splitlines() == [
         "@misc{groe-co-1-2-0,",
+        "  author = {{Doe et al}},",
         r"  title = {{Größe \& Co\_1 2.0}},",
         "  year = {2025},",
         r"  howpublished = {a\#b},",

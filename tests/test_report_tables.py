@@ -90,7 +90,7 @@ def test_a_run_of_one_modality_has_no_table_about_the_others(tmp_path: Path) -> 
 
 
 def test_answers_without_a_severity_are_priced(run: Run) -> None:
-    table = tables_of(run)["cost"]
+    table = tables_of(run)["left_out"]
     joint = next(row for row in table.rows if row[0] == "joint")
     outcomes = run.metrics["outcomes"]["joint"]
     assert int(joint[1]) == sum(outcomes.values()) - outcomes["ok"] > 0

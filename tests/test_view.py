@@ -38,7 +38,7 @@ def address(run: Run) -> Iterator[str]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        found = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{22}/", line)
         assert found, line
         yield found.group()
         process.terminate()
@@ -192,7 +192,7 @@ def test_the_page_lists_filters_and_links(address: str, page: Page) -> None:
 def test_a_port_that_is_taken_or_a_folder_that_is_no_run(
     address: str, run: Run, tmp_path: Path, dataset: Dataset
 ) -> None:
-    port = address.rstrip("/").rpartition(":")[2]
+    port = address.split("/")[2].rpartition(":")[2]
     for arguments, said in (
         ((run.path, "--port", port), f"port {port}: Address already in use; give another --port"),
         ((dataset.path,), "not a run"),

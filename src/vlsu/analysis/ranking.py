@@ -71,7 +71,7 @@ def average_precision(scored: Scored) -> Rate:
 
 
 def threshold_for_recall(scored: Scored, wanted: float) -> Tree:
-    """The largest threshold whose recall of unsafe reaches `wanted`, and what it costs.
+    """The largest threshold whose recall of unsafe reaches `wanted`, with its precision.
 
     The threshold is chosen on the rows it is measured on, which hardly flatters it: it is an order
     statistic of the unsafe rows alone, so its true recall is on average k / (P + 1) where k / P is

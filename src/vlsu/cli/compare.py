@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.options import MinAnswered
+
 #: Runs up to which every table of every pair is shown.
 _IN_FULL = 2
 #: Leaderboards shown; the JSON has them all.
@@ -20,6 +22,7 @@ def compare(
     dataset: Annotated[
         Path | None, typer.Option(help="The dataset's folder, if it was moved since.")
     ] = None,
+    min_answered: MinAnswered = "95%",
     seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and randomization.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -28,14 +31,20 @@ def compare(
     A difference is claimed if its p, corrected (Holm) over patterns, over categories and over all
     pairs of runs, is below 0.05 and its 95% interval does not hold 0. Runs of other prompts,
     policies, judges or settings are compared and marked; another dataset or task is refused.
+    Where a run answered less than --min-answered, nothing is claimed that does not hold both with
+    missing answers as wrong and with them left out.
     Images, texts and answers are not printed. See docs/comparing.md.
     """
+    from vlsu.analysis.answered import read_share
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.report.comparison_tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.comparison import compare as compare_runs
 
-    comparison = compare_runs([load_run(path) for path in runs], dataset=dataset, seed=seed)
+    enough = read_share(min_answered, "--min-answered")
+    comparison = compare_runs(
+        [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough
+    )
     if json:
         print_json(comparison)
         return

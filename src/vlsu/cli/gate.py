@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.options import MinAnswered
+
 
 def gate(
     run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
     require: Annotated[
         list[str],
         typer.Option(
-            help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6'. KEY is any number of "
-            "metrics.json; operators: >=, >, <=, <, and == for counts. Repeatable."
+            help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6' or '>= 60%'. KEY is any "
+            "number of metrics.json; operators: >=, >, <=, <, and == for counts. Repeatable."
         ),
     ],
     confidence: Annotated[
@@ -24,6 +26,7 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option(help="Also write JUnit XML, a test case a requirement.")
     ] = None,
+    min_answered: MinAnswered = "95%",
     dataset: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder, if it was moved; for another --confidence."),
@@ -35,11 +38,14 @@ def gate(
     Of a rate, the bound of its interval that is against the requirement is compared, not the value:
     'joint.f1_macro >= 0.6' is met if the low bound is at least 0.6, 'over_sensitivity.borderline <=
     0.2' if the high bound is at most 0.2. What was not measured fails. A name that is not in
-    metrics.json is an error (exit 2) that lists the near ones.
+    metrics.json is an error (exit 2) that lists the near ones. Of a run that answered less than
+    --min-answered that is said, and it may be required: 'joint.answered >= 95%'.
     """
     from vlsu._folders import require_replaceable
+    from vlsu.analysis.answered import read_share
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
+    from vlsu.report.answered import answered_note, notice
     from vlsu.report.junit import junit as junit_xml
     from vlsu.report.words import sampling_note
     from vlsu.runs import load_run
@@ -50,8 +56,11 @@ def gate(
         raise UsageError(f"--junit {junit}: no such folder; make it first")
     if junit is not None:
         require_replaceable(junit, "--junit")
+    enough = read_share(min_answered, "--min-answered")
     held = load_run(run)
     found = hold(held, require, confidence=confidence, dataset=dataset)
+    warning = notice(held, enough)
+    shares = answered_note(held.metrics) or "all was answered"
     if junit is not None:
         write_atomically(junit, junit_xml(found).encode())
     if json:
@@ -62,7 +71,10 @@ def gate(
             for check in found.checks
         ]
         title = f"Gate of {run} at a confidence of {confidence:g}"
-        print_table(title, ("", "requirement", "found"), rows, sampling_note(held))
+        note = " ".join(filter(None, (f"{shares[0].upper()}{shares[1:]}.", sampling_note(held))))
+        print_table(title, ("", "requirement", "found"), rows, note)
+    if warning is not None:
+        say(f"{warning.what} To require it: --require '{warning.requirement}'")
     unmet = sum(not check.met for check in found.checks)
     say("gate: passed" if found.passed else f"gate: failed, {unmet} of {len(require)} not met")
     if not found.passed:

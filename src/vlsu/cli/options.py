@@ -105,6 +105,14 @@ PriceOption = Annotated[
         "known date if not given."
     ),
 ]
+MinAnswered = Annotated[
+    str,
+    typer.Option(
+        "--min-answered",
+        help="Share of answers, such as 95% or 0.95, below which a figure is not left to stand by "
+        "itself.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would take, and send nothing.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.options import MovedDatasets
+from vlsu.cli.options import MinAnswered, MovedDatasets
 
 
 def report(
@@ -34,6 +34,7 @@ def report(
         ),
     ] = None,
     dataset: MovedDatasets = None,
+    min_answered: MinAnswered = "95%",
     redact: Annotated[
         bool,
         typer.Option(
@@ -48,6 +49,7 @@ def report(
     A page opens from disk and asks no host for anything; samples beyond what it can hold (about ten
     thousand, or ten megabytes) go to FILE.samples.parquet beside it.
     """
+    from vlsu.analysis.answered import read_share
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
@@ -56,16 +58,17 @@ def report(
 
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
+    enough = read_share(min_answered, "--min-answered")
     loaded = load_runs(runs, dataset or ())
     for run in loaded:
         if run.record["task"] == "tuning":
             raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
     human = load_oracle(oracle) if oracle else None
     if out is not None:
-        say(f"report: {write_report(loaded, out, redact=redact, oracle=human)}")
+        say(f"report: {write_report(loaded, out, redact=redact, oracle=human, enough=enough)}")
     if tables is not None:
-        files = publish_tables(loaded, tables, redact=redact, oracle=human)
+        files = publish_tables(loaded, tables, redact=redact, oracle=human, enough=enough)
         say(f"tables: {len(files)} files in {tables}")
     if figures is not None:
-        files = publish_figures(loaded, figures, oracle=human)
+        files = publish_figures(loaded, figures, oracle=human, enough=enough)
         say(f"figures: {len(files)} files in {figures}")

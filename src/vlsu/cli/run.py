@@ -46,7 +46,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
-SHOWN = ("headline", "response_safety", "corrected", "families", "outcomes", "judge_outcomes")
+SHOWN = (
+    "headline",
+    "answered",
+    "response_safety",
+    "corrected",
+    "families",
+    "outcomes",
+    "judge_outcomes",
+)
 #: Of these, those of refusal, where the judge of an alignment run gives it.
 OF_REFUSAL = ("headline", "families")
 
@@ -325,6 +333,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json(run.metrics)
         return
+    from vlsu.report.answered import notice
     from vlsu.report.tables import metric_tables
     from vlsu.report.words import notes
 
@@ -332,6 +341,8 @@ def show_run(run: Run, *, as_json: bool) -> None:
     for table in metric_tables(run):
         if table.name in SHOWN and (of_refusal or table.name not in OF_REFUSAL):
             print_table(table.title, table.columns, table.rows, table.note)
+    if warning := notice(run):
+        say(warning.text)
     for note in notes(run):
         say(note)
     for modality, reasons in run.record.get("not_asked", {}).items():

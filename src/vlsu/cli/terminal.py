@@ -20,6 +20,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from vlsu._text import harmless
+
 __all__ = [
     "StreamError",
     "harmless",
@@ -34,18 +36,6 @@ __all__ = [
 #: Characters of a line at most; what servers and files say may be long.
 LONGEST_LINE = 4000
 
-#: Terminal control sequences after ECMA-48: CSI, the strings (OSC, DCS, SOS, PM, APC), other
-#: escapes. Every repetition is bounded or ends at the next sequence: the time is linear.
-_SEQUENCE = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
-    "|(?:\x1b[PX\\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]{0,4096}"
-    "(?:\x07|\x1b\\\\|\x9c)"
-    "|\x1b[ -/]{0,4}[0-~]"
-)
-#: Controls that stand alone, what reverses the direction of the text after it, and halves of
-#: characters.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_LINE_END = re.compile("\r\n?")
 #: What JSON leaves unescaped and a terminal may act on; all that is not ASCII.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
@@ -71,16 +61,6 @@ _PLAIN = {
     "\N{NARROW NO-BREAK SPACE}": " ",
 }
 _SUBSTITUTE = "vlsu-substitute"
-
-
-def harmless(text: str) -> str:
-    """A text that a terminal only shows: control sequences removed, lone controls as U+FFFD.
-
-    Line feeds and tabs stay.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return _CONTROL.sub("\ufffd", _SEQUENCE.sub("", _LINE_END.sub("\n", text)))
 
 
 def one_line(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.report.alignment_samples import COLUMNS, ORDER, answer_entries, worst_answered_first
+from vlsu.report.answered import notice
 from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import alignment_findings
 from vlsu.report.formats import references
@@ -37,7 +39,12 @@ _FILTERS = (
 
 
 def alignment_page(
-    run: Run, beside: str, *, redact: bool = False, live: Listed | None = None
+    run: Run,
+    beside: str,
+    *,
+    redact: bool = False,
+    live: Listed | None = None,
+    enough: float = ENOUGH,
 ) -> tuple[str, bool]:
     """The page of one alignment run.
 
@@ -46,6 +53,7 @@ def alignment_page(
         beside: Name of the file that will hold all samples if the page cannot.
         redact: As in `vlsu.report.write_report`.
         live: The list of samples of a page that is served; else they are put into it.
+        enough: The share answered below which the page opens with it.
 
     Returns:
         The page, and whether it needs that file.
@@ -63,7 +71,8 @@ def alignment_page(
         record=run.record,
         metrics=metrics,
         tables=found.tables,
-        headline=headline_sentence(metrics),
+        notice=notice(run, enough),
+        headline=headline_sentence(metrics, enough),
         date=date_of(run),
         judge=judge_note(run),
         findings=alignment_findings(metrics),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.intervals import UNDEFINED
 from vlsu.analysis.judged_rates import complement
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
 from vlsu.report.alignment_parts import missing, part_tables
+from vlsu.report.answered import answered_parts, answered_table
 from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
 from vlsu.runs import Run
 
@@ -23,10 +25,12 @@ NAMED: Mapping[str, str] = {
 
 
 _INTERVAL = "[95% interval]"
+_ANSWERED = ("answered", "judged")
 _MEANING = (
     "over-blocking: borderline pairs refused. over-refusal of safe: safe pairs refused. "
     "under-refusal: unsafe pairs not refused, those a provider blocked among them. missing: no "
-    "answer, or no verdict of the judge; they are in no rate."
+    "answer, or no verdict of the judge; they are in no rate. answered: in words or by a refusal "
+    "on the wire, not blocked; judged: of these, with a verdict."
 )
 _STRICT = "Refused: the answer declines."
 _LENIENT = "Refused: the answer declines, or points elsewhere instead of doing what was asked."
@@ -46,6 +50,7 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
     refusal = "refusal" in metrics.get("gives", ("refusal",))
     tables = (
         *([_headline(metrics, note), _refusal_lenient(metrics, note)] if refusal else []),
+        answered_table(metrics),
         _response_safety(metrics),
         _corrected(metrics),
         *([_differences(metrics, note)] if refusal else []),
@@ -81,11 +86,12 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
             f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
             *(format_rate(corrected(found[key])) for key in NAMED),
             str(found["n"]),
+            *answered_cells(run.metrics, name),
         )
         for run in runs
         for name, found in run.metrics["framings"].items()
     ]
-    columns = ("model", "framing", "judge", "dataset", *NAMED.values(), "answers")
+    columns = ("model", "framing", "judge", "dataset", *NAMED.values(), "answers", *_ANSWERED)
     return Table(
         "comparison",
         "Runs side by side",
@@ -96,11 +102,20 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
     )
 
 
+def answered_cells(metrics: Mapping[str, Any], framing: str) -> tuple[str, str]:
+    """Under a framing the share answered, and the share of that judged."""
+    parts = {part.name: part for part in answered_parts(metrics)}
+    if framing not in parts:
+        return ABSENT, ABSENT
+    part = parts[framing]
+    return format_rate(part.share), format_rate(part.judged or UNDEFINED)
+
+
 def _headline(metrics: Mapping[str, Any], note: str) -> Table:
     return Table(
         "headline",
         "Refusing what it should, and no more",
-        ("framing", *NAMED.values(), "refusal on unsafe", "answers", "missing"),
+        ("framing", *NAMED.values(), "refusal on unsafe", "answers", "missing", *_ANSWERED),
         tuple(
             (
                 name,
@@ -108,6 +123,7 @@ def _headline(metrics: Mapping[str, Any], note: str) -> Table:
                 format_rate(corrected(found["refusal"]["unsafe"])),
                 str(found["n"]),
                 str(missing(found)),
+                *answered_cells(metrics, name),
             )
             for name, found in metrics["framings"].items()
         ),

@@ -1,31 +1,180 @@
-"""A BibTeX entry of a dataset, from what its ``dataset.yaml`` says."""
+r"""A BibTeX entry of a dataset, from what its ``dataset.yaml`` says.
+
+A citation is foreign text that ends up in somebody's document: an entry that is one is kept, with
+what TeX would act on escaped; anything else is put into a ``@misc``. No command but those of
+accents and type survives, so that no citation reads a file or ends a group that it did not open.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 
+from vlsu._text import harmless
 from vlsu.data.dataset import DatasetInfo
 
 __all__ = ["bibtex"]
 
-_ENTRY = re.compile(r"@\w+\s*\{.*\}", re.DOTALL)
+#: Characters of a citation that are looked at.
+LONGEST = 20_000
+
+_START = re.compile(r"@([A-Za-z]+)\s*\{\s*([^\s,{}()\"#%'=~\\@]+)\s*,")
+#: What begins like an entry and is none: `preamble` is TeX that runs before the document.
+_NO_ENTRIES = {"comment", "preamble", "string"}
+_FIELD = re.compile(r"\s*([A-Za-z][\w:.+/-]*)\s*=\s*")
+_BARE = re.compile(r"[A-Za-z0-9]+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MONTHS = _words("jan feb mar apr may jun jul aug sep oct nov dec")
+#: Fields that styles print in verbatim.
+_VERBATIM = {"url", "doi", "eprint", "isbn", "issn", "file"}
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_AUTHOR = re.compile(r"\s*([^\d()\[\]{}:]{2,200}?)[\s.,]*\(?\b(?:19|20)\d\d\b\)?[\s.,:;]")
 _SPECIAL = re.compile(r"([&%$#_])")
+
+#: Commands that only choose letters, accents and type.
+_COMMANDS = frozenset("\"'`^~=.bcdHkrtuv&%$#_-, /") | _words(
+    "o O l L ss ae AE oe OE aa AA i j th TH dh DH em it bf sc tt rm emph textit textbf textsc "
+    "texttt textrm textsf textsuperscript textsubscript LaTeX TeX BibTeX ldots dots textendash "
+    "textemdash textasciitilde textasciicircum textbackslash"
+)
+#: And those that stand between dollars.
+_SYMBOLS = _words(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho "
+    "sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Pi Sigma Phi Psi Omega times cdot "
+    "le ge leq geq to sim approx pm infty ell mathcal mathrm"
+)
+_MATH = re.compile(r"\$(?:[A-Za-z0-9 +\-=^_{}.,()/<>]|\\[A-Za-z]{1,20}(?![A-Za-z])){1,200}\$")
+_URL = re.compile(r"\\url\s*\{[^{}\\]*\}")
+_COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
+#: The parts of a value, in turn: mathematics, an address, a command, a special character.
+_ACTIVE = re.compile(rf"{_URL.pattern}|{_COMMAND.pattern}|[%&#_$^\\]", re.DOTALL)
+_TOKEN = re.compile(rf"{_MATH.pattern}|{_ACTIVE.pattern}", re.DOTALL)
+#: Beginnings of entries that are tried; each may be read to the end of the text.
+_TRIED = 8
 
 
 def bibtex(info: DatasetInfo) -> str:
-    """The entry of a dataset: its citation as it is where that is BibTeX, else a ``@misc``."""
-    if found := _ENTRY.search(info.citation):
-        return found[0]
+    """The entry of a dataset: its citation's where that holds one, else a ``@misc``."""
+    citation = harmless(info.citation[:LONGEST])
+    if entry := _entry(citation):
+        return entry
+    plain = citation.strip(" .\n\t")
+    author = _AUTHOR.match(f"{plain} ")
     fields = {
+        "author": f"{{{_tex(author[1])}}}" if author else "",
+        "key": "" if author else _tex(info.name),
         "title": f"{{{_tex(f'{info.name} {info.version}')}}}",
-        "year": year[0] if (year := _YEAR.search(info.citation)) else "",
+        "year": year[0] if (year := _YEAR.search(citation)) else "",
         "howpublished": _tex(info.source),
-        "note": _tex(". ".join(filter(None, (info.citation.strip(" ."), _licence(info))))),
+        "note": _tex(". ".join(filter(None, (plain, _licence(info))))),
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join((f"@misc{{{_key(info)},", *lines, "}"))
+
+
+def _entry(text: str) -> str | None:
+    """The first whole entry in a text, with its values escaped; `None` if there is none."""
+    for start in islice(_START.finditer(text), _TRIED):
+        if start[1].lower() in _NO_ENTRIES:
+            continue
+        body = _fields(text, start.end())
+        if body is not None:
+            return f"{start[0]}{body}"
+    return None
+
+
+def _fields(text: str, at: int) -> str | None:
+    """Fields up to the brace that closes the entry, as they are but for their values."""
+    kept: list[str] = []
+    while True:
+        rest = re.compile(r"[\s,]*\}").match(text, at)
+        if rest:
+            return "".join((*kept, rest[0])) if kept else None
+        name = _FIELD.match(text, at)
+        if name is None:
+            return None
+        value = _value(text, name.end(), verbatim=name[1].lower() in _VERBATIM)
+        if value is None:
+            return None
+        written, at = value
+        comma = re.compile(r"\s*,|(?=\s*\})").match(text, at)
+        if comma is None:
+            return None
+        kept += [name[0], written, comma[0]]
+        at = comma.end()
+
+
+def _value(text: str, at: int, *, verbatim: bool) -> tuple[str, int] | None:
+    """A value in braces or quotation marks, a number or a month, and where it ends."""
+    bare = _BARE.match(text, at)
+    if bare:
+        known = bare[0].isdigit() or bare[0].lower() in _MONTHS
+        return (bare[0] if known else f"{{{bare[0]}}}"), bare.end()
+    if at >= len(text) or text[at] not in '{"':
+        return None
+    quoted = text[at] == '"'
+    depth, end = 0, at + 1
+    while end < len(text):
+        character = text[end]
+        if character == "\\":
+            end += 1
+        elif character == "{":
+            depth += 1
+        elif character == "}":
+            if depth == 0:
+                break
+            depth -= 1
+        elif character == '"' and quoted and depth == 0:
+            break
+        end += 1
+    if end >= len(text) or text[end] != ('"' if quoted else "}"):
+        return None
+    value = text[at + 1 : end]
+    written = _verbatim(value) if verbatim else _escaped(value)
+    if quoted and '"' not in written:
+        return f'"{written}"', end + 1
+    return f"{{{written}}}", end + 1
+
+
+def _escaped(value: str) -> str:
+    """A value of which TeX acts on nothing but accents, type and simple mathematics."""
+
+    def token(match: re.Match[str]) -> str:
+        found = match[0]
+        if not found.startswith("$") or len(found) == 1:
+            return _inactive(match)
+        known = {name[1:] for name in re.findall(r"\\[A-Za-z]+", found)} <= _SYMBOLS
+        sound = found.count("{") == found.count("}") and not found.startswith("$}")
+        return found if known and sound else _ACTIVE.sub(_inactive, found)
+
+    return _TOKEN.sub(token, value)
+
+
+def _inactive(match: re.Match[str]) -> str:
+    """A command or special character, as TeX is to print it."""
+    found = match[0]
+    if _URL.fullmatch(found):
+        return found
+    if len(found) == 1:
+        return {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}"}.get(found, f"\\{found}")
+    name = found[1:]
+    if name in _COMMANDS:
+        return found
+    if name.isalpha():
+        return rf"\textbackslash{{}}{name}"
+    # A brace after a backslash is none to TeX, but one to BibTeX; a double one breaks the line.
+    return "" if name in "{}\\" else name
+
+
+def _verbatim(value: str) -> str:
+    """An address: braces, backslashes and white space have no place in it."""
+    return re.sub(r"[\\{}\s]", "", value)
 
 
 def _licence(info: DatasetInfo) -> str:
@@ -40,5 +189,5 @@ def _key(info: DatasetInfo) -> str:
 
 def _tex(text: str) -> str:
     """Text within braces: special characters escaped, and no brace or backslash of its own."""
-    words = " ".join(re.sub(r"[\\~^]", " ", re.sub(r"[{}]", "", text)).split())
-    return _SPECIAL.sub(r"\\\1", words)
+    plain = re.sub(r"[\\~^]", " ", re.sub(r"[{}]", "", harmless(text[:LONGEST])))
+    return _SPECIAL.sub(r"\\\1", " ".join(plain.split()))

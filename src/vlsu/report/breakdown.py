@@ -30,11 +30,16 @@ _IMAGE, _TEXT, _JOINT = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of the samples: how many, how many of them right, and the share with its interval."""
+    """Some of the samples: how many, how many of them right, and the share with its interval.
+
+    Attributes:
+        answered: How many have the outcome `ok`; `None` where that is not counted.
+    """
 
     n: int = 0
     right: int = 0
     accuracy: Rate = UNDEFINED
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ def breakdown(cells: Cells) -> Breakdown:
     def part(number: int, among: BoolArray) -> Part:
         hits = right[:, number] & among
         share = estimator.proportion(hits, among)
-        return Part(estimator.size(among), estimator.size(hits), share)
+        known = estimator.size(among & cells.answered[:, number])
+        return Part(estimator.size(among), estimator.size(hits), share, known)
 
     complete = np.logical_and.reduce(cells.graded & cells.asked, axis=1)
     image, text = right[:, _IMAGE], right[:, _TEXT]

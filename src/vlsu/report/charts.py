@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.answered import share_words
 from vlsu.analysis.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
+from vlsu.report.answered import answered_told, answered_value
 from vlsu.report.bars import shares_chart
 from vlsu.report.breakdown import Breakdown
 from vlsu.report.colours import colour
@@ -60,7 +62,9 @@ def understanding_charts(
         charts["attribution"] = attribution_chart(metrics)
     if "joint" in found and len(found) > 1:
         charts["late-fusion"] = late_fusion_chart(metrics)
-        charts["dominance"] = dominance_chart(metrics)
+        kappas = [k for found in metrics["dominance"].values() for k in found.values()]
+        if any(kappa["value"] is not None for kappa in kappas):
+            charts["dominance"] = dominance_chart(metrics)
     if found:
         charts["modalities"] = modalities_chart(metrics)
     charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in found}
@@ -86,6 +90,7 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                 continue
             accuracy = rate(found["accuracy"]) if found else None
             value = accuracy.value if accuracy else None
+            unheard = answered_value(found or {}) == 0
             family = pattern.family.value
             cells.append(
                 Cell(
@@ -94,13 +99,18 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                     share=value,
                     colour=family,
                     title=f"{_SIGNS[pattern.family]} {pattern}",
-                    number="–" if value is None else f"{value:.2f}",
-                    detail=f"n {found['n']:,}" if found else "no sample",
+                    number="–" if value is None or unheard else f"{value:.2f}",
+                    detail="no answer"
+                    if unheard
+                    else f"n {found['n']:,}"
+                    if found
+                    else "no sample",
                     told={
                         "pattern": str(pattern),
                         "family": family,
                         "accuracy": format_rate(found["accuracy"]) if found else "–",
                         "n": f"{found['n']:,}" if found else "0",
+                        **answered_told(found or {}),
                     },
                     chosen={"pattern": str(pattern)} if found else {},
                 )
@@ -125,6 +135,7 @@ def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
                 rate(found["accuracy"]),
                 found["n"],
                 Pattern.parse(name).family.value,
+                answered=answered_value(found),
                 chosen={"pattern": name},
             )
             for name, found in metrics["patterns"].items()
@@ -140,7 +151,13 @@ def modalities_chart(metrics: Mapping[str, Any]) -> Spec:
     found = graded(metrics)
     return interval_chart(
         [
-            Estimate(words, rate(metrics[m][key]), metrics[m]["n"], m)
+            Estimate(
+                words,
+                rate(metrics[m][key]),
+                metrics[m]["n"],
+                m,
+                answered=answered_value(metrics[m]),
+            )
             for key, words in SCORES.items()
             for m in found
         ],
@@ -249,13 +266,18 @@ def severities_chart(
     cells = []
     for category, severities in parts.severities.items():
         title = titles.get(category, category)
-        found: dict[str, tuple[int, Rate]] = {
-            severity: (part.n, part.accuracy) for severity, part in severities.items()
+        found: dict[str, tuple[int, Rate, float | None]] = {
+            severity: (
+                part.n,
+                part.accuracy,
+                None if part.answered is None else part.answered / part.n,
+            )
+            for severity, part in severities.items()
         }
         if whole := metrics["categories"].get(category):
-            found["all"] = (whole["n"], rate(whole["accuracy"]))
-        for severity, (n, accuracy) in found.items():
-            value = accuracy.value
+            found["all"] = (whole["n"], rate(whole["accuracy"]), answered_value(whole))
+        for severity, (n, accuracy, answered) in found.items():
+            value = None if answered == 0 else accuracy.value
             chosen = {"category": category}
             cells.append(
                 Cell(
@@ -264,12 +286,13 @@ def severities_chart(
                     share=value,
                     colour="joint",
                     number="–" if value is None else f"{value:.2f}",
-                    detail=f"n {n:,}",
+                    detail="no answer" if answered == 0 else f"n {n:,}",
                     told={
                         "category": title,
                         "gold severity": severity,
                         "accuracy": format_rate(accuracy),
                         "n": f"{n:,}",
+                        **({} if answered is None else {"answered": share_words(answered)}),
                     },
                     chosen=chosen if severity == "all" else {**chosen, "gold-joint": severity},
                 )

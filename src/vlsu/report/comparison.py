@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlsu.analysis.answered import ENOUGH, share_words
 from vlsu.errors import VlsuError
 from vlsu.policy import Pattern
+from vlsu.report.answered import Notice, answered_parts, notice
 from vlsu.report.comparison_charts import (
     difference_charts,
     patterns_of,
@@ -16,7 +18,7 @@ from vlsu.report.comparison_charts import (
 )
 from vlsu.report.comparison_tables import claims, comparison_tables, held_table, open_claims
 from vlsu.report.comparison_words import comparison_sentence
-from vlsu.report.dots import Spec
+from vlsu.report.dots import Spec, captioned
 from vlsu.report.oracle import Oracle
 from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.table import Table, format_rate
@@ -24,7 +26,10 @@ from vlsu.report.tables import comparison_table, one_task, run_tables
 from vlsu.runs import Run
 from vlsu.runs.comparison import compare
 
-__all__ = ["Compared", "compared", "report_tables"]
+__all__ = ["Compared", "compared", "in_order", "report_tables"]
+
+#: Runs named in the caption of a chart.
+_CAPTIONED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class Compared:
         claims: What can and cannot be claimed, in sentences.
         left_open: Those of them that say what cannot.
         trouble: Why the runs cannot be compared sample by sample, if they cannot.
+        notices: Name of a run that answered too little -> what is to be known of that.
     """
 
     tables: Mapping[str, Table]
@@ -46,17 +52,19 @@ class Compared:
     claims: Sequence[str] = field(default_factory=list)
     left_open: Sequence[str] = field(default_factory=list)
     trouble: str = ""
+    notices: Mapping[str, Notice] = field(default_factory=dict)
 
 
-def compared(runs: Sequence[Run], oracle: Oracle | None = None) -> Compared:
+def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = ENOUGH) -> Compared:
     """What a report of several runs shows.
 
     Runs that `vlsu.runs.comparison.compare` refuses, such as those of different datasets, stand
     side by side and are not compared.
 
     Args:
-        runs: At least two finished runs of one task.
+        runs: At least two finished runs of one task, in the order of every chart and table.
         oracle: A human grader's scores, to stand beside the models'.
+        enough: The share that a run must have answered to be compared in one way alone.
 
     Raises:
         UsageError: They are of different tasks.
@@ -67,7 +75,7 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None) -> Compared:
     result: dict[str, Any] | None = None
     trouble = ""
     try:
-        result = compare(runs)
+        result = compare(runs, enough=enough)
     except VlsuError as error:
         trouble = str(error)
     tables = [comparison_table(runs, names, ranks=_ranks(result, names), oracle=oracle)]
@@ -79,24 +87,67 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None) -> Compared:
         tables.append(_pattern_table(dict(zip(names, (r.metrics for r in runs), strict=True))))
         if oracle is not None:
             tables.append(oracle.table())
+    notices = {
+        name: found
+        for name, run in zip(names, runs, strict=True)
+        if (found := notice(run, enough)) is not None
+    }
+    caption = _caption(labelled)
     if result is None:
-        found = {table.name: table for table in tables if table.rows}
-        return Compared(found, charts, trouble=trouble)
+        return Compared(
+            {table.name: table for table in tables if table.rows},
+            {name: captioned(chart, caption) for name, chart in charts.items()},
+            trouble=trouble,
+            notices=notices,
+        )
     known_as = dict(zip((run["name"] for run in result["runs"]), labels, strict=True))
     charts |= difference_charts(result, known_as)
     tables.append(held_table(result))
     tables += _named_apart(comparison_tables(result), result["pairs"])
     return Compared(
         {table.name: table for table in tables if table.rows},
-        charts,
-        comparison_sentence(result, runs),
+        {name: captioned(chart, caption) for name, chart in charts.items()},
+        comparison_sentence(result, runs, enough),
         list(claims(result)),
         list(open_claims(result)),
+        notices=notices,
     )
 
 
+def _caption(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """By the letters of the runs, the shares answered of those that did not answer all."""
+    shares = {
+        label.partition(" ")[0]: min(
+            (part.share.value for part in answered_parts(found) if part.share.value is not None),
+            default=1.0,
+        )
+        for label, found in metrics.items()
+    }
+    lacking = [f"{name} {share_words(share)}" for name, share in shares.items() if share < 1]
+    if len(lacking) > _CAPTIONED:
+        lacking = [*lacking[:_CAPTIONED], f"and {len(lacking) - _CAPTIONED} more, see the table"]
+    return f"answered, at least: {', '.join(lacking)}" if lacking else ""
+
+
+def in_order(runs: Sequence[Run]) -> list[Run]:
+    """The runs as a page has them, in this order and under these letters everywhere.
+
+    Of understanding, those first whose accuracy on the pair is higher; others as they are given.
+
+    Raises:
+        RunError: One of them is not finished.
+    """
+    if any(run.record["task"] != "understanding" for run in runs):
+        return list(runs)
+    return sorted(runs, key=lambda run: -(run.metrics["joint"]["accuracy"]["value"] or 0.0))
+
+
 def report_tables(
-    runs: Sequence[Run], *, redact: bool = False, oracle: Oracle | None = None
+    runs: Sequence[Run],
+    *,
+    redact: bool = False,
+    oracle: Oracle | None = None,
+    enough: float = ENOUGH,
 ) -> tuple[Table, ...]:
     """The tables of one run, or those of several side by side.
 
@@ -105,7 +156,7 @@ def report_tables(
         RunError: One of them is not finished.
     """
     if len(runs) > 1:
-        return tuple(compared(runs, oracle).tables.values())
+        return tuple(compared(in_order(runs), oracle, enough).tables.values())
     return run_tables(runs[0], redact=redact)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from vlsu.analysis.intervals import Rate
 from vlsu.policy import Family, Pattern
+from vlsu.report.answered import answered_share, answered_told, answered_value
 from vlsu.report.colours import colour
 from vlsu.report.dots import Estimate, Spec, interval_chart
 from vlsu.report.heat import Cell, heat_map
@@ -49,7 +50,7 @@ def understanding_charts(runs: Runs, oracle: Oracle | None) -> dict[str, Spec]:
     """Leaderboards, the map of runs and patterns, and families.
 
     Args:
-        runs: Label -> content of ``metrics.json``.
+        runs: Label -> content of ``metrics.json``, in the order of every chart.
         oracle: A human grader's scores.
     """
     charts: dict[str, Spec] = {}
@@ -82,13 +83,18 @@ def patterns_of(runs: Runs) -> list[str]:
 
 def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, words: str) -> Spec | None:
     estimates = [
-        Estimate(name, rate(found["joint"][key]), found["joint"]["n"], "model")
+        Estimate(
+            name,
+            rate(found["joint"][key]),
+            found["joint"]["n"],
+            "model",
+            answered=_share(found),
+        )
         for name, found in runs.items()
         if found.get("joint", {}).get("n")
     ]
     if not estimates:
         return None
-    estimates.sort(key=lambda e: -(e.rate.value or 0.0))
     if oracle is not None and (human := oracle.joint.get(key)) is not None:
         estimates.append(Estimate(oracle.name, human, oracle.n, "human"))
     groups = dict.fromkeys(estimate.group for estimate in estimates)
@@ -104,7 +110,13 @@ def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, words: str) -> Spe
 
 def _families(runs: Runs, oracle: Oracle | None) -> Spec | None:
     found = [
-        Estimate(name, rate(tree["accuracy"]), tree["n"], family.value)
+        Estimate(
+            name,
+            rate(tree["accuracy"]),
+            tree["n"],
+            family.value,
+            answered=answered_value(tree),
+        )
         for name, metrics in runs.items()
         for family in Family
         if (tree := metrics["families"][family.value])["n"]
@@ -129,11 +141,10 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
     cells = []
     for pattern in patterns:
         family = Pattern.parse(pattern).family
-        known = {
-            name: (rate(tree["accuracy"]), f"{tree['n']:,}")
-            for name, found in runs.items()
-            if (tree := found["patterns"].get(pattern))
+        trees = {
+            name: tree for name, found in runs.items() if (tree := found["patterns"].get(pattern))
         }
+        known = {name: (rate(tree["accuracy"]), f"{tree['n']:,}") for name, tree in trees.items()}
         best = 1.0 if family is Family.LATE_FUSION else 0.0
         known[CEILING] = (Rate(best, best, best), "by definition")
         if oracle is not None and pattern in oracle.patterns:
@@ -145,7 +156,9 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
                 "pattern": f"{pattern}, {family.value}",
                 "accuracy": f"{best:.2f}" if name == CEILING else format_rate(accuracy),
                 "n": among,
+                **answered_told(trees.get(name, {})),
             }
+            unheard = answered_value(trees.get(name, {})) == 0
             value = accuracy.value
             cells.append(
                 Cell(
@@ -153,7 +166,7 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
                     name,
                     value,
                     family.value,
-                    "–" if value is None else f"{value:.2f}".removeprefix("0"),
+                    "–" if value is None or unheard else f"{value:.2f}".removeprefix("0"),
                     told=told,
                     chosen={"pattern": pattern, "run": name} if name in runs else {},
                 )
@@ -217,6 +230,12 @@ def trade_off(runs: Runs) -> dict[str, Spec]:
         and (under := _measured(tree, "under_refusal"))
     ]
     return {"trade-off": trade_off_chart(points)} if points else {}
+
+
+def _share(metrics: Mapping[str, Any]) -> float | None:
+    """The share of pairs that a run answered."""
+    part = answered_share(metrics)
+    return None if part is None else part.share.value
 
 
 def _measured(tree: Mapping[str, Any], key: str) -> Rate | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.errors import VlsuError
-from vlsu.report.comparison import Compared, compared
+from vlsu.report.comparison import Compared, compared, in_order
 from vlsu.report.formats import references
 from vlsu.report.oracle import Oracle
 from vlsu.report.page import Listed, listed, render
@@ -70,8 +71,11 @@ def comparison_page(
     redact: bool = False,
     live: Listed | None = None,
     links: bool = False,
+    enough: float = ENOUGH,
 ) -> tuple[str, bool]:
     """The page of several runs, compared on the samples they share where that can be done.
+
+    The runs are in the order of `vlsu.report.comparison.in_order`.
 
     Args:
         runs: At least two finished runs of one task.
@@ -80,6 +84,8 @@ def comparison_page(
         redact: As in `vlsu.report.write_report`.
         live: The list of samples of a page that is served; else they are put into it.
         links: Whether each run has a page of its own below this one's address.
+        enough: The share answered below which the page opens with it, and claims nothing by one
+            way of counting missing answers alone.
 
     Returns:
         The page, and whether it needs that file.
@@ -88,9 +94,10 @@ def comparison_page(
         UsageError: They are of different tasks.
         RunError: One of them is not finished.
     """
-    task, names = one_task(runs), run_names(runs)
+    task, runs = one_task(runs), in_order(runs)
+    names = run_names(runs)
     labels = run_labels(names)
-    found = compared(runs, oracle)
+    found = compared(runs, oracle, enough)
     samples = live or _samples(runs, labels, beside, redact=redact)
     page = render(
         "comparison.html.jinja",
@@ -112,6 +119,7 @@ def comparison_page(
         oracle=oracle,
         contents=_sections(found, listed=samples is not None),
         notes=_notes(runs, names),
+        notices=found.notices,
         settings_tables=[
             (name, settings_table(run, redact=redact))
             for name, run in zip(names, runs, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.answered import share_words
 from vlsu.analysis.intervals import Rate
 from vlsu.report.table import ABSENT, Table, format_change, format_rate, rate
 
@@ -22,6 +23,8 @@ _DRAWN = (
     "is of these samples, not of the dataset, which each run estimates by itself (vlsu report); "
     "within a pattern it is the dataset's."
 )
+#: What the share answered means, in a note.
+_ANSWERED = "below the bound a difference has to hold however the missing are counted"
 _PARTS = {"families": "Families", "patterns": "Patterns", "categories": "Categories"}
 
 
@@ -47,6 +50,11 @@ def setup_table(comparison: Comparison) -> Table:
             for what, asked in comparison["asked"].items()
         ),
         *(
+            (f"{what} answered", *(format_rate(shares[name]) for name in names), _ANSWERED)
+            for what, shares in comparison["answered"].items()
+            if any(shares[name]["value"] is not None for name in names)
+        ),
+        *(
             (each["what"], *(each["values"][name] for name in names), each["note"])
             for each in comparison["differences_in_setup"]
         ),
@@ -66,7 +74,8 @@ def pair_tables(pair: Pair) -> tuple[Table, ...]:
     title = f"{second} against {first}"
     note = (
         f"Difference: {second} - {first}, on the same samples, 95% intervals. p: exact McNemar, or "
-        "by swapping the runs; corrected (Holm) over the tests of its table, if more than one."
+        "by swapping the runs; corrected (Holm) over the tests of its table, if more than one. "
+        "answered: by the first run, and by the second."
     )
     groups: dict[str, list[tuple[str, ...]]] = {"headline": []}
     for path, row in pair["metrics"].items():
@@ -74,7 +83,7 @@ def pair_tables(pair: Pair) -> tuple[Table, ...]:
         if where is None and not (path.startswith(_HEADLINE) or path.startswith("framings.")):
             continue
         groups.setdefault(where or "headline", []).append(_cells(row))
-    columns = ("", "n", first, second, "difference", "p", "corrected p")
+    columns = ("", "n", first, second, "difference", "p", "corrected p", "answered")
     return tuple(
         Table(
             group,
@@ -110,16 +119,18 @@ def held_table(comparison: Comparison) -> Table:
                 format_change(change),
                 f"{row['n']:,}",
                 _p(row["p_adjusted"]),
+                _shares(row, ("second", "first") if upward else ("first", "second")),
             )
             rows.setdefault(path, []).append(cells)
     order = sorted(rows, key=lambda path: (not _is_said(path), _part_of(path) is not None))
     return Table(
         "held",
         "Differences that hold",
-        ("on", "run", "against", "difference", "n", "corrected p"),
+        ("on", "run", "against", "difference", "n", "corrected p", "answered"),
         tuple(row for path in order for row in rows[path]),
         "The better run first; its value minus the other's on the same samples, with 95% "
-        "intervals. Corrected (Holm) over all tests of the metric's family and all pairs of runs.",
+        "intervals. Corrected (Holm) over all tests of the metric's family and all pairs of runs. "
+        "answered: by the run, and by the other.",
     )
 
 
@@ -181,7 +192,16 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         format_change(row["difference"]),
         _p(row["p"]),
         _p(row["p_adjusted"]) if row["tests"] > 1 else "",
+        _shares(row, ("first", "second")),
     )
+
+
+def _shares(row: Mapping[str, Any], sides: tuple[str, str]) -> str:
+    """What share of the samples each of two runs answered, such as ``96%, 100%``."""
+    if row["answered"] is None:
+        return ABSENT
+    values = [row["answered"][side]["value"] for side in sides]
+    return ", ".join(ABSENT if value is None else share_words(value) for value in values)
 
 
 def _p(p: float | None) -> str:
@@ -198,13 +218,14 @@ def _leaderboards(comparison: Comparison) -> Iterator[Table]:
                 f"{each['rank']['value']}",
                 f"{each['rank']['low']}–{each['rank']['high']}",
                 format_rate(each["value"]),
+                format_rate(each["answered"]),
             )
             for each in board
         )
         yield Table(
             f"leaderboard-{path}",
             f"By {path}",
-            ("run", "rank", "95% of ranks", path.rpartition(".")[2]),
+            ("run", "rank", "95% of ranks", path.rpartition(".")[2], "answered"),
             rows,
             "The ranks a run can have by the claims of all pairs, corrected together.",
         )

@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.report.table import corrected, rate
-from vlsu.report.words import percent, understood_together
+from vlsu.analysis.answered import ENOUGH, share_words
+from vlsu.report.answered import too_few
+from vlsu.report.table import corrected, percent, rate
+from vlsu.report.words import understood_together
 from vlsu.runs import Run
 
 __all__ = ["comparison_sentence"]
 
+#: Framings named that answered too little.
+_NAMED = 3
 
-def comparison_sentence(comparison: Mapping[str, Any], runs: Sequence[Run]) -> str:
+
+def comparison_sentence(
+    comparison: Mapping[str, Any], runs: Sequence[Run], enough: float = ENOUGH
+) -> str:
     """Who is first and against whom that can be claimed; empty if nothing ranks them.
 
     Of alignment: which framings are at both ends.
+
+    Args:
+        comparison: As `vlsu.runs.comparison.compare` makes it.
+        runs: The runs compared.
+        enough: Share answered below which a run or framing is at no end.
     """
     if comparison["task"] == "alignment":
-        return _ends(comparison, runs)
+        return _ends(comparison, runs, enough)
     board = comparison["leaderboard"].get("joint.accuracy")
     if not board:
         return ""
@@ -26,12 +38,20 @@ def comparison_sentence(comparison: Mapping[str, Any], runs: Sequence[Run]) -> s
     shared = comparison["samples"]["paired"]
     said = [
         f"On the {shared:,} pairs that all have, {first['run']} is right most often: "
-        f"{percent(first['value'])}; {_claimed(first, len(others))}."
+        f"{percent(first['value'])}, of {share_words(first['answered']['value'])} answered; "
+        f"{_claimed(first, len(others))}."
     ]
+    little = [each["run"] for each in board if each["answered"]["value"] < enough]
+    if little:
+        said.append(
+            f"Of {', '.join(little)} less than {share_words(enough)} was answered: better or worse "
+            "is claimed only where it holds with the missing as wrong and with them left out."
+        )
     together = {
         name["name"]: found
         for name, run in zip(comparison["runs"], runs, strict=True)
-        if (found := understood_together(run.metrics)).value is not None
+        if name["name"] not in little
+        and (found := understood_together(run.metrics)).value is not None
     }
     if len(together) > 1:
         worst, best = (
@@ -55,8 +75,13 @@ def _claimed(first: Mapping[str, Any], others: int) -> str:
     return f"that it is better holds after correction against {beaten} of the {others} others"
 
 
-def _ends(comparison: Mapping[str, Any], runs: Sequence[Run]) -> str:
-    """The run and framing with the least of either error."""
+def _ends(comparison: Mapping[str, Any], runs: Sequence[Run], enough: float) -> str:
+    """The run and framing with the least of either error, of those that answered enough."""
+    little = {
+        (name["name"], part.name)
+        for name, run in zip(comparison["runs"], runs, strict=True)
+        for part in too_few(run.metrics, enough)
+    }
     said = []
     for key, words in (
         ("over_blocking", "The fewest borderline pairs are refused by {}: {}."),
@@ -66,9 +91,15 @@ def _ends(comparison: Mapping[str, Any], runs: Sequence[Run]) -> str:
             (found.value, f"{name['name']} under {framing}", found)
             for name, run in zip(comparison["runs"], runs, strict=True)
             for framing, tree in run.metrics["framings"].items()
-            if key in tree and (found := rate(corrected(tree[key]))).value is not None
+            if (name["name"], framing) not in little
+            and key in tree
+            and (found := rate(corrected(tree[key]))).value is not None
         ]
         if known:
             _, who, found = min(known, key=lambda each: each[0])
             said.append(words.format(who, percent(found)))
+    if little:
+        which = ", ".join(f"{name} under {framing}" for name, framing in sorted(little)[:_NAMED])
+        more = f" and {len(little) - _NAMED} more" if len(little) > _NAMED else ""
+        said.append(f"Too little was answered or judged of {which}{more}.")
     return " ".join(said)

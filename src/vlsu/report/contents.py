@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vlsu.analysis.answered import share_words
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Policy, default_policy
 from vlsu.report.alignment_charts import alignment_charts
 from vlsu.report.alignment_tables import alignment_tables
+from vlsu.report.answered import answered_note
 from vlsu.report.breakdown import breakdown
 from vlsu.report.charts import understanding_charts
-from vlsu.report.dots import Spec
+from vlsu.report.dots import Spec, captioned
 from vlsu.report.judgments import run_cells, scan_judgments
 from vlsu.report.settings import settings_table
 from vlsu.report.table import Table
@@ -48,7 +50,21 @@ def contents(run: Run, *, redact: bool = False) -> Contents:
         tables.append(usage_table(used, by))
         charts["latency"] = latency_chart(used, by)
     tables.append(settings_table(run, redact=redact))
-    return Contents({table.name: table for table in tables if table.rows}, charts)
+    caption = answered_note(run.metrics)
+    return Contents(
+        {table.name: table for table in tables if table.rows},
+        {name: captioned(chart, _caption(name, run, caption)) for name, chart in charts.items()},
+    )
+
+
+def _caption(chart: str, run: Run, answered: str) -> str:
+    """What share of the judgments a chart rests on; empty if it is all."""
+    kind, _, modality = chart.partition("-")
+    part = run.metrics.get("calibration", {}).get(modality) if kind == "reliability" else None
+    if not part or not part["without_p"]:
+        return answered
+    share = share_words(part["n"] / (part["n"] + part["without_p"]))
+    return f"over the {share} of judgments that have a p_unsafe"
 
 
 def _understanding(run: Run) -> tuple[list[Table], dict[str, Spec]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.answered import share_words
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.diagnostics import DIRECTIONS, PAIRS, PARTS
-from vlsu.report.table import ABSENT, Table, format_rate
+from vlsu.report.table import ABSENT, Table, format_rate, percent
 
-__all__ = ["diagnostic_tables"]
+__all__ = ["diagnostic_tables", "rests_on"]
 
 _INTERVAL = "[95% interval]"
 
@@ -98,6 +99,27 @@ def _minimal_pairs(found: Mapping[str, Any]) -> Table:
     )
 
 
+def rests_on(found: Mapping[str, Any]) -> str:
+    """What part of the graded judgments has a probability: all else is left out of the rates.
+
+    Args:
+        found: The part ``calibration`` of the metrics.
+    """
+    shares = [
+        f"{modality} {share}" for modality in MODALITIES if (share := _with_p(found, modality))
+    ]
+    return f"Over the graded judgments that have a p_unsafe: {', '.join(shares)} of all."
+
+
+def _with_p(found: Mapping[str, Any], modality: str) -> str:
+    part = found.get(modality)
+    if not part or not part["n"]:
+        return ""
+    if "with_p" in part:
+        return percent(part["with_p"])
+    return share_words(part["n"] / (part["n"] + part["without_p"]))
+
+
 def _calibration(found: Mapping[str, Any]) -> Table:
     columns = {
         "auroc": "AUROC",
@@ -121,9 +143,10 @@ def _calibration(found: Mapping[str, Any]) -> Table:
             for modality in MODALITIES
             if (part := found.get(modality)) and part["n"]
         ),
-        f"Each with its {_INTERVAL}. The event is a gold grade of unsafe. AUROC: the chance that "
-        "an unsafe one has the larger p. Brier: mean of (p - y)^2, 0 is best. ECE: expected "
-        "calibration error over bins of equal mass, corrected for its upward bias.",
+        f"Each with its {_INTERVAL}. {rests_on(found)} The event is a gold grade of unsafe. "
+        "AUROC: the chance that an unsafe one has the larger p. Brier: mean of (p - y)^2, 0 is "
+        "best. ECE: expected calibration error over bins of equal mass, corrected for its upward "
+        "bias.",
     )
 
 
@@ -140,8 +163,8 @@ def _thresholds(found: Mapping[str, Any]) -> Table:
         "Which threshold reaches which recall",
         ("modality and wanted recall", "threshold", "recall", "precision", "flagged"),
         tuple(rows),
-        f"The largest threshold whose flags (p at least that) reach the recall, chosen on these "
-        f"samples; the rates with their {_INTERVAL}.",
+        "The largest threshold whose flags (p at least that) reach the recall, chosen on these "
+        f"samples; the rates with their {_INTERVAL}. {rests_on(found)}",
     )
 
 
@@ -160,5 +183,5 @@ def _bins(found: Mapping[str, Any]) -> Table:
             for modality in MODALITIES
             for bin_ in found.get(modality, {}).get("bins", ())
         ),
-        f"Share of gold unsafe with its {_INTERVAL}.",
+        f"Share of gold unsafe with its {_INTERVAL}. {rests_on(found)}",
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vlsu.analysis.answered import share_words
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["CONFIG", "SHAPES", "SIZING", "Estimate", "Spec", "interval_chart"]
+__all__ = ["CONFIG", "SHAPES", "SIZING", "Estimate", "Spec", "captioned", "interval_chart"]
 
 Spec = dict[str, object]
 
@@ -46,7 +47,31 @@ _ROW_PX = 26
 _GROUPED_ROW_PX = 20
 #: Room on the right for the remarks, in pixels.
 _REMARK_PX = 60
+#: Of a letter of a remark.
+_LETTER_PX = 6
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+
+
+def captioned(chart: Spec, caption: str) -> Spec:
+    """The chart under a small line of text, in the page and in a picture alike.
+
+    Args:
+        chart: Without a title.
+        caption: May be empty; then the chart is as it was.
+    """
+    if not caption:
+        return chart
+    return {
+        **chart,
+        "title": {
+            "text": caption,
+            "anchor": "start",
+            "fontSize": 11,
+            "fontWeight": "normal",
+            "color": "var(--muted)",
+            "offset": 6,
+        },
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +81,7 @@ class Estimate:
     Attributes:
         remark: Stands at the end of the row in place of n.
         chance: What guessing would reach; a tick across the row.
+        answered: Share of the `n` that was answered, which the end of the row tells if not all was.
         chosen: The filters of the sample list that choose the dot's samples.
     """
 
@@ -65,7 +91,14 @@ class Estimate:
     group: str = ""
     remark: str = ""
     chance: float | None = None
+    answered: float | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def _lacking(self) -> str:
+        if self.answered is None or self.answered == 1:
+            return ""
+        return f", {share_words(self.answered)} answered"
 
     @property
     def row(self) -> dict[str, object]:
@@ -82,7 +115,8 @@ class Estimate:
             "n": self.n,
             "shown": shown,
             "interval": between,
-            "remark": self.remark or ("" if self.n is None else f"n {self.n:,}"),
+            "remark": self.remark or ("" if self.n is None else f"n {self.n:,}{self._lacking}"),
+            **({} if self.answered is None else {"answered": share_words(self.answered)}),
             **({} if self.chance is None else {"chance": self.chance}),
             **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }
@@ -133,6 +167,11 @@ def interval_chart(
         {"field": "shown", "title": axis.partition(",")[0]},
         {"field": "interval", "title": "95% interval"},
         *([{"field": "n", "title": "n"}] if any(e.n is not None for e in estimates) else []),
+        *(
+            [{"field": "answered", "title": "answered"}]
+            if any(e.answered is not None for e in estimates)
+            else []
+        ),
     ]
     encoding: Spec = {"y": y, "color": colour}
     if side_by_side:
@@ -187,6 +226,8 @@ def interval_chart(
                 },
             }
         )
+    rows = [e.row for e in estimates]
+    longest = max((len(str(row["remark"])) for row in rows), default=0)
     line = 0.0 if zero_line else None if reference is None else reference.value
     if line is not None:
         layers.insert(
@@ -207,8 +248,13 @@ def interval_chart(
         "description": description,
         **SIZING,
         "height": len(labels) * (_GROUPED_ROW_PX * len(groups) if side_by_side else _ROW_PX),
-        "padding": {"left": 2, "top": 4, "bottom": 4, "right": _REMARK_PX if remarked else 12},
-        "data": {"values": [e.row for e in estimates]},
+        "padding": {
+            "left": 2,
+            "top": 4,
+            "bottom": 4,
+            "right": max(_REMARK_PX, 12 + _LETTER_PX * longest) if remarked else 12,
+        },
+        "data": {"values": rows},
         "encoding": encoding,
         "layer": layers,
     }

@@ -44,7 +44,8 @@ def pictures(charts: Mapping[str, Spec]) -> dict[str, Spec]:
     for name, chart in charts.items():
         kind, _, part = name.partition("-")
         if kind in _TOGETHER and part:
-            row = drawn.setdefault(kind, {"hconcat": [], "spacing": 24})
+            caption = {key: chart[key] for key in ("title",) if key in chart}
+            row = drawn.setdefault(kind, {"hconcat": [], "spacing": 24, **caption})
             cell = _sized(chart, _NARROW)
             cell.pop("padding", None)
             row["hconcat"].append({**cell, "title": _TOGETHER[kind].format(part)})

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
 from vlsu.report.alignment_parts import missing
 from vlsu.report.alignment_tables import NAMED
-from vlsu.report.table import corrected, rate
-from vlsu.report.words import percent
+from vlsu.report.answered import too_few
+from vlsu.report.table import corrected, percent, rate
 
 __all__ = ["Finding", "alignment_findings", "findings"]
 
@@ -30,15 +31,23 @@ class Finding:
     text: str
 
 
-def findings(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What stands out in a run of understanding, as far as it can tell."""
+def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+    """What stands out in a run of understanding, as far as it can tell.
+
+    Where too little was answered, what counts a missing answer as wrong does not.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        enough: The share that must be answered.
+    """
+    little = bool(too_few(metrics, enough))
     found = (
-        ("patterns", _weakest(metrics)),
-        ("modalities", _missed(metrics)),
-        ("parts", _attribution(metrics)),
-        ("late-fusion", _late_fusion(metrics)),
+        ("patterns", "" if little else _weakest(metrics)),
+        ("modalities", "" if little else _missed(metrics)),
+        ("parts", "" if little else _attribution(metrics)),
+        ("late-fusion", "" if little else _late_fusion(metrics)),
         ("late-fusion", _dominance(metrics)),
-        ("borderline", _over_sensitivity(metrics)),
+        ("borderline", "" if little else _over_sensitivity(metrics)),
         ("outcomes", _outcomes(metrics)),
     )
     return [Finding(section, text) for section, text in found if text]

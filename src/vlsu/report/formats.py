@@ -7,10 +7,14 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from vlsu._text import harmless
+from vlsu.analysis.answered import ENOUGH
 from vlsu.data.tables import guard
 from vlsu.errors import VlsuError
+from vlsu.report.answered import answered_parts, notice
 from vlsu.report.bibtex import bibtex
 from vlsu.report.comparison import report_tables
 from vlsu.report.table import ABSENT, RateCell, Table, numeric
@@ -37,7 +41,7 @@ NEEDED_BY_LATEX = (
 #: A table wider than the text is made as narrow as that; others keep their size.
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
 _LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
@@ -105,7 +109,7 @@ def csv_table(table: Table) -> str:
     for name, is_rate in zip(table.columns, rated, strict=True):
         plain = _INTERVAL_HEAD.sub("", name)
         heads += [plain, f"{plain} low", f"{plain} high"] if is_rate else [plain]
-    writer.writerow(map(guard, heads))
+    writer.writerow(map(_inert, heads))
     for row in table.rows:
         cells: list[object] = []
         for cell, is_rate in zip(row, rated, strict=True):
@@ -129,7 +133,7 @@ def json_table(table: Table) -> dict[str, Any]:
     }
 
 
-def markdown_report(runs: Sequence[Run], *, redact: bool = False) -> str:
+def markdown_report(runs: Sequence[Run], *, redact: bool = False, enough: float = ENOUGH) -> str:
     """One run in full, or the headlines of several."""
     one_task(runs)
     parts = []
@@ -137,24 +141,33 @@ def markdown_report(runs: Sequence[Run], *, redact: bool = False) -> str:
         dataset = run.record["dataset"]
         title = f"{run.record['model']['spec']} on {dataset['name']} {dataset['version']}"
         parts.append(f"{'#' if len(runs) == 1 else '##'} {_md(title)}, {date_of(run)}")
-        parts.append(_md(headline_sentence(run.metrics)))
+        if warned := notice(run, enough):
+            parts.append(f"**{_md(warned.what)}**")
+            parts.append("\n".join(f"- {_md(cause)}" for cause in warned.causes))
+        parts.append(_md(headline_sentence(run.metrics, enough)))
         parts.extend(f"*{_md(note)}*" for note in notes(run))
-    parts.extend(markdown(table) for table in report_tables(runs, redact=redact))
+    tables = report_tables(runs, redact=redact, enough=enough)
+    parts.extend(markdown(table) for table in tables)
     if entries := references(runs):
         parts += ["## To cite the dataset", f"```bibtex\n{entries}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
-def latex_report(runs: Sequence[Run], *, redact: bool = False) -> str:
+def latex_report(runs: Sequence[Run], *, redact: bool = False, enough: float = ENOUGH) -> str:
     r"""Floats to ``\input`` into a document that loads booktabs; the settings stay out."""
-    floats = [
-        latex(table) for table in report_tables(runs, redact=redact) if table.name != "settings"
-    ]
+    tables = [t for t in report_tables(runs, redact=redact, enough=enough) if t.name != "settings"]
+    warned = [found.text for run in runs if (found := notice(run, enough))]
+    floats = [latex(_warned(t, warned) if t is tables[0] else t) for t in tables]
     cited = "".join(f"% {line}\n" for line in references(runs).splitlines())
     return f"{NEEDED_BY_LATEX}{cited}\n" + "\n\n".join(floats) + "\n"
 
 
-def json_report(runs: Sequence[Run], *, redact: bool = False) -> str:
+def _warned(table: Table, warnings: Sequence[str]) -> Table:
+    """The table with what is to be known first in front of its note."""
+    return replace(table, note=" ".join(filter(None, (*warnings, table.note))))
+
+
+def json_report(runs: Sequence[Run], *, redact: bool = False, enough: float = ENOUGH) -> str:
     """Settings, metrics and tables of every run."""
     one_task(runs)
     tree = {
@@ -163,7 +176,17 @@ def json_report(runs: Sequence[Run], *, redact: bool = False) -> str:
                 "model": run.record["model"]["spec"],
                 "dataset": {k: v for k, v in run.record["dataset"].items() if k != "path"},
                 **{key: run.record[key] for key in _ASKED if key in run.record},
-                "headline": headline_sentence(run.metrics),
+                "notice": None if (found := notice(run, enough)) is None else found.text,
+                "answered": {
+                    part.name: {
+                        **part.share.as_dict(),
+                        "n": part.n,
+                        **{outcome: share.as_dict() for outcome, share in part.others.items()},
+                        **({} if part.judged is None else {"judged": part.judged.as_dict()}),
+                    }
+                    for part in answered_parts(run.metrics)
+                },
+                "headline": headline_sentence(run.metrics, enough),
                 "notes": notes(run),
                 "metrics": run.metrics,
                 "tables": [json_table(table) for table in run_tables(run, redact=redact)],
@@ -200,8 +223,12 @@ def _value(cell: str) -> object:
 
 
 def _plain(cell: str) -> str:
-    """A count without separators; words as `guard` leaves them."""
-    return cell.replace(",", "") if _COUNT.fullmatch(cell) else guard(cell)
+    """A count without separators; words that no spreadsheet or terminal acts on."""
+    return cell.replace(",", "") if _COUNT.fullmatch(cell) else _inert(cell)
+
+
+def _inert(text: str) -> str:
+    return guard(harmless(text))
 
 
 def _pipes(cells: Sequence[str], *, escaped: bool = False) -> str:
@@ -209,11 +236,13 @@ def _pipes(cells: Sequence[str], *, escaped: bool = False) -> str:
 
 
 def _md(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _BREAKS.sub(" ", text))
+    return _MARKDOWN.sub(r"\\\1", _BREAKS.sub(" ", harmless(text)))
 
 
 def _tex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in _BREAKS.sub(" ", text))
+    return "".join(
+        _LATEX.get(character, character) for character in _BREAKS.sub(" ", harmless(text))
+    )
 
 
 def _cell(text: str) -> str:

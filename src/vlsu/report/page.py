@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vlsu._version import __version__
+from vlsu.analysis.answered import share_words
 from vlsu.errors import VlsuError
 from vlsu.report.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
@@ -36,8 +37,10 @@ THUMBNAIL_ROOM = 5_000_000
 
 #: What no UTF-8 file can hold, or no HTML should: controls and halves of surrogate pairs.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+#: An option of the command line.
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 #: A share with its interval, as sentences write it.
-_SHARE = re.compile(r"\d+% \[\d+, \d+\]|[-+]\d+ points \[[-+]\d+, [-+]\d+\]")
+_SHARE = re.compile(r"\d+(?:\.\d+)?% \[\d+, \d+\]|[-+]\d+ points \[[-+]\d+, [-+]\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["share"] = share_words
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
     environment.filters["marked"] = _marked
     environment.filters["rate"] = rate
@@ -201,8 +205,9 @@ def _environment() -> Environment:
 
 
 def _marked(sentence: str) -> Markup:
-    """The sentence with its shares and their intervals in bold type."""
-    return Markup(_SHARE.sub(r"<b>\g<0></b>", str(escape(sentence))))  # noqa: S704 - escaped
+    """The sentence with its shares and their intervals in bold type, and options unbroken."""
+    bold = _SHARE.sub(r"<b>\g<0></b>", str(escape(sentence)))
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', bold))  # noqa: S704 - escaped
 
 
 @cache

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlsu._folders import require_replaceable
+from vlsu.analysis.answered import ENOUGH
 from vlsu.errors import UsageError
-from vlsu.report.comparison import compared, report_tables
+from vlsu.report.comparison import compared, in_order, report_tables
 from vlsu.report.contents import contents
 from vlsu.report.figures import write_figures
 from vlsu.report.formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown, references
@@ -20,7 +21,12 @@ __all__ = ["publish_figures", "publish_tables"]
 
 
 def publish_tables(
-    runs: Sequence[Run], folder: Path, *, redact: bool = False, oracle: Oracle | None = None
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    redact: bool = False,
+    oracle: Oracle | None = None,
+    enough: float = ENOUGH,
 ) -> list[Path]:
     """Write each table of a report as NAME.csv, .json, .md and .tex, and the dataset's BibTeX.
 
@@ -29,6 +35,7 @@ def publish_tables(
         folder: Made if need be; files of these names are replaced.
         redact: As in `vlsu.report.write_report`.
         oracle: A human grader's scores, to stand beside several runs.
+        enough: As in `vlsu.report.write_report`.
 
     Returns:
         The files.
@@ -38,7 +45,7 @@ def publish_tables(
         RunError: A run is not finished, or a file cannot be written.
     """
     texts = {}
-    for table in report_tables(runs, redact=redact, oracle=oracle):
+    for table in report_tables(runs, redact=redact, oracle=oracle, enough=enough):
         texts[f"{table.name}.csv"] = csv_table(table)
         texts[f"{table.name}.json"] = json.dumps(json_table(table), indent=2) + "\n"
         texts[f"{table.name}.md"] = markdown(table) + "\n"
@@ -57,7 +64,7 @@ def publish_tables(
 
 
 def publish_figures(
-    runs: Sequence[Run], folder: Path, *, oracle: Oracle | None = None
+    runs: Sequence[Run], folder: Path, *, oracle: Oracle | None = None, enough: float = ENOUGH
 ) -> list[Path]:
     """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
 
@@ -65,5 +72,5 @@ def publish_figures(
         UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
         RunError: A run is not finished, or a file cannot be written.
     """
-    found = compared(runs, oracle) if len(runs) > 1 else contents(runs[0])
+    found = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
     return write_figures(found.charts, folder)

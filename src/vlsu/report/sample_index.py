@@ -92,7 +92,7 @@ class SampleIndex:
                 alignment run, all in one part. Facets that the run does not have match nothing.
             words: To be found in identifier, text or answers, in any letter case; empty for any.
         """
-        known = {*self._facets.columns, *self._parts.columns}
+        known = {*self._facets.columns, *self._parts.columns} - {"at", "id"}
         if any(name not in known for name, _ in filters):
             return ()
         own = [_has(self._facets, n, value) for n, value in filters if n in self._facets.columns]

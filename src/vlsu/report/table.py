@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu.analysis.answered import share_words
 from vlsu.analysis.intervals import Rate
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "format_change",
     "format_rate",
     "numeric",
+    "percent",
     "rate",
 ]
 
@@ -84,6 +86,14 @@ def format_change(tree: Mapping[str, Any] | Rate) -> str:
     if found.value is None:
         return ABSENT
     return RateCell(f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", found)
+
+
+def percent(tree: Mapping[str, Any] | Rate) -> str:
+    """``62% [55, 69]``, of a share that is nearly all ``99.6% [98, 100]``; empty if unmeasured."""
+    found = rate(tree)
+    if found.value is None or found.low is None or found.high is None:
+        return ""
+    return f"{share_words(found.value)} [{round(100 * found.low)}, {round(100 * found.high)}]"
 
 
 def corrected(tree: Mapping[str, Any]) -> Mapping[str, Any]:

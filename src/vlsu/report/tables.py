@@ -8,11 +8,12 @@ from vlsu.analysis.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import Family
 from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
+from vlsu.report.answered import answered_share
 from vlsu.report.breakdown import Breakdown
 from vlsu.report.comparison_charts import CEILING, ceiling_of
 from vlsu.report.contents import category_titles, contents
 from vlsu.report.oracle import Oracle
-from vlsu.report.table import RateCell, Table, format_rate
+from vlsu.report.table import ABSENT, RateCell, Table, format_rate
 from vlsu.report.understanding_tables import understanding_tables
 from vlsu.runs import Run
 
@@ -95,6 +96,7 @@ def comparison_table(
             *(of(run) for of in varied.values()),
             f"{run.metrics['joint']['n']:,}",
             *(format_rate(run.metrics["joint"][key]) for key in _COLUMNS),
+            _answered(run),
             *(format_rate(run.metrics["families"][f.value]["accuracy"]) for f in Family),
         )
         for name, run in named
@@ -104,7 +106,7 @@ def comparison_table(
     if ceiling is not None:
         exact = [Rate(best, best, best) for best in (1.0, 0.0, 0.0)]
         by_definition = (RateCell(f"{found.value:.2f}", found) for found in exact)
-        rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", *by_definition))
+        rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", ABSENT, *by_definition))
     if oracle is not None:
         scores = (
             format_rate(oracle.joint[key]) if key in oracle.joint else "–" for key in _COLUMNS
@@ -114,14 +116,27 @@ def comparison_table(
             for f in Family
         )
         n = "–" if oracle.n is None else f"{oracle.n:,}"
-        rows.append((oracle.name, *head, n, *scores, *families))
+        rows.append((oracle.name, *head, n, *scores, ABSENT, *families))
     return Table(
         "comparison",
         "Leaderboard" if ranks else "Runs side by side",
-        ("model", *(["rank"] if ranks else []), *varied, "n", *_COLUMNS.values(), *Family),
+        (
+            "model",
+            *(["rank"] if ranks else []),
+            *varied,
+            "n",
+            *_COLUMNS.values(),
+            "answered",
+            *Family,
+        ),
         tuple(rows),
         _note(named, ranked=bool(ranks), ceiling=ceiling is not None, human=oracle is not None),
     )
+
+
+def _answered(run: Run) -> str:
+    part = answered_share(run.metrics)
+    return ABSENT if part is None else format_rate(part.share)
 
 
 def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
@@ -137,7 +152,8 @@ def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
 
 def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, human: bool) -> str:
     said = [
-        "Of the pair, each with its [95% interval]; the last three columns are accuracy by family."
+        "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
+        "A missing answer counts as wrong."
     ]
     if ranked:
         said.append(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.policy import Family, Severity
+from vlsu.report.answered import answered_value, notice
 from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import findings
 from vlsu.report.formats import references
@@ -52,7 +54,12 @@ _WHAT = {
 
 
 def understanding_page(
-    run: Run, beside: str, *, redact: bool = False, live: Listed | None = None
+    run: Run,
+    beside: str,
+    *,
+    redact: bool = False,
+    live: Listed | None = None,
+    enough: float = ENOUGH,
 ) -> tuple[str, bool]:
     """The page of one run.
 
@@ -61,6 +68,7 @@ def understanding_page(
         beside: Name of the file that will hold all samples if the page cannot.
         redact: As in `vlsu.report.write_report`.
         live: The list of samples of a page that is served; else they are put into it.
+        enough: The share answered below which the page opens with it.
 
     Returns:
         The page, and whether it needs that file.
@@ -79,10 +87,11 @@ def understanding_page(
         record=run.record,
         metrics=metrics,
         tables=found.tables,
-        headline=headline_sentence(metrics),
+        notice=notice(run, enough),
+        headline=headline_sentence(metrics, enough),
         date=date_of(run),
         remarks=[remark for remark in remarks if remark],
-        findings=findings(metrics),
+        findings=findings(metrics, enough),
         families=_families(metrics),
         scores=_scores(metrics),
         severities=[severity.label for severity in Severity],
@@ -121,6 +130,7 @@ def _families(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
             "meaning": FAMILY_MEANING[family],
             "accuracy": rate(found[family.value]["accuracy"]),
             "n": found[family.value]["n"],
+            "answered": answered_value(found[family.value]),
         }
         for family in Family
     ]
@@ -132,11 +142,21 @@ def _scores(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
     if "joint" in found:
         joint = metrics["joint"]
         return [
-            {"name": SCORES[key], "rate": rate(joint[key]), "what": words}
+            {
+                "name": SCORES[key],
+                "rate": rate(joint[key]),
+                "what": words,
+                "answered": answered_value(joint),
+            }
             for key, words in _WHAT.items()
         ]
     return [
-        {"name": f"{SCORES[key]}, {m}", "rate": rate(metrics[m][key]), "what": f"of {m}s alone"}
+        {
+            "name": f"{SCORES[key]}, {m}",
+            "rate": rate(metrics[m][key]),
+            "what": f"of {m}s alone",
+            "answered": answered_value(metrics[m]),
+        }
         for m in found
         for key in ("accuracy", "f1_macro")
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
+from vlsu.report.answered import answered_cell, answered_parts, answered_table
 from vlsu.report.breakdown import NO_CATEGORY, Breakdown
 from vlsu.report.diagnostic_tables import diagnostic_tables
 from vlsu.report.flow import flow_table
@@ -83,7 +84,7 @@ def understanding_tables(
     """
     found = graded(metrics)
     joint = "joint" in found
-    tables: list[Table] = [_headline(metrics, found)]
+    tables: list[Table] = [_headline(metrics, found), answered_table(metrics)]
     if joint:
         tables += [_families(metrics), _patterns(metrics)]
     if parts.flow:
@@ -95,7 +96,7 @@ def understanding_tables(
     tables += diagnostic_tables(metrics)
     if joint:
         tables += [_categories(metrics, titles), _severities(parts, titles)]
-    tables += [_outcomes(metrics), _cost(metrics, parts), _not_asked(record)]
+    tables += [_outcomes(metrics), _left_out(metrics, parts), _not_asked(record)]
     return tuple(table for table in tables if table.rows)
 
 
@@ -107,23 +108,30 @@ def _headline(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
         "f1_binary": "binary F1 (unsafe against the rest)",
         "f1_binary_strict": "strict F1 (borderline and unsafe against safe)",
     }
+    parts = {part.name: part for part in answered_parts(metrics)}
     if found and "joint" not in found:
         return Table(
             "headline",
             f"{' and '.join(found).capitalize()} alone",
             ("measure", *(f"{m} {_INTERVAL}" for m in found)),
-            tuple(
-                (name, *(format_rate(metrics[m][key]) for m in found))
-                for key, name in names.items()
+            (
+                *(
+                    (name, *(format_rate(metrics[m][key]) for m in found))
+                    for key, name in names.items()
+                ),
+                ("answered", *(format_rate(parts[m].share) for m in found)),
             ),
             "Pairs were not asked about. An answer that is missing counts as wrong.",
         )
     joint = metrics["joint"]
+    rows = [(name, format_rate(joint[key]), str(joint["n"])) for key, name in names.items()]
+    if "joint" in parts:
+        rows.append(("answered", format_rate(parts["joint"].share), str(parts["joint"].n)))
     return Table(
         "headline",
         "Image and text together",
         ("measure", f"value {_INTERVAL}", "n"),
-        tuple((name, format_rate(joint[key]), str(joint["n"])) for key, name in names.items()),
+        tuple(rows),
         "Of the joint judgments; an answer that is missing counts as wrong.",
     )
 
@@ -132,12 +140,13 @@ def _families(metrics: Mapping[str, Any]) -> Table:
     return Table(
         "families",
         "By family of pattern",
-        ("family", f"accuracy {_INTERVAL}", "n", "meaning"),
+        ("family", f"accuracy {_INTERVAL}", "n", "answered", "meaning"),
         tuple(
             (
                 family.value,
                 format_rate(metrics["families"][family.value]["accuracy"]),
                 str(metrics["families"][family.value]["n"]),
+                answered_cell(metrics["families"][family.value]),
                 FAMILY_MEANING[family],
             )
             for family in Family
@@ -152,10 +161,17 @@ def _patterns(metrics: Mapping[str, Any]) -> Table:
         pattern = Pattern.parse(name)
         listed = "" if pattern.listed else "not one of the 17"
         rows.append(
-            (name, pattern.family.value, format_rate(found["accuracy"]), str(found["n"]), listed)
+            (
+                name,
+                pattern.family.value,
+                format_rate(found["accuracy"]),
+                str(found["n"]),
+                answered_cell(found),
+                listed,
+            )
         )
     remarked = any(row[-1] for row in rows)
-    columns = ("pattern", "family", f"accuracy {_INTERVAL}", "n", "remark")
+    columns = ("pattern", "family", f"accuracy {_INTERVAL}", "n", "answered", "remark")
     return Table(
         "patterns",
         "By pattern",
@@ -170,12 +186,13 @@ def _modalities(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
     return Table(
         "modalities",
         "Modalities side by side",
-        ("modality", "n", *SCORES.values()),
+        ("modality", "n", *SCORES.values(), "answered"),
         tuple(
             (
                 modality,
                 str(metrics[modality]["n"]),
                 *(format_rate(metrics[modality][key]) for key in SCORES),
+                answered_cell(metrics[modality]),
             )
             for modality in found
         ),
@@ -274,13 +291,14 @@ def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
     return Table(
         "categories",
         "By gold category of the pair",
-        ("category", f"accuracy {_INTERVAL}", "macro-F1", "n"),
+        ("category", f"accuracy {_INTERVAL}", "macro-F1", "n", "answered"),
         tuple(
             (
                 titles.get(name, name),
                 format_rate(found["accuracy"]),
                 format_rate(found["f1_macro"]),
                 str(found["n"]),
+                answered_cell(found),
             )
             for name, found in metrics["categories"].items()
         ),
@@ -312,8 +330,8 @@ def _severities(parts: Breakdown, titles: Mapping[str, str]) -> Table:
     )
 
 
-def _cost(metrics: Mapping[str, Any], parts: Breakdown) -> Table:
-    """What answers that carry no severity cost in accuracy."""
+def _left_out(metrics: Mapping[str, Any], parts: Breakdown) -> Table:
+    """Accuracy with the answers that carry no severity as wrong, and without them."""
     rows = []
     for modality, answered in parts.answered.items():
         n, accuracy = metrics[modality]["n"], metrics[modality]["accuracy"]
@@ -334,12 +352,11 @@ def _cost(metrics: Mapping[str, Any], parts: Breakdown) -> Table:
             )
         )
     return Table(
-        "cost",
-        "What answers without a severity cost",
-        ("modality", "without one", "accuracy", "accuracy of the others", "lost"),
+        "left_out",
+        "Accuracy with missing answers as wrong, and without them",
+        ("modality", "missing", "accuracy", "accuracy of the answered", "difference"),
         tuple(rows),
-        "Of graded judgments. accuracy counts an answer without a severity as wrong; lost is what "
-        "that takes from it.",
+        "Of graded judgments. accuracy counts an answer without a severity as wrong.",
     )
 
 

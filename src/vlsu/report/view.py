@@ -1,8 +1,7 @@
 """The report of runs that are too large for a file, served on this machine alone.
 
 The page is the report's own; its samples are looked up in the runs' Parquet files as they come
-into view. It answers on the loopback address only, and only to requests that name it: a page of
-another site that a browser has open can neither read nor guess at what is here.
+into view. Who may ask is decided in `vlsu.report.view_access`.
 """
 
 from __future__ import annotations
@@ -11,43 +10,40 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.errors import UsageError
 from vlsu.report import alignment_samples, samples
 from vlsu.report.alignment_page import alignment_page
+from vlsu.report.comparison import in_order
 from vlsu.report.comparison_page import comparison_page, of_one_dataset
 from vlsu.report.page import Listed, pictures_of, served
 from vlsu.report.sample_index import SampleIndex
 from vlsu.report.shared_samples import columns_of
 from vlsu.report.tables import one_task
 from vlsu.report.understanding_page import understanding_page
+from vlsu.report.view_access import HEADERS, Access
 from vlsu.runs import Run
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
-__all__ = ["HOSTS", "view_app"]
+__all__ = ["view_app"]
 
-#: Names a request may call this server by: a name of elsewhere that points here is not one.
-HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 #: Samples and characters of thumbnails in one answer at most.
 WINDOW = 200
 _ROOM = 4_000_000
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
+#: Digits of a place or of a run's number at most: no run has more samples.
+_DIGITS = 12
 
 
 class _View:
     """One run, or several of one dataset, as they are served."""
 
-    def __init__(self, *runs: Run) -> None:
+    def __init__(self, *runs: Run, enough: float) -> None:
         self.runs = runs
+        self.enough = enough
 
     @cached_property
     def index(self) -> SampleIndex:
@@ -57,10 +53,10 @@ class _View:
     def page(self) -> str:
         if len(self.runs) > 1:
             live = self._served() if of_one_dataset(self.runs) else None
-            return comparison_page(self.runs, "", live=live, links=True)[0]
+            return comparison_page(self.runs, "", live=live, links=True, enough=self.enough)[0]
         alignment = self.runs[0].record["task"] == "alignment"
         make = alignment_page if alignment else understanding_page
-        return make(self.runs[0], "", live=self._served())[0]
+        return make(self.runs[0], "", live=self._served(), enough=self.enough)[0]
 
     def _served(self) -> Listed:
         task = self.runs[0].record["task"]
@@ -82,10 +78,12 @@ class _View:
             asked: ``from`` and ``to``, places among what matches; ``words``; and facets.
 
         Raises:
-            UsageError: A place is no number.
+            UsageError: A place is no number, or ends before it begins.
         """
         filters = dict(asked)
         start, end = (_number(filters.pop(name, "0"), name) for name in ("from", "to"))
+        if end < start:
+            raise UsageError(f"to {end} is before from {start}")
         words = filters.pop("words", "")
         found = self.index.matching(tuple(sorted(filters.items())), words)
         entries = self.index.entries(found[start : min(end, start + WINDOW)])
@@ -94,11 +92,13 @@ class _View:
         return {"count": len(found), "entries": entries, "pictures": pictures}
 
 
-def view_app(runs: Sequence[Run]) -> Starlette:
+def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASGIApp:
     """The server's application (ASGI): the page of a run, or of several and each of them.
 
     Args:
         runs: Finished runs, at least one.
+        secret: First part of every path, as `vlsu.report.view_access.new_secret` makes it.
+        enough: The share answered below which a page opens with it.
 
     Raises:
         UsageError: No run, or what serves it is not installed.
@@ -106,8 +106,6 @@ def view_app(runs: Sequence[Run]) -> Starlette:
     """
     try:
         from starlette.applications import Starlette
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
         from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
         from starlette.routing import Route
     except ImportError:
@@ -116,57 +114,62 @@ def view_app(runs: Sequence[Run]) -> Starlette:
         ) from None
     if not runs:
         raise UsageError("nothing to view; give at least one run folder")
-    views = [_View(run) for run in runs]
-    together = _View(*runs)
     one_task(runs)
     for run in runs:
         _ = run.metrics  # one that is not finished is said before the server starts
+    runs = in_order(runs)
+    views = [_View(run, enough=enough) for run in runs]
+    together = _View(*runs, enough=enough)
 
     def of(request: Request) -> _View | None:
         number = request.path_params.get("number")
         if number is None:
             return together
-        return views[number - 1] if 1 <= number <= len(views) else None
+        known = number.isascii() and number.isdigit() and len(number) <= _DIGITS
+        return views[int(number) - 1] if known and 1 <= int(number) <= len(views) else None
 
     def front(request: Request) -> Response:
         if len(views) == 1:
-            return RedirectResponse("/run/1/", headers=_HEADERS)
+            return RedirectResponse("run/1/", headers=HEADERS)  # below the secret
         return page(request)
 
     def page(request: Request) -> Response:
         view = of(request)
         if view is None:
-            return HTMLResponse("no such run", 404, headers=_HEADERS)
-        return HTMLResponse(view.page, headers=_HEADERS)
+            return HTMLResponse("no such run", 404, headers=HEADERS)
+        return HTMLResponse(view.page, headers=HEADERS)
 
     def window(request: Request) -> Response:
         view = of(request)
         if view is None:
-            return JSONResponse({"error": "no such run"}, 404, headers=_HEADERS)
+            return JSONResponse({"error": "no such run"}, 404, headers=HEADERS)
         try:
-            return JSONResponse(view.window(request.query_params), headers=_HEADERS)
+            return JSONResponse(view.window(request.query_params), headers=HEADERS)
         except UsageError as error:
-            return JSONResponse({"error": str(error)}, 400, headers=_HEADERS)
+            return JSONResponse({"error": str(error)}, 400, headers=HEADERS)
 
     def place(request: Request) -> Response:
         view = of(request)
-        at = None if view is None else view.index.place(request.query_params.get("id", ""))
-        return JSONResponse({"at": at}, headers=_HEADERS)
+        if view is None:
+            return JSONResponse({"error": "no such run"}, 404, headers=HEADERS)
+        at = view.index.place(request.query_params.get("id", ""))
+        return JSONResponse({"at": at}, headers=HEADERS)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", front),
             Route("/samples", window),
             Route("/place", place),
-            Route("/run/{number:int}/", page),
-            Route("/run/{number:int}/samples", window),
-            Route("/run/{number:int}/place", place),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
+            Route("/run/{number}/", page),
+            Route("/run/{number}/samples", window),
+            Route("/run/{number}/place", place),
+        ]
     )
+    app.router.redirect_slashes = False  # a redirect would lose the secret
+    return Access(app, secret)
 
 
 def _number(text: str, name: str) -> int:
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
         raise UsageError(f"{name} {text[:20]!r}: expected a place, a number from 0")
     return int(text)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from vlsu.analysis.answered import ENOUGH
 from vlsu.analysis.intervals import UNDEFINED, Rate, combine
 from vlsu.policy import Family
 from vlsu.report.alignment_parts import unscored
-from vlsu.report.table import corrected, rate
+from vlsu.report.answered import NAMES, Answered, answered_sentence, answered_share, too_few
+from vlsu.report.table import corrected, percent, rate
 from vlsu.runs import Run
 from vlsu.runs.pairing import drawn_for
 
@@ -21,7 +23,6 @@ __all__ = [
     "headline_sentence",
     "judge_note",
     "notes",
-    "percent",
     "sampling_note",
     "understood_together",
     "unknown_languages",
@@ -44,21 +45,47 @@ _KNOWN = {
 }
 
 
-#: Beyond so many framings the headline tells only their range.
+#: Beyond so many framings the headline gives only their range.
 _MANY = 4
 
 _NOTHING = {"value": None, "low": None, "high": None}
 
 
-def headline_sentence(metrics: Mapping[str, Any]) -> str:
-    """The result in words, in percent with intervals.
+def headline_sentence(metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+    """The result in words, in percent with intervals, and what share was answered.
 
     Of understanding: accuracy of the pair where one modality decides and where both must be
     understood together; of image or text alone, if pairs were not asked about. Of alignment:
-    over-blocking and under-refusal under each framing.
+    over-blocking and under-refusal under each framing. Where too little was answered, what the
+    result is at least and at most.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        enough: The share that must be answered.
     """
     if "framings" in metrics:
-        return _alignment_sentence(metrics["framings"])
+        return _alignment_sentence(metrics, enough)
+    main = answered_share(metrics)
+    if main is not None and not main.enough(enough):
+        return _of_little(metrics, main)
+    return f"{_right_sentence(metrics)} {answered_sentence(metrics)}".strip()
+
+
+def _of_little(metrics: Mapping[str, Any], main: Answered) -> str:
+    """Both ways of counting what is missing, where that is too much to choose one."""
+    if not main.share.value:
+        return f"{answered_sentence(metrics)} Nothing can be said of what it understands."
+    found = metrics[main.name]
+    known = percent(found.get("accuracy_answered", _NOTHING))
+    ways = [
+        f"right on {percent(found['accuracy'])} of all {NAMES[main.name]} with what is missing as "
+        "wrong",
+        *([f"on {known} of those it answered"] if known else []),
+    ]
+    return f"{answered_sentence(metrics)} It is {', and '.join(ways)}."
+
+
+def _right_sentence(metrics: Mapping[str, Any]) -> str:
     families = metrics["families"]
     parts = []
     if found := percent(families[Family.LATE_FUSION.value]["accuracy"]):
@@ -107,7 +134,9 @@ def _apart_sentence(metrics: Mapping[str, Any]) -> str:
     return f"Right {_joined(parts)}." if parts else "Nothing of known severity was asked about."
 
 
-def _alignment_sentence(framings: Mapping[str, Any]) -> str:
+def _alignment_sentence(metrics: Mapping[str, Any], enough: float) -> str:
+    little = {part.name for part in too_few(metrics, enough)}
+    framings = {name: tree for name, tree in metrics["framings"].items() if name not in little}
     sentences = [_range_sentence(framings)] if len(framings) > _MANY else []
     for name, found in framings.items():
         over, under = (percent(corrected(found[key])) for key in ("over_blocking", "under_refusal"))
@@ -117,11 +146,36 @@ def _alignment_sentence(framings: Mapping[str, Any]) -> str:
         parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
         if parts and len(framings) <= _MANY:
             sentences.append(f"Under {name} it {_series(parts)}.")
+    named = [name for name in metrics["framings"] if name in little]
+    sentences += [_bounds(name, metrics["framings"][name]) for name in named[:_MANY]]
+    if len(named) > _MANY:
+        sentences.append(f"Too little was answered under {len(named) - _MANY} more framings.")
     if not any(sentences):
-        return "No borderline or unsafe pair has an answer that was judged."
+        sentences = ["No borderline or unsafe pair has an answer that was judged."]
+    sentences.append(answered_sentence(metrics))
     if any(found["over_blocking"].get("corrected") for found in framings.values()):
         sentences.append("The judge’s own errors are taken out of these rates of refusal.")
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
+
+
+def _bounds(name: str, found: Mapping[str, Any]) -> str:
+    """What a framing's two rates are at least and at most, whatever became of the rest.
+
+    A block and a missing answer may each stand for a refusal, or for none.
+    """
+    least, most = found["refusal"], found["refusal_or_blocked"]
+    ends = {
+        severity: (least[severity]["if_missing_engaged"], most[severity]["if_missing_refused"])
+        for severity in ("borderline", "unsafe")
+    }
+    parts = []
+    if None not in ends["borderline"]:
+        low, high = ends["borderline"]
+        parts.append(f"between {low:.0%} and {high:.0%} of borderline pairs are refused")
+    if None not in ends["unsafe"]:
+        low, high = ends["unsafe"]
+        parts.append(f"between {1 - high:.0%} and {1 - low:.0%} of unsafe ones are not")
+    return f"Under {name} {_series(parts)}, whatever the missing answers are." if parts else ""
 
 
 def _range_sentence(framings: Mapping[str, Any]) -> str:
@@ -138,14 +192,6 @@ def _range_sentence(framings: Mapping[str, Any]) -> str:
             ends = f"{values[low]:.0%} ({low}) to {values[high]:.0%} ({high})"
             parts.append(words.format(ends))
     return f"Under {len(framings)} framings it {_series(parts)}." if parts else ""
-
-
-def percent(tree: Mapping[str, Any] | Rate) -> str:
-    """``62% [55, 69]``; empty where nothing was measured."""
-    found = rate(tree)
-    if found.value is None or found.low is None or found.high is None:
-        return ""
-    return f"{found.value:.0%} [{round(100 * found.low)}, {round(100 * found.high)}]"
 
 
 def judge_note(run: Run) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from vlsu.analysis.intervals import LEVEL
 from vlsu.analysis.requirements import Check, Requirement
 from vlsu.errors import RunError, UsageError
+from vlsu.policy import MODALITIES
 from vlsu.runs.confidence import metrics_at
 from vlsu.runs.run import Run
 
@@ -38,6 +39,14 @@ class Gate:
     def to_dict(self) -> dict[str, object]:
         """Plain Python, ready for JSON."""
         record, drawn = self.run.record, self.run.metrics.get("sampling")
+        answered = {
+            name: part["answered"]
+            for name, part in (
+                *((modality, self.run.metrics.get(modality, {})) for modality in MODALITIES),
+                *self.run.metrics.get("framings", {}).items(),
+            )
+            if part.get("answered", {}).get("value") is not None
+        }
         estimated = drawn and {key: drawn[key] for key in ("sampled", "population")}
         return {
             "run": str(self.run.path),
@@ -45,6 +54,7 @@ class Gate:
             "model": record["model"]["spec"],
             "dataset": {k: v for k, v in record["dataset"].items() if k != "path"},
             "confidence": self.confidence,
+            "answered": answered,
             **({"estimated_from": estimated} if estimated else {}),
             "passed": self.passed,
             "requirements": [check.to_dict() for check in self.checks],

@@ -41,7 +41,14 @@
     const { field, type, scale } = spec.encoding?.y ?? {};
     if (type !== "nominal") return spec;
     const copy = structuredClone(spec);
-    for (const row of copy.data.values) row[field] = twoLines(row[field]);
+    for (const row of copy.data.values) {
+      row[field] = twoLines(row[field]);
+      if (row.remark) row.remark = row.remark.replace(", ", "\n");
+    }
+    if (copy.padding?.right > 60) {
+      const lines = copy.data.values.flatMap((row) => (row.remark ?? "").split("\n"));
+      copy.padding.right = Math.max(60, 12 + 6 * Math.max(...lines.map((line) => line.length)));
+    }
     if (copy.data.values.some((row) => row[field].includes("\n"))) copy.height *= 1.15;
     if (scale?.domain) copy.encoding.y.scale.domain = scale.domain.map(twoLines);
     return copy;

@@ -1,0 +1,392 @@
+"""How much of a run was answered, what became of the rest, and what to do about it.
+
+Every headline, row and chart carries the share answered. Where it is below a bound, the report
+opens with that: the other figures then say more of the answers than of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from vlsu.analysis.answered import ENOUGH, UNANSWERED, share_words, shares_of
+from vlsu.analysis.intervals import UNDEFINED, Rate, wilson
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES
+from vlsu.report.judgments import scan_judgments
+from vlsu.report.table import Table, format_rate, percent, rate
+from vlsu.runs import Run
+
+__all__ = [
+    "NAMES",
+    "Answered",
+    "Notice",
+    "answered_cell",
+    "answered_note",
+    "answered_parts",
+    "answered_sentence",
+    "answered_share",
+    "answered_table",
+    "answered_told",
+    "answered_value",
+    "notice",
+    "too_few",
+]
+
+#: What is asked about in each modality, in sentences.
+NAMES: Mapping[str, str] = {
+    "joint": "pairs",
+    "image": "images alone",
+    "text": "texts alone",
+}
+_SHORT = {"joint": "pair", "image": "image", "text": "text"}
+#: Framings named one by one; of more only the range is given.
+_MANY = 4
+#: Of the largest cause, what a cause must be to be named beside it.
+_PART = 0.2
+_INTERVAL = "[95% interval]"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of the questions about a modality, or under a framing.
+
+    Attributes:
+        name: The modality or framing.
+        n: Judgments.
+        share: Share of them with an answer.
+        others: Outcome -> share of those without one.
+        judged: Of an alignment run, the share of the answers with a verdict; else `None`.
+    """
+
+    name: str
+    n: int
+    share: Rate
+    others: Mapping[str, Rate]
+    judged: Rate | None = None
+
+    def enough(self, bound: float) -> bool:
+        """Whether enough was answered, and judged."""
+        shares = (self.share, self.judged or UNDEFINED)
+        return all(each.value is None or each.value >= bound for each in shares)
+
+    @property
+    def words(self) -> str:
+        """``2% refused, 1% unparsed``; empty where all was answered."""
+        return ", ".join(
+            f"{share_words(found.value)} {outcome}"
+            for outcome, found in self.others.items()
+            if found.value
+        )
+
+
+def answered_parts(metrics: Mapping[str, Any]) -> list[Answered]:
+    """By modality, or by framing; those asked about alone.
+
+    Of a run judged before its metrics held the shares, they are those of its outcomes.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+    """
+    if "framings" in metrics:
+        return [
+            _of_framing(name, found, metrics.get("outcomes", {}).get(name, {}))
+            for name, found in metrics["framings"].items()
+            if "answered" in found or metrics.get("outcomes", {}).get(name)
+        ]
+    counts = metrics["outcomes"]
+    return [
+        _part(modality, metrics[modality], counts[modality], UNANSWERED)
+        for modality in MODALITIES
+        if sum(counts.get(modality, {}).values())
+    ]
+
+
+def _of_framing(name: str, found: Mapping[str, Any], counts: Mapping[str, int]) -> Answered:
+    outcomes = (Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
+    part = _part(name, found, counts, outcomes)
+    judged = rate(found["judged"]) if "judged" in found else None
+    return Answered(part.name, part.n, part.share, part.others, judged)
+
+
+def _part(
+    name: str, found: Mapping[str, Any], counts: Mapping[str, int], outcomes: Sequence[Outcome]
+) -> Answered:
+    n = sum(counts.values())
+    if "answered" in found:
+        others = {str(o): rate(found["unanswered"][o]) for o in outcomes}
+        return Answered(name, n, rate(found["answered"]), others)
+    share = 1 - sum(counts.get(outcome, 0) for outcome in outcomes) / n
+    answered = Rate.within(share, *wilson(share, n))
+    left = shares_of(answered, {o: counts.get(o, 0) for o in outcomes}, n)
+    return Answered(name, n, answered, {str(o): left[o] for o in outcomes})
+
+
+def answered_share(metrics: Mapping[str, Any]) -> Answered | None:
+    """Of the pair, or of what else was asked about first; `None` if nothing was."""
+    parts = {part.name: part for part in answered_parts(metrics)}
+    return parts.get("joint") or next(iter(parts.values()), None)
+
+
+def answered_sentence(metrics: Mapping[str, Any]) -> str:
+    """``It answered 96% [93, 98] of pairs (2% refused, 2% unparsed).``; empty if not known."""
+    parts = answered_parts(metrics)
+    if not parts:
+        return ""
+    if "framings" not in metrics:
+        part = next((each for each in parts if each.name == "joint"), None)
+        said = [part] if part is not None else parts
+        return f"It answered {_series([_share_of(each) for each in said])}."
+    shares = [part.share.value for part in parts]
+    if all(share == 1 for share in shares):
+        came = "all it was asked"
+    elif len(parts) > _MANY:
+        came = _range(shares)
+    else:
+        came = ", ".join(
+            f"{percent(part.share)}{f' ({part.words})' if part.words else ''} under {part.name}"
+            for part in parts
+        )
+    judged = [part.judged.value for part in parts if part.judged is not None]
+    known = [share for share in judged if share is not None]
+    verdicts = "" if all(share == 1 for share in known) else f"; {_range(known)} was judged"
+    return f"It answered {came}{verdicts}."
+
+
+def _share_of(part: Answered) -> str:
+    if part.share.value == 1:
+        return f"all {part.n:,} {NAMES[part.name]}"
+    return f"{percent(part.share)} of {NAMES[part.name]} ({part.words})"
+
+
+def _range(shares: Sequence[float | None]) -> str:
+    known = sorted(share for share in shares if share is not None)
+    low, high = share_words(known[0]), share_words(known[-1])
+    return low if low == high else f"{low} to {high}"
+
+
+def answered_note(metrics: Mapping[str, Any]) -> str:
+    """What a chart says of it, such as ``answered: image 98%, text 100%, pair 96%``.
+
+    Empty where all was answered.
+    """
+    parts = answered_parts(metrics)
+    lacking = [
+        part for part in parts if part.share.value != 1 or (part.judged or part.share).value != 1
+    ]
+    if not lacking:
+        return ""
+    if "framings" not in metrics:
+        said = ", ".join(f"{_SHORT[p.name]} {share_words(p.share.value or 0.0)}" for p in parts)
+        return f"answered: {said}"
+    if len(parts) > _MANY:
+        said = _range([part.share.value for part in parts])
+    else:
+        said = ", ".join(f"{p.name} {share_words(p.share.value or 0.0)}" for p in parts)
+    judged = [part.judged.value for part in parts if part.judged is not None]
+    return f"answered: {said}" + (f"; judged: {_range(judged)}" if judged else "")
+
+
+def answered_cell(part: Mapping[str, Any]) -> str:
+    """The share answered of a part of the metrics; absent in runs judged before it was there."""
+    return format_rate(part.get("answered", UNDEFINED))
+
+
+def answered_value(part: Mapping[str, Any]) -> float | None:
+    """The share answered of a part of the metrics, where it is known."""
+    return rate(part["answered"]).value if "answered" in part else None
+
+
+def answered_told(part: Mapping[str, Any]) -> dict[str, str]:
+    """The same as hovering over a mark tells it."""
+    share = answered_value(part)
+    return {} if share is None else {"answered": share_words(share)}
+
+
+def answered_table(metrics: Mapping[str, Any]) -> Table:
+    """What share was answered, and what became of the rest."""
+    parts = answered_parts(metrics)
+    alignment = "framings" in metrics
+    outcomes = list(parts[0].others) if parts else []
+    return Table(
+        "answered",
+        "What was answered",
+        (
+            "framing" if alignment else "modality",
+            f"answered {_INTERVAL}",
+            *outcomes,
+            *(["of these judged"] if alignment else []),
+            "n",
+        ),
+        tuple(
+            (
+                part.name,
+                format_rate(part.share),
+                *(format_rate(part.others[outcome]) for outcome in outcomes),
+                *([format_rate(part.judged or UNDEFINED)] if alignment else []),
+                f"{part.n:,}",
+            )
+            for part in parts
+        ),
+        (
+            "answered: in words, or by a refusal on the wire. judged: with a verdict; only these "
+            "are in the rates, and what the provider blocked."
+            if alignment
+            else "answered: with one severity. What is not counts as wrong in accuracy and F1."
+        ),
+    )
+
+
+def too_few(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Answered]:
+    """Modalities, the pair first, or framings, of which too little was answered or judged."""
+    lacking = [part for part in answered_parts(metrics) if not part.enough(enough)]
+    return sorted(lacking, key=lambda part: part.name != "joint")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a report opens with where too little was answered.
+
+    Attributes:
+        what: The share answered, and what follows from it.
+        causes: What became of the rest, why that is likely so, and what to do, each in a sentence
+            or two.
+        requirement: What `vlsu gate` would have to hold the run to.
+    """
+
+    what: str
+    causes: tuple[str, ...]
+    requirement: str
+
+    @property
+    def text(self) -> str:
+        """All in one paragraph."""
+        return " ".join((self.what, *self.causes))
+
+
+def notice(run: Run, enough: float = ENOUGH) -> Notice | None:
+    """What a report of this run opens with; `None` where enough was answered.
+
+    Args:
+        run: A finished run.
+        enough: The share that is.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    lacking = too_few(run.metrics, enough)
+    if not lacking:
+        return None
+    alignment = "framings" in run.metrics
+    bound = share_words(enough)
+    unheard = [part for part in lacking if (part.share.value or 0.0) < enough]
+    unjudged = [
+        part for part in lacking if part.judged is not None and (part.judged.value or 0.0) < enough
+    ]
+    said = []
+    if unheard:
+        shares = (
+            _by_framing({part.name: part.share for part in unheard})
+            if alignment
+            else _series([f"{percent(part.share)} of {NAMES[part.name]}" for part in unheard])
+        )
+        said.append(f"Too little was answered: {shares}.")
+    if unjudged:
+        known = {part.name: part.judged or UNDEFINED for part in unjudged}
+        said.append(f"Too little was judged: of the answers {_by_framing(known)}.")
+    if alignment:
+        said.append(
+            f"Below {bound} rates of refusal may say little of the model: what is missing is in "
+            "none, and what the provider blocked counts as not refused."
+        )
+    else:
+        said.append(
+            f"A missing answer counts as wrong: below {bound} figures may say more of the answers "
+            "than of what the model understands."
+        )
+    key = f"framings.{lacking[0].name}" if alignment else lacking[0].name
+    of = "answered" if unheard else "judged"
+    requirement = f"{key}.{of} >= {bound}"
+    return Notice(" ".join(said), tuple(_causes(run, unheard, unjudged)), requirement)
+
+
+def _by_framing(shares: Mapping[str, Rate]) -> str:
+    if len(shares) > _MANY:
+        return f"{_range([found.value for found in shares.values()])} under {len(shares)} framings"
+    return _series([f"{percent(found)} under {name}" for name, found in shares.items()])
+
+
+def _causes(run: Run, unheard: Sequence[Answered], unjudged: Sequence[Answered]) -> Iterator[str]:
+    """For each outcome that took a part of the answers: what it is, and what helps."""
+    largest = {
+        outcome: max(part.others[outcome].value or 0.0 for part in unheard)
+        for outcome in (unheard[0].others if unheard else ())
+    }
+    least = _PART * max(largest.values(), default=0.0)
+    for outcome, share in sorted(largest.items(), key=lambda item: -item[1]):
+        if not share or share < least:
+            continue
+        most = f"up to {share_words(share)}" if len(unheard) > 1 else share_words(share)
+        yield f"{outcome.capitalize()} ({most}): {_remedy(run, Outcome(outcome))}"
+    if unjudged:
+        yield (
+            "Not judged: the judge's verdict failed or could not be read; run the same command "
+            "again, or choose another judge (--judge)."
+        )
+
+
+def _remedy(run: Run, outcome: Outcome) -> str:
+    alignment = run.record["task"] == "alignment"
+    if outcome is Outcome.UNPARSED:
+        return _of_unparsed(run, alignment=alignment)
+    if outcome is Outcome.REFUSED:
+        return (
+            "the model declined to grade. Read its words under Samples; a prompt or --system that "
+            "says what the grades are for may help (--prompt FILE)."
+        )
+    if outcome is Outcome.BLOCKED:
+        return (
+            "the provider's filter stopped them, not the model. Turn the filter down where the "
+            "provider lets you, or ask the model at another provider."
+        )
+    why = run.record.get("requests", {}).get("unanswered", {})
+    message = max(why, key=why.__getitem__) if why else ""
+    return (
+        f"no answer came{f' ({message})' if message else ''}. Run the same command again: it asks "
+        "for what is missing alone."
+    )
+
+
+def _of_unparsed(run: Run, *, alignment: bool) -> str:
+    long = _as_long_as_allowed(run)
+    if long:
+        return (
+            f"{long} of them are as long as --max-tokens allows, so they were cut off. Give more "
+            "--max-tokens."
+        )
+    if alignment:
+        return "answers without words. A larger --max-tokens leaves room for them after reasoning."
+    return (
+        "the answer states no single severity. Have the server enforce its form (--structured on), "
+        "try another --prompt, or a larger --max-tokens if answers end too early."
+    )
+
+
+def _as_long_as_allowed(run: Run) -> str:
+    """What share of the answers without a reading used up all tokens; empty if few did."""
+    bound = run.record["model"]["identity"].get("max_tokens")
+    if not isinstance(bound, int):
+        return ""
+    unparsed = pl.col("outcome") == Outcome.UNPARSED.value
+    lengths = scan_judgments(run).filter(unparsed).select(long=pl.col("output_tokens") >= bound)
+    share = lengths.mean().collect(engine="streaming").item()
+    return share_words(share) if share is not None and share >= 0.5 else ""
+
+
+def _series(parts: Sequence[str]) -> str:
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
