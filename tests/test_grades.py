@@ -266,6 +266,35 @@ def test_an_export_that_cannot_be_read_says_why(tmp_path: Path, columns: str, sa
     assert said in str(refused.value)
 
 
+def test_the_table_of_a_web_form_has_a_row_a_person(tmp_path: Path) -> None:
+    file = saved(
+        tmp_path,
+        "Timestamp,Email Address,Picture 1,Picture 2,Picture 3\n"
+        "5/1,ann@example.org,safe,unsafe,safe\n5/2,ben@example.org,safe,safe,safe\n",
+    )
+    with pytest.raises(DataError, match="Email Address names another person in every row, so a"):
+        read_grades(file)
+
+
+def test_parts_of_an_export_are_read_as_the_whole(tmp_path: Path) -> None:
+    rows = [
+        {"HITId": item, "WorkerId": user, "Answer.label": grade}
+        for item, user, grade in sorted(TRUTH)
+    ]
+    assert answers(read_grades(written(tmp_path, rows))) == TRUTH
+    rows = [
+        {
+            "example_id": i,
+            "_annotator_id": u,
+            "_session_id": f"s-{u}",
+            "_timestamp": "7",
+            "label": g,
+        }
+        for i, u, g in sorted(TRUTH)
+    ]
+    assert answers(read_grades(written(tmp_path, rows))) == TRUTH
+
+
 def test_columns_about_a_grading_are_no_graders(tmp_path: Path) -> None:
     file = saved(
         tmp_path,

@@ -1,5 +1,6 @@
 """Files of graders' answers: which columns are what, and each answer as a row."""
 
-from vlsu.data.grades.reading import GradeColumns, GradeFile, read_grades
+from vlsu.data.grades.columns import GradeColumns
+from vlsu.data.grades.reading import GradeFile, read_grades
 
 __all__ = ["GradeColumns", "GradeFile", "read_grades"]

@@ -90,7 +90,7 @@ EXPORTS = (
     ),
     Export(
         "Mechanical Turk",
-        frozenset({"hitid", "workerid", "assignmentid"}),
+        frozenset({"hitid", "workerid"}),
         item=("hitid",),
         grader=("workerid",),
         prefix="answer.",

@@ -10,6 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data.grades.answers import Answer, mostly
+from vlsu.data.grades.columns import (
+    CATEGORY,
+    GRADE,
+    GRADER,
+    ITEM,
+    MODALITY,
+    RESPONDENT,
+    GradeColumns,
+)
 from vlsu.data.grades.exports import Export, recognise
 from vlsu.data.grades.labels import LabelReader, doubtful_names
 from vlsu.data.grades.long import Responses, choose_answer, responses_of
@@ -27,48 +36,12 @@ from vlsu.data.tables import (
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import NOT_SURE, Severity
 
-__all__ = ["GradeColumns", "GradeFile", "read_grades"]
-
-#: Names a column is found by, best first, in any letter case.
-_ITEM = (
-    *("item", "item_id", "sample_id", "id", "uuid", "task", "task_id", "unit_id", "instance_id"),
-    *("example_id", "document_id", "doc_id", "question_id", "pair_id"),
-)
-_GRADER = (
-    *("grader", "grader_id", "annotator", "annotator_id", "rater", "rater_id", "worker_id"),
-    *("worker", "coder", "performer", "user_id", "user", "username", "labeler", "labeller"),
-    *("participant_id", "annotator_name"),
-)
-_GRADE = ("grade", "label", "rating", "severity", "choice", "verdict")
-_CATEGORY = ("category",)
-_MODALITY = ("modality",)
+__all__ = ["GradeFile", "read_grades"]
 
 _WORDS = frozenset({*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE})
 
 #: Item, modality, category, grader, grade as it is in the file, line.
 _Row = tuple[str | None, str | None, str | None, str | None, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class GradeColumns:
-    """Columns named by the user, in place of those found by their usual names.
-
-    Attributes:
-        item: What is graded; in a wide file it may be absent, and every row is then an item.
-        grader: Who graded (long files).
-        grade: The answer (long files).
-        graders: One column a grader (wide files); a name that holds commas may stand between others
-            in one text.
-        category: Of the item, if the file has one.
-        modality: What of the item was graded, if the file tells.
-    """
-
-    item: str | None = None
-    grader: str | None = None
-    grade: str | None = None
-    graders: Sequence[str] = ()
-    category: str | None = None
-    modality: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +93,7 @@ def read_grades(
             them.
     """
     named = columns or GradeColumns()
-    known = {*_ITEM, *_GRADER, *_GRADE, *_CATEGORY, *_MODALITY}
+    known = {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}
     table = Table(path, known, encoding=encoding)
     file = _File(path, table, list(_records(table)), named, labels)
     words = LabelReader(MissingWords.read(missing), relabel, labels)
@@ -159,9 +132,9 @@ class _File:
         self._words = _WORDS | {normalise(label) for label in labels}
         self.notes: list[str] = []
         self._export = recognise(table.header)
-        self._item = self._column("--item", named.item, _ITEM)
-        self._category = self._column("--category", named.category, _CATEGORY)
-        self._modality = self._column("--modality", named.modality, _MODALITY)
+        self._item = self._column("--item", named.item, ITEM)
+        self._category = self._column("--category", named.category, CATEGORY)
+        self._modality = self._column("--modality", named.modality, MODALITY)
         if named.graders and (named.grader or named.grade):
             raise UsageError(
                 "--graders is for a wide file, --grader and --grade are for a long one; give either"
@@ -186,7 +159,7 @@ class _File:
             raise DataError(f"{self._path}: {export.described}: {export.refused}")
         if export is not None and self._named.item is None:
             self._item = self._first(export.item)
-        grader = self._column("--grader", self._named.grader, () if export else _GRADER)
+        grader = self._column("--grader", self._named.grader, () if export else GRADER)
         if export is not None and grader is None:
             grader = self._first(export.grader)
         grade = self._answer()
@@ -233,6 +206,8 @@ class _File:
             DataError: Fewer than two columns are graders'.
         """
         graders = self._graders()
+        if self._item is None and not self._named.graders:
+            self._refuse_row_a_person()
         places = [(g, self._header.index(g.column)) for g in graders]
         rows: list[_Row] = []
         for record in self._records:
@@ -249,6 +224,23 @@ class _File:
         other = [name for n, name in enumerate(self._header) if name not in used and n not in roles]
         columns = list(dict.fromkeys(g.column for g in graders))
         return "wide", rows, {"graders": columns, "other": other}
+
+    def _refuse_row_a_person(self) -> None:
+        """Refuse the table of a web form: its rows are graders, and its columns items.
+
+        Raises:
+            DataError: A column names who answered, differently in every row.
+        """
+        person = self._first((*GRADER, *RESPONDENT))
+        if person is None:
+            return
+        names = [cell for r in self._records if (cell := r.fields[person].strip())]
+        if len(names) > 1 and len(set(names)) == len(names) and not mostly(names, self._words):
+            raise DataError(
+                f"{self._path}: {self._name(person)} names another person in every row, so a row "
+                "is a grader and a column an item; write a row an answer (columns item, grader, "
+                "grade), or name the graders' columns with --graders A,B,..."
+            )
 
     def _graders(self) -> list[GraderColumn]:
         taken = {self._item, self._category, self._modality}
@@ -316,7 +308,7 @@ class _File:
             for answer in self._export.answers(self._header, self._records):
                 if normalise(answer.name) == normalise(wanted):
                     return answer
-        usual = () if self._export else _GRADE
+        usual = () if self._export else GRADE
         position = self._column("--grade", wanted, usual)
         return None if position is None else Answer(self._header[position], position, {})
 
@@ -363,6 +355,8 @@ class _File:
     def _first(self, names: Sequence[str]) -> int | None:
         """Position of the first column of these normalised names that is there."""
         places = {normalise(name): n for n, name in reversed([*enumerate(self._header)])}
+        # Tools put an underscore before the columns that they add.
+        places = {name.lstrip("_"): n for name, n in places.items()} | places
         return next((places[name] for name in names if name in places), None)
 
     def _column(self, option: str, wanted: str | None, usual: Sequence[str]) -> int | None:
