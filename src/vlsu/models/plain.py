@@ -2,8 +2,8 @@
 
 A client with a thread of its own hands every answer over to Python's thread and waits for the
 interpreter to be free; at some thousand answers a second that waiting is most of the time. Here a
-body's pieces go to the kernel as they are, and answers are read where they are used. They are
-parsed by httptools (llhttp, the parser of Node.js) in its strict form.
+body's pieces go to the kernel as they are, and answers are read where they are used
+(`vlsu.models.answer_reader`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-import httptools
-
 from vlsu._version import __version__
+from vlsu.models.answer_reader import AnswerReader
 from vlsu.models.exposure import is_local
 from vlsu.models.transport import (
     CONNECT_S,
-    MAX_BODY,
     MAX_HELD,
     TOO_MUCH_HELD,
     Answer,
@@ -27,20 +25,10 @@ from vlsu.models.transport import (
     MakeBody,
     NetworkFaultError,
     host_of,
-    unpacked,
 )
 
 __all__ = ["PlainTransport"]
 
-#: Bytes of an answer's head at most, interim answers before it included; servers send some hundred.
-MAX_HEAD = 128 * 2**10
-#: Bytes at most of an answer as it comes over the wire: head, chunk framing, trailers and all.
-MAX_WIRE = MAX_BODY + 2 * MAX_HEAD
-#: Bytes of chunk framing and trailers at most for a byte of body, beside `MAX_HEAD` for short ones.
-#: Chunks of one byte each, the smallest there are, have six.
-MAX_FRAMING = 16
-#: How a server that expects TLS answers what is none: an alert, of any version.
-_TLS_ALERT = b"\x15\x03"
 #: Seconds after which an idle connection is not used again: what lies between may have dropped it.
 IDLE_S = 60.0
 
@@ -114,7 +102,7 @@ class PlainTransport:
         return answer
 
     def hold(self, more: int) -> None:
-        """So many bytes more of an answer have come."""
+        """So many bytes more of an answer have come, or fewer are kept."""
         self._held += more
         if self._held > MAX_HELD and self._deadlines:
             largest = max(self._deadlines, key=lambda connection: connection.held)
@@ -203,7 +191,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
-        self._answer = _Reading(self)
+        self._answer = AnswerReader(self)
         self._answer.may_follow = True  # nothing was asked yet
         self.idle_since = 0.0
 
@@ -221,12 +209,12 @@ class _Connection(asyncio.Protocol):
 
     @property
     def held(self) -> int:
-        """Bytes of the answer's body that have come."""
+        """Bytes of the answer's body that have come and are kept."""
         return self._answer.size
 
     def ask(self, pieces: Body) -> asyncio.Future[Answer]:
         """Send a request, given in pieces; its answer comes later."""
-        self._answer = _Reading(self)
+        self._answer = AnswerReader(self)
         waiting = self._waiting = self._loop.create_future()
         if self._transport is None or self._transport.is_closing():
             self._answer.end()
@@ -245,7 +233,7 @@ class _Connection(asyncio.Protocol):
         self._answer.give_up("endless", why)
 
     def hold(self, more: int) -> None:
-        """So many bytes more of the answer have come."""
+        """So many bytes more of the answer have come, or fewer are kept."""
         self._owner.hold(more)
 
     def fail(self, kind: str, said: str) -> None:
@@ -285,142 +273,3 @@ class _Connection(asyncio.Protocol):
             self.fail("broken", f"the connection broke ({why})")
         else:
             self._answer.end()
-
-
-class _Reading:
-    """One answer as it comes in; its `on_` methods are called by the parser.
-
-    Attributes:
-        may_follow: Whether the answer is over and the server goes on listening.
-        size: Bytes of its body that have come.
-    """
-
-    __slots__ = (
-        "_body",
-        "_connection",
-        "_fed",
-        "_headers",
-        "_in_body",
-        "_over",
-        "_parser",
-        "may_follow",
-        "size",
-    )
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
-        #: One buffer, not a list of pieces: a piece of two bytes takes forty as an object.
-        self._body: bytes | bytearray = b""
-        self.size = 0
-        self._fed = 0
-        self._in_body = False
-        self._over = False
-        self.may_follow = False
-
-    def feed(self, data: bytes) -> None:
-        """Read what came; the connection is told when the answer is whole or cannot be."""
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self._over:
-                self.may_follow = False
-            elif not self._fed and data.startswith(_TLS_ALERT):
-                self.give_up("malformed", "the server speaks TLS: write https:// in its address")
-            else:
-                self.give_up("malformed", f"the answer is not HTTP ({error})")
-        self._fed += len(data)
-        if not self._over:
-            self._check_size()
-
-    def _check_size(self) -> None:
-        """Give up what has no end, whichever part of it has none."""
-        framing = self._fed - self.size
-        if not self._in_body:
-            if self._fed > MAX_HEAD:
-                self.give_up("malformed", "the answer's head has no end")
-        elif framing > 2 * MAX_HEAD + MAX_FRAMING * self.size:
-            self.give_up("endless", "the answer's chunks or trailers have no end")
-        elif self._fed > MAX_WIRE:
-            self.give_up("endless", "the answer has no end")
-
-    def give_up(self, kind: str, said: str) -> None:
-        """Read no further: there will be no answer."""
-        self._over, self.may_follow = True, False
-        self._body = b""  # parser and answer refer to each other: it would stay for a while
-        self._connection.fail(kind, said)
-
-    def end(self) -> None:
-        """The server closed the connection, which ends an answer that gave no length."""
-        if self._in_body and not self._framed:
-            self.on_message_complete()
-        elif self._in_body:
-            self.give_up("malformed", "the answer ends before it should")
-        elif not self._over:
-            self.give_up("broken", "the connection was closed without an answer")
-
-    @property
-    def _framed(self) -> bool:
-        """Whether the answer says where it ends."""
-        return any(self.header(name) for name in ("content-length", "transfer-encoding"))
-
-    def header(self, name: str) -> str | None:
-        """A header of the answer, the first of that name."""
-        wanted = name.lower().encode("latin-1", "replace")
-        for key, value in self._headers:
-            if key.lower() == wanted:
-                return value.decode("latin-1")
-        return None
-
-    # Called by the parser
-
-    def on_message_begin(self) -> None:
-        if self._over:  # more than was asked for
-            self.may_follow = False
-        else:
-            self._headers = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._over and not self._in_body:  # a trailer is no header
-            self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self._over or self._interim:
-            return
-        self._in_body = True
-
-    @property
-    def _interim(self) -> bool:
-        """Whether this is no answer yet, such as ``100 Continue``."""
-        return 100 <= self._parser.get_status_code() < 200
-
-    def on_body(self, data: bytes) -> None:
-        if self._over:
-            return
-        if not self._body:
-            self._body = data
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += data
-        self.size += len(data)
-        self._connection.hold(len(data))
-        if self.size > MAX_BODY:
-            self.give_up("endless", "the answer has no end")
-
-    def on_message_complete(self) -> None:
-        if self._over or self._interim:
-            return
-        self._over = True
-        self.may_follow = self._parser.should_keep_alive()
-        status = self._parser.get_status_code()
-        packed = self.header("content-encoding")
-        body, self._body = bytes(self._body), b""
-        if packed is not None:
-            try:
-                body = unpacked(body, packed)
-            except NetworkFaultError as fault:
-                self.give_up(fault.kind, fault.said)
-                return
-        self._connection.succeed(Answer(status, body, self.header))
