@@ -197,4 +197,4 @@ def test_many_answers_without_an_end_at_once_take_no_more_memory_than_they_may_t
         command = [sys.executable, "-c", CLIENT, f"many {which}", "30", str(good), str(bad)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 2 * MAX_HELD / 2**20
+    assert float(done.stdout) < 3 * MAX_HELD / 2**20  # with each client's copies

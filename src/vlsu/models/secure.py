@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["SecureTransport"]
 
 #: Bytes of an answer that are read at once.
-PIECE = 2**20
+PIECE = 2**18
 #: Where the library repeats an address, which may hold a secret.
 _OF_URL = re.compile(r" for url \(.*\)", re.DOTALL)
 #: Seconds a closed client is given to let go of its buffers.
