@@ -135,23 +135,23 @@ class SecureTransport:
         causes = (getattr(error, "details", None) or {}).get("causes") or ()
         messages = [str(cause.get("message", "")) for cause in causes]
         last = _OF_URL.sub("", messages[-1]) if messages else type(error).__name__
+        by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
         if any("(Connect)" in message for message in messages):
             if self._proxy is not None:
-                proxy, host = self._proxy, host_of(self._url)
                 name = urlsplit(self._url).hostname
                 return NetworkFaultError(
                     "proxy",
-                    f"cannot reach {host} through the proxy {proxy.shown} ({last}); "
-                    f"{proxy.source} names it, NO_PROXY={name} goes round it",
+                    f"cannot reach {host_of(self._url)}{by} ({last}); {self._proxy.source} names "
+                    f"it, NO_PROXY={name} goes round it",
                 )
             return NetworkFaultError("connect", f"cannot connect to {host_of(self._url)} ({last})")
         if isinstance(error, RequestTimeoutError):
-            return NetworkFaultError("timeout", f"no full answer within {self._timeout_s:g} s")
+            said = f"no full answer within {self._timeout_s:g} s{by}"
+            return NetworkFaultError("timeout", said)
         if isinstance(error, DecodeError):
             return NetworkFaultError("malformed", f"the answer is not HTTP as announced ({last})")
         if isinstance(error, ValueError):
             return NetworkFaultError("address", UNUSABLE)
-        by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
         return NetworkFaultError("broken", f"the connection{by} broke ({last})")
 
     async def close(self) -> None:
