@@ -11,6 +11,7 @@ import polars as pl
 from vlsu.analysis.agreement_labels import merge_labels
 from vlsu.analysis.cells import IntArray
 from vlsu.analysis.frames import Frame, Row, columns, require
+from vlsu.data.tables import plain_word
 from vlsu.data.tables.labels import folded_label, label_key
 from vlsu.errors import DataError, PolicyError, UsageError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
@@ -217,7 +218,7 @@ def _ordered(labels: tuple[str, ...], order: Sequence[str]) -> bool:
 
 def _severity(answer: str) -> int | None:
     try:
-        return int(Severity.parse(answer))
+        return int(Severity.parse(plain_word(answer)))
     except PolicyError:
         return None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from vlsu.data.tables.labels import WHOLE_NUMBER, label_key
+from vlsu.data.tables import plain_number, plain_word
+from vlsu.data.tables.labels import label_key
 
 __all__ = ["merge_labels"]
 
-#: Words for yes and for no, as programs and people write them.
+#: Words for yes and for no, as programs and people write them; spreadsheets, in their language.
 _TRUTH: Mapping[str, str] = {
-    **dict.fromkeys(("true", "t", "yes", "y", "1"), "true"),
-    **dict.fromkeys(("false", "f", "no", "n", "0"), "false"),
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "wahr", "vrai", "verdadero"), "true"),
+    **dict.fromkeys(("verdadeiro", "vero", "waar", "sant", "sand", "prawda"), "true"),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "falsch", "faux", "falso"), "false"),
+    **dict.fromkeys(("onwaar", "falskt", "falsk", "fa\u0142sz"), "false"),
 }
 
 
@@ -37,7 +39,7 @@ def merge_labels(
     of_answer: dict[str, str] = {}
     spellings: dict[str, tuple[str, ...]] = {}
     for key, group in groups.items():
-        whole = {answer: _without_zeros(answer) for answer in group}
+        whole = {answer: _shown(answer, several=len(group) > 1) for answer in group}
         label = min(
             whole.values(),
             key=lambda name: (len(name), -sum(answers[a] for a in group if whole[a] == name), name),
@@ -50,6 +52,9 @@ def merge_labels(
     return of_answer, spellings
 
 
-def _without_zeros(answer: str) -> str:
-    """A whole number without the decimals that a program added."""
-    return re.sub(r"(?<=\d)\.0*", "", answer) if WHOLE_NUMBER.fullmatch(answer) else answer
+def _shown(answer: str, *, several: bool) -> str:
+    """A label as it is shown: a whole number without the decimals that a program added."""
+    word = plain_word(answer) if several else answer
+    if plain_number(word) is None:
+        return word
+    return word.lower().partition("e")[0].partition(".")[0]

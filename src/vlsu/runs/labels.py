@@ -19,7 +19,7 @@ from vlsu.analysis.labelling import draw_answers
 from vlsu.analysis.prediction_powered import FEWEST_LABELS
 from vlsu.analysis.verdicts import LABELS
 from vlsu.data import Dataset
-from vlsu.data.tables import MissingWords, guard, read_rows
+from vlsu.data.tables import MissingWords, guard, plain_word, read_rows
 from vlsu.data.tables.keys import Keys, plain_text
 from vlsu.errors import DataError, UsageError, VlsuError
 from vlsu.policy import Severity
@@ -36,8 +36,6 @@ _log = logging.getLogger(__name__)
 _REQUIRED = ("sample_id", "framing", "label")
 #: Columns of a file to label, in order: what names an answer, the label, and what to label it by.
 _FILE = (*_REQUIRED[:2], "draw", "label", "prompt", "image", "language", "response")
-#: What people and spreadsheets put around a word.
-_OUTER = " \t\r\n\u00a0\ufeff\"'\u2018\u2019\u201c\u201d"
 #: Names taken for others that are said one by one.
 _LISTED = 3
 #: Characters by which a labelled answer is held to the run's own.
@@ -162,7 +160,7 @@ def read_label(cell: str, missing: MissingWords | None = None) -> str | None:
 
     Letter case, outer space, quotation marks and the kind of word separator do not count.
     """
-    label = re.sub(r"[\s_\-\u2010-\u2015]+", "_", cell.strip(_OUTER)).lower()
+    label = re.sub(r"[\s_\-]+", "_", plain_word(cell)).lower()
     missing = missing or MissingWords()
     return None if not label or missing(cell, frozenset(LABELS)) else label
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.data.tables import Record, normalise
+from vlsu.data.tables import Record, normalise, plain_word
 
 __all__ = ["Answer", "mostly", "options_of", "plain_answer", "read_list"]
 
@@ -106,7 +107,9 @@ def read_list(cell: str) -> list[str] | None:
 
 def mostly(answers: Sequence[str], words: frozenset[str]) -> bool:
     """Whether most answers are such words: one misspelt must not cost a grader."""
-    return 2 * sum(normalise(answer) in words for answer in answers) > len(answers)
+    counts = Counter(answers)
+    known = sum(n for answer, n in counts.items() if normalise(plain_word(answer)) in words)
+    return 2 * known > len(answers)
 
 
 def _tree(text: str) -> object:

@@ -15,7 +15,8 @@ ITEM = (
 GRADER = (
     *("grader", "grader_id", "annotator", "annotator_id", "rater", "rater_id", "worker_id"),
     *("worker", "coder", "performer", "user_id", "user", "username", "labeler", "labeller"),
-    *("participant_id", "annotator_name", "workerid"),
+    *("participant_id", "annotator_name", "workerid", "annotatorid"),
+    *("annotator_email", "graderid", "raterid", "userid", "prolific_id"),
 )
 #: Of who answered, in the table of a web form, which has a row a person and a column a question.
 RESPONDENT = (

@@ -23,6 +23,7 @@ __all__ = ["LabelReader", "doubtful_names"]
 _SEVERITIES = frozenset(
     {*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE}
 )
+_OF = {"item": "n item", "grader": " grader"}
 #: Pairs of names that are said one by one.
 _LISTED = 3
 #: A whole number with the decimals that a program added, where decimals follow a comma.
@@ -122,9 +123,17 @@ class LabelReader:
 def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
     """Sentences on items and graders that may be one, or none.
 
-    They may be one if they differ in what spreadsheets and typing change, and nothing was graded,
-    or graded by any, under both. A grader called gold may be none.
+    They may be none if they are words for a missing value, or a grader is called gold. They may be
+    one if they differ in what spreadsheets and typing change, and nothing was graded, or graded by
+    any, under both.
     """
+    for column in ("item", "grader"):
+        given = frame[column].drop_nulls().unique().sort()
+        if absent := [name for name in given if MissingWords()(name)]:
+            yield (
+                f"{listing(absent)}: taken for the name of a{_OF[column]}; if that stands for a "
+                "missing value, fill in those rows or remove them."
+            )
     names = frame["grader"].drop_nulls().unique().sort()
     if consensus := [name for name in names if CONSENSUS & set(re.split(r"[\W_]+", name.lower()))]:
         yield f"{listing(consensus)} may be no single grader; if so, leave these rows out."

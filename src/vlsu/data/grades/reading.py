@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from vlsu.data.grades.columns import (
 from vlsu.data.grades.exports import Export, recognise
 from vlsu.data.grades.labels import LabelReader, doubtful_names
 from vlsu.data.grades.long import Responses, choose_answer, responses_of
+from vlsu.data.grades.surveys import survey_of
 from vlsu.data.grades.wide import GraderColumn, find_graders
 from vlsu.data.tables import (
     Broken,
@@ -206,8 +207,8 @@ class _File:
             DataError: Fewer than two columns are graders'.
         """
         graders = self._graders()
-        if self._item is None and not self._named.graders:
-            self._refuse_row_a_person()
+        if not self._named.graders:
+            self._refuse_row_a_person({grader.column for grader in graders})
         places = [(g, self._header.index(g.column)) for g in graders]
         rows: list[_Row] = []
         for record in self._records:
@@ -225,22 +226,26 @@ class _File:
         columns = list(dict.fromkeys(g.column for g in graders))
         return "wide", rows, {"graders": columns, "other": other}
 
-    def _refuse_row_a_person(self) -> None:
+    def _refuse_row_a_person(self, graders: Collection[str]) -> None:
         """Refuse the table of a web form: its rows are graders, and its columns items.
 
         Raises:
-            DataError: A column names who answered, differently in every row.
+            DataError: It is the export of a survey, or it has no column of the item, and one that
+                names who answered, differently in every row.
         """
-        person = self._first((*GRADER, *RESPONDENT))
-        if person is None:
-            return
-        names = [cell for r in self._records if (cell := r.fields[person].strip())]
-        if len(names) > 1 and len(set(names)) == len(names) and not mostly(names, self._words):
-            raise DataError(
-                f"{self._path}: {self._name(person)} names another person in every row, so a row "
-                "is a grader and a column an item; write a row an answer (columns item, grader, "
-                "grade), or name the graders' columns with --graders A,B,..."
-            )
+        mend = (
+            "so a row is a grader and a column an item; write a row an answer (columns item, "
+            "grader, grade), or name the graders' columns with --graders A,B,..."
+        )
+        person = self._first((*GRADER, *RESPONDENT)) if self._item is None else None
+        if person is not None:
+            names = [cell for r in self._records if (cell := r.fields[person].strip())]
+            if len(names) > 1 and len(set(names)) == len(names) and not mostly(names, self._words):
+                raise DataError(
+                    f"{self._path}: {self._name(person)} names another person in every row, {mend}"
+                )
+        if survey := survey_of(self._header, graders, has_item=self._item is not None):
+            raise DataError(f"{self._path}: an export of {survey}, {mend}")
 
     def _graders(self) -> list[GraderColumn]:
         taken = {self._item, self._category, self._modality}

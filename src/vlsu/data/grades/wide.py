@@ -40,6 +40,13 @@ CONSENSUS = frozenset(
         *("settled", "predicted", "prediction"),
     }
 )
+#: How the words begin that name a model; those of the second are names of people as well, and name
+#: a model only beside a number.
+_MODELS = re.compile(
+    r"(?:chatgpt|gpt|llama|qwen|llava|internvl|mixtral|pixtral|deepseek|idefics|minicpm|llm|vlm|mllm"
+    r"|ai|model|classifier|automatic)\d*[a-z]?"
+)
+_MODELS_OR_PEOPLE = re.compile(r"(?:claude|gemini|gemma|mistral|phi|molmo)\d*")
 #: Words of the name of a column that tells of a grading and is none.
 _ABOUT = frozenset(
     {
@@ -86,7 +93,9 @@ class _Named:
         own = [w for w in others if w not in _GENERIC]
         # A number alone names no one: grader 1, annotator 2.
         named = own if any(not w.isdigit() for w in own) else others if own else []
-        return cls(column, modality, "_".join(named), bool(CONSENSUS & set(words)))
+        return cls(
+            column, modality, "_".join(named), bool(CONSENSUS & set(words)) or _names_model(words)
+        )
 
 
 def find_graders(
@@ -199,6 +208,16 @@ def _columns(named: Sequence[_Named]) -> str:
 def _note_left_out(named: Sequence[_Named], notes: list[str]) -> None:
     if named:
         notes.append(f"{_columns(named)}: not taken for a grader, by its name; --graders takes it.")
+
+
+def _names_model(words: Sequence[str]) -> bool:
+    """Whether the words of a column's name are those of a model, and of no person who graded it."""
+    if any(word == "human" or word.startswith(_GRADERS) for word in words):
+        return False
+    if any(_MODELS.fullmatch(word) for word in words):
+        return True
+    named = any(_MODELS_OR_PEOPLE.fullmatch(word) for word in words)
+    return named and any(any(map(str.isdigit, word)) for word in words)
 
 
 def _is_about(column: str) -> bool:

@@ -19,6 +19,7 @@ from vlsu.data.tables import (
     listing,
     normalise,
     unguard,
+    without_formula,
 )
 from vlsu.errors import DataError, UsageError
 from vlsu.registry import did_you_mean
@@ -95,8 +96,10 @@ def read_mapped(
         for role, name, field in zip(roles, names, item.fields, strict=True):
             if role is None:
                 extra[name] = field
+            elif exported:
+                values[role] = unguard(field)
             else:
-                values[role] = unguard(field) if exported else field
+                values[role] = field if role == "text" else without_formula(field.strip())
         yield build_row(item.line, values, extra, options, nulls=item.nulls)
 
 

@@ -25,6 +25,8 @@ FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 _LONG_ID = 500
 #: Levels of nesting that metadata keep; JSON libraries refuse more of them, each at another depth.
 _DEEPEST = 100
+#: The comma of a whole number with the decimals that a program added.
+_COMMA_ZERO = re.compile(r"(?<=\d),(?=0{1,2}\Z)")
 #: Digits of a whole number that every reader of JSON keeps exactly.
 _EXACT_DIGITS = 18
 
@@ -132,6 +134,9 @@ class _Builder:
             self.note("control characters in id -> escaped", quote(escaped), mend, problem=True)
             self.originals["original_id"] = id_
             id_ = escaped
+        if self._options.missing(id_):
+            mend = "give the row an id, if that stands for a missing value"
+            self.note("id is a word for a missing value, kept as id", quote(id_), mend)
         if len(id_) > _LONG_ID:
             mend = "see whether the right column is the id"
             self.note(f"id of over {_LONG_ID} characters", quote(id_), mend)
@@ -166,18 +171,19 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
-        if (key := label_key(word)) in self._options.grades:
+        key = label_key(_COMMA_ZERO.sub(".", word))
+        if key in self._options.grades:
             stated = self._options.grades[key]
             if stated is None:
                 self._note_not_sure(field, modality, word)
             return stated
         try:
-            return Severity.parse(word)
+            return Severity.parse(key)
         except PolicyError:
             pass
         if self._is_missing(field, word):
             return None
-        if re.sub(r"[\s_\-]+", "", word.lower()) == NOT_SURE.replace("_", ""):
+        if re.sub(r"[\s_\-]+", "", key) == NOT_SURE.replace("_", ""):
             self._note_not_sure(field, modality, word)
             return None
         reason = f"unknown grade ({modality})"
@@ -205,6 +211,18 @@ class _Builder:
             )
             self.originals[f"original_{field}"] = words
             return None
+        others = {*re.findall(r"\w+", words.casefold())} & {
+            id_.casefold() for id_ in self._policy.category_ids if id_ != found
+        }
+        if others:
+            self.note(
+                f"several categories, first taken ({modality})",
+                quote(words),
+                "give the category that is meant",
+                problem=True,
+            )
+            self.originals[f"original_{field}"] = words
+            return found
         title = words.partition(":")[2].strip()
         named = self._policy.find_category(title) if title else None
         if named not in (None, found):

@@ -11,6 +11,7 @@ from vlsu.data.tables.records import Blank, Broken, Record
 from vlsu.data.tables.rows import Row, read_rows
 from vlsu.data.tables.spreadsheets import guard, guarded, unguard
 from vlsu.data.tables.table import Table
+from vlsu.data.tables.words import plain_number, plain_word, without_formula
 
 __all__ = [
     "Blank",
@@ -24,7 +25,10 @@ __all__ = [
     "guarded",
     "listing",
     "normalise",
+    "plain_number",
+    "plain_word",
     "read_rows",
     "split_names",
     "unguard",
+    "without_formula",
 ]

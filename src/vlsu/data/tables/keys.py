@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, partial
 
 from vlsu.data.tables.spreadsheets import unguard
+from vlsu.data.tables.words import plain_typing, without_formula
 
 __all__ = ["Found", "Keys", "plain_text", "spelling"]
 
@@ -18,15 +18,6 @@ _KEPT_DIGITS = 15
 #: Longest name that is taken for a number or a date.
 _LONGEST = 40
 
-_TYPOGRAPHY = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-        "\u2026": "...",
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),
-    }
-)
 _GROUPED = re.compile(
     r"[-+]?\d{1,3}(?P<mark>[,.' \u00a0\u2009\u202f\u2019])\d{3}(?:(?P=mark)\d{3})*"
 )
@@ -67,10 +58,14 @@ class Keys:
 
     def find(self, cell: str) -> Found:
         """The names that a cell fits, none where it fits none."""
-        for exact in dict.fromkeys((cell, cell.strip(), unguard(cell), unguard(cell.strip()))):
+        stripped = cell.strip()
+        for exact in dict.fromkeys((cell, stripped, unguard(cell), unguard(stripped))):
             if exact in self._names:
-                how = "" if exact == cell.strip() else "an apostrophe before it"
+                how = "" if exact == stripped else "an apostrophe before it"
                 return Found((exact,), how)
+        cell = without_formula(stripped)
+        if cell in self._names:
+            return Found((cell,))
         for how, index, fold in self._folds:
             key = fold(cell)
             if key is not None and (names := index.get(key)):
@@ -117,8 +112,7 @@ class Keys:
 
 def plain_text(text: str) -> str:
     """A text without what typing aids change: letter case, typography, odd spaces, Unicode form."""
-    plain = unicodedata.normalize("NFKC", unguard(text)).translate(_TYPOGRAPHY)
-    return " ".join(plain.casefold().split())
+    return plain_typing(unguard(text)).casefold()
 
 
 def spelling(text: str) -> str:

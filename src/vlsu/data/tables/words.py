@@ -1,0 +1,61 @@
+"""A word of a short list, such as a label or a grade, however it was typed or saved."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["plain_number", "plain_typing", "plain_word", "without_formula"]
+
+_INVISIBLE = (
+    "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff"
+)
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        "\u2026": "...",
+        **dict.fromkeys(_INVISIBLE, None),
+    }
+)
+#: A formula that is nothing but a text: how a table keeps a spreadsheet from changing it.
+_TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
+#: A whole number, with the decimals and the exponent that a program added.
+_WHOLE = re.compile(r"(?P<sign>[-+]?)0*(?P<digits>\d+)(?:\.0*)?(?:[eE][-+]?0+)?")
+#: Pairs of quotation marks taken off a word, and characters of a number; both bound the time.
+_QUOTED_AT_MOST, _LONGEST_NUMBER = 3, 64
+
+
+def without_formula(cell: str) -> str:
+    """What ``="007"`` holds: a spreadsheet shows 007, where of 007 alone it makes a 7."""
+    found = _TEXT_FORMULA.fullmatch(cell)
+    return found[1].replace('""', '"') if found else cell
+
+
+def plain_typing(text: str) -> str:
+    """A text without typography, invisible characters, odd spaces and Unicode forms."""
+    plain = unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHY)
+    return " ".join(plain.split())
+
+
+def plain_word(cell: str) -> str:
+    """A word as it was meant: also without quotation marks around it, and no formula of a text."""
+    text = plain_typing(without_formula(cell.strip()))
+    for _ in range(_QUOTED_AT_MOST):
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
+            text = text[1:-1].strip()
+    return text
+
+
+def plain_number(word: str) -> str | None:
+    """The digits of a whole number, the same for ``1``, ``01``, ``1.0`` and ``1E+00``.
+
+    `None` for all else: ``1.1`` and ``1.10`` may be two entries of a taxonomy.
+    """
+    found = _WHOLE.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
+    if found is None:
+        return None
+    digits = "".join(str(unicodedata.digit(digit)) for digit in found["digits"])
+    return f"-{digits}" if found["sign"] == "-" and digits != "0" else digits
