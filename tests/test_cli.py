@@ -154,3 +154,12 @@ def test_policy_and_prompts_can_be_started_from(tmp_path):
     assert "C9" in rendered
     listed = json.loads(vlsu("models", "--json").stdout)
     assert "openai" in {entry["provider"] for entry in listed}
+
+
+def test_no_extra_is_advertised_that_brings_nothing():
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    empty = [name for name, what in project["project"]["optional-dependencies"].items() if not what]
+    assert empty == []

@@ -170,3 +170,18 @@ def test_a_locale_without_characters_is_one_line_at_worst(arguments, said):
     assert done.returncode == 2
     assert said in done.stderr.decode()
     assert b"defect" not in done.stderr
+
+
+def test_a_folder_of_runs_names_the_runs_inside(tmp_path):
+    from vlsu.errors import RunError
+    from vlsu.runs import load_run
+
+    for number in range(10):
+        (tmp_path / "runs" / f"model-{number}").mkdir(parents=True)
+        (tmp_path / "runs" / f"model-{number}" / "run.yaml").write_text("{}")
+    with pytest.raises(RunError) as refused:
+        load_run(tmp_path / "runs")
+    said = str(refused.value)
+    assert "a folder of runs; give those that you mean: " in said
+    assert f"{tmp_path / 'runs' / 'model-0'} {tmp_path / 'runs' / 'model-1'} " in said
+    assert said.endswith(" and 2 more")

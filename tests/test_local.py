@@ -204,6 +204,9 @@ def test_the_demo_goes_on_without_the_assistant(tmp_path: Path) -> None:
     assert "alignment is left out: local/smollm2 needs an extra: pip install" in told.stderr
     assert list(orjson.loads(told.stdout)) == ["understanding"]
     assert (tmp_path / "report.html").exists()
+    *_, heading, address = told.stderr.splitlines()
+    assert heading == "Reports to open in a web browser:"
+    assert address == f"  understanding: {(tmp_path / 'report.html').as_uri()}"
     assert not (tmp_path / "alignment.html").exists()
 
 

@@ -116,7 +116,8 @@ def test_labels_are_short_and_never_alike() -> None:
 def test_runs_of_one_model_are_told_apart(runs: list[Run], tmp_path: Path) -> None:
     again = scripted_run("vlsu-mini", tmp_path / "again", limit=120)
     found = compared([runs[0], again])
-    assert found.tables["models"].columns[3:] == ("scripted", "again")
+    names = ("scripted/oracle (all samples)", "scripted/oracle (120 samples, seed 0)")
+    assert found.tables["models"].columns[3:] == names
     assert found.tables["setup"].rows
 
 

@@ -126,5 +126,9 @@ def test_the_diagnostic_tables_are_there_if_the_metrics_are(run: Run, tmp_path: 
 
 def test_runs_side_by_side_have_a_row_each(run: Run) -> None:
     table = comparison_table([run, run])
-    assert [row[0] for row in table.rows] == [*["scripted/oracle"] * 2, "late-fusion ceiling"]
+    assert [row[0] for row in table.rows] == [
+        "scripted/oracle (run) 1",
+        "scripted/oracle (run) 2",
+        "late-fusion ceiling",
+    ]
     assert format_rate(run.metrics["families"]["escalating"]["accuracy"]) in table.rows[0]

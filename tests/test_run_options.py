@@ -1,6 +1,7 @@
 """Named models, prices, estimates, budgets: what a run is told beside the model."""
 
 import json
+from dataclasses import fields
 
 import pytest
 
@@ -45,10 +46,87 @@ def test_named_models_each_get_a_folder(dataset, chat_server, tmp_path):
 
 def test_the_command_line_goes_before_the_file():
     own = {"max_tokens": 64, "params": {"top_p": 0.5, "top_k": 4}}
-    both = with_settings(Settings(max_tokens=128, params={"top_p": 0.9}), own)
+    both = with_settings({"max_tokens": 128, "params": {"top_p": 0.9}}, own)
     assert both.max_tokens == 128
     assert both.params == {"top_p": 0.9, "top_k": 4}
-    assert with_settings(Settings(), own).max_tokens == 64
+    assert with_settings({}, own).max_tokens == 64
+    assert with_settings({"max_tokens": None}, own).max_tokens == 64
+
+
+#: Every setting: its default, another value, and the option that gives the default.
+DEFAULTS = {
+    "max_tokens": (1024, 512, ("--max-tokens", "1024")),
+    "timeout_s": (120.0, 7.5, ("--timeout", "120")),
+    "structured": ("auto", "off", ("--structured", "auto")),
+    "logprobs": (False, True, ("--no-logprobs",)),
+    "seed": (None, 3, ("--seed", "0")),
+    "system": (None, "Be brief.", ("--system", "")),
+    "params": ({}, {"top_p": 0.5}, ("--param", "top_p=1")),
+    "base_url": (None, "http://127.0.0.1:1/v1", ("--base-url", "http://127.0.0.1:2/v1")),
+    "insecure_http": (False, True, ()),
+}
+
+
+def test_every_setting_of_an_entry_has_an_option():
+    assert set(DEFAULTS) == {field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_value_that_is_the_default_is_given_all_the_same(name):
+    default, other, _ = DEFAULTS[name]
+    assert getattr(with_settings({}, {}), name) == default
+    assert getattr(with_settings({name: None}, {name: other}), name) == other
+    if name not in ("params", "seed", "system", "base_url"):  # where None is the default
+        assert getattr(with_settings({name: default}, {name: other}), name) == default
+
+
+def test_the_command_line_wins_with_the_default_too(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "models.yaml").write_text(
+        f"models: {{mine: {{spec: openai/mock, base_url: '{server.base_url}', max_tokens: 512, "
+        "seed: 3, structured: 'on', system: Be brief., params: {top_p: 0.5}}}"
+    )
+    asked = ("run", "understanding", dataset.path, "--model", "mine", "--modalities", "text")
+    command(*asked, "--out", "file", cwd=tmp_path)
+    of_file = server.requests[-1]
+    assert (of_file["max_tokens"], of_file["seed"], of_file["top_p"]) == (512, 3, 0.5)
+    assert "response_format" in of_file
+    assert of_file["messages"][0]["content"].startswith("Be brief.")
+    given = [part for _, _, option in DEFAULTS.values() for part in option if "http" not in part]
+    given.remove("--base-url")
+    given.remove("--no-logprobs")
+    command(*asked, *given, "--out", "line", cwd=tmp_path)
+    of_line = server.requests[-1]
+    assert (of_line["max_tokens"], of_line["seed"], of_line["top_p"]) == (1024, 0, 1)
+    assert "response_format" not in of_line
+    assert not of_line["messages"][0]["content"].startswith("Be brief.")
+
+
+def test_a_system_prompt_may_be_a_files_text(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "system.txt").write_text("\ufeffBe brief.\n", encoding="utf-8")
+    (tmp_path / "empty.txt").write_text("\n")
+    asked = ("run", "understanding", dataset.path, "--model", "openai/mock", "--limit", "1")
+    asked += ("--modalities", "text", "--base-url", server.base_url)
+
+    def system(given, out):
+        done = command(*asked, "--system", given, "--out", out, cwd=tmp_path)
+        return server.requests[-1]["messages"][0]["content"].partition("\n")[0], done.stderr
+
+    assert system("@system.txt", "a")[0] == "Be brief."
+    assert system("@@home", "b")[0] == "@home"
+    text, said = system("system.txt", "c")
+    assert text == "system.txt"
+    assert "--system system.txt: sent as it is; write @system.txt" in said
+    for wrong, why in (
+        ("@absent.txt", "absent.txt cannot be read (No such file or directory)"),
+        ("@empty.txt", "empty.txt is empty"),
+        ("@/dev/zero", "is a device, not a file"),
+        ("@.", "is a folder, not a file"),
+    ):
+        done = command(*asked, "--system", wrong, "--out", "d", cwd=tmp_path, expect=2)
+        assert f"error: --system {wrong}: " in done.stderr
+        assert why in done.stderr
 
 
 @pytest.mark.parametrize(

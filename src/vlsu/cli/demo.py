@@ -36,13 +36,13 @@ def demo(
     from vlsu.report import write_report
 
     runs: dict[str, Run] = {}
-    pages: list[Path] = []
+    pages: dict[str, Path] = {}
 
     def done(task: str, run: Run, page: Path) -> None:
         if not (json and run.finished):
             show_run(run, as_json=False)
         runs[task] = run
-        pages.append(write_report([run], page))
+        pages[task] = write_report([run], page)
 
     done("understanding", try_understanding(out / "run"), out / "report.html")
     try:
@@ -53,8 +53,9 @@ def demo(
         done("alignment", aligned, out / "alignment.html")
     if json:
         print_json({task: run.metrics for task, run in runs.items()})
-    for page in pages:
-        say(f"report: {page.absolute()}")
+    say("Reports to open in a web browser:")
+    for task, page in pages.items():
+        say(f"  {task}: {page.absolute().as_uri()}")
 
 
 def try_understanding(folder: Path) -> Run:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,11 +34,11 @@ from vlsu.cli.options import (
     open_chosen,
     read_limits,
     read_params,
+    read_system,
     say_where_judged,
 )
 
 if TYPE_CHECKING:
-    from vlsu.models import Settings
     from vlsu.runs.tuning_estimate import TuningEstimate
     from vlsu.runs.tuning_proposals import Proposer
 
@@ -107,9 +108,9 @@ def tune(
     system: System = None,
     limit: Limit = None,
     seed: Seed = None,
-    max_tokens: MaxTokens = 1024,
-    timeout: Timeout = 120.0,
-    insecure_http: InsecureHttp = False,
+    max_tokens: MaxTokens = None,
+    timeout: Timeout = None,
+    insecure_http: InsecureHttp = None,
     param: Param = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
@@ -129,7 +130,6 @@ def tune(
     """
     from vlsu.cli.output import RunProgress, print_json, print_table, say
     from vlsu.cli.run import exit_if_stopped, say_requests
-    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
     from vlsu.runs.folder import write_atomically
@@ -139,29 +139,29 @@ def tune(
 
     (named,) = choose_models([model], models)
     (judging,) = choose_models([judge], models, "--judge")
-    settings = Settings(
-        base_url=base_url,
-        system=system,
-        max_tokens=max_tokens,
-        seed=seed,
-        timeout_s=timeout,
-        insecure_http=insecure_http,
-        params=read_params(param or []),
-    )
-    own = with_settings(settings, named.settings)
-    judge_settings = Settings(base_url=judge_base_url, insecure_http=insecure_http)
+    given = {
+        "base_url": base_url,
+        "system": read_system(system),
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "timeout_s": timeout,
+        "insecure_http": insecure_http,
+        "params": read_params(param or []),
+    }
+    own = with_settings(given, named.settings)
+    given_judge = {"base_url": judge_base_url, "insecure_http": insecure_http}
     names = [name.strip() for name in references.split(",") if name.strip()]
     tuning = prepare_tuning(
         dataset,
         model=open_chosen(named, own),
-        judge=open_chosen(judging, with_settings(judge_settings, judging.settings)),
+        judge=open_chosen(judging, with_settings(given_judge, judging.settings)),
         candidates=candidates or (),
         proposer=None
         if propose is None
         else _proposer(
             propose,
             models,
-            Settings(base_url=propose_base_url, insecure_http=insecure_http),
+            {"base_url": propose_base_url, "insecure_http": insecure_http},
             proposals,
             concurrency,
         ),
@@ -211,7 +211,11 @@ def tune(
 
 
 def _proposer(
-    name: str, models: Path | None, settings: Settings, count: int, concurrency: int | None
+    name: str,
+    models: Path | None,
+    given: Mapping[str, Any],
+    count: int,
+    concurrency: int | None,
 ) -> Proposer:
     from vlsu.models.catalogue import with_settings
     from vlsu.runs.tuning_proposals import Proposer
@@ -219,9 +223,9 @@ def _proposer(
     (named,) = choose_models([name], models, "--propose")
     own = {"max_tokens": PROPOSAL_TOKENS, **named.settings}
     return Proposer(
-        open_chosen(named, with_settings(settings, own)),
+        open_chosen(named, with_settings(given, own)),
         count,
-        read_limits(named, settings.base_url, concurrency=concurrency),
+        read_limits(named, given["base_url"], concurrency=concurrency),
     )
 
 

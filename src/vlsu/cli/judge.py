@@ -46,7 +46,7 @@ def validate(
     out: Annotated[Path | None, typer.Option(help="The calibration file to write.")] = None,
     models: Models = None,
     base_url: Annotated[str | None, typer.Option(help="Root of the judge's server.")] = None,
-    insecure_http: InsecureHttp = False,
+    insecure_http: InsecureHttp = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
@@ -56,15 +56,14 @@ def validate(
 ) -> None:
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.report.validation import validation_tables
     from vlsu.report.words import unknown_languages
     from vlsu.runs.validation import validate_judge
 
     (named,) = choose_models([judge], models, "--judge")
-    settings = Settings(base_url=base_url, insecure_http=insecure_http)
-    opened = open_chosen(named, with_settings(settings, named.settings))
+    given = {"base_url": base_url, "insecure_http": insecure_http}
+    opened = open_chosen(named, with_settings(given, named.settings))
     progress = RunProgress()
     with progress.shown():
         result = validate_judge(

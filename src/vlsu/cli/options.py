@@ -48,7 +48,11 @@ Captions = Annotated[
     ),
 ]
 System = Annotated[
-    str | None, typer.Option(help="A system prompt, put before the instructions of the task.")
+    str | None,
+    typer.Option(
+        help="A system prompt, put before the instructions of the task; @FILE for the text of a "
+        "file, @@ for a text that begins with @."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")]
 BudgetOption = Annotated[
@@ -75,10 +79,12 @@ PilotOption = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Draws the samples; sent to the provider if given.")]
-MaxTokens = Annotated[int, typer.Option(help="Bound on an answer, in tokens.")]
-Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Bound on an answer, in tokens; 1024 if not given.")
+]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for one attempt; 120 if not given.")]
 InsecureHttp = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--insecure-http",
         help="Send an API key over plain HTTP to a host that is neither this machine nor of a "
@@ -208,6 +214,34 @@ def read_limits(
         max_cost=max_cost,
         price=known_price(named.spec) if given is None and own_server else given,
     )
+
+
+def read_system(given: str | None) -> str | None:
+    """The system prompt that an option means: the text itself, or that of a file.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    from vlsu._files import is_regular, read_text
+    from vlsu.cli.output import say
+    from vlsu.errors import UsageError
+
+    if given is None or given.startswith("@@"):
+        return given and given[1:]
+    if not given.startswith("@"):
+        if "\n" not in given and is_regular(given):
+            say(f"--system {given}: sent as it is; write @{given} to send the text of that file")
+        return given
+    path = given[1:]
+    try:
+        text = read_text(path).strip()
+    except OSError as error:
+        raise UsageError(f"--system {given}: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--system {given}: {path} is not UTF-8; save it as such") from None
+    if not text:
+        raise UsageError(f"--system {given}: {path} is empty")
+    return text
 
 
 def read_params(pairs: list[str]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,11 +36,11 @@ from vlsu.cli.options import (
     open_chosen,
     read_limits,
     read_params,
+    read_system,
     say_where_judged,
 )
 
 if TYPE_CHECKING:
-    from vlsu.models.base import Structured
     from vlsu.runs import Estimate, Run
 
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
@@ -92,15 +92,18 @@ def understanding(
     until: Until = None,
     pilot: PilotOption = None,
     seed: Seed = None,
-    max_tokens: MaxTokens = 1024,
-    timeout: Timeout = 120.0,
-    insecure_http: InsecureHttp = False,
+    max_tokens: MaxTokens = None,
+    timeout: Timeout = None,
+    insecure_http: InsecureHttp = None,
     structured: Annotated[
-        str, typer.Option(help="auto, on or off: have the server enforce the answer's schema.")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="auto (if not given), on or off: have the server enforce the answer's schema."
+        ),
+    ] = None,
     logprobs: Annotated[
-        bool, typer.Option("--logprobs", help="Ask for log probabilities, for p_unsafe.")
-    ] = False,
+        bool | None, typer.Option(help="Ask for log probabilities, for p_unsafe.")
+    ] = None,
     param: Param = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
@@ -113,23 +116,22 @@ def understanding(
 ) -> None:
     """Ask for the severity of image, text and pair, and grade the answers."""
     from vlsu.cli.output import RunProgress, print_json, say
-    from vlsu.models import Settings
     from vlsu.models.catalogue import folder_name, with_settings
     from vlsu.runs import prepare
 
-    settings = Settings(
-        base_url=base_url,
-        system=system,
-        max_tokens=max_tokens,
-        seed=seed,
-        timeout_s=timeout,
-        insecure_http=insecure_http,
-        structured=cast("Structured", structured),  # Settings refuses any other word
-        logprobs=logprobs,
-        params=read_params(param or []),
-    )
+    given = {
+        "base_url": base_url,
+        "system": read_system(system),
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "timeout_s": timeout,
+        "insecure_http": insecure_http,
+        "structured": structured,
+        "logprobs": logprobs,
+        "params": read_params(param or []),
+    }
     chosen = choose_models(model, models)
-    own = {named.name: with_settings(settings, named.settings) for named in chosen}
+    own = {named.name: with_settings(given, named.settings) for named in chosen}
     evaluations = {
         named.name: prepare(
             dataset,
@@ -217,9 +219,9 @@ def alignment(
     system: System = None,
     limit: Limit = None,
     seed: Seed = None,
-    max_tokens: MaxTokens = 1024,
-    timeout: Timeout = 120.0,
-    insecure_http: InsecureHttp = False,
+    max_tokens: MaxTokens = None,
+    timeout: Timeout = None,
+    insecure_http: InsecureHttp = None,
     param: Param = None,
     concurrency: Concurrency = None,
     rpm: Rpm = None,
@@ -233,28 +235,27 @@ def alignment(
 ) -> None:
     """Ask each pair under several instructions and judge whether the answers refuse and help."""
     from vlsu.cli.output import RunProgress
-    from vlsu.models import Settings
     from vlsu.models.catalogue import with_settings
     from vlsu.runs import prepare_alignment
     from vlsu.runs.validation import load_calibration
 
     (named,) = choose_models([model], models)
     judges = choose_models(judge or ["judge/offline"], models, "--judge")
-    settings = Settings(
-        base_url=base_url,
-        system=system,
-        max_tokens=max_tokens,
-        seed=seed,
-        timeout_s=timeout,
-        insecure_http=insecure_http,
-        params=read_params(param or []),
-    )
-    own = with_settings(settings, named.settings)
-    judge_settings = Settings(base_url=judge_base_url, insecure_http=insecure_http)
+    given = {
+        "base_url": base_url,
+        "system": read_system(system),
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "timeout_s": timeout,
+        "insecure_http": insecure_http,
+        "params": read_params(param or []),
+    }
+    own = with_settings(given, named.settings)
+    given_judge = {"base_url": judge_base_url, "insecure_http": insecure_http}
     run = prepare_alignment(
         dataset,
         model=open_chosen(named, own),
-        judges=[open_chosen(j, with_settings(judge_settings, j.settings)) for j in judges],
+        judges=[open_chosen(j, with_settings(given_judge, j.settings)) for j in judges],
         framings=[
             *(name.strip() for name in framings.split(",") if name.strip()),
             *map(str, framing or []),

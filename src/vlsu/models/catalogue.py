@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def _entry(path: str | Path, name: str, entry: object) -> NamedModel:
             near = did_you_mean(str(key), ["spec", *_SETTINGS, *_LIMIT_KINDS])
             raise UsageError(f"{path}: model {name}: unknown field {reprlib.repr(key)}; {near}")
     try:
-        replace(Settings(), **settings)
+        Settings(**settings)
     except UsageError as error:
         raise UsageError(f"{path}: model {name}: {error}") from None
     return NamedModel(name, entry["spec"], settings, limits, str(path))
@@ -166,12 +166,19 @@ def _of_kind(where: str, kinds: tuple[type, ...], value: object) -> object:
     return value
 
 
-def with_settings(settings: Settings, own: Mapping[str, Any]) -> Settings:
-    """Settings of the command line over those of an entry; ``params`` are merged."""
-    given = {
-        f.name: value
-        for f in fields(Settings)
-        if (value := getattr(settings, f.name)) != getattr(Settings(), f.name)
-    }
-    params = {**own.get("params", {}), **settings.params}
-    return replace(Settings(), **{**own, **given, "params": params})
+def with_settings(given: Mapping[str, Any], own: Mapping[str, Any]) -> Settings:
+    """How a model is asked: as given, else as its entry says, else by default.
+
+    Args:
+        given: Field of `Settings` -> value, on the command line; `None` is not given. A value that
+            happens to be the default is given all the same.
+        own: The same, of the model's entry; ``params`` are merged.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
+    stated = {name: value for name, value in given.items() if value is not None}
+    merged = {**own, **stated}
+    merged["params"] = {**own.get("params", {}), **stated.get("params", {})}
+    merged["system"] = merged.get("system") or None  # an empty one is none
+    return Settings(**merged)

@@ -11,6 +11,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import Severity
 from vlsu.report.alignment_parts import missing, part_tables
 from vlsu.report.answered import answered_parts, answered_table
+from vlsu.report.run_labels import run_names
 from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
 from vlsu.runs import Run
 
@@ -80,7 +81,7 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
     """
     rows = [
         (
-            run.record["model"]["spec"],
+            called,
             name,
             run.record["judges"][0]["spec"],
             f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
@@ -88,7 +89,7 @@ def alignment_comparison(runs: Sequence[Run]) -> Table:
             str(found["n"]),
             *answered_cells(run.metrics, name),
         )
-        for run in runs
+        for called, run in zip(run_names(runs), runs, strict=True)
         for name, found in run.metrics["framings"].items()
     ]
     columns = ("model", "framing", "judge", "dataset", *NAMED.values(), "answers", *_ANSWERED)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from string import ascii_uppercase
 
 from vlsu.runs import Run
+from vlsu.runs.setups import differences
 
 __all__ = ["between", "letter", "run_labels", "run_names"]
 
@@ -14,14 +16,26 @@ _ROOM, _NARROW = 34, 18
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its model's if all differ, else its folder's, else its number too."""
-    for names in (
-        [str(run.record["model"]["spec"]) for run in runs],
-        [run.path.resolve().name for run in runs],
-    ):
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
+    """A name for each run: its model's, and how it was asked where another run has the same model.
+
+    Where nothing of that tells two runs apart, their folders do, else their numbers.
+    """
+    specs = [str(run.record["model"]["spec"]) for run in runs]
+    names = list(specs)
+    for spec in {spec for spec in specs if specs.count(spec) > 1}:
+        alike = [number for number, each in enumerate(specs) if each == spec]
+        setups = differences([runs[number].record for number in alike])
+        folders = [runs[number].path.resolve().name for number in alike]
+        for number, setup, folder in zip(alike, setups, folders, strict=True):
+            if not setup or setups.count(setup) > 1:
+                setup = f"{setup}, {folder}" if setup else folder
+            names[number] = f"{spec} ({setup})"
+    often, seen = Counter(names), Counter[str]()
+    for number, name in enumerate(names):
+        seen[name] += 1
+        if often[name] > 1:
+            names[number] = f"{name} {seen[name]}"
+    return names
 
 
 def letter(number: int) -> str:
@@ -31,7 +45,14 @@ def letter(number: int) -> str:
 
 
 def run_labels(names: Sequence[str]) -> list[str]:
-    """Letter and name of each run; a long name loses its middle, and no two labels are alike."""
+    """Letter and name of each run; a long name loses its middle, and no two labels are alike.
+
+    Of runs of one model, only how each was asked.
+    """
+    models = {name.partition(" (")[0] for name in names}
+    if len(names) > 1 and len(models) == 1:
+        model = models.pop()
+        names = [name.removeprefix(f"{model} (").removesuffix(")") for name in names]
     return [f"{letter(n)} {_shortened(name)}" for n, name in enumerate(names)]
 
 

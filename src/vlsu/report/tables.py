@@ -13,6 +13,7 @@ from vlsu.report.breakdown import Breakdown
 from vlsu.report.comparison_charts import CEILING, ceiling_of
 from vlsu.report.contents import category_titles, contents
 from vlsu.report.oracle import Oracle
+from vlsu.report.run_labels import run_names
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate
 from vlsu.report.understanding_tables import understanding_tables
 from vlsu.runs import Run
@@ -83,7 +84,7 @@ def comparison_table(
     """
     if one_task(runs) == "alignment":
         return alignment_comparison(runs)
-    names = names or [str(run.record["model"]["spec"]) for run in runs]
+    names = names or run_names(runs)
     named = list(zip(names, runs, strict=True))
     if ranks:
         named.sort(key=lambda pair: -(pair[1].metrics["joint"]["accuracy"]["value"] or 0.0))

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ _OF_TASK = {
     "alignment": (("framings",), ("judges",)),
     "tuning": (("framings",), ("judges",)),
 }
+#: Runs in a folder of runs that are named.
+_NAMED = 8
 _STATUSES = ("running", "stopped", "finished")
 #: What the record of a finished run says besides; the last part is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
@@ -72,9 +75,7 @@ class RunFolder:
             text = read_text(self.record_file, encoding="utf-8", limit=MAX_BYTES)
             record = read_yaml(text)
         except FileNotFoundError:
-            raise RunError(
-                f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"
-            ) from None
+            raise self._not_a_run() from None
         except OSError as error:
             raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
         except (UnicodeDecodeError, YamlError):
@@ -88,6 +89,18 @@ class RunFolder:
         if any(_at(record, path) is None for path in needed):
             raise self._damaged_record()
         return record
+
+    def _not_a_run(self) -> RunError:
+        inside = sorted(str(file.parent) for file in islice(self.path.glob("*/run.yaml"), 1000))
+        if not inside:
+            return RunError(
+                f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"
+            )
+        more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
+        return RunError(
+            f"{self.path}: not a run but a folder of runs; give those that you mean: "
+            f"{' '.join(inside[:_NAMED])}{more}"
+        )
 
     def _damaged_record(self) -> RunError:
         return RunError(

@@ -9,7 +9,7 @@ from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.output import reply_text
-from vlsu.tasks.base import Ask
+from vlsu.tasks.base import Ask, system_identity
 from vlsu.tasks.frames import content_mark
 from vlsu.tasks.framing import Framing
 
@@ -48,6 +48,7 @@ class Alignment:
         self.framings = tuple(framings)
         self.draws = draws
         self.captions = captions
+        self._own_system = system
         self._systems = {
             framing.name: tuple(
                 Message("system", (words,))
@@ -64,6 +65,7 @@ class Alignment:
             "framings": {framing.name: framing.hash for framing in self.framings},
             "draws": self.draws,
             "captions": self.captions,
+            **system_identity(self._own_system),
         }
 
     def instruction_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -9,7 +10,7 @@ from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["ANSWER_CHARACTERS", "Ask", "Asking", "Judgment", "Task"]
+__all__ = ["ANSWER_CHARACTERS", "Ask", "Asking", "Judgment", "Task", "system_identity"]
 
 
 #: Of an answer's text, this much is kept beside its judgment; the whole is in the store.
@@ -75,3 +76,10 @@ class Task(Asking, Protocol):
     def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
         """Read one response."""
         ...
+
+
+def system_identity(system: str | None) -> Mapping[str, object]:
+    """What a run's record says of a system prompt of the user's; nothing if there is none."""
+    if not system:
+        return {}
+    return {"system": {"hash": hashlib.sha256(system.encode()).hexdigest()}}

@@ -9,7 +9,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers import read_answer
-from vlsu.tasks.base import ANSWER_CHARACTERS, Ask, Judgment
+from vlsu.tasks.base import ANSWER_CHARACTERS, Ask, Judgment, system_identity
 from vlsu.tasks.prompting import Prompt
 
 __all__ = ["Understanding", "answer_schema"]
@@ -56,6 +56,7 @@ class Understanding:
             raise UsageError(f"no modality to ask for; use {', '.join(MODALITIES)}")
         self._policy = policy
         self._prompt = prompt
+        self._own_system = system
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         words = "\n\n".join(part for part in (system, prompt.system) if part)
         self._system = (Message("system", (words,)),) if words else ()
@@ -76,6 +77,7 @@ class Understanding:
                 "version": self._policy.version,
                 "hash": self._policy.hash,
             },
+            **system_identity(self._own_system),
         }
 
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
