@@ -6,6 +6,7 @@ from vlsu.errors import UsageError
 from vlsu.runs import Limits, Price
 from vlsu.runs.limits import Budget
 from vlsu.runs.pace import Breaker, InFlight, RateLimit
+from vlsu.runs.stop import Stop, StopReason
 
 
 def serve(in_flight, seconds, capacity, latency=0.1, start=0.0):
@@ -99,10 +100,10 @@ def test_a_budget_counts_attempts_and_money():
     assert budget.cost == pytest.approx(0.3)
     assert budget.exhausted() is None
     budget.spent(100_000, 50_000)
-    assert budget.exhausted() == "--max-cost 1 reached"
+    assert budget.exhausted() == Stop(StopReason.BUDGET, "--max-cost 1 reached")
     requests = Budget(max_requests=1)
     requests.sent()
-    assert requests.exhausted() == "--max-requests 1 reached"
+    assert requests.exhausted() == Stop(StopReason.BUDGET, "--max-requests 1 reached")
 
 
 @pytest.mark.parametrize(

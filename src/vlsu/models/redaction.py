@@ -151,4 +151,4 @@ def secrets_of_url(url: str | None) -> list[str]:
         return []
     named = [value for name, value in asked if _SECRET_NAME.search(name)]
     password = parts.password or ""
-    return [each for each in (password, unquote(password), *named) if each]
+    return [each for each in dict.fromkeys((password, unquote(password), *named)) if each]
