@@ -362,7 +362,7 @@ def test_a_killed_run_loses_nothing_that_was_stored(dataset, chat_server, tmp_pa
 
 
 def test_two_processes_cannot_share_a_run_folder(dataset, chat_server, tmp_path):
-    server = chat_server(always("safe"), delay=0.3)
+    server = chat_server(always("safe"), delay=4.0)
     arguments = run_arguments(dataset, server, tmp_path / "run")
     first = vlsu_command(*arguments)
     wait_until(lambda: server.requests, first)
