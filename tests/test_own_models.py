@@ -1,5 +1,6 @@
 """Models of a user's own: what one is, what is said where it fails, plug-ins that cannot load."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 import vlsu
 from vlsu.errors import ModelError, UsageError, VlsuError
-from vlsu.models import as_model
+from vlsu.models import Outcome, Raw, Response, as_model
 from vlsu.models.inprocess import InProcessModel
 from vlsu.registry import Registry
 from vlsu.runs import align
@@ -119,12 +120,110 @@ def test_the_words_of_a_models_own_error_are_kept(texts, tmp_path):
             "p_unsafe: expected 0 to 1, found high",
         ),
         (lambda requests: [{"text": object()}] * len(requests), "Type is not JSON serializable"),
-        (lambda requests: [{"text": "\ud800"}] * len(requests), "surrogates not allowed"),
     ],
 )
 def test_an_answer_of_another_form_is_an_error_that_says_so(answers, said, texts, tmp_path):
     """And nobody waits for ever: a batch of the wrong size used to hang the run."""
     assert said in error_of(texts, tmp_path / "run", answers)
+
+
+def test_a_lone_half_of_a_pair_in_an_answer_loses_nothing_else(texts, tmp_path):
+    run = evaluate(
+        texts, tmp_path / "run", lambda requests: [{"text": "\ud800 " + ANSWER}] * len(requests)
+    )
+    assert run.judgments["outcome"].to_list() == ["ok"] * 8
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (asyncio.CancelledError("by its own client"), "CancelledError: by its own client"),
+        (BaseException("bare"), "BaseException: bare"),
+        (GeneratorExit(), "GeneratorExit"),
+        (SystemExit(3), "SystemExit: 3"),
+        (UnspeakableError(), "UnspeakableError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_error_of_a_model_hangs_or_ends_the_process(error, said, texts, tmp_path):
+    def fail(requests):
+        raise error
+
+    assert f"(in-process: {said})" in error_of(texts, tmp_path / "run", fail)
+
+
+class Whole:
+    """A `Model` of a user's own, all of whose parts are right."""
+
+    spec = "own/whole"
+    takes_instructions = True
+    modalities = frozenset({"text"})
+    image_limits = None
+
+    def identity(self):
+        return {"version": 1}
+
+    async def send(self, request, images):
+        return Raw(200, b"{}")
+
+    def read(self, raw):
+        return Response(Outcome.OK, text=ANSWER)
+
+    async def close(self):
+        pass
+
+
+class Cancels(Whole):
+    async def send(self, request, images):
+        raise asyncio.CancelledError
+
+
+def sends(raw):
+    async def send(self, request, images):
+        return raw
+
+    return type("Sends", (Whole,), {"send": send})
+
+
+def reads(response):
+    return type("Reads", (Whole,), {"read": lambda self, raw: response})
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Cancels, "cancelled its own request"),
+        (sends(None), "send: expected a vlsu.models.base.Raw, found NoneType"),
+        (sends(Raw("200", b"")), "send: status: expected an int, found str"),
+        (sends(Raw(200, "text")), "send: body: expected bytes, found str"),
+        (reads(None), "read: expected a vlsu.models.base.Response, found NoneType"),
+        (reads(Response("ok")), "read: outcome: expected an Outcome, found str"),
+        (reads(Response(Outcome.OK, text=None)), "read: text: expected a text, found NoneType"),
+        (reads(Response(Outcome.OK, ANSWER, input_tokens=-1)), "read: input_tokens: expected 0 to"),
+        (
+            reads(Response(Outcome.OK, ANSWER, output_tokens=10**30)),
+            "read: output_tokens: expected 0 to",
+        ),
+        (reads(Response(Outcome.ERROR)), "read: an error has a fault"),
+    ],
+)
+def test_a_model_that_breaks_the_contract_ends_the_run_in_one_line(model, said, texts, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        vlsu.evaluate(texts, model=model(), modalities=["text"], out=tmp_path / "run")
+    assert str(caught.value).startswith(f"own/whole: {said}")
+
+
+def test_an_identity_that_is_no_json_is_refused_before_anything_is_asked(texts, tmp_path):
+    model = Whole()
+    model.identity = lambda: {"weights": object()}
+    with pytest.raises(UsageError, match=r"identity\(\) of Whole: expected names and JSON values"):
+        vlsu.evaluate(texts, model=model, modalities=["text"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_one_bad_request_of_a_batch_is_an_error_and_the_others_are_answered(texts, tmp_path):

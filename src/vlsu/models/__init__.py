@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import orjson
+
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models.base import (
     Fault,
@@ -104,7 +106,13 @@ def _checked(model: object, name: str) -> Model:
         raise UsageError(f"{name}: {model.__name__} is a class; make one: {model.__name__}(...)")
     lacking = [each for each in _OF_A_MODEL if not hasattr(model, each)]
     if not lacking:
-        return cast("Model", model)
+        own = cast("Model", model)
+        try:
+            orjson.dumps(dict(own.identity()))
+        except (TypeError, ValueError) as error:
+            said = f"{name}: identity() of {type(model).__name__}: expected names and JSON values"
+            raise UsageError(f"{said} ({error})") from None
+        return own
     if len(lacking) < len(_OF_A_MODEL):
         raise UsageError(
             f"{name}: {type(model).__name__} lacks {', '.join(lacking)}; see vlsu.models.Model"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -119,14 +120,12 @@ class InProcessModel:
             answers = self._answerer.answer(requests, images)
             if len(answers) != len(requests):
                 raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
-            bodies = [orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY) for answer in answers]
-        except VlsuError:
+            bodies = [_body(answer) for answer in answers]
+        except (VlsuError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # a bare one, let out of the thread, ends who waits for it
             if len(requests) == 1:
-                said = one_line(str(error).encode(errors="replace").decode())
-                name = type(error).__name__
-                return [Raw(0, f"in-process: {name}{': ' if said else ''}{said}".encode())]
+                return [Raw(0, f"in-process: {_account(error)}".encode())]
             # One bad request must not take its neighbours with it.
             return [raw for request in requests for raw in self._answer([request], images)]
         each = (time.perf_counter() - started) / len(requests)
@@ -159,6 +158,24 @@ class InProcessModel:
         self._waiting.clear()
         await asyncio.gather(*self._working)
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _body(answer: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        if "surrogates" not in str(error):
+            raise
+        return json.dumps(answer).encode()  # a lone half of a pair is no reason to lose the rest
+
+
+def _account(error: BaseException) -> str:
+    """Kind and message of an error; not every class of a user's own can give the latter."""
+    try:
+        said = one_line(str(error).encode(errors="replace").decode())
+    except Exception:
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _no_answer(why: str) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import orjson
 
 from vlsu.models.base import Encoded, Fault, Message, Outcome, Response
+from vlsu.models.contract import MOST_TOKENS
 from vlsu.models.endings import Ending, name_of_ending
 from vlsu.models.error_bodies import ErrorBody, as_code
 from vlsu.models.http import ReadImage, http_fault, one_line
@@ -53,8 +54,6 @@ _SLOT = b"\x00"
 #: Stands in a tree for what is put in later.
 SLOT = orjson.Fragment(_SLOT)
 _KEY_LIKE = re.compile(r"\b(?:sk-|xai-|gsk_|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
-#: More is no number of tokens: a sum over a billion answers still fits into 64 bits.
-MOST_TOKENS = 10**9
 #: What stands for bytes that are no Unicode.
 _REPLACED = "\ufffd"
 #: Codes of errors that come in an answer of status 200 -> the status they stand for.

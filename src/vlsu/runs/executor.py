@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vlsu.errors import DataError
+from vlsu.errors import DataError, ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
+from vlsu.models.contract import check_raw, check_response
 from vlsu.runs.images import Images
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.loop import stopped_by_signals
@@ -324,7 +325,15 @@ class Executor:
             raw = await self._model.send(request, self._images)
         except DataError as error:  # this sample's image alone
             return Raw(0, b""), Response(Outcome.ERROR, fault=Fault("image", str(error)))
-        return raw, self._model.read(raw)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            # The model's own: taken for the run's, it would end this worker, and nobody would know.
+            raise ModelError(f"{self._model.spec}: cancelled its own request") from None
+        check_raw(self._model.spec, raw)
+        response = self._model.read(raw)
+        check_response(self._model.spec, response)
+        return raw, response
 
     def _settled(self, raw: Raw, response: Response) -> None:
         now = time.monotonic()
