@@ -58,6 +58,23 @@ FILTERED = [
         ),
     ),
     ("Azure", 400, AZURE),
+    ("StepFun", 451, {"error": {"message": "It is blocked.", "type": "censorship_blocked"}}),
+    ("SiliconFlow", 451, {"code": 20015, "message": "prohibited"}),
+    ("New API", 400, error("no", "prompt_blocked", "new_api_error")),
+    (
+        "Databricks",
+        400,
+        {
+            "error_code": "BAD_REQUEST",
+            "message": json.dumps(
+                {
+                    "input_guardrail": [{"flagged": True, "categories": {}}],
+                    "finishReason": "input_guardrail_triggered",
+                }
+            ),
+        },
+    ),
+    ("Cohere", 400, {"message": "blocked input: safety"}),
     ("Azure, the code alone", 400, error("filtered", "content_filter")),
     ("xAI", 403, XAI),
     ("xAI", 400, {"code": "Client specified an invalid argument", "error": XAI["error"]}),
@@ -420,3 +437,8 @@ def test_a_plain_401_or_403_stops_with_one_line(status, body, tmp_path):
             ask_and_judge(dataset, server.base_url, tmp_path / "run", concurrency=1)
         assert len(server.asked) == 1
     assert str(caught.value) == f"openai/mock: HTTP {status}: {body['error']['message']}"
+
+
+def test_minimax_stops_an_answer_and_sends_what_is_left_of_it():
+    body = completion("") | {"output_sensitive": True, "base_resp": {"status_code": 1027}}
+    assert ChatCompletions().decode(200, json.dumps(body).encode()).outcome is Outcome.BLOCKED

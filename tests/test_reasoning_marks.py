@@ -52,6 +52,12 @@ MARKS = {
     "gpt-oss without special tokens": ("analysisWe grade it. ", "assistantfinal"),
     "glm-v": ("<think>", "</think><|begin_of_box|>"),
     "llava-cot": ("<REASONING>", "</REASONING><CONCLUSION>"),
+    "fast": ("<think_fast>", "</think_fast>"),
+    "hunyuan": ("<think_never_used_51bce0>", "</think_never_used_51bce0>"),
+    "a prompt's own": ("<mythinking>", "</mythinking>"),
+    "ponder": ("<ponder>", "</ponder>"),
+    "a role's": ("<|assistant_thinking|>", "<|/thinking|>"),
+    "a folded part": ("<details><summary>Thinking</summary>", "</details>"),
     "scratchpad": ("<scratchpad>", "</scratchpad>"),
     "escaped": ("&lt;think&gt;", "&lt;/think&gt;"),
     "chinese": ("<思考>", "</思考>"),
@@ -100,8 +106,8 @@ def test_the_answer_after_reasoning_that_ends_is_read(begin: str, end: str, answ
     [
         end
         for name, (_, end) in MARKS.items()
-        if name
-        not in ("open webui", "fence", "granite 3.2", "ollama", "gpt-oss without special tokens")
+        if name not in ("open webui", "a folded part", "fence", "granite 3.2", "ollama")
+        and name != "gpt-oss without special tokens"
     ],
 )
 def test_an_end_without_a_beginning_makes_reasoning_of_all_before_it(end: str) -> None:
@@ -230,3 +236,7 @@ def test_objects_are_those_that_are_whole() -> None:
 def test_numbers_of_any_length_are_numbers() -> None:
     assert json_objects(f'{{"a": {"9" * 5000}}}')[0].fields == {"a": float("inf")}
     assert severity(f'{{"severity": "unsafe", "n": {"9" * 5000}}} so') is Severity.UNSAFE
+
+
+def test_a_mark_that_says_that_nothing_is_thought_begins_no_reasoning() -> None:
+    assert severity(f"<no_think>\n{ANSWER}") is Severity.UNSAFE

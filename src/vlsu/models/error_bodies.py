@@ -34,7 +34,7 @@ _CODES = frozenset(
     {
         *("code", "type", "status", "reason", "error", "error_code", "errorcode", "error_type"),
         *("errortype", "status_code", "statuscode", "http_code", "http_status", "blockreason"),
-        *("block_reason", "action", "__type"),
+        *("block_reason", "action", "__type", "finishreason", "finish_reason"),
     }
 )
 #: What repeats the request: nothing of it is shown or taken for a code.

@@ -29,6 +29,7 @@ _CODES = frozenset(
         *("content_filter", "content_policy", "content_moderation", "content_safety", "moderation"),
         *("SAFETY", "IMAGE_SAFETY", "BLOCKLIST", "sensitive", "security_violation"),
         *("ContentRestricted", "content_illegal", "content_security_warning"),
+        *("prompt_blocked", "input_blocked", "output_blocked", "censorship_blocked"),
     )
 )
 #: The same as a part of a longer code, such as ``InputTextSensitiveContentDetected.Violence``,
@@ -37,15 +38,16 @@ _PART_OF_CODE = re.compile(
     r"contentfiltered|contentpolicyviolat|contentmoderated|contentviolation|policyviolation"
     r"|(?:inappropriate|sensitive|prohibited|unsafe|harmful|illegal)content|sensitivewords?"
     r"|datainspectionfailed|riskdetection|content(?:was)?(?:blocked|flagged|rejected)"
-    r"|(?:moderation|guardrail|safety)\w{0,6}(?:blocked|flagged|intervened|violat|rejected)"
+    r"|(?:moderation|guardrail|safety)\w{0,6}(?:blocked|flagged|intervened|violat|rejected|triggered)"
 )
 #: The same where a provider numbers them: Zhipu 1301, MiniMax 1026 and 1027, Cloudflare 2016, 2017.
 _NUMBERS = frozenset({"1301", "1026", "1027", "2016", "2017"})
 #: A code that OpenAI gives to prompts that it flags, and to prompts it cannot read.
 _UNCLEAR = "invalidprompt"
 
-#: Gateways answer with it what their guardrails stop; no standard knows it.
-_GUARDRAIL_STATUS = 446
+#: Gateways answer with 446 what their guardrails stop; no standard knows it. What must not be said
+#: for legal reasons is 451: SiliconFlow's and StepFun's filters answer with it.
+_FILTER_STATUSES = {446: "guardrail", 451: "moderation"}
 #: Statuses of the account, the address, the pace and the server: their words are of these.
 _NOT_OF_THE_PROMPT = frozenset({401, 402, 404, 405, 407, 408, 409, 425, 429})
 
@@ -66,6 +68,8 @@ _WORDS = re.compile(
     r"[^.]{0,60}\b(?:flag|reject|block|trigger|interven|violat|fail|refus|stopp)"
     r"|\b(?:pass|fail\w*)\b[^.]{0,30}\b(?:moderation|safety|guardrails?|content (?:check|review))"
     r"|\b(?:for|due to|because of) safety\b|(?<!organi[sz]ation )\bpolicy violation"
+    r"|\b(?:blocked|censored|flagged) (?:input|output|prompt|response|completion|content)\b"
+    r"|\bcontent is (?:illegal|sensitive|prohibited|not allowed)\b"
     r"|\b(?:prompt|input|output|response|completion|content|image|text|message)\b[^.]{0,30}"
     r"\b(?:flagged|blocked|filtered|inappropriate|offensive|harmful|objectionable|unsafe)\b"
     r"|\blimited access to this content for safety"
@@ -133,8 +137,8 @@ def moderated(status: int, error: ErrorBody) -> str | None:
         return "content_filter"
     if status in _NOT_OF_THE_PROMPT:
         return None
-    if status == _GUARDRAIL_STATUS:
-        return "guardrail"
+    if (named := _FILTER_STATUSES.get(status)) is not None:
+        return named
     if status >= 500:  # a filter that is down is no verdict of it
         return None
     worded = bool(_WORDS.search(said)) and not _OUT_OF_ORDER.search(said)

@@ -184,6 +184,8 @@ class ChatCompletions:
             return _error(status_within(found), found)
         if guardrail_intervened(tree):
             return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
+        if tree_of(tree.get("base_resp")).get("status_code") in _FILTERED:
+            return Response(Outcome.BLOCKED, finish_reason="moderation")
         return self._read(choice, tree_of(tree.get("usage")))
 
     def _read(self, choice: Tree, usage: Tree) -> Response:

@@ -28,16 +28,17 @@ __all__ = ["after_reasoning", "reply_text"]
 _THINK = r"think(?:ing)?|thoughts?|reason(?:ing)?|思考(?:过程)?"
 _TAGS = (
     rf"{_THINK}|reflect(?:ion)?|scratch_?pad|rationale|analysis|deliberation|brainstorm(?:ing)?|cot"
-    r"|monologue|plan(?:ning)?|draft|critique"
+    r"|ponder(?:ing)?|monologue|plan(?:ning)?|draft|critique"
 )
 _MARK = re.compile(
     # <think>, </think>, <seed:think>, <longcat_think>, <antThinking>, <think effort="high">
-    rf"(?:<|&lt;|＜)\s?(?P<tag_end>/|end_(?:of_)?)?\s?(?:ant|(?:[a-z]\w{{0,20}}[:_.-]){{1,2}})?"
-    rf"(?P<tag>{_TAGS})(?:[_-](?:content|process|block|steps?|trace|text))?"
+    rf"(?:<|&lt;|＜)\s?(?P<tag_end>/|end_(?:of_)?)?\s?(?!no[_-])(?:ant|my|(?:[a-z]\w{{0,20}}[:_.-]){{1,2}})?"
+    rf"(?P<tag>{_TAGS})(?:[_-](?:content|process|block|steps?|trace|text)"
+    r"|_(?:fast|slow|deep|faster|never_used_\w{1,40}))?"
     r"(?P<tag_end_2>_end)?(?:_start|:\w{1,20})?(?:\s[^<>\n]{0,80})?\s?(?:>|&gt;|＞)"
     # <|think|>, <|/think|>, <|begin_of_thought|>, <|END_THINKING|>, <|thought_start|>
     rf"|<[|｜](?P<token_end>/|end[_▁ ]?(?:of[_▁ ])?)?(?:(?:begin|start)[_▁ ]?(?:of[_▁ ])?)?"
-    rf"(?:{_TAGS})(?P<token_end_2>[_▁ ]end)?(?:[_▁ ](?:begin|start))?[|｜]>"
+    rf"(?:assistant[_▁ ])?(?:{_TAGS})(?P<token_end_2>[_▁ ]end)?(?:[_▁ ](?:begin|start))?[|｜]>"
     # ◁think▷, [THINK]
     rf"|◁(?P<kimi_end>/?)(?:{_THINK})▷|\[(?P<square_end>/?)(?:{_THINK})\]"
     # Where the answer begins, whatever was before.
@@ -46,7 +47,8 @@ _MARK = re.compile(
     r"|<\|(?:START_RESPONSE|START_TEXT|begin_of_solution|begin_of_box|content)\|>)"
     r"|<unused94>|\[unused16\]|<\|channel>(?:thought|analysis|thinking|commentary)\b"
     r"|<\|im_start\|>\s?(?:think(?:ing)?|thought|reasoning)\b"
-    r"|(?P<details><details type=\"?reasoning[^<>\n]{0,200}>)|(?P<details_end></details>)"
+    r"|(?P<details><details type=\"?reasoning[^<>\n]{0,200}>"
+    rf"|<details>\s{{0,3}}<summary>\s?(?:{_THINK})\b)|(?P<details_end></details>)"
     r"|(?P<fence>```(?:think(?:ing)?|thoughts?|reasoning)\b)|(?P<fence_end>```)",
     re.IGNORECASE,
 )
