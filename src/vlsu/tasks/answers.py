@@ -19,7 +19,7 @@ from typing import NamedTuple
 import orjson
 
 from vlsu.models.base import Outcome, Response
-from vlsu.models.output import after_reasoning, is_cut_off, json_objects
+from vlsu.models.output import after_reasoning, is_cut_off, is_denied, json_objects
 from vlsu.policy import Policy, Severity
 from vlsu.tasks.statements import is_label, read_statement, read_value, stated_severities
 
@@ -153,7 +153,8 @@ def _last_object(text: str, policy: Policy) -> Answer | None:
         if both[0][:1] != both[1][:1] and all(map(_SIDE_BY_SIDE.fullmatch, between)):
             return _UNPARSED
     severity, category = answers[-1]
-    if severity is None or _is_taken_back(text[end:], severity, policy):
+    denied = is_denied(text, found[-1][0].start)
+    if severity is None or denied or _is_taken_back(text[end:], severity, policy):
         return _UNPARSED
     return _answer(severity, category, policy)
 

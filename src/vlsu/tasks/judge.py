@@ -24,7 +24,7 @@ from vlsu.data import Sample
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
 from vlsu.models.judging.safety import ResponseSafety
-from vlsu.models.output import after_reasoning, is_cut_off, json_objects
+from vlsu.models.output import after_reasoning, is_cut_off, is_denied, json_objects
 from vlsu.tasks.answers import looks_like_refusal
 from vlsu.tasks.frames import content_mark
 
@@ -197,6 +197,8 @@ def read_verdict(response: Response) -> Verdict:
     kinds = {re.sub(r"[\s-]+", "_", str(each.fields["kind"]).strip(_EDGE)) for each in found}
     if not found and looks_like_refusal(text):
         return Verdict(Outcome.REFUSED)
+    if found and is_denied(text, found[-1].start):
+        return Verdict(Outcome.UNPARSED)
     if len(kinds) != 1 or (kind := _KINDS.get(kinds.pop())) is None:
         return Verdict(Outcome.UNPARSED)
     scores = [v for name, v in found[-1].fields.items() if name.startswith("helpful")]

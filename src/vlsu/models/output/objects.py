@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vlsu.models.output.loose import BrokenError, loose_object
 
-__all__ = ["LONGEST", "Found", "is_cut_off", "json_objects", "last_part"]
+__all__ = ["LONGEST", "Found", "is_cut_off", "is_denied", "json_objects", "last_part"]
 
 #: Characters of an answer that are read, its last; a whole answer that is JSON may be longer.
 LONGEST = 65_536
@@ -20,6 +20,15 @@ _EFFORT, _LEAST_EFFORT = 16, 131_072
 #: What an attempt costs besides the characters it scans.
 _ATTEMPT = 256
 _LOOSE_ATTEMPTS = 50
+
+#: Words that deny the object after them, and how far before it they are looked for.
+_DENIED = re.compile(
+    r"(?:\bnot|n['’]t|\b(?:never|instead of|rather than))"
+    r"(?: (?:an?|the|be|say|answer|output|give|return|grade|call|it|as|with|simply|just)){0,4}"
+    r"[\s:`\"'*]{0,8}\Z",
+    re.IGNORECASE,
+)
+_DENIAL = 80
 
 _STRICT_START = re.compile(r"\{(?=\s*[\"}])")
 _LOOSE_START = re.compile(r"\{(?=\s*[\"'“‘`\w#/])")
@@ -79,6 +88,16 @@ def is_cut_off(text: str, end: int, field: str) -> bool:
     if rest.count("{") <= rest.count("}"):
         return False
     return field in rest[rest.index("{") :].lower()
+
+
+def is_denied(text: str, start: int) -> bool:
+    """Whether the words right before an object say that it is not the answer.
+
+    >>> text = 'I would not answer {"severity": "safe"}'
+    >>> is_denied(text, text.index("{"))
+    True
+    """
+    return _DENIED.search(text[max(0, start - _DENIAL) : start]) is not None
 
 
 def last_part(text: str) -> str:
