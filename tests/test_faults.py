@@ -487,23 +487,27 @@ def test_under_a_mix_of_faults_every_sample_is_accounted_for_and_none_counted_tw
     with FaultServer(fate) as server:
 
         def break_off_once():
-            while len(server.asked) < 3000:
-                time.sleep(0.01)
+            while len(server.asked) < 3000 and not over.wait(0.01):
+                pass
             server.hang_up()
             server.listen()
 
+        over = threading.Event()
         thread = threading.Thread(target=break_off_once)
         thread.start()
-        result = ask_and_judge(
-            dataset,
-            server.base_url,
-            tmp_path / "run",
-            concurrency=64,
-            timeout_s=1.0,
-            # Enough for the faults that pass, and for being broken off.
-            retries=replace(QUICK, attempts=8, put_off_s=60),
-        )
-        thread.join()
+        try:
+            result = ask_and_judge(
+                dataset,
+                server.base_url,
+                tmp_path / "run",
+                concurrency=64,
+                timeout_s=1.0,
+                # Enough for the faults that pass, and for being broken off.
+                retries=replace(QUICK, attempts=8, put_off_s=60),
+            )
+        finally:
+            over.set()
+            thread.join()
         asked = len(server.asked)
         words = {asked.words for asked in server.asked}
     expected = Counter(fate.lasting(each) for each in words)
