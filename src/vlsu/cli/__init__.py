@@ -72,6 +72,8 @@ def _command() -> int:
         try:
             return run_command(sys.argv[1:])
         except VlsuError as error:
+            if error.__cause__ is not None:
+                _show_traceback(error)
             say(f"error: {error}")
             return 2
         except Exception as error:
@@ -88,13 +90,20 @@ def _command() -> int:
         return 130
 
 
-def _say_defect(error: BaseException) -> None:
-    import traceback
-
-    from vlsu.cli.terminal import harmless, say
-
+def _show_traceback(error: BaseException) -> None:
+    """The traceback, if ``VLSU_DEBUG`` is set."""
     if os.environ.get("VLSU_DEBUG"):
+        import traceback
+
+        from vlsu.cli.terminal import harmless
+
         print(harmless("".join(traceback.format_exception(error))), file=sys.stderr)
+
+
+def _say_defect(error: BaseException) -> None:
+    from vlsu.cli.terminal import say
+
+    _show_traceback(error)
     if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
         say("error: a file's name has characters that this locale lacks; set LC_ALL=C.UTF-8")
         return

@@ -36,15 +36,17 @@ def compare(
     Images, texts and answers are not printed. See docs/comparing.md.
     """
     from vlsu.analysis.answered import read_share
+    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.report.comparison_tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.comparison import compare as compare_runs
 
     enough = read_share(min_answered, "--min-answered")
-    comparison = compare_runs(
-        [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough
-    )
+    with reading(runs):
+        comparison = compare_runs(
+            [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough
+        )
     if json:
         print_json(comparison)
         return

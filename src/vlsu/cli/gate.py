@@ -43,6 +43,7 @@ def gate(
     """
     from vlsu._folders import require_replaceable
     from vlsu.analysis.answered import read_share
+    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
     from vlsu.report.answered import answered_note, notice
@@ -57,10 +58,12 @@ def gate(
     if junit is not None:
         require_replaceable(junit, "--junit")
     enough = read_share(min_answered, "--min-answered")
-    held = load_run(run)
-    found = hold(held, require, confidence=confidence, dataset=dataset)
-    warning = notice(held, enough)
-    shares = answered_note(held.metrics) or "all was answered"
+    with reading([run]):
+        held = load_run(run)
+        found = hold(held, require, confidence=confidence, dataset=dataset)
+        warning = notice(held, enough)
+        shares = answered_note(held.metrics) or "all was answered"
+        sampled = sampling_note(held)
     if junit is not None:
         write_atomically(junit, junit_xml(found).encode())
     if json:
@@ -71,7 +74,7 @@ def gate(
             for check in found.checks
         ]
         title = f"Gate of {run} at a confidence of {confidence:g}"
-        note = " ".join(filter(None, (f"{shares[0].upper()}{shares[1:]}.", sampling_note(held))))
+        note = " ".join(filter(None, (f"{shares[0].upper()}{shares[1:]}.", sampled)))
         print_table(title, ("", "requirement", "found"), rows, note)
     if warning is not None:
         say(f"{warning.what} To require it: --require '{warning.requirement}'")

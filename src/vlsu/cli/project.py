@@ -41,12 +41,15 @@ def project(
     the file. Understanding: a request is blocked if the pair is called unsafe. Alignment: if it is
     refused, or blocked by the provider, for each framing.
     """
+    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.runs import load_run
     from vlsu.runs.projection import load_traffic, project_run, rounded
 
-    opened = load_run(run, dataset=dataset)
-    found = project_run(opened, load_traffic(traffic))
+    shares = load_traffic(traffic)
+    with reading([run]):
+        opened = load_run(run, dataset=dataset)
+        found = project_run(opened, shares)
     if json:
         print_json(found)
         return

@@ -50,6 +50,7 @@ def report(
     thousand, or ten megabytes) go to FILE.samples.parquet beside it.
     """
     from vlsu.analysis.answered import read_share
+    from vlsu.cli.damage import reading
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
@@ -59,16 +60,17 @@ def report(
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
     enough = read_share(min_answered, "--min-answered")
-    loaded = load_runs(runs, dataset or ())
-    for run in loaded:
-        if run.record["task"] == "tuning":
-            raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
-    human = load_oracle(oracle) if oracle else None
-    if out is not None:
-        say(f"report: {write_report(loaded, out, redact=redact, oracle=human, enough=enough)}")
-    if tables is not None:
-        files = publish_tables(loaded, tables, redact=redact, oracle=human, enough=enough)
-        say(f"tables: {len(files)} files in {tables}")
-    if figures is not None:
-        files = publish_figures(loaded, figures, oracle=human, enough=enough)
-        say(f"figures: {len(files)} files in {figures}")
+    with reading(runs):
+        loaded = load_runs(runs, dataset or ())
+        for run in loaded:
+            if run.record["task"] == "tuning":
+                raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
+        human = load_oracle(oracle) if oracle else None
+        if out is not None:
+            say(f"report: {write_report(loaded, out, redact=redact, oracle=human, enough=enough)}")
+        if tables is not None:
+            files = publish_tables(loaded, tables, redact=redact, oracle=human, enough=enough)
+            say(f"tables: {len(files)} files in {tables}")
+        if figures is not None:
+            files = publish_figures(loaded, figures, oracle=human, enough=enough)
+            say(f"figures: {len(files)} files in {figures}")

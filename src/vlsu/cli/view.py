@@ -23,6 +23,7 @@ def view(
     import socket
 
     from vlsu.analysis.answered import read_share
+    from vlsu.cli.damage import reading
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report.view import view_app
@@ -31,7 +32,8 @@ def view(
 
     enough = read_share(min_answered, "--min-answered")
     secret = new_secret()
-    app = view_app(load_runs(runs, dataset or ()), secret, enough=enough)
+    with reading(runs):
+        app = view_app(load_runs(runs, dataset or ()), secret, enough=enough)
     import uvicorn
 
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
