@@ -438,6 +438,49 @@ def test_a_run_says_at_its_start_what_it_cannot_ask(tmp_path, chat_server, caplo
     assert list(lines) == seen_before_the_first_request[:3]
 
 
+@pytest.mark.parametrize("limit", [None, 20])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": pl.lit("twin")}, "two samples have the id 'twin'"),
+        ({"id": pl.lit("")}, "a sample has no id"),
+        ({"id": pl.lit(None, pl.String)}, "a sample has no id"),
+        ({"joint_grade": pl.lit("mild")}, "joint_grade is 'mild', no severity"),
+    ],
+)
+def test_what_a_run_would_stop_at_is_said_before_anything_is_asked(
+    folder, tmp_path, chat_server, change, said, limit
+):
+    from vlsu.runs import evaluate, prepare
+
+    server = chat_server(lambda body, number: grade("safe"))
+    last = pl.int_range(pl.len()) >= 38
+    file = folder / "samples.parquet"
+    frame = pl.read_parquet(file).with_columns(
+        **{name: pl.when(last).then(to).otherwise(name) for name, to in change.items()}
+    )
+    frame.write_parquet(file)
+    options = {"model": "openai/x", "base_url": server.base_url}
+    if limit is None:
+        with pytest.raises(DataError, match=f"{folder}: .*{said}; see vlsu data check"):
+            prepare(folder, model="baseline/random").estimate()
+        with pytest.raises(DataError, match=said):
+            evaluate(folder, out=tmp_path / "r", **options)
+    else:  # what is not drawn is in no run's way; never more than a line
+        with contextlib.suppress(DataError):
+            evaluate(folder, out=tmp_path / "r", limit=limit, **options)
+    assert limit or not server.requests
+
+
+def test_an_image_that_cannot_be_copied_is_named(folder, tmp_path):
+    image = next(load(folder).images.files())
+    image.unlink()
+    os.mkfifo(image)
+    (sha256,) = {image.stem}
+    with pytest.raises(DataError, match=rf"{sha256}.*not a regular file; see vlsu data check"):
+        ImageStore(tmp_path / "other").copy_from(load(folder).images, sha256)
+
+
 def test_missing_images_are_one_reason_however_many_they_are(tmp_path, chat_server):
     from vlsu.runs import evaluate
 

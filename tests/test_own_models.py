@@ -15,6 +15,7 @@ from vlsu.models.inprocess import InProcessModel
 from vlsu.registry import Registry
 from vlsu.runs import align
 
+from .conftest import make_dataset
 from .fault_server import text_dataset
 
 ANSWER = '{"severity": "safe", "category": null}'
@@ -235,6 +236,20 @@ def test_one_bad_request_of_a_batch_is_an_error_and_the_others_are_answered(text
     run = evaluate(texts, tmp_path / "run", answer)
     assert run.record["requests"]["unanswered"] == {"in-process: ValueError: not this one": 1}
     assert sorted(run.judgments["outcome"]) == ["error", *["ok"] * 7]
+
+
+def test_one_lost_image_of_a_batch_is_an_error_and_the_others_are_answered(tmp_path):
+    made = make_dataset(tmp_path / "d", samples=16)
+    lost = next(made.images.files())
+    lost.unlink()
+    of_lost = {sample.id for sample in made if sample.image_sha256 == lost.stem}
+    run = vlsu.evaluate(made, model="baseline/random", out=tmp_path / "run")
+    outcomes = run.judgments.select("sample_id", "modality", "outcome").rows()
+    assert of_lost
+    assert {(id_, modality) for id_, modality, outcome in outcomes if outcome == "error"} == {
+        (id_, modality) for id_ in of_lost for modality in ("image", "joint")
+    }
+    assert {outcome for _, _, outcome in outcomes} == {"ok", "error"}
 
 
 def test_numbers_of_numpy_are_numbers(texts, tmp_path):

@@ -156,7 +156,11 @@ class ImageStore:
         """
         found = other.path(sha256)
         if self.path(sha256) is None and found is not None:
-            _write_whole(self.folder / sha256[:2] / found.name, other.read(sha256))
+            try:
+                data = other.read(sha256)
+            except ImageError as error:
+                raise DataError(f"{found}: {error}; see vlsu data check {other.root}") from None
+            _write_whole(self.folder / sha256[:2] / found.name, data)
 
     def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import orjson
 
-from vlsu.errors import VlsuError
+from vlsu.errors import DataError, VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
 from vlsu.models.endings import Ending, read_ending
 from vlsu.models.http import one_line
@@ -111,20 +111,33 @@ class InProcessModel:
                         future.set_exception(error)
                 continue
             for (_, future), raw in zip(batch, raws, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if isinstance(raw, DataError):
+                    future.set_exception(raw)
+                else:
                     future.set_result(raw)
 
-    def _answer(self, requests: list[Request], images: ImageSource) -> list[Raw]:
+    def _answer(self, requests: list[Request], images: ImageSource) -> list[Raw | DataError]:
+        """What each request got; of one whose image is lost or damaged, the error.
+
+        Raises:
+            VlsuError: No request can be answered.
+        """
         started = time.perf_counter()
         try:
             answers = self._answerer.answer(requests, images)
             if len(answers) != len(requests):
                 raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
             bodies = [_body(answer) for answer in answers]
-        except (VlsuError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # a bare one, let out of the thread, ends who waits for it
+            if isinstance(error, VlsuError) and not isinstance(error, DataError):
+                raise
             if len(requests) == 1:
+                if isinstance(error, DataError):
+                    return [error]
                 return [Raw(0, f"in-process: {_account(error)}".encode())]
             # One bad request must not take its neighbours with it.
             return [raw for request in requests for raw in self._answer([request], images)]

@@ -29,7 +29,7 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
 from vlsu.runs.labels import RunLabels, read_labels
-from vlsu.runs.lacking import lacking, warn_of_lacking
+from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
 from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
@@ -244,6 +244,7 @@ class AlignmentRun:
             self.judge_repeats,
             left,
         )
+        require_sound(self.dataset, self.subset)
         lines = lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
         return replace(found, lacking=tuple(lines))
 
@@ -267,6 +268,7 @@ class AlignmentRun:
         record = self._record(judges)
         models = [self.model, *self.judges]
         async with opened(folder, record, self.limits, models, progress) as session:
+            require_sound(self.dataset, self.subset)
             warn_of_lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
             session.begin()
             if await self._ask(session, judges):

@@ -23,7 +23,7 @@ from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
-from vlsu.runs.lacking import lacking, warn_of_lacking
+from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Selection, Subset, plan
@@ -196,6 +196,7 @@ class Evaluation:
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, self.limits.price, left)
+        require_sound(self.dataset, self._covered)
         lines = lacking(self.dataset, self._covered, self.task.modalities)
         return replace(found, lacking=tuple(lines))
 
@@ -236,6 +237,7 @@ class Evaluation:
         async with opened(folder, record, self.limits, [self.model], progress) as session:
             if finished := _finished(folder, record, session, self.limits.price):
                 return finished
+            require_sound(self.dataset, self._covered)
             warn_of_lacking(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))

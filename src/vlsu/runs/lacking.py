@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from vlsu._text import one_line
 from vlsu.data import Dataset
+from vlsu.errors import DataError
+from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.plan import Selection
 from vlsu.runs.record import not_asked
 
-__all__ = ["lacking", "warn_of_lacking"]
+__all__ = ["lacking", "require_sound", "warn_of_lacking"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,41 @@ def warn_of_lacking(
     """Log `lacking` as a warning."""
     for line in lacking(dataset, selection, modalities, captions=captions):
         _log.warning("%s", line)
+
+
+def require_sound(dataset: Dataset, selection: Selection) -> None:
+    """Refuse samples that a run would stop at, once what comes before them was paid for.
+
+    Raises:
+        DataError: A sample has no id or that of another, or a grade is none.
+    """
+    grades = [f"{modality}_grade" for modality in MODALITIES]
+    known = [severity.label for severity in Severity]
+    id_ = pl.col("id")
+    faults = {
+        "a sample has no id": id_.is_null() | (id_ == ""),
+        "two samples have the id {id}": id_.is_duplicated(),
+        **{
+            f"sample {{id}}: {grade} is {{{grade}}}, no severity": ~pl.col(grade).is_in(known)
+            for grade in grades
+        },
+    }
+    with dataset.reading():
+        found = (
+            selection.frame(dataset)
+            .select(
+                "id", *grades, *(fault.alias(f"{n}") for n, fault in enumerate(faults.values()))
+            )
+            .filter(pl.any_horizontal(pl.col(f"{n}").fill_null(False) for n in range(len(faults))))
+            .head(1)
+            .collect()
+        )
+    for row in found.iter_rows(named=True):
+        what = next(what for n, what in enumerate(faults) if row[f"{n}"])
+        shown = {name: one_line(repr(row[name])) for name in ("id", *grades)}
+        raise DataError(
+            f"{dataset.path}: {what.format(**shown)}; see vlsu data check {dataset.path}"
+        )
 
 
 def _reasons(
