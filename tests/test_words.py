@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,40 @@ from hypothesis import strategies as st
 from vlsu.analysis.agreement import grader_agreement
 from vlsu.analysis.agreement_labels import merge_labels
 from vlsu.data import import_dataset
+from vlsu.data.duplicates import IdIndex
 from vlsu.data.grades import GradeColumns, read_grades
-from vlsu.data.tables import plain_word
+from vlsu.data.grades.answers import plain_answer
+from vlsu.data.inline import inline_image
+from vlsu.data.tables import MissingWords, plain_word
 from vlsu.data.tables.keys import Keys
 from vlsu.data.tables.labels import label_key
 from vlsu.errors import DataError
+from vlsu.models.baseline.assets import own_weights
+from vlsu.models.baseline.embedding import VOCABULARY
+from vlsu.models.baseline.wordpiece import WordPiece
+from vlsu.policy import default_policy
 from vlsu.runs.labels import read_label
+
+from .test_linear_readings import grows_in_proportion
+
+
+def swallowing(reader: Callable[[str], object]) -> Callable[[str], object]:
+    """The reader, whose errors are answers."""
+
+    def read(cell: str) -> object:
+        try:
+            return reader(cell)
+        except DataError as error:
+            return error
+
+    return read
+
+
+def alike(ids: Sequence[str]) -> object:
+    index = IdIndex()
+    for number, id_ in enumerate(ids):
+        index.add(id_, number)
+    return index.alike()
 
 
 def saved(folder: Path, text: str) -> Path:
@@ -104,6 +133,41 @@ def test_a_formula_that_is_a_text_is_that_text(tmp_path: Path) -> None:
     file = saved(tmp_path, 'id,text,joint_grade\n"=""007""","=""x""",safe\n')
     (sample,) = import_dataset("csv", file, tmp_path / "out").dataset
     assert (sample.id, sample.text) == ("007", '="x"')
+
+
+# --- Cells are read in time that grows with their length
+
+CELLS: Mapping[str, Callable[[str], object]] = {
+    "label": label_key,
+    "verdict": read_label,
+    "answer": plain_answer,
+    "missing": MissingWords(),
+    "name": lambda cell: Keys(["7", "a" + cell[:-1]]).find(cell),
+    "image": swallowing(inline_image),
+    "category": default_policy().find_category,
+    "identifier": lambda cell: alike([cell, cell.upper()]),
+    "baseline": lambda cell: WordPiece(own_weights(VOCABULARY)).encode(cell),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_are_read_in_proportion_to_their_length(name: str) -> None:
+    for before, unit, after in [
+        ("e", "\u0301\u0327", ""),
+        ("", "\u0f73", "x"),
+        ("", "'", ""),
+        ('="', '""', "x"),
+        ("", "0", "x"),
+        ("1.", "0", "e"),
+        ("", "[", ""),
+        ("[", '"a" ', "]"),
+        ("{'a':", "-", "1}"),
+        ("", "- ", "x"),
+        ("C1", " C9", ""),
+        ("data:", ";", ""),
+        ("iVBORw0KGgo", "AAAA ", "="),
+    ]:
+        grows_in_proportion(CELLS[name], before, unit, after, 64 * 1024)
 
 
 # --- What is noted

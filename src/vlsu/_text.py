@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import cache
+from typing import Literal
 
-__all__ = ["harmless", "one_line"]
+__all__ = ["harmless", "normal_form", "one_line"]
+
+#: Combining marks on one character, at most, as in Unicode's Stream-Safe Text Format (UAX 15).
+_MOST_MARKS = 30
+#: Characters of which even nothing but marks is normalised fast.
+_SHORT = 1000
+#: The last block with combining marks ends before this code point.
+_NO_MARKS_FROM = 0x1E950
 
 #: Terminal control sequences after ECMA-48: CSI, the strings (OSC, DCS, SOS, PM, APC), other
 #: escapes. Every repetition is bounded or ends at the next sequence: the time is linear.
@@ -41,3 +51,26 @@ def harmless(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _CONTROL.sub("\ufffd", _SEQUENCE.sub("", _LINE_END.sub("\n", text)))
+
+
+def normal_form(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+    """A text in a Unicode normal form, in time that grows with its length.
+
+    Of the combining marks on one character of a long text, the first 30 are kept: putting marks in
+    order takes time that grows with the square of their number.
+    """
+    if len(text) > _SHORT and not text.isascii():
+        text = _too_many_marks().sub(lambda run: run[0][:_MOST_MARKS], text)
+    return unicodedata.normalize(form, text)
+
+
+@cache
+def _too_many_marks() -> re.Pattern[str]:
+    """Runs of more combining marks than are kept."""
+    marks = [
+        character
+        for character in map(chr, range(0x80, _NO_MARKS_FROM))
+        if not 0xD800 <= ord(character) <= 0xDFFF
+        and unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
+    ]
+    return re.compile(rf"[{''.join(marks)}]{{{_MOST_MARKS + 1},}}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from array import array
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vlsu._text import normal_form
 from vlsu.data.sample import Sample
 from vlsu.data.writer import hash64
 
@@ -101,7 +101,7 @@ def _folded(id_: str) -> str:
     """An identifier in one Unicode form, without letter case."""
     if id_.isascii():
         return id_.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", id_).casefold())
+    return normal_form("NFC", normal_form("NFC", id_).casefold())
 
 
 class GroupIndex:

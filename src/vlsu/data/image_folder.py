@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from vlsu._files import open_beneath
+from vlsu._text import normal_form
 from vlsu.data.images import read_descriptor
 from vlsu.data.probe import EXTENSIONS
 from vlsu.errors import DataError
@@ -248,7 +248,7 @@ def _key(parts: _Parts) -> str:
 def _folded(part: str) -> str:
     if part.isascii():
         return part.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold())
+    return normal_form("NFC", normal_form("NFC", part).casefold())
 
 
 def _likeness(found: _Parts, wanted: _Parts) -> int:
@@ -256,7 +256,7 @@ def _likeness(found: _Parts, wanted: _Parts) -> int:
     if found == wanted:
         return 0
     pairs = zip(found, wanted, strict=True)
-    same = all(unicodedata.normalize("NFC", a) == unicodedata.normalize("NFC", b) for a, b in pairs)
+    same = all(normal_form("NFC", a) == normal_form("NFC", b) for a, b in pairs)
     return 1 if same else 2
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from vlsu._text import normal_form
+
 __all__ = ["plain_number", "plain_typing", "plain_word", "without_formula"]
 
 _INVISIBLE = (
@@ -36,7 +38,7 @@ def without_formula(cell: str) -> str:
 
 def plain_typing(text: str) -> str:
     """A text without typography, invisible characters, odd spaces and Unicode forms."""
-    plain = unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHY)
+    plain = normal_form("NFKC", text).translate(_TYPOGRAPHY)
     return " ".join(plain.split())
 
 

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from vlsu._text import normal_form
+
 __all__ = ["WordPiece"]
 
 _MAX_WORD = 100  # characters; a longer "word" is one unknown token, as in the reference tokenizer
@@ -66,7 +68,7 @@ class WordPiece:
 def _words(text: str) -> list[str]:
     """Lower-case words without accents and control characters, punctuation marks apart."""
     kept = "".join(char for char in map(_clean, text) if char)
-    plain = unicodedata.normalize("NFD", kept.lower())
+    plain = normal_form("NFD", kept.lower())
     spaced = "".join(
         f" {char} " if _stands_alone(char) else char
         for char in plain

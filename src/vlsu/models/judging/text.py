@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import cache
+
+from vlsu._text import normal_form
 
 __all__ = ["plain", "sentences", "unquoted"]
 
@@ -43,40 +43,15 @@ _QUOTED = re.compile(
 )
 
 
-#: Combining marks on one character, at most, as in Unicode's Stream-Safe Text Format (UAX 15).
-_MOST_MARKS = 30
-#: Characters of which even nothing but marks is normalised fast.
-_SHORT = 1000
-#: The last block with combining marks ends before this code point.
-_NO_MARKS_FROM = 0x1E950
-
-
 def plain(text: str) -> str:
     """Compatible characters and letter cases folded, punctuation and white space one space each.
-
-    Of the marks on one character, `_MOST_MARKS` are kept: their order is normalised in time that
-    grows with the square of their number.
 
     Starts and ends with a space, so that ``" word"`` finds a word by its beginning; a text without
     words gives one space.
     """
-    if len(text) > _SHORT and not text.isascii():
-        text = _too_many_marks().sub(lambda run: run[0][:_MOST_MARKS], text)
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDED)
+    folded = normal_form("NFKC", text).casefold().translate(_FOLDED)
     words = _BETWEEN_WORDS.sub(" ", folded).strip()
     return f" {words} " if words else " "
-
-
-@cache
-def _too_many_marks() -> re.Pattern[str]:
-    """Runs of more combining marks than are kept."""
-    marks = [
-        character
-        for character in map(chr, range(0x80, _NO_MARKS_FROM))
-        if not 0xD800 <= ord(character) <= 0xDFFF
-        and unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
-    ]
-    return re.compile(rf"[{''.join(marks)}]{{{_MOST_MARKS + 1},}}")
 
 
 def sentences(text: str) -> list[str]:
