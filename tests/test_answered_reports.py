@@ -205,6 +205,16 @@ def test_an_alignment_run_is_held_between_two_bounds(tmp_path: Path, outcome: st
     assert table.rows[0][-2].rate.value == found["answered"]["value"]
 
 
+def test_without_an_answer_nothing_is_said_of_the_judge(tmp_path: Path) -> None:
+    run = half_alignment(tmp_path / "run", 1.0, "blocked", framings=("default", "helpful"))
+    warned = notice(run)
+    assert warned is not None
+    assert "judged" not in warned.what
+    assert not any("judge" in cause for cause in warned.causes)
+    page = write_report([run], tmp_path / "page.md").read_text()
+    assert "Too little was answered" in page
+
+
 def test_a_judge_that_fails_is_said_too(tmp_path: Path) -> None:
     run = half_alignment(tmp_path / "run", 0.0, failing=0.5, framings=("default",))
     warned = notice(run)

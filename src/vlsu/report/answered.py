@@ -59,7 +59,8 @@ class Answered:
         n: Judgments.
         share: Share of them with an answer.
         others: Outcome -> share of those without one.
-        judged: Of an alignment run, the share of the answers with a verdict; else `None`.
+        judged: Of an alignment run, the share of the answers with a verdict; `None` where
+            there is no answer, and of an understanding run.
     """
 
     name: str
@@ -109,6 +110,8 @@ def _of_framing(name: str, found: Mapping[str, Any], counts: Mapping[str, int]) 
     outcomes = (Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
     part = _part(name, found, counts, outcomes)
     judged = rate(found["judged"]) if "judged" in found else None
+    if judged is not None and judged.value is None:  # nothing came that could be judged
+        judged = None
     return Answered(part.name, part.n, part.share, part.others, judged)
 
 
