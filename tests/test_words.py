@@ -231,3 +231,15 @@ def test_a_model_is_no_grader(tmp_path: Path, column: str) -> None:
     # What a person says of a model's answers is that person's grade.
     read = read_grades(saved(tmp_path, f"item,{column} annot1,{column} annot2\n1,safe,unsafe\n"))
     assert len(read.columns["graders"] or ()) == 2
+
+
+def test_texts_are_no_labels(tmp_path: Path) -> None:
+    """Of a few hundred labels, agreement took minutes and gigabytes."""
+    rows = "".join(f"{n},note {n},note {n + 1}\n" for n in range(150))
+    file = saved(tmp_path, f"item,grader1,grader2\n{rows}")
+    with pytest.raises(DataError, match=r"151 different labels \('note 0', .* at most 120"):
+        grader_agreement(read_grades(file).grades)
+    tree = grader_agreement(
+        read_grades(file, relabel=["note 1*=a", "note*=b"]).grades, replicates=1
+    )
+    assert tree["labels"] == ["a", "b"]

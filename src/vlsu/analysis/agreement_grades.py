@@ -21,6 +21,8 @@ __all__ = ["UNSURE", "Grades", "read_answers"]
 #: Code of the answer `not_sure`.
 UNSURE = -1
 
+#: Labels of which agreement is estimated: time and memory grow with the square of their number.
+MOST_LABELS = 120
 _SEVERITIES = tuple(s.label for s in Severity)
 
 
@@ -200,6 +202,13 @@ def _coded(
     else:
         labels, mend = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
         mend += "; if these are labels of your own, give --order or --nominal"
+    if len(labels) > MOST_LABELS:
+        shown = ", ".join(repr(label[:40]) for label in labels[:3])
+        raise DataError(
+            f"{source}: {len(labels):,} different labels ({shown}, ...), and at most {MOST_LABELS} "
+            "can be compared; if these are texts or names, say which columns are grades with "
+            "--graders or --grade; else put several into one with --map '10*=low'"
+        )
     wrong = {a for a, code in codes.items() if code is None}
     if wrong:
         place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
