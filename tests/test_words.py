@@ -135,6 +135,33 @@ def test_a_formula_that_is_a_text_is_that_text(tmp_path: Path) -> None:
     assert (sample.id, sample.text) == ("007", '="x"')
 
 
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("1e5", "1.00E+05"),
+        ("1e5", "1,00E+05"),
+        ("4e12", "4E+12"),
+        ("4e12", "4000000000000"),
+        ("1e5", "100000.0"),
+        ("2-3", "02. Mrz"),
+        ("2-3", "02. M\u00e4r"),
+        ("2-3", "2 mars 2024"),
+        ("1-8", "01/ago"),
+        ("8-6", "08-juin"),
+        ("1-12", "01. Dez"),
+    ],
+)
+def test_identifiers_that_look_like_numbers_and_dates(name: str, cell: str) -> None:
+    found = Keys(["7", "abc", "1e99", name]).find(cell)
+    assert found.names == (name,)
+    assert found.how
+
+
+def test_an_identifier_that_may_be_two_is_not_decided() -> None:
+    assert Keys(["1e5", "100000"]).find("1.00E+05").names == ("1e5", "100000")
+    assert Keys(["1e5", "100000"]).find("100000").names == ("100000",)
+
+
 # --- Cells are read in time that grows with their length
 
 CELLS: Mapping[str, Callable[[str], object]] = {

@@ -22,8 +22,14 @@ _GROUPED = re.compile(
     r"[-+]?\d{1,3}(?P<mark>[,.' \u00a0\u2009\u202f\u2019])\d{3}(?:(?P=mark)\d{3})*"
 )
 _SCIENTIFIC = re.compile(r"(?P<whole>\d)(?:[.,](?P<part>\d+))?[eE]\+?(?P<exponent>\d{1,3})")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
+#: How months begin in the languages that spreadsheets are mostly set to, in their order.
+_MONTHS = (
+    *("jan ene gen", "feb fév fev", "mar mär mrz mrt maa", "apr abr avr", "may mai mag mei maj"),
+    *("jun juin giu", "jul juil lug", "aug aoû ago", "sep set", "oct okt ott out", "nov"),
+    "dec dez déc dic",
+)
+_MONTH_OF = {name: n for n, names in enumerate(_MONTHS, 1) for name in names.split()}
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})[^\W\d]*\.?"
 _DATES = (
     re.compile(r"(\d{1,4})[-/.](\d{1,2})(?:[-/.](\d{1,4}))?(?: 0?0:00(?::00)?)?"),
     re.compile(rf"(\d{{1,2}})[-/. ]*{_MONTH}(?:[-/. ]*(\d{{2,4}}))?", re.IGNORECASE),
@@ -131,7 +137,7 @@ def _number(text: str) -> str | None:
         plain = plain.replace(",", ".")
     else:
         plain = re.sub(r"(?<=\d)[,'\s](?=\d{3}(?!\d))", "", plain)
-    if not re.fullmatch(r"[-+]?\d+(?:\.\d*)?", plain, re.ASCII):
+    if not re.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,2})?", plain, re.ASCII):
         return None
     try:
         value = Decimal(plain)
@@ -170,7 +176,7 @@ def _date(text: str, *, whole: bool = True) -> str | None:
             continue
         numbers = [int(part) for part in found.groups() if part and part.isdigit()]
         if month := found.groupdict().get("month"):
-            numbers.append(_MONTHS.index(month.lower()) + 1)
+            numbers.append(_MONTH_OF[month.lower()])
         short = [n % 100 if n > 1900 else n for n in numbers]
         if whole:
             return "-".join(map(str, sorted(short)))
