@@ -101,7 +101,7 @@ def test_a_name_no_file_can_hold_does_not_stop_the_report(run: Run, tmp_path: Pa
 def test_runs_side_by_side(run: Run, tmp_path: Path) -> None:
     page = write_report([run, run], tmp_path / "two.html").read_text(encoding="utf-8")
     for number in (1, 2):
-        assert f'<th scope="row">run ({number})</th>' in page
+        assert f'<th scope="row">scripted/oracle (run) {number}</th>' in page
 
 
 def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
@@ -117,7 +117,10 @@ def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
 def test_without_its_dataset_a_run_is_told_by_its_judgments(run: Run, tmp_path: Path) -> None:
     gone = Run(
         run.path,
-        {**run.record, "dataset": {**run.record["dataset"], "path": str(tmp_path / "gone")}},
+        {
+            **run.record,  # under its own name a bundled set is found wherever it lies
+            "dataset": {**run.record["dataset"], "name": "x", "path": str(tmp_path / "gone")},
+        },
     )
     page = write_report([gone], tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Texts and images are not shown: " in page

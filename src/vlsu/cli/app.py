@@ -26,6 +26,7 @@ from vlsu.cli import (
 )
 from vlsu.cli.parameters import read_strictly
 from vlsu.cli.terminal import print_text, say
+from vlsu.errors import VlsuError
 
 __all__ = ["app", "run_command"]
 
@@ -88,12 +89,21 @@ def run_command(arguments: Sequence[str]) -> int:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
-    except Exception as error:
+    except VlsuError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of Polars is no Exception
         # The library's own exceptions have been in several places over its versions.
-        if not hasattr(error, "format_message"):
-            raise
-        _say_misuse(error)
-        return 2
+        if hasattr(error, "format_message"):
+            _say_misuse(error)
+            return 2
+        from vlsu.runs.damage import damage
+
+        named = (each.partition("=")[2] if each.startswith("-") else each for each in arguments)
+        if (found := damage(filter(None, named), error)) is not None:
+            raise found from error
+        raise
     return 0
 
 

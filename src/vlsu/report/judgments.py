@@ -8,11 +8,9 @@ import polars as pl
 
 from vlsu.analysis import Tabulation
 from vlsu.analysis.cells import Cells
-from vlsu.data.parquet import scan_parquet
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.runs import Run
-from vlsu.runs.folder import RunFolder
 
 __all__ = ["run_cells", "scan_judgments"]
 
@@ -26,12 +24,7 @@ def scan_judgments(run: Run) -> pl.LazyFrame:
     Raises:
         RunError: The run is not finished, or the file is damaged.
     """
-    try:
-        frame = scan_parquet(RunFolder(run.path).judgments_file)
-        frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError):
-        return run.judgments.lazy()  # says what is wrong with the file
-    return frame
+    return run.scan()
 
 
 def run_cells(run: Run) -> Cells:

@@ -6,12 +6,12 @@ into view. Who may ask is decided in `vlsu.report.view_access`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vlsu.analysis.answered import ENOUGH
-from vlsu.errors import UsageError
+from vlsu.errors import UsageError, VlsuError
 from vlsu.report import alignment_samples, samples
 from vlsu.report.alignment_page import alignment_page
 from vlsu.report.comparison import in_order
@@ -23,6 +23,7 @@ from vlsu.report.tables import one_task
 from vlsu.report.understanding_page import understanding_page
 from vlsu.report.view_access import HEADERS, Access
 from vlsu.runs import Run
+from vlsu.runs.damage import damage
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -102,11 +103,16 @@ def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASG
 
     Raises:
         UsageError: No run, or what serves it is not installed.
-        RunError: A run is not finished.
+        RunError: A run is not finished, or what its first page needs is damaged.
     """
     try:
         from starlette.applications import Starlette
-        from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
+        from starlette.responses import (
+            HTMLResponse,
+            JSONResponse,
+            PlainTextResponse,
+            RedirectResponse,
+        )
         from starlette.routing import Route
     except ImportError:
         raise UsageError(
@@ -120,6 +126,24 @@ def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASG
     runs = in_order(runs)
     views = [_View(run, enough=enough) for run in runs]
     together = _View(*runs, enough=enough)
+    _ = (together if len(runs) > 1 else views[0]).page  # what is damaged is said now
+
+    def said(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """The same, with damage of a run as a line in place of a traceback."""
+
+        def respond(request: Request) -> Response:
+            try:
+                return answer(request)
+            except VlsuError as error:
+                trouble: VlsuError = error
+            except Exception as error:
+                found = damage([run.path for run in runs], error)
+                if found is None:
+                    raise
+                trouble = found
+            return PlainTextResponse(str(trouble), 500, headers=HEADERS)
+
+        return respond
 
     def of(request: Request) -> _View | None:
         number = request.path_params.get("number")
@@ -157,12 +181,12 @@ def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASG
 
     app = Starlette(
         routes=[
-            Route("/", front),
-            Route("/samples", window),
-            Route("/place", place),
-            Route("/run/{number}/", page),
-            Route("/run/{number}/samples", window),
-            Route("/run/{number}/place", place),
+            Route("/", said(front)),
+            Route("/samples", said(window)),
+            Route("/place", said(place)),
+            Route("/run/{number}/", said(page)),
+            Route("/run/{number}/samples", said(window)),
+            Route("/run/{number}/place", said(place)),
         ]
     )
     app.router.redirect_slashes = False  # a redirect would lose the secret

@@ -19,11 +19,9 @@ from vlsu.analysis import (
 )
 from vlsu.analysis.intervals import LEVEL, require_level
 from vlsu.data import Dataset
-from vlsu.data.parquet import scan_parquet
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import VERDICT_COLUMNS
 from vlsu.runs.draw import Strata
-from vlsu.runs.folder import RunFolder
 from vlsu.runs.pairing import JUDGED_COLUMNS, dataset_of
 from vlsu.runs.plan import Subset
 from vlsu.runs.run import Run
@@ -63,9 +61,8 @@ def metrics_at(run: Run, level: float, dataset: str | Path | None = None) -> dic
     tabulation = Tabulation()
     for judgments, gold in _parts(run, found):
         tabulation.add(judgments, gold)
-    judgments_file = RunFolder(run.path).judgments_file
     return cell_metrics(tabulation.cells(), level=level) | diagnosis(
-        scan_parquet(judgments_file), found.frame(), level=level
+        run.scan(), found.frame(), level=level
     )
 
 

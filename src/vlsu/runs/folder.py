@@ -19,6 +19,7 @@ from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
+from vlsu.runs.record_schema import wrong_part
 from vlsu.runs.writing import locked, require_writable
 
 __all__ = ["RunFolder", "write_atomically"]
@@ -46,6 +47,8 @@ _OF_TASK = {
     "alignment": (("framings",), ("judges",)),
     "tuning": (("framings",), ("judges",)),
 }
+#: The last line of a record begins so.
+_SEAL = "checksum: "
 #: Runs in a folder of runs that are named.
 _NAMED = 8
 _STATUSES = ("running", "stopped", "finished")
@@ -82,11 +85,15 @@ class RunFolder:
             raise self._damaged_record() from None
         if not isinstance(record, dict) or not isinstance(record.get("task"), str):
             raise self._damaged_record()
+        # What was changed by hand is read all the same; what has lost its end is not.
+        seal = record.pop("checksum", None)
+        if seal is not None and len(str(seal)) != 64:
+            raise self._damaged_record()
         if record.get("status") not in _STATUSES:
             raise self._damaged_record()
         finished = _OF_FINISHED if record.get("status") == "finished" else ()
         needed = (*_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
-        if any(_at(record, path) is None for path in needed):
+        if any(_at(record, path) is None for path in needed) or wrong_part(record) is not None:
             raise self._damaged_record()
         return record
 
@@ -109,9 +116,32 @@ class RunFolder:
         )
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Replace ``run.yaml`` whole."""
-        text = write_yaml(dict(record))
-        write_atomically(self.record_file, text.encode())
+        """Replace ``run.yaml`` whole; its last line is a checksum of the others."""
+        text = write_yaml(dict(record)).encode()
+        seal = f"{_SEAL}{hashlib.sha256(text).hexdigest()}\n"
+        write_atomically(self.record_file, text + seal.encode())
+
+    def changed_file(self) -> Path | None:
+        """The first of the record and the results that is not as this package wrote it.
+
+        One of an earlier version, which kept no checksums, counts as changed: this is asked when
+        something could not be read.
+        """
+        try:
+            text, seal, digest = read_bytes(self.record_file).rpartition(_SEAL.encode())
+            if not seal or hashlib.sha256(text).hexdigest() != digest.decode()[:-1]:
+                return self.record_file
+            written = self.record().get("results", {})
+        except (OSError, UnicodeDecodeError, RunError):
+            return self.record_file
+        for file in self._results:
+            try:
+                now = _sha256(file) if os.path.lexists(file) else None
+            except OSError:
+                now = "unreadable"
+            if now != written.get(file.name):
+                return file
+        return None
 
     def check_same(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse to go on with a run that was started with other settings.

@@ -15,7 +15,6 @@ from vlsu.analysis.projection import FLAGGED, PASSED, project
 from vlsu.analysis.samples import graded
 from vlsu.analysis.traffic import Traffic, read_traffic
 from vlsu.analysis.verdicts import read_answers
-from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -143,10 +142,7 @@ def _of_alignment(run: Run) -> pl.DataFrame:
 def _judgments(run: Run) -> pl.LazyFrame:
     if not run.finished:
         raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
-    try:
-        return scan_parquet(RunFolder(run.path).judgments_file)
-    except OSError:
-        return run.judgments.lazy()  # says what is wrong with the file
+    return run.scan()
 
 
 def _collected(frame: pl.LazyFrame, run: Run) -> pl.DataFrame:

@@ -13,12 +13,21 @@ import polars as pl
 
 from vlsu._files import read_bytes
 from vlsu.data import BUNDLED, Dataset, load
-from vlsu.data.parquet import read_parquet, scan_parquet
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError
+from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store import ResponseStore, Stored
 
 __all__ = ["Run", "dataset_title", "load_run", "load_runs"]
+
+
+#: Columns of ``judgments.parquet`` that every version has written.
+_COLUMNS = (
+    *("sample_id", "modality", "framing", "expected", "predicted", "outcome", "category"),
+    *("p_unsafe", "latency_s", "input_tokens", "output_tokens", "request_key"),
+    *("expected_category", "answer"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,22 +71,55 @@ class Run:
             raise _damaged(file)
         return metrics
 
-    @cached_property
-    def judgments(self) -> pl.DataFrame:
-        """One row a sample and modality; see ``JUDGMENTS`` for the columns.
+    def scan(self) -> pl.LazyFrame:
+        """The judgments, unread: one row a sample and modality, and framing and draw.
+
+        See ``JUDGMENTS`` and ``ALIGNMENT_JUDGMENTS`` for the columns.
 
         Raises:
-            RunError: The run is not finished, or the file is damaged.
+            RunError: The run is not finished, or the file is damaged: it is no Parquet file, lacks
+                a column, has one of another type, or more rows than the run has judgments.
         """
         file = RunFolder(self.path).judgments_file
         try:
-            return read_parquet(file)
+            frame = scan_parquet(file)
+            found = frame.collect_schema()
+            rows = int(frame.select(pl.len()).collect().item())
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not finished; run the same vlsu run command again to go on"
             ) from None
         except (OSError, pl.exceptions.PolarsError):
             raise _damaged(file) from None
+        for name, kind in ALIGNMENT_JUDGMENTS.items():
+            if name in found and found[name] != kind:
+                raise _damaged(file, f"column {name} holds {found[name]}")
+        if lacking := [name for name in self._columns if name not in found]:
+            raise _damaged(file, f"column {lacking[0]} is missing")
+        if rows > self._most_rows:
+            raise _damaged(file, f"{rows} rows, of {self._most_rows} at most")
+        return frame
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Those that every run of the task has had, whatever the version."""
+        return _COLUMNS if self.record["task"] == "understanding" else (*_COLUMNS, *VERDICT_COLUMNS)
+
+    @property
+    def _most_rows(self) -> int:
+        record = self.record
+        each = len(record["modalities"]) * max(1, len(record.get("framings", ())))
+        rungs = 2 if record["task"] == "tuning" else 1
+        return int(record["dataset"]["samples"] * each * record.get("draws", 1) * rungs)
+
+    @cached_property
+    def judgments(self) -> pl.DataFrame:
+        """All judgments; see `scan`.
+
+        Raises:
+            RunError: The run is not finished, or the file is damaged.
+        """
+        return self._collected(self.scan())
 
     def judged(self, *select: pl.Expr, where: pl.Expr | None = None) -> pl.DataFrame:
         """A part of the judgments, without the rest in memory.
@@ -89,18 +131,14 @@ class Run:
         Raises:
             RunError: The run is not finished, or the file is damaged.
         """
-        file = RunFolder(self.path).judgments_file
+        frame = self.scan()
+        return self._collected((frame if where is None else frame.filter(where)).select(*select))
+
+    def _collected(self, frame: pl.LazyFrame) -> pl.DataFrame:
         try:
-            frame = scan_parquet(file)
-            if where is not None:
-                frame = frame.filter(where)
-            return frame.select(*select).collect(engine="streaming")
-        except FileNotFoundError:
-            raise RunError(
-                f"{self.path}: not finished; run the same vlsu run command again to go on"
-            ) from None
+            return frame.collect(engine="streaming")
         except (OSError, pl.exceptions.PolarsError):
-            raise _damaged(file) from None
+            raise _damaged(RunFolder(self.path).judgments_file) from None
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -144,9 +182,10 @@ class Run:
             store.close()
 
 
-def _damaged(file: Path) -> RunError:
+def _damaged(file: Path, what: str = "") -> RunError:
+    how = f" ({what})" if what else ""
     return RunError(
-        f"{file}: damaged; delete it and run the same vlsu run command again: it is made anew "
+        f"{file}: damaged{how}; delete it and run the same vlsu run command again: it is made anew "
         "from the stored responses"
     )
 

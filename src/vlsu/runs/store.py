@@ -40,6 +40,7 @@ MAX_PENDING = 64 * 2**20
 _LOOKUP = 500
 #: Tokens of one response at most: a server may say anything, and sums must stay numbers.
 _MOST_TOKENS = 2**32
+_MOST_IN_ALL = 2**53
 
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 
@@ -390,7 +391,10 @@ class ResponseStore:
     def usage(self) -> dict[str, tuple[int, int]]:
         """Input and output tokens of all stored responses, by the SPEC of the model asked."""
         select = "SELECT spec, total(input_tokens), total(output_tokens) FROM usage GROUP BY spec"
-        return {spec: (int(read), int(written)) for spec, read, written in self._query(select)}
+        return {
+            str(spec): (int(min(read, _MOST_IN_ALL)), int(min(written, _MOST_IN_ALL)))
+            for spec, read, written in self._query(select)
+        }
 
     def without_usage(self) -> int:
         """How many responses were stored before their tokens were kept, or were salvaged."""

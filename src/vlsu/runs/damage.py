@@ -1,0 +1,37 @@
+"""Whether what went wrong while runs were read is the damage of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vlsu.errors import RunError
+from vlsu.runs.folder import RunFolder
+
+__all__ = ["damage"]
+
+
+def damage(folders: Iterable[str | Path], error: BaseException) -> RunError | None:
+    """A line for a user, if one of these runs is not as this package wrote it.
+
+    What a run's files hold is trusted to be what was written: their kinds are checked where they
+    are opened, not every value where it is used. Where a file was changed since, anything may go
+    wrong with it anywhere, and this says which it was. `None` where all is as it was written: then
+    the error is a defect.
+
+    Args:
+        folders: What was read; folders that hold no run do not matter.
+        error: What went wrong.
+    """
+    for folder in map(RunFolder, folders):
+        try:
+            changed = folder.changed_file() if folder.record_file.is_file() else None
+        except (OSError, ValueError):  # a text that is no path
+            continue
+        if changed is not None:
+            return RunError(
+                f"{changed}: not as vlsu wrote it, and cannot be read ({type(error).__name__}); "
+                "delete it and run the same vlsu run command again: it is made anew from the "
+                "stored responses"
+            )
+    return None
