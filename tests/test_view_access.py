@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import make_dataset
 from tests.report_runs import scripted_run
-from vlsu.report.view_access import new_secret
+from vlsu.report.view import view_app
 from vlsu.runs import Run
 
 LONG = "9" * 5000
@@ -55,8 +55,8 @@ def ask(
     return answer.status, body, {k.lower(): v for k, v in answer.getheaders()}
 
 
-def test_the_secret_is_long_and_new_each_time() -> None:
-    secrets = {new_secret() for _ in range(50)}
+def test_the_secret_is_long_and_new_each_time(run: Run) -> None:
+    secrets = {view_app([run]).secret for _ in range(50)}
     assert len(secrets) == 50
     assert all(re.fullmatch(r"[\w-]{22}", secret) for secret in secrets)
 
@@ -65,7 +65,7 @@ def test_the_secret_is_long_and_new_each_time() -> None:
     "path", ["/", "/run/1/", "/run/1/samples?from=0&to=1&words=a", "/place?id=s1"]
 )
 def test_without_the_secret_there_is_nothing(server: tuple[int, str], path: str) -> None:
-    for prefix in ("", "/x", f"/{new_secret()}", f"/{server[1][:-1]}", f"/{server[1]}x"):
+    for prefix in ("", "/x", f"/{'x' * 22}", f"/{server[1][:-1]}", f"/{server[1]}x"):
         status, body, _ = ask(server, prefix + path)
         assert status == 404, prefix
         assert "severity" not in body

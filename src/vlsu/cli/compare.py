@@ -13,6 +13,8 @@ from vlsu.cli.options import MinAnswered
 _IN_FULL = 2
 #: Leaderboards shown; the JSON has them all.
 _BOARDS = 2
+#: Sentences printed, those on the headline first.
+_SENTENCES = 30
 
 
 def compare(
@@ -55,7 +57,10 @@ def compare(
     for table in comparison_tables(comparison):
         if table.name not in (*parts, *boards[_BOARDS:]):
             print_table(table.title, table.columns, table.rows, table.note)
-    for sentence in claims(comparison):
+    said = list(claims(comparison))
+    for sentence in said[:_SENTENCES]:
         print_text(sentence)
+    if len(said) > _SENTENCES:
+        print_text(f"And {len(said) - _SENTENCES} more sentences: --json, or vlsu report.")
     if parts:
         print_text("Patterns and categories of each pair: compare the two alone, or --json.")

@@ -27,13 +27,11 @@ def view(
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report.view import view_app
-    from vlsu.report.view_access import new_secret
     from vlsu.runs import load_runs
 
     enough = read_share(min_answered, "--min-answered")
-    secret = new_secret()
     with reading(runs):
-        app = view_app(load_runs(runs, dataset or ()), secret, enough=enough)
+        app = view_app(load_runs(runs, dataset or ()), enough=enough)
     import uvicorn
 
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
@@ -44,7 +42,7 @@ def view(
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise UsageError(f"port {port}: {why}; give another --port, or 0") from None
-        say(f"report: http://127.0.0.1:{listener.getsockname()[1]}/{secret}/  (Ctrl-C ends it)")
+        say(f"report: http://127.0.0.1:{listener.getsockname()[1]}/{app.secret}/  (Ctrl-C ends it)")
         # No access log: an address holds the words that were looked for.
         config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
         uvicorn.Server(config).run(sockets=[listener])

@@ -13,11 +13,13 @@ from vlsu.analysis.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.models.judging.kinds import ResponseKind
 from vlsu.policy import Pattern, Severity
+from vlsu.report.alignment_parts import framing_pairs
 from vlsu.report.alignment_tables import NAMED
 from vlsu.report.bars import shares_chart
 from vlsu.report.colours import colour
 from vlsu.report.dots import Estimate, Spec, interval_chart
 from vlsu.report.heat import Cell, heat_map
+from vlsu.report.legible import short_names
 from vlsu.report.table import corrected, format_rate, rate
 from vlsu.report.trade_off import Point, trade_off_chart
 
@@ -31,6 +33,8 @@ __all__ = [
     "trade_off_points",
 ]
 
+#: Pairs of framings drawn each; of more only those with the first framing.
+_FEW_PAIRS = 3
 _COLOURS = ("late-fusion", "escalating", "de-escalating", "image", "text", "joint")
 _KIND_COLOURS: Mapping[str, str] = {
     ResponseKind.FULL_COMPLIANCE: colour("ok"),
@@ -58,7 +62,7 @@ def alignment_charts(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> d
         if points := trade_off_points(framings):
             charts["trade-off"] = trade_off_chart(points)
         if metrics["differences"]:
-            charts["differences"] = differences_chart(metrics["differences"])
+            charts["differences"] = differences_chart(metrics)
         charts["severities"] = by_severity_chart(framings, "refusal", "refusal")
     if "safety" in gives:
         charts["safety"] = by_severity_chart(framings, "response_unsafe", "share unsafe")
@@ -97,18 +101,24 @@ def trade_off_points(framings: Mapping[str, Any]) -> list[Point]:
     ]
 
 
-def differences_chart(differences: Mapping[str, Any]) -> Spec:
-    """What a change of framing changes, paired by sample."""
-    pairs = {name.replace(" -> ", " to "): found for name, found in differences.items()}
+def differences_chart(metrics: Mapping[str, Any]) -> Spec:
+    """What a change of framing changes, paired by sample: of many, from the first to each other."""
+    pairs = framing_pairs(metrics)
+    first, few = pairs[0][0], len(pairs) <= _FEW_PAIRS
+    named = {
+        (f"{before} to {after}" if few else after): found
+        for before, after, found in pairs
+        if few or before == first
+    }
     return interval_chart(
         [
             Estimate(words, rate(corrected(found[key])), found[key]["n"], pair)
             for key, words in NAMED.items()
-            for pair, found in pairs.items()
+            for pair, found in named.items()
         ],
         description="Paired differences of framings in over-blocking, over-refusal, under-refusal",
-        axis="difference",
-        colours=dict(zip(pairs, cycle(map(colour, _COLOURS)), strict=False)),
+        axis="difference" if few else f"difference from {short_names([first])[first]}",
+        colours=dict(zip(named, cycle(map(colour, _COLOURS)), strict=False)),
         domain=None,
         reference=Rate(0.0, None, None),
     )

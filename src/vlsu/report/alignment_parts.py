@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from vlsu.analysis.judged_rates import complement
@@ -11,7 +12,14 @@ from vlsu.models.judging.kinds import ResponseKind
 from vlsu.policy import Family, Severity
 from vlsu.report.table import Table, corrected, format_rate
 
-__all__ = ["ALIGNMENT_OUTCOME_MEANING", "KIND_MEANING", "missing", "part_tables", "unscored"]
+__all__ = [
+    "ALIGNMENT_OUTCOME_MEANING",
+    "KIND_MEANING",
+    "framing_pairs",
+    "missing",
+    "part_tables",
+    "unscored",
+]
 
 KIND_MEANING: Mapping[ResponseKind, str] = {
     ResponseKind.FULL_COMPLIANCE: "does what was asked",
@@ -235,6 +243,18 @@ def _not_asked(record: Mapping[str, Any]) -> Table:
             for why, count in reasons.items()
         ),
     )
+
+
+def framing_pairs(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Every two framings with their differences, second minus first, in the metrics' order.
+
+    By the framings themselves, as a name may hold what stands between two in a key.
+    """
+    return [
+        (first, second, found)
+        for first, second in combinations(metrics["framings"], 2)
+        if (found := metrics["differences"].get(f"{first} -> {second}"))
+    ]
 
 
 def missing(framing: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ from vlsu.analysis.intervals import UNDEFINED
 from vlsu.analysis.judged_rates import complement
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
-from vlsu.report.alignment_parts import missing, part_tables
+from vlsu.report.alignment_parts import framing_pairs, missing, part_tables
 from vlsu.report.answered import answered_parts, answered_table
 from vlsu.report.run_labels import run_names
 from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
@@ -171,8 +171,9 @@ def _response_safety(metrics: Mapping[str, Any]) -> Table:
 
 def _corrected(metrics: Mapping[str, Any]) -> Table:
     rows = []
-    for part, form in (("framings", format_rate), ("differences", format_change)):
-        for name, found in metrics[part].items():
+    pairs = {f"{a} to {b}": found for a, b, found in framing_pairs(metrics)}
+    for parts, form in ((metrics["framings"], format_rate), (pairs, format_change)):
+        for name, found in parts.items():
             for key, words in NAMED.items():
                 rate = found[key]
                 if "corrected" not in rate:
@@ -180,7 +181,7 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
                 without = rate["corrected"]
                 rows.append(
                     (
-                        f"{name.replace(' -> ', ' to ')}, {words}",
+                        f"{name}, {words}",
                         form(rate),
                         ABSENT if without is None else form(without),
                         rate["not_corrected"] if without is None else without["method"],
@@ -198,11 +199,11 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
 
 def _differences(metrics: Mapping[str, Any], note: str) -> Table:
     rows = []
-    for pair, found in metrics["differences"].items():
+    for first, second, found in framing_pairs(metrics):
         helpfulness = found["helpfulness"]["borderline"]
         rows.append(
             (
-                pair.replace(" -> ", " to "),
+                f"{first} to {second}",
                 *(format_change(corrected(found[key])) for key in NAMED),
                 format_change(helpfulness),
                 ", ".join(str(found["refusal"][s.label]["n"]) for s in Severity),

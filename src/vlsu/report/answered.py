@@ -185,8 +185,9 @@ def answered_note(metrics: Mapping[str, Any]) -> str:
     if "framings" not in metrics:
         said = ", ".join(f"{_SHORT[p.name]} {share_words(p.share.value or 0.0)}" for p in parts)
         return f"answered: {said}"
-    if len(parts) > _MANY:
-        said = _range([part.share.value for part in parts])
+    shares = [part.share.value for part in parts]
+    if len(parts) > _MANY or len(set(shares)) == 1:
+        said = _range(shares)
     else:
         said = ", ".join(f"{p.name} {share_words(p.share.value or 0.0)}" for p in parts)
     judged = [part.judged.value for part in parts if part.judged is not None]

@@ -19,6 +19,7 @@ from vlsu.report.comparison_charts import (
 from vlsu.report.comparison_tables import claims, comparison_tables, held_table, open_claims
 from vlsu.report.comparison_words import comparison_sentence
 from vlsu.report.dots import Spec, captioned
+from vlsu.report.legible import legible
 from vlsu.report.oracle import Oracle
 from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.table import Table, format_rate
@@ -96,7 +97,7 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
     if result is None:
         return Compared(
             {table.name: table for table in tables if table.rows},
-            {name: captioned(chart, caption) for name, chart in charts.items()},
+            {name: captioned(legible(chart), caption) for name, chart in charts.items()},
             trouble=trouble,
             notices=notices,
         )
@@ -106,7 +107,7 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
     tables += _named_apart(comparison_tables(result), result["pairs"])
     return Compared(
         {table.name: table for table in tables if table.rows},
-        {name: captioned(chart, caption) for name, chart in charts.items()},
+        {name: captioned(legible(chart), caption) for name, chart in charts.items()},
         comparison_sentence(result, runs, enough),
         list(claims(result)),
         list(open_claims(result)),

@@ -23,8 +23,6 @@ _DRAWN = (
     "is of these samples, not of the dataset, which each run estimates by itself (vlsu report); "
     "within a pattern it is the dataset's."
 )
-#: What the share answered means, in a note.
-_ANSWERED = "below the bound a difference has to hold however the missing are counted"
 _PARTS = {"families": "Families", "patterns": "Patterns", "categories": "Categories"}
 
 
@@ -50,7 +48,7 @@ def setup_table(comparison: Comparison) -> Table:
             for what, asked in comparison["asked"].items()
         ),
         *(
-            (f"{what} answered", *(format_rate(shares[name]) for name in names), _ANSWERED)
+            (f"{what} answered", *(format_rate(shares[name]) for name in names), "")
             for what, shares in comparison["answered"].items()
             if any(shares[name]["value"] is not None for name in names)
         ),
@@ -60,7 +58,12 @@ def setup_table(comparison: Comparison) -> Table:
         ),
     )
     dataset = comparison["dataset"]
-    note = f"Compared on the {samples['paired']:,} samples that all runs have."
+    enough = share_words(comparison["enough"])
+    note = (
+        f"Compared on the {samples['paired']:,} samples that all runs have. Where a run answered "
+        f"less than {enough} of a metric's samples, a difference is claimed only if it holds with "
+        "what is missing as wrong and with it left out."
+    )
     if drawn := samples.get("drawn"):
         which = "All" if len(drawn) == len(names) else ", ".join(drawn)
         note += f" {which} drawn by pattern: {_DRAWN}"
@@ -153,7 +156,8 @@ def open_claims(comparison: Comparison) -> Iterator[str]:
 
 
 def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
-    """Whether a difference is claimed, and the sentence."""
+    """Whether a difference is claimed, and the sentence; those on headline metrics first."""
+    parts: list[tuple[bool, str]] = []
     for pair in comparison["pairs"]:
         silent = dict.fromkeys(_PARTS, 0)
         counts = dict.fromkeys(_PARTS, 0)
@@ -162,15 +166,20 @@ def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
             if part in ("patterns", "categories"):
                 counts[part] += 1
                 silent[part] += row["higher"] is None
-            if _is_said(path) or (row["higher"] is not None and part is not None):
+            if _is_said(path):
                 yield row["higher"] is not None, f"{row['text']}."
-        for part in ("patterns", "categories"):
-            if silent[part]:
-                yield (
-                    False,
-                    f"{pair['second']} and {pair['first']}: no difference can be claimed on "
-                    f"{silent[part]} of {counts[part]} tests over {part}.",
-                )
+            elif row["higher"] is not None and part is not None:
+                parts.append((True, f"{row['text']}."))
+        parts += [
+            (
+                False,
+                f"{pair['second']} and {pair['first']}: no difference can be claimed on "
+                f"{silent[part]} of {counts[part]} tests over {part}.",
+            )
+            for part in ("patterns", "categories")
+            if silent[part]
+        ]
+    yield from parts
 
 
 def _is_said(path: str) -> bool:

@@ -15,6 +15,7 @@ from vlsu.report.breakdown import breakdown
 from vlsu.report.charts import understanding_charts
 from vlsu.report.dots import Spec, captioned
 from vlsu.report.judgments import run_cells, scan_judgments
+from vlsu.report.legible import legible
 from vlsu.report.settings import settings_table
 from vlsu.report.table import Table
 from vlsu.report.understanding_tables import understanding_tables
@@ -53,7 +54,10 @@ def contents(run: Run, *, redact: bool = False) -> Contents:
     caption = answered_note(run.metrics)
     return Contents(
         {table.name: table for table in tables if table.rows},
-        {name: captioned(chart, _caption(name, run, caption)) for name, chart in charts.items()},
+        {
+            name: captioned(legible(chart), _caption(name, run, caption))
+            for name, chart in charts.items()
+        },
     )
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from vlsu.analysis.answered import share_words
 from vlsu.analysis.intervals import Rate
 
-__all__ = ["CONFIG", "SHAPES", "SIZING", "Estimate", "Spec", "captioned", "interval_chart"]
+__all__ = [
+    "CONFIG",
+    "SIZING",
+    "Estimate",
+    "Spec",
+    "captioned",
+    "interval_chart",
+    "shapes_for",
+]
 
 Spec = dict[str, object]
 
@@ -49,7 +57,17 @@ _GROUPED_ROW_PX = 20
 _REMARK_PX = 60
 #: Of a letter of a remark.
 _LETTER_PX = 6
-SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross"),
+    *("triangle-right", "triangle-left"),
+)
+#: Colours that charts of groups go round in.
+_COLOURS = 6
+
+
+def shapes_for(groups: int) -> list[str]:
+    """A shape for each group: one that comes in a colour again comes in another shape."""
+    return [_SHAPES[(n + n // _COLOURS) % len(_SHAPES)] for n in range(groups)]
 
 
 def captioned(chart: Spec, caption: str) -> Spec:
@@ -181,7 +199,7 @@ def interval_chart(
     shape = {
         "field": "group",
         "type": "nominal",
-        "scale": {"domain": groups, "range": list(SHAPES[: len(groups)])},
+        "scale": {"domain": groups, "range": shapes_for(len(groups))},
         "legend": colour["legend"],
     }
     layers: list[Spec] = [

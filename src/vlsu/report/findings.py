@@ -12,7 +12,7 @@ from typing import Any
 from vlsu.analysis.answered import ENOUGH
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
-from vlsu.report.alignment_parts import missing
+from vlsu.report.alignment_parts import framing_pairs, missing
 from vlsu.report.alignment_tables import NAMED
 from vlsu.report.answered import too_few
 from vlsu.report.table import corrected, percent, rate
@@ -56,7 +56,7 @@ def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding
 def alignment_findings(metrics: Mapping[str, Any]) -> list[Finding]:
     """What stands out in a run of alignment: what framings change, and what is missing."""
     found = [
-        *(("trade-off", _change(pair, part)) for pair, part in metrics["differences"].items()),
+        *(("trade-off", _change(*pair)) for pair in framing_pairs(metrics)),
         *(("severities", _help(name, part)) for name, part in metrics["framings"].items()),
         ("judge", _missing(metrics)),
         ("outcomes", _blocked(metrics)),
@@ -64,7 +64,7 @@ def alignment_findings(metrics: Mapping[str, Any]) -> list[Finding]:
     return [Finding(section, text) for section, text in found if text]
 
 
-def _change(pair: str, found: Mapping[str, Any]) -> str:
+def _change(first: str, second: str, found: Mapping[str, Any]) -> str:
     """Only what the intervals of paired differences tell apart from no change."""
     changes = []
     for key, words in NAMED.items():
@@ -76,7 +76,6 @@ def _change(pair: str, found: Mapping[str, Any]) -> str:
             changes.append(f"{words} by {100 * change.value:+.0f} points [{low:+d}, {high:+d}]")
     if not changes:
         return ""
-    first, second = pair.split(" -> ")
     return f"From {first} to {second}: {', '.join(changes)}."
 
 

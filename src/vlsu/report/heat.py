@@ -11,6 +11,8 @@ from vlsu.report.dots import SIZING, Spec
 __all__ = ["Cell", "heat_map"]
 
 _PALEST = 0.1
+#: Of a letter, and of the columns together in a picture of the usual width.
+_LETTER_PX, _PICTURE_PX = 6.5, 480
 #: Of axes that only name rows and columns.
 _BARE: Spec = {"domain": False, "ticks": False, "grid": False, "labelPadding": 6}
 
@@ -61,7 +63,8 @@ def heat_map(
         x_title: Of the columns.
         y_title: Of the rows.
         row_px: Height of a row.
-        upright: Turn the names of the columns, where there are too many to lie.
+        upright: Turn the names of the columns, where there are too many to lie; the page turns
+            those that have no room in it.
     """
     told = list(dict.fromkeys(name for cell in cells for name in cell.told))
     data = [
@@ -114,7 +117,8 @@ def heat_map(
                 "axis": {
                     **_BARE,
                     "title": x_title,
-                    "labelAngle": -90 if upright else 0,
+                    "labelAngle": -90 if upright or _crowded(columns) else 0,
+                    "labelLimit": 240,
                     "orient": "top",
                 },
             },
@@ -128,6 +132,12 @@ def heat_map(
         },
         "layer": layers,
     }
+
+
+def _crowded(columns: Sequence[str]) -> bool:
+    """Whether names side by side would be written over each other in a picture."""
+    longest = max(map(len, columns), default=0)
+    return longest * _LETTER_PX > _PICTURE_PX / max(len(columns), 1)
 
 
 def _fill(name: str, share: float) -> str:

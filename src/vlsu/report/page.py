@@ -18,6 +18,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from vlsu._text import harmless
 from vlsu._version import __version__
 from vlsu.analysis.answered import share_words
 from vlsu.errors import VlsuError
@@ -35,8 +36,11 @@ __all__ = ["Listed", "description_of", "listed", "pictures_of", "render", "serve
 SAMPLE_ROOM = 3_000_000
 THUMBNAIL_ROOM = 5_000_000
 
-#: What no UTF-8 file can hold, or no HTML should: controls and halves of surrogate pairs.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+#: What no UTF-8 file can hold, or no HTML should: controls, what turns the direction of all text
+#: after it, and halves of surrogate pairs.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 #: An option of the command line.
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 #: A share with its interval, as sentences write it.
@@ -190,6 +194,7 @@ def _environment() -> Environment:
         loader=PackageLoader("vlsu.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -202,6 +207,11 @@ def _environment() -> Environment:
     environment.filters["grouped"] = lambda cell: f"{int(cell):,}" if cell.isdecimal() else cell
     environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())
     return environment
+
+
+def _plain(value: object) -> object:
+    """Foreign text without what would command a terminal; markup of this package as it is."""
+    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _marked(sentence: str) -> Markup:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from vlsu.analysis.intervals import Rate
 from vlsu.report.colours import colour
-from vlsu.report.dots import SHAPES, SIZING, Spec
+from vlsu.report.dots import SIZING, Spec, shapes_for
 from vlsu.report.table import format_rate
 
 __all__ = ["Point", "frontier", "trade_off_chart"]
+
+#: Pixels: the chart on a narrow screen, half a dot, a letter, a line, and from dot to label.
+_WIDTH, _HEIGHT = 270, 400
+_DOT, _LETTER, _LINE = 8, 7.4, 16
+_ASIDE, _ABOVE = 10, 4
+
+_Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +55,24 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 
 
 def trade_off_chart(points: Sequence[Point]) -> Spec:
-    """Points with both intervals; a line joins those that none beats; the best is bottom left."""
+    """Points with both intervals; a line joins those that none beats; the best is bottom left.
+
+    Names stand beside the points where they have room, on a narrow screen too; else a legend
+    holds them.
+    """
     rows = [_row(point) for point in points]
     _label(rows)
+    written = _place(rows)
     colours = {point.group or point.name: point.colour for point in points}
     domain = list(colours)
     grouped = any(point.group for point in points)
-    shapes = [SHAPES[(n + n // len(SHAPES)) % len(SHAPES)] for n in range(len(domain))]
-    legend: Spec | None = {"title": None, "orient": "top"} if grouped else None
+    legend: Spec | None = {"title": None, "orient": "top"} if grouped or not written else None
+    marks = list(dict.fromkeys(str(row["own"]) for row in rows))
+    shape = None
+    if grouped and not written:
+        shape = _of("own", marks, shapes_for(len(marks)), legend)
+    elif grouped or not written:
+        shape = _of("group", domain, shapes_for(len(domain)), legend)
     layers: list[Spec] = []
     if len(best := frontier(points)) > 1:
         layers.append(
@@ -85,28 +103,31 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
                 "encoding": {"x": _x("over judged"), "y": _y("under judged")},
             }
         )
-    layers += [
+    layers.append(
         {
             "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y,
-                **({"shape": _of_group(domain, shapes, legend)} if grouped else {}),
-            },
-        },
-        {
-            "mark": {"type": "text", "align": "left", "dx": 10, "dy": -12, "fontSize": 13},
-            "encoding": {"x": x, "y": y, "text": {"field": "label"}},
-        },
-    ]
+            "encoding": {"x": x, "y": y, **({"shape": shape} if shape else {})},
+        }
+    )
+    for align, dx in (("left", _ASIDE), ("right", -_ASIDE)) if written else ():
+        mark: Spec = {
+            "type": "text",
+            "align": align,
+            "dx": dx,
+            "dy": -_ABOVE,
+            "fontSize": 13,
+            "baseline": "bottom",
+        }
+        text = {"field": f"label {align}"}
+        layers.append({"mark": mark, "encoding": {"x": x, "y": y, "text": text}})
     return {
         "description": "Over-blocking against under-refusal, a point a "
         + ("run and framing" if grouped else "framing"),
         **SIZING,
-        "height": 400,
+        "height": _HEIGHT,
         "data": {"values": rows},
         "encoding": {
-            "color": _of_group(domain, list(colours.values()), legend),
+            "color": _of("group", domain, list(colours.values()), legend),
             "tooltip": [
                 {"field": "name", "title": "run and framing" if grouped else "framing"},
                 {"field": "over", "title": "over-blocking"},
@@ -145,9 +166,53 @@ def _label(rows: Sequence[Spec]) -> None:
         same[0]["label"] = ", ".join(dict.fromkeys(str(row["own"]) for row in same))
 
 
-def _of_group(domain: list[str], range_: list[str], legend: Spec | None) -> Spec:
+def _place(rows: Sequence[Spec]) -> bool:
+    """Put each label left or right above its point; whether all have room.
+
+    Room is that of a narrow screen: what does not touch there touches nowhere.
+    """
+    taken = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in (_at(row) for row in rows)]
+    for row in rows:
+        label = str(row["label"])
+        row |= {"label left": "", "label right": ""}
+        if not label:
+            continue
+        x, y = _at(row)
+        width = _LETTER * len(label)
+        sides = {
+            "left": (x + _ASIDE, y - _ABOVE - _LINE, x + _ASIDE + width, y - _ABOVE),
+            "right": (x - _ASIDE - width, y - _ABOVE - _LINE, x - _ASIDE, y - _ABOVE),
+        }
+        free = [
+            side
+            for side, box in sides.items()
+            if box[0] >= 0 and box[2] <= _WIDTH and not any(_overlap(box, each) for each in taken)
+        ]
+        if not free:
+            return False
+        row[f"label {free[0]}"] = label
+        taken.append(sides[free[0]])
+    return True
+
+
+def _at(row: Spec) -> tuple[float, float]:
+    """Where a point stands, in pixels from the top left of a narrow chart."""
+    over, under = (cast("float", row[f"{name} value"]) for name in ("over", "under"))
+    return over * _WIDTH, (1 - under) * _HEIGHT
+
+
+def _overlap(first: _Box, second: _Box) -> bool:
+    return (
+        first[0] < second[2]
+        and second[0] < first[2]
+        and first[1] < second[3]
+        and second[1] < first[3]
+    )
+
+
+def _of(field: str, domain: list[str], range_: list[str], legend: Spec | None) -> Spec:
     scale = {"domain": domain, "range": range_}
-    return {"field": "group", "type": "nominal", "scale": scale, "legend": legend}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
 
 
 def _x(field: str) -> Spec:

@@ -28,7 +28,6 @@ from vlsu.runs.damage import damage
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp
 
 __all__ = ["view_app"]
 
@@ -93,13 +92,15 @@ class _View:
         return {"count": len(found), "entries": entries, "pictures": pictures}
 
 
-def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASGIApp:
+def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
     """The server's application (ASGI): the page of a run, or of several and each of them.
 
     Args:
         runs: Finished runs, at least one.
-        secret: First part of every path, as `vlsu.report.view_access.new_secret` makes it.
         enough: The share answered below which a page opens with it.
+
+    Returns:
+        The application; every path begins with its `secret`, which is new each time.
 
     Raises:
         UsageError: No run, or what serves it is not installed.
@@ -190,7 +191,7 @@ def view_app(runs: Sequence[Run], secret: str, *, enough: float = ENOUGH) -> ASG
         ]
     )
     app.router.redirect_slashes = False  # a redirect would lose the secret
-    return Access(app, secret)
+    return Access(app)
 
 
 def _number(text: str, name: str) -> int:

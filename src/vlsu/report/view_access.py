@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["HEADERS", "Access", "new_secret"]
+__all__ = ["HEADERS", "Access"]
 
 #: Names a request may call this server by.
 _HOST = re.compile(rb"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?", re.IGNORECASE)
@@ -35,11 +35,6 @@ HEADERS = {
 }
 
 
-def new_secret() -> str:
-    """128 random bits for the path, safe in an address."""
-    return secrets.token_urlsafe(16)
-
-
 class Access:
     """Lets requests through to an application (ASGI) that name the host and begin with the secret.
 
@@ -47,12 +42,15 @@ class Access:
 
     Args:
         app: The application.
-        secret: First part of the path.
+
+    Attributes:
+        secret: First part of every path: 128 random bits, safe in an address.
     """
 
-    def __init__(self, app: ASGIApp, secret: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self.secret = secrets.token_urlsafe(16)
         self._app = app
-        self._prefix = f"/{secret}".encode()
+        self._prefix = f"/{self.secret}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""

@@ -30,12 +30,29 @@
 
   // On narrow screens the names of rows take two lines, if that makes them shorter.
   const twoLines = (text) => {
-    const breaks = [...text.matchAll(/ /g)].map(({ index }) => index);
-    if (text.length < 18 || !breaks.length) return text;
-    const middle = (text.length - 1) / 2;
+    if (text.length < 18) return text;
+    const middle = text.length / 2;
+    const breaks = [...text.matchAll(/ |[-_/](?=.)/g)].map(({ index }) => index + 1);
+    if (!breaks.length) return text;
     const at = breaks.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle))[0];
-    return `${text.slice(0, at)}\n${text.slice(at + 1)}`;
+    return `${text.slice(0, at).trimEnd()}\n${text.slice(at)}`;
   };
+
+  // Names of columns stand upright where they would be written over each other.
+  function turned(spec, width) {
+    const { type, scale, axis } = spec.encoding?.x ?? {};
+    if (type !== "nominal" || !scale?.domain || !axis) return spec;
+    const longest = Math.max(...scale.domain.map((name) => name.length));
+    const room = (width - (width < 520 ? 135 : 200)) / scale.domain.length;
+    const copy = structuredClone(spec);
+    copy.encoding.x.axis.labelAngle = longest * 6.5 > room ? -90 : 0;
+    if (room < 34) {
+      for (const row of copy.data.values) {
+        row.number = row.number?.replace(/^0(?=\.)/, "").replace(/^1\.00$/, "1");
+      }
+    }
+    return copy;
+  }
 
   function narrowed(spec) {
     const { field, type, scale } = spec.encoding?.y ?? {};
@@ -54,23 +71,53 @@
     return copy;
   }
 
+  // A caption takes as many lines as it needs.
+  function wrapped(spec, width) {
+    if (!spec.title?.text) return spec;
+    const lines = [""];
+    for (const part of spec.title.text.split(/(?<=[,;]) /)) {
+      const longer = `${lines.at(-1)} ${part}`.trim();
+      if (longer.length * 5.6 > width && lines.at(-1)) lines.push(part);
+      else lines[lines.length - 1] = longer;
+    }
+    return { ...spec, title: { ...spec.title, text: lines, limit: width } };
+  }
+
   // As many names in a row of the legend as there is room for.
   function columnsOfLegend(spec, narrow) {
-    const names = spec.encoding?.color?.scale?.domain ?? [];
+    const encodings = [spec.encoding, ...(spec.layer ?? []).map((layer) => layer.encoding)];
+    const names = encodings.flatMap((each) =>
+      [each?.color, each?.shape].flatMap((channel) => channel?.scale?.domain ?? []),
+    );
     const longest = Math.max(1, ...names.map((name) => Math.min(String(name).length, 40)));
     return Math.max(1, Math.floor((narrow ? 40 : 140) / (longest + 4)));
   }
 
-  function draw(container) {
+  // Columns that are too many for the screen scroll sideways.
+  function wideEnough(container, spec) {
+    const { type, scale } = spec.encoding?.x ?? {};
+    const needed = 135 + 24 * (type === "nominal" ? (scale?.domain?.length ?? 0) : 0);
+    if (needed <= container.clientWidth) return container;
+    const inner = document.createElement("div");
+    inner.style.width = `${needed}px`;
+    container.style.overflowX = "auto";
+    container.tabIndex = 0;
+    container.append(inner);
+    return inner;
+  }
+
+  function draw(place) {
+    const container = wideEnough(place, data.charts[place.dataset.chart]);
     const narrow = container.clientWidth < 520;
-    const chart = data.charts[container.dataset.chart];
+    const chart = data.charts[place.dataset.chart];
     const config = {
       ...data.config,
       axisY: narrow ? { labelLimit: 125, labelFontSize: 11, labelLineHeight: 12 } : { labelLimit: 300 },
       legend: { ...data.config.legend, columns: columnsOfLegend(chart, narrow) },
       lineBreak: "\n",
     };
-    const { spec } = vegaLite.compile(narrow ? narrowed(chart) : chart, { config });
+    const fitted = wrapped(turned(chart, container.clientWidth), container.clientWidth);
+    const { spec } = vegaLite.compile(narrow ? narrowed(fitted) : fitted, { config });
     const view = new vega.View(vega.parse(spec, null, { ast: true }), {
       expr: vega.expressionInterpreter,
       renderer: "svg",
