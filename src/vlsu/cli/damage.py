@@ -1,4 +1,4 @@
-"""What lies in a run's folder can have been edited, or damaged: one line, whatever it is."""
+"""Whose fault it is that a run cannot be read: the run is named, whatever went wrong."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from pathlib import Path
 
 #: Runs named in the line.
 _NAMED = 3
-#: Characters of what Python says of it.
-_SHOWN = 160
 
 
 @contextmanager
 def reading(runs: Sequence[Path]) -> Iterator[None]:
-    """Read finished runs: what is not as vlsu writes it is named, and no defect of ours.
+    """Read finished runs: an error that names none of them gets their names before it.
+
+    What is no error of ours is for `vlsu.runs.damage` to tell from a defect.
 
     Args:
         runs: The run folders.
 
     Raises:
-        RunError: A value, a key or a column of a run was missing or of another kind; any other
-            with the runs' names before it, if it names none.
+        RunError: As raised within; so the others.
     """
-    from polars.exceptions import PolarsError
-
     from vlsu.errors import DataError, PolicyError, RunError
 
     names = ", ".join(str(run) for run in runs[:_NAMED])
@@ -36,12 +33,3 @@ def reading(runs: Sequence[Path]) -> Iterator[None]:
         if any(re.search(rf"(?<!\S){re.escape(str(run))}(?!\w)", str(error)) for run in runs):
             raise
         raise type(error)(f"{names}: {error}") from None
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, PolarsError) as at:
-        what = f"{type(at).__name__}: {' '.join(str(at).split())}"[:_SHOWN]
-        raise RunError(
-            f"{names}: what run.yaml, metrics.json or judgments.parquet holds is not as vlsu "
-            f"writes it ({what}); if one was edited or damaged, delete metrics.json and "
-            "judgments.parquet and run the same vlsu run command again: they are made anew from "
-            "the stored responses. If none was, it is a defect of vlsu: set VLSU_DEBUG=1 for the "
-            "traceback and report it"
-        ) from at
