@@ -105,9 +105,9 @@ def served(folder: str, dataset: str) -> tuple[int, str]:
 
     with within(60):
         try:
-            app = view_app(load_runs([folder], [dataset]), "secret")
+            app = view_app(load_runs([folder], [dataset]))
             for path, query in (("/run/1/", ""), ("/run/1/samples", "from=0&to=9")):
-                status, body = asyncio.run(_get(app, f"/secret{path}", query))
+                status, body = asyncio.run(_get(app, f"/{app.secret}{path}", query))
                 if status == 500:
                     return 2, body.decode()
         except VlsuError as error:

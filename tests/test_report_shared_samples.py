@@ -160,7 +160,7 @@ def test_runs_of_other_samples_have_no_list(
     page = write_report([runs[0], other], tmp_path / "page.html").read_text()
     assert 'id="filters"' not in page
     assert "Not compared sample by sample" in page
-    starts = view_app([runs[0], other], "secret")
+    starts = view_app([runs[0], other])
     assert starts is not None
 
 
