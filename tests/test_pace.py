@@ -1,52 +1,14 @@
-"""Requests in flight, rates, and giving up: told the time, never waiting."""
+"""Rates, and giving up: the time is given, nothing waits."""
+
+import itertools
 
 import pytest
 
 from vlsu.errors import UsageError
 from vlsu.runs import Limits, Price
 from vlsu.runs.limits import Budget
-from vlsu.runs.pace import Breaker, InFlight, RateLimit
+from vlsu.runs.pace import Breaker, RateLimit
 from vlsu.runs.stop import Stop, StopReason
-
-
-def serve(in_flight, seconds, capacity, latency=0.1, start=0.0):
-    """Answers as a server with that many places would give them, for so many seconds."""
-    now = start
-    while now < start + seconds:
-        working = min(in_flight.size, capacity)
-        now += latency / working
-        in_flight.answered(now)
-    return now
-
-
-def test_the_number_in_flight_doubles_while_the_rate_grows_with_it():
-    in_flight = InFlight(most=256, size=16)
-    serve(in_flight, 60, capacity=10_000)
-    assert in_flight.size == 256
-
-
-def test_it_stops_growing_when_the_server_is_saturated():
-    in_flight = InFlight(most=1024, size=16)
-    serve(in_flight, 60, capacity=64)
-    assert 64 <= in_flight.size <= 128
-
-
-def test_it_is_cut_once_a_second_when_the_server_pushes_back_and_grows_again():
-    in_flight = InFlight(most=100, size=100)
-    for _ in range(50):  # one burst of refusals is one sign, not fifty
-        in_flight.pushed_back(10.0)
-    assert in_flight.size == 70
-    in_flight.pushed_back(11.5)
-    assert in_flight.size == 49
-    serve(in_flight, 60, capacity=10_000, start=12.0)
-    assert in_flight.size == 100
-
-
-def test_it_never_falls_below_one():
-    in_flight = InFlight(most=4, size=1)
-    for second in range(10):
-        in_flight.pushed_back(2.0 * second)
-    assert in_flight.size == 1
 
 
 def test_requests_a_minute_are_spread_evenly():
@@ -65,8 +27,56 @@ def test_tokens_a_minute_go_by_what_answers_took():
 
 def test_a_pause_holds_everything_back():
     rate = RateLimit()
-    rate.pause(until=5.0)
-    assert (rate.wait(2.0), rate.wait(6.0)) == (3.0, 0.0)
+    rate.pause(0.0, until=5.0)
+    assert rate.wait(2.0) == 3.0
+    assert rate.paused_s(4.0) == 1.0
+    assert rate.paused_s(6.0) == 0.0
+
+
+def ask(rate, start, seconds, interval):
+    """Requests that are ready at that interval, each answered at once; when they are sent."""
+    sent, ready = [], start
+    while ready < start + seconds:
+        now = ready + rate.wait(ready)
+        rate.used(0)
+        sent.append(now)
+        ready = max(ready + interval, now)
+    return sent
+
+
+def test_after_a_pause_requests_come_no_faster_than_before_it():
+    rate = RateLimit()
+    ask(rate, 0.0, 5, interval=0.1)
+    rate.pause(5.0, until=20.0)
+    resumed = [20.0 + rate.wait(20.0) for _ in range(20)]  # all of whom had to wait
+    gaps = [b - a for a, b in itertools.pairwise(resumed)]
+    assert min(gaps) == pytest.approx(0.1, rel=0.2)
+
+
+def test_a_rate_that_was_too_much_is_cut_and_comes_back_slowly():
+    rate = RateLimit()
+    ask(rate, 0.0, 10, interval=0.02)  # 50 a second
+    rate.refused(10.0, sent_at=9.99, pause_s=0.0)
+    assert rate.paced(10.0)
+
+    def sent_in_a_second(start):
+        return len([t for t in ask(rate, start, 1, interval=0.001) if t < start + 1])
+
+    assert sent_in_a_second(10.0) == pytest.approx(0.94 * 50, abs=3)
+    assert sent_in_a_second(20.0) == pytest.approx(50, abs=3)  # there again, after ten seconds
+    assert sent_in_a_second(22.0) == pytest.approx(50, abs=3)  # and near it for a while
+    assert sent_in_a_second(60.0) > 100  # but a server that takes more is found out
+
+
+def test_a_burst_of_refusals_counts_once():
+    rate = RateLimit()
+    ask(rate, 0.0, 10, interval=0.02)
+    for _ in range(30):
+        rate.refused(10.0, sent_at=9.99, pause_s=0.0)
+    again = RateLimit()
+    ask(again, 0.0, 10, interval=0.02)
+    again.refused(10.0, sent_at=9.99, pause_s=0.0)
+    assert rate == again
 
 
 def test_a_server_that_never_answered_is_given_up_sooner_than_one_that_did():

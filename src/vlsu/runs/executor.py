@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,11 +19,13 @@ from typing import Protocol
 from vlsu.errors import DataError, ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.models.contract import check_raw, check_response
+from vlsu.runs.backlog import Backlog, Waiting
 from vlsu.runs.images import Images
+from vlsu.runs.in_flight import InFlight, Ticket
 from vlsu.runs.limits import Budget, Limits
 from vlsu.runs.loop import stopped_by_signals
-from vlsu.runs.pace import Breaker, InFlight, RateLimit
-from vlsu.runs.patience import OVERLOAD, Attempts, Patience, Retries
+from vlsu.runs.pace import Breaker, RateLimit
+from vlsu.runs.patience import SERVER_FAULTS, Patience, Retries
 from vlsu.runs.plan import Chunk
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store import ResponseStore
@@ -34,6 +36,8 @@ __all__ = ["Executor", "Progress", "Tally", "ask"]
 READY = 256
 #: Chunks planned in a row at most: answers come in between.
 IN_A_ROW = 16
+#: HTTP statuses of a server that is overloaded, besides 429.
+BUSY = frozenset({503, 529})
 _ALL_REFUSED = Stop(StopReason.REFUSED, "every request so far was refused")
 _FAILED = Stop(StopReason.FAILED, "failed")
 _LIMIT_SPENT = "for the server's rate limit, which its headers say is used up"
@@ -94,15 +98,6 @@ class Tally:
     stopped: Stop | None = None
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A request that has no answer yet."""
-
-    key: str
-    request: Request
-    attempts: Attempts = field(default_factory=Attempts)
-
-
 class Executor:
     """Asks a model whatever of a plan is not stored yet.
 
@@ -118,6 +113,7 @@ class Executor:
         outcome_of: What a response counts as, for the progress shown.
         heard: Told each answer that is stored, with its key.
         retries: When a request is tried again.
+        clock: The time, in seconds.
     """
 
     def __init__(
@@ -134,7 +130,9 @@ class Executor:
         outcome_of: Callable[[Response], Outcome],
         heard: Callable[[str, Raw, Response], None] | None = None,
         retries: Retries | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._model = model
         self._images = images
         self._store = store
@@ -147,10 +145,11 @@ class Executor:
         self._retries = retries or Retries()
         self._patience = Patience(model.spec, breaker, self._retries)
         self._tally = Tally()
-        self._ready: deque[_Waiting] = deque()
+        self._backlog = Backlog(self._woken)
         self._planned_all = False
         self._low = asyncio.Event()
         self._stop = asyncio.Event()
+        self._turns = asyncio.Lock()
         #: Planned and not known to be on disk: waiting, in flight, being written, or failed.
         self._open: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -173,8 +172,9 @@ class Executor:
         with ThreadPoolExecutor(1, thread_name_prefix="images") as reader:
             try:
                 await self._feed(chunks, reader)
-                while self._workers:
-                    await asyncio.wait(self._workers)
+                while self._workers or self._backlog.resting:
+                    self._low.clear()
+                    await self._low.wait()
             finally:
                 self._cancel()
                 await asyncio.gather(*self._workers, return_exceptions=True)
@@ -201,9 +201,9 @@ class Executor:
                     in_a_row = 0
                 if self._ended:
                     break
-                self._ready.extend(ready)
+                self._backlog.add(ready)
                 self._spawn()
-                while len(self._ready) > self._enough and not self._ended:
+                while self._backlog.ready > self._enough and not self._ended:
                     in_a_row = 0
                     self._low.clear()
                     await self._low.wait()
@@ -212,14 +212,14 @@ class Executor:
         finally:
             self._planned_all = True
 
-    def _to_ask(self, chunk: Chunk) -> list[_Waiting]:
+    def _to_ask(self, chunk: Chunk) -> list[Waiting]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.ask.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         if stored:
             self._patience.answered_before()
-        ready = [_Waiting(k, request) for k, request in fresh.items() if k not in stored]
+        ready = [Waiting(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
         self._tally.planned += len(chunk.planned)
         self._progress.spared(len(chunk.planned) - len(ready))
@@ -238,7 +238,8 @@ class Executor:
 
     def _spawn(self) -> None:
         """As many workers as may be in flight, and as there is work for; they end without it."""
-        wanted = min(self._in_flight.size, len(self._workers) + len(self._ready))
+        level = self._in_flight.size
+        wanted = min(level, len(self._workers) + self._backlog.to_send(level))
         while len(self._workers) < wanted and not self._ended:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -246,11 +247,17 @@ class Executor:
 
     def _finished(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
+        self._woken()
+
+    def _woken(self) -> None:
         self._spawn()
+        if not self._workers:
+            self._low.set()
 
     def _end(self, why: Stop) -> None:
         """Let what is in flight come in, and send nothing more."""
         self._tally.stopped = self._tally.stopped or why
+        self._backlog.clear()
         self._low.set()
         self._stop.set()
 
@@ -272,10 +279,12 @@ class Executor:
 
     async def _work(self) -> None:
         try:
-            while self._ready and not self._ended and len(self._workers) <= self._in_flight.size:
-                waiting = self._ready.popleft()
-                if len(self._ready) < self._enough:
+            while not self._ended and len(self._workers) <= self._in_flight.size:
+                waiting = self._backlog.take(self._in_flight.size)
+                if self._backlog.ready < self._enough:
                     self._low.set()
+                if waiting is None:
+                    return
                 outcome = await self._ask(waiting)
                 if outcome is not None:
                     self._tally.asked[outcome] += 1
@@ -283,42 +292,58 @@ class Executor:
         except Exception as error:
             self._fail(error)
 
-    async def _ask(self, waiting: _Waiting) -> Outcome | None:
-        """Send until there is an answer or a fault that stands.
+    async def _ask(self, waiting: Waiting) -> Outcome | None:
+        """Send once; what it comes to, if it has come to anything.
 
-        `None` if there is neither: the run was stopped, or the request was put back in the queue.
+        It has not if the run was stopped, or the request is to be sent later.
         """
-        while True:
-            if (delay := self._rate.wait(time.monotonic())) > 0:
-                await self._rest(delay)
-            if why := self._budget.exhausted():
-                self._end(why)
-            if self._ended:
-                return None
-            self._budget.sent()
-            raw, response = await self._send(waiting.request)
-            waiting.attempts.made += 1
-            fault = response.fault
-            if fault is None:
-                self._store.put(waiting.key, raw, waiting.attempts.made)
-                self._store.put_usage(waiting.key, self._model.spec, response)
-                if self._heard is not None:
-                    self._heard(waiting.key, raw, response)
-                self._settled(raw, response)
-                return self._outcome_of(response)
-            self._store.put_error(waiting.key, raw, fault, waiting.attempts.made)
-            if self._stands(waiting, raw, fault):
-                return response.outcome
-            self._tally.retries[fault.kind] += 1
-            self._progress.retried(fault.kind)
-            made, down = waiting.attempts.made, self._patience.down
-            pause_s = self._retries.pause_s(made, raw.retry_after, down=down)
+        await self._turn()
+        if why := self._budget.exhausted():
+            self._end(why)
+        if self._ended:
+            return None
+        if len(self._workers) > self._in_flight.size:  # by now fewer may be
+            self._backlog.put_back(waiting)
+            return None
+        self._budget.sent()
+        ticket = self._in_flight.sent(self._clock())
+        raw, response = await self._send(waiting.request)
+        now = self._clock()
+        waiting.attempts.made += 1
+        fault = response.fault
+        if fault is None:
+            self._in_flight.answered(now, ticket)
+            self._store.put(waiting.key, raw, waiting.attempts.made)
+            self._store.put_usage(waiting.key, self._model.spec, response)
+            if self._heard is not None:
+                self._heard(waiting.key, raw, response)
+            self._settled(now, raw, response)
+            return self._outcome_of(response)
+        self._failed(now, ticket, raw, fault)
+        self._store.put_error(waiting.key, raw, fault, waiting.attempts.made)
+        if self._stands(now, waiting, fault):
+            return response.outcome
+        self._tally.retries[fault.kind] += 1
+        self._progress.retried(fault.kind)
+        if not self._ended:
+            down = self._patience.down
+            pause_s = self._retries.pause_s(waiting.attempts.made, raw.retry_after, down=down)
             self._progress.waiting(pause_s, self._why(raw, fault))
-            await self._rest(pause_s)
-            if down and self._ready:
-                # Perhaps these requests are bad, not the server: let others have a try.
-                self._ready.append(waiting)
-                return None
+            # While the server seems to be down: perhaps it is these requests; others have a try.
+            self._backlog.rest(waiting, pause_s, last=down)
+        return None
+
+    async def _turn(self) -> None:
+        """Wait until the next request may be sent; those who wait come one after the other."""
+        delay = 0.0 if self._turns.locked() else self._rate.wait(self._clock())
+        if not delay and not self._turns.locked():
+            return
+        async with self._turns:
+            delay = delay or self._rate.wait(self._clock())
+            while delay > 0 and not self._ended:
+                await self._rest(delay)
+                now = self._clock()
+                delay = self._rate.wait(now) if self._rate.paused_s(now) else 0.0
 
     async def _send(self, request: Request) -> tuple[Raw, Response]:
         try:
@@ -335,16 +360,14 @@ class Executor:
         check_response(self._model.spec, response)
         return raw, response
 
-    def _settled(self, raw: Raw, response: Response) -> None:
-        now = time.monotonic()
+    def _settled(self, now: float, raw: Raw, response: Response) -> None:
         self._patience.answered(now)
-        self._in_flight.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
         self._rate.used(tokens)
         self._budget.spent(response.input_tokens, response.output_tokens)
         if raw.pause_s is not None:
             self._hold(now, min(raw.pause_s, self._retries.longest_pause_s), _LIMIT_SPENT)
-        if len(self._workers) < self._in_flight.size and self._ready:
+        if len(self._workers) < self._in_flight.size:
             self._spawn()
 
     def _why(self, raw: Raw, fault: Fault) -> str:
@@ -355,20 +378,33 @@ class Executor:
 
     def _hold(self, now: float, seconds: float, why: str) -> None:
         """Send nothing for so long."""
-        self._rate.pause(now + seconds)
+        self._rate.pause(now, now + seconds)
         self._progress.waiting(seconds, why)
 
-    def _stands(self, waiting: _Waiting, raw: Raw, fault: Fault) -> bool:
-        """Learn from a fault; whether it is this request's last word.
+    def _failed(self, now: float, ticket: Ticket, raw: Raw, fault: Fault) -> None:
+        """What a fault says of how much the server takes."""
+        if fault.kind == "rate-limit" or raw.status in BUSY:
+            pause_s = self._retries.asked_pause_s(raw.retry_after) or 0.0
+            paced = self._rate.paced(now)
+            if pause_s:
+                self._hold(now, pause_s, self._why(raw, fault))
+            if self._rate.lets_pass(now):
+                self._in_flight.ended(now, ticket)
+            elif self._in_flight.refused(now, ticket, paced=paced, pause_s=pause_s):
+                self._rate.refused(now, ticket.at, pause_s)
+        elif fault.kind == "timeout":
+            self._in_flight.late(now, ticket)
+        elif fault.kind in SERVER_FAULTS:
+            self._in_flight.failed(now, ticket)
+        else:
+            self._in_flight.ended(now, ticket)
+
+    def _stands(self, now: float, waiting: Waiting, fault: Fault) -> bool:
+        """Whether a fault is this request's last word.
 
         Raises:
             ModelError: Nothing further can be expected of this server.
         """
-        now = time.monotonic()
-        if fault.kind in OVERLOAD:
-            self._in_flight.pushed_back(now)
-            if (asked_s := self._retries.asked_pause_s(raw.retry_after)) is not None:
-                self._hold(now, asked_s, self._why(raw, fault))
         stands = self._patience.stands(fault, waiting.attempts, now, last_ones=self._planned_all)
         if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong

@@ -13,13 +13,14 @@ from vlsu._files import is_regular
 from vlsu._yaml import load_yaml, read_yaml
 from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
-from vlsu.runs.pace import InFlight, RateLimit
+from vlsu.runs.in_flight import InFlight
+from vlsu.runs.pace import RateLimit
 from vlsu.runs.stop import Stop, StopReason
 
 __all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
 
 #: In flight at most when the user gives no number: what a server bears is found by trying.
-MOST_IN_FLIGHT = 256
+MOST_IN_FLIGHT = 1024
 FIRST_IN_FLIGHT = 16
 #: How providers date a snapshot: ``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``.
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")

@@ -1,77 +1,60 @@
-"""How fast to ask: requests in flight, requests and tokens a minute, and when to give up.
+"""How fast to ask, and when to give up: requests and tokens a minute, and a server that is down.
 
 Everything here is told the time, in seconds of any steady clock, and does no waiting of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-__all__ = ["Breaker", "InFlight", "RateLimit"]
+__all__ = ["Breaker", "RateLimit"]
 
-#: A larger number in flight must raise the rate by this much to be kept.
-WORTHWHILE = 1.15
-#: What is left in flight after the server pushed back, and how soon it may be cut again, seconds.
-CUT = 0.7
-CUT_APART_S = 1.0
+#: Of a rate that was too much, at least this part is given up, and at most that; so many times the
+#: share that was refused in between.
+_CUT, _MOST_CUT, _CUT_BY = 0.06, 0.5, 1.5
+#: Seconds to come back to a rate that was too much: so many at least, and so many times a pause
+#: that it cost.
+_BACK_S, _BACK = 10.0, 40.0
+#: A server that refuses requests so often at so small a part of the rate that it took before, and
+#: so many seconds after that was cut, refuses some whatever is done. Where it asks for no pause,
+#: they are let pass for so many seconds, unless they are more than that share.
+_IN_VAIN, _SLOWER, _SECONDS, _LET_PASS_S, _MANY = 3, 0.95, 2.0, 300.0, 0.5
+#: Outcomes over which their share is taken, about.
+_OUTCOMES = 64
+#: For so long after a pause, not all who waited are let go at once; seconds.
+_RESUMED_S = 10.0
 
 
 @dataclass(slots=True)
-class InFlight:
-    """How many requests may be in flight at once.
+class _Learned:
+    """Requests a second that a server takes, learned from what it refuses.
 
-    Starting small, the number doubles as long as the rate of answers grows with it, that is while
-    latency holds; when the server pushes back (429, a timeout) it is cut, and grows again by small
-    steps. It never exceeds `most`.
+    After a refusal the rate is cut, comes back to where it was quickly at first and slowly in the
+    end, stays there for a while and then goes beyond ever faster, as CUBIC does (RFC 9438).
 
     Attributes:
-        most: The bound.
-        size: The number now.
+        much: Requests a second that were too many.
+        cut: Share of it that was given up.
+        at: When.
+        back_s: Seconds until the rate is there again.
     """
 
-    most: int
-    size: int
-    _doubling: bool = True
-    _answers: int = 0
-    _since: float | None = None
-    _rate: float = 0.0
-    _last_cut: float = field(default=float("-inf"))
+    much: float
+    cut: float
+    at: float
+    back_s: float
 
-    def __post_init__(self) -> None:
-        self.size = max(1, min(self.size, self.most))
-
-    def answered(self, now: float) -> None:
-        """An answer came."""
-        if self._since is None:
-            self._since = now
-        self._answers += 1
-        if self._answers <= 2 * self.size or now <= self._since:
-            return
-        rate = self._answers / (now - self._since)
-        self._answers, self._since = 0, now
-        if self.size >= self.most:
-            return
-        if self._doubling:
-            if rate < WORTHWHILE * self._rate:
-                self._doubling = False
-                return
-            self._rate = rate
-            self.size = min(2 * self.size, self.most)
-        elif self._last_cut > float("-inf"):
-            self.size = min(self.size + max(1, self.size // 10), self.most)
-
-    def pushed_back(self, now: float) -> None:
-        """The server said it is too much, or did not answer in time."""
-        self._doubling = False
-        self._answers, self._since = 0, now
-        if now - self._last_cut >= CUT_APART_S:
-            self.size = max(1, int(self.size * CUT))
-            self._last_cut = now
+    def rate(self, now: float) -> float:
+        """Requests a second at a time."""
+        t = max(0.0, now - self.at) / self.back_s
+        return self.much * (1 + self.cut * (t - 1) ** 3)
 
 
 @dataclass(slots=True)
 class RateLimit:
     """Requests and tokens a minute, spread evenly, and pauses the server asks for.
+
+    Where a server refuses requests for coming too fast, the rate that it takes is learned.
 
     Attributes:
         requests_per_minute: Bound, or `None`.
@@ -83,8 +66,20 @@ class RateLimit:
     tokens_per_minute: float | None = None
     _next: float = 0.0
     _blocked_until: float = 0.0
+    _resume_interval: float = 0.0
     _tokens: int = 0
     _answers: int = 0
+    _began: float = float("inf")
+    _learned: _Learned | None = None
+    _cut_at: float = float("-inf")
+    _share_refused: float = 0.0
+    #: Requests a second that the server took while it refused others.
+    _taken: float = 0.0
+    _in_vain: int = 0
+    _let_pass_until: float = float("-inf")
+    #: Requests sent in the last second or more, and in the one before.
+    _recent: tuple[float, int] = (0.0, 0)
+    _before: tuple[float, int] = (0.0, 0)
 
     def wait(self, now: float) -> float:
         """Reserve the next place and return the seconds until it comes."""
@@ -94,7 +89,17 @@ class RateLimit:
         if self.tokens_per_minute and self._answers:
             mean = self._tokens / self._answers
             interval = max(interval, 60 * mean / self.tokens_per_minute)
+        if self._learned is not None:
+            interval = max(interval, 1 / self._learned.rate(now))
         start = max(now, self._next, self._blocked_until)
+        if start < self._blocked_until + _RESUMED_S:
+            interval = max(interval, self._resume_interval)
+        self._began = min(self._began, start)
+        since, count = self._recent
+        if start - since >= 1.0:
+            self._before, self._recent = self._recent, (start, 1)
+        else:
+            self._recent = since, count + 1
         self._next = start + interval
         return start - now
 
@@ -102,10 +107,68 @@ class RateLimit:
         """An answer took this many tokens."""
         self._answers += 1
         self._tokens += tokens
+        self._share_refused *= 1 - 1 / _OUTCOMES
 
-    def pause(self, until: float) -> None:
-        """Send nothing before this time."""
-        self._blocked_until = max(self._blocked_until, until)
+    def pause(self, now: float, until: float) -> None:
+        """Send nothing before this time, and then no faster than before at first."""
+        if until > self._blocked_until:
+            if self.paused_s(now) <= 0:
+                rate = max(self._sent_a_second(now), self._answered_a_second(now))
+                self._resume_interval = 1 / rate
+            self._blocked_until = until
+
+    def paced(self, now: float) -> bool:
+        """Whether a learned rate holds requests back."""
+        learned = self._learned
+        return learned is not None and learned.rate(now) < 1.2 * self._sent_a_second(now)
+
+    def paused_s(self, now: float) -> float:
+        """Seconds in which nothing is to be sent."""
+        return max(0.0, self._blocked_until - now)
+
+    def lets_pass(self, now: float) -> bool:
+        """A request was refused: whether that is no reason to be slower, as nothing helps."""
+        self._share_refused += (1 - self._share_refused) / _OUTCOMES
+        if self._share_refused > _MANY:
+            self._let_pass_until, self._taken, self._in_vain = float("-inf"), 0.0, 0
+        return now < self._let_pass_until
+
+    def refused(self, now: float, sent_at: float, pause_s: float) -> None:
+        """The server refused a request for coming too fast.
+
+        Args:
+            now: The time.
+            sent_at: When it was sent.
+            pause_s: How long nothing is sent for it.
+        """
+        if sent_at <= self._cut_at:
+            return  # of a burst that was answered for already
+        much = max(self._sent_a_second(now), self._answered_a_second(now))
+        if self._learned is not None and self.paced(now):
+            rate = self._learned.rate(now)
+            slower = rate < _SLOWER * self._taken and sent_at > self._cut_at + _SECONDS
+            if slower and not pause_s:
+                self._in_vain += 1
+                if self._in_vain >= _IN_VAIN:
+                    self._learned, self._taken, self._in_vain = None, 0.0, 0
+                    self._let_pass_until = now + _LET_PASS_S
+                return
+            much = rate
+        self._taken = max(self._taken, much * (1 - self._share_refused))
+        cut = min(max(_CUT, _CUT_BY * self._share_refused), _MOST_CUT)
+        self._cut_at = now + pause_s
+        self._learned = _Learned(much, cut, now + pause_s, _BACK_S + _BACK * pause_s)
+
+    def _answered_a_second(self, now: float) -> float:
+        """Answers a second since the first request was sent."""
+        return self._answers / max(now - self._began, 1.0)
+
+    def _sent_a_second(self, now: float) -> float:
+        """Requests sent a second, in the last second or two."""
+        (since, count), (before, more) = self._recent, self._before
+        if since - before < 2.0:
+            since, count = before, count + more
+        return max(count / max(now - since, 0.1), 0.1)
 
 
 @dataclass(slots=True)

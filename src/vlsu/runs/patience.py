@@ -12,19 +12,17 @@ from vlsu.errors import ModelError
 from vlsu.models.base import Fault
 from vlsu.runs.pace import Breaker
 
-__all__ = ["OVERLOAD", "Attempts", "Patience", "Retries"]
+__all__ = ["SERVER_FAULTS", "Attempts", "Patience", "Retries"]
 
 #: So many requests refused, none answered: all will be, and asking on is waste.
 REFUSALS = 64
 
 #: Faults that say the server is down or drowning, rather than the request bad.
-_SERVER_FAULTS = frozenset(
+SERVER_FAULTS = frozenset(
     {"connect", "proxy", "timeout", "broken", "endless", "server", "malformed"}
 )
 #: Of these, those of a connection that could not be made: no request was ever sent.
 _UNREACHED = frozenset({"connect", "proxy"})
-#: Faults that say less should be in flight.
-OVERLOAD = frozenset({"rate-limit", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,7 @@ class Patience:
             raise ModelError(f"{self._spec}: {fault.message}")
         self._fault = fault
         down = self.down
-        if fault.kind in _SERVER_FAULTS:
+        if fault.kind in SERVER_FAULTS:
             self._breaker.failed(now)
             if self._breaker.tripped(now):
                 return self._tried_enough(fault, attempts, last_ones=last_ones)
