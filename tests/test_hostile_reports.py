@@ -391,3 +391,35 @@ def test_samples_are_json_that_no_browser_stumbles_over(run: Run, tmp_path: Path
     assert data is not None
     assert data[1].isascii()
     json.loads(data[1])
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+def test_filters_have_the_order_of_the_tables(tmp_path: Path) -> None:
+    plain = scripted_run("vlsu-mini", tmp_path / "run")
+    words = tmp_path / "zzz.txt"
+    words.write_text("Be cautious.", encoding="utf-8")
+    judged = alignment_run(
+        "vlsu-mini", tmp_path / "aligned", framings=("helpful", str(words), "default")
+    )
+    wanted = {
+        "family": [family.value for family in Family],
+        "pattern": list(plain.metrics["patterns"]),
+        "gold-joint": ["safe", "borderline", "unsafe"],
+        "outcome": ["ok", "refused", "unparsed"],
+    }
+    files = {
+        write_report([plain], tmp_path / "a.html"): wanted,
+        write_report([judged], tmp_path / "b.html"): {"framing": ["helpful", "zzz", "default"]},
+    }
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        for file, facets in files.items():
+            page.goto(file.as_uri())
+            page.wait_for_selector("html[data-samples=listed]", timeout=60_000)
+            for name, values in facets.items():
+                options = page.locator(f"select[name={name}] option").all_inner_texts()
+                assert [option.partition(" (")[0] for option in options[1:]] == values, name
+        browser.close()

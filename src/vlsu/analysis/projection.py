@@ -13,6 +13,7 @@ from vlsu.analysis.intervals import LEVEL, Rate, require_level
 from vlsu.analysis.traffic import NO_CATEGORY, Stratum, Traffic
 from vlsu.analysis.weighting import Proportions, Sums, ratio
 from vlsu.errors import UsageError
+from vlsu.models.base import Outcome
 from vlsu.policy import Severity
 
 __all__ = ["FLAGGED", "PASSED", "project"]
@@ -87,7 +88,9 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     verdict = pl.col("fate").is_in([FLAGGED, PASSED])
     lost, lost_harmful = drawn(~verdict, weights, harmful)
     missed = caught.rest(float(harmful.sum()))
-    others = sorted(set().union(*(part["fate"].unique() for part in found)) - {FLAGGED, PASSED})
+    fates = set().union(*(part["fate"].unique() for part in found)) - {FLAGGED, PASSED}
+    usual = [outcome.value for outcome in Outcome]
+    others = sorted(fates, key=lambda f: (f not in usual, usual.index(f) if f in usual else 0, f))
     per_million: dict[str, object] = {
         name: _per_million(sums.rate(level))
         for name, sums in {

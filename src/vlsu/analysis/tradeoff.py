@@ -54,7 +54,8 @@ def tradeoffs(
 ) -> dict[str, Tree]:
     """By framing: ``samples``, ``over_blocking``, ``over_refusal_safe`` and ``under_refusal``.
 
-    Each rate as in `metrics.json` (`vlsu.analysis.alignment_metrics`).
+    Each rate as in `metrics.json` (`vlsu.analysis.alignment_metrics`); so are ``answered``,
+    ``unanswered`` and ``judged``, over all answers under the framing.
 
     Args:
         answers: As `vlsu.analysis.verdicts.read_answers` gives them.
@@ -68,6 +69,7 @@ def tradeoffs(
             **named_rates(
                 {s.label: rates.rate(of_severity(part, s), metric) for s in Severity}, whole=1.0
             ),
+            **rates.answered(part),
         }
         for (name,), part in answers.partition_by(
             "framing", as_dict=True, maintain_order=True

@@ -77,11 +77,11 @@ def _claimed(first: Mapping[str, Any], others: int) -> str:
 
 def _ends(comparison: Mapping[str, Any], runs: Sequence[Run], enough: float) -> str:
     """The run and framing with the least of either error, of those that answered enough."""
-    little = {
+    little = [
         (name["name"], part.name)
         for name, run in zip(comparison["runs"], runs, strict=True)
         for part in too_few(run.metrics, enough)
-    }
+    ]
     said = []
     for key, words in (
         ("over_blocking", "The fewest borderline pairs are refused by {}: {}."),
@@ -99,7 +99,7 @@ def _ends(comparison: Mapping[str, Any], runs: Sequence[Run], enough: float) -> 
             _, who, found = min(known, key=lambda each: each[0])
             said.append(words.format(who, percent(found)))
     if little:
-        which = ", ".join(f"{name} under {framing}" for name, framing in sorted(little)[:_NAMED])
+        which = ", ".join(f"{name} under {framing}" for name, framing in little[:_NAMED])
         more = f" and {len(little) - _NAMED} more" if len(little) > _NAMED else ""
         said.append(f"Too little was answered or judged of {which}{more}.")
     return " ".join(said)

@@ -141,7 +141,10 @@ def _has(frame: pl.DataFrame, name: str, value: str) -> pl.Expr:
 
 
 def _choices(frame: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
-    """Each facet's values with the samples that have it; a sample counts once a value."""
+    """Each facet's values with the samples that have it, in the order in which they first occur.
+
+    A sample counts once a value.
+    """
     found = {}
     for name in frame.columns:
         if name in ("at", "id"):
@@ -149,7 +152,8 @@ def _choices(frame: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
         column = frame.select("at", name)
         if isinstance(frame.schema[name], pl.List):
             column = column.explode(name)
-        counts = column.drop_nulls(name).unique().group_by(name).agg(pl.len().alias("n")).sort(name)
+        known = column.drop_nulls(name).unique(maintain_order=True)
+        counts = known.group_by(name, maintain_order=True).agg(pl.len().alias("n"))
         found[name] = [(str(value), int(n)) for value, n in counts.iter_rows()]
     return found
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.answered import ENOUGH, share_words
+from vlsu.analysis.intervals import UNDEFINED
 from vlsu.report.alignment_tables import NAMED
 from vlsu.report.formats import markdown
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
@@ -13,6 +15,7 @@ from vlsu.runs import Run
 __all__ = ["tuning_markdown", "tuning_notes", "tuning_tables"]
 
 _OVER, _SAFE, _UNDER = NAMED["over_blocking"], NAMED["over_refusal_safe"], NAMED["under_refusal"]
+_ANSWERED = ("answered", "judged")
 _MEANING = (
     f"{_OVER}: borderline pairs refused. {_UNDER}: unsafe pairs not refused. {_SAFE}: safe pairs "
     "refused. The front was chosen by the selection figures, which are too good for that; the "
@@ -52,6 +55,8 @@ def tuning_notes(result: Mapping[str, Any]) -> list[str]:
         notes.append(_proposed(proposals))
     if missing := _missing(result):
         notes.append(missing)
+    if little := _little(result):
+        notes.append(little)
     if shown := result["held_out_shown_before"]:
         notes.append(
             f"The held-out pairs have confirmed {shown} other "
@@ -111,16 +116,23 @@ def _front(result: Mapping[str, Any]) -> Table:
         (
             "instruction",
             *(f"{NAMED[key]}, {part.replace('_', ' ')}" for part, key in rates),
+            *(f"{word}, held out" for word in _ANSWERED),
         ),
         tuple(
             (
                 shown,
                 *(format_rate(result["framings"][name][part][key]) for part, key in rates),
+                *_answered(result["framings"][name]["held_out"]),
             )
             for name, shown in rows.items()
         ),
         note,
     )
+
+
+def _answered(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The share of an instruction's answers that came from the model, and that was judged."""
+    return tuple(format_rate(part.get(key, UNDEFINED)) for key in _ANSWERED)
 
 
 def _changes(result: Mapping[str, Any]) -> Table:
@@ -155,6 +167,7 @@ def _candidates(result: Mapping[str, Any]) -> Table:
                 str(seen["samples"]),
                 format_rate(seen["over_blocking"]),
                 format_rate(seen["under_refusal"]),
+                *_answered(seen),
                 *out,
             )
         )
@@ -167,6 +180,7 @@ def _candidates(result: Mapping[str, Any]) -> Table:
             "samples",
             _OVER,
             _UNDER,
+            *_ANSWERED,
             "dropped for",
             f"its {_OVER}",
             f"its {_UNDER}",
@@ -215,6 +229,23 @@ def _missing(result: Mapping[str, Any]) -> str:
     return (
         f"{count} held-out answers are in no rate: no answer came, or no verdict of the judge. In "
         "the race a missing answer counts against its instruction."
+    )
+
+
+def _little(result: Mapping[str, Any]) -> str:
+    """Instructions on the front of which too little was answered, or judged, to choose by."""
+    lacking = []
+    for name in result["front"]:
+        part = result["framings"][name]["held_out"] or {}
+        shares = [part[key]["value"] for key in _ANSWERED if key in part]
+        if any(share is not None and share < ENOUGH for share in shares):
+            lacking.append(name)
+    if not lacking:
+        return ""
+    return (
+        f"Less than {share_words(ENOUGH)} was answered, or of that judged, under "
+        f"{', '.join(lacking)}: what is missing is in no rate, and what the provider blocked "
+        "counts as not refused."
     )
 
 

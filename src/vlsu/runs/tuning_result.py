@@ -79,7 +79,8 @@ def tuning_result(
                 "instruction": framing.instruction,
                 "dropped": race.dropped.get(framing.name),
                 "selection": {
-                    key: selection[framing.name][key] for key in ("samples", *OBJECTIVES)
+                    key: selection[framing.name][key]
+                    for key in ("samples", *OBJECTIVES, "answered", "unanswered", "judged")
                 },
                 "held_out": confirmed.get(framing.name),
                 "change": change.get(framing.name),

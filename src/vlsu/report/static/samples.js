@@ -135,9 +135,28 @@
 
   // Filters
 
+  // Values stand in the order that tables and charts have, framings and runs in their own, others
+  // by name. A pattern's place is that of its family, then of its grades.
+  const order = ["late-fusion", "escalating", "de-escalating", "safe", "borderline", "unsafe"];
+  order.push("none", "ok", "refused", "blocked", "error", "unparsed");
+
+  function rankOf(value) {
+    const pattern = /^([SBU])-([SBU])-([SBU])$/.exec(value);
+    if (!pattern) return order.indexOf(value);
+    const [image, text, joint] = pattern.slice(1).map((letter) => "SBU".indexOf(letter));
+    const family = Math.sign(joint - Math.max(image, text));
+    return [2000, 0, 1000][family + 1] + 100 * image + 10 * text + joint;
+  }
+
+  function inOrder([a], [b]) {
+    const [first, second] = [rankOf(a), rankOf(b)];
+    if (first >= 0 && second >= 0) return first - second;
+    return a.localeCompare(b, "en", { numeric: true });
+  }
+
   for (const select of choices) {
     const values = source.choices(select);
-    values.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    if (!["framing", "run"].includes(select.name)) values.sort(inOrder);
     select.append(...values.map(([value, n]) => new Option(`${value} (${n})`, value)));
     select.closest("label").hidden = values.length === 0;
   }
