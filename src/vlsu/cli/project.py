@@ -42,7 +42,8 @@ def project(
     refused, or blocked by the provider, for each framing.
     """
     from vlsu.cli.damage import reading
-    from vlsu.cli.output import print_json, print_table, print_text
+    from vlsu.cli.output import print_json, print_table, print_text, say
+    from vlsu.report.answered import notice
     from vlsu.runs import load_run
     from vlsu.runs.projection import load_traffic, project_run, rounded
 
@@ -53,6 +54,8 @@ def project(
     if json:
         print_json(found)
         return
+    if warning := notice(opened):
+        say(warning.what)
     verb = "refused or blocked" if opened.record["task"] == "alignment" else "blocked"
     for framing, projection in found.items():
         rates: dict[str, Any] = projection["per_million"]

@@ -61,7 +61,7 @@ _TRIED = 8
 
 def bibtex(info: DatasetInfo) -> str:
     """The entry of a dataset: its citation's where that holds one, else a ``@misc``."""
-    citation = harmless(info.citation[:LONGEST])
+    citation = _text(info.citation)
     if entry := _entry(citation):
         return entry
     plain = citation.strip(" .\n\t")
@@ -187,7 +187,12 @@ def _key(info: DatasetInfo) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", plain.decode()).strip("-").lower() or "dataset"
 
 
+def _text(foreign: str) -> str:
+    """What is text of it; no font of TeX has the sign for what is none."""
+    return harmless(foreign[:LONGEST]).replace("\ufffd", "?")
+
+
 def _tex(text: str) -> str:
     """Text within braces: special characters escaped, and no brace or backslash of its own."""
-    plain = re.sub(r"[\\~^]", " ", re.sub(r"[{}]", "", harmless(text[:LONGEST])))
+    plain = re.sub(r"[\\~^]", " ", re.sub(r"[{}]", "", _text(text)))
     return _SPECIAL.sub(r"\\\1", " ".join(plain.split()))

@@ -50,6 +50,7 @@ _LATEX: Mapping[str, str] = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "–": "--",
+    "\ufffd": "?",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 #: What of the record says what was asked.
