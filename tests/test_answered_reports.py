@@ -7,19 +7,25 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.answered_runs import half_alignment, half_run
+from tests.conftest import ChatServer, completion, make_dataset
 from tests.report_runs import scripted_run
+from vlsu.models import Settings
 from vlsu.report import publish_tables, write_report
-from vlsu.report.answered import answered_parts, answered_sentence, notice
+from vlsu.report.answered import answered_parts, answered_sentence
 from vlsu.report.comparison import compared, in_order
 from vlsu.report.contents import contents
+from vlsu.report.notice import notice
 from vlsu.report.tables import metric_tables
 from vlsu.report.words import headline_sentence
-from vlsu.runs import Run
+from vlsu.runs import Run, evaluate
+
+ChatServers = Callable[..., ChatServer]
 
 REMEDY = {
     "unparsed": "--structured on",
@@ -93,8 +99,33 @@ def test_a_bound_of_ones_own_is_kept_to(runs: dict[str, Run]) -> None:
 def test_cut_off_answers_have_another_remedy(tmp_path: Path) -> None:
     warned = notice(half_run(tmp_path / "cut", 0.5, tokens=256))
     assert warned is not None
-    assert "as long as --max-tokens allows" in warned.causes[0]
+    assert "were cut off at the bound" in warned.causes[0]
+    assert "--max-tokens" in warned.causes[0]
     assert "--structured" not in warned.causes[0]
+
+
+def test_a_server_that_says_so_cut_them_off(tmp_path: Path, chat_server: ChatServers) -> None:
+    """Whatever their length: the bound may be the server's own."""
+    server = chat_server(lambda body, number: completion('{"severity": "uns', "length"))
+    data = make_dataset(tmp_path / "data")
+    settings = Settings(base_url=server.base_url)
+    run = evaluate(data, model="openai/made-up", out=tmp_path / "run", settings=settings)
+    warned = notice(run)
+    assert warned is not None
+    assert "100% of them were cut off" in warned.causes[0]
+
+
+@pytest.mark.parametrize("structured", ["on", "off"])
+def test_no_remedy_is_advised_that_was_taken(
+    tmp_path: Path, chat_server: ChatServers, structured: str
+) -> None:
+    server = chat_server(lambda body, number: completion("Hm."))
+    settings = Settings(base_url=server.base_url, structured=structured)
+    data = make_dataset(tmp_path / "data")
+    warned = notice(evaluate(data, model="openai/m", out=tmp_path / "run", settings=settings))
+    assert warned is not None
+    assert ("--structured on" in warned.causes[0]) == (structured == "off")
+    assert "--prompt" in warned.causes[0]
 
 
 def test_every_headline_carries_the_share(runs: dict[str, Run]) -> None:

@@ -46,8 +46,9 @@ def gate(
     from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
-    from vlsu.report.answered import answered_note, notice
+    from vlsu.report.answered import answered_note
     from vlsu.report.junit import junit as junit_xml
+    from vlsu.report.notice import notice
     from vlsu.report.words import sampling_note
     from vlsu.runs import load_run
     from vlsu.runs.folder import write_atomically

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from vlsu.analysis.answered import ENOUGH
 from vlsu.report.alignment_samples import COLUMNS, ORDER, answer_entries, worst_answered_first
-from vlsu.report.answered import notice
 from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import alignment_findings
 from vlsu.report.formats import references
+from vlsu.report.notice import notice
 from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.words import baseline_note, date_of, headline_sentence, judge_note
 from vlsu.runs import Run

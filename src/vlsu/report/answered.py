@@ -6,24 +6,20 @@ opens with that: the other figures then say more of the answers than of the mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import polars as pl
 
 from vlsu.analysis.answered import ENOUGH, UNANSWERED, share_words, shares_of
 from vlsu.analysis.intervals import UNDEFINED, Rate, wilson
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
-from vlsu.report.judgments import scan_judgments
 from vlsu.report.table import Table, format_rate, percent, rate
-from vlsu.runs import Run
 
 __all__ = [
+    "MANY",
     "NAMES",
     "Answered",
-    "Notice",
     "answered_cell",
     "answered_note",
     "answered_parts",
@@ -32,7 +28,8 @@ __all__ = [
     "answered_table",
     "answered_told",
     "answered_value",
-    "notice",
+    "range_of",
+    "series",
     "too_few",
 ]
 
@@ -44,9 +41,7 @@ NAMES: Mapping[str, str] = {
 }
 _SHORT = {"joint": "pair", "image": "image", "text": "text"}
 #: Framings named one by one; of more only the range is given.
-_MANY = 4
-#: Of the largest cause, what a cause must be to be named beside it.
-_PART = 0.2
+MANY = 4
 _INTERVAL = "[95% interval]"
 
 
@@ -142,12 +137,12 @@ def answered_sentence(metrics: Mapping[str, Any]) -> str:
     if "framings" not in metrics:
         part = next((each for each in parts if each.name == "joint"), None)
         said = [part] if part is not None else parts
-        return f"It answered {_series([_share_of(each) for each in said])}."
+        return f"It answered {series([_share_of(each) for each in said])}."
     shares = [part.share.value for part in parts]
     if all(share == 1 for share in shares):
         came = "all it was asked"
-    elif len(parts) > _MANY:
-        came = _range(shares)
+    elif len(parts) > MANY:
+        came = range_of(shares)
     else:
         came = ", ".join(
             f"{percent(part.share)}{f' ({part.words})' if part.words else ''} under {part.name}"
@@ -155,7 +150,7 @@ def answered_sentence(metrics: Mapping[str, Any]) -> str:
         )
     judged = [part.judged.value for part in parts if part.judged is not None]
     known = [share for share in judged if share is not None]
-    verdicts = "" if all(share == 1 for share in known) else f"; {_range(known)} was judged"
+    verdicts = "" if all(share == 1 for share in known) else f"; {range_of(known)} was judged"
     return f"It answered {came}{verdicts}."
 
 
@@ -165,7 +160,8 @@ def _share_of(part: Answered) -> str:
     return f"{percent(part.share)} of {NAMES[part.name]} ({part.words})"
 
 
-def _range(shares: Sequence[float | None]) -> str:
+def range_of(shares: Sequence[float | None]) -> str:
+    """``40% to 95%``, or one share if all are the same; some must be known."""
     known = sorted(share for share in shares if share is not None)
     low, high = share_words(known[0]), share_words(known[-1])
     return low if low == high else f"{low} to {high}"
@@ -186,12 +182,12 @@ def answered_note(metrics: Mapping[str, Any]) -> str:
         said = ", ".join(f"{_SHORT[p.name]} {share_words(p.share.value or 0.0)}" for p in parts)
         return f"answered: {said}"
     shares = [part.share.value for part in parts]
-    if len(parts) > _MANY or len(set(shares)) == 1:
-        said = _range(shares)
+    if len(parts) > MANY or len(set(shares)) == 1:
+        said = range_of(shares)
     else:
         said = ", ".join(f"{p.name} {share_words(p.share.value or 0.0)}" for p in parts)
     judged = [part.judged.value for part in parts if part.judged is not None]
-    return f"answered: {said}" + (f"; judged: {_range(judged)}" if judged else "")
+    return f"answered: {said}" + (f"; judged: {range_of(judged)}" if judged else "")
 
 
 def answered_cell(part: Mapping[str, Any]) -> str:
@@ -250,147 +246,8 @@ def too_few(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Answered
     return sorted(lacking, key=lambda part: part.name != "joint")
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a report opens with where too little was answered.
-
-    Attributes:
-        what: The share answered, and what follows from it.
-        causes: What became of the rest, why that is likely so, and what to do, each in a sentence
-            or two.
-        requirement: What `vlsu gate` would have to hold the run to.
-    """
-
-    what: str
-    causes: tuple[str, ...]
-    requirement: str
-
-    @property
-    def text(self) -> str:
-        """All in one paragraph."""
-        return " ".join((self.what, *self.causes))
-
-
-def notice(run: Run, enough: float = ENOUGH) -> Notice | None:
-    """What a report of this run opens with; `None` where enough was answered.
-
-    Args:
-        run: A finished run.
-        enough: The share that is.
-
-    Raises:
-        RunError: The run is not finished, or its judgments are damaged.
-    """
-    lacking = too_few(run.metrics, enough)
-    if not lacking:
-        return None
-    alignment = "framings" in run.metrics
-    bound = share_words(enough)
-    unheard = [part for part in lacking if (part.share.value or 0.0) < enough]
-    unjudged = [
-        part for part in lacking if part.judged is not None and (part.judged.value or 0.0) < enough
-    ]
-    said = []
-    if unheard:
-        shares = (
-            _by_framing({part.name: part.share for part in unheard})
-            if alignment
-            else _series([f"{percent(part.share)} of {NAMES[part.name]}" for part in unheard])
-        )
-        said.append(f"Too little was answered: {shares}.")
-    if unjudged:
-        known = {part.name: part.judged or UNDEFINED for part in unjudged}
-        said.append(f"Too little was judged: of the answers {_by_framing(known)}.")
-    if alignment:
-        said.append(
-            f"Below {bound} rates of refusal may say little of the model: what is missing is in "
-            "none, and what the provider blocked counts as not refused."
-        )
-    else:
-        said.append(
-            f"A missing answer counts as wrong: below {bound} figures may say more of the answers "
-            "than of what the model understands."
-        )
-    key = f"framings.{lacking[0].name}" if alignment else lacking[0].name
-    of = "answered" if unheard else "judged"
-    requirement = f"{key}.{of} >= {bound}"
-    return Notice(" ".join(said), tuple(_causes(run, unheard, unjudged)), requirement)
-
-
-def _by_framing(shares: Mapping[str, Rate]) -> str:
-    if len(shares) > _MANY:
-        return f"{_range([found.value for found in shares.values()])} under {len(shares)} framings"
-    return _series([f"{percent(found)} under {name}" for name, found in shares.items()])
-
-
-def _causes(run: Run, unheard: Sequence[Answered], unjudged: Sequence[Answered]) -> Iterator[str]:
-    """For each outcome that took a part of the answers: what it is, and what helps."""
-    largest = {
-        outcome: max(part.others[outcome].value or 0.0 for part in unheard)
-        for outcome in (unheard[0].others if unheard else ())
-    }
-    least = _PART * max(largest.values(), default=0.0)
-    for outcome, share in sorted(largest.items(), key=lambda item: -item[1]):
-        if not share or share < least:
-            continue
-        most = f"up to {share_words(share)}" if len(unheard) > 1 else share_words(share)
-        yield f"{outcome.capitalize()} ({most}): {_remedy(run, Outcome(outcome))}"
-    if unjudged:
-        yield (
-            "Not judged: the judge's verdict failed or could not be read; run the same command "
-            "again, or choose another judge (--judge)."
-        )
-
-
-def _remedy(run: Run, outcome: Outcome) -> str:
-    alignment = run.record["task"] == "alignment"
-    if outcome is Outcome.UNPARSED:
-        return _of_unparsed(run, alignment=alignment)
-    if outcome is Outcome.REFUSED:
-        return (
-            "the model declined to grade. Read its words under Samples; a prompt or --system that "
-            "says what the grades are for may help (--prompt FILE)."
-        )
-    if outcome is Outcome.BLOCKED:
-        return (
-            "the provider's filter stopped them, not the model. Turn the filter down where the "
-            "provider lets you, or ask the model at another provider."
-        )
-    why = run.record.get("requests", {}).get("unanswered", {})
-    message = max(why, key=why.__getitem__) if why else ""
-    return (
-        f"no answer came{f' ({message})' if message else ''}. Run the same command again: it asks "
-        "for what is missing alone."
-    )
-
-
-def _of_unparsed(run: Run, *, alignment: bool) -> str:
-    long = _as_long_as_allowed(run)
-    if long:
-        return (
-            f"{long} of them are as long as --max-tokens allows, so they were cut off. Give more "
-            "--max-tokens."
-        )
-    if alignment:
-        return "answers without words. A larger --max-tokens leaves room for them after reasoning."
-    return (
-        "the answer states no single severity. Have the server enforce its form (--structured on), "
-        "try another --prompt, or a larger --max-tokens if answers end too early."
-    )
-
-
-def _as_long_as_allowed(run: Run) -> str:
-    """What share of the answers without a reading used up all tokens; empty if few did."""
-    bound = run.record["model"]["identity"].get("max_tokens")
-    if not isinstance(bound, int):
-        return ""
-    unparsed = pl.col("outcome") == Outcome.UNPARSED.value
-    lengths = scan_judgments(run).filter(unparsed).select(long=pl.col("output_tokens") >= bound)
-    share = lengths.mean().collect(engine="streaming").item()
-    return share_words(share) if share is not None and share >= 0.5 else ""
-
-
-def _series(parts: Sequence[str]) -> str:
+def series(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"

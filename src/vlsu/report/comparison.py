@@ -9,7 +9,7 @@ from typing import Any
 from vlsu.analysis.answered import ENOUGH, share_words
 from vlsu.errors import VlsuError
 from vlsu.policy import Pattern
-from vlsu.report.answered import Notice, answered_parts, notice
+from vlsu.report.answered import answered_parts
 from vlsu.report.comparison_charts import (
     difference_charts,
     patterns_of,
@@ -20,6 +20,7 @@ from vlsu.report.comparison_tables import claims, comparison_tables, held_table,
 from vlsu.report.comparison_words import comparison_sentence
 from vlsu.report.dots import Spec, captioned
 from vlsu.report.legible import legible
+from vlsu.report.notice import Notice, notice
 from vlsu.report.oracle import Oracle
 from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.table import Table, format_rate

@@ -14,9 +14,10 @@ from vlsu._text import harmless
 from vlsu.analysis.answered import ENOUGH
 from vlsu.data.tables import guard
 from vlsu.errors import VlsuError
-from vlsu.report.answered import answered_parts, notice
+from vlsu.report.answered import answered_parts
 from vlsu.report.bibtex import bibtex
 from vlsu.report.comparison import report_tables
+from vlsu.report.notice import notice
 from vlsu.report.table import ABSENT, RateCell, Table, numeric
 from vlsu.report.tables import one_task, run_tables
 from vlsu.report.words import date_of, headline_sentence, notes

@@ -7,10 +7,11 @@ from typing import Any
 
 from vlsu.analysis.answered import ENOUGH
 from vlsu.policy import Family, Severity
-from vlsu.report.answered import answered_value, notice
+from vlsu.report.answered import answered_value
 from vlsu.report.contents import Contents, contents
 from vlsu.report.findings import findings
 from vlsu.report.formats import references
+from vlsu.report.notice import notice
 from vlsu.report.page import Listed, description_of, listed, render
 from vlsu.report.samples import COLUMNS, ORDER, sample_entries, worst_first
 from vlsu.report.table import rate
