@@ -90,7 +90,7 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                 continue
             accuracy = rate(found["accuracy"]) if found else None
             value = accuracy.value if accuracy else None
-            unheard = answered_value(found or {}) == 0
+            unanswered = answered_value(found or {}) == 0
             family = pattern.family.value
             cells.append(
                 Cell(
@@ -99,9 +99,9 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                     share=value,
                     colour=family,
                     title=f"{_SIGNS[pattern.family]} {pattern}",
-                    number="–" if value is None or unheard else f"{value:.2f}",
+                    number="–" if value is None or unanswered else f"{value:.2f}",
                     detail="no answer"
-                    if unheard
+                    if unanswered
                     else f"n {found['n']:,}"
                     if found
                     else "no sample",

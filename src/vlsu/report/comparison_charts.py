@@ -158,7 +158,7 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
                 "n": among,
                 **answered_told(trees.get(name, {})),
             }
-            unheard = answered_value(trees.get(name, {})) == 0
+            unanswered = answered_value(trees.get(name, {})) == 0
             value = accuracy.value
             cells.append(
                 Cell(
@@ -166,7 +166,7 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
                     name,
                     value,
                     family.value,
-                    "–" if value is None or unheard else f"{value:.2f}".removeprefix("0"),
+                    "–" if value is None or unanswered else f"{value:.2f}".removeprefix("0"),
                     told=told,
                     chosen={"pattern": pattern, "run": name} if name in runs else {},
                 )

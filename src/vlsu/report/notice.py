@@ -66,16 +66,16 @@ def notice(run: Run, enough: float = ENOUGH) -> Notice | None:
         return None
     alignment = "framings" in run.metrics
     bound = share_words(enough)
-    unheard = [part for part in lacking if (part.share.value or 0.0) < enough]
+    missing = [part for part in lacking if (part.share.value or 0.0) < enough]
     unjudged = [
         part for part in lacking if part.judged is not None and (part.judged.value or 0.0) < enough
     ]
     said = []
-    if unheard:
+    if missing:
         shares = (
-            _by_framing({part.name: part.share for part in unheard})
+            _by_framing({part.name: part.share for part in missing})
             if alignment
-            else series([f"{percent(part.share)} of {NAMES[part.name]}" for part in unheard])
+            else series([f"{percent(part.share)} of {NAMES[part.name]}" for part in missing])
         )
         said.append(f"Too little was answered: {shares}.")
     if unjudged:
@@ -92,9 +92,9 @@ def notice(run: Run, enough: float = ENOUGH) -> Notice | None:
             "than of what the model understands."
         )
     key = f"framings.{lacking[0].name}" if alignment else lacking[0].name
-    of = "answered" if unheard else "judged"
+    of = "answered" if missing else "judged"
     requirement = f"{key}.{of} >= {bound}"
-    return Notice(" ".join(said), tuple(_causes(run, unheard, unjudged)), requirement)
+    return Notice(" ".join(said), tuple(_causes(run, missing, unjudged)), requirement)
 
 
 def _by_framing(shares: Mapping[str, Rate]) -> str:
@@ -105,17 +105,17 @@ def _by_framing(shares: Mapping[str, Rate]) -> str:
     return series([f"{percent(found)} under {name}" for name, found in shares.items()])
 
 
-def _causes(run: Run, unheard: Sequence[Answered], unjudged: Sequence[Answered]) -> Iterator[str]:
+def _causes(run: Run, missing: Sequence[Answered], unjudged: Sequence[Answered]) -> Iterator[str]:
     """For each outcome that took a part of the answers: what it is, and what helps."""
     largest = {
-        outcome: max(part.others[outcome].value or 0.0 for part in unheard)
-        for outcome in (unheard[0].others if unheard else ())
+        outcome: max(part.others[outcome].value or 0.0 for part in missing)
+        for outcome in (missing[0].others if missing else ())
     }
     least = _PART * max(largest.values(), default=0.0)
     for outcome, share in sorted(largest.items(), key=lambda item: -item[1]):
         if not share or share < least:
             continue
-        most = f"up to {share_words(share)}" if len(unheard) > 1 else share_words(share)
+        most = f"up to {share_words(share)}" if len(missing) > 1 else share_words(share)
         yield f"{outcome.capitalize()} ({most}): {_remedy(run, Outcome(outcome))}"
     if unjudged:
         yield (
