@@ -16,7 +16,7 @@ from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Message, Outcome, Request, Response, Settings
 from vlsu.models.endings import Ending, read_ending
 from vlsu.models.error_bodies import ErrorBody, error_in, read_error
-from vlsu.models.http import HttpModel, ReadImage
+from vlsu.models.http import HttpModel, ReadImage, is_answer
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.rate_limits import RateLimits
 from vlsu.models.transport import Body, Header
@@ -106,7 +106,9 @@ class Messages:
         The stop reason ``refusal`` is the API's word for its classifiers stepping in, and counts
         as refused. Input tokens are the sum of uncached, cache-written and cache-read ones.
         """
-        return _error(status, read_error(body)) if status != 200 else decoded(body, _of_tree)
+        if not is_answer(status):
+            return _error(status, read_error(body))
+        return decoded(status, body, _of_tree)
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:

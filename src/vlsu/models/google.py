@@ -21,7 +21,7 @@ from vlsu.models import image_limits, rate_limits
 from vlsu.models.base import Message, Outcome, Request, Response, Settings
 from vlsu.models.endings import Ending, name_of_ending, read_ending
 from vlsu.models.error_bodies import ErrorBody, error_in, read_error
-from vlsu.models.http import HttpModel, ReadImage
+from vlsu.models.http import HttpModel, ReadImage, is_answer
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
@@ -35,6 +35,7 @@ from vlsu.models.wire import (
     count,
     decoded,
     failed,
+    first_choice,
     items,
     malformed,
     message_text,
@@ -121,8 +122,8 @@ class GenerateContent:
 
         Output tokens are those of the answer and of the thoughts, which are paid alike.
         """
-        if status == 200:
-            return decoded(body, _of_tree)
+        if is_answer(status):
+            return decoded(status, body, _of_tree)
         return _error(status, read_error(body), read_object(body, any_bytes=True) or {})
 
 
@@ -195,7 +196,7 @@ def _of_tree(tree: Tree) -> Response:
     usage = tree_of(tree.get("usageMetadata"))
     input_tokens = count(usage.get("promptTokenCount"))
     candidates = items(tree.get("candidates"))
-    candidate = tree_of(candidates[0]) if candidates else {}
+    candidate = first_choice(candidates)
     feedback = tree_of(tree.get("promptFeedback"))
     reason = text_of(feedback.get("blockReason"))
     ratings = map(tree_of, items(feedback.get("safetyRatings")))

@@ -26,10 +26,12 @@ from vlsu.models.rate_limits import RateLimits
 from vlsu.models.redaction import Redaction, secrets_of_url
 from vlsu.models.transport import Body, Header, HttpClient, host_of, speaks_plainly
 
-__all__ = ["HttpModel", "WireFormat", "http_fault", "one_line"]
+__all__ = ["HttpModel", "WireFormat", "http_fault", "is_answer", "one_line"]
 
 #: A server that says nothing of its limits in so many answers is looked at once in as many.
 LOOKS = 32
+#: Statuses of success that promise that there is no body.
+NO_BODY = frozenset({204, 205})
 #: Statuses that a proxy answers with for reasons of its own.
 OF_PROXIES = frozenset({403, 407, 502, 503, 504})
 NO_LIMITS = RateLimits()
@@ -71,6 +73,11 @@ def one_line(text: str, most: int = 200) -> str:
     """Foreign text fit to be shown: one line, without control characters, at most so long."""
     text = text[: 8 * most]
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
+
+
+def is_answer(status: int) -> bool:
+    """Whether an HTTP status is one of success, whose body is read for an answer."""
+    return 200 <= status < 300 and status not in NO_BODY
 
 
 def http_fault(status: int, message: str) -> Response:
@@ -189,7 +196,7 @@ class HttpModel:
         raw, header = await self._client.post(
             lambda: encode(self._name, request, self._settings, read)
         )
-        body = self._redaction.bytes(raw.body, answer=raw.status == 200)
+        body = self._redaction.bytes(raw.body, answer=is_answer(raw.status))
         if body is not raw.body:
             raw = raw._replace(body=body)
         if raw.status == 0:

@@ -1,31 +1,26 @@
 """The chat-completions format: OpenAI and every server compatible with it.
 
-Shapes after the schemas ``CreateChatCompletionRequest`` and ``CreateChatCompletionResponse`` of
-OpenAI's published OpenAPI description: image parts as ``image_url`` with a data address,
-``finish_reason``, ``refusal``, ``usage``, ``logprobs``, ``response_format``. Beyond those:
-``reasoning_content`` or ``reasoning`` beside the content, as vLLM, SGLang, DeepSeek and OpenRouter
-write it; what was filtered, after Azure's "Content filtering"; errors within an answer of status
-200 and moderation as status 403 after OpenRouter's "Errors and debugging"; ``base_resp`` after
-MiniMax's error codes; a choice without a message, as Gemini answers where its filter steps in.
+Requests after the schema ``CreateChatCompletionRequest`` of OpenAI's published OpenAPI description:
+image parts as ``image_url`` with a data address, ``logprobs``, ``response_format``. Answers are
+read in `vlsu.models.completion_answers`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from vlsu.errors import ModelError
 from vlsu.models import image_limits, rate_limits
 from vlsu.models.address import address_hint
-from vlsu.models.base import Encoded, Message, Outcome, Request, Response, Settings
-from vlsu.models.endings import Ending, read_ending
-from vlsu.models.error_bodies import ErrorBody, as_code, error_in, read_error
-from vlsu.models.http import HttpModel, ReadImage
+from vlsu.models.base import Encoded, Message, Request, Response, Settings
+from vlsu.models.completion_answers import error_response, read_completion
+from vlsu.models.error_bodies import read_error
+from vlsu.models.http import HttpModel, ReadImage, is_answer
 from vlsu.models.image_limits import ImageLimits
-from vlsu.models.logprobs import locate_severity, unsafe_share
 from vlsu.models.rate_limits import RateLimits
 from vlsu.models.transport import Body, Header, host_of
 from vlsu.models.wire import (
@@ -33,20 +28,9 @@ from vlsu.models.wire import (
     SLOT,
     TOP_LOGPROBS,
     Images,
-    Tree,
-    answered,
-    count,
     decoded,
-    failed,
-    guardrail_intervened,
-    items,
-    malformed,
     message_text,
-    quota_fault,
     split_at_slot,
-    status_within,
-    text_of,
-    tree_of,
 )
 
 __all__ = [
@@ -68,27 +52,9 @@ _REASONING = re.compile(r"^(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*-chat)")
 _NO_SCHEMA = re.compile(
     r"^(?:ft:)?(?:gpt-3|gpt-4(?:$|-\d|-turbo|-vision)|gpt-4o-2024-05-13|chatgpt-|o1-(?:mini|preview))"
 )
-_QUOTA_CODES = {
-    as_code(code): code
-    for code in (
-        "insufficient_quota",
-        "billing_not_active",
-        "billing_hard_limit_reached",
-        "account_deactivated",
-        "exceeded_current_quota_error",
-        "insufficient_balance",
-        "Arrearage",
-    )
-}
-#: MiniMax's codes, in an answer of status 200 -> the status they stand for.
-_BASE_RESP = {1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 2013: 400, 2049: 401}
-_FILTERED = (1026, 1027)
 
 #: Tasks whose frames are kept; a run has one or two.
 FRAMES = 64
-
-#: llama.cpp answers an image with status 500 and this, where it has no eyes for it.
-_NO_IMAGES = "image input is not supported"
 
 
 class ChatCompletions:
@@ -97,6 +63,9 @@ class ChatCompletions:
     Args:
         key_header: Where the key goes; Azure takes it bare in ``api-key``.
     """
+
+    #: Whether a choice holds its text itself, and no message.
+    _plain = False
 
     def __init__(self, key_header: str = "Authorization") -> None:
         self._key_header = key_header
@@ -170,26 +139,9 @@ class ChatCompletions:
 
     def decode(self, status: int, body: bytes) -> Response:
         """Read status and body; anything that is not a completion is an error that says why."""
-        if status != 200:
-            return _error(status, read_error(body))
-        return decoded(body, self._of_tree)
-
-    def _of_tree(self, tree: Tree) -> Response:
-        choices = items(tree.get("choices"))
-        if not choices:
-            return _without_choices(tree)
-        choice = tree_of(choices[0])
-        if error := choice.get("error"):
-            found = error_in({"error": error})
-            return _error(status_within(found), found)
-        if guardrail_intervened(tree):
-            return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
-        if tree_of(tree.get("base_resp")).get("status_code") in _FILTERED:
-            return Response(Outcome.BLOCKED, finish_reason="moderation")
-        return self._read(choice, tree_of(tree.get("usage")))
-
-    def _read(self, choice: Tree, usage: Tree) -> Response:
-        return _completion(choice, usage)
+        if not is_answer(status):
+            return error_response(status, read_error(body))
+        return decoded(status, body, partial(read_completion, plain=self._plain))
 
 
 class Completions(ChatCompletions):
@@ -198,6 +150,8 @@ class Completions(ChatCompletions):
     Shapes after ``CreateCompletionRequest`` and ``CreateCompletionResponse``, which vLLM, SGLang
     and llama.cpp serve as well. A request is one message of words.
     """
+
+    _plain = True
 
     def url(self, model: str, settings: Settings) -> str:
         """``<base>/completions``."""
@@ -209,9 +163,6 @@ class Completions(ChatCompletions):
         (message,) = request.messages
         body = {"model": model, "prompt": message_text(message), **sampling(model, settings)}
         return Images(image).pieces(body | dict(settings.params))
-
-    def _read(self, choice: Tree, usage: Tree) -> Response:
-        return _completion({**choice, "message": {"content": choice.get("text")}}, usage)
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
@@ -274,103 +225,6 @@ def _message(message: Message, images: Images) -> dict[str, object]:
             address = images.data_uri(part.sha256)
             content.append({"type": "image_url", "image_url": {"url": address}})
     return {"role": message.role, "content": content}
-
-
-def _error(status: int, error: ErrorBody) -> Response:
-    """What an error stands for; of one in an answer of status 200, the status it names."""
-    quota = sorted(error.codes & _QUOTA_CODES.keys())
-    if quota or status == 402:
-        return quota_fault(status, _QUOTA_CODES[quota[0]] if quota else "no credit is left")
-    if status == 403 and error.flagged:
-        # OpenRouter answers 403 both to a key that may not and to an input its moderation flags.
-        return Response(Outcome.BLOCKED, finish_reason="moderation")
-    if status >= 500 and _NO_IMAGES in error.message:
-        status = 400  # llama.cpp's word for a model that cannot see: asking again is no help
-    return failed(status, error)
-
-
-def _without_choices(tree: Tree) -> Response:
-    """An answer of status 200 without any choice: an error of a router, or a filter's work."""
-    number = tree_of(tree.get("base_resp")).get("status_code")
-    if number in _FILTERED:
-        return Response(Outcome.BLOCKED, finish_reason="moderation")
-    if type(number) is int and number:
-        return _error(_BASE_RESP.get(number, 500), error_in(tree))
-    found = error_in(tree)
-    if found.filtered or tree_of(tree.get("promptFeedback")).get("blockReason"):
-        return Response(Outcome.BLOCKED, finish_reason="content_filter")
-    if tree.get("error") or (found.message and "choices" not in tree):
-        return _error(status_within(found), found)
-    return malformed("the answer has no choices")
-
-
-def _completion(choice: Tree, usage: Tree) -> Response:
-    reason = choice.get("finish_reason")
-    # A server that gives no reason at all says nothing of ends; asked unstreamed, it has ended.
-    ending = read_ending(reason, missing=Ending.NORMAL)
-    native = choice.get("native_finish_reason")  # OpenRouter: the provider's own
-    if ending is Ending.NORMAL and native:
-        own = read_ending(native, missing=Ending.NORMAL)
-        if own not in (Ending.NORMAL, Ending.UNKNOWN):
-            ending, reason = own, native
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        if ending is Ending.NORMAL:
-            return malformed("the answer has no message")
-        message = {}
-    text, refusal = _text(message.get("content")), _refusal(message)
-    return answered(
-        text or refusal,
-        ending,
-        reason=reason,
-        refused=bool(refusal),
-        reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        p_unsafe=lambda: _p_unsafe(items(tree_of(choice.get("logprobs")).get("content")), text),
-    )
-
-
-def _refusal(message: Tree) -> str:
-    """What stands in the place of an answer that the model refuses: a field, or parts."""
-    return text_of(message.get("refusal")) or "".join(
-        text_of(tree_of(part).get("refusal")) for part in items(message.get("content"))
-    )
-
-
-def _text(content: object) -> str:
-    """The answer's text: a string, a list of text parts, or null."""
-    return text_of(content) or "".join(
-        text_of(tree_of(part).get("text")) for part in items(content)
-    )
-
-
-def _p_unsafe(tokens: object, text: str) -> float | None:
-    steps = [tree_of(token) for token in items(tokens)]
-    place = locate_severity([_token(step) for step in steps], text) if steps else None
-    if place is None:
-        return None
-    step = steps[place.token]
-    return unsafe_share(_alternatives(step), place.lead)
-
-
-def _alternatives(step: Tree) -> Iterator[tuple[bytes, float]]:
-    """The chosen token and the likeliest ones, each with its log probability."""
-    for entry in (step, *map(tree_of, items(step.get("top_logprobs")))):
-        logprob = entry.get("logprob")
-        if isinstance(logprob, float | int) and logprob is not True:
-            yield _token(entry), float(logprob)
-
-
-def _token(entry: Tree) -> bytes:
-    """A token's bytes; its text where the server gives no bytes."""
-    listed = entry.get("bytes")
-    if isinstance(listed, list) and listed:
-        try:
-            return bytes(listed)
-        except (TypeError, ValueError):
-            return b""
-    return text_of(entry.get("token")).encode()
 
 
 def key_of_server(spec: str, base_url: str | None) -> str | None:

@@ -10,7 +10,7 @@ import orjson
 from vlsu.models.base import Encoded, Fault, Message, Outcome, Response
 from vlsu.models.contract import MOST_TOKENS
 from vlsu.models.endings import Ending, name_of_ending
-from vlsu.models.error_bodies import ErrorBody, as_code
+from vlsu.models.error_bodies import ErrorBody, as_code, read_error
 from vlsu.models.http import ReadImage, http_fault, one_line
 from vlsu.models.json_bodies import read_json
 from vlsu.models.moderation import moderated, wrong_key
@@ -28,6 +28,7 @@ __all__ = [
     "decoded",
     "error_message",
     "failed",
+    "first_choice",
     "guardrail_intervened",
     "items",
     "malformed",
@@ -88,11 +89,29 @@ def read_object(body: bytes, *, any_bytes: bool = False) -> dict[str, object] | 
     return tree if isinstance(tree, dict) else None
 
 
-def decoded(body: bytes, read: Callable[[Tree], Response]) -> Response:
-    """An answer of status 200, read from the object it holds.
+def decoded(status: int, body: bytes, read: Callable[[Tree], Response]) -> Response:
+    """An answer, read from the object it holds.
 
     Bytes that are no UTF-8 are an end of it only where they lie in the answer itself.
+
+    Args:
+        status: HTTP status, one of success. Some gateways say with their own that a check failed
+            and the answer stands all the same, as Portkey does with 246.
+        body: Of the answer.
+        read: Reads the object.
     """
+    response = _decoded(body, read)
+    fault = response.fault
+    if status == 200 or fault is None:
+        return response
+    if fault.kind == "malformed" or fault.message.startswith("HTTP 500"):
+        # As 202, "accepted": what the status says is of more use than that no answer was there.
+        said = error_message(read_error(body).message) if body.strip() else ""
+        return http_fault(status, said or (fault.message if body.strip() else ""))
+    return response
+
+
+def _decoded(body: bytes, read: Callable[[Tree], Response]) -> Response:
     tree = read_object(body)
     if tree is not None:
         return read(tree)
@@ -101,6 +120,19 @@ def decoded(body: bytes, read: Callable[[Tree], Response]) -> Response:
         return malformed("the answer is no JSON object")
     response = read(tree)
     return malformed("the answer is no UTF-8") if _REPLACED in response.text else response
+
+
+def first_choice(choices: Sequence[object]) -> Tree:
+    """The alternative with the lowest ``index``; one without stands for its place in the list.
+
+    Servers that finish alternatives side by side may list them in the order of their ends.
+    """
+    numbered = [
+        (place if (index := count(choice.get("index"))) is None else index, choice)
+        for place, choice in enumerate(choices)
+        if isinstance(choice, dict)
+    ]
+    return min(numbered, key=lambda entry: entry[0])[1] if numbered else _EMPTY
 
 
 def tree_of(value: object) -> Tree:
