@@ -39,7 +39,8 @@ def gate(
     'joint.f1_macro >= 0.6' is met if the low bound is at least 0.6, 'over_sensitivity.borderline <=
     0.2' if the high bound is at most 0.2. What was not measured fails. A name that is not in
     metrics.json is an error (exit 2) that lists the near ones. Of a run that answered less than
-    --min-answered that is said, and it may be required: 'joint.answered >= 95%'.
+    --min-answered that is said, and what missing answers may be the reason to meet fails, such as
+    any upper bound on errors; answers may be required too: 'joint.answered >= 95%'.
     """
     from vlsu._folders import require_replaceable
     from vlsu.analysis.answered import read_share
@@ -61,7 +62,7 @@ def gate(
     enough = read_share(min_answered, "--min-answered")
     with reading([run]):
         held = load_run(run)
-        found = hold(held, require, confidence=confidence, dataset=dataset)
+        found = hold(held, require, confidence=confidence, enough=enough, dataset=dataset)
         warning = notice(held, enough)
         shares = answered_note(held.metrics) or "all was answered"
         sampled = sampling_note(held)

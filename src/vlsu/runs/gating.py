@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlsu.analysis.answered import ENOUGH, require_share
 from vlsu.analysis.intervals import LEVEL
+from vlsu.analysis.missing_answers import require_answers
 from vlsu.analysis.requirements import Check, Requirement
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
@@ -66,6 +68,7 @@ def gate(
     requirements: Sequence[str | Requirement],
     *,
     confidence: float = LEVEL,
+    enough: float = ENOUGH,
     dataset: str | Path | None = None,
 ) -> Gate:
     """Hold a finished run to requirements.
@@ -77,11 +80,13 @@ def gate(
             requirement is compared, never the value.
         confidence: Of the intervals. At another than 0.95 they are computed anew from the
             judgments.
+        enough: Share of answers below which a requirement that missing answers may be the reason
+            to meet, such as any upper bound, is not met; see `require_answers`.
         dataset: Where the dataset lies, if it was moved; needed for another confidence alone.
 
     Raises:
-        UsageError: A requirement cannot be read, names no number of `metrics.json` (the message
-            lists the near ones), or one that is to be had at 95% only.
+        UsageError: `enough` is no share; a requirement cannot be read, names no number of
+            `metrics.json` (the message lists the near ones), or one that is to be had at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not to be found.
     """
@@ -90,10 +95,14 @@ def gate(
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
     if not run.finished:
         raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
+    require_share(enough, "enough")
     # At 95% first: a name that is wrong is wrong at any confidence.
-    known = [requirement.check(run.metrics) for requirement in wanted]
+    metrics = run.metrics
+    known = [requirement.check(metrics) for requirement in wanted]
     if confidence == LEVEL:
-        return Gate(run, confidence, tuple(known))
+        return Gate(
+            run, confidence, tuple(require_answers(each, metrics, enough) for each in known)
+        )
     metrics = metrics_at(run, confidence, dataset)
     checks = []
     for requirement, before in zip(wanted, known, strict=True):
@@ -110,7 +119,7 @@ def gate(
                 f"{check.value} by its judgments; leave --confidence out, or run the same vlsu run "
                 "command again"
             )
-        checks.append(check)
+        checks.append(require_answers(check, metrics, enough))
     return Gate(run, confidence, tuple(checks))
 
 
