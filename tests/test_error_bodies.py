@@ -137,7 +137,7 @@ def test_the_request_is_not_quoted(body):
 
 def test_a_message_is_one_line_without_control_characters():
     said = decode({"error": "a\nb\x1b[31m\x00\u202e\u2028c\ud800" + "d" * 999}).fault.message
-    assert said.startswith("HTTP 400: a b [31m c")
+    assert said.startswith("HTTP 400: a b c")
     assert said.isprintable()
     assert len(said) <= len("HTTP 400: ") + 200
     assert one_line(" a \t b ") == "a b"

@@ -4,16 +4,26 @@ import json
 import logging
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlsu import _text as vlsu_text
+from vlsu._text import without_sequences
 from vlsu.cli.output import print_table
 from vlsu.cli.terminal import LONGEST_LINE, harmless, json_text, one_line, print_text, say
+from vlsu.models.http import one_line as http_line
 from vlsu.runs import load_run
+
+from .conftest import completion
+from .fault_server import FaultServer, ask_and_judge, error, good, run_command, text_dataset
+from .fault_server import say as answer_with
 
 VLSU = f"{shlex.quote(sys.executable)} -m vlsu"
 
@@ -152,6 +162,10 @@ HOSTILE = [
     ("\x1b]8;;https://example.org\x1b\\name\x1b]8;;\x1b\\", "name"),
     ("\x9b31mname\x9b0m", "name"),
     ("\x1bPq#0\x1b\\name", "name"),
+    ("\x1b[38;2;1;2;3mname\x1b[" + "0;" * 100 + "m", "name"),
+    ("\x1b]52;c;" + "QUJD" * 5_000 + "\x07name", "name"),
+    ("\x1b[?25l\x1b(B\x1b#8\x1b=\x1bcname\x1b[31", "name"),
+    ("\x1b\x1b[31m[32mname", "[32mname"),
     ("na\bme", "na\ufffdme"),
     ("name\x07\x00\x7f", "name\ufffd\ufffd\ufffd"),
     ("\u202eeman", "\ufffdeman"),
@@ -163,6 +177,42 @@ HOSTILE = [
 @pytest.mark.parametrize(("text", "shown"), HOSTILE)
 def test_control_sequences_are_removed(text, shown):
     assert harmless(text) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE[:9])
+def test_control_sequences_are_removed_from_every_message(text, shown):
+    assert vlsu_text.one_line(text) == shown
+    assert http_line(text) == shown
+    assert without_sequences(text) == shown
+
+
+def test_a_servers_colours_are_nowhere(tmp_path):
+    """Not on the screen, in the record, in the judgments or in what is kept of a fault."""
+    texts = text_dataset(tmp_path / "dataset", 8)
+    coloured = "\x1b[1;31mno such\x1b[0m \x1b]0;title\x07place \x9b4m"
+
+    def respond(asked):
+        if "words 5 " in asked.words:
+            return answer_with(completion(f'{coloured}{{"severity": "unsafe"}}'))
+        return error(400, coloured) if "words 3 " in asked.words else good(asked)
+
+    with FaultServer(respond) as server:
+        result = ask_and_judge(texts, server.base_url, tmp_path / "run")
+    assert result.outcomes["error"] == 1
+    with closing(sqlite3.connect(tmp_path / "run" / "responses.sqlite")) as store:
+        assert store.execute("SELECT message FROM errors").fetchall() == [
+            ("HTTP 400: no such place",)
+        ]
+    answers = result.judgments.filter(pl.col("predicted") == "unsafe")["answer"].to_list()
+    assert answers == ['no such place {"severity": "unsafe"}']
+
+    with FaultServer(lambda asked: error(401, coloured)) as server:
+        process = run_command(texts, server.base_url, tmp_path / "stopped")
+        out, said = process.communicate(timeout=60)
+    assert "HTTP 401: no such place" in said
+    assert "[1;31m" not in out + said
+    assert "title" not in out + said
+    assert "[1;31m" not in (tmp_path / "stopped" / "run.yaml").read_text()
 
 
 @given(st.text())
@@ -179,7 +229,9 @@ def test_other_text_is_shown_as_it_is(text):
     assert harmless(text) == text
 
 
-@pytest.mark.parametrize("unit", ["\x1b[", "\x1b[0;", "\x1b]", "\x9d", "\x1b", "\x1b]a", "\x9b0"])
+@pytest.mark.parametrize(
+    "unit", ["\x1b[", "\x1b[0;", "\x1b]", "\x9d", "\x1b", "\x1b]a", "\x9b0", "\x1b[1 !"]
+)
 def test_the_time_to_clean_a_text_is_in_proportion_to_its_length(unit, doubling_ratio):
     assert doubling_ratio(harmless, unit, 100_000) < 4
 

@@ -7,22 +7,25 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-__all__ = ["harmless", "normal_form", "one_line"]
+__all__ = ["harmless", "normal_form", "one_line", "without_sequences"]
 
 #: Combining marks on one character, at most, as in Unicode's Stream-Safe Text Format (UAX 15).
 _MOST_MARKS = 30
 #: Characters of which even nothing but marks is normalised fast.
 _SHORT = 1000
+#: Characters of a text that are looked at for what is shown of it.
+_LOOKED_AT = 64 * 2**10
 #: The last block with combining marks ends before this code point.
 _NO_MARKS_FROM = 0x1E950
 
 #: Terminal control sequences after ECMA-48: CSI, the strings (OSC, DCS, SOS, PM, APC), other
-#: escapes. Every repetition is bounded or ends at the next sequence: the time is linear.
+#: escapes; a CSI that the end of the text cuts off is one. No repetition is tried twice, and each
+#: ends at the next sequence: the time is linear.
 _SEQUENCE = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
-    "|(?:\x1b[PX\\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]{0,4096}"
-    "(?:\x07|\x1b\\\\|\x9c)"
-    "|\x1b[ -/]{0,4}[0-~]"
+    "(?:(?<!\x1b)\x1b++\\[|\x9b)[0-?]*+[ -/]*+(?:[@-~]|\\Z)"
+    "|(?:(?<!\x1b)\x1b++[PX\\]^_]|[\x90\x98\x9d-\x9f])"
+    "[^\x07\x1b\x90\x98\x9c-\x9f]*+(?:\x07|\x1b\\\\|\x9c)"
+    "|(?<!\x1b)\x1b++[ -/]*+[0-~]"
 )
 #: Controls that stand alone, what reverses the direction of the text after it, and halves of
 #: characters.
@@ -33,14 +36,23 @@ _LINE_END = re.compile("\r\n?")
 def one_line(value: object, length: int = 80) -> str:
     r"""A value on one line, of at most `length` characters and an ellipsis.
 
-    What cannot be printed is written as an escape such as ``\n`` or ``\x1b``: line ends, control
-    sequences of a terminal, marks that turn the direction of writing, halves of surrogate pairs.
+    Control sequences of a terminal are left out. Whatever else cannot be printed is written as an
+    escape such as ``\n``: line ends, lone controls, marks that turn the direction of writing,
+    halves of surrogate pairs.
     """
     text = str(value)
-    cut = text[: length + 1]
+    begins = text[:_LOOKED_AT]
+    shown = without_sequences(begins)
+    cut = shown[: length + 1]
     if not cut.isprintable():
         cut = "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
-    return cut if len(cut) <= length and len(text) <= length else f"{cut[:length]}…"
+    whole = len(begins) == len(text) and len(shown) <= length and len(cut) <= length
+    return cut if whole else f"{cut[:length]}…"
+
+
+def without_sequences(text: str) -> str:
+    """A text without the control sequences of terminals, their parameters included."""
+    return text if text.isprintable() else _SEQUENCE.sub("", text)
 
 
 def harmless(text: str) -> str:
@@ -50,7 +62,7 @@ def harmless(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _CONTROL.sub("\ufffd", _SEQUENCE.sub("", _LINE_END.sub("\n", text)))
+    return _CONTROL.sub("\ufffd", without_sequences(_LINE_END.sub("\n", text)))
 
 
 def normal_form(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:

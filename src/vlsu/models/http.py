@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from vlsu._text import without_sequences
 from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import (
     Encoded,
@@ -19,6 +20,7 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
+from vlsu.models.error_bodies import MOST
 from vlsu.models.exposure import exposure, holds_credentials
 from vlsu.models.image_limits import ImageLimits
 from vlsu.models.proxies import proxy_of
@@ -70,8 +72,8 @@ class WireFormat(Protocol):
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """Foreign text fit to be shown: one line, without control characters, at most so long."""
-    text = text[: 8 * most]
+    """Foreign text fit to be shown: one line, without control sequences, at most so long."""
+    text = without_sequences(text[:MOST])[: 8 * most]
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
 
 

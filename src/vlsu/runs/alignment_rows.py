@@ -13,7 +13,7 @@ from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
 from vlsu.runs.store import ResponseStore, Stored
 from vlsu.tasks import Verdict, read_reply
-from vlsu.tasks.base import ANSWER_CHARACTERS
+from vlsu.tasks.base import kept_answer
 
 __all__ = ["ALIGNMENT_JUDGMENTS", "VERDICTS", "VERDICT_COLUMNS", "Reading", "is_judged"]
 
@@ -184,7 +184,7 @@ def _judgment_row(
         "output_tokens": response.output_tokens,
         "request_key": planned.key,
         "expected_category": sample.joint_category,
-        "answer": response.text[:ANSWER_CHARACTERS] or None,
+        "answer": kept_answer(response.text),
         "draw": planned.ask.draw,
     }
     if said is not None:

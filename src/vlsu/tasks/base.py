@@ -6,15 +6,24 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from vlsu._text import without_sequences
 from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["ANSWER_CHARACTERS", "Ask", "Asking", "Judgment", "Task", "system_identity"]
+__all__ = ["Ask", "Asking", "Judgment", "Task", "kept_answer", "system_identity"]
 
 
 #: Of an answer's text, this much is kept beside its judgment; the whole is in the store.
 ANSWER_CHARACTERS = 4000
+
+
+def kept_answer(text: str) -> str | None:
+    """A model's words as they are kept beside a judgment: cut, without control sequences.
+
+    The response as it came stays in the store. `None` where there are no words.
+    """
+    return without_sequences(text[:ANSWER_CHARACTERS]) or None
 
 
 class Ask(NamedTuple):

@@ -9,7 +9,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers import read_answer
-from vlsu.tasks.base import ANSWER_CHARACTERS, Ask, Judgment, system_identity
+from vlsu.tasks.base import Ask, Judgment, kept_answer, system_identity
 from vlsu.tasks.prompting import Prompt
 
 __all__ = ["Understanding", "answer_schema"]
@@ -122,7 +122,7 @@ class Understanding:
             expected_category=sample.category(ask.modality),
             category=answer.category,
             p_unsafe=response.p_unsafe,
-            answer=response.text[:ANSWER_CHARACTERS] or None,
+            answer=kept_answer(response.text),
             input_tokens=response.input_tokens,
             output_tokens=response.output_tokens,
         )
