@@ -185,6 +185,69 @@ def test_any_other_citation_becomes_an_entry(dataset: Dataset) -> None:
     ]
 
 
+BIBTEX = shutil.which("bibtex")
+#: What foreign names and titles may hold; pdflatex has letters of Latin scripts alone.
+HOSTILE_NAMES = [
+    *("{", "}", "%", "\\", "&", "_", "$", "@", "#", "^", "~", '"', "Größe é", "\n\n", "\x00", "\r"),
+    *(
+        "x" * 10_000,
+        "é" * 10_000,
+        "{" * 10_000,
+        "\\" * 10_000,
+        "%$" * 5_000,
+        "\\input{/etc/passwd}",
+    ),
+    *(
+        "\\'",
+        "\\c",
+        "\\. ",
+        "\\ ",
+        "\\,",
+        "$a^b^c$",
+        "$a_b^c$",
+        "$\\mathrm$",
+        "$a^$",
+        "$_$",
+        "a, b, c, d",
+        "\\emph",
+        "\\textbf ",
+        "\\t",
+        "\\'é",
+    ),
+]
+
+
+@pytest.mark.skipif(BIBTEX is None or PDFLATEX is None, reason="TeX is not installed")
+def test_hostile_citations_go_through_bibtex_and_tex(dataset: Dataset, tmp_path: Path) -> None:
+    entries = [
+        bibtex(info)
+        for text in HOSTILE_NAMES
+        for info in (
+            replace(dataset.info, citation="", name=text, version=text, source=text, licence=text),
+            replace(dataset.info, citation=f"Doe {text} and Roe (2024). A title {text}."),
+            replace(
+                dataset.info, citation=f"@misc{{a, author = {{D {text}}}, title = {{T {text}}}}}"
+            ),
+            replace(
+                dataset.info, citation=f'@misc{{a, author = "D {text} and E", url = "{text}"}}'
+            ),
+        )
+    ]
+    keyed = [re.sub(r"\{[^,]*,", f"{{k{n},", entry, count=1) for n, entry in enumerate(entries)]
+    (tmp_path / "r.bib").write_text("\n".join(keyed), encoding="utf-8")
+    (tmp_path / "d.tex").write_text(
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{url}\\begin{document}\n"
+        "Cited.\\nocite{*}\\bibliographystyle{plain}\\bibliography{r}\\end{document}\n",
+        encoding="utf-8",
+    )
+    tex = [str(PDFLATEX), "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
+    for command in (tex, [str(BIBTEX), "d"], tex):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=100)
+        assert done.returncode == 0, done.stdout[-1500:]
+    cited = (tmp_path / "d.bbl").read_text(encoding="utf-8")
+    assert cited.count("\\bibitem") == len(entries)
+
+
 # Pictures
 
 

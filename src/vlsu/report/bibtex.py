@@ -19,15 +19,16 @@ __all__ = ["bibtex"]
 #: Characters of a citation that are looked at.
 LONGEST = 20_000
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _START = re.compile(r"@([A-Za-z]+)\s*\{\s*([^\s,{}()\"#%'=~\\@]+)\s*,")
 #: What begins like an entry and is none: `preamble` is TeX that runs before the document.
 _NO_ENTRIES = {"comment", "preamble", "string"}
 _FIELD = re.compile(r"\s*([A-Za-z][\w:.+/-]*)\s*=\s*")
 _BARE = re.compile(r"[A-Za-z0-9]+")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 _MONTHS = _words("jan feb mar apr may jun jul aug sep oct nov dec")
@@ -55,6 +56,20 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 #: The parts of a value, in turn: mathematics, an address, a command, a special character.
 _ACTIVE = re.compile(rf"{_URL.pattern}|{_COMMAND.pattern}|[%&#_$^\\]", re.DOTALL)
 _TOKEN = re.compile(rf"{_MATH.pattern}|{_ACTIVE.pattern}", re.DOTALL)
+#: Accents, and what they may stand on; TeX stops at one that stands on nothing.
+_ACCENTS = frozenset("\"'`^~=.bcdHkrtuv")
+_ACCENTED = re.compile(r"\s*(?:[A-Za-z]|\{\s*(?:[A-Za-z]|\\[ij](?![A-Za-z]))|\\[ij](?![A-Za-z]))")
+#: Commands of type that take an argument.
+_TYPE = _words("emph textbf textit textrm textsc textsf textsubscript textsuperscript texttt")
+_ARGUED = re.compile(r"\s*[{A-Za-z]")
+#: One script or command of mathematics upon another, or upon nothing; TeX stops at these.
+_ARGUMENT = r"(?:\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z0-9])"
+_SCRIPTS = re.compile(
+    rf"([\^_]){_ARGUMENT}\s*(?:[\^_]{_ARGUMENT}\s*)?\1|[\^_](?!{_ARGUMENT})"
+    rf"|[\^_]\s*\\math|\\math[a-z]+(?!\s*(?:\{{|[A-Za-z0-9]))"
+)
+#: Fields that hold names.
+_NAMES = {"author", "editor"}
 #: Beginnings of entries that are tried; each may be read to the end of the text.
 _TRIED = 8
 
@@ -103,6 +118,8 @@ def _fields(text: str, at: int) -> str | None:
         if value is None:
             return None
         written, at = value
+        if name[1].lower() in _NAMES and _too_many_commas(written[1:-1]):
+            written = f"{{{{{written[1:-1]}}}}}"
         comma = re.compile(r"\s*,|(?=\s*\})").match(text, at)
         if comma is None:
             return None
@@ -142,6 +159,16 @@ def _value(text: str, at: int, *, verbatim: bool) -> tuple[str, int] | None:
     return f"{{{written}}}", end + 1
 
 
+def _too_many_commas(names: str) -> bool:
+    """Whether BibTeX cannot divide a name, as in a list of authors that commas separate."""
+    depth, outer = 0, []
+    for character in names:
+        depth += (character == "{") - (character == "}")
+        outer.append("x" if depth else character)
+    each = re.split(r"\sand\s", "".join(outer), flags=re.IGNORECASE)
+    return any(name.count(",") > 2 or name.rstrip().endswith(",") for name in each)
+
+
 def _escaped(value: str) -> str:
     """A value of which TeX acts on nothing but accents, type and simple mathematics."""
 
@@ -151,6 +178,7 @@ def _escaped(value: str) -> str:
             return _inactive(match)
         known = {name[1:] for name in re.findall(r"\\[A-Za-z]+", found)} <= _SYMBOLS
         sound = found.count("{") == found.count("}") and not found.startswith("$}")
+        sound = sound and not _SCRIPTS.search(found)
         return found if known and sound else _ACTIVE.sub(_inactive, found)
 
     return _TOKEN.sub(token, value)
@@ -164,6 +192,12 @@ def _inactive(match: re.Match[str]) -> str:
     if len(found) == 1:
         return {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}"}.get(found, f"\\{found}")
     name = found[1:]
+    if name == " ":
+        return name
+    if name in _ACCENTS and not _ACCENTED.match(match.string, match.end()):
+        return ""
+    if name in _TYPE and not _ARGUED.match(match.string, match.end()):
+        return ""
     if name in _COMMANDS:
         return found
     if name.isalpha():
