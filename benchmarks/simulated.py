@@ -20,10 +20,11 @@ from vlsu.models.http import http_fault
 from vlsu.runs import NO_PROGRESS
 from vlsu.runs.executor import Executor
 from vlsu.runs.images import MemoryImages
-from vlsu.runs.in_flight import InFlight, Ticket
+from vlsu.runs.in_flight import InFlight
 from vlsu.runs.limits import FIRST_IN_FLIGHT, MOST_IN_FLIGHT, Budget
 from vlsu.runs.pace import Breaker, RateLimit
 from vlsu.runs.plan import Chunk
+from vlsu.runs.tickets import Ticket
 
 #: A latency in seconds, drawn anew for each request.
 Draw = Callable[[random.Random], float]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -26,8 +27,9 @@ from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
 from vlsu.runs import NO_PROGRESS, Limits, ResponseStore
+from vlsu.runs.asking import ask
 from vlsu.runs.evaluation import prepare
-from vlsu.runs.executor import Progress, Tally, ask
+from vlsu.runs.executor import Tally
 from vlsu.runs.images import DatasetImages
 from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
@@ -35,6 +37,7 @@ from vlsu.runs.loop import in_event_loop
 from vlsu.runs.pace import Breaker
 from vlsu.runs.patience import Retries
 from vlsu.runs.plan import plan
+from vlsu.runs.progress import Progress
 from vlsu.tasks import read_answer
 
 from .conftest import completion
@@ -80,6 +83,8 @@ class FaultServer:
         self.asked: list[Asked] = []
         self.heads: list[bytes] = []
         self.in_flight = 0
+        #: For TLS.
+        self.context: ssl.SSLContext | None = None
         self._times: Counter[str] = Counter()
         self._port = 0
         self._listener: asyncio.Server | None = None
@@ -107,7 +112,7 @@ class FaultServer:
 
         async def listen() -> None:
             self._listener = await asyncio.start_server(
-                self._serve, "127.0.0.1", self._port, backlog=1024, limit=2**20
+                self._serve, "127.0.0.1", self._port, backlog=1024, limit=2**20, ssl=self.context
             )
             self._port = self._listener.sockets[0].getsockname()[1]
 

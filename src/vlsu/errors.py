@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "DataError",
+    "MachineError",
     "MissingExtraError",
     "ModelError",
     "PolicyError",
@@ -31,6 +32,10 @@ class DataError(VlsuError):
 
 class ModelError(VlsuError):
     """A model that cannot be reached or set up: unknown spec, absent key, refused credentials."""
+
+
+class MachineError(VlsuError):
+    """This machine lacks what anything would need: open files, memory, ports, room on a disk."""
 
 
 class RunError(VlsuError):

@@ -66,6 +66,7 @@ def _command() -> int:
         from vlsu.cli.terminal import say, say_logged
 
         say_logged()
+        from vlsu._machine import lacking
         from vlsu.cli.app import run_command
         from vlsu.errors import VlsuError
 
@@ -77,7 +78,11 @@ def _command() -> int:
             say(f"error: {error}")
             return 2
         except Exception as error:
-            _say_defect(error)
+            if lack := lacking(error):
+                _show_traceback(error)
+                say(f"error: {lack}")
+            else:
+                _say_defect(error)
             return 2
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # of Polars, at a damaged file

@@ -11,7 +11,8 @@ from typing import Protocol
 
 import orjson
 
-from vlsu.errors import DataError, VlsuError
+from vlsu._machine import lacking
+from vlsu.errors import DataError, MachineError, VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
 from vlsu.models.endings import Ending, read_ending
 from vlsu.models.http import one_line
@@ -135,6 +136,8 @@ class InProcessModel:
         except BaseException as error:  # a bare one, let out of the thread, ends who waits for it
             if isinstance(error, VlsuError) and not isinstance(error, DataError):
                 raise
+            if len(requests) == 1 and (lack := lacking(error)):  # no fault of the request
+                raise MachineError(lack) from None
             if len(requests) == 1:
                 if isinstance(error, DataError):
                     return [error]

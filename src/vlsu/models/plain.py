@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
+from vlsu._machine import lacking, lacking_files
 from vlsu._version import __version__
 from vlsu.models.answer_reader import AnswerReader
 from vlsu.models.exposure import is_local
@@ -156,6 +157,8 @@ class PlainTransport:
             why = "timed out"
         except OSError as error:
             why = error.strerror or str(error)
+            if lack := lacking(error) or lacking_files():
+                raise NetworkFaultError("machine", f"{lack} ({why})") from None
         else:
             peer = str((transport.get_extra_info("peername") or ("",))[0])
             if self._only_local and not is_local(peer):  # its name meant something else before

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from vlsu._machine import lacking_by_number, lacking_files
 from vlsu._version import __version__
 from vlsu.models.transport import (
     CONNECT_S,
@@ -136,7 +137,10 @@ class SecureTransport:
         messages = [str(cause.get("message", "")) for cause in causes]
         last = _OF_URL.sub("", messages[-1]) if messages else type(error).__name__
         by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
-        if any("(Connect)" in message for message in messages):
+        unconnected = any("(Connect)" in message for message in messages)
+        if lack := lacking_by_number(last) or (lacking_files() if unconnected else None):
+            return NetworkFaultError("machine", f"{lack} ({last})")
+        if unconnected:
             if self._proxy is not None:
                 name = urlsplit(self._url).hostname
                 return NetworkFaultError(

@@ -76,7 +76,8 @@ class NetworkFaultError(Exception):
     """No whole answer came.
 
     Attributes:
-        kind: ``connect``, ``proxy`` (no connection through one), ``timeout``, ``broken``,
+        kind: ``connect``, ``proxy`` (no connection through one), ``machine`` (this one lacks what
+            a connection takes), ``timeout``, ``broken``,
             ``malformed``, ``endless`` or ``address``.
         said: One line without the address's path, which may hold a secret.
     """

@@ -3,13 +3,12 @@
 from vlsu.runs.alignment import AlignmentRun, align, prepare_alignment
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.evaluation import Evaluation, evaluate, prepare
-from vlsu.runs.executor import Progress
 from vlsu.runs.judging import JUDGMENTS
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.plan import Subset
+from vlsu.runs.progress import NO_PROGRESS, Progress
 from vlsu.runs.projection import load_traffic, project_run
 from vlsu.runs.run import Run, load_run, load_runs
-from vlsu.runs.session import NO_PROGRESS
 from vlsu.runs.store import ResponseStore, Stored
 from vlsu.runs.tuning import Tuning, prepare_tuning
 from vlsu.runs.tuning_proposals import Proposer

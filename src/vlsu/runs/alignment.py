@@ -24,7 +24,6 @@ from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS, Reading
 from vlsu.runs.estimate import Estimate, estimate_alignment
-from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
@@ -34,10 +33,11 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Subset, plan
+from vlsu.runs.progress import NO_PROGRESS, Progress
 from vlsu.runs.record import has_captions, new_record, not_asked
 from vlsu.runs.remaining import begun_store, remaining_answers
 from vlsu.runs.run import Run
-from vlsu.runs.session import NO_PROGRESS, Session, opened
+from vlsu.runs.session import Session, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import FRAMINGS, Alignment, load_framings, read_reply
 

@@ -19,7 +19,6 @@ from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.estimate import Estimate, estimate
-from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.keys import RequestKeys
@@ -27,11 +26,12 @@ from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
 from vlsu.runs.limits import Limits, Price
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.plan import Selection, Subset, plan
+from vlsu.runs.progress import NO_PROGRESS, Progress
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.remaining import begun_store, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.sampling import Drawn, Sampling, prepare_sampling
-from vlsu.runs.session import NO_PROGRESS, Session, opened
+from vlsu.runs.session import Session, opened
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 

@@ -11,74 +11,38 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from vlsu.errors import DataError, ModelError
-from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
-from vlsu.models.contract import check_raw, check_response
+from vlsu._machine import lacking
+from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.runs.backlog import Backlog, Waiting
 from vlsu.runs.images import Images
-from vlsu.runs.in_flight import InFlight, Ticket
-from vlsu.runs.limits import Budget, Limits
-from vlsu.runs.loop import stopped_by_signals
+from vlsu.runs.in_flight import InFlight
+from vlsu.runs.limits import Budget
 from vlsu.runs.pace import Breaker, RateLimit
-from vlsu.runs.patience import SERVER_FAULTS, Patience, Retries
+from vlsu.runs.patience import MACHINE, SERVER_FAULTS, Patience, Retries
 from vlsu.runs.plan import Chunk
+from vlsu.runs.progress import Progress
+from vlsu.runs.sending import sent_once
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store import ResponseStore
+from vlsu.runs.tickets import Ticket
 
-__all__ = ["Executor", "Progress", "Tally", "ask"]
+__all__ = ["Executor", "Tally"]
 
 #: Requests kept ready beside those in flight, at least.
 READY = 256
 #: Chunks planned in a row at most: answers come in between.
 IN_A_ROW = 16
+#: Seconds after which a request that this machine could not send is sent again.
+LACKING_PAUSE_S = 1.0
 #: HTTP statuses of a server that is overloaded, besides 429.
 BUSY = frozenset({503, 529})
 _ALL_REFUSED = Stop(StopReason.REFUSED, "every request so far was refused")
 _FAILED = Stop(StopReason.FAILED, "failed")
 _LIMIT_SPENT = "for the server's rate limit, which its headers say is used up"
-
-
-class Progress(Protocol):
-    """Who wants to know how far a run is."""
-
-    def begin(self, total: int, *, at_most: bool = False) -> None:
-        """The run needs this many requests, those stored already included.
-
-        Args:
-            total: How many.
-            at_most: Requests that are the same are counted each time they come up, and so are
-                those that only some answers will need; `spared` says later how many were.
-        """
-        ...
-
-    def stored(self, count: int) -> None:
-        """This many were stored by an earlier start."""
-        ...
-
-    def answered(self, outcome: Outcome) -> None:
-        """One more is settled."""
-        ...
-
-    def spared(self, count: int) -> None:
-        """This many more of the plan need no request: stored, the same as others, or pointless."""
-        ...
-
-    def retried(self, kind: str) -> None:
-        """An attempt failed and is made again."""
-        ...
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Nothing is sent for so long, or one request is not sent again, and why."""
-        ...
-
-    def finished(self) -> None:
-        """The run has all it needs."""
-        ...
 
 
 @dataclass(slots=True)
@@ -165,6 +129,7 @@ class Executor:
         """Work through the plan.
 
         Raises:
+            MachineError: This machine could send nothing for a minute.
             ModelError: A fault that every further request would meet, a server that is down, or
                 one that answered nothing at all.
             RunError: Responses cannot be stored.
@@ -187,7 +152,6 @@ class Executor:
     # Planning ahead
 
     async def _feed(self, chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
         in_a_row = 0
         try:
             for chunk in chunks:
@@ -195,7 +159,7 @@ class Executor:
                 in_a_row += 1
                 if self._images.slow:
                     images = dict.fromkeys(i for w in ready for i in w.request.images)
-                    await loop.run_in_executor(reader, self._images.prepare, images)
+                    await self._prepare(reader, images)
                 elif in_a_row >= IN_A_ROW:
                     await asyncio.sleep(0)
                     in_a_row = 0
@@ -211,6 +175,15 @@ class Executor:
             self._fail(error)
         finally:
             self._planned_all = True
+
+    async def _prepare(self, reader: ThreadPoolExecutor, images: Iterable[str]) -> None:
+        """Have images read ahead; without a thread for it each is read when it is asked about."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(reader, self._images.prepare, images)
+        except Exception as error:
+            if lacking(error) is None:
+                raise
 
     def _to_ask(self, chunk: Chunk) -> list[Waiting]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
@@ -307,10 +280,13 @@ class Executor:
             return None
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
-        raw, response = await self._send(waiting.request)
+        raw, response = await sent_once(self._model, waiting.request, self._images)
         now = self._clock()
-        waiting.attempts.made += 1
         fault = response.fault
+        if fault is not None and fault.kind == MACHINE:
+            self._not_sent(now, ticket, waiting, fault)
+            return None
+        waiting.attempts.made += 1
         if fault is None:
             self._in_flight.answered(now, ticket)
             self._store.put(waiting.key, raw, waiting.attempts.made)
@@ -333,6 +309,21 @@ class Executor:
             self._backlog.rest(waiting, pause_s, last=down)
         return None
 
+    def _not_sent(self, now: float, ticket: Ticket, waiting: Waiting, fault: Fault) -> None:
+        """This machine lacked something; no attempt of the request's is over.
+
+        Raises:
+            MachineError: It has for long, and nothing else is in flight.
+        """
+        self._budget.not_sent()
+        self._in_flight.not_sent(now, ticket)
+        self._patience.lacking(fault, now, alone=not self._in_flight.count)
+        self._tally.retries[fault.kind] += 1
+        self._progress.retried(fault.kind)
+        if not self._ended:
+            self._progress.waiting(LACKING_PAUSE_S, f"as {fault.message}")
+            self._backlog.rest(waiting, LACKING_PAUSE_S, last=False)
+
     async def _turn(self) -> None:
         """Wait until the next request may be sent; those who wait come one after the other."""
         delay = 0.0 if self._turns.locked() else self._rate.wait(self._clock())
@@ -344,21 +335,6 @@ class Executor:
                 await self._rest(delay)
                 now = self._clock()
                 delay = self._rate.wait(now) if self._rate.paused_s(now) else 0.0
-
-    async def _send(self, request: Request) -> tuple[Raw, Response]:
-        try:
-            raw = await self._model.send(request, self._images)
-        except DataError as error:  # this sample's image alone
-            return Raw(0, b""), Response(Outcome.ERROR, fault=Fault("image", str(error)))
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
-            # The model's own: taken for the run's, it would end this worker, and nobody would know.
-            raise ModelError(f"{self._model.spec}: cancelled its own request") from None
-        check_raw(self._model.spec, raw)
-        response = self._model.read(raw)
-        check_response(self._model.spec, response)
-        return raw, response
 
     def _settled(self, now: float, raw: Raw, response: Response) -> None:
         self._patience.answered(now)
@@ -409,44 +385,3 @@ class Executor:
         if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong
         return stands
-
-
-async def ask(
-    chunks: Iterator[Chunk],
-    model: Model,
-    images: Images,
-    store: ResponseStore,
-    *,
-    limits: Limits,
-    budget: Budget,
-    progress: Progress,
-    outcome_of: Callable[[Response], Outcome],
-    heard: Callable[[str, Raw, Response], None] | None = None,
-    breaker: Breaker | None = None,
-    retries: Retries | None = None,
-) -> Tally:
-    """Ask whatever of a plan is not stored, until it is or a signal stops it; all is on disk then.
-
-    Arguments as `Executor`.
-
-    Raises:
-        ModelError: See `Executor.run`.
-        RunError: Responses cannot be stored.
-    """
-    executor = Executor(
-        model,
-        images,
-        store,
-        in_flight=limits.in_flight(),
-        rate=limits.rate(),
-        breaker=breaker or Breaker(),
-        budget=budget,
-        progress=progress,
-        outcome_of=outcome_of,
-        heard=heard,
-        retries=retries,
-    )
-    with stopped_by_signals(executor.stop):
-        tally = await executor.run(chunks)
-    store.flush()
-    return tally

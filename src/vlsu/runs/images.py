@@ -12,7 +12,7 @@ import pybase64
 
 from vlsu.data import Dataset
 from vlsu.data.probe import EXTENSIONS
-from vlsu.errors import DataError
+from vlsu.errors import DataError, MachineError
 from vlsu.models.base import Encoded, EncodedImage, ImageFile, ImageSource
 from vlsu.models.image_limits import HEAD, Change, ImageLimits, fit
 
@@ -185,7 +185,7 @@ class DatasetImages:
         for sha256 in digests:
             try:
                 image = self.read_image(sha256)
-            except DataError:
+            except (DataError, MachineError):
                 continue  # said when the sample is asked about
             _ = image.base64
             ahead += _bytes_kept(image)

@@ -8,12 +8,12 @@ chance, so the same events always lead to the same number. ``docs/engine.md`` ex
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from vlsu.runs.latencies import Latencies
-from vlsu.runs.throughput import Throughput, Window
+from vlsu.runs.throughput import Throughput, Window, trial_pays, trial_taken
+from vlsu.runs.tickets import Ticket, Tickets
 
-__all__ = ["InFlight", "Ticket"]
+__all__ = ["InFlight"]
 
 #: So many answers tell how much latencies vary.
 _FIRST = 40
@@ -22,16 +22,8 @@ _WATCHED = 2
 #: A trial of more goes to twice the level; one of fewer to a half of it until such a trial failed,
 #: then to this part.
 _FEWER = math.sqrt(0.5)
-#: Ratio of throughputs from which a trial of more is kept, and from which one of fewer is.
-_WORTHWHILE = 1.04
-_NO_LOSS = 0.985
-#: Standard errors by which the former has to be exceeded.
-_SURE = 1.5
-#: Answers in a window, as a multiple of the level: at least, and at most where it is still open
-#: whether a trial of fewer pays (twice that for one of more, which costs less meanwhile); and never
-#: fewer than so many.
-_WINDOW, _LONG_WINDOW = 2, 16
-_LEAST, _LEAST_LONG = 20, 320
+#: Answers in a window: at least so many times the level, and so many.
+_WINDOW, _LEAST = 2, 20
 #: Windows between two trials, at first and at most; doubled while neither direction is better.
 _PAUSE, _LONG_PAUSE = 2, 64
 #: Part of the requests sent before a change of level that may still be in flight when what comes
@@ -49,24 +41,9 @@ _STEP_DOWN, _GIVEN_UP, _FAR_FEWER = 1 / 32, 1 / 10, 0.7
 _MORE_AFTER_ALL = 1.1
 #: After a refusal that cost a pause, no trial of more is made for so many times that long.
 _QUIET = 60.0
-
-
-class Ticket(NamedTuple):
-    """A request that is in flight.
-
-    Attributes:
-        number: Its place in the order of sending.
-        at: When it was sent.
-        level: How many could be in flight then.
-        among: How many were, this one included.
-        answered: How many had been answered then.
-    """
-
-    number: int
-    at: float
-    level: int
-    among: int
-    answered: int
+#: Where this machine lacked what it takes, the bound is this part of the level, and is doubled
+#: whenever it lacked nothing for so many seconds.
+_POSSIBLE, _SHORT_S = 3 / 4, 60.0
 
 
 class InFlight:
@@ -82,22 +59,20 @@ class InFlight:
         size: The level to begin with.
 
     Attributes:
-        most: The bound.
+        most: The bound; lower than at first while this machine lacks what it takes.
         size: The level now.
     """
 
     def __init__(self, most: int, size: int) -> None:
-        self.most = max(1, most)
+        self.most = self._given = max(1, most)
         self.size = min(max(1, size), self.most)
-        self._out: dict[int, Ticket] = {}
-        self._sent = 0
+        self._out = Tickets()
         self._answers = 0
-        self._now = 0.0
-        self._busy_s = 0.0
         #: The most that of late were in flight when one was sent that was answered.
         self._sustained = 0.0
         #: Requests refused or failed since the last answer.
         self._in_a_row = 0
+        self._short_until = 0.0
         # Growing
         self._latencies: Latencies | None = Latencies() if self.size < self.most else None
         self._first = Window(0.0, 0.0)
@@ -128,15 +103,16 @@ class InFlight:
         self._generations, self._generation, self._left = 0, 0, 0
         self._turnover_s = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many requests are in flight."""
+        return len(self._out)
+
     # Events
 
     def sent(self, now: float) -> Ticket:
         """A request goes out; its ticket is given back when it ends."""
-        self._advance(now)
-        ticket = Ticket(self._sent, now, self.size, len(self._out) + 1, self._answers)
-        self._out[ticket.number] = ticket
-        self._sent += 1
-        return ticket
+        return self._out.add(now, self.size, self._answers)
 
     def answered(self, now: float, ticket: Ticket) -> None:
         """The request was answered."""
@@ -144,6 +120,8 @@ class InFlight:
         age = self._remove(now, ticket)
         self._answers += 1
         self._in_a_row = 0
+        if self.most < self._given and now >= self._short_until:
+            self._try_bound(now)
         self._sustained = max(ticket.among, self._sustained * (1 - 1 / (8 * self.size)))
         if self._latencies is not None:
             self._grow(now, ticket, age, used=used)
@@ -225,37 +203,32 @@ class InFlight:
         if self._stalled and ticket.number >= self._changed:
             self._halve(now)
 
-    def unsent(self, now: float, ticket: Ticket) -> None:
+    def not_sent(self, now: float, ticket: Ticket) -> None:
         """This machine lacked what it takes to have so many in flight: the bound is lowered."""
         self._lose(now, ticket)
-        if ticket.number >= self._changed:
-            self.bound(min(self.size - 1, 3 * self.size // 4))
+        self._short_until = now + _SHORT_S
+        if ticket.number < self._changed:
+            return
+        self.most = max(1, int(_POSSIBLE * self.size))
+        if not self._comparing:
+            self.size = self._base = self._goal = self.most
             self._change(now)
+        elif self._base > self.most:
+            self._rebase(now, self.most)
+        else:
+            self._reject(now)
 
     def ended(self, now: float, ticket: Ticket) -> None:
         """The request ended in a way that says nothing of how much the server takes."""
         self._lose(now, ticket)
 
-    def bound(self, most: int) -> None:
-        """Let no more than that be in flight from now on."""
-        self.most = min(self.most, max(1, most))
-        self.size, self._base, self._goal = (
-            min(level, self.most) for level in (self.size, self._base, self._goal)
-        )
-
     # Bookkeeping
-
-    def _advance(self, now: float) -> None:
-        self._busy_s += len(self._out) * (now - self._now)
-        self._now = now
 
     def _remove(self, now: float, ticket: Ticket) -> float:
         """Take a request out of those in flight; how long it was among them, in seconds."""
-        self._advance(now)
-        del self._out[ticket.number]
         if ticket.number < self._generation:
             self._left -= 1
-        return now - ticket.at
+        return self._out.remove(now, ticket)
 
     def _lose(self, now: float, ticket: Ticket) -> None:
         """Take out a request that came to no answer."""
@@ -270,7 +243,7 @@ class InFlight:
 
     def _change(self, now: float) -> None:
         """The level has changed: what is in flight was sent at another one."""
-        self._changed = self._generation = self._sent
+        self._changed = self._generation = self._out.sent
         self._changed_at, self._left, self._generations = now, len(self._out), 2
         self._window, self._refused = None, False
 
@@ -293,7 +266,7 @@ class InFlight:
                 return
         if self.size >= self._look_at:
             self._look_at = self.size + max(1, self.size // 8)
-            waiting = ((each.level, now - each.at) for each in self._out.values())
+            waiting = ((each.level, now - each.at) for each in self._out)
             if self._latencies.longer(self.size, waiting):
                 self._start(now, self.size // 2)
 
@@ -308,6 +281,13 @@ class InFlight:
         """Nothing is answered any more: go back, and grow again when there are answers."""
         self.size = self._base = self._goal = max(1, self.size // 2)
         self._grow_again(now)
+
+    def _try_bound(self, now: float) -> None:
+        """This machine may have again what it lacked."""
+        self.most = min(2 * self.most, self._given)
+        self._short_until = now + _SHORT_S
+        if not self._comparing:
+            self._grow_again(now)
 
     # Comparing
 
@@ -347,7 +327,7 @@ class InFlight:
         elif now - window.start >= max(self._turnover_s, 1e-9):
             if window.answers < max(_WINDOW * self.size, _LEAST):
                 return
-            measured = Throughput.of(window, now, self._busy_s, self._first.variation)
+            measured = Throughput.of(window, now, self._out.busy_s, self._first.variation)
             if self.size == self._base:
                 self._measured(now, measured)
             else:
@@ -363,15 +343,15 @@ class InFlight:
         if self._left > _STRAGGLERS * self.size or not used:
             return
         self._generations -= 1
-        self._generation, self._left = self._sent, len(self._out)
+        self._generation, self._left = self._out.sent, len(self._out)
         if not self._generations:
             self._turnover_s = (now - self._changed_at) / 2
-            self._window = Window(now, self._busy_s)
+            self._window = Window(now, self._out.busy_s)
 
     def _measured(self, now: float, measured: Throughput) -> None:
         """A window at the base is over."""
         self._at_base = measured.with_earlier(self._at_base)
-        self._window = Window(now, self._busy_s)
+        self._window = Window(now, self._out.busy_s)
         self._not_number = max(self._not_number, self._step_down(self._base))
         self._windows_left -= 1
         if self._windows_left >= 0 or measured.in_flight < self._base / 2:
@@ -385,26 +365,20 @@ class InFlight:
     def _tried(self, now: float, measured: Throughput, answers: int) -> None:
         """A window of a trial is over, or goes on while it is open whether the trial pays."""
         assert self._at_base is not None
-        ratio = measured.value / self._at_base.value
-        error = ratio * math.hypot(measured.error, self._at_base.error)
-        if self.size > self._base and self._stride is not None:
-            # The server refuses what is too much: it is enough that this was not refused.
-            kept = ratio > _NO_LOSS - 2 * error
+        more = self.size > self._base
+        if more and self._stride is not None:
+            pays: bool | None = trial_taken(self._at_base, measured)
             self._stride = 2 * self._stride if 2 * self._stride < self.size else None
         else:
-            more = self.size > self._base
-            bound = _WORTHWHILE if more else _NO_LOSS
-            long = max((2 if more else 1) * _LONG_WINDOW * self.size, _LEAST_LONG)
-            if abs(ratio - bound) < 2 * error and answers < long:
-                return
-            # More in flight is a burden on the server: it has to be sure that it pays.
-            kept = ratio >= bound + (_SURE * error if more else 0.0)
-        if not kept:
+            pays = trial_pays(self._at_base, measured, self.size, answers, more=more)
+        if pays is None:
+            return
+        if not pays:
             self._reject(now)
             return
         self._base, self._at_base = self.size, measured
         self._failed_trials, self._windows_left = 0, 0
-        self._window = Window(now, self._busy_s)
+        self._window = Window(now, self._out.busy_s)
 
     def _reject(self, now: float) -> None:
         """Back to the base; the other direction is next."""

@@ -134,6 +134,10 @@ class Budget:
         """One more attempt goes out."""
         self.requests += 1
 
+    def not_sent(self) -> None:
+        """It could not be sent after all."""
+        self.requests -= 1
+
     def spent(self, input_tokens: int | None, output_tokens: int | None) -> None:
         """A response came and is paid for."""
         if self.price is not None:
@@ -175,11 +179,19 @@ class Limits:
         if self.max_cost is not None and self.price is None:
             raise UsageError("max-cost needs a price; give --price INPUT,OUTPUT a million tokens")
 
-    def in_flight(self) -> InFlight:
-        """How many requests a run begins with and may reach."""
-        if self.concurrency is not None:
-            return InFlight(self.concurrency, self.concurrency)
-        return InFlight(MOST_IN_FLIGHT, FIRST_IN_FLIGHT)
+    @property
+    def most_in_flight(self) -> int:
+        """How many requests may be in flight at most."""
+        return self.concurrency or MOST_IN_FLIGHT
+
+    def in_flight(self, most: int | None = None) -> InFlight:
+        """How many requests a run begins with and may reach.
+
+        Args:
+            most: Of these, so many are possible.
+        """
+        most = self.most_in_flight if most is None else min(most, self.most_in_flight)
+        return InFlight(most, self.concurrency or FIRST_IN_FLIGHT)
 
     def rate(self) -> RateLimit:
         """The bounds a minute."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from vlsu.errors import ModelError
+from vlsu.errors import MachineError, ModelError
 from vlsu.models.base import Fault
 from vlsu.runs.pace import Breaker
 
-__all__ = ["SERVER_FAULTS", "Attempts", "Patience", "Retries"]
+__all__ = ["MACHINE", "SERVER_FAULTS", "Attempts", "Patience", "Retries"]
 
 #: So many requests refused, none answered: all will be, and asking on is waste.
 REFUSALS = 64
@@ -23,6 +23,8 @@ SERVER_FAULTS = frozenset(
 )
 #: Of these, those of a connection that could not be made: no request was ever sent.
 _UNREACHED = frozenset({"connect", "proxy"})
+#: The fault that this machine lacks something, and the seconds for which nothing else is borne.
+MACHINE, LACKING_S = "machine", 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Patience:
         self._ever = False
         self._answered_at = float("-inf")
         self._refusals = 0
+        self._lacking_since: float | None = None
         #: The last fault that the server gave.
         self._fault: Fault | None = None
 
@@ -111,6 +114,7 @@ class Patience:
         """An answer came."""
         self._ever = True
         self._answered_at = now
+        self._lacking_since = None
         self._breaker.answered()
 
     @property
@@ -154,6 +158,24 @@ class Patience:
             return self._put_off_for_long(fault, attempts, now, last_ones=last_ones)
         attempts.counted += not down
         return attempts.counted >= self._retries.attempts and not down
+
+    def lacking(self, fault: Fault, now: float, *, alone: bool) -> None:
+        """This machine lacked what it takes to send a request.
+
+        Args:
+            fault: What it lacked.
+            now: The time.
+            alone: Whether nothing else is in flight, whose end could be waited for.
+
+        Raises:
+            MachineError: Nothing has been answered since it began, long ago.
+        """
+        if self._lacking_since is None:
+            self._lacking_since = now
+        if alone and now - self._lacking_since >= LACKING_S:
+            raise MachineError(
+                f"{fault.message}; what was answered is stored, and the same command goes on"
+            )
 
     def _tried_enough(self, fault: Fault, attempts: Attempts, *, last_ones: bool) -> bool:
         """Nothing but faults for longer than patience lasts: is it the server or the requests?

@@ -9,56 +9,32 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from vlsu._machine import lacking
 from vlsu.data import Dataset
-from vlsu.errors import VlsuError
+from vlsu.errors import MachineError, RunError, VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
+from vlsu.runs.asking import ask
 from vlsu.runs.costs import Costs
-from vlsu.runs.executor import Progress, Tally, ask
+from vlsu.runs.executor import Tally
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.images import DatasetImages, Images
 from vlsu.runs.limits import Budget, Limits, Price
 from vlsu.runs.loop import interrupted_at_once
+from vlsu.runs.open_files import open_files
 from vlsu.runs.plan import Chunk
+from vlsu.runs.progress import Progress
 from vlsu.runs.record import now
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store import ResponseStore
 
-__all__ = ["NO_PROGRESS", "Session", "opened"]
+__all__ = ["Session", "opened"]
 
 _WHERE = "what was answered is stored in {}; the same command goes on"
-
-
-class _Silent:
-    """Progress nobody watches."""
-
-    def begin(self, total: int, *, at_most: bool = False) -> None:
-        """Ignored."""
-
-    def stored(self, count: int) -> None:
-        """Ignored."""
-
-    def answered(self, outcome: Outcome) -> None:
-        """Ignored."""
-
-    def spared(self, count: int) -> None:
-        """Ignored."""
-
-    def retried(self, kind: str) -> None:
-        """Ignored."""
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Ignored."""
-
-    def finished(self) -> None:
-        """Ignored."""
-
-
-NO_PROGRESS = _Silent()
 
 
 @dataclass(slots=True)
@@ -214,36 +190,44 @@ async def opened(
         progress: Told how far it is.
 
     Raises:
+        MachineError: This machine lacks what anything would need.
         RunError: The folder is in use, holds another run, or cannot be written.
     """
     record |= asdict(limits)
-    try:
-        with folder.locked(), interrupted_at_once():
-            before = folder.check_same(record)
-            store = ResponseStore(folder.responses_file)
-            try:
-                session = Session(
-                    folder,
-                    record,
-                    store,
-                    limits.budget(),
-                    progress,
-                    stored_before=store.count(),
-                    costs=Costs.of(before, store),
-                )
+    with open_files(0):  # its limit stays until the connections are closed
+        try:
+            with folder.locked(), interrupted_at_once():
+                before = folder.check_same(record)
+                store = ResponseStore(folder.responses_file)
                 try:
-                    yield session
-                except VlsuError as error:
-                    session.end(Stop(StopReason.FAILED, str(error)))
-                    raise
-                except (KeyboardInterrupt, asyncio.CancelledError):
-                    session.end(INTERRUPTED)
-                    raise KeyboardInterrupt(_WHERE.format(folder.path)) from None
-            finally:
-                store.close()
-            if session.begun and session.stopped is None:
-                progress.finished()
-            session.end(session.stopped)
-    finally:
-        for model in models:
-            await model.close()
+                    session = Session(
+                        folder,
+                        record,
+                        store,
+                        limits.budget(),
+                        progress,
+                        stored_before=store.count(),
+                        costs=Costs.of(before, store),
+                    )
+                    try:
+                        yield session
+                    except VlsuError as error:
+                        session.end(Stop(StopReason.FAILED, str(error)))
+                        raise
+                    except Exception as error:
+                        if (lack := lacking(error)) is None:
+                            raise
+                        with suppress(RunError, OSError):  # perhaps no room for that either
+                            session.end(Stop(StopReason.FAILED, lack))
+                        raise MachineError(f"{lack}; {_WHERE.format(folder.path)}") from None
+                    except (KeyboardInterrupt, asyncio.CancelledError):
+                        session.end(INTERRUPTED)
+                        raise KeyboardInterrupt(_WHERE.format(folder.path)) from None
+                finally:
+                    store.close()
+                if session.begun and session.stopped is None:
+                    progress.finished()
+                session.end(session.stopped)
+        finally:
+            for model in models:
+                await model.close()

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from vlsu._machine import lacking_files
 from vlsu.errors import RunError
 
 __all__ = ["DamagedStoreError", "damaged", "trouble"]
@@ -45,6 +46,8 @@ def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
             f"{path}: {text}; see that the disk is sound, has room and allows files of this size, "
             "and run the command again"
         )
+    if primary == sqlite3.SQLITE_CANTOPEN and (lack := lacking_files()):
+        return RunError(f"{path}: {lack}; then run the command again")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunError(
             f"{path}: {text}: another program has it open; close it and run the command again"

@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Throughput", "Window"]
+__all__ = ["Throughput", "Window", "trial_pays", "trial_taken"]
 
 #: What an earlier window counts, of a later one.
 _FADING = 0.8
+#: Ratio of throughputs from which a trial of more is kept, and from which one of fewer is.
+_WORTHWHILE, _NO_LOSS = 1.04, 0.985
+#: Standard errors by which the former has to be exceeded.
+_SURE = 1.5
+#: Answers, as a multiple of the level, after which a trial of fewer is decided even if it is open
+#: whether it pays (twice that for one of more, which costs less meanwhile); and so many at least.
+_LONG_WINDOW, _LEAST_LONG = 16, 320
 
 
 @dataclass(slots=True)
@@ -84,3 +91,36 @@ class Throughput:
         weight, other = 1 / (self.error**2 + 1e-6), _FADING / (earlier.error**2 + 1e-6)
         value = (weight * self.value + other * earlier.value) / (weight + other)
         return Throughput(value, 1 / math.sqrt(weight + other), self.in_flight)
+
+
+def trial_pays(
+    base: Throughput, trial: Throughput, level: int, answers: int, *, more: bool
+) -> bool | None:
+    """Whether another level is the better one; `None` while that is open.
+
+    Args:
+        base: The throughput at the level that is compared with.
+        trial: That at the other one.
+        level: The other one.
+        answers: So many came at it.
+        more: Whether it is the higher one, which is a burden on the server: it has to pay surely.
+            A lower one has to cost nothing.
+    """
+    ratio, error = _compared(base, trial)
+    bound = _WORTHWHILE if more else _NO_LOSS
+    long = max((2 if more else 1) * _LONG_WINDOW * level, _LEAST_LONG)
+    if abs(ratio - bound) < 2 * error and answers < long:
+        return None
+    return ratio >= bound + (_SURE * error if more else 0.0)
+
+
+def trial_taken(base: Throughput, trial: Throughput) -> bool:
+    """The same of a server that refuses what is too much, where more was not refused."""
+    ratio, error = _compared(base, trial)
+    return ratio > _NO_LOSS - 2 * error
+
+
+def _compared(base: Throughput, trial: Throughput) -> tuple[float, float]:
+    """The ratio of two throughputs and its standard error."""
+    ratio = trial.value / base.value
+    return ratio, ratio * math.hypot(trial.error, base.error)

@@ -26,7 +26,6 @@ from vlsu.models.judging.kinds import REFUSAL_KINDS
 from vlsu.runs.alignment import AlignmentRun, ask_and_judge, prepare_alignment
 from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, Reading
 from vlsu.runs.estimate import estimate_answers
-from vlsu.runs.executor import Progress
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.keys import RequestKeys
@@ -34,9 +33,10 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, planned
+from vlsu.runs.progress import NO_PROGRESS, Progress
 from vlsu.runs.record import new_record
 from vlsu.runs.run import Run
-from vlsu.runs.session import NO_PROGRESS, Session, opened
+from vlsu.runs.session import Session, opened
 from vlsu.runs.tuning_estimate import TuningEstimate, race_answers
 from vlsu.runs.tuning_proposals import PROPOSAL_BYTES, Proposer
 from vlsu.runs.tuning_race import Race

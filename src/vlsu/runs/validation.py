@@ -26,7 +26,7 @@ from vlsu.data.tables import MissingWords, read_rows, unguard
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import as_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
-from vlsu.runs.executor import Progress, ask
+from vlsu.runs.asking import ask
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.images import MemoryImages
 from vlsu.runs.labels import read_label
@@ -34,7 +34,7 @@ from vlsu.runs.limits import Limits
 from vlsu.runs.loop import in_event_loop
 from vlsu.runs.panel import Judge
 from vlsu.runs.plan import Chunk, Planned
-from vlsu.runs.session import NO_PROGRESS
+from vlsu.runs.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store import ResponseStore
 from vlsu.tasks import Ask

@@ -1,0 +1,75 @@
+"""Who wants to know how far a run is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vlsu.models.base import Outcome
+
+__all__ = ["NO_PROGRESS", "Progress"]
+
+
+class Progress(Protocol):
+    """Who wants to know how far a run is."""
+
+    def begin(self, total: int, *, at_most: bool = False) -> None:
+        """The run needs this many requests, those stored already included.
+
+        Args:
+            total: How many.
+            at_most: Requests that are the same are counted each time they come up, and so are
+                those that only some answers will need; `spared` says later how many were.
+        """
+        ...
+
+    def stored(self, count: int) -> None:
+        """This many were stored by an earlier start."""
+        ...
+
+    def answered(self, outcome: Outcome) -> None:
+        """One more is settled."""
+        ...
+
+    def spared(self, count: int) -> None:
+        """This many more of the plan need no request: stored, the same as others, or pointless."""
+        ...
+
+    def retried(self, kind: str) -> None:
+        """An attempt failed and is made again."""
+        ...
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing is sent for so long, or one request is not sent again, and why."""
+        ...
+
+    def finished(self) -> None:
+        """The run has all it needs."""
+        ...
+
+
+class _Silent:
+    """Progress nobody watches."""
+
+    def begin(self, total: int, *, at_most: bool = False) -> None:
+        """Ignored."""
+
+    def stored(self, count: int) -> None:
+        """Ignored."""
+
+    def answered(self, outcome: Outcome) -> None:
+        """Ignored."""
+
+    def spared(self, count: int) -> None:
+        """Ignored."""
+
+    def retried(self, kind: str) -> None:
+        """Ignored."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Ignored."""
+
+    def finished(self) -> None:
+        """Ignored."""
+
+
+NO_PROGRESS = _Silent()
