@@ -288,3 +288,10 @@ def test_commands_say_it_and_take_the_bound(runs: dict[str, Run], tmp_path: Path
             line = vlsu(*command, "--min-answered", bad, expect=2).stderr
             assert "0.95 or 95%" in line
             assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize(("lacking", "said"), [(4, "1 more run answered"), (5, "2 more runs")])
+def test_further_warnings_are_folded(tmp_path: Path, lacking: int, said: str) -> None:
+    runs = [half_run(tmp_path / f"r{n}", 0.5) for n in range(lacking)]
+    page = write_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"<summary>{said}" in page
