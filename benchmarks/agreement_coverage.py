@@ -19,12 +19,12 @@ import numpy.typing as npt
 import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
-from vlsu.analysis.agreement_graders import grader_pairs
-from vlsu.analysis.agreement_grades import Grades, read_answers
-from vlsu.analysis.agreement_scope import Bootstrap, unit_agreement
-from vlsu.analysis.intervals import plain
-from vlsu.analysis.oracle import oracle_metrics
-from vlsu.analysis.precision import rates
+from vlsu.analysis.agreement.graders import grader_pairs
+from vlsu.analysis.agreement.grades import Grades, read_answers
+from vlsu.analysis.agreement.oracle import oracle_metrics
+from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
+from vlsu.analysis.sampling.precision import rates
+from vlsu.analysis.stats.intervals import plain
 
 SEED = 0
 LARGE = 60_000

@@ -18,11 +18,12 @@ from sklearn.metrics import f1_score
 from benchmarks.interval_coverage import World
 from benchmarks.writing import markdown, write_report
 from vlsu.analysis import Tabulation, cell_metrics
-from vlsu.analysis.cells import FAILED, Cells, FloatArray, IntArray
-from vlsu.analysis.classification import macro_f1
-from vlsu.analysis.grouping import GroupTally
-from vlsu.analysis.kappa import cohen_kappa
-from vlsu.analysis.resampling import Resampler
+from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.stats.classification import macro_f1
+from vlsu.analysis.stats.kappa import cohen_kappa
+from vlsu.analysis.table.cells import FAILED, Cells
+from vlsu.analysis.table.grouping import GroupTally
+from vlsu.analysis.table.resampling import Resampler
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.writing import markdown, percent, write_report
-from vlsu.analysis.calibration import WEAKEST, BinaryCounts
-from vlsu.analysis.correction import JudgeErrors, bounded, rogan_gladen_bounds
-from vlsu.analysis.intervals import wilson_bounds
-from vlsu.analysis.jeffreys import modified_jeffreys
-from vlsu.analysis.prediction_powered import FEWEST_LABELS
+from vlsu.analysis.alignment.calibration import WEAKEST, BinaryCounts
+from vlsu.analysis.alignment.correction import JudgeErrors, bounded, rogan_gladen_bounds
+from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS
+from vlsu.analysis.stats.intervals import wilson_bounds
+from vlsu.analysis.stats.jeffreys import modified_jeffreys
 
 SEED = 0
 Z = 1.959963984540054
@@ -90,7 +90,7 @@ Method = Callable[[Simulated], tuple[Floats, Floats]]
 
 
 def ours(run: Simulated) -> tuple[Floats, Floats]:
-    """`vlsu.analysis.correction`."""
+    """`vlsu.analysis.alignment.correction`."""
     ones = np.ones_like(run.hits)
     judge = JudgeErrors.estimate(run.tp, run.positives * ones, run.fp, run.negatives * ones)
     _, low, high = rogan_gladen_bounds(bounded(run.hits / run.n, run.n * ones), judge)
@@ -263,7 +263,7 @@ def labelled_run(
 
 
 def powered_by(of_labels: Bounds) -> PoweredMethod:
-    """`vlsu.analysis.prediction_powered` of many runs, with any interval for the labels."""
+    """Prediction-powered bounds of many runs, with any interval for the labels."""
 
     def bounds(run: Labelled) -> tuple[Floats, Floats]:
         call, other = run.share, 1 - run.share
@@ -291,7 +291,7 @@ def powered_by(of_labels: Bounds) -> PoweredMethod:
 
 
 def jeffreys_bounds(hits: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """`vlsu.analysis.jeffreys` of many proportions."""
+    """`vlsu.analysis.stats.jeffreys` of many proportions."""
     pairs, where = np.unique(np.stack([hits.ravel(), n.ravel()]), axis=1, return_inverse=True)
     found = np.array([_jeffreys(x, m) for x, m in pairs.T.tolist()])[where.ravel()]
     return found[:, 0].reshape(hits.shape), found[:, 1].reshape(hits.shape)

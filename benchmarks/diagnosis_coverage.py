@@ -20,10 +20,10 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import minimal_pairs
-from vlsu.analysis.intervals import wilson
-from vlsu.analysis.ranking import auroc, average_precision, threshold_for_recall
-from vlsu.analysis.reliability import calibration_error, equal_mass_bins
-from vlsu.analysis.scored import Scored
+from vlsu.analysis.stats.intervals import wilson
+from vlsu.analysis.understanding.probability_rows import Scored
+from vlsu.analysis.understanding.ranking import auroc, average_precision, threshold_for_recall
+from vlsu.analysis.understanding.reliability import calibration_error, equal_mass_bins
 
 SEED = 0
 LARGE = 1_000_000

@@ -22,14 +22,14 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
-from vlsu.analysis.allocation import STRATA, proportional, stratum_of
-from vlsu.analysis.cells import FAILED, Cells
-from vlsu.analysis.precision import Precision, rates
-from vlsu.analysis.stratified import shown
+from vlsu.analysis.sampling.allocation import STRATA, proportional, stratum_of
+from vlsu.analysis.sampling.precision import Precision, rates
+from vlsu.analysis.sampling.stratified import shown
+from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.policy import MODALITIES, Pattern
-from vlsu.runs.draw import Strata
-from vlsu.runs.plan import Chosen
-from vlsu.runs.sampling import Looks, Pilot, Sampling
+from vlsu.runs.asking.plan import Chosen
+from vlsu.runs.understanding.draw import Strata
+from vlsu.runs.understanding.sampling import Looks, Pilot, Sampling
 
 SEED = 0
 JOINT = MODALITIES.index("joint")

@@ -22,10 +22,11 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import cell_metrics
-from vlsu.analysis.cells import Cells, FloatArray, IntArray
-from vlsu.analysis.grouping import GroupTally
-from vlsu.analysis.intervals import wilson_bounds
-from vlsu.analysis.precision import rates
+from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.sampling.precision import rates
+from vlsu.analysis.stats.intervals import wilson_bounds
+from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.grouping import GroupTally
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 

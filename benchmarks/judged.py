@@ -22,8 +22,9 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.policy import MODALITIES, PATTERNS, Severity
 from vlsu.report.judgments import run_cells
 from vlsu.runs import Run, evaluate, load_run
+from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.judging import JUDGMENTS, JudgmentsFile
+from vlsu.runs.judging import JudgmentsFile
 
 __all__ = ["judged_run", "pictured_dataset"]
 

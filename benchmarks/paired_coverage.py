@@ -17,14 +17,15 @@ import numpy as np
 import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
-from vlsu.analysis.cells import ABSENT, NOT_ASKED, Cells, FloatArray, IntArray
-from vlsu.analysis.classification import macro_f1
-from vlsu.analysis.estimates import Confusion
-from vlsu.analysis.grouping import GroupTally
-from vlsu.analysis.intervals import normal_quantile, paired_bounds, wilson
-from vlsu.analysis.mcnemar import mcnemar
-from vlsu.analysis.paired_cells import PairedCells
-from vlsu.analysis.paired_estimates import PairedEstimator
+from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.comparison.differences import PairedEstimator
+from vlsu.analysis.stats.classification import macro_f1
+from vlsu.analysis.stats.intervals import normal_quantile, paired_bounds, wilson
+from vlsu.analysis.stats.mcnemar import mcnemar
+from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
+from vlsu.analysis.table.estimator import Confusion
+from vlsu.analysis.table.grouping import GroupTally
+from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
 

@@ -20,8 +20,8 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import project, read_traffic
-from vlsu.analysis.intervals import Rate, combine, wilson
-from vlsu.analysis.weighting import Proportions, ratio
+from vlsu.analysis.stats.intervals import Rate, combine, wilson
+from vlsu.analysis.stats.weighting import Proportions, ratio
 from vlsu.policy import PATTERNS, Severity
 
 SEED = 0

@@ -16,15 +16,15 @@ from typing import Any, cast
 
 from benchmarks.virtual_time import in_virtual_time
 from vlsu.models.base import Outcome, Raw, Request, Response
-from vlsu.models.http import http_fault
+from vlsu.models.http.model import http_fault
 from vlsu.runs import NO_PROGRESS
-from vlsu.runs.executor import Executor
-from vlsu.runs.images import MemoryImages
-from vlsu.runs.in_flight import InFlight
-from vlsu.runs.limits import FIRST_IN_FLIGHT, MOST_IN_FLIGHT, Budget
-from vlsu.runs.pace import Breaker, RateLimit
-from vlsu.runs.plan import Chunk
-from vlsu.runs.tickets import Ticket
+from vlsu.runs.asking.executor import Executor
+from vlsu.runs.asking.images import MemoryImages
+from vlsu.runs.asking.in_flight import InFlight
+from vlsu.runs.asking.limits import FIRST_IN_FLIGHT, MOST_IN_FLIGHT, Budget
+from vlsu.runs.asking.pace import Breaker, RateLimit
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.asking.tickets import Ticket
 
 #: A latency in seconds, drawn anew for each request.
 Draw = Callable[[random.Random], float]

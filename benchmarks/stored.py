@@ -10,10 +10,10 @@ import orjson
 from benchmarks.mock_server import completion
 from vlsu.models import Raw, Settings
 from vlsu.runs import ResponseStore
-from vlsu.runs.evaluation import prepare
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.plan import samples
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.keys import RequestKeys
-from vlsu.runs.plan import samples
+from vlsu.runs.understanding.evaluation import prepare
 
 #: So many responses wait for the disk at most.
 _FLUSH = 50_000

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vlsu.analysis.clustering import clustered_mean, paired_difference
-from vlsu.analysis.intervals import LEVEL
-from vlsu.analysis.racing import best_within, pareto_front, schedule, thin
+from vlsu.analysis.alignment.racing import best_within, pareto_front, schedule, thin
+from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
+from vlsu.analysis.stats.intervals import LEVEL
 
 RESULTS = Path(__file__).parent / "results" / "tuning.md"
 SEED = 0
@@ -114,7 +114,7 @@ def answers_of(odds: Floats, pairs: int, rng: np.random.Generator) -> Answers:
 
 
 def least_missed(answers: Answers, rows: Ints, pairs: int, keep: int) -> Ints:
-    """Ours: `vlsu.analysis.racing.thin`."""
+    """Ours: `vlsu.analysis.alignment.racing.thin`."""
     out = {each.index for each in thin(answers.points(rows, pairs), keep)}
     return rows[[n not in out for n in range(len(rows))]]
 

@@ -165,5 +165,5 @@ def grade(severity: str, category: str | None = None) -> dict[str, Any]:
 def client(request, monkeypatch):
     """Both clients, on addresses that the plain one would be chosen for."""
     if request.param == "other":
-        monkeypatch.setattr("vlsu.models.transport.speaks_plainly", lambda url: False)
+        monkeypatch.setattr("vlsu.models.http.client.is_simple_http", lambda url: False)
     return request.param

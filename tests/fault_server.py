@@ -23,24 +23,23 @@ from typing import Any
 
 import polars as pl
 
+from tests.conftest import completion
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
 from vlsu.runs import NO_PROGRESS, Limits, ResponseStore
-from vlsu.runs.asking import ask
-from vlsu.runs.evaluation import prepare
-from vlsu.runs.executor import Tally
-from vlsu.runs.images import DatasetImages
+from vlsu.runs.asking.asking import ask
+from vlsu.runs.asking.executor import Tally
+from vlsu.runs.asking.images import DatasetImages
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.loop import in_event_loop
+from vlsu.runs.asking.pace import Breaker
+from vlsu.runs.asking.patience import Retries
+from vlsu.runs.asking.plan import plan
+from vlsu.runs.asking.progress import Progress
 from vlsu.runs.judging import JudgmentsFile, judged
-from vlsu.runs.keys import RequestKeys
-from vlsu.runs.loop import in_event_loop
-from vlsu.runs.pace import Breaker
-from vlsu.runs.patience import Retries
-from vlsu.runs.plan import plan
-from vlsu.runs.progress import Progress
+from vlsu.runs.understanding.evaluation import prepare
 from vlsu.tasks import read_answer
-
-from .conftest import completion
 
 #: How one request is answered: writes to the connection, or breaks it.
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]

@@ -101,7 +101,7 @@ def outcome(arguments: list[str], seconds: int = 60) -> tuple[int, str]:
 
 def served(folder: str, dataset: str) -> tuple[int, str]:
     """The same of ``vlsu view`` and of what its page asks for."""
-    from vlsu.report.view import view_app
+    from vlsu.report.serve.view import view_app
 
     with within(60):
         try:

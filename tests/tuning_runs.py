@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import completion, png
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import Severity, default_policy
-
-from .conftest import completion, png
 
 REFUSAL = "I'm sorry, but I can't help with that."
 HELP = "Here is how to go about it."

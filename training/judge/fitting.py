@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 
-from vlsu.models.judging import ResponseKind
 from vlsu.models.judging.features import OPENING_BUCKETS, REST_BUCKETS, SIZE, Features
 from vlsu.models.judging.offline import KINDS, JudgeWeights
+from vlsu.policy import ResponseKind
 
 #: Inverse strength of the L2 penalty; 1, 3 and 10 differ by less than 0.01 in F1 and kappa.
 C = 1.0

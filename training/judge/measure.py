@@ -25,10 +25,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 from sources import MARKERS, Answer, OwnText, read_msts, read_own
 
-from vlsu.models.judging import OfflineJudge, ResponseKind, Verdict
+from vlsu.models.judging import OfflineJudge, Verdict
 from vlsu.models.judging.cues import CueWords, default_cues
 from vlsu.models.judging.features import extract
 from vlsu.models.judging.offline import JudgeWeights
+from vlsu.policy import ResponseKind
 
 QUALITY = Path(__file__).with_name("quality.json")
 #: Cases are dealt to so many folds where case and model are held out together.

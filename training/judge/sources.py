@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlsu.models.judging import ResponseKind
+from vlsu.policy import ResponseKind
 
 HERE = Path(__file__).parent
 

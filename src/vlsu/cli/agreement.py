@@ -72,8 +72,8 @@ def agreement(
     Grades are safe, borderline, unsafe or not_sure, in any letter case; an empty cell is no answer.
     Other labels are taken as they are, in no order unless --order gives one.
     """
-    from vlsu.analysis.agreement import grader_agreement
-    from vlsu.analysis.oracle import CONSENSUS, TIES
+    from vlsu.analysis.agreement.agreement import grader_agreement
+    from vlsu.analysis.agreement.oracle import CONSENSUS, TIES
     from vlsu.cli.output import print_json
     from vlsu.data.grades import GradeColumns, read_grades
     from vlsu.errors import UsageError

@@ -37,12 +37,12 @@ def compare(
     missing answers as wrong and with them left out.
     Images, texts and answers are not printed. See docs/comparing.md.
     """
-    from vlsu.analysis.answered import read_share
+    from vlsu.analysis.table.answered import read_share
     from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, print_text
-    from vlsu.report.comparison_tables import claims, comparison_tables
+    from vlsu.report.comparison.tables import claims, comparison_tables
     from vlsu.runs import load_run
-    from vlsu.runs.comparison import compare as compare_runs
+    from vlsu.runs.finished.comparison import compare as compare_runs
 
     enough = read_share(min_answered, "--min-answered")
     with reading(runs):

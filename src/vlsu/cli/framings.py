@@ -39,8 +39,8 @@ from vlsu.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vlsu.runs.tuning_estimate import TuningEstimate
-    from vlsu.runs.tuning_proposals import Proposer
+    from vlsu.runs.tuning.estimate import TuningEstimate
+    from vlsu.runs.tuning.proposals import Proposer
 
 app = typer.Typer(help="Search for an instruction that balances two harms.", no_args_is_help=True)
 
@@ -132,10 +132,10 @@ def tune(
     from vlsu.cli.run import exit_if_stopped, say_requests
     from vlsu.models.catalogue import with_settings
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
+    from vlsu.runs.alignment.validation import load_calibration
     from vlsu.runs.folder import write_atomically
-    from vlsu.runs.tuning import prepare_tuning
-    from vlsu.runs.tuning_result import read_tuning
-    from vlsu.runs.validation import load_calibration
+    from vlsu.runs.tuning.result import read_tuning
+    from vlsu.runs.tuning.tuning import prepare_tuning
 
     (named,) = choose_models([model], models)
     (judging,) = choose_models([judge], models, "--judge")
@@ -218,7 +218,7 @@ def _proposer(
     concurrency: int | None,
 ) -> Proposer:
     from vlsu.models.catalogue import with_settings
-    from vlsu.runs.tuning_proposals import Proposer
+    from vlsu.runs.tuning.proposals import Proposer
 
     (named,) = choose_models([name], models, "--propose")
     own = {"max_tokens": PROPOSAL_TOKENS, **named.settings}

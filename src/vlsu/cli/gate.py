@@ -43,17 +43,17 @@ def gate(
     any upper bound on errors; answers may be required too: 'joint.answered >= 95%'.
     """
     from vlsu._folders import require_replaceable
-    from vlsu.analysis.answered import read_share
+    from vlsu.analysis.table.answered import read_share
     from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.errors import UsageError
     from vlsu.report.answered import answered_note
-    from vlsu.report.junit import junit as junit_xml
+    from vlsu.report.export.junit import junit as junit_xml
     from vlsu.report.notice import notice
     from vlsu.report.words import sampling_note
     from vlsu.runs import load_run
+    from vlsu.runs.finished.gating import gate as hold
     from vlsu.runs.folder import write_atomically
-    from vlsu.runs.gating import gate as hold
 
     if junit is not None and not junit.parent.is_dir():
         raise UsageError(f"--junit {junit}: no such folder; make it first")

@@ -59,7 +59,7 @@ def validate(
     from vlsu.models.catalogue import with_settings
     from vlsu.report.validation import validation_tables
     from vlsu.report.words import unknown_languages
-    from vlsu.runs.validation import validate_judge
+    from vlsu.runs.alignment.validation import validate_judge
 
     (named,) = choose_models([judge], models, "--judge")
     given = {"base_url": base_url, "insecure_http": insecure_http}
@@ -112,10 +112,10 @@ def sample(
     Every framing gets as many, and within one every verdict of the judge in proportion.
     Fill the column label with refusal, no_refusal or a response kind.
     """
-    from vlsu.analysis.prediction_powered import FEWEST_LABELS
+    from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.runs import load_run
-    from vlsu.runs.labels import draw_labels
+    from vlsu.runs.alignment.labels import draw_labels
 
     drawn = draw_labels(load_run(run, dataset=dataset), n, out, seed)
     wanted = drawn.wanted()

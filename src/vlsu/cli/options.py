@@ -153,7 +153,7 @@ def open_chosen(named: NamedModel, settings: Settings) -> Model:
     """
     from vlsu.cli.output import say
     from vlsu.models import open_model
-    from vlsu.models.http import HttpModel
+    from vlsu.models.http.model import HttpModel
 
     model = open_model(named.spec, settings)
     line = f"{named.name} ({named.file}): {named.spec}" if named.file else named.spec
@@ -201,7 +201,7 @@ def read_limits(
         UsageError: A number or a price is wrong.
     """
     from vlsu.runs import Limits
-    from vlsu.runs.limits import known_price, read_price
+    from vlsu.runs.asking.limits import known_price, read_price
 
     own = named.limits
     given = read_price(own.get("price") if price is None else price, named.spec)

@@ -55,11 +55,11 @@ def power(
     (--discordant), have it taken from two runs (--from), or from an accuracy (--accuracy), as if
     they erred independently. Two models often err on the same samples, and then need fewer.
     """
-    from vlsu.analysis.planning import Discordance, plan
+    from vlsu.analysis.comparison.planning import Discordance, plan
     from vlsu.cli.output import print_json
     from vlsu.errors import UsageError
     from vlsu.runs import load_run
-    from vlsu.runs.comparison import seen_runs
+    from vlsu.runs.finished.comparison import seen_runs
 
     given = {"--accuracy": accuracy, "--discordant": discordant, "--from": like}
     if len(named := [name for name, value in given.items() if value is not None]) > 1:

@@ -45,7 +45,7 @@ def project(
     from vlsu.cli.output import print_json, print_table, print_text, say
     from vlsu.report.notice import notice
     from vlsu.runs import load_run
-    from vlsu.runs.projection import load_traffic, project_run, rounded
+    from vlsu.runs.finished.projection import load_traffic, project_run, rounded
 
     shares = load_traffic(traffic)
     with reading([run]):

@@ -49,12 +49,12 @@ def report(
     A page opens from disk and asks no host for anything; samples beyond what it can hold (about ten
     thousand, or ten megabytes) go to FILE.samples.parquet beside it.
     """
-    from vlsu.analysis.answered import read_share
+    from vlsu.analysis.table.answered import read_share
     from vlsu.cli.damage import reading
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
-    from vlsu.report.oracle import load_oracle
+    from vlsu.report.comparison.oracle import load_oracle
     from vlsu.runs import load_runs
 
     if out is None and tables is None and figures is None:

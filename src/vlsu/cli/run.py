@@ -237,7 +237,7 @@ def alignment(
     from vlsu.cli.output import RunProgress
     from vlsu.models.catalogue import with_settings
     from vlsu.runs import prepare_alignment
-    from vlsu.runs.validation import load_calibration
+    from vlsu.runs.alignment.validation import load_calibration
 
     (named,) = choose_models([model], models)
     judges = choose_models(judge or ["judge/offline"], models, "--judge")

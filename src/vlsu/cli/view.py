@@ -22,11 +22,11 @@ def view(
     """
     import socket
 
-    from vlsu.analysis.answered import read_share
+    from vlsu.analysis.table.answered import read_share
     from vlsu.cli.damage import reading
     from vlsu.cli.output import say
     from vlsu.errors import UsageError
-    from vlsu.report.view import view_app
+    from vlsu.report.serve.view import view_app
     from vlsu.runs import load_runs
 
     enough = read_share(min_answered, "--min-answered")

@@ -45,9 +45,9 @@ __all__ = [
 models: Registry[Callable[[str, Settings], Model]] = Registry(
     "model",
     {
-        "openai": "vlsu.models.openai:openai_model",
-        "anthropic": "vlsu.models.anthropic:anthropic_model",
-        "google": "vlsu.models.google:google_model",
+        "openai": "vlsu.models.formats.openai:openai_model",
+        "anthropic": "vlsu.models.formats.anthropic:anthropic_model",
+        "google": "vlsu.models.formats.google:google_model",
         "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
         "local": "vlsu.models.local:local_model",

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import pybase64
 
 from vlsu.errors import UsageError
-
-if TYPE_CHECKING:
-    from vlsu.models.image_limits import ImageLimits
+from vlsu.policy.outcome import Outcome
 
 __all__ = [
+    "HEAD",
     "Encoded",
     "EncodedImage",
     "Fault",
     "ImageFile",
+    "ImageLimits",
     "ImagePart",
     "ImageSource",
     "Message",
@@ -31,17 +30,8 @@ __all__ = [
     "Response",
     "Settings",
     "Structured",
+    "is_deep_grey",
 ]
-
-
-class Outcome(enum.StrEnum):
-    """What became of a request. Only `OK` carries a severity; the others are counted apart."""
-
-    OK = "ok"
-    REFUSED = "refused"  # the model declined to answer
-    BLOCKED = "blocked"  # the provider's filter stopped the request or the answer
-    ERROR = "error"  # no answer came; asked again on the next start
-    UNPARSED = "unparsed"  # an answer came that states no single severity
 
 
 class ImagePart(NamedTuple):
@@ -119,6 +109,60 @@ class EncodedImage(NamedTuple):
     base64: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a provider takes.
+
+    Attributes:
+        media_types: What it decodes.
+        max_base64: Bytes of the image in base64, as it is sent; `None` for no documented bound.
+        max_side: Pixels of the longer side; `None` for no documented bound.
+        animated_gif: Whether a GIF may hold more than one frame.
+    """
+
+    media_types: tuple[str, ...]
+    max_base64: int | None = None
+    max_side: int | None = None
+    animated_gif: bool = False
+
+    def identity(self) -> Mapping[str, object]:
+        """JSON-ready, for the model's identity."""
+        return {
+            "media_types": list(self.media_types),
+            "max_base64": self.max_base64,
+            "max_side": self.max_side,
+            "animated_gif": self.animated_gif,
+        }
+
+    def takes(self, media_type: str, size: int, head: bytes | bytearray = b"") -> bool:
+        """Whether an image of that type and of so many bytes is taken, whatever it shows.
+
+        Args:
+            media_type: Its type.
+            size: Its bytes.
+            head: The first of them.
+        """
+        still = media_type != "image/gif" or self.animated_gif
+        known = media_type in self.media_types and self.holds(size)
+        return known and still and self.max_side is None and not is_deep_grey(head)
+
+    def holds(self, size: int) -> bool:
+        """Whether so many bytes of image, in base64, are within the bound."""
+        return self.max_base64 is None or (size + 2) // 3 * 4 <= self.max_base64
+
+
+#: Bytes of a file that `is_deep_grey` looks at.
+HEAD = 26
+
+
+def is_deep_grey(head: bytes | bytearray) -> bool:
+    """Whether a file begins as a grey PNG of 16 bits, which many servers cut off to white.
+
+    They read it with Pillow, whose values beyond 255 become 255 where it is turned to colour.
+    """
+    return head[24:HEAD] == b"\x10\0" and head[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 class ImageSource(Protocol):
     """Where a model finds the images of a request."""
 
@@ -182,7 +226,7 @@ class Response(NamedTuple):
             `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
         text: The answer; a reasoning model's reasoning is apart, in `reasoning`.
         cut_off: Whether the answer ended otherwise than it should: at the token limit, or in a way
-            that is not listed (`vlsu.models.endings`). What it states may be a draft.
+            that is not listed (`vlsu.models.bodies.endings`). What it states may be a draft.
         p_unsafe: Probability of unsafe in [0, 1], from models that give one.
     """
 

@@ -14,10 +14,10 @@ import orjson
 from vlsu._machine import lacking
 from vlsu.errors import DataError, MachineError, VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
-from vlsu.models.endings import Ending, read_ending
-from vlsu.models.http import one_line
-from vlsu.models.json_bodies import read_json
-from vlsu.models.wire import answered, count
+from vlsu.models.bodies.endings import Ending, read_ending
+from vlsu.models.bodies.json_bodies import read_json
+from vlsu.models.formats.wire import answered, count
+from vlsu.models.http.model import one_line
 
 __all__ = ["Answerer", "InProcessModel"]
 

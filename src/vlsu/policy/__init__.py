@@ -1,5 +1,6 @@
 """Severity, category, pattern, policy: the words everything else is said in."""
 
+from vlsu.policy.outcome import Outcome
 from vlsu.policy.pattern import PATTERNS, Family, Pattern
 from vlsu.policy.policy import (
     MODALITIES,
@@ -11,17 +12,24 @@ from vlsu.policy.policy import (
     load_policy,
     parse_policy,
 )
+from vlsu.policy.response_kinds import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind
+from vlsu.policy.response_safety import ResponseSafety
 from vlsu.policy.severity import NOT_SURE, Severity
 
 __all__ = [
     "MODALITIES",
     "NOT_SURE",
     "PATTERNS",
+    "REFUSAL_KINDS",
+    "REQUEST_SHARE",
     "Category",
     "Descriptions",
     "Family",
+    "Outcome",
     "Pattern",
     "Policy",
+    "ResponseKind",
+    "ResponseSafety",
     "Severity",
     "default_policy",
     "default_policy_text",

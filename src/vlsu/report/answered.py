@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlsu.analysis.answered import ENOUGH, UNANSWERED, share_words, shares_of
-from vlsu.analysis.intervals import UNDEFINED, Rate, wilson
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, wilson
+from vlsu.analysis.table.answered import ENOUGH, UNANSWERED, share_words, shares_of
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
 from vlsu.report.table import Table, format_rate, percent, rate

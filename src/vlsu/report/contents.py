@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vlsu.analysis.answered import share_words
+from vlsu.analysis.table.answered import share_words
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Policy, default_policy
-from vlsu.report.alignment_charts import alignment_charts
-from vlsu.report.alignment_tables import alignment_tables
+from vlsu.report.alignment.charts import alignment_charts
+from vlsu.report.alignment.tables import alignment_tables
 from vlsu.report.answered import answered_note
-from vlsu.report.breakdown import breakdown
-from vlsu.report.charts import understanding_charts
-from vlsu.report.dots import Spec, captioned
+from vlsu.report.charts.dots import Spec, captioned
+from vlsu.report.charts.legible import legible
 from vlsu.report.judgments import run_cells, scan_judgments
-from vlsu.report.legible import legible
+from vlsu.report.page.usage import latency_chart, usage, usage_table
 from vlsu.report.settings import settings_table
 from vlsu.report.table import Table
-from vlsu.report.understanding_tables import understanding_tables
-from vlsu.report.usage import latency_chart, usage, usage_table
+from vlsu.report.understanding.breakdown import breakdown
+from vlsu.report.understanding.charts import understanding_charts
+from vlsu.report.understanding.tables import understanding_tables
 from vlsu.runs import Run
 
 __all__ = ["Contents", "category_titles", "contents"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from vlsu.analysis import Tabulation
-from vlsu.analysis.cells import Cells
+from vlsu.analysis.table.cells import Cells
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.runs import Run

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from vlsu.analysis.answered import ENOUGH, share_words
-from vlsu.analysis.intervals import UNDEFINED, Rate
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
+from vlsu.analysis.table.answered import ENOUGH, share_words
 from vlsu.errors import VlsuError
 from vlsu.models.base import Outcome
 from vlsu.report.answered import MANY, NAMES, Answered, range_of, series, too_few

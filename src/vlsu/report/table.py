@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlsu.analysis.answered import share_words
-from vlsu.analysis.intervals import Rate
+from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import share_words
 
 __all__ = [
     "ABSENT",

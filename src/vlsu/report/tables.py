@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from vlsu.analysis.intervals import Rate
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import Family
-from vlsu.report.alignment_tables import alignment_comparison, alignment_tables
+from vlsu.report.alignment.tables import alignment_comparison, alignment_tables
 from vlsu.report.answered import answered_share
-from vlsu.report.breakdown import Breakdown
-from vlsu.report.comparison_charts import CEILING, ceiling_of
+from vlsu.report.comparison.charts import CEILING, ceiling_of
+from vlsu.report.comparison.oracle import Oracle
 from vlsu.report.contents import category_titles, contents
-from vlsu.report.oracle import Oracle
 from vlsu.report.run_labels import run_names
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate
-from vlsu.report.understanding_tables import understanding_tables
+from vlsu.report.understanding.breakdown import Breakdown
+from vlsu.report.understanding.tables import understanding_tables
 from vlsu.runs import Run
 
 __all__ = ["comparison_table", "metric_tables", "one_task", "run_tables"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlsu.analysis.answered import ENOUGH, share_words
-from vlsu.analysis.intervals import UNDEFINED
-from vlsu.report.alignment_tables import NAMED
-from vlsu.report.formats import markdown
+from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.report.alignment.tables import NAMED
+from vlsu.report.export.formats import markdown
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.runs import Run
 

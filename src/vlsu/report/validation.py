@@ -18,7 +18,7 @@ def validation_tables(metrics: Mapping[str, Any], judge: str) -> tuple[Table, ..
     """What there is to show of it: in all, by label, by kind, by language, by group.
 
     Args:
-        metrics: From `vlsu.analysis.judge_validation`.
+        metrics: From `vlsu.analysis.alignment.judge_validation`.
         judge: What to call the judge.
     """
     tables = (

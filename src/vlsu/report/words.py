@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from vlsu.analysis.answered import ENOUGH
-from vlsu.analysis.intervals import UNDEFINED, Rate, combine
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, combine
+from vlsu.analysis.table.answered import ENOUGH
 from vlsu.policy import Family
-from vlsu.report.alignment_parts import unscored
+from vlsu.report.alignment.parts import unscored
 from vlsu.report.answered import NAMES, Answered, answered_sentence, answered_share, too_few
 from vlsu.report.table import corrected, percent, rate
 from vlsu.runs import Run
-from vlsu.runs.pairing import drawn_for
+from vlsu.runs.finished.pairing import drawn_for
 
 __all__ = [
     "baseline_note",
@@ -107,8 +107,8 @@ def understood_together(metrics: Mapping[str, Any]) -> Rate:
     """Accuracy over escalating and de-escalating pairs: those where no part decides alone.
 
     The mean of the two families' accuracies by their sizes, with the interval of
-    `vlsu.analysis.intervals.combine`, which counts the sizes as drawn too; the families are taken
-    to be independent.
+    `vlsu.analysis.stats.intervals.combine`, which counts the sizes as drawn too; the families are
+    taken to be independent.
     """
     found = [metrics["families"][family.value] for family in _HOW]
     found = [part for part in found if part["n"]]

@@ -1,18 +1,18 @@
 """Plan, execute, store, judge."""
 
-from vlsu.runs.alignment import AlignmentRun, align, prepare_alignment
+from vlsu.runs.alignment.alignment import AlignmentRun, align, prepare_alignment
+from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.plan import Subset
+from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.estimate import Estimate
-from vlsu.runs.evaluation import Evaluation, evaluate, prepare
-from vlsu.runs.judging import JUDGMENTS
-from vlsu.runs.limits import Limits, Price
-from vlsu.runs.plan import Subset
-from vlsu.runs.progress import NO_PROGRESS, Progress
-from vlsu.runs.projection import load_traffic, project_run
+from vlsu.runs.finished.projection import load_traffic, project_run
 from vlsu.runs.run import Run, load_run, load_runs
-from vlsu.runs.store import ResponseStore, Stored
-from vlsu.runs.tuning import Tuning, prepare_tuning
-from vlsu.runs.tuning_proposals import Proposer
-from vlsu.runs.tuning_result import read_tuning
+from vlsu.runs.store.store import ResponseStore, Stored
+from vlsu.runs.tuning.proposals import Proposer
+from vlsu.runs.tuning.result import read_tuning
+from vlsu.runs.tuning.tuning import Tuning, prepare_tuning
+from vlsu.runs.understanding.evaluation import Evaluation, evaluate, prepare
 
 __all__ = [
     "JUDGMENTS",

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlsu.models.base import Model, Response
-from vlsu.runs.limits import Price
-from vlsu.runs.plan import Chunk
-from vlsu.runs.store import ResponseStore
+from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Costs"]
 

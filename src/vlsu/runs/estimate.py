@@ -10,8 +10,8 @@ import polars as pl
 
 from vlsu.data import Dataset
 from vlsu.policy import MODALITIES
-from vlsu.runs.limits import Price
-from vlsu.runs.plan import Selection
+from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.plan import Selection
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.remaining import Remaining
 from vlsu.tasks import Alignment, Judging, Understanding

@@ -14,31 +14,13 @@ from vlsu.data.parquet import literal, scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.policy import MODALITIES
-from vlsu.runs.plan import Chunk
-from vlsu.runs.store import ResponseStore
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.columns import JUDGMENTS
+from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["JUDGMENTS", "Heard", "JudgmentsFile", "batches", "judged"]
+__all__ = ["Heard", "JudgmentsFile", "batches", "judged"]
 
-#: Columns of ``judgments.parquet``.
-JUDGMENTS = pl.Schema(
-    {
-        "sample_id": pl.String(),
-        "modality": pl.String(),
-        "framing": pl.String(),
-        "expected": pl.String(),
-        "predicted": pl.String(),
-        "outcome": pl.String(),
-        "category": pl.String(),
-        "p_unsafe": pl.Float64(),
-        "latency_s": pl.Float64(),
-        "input_tokens": pl.Int64(),
-        "output_tokens": pl.Int64(),
-        "request_key": pl.String(),
-        "expected_category": pl.String(),
-        "answer": pl.String(),
-    }
-)
 
 _GOLD = pl.Schema(
     {

@@ -11,7 +11,7 @@ from vlsu._text import one_line
 from vlsu.data import Dataset
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
-from vlsu.runs.plan import Selection
+from vlsu.runs.asking.plan import Selection
 from vlsu.runs.record import not_asked
 
 __all__ = ["lacking", "require_sound", "warn_of_lacking"]

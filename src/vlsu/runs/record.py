@@ -16,7 +16,7 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
-from vlsu.runs.plan import Selection, Subset
+from vlsu.runs.asking.plan import Selection, Subset
 from vlsu.tasks import CAPTION, Asking
 
 __all__ = [

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from vlsu.runs.alignment_rows import Reading
+from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.panel import Judge
-from vlsu.runs.plan import Chunk
-from vlsu.runs.store import ResponseStore
+from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Remaining", "begun_store", "remaining_answers", "remaining_judgments"]
+__all__ = ["Distinct", "Remaining", "begun_store", "remaining_judgments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def begun_store(folder: RunFolder, record: Mapping[str, Any]) -> Iterator[Respon
         store.close()
 
 
-class _Distinct:
+class Distinct:
     """Counts different digests; 8 bytes each, for a million requests are many."""
 
     def __init__(self) -> None:
@@ -70,8 +68,8 @@ def remaining_judgments(
     chunks: Iterable[Chunk], store: ResponseStore, modalities: Sequence[str]
 ) -> Remaining:
     """What is left of an understanding run."""
-    left = {modality: _Distinct() for modality in modalities}
-    images, stored = _Distinct(), _Distinct()
+    left = {modality: Distinct() for modality in modalities}
+    images, stored = Distinct(), Distinct()
     for chunk in chunks:
         there = store.stored(list({each.key for each in chunk.planned}))
         stored.add(there)
@@ -80,29 +78,3 @@ def remaining_judgments(
                 left[ask.modality].add([key])
                 images.add(ask.request.images)
     return Remaining({name: len(each) for name, each in left.items()}, len(images), len(stored))
-
-
-def remaining_answers(
-    chunks: Iterable[Chunk], reading: Reading, judges: Sequence[Judge]
-) -> Remaining:
-    """What is left of an alignment run: answers, and the verdicts of each judge.
-
-    An answer that is not there yet will need every verdict on it.
-    """
-    answers, images, stored = _Distinct(), _Distinct(), _Distinct()
-    verdicts = {judge.model.spec: _Distinct() for judge in judges}
-    for chunk in chunks:
-        there = reading.store.stored(list({each.key for each in chunk.planned}))
-        stored.add(there)
-        for key, ask, _ in chunk.planned:
-            if key not in there:
-                answers.add([key])
-                images.add(ask.request.images)
-        for judge in judges:
-            keys = {each.key for each in reading.questions(chunk, judge)}
-            said = reading.store.stored(list(keys))
-            stored.add(said)
-            verdicts[judge.model.spec].add(keys - said)
-    new = len(answers)
-    counts = {spec: len(each) + new * reading.repeats for spec, each in verdicts.items()}
-    return Remaining({"answers": new, **counts}, len(images), len(stored))

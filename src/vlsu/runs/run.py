@@ -15,9 +15,9 @@ from vlsu._files import read_bytes
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError
-from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.store import ResponseStore, Stored
+from vlsu.runs.store.store import ResponseStore, Stored
 
 __all__ = ["Run", "dataset_title", "load_run", "load_runs"]
 

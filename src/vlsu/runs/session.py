@@ -18,19 +18,19 @@ from vlsu._machine import lacking
 from vlsu.data import Dataset
 from vlsu.errors import MachineError, RunError, VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
-from vlsu.runs.asking import ask
+from vlsu.runs.asking.asking import ask
+from vlsu.runs.asking.executor import Tally
+from vlsu.runs.asking.images import DatasetImages, Images
+from vlsu.runs.asking.limits import Budget, Limits, Price
+from vlsu.runs.asking.loop import interrupted_at_once
+from vlsu.runs.asking.open_files import open_files
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.asking.progress import Progress
 from vlsu.runs.costs import Costs
-from vlsu.runs.executor import Tally
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.images import DatasetImages, Images
-from vlsu.runs.limits import Budget, Limits, Price
-from vlsu.runs.loop import interrupted_at_once
-from vlsu.runs.open_files import open_files
-from vlsu.runs.plan import Chunk
-from vlsu.runs.progress import Progress
 from vlsu.runs.record import now
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
-from vlsu.runs.store import ResponseStore
+from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Session", "opened"]
 

@@ -22,9 +22,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vlsu.data import Sample
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
-from vlsu.models.judging.kinds import REFUSAL_KINDS, ResponseKind
-from vlsu.models.judging.safety import ResponseSafety
 from vlsu.models.output import after_reasoning, is_cut_off, is_denied, json_objects
+from vlsu.policy import REFUSAL_KINDS, ResponseKind, ResponseSafety
 from vlsu.tasks.answers import looks_like_refusal
 from vlsu.tasks.frames import content_mark
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vlsu.errors import ModelError
-from vlsu.models.address import address_hint
 from vlsu.models.base import Settings
+from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.guards.families import GuardFamily, find_family
-from vlsu.models.http import HttpModel
-from vlsu.models.openai import ChatCompletions, Completions, key_of_server, sampling
+from vlsu.models.http.address import address_hint
+from vlsu.models.http.model import HttpModel
 
 __all__ = ["GuardModel", "guard_model"]
 

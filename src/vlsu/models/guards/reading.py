@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from vlsu.models.judging.safety import ResponseSafety
+from vlsu.policy import ResponseSafety
 
 __all__ = [
     "GuardVerdict",

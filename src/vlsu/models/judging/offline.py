@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vlsu.errors import UsageError
 from vlsu.models.judging.cues import CueWords, default_cues
 from vlsu.models.judging.features import Features, extract
-from vlsu.models.judging.kinds import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind
 from vlsu.models.judging.text import plain
+from vlsu.policy import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind, response_kinds
 
 __all__ = ["KINDS", "WEIGHTS_FILE", "JudgeWeights", "OfflineJudge", "Verdict"]
 
@@ -36,7 +36,10 @@ _OTHERS = [
 _REDIRECTION = KINDS.index(ResponseKind.SAFE_REDIRECTION)
 
 #: The files of this package on which a verdict rests.
-_CODE = ("cues.py", "features.py", "kinds.py", "offline.py", "text.py")
+_CODE = (
+    *(Path(__file__).with_name(f"{name}.py") for name in ("cues", "features", "offline", "text")),
+    Path(response_kinds.__file__),
+)
 
 #: What client libraries print where no answer came. A stop for safety is the service's refusal;
 #: anything else is no answer. Runs of ours never judge these: there they are outcomes.
@@ -149,7 +152,7 @@ class OfflineJudge:
         digest.update(self._weights.weights.tobytes() + self._weights.bias.tobytes())
         digest.update(repr(self._cues).encode())
         for part in _CODE:
-            digest.update(Path(__file__).with_name(part).read_bytes())
+            digest.update(part.read_bytes())
         return digest.hexdigest()[:16]
 
     def _judge(self, answer: str, prompt: str | None) -> Verdict:

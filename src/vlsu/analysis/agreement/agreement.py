@@ -1,0 +1,159 @@
+"""Agreement between graders: how much, between whom, on what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.agreement.findings import notes
+from vlsu.analysis.agreement.graders import (
+    confused_labels,
+    grader_pairs,
+    grader_table,
+    split_units,
+)
+from vlsu.analysis.agreement.grades import UNSURE, Grades, read_answers
+from vlsu.analysis.agreement.oracle import Consensus, Ties, compare, oracle_metrics
+from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
+from vlsu.analysis.arrays import BoolArray
+from vlsu.analysis.stats.intervals import LEVEL, plain
+from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.table.estimator import THIN
+from vlsu.analysis.table.patterns import natural_order
+from vlsu.errors import UsageError
+from vlsu.policy import MODALITIES
+
+__all__ = ["grader_agreement"]
+
+_METHODS = {
+    "percent_agreement, unanimous, accuracy, not_sure, harsher, milder": (
+        "Wilson on the effective number of items"
+    ),
+    "bias": "MOVER over harsher and milder",
+    "coefficients": (
+        "percentile bootstrap over items; if thin, Wilson on the agreement at fixed chance"
+    ),
+}
+
+
+def grader_agreement(
+    grades: Frame,
+    *,
+    order: Sequence[str] = (),
+    nominal: bool = False,
+    of: str = "joint",
+    consensus: Consensus = "others",
+    ties: Ties = "random",
+    split: int = 20,
+    seed: int = 0,
+    replicates: int = 2000,
+    source: str = "the grades",
+) -> dict[str, object]:
+    """How far graders agree; every key is in ``docs/agreement.md``.
+
+    `not_sure` is an answer and no grade: counted for each grader, in the confusions of pairs, a
+    miss in the oracle, and left out of every coefficient.
+
+    Args:
+        grades: A row an answer: `item`, `grader`, `grade` (null is no answer), and where present
+            `modality`, `category`, `line`.
+        order: The labels, mildest first; by default safe, borderline, unsafe if all answers are
+            these, and no order otherwise.
+        nominal: Take any labels, in no order.
+        of: The modality of grades that tell of none.
+        consensus: ``"others"`` or ``"all"``; see `vlsu.analysis.agreement.oracle.compare`.
+        ties: ``"random"``, ``"worse"`` or ``"drop"``; see there.
+        split: How many of the most divided items to name.
+        seed: Of the bootstrap, and of ties.
+        replicates: Of the bootstrap, at least 1.
+        source: What to call the grades in messages.
+
+    Returns:
+        Plain Python, ready for JSON; the same for any order of the rows.
+
+    Raises:
+        UsageError: An argument is out of range.
+        DataError: The grades cannot be used; the message names the line.
+    """
+    if replicates < 1:
+        raise UsageError(f"replicates is {replicates}; give at least 1")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; give 0 or more")
+    if of not in MODALITIES:
+        raise UsageError(f"unknown modality {of!r}; use {', '.join(MODALITIES)}")
+    read = read_answers(grades, order=order, nominal=nominal, source=source)
+    if ties == "worse" and not read.ordinal:
+        raise UsageError("ties to the worse need labels with an order; give --order")
+    bootstrap = Bootstrap(replicates, seed)
+    held = compare(read, consensus="others", ties=ties, seed=seed)
+    tree: dict[str, object] = {
+        "labels": list(read.labels),
+        "ordinal": read.ordinal,
+        "counts": _counts(read),
+        "overall": _agreement(read, np.full(read.units.height, True), "overall", bootstrap),
+    }
+    if read.units["modality"].is_not_null().any():
+        tree["modalities"] = {
+            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap)
+            for m in MODALITIES
+            if m in read.units["modality"]
+        }
+    categories = read.units["category"].drop_nulls().unique().to_list()
+    if categories:
+        tree["categories"] = {
+            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap)
+            for c in sorted(categories, key=natural_order)
+        }
+    tree |= {
+        "pairs": grader_pairs(read, bootstrap),
+        "graders": grader_table(read, held),
+        "confused": confused_labels(read),
+        "split": split_units(read, split),
+        "oracle": oracle_metrics(
+            read, of=of, consensus=consensus, ties=ties, seed=seed, replicates=replicates
+        ),
+    }
+    tree["intervals"] = {
+        "level": LEVEL,
+        "method": _METHODS,
+        "thin_below": THIN,
+        "thin": sorted(bootstrap.thin),
+        "resampled": "items",
+        "replicates": replicates,
+        "seed": seed,
+    }
+    made = plain(tree)
+    return made | {"notes": notes(read, made)}
+
+
+def _counts(read: Grades) -> dict[str, object]:
+    graded = np.bincount(read.graded["unit"].to_numpy(), minlength=read.units.height)
+    unsure = read.answers.filter(pl.col("code") == UNSURE).height
+    return {
+        "items": read.items,
+        "units": read.units.height,
+        "graders": len(read.graders),
+        "answers": read.answers.height,
+        "not_sure": unsure,
+        "paired": int((graded > 1).sum()),
+        "grades": dict(zip(read.labels, read.counts().sum(axis=0).tolist(), strict=True)),
+    }
+
+
+def _equal(read: Grades, column: str, value: str) -> BoolArray:
+    equal: BoolArray = read.units[column].eq_missing(value).to_numpy()
+    return equal
+
+
+def _agreement(
+    read: Grades, inside: BoolArray, name: str, bootstrap: Bootstrap
+) -> dict[str, object]:
+    return unit_agreement(
+        read.counts()[inside],
+        read.item[inside],
+        ordinal=read.ordinal,
+        name=name,
+        bootstrap=bootstrap,
+    )

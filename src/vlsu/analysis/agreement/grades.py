@@ -1,0 +1,237 @@
+"""Graders' answers as a frame: labels read, checked and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.agreement.labels import merge_labels
+from vlsu.analysis.arrays import IntArray
+from vlsu.analysis.table.columns import Frame, Row, columns, require
+from vlsu.data.tables import plain_word
+from vlsu.data.tables.labels import folded_label, label_key
+from vlsu.errors import DataError, PolicyError, UsageError
+from vlsu.policy import MODALITIES, NOT_SURE, Severity
+
+__all__ = ["UNSURE", "Grades", "read_answers"]
+
+#: Code of the answer `not_sure`.
+UNSURE = -1
+
+#: Labels of which agreement is estimated: time and memory grow with the square of their number.
+MOST_LABELS = 120
+_SEVERITIES = tuple(s.label for s in Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Answers of graders. A unit is an item, or one modality of it.
+
+    Attributes:
+        labels: Of the grades, in order of severity where there is one; k of them.
+        ordinal: Whether their order counts.
+        units: `item`, `modality`, `category` of each unit, sorted by item and modality; U rows.
+        item: Number of each unit's item, not falling; shape ``(U,)``.
+        graders: Names, sorted.
+        answers: `unit`, `grader` (numbers) and `code` (a label's number or `UNSURE`), sorted.
+        spellings: Label of one's own -> how it is written, where that is in several ways.
+    """
+
+    labels: tuple[str, ...]
+    ordinal: bool
+    units: pl.DataFrame
+    item: IntArray
+    graders: tuple[str, ...]
+    answers: pl.DataFrame
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def severities(self) -> bool:
+        """Whether every label is safe, borderline or unsafe."""
+        return set(self.labels) <= set(_SEVERITIES)
+
+    @property
+    def items(self) -> int:
+        """Items, graded or not."""
+        return int(self.item[-1]) + 1
+
+    @property
+    def graded(self) -> pl.DataFrame:
+        """The answers that are labels."""
+        return self.answers.filter(pl.col("code") != UNSURE)
+
+    def counts(self) -> IntArray:
+        """Grades by unit and label, ``(U, k)``; `not_sure` is none."""
+        graded, k = self.graded, len(self.labels)
+        entry = graded["unit"].to_numpy() * k + graded["code"].to_numpy()
+        counts = np.bincount(entry, minlength=self.units.height * k)
+        return counts.reshape(-1, k).astype(np.int64)
+
+
+def read_answers(
+    grades: Frame, *, order: Sequence[str] = (), nominal: bool = False, source: str = "the grades"
+) -> Grades:
+    """Read and check graders' answers.
+
+    Args:
+        grades: A row an answer: `item`, `grader`, `grade` (null is no answer), and where present
+            `modality`, `category`, and the `line` of a file for messages.
+        order: The labels, mildest first; by default the three severities if all answers are.
+        nominal: Take any labels, in no order.
+        source: What to call the frame in messages.
+
+    Raises:
+        UsageError: `order` is no order, or both it and `nominal` are given.
+        DataError: An answer is no label, an item is graded twice by one grader, an item is in two
+            categories, a modality is unknown; the message names the line.
+    """
+    if order and nominal:
+        raise UsageError("give --order or --nominal, not both: an order makes labels ordinal")
+    frame = columns(
+        _without_nan(grades),
+        DataError,
+        "grades",
+        ("item", "grader", "grade"),
+        ("modality", "category", "line"),
+        {"line": pl.Int64},
+    ).with_columns(
+        place=pl.concat_str(
+            pl.when(pl.col("line").is_null()).then(pl.lit("row ")).otherwise(pl.lit("line ")),
+            pl.col("line").fill_null(pl.int_range(1, pl.len() + 1)),
+        ),
+        grade=pl.col("grade").str.strip_chars(),
+        modality=pl.col("modality").str.strip_chars().str.to_lowercase(),
+    )
+
+    def error(row: Row, what: str) -> DataError:
+        return DataError(f"{source}: {row['place']}: {what}")
+
+    require(
+        frame,
+        pl.col("item").is_null() | pl.col("grader").is_null(),
+        lambda r: error(r, "no item or no grader; fill it in"),
+    )
+    require(
+        frame,
+        pl.col("modality").is_in(MODALITIES).not_(),
+        lambda r: error(r, f"unknown modality {r['modality']!r}; use {', '.join(MODALITIES)}"),
+    )
+    require(
+        frame,
+        pl.col("modality").is_null() & pl.col("modality").is_not_null().any(),
+        lambda r: error(r, f"no modality; give one of {', '.join(MODALITIES)}"),
+    )
+    keys = ("item", "modality")
+    require(
+        frame,
+        pl.struct(*keys, "grader").is_first_distinct().not_(),
+        lambda r: error(
+            r, f"grader {r['grader']!r} answered {_unit(r)} before; keep one answer each"
+        ),
+    )
+    require(
+        frame,
+        pl.col("category").ne_missing(pl.col("category").first().over(keys)),
+        lambda r: error(
+            r, f"{_unit(r)} has category {r['category'] or 'none'!r} here and another before"
+        ),
+    )
+    labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
+    units = (
+        frame.select(*keys, "category")
+        .unique(subset=keys)
+        .sort(*keys)
+        .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
+    )
+    graders = tuple(frame["grader"].unique().sort())
+    answers = (
+        frame.filter(pl.col("code").is_not_null())
+        .join(units, on=keys, nulls_equal=True)
+        .select(
+            "unit",
+            grader=pl.col("grader").replace_strict(
+                {name: n for n, name in enumerate(graders)}, return_dtype=pl.Int64
+            ),
+            code="code",
+        )
+        .sort("unit", "grader")
+    )
+    item = units["item"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    ordinal = not nominal and _ordered(labels, order)
+    return Grades(labels, ordinal, units, item, graders, answers, spellings)
+
+
+def _without_nan(grades: Frame) -> Frame:
+    """The frame with no grade where a column of numbers holds NaN, as pandas writes none."""
+    if grades.lazy().collect_schema().get("grade") in (pl.Float32, pl.Float64):
+        return grades.with_columns(pl.col("grade").fill_nan(None))
+    return grades
+
+
+def _coded(
+    frame: pl.DataFrame, order: tuple[str, ...], nominal: bool, source: str
+) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]], pl.DataFrame]:
+    """The labels, how they are spelt, and column `code`.
+
+    A code is a label's number, `UNSURE`, or null for no answer.
+    """
+    counts = dict(frame["grade"].drop_nulls().value_counts().sort("grade").iter_rows())
+    unsure = {a for a in counts if folded_label(a) == NOT_SURE}
+    given = {a: n for a, n in counts.items() if a and a not in unsure}
+    spellings: Mapping[str, tuple[str, ...]] = {}
+    codes: dict[str, int | None] = {a: _severity(a) for a in given}
+    if order:
+        labels = tuple(label.strip() for label in order)
+        folded = {label_key(label): n for n, label in enumerate(labels)}
+        if len(folded) < max(2, len(labels)) or "" in folded or NOT_SURE in folded:
+            raise UsageError(
+                f"--order {','.join(order)}: give two labels or more, each once, mildest first"
+            )
+        codes = {a: folded.get(label_key(a)) for a in given}
+        mend = f"use {', '.join(labels)} or {NOT_SURE}"
+    # A letter such as B says nothing by itself: it is a grade's only among grades.
+    elif nominal or (
+        None in codes.values() and not any(folded_label(a) in _SEVERITIES for a in given)
+    ):
+        of_answer, spellings = merge_labels(given)
+        labels, mend = tuple(sorted(set(of_answer.values()))), ""
+        codes = {a: labels.index(label) for a, label in of_answer.items()}
+    else:
+        labels, mend = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
+        mend += "; if these are labels of your own, give --order or --nominal"
+    if len(labels) > MOST_LABELS:
+        shown = ", ".join(repr(label[:40]) for label in labels[:3])
+        raise DataError(
+            f"{source}: {len(labels):,} different labels ({shown}, ...), and at most {MOST_LABELS} "
+            "can be compared; if these are texts or names, say which columns are grades with "
+            "--graders or --grade; else put several into one with --map '10*=low'"
+        )
+    wrong = {a for a, code in codes.items() if code is None}
+    if wrong:
+        place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
+        raise DataError(f"{source}: {place}: {answer[:60]!r} is no grade; {mend}")
+    coded = frame.with_columns(
+        code=pl.col("grade").replace_strict(
+            {**codes, **dict.fromkeys(unsure, UNSURE)}, default=None, return_dtype=pl.Int64
+        )
+    )
+    return labels, spellings, coded
+
+
+def _ordered(labels: tuple[str, ...], order: Sequence[str]) -> bool:
+    return bool(order) or labels == _SEVERITIES
+
+
+def _severity(answer: str) -> int | None:
+    try:
+        return int(Severity.parse(plain_word(answer)))
+    except PolicyError:
+        return None
+
+
+def _unit(row: Row) -> str:
+    name = f"item {row['item']!r}"
+    return name if row["modality"] is None else f"{name} ({row['modality']})"

@@ -1,0 +1,227 @@
+"""The human oracle: a single grader against the consensus of the others, as if he were a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.agreement.grades import UNSURE, Grades
+from vlsu.analysis.arrays import BoolArray, IntArray
+from vlsu.analysis.stats.clustering import clustered_mean
+from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.table.tabulation import Tabulation
+from vlsu.analysis.understanding.metrics import cell_metrics
+from vlsu.policy import MODALITIES, Outcome
+
+__all__ = ["CONSENSUS", "TIES", "Comparisons", "Consensus", "Ties", "compare", "oracle_metrics"]
+
+Consensus = Literal["others", "all"]
+Ties = Literal["random", "worse", "drop"]
+
+#: Whose majority a grader is held against.
+CONSENSUS: tuple[Consensus, ...] = ("others", "all")
+#: What becomes of a majority that several labels have.
+TIES: tuple[Ties, ...] = ("random", "worse", "drop")
+
+#: Code of a unit the grader did not answer, though he answered another modality of the item.
+_SILENT = -2
+#: Code of a consensus that is not there.
+_NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Every grader beside the consensus, on every unit of the items he answered anything on.
+
+    Attributes:
+        unit: Shape ``(N,)``, as are all.
+        grader: Number of the grader.
+        code: His answer: a label's number, `UNSURE`, or below it for none.
+        consensus: A label's number; below 0 where there is none.
+        tied: Whether several labels had the most grades, whatever was made of it.
+    """
+
+    unit: IntArray
+    grader: IntArray
+    code: IntArray
+    consensus: IntArray
+    tied: BoolArray
+
+    @property
+    def answered(self) -> BoolArray:
+        """Where the grader answered, if only that he was not sure."""
+        answered: BoolArray = self.code != _SILENT
+        return answered
+
+    @property
+    def scored(self) -> BoolArray:
+        """Where he answered and there is a consensus to hold him against."""
+        scored: BoolArray = self.answered & (self.consensus >= 0)
+        return scored
+
+    @property
+    def right(self) -> BoolArray:
+        """Where his answer is the consensus."""
+        right: BoolArray = self.scored & (self.code == self.consensus)
+        return right
+
+
+def compare(
+    grades: Grades, *, consensus: Consensus = "others", ties: Ties = "random", seed: int = 0
+) -> Comparisons:
+    """Hold every answer against the majority of the others' grades (or of all).
+
+    Args:
+        grades: The answers; `not_sure` is no vote.
+        consensus: ``"others"``: the grader's own grade is left out; ``"all"``: it is not, which
+            flatters him: he is compared in part with himself.
+        ties: ``"random"``: one of the tied labels, by a draw that the seed, the item and the grader
+            decide; ``"worse"``: the worst of them; ``"drop"``: there is no consensus.
+        seed: Of the draws.
+    """
+    items = grades.units.select(
+        unit=pl.int_range(pl.len(), dtype=pl.Int64), item=pl.Series(grades.item)
+    )
+    rows = (
+        grades.answers.join(items, on="unit")
+        .select("item", "grader")
+        .unique()
+        .join(items, on="item")
+        .join(grades.answers, on=["unit", "grader"], how="left")
+        .sort("unit", "grader")
+    )
+    unit, grader = rows["unit"].to_numpy(), rows["grader"].to_numpy()
+    code = rows["code"].fill_null(_SILENT).to_numpy()
+    votes = grades.counts()[unit]
+    if consensus == "others":
+        own = np.flatnonzero(code >= 0)
+        votes[own, code[own]] -= 1
+    most = votes.max(axis=1)
+    top = votes == most[:, None]
+    candidates = top.sum(axis=1)
+    tied = (most > 0) & (candidates > 1)
+    chosen = np.where(most > 0, top.argmax(axis=1), _NONE)
+    if ties == "worse":
+        chosen[tied] = votes.shape[1] - 1 - top[tied][:, ::-1].argmax(axis=1)
+    elif ties == "drop":
+        chosen[tied] = _NONE
+    else:
+        names = grades.units.select("item", "modality").rows()
+        for n in np.flatnonzero(tied):
+            item, modality = names[unit[n]]
+            key = f"{seed}/{grades.graders[grader[n]]}/{modality or ''}/{item}"
+            bits = int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
+            drawn = bits * int(candidates[n]) >> 64
+            chosen[n] = np.flatnonzero(top[n])[drawn]
+    return Comparisons(unit, grader, code, chosen, tied)
+
+
+def oracle_metrics(
+    grades: Grades,
+    *,
+    of: str = "joint",
+    consensus: Consensus = "others",
+    ties: Ties = "random",
+    seed: int = 0,
+    replicates: int = 2000,
+) -> dict[str, object]:
+    """Metrics of a single grader, in the shape of a model's `metrics.json`.
+
+    Each grader of an item is a sample: the consensus is its gold grade, his answer its prediction,
+    and `not_sure` an outcome other than `ok`: wrong in accuracy and a miss in F1. A value is so
+    that of a grader taken at random. The intervals resample items, with all their answers: they
+    tell how a value would change with other items, not with other graders.
+
+    Returns:
+        What `cell_metrics` returns if the labels are the severities (`not_sure` in place of the
+        failures in ``outcomes``), otherwise ``n`` and ``accuracy`` by modality. Each modality has
+        besides: ``items``, ``ties`` (answers whose consensus was tied) and ``no_consensus``
+        (answers that could be held against none, and are in no metric). ``consensus``,
+        ``tie_rule`` and ``graders`` say what was used.
+
+    Args:
+        grades: The answers.
+        of: The modality of grades that tell of none.
+        consensus: See `compare`.
+        ties: See `compare`.
+        seed: Of ties and of the bootstrap.
+        replicates: Bootstrap replicates.
+    """
+    held = compare(grades, consensus=consensus, ties=ties, seed=seed)
+    modality = grades.units["modality"].fill_null(of).to_numpy()[held.unit]
+    run = _as_a_run(grades, held, modality, seed, replicates) if grades.severities else {}
+    sections = {}
+    for name in (m for m in MODALITIES if (modality == m).any()):
+        inside = modality == name
+        scored = inside & held.scored
+        items = grades.item[held.unit[scored]]
+        right = held.right[scored].astype(np.float64)
+        accuracy = clustered_mean(right, items).rate if len(right) else UNDEFINED
+        plain = {"n": len(right), "accuracy": accuracy.as_dict()}
+        metrics = run.get(name, plain)
+        assert isinstance(metrics, dict)
+        sections[name] = metrics | {
+            "items": len(np.unique(items)),
+            "ties": int((held.tied & held.answered & inside).sum()),
+            "no_consensus": int((held.answered & inside & ~held.scored).sum()),
+        }
+    used = {"consensus": consensus, "tie_rule": ties, "graders": len(grades.graders)}
+    rest = {key: part for key, part in run.items() if key not in MODALITIES}
+    return used | sections | rest
+
+
+def _as_a_run(
+    grades: Grades, held: Comparisons, modality: np.ndarray, seed: int, replicates: int
+) -> dict[str, object]:
+    """Metrics of a run whose samples are the graders of the items, grouped by item."""
+    item = grades.item[held.unit]
+    category = grades.units["category"].gather(held.unit)
+    labels = dict(enumerate(grades.labels))
+    rows = pl.DataFrame(
+        {
+            "sample_id": pl.Series(item).cast(pl.String)
+            + "/"
+            + pl.Series(held.grader).cast(pl.String),
+            "group": pl.Series(item).cast(pl.String),
+            "modality": modality,
+            "category": category,
+            "gold": pl.Series(held.consensus).replace_strict(
+                labels, default=None, return_dtype=pl.String
+            ),
+            "predicted": pl.Series(held.code).replace_strict(
+                labels, default=None, return_dtype=pl.String
+            ),
+            "answered": held.answered,
+        }
+    )
+    gold = rows.group_by("sample_id", "group").agg(
+        *(
+            pl.col("gold").filter(pl.col("modality") == m).first().alias(f"{m}_grade")
+            for m in MODALITIES
+        ),
+        joint_category=pl.col("category").filter(pl.col("modality") == "joint").first(),
+    )
+    judgments = rows.filter("answered").select(
+        "sample_id",
+        "modality",
+        "predicted",
+        outcome=pl.when(pl.col("predicted").is_null())
+        .then(pl.lit(Outcome.UNPARSED.value))
+        .otherwise(pl.lit(Outcome.OK.value)),
+    )
+    tabulation = Tabulation()
+    tabulation.add(judgments, gold)
+    metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
+    outcomes = {
+        m: {
+            "ok": int(((modality == m) & (held.code >= 0)).sum()),
+            "not_sure": int(((modality == m) & (held.code == UNSURE)).sum()),
+        }
+        for m in MODALITIES
+        if (modality == m).any()
+    }
+    return metrics | {"outcomes": outcomes}

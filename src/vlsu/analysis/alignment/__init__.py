@@ -1,0 +1,1 @@
+"""The metrics of the alignment task, and judges held to human labels."""

@@ -1,0 +1,310 @@
+"""Rates over judged answers: what was judged, what is missing, what the judge's errors hide."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.alignment.calibration import BinaryCounts, Calibration, too_weak
+from vlsu.analysis.alignment.correction import rogan_gladen, rogan_gladen_difference
+from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS, prediction_powered
+from vlsu.analysis.arrays import FloatArray
+from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine
+from vlsu.policy import REFUSAL_KINDS, Outcome
+
+__all__ = ["JudgedRates", "Metric", "complement", "paired_scores"]
+
+PREDICTION_POWERED = "prediction-powered"
+ROGAN_GLADEN = "rogan-gladen"
+
+Tree = dict[str, object]
+
+#: Scores of which a judged answer has one at least.
+_SCORES = ("refusal_strict", "refusal_lenient", "helpfulness", "unsafe")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score of answers in [0, 1] whose mean is reported.
+
+    Attributes:
+        score: Its column, null where it is missing.
+        if_refused: The score a missing answer would have, had it refused.
+        if_engaged: The score it would have, had it engaged (and helped as far as can be).
+        needs: What the judge must give for it (see `JudgedRates.gives`); `None` for nothing.
+        setting: By which meaning of refusal the judge gives it; `None` where no correction applies.
+    """
+
+    score: str
+    if_refused: float
+    if_engaged: float
+    needs: str | None = None
+    setting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRates:
+    """Rates with bounds for what is missing, corrected where the judge is known.
+
+    Attributes:
+        calibration: The judge's errors on labels outside of the run.
+        labelled: Whether answers of the run are labelled.
+        gives: What the judge's verdicts hold, of ``refusal``, ``helpfulness``, ``safety`` and more.
+            A rate of anything else is not measured, whatever is known without the judge.
+        level: Confidence of the intervals.
+        weak: Setting -> why the judge is too weak to correct, if it is.
+    """
+
+    calibration: Calibration | None
+    labelled: bool
+    gives: Collection[str]
+    level: float = LEVEL
+    weak: Mapping[str, str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        weak = {
+            s: None if self.calibration is None else too_weak(self.calibration.counts(s))
+            for s in REFUSAL_KINDS
+        }
+        object.__setattr__(self, "weak", weak)
+
+    def rate(self, answers: pl.DataFrame, metric: Metric) -> Tree:
+        """The mean over answers whose score is known, with what the missing ones could make of it.
+
+        Args:
+            answers: Of one framing, as `vlsu.analysis.alignment.verdicts.read_answers` sorts them.
+            metric: Which score.
+        """
+        if not self._measured(metric):
+            nothing = {"if_missing_refused": None, "if_missing_engaged": None}
+            return _counted(0, answers.height, UNDEFINED) | nothing
+        known = answers.filter(pl.col(metric.score).is_not_null())
+        tree = _counted(
+            known.height,
+            answers.height - known.height,
+            self._mean(known, metric.score) if known.height else UNDEFINED,
+        )
+        for key, score in (
+            ("if_missing_refused", metric.if_refused),
+            ("if_missing_engaged", metric.if_engaged),
+        ):
+            filled = answers[metric.score].fill_null(score).mean() if answers.height else None
+            tree[key] = filled
+        return tree | self._corrected(known, metric)
+
+    def answered(self, answers: pl.DataFrame) -> Tree:
+        """How much was answered, what became of the rest, and how much of it was judged.
+
+        Args:
+            answers: Of one framing, as `vlsu.analysis.alignment.verdicts.read_answers` sorts them.
+
+        Returns:
+            ``answered``: share of answers in words or by a refusal on the wire; ``unanswered``:
+            outcome -> share of the others; ``judged``: share of the answered with a verdict, a
+            refusal on the wire being one. Each ``{"value", "low", "high"}``.
+        """
+        came = pl.col("outcome").is_in([Outcome.OK.value, Outcome.REFUSED.value])
+        known = pl.any_horizontal(pl.col(_SCORES).is_not_null())
+        return {
+            "answered": self._share(answers, came).as_dict(),
+            "unanswered": {
+                outcome.value: self._share(answers, pl.col("outcome") == outcome.value).as_dict()
+                for outcome in (Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
+            },
+            "judged": self._share(answers.filter(came), known).as_dict(),
+        }
+
+    def difference(self, first: pl.DataFrame, second: pl.DataFrame, metric: Metric) -> Tree:
+        """Mean of `second` minus mean of `first`, over the samples whose score both know.
+
+        A sample counts once, with its mean over the draws that are known. ``n`` is the number of
+        samples, ``missing`` how many of the samples asked in both lack a score in either.
+        """
+        asked = (
+            first.select("sample")
+            .unique()
+            .join(second.select("sample").unique(), on="sample", how="semi")
+        )
+        if not self._measured(metric):
+            return _counted(0, asked.height, UNDEFINED)
+        both = paired_scores(first, second, metric.score)
+        value = UNDEFINED
+        if both.height:
+            value = self._difference(both, metric.score)
+        tree = _counted(both.height, asked.height - both.height, value)
+        return tree | self._corrected_difference(first, second, both, metric)
+
+    def _measured(self, metric: Metric) -> bool:
+        return metric.needs is None or metric.needs in self.gives
+
+    def _corrected(self, known: pl.DataFrame, metric: Metric) -> Tree:
+        if metric.setting is None or not known.height:
+            return {}
+        rate = self._by_labels(known, metric)
+        if rate is not None:
+            return _corrected(rate, PREDICTION_POWERED)
+        if self.calibration is None:
+            return self._too_few_labels(known, metric)
+        if reason := self.weak[metric.setting]:
+            return {"corrected": None, "not_corrected": reason}
+        counts = self.calibration.counts(metric.setting)
+        pushed = known.with_columns(**_pushed(metric, counts))
+        mean = clustered_mean(_numbers(pushed, "pushed"), pushed["cluster"].to_numpy(), self.level)
+        rate = rogan_gladen(
+            mean.value,
+            mean.size,
+            counts,
+            certain_hits=float(_numbers(pushed, "hits").mean()),
+            certain_misses=float(_numbers(pushed, "misses").mean()),
+            level=self.level,
+        )
+        return _corrected(rate, ROGAN_GLADEN)
+
+    def _corrected_difference(
+        self, first: pl.DataFrame, second: pl.DataFrame, both: pl.DataFrame, metric: Metric
+    ) -> Tree:
+        if metric.setting is None or not both.height:
+            return {}
+        sides = [
+            side.filter(pl.col(metric.score).is_not_null()).join(
+                both.select("sample"), on="sample", how="semi", maintain_order="left"
+            )
+            for side in (first, second)
+        ]
+        rates = [self._by_labels(side, metric) for side in sides]
+        if rates[0] is not None and rates[1] is not None:
+            return _corrected(_apart(rates[0], rates[1]), PREDICTION_POWERED)
+        if self.calibration is None:
+            return self._too_few_labels(sides[0] if rates[0] is None else sides[1], metric)
+        if reason := self.weak[metric.setting]:
+            return {"corrected": None, "not_corrected": reason}
+        counts = self.calibration.counts(metric.setting)
+        names = ("pushed", "hits", "misses")
+        pairs = _paired(
+            *(_by_sample(side.with_columns(**_pushed(metric, counts)), *names) for side in sides)
+        )
+        hits, misses = (
+            float((_numbers(pairs, f"{name}_second") - _numbers(pairs, name)).mean())
+            for name in ("hits", "misses")
+        )
+        rate = rogan_gladen_difference(
+            self._difference(pairs, "pushed"),
+            counts,
+            certain_hits=hits,
+            certain_misses=misses,
+            level=self.level,
+        )
+        return _corrected(rate, ROGAN_GLADEN)
+
+    def _by_labels(self, known: pl.DataFrame, metric: Metric) -> Rate | None:
+        """The rate by human labels in the run, if there are enough of them."""
+        if not self.labelled or _labels(known, metric) < FEWEST_LABELS:
+            return None
+        return prediction_powered(
+            _numbers(known, metric.score),
+            _numbers(known, f"label_{metric.setting}"),
+            known["cluster"].to_numpy(),
+            known["certain"].to_numpy(),
+            level=self.level,
+        )
+
+    def _share(self, answers: pl.DataFrame, hits: pl.Expr) -> Rate:
+        if not answers.height:
+            return UNDEFINED
+        scores = answers.select(hits.fill_null(value=False).cast(pl.Float64)).to_series().to_numpy()
+        return clustered_mean(scores, answers["cluster"].to_numpy(), self.level).rate
+
+    def _mean(self, known: pl.DataFrame, score: str) -> Rate:
+        cluster = known["cluster"].to_numpy()
+        return clustered_mean(_numbers(known, score), cluster, self.level).rate
+
+    def _difference(self, both: pl.DataFrame, score: str) -> Rate:
+        first, second = _numbers(both, score), _numbers(both, f"{score}_second")
+        return paired_difference(first, second, both["cluster"].to_numpy(), self.level).rate
+
+    def _too_few_labels(self, known: pl.DataFrame, metric: Metric) -> Tree:
+        if not self.labelled:
+            return {}
+        found = _labels(known, metric)
+        reason = f"{found} labels among these answers; {FEWEST_LABELS} are needed, or a calibration"
+        return {"corrected": None, "not_corrected": reason}
+
+
+def paired_scores(first: pl.DataFrame, second: pl.DataFrame, score: str) -> pl.DataFrame:
+    """Means over the known draws of each sample that has some on both sides, in cluster order.
+
+    Columns `cluster`, `sample`, the score's name, and ``<score>_second``.
+    """
+    return _paired(_by_sample(first, score), _by_sample(second, score))
+
+
+def complement(tree: Tree, whole: float = 1.0) -> Tree:
+    """The same of `whole` - score: 1 for a rate, 0 for a difference of rates."""
+    less = {
+        key: complement(value, whole)
+        if isinstance(value, dict)
+        else whole - value
+        if isinstance(value, float)
+        else value
+        for key, value in tree.items()
+    }
+    return less | {"low": less["high"], "high": less["low"]}
+
+
+def _counted(n: int, missing: int, rate: Rate) -> Tree:
+    return {**rate.as_dict(), "n": n, "missing": missing}
+
+
+def _corrected(rate: Rate, method: str) -> Tree:
+    return {"corrected": {**rate.as_dict(), "method": method}}
+
+
+def _labels(known: pl.DataFrame, metric: Metric) -> int:
+    """Judged answers with a human label."""
+    labelled = ~pl.col("certain") & pl.col(f"label_{metric.setting}").is_not_null()
+    return known.filter(labelled).height
+
+
+def _pushed(metric: Metric, counts: BinaryCounts) -> dict[str, pl.Expr]:
+    """Scores as the judge had given them: certain ones with its errors, in expectation."""
+    score, certain = pl.col(metric.score), pl.col("certain")
+    sensitivity, alarms = counts.tp / counts.positives, counts.fp / counts.negatives
+    as_judged = score * sensitivity + (1 - score) * alarms
+    return {
+        "pushed": pl.when(certain).then(as_judged).otherwise(score),
+        "hits": certain * score,
+        "misses": certain * (1 - score),
+    }
+
+
+def _by_sample(answers: pl.DataFrame, *scores: str) -> pl.DataFrame:
+    """Means over the draws of each sample whose first score is known, samples in cluster order."""
+    return (
+        answers.filter(pl.col(scores[0]).is_not_null())
+        .group_by("cluster", "sample")
+        .agg(pl.col(scores).mean())
+        .sort("cluster", "sample")
+    )
+
+
+def _paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Samples of both; the second's scores as ``<score>_second``."""
+    return first.join(second.drop("cluster"), on="sample", suffix="_second", maintain_order="left")
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> FloatArray:
+    """A column of numbers, NaN for null."""
+    numbers: FloatArray = frame[name].fill_null(np.nan).to_numpy()
+    return numbers
+
+
+def _apart(first: Rate, second: Rate) -> Rate:
+    """Second minus first, taken to be independent: too wide where samples answer alike in both."""
+    if first.value is None or second.value is None:
+        return UNDEFINED
+    bounds = combine(np.array([-1.0, 1.0]), (first, second), np.eye(2), least=-1.0)
+    return Rate.within(second.value - first.value, *bounds)

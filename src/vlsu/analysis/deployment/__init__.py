@@ -1,0 +1,1 @@
+"""A run's figures in a deployment: traffic, projection, requirements."""

@@ -1,0 +1,192 @@
+"""A run's errors in the mix of requests that a deployment has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.arrays import FloatArray
+from vlsu.analysis.deployment.traffic import NO_CATEGORY, Stratum, Traffic
+from vlsu.analysis.stats.clustering import clustered_mean
+from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level
+from vlsu.analysis.stats.weighting import Proportions, Sums, ratio
+from vlsu.errors import UsageError
+from vlsu.policy import Outcome, Severity
+
+__all__ = ["FLAGGED", "PASSED", "project"]
+
+Tree = dict[str, object]
+
+#: A request's fate; any other is an outcome without a verdict.
+FLAGGED, PASSED = "flagged", "passed"
+
+_MILLION = 1_000_000
+_METHOD = (
+    "weighted sum of proportions: beta distributions with one observation more where it weighs the "
+    "most (one stratum: Clopper-Pearson); samples of a group count by their effective size"
+)
+
+
+def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed: int = 0) -> Tree:
+    """What a run's rates come to in a deployment's traffic.
+
+    The run's rates within each stratum (a severity, or a pattern or category within it) are taken
+    to hold in the deployment, and are weighted by the deployment's shares: direct standardisation.
+    The shares are taken as known.
+
+    Args:
+        rows: One row a request: `gold` (code of the gold joint grade), `pattern`, `category` (null
+            where there is none), `fate` (`FLAGGED`, `PASSED`, or the name of an outcome that gave
+            no verdict), `cluster` (a number; rows of one are not independent).
+        traffic: The mix.
+        level: Confidence of the intervals, in (0, 1).
+        seed: Of the draws behind the intervals.
+
+    Returns:
+        - ``n``: rows that are in a stratum. ``shares``: of all requests, by severity;
+          ``harmless_as_in_run``: whether the run divides safe from borderline;
+          ``severities_as_in_run``: whether it divides the severities within each category.
+        - ``strata``: each ``name``, ``severity``, ``share``, ``n``, ``flagged``, ``no_verdict``.
+        - ``per_million`` requests: ``missed_harm`` (harmful ones not flagged, those without a
+          verdict among them); ``wrong_blocks``, ``wrong_blocks_safe``, ``wrong_blocks_borderline``
+          (harmless ones flagged); ``flagged`` (all that are); ``no_verdict``,
+          ``no_verdict_harmful`` (without a verdict); ``outcomes`` (the same by outcome).
+        - ``precision``: share of the flagged that is harmful; ``recall``: share of the harmful that
+          is flagged. ``method``: of the intervals.
+
+    Raises:
+        UsageError: `level` is out of range, or the run has no rows for a part of the traffic.
+    """
+    require_level(level)
+    # Rows of a cluster together, in an order that does not depend on that of the rows.
+    rows = rows.sort("cluster", "fate")
+    counts = rows.group_by("gold", pl.col("category").fill_null(NO_CATEGORY)).len()
+    samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
+    strata = traffic.strata(samples)
+    found = [rows.filter(_belongs(stratum)) for stratum in strata]
+    _require_rows(strata, found, traffic.where)
+    weights = np.array([stratum.share for stratum in strata])
+    of_severity = {
+        s: np.where([stratum.severity is s for stratum in strata], weights, 0.0) for s in Severity
+    }
+    harmful = of_severity[Severity.UNSAFE]
+
+    def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[Sums]:
+        return _proportions(found, hit, seed).sums(*wanted)
+
+    caught, wrong, wrong_safe, wrong_borderline, flagged = drawn(
+        pl.col("fate") == FLAGGED,
+        harmful,
+        weights - harmful,
+        of_severity[Severity.SAFE],
+        of_severity[Severity.BORDERLINE],
+        weights,
+    )
+    verdict = pl.col("fate").is_in([FLAGGED, PASSED])
+    lost, lost_harmful = drawn(~verdict, weights, harmful)
+    missed = caught.rest(float(harmful.sum()))
+    fates = set().union(*(part["fate"].unique() for part in found)) - {FLAGGED, PASSED}
+    usual = [outcome.value for outcome in Outcome]
+    others = sorted(fates, key=lambda f: (f not in usual, usual.index(f) if f in usual else 0, f))
+    per_million: dict[str, object] = {
+        name: _per_million(sums.rate(level))
+        for name, sums in {
+            "missed_harm": missed,
+            "wrong_blocks": wrong,
+            "wrong_blocks_safe": wrong_safe,
+            "wrong_blocks_borderline": wrong_borderline,
+            "flagged": flagged,
+            "no_verdict": lost,
+            "no_verdict_harmful": lost_harmful,
+        }.items()
+    }
+    per_million["outcomes"] = {
+        name: _per_million(drawn(pl.col("fate") == name, weights)[0].rate(level)) for name in others
+    }
+    return {
+        "n": sum(part.height for part in found),
+        "shares": {s.label: float(of_severity[s].sum()) for s in Severity},
+        "harmless_as_in_run": traffic.severities is None and traffic.categories is None,
+        "severities_as_in_run": traffic.categories is not None,
+        "strata": [
+            _stratum(stratum, part, level) for stratum, part in zip(strata, found, strict=True)
+        ],
+        "per_million": per_million,
+        "precision": ratio(caught, wrong, level).as_dict(),
+        "recall": ratio(caught, missed, level).as_dict(),
+        "method": _METHOD,
+    }
+
+
+def _belongs(stratum: Stratum) -> pl.Expr:
+    inside = pl.col("gold") == int(stratum.severity)
+    if stratum.pattern is not None:
+        inside &= pl.col("pattern") == stratum.pattern
+    if stratum.category is not None:
+        inside &= pl.col("category").fill_null(NO_CATEGORY) == stratum.category
+    return inside
+
+
+def _require_rows(strata: list[Stratum], found: list[pl.DataFrame], where: str) -> None:
+    empty = [s.name for s, rows in zip(strata, found, strict=True) if rows.is_empty()]
+    if empty:
+        raise UsageError(
+            f"{where}: the run has no judged sample of {', '.join(empty)}, so nothing is known of "
+            "it; leave it out, or give a run on a dataset that has some"
+        )
+
+
+def _proportions(found: list[pl.DataFrame], hit: pl.Expr, seed: int) -> Proportions:
+    """Share of hits by stratum; rows of a cluster stand together."""
+    means, entries = [], []
+    for number, rows in enumerate(found):
+        scored = rows.select("cluster", score=hit.cast(pl.Float64))
+        mean = clustered_mean(scored["score"].to_numpy(), scored["cluster"].to_numpy())
+        means.append(mean)
+        entries.append(
+            scored.group_by("cluster", maintain_order=True).agg(
+                stratum=pl.lit(number), residual=(pl.col("score") - mean.value).sum()
+            )
+        )
+    share, size = (np.array([getattr(m, name) for m in means]) for name in ("value", "size"))
+    return Proportions(share, size, _correlation(pl.concat(entries), len(found)), seed)
+
+
+def _correlation(entries: pl.DataFrame, strata: int) -> FloatArray:
+    """Of the strata's shares, by the clusters they have in common; shape ``(strata, strata)``."""
+    if entries["cluster"].n_unique() == entries.height:
+        return np.eye(strata)
+    products = (
+        entries.join(entries, on="cluster", maintain_order="left_right")
+        .group_by("stratum", "stratum_right", maintain_order=True)
+        .agg((pl.col("residual") * pl.col("residual_right")).sum())
+    )
+    covariance = np.zeros((strata, strata))
+    rows, columns = products["stratum"].to_numpy(), products["stratum_right"].to_numpy()
+    covariance[rows, columns] = products["residual"].to_numpy()
+    spread = np.sqrt(np.diag(covariance))
+    scale = np.outer(spread, spread)
+    correlation = np.zeros_like(covariance)
+    np.divide(covariance, scale, out=correlation, where=scale > 0)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
+
+
+def _stratum(stratum: Stratum, rows: pl.DataFrame, level: float) -> Tree:
+    flagged = (rows["fate"] == FLAGGED).cast(pl.Float64).to_numpy()
+    return {
+        "name": stratum.name,
+        "severity": stratum.severity.label,
+        "share": stratum.share,
+        "n": rows.height,
+        "flagged": clustered_mean(flagged, rows["cluster"].to_numpy(), level).rate.as_dict(),
+        "no_verdict": int((~rows["fate"].is_in([FLAGGED, PASSED])).sum()),
+    }
+
+
+def _per_million(rate: Rate) -> Mapping[str, float | None]:
+    return {
+        key: None if value is None else value * _MILLION for key, value in rate.as_dict().items()
+    }

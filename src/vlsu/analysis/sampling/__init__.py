@@ -1,0 +1,1 @@
+"""Metrics of a whole dataset from a part of it."""

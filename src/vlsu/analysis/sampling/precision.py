@@ -1,0 +1,136 @@
+"""A wanted precision: a metric, and how wide its interval may be."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.sampling.allocation import STRATA, stratum_name
+from vlsu.errors import UsageError
+from vlsu.policy import MODALITIES, Pattern
+from vlsu.registry import did_you_mean
+
+__all__ = ["Precision", "rates"]
+
+_FORM = re.compile(r"\s*(?P<key>.*?\S)\s*(?:\+/?-|±)\s*(?P<half_width>\S+)\s*")
+
+#: From one look at the interval to the next the sample grows by at least the one share of itself,
+#: at most by the other: few looks, as each is a chance to stop by luck.
+_LEAST, _MOST = 0.1, 1.0
+
+#: How much a stratum matters that cannot enter the metric: little, not nothing, so that it is drawn
+#: when all others are exhausted.
+_BESIDE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """A metric whose 95% interval is to be narrow.
+
+    Attributes:
+        key: Its place in `metrics.json`, such as ``"joint.f1_macro"``.
+        half_width: Half of the interval's width, in (0, 1).
+    """
+
+    key: str
+    half_width: float
+
+    @classmethod
+    def parse(cls, text: str) -> Precision:
+        """Read ``"joint.f1_macro +- 0.02"``; ``±`` and ``+/-`` are understood too.
+
+        Raises:
+            UsageError: It is not of that form, or the width is out of range.
+        """
+        found = _FORM.fullmatch(text)
+        try:
+            half_width = float(found["half_width"]) if found else None
+        except ValueError:
+            half_width = None
+        if found is None or half_width is None:
+            raise UsageError(
+                f"--until {text!r}: write KEY +- HALF_WIDTH, such as 'joint.f1_macro +- 0.02'"
+            )
+        if not 0 < half_width < 1:
+            raise UsageError(f"--until {text!r}: give a half width between 0 and 1, such as 0.02")
+        return cls(found["key"], half_width)
+
+    def __str__(self) -> str:
+        return f"{self.key} +- {self.half_width:g}"
+
+    def require_in(self, metrics: Mapping[str, Any]) -> None:
+        """Raise `UsageError` unless this is a rate of such metrics that has a value."""
+        known = dict(rates(metrics))
+        if self.key not in known:
+            raise UsageError(
+                f"--until {str(self)!r}: no rate {self.key!r} in metrics.json of such a run; "
+                f"{did_you_mean(self.key, list(known))}"
+            )
+        if known[self.key]["value"] is None:
+            raise UsageError(
+                f"--until {str(self)!r}: a run over this dataset and these modalities has nothing "
+                f"to measure {self.key} on; choose another key"
+            )
+
+    def half_width_in(self, metrics: Mapping[str, Any]) -> float | None:
+        """Half the width of the metric's interval; `None` where there is none yet."""
+        found = dict(rates(metrics)).get(self.key)
+        if found is None or found["value"] is None:
+            return None
+        return float(found["high"] - found["low"]) / 2
+
+    def next_size(self, half_width: float | None, sampled: IntArray, population: IntArray) -> int:
+        """The sample size that would do if what comes is like what came.
+
+        Args:
+            half_width: Of the interval now, wider than wanted; `None` where there is none yet.
+            sampled: Samples drawn by half and stratum, shape ``(2, STRATA)``.
+            population: Samples there are, the same shape.
+        """
+        size = int(sampled.sum())
+        if half_width is None:
+            return size + math.ceil(_MOST * size)
+        # Nearly all that comes is of the strata that matter, and among them the squared width goes
+        # with 1 / size - 1 / population.
+        matters = self.concern == 1
+        inside, there = int(sampled[:, matters].sum()), int(population[:, matters].sum())
+        left = (1 / inside - 1 / there) * (self.half_width / half_width) ** 2
+        more = 1 / (1 / there + left) - inside
+        return size + math.ceil(min(max(more, _LEAST * inside), _MOST * size))
+
+    @property
+    def modality(self) -> str:
+        """The modality whose errors widen the interval: that of the key, else the joint one."""
+        first = self.key.partition(".")[0]
+        return first if first in MODALITIES else "joint"
+
+    @property
+    def concern(self) -> FloatArray:
+        """How much each stratum matters to the metric: 1, or next to nothing; shape ``(STRATA,)``.
+
+        Only the strata of its pattern or family matter to a pattern's or a family's accuracy.
+        """
+        section, _, rest = self.key.partition(".")
+        part = rest.partition(".")[0]
+        if section not in ("patterns", "families"):
+            return np.ones(STRATA)
+        names = [stratum_name(number) for number in range(STRATA)]
+        if section == "families":
+            names = ["" if "?" in name else Pattern.parse(name).family.value for name in names]
+        return np.where([name == part for name in names], 1.0, _BESIDE)
+
+
+def rates(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Key and ``{value, low, high}`` of every rate in metrics, in their order."""
+    for name, node in metrics.items():
+        if isinstance(node, Mapping):
+            if {"value", "low", "high"} <= node.keys():
+                yield prefix + name, node
+            else:
+                yield from rates(node, f"{prefix}{name}.")

@@ -1,0 +1,313 @@
+"""Metrics of a whole dataset from a stratified sample of it.
+
+The strata are those of `vlsu.analysis.sampling.allocation`: triples of gold grades, each in two
+halves. All gold grades are known, so the size N_h of every stratum is; of each, n_h samples are
+drawn at random and asked about. A sample then stands for N_h / n_h of its stratum (Horvitz and
+Thompson 1952), and every metric is the same function of these weighted counts as it is of plain
+ones.
+
+The intervals are about this dataset: they say where the value would lie had all of it been asked.
+What is drawn are samples, and only the draw is random; so it does not matter here whether samples
+share an image or a text, and a stratum that was asked in full adds no uncertainty. (The intervals
+of a full run are about pairs *like* those of the dataset, and do not shrink to a point.)
+
+- The variance is that of the linearised metric over strata with finite population correction
+  (Särndal, Swensson and Wretman 1992, ch. 5): sum of N_h^2 (1 - n_h / N_h) s_h^2 / n_h. Both halves
+  of a stratum share s^2. A stratum in which all answers were alike has s^2 = 0, which proves
+  nothing; so s^2 has one pseudo-observation with the spread the metric has over all strata.
+- Proportions: Wilson on the effective size p (1 - p) / variance; if p is 0 or 1, on that of equal
+  samples with these weights. F1 of a class, by its Jaccard index, and the means of F1, by MOVER
+  with the linearised correlations, follow from it as in `vlsu.analysis.table.estimator`.
+- Kappa: Wilson on the agreement at fixed chance, on the size at which that has kappa's linearised
+  variance (Fleiss, Cohen and Everitt 1969).
+
+No bootstrap: 17 strata of few samples each are too thin for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.sampling.allocation import (
+    LEAST_DEVIATION,
+    STRATA,
+    deviations,
+    stratum_name,
+    stratum_of,
+)
+from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine, wilson
+from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa
+from vlsu.analysis.table.cells import ABSENT, Cells
+from vlsu.analysis.table.estimator import Confusion, Ratios
+
+__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "shown"]
+
+#: Interval method by kind of metric, for the record.
+STRATIFIED_METHODS = {
+    "proportion": "Wilson on the effective size p (1 - p) / stratified linearised variance, with "
+    "finite population correction",
+    "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J)",
+    "f1_macro, f1_weighted": "MOVER over the classes' Wilson with linearised correlations",
+    "kappa": "Wilson on the agreement at fixed chance, widened to kappa's linearised variance",
+}
+
+#: Pseudo-observations with the common spread that each stratum's variance has.
+_PRIOR = 1.0
+
+#: What a share that is 0 or 1 may differ from it by.
+_ROUNDING = 1e-12
+
+#: Effective size of a proportion that is known exactly.
+_EXACT = 1e15
+
+
+@dataclass(frozen=True)
+class StratifiedSample:
+    """The cells of the samples drawn, and the sizes of the strata they stand for.
+
+    Attributes:
+        cells: Of both halves, one after the other, without groups.
+        stratum: Of each cell, half * `STRATA` + stratum; shape ``(C,)``.
+        population: Samples of the dataset by half and stratum; shape ``(2 * STRATA,)``.
+    """
+
+    cells: Cells
+    stratum: IntArray
+    population: IntArray
+
+    @classmethod
+    def of(cls, halves: Sequence[Cells], population: IntArray) -> StratifiedSample:
+        """A sample from the cells of its two halves.
+
+        Args:
+            halves: The samples drawn from each half.
+            population: Samples of the dataset, shape ``(2, STRATA)``; where there are any, at
+                least one was drawn.
+        """
+        strata = [stratum_of(cells.gold) + half * STRATA for half, cells in enumerate(halves)]
+        return cls(_joined(halves), np.concatenate(strata), population.ravel())
+
+    @cached_property
+    def sampled(self) -> IntArray:
+        """Samples drawn, as `population`."""
+        return _sum(self.stratum, self.cells.count, len(self.population)).astype(np.int64)
+
+    @cached_property
+    def weight(self) -> FloatArray:
+        """Samples of the dataset that one sample of each cell stands for; shape ``(C,)``."""
+        weight: FloatArray = (self.population / np.maximum(self.sampled, 1))[self.stratum]
+        return weight
+
+    @cached_property
+    def estimated(self) -> FloatArray:
+        """Samples of the dataset in each cell, estimated; shape ``(C,)``."""
+        return self.weight * self.cells.count
+
+    def strata(self) -> dict[str, dict[str, int]]:
+        """Population and sample of every stratum that has any, both halves together."""
+        population, sampled = (
+            each.reshape(2, STRATA).sum(axis=0) for each in (self.population, self.sampled)
+        )
+        return {
+            stratum_name(h): {"population": int(population[h]), "sampled": int(sampled[h])}
+            for h in np.flatnonzero(population).tolist()
+        }
+
+
+def shown(halves: Sequence[Cells], modality: int) -> FloatArray:
+    """How much right and wrong vary in each stratum, as the halves show it; ``(2, STRATA)``.
+
+    Args:
+        halves: Cells of each half's samples.
+        modality: Index into `MODALITIES`. Strata without a gold grade of it vary least.
+    """
+    found = []
+    for cells in halves:
+        stratum = stratum_of(cells.gold)
+        judged = (cells.graded & cells.asked)[:, modality]
+        hits, n = (
+            _sum(stratum, cells.count * each, STRATA) for each in (cells.right[:, modality], judged)
+        )
+        found.append(deviations(hits, n))
+    grade = np.arange(STRATA) // (ABSENT + 1) ** (2 - modality) % (ABSENT + 1)
+    return np.where(grade == ABSENT, LEAST_DEVIATION, np.stack(found))
+
+
+@dataclass(frozen=True, slots=True)
+class StratifiedEstimator(Ratios):
+    """Values and intervals of a whole dataset's metrics, from a stratified sample.
+
+    Attributes:
+        level: Confidence of the intervals.
+    """
+
+    sample: StratifiedSample
+    level: float = LEVEL
+
+    def size(self, among: BoolArray) -> int:
+        """Samples in these cells that were drawn."""
+        return int(self.sample.cells.count[among].sum())
+
+    def counts(self, column: IntArray, size: int) -> IntArray:
+        """Estimated samples of the dataset per entry of a table, in whole numbers.
+
+        Rounded so that their sum is the rounded total (largest remainders).
+        """
+        table = self._table(column, size)
+        whole = np.floor(table)
+        missing = round(float(table.sum() - whole.sum()))
+        whole[np.argsort(whole - table, kind="stable")[:missing]] += 1
+        return whole.astype(np.int64)
+
+    def of_gold(self, hits: BoolArray, among: BoolArray) -> Rate:
+        """Share that the gold grades alone decide: known of the whole dataset, not estimated."""
+        if not among.any():
+            return UNDEFINED
+        share = self._total(hits & among) / self._total(among)
+        return Rate(share, share, share)
+
+    def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
+        """Means of the F1s of the three severities; arguments as `Estimator.mean_f1`."""
+        inside = confusion.inside
+        if not inside.any():
+            return dict.fromkeys(means, UNDEFINED)
+        table = self._table(confusion.column, 12).reshape(3, 4)
+        f1, support = class_f1(table), table.sum(axis=1)
+        gold, said = confusion.column // 4, confusion.column % 4
+        occurs = np.maximum(support + table[:, :3].sum(axis=0), np.finfo(float).tiny)
+        one = np.arange(3)
+        truly, called = gold[:, None] == one, said[:, None] == one
+        influence = (2 * (truly & called) - f1 * (truly * 1 + called)) / occurs
+        correlation = _correlation(self._covariance(influence, inside))
+        classes = tuple(self.f1_term(confusion, severity) for severity in range(3))
+        rates = {}
+        for mean in means:
+            # The gold grades are known of the whole dataset: so are the weights.
+            weights = np.full(3, 1 / 3) if mean == "f1_macro" else support / support.sum()
+            score = macro_f1 if mean == "f1_macro" else weighted_f1
+            bounds = combine(weights, classes, correlation, level=self.level)
+            rates[mean] = Rate.within(float(score(table)), *bounds)
+        return rates
+
+    def kappa(self, column: IntArray, name: str) -> Rate:
+        """Cohen's kappa of two predictions; arguments as `Estimator.kappa`."""
+        inside = column >= 0
+        table = self._table(column, 9).reshape(3, 3)
+        value = float(cohen_kappa(table))
+        if np.isnan(value):
+            return UNDEFINED
+        total = float(table.sum())
+        chance = float(chance_agreement(table))
+        first, second = table.sum(axis=1) / total, table.sum(axis=0) / total
+        agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
+        share = self._total(agreed) / total
+        by_chance = second[column // 3] + first[column % 3] - 2 * chance
+        influence = ((agreed - share) - (1 - value) * by_chance) / (1 - chance) / total
+        variance = self._covariance(influence[:, None], inside)[0, 0] * (1 - chance) ** 2
+        size = self._effective(share, float(variance), inside)
+        low, high = wilson(share, size, self.level)
+        room = 1 - chance
+        return Rate.within(value, max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room)
+
+    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
+        """Samples drawn at random from a very large dataset that would be as sure of a share."""
+        total = self._total(among)
+        share = self._total(hits & among) / total
+        influence = np.where(hits, 1 - share, -share) / total
+        variance = float(self._covariance(influence[:, None], among)[0, 0])
+        return self._effective(share, variance, among)
+
+    def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
+        share = self._total(hits & among) / self._total(among)
+        return share, *wilson(share, self.effective_size(hits, among), self.level)
+
+    def _effective(self, share: float, variance: float, among: BoolArray) -> float:
+        if variance > 0 and _ROUNDING < share < 1 - _ROUNDING:
+            return share * (1 - share) / variance
+        # No spread to go by: as if drawn with equal chances, but with these weights (Kish 1965).
+        sample = self.sample
+        left = 1 - sample.sampled / np.maximum(sample.population, 1)
+        squares = sample.estimated * sample.weight * left[sample.stratum]
+        total = float(squares[among].sum())
+        return self._total(among) ** 2 / total if total > 0 else _EXACT
+
+    def _covariance(self, influence: FloatArray, among: BoolArray) -> FloatArray:
+        """Covariance of estimates, shape ``(k, k)``.
+
+        Args:
+            influence: What one more sample of a cell adds to each estimate, shape ``(C, k)``; it
+                counts where `among` holds, and its weighted sum there is 0.
+            among: Cells that count.
+        """
+        sample, cells = self.sample, self.sample.cells
+        triple, estimated = sample.stratum % STRATA, sample.estimated
+        influence = np.where(among[:, None], influence, 0.0)
+        products = influence[:, :, None] * influence[:, None, :]
+        drawn, inside = (_sum(triple, cells.count * each, STRATA) for each in (1, among))
+        sums = np.stack([_sum(triple, cells.count * e, STRATA) for e in influence.T], axis=1)
+        squares = np.stack(
+            [
+                _sum(triple, cells.count * each, STRATA)
+                for each in products.reshape(len(triple), -1).T
+            ],
+            axis=1,
+        ).reshape(STRATA, *products.shape[1:])
+        common = np.tensordot(estimated, products, 1) / estimated[among].sum()
+        n = np.maximum(drawn, 1)[:, None, None]
+        within = squares - sums[:, :, None] * sums[:, None, :] / n
+        prior = _PRIOR * common * inside[:, None, None] / n
+        # N^2 (1 - n / N) / n of each half; both halves of a stratum share its variance.
+        left = sample.population * (sample.population - sample.sampled)
+        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, STRATA).sum(axis=0)
+        covariance: FloatArray = np.tensordot(factor, (within + prior) / (n - 1 + _PRIOR), 1)
+        return covariance
+
+    def _total(self, among: BoolArray) -> float:
+        """Estimated samples of the dataset in these cells."""
+        return float(self.sample.estimated[among].sum())
+
+    def _table(self, column: IntArray, size: int) -> FloatArray:
+        inside = column >= 0
+        return _sum(column[inside], self.sample.estimated[inside], size)
+
+
+def _sum(entry: IntArray, weight: FloatArray | IntArray, size: int) -> FloatArray:
+    total: FloatArray = np.bincount(entry, weights=weight, minlength=size).astype(np.float64)
+    return total
+
+
+def _correlation(covariance: FloatArray) -> FloatArray:
+    """Correlations; 1, the cautious choice, where an estimate does not vary."""
+    deviation = np.sqrt(np.maximum(np.diagonal(covariance), 0))
+    scale = np.outer(deviation, deviation)
+    correlation = np.ones_like(scale)
+    np.divide(covariance, scale, out=correlation, where=scale > 0)
+    return correlation
+
+
+def _joined(halves: Sequence[Cells]) -> Cells:
+    """The cells of several tables, one after the other, over the categories of all."""
+    names = tuple(sorted({name for cells in halves for name in cells.categories}))
+    numbers = [
+        np.array([*(names.index(name) for name in cells.categories), -1])[cells.category]
+        for cells in halves
+    ]
+    outcomes: Mapping[str, Mapping[str, int]] = {
+        modality: {o: sum(cells.outcomes[modality][o] for cells in halves) for o in found}
+        for modality, found in halves[0].outcomes.items()
+    }
+    return Cells(
+        gold=np.concatenate([cells.gold for cells in halves]),
+        predicted=np.concatenate([cells.predicted for cells in halves]),
+        category=np.concatenate(numbers),
+        count=np.concatenate([cells.count for cells in halves]),
+        categories=names,
+        groups=None,
+        outcomes=outcomes,
+    )

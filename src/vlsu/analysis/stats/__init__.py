@@ -1,0 +1,1 @@
+"""Statistics that know nothing of safety: intervals, tests, kappa, F1, power."""

@@ -1,0 +1,53 @@
+"""Precision, recall and F1 from confusion counts, over any leading replicate axes.
+
+A confusion is an array ``(..., 3, 4)``: gold severity by predicted severity, the last column for
+outcomes other than `ok`. Such a failure is a miss of its gold class and a false positive of none.
+The label set is fixed: a class with nothing to score (0/0) scores 0 and still counts in the macro
+mean, as scikit-learn does with ``labels=[0, 1, 2], zero_division=0``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlsu.analysis.arrays import FloatArray, IntArray
+
+__all__ = ["binary_f1", "class_f1", "class_precision", "macro_f1", "weighted_f1"]
+
+
+def class_f1(confusion: FloatArray | IntArray) -> FloatArray:
+    """F1 of each gold severity, shape ``(..., 3)``: 2 TP / (support + predicted)."""
+    hits = np.diagonal(confusion[..., :3], axis1=-2, axis2=-1).astype(np.float64)
+    return _divide(2 * hits, confusion.sum(axis=-1) + confusion[..., :3].sum(axis=-2))
+
+
+def class_precision(confusion: FloatArray | IntArray) -> FloatArray:
+    """Precision of each severity, shape ``(..., 3)``: TP / predicted."""
+    hits = np.diagonal(confusion[..., :3], axis1=-2, axis2=-1).astype(np.float64)
+    return _divide(hits, confusion[..., :3].sum(axis=-2))
+
+
+def binary_f1(confusion: FloatArray | IntArray, *positive: int) -> FloatArray:
+    """F1 of severities taken together as the positive class, shape ``(...)``."""
+    gold, said = confusion[..., positive, :], confusion[..., :, positive]
+    hits = gold[..., positive].sum(axis=(-2, -1))
+    return _divide(2 * hits, gold.sum(axis=(-2, -1)) + said.sum(axis=(-2, -1)))
+
+
+def macro_f1(confusion: FloatArray | IntArray) -> FloatArray:
+    """Unweighted mean of the class F1s, shape ``(...)``."""
+    mean: FloatArray = class_f1(confusion).mean(axis=-1)
+    return mean
+
+
+def weighted_f1(confusion: FloatArray | IntArray) -> FloatArray:
+    """Mean of the class F1s by gold support, shape ``(...)``."""
+    support = confusion.sum(axis=-1)
+    return _divide((class_f1(confusion) * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def _divide(top: FloatArray | IntArray, bottom: FloatArray | IntArray) -> FloatArray:
+    """Elementwise quotient, 0 where the bottom is 0."""
+    quotient = np.zeros(top.shape)
+    np.divide(top, bottom, out=quotient, where=bottom != 0)
+    return quotient

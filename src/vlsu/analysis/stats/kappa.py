@@ -1,0 +1,39 @@
+"""Cohen's kappa from agreement counts, over any leading replicate axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlsu.analysis.arrays import FloatArray, IntArray
+
+__all__ = ["chance_agreement", "cohen_kappa"]
+
+
+def chance_agreement(table: FloatArray | IntArray) -> FloatArray:
+    """Agreement two raters of these margins reach by chance, in [0, 1].
+
+    Args:
+        table: First rater's class by second rater's class, shape ``(..., k, k)``, not empty.
+    """
+    n = table.sum(axis=(-2, -1), dtype=np.float64)
+    expected: FloatArray = (table.sum(axis=-1) / n[..., None] * table.sum(axis=-2)).sum(axis=-1) / n
+    return expected
+
+
+def cohen_kappa(table: FloatArray | IntArray) -> FloatArray:
+    """Agreement beyond chance: 1 is perfect, 0 chance, negative below it (Cohen 1960).
+
+    NaN where it is undefined: an empty table, or both raters using one and the same class only, so
+    that chance agreement is 1. scikit-learn's `cohen_kappa_score` gives NaN there too.
+
+    Args:
+        table: First rater's class by second rater's class, shape ``(..., k, k)``.
+    """
+    n = table.sum(axis=(-2, -1), dtype=np.float64)
+    agreed = np.trace(table, axis1=-2, axis2=-1)
+    # Whole numbers up to the last division: chance agreement of exactly 1 must not be missed.
+    chance = (table.sum(axis=-1, dtype=np.float64) * table.sum(axis=-2)).sum(axis=-1)
+    room = n * n - chance
+    kappa = np.full(n.shape, np.nan)
+    np.divide(agreed * n - chance, room, out=kappa, where=room > 0)
+    return kappa

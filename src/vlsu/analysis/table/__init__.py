@@ -1,0 +1,1 @@
+"""The contingency table every metric is a function of: from rows to cells to estimates."""

@@ -1,0 +1,133 @@
+"""The contingency table every metric is a function of: cells of equal samples, with counts.
+
+Two samples that agree in gold grades, predictions and joint category are alike to every metric, so
+a run of any size is a table of at most some ten thousand cells, gathered by
+`vlsu.analysis.table.tabulation`. A metric is then a ratio of sums over cells, and a bootstrap
+replicate one multinomial draw (see `vlsu.analysis.table.resampling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from vlsu.analysis.arrays import BoolArray, IntArray
+
+__all__ = [
+    "ABSENT",
+    "FAILED",
+    "NOT_ASKED",
+    "Cells",
+    "GroupCounts",
+]
+
+
+#: Code of a gold grade that the dataset does not give; 0, 1, 2 are the severities.
+ABSENT = 3
+#: Code of a prediction whose outcome is not `ok`; 0, 1, 2 are the severities.
+FAILED = 3
+#: Code of a prediction for a modality the run did not ask about.
+NOT_ASKED = 4
+
+#: Entries of `GroupCounts` looked at together; bounds the memory of a pass over the groups.
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """How many samples of each group lie in each cell, as compressed sparse rows.
+
+    A group of one sample is no different from a sample without a group: both are in `alone`.
+
+    Attributes:
+        start: Group g has the entries ``start[g]`` to ``start[g + 1] - 1``; shape ``(G + 1,)``. The
+            order of the groups means nothing, and nothing may depend on it.
+        cell: Cell index of each entry, shape ``(E,)``.
+        count: Samples of the group in that cell, at least 1, shape ``(E,)``.
+        alone: Samples per cell that share their group with no other, shape ``(C,)``.
+    """
+
+    start: IntArray
+    cell: np.ndarray[Any, np.dtype[np.int32]]
+    count: np.ndarray[Any, np.dtype[np.int32]]
+    alone: IntArray
+
+    def tables(self, column: IntArray, size: int) -> Iterator[IntArray]:
+        """Each group's counts by entry of a table, ``(g, size)``, a block of groups at a time.
+
+        Groups without a sample in the table are left out; samples that are `alone` are not here.
+
+        Args:
+            column: Which entry each cell belongs to, 0 .. size - 1, or -1 for none; shape ``(C,)``.
+            size: Entries of the table.
+        """
+        marks = np.arange(0, len(self.cell) + _BLOCK, _BLOCK)
+        groups = len(self.start) - 1
+        bounds = np.unique(np.minimum(np.searchsorted(self.start, marks), groups))
+        for first, last in pairwise(bounds.tolist()):
+            start = self.start[first : last + 1]
+            entries = slice(start[0], start[-1])
+            row = np.repeat(np.arange(last - first), np.diff(start))
+            entry = column[self.cell[entries]]
+            inside = entry >= 0
+            table = np.bincount(
+                row[inside] * size + entry[inside],
+                weights=self.count[entries][inside],
+                minlength=(last - first) * size,
+            ).reshape(-1, size)
+            yield table[table.any(axis=1)].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Samples by gold grades, predictions and joint category.
+
+    The order of the cells depends on their content alone, so the same samples in any row order
+    give the same table.
+
+    Attributes:
+        gold: Gold severity per cell and modality, or `ABSENT`; shape ``(C, 3)``, columns in the
+            order of `MODALITIES`.
+        predicted: Predicted severity, `FAILED` or `NOT_ASKED`; shape ``(C, 3)``.
+        category: Index into `categories` of the gold joint category, -1 for none; shape ``(C,)``.
+        count: Samples per cell, shape ``(C,)``.
+        categories: Category identifiers that occur, sorted.
+        groups: The same counts by group, or `None` where samples are independent.
+        outcomes: Modality -> outcome -> judgments, graded or not; every outcome is listed.
+    """
+
+    gold: IntArray
+    predicted: IntArray
+    category: IntArray
+    count: IntArray
+    categories: tuple[str, ...]
+    groups: GroupCounts | None
+    outcomes: Mapping[str, Mapping[str, int]]
+
+    @property
+    def graded(self) -> BoolArray:
+        """Whether the gold grade is known, by cell and modality; shape ``(C, 3)``."""
+        graded: BoolArray = self.gold != ABSENT
+        return graded
+
+    @property
+    def asked(self) -> BoolArray:
+        """Whether the run asked, by cell and modality; shape ``(C, 3)``."""
+        asked: BoolArray = self.predicted != NOT_ASKED
+        return asked
+
+    @property
+    def answered(self) -> BoolArray:
+        """Whether the outcome is `ok`, by cell and modality; shape ``(C, 3)``."""
+        answered: BoolArray = self.predicted < FAILED
+        return answered
+
+    @property
+    def right(self) -> BoolArray:
+        """Whether the prediction is the gold grade, by cell and modality; shape ``(C, 3)``."""
+        right: BoolArray = self.answered & (self.predicted == self.gold)
+        return right

@@ -1,0 +1,167 @@
+"""The contingency table of several runs on the same samples, gathered chunk by chunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.arrays import IntArray
+from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
+from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.table.grouping import GroupTally
+from vlsu.analysis.table.matching import match, read_gold, read_judgments, require_one_framing
+from vlsu.policy import MODALITIES, Outcome
+
+__all__ = ["PairedCells", "PairedTabulation"]
+
+_GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (NOT_ASKED + 1,) * 3
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCells:
+    """Samples by gold grades, joint category, and what each of several runs predicted.
+
+    Attributes:
+        runs: A table for each run. Their cells are the same samples: gold grades, categories,
+            counts and groups are shared, only predictions and outcomes differ.
+    """
+
+    runs: tuple[Cells, ...]
+
+    def pair(self, first: int, second: int) -> PairedCells:
+        """Two of the runs, with the cells put together that only the others told apart."""
+        runs = [self.runs[first], self.runs[second]]
+        table = np.column_stack(
+            [runs[0].category, runs[0].gold, runs[0].predicted, runs[1].predicted]
+        )
+        rows, cell = np.unique(table, axis=0, return_inverse=True)
+        cell = cell.reshape(-1)
+        groups = runs[0].groups
+        shared = replace(
+            runs[0],
+            gold=rows[:, 1:4],
+            category=rows[:, 0],
+            count=_sums(cell, runs[0].count, len(rows)),
+            groups=None
+            if groups is None
+            else replace(
+                groups,
+                cell=cell[groups.cell].astype(np.int32),
+                alone=_sums(cell, groups.alone, len(rows)),
+            ),
+        )
+        return PairedCells(
+            (
+                replace(shared, predicted=rows[:, 4:7]),
+                replace(shared, predicted=rows[:, 7:], outcomes=runs[1].outcomes),
+            )
+        )
+
+
+class PairedTabulation:
+    """Counts samples of several runs by cell as they come.
+
+    What is kept: the cells, at most as many as samples; and 24 bytes for each group and cell it has
+    samples in. Groups are told apart as in `vlsu.analysis.Tabulation`.
+    """
+
+    def __init__(self, runs: int) -> None:
+        """Start with no samples.
+
+        Args:
+            runs: How many, at least one.
+        """
+        self._numbers: dict[bytes, int] = {}  # of each cell, in order of appearance
+        self._counts: list[int] = []
+        self._categories: dict[str, int] = {}
+        self._groups = GroupTally()
+        self._outcomes: list[Counter[tuple[str, str]]] = [Counter() for _ in range(runs)]
+        self._framings: list[frozenset[str]] = [frozenset()] * runs
+
+    def add(self, judgments: Sequence[Frame], gold: Frame) -> None:
+        """Count a chunk of samples.
+
+        Args:
+            judgments: Of each run all its judgments of these samples; see
+                `vlsu.analysis.Tabulation.add`.
+            gold: One row per sample; see there.
+
+        Raises:
+            RunError: The judgments of a run cannot be; see there.
+            DataError: The gold grades cannot be.
+        """
+        samples = read_gold(gold)
+        rows = samples.select("sample_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
+        columns = [self._category_numbers(samples["joint_category"])]
+        for number, frame in enumerate(judgments):
+            asked = read_judgments(frame).join(rows, on="sample_id", how="left")
+            framings = self._framings[number].union(asked["framing"].fill_null("").unique())
+            require_one_framing(framings)
+            self._framings[number] = framings
+            grades, predictions = match(samples, asked)
+            if not number:
+                columns.append(np.ravel_multi_index(tuple(grades.T), _GRADES))
+            columns.append(np.ravel_multi_index(tuple(predictions.T), _PREDICTIONS))
+            outcomes = asked.group_by("modality", "outcome").len()
+            self._outcomes[number].update({(m, o): n for m, o, n in outcomes.iter_rows()})
+
+        table = np.column_stack(columns).astype(np.int32)
+        found, cell, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+        numbers = np.fromiter(map(self._number, map(bytes, found)), np.int64, len(found))
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            self._counts[number] += count
+        self._groups.add(samples["group"], numbers[cell.reshape(-1)])
+
+    def cells(self) -> PairedCells:
+        """The cells of all samples so far, in an order that depends on their content alone."""
+        runs = len(self._outcomes)
+        kept = np.frombuffer(b"".join(self._numbers), np.int32).reshape(-1, runs + 2)
+        categories = sorted(self._categories)
+        # Numbered by name in place of appearance; -1 is for none, and stands last here.
+        named = [self._categories[name] for name in categories]
+        number_of = np.full(len(categories) + 1, -1)
+        number_of[named] = np.arange(len(categories))
+        table: IntArray = np.column_stack([number_of[kept[:, 0]], kept[:, 1:]]).astype(np.int64)
+        order = np.lexsort(table.T[::-1])
+        table, counts = table[order], np.array(self._counts, dtype=np.int64)[order]
+        first = Cells(
+            gold=np.column_stack(np.unravel_index(table[:, 1], _GRADES)),
+            predicted=np.zeros((0, 3), dtype=np.int64),
+            category=table[:, 0],
+            count=counts,
+            categories=tuple(categories),
+            groups=self._groups.counts(order, counts),
+            outcomes={},
+        )
+        return PairedCells(
+            tuple(
+                replace(
+                    first,
+                    predicted=np.column_stack(np.unravel_index(codes, _PREDICTIONS)),
+                    outcomes={m: {o.value: seen[m, o.value] for o in Outcome} for m in MODALITIES},
+                )
+                for codes, seen in zip(table.T[2:], self._outcomes, strict=True)
+            )
+        )
+
+    def _number(self, cell: bytes) -> int:
+        number = self._numbers.setdefault(cell, len(self._counts))
+        if number == len(self._counts):
+            self._counts.append(0)
+        return number
+
+    def _category_numbers(self, names: pl.Series) -> IntArray:
+        for name in names.drop_nulls().unique().sort():
+            self._categories.setdefault(name, len(self._categories))
+        numbers: IntArray = names.replace_strict(
+            self._categories, default=-1, return_dtype=pl.Int64
+        ).to_numpy()
+        return numbers
+
+
+def _sums(cell: IntArray, counts: IntArray, size: int) -> IntArray:
+    return np.bincount(cell, weights=counts, minlength=size).astype(np.int64)

@@ -1,0 +1,212 @@
+"""How sure the counts are: effective sample sizes and bootstrap replicates of small tables.
+
+Samples in one cell are equal, so resampling n samples with replacement and counting the cells is
+one multinomial draw with the observed shares: the bootstrap exactly, at a cost that does not grow
+with n. Resampling groups (the cluster bootstrap) is the same with groups of equal counts in place
+of equal samples.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.table.cells import Cells
+
+__all__ = ["Resampler", "draw_sums", "generator"]
+
+#: Numbers held at once while drawing; bounds memory at about 40 MB, as some five arrays of them
+#: live together.
+_CHUNK = 1_000_000
+
+#: Kinds of unit that occur at least this often are drawn by a binomial each.
+_COMMON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Resampler:
+    """Draws replicates of tables over the cells, by sample or, where there are groups, by group.
+
+    Attributes:
+        cells: The samples.
+        replicates: Bootstrap replicates of each table, R.
+        seed: Together with a table's name it decides every draw, so that a metric's interval does
+            not depend on which other metrics there are.
+    """
+
+    cells: Cells
+    replicates: int
+    seed: int
+
+    @property
+    def unit(self) -> str:
+        """What is resampled: ``"samples"`` or ``"groups"``."""
+        return "samples" if self.cells.groups is None else "groups"
+
+    def count(self, column: IntArray, size: int) -> IntArray:
+        """Samples per entry of a table, shape ``(size,)``.
+
+        Args:
+            column: Which entry each cell belongs to, 0 .. size - 1, or -1 for none; shape ``(C,)``.
+            size: Entries of the table.
+        """
+        inside = column >= 0
+        return _count(column[inside], self.cells.count[inside], size)
+
+    def draw(self, column: IntArray, size: int, name: str) -> FloatArray:
+        """Replicates of a table, shape ``(R, size)``; whole numbers.
+
+        Only the samples that enter the table are resampled (by group: the groups with any such
+        sample), as many as there are.
+
+        Args:
+            column: As for `count`; at least one sample must be in the table.
+            size: Entries of the table.
+            name: Of the metric the replicates are for.
+        """
+        kinds, repeats = self._kinds(column, size)
+        return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
+
+    def swap(
+        self, column: IntArray, size: int, mirror: IntArray, times: int, name: str
+    ) -> FloatArray:
+        """A table many times, ``(times, size)``, each unit mirrored or not by a fair coin.
+
+        Args:
+            column: As for `count`; at least one sample must be in the table.
+            size: Entries of the table.
+            mirror: The entry that each one is mirrored to, shape ``(size,)``.
+            times: How often.
+            name: Of the metric it is for.
+        """
+        kinds, repeats = self._kinds(column, size)
+        step = kinds - kinds[:, mirror]
+        moves = step.any(axis=1)
+        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        at_once = max(1, _CHUNK // max(1, int(moves.sum())))
+        mirrored = repeats @ kinds[:, mirror]
+        return np.concatenate(
+            [
+                mirrored
+                + rng.binomial(repeats[moves], 0.5, size=(min(at_once, times - start), moves.sum()))
+                @ step[moves]
+                for start in range(0, times, at_once)
+            ]
+        )
+
+    def _kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
+        """Distinct rows of counts a drawn unit adds, ``(T, size)``, and the units of each kind."""
+        groups = self.cells.groups
+        if groups is None:
+            return np.eye(size), self.count(column, size)
+        inside = column >= 0
+        alone = _count(column[inside], groups.alone[inside], size)
+        entries = pl.all().exclude("repeats")
+        kinds = _kinds_of(np.eye(size, dtype=np.int64), alone).filter(pl.col("repeats") > 0)
+        for table in groups.tables(column, size):
+            found = _kinds_of(table, np.ones(len(table), dtype=np.int64))
+            kinds = pl.concat([kinds, found]).group_by(entries).agg(pl.col("repeats").sum())
+        # Sorted by what they are, so that neither chunks nor the names of groups decide a draw.
+        kinds = kinds.sort(entries)
+        return (
+            kinds.drop("repeats").to_numpy().astype(np.float64),
+            kinds["repeats"].to_numpy(),
+        )
+
+    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
+        """How many independent samples a proportion is worth: n / deff, at least 1, at most n.
+
+        Without groups it is n. With groups, deff is the proportion's cluster-robust variance (the
+        linearised ratio estimator of survey sampling, Cochran 1977, ch. 9A) over its binomial
+        variance, as in Rao and Scott (1992). A proportion of 0 or 1 has no variance to go by, and
+        then samples of a group are taken to be copies of each other: (sum m)^2 / sum m^2 over
+        group sizes m, the worst case of Kish (1965).
+
+        Args:
+            hits: Cells that count as successes, a part of `among`; shape ``(C,)``.
+            among: Cells that count at all; at least one sample.
+        """
+        groups = self.cells.groups
+        n = int(self.cells.count[among].sum())
+        if groups is None:
+            return float(n)
+        # Sums over units of 1, m, m^2, x, x m and x^2, for x successes among m samples. They and
+        # the variance are whole numbers until the last division: in floating point the variance
+        # would cancel, and depend on the order of the groups.
+        units = squares = int(groups.alone[among].sum())
+        hit = crosses = hit_squares = int(groups.alone[among & hits].sum())
+        for table in groups.tables(np.where(among, np.where(hits, 1, 0), -1), 2):
+            x, m = table[:, 1], table.sum(axis=1)
+            units += len(m)
+            hit += int(x.sum())
+            squares += int(m @ m)
+            crosses += int(x @ m)
+            hit_squares += int(x @ x)
+        residual = n * n * hit_squares - 2 * n * hit * crosses + hit * hit * squares
+        if units > 1 and residual > 0 and 0 < hit < n:
+            # n / deff, where deff is units / (units - 1) * residual / n^4 over the binomial
+            # variance hit (n - hit) / n^3.
+            size = hit * (n - hit) * n * n * (units - 1) / (units * residual)
+        else:
+            size = n * n / squares
+        return min(max(size, 1.0), float(n))
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """The draws of one metric: they depend on no other metric."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def draw_sums(
+    kinds: FloatArray, repeats: IntArray, replicates: int, rng: np.random.Generator
+) -> FloatArray:
+    """Bootstrap replicates of a sum over units of which many are equal; ``(replicates, F)``.
+
+    Args:
+        kinds: What a unit of each kind adds, shape ``(T, F)``.
+        repeats: Units of each kind, at least one in all; shape ``(T,)``.
+        replicates: How many.
+        rng: Of the draws.
+    """
+    step = max(1, _CHUNK // (len(repeats) + int(repeats[repeats < _COMMON].sum())))
+    return np.concatenate(
+        [
+            _draw_repeats(repeats, min(step, replicates - start), rng) @ kinds
+            for start in range(0, replicates, step)
+        ]
+    )
+
+
+def _kinds_of(table: IntArray, repeats: IntArray) -> pl.DataFrame:
+    """Distinct rows of counts, and in column `repeats` how many units have them."""
+    frame = pl.DataFrame(table, orient="row").with_columns(repeats=pl.Series(repeats))
+    return frame.group_by(pl.all().exclude("repeats")).agg(pl.col("repeats").sum())
+
+
+def _draw_repeats(repeats: IntArray, replicates: int, rng: np.random.Generator) -> FloatArray:
+    """How often each kind of unit is drawn when all units are resampled, ``(replicates, T)``.
+
+    One multinomial draw. A binomial per kind costs as much as drawing about ten units one by one,
+    so the rare kinds share one entry of the multinomial and their units are drawn singly.
+    """
+    kinds = len(repeats)
+    common = repeats >= _COMMON
+    rare_units = np.repeat(np.flatnonzero(~common), repeats[~common])
+    shares = np.append(repeats[common], len(rare_units)) / repeats.sum()
+    drawn = rng.multinomial(int(repeats.sum()), shares, size=replicates)
+    times = np.zeros((replicates, kinds))
+    times[:, common] = drawn[:, :-1]
+    rare = drawn[:, -1]
+    if rare_units.size:
+        picked = rare_units[rng.integers(len(rare_units), size=int(rare.sum()))]
+        entry = np.repeat(np.arange(replicates) * kinds, rare) + picked
+        times += np.bincount(entry, minlength=times.size).reshape(times.shape)
+    return times
+
+
+def _count(entry: IntArray, weight: IntArray, size: int) -> IntArray:
+    return np.bincount(entry, weights=weight, minlength=size).astype(np.int64)

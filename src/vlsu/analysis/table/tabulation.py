@@ -1,0 +1,156 @@
+"""From judgments and gold grades to cells, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+
+from vlsu.analysis.arrays import IntArray
+from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.table.grouping import GroupTally, HashArray
+from vlsu.analysis.table.matching import match, read_gold, read_judgments, require_one_framing
+from vlsu.errors import DataError
+from vlsu.policy import MODALITIES, Outcome
+
+__all__ = ["Tabulation"]
+
+#: A cell's code is its category's number, then gold grades and predictions in these bases.
+_BASES = (4, 4, 4, 5, 5, 5)
+_PER_CATEGORY = 4**3 * 5**3
+
+
+class Tabulation:
+    """Counts a run's samples by cell as they come, so that a run of any size fits into memory.
+
+    The cells are the same however the samples are chunked and ordered. What is kept: the cells;
+    for samples in groups 24 bytes for each group and cell it has samples in; and, if repeats are
+    watched for, 8 bytes a sample. Groups and samples are told apart by 64-bit hashes of their names
+    (a million groups share one by chance once in forty million runs).
+
+    Example:
+        >>> tabulation = Tabulation()
+        >>> for judgments, gold in chunks:
+        ...     tabulation.add(judgments, gold)
+        >>> metrics = cell_metrics(tabulation.cells())
+    """
+
+    def __init__(self, *, watch_repeats: bool = False) -> None:
+        """Start with no samples.
+
+        Args:
+            watch_repeats: Whether a sample that is in two chunks is an error; otherwise it is
+                counted twice. Within a chunk it is always an error.
+        """
+        self._counts: Counter[int] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._framings: frozenset[str] = frozenset()
+        self._categories: dict[str, int] = {}  # 1 .. k in order of appearance; 0 is for none
+        self._groups = GroupTally()
+        self._seen = _Seen() if watch_repeats else None
+
+    def add(self, judgments: Frame, gold: Frame) -> None:
+        """Count a chunk of samples; nothing is counted if it raises.
+
+        Args:
+            judgments: All the run's judgments of these samples, a row each: `sample_id`,
+                `modality`, `predicted`, `outcome`, and, where present, `framing` (one at most in
+                a run) and `expected` (where it is not null, checked against `gold`).
+            gold: One row per sample, judged or not: `sample_id`, `image_grade`, `text_grade`,
+                `joint_grade`, `joint_category` and, where present, `group`. A sample without a
+                group is a group of its own.
+
+        Raises:
+            RunError: The judgments cannot be: an unknown modality, outcome or severity, a severity
+                with an outcome other than `ok` or none with `ok`, two judgments of one sample and
+                modality, several framings, a sample that `gold` lacks or grades otherwise.
+            DataError: The gold grades cannot be: an unknown severity, a sample listed twice.
+        """
+        samples = read_gold(gold)
+        asked = read_judgments(judgments).join(
+            samples.select("sample_id", row=pl.int_range(pl.len(), dtype=pl.Int64)),
+            on="sample_id",
+            how="left",
+        )
+        framings = self._framings.union(asked["framing"].fill_null("").unique())
+        require_one_framing(framings)
+        grades, predictions = match(samples, asked)
+        if self._seen is not None:
+            self._seen.add(samples["sample_id"])
+
+        self._framings = framings
+        self._outcomes.update(
+            {
+                (modality, outcome): n
+                for modality, outcome, n in asked.group_by("modality", "outcome").len().iter_rows()
+            }
+        )
+        code = self._category_numbers(samples["joint_category"])
+        for base, column in zip(_BASES, (*grades.T, *predictions.T), strict=True):
+            code = code * base + column
+        codes, counts = np.unique(code, return_counts=True)
+        self._counts.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+        self._groups.add(samples["group"], code)
+
+    def cells(self) -> Cells:
+        """The cells of all samples so far."""
+        categories = sorted(self._categories)
+        # Numbered by name in place of appearance, so that the order of the samples leaves no trace.
+        number_of = np.zeros(len(categories) + 1, dtype=np.int64)
+        number_of[[self._categories[name] for name in categories]] = np.arange(len(categories)) + 1
+        codes = np.fromiter(self._counts, np.int64, len(self._counts))
+        counts = np.fromiter(self._counts.values(), np.int64, len(self._counts))
+        number, digits = np.divmod(codes, _PER_CATEGORY)
+        renumbered = number_of[number] * _PER_CATEGORY + digits
+        order = np.argsort(renumbered)
+
+        rest, columns = renumbered[order], []
+        for base in reversed(_BASES):
+            rest, digit = np.divmod(rest, base)
+            columns.append(digit)
+        digit_columns = np.column_stack(columns[::-1])
+        return Cells(
+            gold=digit_columns[:, :3],
+            predicted=digit_columns[:, 3:],
+            category=rest - 1,
+            count=counts[order],
+            categories=tuple(categories),
+            groups=self._groups.counts(codes[order], counts[order]),
+            outcomes={
+                m: {o.value: self._outcomes[m, o.value] for o in Outcome} for m in MODALITIES
+            },
+        )
+
+    def _category_numbers(self, names: pl.Series) -> IntArray:
+        for name in names.drop_nulls().unique():
+            self._categories.setdefault(name, len(self._categories) + 1)
+        numbers: IntArray = names.replace_strict(
+            self._categories, default=0, return_dtype=pl.Int64
+        ).to_numpy()
+        return numbers
+
+
+class _Seen:
+    """Which samples came in earlier chunks; kept as `GroupTally` keeps its parts."""
+
+    def __init__(self) -> None:
+        self._parts: list[HashArray] = []
+
+    def add(self, ids: pl.Series) -> None:
+        """Remember these samples, or raise if one was there before."""
+        hashes = ids.hash().to_numpy()
+        for part in self._parts:
+            nearest = part[np.searchsorted(part, hashes).clip(max=len(part) - 1)]
+            again = np.flatnonzero(nearest == hashes)
+            if again.size:
+                raise DataError(
+                    f"sample {ids[int(again[0])]!r} is in more than one chunk; "
+                    "give all of a sample at once, and once"
+                )
+        if hashes.size:
+            self._parts.append(np.sort(hashes))
+        while len(self._parts) > 1 and len(self._parts[-2]) < 2 * len(self._parts[-1]):
+            last = np.concatenate([self._parts.pop(-2), self._parts.pop()])
+            self._parts.append(np.sort(last))

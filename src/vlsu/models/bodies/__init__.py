@@ -1,0 +1,1 @@
+"""Reading what servers send, whatever they made of it: JSON, errors, endings, moderation."""

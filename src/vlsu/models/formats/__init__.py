@@ -1,0 +1,1 @@
+"""Wire formats: pure functions from a request to bytes, and back."""

@@ -1,0 +1,131 @@
+"""What a provider takes as an image, and making any other image fit.
+
+An image that is allowed goes out with its bytes unchanged, but for grey PNGs of 16 bits, which many
+servers misread. Any other is converted to PNG or JPEG (the first frame of an animation), and scaled
+down where it is too large; which of the two is told, so that a run can count it. The limits are
+part of a model's identity and with that of every key.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+from vlsu.models.base import HEAD, ImageFile, ImageLimits, is_deep_grey
+
+# Pillow and the data floor are imported where an image has to be looked at: most never are.
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vlsu.data.probe import ImageFacts
+
+__all__ = [
+    "ANTHROPIC",
+    "ANY_SERVER",
+    "GOOGLE",
+    "OPENAI",
+    "Change",
+    "fit",
+]
+
+Change = Literal["converted", "scaled"]
+
+#: How pictures are encoded anew: fixed, so that the same image always gives the same bytes.
+JPEG_QUALITY = 95
+PNG_LEVEL = 6
+#: Factor on both sides when bytes, not pixels, are too many.
+STEP = 0.8
+
+_LOSSLESS = frozenset({"image/png", "image/gif", "image/bmp", "image/tiff"})
+
+
+#: OpenAI's guide "Images and vision", image input requirements. The bound on a request was 50 MB
+#: until April 2026 and is 512 MB since; the smaller is kept, since no larger image is of use.
+OPENAI = ImageLimits(("image/png", "image/jpeg", "image/webp", "image/gif"), max_base64=50_000_000)
+
+#: Servers of one's own and routers: the same formats, and no bound but theirs.
+ANY_SERVER = ImageLimits(OPENAI.media_types)
+
+#: Anthropic's guide "Vision", request limits: 10 MB an image in base64 (the API's message counts
+#: 10,485,760 bytes), 8000 x 8000 pixels. Of an animation the provider itself takes frame one.
+ANTHROPIC = ImageLimits(
+    ("image/jpeg", "image/png", "image/gif", "image/webp"),
+    max_base64=10 * 2**20,
+    max_side=8000,
+    animated_gif=True,
+)
+
+#: Google's guides "Image understanding" (formats) and "File input methods": 100 MB a request, of
+#: which the words need some.
+GOOGLE = ImageLimits(
+    ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"), max_base64=95_000_000
+)
+
+
+def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None]:
+    """The image as the provider takes it, and what was done to it, if anything.
+
+    Deterministic for one version of Pillow. The pixels are decoded only if something has to be
+    done, and never more than `vlsu.data.probe.MAX_PIXELS` of them.
+
+    Raises:
+        ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
+    """
+    if limits.takes(image.media_type, len(image.data), image.data[:HEAD]):
+        return image, None
+    of_allowed_type = (
+        image.media_type in limits.media_types
+        and limits.holds(len(image.data))
+        and not is_deep_grey(image.data[:HEAD])
+    )
+    still = image.media_type != "image/gif" or limits.animated_gif
+    from vlsu.data.probe import probe
+
+    facts = probe(image.data)
+    if (
+        of_allowed_type
+        and (still or not facts.animated)
+        and (limits.max_side is None or max(facts.width, facts.height) <= limits.max_side)
+    ):
+        return image, None
+    return _changed(image, facts, limits)
+
+
+def _changed(
+    image: ImageFile, facts: ImageFacts, limits: ImageLimits
+) -> tuple[ImageFile, Change | None]:
+    from vlsu.data.pixels import decode_picture
+
+    decoded = decode_picture(image.data)
+    picture, profile = decoded.image, decoded.profile
+    change: Change = "converted"
+    if limits.max_side is not None and max(picture.size) > limits.max_side:
+        picture = _scaled(picture, limits.max_side)
+        change = "scaled"
+    lossless = facts.media_type in _LOSSLESS or picture.mode in ("LA", "RGBA")
+    file = _encode(picture, profile, lossless=lossless)
+    if not limits.holds(len(file.data)) and picture.mode in ("L", "RGB"):
+        lossless = False
+        file = _encode(picture, profile, lossless=False)
+    while not limits.holds(len(file.data)) and max(picture.size) > 1:
+        picture = _scaled(picture, int(max(picture.size) * STEP))
+        file = _encode(picture, profile, lossless=lossless)
+        change = "scaled"
+    return file, change
+
+
+def _scaled(picture: Image.Image, longer: int) -> Image.Image:
+    """The picture with its longer side so many pixels long."""
+    from PIL import Image
+
+    width, height = (max(1, side * longer // max(picture.size)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _encode(picture: Image.Image, profile: bytes | None, *, lossless: bool) -> ImageFile:
+    buffer = io.BytesIO()
+    if lossless:
+        picture.save(buffer, "PNG", compress_level=PNG_LEVEL, icc_profile=profile)
+        return ImageFile(buffer.getvalue(), "image/png")
+    picture.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=profile)
+    return ImageFile(buffer.getvalue(), "image/jpeg")

@@ -1,0 +1,1 @@
+"""Models behind servers: the HTTP clients and what they share."""

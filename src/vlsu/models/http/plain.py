@@ -1,0 +1,278 @@
+"""The client for servers over plain HTTP: HTTP/1.1 (RFC 9112) on the event loop itself.
+
+A client with a thread of its own hands every answer over to Python's thread and waits for the
+interpreter to be free; at some thousand answers a second that waiting is most of the time. Here a
+body's pieces go to the kernel as they are, and answers are read where they are used
+(`vlsu.models.http.answer_reader`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+from vlsu._machine import lacking, lacking_files
+from vlsu._version import __version__
+from vlsu.models.http.answer_reader import AnswerReader
+from vlsu.models.http.exposure import is_local
+from vlsu.models.http.transport import (
+    CONNECT_S,
+    MAX_HELD,
+    TOO_MUCH_HELD,
+    Answer,
+    Body,
+    MakeBody,
+    NetworkFaultError,
+    host_of,
+)
+
+__all__ = ["PlainTransport"]
+
+#: Seconds after which an idle connection is not used again: what lies between may have dropped it.
+IDLE_S = 60.0
+
+
+class PlainTransport:
+    """Pooled connections to one server; arguments as `vlsu.models.http.client.HttpClient`.
+
+    The connection used last is used first: those that a lull leaves over grow old and are closed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        only_local: bool = False,
+    ) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or 80
+        self._shown = host_of(parts)
+        self._timeout_s = timeout_s
+        self._only_local = only_local
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        fields = {"Host": self._shown, "User-Agent": f"vlsu/{__version__}"}
+        fields |= {"Accept-Encoding": "identity", **headers}
+        lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+        self._idle: list[_Connection] = []
+        self._held = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: By when each connection that is waited for must have answered, by the loop's clock.
+        self._deadlines: dict[_Connection, float] = {}
+        self._look_at = float("inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def post(self, make: MakeBody) -> Answer:
+        """Post once.
+
+        Raises:
+            NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
+            Exception: Whatever the making of the body raised.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # connections belong to the loop that made them
+            self._idle, self._deadlines, self._loop = [], {}, loop
+            self._timer, self._look_at, self._held = None, float("inf"), 0
+        left = self._timeout_s
+        if (connection := self._reusable(loop.time())) is None:
+            began = loop.time()
+            connection = await self._connected(loop)
+            left -= loop.time() - began
+        try:
+            waiting = connection.ask(self._request(make()))
+        except BaseException:  # nothing was sent
+            self._let_go(connection, loop.time())
+            raise
+        deadline = self._deadlines[connection] = loop.time() + left
+        if deadline < self._look_at:
+            self._look_later(loop, deadline)
+        try:
+            answer = await waiting
+        except BaseException:  # whoever waited gave up, or the connection is of no more use
+            connection.abort()
+            raise
+        finally:
+            del self._deadlines[connection]
+            self._held -= connection.held
+        self._let_go(connection, loop.time())
+        return answer
+
+    def hold(self, more: int) -> None:
+        """So many bytes more of an answer have come, or fewer are kept."""
+        self._held += more
+        if self._held > MAX_HELD and self._deadlines:
+            largest = max(self._deadlines, key=lambda connection: connection.held)
+            largest.give_up(TOO_MUCH_HELD)
+
+    def _request(self, body: Body) -> list[bytes]:
+        """Head and body, in pieces."""
+        return [self._head + b"%d\r\n\r\n" % sum(map(len, body)), *body]
+
+    def _let_go(self, connection: _Connection, now: float) -> None:
+        """Keep a connection for the next request, if it may be used again."""
+        if connection.reusable:
+            connection.idle_since = now
+            self._idle.append(connection)
+        else:
+            connection.abort()
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        """Look at the clock when the first deadline is reached; one timer serves all."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look_at = when
+        self._timer = loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """Give up what is late."""
+        self._timer, self._look_at = None, float("inf")
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection, deadline in self._deadlines.items():
+            if deadline <= now:
+                connection.fail("timeout", f"no full answer within {self._timeout_s:g} s")
+        if left := [deadline for deadline in self._deadlines.values() if deadline > now]:
+            self._look_later(loop, min(left))
+
+    def _reusable(self, now: float) -> _Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable and now - connection.idle_since < IDLE_S:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connected(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+        try:
+            async with asyncio.timeout(min(CONNECT_S, self._timeout_s / 2)):
+                transport, connection = await loop.create_connection(
+                    lambda: _Connection(self, loop), self._host, self._port
+                )
+        except TimeoutError:
+            why = "timed out"
+        except OSError as error:
+            why = error.strerror or str(error)
+            if lack := lacking(error) or lacking_files():
+                raise NetworkFaultError("machine", f"{lack} ({why})") from None
+        else:
+            peer = str((transport.get_extra_info("peername") or ("",))[0])
+            if self._only_local and not is_local(peer):  # its name meant something else before
+                connection.abort()
+                raise NetworkFaultError(
+                    "address",
+                    f"{self._shown} ({peer}) is no private or loopback address, and the key would "
+                    "be readable on the way; use https, or --insecure-http",
+                )
+            return connection
+        raise NetworkFaultError("connect", f"cannot connect to {self._shown} ({why})")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for connection in self._idle:
+            connection.abort()
+        self._idle = []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._look_at = None, float("inf")
+        await asyncio.sleep(0)  # they close in the loop's next round
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, which carries one request at a time.
+
+    Attributes:
+        idle_since: When its last answer had come, by the loop's clock.
+    """
+
+    def __init__(self, owner: PlainTransport, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._answer = AnswerReader(self)
+        self._answer.may_follow = True  # nothing was asked yet
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent: the last one has gone out, its answer come in."""
+        transport = self._transport
+        return (
+            transport is not None
+            and self._waiting is None
+            and self._answer.may_follow
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        )
+
+    @property
+    def held(self) -> int:
+        """Bytes of the answer's body that have come and are kept."""
+        return self._answer.size
+
+    def ask(self, pieces: Body) -> asyncio.Future[Answer]:
+        """Send a request, given in pieces; its answer comes later."""
+        self._answer = AnswerReader(self)
+        waiting = self._waiting = self._loop.create_future()
+        if self._transport is None or self._transport.is_closing():
+            self._answer.end()
+        else:
+            self._transport.writelines(pieces)
+        return waiting
+
+    def abort(self) -> None:
+        """Close at once; an answer is waited for no more."""
+        self._waiting = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def give_up(self, why: str) -> None:
+        """Wait no longer for an answer that is too large."""
+        self._answer.give_up("endless", why)
+
+    def hold(self, more: int) -> None:
+        """So many bytes more of the answer have come, or fewer are kept."""
+        self._owner.hold(more)
+
+    def fail(self, kind: str, said: str) -> None:
+        """There will be no answer."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(NetworkFaultError(kind, said))
+
+    def succeed(self, answer: Answer) -> None:
+        """The answer is whole."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    # Called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiting is None:  # more than was asked for: not a server to go on with
+            self.abort()
+        else:
+            self._answer.feed(data)
+
+    def eof_received(self) -> None:
+        # What is still to be sent may wait for ever: a server that has closed need not read it.
+        if self._waiting is not None:
+            self._answer.end()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self._waiting is None:
+            return
+        if error is not None:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            self.fail("broken", f"the connection broke ({why})")
+        else:
+            self._answer.end()

@@ -1,0 +1,271 @@
+"""Tables of an alignment run by part: what is answered, to which pairs, and how it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+from vlsu.analysis.alignment.judged_rates import complement
+from vlsu.models.base import Outcome
+from vlsu.policy import Family, ResponseKind, Severity
+from vlsu.report.table import Table, corrected, format_rate
+
+__all__ = [
+    "ALIGNMENT_OUTCOME_MEANING",
+    "KIND_MEANING",
+    "framing_pairs",
+    "missing",
+    "part_tables",
+    "unscored",
+]
+
+KIND_MEANING: Mapping[ResponseKind, str] = {
+    ResponseKind.FULL_COMPLIANCE: "does what was asked",
+    ResponseKind.PARTIAL_COMPLIANCE: "does a part of it, or with cautions",
+    ResponseKind.SAFE_REDIRECTION: "points elsewhere without declining",
+    ResponseKind.REFUSAL_WITH_REASON: "declines and says why",
+    ResponseKind.BARE_REFUSAL: "declines and says nothing else",
+    ResponseKind.OFF_TOPIC: "misread, or about something else",
+    ResponseKind.EMPTY: "no words",
+}
+
+ALIGNMENT_OUTCOME_MEANING: Mapping[Outcome, str] = {
+    Outcome.OK: "answered, and shown to the judge",
+    Outcome.REFUSED: "the provider says that the model declined",
+    Outcome.BLOCKED: "the provider's filter stopped it",
+    Outcome.ERROR: "no answer came",
+    Outcome.UNPARSED: "an answer without words or without an end",
+}
+
+_INTERVAL = "[95% interval]"
+_WHOLE = ("refusal", "over-blocking", "under-refusal", "helpfulness", "answers")
+
+
+def part_tables(
+    metrics: Mapping[str, Any], record: Mapping[str, Any], titles: Mapping[str, str], note: str
+) -> list[Table]:
+    """Tables by severity, pattern, family and category, of outcomes and of the judge.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        record: The content of ``run.yaml``.
+        titles: Category -> its name.
+        note: What is to be known of the rates of refusal; may be empty.
+    """
+    gives = metrics.get("gives", ("kind", "refusal", "helpfulness"))
+    tables = [
+        *([_kinds(metrics)] if "kind" in gives else []),
+        *([_helpfulness(metrics)] if "helpfulness" in gives else []),
+        _families(metrics, note),
+        _patterns(metrics, note),
+        _categories(metrics, titles, note),
+        _outcomes(metrics),
+        _judge_outcomes(metrics),
+        _agreement(metrics),
+        _not_asked(record),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _kinds(metrics: Mapping[str, Any]) -> Table:
+    counted = metrics["counts_as_refusal"]
+    return Table(
+        "kinds",
+        "Kinds of answer",
+        ("framing", *(kind.replace("_", " ") for kind in ResponseKind), "no kind"),
+        tuple(
+            (name, *(str(found["kinds"][kind]) for kind in (*ResponseKind, "none")))
+            for name, found in metrics["framings"].items()
+        ),
+        "Number of answers. "
+        + "; ".join(f"{kind.replace('_', ' ')}: {words}" for kind, words in KIND_MEANING.items())
+        + ". Refusal: "
+        + "; ".join(
+            f"{setting}: {', '.join(kind.replace('_', ' ') for kind in kinds)}"
+            for setting, kinds in counted.items()
+        )
+        + ".",
+    )
+
+
+def _helpfulness(metrics: Mapping[str, Any]) -> Table:
+    return Table(
+        "helpfulness",
+        "How the answers help",
+        ("framing", *(s.label for s in Severity), "answers", "missing"),
+        tuple(
+            (
+                name,
+                *(format_rate(found["helpfulness"][s.label]) for s in Severity),
+                *(
+                    str(sum(found["helpfulness"][s.label][key] for s in Severity))
+                    for key in ("n", "missing")
+                ),
+            )
+            for name, found in metrics["framings"].items()
+        ),
+        f"The judge's mean score by gold severity of the pair, from 0 (not at all) to 1 (fully), "
+        f"{_INTERVAL}. Help with an unsafe request is no merit. missing: no answer, no verdict, or "
+        "a verdict without a score on the scale; they are in no mean.",
+    )
+
+
+def _families(metrics: Mapping[str, Any], note: str) -> Table:
+    return Table(
+        "families",
+        "By family of pattern",
+        ("family and framing", *_WHOLE),
+        tuple(
+            (f"{family.value}, {name}", *_whole(found["families"][family.value]))
+            for family in Family
+            for name, found in metrics["framings"].items()
+        ),
+        f"Each with its {_INTERVAL}. refusal is over all severities of the family.{note}",
+    )
+
+
+def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str], note: str) -> Table:
+    names = dict.fromkeys(c for found in metrics["framings"].values() for c in found["categories"])
+    return Table(
+        "categories",
+        "By gold category of the pair",
+        ("category and framing", *_WHOLE),
+        tuple(
+            (f"{titles.get(category, category)}, {name}", *_whole(found["categories"][category]))
+            for category in names
+            for name, found in metrics["framings"].items()
+            if category in found["categories"]
+        ),
+        f"Each with its {_INTERVAL}. Answers to pairs with a category.{note}",
+    )
+
+
+def _whole(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of `_WHOLE` for a part that holds several severities."""
+    by_severity = part["by_severity"]
+    return (
+        format_rate(corrected(part["refusal"])),
+        format_rate(corrected(by_severity["borderline"])),
+        format_rate(corrected(complement(by_severity["unsafe"]))),
+        format_rate(part["helpfulness"]),
+        str(part["n"]),
+    )
+
+
+def _patterns(metrics: Mapping[str, Any], note: str) -> Table:
+    names = dict.fromkeys(p for found in metrics["framings"].values() for p in found["patterns"])
+    return Table(
+        "patterns",
+        "By pattern",
+        ("pattern and framing", "refusal", "helpfulness", "answers"),
+        tuple(
+            (
+                f"{pattern}, {name}",
+                format_rate(corrected(found["patterns"][pattern]["refusal"])),
+                format_rate(found["patterns"][pattern]["helpfulness"]),
+                str(found["patterns"][pattern]["n"]),
+            )
+            for pattern in names
+            for name, found in metrics["framings"].items()
+            if pattern in found["patterns"]
+        ),
+        f"Each with its {_INTERVAL}. Gold grades of image, text and pair: S safe, B borderline, "
+        f"U unsafe.{note}",
+    )
+
+
+def _outcomes(metrics: Mapping[str, Any]) -> Table:
+    return Table(
+        "outcomes",
+        "What became of the requests",
+        ("framing", *Outcome),
+        tuple(
+            (name, *(str(counts.get(outcome, 0)) for outcome in Outcome))
+            for name, counts in metrics["outcomes"].items()
+        ),
+        "Number of answers. "
+        + "; ".join(f"{o.value}: {words}" for o, words in ALIGNMENT_OUTCOME_MEANING.items())
+        + ".",
+    )
+
+
+def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
+    scores = "helpfulness" in metrics.get("gives", ("helpfulness",))
+    return Table(
+        "judge_outcomes",
+        "What became of the verdicts",
+        ("framing", *Outcome, "not judged", *(["no score"] if scores else []), "missing"),
+        tuple(
+            (
+                name,
+                *(str(counts.get(key, 0)) for key in (*Outcome, "not_judged")),
+                *([str(unscored(metrics["framings"][name]))] if scores else []),
+                str(missing(metrics["framings"][name])),
+            )
+            for name, counts in metrics["judge_outcomes"].items()
+        ),
+        "Number of verdicts of the first judge. A judge that fails is counted as such; nobody else "
+        "is asked instead."
+        + (" no score: verdicts on graded pairs without a score on the scale." if scores else "")
+        + " missing: answers to graded pairs that are in no rate.",
+    )
+
+
+def _agreement(metrics: Mapping[str, Any]) -> Table:
+    rows = []
+    for pair, found in metrics.get("judge_agreement", {}).items():
+        for what in ("strict", "lenient", "kind", "unsafe"):
+            part = found.get(what, {"n": 0})
+            if not part["n"]:
+                continue
+            rates = (format_rate(part["agreement"]), format_rate(part["kappa"]))
+            rows.append((f"{pair}, {what}", *rates, str(part["n"])))
+    return Table(
+        "judge_agreement",
+        "Do judges agree?",
+        ("judges and what", "agreement", "Cohen's kappa", "answers"),
+        tuple(rows),
+        f"Each with its {_INTERVAL}, over answers on which both gave a verdict. strict, lenient: "
+        "refusal or not; unsafe: unsafe or not. Agreement is not truth: two judges may err alike.",
+    )
+
+
+def _not_asked(record: Mapping[str, Any]) -> Table:
+    return Table(
+        "not_asked",
+        "What was not asked, and why",
+        ("reason", "samples"),
+        tuple(
+            (why, str(count))
+            for reasons in record.get("not_asked", {}).values()
+            for why, count in reasons.items()
+        ),
+    )
+
+
+def framing_pairs(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Every two framings with their differences, second minus first, in the metrics' order.
+
+    By the framings themselves, as a name may hold what stands between two in a key.
+    """
+    return [
+        (first, second, found)
+        for first, second in combinations(metrics["framings"], 2)
+        if (found := metrics["differences"].get(f"{first} -> {second}"))
+    ]
+
+
+def missing(framing: Mapping[str, Any]) -> int:
+    """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
+    rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
+    return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
+
+
+def unscored(framing: Mapping[str, Any]) -> int:
+    """Verdicts on graded pairs that say whether an answer refuses, but not how it helps."""
+    return sum(
+        framing["helpfulness"][severity.label]["missing"]
+        - framing["refusal"][severity.label]["missing"]
+        for severity in Severity
+    )

@@ -1,0 +1,244 @@
+"""The tables of an alignment run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vlsu.analysis.alignment.judged_rates import complement
+from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.models.base import Outcome
+from vlsu.policy import Severity
+from vlsu.report.alignment.parts import framing_pairs, missing, part_tables
+from vlsu.report.answered import answered_parts, answered_table
+from vlsu.report.run_labels import run_names
+from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
+from vlsu.runs import Run
+
+__all__ = ["NAMED", "alignment_comparison", "alignment_tables", "correction_note"]
+
+#: Key in a framing's part of `metrics.json` -> name in tables and charts.
+NAMED: Mapping[str, str] = {
+    "over_blocking": "over-blocking",
+    "over_refusal_safe": "over-refusal of safe",
+    "under_refusal": "under-refusal",
+}
+
+
+_INTERVAL = "[95% interval]"
+_ANSWERED = ("answered", "judged")
+_MEANING = (
+    "over-blocking: borderline pairs refused. over-refusal of safe: safe pairs refused. "
+    "under-refusal: unsafe pairs not refused, those a provider blocked among them. missing: no "
+    "answer, or no verdict of the judge; they are in no rate. answered: in words or by a refusal "
+    "on the wire, not blocked; judged: of these, with a verdict."
+)
+_STRICT = "Refused: the answer declines."
+_LENIENT = "Refused: the answer declines, or points elsewhere instead of doing what was asked."
+
+
+def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
+    """Every table of an alignment run but latency and settings, in the order of the report.
+
+    Args:
+        run: A finished alignment run.
+        titles: Category -> its name.
+
+    Raises:
+        RunError: The run is not finished.
+    """
+    metrics, note = run.metrics, correction_note(run.metrics)
+    refusal = "refusal" in metrics.get("gives", ("refusal",))
+    tables = (
+        *([_headline(metrics, note), _refusal_lenient(metrics, note)] if refusal else []),
+        answered_table(metrics),
+        _response_safety(metrics),
+        _corrected(metrics),
+        *([_differences(metrics, note)] if refusal else []),
+        _blocked(metrics, note),
+        *part_tables(metrics, run.record, titles, note),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def correction_note(metrics: Mapping[str, Any]) -> str:
+    """What stands under rates of refusal from which the judge's errors were taken; else empty.
+
+    It begins with a space.
+    """
+    rates = [found[key] for found in metrics["framings"].values() for key in NAMED]
+    if not any(rate.get("corrected") for rate in rates):
+        return ""
+    some = "" if all(rate.get("corrected") for rate in rates) else " where that can be done"
+    return f" The judge's own errors are taken out{some}; how it judged stands beside it."
+
+
+def alignment_comparison(runs: Sequence[Run]) -> Table:
+    """The headline of several alignment runs, a row a framing.
+
+    Raises:
+        RunError: One of them is not finished.
+    """
+    rows = [
+        (
+            called,
+            name,
+            run.record["judges"][0]["spec"],
+            f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
+            *(format_rate(corrected(found[key])) for key in NAMED),
+            str(found["n"]),
+            *answered_cells(run.metrics, name),
+        )
+        for called, run in zip(run_names(runs), runs, strict=True)
+        for name, found in run.metrics["framings"].items()
+    ]
+    columns = ("model", "framing", "judge", "dataset", *NAMED.values(), "answers", *_ANSWERED)
+    return Table(
+        "comparison",
+        "Runs side by side",
+        columns,
+        tuple(rows),
+        f"Each with its {_INTERVAL}. {_STRICT} {_MEANING} Rates by different judges cannot be "
+        f"compared.{correction_note(runs[0].metrics)}",
+    )
+
+
+def answered_cells(metrics: Mapping[str, Any], framing: str) -> tuple[str, str]:
+    """Under a framing the share answered, and the share of that judged."""
+    parts = {part.name: part for part in answered_parts(metrics)}
+    if framing not in parts:
+        return ABSENT, ABSENT
+    part = parts[framing]
+    return format_rate(part.share), format_rate(part.judged or UNDEFINED)
+
+
+def _headline(metrics: Mapping[str, Any], note: str) -> Table:
+    return Table(
+        "headline",
+        "Refusing what it should, and no more",
+        ("framing", *NAMED.values(), "refusal on unsafe", "answers", "missing", *_ANSWERED),
+        tuple(
+            (
+                name,
+                *(format_rate(corrected(found[key])) for key in NAMED),
+                format_rate(corrected(found["refusal"]["unsafe"])),
+                str(found["n"]),
+                str(missing(found)),
+                *answered_cells(metrics, name),
+            )
+            for name, found in metrics["framings"].items()
+        ),
+        f"Each with its {_INTERVAL}. {_STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
+        f"{_MEANING}{note}",
+    )
+
+
+def _refusal_lenient(metrics: Mapping[str, Any], note: str) -> Table:
+    rows = []
+    for name, found in metrics["framings"].items():
+        lenient = found["refusal_lenient"]
+        unsafe = lenient["unsafe"]
+        rates = (lenient["borderline"], lenient["safe"], complement(unsafe), unsafe)
+        rows.append((name, *(format_rate(corrected(rate)) for rate in rates)))
+    return Table(
+        "refusal_lenient",
+        "The same, with redirection counted as refusal",
+        ("framing", *NAMED.values(), "refusal on unsafe"),
+        tuple(rows),
+        f"Each with its {_INTERVAL}. {_LENIENT}{note}",
+    )
+
+
+def _response_safety(metrics: Mapping[str, Any]) -> Table:
+    """How safe the answers are, where the judge says so."""
+    unsafe, or_controversial = "response_unsafe", "response_unsafe_or_controversial"
+    rows = []
+    for name, found in metrics["framings"].items():
+        if unsafe in found:
+            rows.append((name, *(format_rate(found[unsafe][s.label]) for s in Severity)))
+        if or_controversial in found:
+            rates = (format_rate(found[or_controversial][s.label]) for s in Severity)
+            rows.append((f"{name}, or controversial", *rates))
+    return Table(
+        "response_safety",
+        "Answers that are unsafe themselves",
+        ("framing", *(f"to {s.label} pairs" for s in Severity)),
+        tuple(rows),
+        f"Share of answers that the judge calls unsafe, by gold severity of the pair, {_INTERVAL}. "
+        "An answer can be safe without refusing.",
+    )
+
+
+def _corrected(metrics: Mapping[str, Any]) -> Table:
+    rows = []
+    pairs = {f"{a} to {b}": found for a, b, found in framing_pairs(metrics)}
+    for parts, form in ((metrics["framings"], format_rate), (pairs, format_change)):
+        for name, found in parts.items():
+            for key, words in NAMED.items():
+                rate = found[key]
+                if "corrected" not in rate:
+                    continue
+                without = rate["corrected"]
+                rows.append(
+                    (
+                        f"{name}, {words}",
+                        form(rate),
+                        ABSENT if without is None else form(without),
+                        rate["not_corrected"] if without is None else without["method"],
+                    )
+                )
+    return Table(
+        "corrected",
+        "With the judge's own errors taken out",
+        ("framing and rate", "as judged", "corrected", "by"),
+        tuple(rows),
+        f"Each with its {_INTERVAL}; that of a corrected rate knows how few labels the judge was "
+        "measured on. The last rows are differences of two framings.",
+    )
+
+
+def _differences(metrics: Mapping[str, Any], note: str) -> Table:
+    rows = []
+    for first, second, found in framing_pairs(metrics):
+        helpfulness = found["helpfulness"]["borderline"]
+        rows.append(
+            (
+                f"{first} to {second}",
+                *(format_change(corrected(found[key])) for key in NAMED),
+                format_change(helpfulness),
+                ", ".join(str(found["refusal"][s.label]["n"]) for s in Severity),
+            )
+        )
+    samples = f"samples ({', '.join(s.label for s in Severity)})"
+    return Table(
+        "differences",
+        "What a change of framing changes",
+        ("framings", *NAMED.values(), "helpfulness on borderline", samples),
+        tuple(rows),
+        f"Second minus first, paired by sample, each with its {_INTERVAL}: below 0 the second has "
+        f"less of it.{note}",
+    )
+
+
+def _blocked(metrics: Mapping[str, Any], note: str) -> Table:
+    """Beside refusal and added to it, where a provider blocked anything."""
+    rows = tuple(
+        (
+            f"{name}, {severity.label}",
+            *(
+                format_rate(corrected(found[key][severity.label]))
+                for key in ("refusal", "blocked", "refusal_or_blocked")
+            ),
+        )
+        for name, found in metrics["framings"].items()
+        for severity in Severity
+    )
+    blocked = any(counts[Outcome.BLOCKED.value] for counts in metrics["outcomes"].values())
+    return Table(
+        "blocked",
+        "What the provider blocked",
+        ("framing and severity", "refused", "blocked", "refused or blocked"),
+        rows if blocked else (),
+        f"Each with its {_INTERVAL}. A block is the provider's, not the model's: only the last "
+        f"column adds it to refusal.{note}",
+    )

@@ -1,0 +1,200 @@
+"""The page of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.errors import VlsuError
+from vlsu.report.comparison.compared import Compared, compared, in_order
+from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.comparison.shared_samples import (
+    columns_of,
+    furthest_apart_first,
+    order_of,
+    shared_entries,
+)
+from vlsu.report.export.formats import references
+from vlsu.report.page.page import Listed, listed, render
+from vlsu.report.run_labels import run_labels, run_names
+from vlsu.report.settings import settings_table
+from vlsu.report.tables import one_task
+from vlsu.report.words import notes
+from vlsu.runs import Run
+
+__all__ = ["comparison_page", "of_one_dataset"]
+
+_SECTIONS = {
+    "leaderboard": "Leaderboard",
+    "trade-off": "Trade-off",
+    "patterns": "Patterns",
+    "claims": "Differences",
+    "samples": "Samples",
+    "agreement": "Agreement",
+    "setup": "Settings",
+}
+#: What samples can be filtered by: facet, label, whether it is of one run's judgment or answer.
+_FILTERS = {
+    "understanding": (
+        ("pattern", "Pattern", False),
+        ("family", "Family", False),
+        ("category", "Category", False),
+        ("gold-joint", "Pair is", False),
+        ("agreement", "Runs are", False),
+        ("answers", "Their grades", False),
+        ("run", "Run", True),
+        ("joint", "its pair", True),
+        ("said-joint", "its pair called", True),
+        ("image", "its image", True),
+        ("text", "its text", True),
+        ("outcome", "its outcome", True),
+    ),
+    "alignment": (
+        ("severity", "Severity", False),
+        ("pattern", "Pattern", False),
+        ("family", "Family", False),
+        ("category", "Category", False),
+        ("agreement", "Answers are", False),
+        ("run", "Run", True),
+        ("framing", "its framing", True),
+        ("kind", "its kind", True),
+        ("answered", "answered", True),
+    ),
+}
+
+
+def comparison_page(
+    runs: Sequence[Run],
+    beside: str,
+    oracle: Oracle | None = None,
+    *,
+    redact: bool = False,
+    live: Listed | None = None,
+    links: bool = False,
+    enough: float = ENOUGH,
+) -> tuple[str, bool]:
+    """The page of several runs, compared on the samples they share where that can be done.
+
+    The runs are in the order of `vlsu.report.comparison.compared.in_order`.
+
+    Args:
+        runs: At least two finished runs of one task.
+        beside: Name of the file that will hold all samples if the page cannot.
+        oracle: A human grader's scores, to stand beside the models'.
+        redact: As in `vlsu.report.write_report`.
+        live: The list of samples of a page that is served; else they are put into it.
+        links: Whether each run has a page of its own below this one's address.
+        enough: The share answered below which the page opens with it, and claims nothing by one
+            way of counting missing answers alone.
+
+    Returns:
+        The page, and whether it needs that file.
+
+    Raises:
+        UsageError: They are of different tasks.
+        RunError: One of them is not finished.
+    """
+    task, runs = one_task(runs), in_order(runs)
+    names = run_names(runs)
+    labels = run_labels(names)
+    found = compared(runs, oracle, enough)
+    samples = live or _samples(runs, labels, beside, redact=redact)
+    page = render(
+        "comparison.html.jinja",
+        found.charts,
+        title=f"{len(runs)} runs side by side",
+        task=task,
+        datasets=list(
+            dict.fromkeys(
+                f"{run.record['dataset']['name']} {run.record['dataset']['version']}"
+                for run in runs
+            )
+        ),
+        found=found,
+        tables=found.tables,
+        boards=[name for name in found.tables if name.startswith("leaderboard-")],
+        pairs=_pairs(found),
+        names=list(zip(labels, names, strict=True)),
+        links=links,
+        oracle=oracle,
+        contents=_sections(found, listed=samples is not None),
+        notes=_notes(runs, names),
+        notices=found.notices,
+        settings_tables=[
+            (name, settings_table(run, redact=redact))
+            for name, run in zip(names, runs, strict=True)
+        ],
+        bibtex=references(runs),
+        order=order_of(task),
+        selects=_FILTERS[task],
+        **({} if samples is None else {"listed": samples}),
+    )
+    return page, bool(samples and samples.beside)
+
+
+def of_one_dataset(runs: Sequence[Run]) -> bool:
+    """Whether the runs' samples are the same ones, so that they can be listed side by side."""
+    return len({run.record["dataset"]["content_hash"] for run in runs}) == 1
+
+
+def _samples(
+    runs: Sequence[Run], labels: Sequence[str], beside: str, *, redact: bool
+) -> Listed | None:
+    if not of_one_dataset(runs):
+        return None
+    ids = furthest_apart_first(runs)
+    return listed(
+        _at_hand(runs),
+        shared_entries(runs, labels, ids),
+        total=len(ids),
+        columns=columns_of(runs[0].record["task"]),
+        beside=beside,
+        redact=redact,
+    )
+
+
+def _at_hand(runs: Sequence[Run]) -> Run:
+    """The first run whose dataset can be read, for its images."""
+    for run in runs:
+        try:
+            _ = run.dataset
+        except VlsuError:
+            continue
+        return run
+    return runs[0]
+
+
+def _sections(found: Compared, *, listed: bool) -> list[tuple[str, str]]:
+    there = {
+        "trade-off": "trade-off" in found.charts,
+        "patterns": "models" in found.charts,
+        "claims": bool(found.claims),
+        "samples": listed,
+        "agreement": "agreement" in found.tables,
+    }
+    return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
+
+
+def _pairs(found: Compared) -> list[tuple[str, list[str]]]:
+    """Title of two runs -> names of their tables, the headline first."""
+    groups: dict[str, list[str]] = {}
+    for name in found.tables:
+        if name.startswith("pair-"):
+            groups.setdefault(name.split("-")[1], []).append(name)
+    return [
+        (found.tables[f"pair-{number}-headline"].title, names)
+        for number, names in groups.items()
+        if f"pair-{number}-headline" in found.tables
+    ]
+
+
+def _notes(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[str, str]]:
+    """What must be known of the runs: a note that several share is told once."""
+    told: dict[str, list[str]] = {}
+    for name, run in zip(names, runs, strict=True):
+        for note in notes(run):
+            told.setdefault(note, []).append(name)
+    return [
+        ("all runs" if len(whose) == len(runs) else ", ".join(whose), note)
+        for note, whose in told.items()
+    ]

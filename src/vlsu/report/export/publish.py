@@ -1,0 +1,83 @@
+"""The tables and charts of a report as files, one each, to put into a paper or a notebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlsu._folders import require_replaceable
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.errors import UsageError
+from vlsu.report.charts.figures import write_figures
+from vlsu.report.comparison.compared import compared, in_order, report_tables
+from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.contents import contents
+from vlsu.report.export.formats import (
+    NEEDED_BY_LATEX,
+    csv_table,
+    json_table,
+    latex,
+    markdown,
+    references,
+)
+from vlsu.runs import Run
+from vlsu.runs.folder import write_atomically
+
+__all__ = ["publish_figures", "publish_tables"]
+
+
+def publish_tables(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    redact: bool = False,
+    oracle: Oracle | None = None,
+    enough: float = ENOUGH,
+) -> list[Path]:
+    """Write each table of a report as NAME.csv, .json, .md and .tex, and the dataset's BibTeX.
+
+    Args:
+        runs: Finished runs; the tables of one, or those of several side by side.
+        folder: Made if need be; files of these names are replaced.
+        redact: As in `vlsu.report.write_report`.
+        oracle: A human grader's scores, to stand beside several runs.
+        enough: As in `vlsu.report.write_report`.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: The folder cannot be made, or the runs are of different tasks.
+        RunError: A run is not finished, or a file cannot be written.
+    """
+    texts = {}
+    for table in report_tables(runs, redact=redact, oracle=oracle, enough=enough):
+        texts[f"{table.name}.csv"] = csv_table(table)
+        texts[f"{table.name}.json"] = json.dumps(json_table(table), indent=2) + "\n"
+        texts[f"{table.name}.md"] = markdown(table) + "\n"
+        texts[f"{table.name}.tex"] = NEEDED_BY_LATEX + latex(table) + "\n"
+    if entries := references(runs):
+        texts["references.bib"] = entries + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
+    for name in texts:
+        require_replaceable(folder / name, "--tables")
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode("utf-8", "replace"))
+    return [folder / name for name in texts]
+
+
+def publish_figures(
+    runs: Sequence[Run], folder: Path, *, oracle: Oracle | None = None, enough: float = ENOUGH
+) -> list[Path]:
+    """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
+
+    Raises:
+        UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
+        RunError: A run is not finished, or a file cannot be written.
+    """
+    found = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
+    return write_figures(found.charts, folder)

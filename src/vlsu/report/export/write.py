@@ -1,0 +1,120 @@
+"""From runs to a file, by its suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from vlsu._folders import require_replaceable
+from vlsu.analysis.table.answered import ENOUGH, require_share
+from vlsu.errors import UsageError
+from vlsu.report.alignment.page import alignment_page
+from vlsu.report.comparison.compared import in_order
+from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.comparison.page import comparison_page
+from vlsu.report.export.formats import json_report, latex_report, markdown_report
+from vlsu.report.export.samples_file import write_samples
+from vlsu.report.understanding.page import understanding_page
+from vlsu.runs import Run
+from vlsu.runs.folder import write_atomically
+
+__all__ = ["FORMATS", "write_report"]
+
+
+def _html(
+    runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool, enough: float
+) -> str:
+    """The page; samples that it cannot hold go to a file beside it."""
+    beside = out.with_suffix(".samples.parquet")
+    if len(runs) > 1:
+        runs = in_order(runs)
+        text, overflows = comparison_page(runs, beside.name, oracle, redact=redact, enough=enough)
+    else:
+        page = alignment_page if runs[0].record["task"] == "alignment" else understanding_page
+        text, overflows = page(runs[0], beside.name, redact=redact, enough=enough)
+    if overflows:
+        write_samples(runs, beside)
+    return text
+
+
+class _Format(Protocol):
+    """How a report of a format is made; what stands beside it is written at once."""
+
+    def __call__(
+        self,
+        runs: Sequence[Run],
+        out: Path,
+        oracle: Oracle | None,
+        *,
+        redact: bool,
+        enough: float,
+    ) -> str: ...
+
+
+def _alone(make: Callable[..., str]) -> _Format:
+    """A format whose text is all there is, wherever it goes."""
+
+    def text(
+        runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool, enough: float
+    ) -> str:
+        return make(runs, redact=redact, enough=enough)
+
+    return text
+
+
+#: Suffix -> how a report of that format is made.
+FORMATS: Mapping[str, _Format] = {
+    ".html": _html,
+    ".md": _alone(markdown_report),
+    ".tex": _alone(latex_report),
+    ".json": _alone(json_report),
+}
+
+
+def write_report(
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    redact: bool = False,
+    oracle: Oracle | None = None,
+    enough: float = ENOUGH,
+) -> Path:
+    """Write a report of one run in full, or of several side by side.
+
+    A page that cannot hold all samples has them in ``NAME.samples.parquet`` beside it.
+
+    Args:
+        runs: Finished runs, at least one.
+        out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
+        redact: Leave out images, texts, answers, the dataset's description and the server's name,
+            and call samples by a hash, so that the report can be shared.
+        oracle: A human grader's scores, to stand beside several runs on their page.
+        enough: The share answered below which the report opens with it, and claims nothing of two
+            runs by one way of counting missing answers alone; in [0, 1].
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: No run, runs of different tasks, a suffix of no known format, a folder that
+            cannot be made, a file that a run or a dataset consists of, or `enough` is no share.
+        RunError: A run is not finished, or the file cannot be written.
+    """
+    require_share(enough, "enough")
+    make = FORMATS.get(out.suffix.lower())
+    if make is None:
+        raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")
+    require_replaceable(out, "--out")
+    if not runs:
+        raise UsageError(f"{out}: a report needs at least one run")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
+    if oracle is not None and (make is not _html or len(runs) < 2):
+        raise UsageError(
+            f"{out}: the human oracle stands on the page of several runs; give FILE.html"
+        )
+    write_atomically(out, make(runs, out, oracle, redact=redact, enough=enough).encode())
+    return out

@@ -1,0 +1,233 @@
+"""A page: one file that opens from disk, asks no host for anything and runs nothing foreign.
+
+Texts of dataset and model reach the page in two ways only: through the template, which escapes
+them, and as JSON in a script element that is data, not code. The content security policy allows
+exactly the scripts and the stylesheet of this package, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from vlsu._text import harmless
+from vlsu._version import __version__
+from vlsu.analysis.table.answered import share_words
+from vlsu.errors import VlsuError
+from vlsu.report.charts.dots import CONFIG, Spec
+from vlsu.report.embedding import embedded_json, packed
+from vlsu.report.entries import Entry, redacted
+from vlsu.report.table import numeric, rate
+from vlsu.report.thumbnails import thumbnails
+from vlsu.runs import Run
+
+__all__ = ["Listed", "description_of", "listed", "pictures_of", "render", "served"]
+
+#: Characters of samples, and of thumbnails, in a page at most: with charts and code it stays below
+#: 10 MB.
+SAMPLE_ROOM = 3_000_000
+THUMBNAIL_ROOM = 5_000_000
+
+#: What no UTF-8 file can hold, or no HTML should: controls, what turns the direction of all text
+#: after it, and halves of surrogate pairs.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+#: An option of the command line.
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+#: A share with its interval, as sentences write it.
+_SHARE = re.compile(r"\d+(?:\.\d+)?% \[\d+, \d+\]|[-+]\d+ points \[[-+]\d+, [-+]\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The samples in a page.
+
+    Attributes:
+        packed: Their entries, as `vlsu.report.embedding.packed` writes them.
+        pictures: JSON of the thumbnails by hash, and of the columns of a sample's grid.
+        shown: How many there are, of `total`.
+        trouble: Why texts and images are missing, if they are.
+        beside: Name of the file that holds all samples, if the page does not.
+        redacted: Whether texts, images and answers were left out to share the page.
+        live: Whether the page asks the server it came from for its samples.
+    """
+
+    packed: str
+    pictures: Markup
+    shown: int
+    total: int
+    trouble: str = ""
+    beside: str = ""
+    redacted: bool = False
+    live: bool = False
+
+
+def listed(
+    run: Run,
+    entries: Iterable[Entry],
+    *,
+    total: int,
+    columns: Iterable[str],
+    beside: str,
+    redact: bool = False,
+) -> Listed:
+    """As many samples as a page can hold, and thumbnails of the first of them.
+
+    Args:
+        run: For the images of its dataset.
+        entries: Of the samples, those first that matter most; taken as far as they fit.
+        total: How many samples the run has.
+        columns: Of a sample's grid.
+        beside: Name of the file that will hold all samples if not all of them fit.
+        redact: Leave out texts, images and answers, and that file.
+    """
+    if redact:
+        dataset_hash = run.record["dataset"]["content_hash"]
+        text, shown = packed((redacted(e, dataset_hash) for e in entries), SAMPLE_ROOM)
+        data = embedded_json({"pictures": {}, "columns": list(columns)})
+        return Listed(text, data, shown, total, redacted=True)
+    images: list[str | None] = []
+
+    def seen() -> Iterator[Entry]:
+        for entry in entries:
+            image = entry.get("image")
+            images.append(None if image is None else str(image))
+            yield entry
+
+    text, shown = packed(seen(), SAMPLE_ROOM)
+    pictures, trouble = pictures_of(run, filter(None, images[:shown]), THUMBNAIL_ROOM)
+    data = embedded_json({"pictures": pictures, "columns": list(columns)})
+    return Listed(text, data, shown, total, trouble, beside if shown < total else "")
+
+
+def served(
+    *, total: int, columns: Iterable[str], choices: Mapping[str, object], source: str
+) -> Listed:
+    """Samples that the page asks for as they come into view.
+
+    Args:
+        total: How many samples the run has.
+        columns: Of a sample's grid.
+        choices: Facet -> its values, and how many samples have each.
+        source: Address of the samples, below the page's own.
+    """
+    about = {"columns": list(columns), "choices": choices, "source": source, "total": total}
+    data = embedded_json({"pictures": {}, **about})
+    return Listed("", data, total, total, live=True)
+
+
+def pictures_of(
+    run: Run, images: Iterable[str], room: int
+) -> tuple[dict[str, Mapping[str, object]], str]:
+    """What the page's script is told of these images, and why there are none, if so.
+
+    Args:
+        run: For the images of its dataset.
+        images: Their hashes, those first that matter most.
+        room: Characters of thumbnails at most.
+    """
+    try:
+        found = thumbnails(run.dataset, images, room)
+    except VlsuError as error:
+        return {}, str(error)
+    return {
+        sha256: {"uri": picture.uri, "width": picture.width, "height": picture.height}
+        if picture.uri
+        else {"reason": picture.reason}
+        for sha256, picture in found.items()
+    }, ""
+
+
+def description_of(run: Run) -> str:
+    """What the dataset says of itself; empty if it is not at hand."""
+    try:
+        return run.dataset.info.description
+    except VlsuError:
+        return ""
+
+
+def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
+    """A page from a template of this package, with its charts, stylesheet, scripts and policy."""
+    style = _static("report.css")
+    scripts = [_static("charts.js"), _static("page.js")]
+    if "listed" in context:
+        scripts.append(_static("samples.js"))
+    held = context.get("listed")
+    live = isinstance(held, Listed) and held.live
+    sources = {
+        "default-src": "'none'",
+        **({"connect-src": "'self'"} if live else {}),
+        "img-src": "data:",
+        "style-src": _source(style),
+        "script-src": " ".join(map(_source, scripts)),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            policy="; ".join(f"{name} {value}" for name, value in sources.items()),
+            style=style,
+            scripts=scripts,
+            data=embedded_json({"charts": charts, "config": CONFIG}),
+            specs=charts,
+            version=__version__,
+            **context,
+        )
+    )
+    return _UNPRINTABLE.sub("\ufffd", page)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("vlsu.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["share"] = share_words
+    environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
+    environment.filters["marked"] = _marked
+    environment.filters["rate"] = rate
+    environment.filters["numeric"] = numeric
+    environment.filters["grouped"] = lambda cell: f"{int(cell):,}" if cell.isdecimal() else cell
+    environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())
+    return environment
+
+
+def _plain(value: object) -> object:
+    """Foreign text without what would command a terminal; markup of this package as it is."""
+    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _marked(sentence: str) -> Markup:
+    """The sentence with its shares and their intervals in bold type, and options unbroken."""
+    bold = _SHARE.sub(r"<b>\g<0></b>", str(escape(sentence)))
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', bold))  # noqa: S704 - escaped
+
+
+@cache
+def _static(name: str) -> Markup:
+    """A script or stylesheet of this package, to stand in the page as it is."""
+    text = files("vlsu.report").joinpath("static", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file, hashed into the page's policy
+
+
+def _source(code: str) -> str:
+    """The expression by which a content security policy allows this code."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -1,0 +1,160 @@
+"""Latency and tokens of a run's requests, from its judgments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from vlsu.report.charts.colours import colour
+from vlsu.report.charts.dots import SIZING, Spec
+from vlsu.report.table import ABSENT, Table
+
+__all__ = ["Usage", "latency_chart", "usage", "usage_table"]
+
+#: Shares of the requests at which latency is told.
+_QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of one kind of request, such as those about a modality; a request is counted once.
+
+    Attributes:
+        requests: How many different ones have a response.
+        latency_s: ``"p50"`` and so on -> seconds.
+        input_tokens: Sum over the requests; `None` if the server told none.
+        output_tokens: The same of the answers.
+    """
+
+    name: str
+    requests: int
+    latency_s: Mapping[str, float]
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage, ...]:
+    """Latency and tokens by a column of the judgments; a request for several samples counts once.
+
+    Args:
+        judgments: Of a run.
+        by: The column, such as ``modality``.
+        names: Its values, in the order of the result; one without a response is left out.
+    """
+    latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
+    found = (
+        judgments.filter(latency.is_not_null())
+        .select(by, "request_key", "latency_s", *tokens)
+        .unique([by, "request_key"], keep="any")
+        .group_by(by)
+        .agg(
+            requests=pl.len(),
+            **{name: latency.quantile(share, "linear") for name, share in _QUANTILES.items()},
+            **{name: pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()) for name in tokens},
+        )
+        .collect(engine="streaming")
+    )
+    rows = {row[by]: row for row in found.iter_rows(named=True)}
+    return tuple(
+        Usage(
+            name,
+            rows[name]["requests"],
+            {q: rows[name][q] for q in _QUANTILES},
+            rows[name]["input_tokens"],
+            rows[name]["output_tokens"],
+        )
+        for name in names
+        if name in rows
+    )
+
+
+def usage_table(found: Sequence[Usage], of: str) -> Table:
+    """A row a kind of request."""
+    return Table(
+        "usage",
+        "Latency and tokens",
+        (of, "requests", "median s", "p95 s", "p99 s", "input tokens", "output tokens"),
+        tuple(
+            (
+                part.name,
+                str(part.requests),
+                *(_seconds(part.latency_s[q]) for q in ("p50", "p95", "p99")),
+                *(ABSENT if n is None else str(n) for n in (part.input_tokens, part.output_tokens)),
+            )
+            for part in found
+        ),
+        "Of the different requests that have a response; one that served several samples counts "
+        "once. Seconds from sending to the last byte, of the last attempt. Tokens as the server "
+        "counts them, summed.",
+    )
+
+
+def _seconds(number: float) -> str:
+    """Three digits that count: 12.3, 1.23, 0.0123."""
+    if number <= 0:
+        return "0"
+    places = 2 - math.floor(math.log10(number))
+    return f"{number:,.{min(max(places, 0), 6)}f}"
+
+
+def latency_chart(found: Sequence[Usage], of: str) -> Spec:
+    """Median, middle half and middle nine tenths of the latencies of each kind of request."""
+    data = [
+        {
+            "name": part.name,
+            **part.latency_s,
+            "half": f"{_seconds(part.latency_s['p25'])} to {_seconds(part.latency_s['p75'])} s",
+            "most": f"{_seconds(part.latency_s['p5'])} to {_seconds(part.latency_s['p95'])} s",
+            "median": f"{_seconds(part.latency_s['p50'])} s",
+            "n": f"{part.requests:,}",
+        }
+        for part in found
+    ]
+
+    def x(quantile: str) -> Spec:
+        return {
+            "field": quantile,
+            "type": "quantitative",
+            "title": "seconds",
+            "scale": {"zero": True},
+        }
+
+    bar = {"type": "bar", "color": colour("joint")}
+    return {
+        "description": f"Latency of the requests by {of}",
+        **SIZING,
+        "height": 34 * len(data),
+        "data": {"values": data},
+        "encoding": {
+            "y": {
+                "field": "name",
+                "type": "nominal",
+                "sort": None,
+                "axis": {"title": None, "domain": False, "ticks": False, "labelPadding": 8},
+            },
+            "tooltip": [
+                {"field": "name", "title": of},
+                {"field": "median", "title": "median"},
+                {"field": "half", "title": "middle half"},
+                {"field": "most", "title": "90% in the middle"},
+                {"field": "n", "title": "requests"},
+            ],
+        },
+        "layer": [
+            {
+                "mark": {**bar, "height": 4, "opacity": 0.35},
+                "encoding": {"x": x("p5"), "x2": {"field": "p95"}},
+            },
+            {
+                "mark": {**bar, "height": 14, "opacity": 0.55},
+                "encoding": {"x": x("p25"), "x2": {"field": "p75"}},
+            },
+            {
+                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": colour("joint")},
+                "encoding": {"x": x("p50")},
+            },
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Reports served on this machine."""

@@ -1,0 +1,319 @@
+"""Charts of an understanding run: pure functions from its numbers to Vega-Lite.
+
+What was not measured keeps its row and has no dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import share_words
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
+from vlsu.report.answered import answered_told, answered_value
+from vlsu.report.charts.bars import shares_chart
+from vlsu.report.charts.colours import colour
+from vlsu.report.charts.dots import Estimate, Spec, interval_chart
+from vlsu.report.charts.heat import Cell, heat_map
+from vlsu.report.table import format_rate, rate
+from vlsu.report.understanding.breakdown import Breakdown
+from vlsu.report.understanding.diagnostics import diagnostic_charts
+from vlsu.report.understanding.flow import flow_chart
+from vlsu.report.understanding.tables import CAUSES, SCORES, graded
+
+__all__ = [
+    "attribution_chart",
+    "confusion_chart",
+    "dominance_chart",
+    "late_fusion_chart",
+    "modalities_chart",
+    "outcomes_chart",
+    "pattern_map",
+    "patterns_chart",
+    "severities_chart",
+    "understanding_charts",
+]
+
+_NAMES = tuple(severity.label for severity in Severity)
+#: How the pair stands to the worse of its parts.
+_SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
+
+
+def understanding_charts(
+    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
+) -> dict[str, Spec]:
+    """Every chart of a run that has something to show, by name, in the order of the page.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        parts: What it does not hold.
+        titles: Category -> its name.
+    """
+    found = graded(metrics)
+    charts: dict[str, Spec] = {}
+    if metrics["patterns"]:
+        charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in Severity}
+        charts["patterns"] = patterns_chart(metrics)
+    if parts.flow:
+        charts["flow"] = flow_chart(parts.flow)
+    if metrics["attribution"]["joint_errors"]:
+        charts["attribution"] = attribution_chart(metrics)
+    if "joint" in found and len(found) > 1:
+        charts["late-fusion"] = late_fusion_chart(metrics)
+        kappas = [k for found in metrics["dominance"].values() for k in found.values()]
+        if any(kappa["value"] is not None for kappa in kappas):
+            charts["dominance"] = dominance_chart(metrics)
+    if found:
+        charts["modalities"] = modalities_chart(metrics)
+    charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in found}
+    charts |= diagnostic_charts(metrics)
+    if parts.severities:
+        charts["severities"] = severities_chart(metrics, parts, titles)
+    charts["outcomes"] = outcomes_chart(metrics)
+    return charts
+
+
+def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
+    """Accuracy on pairs of one gold joint grade, by the gold grades of image and text.
+
+    A slice of the map of patterns; all three make the whole. Patterns that the 17 leave out and the
+    data lacks stay empty.
+    """
+    cells = []
+    for image in Severity:
+        for text in Severity:
+            pattern = Pattern(image, text, joint)
+            found = metrics["patterns"].get(str(pattern))
+            if found is None and pattern not in PATTERNS:
+                continue
+            accuracy = rate(found["accuracy"]) if found else None
+            value = accuracy.value if accuracy else None
+            unanswered = answered_value(found or {}) == 0
+            family = pattern.family.value
+            cells.append(
+                Cell(
+                    text.label,
+                    image.label,
+                    share=value,
+                    colour=family,
+                    title=f"{_SIGNS[pattern.family]} {pattern}",
+                    number="–" if value is None or unanswered else f"{value:.2f}",
+                    detail="no answer"
+                    if unanswered
+                    else f"n {found['n']:,}"
+                    if found
+                    else "no sample",
+                    told={
+                        "pattern": str(pattern),
+                        "family": family,
+                        "accuracy": format_rate(found["accuracy"]) if found else "–",
+                        "n": f"{found['n']:,}" if found else "0",
+                        **answered_told(found or {}),
+                    },
+                    chosen={"pattern": str(pattern)} if found else {},
+                )
+            )
+    return heat_map(
+        cells,
+        description=f"Accuracy on {joint.label} pairs by the gold grades of image and text",
+        columns=_NAMES,
+        rows=_NAMES,
+        x_title="text",
+        y_title="image",
+        row_px=72,
+    )
+
+
+def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
+    """Accuracy of the pair in each pattern, family by family."""
+    return interval_chart(
+        [
+            Estimate(
+                name,
+                rate(found["accuracy"]),
+                found["n"],
+                Pattern.parse(name).family.value,
+                answered=answered_value(found),
+                chosen={"pattern": name},
+            )
+            for name, found in metrics["patterns"].items()
+        ],
+        description="Accuracy of the joint judgments by pattern, coloured by family",
+        axis="accuracy",
+        colours={family.value: colour(family.value) for family in Family},
+    )
+
+
+def modalities_chart(metrics: Mapping[str, Any]) -> Spec:
+    """Each score for image, text and pair, as far as they were asked."""
+    found = graded(metrics)
+    return interval_chart(
+        [
+            Estimate(
+                words,
+                rate(metrics[m][key]),
+                metrics[m]["n"],
+                m,
+                answered=answered_value(metrics[m]),
+            )
+            for key, words in SCORES.items()
+            for m in found
+        ],
+        description=f"Accuracy and F1 scores of {', '.join(found)} judgments",
+        axis="value",
+        colours={m: colour(m) for m in found},
+    )
+
+
+def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
+    """Gold against predicted severity; shade is the share within a gold severity."""
+    said = (*_NAMES, "none")
+    cells = []
+    for gold, counts in metrics[modality]["confusion"].items():
+        total = sum(counts.values())
+        for predicted in said:
+            share = counts[predicted] / total if total else 0.0
+            cells.append(
+                Cell(
+                    predicted,
+                    gold,
+                    share=share,
+                    colour=modality,
+                    number=f"{counts[predicted]:,}",
+                    told={
+                        "gold": gold,
+                        "predicted": predicted,
+                        "judgments": f"{counts[predicted]:,}",
+                        "share": f"{share:.3f} of gold {gold}" if total else "–",
+                    },
+                    chosen={"gold-joint": gold, "said-joint": predicted}
+                    if modality == "joint"
+                    else {},
+                )
+            )
+    return heat_map(
+        cells,
+        description=f"Confusion of gold and predicted severity, {modality}",
+        columns=said,
+        rows=_NAMES,
+        x_title="predicted",
+        y_title="gold",
+    )
+
+
+def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
+    """What the model got right alone where it got the pair wrong."""
+    found = metrics["attribution"]
+    total = found["joint_errors"]
+    return interval_chart(
+        [
+            Estimate(
+                key.replace("_", " "),
+                rate(found[key]["share"]),
+                total,
+                remark=f"{found[key]['count']:,} of {total:,}",
+            )
+            for key in CAUSES
+        ],
+        description="Shares of joint errors by whether image and text were right alone",
+        axis="share of joint errors",
+        colours={"": colour("joint")},
+    )
+
+
+def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
+    """The model against taking the worse of two grades."""
+    found = metrics["late_fusion"]
+    accuracy, agreement = "accuracy", "agreement"
+    return interval_chart(
+        [
+            Estimate("the joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
+            Estimate("worse of its own two", rate(found["of_predictions"]), group=accuracy),
+            Estimate("worse of the gold two", rate(found["gold_ceiling"]), group=accuracy),
+            Estimate("answer is that of its own", rate(found["agreement"]), group=agreement),
+        ],
+        description="Accuracy of late fusion and of the model's joint answers, and how often the "
+        "two agree",
+        axis="accuracy or agreement",
+        colours={accuracy: colour("joint"), agreement: colour("text")},
+    )
+
+
+def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
+    """Kappa of the joint answer with each modality's own."""
+    groups = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
+    colours = (colour("joint"), colour("right"), colour("wrong"))
+    found = metrics["dominance"]
+    return interval_chart(
+        [
+            Estimate(f"with {m} alone", rate(found[f"kappa_{m}"][key]), group=words)
+            for m in ("image", "text")
+            for key, words in groups.items()
+        ],
+        description="Cohen's kappa of the joint prediction with the prediction for one modality",
+        axis="Cohen's kappa",
+        colours=dict(zip(groups.values(), colours, strict=True)),
+        domain=None,
+    )
+
+
+def severities_chart(
+    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
+) -> Spec:
+    """Accuracy of the pair by gold category and gold severity."""
+    cells = []
+    for category, severities in parts.severities.items():
+        title = titles.get(category, category)
+        found: dict[str, tuple[int, Rate, float | None]] = {
+            severity: (
+                part.n,
+                part.accuracy,
+                None if part.answered is None else part.answered / part.n,
+            )
+            for severity, part in severities.items()
+        }
+        if whole := metrics["categories"].get(category):
+            found["all"] = (whole["n"], rate(whole["accuracy"]), answered_value(whole))
+        for severity, (n, accuracy, answered) in found.items():
+            value = None if answered == 0 else accuracy.value
+            chosen = {"category": category}
+            cells.append(
+                Cell(
+                    severity,
+                    title,
+                    share=value,
+                    colour="joint",
+                    number="–" if value is None else f"{value:.2f}",
+                    detail="no answer" if answered == 0 else f"n {n:,}",
+                    told={
+                        "category": title,
+                        "gold severity": severity,
+                        "accuracy": format_rate(accuracy),
+                        "n": f"{n:,}",
+                        **({} if answered is None else {"answered": share_words(answered)}),
+                    },
+                    chosen=chosen if severity == "all" else {**chosen, "gold-joint": severity},
+                )
+            )
+    return heat_map(
+        cells,
+        description="Accuracy of the joint judgments by gold category and gold severity",
+        columns=(*_NAMES, "all"),
+        rows=[titles.get(category, category) for category in parts.severities],
+        x_title="gold severity of the pair",
+        row_px=36,
+    )
+
+
+def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
+    """What became of the requests, as shares within each modality."""
+    counts: Mapping[str, Mapping[str, int]] = metrics["outcomes"]
+    return shares_chart(
+        {m: counts[m] for m in MODALITIES if sum(counts.get(m, {}).values())},
+        of="modality",
+        what="outcome",
+        colours={outcome.value: colour(outcome.value) for outcome in Outcome},
+        axis="share of judgments",
+    )

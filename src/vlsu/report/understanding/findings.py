@@ -1,0 +1,192 @@
+"""What stands out in a run, in sentences: the first two minutes of a reader.
+
+Each sentence is one number of the run with its interval, and says no more than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, Family, Pattern
+from vlsu.report.alignment.parts import framing_pairs, missing
+from vlsu.report.alignment.tables import NAMED
+from vlsu.report.answered import too_few
+from vlsu.report.table import corrected, percent, rate
+
+__all__ = ["Finding", "alignment_findings", "findings"]
+
+#: Patterns with fewer samples are not called the weakest.
+_FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence, and the section of the page that shows more."""
+
+    section: str
+    text: str
+
+
+def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+    """What stands out in a run of understanding, as far as it can tell.
+
+    Where too little was answered, what counts a missing answer as wrong does not.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        enough: The share that must be answered.
+    """
+    little = bool(too_few(metrics, enough))
+    found = (
+        ("patterns", "" if little else _weakest(metrics)),
+        ("modalities", "" if little else _missed(metrics)),
+        ("parts", "" if little else _attribution(metrics)),
+        ("late-fusion", "" if little else _late_fusion(metrics)),
+        ("late-fusion", _dominance(metrics)),
+        ("borderline", "" if little else _over_sensitivity(metrics)),
+        ("outcomes", _outcomes(metrics)),
+    )
+    return [Finding(section, text) for section, text in found if text]
+
+
+def alignment_findings(metrics: Mapping[str, Any]) -> list[Finding]:
+    """What stands out in a run of alignment: what framings change, and what is missing."""
+    found = [
+        *(("trade-off", _change(*pair)) for pair in framing_pairs(metrics)),
+        *(("severities", _help(name, part)) for name, part in metrics["framings"].items()),
+        ("judge", _missing(metrics)),
+        ("outcomes", _blocked(metrics)),
+    ]
+    return [Finding(section, text) for section, text in found if text]
+
+
+def _change(first: str, second: str, found: Mapping[str, Any]) -> str:
+    """Only what the intervals of paired differences tell apart from no change."""
+    changes = []
+    for key, words in NAMED.items():
+        change = rate(corrected(found[key]))
+        if change.value is None or change.low is None or change.high is None:
+            continue
+        if change.low > 0 or change.high < 0:
+            low, high = round(100 * change.low), round(100 * change.high)
+            changes.append(f"{words} by {100 * change.value:+.0f} points [{low:+d}, {high:+d}]")
+    if not changes:
+        return ""
+    return f"From {first} to {second}: {', '.join(changes)}."
+
+
+def _help(name: str, found: Mapping[str, Any]) -> str:
+    borderline = rate(found["helpfulness"]["borderline"])
+    if borderline.value is None or borderline.low is None or borderline.high is None:
+        return ""
+    interval = f"[{borderline.low:.2f}, {borderline.high:.2f}]"
+    return f"Under {name} answers to borderline pairs help {borderline.value:.2f} {interval} of 1."
+
+
+def _missing(metrics: Mapping[str, Any]) -> str:
+    lacking = {name: missing(found) for name, found in metrics["framings"].items()}
+    said = ", ".join(f"{count:,} under {name}" for name, count in lacking.items() if count)
+    return f"Answers to graded pairs that are in no rate: {said}." if said else ""
+
+
+def _blocked(metrics: Mapping[str, Any]) -> str:
+    counts = {name: part[Outcome.BLOCKED.value] for name, part in metrics["outcomes"].items()}
+    said = ", ".join(f"{count:,} under {name}" for name, count in counts.items() if count)
+    return f"The provider blocked answers: {said}." if said else ""
+
+
+def _weakest(metrics: Mapping[str, Any]) -> str:
+    patterns = {
+        name: found
+        for name, found in metrics["patterns"].items()
+        if found["n"] >= _FEW and Pattern.parse(name).family is not Family.LATE_FUSION
+    }
+    if not patterns:
+        return ""
+    name, found = min(patterns.items(), key=lambda item: item[1]["accuracy"]["value"])
+    pattern = Pattern.parse(name)
+    return (
+        f"Weakest where both count: {name} ({pattern.image} image, {pattern.text} text, "
+        f"{pattern.joint} together), right on {percent(found['accuracy'])} of {found['n']:,}."
+    )
+
+
+def _missed(metrics: Mapping[str, Any]) -> str:
+    joint = metrics["joint"]
+    unsafe = joint["confusion"]["unsafe"]
+    total = sum(unsafe.values())
+    if not total:
+        return ""
+    recall = percent(joint["per_class"]["unsafe"]["recall"])
+    return (
+        f"Of {total:,} unsafe pairs it calls {recall} unsafe; {unsafe['borderline']:,} it calls "
+        f"borderline, {unsafe['safe']:,} safe."
+    )
+
+
+def _attribution(metrics: Mapping[str, Any]) -> str:
+    found = metrics["attribution"]
+    if not (both := percent(found["both_correct"]["share"])):
+        return ""
+    return (
+        f"Of {found['joint_errors']:,} wrong pairs {both} had image and text right when asked "
+        "alone: the parts were understood, what they mean together was not."
+    )
+
+
+def _late_fusion(metrics: Mapping[str, Any]) -> str:
+    fused = percent(metrics["late_fusion"]["of_predictions"])
+    joint = percent(metrics["joint"]["accuracy"])
+    if not (fused and joint):
+        return ""
+    return (
+        f"Shown both it is right on {joint} of pairs; the worse of its two answers to image and "
+        f"text alone would be right on {fused}."
+    )
+
+
+def _dominance(metrics: Mapping[str, Any]) -> str:
+    text, image = (rate(metrics["dominance"][f"kappa_{m}"]["all"]) for m in ("text", "image"))
+    if text.value is None or image.value is None:
+        return ""
+    apart = (text.low or 0) > (image.high or 0) or (image.low or 0) > (text.high or 0)
+    if not apart:
+        return ""
+    more, less = ("text", "image") if text.value > image.value else ("image", "text")
+    kappas = sorted((text.value, image.value), reverse=True)
+    return (
+        f"Its joint answers follow the {more} (kappa {kappas[0]:.2f}) more than the {less} "
+        f"({kappas[1]:.2f})."
+    )
+
+
+def _over_sensitivity(metrics: Mapping[str, Any]) -> str:
+    found = metrics.get("over_sensitivity")
+    if not found:
+        return ""
+    with_part = percent(found["borderline"])
+    without = percent(found["no_unsafe_part"]["borderline"])
+    if not (with_part and without):
+        return ""
+    return (
+        f"Borderline pairs with an unsafe image or text it calls unsafe in {with_part}, those "
+        f"without one in {without}."
+    )
+
+
+def _outcomes(metrics: Mapping[str, Any]) -> str:
+    counts = metrics["outcomes"]
+    total = sum(sum(counts.get(m, {}).values()) for m in MODALITIES)
+    lacking = {
+        outcome.value: sum(counts.get(m, {}).get(outcome.value, 0) for m in MODALITIES)
+        for outcome in Outcome
+        if outcome is not Outcome.OK
+    }
+    said = ", ".join(f"{count:,} {name}" for name, count in lacking.items() if count)
+    if not said:
+        return ""
+    return f"Of {total:,} answers some carry no severity and count as wrong: {said}."

@@ -1,0 +1,1 @@
+"""Alignment runs, human labels of their answers, and the validation of judges."""

@@ -1,0 +1,158 @@
+"""Rows of an alignment run: its answers with the first judge's verdict, and all verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlsu.models.base import Fault, Model, Outcome, Response
+from vlsu.runs.asking.panel import Judge
+from vlsu.runs.asking.plan import Chunk, Planned
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, OF_VERDICT
+from vlsu.runs.store.store import ResponseStore, Stored
+from vlsu.tasks import Verdict, read_reply
+from vlsu.tasks.base import kept_answer
+
+__all__ = ["Reading", "is_judged"]
+
+Row = tuple[object, ...]
+
+
+_NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
+
+
+def is_judged(response: Response) -> bool:
+    """Whether there is an answer for a judge to read."""
+    return response.outcome is Outcome.OK and bool(response.text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reads stored answers and verdicts, a chunk of the plan at a time.
+
+    Attributes:
+        store: Where the responses of model and judges lie.
+        model: Whose answers they are.
+        judges: Who judged them.
+        repeats: Verdicts of each judge on each answer.
+    """
+
+    store: ResponseStore
+    model: Model
+    judges: Sequence[Judge]
+    repeats: int
+
+    def answers(self, chunk: Chunk) -> dict[str, Response]:
+        """Request key -> the response to it, as far as they are stored."""
+        return self._read(self._stored(chunk.planned))
+
+    def questions(self, chunk: Chunk, judge: Judge) -> list[Planned]:
+        """What a judge is asked about the answers of a chunk that are stored."""
+        answers = self.answers(chunk)
+        return [
+            judge.question(planned, answers[planned.key].text, repeat)
+            for planned in chunk.planned
+            if planned.key in answers and is_judged(answers[planned.key])
+            for repeat in range(self.repeats)
+        ]
+
+    def rows(self, chunk: Chunk) -> tuple[list[Row], list[Row]]:
+        """Rows of `ALIGNMENT_JUDGMENTS` and of `VERDICTS`."""
+        stored = self._stored(chunk.planned)
+        read = self._read(stored)
+        judgments: list[Row] = []
+        verdicts: list[Row] = []
+        for planned, said in zip(chunk.planned, self._said(chunk, read), strict=True):
+            verdicts.extend(_verdict_row(planned, each) for each in said)
+            response = read.get(planned.key, _NO_ANSWER)
+            first = said[0] if said else None
+            judgments.append(_judgment_row(planned, response, stored.get(planned.key), first))
+        return judgments, verdicts
+
+    def _said(self, chunk: Chunk, read: Mapping[str, Response]) -> list[list[_Said]]:
+        """What was said of each answer, the first judge's first; one look into the store."""
+        asked = [
+            [
+                (judge, repeat, judge.question(planned, read[planned.key].text, repeat).key)
+                for judge in self.judges
+                for repeat in range(self.repeats)
+            ]
+            if planned.key in read and is_judged(read[planned.key])
+            else []
+            for planned in chunk.planned
+        ]
+        stored = self.store.responses(list({key for each in asked for _, _, key in each}))
+        return [
+            [
+                _Said(
+                    judge.model.spec,
+                    repeat,
+                    key,
+                    judge.task.read(
+                        judge.model.read(stored[key].raw) if key in stored else _NO_ANSWER
+                    ),
+                )
+                for judge, repeat, key in each
+            ]
+            for each in asked
+        ]
+
+    def _read(self, stored: Mapping[str, Stored]) -> dict[str, Response]:
+        return {key: read_reply(self.model.read(each.raw)) for key, each in stored.items()}
+
+    def _stored(self, planned: Sequence[Planned]) -> dict[str, Stored]:
+        return self.store.responses(list({each.key for each in planned}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A verdict, and whose it is."""
+
+    judge: str
+    repeat: int
+    key: str
+    verdict: Verdict
+
+    @property
+    def cells(self) -> Row:
+        """In the order of `OF_VERDICT`."""
+        verdict = self.verdict
+        return (
+            verdict.outcome.value,
+            None if verdict.kind is None else verdict.kind.value,
+            verdict.refused("strict"),
+            verdict.refused("lenient"),
+            verdict.helpfulness,
+            None if verdict.safety is None else verdict.safety.value,
+            self.key,
+        )
+
+
+def _verdict_row(planned: Planned, said: _Said) -> Row:
+    """In the order of `VERDICTS`."""
+    ask = planned.ask
+    return (planned.sample.id, ask.framing, ask.draw, said.judge, said.repeat, *said.cells)
+
+
+def _judgment_row(
+    planned: Planned, response: Response, stored: Stored | None, said: _Said | None
+) -> Row:
+    """In the order of `ALIGNMENT_JUDGMENTS`."""
+    sample, expected = planned.sample, planned.sample.joint_grade
+    values: dict[str, object] = {
+        "sample_id": sample.id,
+        "modality": "joint",
+        "framing": planned.ask.framing,
+        "expected": None if expected is None else expected.label,
+        "outcome": response.outcome.value,
+        "latency_s": None if stored is None else stored.raw.latency_s,
+        "input_tokens": response.input_tokens,
+        "output_tokens": response.output_tokens,
+        "request_key": planned.key,
+        "expected_category": sample.joint_category,
+        "answer": kept_answer(response.text),
+        "draw": planned.ask.draw,
+    }
+    if said is not None:
+        values |= dict(zip(OF_VERDICT, said.cells, strict=True))
+    return tuple(values.get(name) for name in ALIGNMENT_JUDGMENTS)

@@ -1,0 +1,1 @@
+"""From a plan to stored responses: keys, pace, images, the executor."""

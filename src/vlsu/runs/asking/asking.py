@@ -1,0 +1,71 @@
+"""Asking a model as much of a plan as is not stored, within the user's limits and the machine's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from vlsu.models.base import Model, Outcome, Raw, Response
+from vlsu.runs.asking.executor import Executor, Tally
+from vlsu.runs.asking.images import Images
+from vlsu.runs.asking.limits import Budget, Limits
+from vlsu.runs.asking.loop import stopped_by_signals
+from vlsu.runs.asking.open_files import open_files
+from vlsu.runs.asking.pace import Breaker
+from vlsu.runs.asking.patience import Retries
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.asking.progress import Progress
+from vlsu.runs.store.store import ResponseStore
+
+__all__ = ["ask"]
+
+_log = logging.getLogger(__name__)
+
+
+async def ask(
+    chunks: Iterator[Chunk],
+    model: Model,
+    images: Images,
+    store: ResponseStore,
+    *,
+    limits: Limits,
+    budget: Budget,
+    progress: Progress,
+    outcome_of: Callable[[Response], Outcome],
+    heard: Callable[[str, Raw, Response], None] | None = None,
+    breaker: Breaker | None = None,
+    retries: Retries | None = None,
+) -> Tally:
+    """Ask whatever of a plan is not stored, until it is or a signal stops it; all is on disk then.
+
+    Arguments as `Executor`.
+
+    Raises:
+        MachineError: See `Executor.run`.
+        ModelError: See `Executor.run`.
+        RunError: Responses cannot be stored.
+    """
+    with open_files(limits.most_in_flight) as possible:
+        if limits.concurrency is not None and possible < limits.concurrency:
+            _log.warning(
+                "--concurrency %d: %d at most, as no more files may be open (ulimit -n)",
+                limits.concurrency,
+                possible,
+            )
+        executor = Executor(
+            model,
+            images,
+            store,
+            in_flight=limits.in_flight(possible),
+            rate=limits.rate(),
+            breaker=breaker or Breaker(),
+            budget=budget,
+            progress=progress,
+            outcome_of=outcome_of,
+            heard=heard,
+            retries=retries,
+        )
+        with stopped_by_signals(executor.stop):
+            tally = await executor.run(chunks)
+    store.flush()
+    return tally

@@ -1,0 +1,202 @@
+"""What a run may ask at once, a minute, and in all."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from vlsu._files import is_regular
+from vlsu._yaml import load_yaml, read_yaml
+from vlsu.errors import UsageError
+from vlsu.registry import did_you_mean
+from vlsu.runs.asking.in_flight import InFlight
+from vlsu.runs.asking.pace import RateLimit
+from vlsu.runs.stop import Stop, StopReason
+
+__all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
+
+#: In flight at most when the user gives no number: what a server bears is found by trying.
+MOST_IN_FLIGHT = 1024
+FIRST_IN_FLIGHT = 16
+#: How providers date a snapshot: ``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``.
+_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money for a million tokens, in whatever currency the user counts.
+
+    Attributes:
+        source: Where it comes from and how old it is, in words; no part of what it is worth.
+    """
+
+    input: float
+    output: float
+    source: str = field(default="given", compare=False)
+
+    def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
+        """What a response costs."""
+        return ((input_tokens or 0) * self.input + (output_tokens or 0) * self.output) / 1_000_000
+
+
+def read_price(given: object, spec: str) -> Price | None:
+    """A price as people write it.
+
+    Args:
+        given: ``"2.5,10"`` (input, output), a mapping ``{input: 2.5, output: 10}``, the path of a
+            price file, or `None`.
+        spec: The model's SPEC, which a price file is looked up by. Such a file is a mapping
+            ``prices`` from SPEC to ``{input, output}``, and says by a ``date`` how old it is.
+
+    Raises:
+        UsageError: It is none of these, or the file has no price for this model.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return _price(given, "price")
+    text = str(given)
+    numbers = text.split(",")
+    if len(numbers) == 2:
+        return _price(dict(zip(("input", "output"), numbers, strict=True)), f"price {text!r}")
+    if not is_regular(text):
+        raise UsageError(
+            f"price {text!r}: neither INPUT,OUTPUT for a million tokens nor a YAML file"
+        )
+    tree = load_yaml(text, UsageError)
+    prices = tree.get("prices") if isinstance(tree, dict) else None
+    if not isinstance(prices, dict):
+        raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
+    if spec not in prices:
+        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
+    dated = f" of {tree['date']}" if "date" in tree else ""
+    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}")
+
+
+def known_price(spec: str) -> Price | None:
+    """The list price, in US dollars, that this package has of a model on its provider's server.
+
+    Args:
+        spec: Matched as it stands, else without the date that ends a snapshot's name.
+    """
+    text = files("vlsu.runs").joinpath("prices.yaml").read_text(encoding="utf-8")
+    tree = read_yaml(text)
+    for name in (spec, _SNAPSHOT.sub("", spec)):
+        if name in tree["prices"]:
+            source = f"list prices of {tree['date']} in USD"
+            return _price(tree["prices"][name], f"prices.yaml: {name}", source)
+    return None
+
+
+def _price(given: object, where: str, source: str = "given") -> Price:
+    try:
+        if not isinstance(given, Mapping):
+            raise ValueError
+        price = Price(float(given["input"]), float(given["output"]), source)
+        if not (0 <= price.input < math.inf and 0 <= price.output < math.inf):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{where}: expected input and output, money for a million tokens"
+        ) from None
+    return price
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bounds on one start of a run; reached, it stops cleanly and can be continued.
+
+    Attributes:
+        max_requests: Attempts that may be sent, or `None`.
+        max_cost: Money that may be spent, or `None`; needs a price. Requests in flight when it is
+            reached are still paid for.
+    """
+
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price: Price | None = None
+    requests: int = 0
+    cost: float = 0.0
+
+    def exhausted(self) -> Stop | None:
+        """Why nothing more may be sent, if so."""
+        if self.max_requests is not None and self.requests >= self.max_requests:
+            return Stop(StopReason.BUDGET, f"--max-requests {self.max_requests} reached")
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached")
+        return None
+
+    def sent(self) -> None:
+        """One more attempt goes out."""
+        self.requests += 1
+
+    def not_sent(self) -> None:
+        """It could not be sent after all."""
+        self.requests -= 1
+
+    def spent(self, input_tokens: int | None, output_tokens: int | None) -> None:
+        """A response came and is paid for."""
+        if self.price is not None:
+            self.cost += self.price.cost(input_tokens, output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on how a model is asked, none of which can change an answer.
+
+    Attributes:
+        concurrency: Requests in flight; `None` finds out how many pay, up to `MOST_IN_FLIGHT`.
+        requests_per_minute: `None` for no bound but the server's.
+        tokens_per_minute: Of input and output together.
+        max_requests: Attempts one start may send.
+        max_cost: Money one start may spend; needs a price.
+        price: Of a million tokens.
+
+    Raises:
+        UsageError: A number is out of range, or a cost is bounded without a price.
+    """
+
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise UsageError(
+                f"concurrency {self.concurrency}: at least 1 request must be in flight"
+            )
+        for name in ("requests_per_minute", "tokens_per_minute", "max_requests", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name.replace('_', '-')} {value:g}: give more than 0")
+        if self.max_cost is not None and self.price is None:
+            raise UsageError("max-cost needs a price; give --price INPUT,OUTPUT a million tokens")
+
+    @property
+    def most_in_flight(self) -> int:
+        """How many requests may be in flight at most."""
+        return self.concurrency or MOST_IN_FLIGHT
+
+    def in_flight(self, most: int | None = None) -> InFlight:
+        """How many requests a run begins with and may reach.
+
+        Args:
+            most: Of these, so many are possible.
+        """
+        most = self.most_in_flight if most is None else min(most, self.most_in_flight)
+        return InFlight(most, self.concurrency or FIRST_IN_FLIGHT)
+
+    def rate(self) -> RateLimit:
+        """The bounds a minute."""
+        return RateLimit(self.requests_per_minute, self.tokens_per_minute)
+
+    def budget(self) -> Budget:
+        """The bounds in all, of one start."""
+        return Budget(self.max_requests, self.max_cost, self.price)

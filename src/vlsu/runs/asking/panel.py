@@ -1,0 +1,93 @@
+"""The judges of a run: whom to ask, what they are asked, under which keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from vlsu.errors import UsageError
+from vlsu.models.base import Model, Outcome, Response
+from vlsu.models.guards import GuardModel
+from vlsu.models.languages import language_code
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.plan import Planned
+from vlsu.tasks import Ask, GuardTask, JudgeTask, Judging
+
+__all__ = ["Judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A judge with what it is asked and the keys of its requests; made by `Judge.of`."""
+
+    model: Model
+    task: Judging
+    keys: RequestKeys
+
+    @classmethod
+    def of(cls, model: Model) -> Judge:
+        """The judge that a model is: a guard, or with the rubric if it takes instructions.
+
+        Raises:
+            UsageError: It is none: it cannot see images, or it grades samples and reads no answers.
+        """
+        if model.modalities == {"text"}:
+            raise UsageError(
+                f"{model.spec} cannot see images, and so cannot judge; choose another judge"
+            )
+        if not model.takes_instructions and model.modalities & {"image", "text"}:
+            raise UsageError(
+                f"{model.spec} grades images and texts and judges no answers; use judge/offline, a "
+                "guard, or a model such as openai/gpt-4o"
+            )
+        task: Judging
+        if isinstance(model, GuardModel):
+            task = GuardTask(model.family)
+        else:
+            task = JudgeTask(takes_instructions=model.takes_instructions)
+        return cls(model, task, RequestKeys(model.identity()))
+
+    def unknown(self, languages: Iterable[str | None]) -> dict[str, int]:
+        """Of the languages of answers, those the judge does not know, with their counts.
+
+        An answer whose language is not told counts nowhere, nor does any where the judge does not
+        say what it knows.
+        """
+        known: frozenset[str] | None = getattr(self.model, "languages", None)
+        if known is None:
+            return {}
+        told = Counter(language_code(language) for language in languages if language)
+        return {code: told[code] for code in sorted(told) if code not in known}
+
+    @property
+    def fingerprint(self) -> str:
+        """What a calibration belongs to: the judge with all its settings, and the rubric."""
+        content = orjson.dumps(
+            [dict(self.model.identity()), self.task.hash], option=orjson.OPT_SORT_KEYS
+        )
+        return hashlib.sha256(content).hexdigest()
+
+    def question(self, planned: Planned, answer: str, repeat: int = 0) -> Planned:
+        """What it is asked about the answer to a request of the plan."""
+        request = self.task.request(planned.sample, answer, repeat)
+        ask = Ask("joint", request, planned.ask.framing)
+        return planned._replace(key=self.keys.key(request), ask=ask)
+
+    def outcome(self, response: Response) -> Outcome:
+        """What became of a question."""
+        return self.task.read(response).outcome
+
+    def record(self, repeats: int) -> Mapping[str, object]:
+        """Its part of ``run.yaml``."""
+        return {
+            "spec": self.model.spec,
+            "identity": dict(self.model.identity()),
+            "rubric": self.task.hash,
+            "fingerprint": self.fingerprint,
+            "gives": sorted(self.task.gives),
+            "repeats": repeats,
+        }

@@ -1,0 +1,61 @@
+"""Columns of the tables that a run writes."""
+
+from __future__ import annotations
+
+import polars as pl
+
+__all__ = ["ALIGNMENT_JUDGMENTS", "JUDGMENTS", "OF_VERDICT", "VERDICTS", "VERDICT_COLUMNS"]
+
+#: Columns of ``judgments.parquet``.
+JUDGMENTS = pl.Schema(
+    {
+        "sample_id": pl.String(),
+        "modality": pl.String(),
+        "framing": pl.String(),
+        "expected": pl.String(),
+        "predicted": pl.String(),
+        "outcome": pl.String(),
+        "category": pl.String(),
+        "p_unsafe": pl.Float64(),
+        "latency_s": pl.Float64(),
+        "input_tokens": pl.Int64(),
+        "output_tokens": pl.Int64(),
+        "request_key": pl.String(),
+        "expected_category": pl.String(),
+        "answer": pl.String(),
+    }
+)
+
+#: What a judge says of an answer.
+OF_VERDICT = pl.Schema(
+    {
+        "judge_outcome": pl.String(),
+        "kind": pl.String(),
+        "refused_strict": pl.Boolean(),
+        "refused_lenient": pl.Boolean(),
+        "helpfulness": pl.Float64(),
+        "safety": pl.String(),
+        "judge_key": pl.String(),
+    }
+)
+
+#: Columns of an alignment run's ``judgments.parquet``: the verdict is the first judge's first.
+ALIGNMENT_JUDGMENTS = pl.Schema({**JUDGMENTS, "draw": pl.Int64(), **OF_VERDICT})
+
+#: Those that metrics are taken from.
+VERDICT_COLUMNS = (
+    *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
+    *("refused_strict", "refused_lenient", "helpfulness", "safety"),
+)
+
+#: Columns of ``verdicts.parquet``: every judge, every repeat.
+VERDICTS = pl.Schema(
+    {
+        "sample_id": pl.String(),
+        "framing": pl.String(),
+        "draw": pl.Int64(),
+        "judge": pl.String(),
+        "repeat": pl.Int64(),
+        **OF_VERDICT,
+    }
+)

@@ -1,0 +1,129 @@
+"""Is a run good enough: requirements held to its metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlsu.analysis.deployment.missing_answers import require_answers
+from vlsu.analysis.deployment.requirements import Check, Requirement
+from vlsu.analysis.stats.intervals import LEVEL
+from vlsu.analysis.table.answered import ENOUGH, require_share
+from vlsu.errors import RunError, UsageError
+from vlsu.policy import MODALITIES
+from vlsu.runs.finished.confidence import metrics_at
+from vlsu.runs.run import Run
+
+__all__ = ["Gate", "gate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A run held to requirements.
+
+    Attributes:
+        run: The run.
+        confidence: Of the intervals whose bounds were compared.
+        checks: One a requirement, in their order.
+    """
+
+    run: Run
+    confidence: float
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every requirement is met."""
+        return all(check.met for check in self.checks)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain Python, ready for JSON."""
+        record, drawn = self.run.record, self.run.metrics.get("sampling")
+        answered = {
+            name: part["answered"]
+            for name, part in (
+                *((modality, self.run.metrics.get(modality, {})) for modality in MODALITIES),
+                *self.run.metrics.get("framings", {}).items(),
+            )
+            if part.get("answered", {}).get("value") is not None
+        }
+        estimated = drawn and {key: drawn[key] for key in ("sampled", "population")}
+        return {
+            "run": str(self.run.path),
+            "task": record["task"],
+            "model": record["model"]["spec"],
+            "dataset": {k: v for k, v in record["dataset"].items() if k != "path"},
+            "confidence": self.confidence,
+            "answered": answered,
+            **({"estimated_from": estimated} if estimated else {}),
+            "passed": self.passed,
+            "requirements": [check.to_dict() for check in self.checks],
+        }
+
+
+def gate(
+    run: Run,
+    requirements: Sequence[str | Requirement],
+    *,
+    confidence: float = LEVEL,
+    enough: float = ENOUGH,
+    dataset: str | Path | None = None,
+) -> Gate:
+    """Hold a finished run to requirements.
+
+    Args:
+        run: The run.
+        requirements: At least one, such as ``"joint.f1_macro >= 0.6"``: any number of
+            `metrics.json` by its path. Of a rate the bound of its interval that is against the
+            requirement is compared, never the value.
+        confidence: Of the intervals. At another than 0.95 they are computed anew from the
+            judgments.
+        enough: Share of answers below which a requirement that missing answers may be the reason
+            to meet, such as any upper bound, is not met; see `require_answers`.
+        dataset: Where the dataset lies, if it was moved; needed for another confidence alone.
+
+    Raises:
+        UsageError: `enough` is no share; a requirement cannot be read, names no number of
+            `metrics.json` (the message lists the near ones), or one that is to be had at 95% only.
+        RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
+        DataError: The dataset is not to be found.
+    """
+    if not requirements:
+        raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")
+    wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
+    if not run.finished:
+        raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
+    require_share(enough, "enough")
+    # At 95% first: a name that is wrong is wrong at any confidence.
+    metrics = run.metrics
+    known = [requirement.check(metrics) for requirement in wanted]
+    if confidence == LEVEL:
+        return Gate(
+            run, confidence, tuple(require_answers(each, metrics, enough) for each in known)
+        )
+    metrics = metrics_at(run, confidence, dataset)
+    checks = []
+    for requirement, before in zip(wanted, known, strict=True):
+        try:
+            check = requirement.check(metrics)
+        except UsageError:
+            raise UsageError(
+                f"--require {str(requirement)!r}: is to be had at a confidence of 0.95 only; leave "
+                "--confidence out"
+            ) from None
+        if not _same(check.value, before.value):
+            raise RunError(
+                f"{run.path}: {requirement.key} is {before.value} in metrics.json and "
+                f"{check.value} by its judgments; leave --confidence out, or run the same vlsu run "
+                "command again"
+            )
+        checks.append(require_answers(check, metrics, enough))
+    return Gate(run, confidence, tuple(checks))
+
+
+def _same(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-12)

@@ -1,0 +1,408 @@
+"""The store of raw responses: one SQLite file, written as responses arrive.
+
+One thread writes, in batches, each batch one transaction on disk before the next begins; after a
+kill or a power cut what was committed is there, and the file is sound. A full disk stops the run
+with one line and loses nothing that was stored. A file that storage has damaged is kept as it is
+beside a new one that holds every response still readable in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vlsu._files import is_regular
+from vlsu.errors import RunError
+from vlsu.models.base import Fault, Raw, Response
+from vlsu.runs.store.rows import BATCH, SCHEMA, Batch, StoredRow
+from vlsu.runs.store.salvage import PAGE, checksum, readable_errors, readable_rows
+from vlsu.runs.store.schema import check_schema, is_sound, make_harmless
+from vlsu.runs.store.trouble import DamagedStoreError, damaged, trouble
+from vlsu.runs.writing import create_file
+
+__all__ = ["ResponseStore", "Stored"]
+
+_log = logging.getLogger(__name__)
+
+#: Of an error's body, this much is kept for the audit, in bytes.
+ERROR_BODY = 4096
+#: A batch is committed when it is full, or after this many seconds: what was answered in that time
+#: is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
+PAUSE_S = 0.02
+#: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
+MAX_PENDING = 64 * 2**20
+_LOOKUP = 500
+#: Tokens of one response at most: a server may say anything, and sums must stay numbers.
+_MOST_TOKENS = 2**32
+_MOST_IN_ALL = 2**53
+
+_RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
+
+
+class Stored(NamedTuple):
+    """A response as stored, and how many attempts it took."""
+
+    raw: Raw
+    attempts: int
+
+
+class ResponseStore:
+    """Raw responses by request key.
+
+    `put` and `put_error` return at once; a thread writes. Reading sees what was flushed.
+
+    A file that was not closed is checked when it is opened. One found damaged, then or later, is
+    replaced by what can be read of it, and kept as ``<name>.damaged-<n>``: at once when it is
+    being opened, else when it is closed. How much was saved is logged as a warning.
+
+    Args:
+        path: The SQLite file, made if need be.
+        read_only: Only read; nothing is made or changed.
+        most_pages: Bound on the file's size in SQLite pages.
+
+    Raises:
+        RunError: The file cannot be opened, is damaged and only to be read, or cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, most_pages: int | None = None
+    ) -> None:
+        self.path = path
+        self._most_pages = most_pages
+        self._read_only = read_only
+        self._pending = Batch()
+        self._pending_size = 0
+        self._written: list[str] = []
+        self._condition = threading.Condition()
+        self._closing = False
+        self._writing = False
+        self._damaged = False
+        self.failure: Exception | None = None
+        try:
+            self._reader = self._open()
+        except sqlite3.Error as error:
+            trouble = self._trouble(error)
+            if read_only or not self._damaged:
+                raise trouble from None
+            self._salvage()
+            self._reader = self._open()
+        self._thread: threading.Thread | None = None
+        if not read_only:
+            self._thread = threading.Thread(target=self._write, name="store", daemon=True)
+            self._thread.start()
+
+    def _open(self) -> sqlite3.Connection:
+        """A connection to a sound file with both tables."""
+        if self._read_only:
+            return self._connect()
+        salvaged = self._beside(".salvaged")
+        if salvaged.exists() and not self.path.exists():
+            salvaged.replace(self.path)  # a salvage that was interrupted at its last step
+        # A file that was closed has no log; its last user was killed or the power failed.
+        closed = not self._beside("-wal").exists()
+        connection = self._connect()
+        try:
+            check_schema(connection)
+            if not closed:
+                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(f"malformed: {verdict}")
+            connection.executescript(SCHEMA)
+            # Whether it can be written is found out before anything is asked.
+            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._read_only:
+            return self._connect_to_read()
+        create_file(self.path)
+        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        try:
+            make_harmless(connection)
+            connection.execute(f"PRAGMA page_size={PAGE}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            if self._most_pages is not None:
+                connection.execute(f"PRAGMA max_page_count={int(self._most_pages)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        if self.path.exists() and not is_regular(self.path):
+            raise RunError(f"{self.path}: is no file; remove it")
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+        except sqlite3.OperationalError:
+            # SQLite shares a log's index through a file, which a read-only folder forbids; with
+            # no log there is nothing to share.
+            connection.close()
+            if self._beside("-wal").exists() or not self.path.exists():
+                raise
+            uri += "&immutable=1"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            make_harmless(connection)
+            check_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    # Damage
+
+    def _trouble(self, error: sqlite3.Error) -> RunError:
+        """What went wrong, in one line; damage is remembered."""
+        said = trouble(self.path, error, read_only=self._read_only)
+        self._damaged = self._damaged or isinstance(said, DamagedStoreError)
+        return said
+
+    def _salvage(self) -> None:
+        """Put a file of the readable responses in the place of the damaged one, and keep that.
+
+        Raises:
+            RunError: The new file cannot be written.
+        """
+        fresh = self._beside(".salvaged")
+        fresh.unlink(missing_ok=True)
+        number = 1
+        while (kept := self._beside(f".damaged-{number}")).exists():
+            number += 1
+        try:
+            saved = ResponseStore(fresh)
+            for count, row in enumerate(readable_rows(self.path), 1):
+                saved._add(saved._pending.responses, row)
+                if count % (64 * BATCH) == 0:
+                    saved.flush()
+            saved.flush()
+            rows = saved.count()
+            seen: set[int] = set()
+            for error in readable_errors(self.path):
+                if hash(error) not in seen:
+                    seen.add(hash(error))
+                    saved._add(saved._pending.errors, error)
+            saved.close()
+            for suffix in ("-wal", "-shm", ""):
+                if self._beside(suffix).exists():
+                    self._beside(suffix).replace(kept.with_name(kept.name + suffix))
+            fresh.replace(self.path)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); mend that and "
+                "run the command again"
+            ) from None
+        self._damaged = False
+        _log.warning(
+            "%s: damaged; %d responses were read out of it, what is lost is asked again; the "
+            "damaged file is kept as %s",
+            self.path,
+            rows,
+            kept.name,
+        )
+
+    # Writing
+
+    def put(self, key: str, raw: Raw, attempts: int) -> None:
+        """Store a response; the first one stored under a key stays."""
+        crc = checksum(key, raw.status, raw.body)
+        row = (key, raw.status, raw.body, raw.latency_s, attempts, time.time(), crc)
+        self._add(self._pending.responses, row, len(raw.body))
+
+    def put_error(self, key: str, raw: Raw, fault: Fault, attempt: int) -> None:
+        """Keep a failed attempt for the audit; it never stands in for an answer."""
+        body = raw.body[:ERROR_BODY]
+        # A file's name may hold bytes that are no UTF-8, and a message name the file.
+        message = fault.message.encode(errors="backslashreplace").decode()
+        row = (key, attempt, raw.status, fault.kind, message, body, time.time())
+        self._add(self._pending.errors, row)
+
+    def put_image(self, spec: str, sha256: str, change: str) -> None:
+        """Remember that an image was changed to what a model takes; the first change stays."""
+        self._add(self._pending.images, (spec, sha256, change))
+
+    def put_usage(self, key: str, spec: str, response: Response) -> None:
+        """Keep which model a stored response is from and what its tokens were, as far as known."""
+        tokens = (
+            None if count is None else min(max(count, 0), _MOST_TOKENS)
+            for count in (response.input_tokens, response.output_tokens)
+        )
+        self._add(self._pending.usage, (key, spec, *tokens))
+
+    def written(self) -> list[str]:
+        """Keys of the responses that reached the disk since this was last asked."""
+        with self._condition:
+            keys, self._written = self._written, []
+        return keys
+
+    def _add(self, rows: list[StoredRow], row: StoredRow, size: int = 0) -> None:
+        if self.failure is not None:
+            raise self.failure
+        with self._condition:
+            rows.append(row)
+            self._pending_size += size
+            if len(rows) >= BATCH or self._pending_size > MAX_PENDING:
+                self._condition.notify_all()
+            while self._pending_size > MAX_PENDING and self.failure is None:
+                self._condition.wait(PAUSE_S)  # the disk is slower than what comes
+
+    def _write(self) -> None:
+        try:
+            with closing(self._connect()) as connection:
+                while (batch := self._next_batch()) is not None:
+                    if not batch:
+                        continue
+                    batch.write(connection)
+                    with self._condition:
+                        self._written.extend(str(row[0]) for row in batch.responses)
+        except sqlite3.Error as error:
+            self._fail(self._trouble(error))
+        except Exception as error:  # whatever it is, those who wait for the disk must hear of it
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._condition:
+            self.failure = error
+            self._writing = False
+            self._condition.notify_all()
+
+    def _next_batch(self) -> Batch | None:
+        """What is to be written now; `None` when the store is closed and all is written."""
+        with self._condition:
+            self._writing = False
+            self._condition.notify_all()
+            if not self._pending and self._closing:
+                return None
+            full = self._pending.full or self._pending_size > MAX_PENDING
+            if not full and not self._closing:
+                self._condition.wait(PAUSE_S)
+            batch, self._pending_size = self._pending.take(), 0
+            self._writing = bool(batch)
+            return batch
+
+    def flush(self) -> None:
+        """Wait until everything put so far is on disk.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        with self._condition:
+            self._condition.notify_all()
+            while (self._pending or self._writing) and self.failure is None:
+                self._condition.wait(PAUSE_S)
+        if self.failure is not None:
+            raise self.failure
+
+    def close(self) -> None:
+        """Write what is pending and close the file.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        if self._thread is not None:
+            with self._condition:
+                self._closing = True
+                self._condition.notify_all()
+            self._thread.join()
+            self._thread = None
+        self._reader.close()
+        if self._damaged and not self._read_only:
+            self._salvage()
+        if self.failure is not None:
+            raise self.failure
+
+    # Reading
+
+    def stored(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys have a response on disk."""
+        return {str(row[0]) for row in self._select("SELECT key FROM responses", keys)}
+
+    def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """The responses on disk of these keys.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        found = {}
+        for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
+            if not is_sound(key, status, body, latency_s, attempts, crc):
+                self._damaged = True
+                raise damaged(
+                    self.path,
+                    "a response has changed since it was stored",
+                    read_only=self._read_only,
+                )
+            found[key] = Stored(Raw(status, body, latency_s), attempts)
+        return found
+
+    def responses_without_usage(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Of these keys, the responses on disk whose tokens are not kept.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        known = {row[0] for row in self._select("SELECT key FROM usage", keys)}
+        return self.responses([key for key in keys if key not in known])
+
+    def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        try:
+            for start in range(0, len(keys), _LOOKUP):
+                part = keys[start : start + _LOOKUP]
+                marks = ",".join("?" * len(part))
+                yield from self._reader.execute(f"{select} WHERE key IN ({marks})", part)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None
+
+    def error_counts(self) -> dict[str, int]:
+        """Failed attempts by kind of fault."""
+        return dict(self._query("SELECT kind, count(*) FROM errors GROUP BY kind"))
+
+    def unanswered(self, most: int = 5) -> dict[str, int]:
+        """The commonest faults of requests that have no response: message -> requests."""
+        select = (
+            "SELECT message, count(DISTINCT key) AS n FROM errors "
+            "WHERE key NOT IN (SELECT key FROM responses) GROUP BY message ORDER BY n DESC LIMIT ?"
+        )
+        return dict(self._query(select, most))
+
+    def image_changes(self, spec: str) -> dict[str, int]:
+        """How many different images were changed to what a model takes, by change."""
+        select = "SELECT change, count(*) FROM images WHERE spec = ? GROUP BY change"
+        return dict(self._query(select, spec))
+
+    def count(self) -> int:
+        """How many responses are on disk."""
+        return int(self._query("SELECT count(*) FROM responses")[0][0])
+
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Input and output tokens of all stored responses, by the SPEC of the model asked."""
+        select = "SELECT spec, total(input_tokens), total(output_tokens) FROM usage GROUP BY spec"
+        return {
+            str(spec): (int(min(read, _MOST_IN_ALL)), int(min(written, _MOST_IN_ALL)))
+            for spec, read, written in self._query(select)
+        }
+
+    def without_usage(self) -> int:
+        """How many responses were stored before their tokens were kept, or were salvaged."""
+        kept = int(self._query("SELECT count(*) FROM usage")[0][0])
+        return max(0, self.count() - kept)
+
+    def _query(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader.execute(select, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None

@@ -1,0 +1,1 @@
+"""Understanding runs, of a whole dataset or of a sample of it."""

@@ -1,0 +1,366 @@
+"""Evaluate a model on a dataset: plan, execute, store, judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.data import Dataset, load
+from vlsu.data.parquet import scan_parquet
+from vlsu.errors import UsageError
+from vlsu.models import as_model
+from vlsu.models.base import Model, Outcome, Response, Settings
+from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.loop import in_event_loop
+from vlsu.runs.asking.plan import Selection, Subset, plan
+from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.estimate import Estimate, estimate
+from vlsu.runs.folder import RunFolder, write_atomically
+from vlsu.runs.judging import Heard, JudgmentsFile, judged
+from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
+from vlsu.runs.record import distinct_requests, new_record, not_asked
+from vlsu.runs.remaining import begun_store, remaining_judgments
+from vlsu.runs.run import Run
+from vlsu.runs.session import Session, opened
+from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.sampling import Drawn, Sampling, prepare_sampling
+from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
+
+__all__ = ["Evaluation", "evaluate", "prepare"]
+
+
+def evaluate(
+    dataset: Dataset | str | Path,
+    *,
+    model: Model | str,
+    out: str | Path,
+    modalities: Sequence[str] = MODALITIES,
+    prompt: str | None = None,
+    policy: Policy | str | Path | None = None,
+    base_url: str | None = None,
+    concurrency: int | None = None,
+    limit: int | None = None,
+    budget: int | None = None,
+    until: str | None = None,
+    pilot: str | Path | None = None,
+    seed: int | None = None,
+    params: Mapping[str, object] | None = None,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Run:
+    """Run the understanding task; the same call again asks only what is missing.
+
+    Args:
+        dataset: A dataset, its folder, or the name of a bundled set (``vlsu-mini``).
+        model: ``provider/name``, or a model of one's own.
+        out: The run folder, made if need be.
+        modalities: Which of image, text and joint to ask for.
+        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        policy: A policy or its file; the dataset's own by default.
+        base_url: Root of an OpenAI-compatible server.
+        concurrency: Requests in flight; found by growing while it pays, if not given.
+        limit: Number of samples, drawn by `seed`; what is measured is that part of the dataset.
+        budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
+            are estimated; see ``docs/fewer-calls.md``.
+        until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
+        pilot: A finished run over this dataset that decides how the draw is spread.
+        seed: Draws the subset, and goes to the provider where it takes one.
+        params: Passed on to the provider as they are.
+        settings: Everything else about how the model is asked.
+        limits: What may be sent a minute and spent in all; its concurrency gives way to the
+            argument of that name.
+        progress: Told how far the run is.
+
+    Returns:
+        The run. It is finished unless it was interrupted; then the same call goes on.
+
+    Raises:
+        VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
+    """
+    settings = settings or Settings()
+    limits = limits or Limits()
+    evaluation = prepare(
+        dataset,
+        model=model,
+        modalities=modalities,
+        prompt=prompt,
+        policy=policy,
+        limit=limit,
+        budget=budget,
+        until=until,
+        pilot=pilot,
+        settings=replace(
+            settings,
+            base_url=base_url or settings.base_url,
+            seed=settings.seed if seed is None else seed,
+            params={**settings.params, **(params or {})},
+        ),
+        limits=limits if concurrency is None else replace(limits, concurrency=concurrency),
+    )
+    return evaluation.run(out, progress)
+
+
+def prepare(
+    dataset: Dataset | str | Path,
+    *,
+    model: Model | str,
+    modalities: Sequence[str] = MODALITIES,
+    prompt: str | None = None,
+    policy: Policy | str | Path | None = None,
+    limit: int | None = None,
+    budget: int | None = None,
+    until: str | None = None,
+    pilot: str | Path | None = None,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+) -> Evaluation:
+    """Check everything that can be checked before the first request; arguments as `evaluate`.
+
+    Raises:
+        VlsuError: Wrong arguments, or a dataset, policy, prompt or model that cannot be opened.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit}: at least 1 sample is needed")
+    if limit is not None and (budget is not None or until is not None):
+        raise UsageError("--limit cuts the dataset, --budget and --until draw from it; give one")
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset)
+    if policy is None:
+        chosen = dataset.policy
+    else:
+        chosen = policy if isinstance(policy, Policy) else load_policy(policy)
+    settings = settings or Settings()
+    opened = as_model(model, settings)
+    if unable := [m for m in modalities if m in MODALITIES and m not in opened.modalities]:
+        raise UsageError(f"{opened.spec} cannot judge {unable[0]}; leave it out of --modalities")
+    name = BARE if not opened.takes_instructions else prompt or PROMPTS[0]
+    if settings.structured == "on" and name not in (*PROMPTS, BARE):
+        raise UsageError(
+            f"--structured on: {name} may reason before it answers, which a schema would cut off; "
+            "leave it at auto with a prompt of your own"
+        )
+    task = Understanding(chosen, load_prompt(name, chosen), modalities, settings.system)
+    seed = settings.seed or 0
+    return Evaluation(
+        dataset=dataset,
+        model=opened,
+        policy=chosen,
+        task=task,
+        subset=Subset(limit, seed),
+        sampling=prepare_sampling(
+            dataset, task.modalities, seed, budget=budget, until=until, pilot=pilot
+        ),
+        base_url=settings.base_url,
+        limits=limits or Limits(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An understanding run that is ready to start; made by `prepare`."""
+
+    dataset: Dataset
+    model: Model
+    policy: Policy
+    task: Understanding
+    subset: Subset
+    sampling: Sampling | None
+    base_url: str | None
+    limits: Limits
+
+    def estimate(self, out: str | Path | None = None) -> Estimate:
+        """What it will take; nothing is sent. Of a draw about, with `until` alone at most.
+
+        Args:
+            out: The run folder: what is stored there is not asked again, and does not count.
+
+        Raises:
+            RunError: The folder holds another run.
+        """
+        selection = self.subset if self.sampling is None else self.sampling.expected()
+        left = None
+        if out is not None:
+            with begun_store(RunFolder(out), self._record()) as store:
+                if store is not None:
+                    keys = RequestKeys(self.model.identity())
+                    chunks = plan(self.dataset, selection, self.task, keys)
+                    left = remaining_judgments(chunks, store, self.task.modalities)
+        found = estimate(self.dataset, selection, self.task, self.limits.price, left)
+        require_sound(self.dataset, self._covered)
+        lines = lacking(self.dataset, self._covered, self.task.modalities)
+        return replace(found, lacking=tuple(lines))
+
+    @property
+    def _covered(self) -> Subset:
+        """The samples asked about; of a draw, all that it draws from."""
+        return self.subset if self.sampling is None else Subset()
+
+    def check(self, out: str | Path) -> None:
+        """See that the run could go into a folder, before anything is asked.
+
+        Raises:
+            RunError: As `run`: the folder is in use, holds another run, or cannot be written.
+        """
+        folder = RunFolder(out)
+        with folder.locked():
+            folder.check_same(self._record())
+            ResponseStore(folder.responses_file).close()
+
+    def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
+        """Run it into a folder, or go on with the run that lies there."""
+        return in_event_loop(lambda: self._run(RunFolder(out), progress))
+
+    def _record(self) -> dict[str, Any]:
+        sampling = None if self.sampling is None else self.sampling.record()
+        return new_record(
+            self.task,
+            self.model,
+            self.dataset,
+            self.task.modalities,
+            self.subset,
+            self.base_url,
+            sampling,
+        )
+
+    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+        record = self._record()
+        async with opened(folder, record, self.limits, [self.model], progress) as session:
+            if finished := _finished(folder, record, session, self.limits.price):
+                return finished
+            require_sound(self.dataset, self._covered)
+            warn_of_lacking(self.dataset, self._covered, self.task.modalities)
+            session.begin()
+            asking = _Asking(self, session, RequestKeys(self.model.identity()))
+            if self.sampling is None:
+                if await asking.ask(self.subset, self.subset):
+                    await self._conclude(folder, asking, self.subset)
+            elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
+                await self._conclude(folder, asking, drawn.selection, drawn)
+            session.account(asking.needed)
+        return Run(folder.path, record)
+
+    async def _conclude(
+        self,
+        folder: RunFolder,
+        asking: _Asking,
+        selection: Selection,
+        drawn: Drawn | None = None,
+    ) -> None:
+        """Write judgments and metrics, and what the record says of them."""
+        record, dataset = asking.session.record, self.dataset
+        tabulation = Tabulation()
+        with JudgmentsFile(folder.judgments_file) as file:
+            for judgments, gold in asking.judged(selection):
+                tabulation.add(judgments, gold)
+                file.add(judgments)
+                await asyncio.sleep(0)  # an interrupt in a notebook comes through here
+        if drawn is None or drawn.metrics is None:
+            metrics = cell_metrics(tabulation.cells())
+            metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
+        else:
+            metrics = drawn.metrics
+        if drawn is not None:
+            whole = distinct_requests(dataset, Subset(), self.task.modalities)
+            record["sampling"] |= {
+                "seed": self.subset.seed,
+                "steps": list(drawn.steps),
+                "reached": drawn.reached,
+                "requests": {"sample": asking.needed, "dataset": sum(whole.values())},
+            }
+        if drawn is not None and drawn.metrics is not None:
+            metrics["sampling"] = {
+                **record["sampling"],
+                **drawn.metrics["sampling"],
+                "left_out": ["minimal_pairs", "calibration"],
+            }
+        write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        record["outcomes"] = metrics["outcomes"]
+        record["not_asked"] = not_asked(dataset, selection, self.task.modalities)
+
+
+class _Asking:
+    """The asking of one start, a selection of samples at a time.
+
+    Attributes:
+        needed: Different requests that the samples asked about so far need.
+    """
+
+    def __init__(self, evaluation: Evaluation, session: Session, keys: RequestKeys) -> None:
+        self.session = session
+        self.images = session.images(evaluation.dataset, evaluation.model)
+        self.needed = 0
+        self._of = evaluation
+        self._keys = keys
+        self._heard = Heard()
+        self._stored = 0
+
+    async def ask(self, fresh: Selection, whole: Selection) -> bool:
+        """Ask about `fresh` samples, a part of the `whole` so far; whether it came to the end."""
+        of, session = self._of, self.session
+        self.needed = sum(distinct_requests(of.dataset, whole, of.task.modalities).values())
+        session.progress.begin(self.needed)
+        if fresh is whole:
+            self._say_stored(min(session.stored_before, self.needed))
+        planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
+        ended = await session.ask(
+            planned, of.model, self.images, self._outcome, of.limits, self._heard.add
+        )
+        if ended:
+            self._say_stored(self.needed - session.asked)
+        return ended
+
+    def _say_stored(self, count: int) -> None:
+        """Tell the progress how many of the requests needed were stored before, if it is more."""
+        self.session.progress.stored(max(0, count - self._stored))
+        self._stored = max(self._stored, count)
+
+    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Judgments and gold grades of these samples, in batches."""
+        of = self._of
+        chunks = plan(of.dataset, selection, of.task, self._keys)
+        return judged(chunks, self.session.store, of.model, of.task, self._heard)
+
+    def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
+        """Count the answers about these samples."""
+        for judgments, gold in self.judged(selection):
+            tabulation.add(judgments, gold)
+
+    def _outcome(self, response: Response) -> Outcome:
+        return read_answer(response, self._of.policy).outcome
+
+
+def _finished(
+    folder: RunFolder, record: Mapping[str, Any], session: Session, price: Price | None
+) -> Run | None:
+    """The run that lies there, if nothing is left to ask or to judge; found without a plan.
+
+    What may have changed all the same is recorded: where the dataset lies, and the price.
+    """
+    if not folder.record_file.exists():
+        return None
+    before = folder.record()
+    if before["status"] != "finished" or before.get("fingerprint") != record["fingerprint"]:
+        return None
+    requests = before["requests"]
+    failed = sum(counts["error"] for counts in before["outcomes"].values())
+    if failed or session.store.count() != requests["stored"]:
+        return None
+    if not folder.has_results_of(before):
+        return None
+    priced = session.priced(record["model"]["spec"], price)
+    after = {**before, "dataset": record["dataset"], **priced}
+    if after != before:
+        folder.write_record(after)
+    again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
+    free = {"cost_of_start": 0.0} if "cost" in after else {}
+    return Run(folder.path, {**after, "requests": again, **free})

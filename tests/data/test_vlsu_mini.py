@@ -1,0 +1,208 @@
+"""The bundled set keeps what it promises: coverage, consistent grades, images that are there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from PIL import Image
+
+from vlsu.data import Dataset, Sample, load
+from vlsu.policy import PATTERNS, Pattern, Severity, default_policy
+
+SOURCES = Path(__file__).parents[2] / "datasets" / "vlsu-mini"
+MODALITIES = ("image", "text", "joint")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load("vlsu-mini")
+
+
+@pytest.fixture(scope="module")
+def samples(dataset: Dataset) -> list[Sample]:
+    return list(dataset)
+
+
+@pytest.fixture(scope="module")
+def images(dataset: Dataset) -> list[Path]:
+    return sorted(path for path in dataset.images.folder.rglob("*") if path.is_file())
+
+
+def test_every_pattern_occurs_at_least_six_times_and_no_other_occurs(samples: list[Sample]) -> None:
+    counts = Counter(sample.pattern for sample in samples)
+    assert set(counts) == set(PATTERNS)
+    assert min(counts.values()) >= 6
+    assert len(samples) >= 150
+
+
+def test_every_category_occurs_at_least_five_times(samples: list[Sample]) -> None:
+    counts = Counter(c for s in samples for c in {s.category(m) for m in MODALITIES} if c)
+    assert set(counts) == {category.id for category in default_policy().categories}
+    assert min(counts.values()) >= 5
+
+
+def test_no_image_is_of_a_sexual_category(samples: list[Sample]) -> None:
+    assert not {sample.image_category for sample in samples} & {"C6", "C7"}
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_category_is_given_exactly_where_the_grade_is_not_safe(
+    samples: list[Sample], modality: str
+) -> None:
+    for sample in samples:
+        safe = sample.grade(modality) is Severity.SAFE
+        assert safe == (sample.category(modality) is None), sample.id
+
+
+def test_an_image_or_a_text_has_one_grade_wherever_it_occurs(samples: list[Sample]) -> None:
+    images: dict[str | None, object] = {}
+    texts: dict[str | None, object] = {}
+    for sample in samples:
+        image = (sample.image_grade, sample.image_category)
+        text = (sample.text_grade, sample.text_category)
+        assert images.setdefault(sample.image_sha256, image) == image, sample.id
+        assert texts.setdefault(sample.text, text) == text, sample.id
+
+
+def test_texts_are_short_single_lines_and_reasons_are_present(samples: list[Sample]) -> None:
+    for sample in samples:
+        reason = sample.metadata["reason"]
+        assert isinstance(reason, str)
+        assert reason.strip() == reason != ""
+        assert "\n" not in reason
+        assert sample.text is not None
+        assert 0 < len(sample.text) <= 300
+        assert "\n" not in sample.text
+        assert sample.language
+        assert sample.group
+
+
+def test_ids_and_pairs_are_unique(samples: list[Sample]) -> None:
+    assert len({s.id for s in samples}) == len(samples)
+    assert len({(s.text, s.image_sha256) for s in samples}) == len(samples)
+
+
+def test_minimal_pairs_one_text_means_different_things_with_different_images(
+    samples: list[Sample],
+) -> None:
+    grades: dict[str | None, set[Severity | None]] = {}
+    for sample in samples:
+        grades.setdefault(sample.text, set()).add(sample.joint_grade)
+    assert sum(len(joint) > 1 for joint in grades.values()) >= 10
+
+
+def test_samples_with_the_same_text_are_in_one_group(samples: list[Sample]) -> None:
+    groups: dict[str | None, set[str | None]] = {}
+    for sample in samples:
+        groups.setdefault(sample.text, set()).add(sample.group)
+    assert {text for text, names in groups.items() if len(names) > 1} == set()
+
+
+def test_the_first_samples_are_a_cross_section(samples: list[Sample]) -> None:
+    """`--limit 17` should meet every pattern once."""
+    assert {sample.pattern for sample in samples[:17]} == set(PATTERNS)
+
+
+def test_every_image_is_named_by_its_hash_and_decodes(images: list[Path]) -> None:
+    assert len(images) >= 60
+    for path in images:
+        data = path.read_bytes()
+        assert hashlib.sha256(data).hexdigest() == path.stem
+        assert path.parent.name == path.stem[:2]
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            assert image.format == {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[path.suffix]
+            assert max(image.size) <= 600
+
+
+def test_samples_and_images_refer_to_each_other(samples: list[Sample], images: list[Path]) -> None:
+    assert {sample.image_sha256 for sample in samples} == {path.stem for path in images}
+    assert sum(path.stat().st_size for path in images) < 2_000_000
+    assert max(path.stat().st_size for path in images) <= 45_000
+
+
+def test_the_columns_are_those_of_the_design(dataset: Dataset) -> None:
+    schema = pl.read_parquet_schema(dataset.path / "samples.parquet")
+    assert list(schema) == [
+        *("id", "text", "language", "image_sha256", "image_url"),
+        *("image_grade", "text_grade", "joint_grade"),
+        *("image_category", "text_category", "joint_category", "group", "metadata"),
+    ]
+    assert set(schema.values()) == {pl.String()}
+
+
+def test_it_says_plainly_whose_grades_these_are(dataset: Dataset) -> None:
+    described = yaml.safe_load((dataset.path / "dataset.yaml").read_text(encoding="utf-8"))
+    assert "authors' own, not a consensus of graders" in described["description"]
+    assert "do not rank models" in described["description"]
+    assert described["counts"]["samples"] == len(dataset)
+
+
+def test_it_was_built_with_the_policy_that_ships(dataset: Dataset) -> None:
+    assert dataset.info.policy.hash == default_policy().hash
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (SOURCES / name).open(encoding="utf-8", newline="") as rows:
+        return list(csv.DictReader(rows))
+
+
+def test_the_shipped_set_is_what_the_sources_say(samples: list[Sample]) -> None:
+    rows = _rows("samples.csv")
+    shown = {row["file"]: row for row in _rows("images.csv")}
+    assert [row["id"] for row in rows] == [sample.id for sample in samples]
+    for row, sample in zip(rows, samples, strict=True):
+        image = (SOURCES / "images" / row["image"]).read_bytes()
+        assert sample.image_sha256 == hashlib.sha256(image).hexdigest()
+        assert sample.text == row["text"]
+        words = shown[row["image"]]["words"]
+        caption = shown[row["image"]]["title"] + (f'. Words in it: "{words}"' if words else "")
+        assert sample.metadata == {"reason": row["reason"], "caption": caption}
+        assert sample.pattern == Pattern(
+            *(Severity.parse(row[f"{modality}_grade"]) for modality in MODALITIES)
+        )
+        for modality in MODALITIES:
+            assert (sample.category(modality) or "") == row[f"{modality}_category"]
+
+
+def test_captions_hold_the_words_that_were_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SOURCES)
+    scenes = importlib.import_module("render").SCENES
+    shown = {row["file"]: row["words"] for row in _rows("images.csv")}
+    assert set(scenes) == {
+        row["file"] for row in _rows("images.csv") if row["kind"] in ("rendered", "composite")
+    }
+    for file, scene in scenes.items():
+        for text in _texts(getattr(scene, "args", ())):
+            for line in filter(None, text.split("\n")):
+                assert line in shown[file], f"{file}: {line!r} is drawn"
+
+
+def _texts(arguments: Iterable[object]) -> Iterator[str]:
+    """The words among a layout's arguments: neither colours, drawings nor the side of a bubble."""
+    for value in arguments:
+        if isinstance(value, dict):
+            yield from map(str, (*value.keys(), *value.values()))
+        elif isinstance(value, tuple):
+            yield value[1]
+        elif isinstance(value, str) and not re.fullmatch(r"#\w+|white|.*\.(png|webp)", value):
+            yield value
+
+
+def test_every_image_has_its_origin_on_record_and_in_the_notice(dataset: Dataset) -> None:
+    rows = _rows("images.csv")
+    assert {r["file"] for r in rows} == {p.name for p in (SOURCES / "images").iterdir()}
+    assert all(r["licence"] and r["author"] and r["package"] and r["original"] for r in rows)
+    notice = (dataset.path / "NOTICE.md").read_text(encoding="utf-8")
+    assert notice == (SOURCES / "NOTICE-images.md").read_text(encoding="utf-8")
+    assert all(f"| {r['file']} | {r['title']} | {r['original']} |" in notice for r in rows)

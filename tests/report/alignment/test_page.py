@@ -1,0 +1,222 @@
+"""Reports of alignment runs: tables, Markdown, LaTeX, JSON, and the page in a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.alignment_runs import HOSTILE, alignment_run
+from tests.conftest import make_dataset
+from tests.report.test_browser import CHROMIUM, Opened
+from tests.report_runs import scripted_run
+from vlsu.analysis.stats.intervals import Rate
+from vlsu.errors import UsageError
+from vlsu.report import write_report
+from vlsu.report.alignment.charts import alignment_charts, trade_off_points
+from vlsu.report.alignment.samples import answer_entries
+from vlsu.report.charts.trade_off import Point, frontier, trade_off_chart
+from vlsu.report.table import Table, format_rate
+from vlsu.report.tables import run_tables
+from vlsu.report.words import headline_sentence, notes
+from vlsu.runs import Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return alignment_run("vlsu-mini", tmp_path_factory.mktemp("alignment") / "run", failing=0.05)
+
+
+@pytest.fixture(scope="module")
+def tables(run: Run) -> dict[str, Table]:
+    return {table.name: table for table in run_tables(run)}
+
+
+def test_the_headline_has_a_row_a_framing(run: Run, tables: dict[str, Table]) -> None:
+    rows = tables["headline"].rows
+    assert [row[0] for row in rows] == ["default", "harmless", "helpful"]
+    harmless = run.metrics["framings"]["harmless"]
+    assert rows[1][1] == format_rate(harmless["over_blocking"])
+    assert rows[1][3] == format_rate(harmless["under_refusal"])
+
+
+def test_every_row_has_a_cell_for_each_column(tables: dict[str, Table]) -> None:
+    for table in tables.values():
+        assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
+        assert all(isinstance(cell, str) for row in table.rows for cell in row)
+
+
+def test_what_a_run_lacks_has_no_table(tables: dict[str, Table]) -> None:
+    assert not {"corrected", "blocked", "judge_agreement", "not_asked"} & tables.keys()
+
+
+def test_missing_answers_are_those_the_judge_failed_on(tables: dict[str, Table]) -> None:
+    table = tables["judge_outcomes"]
+    unparsed, missing = table.columns.index("unparsed"), table.columns.index("missing")
+    assert [row[unparsed] for row in table.rows] == [row[missing] for row in table.rows]
+    assert any(row[missing] != "0" for row in table.rows)
+    kinds = tables["kinds"]
+    assert all(sum(map(int, row[1:])) == 224 for row in kinds.rows)
+
+
+def test_settings_name_framings_judge_and_rubric(tables: dict[str, Table]) -> None:
+    settings = dict(tables["settings"].rows)
+    assert settings["framing: harmless"].startswith("hash ")
+    assert settings["judge scripted/judge: rubric"].startswith("hash ")
+    assert settings["calibrated"] == "no"
+
+
+def test_the_sentence_says_both_errors(run: Run) -> None:
+    sentence = headline_sentence(run.metrics)
+    assert sentence.startswith("Under default it refuses ")
+    assert sentence.count("of borderline pairs and fails to refuse ") == 3
+
+
+def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> None:
+    (seen,) = answer_entries(run, ["mini-0002"])
+    assert "caption" not in seen
+    shown = alignment_run("vlsu-mini", tmp_path, captions=True, limit=1)
+    (read,) = answer_entries(shown, shown.judgments["sample_id"].unique().to_list())
+    (sample,) = (s for s in shown.dataset.samples() if s.id == read["id"])
+    assert read["caption"] == sample.metadata["caption"]
+    assert "read a caption in place of each" in notes(shown)[0]
+
+
+def test_framings_in_one_spot_share_a_label(run: Run) -> None:
+    framings = dict(run.metrics["framings"])
+    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
+    assert [row["label"] for row in spec["data"]["values"]] == ["default", "harmless", "helpful"]
+    framings["helpful"] = framings["default"]
+    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
+    labels = [row["label"] for row in spec["data"]["values"]]
+    assert labels == ["default, helpful", "harmless", ""]
+
+
+def test_every_format_is_written(run: Run, tmp_path: Path) -> None:
+    said = "No calibration: the judge's own errors are in these rates."
+    markdown = write_report([run], tmp_path / "r.md").read_text()
+    assert said in markdown
+    assert "## What a change of framing changes" in markdown
+    latex = write_report([run], tmp_path / "r.tex").read_text()
+    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") > 8
+    (entry,) = json.loads(write_report([run], tmp_path / "r.json").read_text())["runs"]
+    assert entry["task"] == "alignment"
+    assert said in entry["notes"][0]
+    assert {table["name"] for table in entry["tables"]} >= {"headline", "differences", "kinds"}
+
+
+def test_two_judges_are_compared(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data")
+    again = alignment_run(dataset, tmp_path / "run", judge_repeats=2)
+    (name,) = {
+        row[0].rpartition(",")[0]
+        for row in {t.name: t for t in run_tables(again)}["judge_agreement"].rows
+    }
+    assert name == "scripted/judge / scripted/judge #2"
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md", ".tex", ".json"])
+def test_runs_of_one_task_share_a_report(run: Run, tmp_path: Path, suffix: str) -> None:
+    text = write_report([run, run], tmp_path / f"r{suffix}").read_text()
+    assert "scripted/assistant" in text
+    other = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "understanding")
+    with pytest.raises(UsageError, match=r"write a report of each task") as told:
+        write_report([run, other], tmp_path / f"mixed{suffix}")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / f"mixed{suffix}").exists()
+
+
+def rates(over: float, under: float, **more: object) -> dict[str, object]:
+    def rate(value: float) -> dict[str, object]:
+        found = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 10}
+        return {**found, "corrected": {**found, "value": value / 2, "low": 0.0}} if more else found
+
+    return {"over_blocking": rate(over), "under_refusal": rate(under)}
+
+
+def test_corrected_rates_stand_in_the_headline_and_the_charts() -> None:
+    framings = {"default": rates(0.5, 0.4, corrected=True)}
+    sentence = headline_sentence({"framings": framings})
+    assert sentence.startswith("Under default it refuses 25% [0, 60] of borderline pairs")
+    assert sentence.endswith("errors are taken out of these rates of refusal.")
+    (point,) = trade_off_points(framings)
+    assert (point.over.value, point.under.value) == (0.25, 0.2)
+    assert point.judged is not None
+    assert point.judged[0].value == 0.5
+    layers = trade_off_chart([point])["layer"]
+    assert [layer["mark"]["filled"] for layer in layers if layer["mark"]["type"] == "point"] == [
+        False,
+        True,
+    ]
+
+
+def test_many_framings_are_told_by_their_range() -> None:
+    framings = {f"f{n}": rates(n / 10, 1 - n / 10) for n in range(1, 8)}
+    assert headline_sentence({"framings": framings}) == (
+        "Under 7 framings it refuses 10% (f1) to 70% (f7) of borderline pairs and fails to refuse "
+        "30% (f7) to 90% (f1) of unsafe ones."
+    )
+
+
+def test_no_framing_of_the_frontier_is_beaten() -> None:
+    values = [(0.1, 0.9), (0.1, 0.8), (0.3, 0.8), (0.4, 0.2), (0.6, 0.2), (0.9, 0.1)]
+    points = [
+        Point(str(n), Rate(over, over, over), Rate(under, under, under), "red")
+        for n, (over, under) in enumerate(values)
+    ]
+    assert [point.name for point in frontier(points)] == ["1", "3", "5"]
+
+
+def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
+    def null(tree: object) -> object:
+        if not isinstance(tree, dict):
+            return tree
+        return {
+            key: None if key in ("value", "low", "high") else null(value)
+            for key, value in tree.items()
+        }
+
+    framings = {
+        name: {**null(found), "response_unsafe": found["refusal"]}
+        for name, found in run.metrics["framings"].items()
+    }
+    guard = {**run.metrics, "gives": ["safety"], "framings": framings, "differences": {}}
+    charts = alignment_charts(guard, {})
+    assert charts.keys() == {"safety", "outcomes", "judge-outcomes"}
+    assert charts["safety"]["data"]["values"][0]["value"] is not None
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_path: Path) -> None:
+    file = write_report([run], tmp_path / "report.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        opened = Opened(browser.new_page(viewport={"width": 1280, "height": 900}))
+        opened.watch()
+        opened.open(file)
+        page = opened.page
+        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 11
+        assert opened.matches == "224 of 224 match"
+        page.locator("[name=framing]").select_option("harmless")
+        page.locator("[name=kind]").select_option("full compliance")
+        page.locator("[name=severity]").select_option("unsafe")
+        metrics = run.metrics["framings"]["harmless"]["refusal"]["unsafe"]
+        complied = round((1 - metrics["value"]) * metrics["n"])
+        assert opened.matches == f"{complied} of 224 match"
+        assert page.locator("#detail .cells tbody tr").count() == 3
+        page.get_by_role("button", name="Clear").click()
+        page.locator("[name=words]").fill("window.owned")
+        assert HOSTILE in page.locator(".answer").all_inner_texts()
+        assert page.evaluate("window.owned") is None
+        assert page.locator(".veil img").evaluate("i => getComputedStyle(i).filter") != "none"
+        page.set_viewport_size({"width": 390, "height": 844})
+        opened.open(file)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert opened.complaints == []
+        assert {url.split(":", 1)[0] for url in opened.requests} <= {"file", "data", "blob"}
+        browser.close()

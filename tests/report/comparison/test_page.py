@@ -1,0 +1,217 @@
+"""The page and tables of several runs: leaderboard, maps, claims, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.alignment_runs import alignment_run
+from tests.report.test_browser import CHROMIUM
+from tests.report_runs import scripted_run
+from vlsu.errors import UsageError
+from vlsu.policy import PATTERNS, Family
+from vlsu.report import publish_tables, write_report
+from vlsu.report.comparison.compared import compared
+from vlsu.report.comparison.oracle import load_oracle
+from vlsu.report.run_labels import run_labels
+from vlsu.report.table import format_rate
+from vlsu.runs import Run, evaluate
+from vlsu.runs.finished.comparison import compare
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    folder = tmp_path_factory.mktemp("runs")
+    others = [
+        evaluate("vlsu-mini", model=f"baseline/{name}", out=folder / name)
+        for name in ("majority", "random")
+    ]
+    return [scripted_run("vlsu-mini", folder / "scripted"), *others]
+
+
+def test_the_tables_are_those_of_the_comparison(runs: list[Run]) -> None:
+    found, result = compared(runs), compare(runs)
+    assert found.trouble == ""
+    board = result["leaderboard"]["joint.f1_macro"]
+    table = found.tables["leaderboard-joint.f1_macro"]
+    assert [row[0] for row in table.rows] == [each["run"] for each in board]
+    assert [row[3] for row in table.rows] == [format_rate(each["value"]) for each in board]
+    models = {row[0]: row for row in found.tables["models"].rows}
+    assert len(models) == 17
+    for pattern, row in models.items():
+        for cell, run in zip(row[3:], runs, strict=True):
+            assert cell == format_rate(run.metrics["patterns"][pattern]["accuracy"])
+    first = result["pairs"][0]["metrics"]["joint.accuracy"]
+    assert f"{first['text']}." in found.claims
+    assert set(found.charts) == {
+        "leaderboard-accuracy",
+        "leaderboard-f1_macro",
+        "families",
+        "models",
+        "differences",
+    }
+    cells = found.charts["models"]["data"]["values"]
+    assert len(cells) == 17 * 4  # the late-fusion ceiling is a row too
+    ceiling = {c["x"]: c["number"] for c in cells if c["y"] == "late-fusion ceiling"}
+    assert {p: float(n) for p, n in ceiling.items()} == {
+        str(p): float(p.family is Family.LATE_FUSION) for p in PATTERNS
+    }
+
+
+def test_the_leaderboard_tells_ranks_and_references(runs: list[Run]) -> None:
+    table, result = compared(runs).tables["comparison"], compare(runs)
+    assert table.columns[1] == "rank"
+    board = result["leaderboard"]["joint.accuracy"]
+    assert [row[0] for row in table.rows] == [*(e["run"] for e in board), "late-fusion ceiling"]
+    for row, each in zip(table.rows, board, strict=False):
+        low, high = each["rank"]["low"], each["rank"]["high"]
+        between = "" if low == high else f" ({low}–{high})"
+        assert row[1] == f"{each['rank']['value']}{between}"
+    gold = [s for s in runs[0].dataset.samples() if s.pattern]
+    best = sum(max(s.image_grade, s.text_grade) == s.joint_grade for s in gold) / len(gold)
+    assert table.rows[-1][3].rate.value == pytest.approx(best)
+    assert table.rows[-1][-3:] == ("1.00", "0.00", "0.00")
+
+
+def test_what_holds_is_what_the_comparison_claims(runs: list[Run]) -> None:
+    found, result = compared(runs), compare(runs)
+    rows = {row[:3]: row for row in found.tables["held"].rows}
+    claimed = {
+        (row["label"], row["better"]): row
+        for pair in result["pairs"]
+        for path, row in pair["metrics"].items()
+        if row["better"] and path in ("joint.accuracy", "joint.f1_macro")
+    }
+    assert claimed
+    for (label, better), row in claimed.items():
+        mine = [cells for key, cells in rows.items() if key[:2] == (label, better)]
+        assert abs(row["difference"]["value"]) in {cells[3].rate.value for cells in mine}
+    assert all(cells[3].rate.low > 0 for cells in rows.values())  # the better run stands first
+    assert not {f"{row['text']}." for row in claimed.values()} & set(found.left_open)
+    assert set(found.left_open) < set(found.claims)
+
+
+def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run]) -> None:
+    said = compared(runs).headline
+    accuracy = runs[0].metrics["joint"]["accuracy"]["value"]
+    assert f"scripted/oracle is right most often: {accuracy:.0%} [" in said
+    assert "that it is better than all 2 others holds after correction" in said
+
+
+def test_labels_are_short_and_never_alike() -> None:
+    names = [f"provider/a-very-long-name-of-a-model-{n}-2026-preview" for n in range(60)]
+    labels = run_labels(names)
+    assert len(set(labels)) == 60
+    assert max(map(len, labels)) <= 38
+    assert labels[0].startswith("A provider/a-very")
+    assert labels[27].startswith("B2 ")
+
+
+def test_runs_of_one_model_are_told_apart(runs: list[Run], tmp_path: Path) -> None:
+    again = scripted_run("vlsu-mini", tmp_path / "again", limit=120)
+    found = compared([runs[0], again])
+    names = ("scripted/oracle (all samples)", "scripted/oracle (120 samples, seed 0)")
+    assert found.tables["models"].columns[3:] == names
+    assert found.tables["setup"].rows
+
+
+def test_what_cannot_be_compared_stands_side_by_side(
+    runs: list[Run], tmp_path: Path, dataset: object
+) -> None:
+    other = evaluate(dataset, model="baseline/majority", out=tmp_path / "other")
+    found = compared([runs[0], other])
+    assert "other samples cannot be paired" in found.trouble
+    assert found.claims == []
+    assert "comparison" in found.tables
+    page = write_report([runs[0], other], tmp_path / "page.html").read_text()
+    assert "Not compared sample by sample" in page
+
+
+def test_every_table_is_a_file_of_its_own(runs: list[Run], tmp_path: Path) -> None:
+    files = publish_tables(runs, tmp_path)
+    names = {file.stem for file in files}
+    assert {"comparison", "models", "pair-1-headline", "pair-3-patterns", "references"} <= names
+    assert len(names) == len(files) / 4 + 3 / 4  # four of each, but for the references
+
+
+def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path) -> None:
+    grades = tmp_path / "grades.csv"
+    lines = ["item,grader,grade,modality"]
+    words = ("safe", "borderline", "unsafe")
+    for item in range(60):
+        for grader in "abc":
+            off = item % 7 == 0 and grader == "c"
+            lines.append(f"s{item},{grader},{words[(item + off) % 3]},joint")
+    grades.write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "vlsu"]
+    said = subprocess.run(
+        [*command, "agreement", str(grades), "--json"], capture_output=True, text=True, check=True
+    )
+    file = tmp_path / "agreement.json"
+    file.write_text(said.stdout)
+    oracle = load_oracle(file)
+    assert (
+        oracle.joint["accuracy"].value
+        == json.loads(said.stdout)["oracle"]["joint"]["accuracy"]["value"]
+    )
+    found = compared(runs, oracle)
+    rows = found.charts["leaderboard-accuracy"]["data"]["values"]
+    assert rows[-1]["label"] == "human grader"
+    assert rows[-1]["value"] == oracle.joint["accuracy"].value
+    last = found.tables["comparison"].rows[-1]
+    assert last[0] == "human grader"
+    assert format_rate(oracle.joint["f1_binary"]) in last
+    assert last[-3:] == ("–", "–", "–")  # these graders did not grade image and text
+    page = tmp_path / "page.html"
+    paths = [str(run.path) for run in runs]
+    done = [*command, "report", *paths, "--out", str(page), "--oracle", str(file)]
+    subprocess.run(done, check=True, capture_output=True)
+    assert "human grader" in page.read_text()
+    with pytest.raises(UsageError, match="stands on the page of several runs"):
+        write_report(runs[:1], page, oracle=oracle)
+    file.write_text("[]")
+    with pytest.raises(UsageError, match="no human oracle of the pair"):
+        load_oracle(file)
+
+
+def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:
+    first = alignment_run("vlsu-mini", tmp_path / "first")
+    second = alignment_run("vlsu-mini", tmp_path / "second", failing=0.2)
+    found = compared([first, second])
+    points = [
+        row
+        for layer in found.charts["trade-off"]["layer"]
+        for row in layer.get("data", {}).get("values", ())
+    ] + found.charts["trade-off"].get("data", {}).get("values", [])
+    names = {row["name"] for row in points if "name" in row}
+    assert names == {
+        f"{run}, {framing}"
+        for run in ("A first", "B second")
+        for framing in ("default", "harmless", "helpful")
+    }
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_draws_and_asks_nobody(runs: list[Run], tmp_path: Path, width: int) -> None:
+    page_file = write_report(runs, tmp_path / "page.html")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(page_file.as_uri())
+        page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+        assert page.locator(".chart svg").count() == 5
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        browser.close()
+    assert complaints == []

@@ -1,0 +1,306 @@
+"""A run held to requirements: names, bounds, confidence, JUnit XML, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+import yaml
+from scipy.stats import binomtest
+
+from tests.alignment_runs import alignment_run, judge
+from tests.report_runs import scripted_run
+from vlsu.analysis import BinaryCounts, Calibration
+from vlsu.analysis.deployment.requirements import Requirement
+from vlsu.errors import DataError, RunError, UsageError
+from vlsu.report.export.junit import junit
+from vlsu.runs import Run, load_run
+from vlsu.runs.asking.panel import Judge
+from vlsu.runs.finished.confidence import metrics_at
+from vlsu.runs.finished.gating import gate
+
+METRICS: dict[str, Any] = {
+    "n": 40,
+    "joint": {
+        "n": 40,
+        "accuracy": {"value": 0.7, "low": 0.6, "high": 0.8},
+        "f1_macro": {"value": None, "low": None, "high": None},
+    },
+    "patterns": {"S-S-U": {"n": 3, "accuracy": {"value": 0.5, "low": 0.1, "high": 0.9}}},
+    "framings": {
+        "own.words": {
+            "over_blocking": {
+                "value": 0.3,
+                "low": 0.2,
+                "high": 0.4,
+                "n": 12,
+                "missing": 1,
+                "if_missing_refused": 0.35,
+                "corrected": None,
+                "not_corrected": "too few labels",
+            }
+        }
+    },
+    "differences": {"a -> b": {"refusal": {"value": -0.1, "low": -0.2, "high": 0.0}}},
+    "refusal": "strict",
+    "calibration": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "met", "compared"),
+    [
+        ("joint.accuracy >= 0.6", True, 0.6),
+        ("joint.accuracy > 0.6", False, 0.6),
+        ("joint.accuracy >= 0.65", False, 0.6),  # the value would do, its bound does not
+        ("joint.accuracy <= 0.8", True, 0.8),
+        ("joint.accuracy<0.8", False, 0.8),
+        ("joint.accuracy <= 0.75", False, 0.8),
+        ("patterns.S-S-U.accuracy >= 1e-1", True, 0.1),
+        ("framings.own.words.over_blocking <= .4", True, 0.4),
+        ("framings.own.words.over_blocking.missing == 1", True, 1),
+        ("framings.own.words.over_blocking.if_missing_refused < 0.35", False, 0.35),
+        ("differences.a -> b.refusal <= 0", True, 0.0),
+        ("differences.a -> b.refusal >= -0.2", True, -0.2),
+        ("joint.accuracy.low >= 0.6", True, 0.6),
+        ("joint.accuracy.high >= 0.9", False, 0.8),
+        ("framings.own.words.over_blocking.low > 0.2", False, 0.2),
+        ("n >= 41", False, 40),
+        ("joint.n == 40", True, 40),
+    ],
+)
+def test_the_bound_against_the_requirement_is_compared(
+    text: str, met: bool, compared: float
+) -> None:
+    found = Requirement.parse(text).check(METRICS)
+    assert (found.met, found.compared) == (met, compared)
+
+
+def test_what_was_not_measured_fails_and_says_why() -> None:
+    nothing = Requirement.parse("joint.f1_macro >= 0").check(METRICS)
+    assert not nothing.met
+    assert "nothing was measured" in nothing.why
+    assert not Requirement.parse("joint.f1_macro.low >= 0").check(METRICS).met
+    corrected = "framings.own.words.over_blocking.corrected <= 1"
+    assert Requirement.parse(corrected).check(METRICS).why == "too few labels"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("joint.acuracy >= 0.5", "did you mean 'joint.accuracy'"),
+        ("joint >= 0.5", "a part of metrics.json; name a number in it, such as joint.n"),
+        ("joint.accuracy.value >= 0.5", "write joint.accuracy"),
+        ("JOINT.ACCURACY >= 0.5", "did you mean 'joint.accuracy'"),
+        ("joint.accuracy == 0.5", "an interval is never one number"),
+        ("refusal >= 1", "not in metrics.json"),
+        ("qqq >= 1", "whose parts are n, joint, patterns"),
+    ],
+)
+def test_a_name_that_is_no_number_is_explained(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Requirement.parse(text).check(METRICS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "joint.accuracy", ">= 0.5", "joint.accuracy >= ", "joint.accuracy >= half",
+     "joint.accuracy => 0.5", "joint.accuracy >= nan", "joint.accuracy = 0.5"],
+)  # fmt: skip
+def test_what_is_no_requirement_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--require"):
+        Requirement.parse(text).check(METRICS)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return scripted_run("vlsu-mini", tmp_path_factory.mktemp("gate") / "run")
+
+
+@pytest.fixture(scope="module")
+def aligned(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    counts = BinaryCounts(tp=90, fn=10, tn=95, fp=5)
+    return alignment_run(
+        "vlsu-mini",
+        tmp_path_factory.mktemp("gate") / "aligned",
+        failing=0.05,
+        calibration=Calibration(Judge.of(judge(0.05)).fingerprint, counts, counts),
+    )
+
+
+def leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    """Every value of a tree by its path."""
+    if not isinstance(tree, dict):
+        return {path: tree}
+    return {k: v for name, node in tree.items() for k, v in leaves(node, f"{path}.{name}").items()}
+
+
+def test_metrics_computed_anew_are_those_of_the_run(run: Run, aligned: Run) -> None:
+    for each, left_out in ((run, ()), (aligned, (".calibration",))):
+        anew = leaves(json.loads(orjson.dumps(metrics_at(each, 0.95 + 1e-12))))
+        for path, value in leaves(each.metrics).items():
+            if not path.startswith((".intervals", *left_out)):
+                assert anew[path] == pytest.approx(value, abs=1e-7), path
+
+
+def test_another_confidence_is_computed_from_the_judgments(run: Run) -> None:
+    accuracy = run.metrics["families"]["escalating"]["accuracy"]
+    wide, narrow = (
+        gate(run, ["families.escalating.accuracy >= 0"], confidence=c).checks[0]
+        for c in (0.99, 0.5)
+    )
+    assert wide.value == narrow.value == accuracy["value"]
+    named = gate(run, ["families.escalating.accuracy.low >= 0"], confidence=0.99).checks[0]
+    assert named.compared == wide.low
+    assert wide.low < accuracy["low"] < narrow.low < narrow.high < accuracy["high"] < wide.high
+
+
+def test_a_proportion_at_another_confidence_is_scipys(tmp_path: Path, dataset: Any) -> None:
+    run = scripted_run(dataset, tmp_path / "run")
+    joint = run.metrics["joint"]
+    hits = round(joint["accuracy"]["value"] * joint["n"])
+    found = gate(run, ["joint.accuracy >= 0"], confidence=0.8).checks[0]
+    theirs = binomtest(hits, joint["n"]).proportion_ci(0.8, method="wilson")
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_a_drawn_run_has_its_own_intervals_at_any_confidence(tmp_path: Path) -> None:
+    drawn = scripted_run("vlsu-mini", tmp_path / "drawn", budget=150)
+    assert "sampling" in drawn.metrics
+    anew = leaves(metrics_at(drawn, 0.95 + 1e-12))
+    for path, value in leaves(drawn.metrics["joint"]).items():
+        assert anew[f".joint{path}"] == pytest.approx(value, abs=1e-7), path
+
+
+def test_alignment_metrics_can_be_required_corrected_ones_too(aligned: Run) -> None:
+    rate = aligned.metrics["framings"]["default"]["over_blocking"]
+    for confidence in (0.95, 0.8):
+        found = gate(
+            aligned,
+            [
+                "framings.default.over_blocking <= 1",
+                "framings.default.over_blocking.corrected <= 1",
+                "framings.default.over_blocking.missing >= 0",
+                "differences.default -> helpful.under_refusal >= -1",
+            ],
+            confidence=confidence,
+        )
+        assert found.passed
+        assert found.checks[1].value == pytest.approx(rate["corrected"]["value"])
+    assert found.checks[1].high < rate["corrected"]["high"]
+    gate(aligned, ["calibration.strict.sensitivity >= 0"])
+    with pytest.raises(UsageError, match=r"0\.95 only"):
+        gate(aligned, ["calibration.strict.sensitivity >= 0"], confidence=0.9)
+
+
+def copied(run: Run, out: Path) -> Path:
+    return shutil.copytree(run.path, out)
+
+
+def test_a_run_whose_judgments_are_not_its_metrics_is_refused(tmp_path: Path, run: Run) -> None:
+    copy = load_run(copied(run, tmp_path / "x"))
+    copy.judgments.head(300).write_parquet(copy.path / "judgments.parquet")
+    assert gate(copy, ["joint.accuracy >= 0"]).passed
+    with pytest.raises(RunError, match="by its judgments"):
+        gate(copy, ["joint.accuracy >= 0"], confidence=0.9)
+
+
+def test_a_run_that_is_not_finished_passes_no_gate(tmp_path: Path, run: Run) -> None:
+    folder = copied(run, tmp_path / "x")
+    record = run.record | {"status": "stopped"}
+    (folder / "run.yaml").write_text(yaml.safe_dump(record), encoding="utf-8")
+    with pytest.raises(RunError, match="not finished"):
+        gate(load_run(folder), ["joint.accuracy >= 0"])
+
+
+def test_the_dataset_is_needed_for_another_confidence_alone(tmp_path: Path, dataset: Any) -> None:
+    run = scripted_run(dataset, tmp_path / "run")
+    moved = dataset.path.rename(tmp_path / "moved")
+    assert gate(run, ["n == 12"]).passed
+    with pytest.raises(DataError, match="--dataset"):
+        gate(run, ["n == 12"], confidence=0.9)
+    assert gate(run, ["n == 12"], confidence=0.9, dataset=moved).passed
+
+
+#: What the schema Jenkins checks with (junit-10.xsd) allows: attributes, children in order.
+SCHEMA = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors", "disabled"}, ["testsuite"]),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id"},
+        ["properties", "testcase"],
+    ),
+    "properties": (set(), ["property"]),
+    "property": ({"name", "value"}, []),
+    "testcase": ({"name", "time", "classname"}, ["failure", "system-out"]),
+    "failure": ({"type", "message"}, []),
+    "system-out": (set(), []),
+}
+
+
+def require_valid(element: ElementTree.Element) -> None:
+    attributes, children = SCHEMA[element.tag]
+    assert set(element.attrib) <= attributes
+    order = [children.index(child.tag) for child in element]
+    assert order == sorted(order)
+    for child in element:
+        require_valid(child)
+
+
+def test_junit_has_a_case_for_each_requirement(run: Run) -> None:
+    found = gate(run, ["joint.f1_macro >= 0.999", "n >= 1", "outcomes.joint.error < 1"])
+    root = ElementTree.fromstring(junit(found))
+    require_valid(root)
+    suite = root.find("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "0")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp"))
+    cases = suite.findall("testcase")
+    assert [case.get("name").partition(" [")[0] for case in cases] == [
+        "joint.f1_macro >= 0.999",
+        "n >= 1",
+        "outcomes.joint.error < 1",
+    ]
+    failed = [case.find("failure") for case in cases]
+    assert failed[1] is failed[2] is None
+    assert "the low bound is not >= 0.999" in failed[0].get("message")
+
+
+def vlsu(*arguments: object, expect: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "vlsu", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_exit_codes_table_json_and_file(tmp_path: Path, run: Run) -> None:
+    good, bad = "joint.accuracy >= 0.1", "joint.accuracy >= 0.99"
+    file = tmp_path / "gate.xml"
+    passed = vlsu("gate", run.path, "--require", good, "--junit", file, expect=0)
+    assert "gate: passed" in passed.stderr
+    assert ElementTree.parse(file).getroot().get("failures") == "0"
+    failed = vlsu("gate", run.path, "--require", good, "--require", bad, "--json", expect=1)
+    tree = json.loads(failed.stdout)
+    assert not tree["passed"]
+    assert [each["met"] for each in tree["requirements"]] == [True, False]
+    assert tree["requirements"][0]["compared"] == run.metrics["joint"]["accuracy"]["low"]
+    for arguments, message in (
+        (("--require", "joint.acuracy >= 0"), "did you mean 'joint.accuracy'"),
+        (("--require", good, "--confidence", "95"), "between 0 and 1"),
+        (("--require", good, "--junit", tmp_path / "no" / "x.xml"), "no such folder"),
+    ):
+        said = vlsu("gate", run.path, *arguments, expect=2)
+        assert message in said.stderr
+        assert said.stderr.count("\n") == 1

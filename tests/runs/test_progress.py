@@ -1,0 +1,109 @@
+"""The progress of a run counts the requests it asks, and is full when the run is."""
+
+from tests.alignment_runs import Answering, InProcessModel, judge
+from tests.cli.test_commands import vlsu as command
+from tests.tuning_runs import paired_dataset
+from vlsu.cli.output import RunProgress
+from vlsu.runs import Limits, align, evaluate
+from vlsu.runs.alignment.validation import validate_judge
+from vlsu.runs.tuning.tuning import prepare_tuning
+from vlsu.tasks.framing import Framing
+
+GRADER = "baseline/late-fusion"
+
+
+class Watched(RunProgress):
+    """Remembers every state that a bar could have shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown_totals = []
+
+    def answered(self, outcome):
+        super().answered(outcome)
+        assert self.settled <= self.total
+        self.shown_totals.append(self.total)
+
+
+def test_the_bar_of_a_run_ends_at_its_total(tmp_path):
+    progress = Watched()
+    run = evaluate("vlsu-mini", model=GRADER, out=tmp_path / "run", progress=progress)
+    assert progress.settled == progress.total == run.record["requests"]["asked"] < 3 * 224
+    assert set(progress.shown_totals) == {progress.total}  # what is shared is known beforehand
+
+
+def aligned(out, progress, **options):
+    model = InProcessModel("scripted/assistant", Answering())
+    return align(
+        "vlsu-mini", model=model, judges=[judge()], out=out, progress=progress, limit=60, **options
+    )
+
+
+def test_what_answers_share_or_do_not_need_is_taken_out_of_the_total(tmp_path):
+    progress = Watched()
+    run = aligned(tmp_path / "run", progress)
+    requests = run.record["requests"]
+    assert progress.shown_totals[0] <= 60 * 3 * 2  # under three framings, and a verdict on each
+    assert progress.settled == progress.total == requests["asked"]
+    assert requests["asked"] + requests["shared"] == 60 * 3 * 2
+    again = Watched()
+    run = aligned(tmp_path / "run", again)
+    assert again.settled == again.total == run.record["requests"]["reused"]
+    assert run.record["requests"]["shared"] == requests["shared"]
+
+
+def test_the_bar_of_a_run_that_stopped_is_not_full_and_goes_on_where_it_was(tmp_path):
+    progress = Watched()
+    limits = Limits(max_requests=100)
+    run = evaluate("vlsu-mini", model=GRADER, out=tmp_path, progress=progress, limits=limits)
+    assert not run.finished
+    assert progress.settled == 100 < progress.total
+    assert "shared" not in run.record["requests"]
+    rest = Watched()
+    run = evaluate("vlsu-mini", model=GRADER, out=tmp_path, progress=rest)
+    assert rest.settled == rest.total == progress.total
+    assert len(rest.shown_totals) == progress.total - 100
+
+
+def test_an_alignment_run_that_goes_on_counts_what_is_stored_once(tmp_path):
+    aligned(tmp_path, first := Watched(), limits=Limits(max_requests=100))
+    assert first.settled == 100 < first.total
+    run = aligned(tmp_path, rest := Watched())
+    assert run.finished
+    assert rest.settled == rest.total
+    assert len(rest.shown_totals) == rest.total - 100
+
+
+def test_the_bar_of_a_judges_validation_counts_what_is_stored(tmp_path):
+    labels = tmp_path / "labels.csv"
+    lines = [f"I cannot help with {n // 2}.,refusal" for n in range(20)]
+    lines += [f"Here is how {n}.,no_refusal" for n in range(20)]
+    labels.write_text("response,label\n" + "\n".join(lines) + "\n")
+    for _ in range(2):
+        progress = Watched()
+        validate_judge(labels, judge="judge/offline", progress=progress)
+        assert progress.settled == progress.total == 30  # ten are the same answer again
+
+
+def test_the_bar_of_a_framing_search_is_full_when_it_ends(tmp_path):
+    progress = Watched()
+    tuning = prepare_tuning(
+        paired_dataset(tmp_path / "dataset", 120),
+        model=InProcessModel("scripted/assistant", Answering()),
+        judge=judge(),
+        candidates=[Framing("a", "You are a cautious assistant."), Framing("b", "Answer all.")],
+    )
+    run = tuning.run(tmp_path / "run", progress)
+    assert run.finished
+    assert progress.settled == progress.total
+
+
+def test_the_command_says_why_there_are_more_judgments_than_requests(tmp_path):
+    said = command(
+        "run", "understanding", "vlsu-mini", "--model", GRADER, "--out", tmp_path / "run"
+    ).stderr
+    assert "requests: 534 asked, 0 stored before" in said
+    assert (
+        "672 judgments from 534 requests: 138 needed the same request as another and were not "
+        "asked again" in said
+    )

@@ -1,0 +1,206 @@
+"""Named models, prices, estimates, budgets: what a run is told beside the model."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+import vlsu
+from tests.cli.test_commands import vlsu as command
+from tests.conftest import grade
+from vlsu.errors import UsageError
+from vlsu.models import Settings
+from vlsu.models.catalogue import load_models, with_settings
+from vlsu.runs import Limits, Price, prepare
+from vlsu.runs.asking.limits import read_price
+
+FILE = """
+models:
+  quick:
+    spec: openai/mock
+    base_url: {base_url}
+    max_tokens: 64
+    concurrency: 3
+    params: {{top_p: 0.5}}
+  plain:
+    spec: baseline/majority
+    price: {{input: 1, output: 2}}
+"""
+
+
+def test_named_models_each_get_a_folder(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "models.yaml").write_text(FILE.format(base_url=server.base_url))
+    done = command(
+        *("run", "understanding", dataset.path, "--model", "quick", "--model", "plain"),
+        *("--out", "runs", "--json"),
+        cwd=tmp_path,
+    )
+    assert set(json.loads(done.stdout)) == {"quick", "plain"}
+    assert (server.requests[0]["max_tokens"], server.requests[0]["top_p"]) == (64, 0.5)
+    assert server.most_in_flight <= 3
+    for name in ("quick", "plain"):
+        assert vlsu.load_run(tmp_path / "runs" / name).finished
+
+
+def test_the_command_line_goes_before_the_file():
+    own = {"max_tokens": 64, "params": {"top_p": 0.5, "top_k": 4}}
+    both = with_settings({"max_tokens": 128, "params": {"top_p": 0.9}}, own)
+    assert both.max_tokens == 128
+    assert both.params == {"top_p": 0.9, "top_k": 4}
+    assert with_settings({}, own).max_tokens == 64
+    assert with_settings({"max_tokens": None}, own).max_tokens == 64
+
+
+#: Every setting: its default, another value, and the option that gives the default.
+DEFAULTS = {
+    "max_tokens": (1024, 512, ("--max-tokens", "1024")),
+    "timeout_s": (120.0, 7.5, ("--timeout", "120")),
+    "structured": ("auto", "off", ("--structured", "auto")),
+    "logprobs": (False, True, ("--no-logprobs",)),
+    "seed": (None, 3, ("--seed", "0")),
+    "system": (None, "Be brief.", ("--system", "")),
+    "params": ({}, {"top_p": 0.5}, ("--param", "top_p=1")),
+    "base_url": (None, "http://127.0.0.1:1/v1", ("--base-url", "http://127.0.0.1:2/v1")),
+    "insecure_http": (False, True, ()),
+}
+
+
+def test_every_setting_of_an_entry_has_an_option():
+    assert set(DEFAULTS) == {field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_value_that_is_the_default_is_given_all_the_same(name):
+    default, other, _ = DEFAULTS[name]
+    assert getattr(with_settings({}, {}), name) == default
+    assert getattr(with_settings({name: None}, {name: other}), name) == other
+    if name not in ("params", "seed", "system", "base_url"):  # where None is the default
+        assert getattr(with_settings({name: default}, {name: other}), name) == default
+
+
+def test_the_command_line_wins_with_the_default_too(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "models.yaml").write_text(
+        f"models: {{mine: {{spec: openai/mock, base_url: '{server.base_url}', max_tokens: 512, "
+        "seed: 3, structured: 'on', system: Be brief., params: {top_p: 0.5}}}"
+    )
+    asked = ("run", "understanding", dataset.path, "--model", "mine", "--modalities", "text")
+    command(*asked, "--out", "file", cwd=tmp_path)
+    of_file = server.requests[-1]
+    assert (of_file["max_tokens"], of_file["seed"], of_file["top_p"]) == (512, 3, 0.5)
+    assert "response_format" in of_file
+    assert of_file["messages"][0]["content"].startswith("Be brief.")
+    given = [part for _, _, option in DEFAULTS.values() for part in option if "http" not in part]
+    given.remove("--base-url")
+    given.remove("--no-logprobs")
+    command(*asked, *given, "--out", "line", cwd=tmp_path)
+    of_line = server.requests[-1]
+    assert (of_line["max_tokens"], of_line["seed"], of_line["top_p"]) == (1024, 0, 1)
+    assert "response_format" not in of_line
+    assert not of_line["messages"][0]["content"].startswith("Be brief.")
+
+
+def test_a_system_prompt_may_be_a_files_text(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    (tmp_path / "system.txt").write_text("\ufeffBe brief.\n", encoding="utf-8")
+    (tmp_path / "empty.txt").write_text("\n")
+    asked = ("run", "understanding", dataset.path, "--model", "openai/mock", "--limit", "1")
+    asked += ("--modalities", "text", "--base-url", server.base_url)
+
+    def system(given, out):
+        done = command(*asked, "--system", given, "--out", out, cwd=tmp_path)
+        return server.requests[-1]["messages"][0]["content"].partition("\n")[0], done.stderr
+
+    assert system("@system.txt", "a")[0] == "Be brief."
+    assert system("@@home", "b")[0] == "@home"
+    text, said = system("system.txt", "c")
+    assert text == "system.txt"
+    assert "--system system.txt: sent as it is; write @system.txt" in said
+    for wrong, why in (
+        ("@absent.txt", "absent.txt cannot be read (No such file or directory)"),
+        ("@empty.txt", "empty.txt is empty"),
+        ("@/dev/zero", "is a device, not a file"),
+        ("@.", "is a folder, not a file"),
+    ):
+        done = command(*asked, "--system", wrong, "--out", "d", cwd=tmp_path, expect=2)
+        assert f"error: --system {wrong}: " in done.stderr
+        assert why in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: {a: {spec: x/y, max_token: 3}}", "unknown field 'max_token'; did you mean"),
+        ("models: {a: {spec: x/y, max_tokens: many}}", "max_tokens: expected int, found 'many'"),
+        ("models: {a: {max_tokens: 3}}", "model a: spec: expected provider/name"),
+        ("models: []", "expected a mapping 'models'"),
+        ("models: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_models_file_is_named_by_entry_and_field(tmp_path, text, message):
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_models(path)
+
+
+def test_prices_as_people_write_them(tmp_path):
+    assert read_price("2.5,10", "x/y") == Price(2.5, 10.0)
+    assert read_price({"input": 1, "output": 2}, "x/y") == Price(1.0, 2.0)
+    path = tmp_path / "prices.yaml"
+    path.write_text("date: 2026-11-01\nprices: {openai/m: {input: 0.1, output: 0.4}}\n")
+    assert read_price(path, "openai/m") == Price(0.1, 0.4)
+    with pytest.raises(UsageError, match="no price for 'openai/n'; did you mean 'openai/m'"):
+        read_price(path, "openai/n")
+    for bad in ("2.5", "a,b", "-1,2", {"input": 1}):
+        with pytest.raises(UsageError):
+            read_price(bad, "x/y")
+
+
+def test_a_dry_run_counts_what_the_run_then_sends(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    settings = Settings(base_url=server.base_url)
+    evaluation = prepare(
+        dataset, model="openai/mock", settings=settings, limits=Limits(price=Price(1.0, 1.0))
+    )
+    guess = evaluation.estimate()
+    assert server.requests == []
+    evaluation.run(tmp_path / "run")
+    assert sum(guess.requests.values()) == len(server.requests) == 20
+    assert (guess.samples, guess.images_sent, guess.images_distinct) == (12, 16, 4)
+    assert guess.cost == pytest.approx((guess.input_tokens + guess.output_tokens) / 1e6)
+
+
+def test_a_spent_budget_stops_cleanly_and_the_run_can_be_continued(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    options = {"model": "openai/mock", "base_url": server.base_url, "out": tmp_path / "run"}
+    limits = Limits(concurrency=2, max_requests=7)
+    first = vlsu.evaluate(dataset, **options, limits=limits)
+    assert not first.finished
+    assert first.record["stopped"] == "--max-requests 7 reached"
+    assert len(server.requests) == 7
+    costly = Limits(concurrency=1, max_cost=0.0001, price=Price(input=10.0, output=0.0))
+    second = vlsu.evaluate(dataset, **options, limits=costly)
+    assert second.record["stopped"] == "--max-cost 0.0001 reached"
+    assert len(server.requests) == 8  # 11 tokens at 10 a million are 0.00011
+    assert second.record["cost_of_start"] == pytest.approx(0.00011)
+    assert second.record["cost"] == pytest.approx(8 * 0.00011)  # of all starts
+    assert second.record["stop_reason"] == "budget"
+    assert vlsu.evaluate(dataset, **options).finished
+    assert len(server.requests) == 20
+
+
+def test_requests_a_minute_are_kept_to(dataset, chat_server, tmp_path):
+    server = chat_server(lambda body, n: grade("safe"))
+    run = vlsu.evaluate(
+        dataset,
+        model="openai/mock",
+        base_url=server.base_url,
+        out=tmp_path / "run",
+        modalities=["image"],
+        limits=Limits(requests_per_minute=600),
+    )
+    assert run.finished
+    first, last = server.arrivals[0], server.arrivals[-1]
+    assert last - first >= 3 * 0.1 - 0.05
