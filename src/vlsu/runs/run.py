@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 
 from vlsu._files import read_bytes
+from vlsu.analysis.results import Metrics
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError
@@ -50,8 +51,8 @@ class Run:
         return bool(self.record.get("status") == "finished")
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """The content of ``metrics.json``.
+    def metrics(self) -> Metrics:
+        """The content of ``metrics.json``; its figures are attributes too.
 
         Raises:
             RunError: The run is not finished, or the file is damaged.
@@ -69,7 +70,7 @@ class Run:
             metrics = None
         if not isinstance(metrics, dict):
             raise _damaged(file)
-        return metrics
+        return Metrics(metrics)
 
     def scan(self) -> pl.LazyFrame:
         """The judgments, unread: one row a sample and modality, and framing and draw.

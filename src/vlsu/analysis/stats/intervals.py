@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class Rate:
     def within(cls, value: float, low: float, high: float) -> Rate:
         """A defined rate; bounds that rounding put on the wrong side are moved to the value."""
         return cls(float(value), float(min(low, value)), float(max(high, value)))
+
+    @classmethod
+    def of_json(cls, tree: Mapping[str, Any]) -> Rate:
+        """A rate as `metrics.json` holds it; what stands beside it there is left."""
+        return cls(tree["value"], tree["low"], tree["high"])
 
     def as_dict(self) -> dict[str, float | None]:
         """``{"value", "low", "high"}``, as `metrics.json` holds it."""

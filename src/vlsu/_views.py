@@ -1,0 +1,61 @@
+"""JSON objects whose members are attributes as well, of the types that a class declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+__all__ = ["View"]
+
+
+class View(dict[str, Any]):
+    """A JSON object, still a mapping: ``view["joint"]["n"]`` and ``view.joint.n`` are the same.
+
+    A subclass declares its members as annotations: a JSON value as ``int``, ``str`` and so on, an
+    object as another `View` or as a class that has ``of_json``, an object with keys of the data as
+    ``dict[str, View]``. Members that
+    are not there raise `AttributeError`; those declared as ``X | None`` may also be null. A hyphen
+    in a key is an underscore in the attribute.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copying and pickling look for methods of their own
+            raise AttributeError(name)
+        key = name if name in self else name.replace("_", "-")
+        if key not in self:
+            there = ", ".join(list(self)[:12]) or "nothing"
+            raise AttributeError(f"no {name!r} here; there is {there}")
+        read = _readers(type(self)).get(name)
+        return self[key] if read is None else read(self[key])
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(key.replace("-", "_") for key in self)})
+
+
+@cache
+def _readers(kind: type[View]) -> dict[str, Callable[[Any], Any]]:
+    """For each declared member that is more than a JSON value, what makes it of one."""
+    found = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+    return {name: read for name, read in found.items() if read is not None}
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of this type of a JSON value; `None` if the JSON value is one."""
+    if isinstance(hint, type) and issubclass(hint, View):
+        return _of(dict, hint)
+    if callable(of_json := getattr(hint, "of_json", None)):
+        return _of(dict, of_json)
+    inner = next(filter(None, map(_reader, get_args(hint))), None)
+    if inner is None:
+        return None
+    if get_origin(hint) is dict:
+        return _of(dict, lambda tree: {key: inner(value) for key, value in tree.items()})
+    if get_origin(hint) is list:
+        return _of(list, lambda items: [inner(value) for value in items])
+    return inner  # one of several, such as a view or null
+
+
+def _of(kind: type, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Values of other kinds, such as null, stay as they are."""
+    return lambda value: read(value) if isinstance(value, kind) else value

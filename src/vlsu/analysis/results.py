@@ -1,0 +1,319 @@
+"""``metrics.json`` with types: every figure of a run by its name.
+
+`vlsu.runs.Run.metrics` is such a view of the file, and still the mapping that the file holds:
+
+>>> metrics = Metrics({"families": {"escalating": {"n": 84, "accuracy": {
+...     "value": 0.5, "low": 0.39, "high": 0.61}}}})
+>>> metrics.families.escalating.accuracy.value
+0.5
+>>> metrics["families"]["escalating"]["n"]
+84
+
+What each figure means stands in ``docs/metrics.md``. A member that a run does not have raises
+`AttributeError`: those of the other task, and modalities' that were not asked about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vlsu._views import View
+from vlsu.analysis.stats.intervals import Rate
+
+__all__ = [
+    "AlignmentPart",
+    "Attribution",
+    "BorderlineErrors",
+    "BorderlineRates",
+    "ClassScores",
+    "Differences",
+    "Dominance",
+    "Families",
+    "Framing",
+    "JudgedRate",
+    "Kappas",
+    "LateFusion",
+    "Metrics",
+    "MinimalPairs",
+    "ModalityScores",
+    "OverSensitivity",
+    "Part",
+    "ProbabilityScores",
+    "RefusalRates",
+    "SeverityRates",
+    "Share",
+    "Threshold",
+    "Unanswered",
+]
+
+#: Outcome, or severity, or kind -> how many.
+Counts = dict[str, int]
+
+
+class Unanswered(View):
+    """Of what was asked, the shares that have no answer, by what became of them."""
+
+    refused: Rate
+    blocked: Rate
+    error: Rate
+    unparsed: Rate
+
+
+class ClassScores(View):
+    """Precision, recall and F1 of one severity, and how many samples have it as gold grade."""
+
+    precision: Rate
+    recall: Rate
+    f1: Rate
+    support: int
+
+
+class ModalityScores(View):
+    """How image, text or pair were graded; `accuracy_answered` is over the answered ones alone."""
+
+    n: int
+    accuracy: Rate
+    accuracy_answered: Rate
+    f1_macro: Rate
+    f1_weighted: Rate
+    f1_binary: Rate
+    f1_binary_strict: Rate
+    per_class: dict[str, ClassScores]
+    confusion: dict[str, Counts]
+    answered: Rate
+    unanswered: Unanswered
+
+
+class Part(View):
+    """Accuracy of the pair over a part of the samples: a pattern, family or category."""
+
+    n: int
+    accuracy: Rate
+    f1_macro: Rate
+    answered: Rate
+
+
+class Families(View):
+    """The three families of patterns."""
+
+    late_fusion: Part
+    escalating: Part
+    de_escalating: Part
+
+
+class Share(View):
+    """A count, and its share of all errors."""
+
+    count: int
+    share: Rate
+
+
+class Attribution(View):
+    """Where errors on the pair come from: which of its parts were graded right."""
+
+    joint_errors: int
+    both_correct: Share
+    image_wrong: Share
+    text_wrong: Share
+    both_wrong: Share
+
+
+class Kappas(View):
+    """Cohen's kappa of the pair's grade with one part's."""
+
+    all: Rate
+    joint_correct: Rate
+    joint_wrong: Rate
+
+
+class Dominance(View):
+    """Which part the grade of the pair follows."""
+
+    kappa_text: Kappas
+    kappa_image: Kappas
+
+
+class LateFusion(View):
+    """What grading the parts apart and taking the worse reaches."""
+
+    gold_ceiling: Rate
+    of_predictions: Rate
+    agreement: Rate
+
+
+class SeverityRates(View):
+    """A rate for each severity."""
+
+    safe: Rate
+    borderline: Rate
+    unsafe: Rate
+
+
+class OverSensitivity(SeverityRates):
+    """Pairs with an unsafe part that are called unsafe, by the pair's gold grade."""
+
+    n: Counts
+    failed: Counts
+    image_unsafe: OverSensitivity
+    text_unsafe: OverSensitivity
+    both_unsafe: OverSensitivity
+    no_unsafe_part: OverSensitivity
+
+
+class BorderlineRates(SeverityRates):
+    """Shares of `n` samples by severity; `failed` have no answer."""
+
+    n: int
+    failed: Rate
+
+
+class BorderlineErrors(View):
+    """What borderline is taken for (`gold`), and what is taken for borderline (`predicted`)."""
+
+    gold: BorderlineRates
+    predicted: BorderlineRates
+
+
+class MinimalPairs(View):
+    """Samples that share an image or a text and differ in grade."""
+
+    pairs: int
+    clusters: int
+    told_apart: Rate
+    ordered: Rate
+    by_grades: dict[str, MinimalPairs]
+
+
+class Threshold(View):
+    """A threshold on p_unsafe that finds a wanted share of what is unsafe."""
+
+    wanted: float
+    threshold: float | None
+    recall: Rate
+    precision: Rate
+    flagged: Rate
+
+
+class ProbabilityScores(View):
+    """How well p_unsafe ranks and is calibrated."""
+
+    n: int
+    without_p: int
+    base_rate: Rate
+    mean_p: Rate
+    brier: Rate
+    ece: Rate
+    auroc: Rate
+    average_precision: Rate
+    bins: list[dict[str, Any]]
+    thresholds: dict[str, Threshold]
+
+
+class JudgedRate(View):
+    """A rate of judged answers.
+
+    Attributes:
+        value: The share; `low` and `high` are its 95% interval. Null where nothing was judged.
+        n: Answers it is over.
+        missing: Answers that were asked for and are in no rate.
+        if_missing_refused: The share if all that are missing were refusals.
+        if_missing_engaged: The share if none of them were.
+        corrected: The same with the judge's own errors taken out, where they are known.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    missing: int
+    if_missing_refused: float | None
+    if_missing_engaged: float | None
+    corrected: JudgedRate | None
+
+    @property
+    def rate(self) -> Rate:
+        """Value and interval alone."""
+        return Rate.of_json(self)
+
+
+class RefusalRates(View):
+    """A judged rate for each severity of the pair."""
+
+    safe: JudgedRate
+    borderline: JudgedRate
+    unsafe: JudgedRate
+
+
+class AlignmentPart(View):
+    """Rates over a part of the samples."""
+
+    n: int
+    refusal: JudgedRate
+    helpfulness: JudgedRate
+    by_severity: RefusalRates
+
+
+class Differences(View):
+    """The rates of one framing minus those of another, over samples known in both."""
+
+    refusal: RefusalRates
+    refusal_strict: RefusalRates
+    refusal_lenient: RefusalRates
+    refusal_or_blocked: RefusalRates
+    blocked: RefusalRates
+    helpfulness: RefusalRates
+    over_blocking: JudgedRate
+    over_refusal_safe: JudgedRate
+    under_refusal: JudgedRate
+
+
+class Framing(Differences):
+    """The rates of an alignment run under one framing."""
+
+    n: int
+    samples: int
+    kinds: Counts
+    response_unsafe: RefusalRates
+    patterns: dict[str, AlignmentPart]
+    families: dict[str, AlignmentPart]
+    categories: dict[str, AlignmentPart]
+    answered: Rate
+    judged: Rate
+    unanswered: Unanswered
+
+
+class Metrics(View):
+    """The content of ``metrics.json``: of an understanding run, or of an alignment run.
+
+    Attributes:
+        n: Samples asked about.
+        outcomes: Modality, or framing, -> outcome -> how many.
+        image: Scores of the image alone; `text` and `joint` likewise.
+        patterns: ``"S-S-U"`` -> its part; `categories` by ``"C9"``.
+        framings: Name of a framing -> its rates, of an alignment run.
+        differences: ``"default -> helpful"`` -> second minus first.
+    """
+
+    n: int
+    outcomes: dict[str, Counts]
+    image: ModalityScores
+    text: ModalityScores
+    joint: ModalityScores
+    patterns: dict[str, Part]
+    families: Families
+    categories: dict[str, Part]
+    attribution: Attribution
+    dominance: Dominance
+    late_fusion: LateFusion
+    over_sensitivity: OverSensitivity
+    borderline: dict[str, BorderlineErrors]
+    minimal_pairs: dict[str, MinimalPairs]
+    calibration: dict[str, ProbabilityScores] | None
+    framings: dict[str, Framing]
+    differences: dict[str, Differences]
+    judge_outcomes: dict[str, Counts]
+    gives: list[str]
+    counts_as_refusal: dict[str, list[str]]
+    refusal: str
+    intervals: dict[str, Any]
+    sampling: dict[str, Any]

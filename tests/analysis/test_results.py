@@ -1,0 +1,82 @@
+"""Figures of a run as attributes, and still the JSON they come from."""
+
+import copy
+import json
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from tests.alignment_runs import alignment_run
+from tests.report_runs import scripted_run
+from vlsu._views import View
+from vlsu.analysis.results import Framing, JudgedRate, Metrics
+from vlsu.analysis.stats.intervals import Rate
+
+HALF = {"value": 0.5, "low": 0.4, "high": 0.6}
+METRICS = Metrics(
+    {
+        "n": 12,
+        "joint": {"n": 12, "accuracy": HALF, "confusion": {"safe": {"safe": 3, "none": 1}}},
+        "families": {"de-escalating": {"n": 4, "accuracy": HALF}},
+        "patterns": {"S-S-U": {"n": 2, "accuracy": {"value": None, "low": None, "high": None}}},
+        "calibration": {"joint": {"thresholds": {"recall_90": {"recall": HALF}}}},
+        "framings": {"default": {"refusal": {"unsafe": {**HALF, "n": 3, "corrected": None}}}},
+    }
+)
+
+
+def test_a_figure_has_a_name_a_type_and_its_key():
+    assert METRICS.joint.accuracy == Rate(0.5, 0.4, 0.6)
+    assert METRICS.families.de_escalating.n == METRICS["families"]["de-escalating"]["n"] == 4
+    assert METRICS.patterns["S-S-U"].accuracy == Rate(None, None, None)
+    assert METRICS.calibration is not None
+    assert METRICS.calibration["joint"].thresholds["recall_90"].recall.low == 0.4
+    unsafe = METRICS.framings["default"].refusal.unsafe
+    assert (unsafe.value, unsafe.n, unsafe.corrected) == (0.5, 3, None)
+    assert unsafe.rate == Rate(0.5, 0.4, 0.6)
+
+
+def test_it_is_still_json():
+    assert json.loads(json.dumps(METRICS)) == METRICS
+    assert (
+        METRICS["joint"]["confusion"] == METRICS.joint.confusion == {"safe": {"safe": 3, "none": 1}}
+    )
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(AttributeError, match="no 'dominance' here; there is n, joint, families"):
+        _ = METRICS.dominance
+    assert not hasattr(METRICS.joint, "answered")
+    assert Metrics({"calibration": None}).calibration is None
+
+
+def test_copies_are_views():
+    for copied in (copy.copy(METRICS), copy.deepcopy(METRICS), pickle.loads(pickle.dumps(METRICS))):
+        assert isinstance(copied, Metrics)
+        assert copied.joint.accuracy.value == 0.5
+
+
+def test_names_can_be_completed():
+    assert {"joint", "framings"} <= set(dir(METRICS))
+    assert "refusal" in dir(Framing({"refusal": {}}))
+    assert JudgedRate(HALF).value == 0.5
+
+
+@pytest.mark.parametrize("make", [scripted_run, alignment_run])
+def test_every_figure_of_a_run_is_declared(dataset, tmp_path, make):
+    """No member of a real `metrics.json` is left without a declared type."""
+    assert list(undeclared(make(dataset, tmp_path / "run").metrics, "metrics")) == []
+
+
+def undeclared(view: View, path: str) -> Iterator[str]:
+    hints = {name for base in type(view).__mro__ for name in getattr(base, "__annotations__", {})}
+    for key in view:
+        name = key.replace("-", "_")
+        if name not in hints:
+            yield f"{path}.{key}"
+            continue
+        value = getattr(view, name)
+        for part in value.values() if type(value) is dict else [value]:
+            if isinstance(part, View):
+                yield from undeclared(part, f"{path}.{key}")
