@@ -268,6 +268,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 
 _Dumper.add_representer(float, _Dumper.represent_float)
+_Dumper.add_multi_representer(dict, _Dumper.represent_dict)
 
 
 def write_yaml(tree: object, *, width: int = 80, unicode: bool = True) -> str:

@@ -19,7 +19,7 @@ from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
-from vlsu.runs.record_schema import wrong_part
+from vlsu.runs.record_schema import RunRecord, wrong_part
 from vlsu.runs.writing import locked, require_writable
 
 __all__ = ["RunFolder", "write_atomically"]
@@ -68,7 +68,7 @@ class RunFolder:
         self.metrics_file = self.path / "metrics.json"
         self._results = (self.metrics_file, self.judgments_file, self.verdicts_file)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """The content of ``run.yaml``.
 
         Raises:
@@ -95,7 +95,7 @@ class RunFolder:
         needed = (*_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
         if any(_at(record, path) is None for path in needed) or wrong_part(record) is not None:
             raise self._damaged_record()
-        return record
+        return RunRecord(record)
 
     def _not_a_run(self) -> RunError:
         inside = sorted(str(file.parent) for file in islice(self.path.glob("*/run.yaml"), 1000))

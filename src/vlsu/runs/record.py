@@ -17,6 +17,7 @@ from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
 from vlsu.runs.asking.plan import Selection, Subset
+from vlsu.runs.record_schema import RunRecord
 from vlsu.tasks import CAPTION, Asking
 
 __all__ = [
@@ -48,7 +49,7 @@ def new_record(
     subset: Subset,
     base_url: str | None,
     sampling: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> RunRecord:
     """The record of a run that begins now.
 
     ``fingerprint`` covers all that decides requests and judgments, the version of this package
@@ -75,18 +76,20 @@ def new_record(
     ).hexdigest()
     decisive["model"]["base_url"] = None if base_url is None else without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
-    return {
-        **decisive,
-        "fingerprint": fingerprint,
-        "versions": {
-            "vlsu": __version__,
-            "python": platform.python_version(),
-            "polars": version("polars"),
-            "numpy": version("numpy"),
-        },
-        "started": now(),
-        "status": "running",
-    }
+    return RunRecord(
+        {
+            **decisive,
+            "fingerprint": fingerprint,
+            "versions": {
+                "vlsu": __version__,
+                "python": platform.python_version(),
+                "polars": version("polars"),
+                "numpy": version("numpy"),
+            },
+            "started": now(),
+            "status": "running",
+        }
+    )
 
 
 def without_credentials(url: str) -> str:

@@ -1,133 +1,161 @@
-"""What kinds of values ``run.yaml`` holds: a record of other kinds is damaged, whoever did it."""
+"""``run.yaml`` with types. A record whose values are of other kinds is damaged, whoever did it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["wrong_part"]
+from vlsu._views import View
+
+__all__ = ["RunRecord", "wrong_part"]
+
+#: A number of things.
+_COUNT = "not negative"
+Count = Annotated[int, _COUNT]
 
 _Check = Callable[[object], bool]
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str)
+class _Part(View):
+    """A part of a record; members that it need not have are not in `NEEDED`."""
+
+    NEEDED: ClassVar[tuple[str, ...]] = ()
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+class ModelRecord(_Part):
+    """Which model was asked: its SPEC, all that could change an answer, and where it was."""
+
+    NEEDED = ("spec", "identity")
+    spec: str
+    identity: dict[str, Any]
+    base_url: str | None
 
 
-def _count(value: object) -> bool:
-    return _whole(value) and isinstance(value, int) and value >= 0
+class DatasetRecord(_Part):
+    """Which dataset it was asked about, and where that lay."""
+
+    NEEDED = ("name", "version", "content_hash", "samples", "path")
+    name: str
+    version: str
+    content_hash: str
+    samples: Count
+    path: str
 
 
-def _number(value: object) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and abs(value) < 1e300 and not math.isnan(value)  # type: ignore[arg-type]
+class HashedRecord(_Part):
+    """A policy, a prompt or a system prompt: told from others by a hash of its text."""
+
+    NEEDED = ("name", "hash")
+    name: str
+    version: str
+    hash: str
 
 
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
+class SystemRecord(_Part):
+    """A system prompt of the user's."""
+
+    NEEDED = ("hash",)
+    hash: str
 
 
-def _tree(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+class JudgeRecord(_Part):
+    """A judge of an alignment run, and what its verdicts give."""
+
+    NEEDED = ("spec", "identity", "rubric", "fingerprint", "repeats")
+    spec: str
+    identity: dict[str, Any]
+    rubric: str
+    fingerprint: str
+    repeats: Count
+    gives: list[str]
+    unknown_languages: dict[str, Count]
 
 
-def _maybe(check: _Check) -> _Check:
-    return lambda value: value is None or check(value)
+class SamplingRecord(_Part):
+    """How the samples asked about were drawn."""
+
+    budget: Count | None
+    until: str | None
+    seed: int
+    requests: dict[str, Any]
 
 
-def _list_of(check: _Check) -> _Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
+class RequestsRecord(_Part):
+    """How many requests were needed, asked, found in the store, retried, and came to nothing."""
+
+    NEEDED = ("asked", "reused", "stored")
+    asked: Count
+    reused: Count
+    stored: Count
+    needed: Count
+    shared: Count
+    retries: dict[str, Count]
+    errors: dict[str, Count]
+    unanswered: dict[str, Count]
 
 
-def _by_name(check: _Check) -> _Check:
-    return lambda value: _tree(value) and all(map(check, value.values()))  # type: ignore[attr-defined]
+class RunRecord(_Part):
+    """The content of ``run.yaml``: what was asked of which model about which data, and how it went.
+
+    Attributes:
+        task: ``understanding``, ``alignment`` or ``tuning``.
+        status: ``running`` or ``finished``.
+        framings: Name of a framing -> hash of its text, of an alignment run.
+        modalities: Those asked about, of ``image``, ``text`` and ``joint``.
+        outcomes: Modality, or framing, -> outcome -> how many.
+        not_asked: Modality -> reason -> how many samples.
+        cost: Of all starts together, in US dollars.
+    """
+
+    NEEDED = (
+        *("task", "status", "model", "dataset", "policy", "modalities", "versions", "started"),
+    )
+    task: str
+    status: str
+    model: ModelRecord
+    dataset: DatasetRecord
+    policy: HashedRecord
+    prompt: HashedRecord
+    system: SystemRecord
+    framings: dict[str, str]
+    judges: list[JudgeRecord]
+    captions: bool
+    draws: Count
+    calibrated: bool
+    labels: dict[str, Any] | None
+    modalities: list[str]
+    limit: Count | None
+    seed: int | None
+    sampling: SamplingRecord | None
+    split: dict[str, Any]
+    fingerprint: str
+    versions: dict[str, str]
+    started: str
+    ended: str | None
+    stopped: str | None
+    stop_reason: str | None
+    requests: RequestsRecord
+    outcomes: dict[str, dict[str, Count]]
+    not_asked: dict[str, dict[str, Count]]
+    images: dict[str, Count]
+    results: dict[str, str]
+    held_out_shown: list[str]
+    concurrency: Count | None
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    max_requests: Count | None
+    max_cost: float | None
+    price: dict[str, Any] | None
+    cost: float
+    cost_of_start: float
+    cost_source: str
+    cost_of: dict[str, float]
 
 
-def _parts(needed: Mapping[str, _Check], /, **optional: _Check) -> _Check:
-    """A mapping that holds all that is needed, and of what it may hold the right kind."""
-
-    def check(value: object) -> bool:
-        if not isinstance(value, dict) or not _tree(value) or not needed.keys() <= value.keys():
-            return False
-        known = {**needed, **optional}
-        return all(known[name](each) for name, each in value.items() if name in known)
-
-    return check
-
-
-_HASHED = _parts({"name": _text, "hash": _text}, version=_text)
-_JUDGE = _parts(
-    {"spec": _text, "identity": _tree, "rubric": _text, "fingerprint": _text, "repeats": _count},
-    gives=_list_of(_text),
-    unknown_languages=_by_name(_count),
-)
-_DATASET = {
-    "name": _text,
-    "version": _text,
-    "content_hash": _text,
-    "samples": _count,
-    "path": _text,
-}
-
-#: Part of a record -> what it must be, where it is there at all.
-_PARTS: Mapping[str, _Check] = {
-    "task": _text,
-    "status": _text,
-    "model": _parts({"spec": _text, "identity": _tree}, base_url=_maybe(_text)),
-    "dataset": _parts(_DATASET),
-    "policy": _HASHED,
-    "prompt": _HASHED,
-    "system": _parts({"hash": _text}),
-    "framings": _by_name(_text),
-    "judges": _list_of(_JUDGE),
-    "captions": _flag,
-    "draws": _count,
-    "calibrated": _flag,
-    "labels": _maybe(_tree),
-    "modalities": _list_of(_text),
-    "limit": _maybe(_count),
-    "seed": _maybe(_whole),
-    "sampling": _maybe(
-        _parts({}, budget=_maybe(_count), until=_maybe(_text), seed=_whole, requests=_tree)
-    ),
-    "split": _tree,
-    "fingerprint": _text,
-    "versions": _by_name(_text),
-    "started": _text,
-    "ended": _maybe(_text),
-    "stopped": _maybe(_text),
-    "stop_reason": _maybe(_text),
-    "requests": _parts(
-        {"asked": _count, "reused": _count, "stored": _count},
-        needed=_count,
-        shared=_count,
-        retries=_by_name(_count),
-        errors=_by_name(_count),
-        unanswered=_by_name(_count),
-    ),
-    "outcomes": _by_name(_by_name(_count)),
-    "not_asked": _by_name(_by_name(_count)),
-    "images": _by_name(_count),
-    "results": _by_name(_text),
-    "held_out_shown": _list_of(_text),
-    "concurrency": _maybe(_count),
-    "requests_per_minute": _maybe(_number),
-    "tokens_per_minute": _maybe(_number),
-    "max_requests": _maybe(_count),
-    "max_cost": _maybe(_number),
-    "price": _maybe(_tree),
-    "cost": _number,
-    "cost_of_start": _number,
-    "cost_source": _text,
-    "cost_of": _by_name(_number),
-}
-#: Parts that every record has, and those that one of a task has besides.
-_NEEDED = ("task", "status", "model", "dataset", "policy", "modalities", "versions", "started")
+#: What a record of a task has besides.
 _NEEDED_OF = {
     "understanding": ("prompt", "fingerprint", "limit", "seed"),
     "alignment": ("framings", "judges", "captions", "limit", "seed"),
@@ -137,10 +165,86 @@ _NEEDED_OF = {
 
 def wrong_part(record: Mapping[str, Any]) -> str | None:
     """The first part of a record that is missing or of the wrong kind, if there is one."""
-    for name in (*_NEEDED, *_NEEDED_OF.get(record.get("task", ""), ())):
+    for name in (*RunRecord.NEEDED, *_NEEDED_OF.get(record.get("task", ""), ())):
         if name not in record:
             return name
-    for name, check in _PARTS.items():
+    for name, check in _checks(RunRecord).items():
         if name in record and not check(record[name]):
             return name
     return None
+
+
+@cache
+def _checks(part: type[_Part]) -> dict[str, _Check]:
+    """For each declared member, whether a value is of its kind."""
+    hints = get_type_hints(part, include_extras=True)
+    return {name: _check(hint) for name, hint in hints.items() if get_origin(hint) is not ClassVar}
+
+
+def _check(hint: Any) -> _Check:
+    arguments = get_args(hint)
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _is_count
+    if origin in (Union, UnionType):
+        kinds = [_check(each) for each in arguments if each is not NoneType]
+        return lambda value: value is None or any(kind(value) for kind in kinds)
+    if origin is list:
+        item = _check(arguments[0])
+        return lambda value: isinstance(value, list) and all(map(item, value))
+    if origin is dict:
+        member = _check(arguments[1])
+        return lambda value: isinstance(value, dict) and _holds(value, member)
+    if isinstance(hint, type) and issubclass(hint, _Part):
+        return _is_part(hint)
+    return _KINDS[hint]
+
+
+def _is_part(part: type[_Part]) -> _Check:
+    def check(value: object) -> bool:
+        if not isinstance(value, dict) or not _holds(value, _is_anything):
+            return False
+        checks = _checks(part)
+        there = all(name in value for name in part.NEEDED)
+        return there and all(checks[name](value[name]) for name in value if name in checks)
+
+    return check
+
+
+def _holds(tree: dict[object, object], member: _Check) -> bool:
+    return all(isinstance(key, str) for key in tree) and all(map(member, tree.values()))
+
+
+def _is_anything(_: object) -> bool:
+    return True
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_count(value: object) -> bool:
+    return _is_whole(value) and isinstance(value, int) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e300 and not math.isnan(value)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_KINDS: Mapping[object, _Check] = {
+    Any: _is_anything,
+    str: _is_text,
+    bool: _is_flag,
+    int: _is_whole,
+    float: _is_number,
+}

@@ -18,6 +18,7 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
 from vlsu.runs.folder import RunFolder
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
 
 __all__ = ["Run", "dataset_title", "load_run", "load_runs"]
@@ -42,7 +43,7 @@ class Run:
     """
 
     path: Path
-    record: dict[str, Any]
+    record: RunRecord
     moved_to: Path | None = None
 
     @property

@@ -29,6 +29,7 @@ from vlsu.runs.asking.progress import Progress
 from vlsu.runs.costs import Costs
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import now
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
@@ -53,7 +54,7 @@ class Session:
     """
 
     folder: RunFolder
-    record: dict[str, Any]
+    record: RunRecord
     store: ResponseStore
     budget: Budget
     progress: Progress
@@ -175,7 +176,7 @@ class Session:
 @asynccontextmanager
 async def opened(
     folder: RunFolder,
-    record: dict[str, Any],
+    record: RunRecord,
     limits: Limits,
     models: Sequence[Model],
     progress: Progress,

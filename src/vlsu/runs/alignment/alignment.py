@@ -37,6 +37,7 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
 from vlsu.runs.record import has_captions, new_record, not_asked
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import begun_store
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, opened
@@ -255,7 +256,7 @@ class AlignmentRun:
         """Run it into a folder, or go on with the run that lies there."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
-    def _record(self, judges: Sequence[Judge]) -> dict[str, Any]:
+    def _record(self, judges: Sequence[Judge]) -> RunRecord:
         record = new_record(
             self.task, self.model, self.dataset, ("joint",), self.subset, self.base_url
         )

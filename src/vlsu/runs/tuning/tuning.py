@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
@@ -36,6 +35,7 @@ from vlsu.runs.estimate import estimate_answers
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.record import new_record
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, opened
 from vlsu.runs.tuning.estimate import TuningEstimate, race_answers
@@ -237,24 +237,27 @@ class Tuning:
             session.account()
         return Run(folder.path, record)
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> RunRecord:
         setup, policy = self.setup, self.setup.dataset.policy
         task = self._task(self._known)
         record = new_record(
             task, setup.model, setup.dataset, ("joint",), setup.subset, setup.base_url
         )
         del record["fingerprint"]  # what will be raced is not known before it is proposed
-        return record | {
-            "task": "tuning",
-            "policy": {"name": policy.name, "version": policy.version, "hash": policy.hash},
-            "judges": [self._judge.record(1)],
-            "calibrated": setup.calibration is not None,
-            "split": {
-                "seed": setup.subset.seed,
-                "limit": setup.subset.limit,
-                "held_out": self.held_out,
-            },
-        }
+        return RunRecord(
+            record
+            | {
+                "task": "tuning",
+                "policy": {"name": policy.name, "version": policy.version, "hash": policy.hash},
+                "judges": [self._judge.record(1)],
+                "calibrated": setup.calibration is not None,
+                "split": {
+                    "seed": setup.subset.seed,
+                    "limit": setup.subset.limit,
+                    "held_out": self.held_out,
+                },
+            }
+        )
 
     async def _search(self, session: Session) -> None:
         """Propose, race, confirm, write."""
@@ -380,7 +383,7 @@ class Tuning:
         return {framing.name: known.get(framing.name, "proposed") for framing in framings}
 
 
-def _note_shown(record: dict[str, Any], confirmed: Sequence[Framing]) -> int:
+def _note_shown(record: RunRecord, confirmed: Sequence[Framing]) -> int:
     """Record that the held-out pairs were looked at; return how often for other instructions."""
     these = hashlib.sha256("".join(sorted(f.hash for f in confirmed)).encode()).hexdigest()
     others = [each for each in record["held_out_shown"] if each != these]

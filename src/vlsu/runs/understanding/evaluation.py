@@ -28,6 +28,7 @@ from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
 from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
 from vlsu.runs.record import distinct_requests, new_record, not_asked
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import begun_store, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, opened
@@ -220,7 +221,7 @@ class Evaluation:
         """Run it into a folder, or go on with the run that lies there."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> RunRecord:
         sampling = None if self.sampling is None else self.sampling.record()
         return new_record(
             self.task,
@@ -363,4 +364,4 @@ def _finished(
         folder.write_record(after)
     again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
     free = {"cost_of_start": 0.0} if "cost" in after else {}
-    return Run(folder.path, {**after, "requests": again, **free})
+    return Run(folder.path, RunRecord({**after, "requests": again, **free}))
