@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vlsu.analysis.deployment.missing_answers import require_answers
 from vlsu.analysis.deployment.requirements import Check, Requirement
@@ -97,7 +98,7 @@ def gate(
         raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
     require_share(enough, "enough")
     # At 95% first: a name that is wrong is wrong at any confidence.
-    metrics = run.metrics
+    metrics: Mapping[str, Any] = run.metrics
     known = [requirement.check(metrics) for requirement in wanted]
     if confidence == LEVEL:
         return Gate(
