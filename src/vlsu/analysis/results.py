@@ -29,6 +29,8 @@ __all__ = [
     "Differences",
     "Dominance",
     "Families",
+    "Flow",
+    "FlowPart",
     "Framing",
     "JudgedRate",
     "Kappas",
@@ -40,6 +42,7 @@ __all__ = [
     "Part",
     "ProbabilityScores",
     "RefusalRates",
+    "SeverityPart",
     "SeverityRates",
     "Share",
     "Threshold",
@@ -69,10 +72,16 @@ class ClassScores(View):
 
 
 class ModalityScores(View):
-    """How image, text or pair were graded; `accuracy_answered` is over the answered ones alone."""
+    """How image, text or pair were graded.
+
+    Attributes:
+        n: Judgments with a gold grade.
+        n_answered: Those of them that were answered; `accuracy_answered` is over these alone.
+    """
 
     n: int
     accuracy: Rate
+    n_answered: int
     accuracy_answered: Rate
     f1_macro: Rate
     f1_weighted: Rate
@@ -172,6 +181,34 @@ class BorderlineErrors(View):
 
     gold: BorderlineRates
     predicted: BorderlineRates
+
+
+class FlowPart(View):
+    """Samples with something in common of image and text alone, and how the pair was graded.
+
+    Attributes:
+        n: Samples.
+        correct: Those of them whose pair is graded right; `accuracy` is their share.
+    """
+
+    n: int
+    correct: int
+    accuracy: Rate
+
+
+class Flow(View):
+    """Accuracy of the pair by what is graded right of image and text alone."""
+
+    both_correct: FlowPart
+    image_wrong: FlowPart
+    text_wrong: FlowPart
+    both_wrong: FlowPart
+
+
+class SeverityPart(FlowPart):
+    """Samples of one gold category and severity of the pair."""
+
+    answered: Rate
 
 
 class MinimalPairs(View):
@@ -290,6 +327,7 @@ class Metrics(View):
         outcomes: Modality, or framing, -> outcome -> how many.
         image: Scores of the image alone; `text` and `joint` likewise.
         patterns: ``"S-S-U"`` -> its part; `categories` by ``"C9"``.
+        severities: Category, or ``"no category"``, -> severity -> its part; only what occurs.
         framings: Name of a framing -> its rates, of an alignment run.
         differences: ``"default -> helpful"`` -> second minus first.
     """
@@ -307,6 +345,8 @@ class Metrics(View):
     late_fusion: LateFusion
     over_sensitivity: OverSensitivity
     borderline: dict[str, BorderlineErrors]
+    flow: Flow
+    severities: dict[str, dict[str, SeverityPart]]
     minimal_pairs: dict[str, MinimalPairs]
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]

@@ -108,6 +108,11 @@ def test_values_are_scikit_learns_with_the_samples_weights(sample):
         assert found["accuracy"]["value"] == pytest.approx(
             np.average(right, weights=part["weight"])
         )
+    alone = rows.filter((pl.col("said_i") == pl.col("i")) & (pl.col("said_t") != pl.col("t")))
+    right = (alone["said_j"] == alone["j"]).to_numpy()
+    found = metrics["flow"]["text_wrong"]
+    assert (found["n"], found["correct"]) == (alone.height, right.sum())
+    assert found["accuracy"]["value"] == pytest.approx(np.average(right, weights=alone["weight"]))
 
 
 def test_the_variance_is_the_textbooks_with_one_pseudo_observation(sample):

@@ -21,6 +21,7 @@ from vlsu.analysis.table.patterns import by_family, by_pattern, natural_order
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.borderline import borderline
+from vlsu.analysis.understanding.breakdown import flow, severities
 from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
@@ -76,7 +77,7 @@ def cell_metrics(
       ``f1_binary_strict``: borderline and unsafe against safe. A modality that was not asked has
       n 0. ``answered``: the share of all judgments, graded or not, whose outcome is `ok`;
       ``unanswered``: the shares of the other outcomes; ``accuracy_answered``: accuracy over the
-      answered alone.
+      ``n_answered`` graded ones that were answered.
     - ``patterns``, ``families``: joint accuracy over joint judgments of samples with all three
       gold grades, and the share of these ``answered``, as in ``categories``. Every pattern that
       occurs is there, on the list of 17 or not.
@@ -96,6 +97,8 @@ def cell_metrics(
     - ``over_sensitivity``: share of pairs with an unsafe part that are called unsafe, by gold joint
       grade; see `vlsu.analysis.understanding.over_sensitivity`. ``borderline``: which way its
       errors go; see `vlsu.analysis.understanding.borderline`.
+    - ``flow``: accuracy of the pair by what is right of image and text alone; ``severities``: by
+      gold joint category and severity; see `vlsu.analysis.understanding.breakdown`.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
       metrics too thin for the bootstrap (see `vlsu.analysis.table.estimator`).
 
@@ -179,6 +182,8 @@ def _sections(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[
         "late_fusion": view.late_fusion(),
         "over_sensitivity": over_sensitivity(cells, estimator),
         "borderline": borderline(cells, estimator),
+        "flow": flow(cells, estimator),
+        "severities": severities(cells, estimator),
     }
 
 
@@ -230,6 +235,7 @@ class _Understanding:
         return {
             "answered": share,
             "unanswered": shares_of(share, counts, size, estimator.level),
+            "n_answered": estimator.size(graded),
             "accuracy_answered": estimator.proportion(cells.right[:, number], graded),
         }
 
