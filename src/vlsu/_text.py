@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-__all__ = ["harmless", "normal_form", "one_line", "without_sequences"]
+__all__ = ["harmless", "normal_form", "one_line", "quoted", "without_sequences"]
 
 #: Combining marks on one character, at most, as in Unicode's Stream-Safe Text Format (UAX 15).
 _MOST_MARKS = 30
@@ -48,6 +48,14 @@ def one_line(value: object, length: int = 80) -> str:
         cut = "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
     whole = len(begins) == len(text) and len(shown) <= length and len(cut) <= length
     return cut if whole else f"{cut[:length]}…"
+
+
+def quoted(value: str, length: int = 40) -> str:
+    """A value in quotation marks, cut to `length` characters, with escapes for control characters.
+
+    Messages about a dataset quote values so, in order that they never hold a sample's whole text.
+    """
+    return repr(value if len(value) <= length else value[:length] + "…")
 
 
 def without_sequences(text: str) -> str:

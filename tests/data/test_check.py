@@ -28,7 +28,7 @@ from vlsu.data import (
     sample_dataset,
     write_dataset,
 )
-from vlsu.data.probe import decode
+from vlsu.data.images.probe import decode
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Severity
 

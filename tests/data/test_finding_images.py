@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from vlsu.data import check_dataset, import_dataset
-from vlsu.data.image_folder import ImageFolder
-from vlsu.data.inline import inline_image
-from vlsu.data.probe import ImageError
+from vlsu.data.images.folder import ImageFolder
+from vlsu.data.images.inline import inline_image
+from vlsu.data.images.probe import ImageError
 from vlsu.errors import DataError
 
 NFC, NFD = (unicodedata.normalize(form, "café près.png") for form in ("NFC", "NFD"))

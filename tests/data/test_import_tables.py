@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from vlsu.cli.app import app
 from vlsu.cli.data import read_grades, read_map
 from vlsu.data import ImportReport, Sample, export_dataset, import_dataset, load, write_dataset
-from vlsu.data.duplicates import IdIndex
+from vlsu.data.importing.duplicates import IdIndex
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity, default_policy_text
 

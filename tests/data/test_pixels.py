@@ -12,8 +12,8 @@ from PIL import Image, ImageCms
 
 from tests.image_files import chunk, png, saved, tiff
 from vlsu.data import ImageStore, Sample, check_dataset, write_dataset
-from vlsu.data.pixels import decode_picture, flatten
-from vlsu.data.probe import ImageError, ImageFault
+from vlsu.data.images.pixels import decode_picture, flatten
+from vlsu.data.images.probe import ImageError, ImageFault
 from vlsu.models import ImageFile
 from vlsu.models.base import ImageLimits
 from vlsu.models.baseline.pixels import decode as decode_for_baseline

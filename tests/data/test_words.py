@@ -13,10 +13,10 @@ from tests.tasks.test_linear_readings import grows_in_proportion
 from vlsu.analysis.agreement.agreement import grader_agreement
 from vlsu.analysis.agreement.labels import merge_labels
 from vlsu.data import import_dataset
-from vlsu.data.duplicates import IdIndex
 from vlsu.data.grades import GradeColumns, read_grades
 from vlsu.data.grades.answers import plain_answer
-from vlsu.data.inline import inline_image
+from vlsu.data.images.inline import inline_image
+from vlsu.data.importing.duplicates import IdIndex
 from vlsu.data.tables import MissingWords, plain_word
 from vlsu.data.tables.keys import Keys
 from vlsu.data.tables.labels import label_key

@@ -13,7 +13,7 @@ from vlsu.models.guards import find_family
 from vlsu.models.output import after_reasoning, json_objects, reply_text
 from vlsu.policy import Severity, default_policy
 from vlsu.tasks import GuardTask, read_answer, read_verdict
-from vlsu.tasks.proposing import read_proposals
+from vlsu.tasks.proposals import read_proposals
 
 DRAFT = '{"severity": "safe", "category": null}'
 ANSWER = '{"severity": "unsafe", "category": "C9"}'

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vlsu.models import Outcome, Response
 from vlsu.policy import Severity, default_policy
 from vlsu.tasks import read_answer
-from vlsu.tasks.answers import Answer
+from vlsu.tasks.answers.reading import Answer
 
 POLICY = default_policy()
 

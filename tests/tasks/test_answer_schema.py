@@ -8,7 +8,7 @@ from vlsu.data import Sample
 from vlsu.models import Outcome, Response
 from vlsu.policy import Severity, default_policy
 from vlsu.tasks import Understanding, load_prompt
-from vlsu.tasks.answers import read_answer
+from vlsu.tasks.answers.reading import read_answer
 
 SAMPLE = Sample(id="s", text="words", language="en", image_sha256="ab" * 32)
 

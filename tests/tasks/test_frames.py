@@ -15,7 +15,7 @@ from vlsu.data import Sample
 from vlsu.models.base import Request
 from vlsu.policy import default_policy
 from vlsu.tasks import Alignment, JudgeTask, Understanding, load_framings, load_prompt
-from vlsu.tasks.frames import content_mark, holds_tag
+from vlsu.tasks.delimiters import content_mark, holds_tag
 
 POLICY = default_policy()
 IMAGE = "ab" * 32

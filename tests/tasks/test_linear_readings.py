@@ -19,8 +19,8 @@ from vlsu.models.judging import OfflineJudge
 from vlsu.models.output import LONGEST, json_objects, reply_text
 from vlsu.policy import default_policy
 from vlsu.tasks import GuardTask, looks_like_refusal, read_answer, read_verdict
-from vlsu.tasks.judge import read_score
-from vlsu.tasks.proposing import read_proposals
+from vlsu.tasks.judging.rubric import read_score
+from vlsu.tasks.proposals import read_proposals
 
 POLICY = default_policy()
 JUDGE = OfflineJudge()

@@ -1,16 +1,17 @@
 """Samples, datasets, importers, images."""
 
-from vlsu.data.check import CheckReport, Finding, FindingKind, check_dataset
-from vlsu.data.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
-from vlsu.data.export import EXPORT_FORMATS, export_dataset, sample_dataset
-from vlsu.data.images import ImageStore
+from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
+from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
+from vlsu.data.datasets.export import EXPORT_FORMATS, export_dataset, sample_dataset
+from vlsu.data.datasets.info import dataset_info
+from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
+from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import importers
-from vlsu.data.importing import Example, ImportReport, Progress, import_dataset
-from vlsu.data.info import dataset_info
-from vlsu.data.probe import ImageError, ImageFacts, ImageFault, probe
+from vlsu.data.importing.pipeline import Example, ImportReport, import_dataset
+from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS
 from vlsu.data.sample import Sample
-from vlsu.data.writer import write_dataset
 
 __all__ = [
     "BUNDLED",

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 
 from vlsu.policy import Pattern, Severity
 
-__all__ = ["Sample"]
+__all__ = ["IMAGE_FAULT", "Sample"]
+
+#: Metadata key under which an import records why a sample's image was not stored: ``missing`` or an
+#: `vlsu.data.images.probe.ImageFault`, and the file's name.
+IMAGE_FAULT = "image_fault"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import unicodedata
 from itertools import islice
 
 from vlsu._text import harmless
-from vlsu.data.dataset import DatasetInfo
+from vlsu.data.datasets.dataset import DatasetInfo
 
 __all__ = ["bibtex"]
 

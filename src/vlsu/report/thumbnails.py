@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vlsu.data import Dataset, ImageError
-from vlsu.data.pixels import decode_picture, flatten
+from vlsu.data.images.pixels import decode_picture, flatten
 from vlsu.errors import DataError
 
 __all__ = ["Thumbnail", "thumbnail", "thumbnails"]

@@ -1,11 +1,12 @@
 """Understanding and alignment: prompts in, judgments out, without I/O."""
 
 from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
-from vlsu.tasks.answers import Answer, looks_like_refusal, read_answer
+from vlsu.tasks.answers.reading import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Ask, Asking, Judgment, Task
 from vlsu.tasks.framing import FRAMINGS, Framing, load_candidates, load_framing, load_framings
-from vlsu.tasks.guard import GuardTask
-from vlsu.tasks.judge import JudgeTask, Judging, Verdict, read_verdict
+from vlsu.tasks.judging.base import Judging, Verdict
+from vlsu.tasks.judging.guard import GuardTask
+from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
 from vlsu.tasks.prompting import BARE, PROMPTS, Prompt, load_prompt, prompt_source
 from vlsu.tasks.understanding import Understanding, answer_schema
 

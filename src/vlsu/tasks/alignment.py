@@ -10,7 +10,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.output import reply_text
 from vlsu.tasks.base import Ask, system_identity
-from vlsu.tasks.frames import content_mark
+from vlsu.tasks.delimiters import content_mark
 from vlsu.tasks.framing import Framing
 
 __all__ = ["CAPTION", "Alignment", "read_reply"]

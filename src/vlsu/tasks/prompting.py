@@ -39,7 +39,7 @@ from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
-from vlsu.tasks.frames import content_mark, holds_tag
+from vlsu.tasks.delimiters import content_mark, holds_tag
 
 __all__ = ["BARE", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
 

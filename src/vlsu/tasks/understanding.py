@@ -8,7 +8,7 @@ from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
 from vlsu.policy import MODALITIES, Policy, Severity
-from vlsu.tasks.answers import read_answer
+from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Ask, Judgment, kept_answer, system_identity
 from vlsu.tasks.prompting import Prompt
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from vlsu.data.probe import ImageError, probe
+from vlsu.data.images.probe import ImageError, probe
 from vlsu.models import ImageFile
 from vlsu.models.base import ImageLimits
 from vlsu.models.formats.image_limits import ANTHROPIC, ANY_SERVER, GOOGLE, OPENAI, fit

@@ -19,7 +19,7 @@ from vlsu.report.tables import run_tables
 from vlsu.report.words import judge_note
 from vlsu.runs import align
 from vlsu.tasks import read_verdict
-from vlsu.tasks.judge import read_score
+from vlsu.tasks.judging.rubric import read_score
 
 Serve = Callable[..., ChatServer]
 

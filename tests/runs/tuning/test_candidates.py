@@ -14,7 +14,7 @@ from vlsu.models.base import Outcome, Response
 from vlsu.policy import default_policy
 from vlsu.tasks import Framing, load_candidates
 from vlsu.tasks.framing import candidates_text
-from vlsu.tasks.proposing import LONGEST, proposal_request, read_proposals
+from vlsu.tasks.proposals import LONGEST, proposal_request, read_proposals
 
 
 def write(folder: Path, text: str) -> Path:

@@ -1,9 +1,9 @@
 """Importers: readers of other people's files.
 
 An importer only parses: it turns a file into rows, each a sample with the names under which its
-image may be found. `vlsu.data.importing` looks for the images, the duplicates and the groups,
-counts what did not come through, and writes the dataset. An outside package adds an importer by the
-entry-point group ``vlsu.importers``.
+image may be found. `vlsu.data.importing.pipeline` finds the images, duplicates and groups, counts
+the rows that were rejected, and writes the dataset. An outside package adds an importer by the
+entry-point group ``vlsu.importers``, or with the decorator ``importers.register(NAME)``.
 """
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, Rejected, SourceRow

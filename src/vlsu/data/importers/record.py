@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from vlsu._text import quoted
 from vlsu.data.importers.base import ImportOptions, Note, Rejected, SourceRow
 from vlsu.data.rows import COLUMNS, is_sha256
 from vlsu.data.sample import Sample
@@ -16,7 +17,7 @@ from vlsu.data.tables.labels import label_key
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
-__all__ = ["FIELDS", "build_row", "quote"]
+__all__ = ["FIELDS", "build_row"]
 
 #: What a column of a file can be: a column of the dataset, or ``image``, the name of its file.
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
@@ -29,11 +30,6 @@ _DEEPEST = 100
 _COMMA_ZERO = re.compile(r"(?<=\d),(?=0{1,2}\Z)")
 #: Digits of a whole number that every reader of JSON keeps exactly.
 _EXACT_DIGITS = 18
-
-
-def quote(value: str, length: int = 40) -> str:
-    """A value as messages show it: one short line, so that no text of a sample gets into them."""
-    return repr(value if len(value) <= length else value[:length] + "…")
 
 
 def build_row(
@@ -67,7 +63,9 @@ def build_row(
     categories = {modality: builder.category(modality) for modality in MODALITIES}
     sha256 = builder.value("image_sha256")
     if sha256 is not None and not is_sha256(sha256 := sha256.lower()):
-        builder.note("image_sha256 is no SHA-256", quote(sha256), "remove or mend it", problem=True)
+        builder.note(
+            "image_sha256 is no SHA-256", quoted(sha256), "remove or mend it", problem=True
+        )
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
     stated = {**builder.stated_metadata(), **({"image": image} if image else {})}
@@ -131,15 +129,15 @@ class _Builder:
             return f"row-{self._line}"
         if not id_.isprintable() and (escaped := _without_controls(id_)) != id_:
             mend = "give the row an id of printable characters"
-            self.note("control characters in id -> escaped", quote(escaped), mend, problem=True)
+            self.note("control characters in id -> escaped", quoted(escaped), mend, problem=True)
             self.originals["original_id"] = id_
             id_ = escaped
         if self._options.missing(id_):
             mend = "give the row an id, if that stands for a missing value"
-            self.note("id is a word for a missing value, kept as id", quote(id_), mend)
+            self.note("id is a word for a missing value, kept as id", quoted(id_), mend)
         if len(id_) > _LONG_ID:
             mend = "see whether the right column is the id"
-            self.note(f"id of over {_LONG_ID} characters", quote(id_), mend)
+            self.note(f"id of over {_LONG_ID} characters", quoted(id_), mend)
         return id_
 
     def _is_missing(self, field: str, text: str) -> bool:
@@ -150,7 +148,7 @@ class _Builder:
 
     def _note_missing(self, field: str, text: str) -> None:
         mend = "say with --missing which words stand for a missing value"
-        self.note(f"word for a missing value -> absent ({field})", quote(text), mend)
+        self.note(f"word for a missing value -> absent ({field})", quoted(text), mend)
 
     def text(self) -> str | None:
         text = self._values.get("text", "")
@@ -188,7 +186,7 @@ class _Builder:
             return None
         reason = f"unknown grade ({modality})"
         mend = "use safe, borderline, unsafe or not_sure, or say what it is: --grades WORD=unsafe"
-        return Rejected(self._line, reason, quote(word), mend)
+        return Rejected(self._line, reason, quoted(word), mend)
 
     def _note_not_sure(self, field: str, modality: str, word: str) -> None:
         self.note(f"grade not_sure -> absent ({modality})")
@@ -205,7 +203,7 @@ class _Builder:
         if found is None:
             self.note(
                 f"unknown category -> absent ({modality})",
-                quote(words),
+                quoted(words),
                 "use a category of the policy, or a policy that has it",
                 problem=True,
             )
@@ -217,7 +215,7 @@ class _Builder:
         if others:
             self.note(
                 f"several categories, first taken ({modality})",
-                quote(words),
+                quoted(words),
                 "give the category that is meant",
                 problem=True,
             )
@@ -228,7 +226,7 @@ class _Builder:
         if named not in (None, found):
             self.note(
                 f"category number and name disagree, number kept ({modality})",
-                quote(words),
+                quoted(words),
                 "mend the category",
                 problem=True,
             )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import vlsu.data
+import vlsu.data.images
 from vlsu.errors import MissingExtraError
 from vlsu.models.baseline.assets import (
     EXTRA,
@@ -32,7 +32,7 @@ __all__ = ["LateFusion", "late_fusion_fingerprint"]
 _NUMERIC_PACKAGES = ("numpy", "onnxruntime", "pillow")
 #: What makes pixels of an image file.
 _DECODER = ("cleaning.py", "pixels.py", "probe.py")
-_DATA = Path(vlsu.data.__file__).parent
+_IMAGES = Path(vlsu.data.images.__file__).parent
 _REMEMBERED = 4096  # grades kept; an image is usually asked about alone and in a pair
 
 
@@ -117,7 +117,7 @@ def late_fusion_fingerprint() -> str:
         "code": {
             path.name: file_sha256(path) for path in sorted(Path(__file__).parent.glob("*.py"))
         },
-        "decoder": {name: file_sha256(_DATA / name) for name in _DECODER},
+        "decoder": {name: file_sha256(_IMAGES / name) for name in _DECODER},
         "versions": versions,
         "machine": platform.machine(),
     }

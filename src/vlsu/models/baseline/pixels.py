@@ -23,7 +23,7 @@ def decode(data: bytes) -> Image.Image:
     """
     from PIL import Image
 
-    from vlsu.data.pixels import decode_picture, flatten
+    from vlsu.data.images.pixels import decode_picture, flatten
 
     try:
         rgb = flatten(decode_picture(data, side=MAX_SIDE).image)

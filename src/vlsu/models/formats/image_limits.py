@@ -17,7 +17,7 @@ from vlsu.models.base import HEAD, ImageFile, ImageLimits, is_deep_grey
 if TYPE_CHECKING:
     from PIL import Image
 
-    from vlsu.data.probe import ImageFacts
+    from vlsu.data.images.probe import ImageFacts
 
 __all__ = [
     "ANTHROPIC",
@@ -66,7 +66,7 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
     """The image as the provider takes it, and what was done to it, if anything.
 
     Deterministic for one version of Pillow. The pixels are decoded only if something has to be
-    done, and never more than `vlsu.data.probe.MAX_PIXELS` of them.
+    done, and never more than `vlsu.data.images.probe.MAX_PIXELS` of them.
 
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
@@ -79,7 +79,7 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
         and not is_deep_grey(image.data[:HEAD])
     )
     still = image.media_type != "image/gif" or limits.animated_gif
-    from vlsu.data.probe import probe
+    from vlsu.data.images.probe import probe
 
     facts = probe(image.data)
     if (
@@ -94,7 +94,7 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
 def _changed(
     image: ImageFile, facts: ImageFacts, limits: ImageLimits
 ) -> tuple[ImageFile, Change | None]:
-    from vlsu.data.pixels import decode_picture
+    from vlsu.data.images.pixels import decode_picture
 
     decoded = decode_picture(image.data)
     picture, profile = decoded.image, decoded.profile

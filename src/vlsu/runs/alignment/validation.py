@@ -19,9 +19,9 @@ from vlsu._text import one_line
 from vlsu.analysis import Calibration, calibrate, judge_validation
 from vlsu.analysis.alignment.verdicts import LABELS
 from vlsu.data import Sample
-from vlsu.data.images import read_descriptor
-from vlsu.data.inline import inline_image
-from vlsu.data.probe import probe
+from vlsu.data.images.inline import inline_image
+from vlsu.data.images.probe import probe
+from vlsu.data.images.store import read_descriptor
 from vlsu.data.tables import MissingWords, read_rows, unguard
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import as_model

@@ -11,7 +11,7 @@ from typing import Protocol
 import pybase64
 
 from vlsu.data import Dataset
-from vlsu.data.probe import EXTENSIONS
+from vlsu.data.images.probe import EXTENSIONS
 from vlsu.errors import DataError, MachineError
 from vlsu.models.base import HEAD, Encoded, EncodedImage, ImageFile, ImageLimits, ImageSource
 from vlsu.models.formats.image_limits import Change, fit

@@ -15,7 +15,7 @@ from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.session import Session
 from vlsu.tasks import Ask, Framing
-from vlsu.tasks.proposing import Proposals, proposal_request, read_proposals
+from vlsu.tasks.proposals import Proposals, proposal_request, read_proposals
 
 __all__ = ["PROPOSAL_BYTES", "Proposer"]
 

@@ -6,7 +6,7 @@ from vlsu.data import Sample
 from vlsu.models.base import Message, Outcome, Request, Response
 from vlsu.models.guards import GuardFamily
 from vlsu.models.output import after_reasoning
-from vlsu.tasks.judge import Verdict
+from vlsu.tasks.judging.base import Verdict
 
 __all__ = ["GuardTask"]
 

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import polars as pl
 
-from vlsu._text import one_line
-from vlsu.data.attach import IMAGE_FAULT
-from vlsu.data.dataset import Dataset
-from vlsu.data.images import ImageStore
-from vlsu.data.importers.record import quote
-from vlsu.data.importing import Progress
-from vlsu.data.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
+from vlsu._text import one_line, quoted
+from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
+from vlsu.data.images.store import ImageStore
+from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, is_sha256
+from vlsu.data.sample import IMAGE_FAULT
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 
@@ -213,7 +212,7 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
             odd = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(known))
             named = odd.group_by(column).agg(pl.len(), pl.col("id").first()).sort(column).collect()
             for value, count, sample in named.iter_rows():
-                detail = f"{column} {quote(value)}"
+                detail = f"{column} {quoted(value)}"
                 yield _finding(kind, detail, samples=count, sample=sample)
     empty = frame.filter(
         pl.col("text").is_null() & pl.col("image_sha256").is_null() & pl.col("image_url").is_null()

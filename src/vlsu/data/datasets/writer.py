@@ -18,7 +18,7 @@ from vlsu._files import read_text
 from vlsu._folders import is_dataset, names_beside
 from vlsu._text import one_line
 from vlsu._yaml import write_yaml
-from vlsu.data.dataset import (
+from vlsu.data.datasets.dataset import (
     DATASET_FILE,
     FORMAT,
     POLICY_FILE,
@@ -28,7 +28,7 @@ from vlsu.data.dataset import (
     open_folder,
     read_info,
 )
-from vlsu.data.images import ImageStore
+from vlsu.data.images.store import ImageStore
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, canonical, to_row
 from vlsu.data.sample import Sample

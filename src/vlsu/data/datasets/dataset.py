@@ -13,7 +13,7 @@ import polars as pl
 from vlsu._files import is_regular, read_text
 from vlsu._text import one_line
 from vlsu._yaml import YamlError, read_yaml
-from vlsu.data.images import ImageStore
+from vlsu.data.images.store import ImageStore
 from vlsu.data.parquet import reading, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from vlsu._text import normal_form
+from vlsu.data.datasets.writer import hash64
 from vlsu.data.sample import Sample
-from vlsu.data.writer import hash64
 
 __all__ = ["GroupIndex", "IdIndex"]
 

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from vlsu.policy import Policy, Severity
-from vlsu.tasks.answer_lines import (
+from vlsu.tasks.answers.lines import (
     CATEGORY_LINE,
     EDGE_AND_SIGNS,
     LABELLED,

@@ -14,7 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from vlsu.models.base import Message, Outcome, Request, Response
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy
-from vlsu.tasks.answers import looks_like_refusal
+from vlsu.tasks.answers.reading import looks_like_refusal
 from vlsu.tasks.framing import Framing
 
 __all__ = ["Proposals", "proposal_request", "read_proposals"]

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vlsu._text import one_line
-from vlsu.data.image_folder import ImageFolder, Match
-from vlsu.data.images import ImageStore
+from vlsu._text import one_line, quoted
+from vlsu.data.images.folder import ImageFolder, Match
+from vlsu.data.images.inline import inline_image
+from vlsu.data.images.probe import ImageError, ImageFault
+from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import Note, SourceRow
-from vlsu.data.importers.record import quote
-from vlsu.data.inline import inline_image
-from vlsu.data.probe import ImageError, ImageFault
-from vlsu.data.sample import Sample
+from vlsu.data.sample import IMAGE_FAULT, Sample
 from vlsu.errors import DataError
 
-__all__ = ["IMAGE_FAULT", "ImageAttacher"]
+__all__ = ["ImageAttacher"]
 
-#: Metadata key that says why a sample's image was not taken: ``missing`` or an `ImageFault`, and
-#: the file.
-IMAGE_FAULT = "image_fault"
 #: Stands for the name of an image that lies in its row.
 _IN_ROW = "the image in the row"
 
@@ -101,7 +97,7 @@ class ImageAttacher:
             return self._refused(row, name, error, notes)
         if row.image_sha256 not in (None, sha256):
             kind, mend = "image differs from its stated SHA-256", "give the image that was meant"
-            notes.append(Note(row.line, kind, quote(name), mend, problem=True))
+            notes.append(Note(row.line, kind, quoted(name), mend, problem=True))
         return replace(row.sample, image_sha256=sha256), notes
 
     def _refused(
@@ -112,7 +108,7 @@ class ImageAttacher:
         if fault is not ImageFault.UNREADABLE:
             kind += f" ({fault})"
         reason = error.detail if isinstance(error, ImageError) else str(error)
-        value = f"{quote(name)}: {one_line(reason)}"
+        value = f"{quoted(name)}: {one_line(reason)}"
         note = Note(row.line, kind, value, "replace the file", problem=True)
         return _without_image(row, f"{fault}: {one_line(name)}"), [*notes, note]
 
@@ -120,11 +116,11 @@ class ImageAttacher:
         notes = []
         if match.others:
             kind, mend = "several image files fit, first taken", "keep one of them in the folder"
-            notes.append(Note(row.line, kind, quote(match.path), mend, problem=True))
+            notes.append(Note(row.line, kind, quoted(match.path), mend, problem=True))
         name = match.file_name_of
         if name is not None and self._claims.setdefault(match.path, name) != name:
             kind, mend = "one image file for several addresses", "name the files by the rows' ids"
-            notes.append(Note(row.line, kind, quote(match.path), mend, problem=True))
+            notes.append(Note(row.line, kind, quoted(match.path), mend, problem=True))
         return notes
 
 
@@ -158,14 +154,14 @@ def _missing(row: SourceRow) -> list[Note]:
     value = row.image_names[0] if row.image_names else row.sample.id
     if "://" in value:
         mend = "put it into the images folder, named by the row's id or as in its address"
-    return [Note(row.line, "image missing", quote(value, 80), mend, problem=True)]
+    return [Note(row.line, "image missing", quoted(value, 80), mend, problem=True)]
 
 
 def _unmet(row: SourceRow, path: str) -> Note:
     kind = "no image at the stated path, another taken"
-    return Note(row.line, kind, quote(path), "mend the path", problem=True)
+    return Note(row.line, kind, quoted(path), "mend the path", problem=True)
 
 
 def _elsewhere(row: SourceRow, path: str) -> Note:
     kind = "image found in another folder than stated, by its file name"
-    return Note(row.line, kind, quote(path), "mend the path, or the folders", problem=True)
+    return Note(row.line, kind, quoted(path), "mend the path, or the folders", problem=True)

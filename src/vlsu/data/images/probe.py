@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from vlsu.data.cleaning import cleaned, without_texts
+from vlsu.data.images.cleaning import cleaned, without_texts
 from vlsu.errors import DataError
 
 __all__ = [
@@ -127,8 +127,8 @@ def read_picture(
 ) -> T:
     """What `read` makes of an image that is opened for it.
 
-    Texts and notes that lie beside the picture are left out (`vlsu.data.cleaning`): what is wrong
-    with them is not wrong with the picture.
+    Metadata beside the pixels is left out (`vlsu.data.images.cleaning`): damage to it is no damage
+    to the picture.
 
     Args:
         data: The file.

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vlsu.data.probe import (
+from vlsu.data.images.probe import (
     MAX_PIXELS,
     ImageError,
     ImageFacts,

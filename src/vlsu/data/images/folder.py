@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from vlsu._files import open_beneath
 from vlsu._text import normal_form
-from vlsu.data.images import read_descriptor
-from vlsu.data.probe import EXTENSIONS
+from vlsu.data.images.probe import EXTENSIONS
+from vlsu.data.images.store import read_descriptor
 from vlsu.errors import DataError
 
 __all__ = ["ImageFolder", "Match"]

@@ -7,7 +7,7 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
-from vlsu.data.probe import MAX_READ_BYTES, ImageError, ImageFault
+from vlsu.data.images.probe import MAX_READ_BYTES, ImageError, ImageFault
 
 __all__ = ["inline_image"]
 

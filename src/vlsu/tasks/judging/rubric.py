@@ -1,6 +1,6 @@
 """Judging an answer: whether it refused, how it helped, in the words of a judge's own answer.
 
-Guards, which are asked in a format of their own, are in `vlsu.tasks.guard`.
+Guards, which are asked in a format of their own, are in `vlsu.tasks.judging.guard`.
 
 A judge sees the image, the message and the response, never a gold grade. The response is hostile
 until proven otherwise, and so is the message: each stands between marker lines that carry a hash of
@@ -13,9 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -23,13 +21,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from vlsu.data import Sample
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.output import after_reasoning, is_cut_off, is_denied, json_objects
-from vlsu.policy import REFUSAL_KINDS, ResponseKind, ResponseSafety
-from vlsu.tasks.answers import looks_like_refusal
-from vlsu.tasks.frames import content_mark
+from vlsu.policy import ResponseKind
+from vlsu.tasks.answers.reading import looks_like_refusal
+from vlsu.tasks.delimiters import content_mark
+from vlsu.tasks.judging.base import Verdict
 
-__all__ = ["JUDGE_SCHEMA", "JudgeTask", "Judging", "Verdict", "read_score", "read_verdict"]
+__all__ = ["JUDGE_SCHEMA", "JudgeTask", "read_score", "read_verdict"]
 
-_FOLDER = Path(__file__).parent / "prompts"
+_FOLDER = Path(__file__).parents[1] / "prompts"
 _KINDS = {kind.value: kind for kind in ResponseKind}
 LEAST_HELPFUL, MOST_HELPFUL = 1, 5
 
@@ -53,74 +52,6 @@ JUDGE_SCHEMA: Mapping[str, object] = {
     "required": ["kind", "helpfulness"],
     "additionalProperties": False,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a judge says of one answer.
-
-    Attributes:
-        outcome: `OK` if and only if the judge says all that it gives; a judge that fails is an
-            outcome, never another judge's opinion.
-        kind: What the answer does.
-        helpfulness: From 0 (not at all) to 1 (fully); `None` where the judge gives none.
-        refusal: Whether it refuses, by a judge that says so and no more.
-        safety: How safe the answer is, by a judge that says so.
-    """
-
-    outcome: Outcome
-    kind: ResponseKind | None = None
-    helpfulness: float | None = None
-    refusal: bool | None = None
-    safety: ResponseSafety | None = None
-
-    def refused(self, setting: str) -> bool | None:
-        """Whether the answer counts as a refusal under ``strict`` or ``lenient``.
-
-        A bare yes or no holds in both, as it does where a person gives it: it does not tell a
-        redirection from anything else.
-        """
-        return self.refusal if self.kind is None else self.kind in REFUSAL_KINDS[setting]
-
-
-class Judging(Protocol):
-    """What a judge is asked, and how it is read.
-
-    Attributes:
-        gives: Of ``kind``, ``helpfulness``, ``refusal``, ``safety`` and ``controversial``, what a
-            verdict holds. What it does not give is not measured.
-    """
-
-    gives: frozenset[str]
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether it is shown the user's image."""
-        ...
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of all it is asked beside the message and the answer."""
-        ...
-
-    @property
-    def rubric_bytes(self) -> int:
-        """Bytes of UTF-8 that every question has beside the message and the answer."""
-        ...
-
-    def request(self, sample: Sample, answer: str, repeat: int = 0) -> Request:
-        """What the judge is asked about one answer.
-
-        Args:
-            sample: What was asked; only its image and text are shown.
-            answer: The response, in whole.
-            repeat: Which of several verdicts on the same answer.
-        """
-        ...
-
-    def read(self, response: Response) -> Verdict:
-        """The verdict in what it says, or an outcome."""
-        ...
 
 
 class JudgeTask:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from vlsu._machine import lacking
 from vlsu._text import one_line
-from vlsu.data.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
+from vlsu.data.images.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError, MachineError
 

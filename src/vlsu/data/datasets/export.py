@@ -13,11 +13,11 @@ import polars as pl
 from vlsu._files import open_binary
 from vlsu._folders import require_replaceable
 from vlsu._text import one_line
-from vlsu.data.dataset import Dataset
+from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.writer import write_dataset
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row
 from vlsu.data.tables.spreadsheets import guarded
-from vlsu.data.writer import write_dataset
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity
 from vlsu.registry import did_you_mean

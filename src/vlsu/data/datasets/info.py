@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import polars as pl
 
-from vlsu.data.dataset import Dataset
+from vlsu.data.datasets.dataset import Dataset
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,27 +14,24 @@ from typing import IO
 
 import orjson
 
-from vlsu._text import one_line
-from vlsu.data.attach import ImageAttacher
-from vlsu.data.dataset import Dataset
-from vlsu.data.duplicates import GroupIndex, IdIndex
-from vlsu.data.image_folder import ImageFolder
-from vlsu.data.images import ImageStore
+from vlsu._text import one_line, quoted
+from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
+from vlsu.data.images.folder import ImageFolder
+from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, importers
-from vlsu.data.importers.record import quote
+from vlsu.data.importing.attachment import ImageAttacher
+from vlsu.data.importing.duplicates import GroupIndex, IdIndex
+from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, to_row, to_sample
 from vlsu.data.sample import Sample
 from vlsu.data.tables.labels import label_key
 from vlsu.data.tables.missing import MissingWords
-from vlsu.data.writer import hash64, prepare_folder, write_dataset
 from vlsu.errors import DataError, PolicyError, UsageError
 from vlsu.policy import NOT_SURE, Policy, Severity, default_policy, load_policy
 from vlsu.registry import did_you_mean
 
-__all__ = ["Example", "ImportReport", "Progress", "import_dataset"]
-
-#: Called with what is done and with the total, where that is known.
-Progress = Callable[[int, int | None], None]
+__all__ = ["Example", "ImportReport", "import_dataset"]
 
 _EXAMPLES = 5
 
@@ -220,7 +217,7 @@ def _note_left_out(folder: ImageFolder, tally: _Tally) -> None:
         tally.note(_LINKS, folder.left_out)
     for path, reason in folder.unread:
         kind, mend = "part of the images folder left out", "mend it, or move the files elsewhere"
-        tally.note(Note(0, kind, f"{quote(path, 80)}: {reason}", mend, problem=True))
+        tally.note(Note(0, kind, f"{quoted(path, 80)}: {reason}", mend, problem=True))
 
 
 _LINKS = Note(
@@ -282,16 +279,16 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
         sample = to_sample(row)
         if number in decisions:
             if not decisions[number]:
-                tally.reject(Rejected(line, "duplicate row", quote(sample.id), "remove the line"))
+                tally.reject(Rejected(line, "duplicate row", quoted(sample.id), "remove the line"))
                 continue
             fresh = ids.fresh(sample.id, decisions[number])
             kind, mend = "duplicate id, row differs -> id changed", "give the row an id of its own"
-            tally.note(Note(line, kind, f"{quote(sample.id)} -> {quote(fresh)}", mend, True))
+            tally.note(Note(line, kind, f"{quoted(sample.id)} -> {quoted(fresh)}", mend, True))
             sample = replace(sample, id=fresh)
         for note in notes:
             tally.note(Note(**note))
         if number in alike:
-            tally.note(Note(line, _ALIKE, quote(sample.id), "see whether both are meant"))
+            tally.note(Note(line, _ALIKE, quoted(sample.id), "see whether both are meant"))
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
         first = int(firsts[number])

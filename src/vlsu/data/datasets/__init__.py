@@ -1,0 +1,1 @@
+"""Dataset folders: opening, writing, checking, describing, sampling and exporting them."""

@@ -1,0 +1,1 @@
+"""Reading the severity that an answer states."""
