@@ -114,5 +114,8 @@ class Transport(Protocol):
 
 def host_of(url: str | SplitResult) -> str:
     """Host and port of an address, without the credentials it may hold."""
-    parts = urlsplit(url) if isinstance(url, str) else url
-    return parts.netloc.rpartition("@")[2]
+    try:
+        netloc = urlsplit(url).netloc if isinstance(url, str) else url.netloc
+    except ValueError:  # no address: what stands in a host's place
+        netloc = str(url).partition("://")[2].partition("/")[0]
+    return netloc.rpartition("@")[2]
