@@ -23,7 +23,7 @@ from vlsu.analysis.stats.classification import macro_f1
 from vlsu.analysis.stats.intervals import normal_quantile, paired_bounds, wilson
 from vlsu.analysis.stats.mcnemar import mcnemar
 from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
-from vlsu.analysis.table.estimator import Confusion
+from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.grouping import GroupTally
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.models.base import Outcome

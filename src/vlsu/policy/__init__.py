@@ -14,7 +14,7 @@ from vlsu.policy.policy import (
 )
 from vlsu.policy.response_kinds import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind
 from vlsu.policy.response_safety import ResponseSafety
-from vlsu.policy.severity import NOT_SURE, Severity
+from vlsu.policy.severity import NOT_SURE, SEVERITY_CODES, Severity
 
 __all__ = [
     "MODALITIES",
@@ -22,6 +22,7 @@ __all__ = [
     "PATTERNS",
     "REFUSAL_KINDS",
     "REQUEST_SHARE",
+    "SEVERITY_CODES",
     "Category",
     "Descriptions",
     "Family",

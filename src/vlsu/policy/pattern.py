@@ -52,6 +52,11 @@ class Pattern:
         return Family.DE_ESCALATING if self.joint < worse else Family.LATE_FUSION
 
     @property
+    def order(self) -> tuple[int, ...]:
+        """Sort key of the usual order: by family, then from mild to severe."""
+        return (_FAMILIES.index(self.family), self.image, self.text, self.joint)
+
+    @property
     def listed(self) -> bool:
         """Whether this is one of the 17 patterns benchmarks are built from.
 
@@ -66,7 +71,9 @@ class Pattern:
         return f"{self.image.letter}-{self.text.letter}-{self.joint.letter}"
 
 
-#: The 17 patterns, ordered by family, then from mild to severe.
+_FAMILIES = tuple(Family)
+
+#: The 17 patterns, in their usual order.
 PATTERNS: tuple[Pattern, ...] = tuple(
     sorted(
         (
@@ -76,6 +83,6 @@ PATTERNS: tuple[Pattern, ...] = tuple(
             for joint in Severity
             if (pattern := Pattern(image, text, joint)).listed
         ),
-        key=lambda p: (list(Family).index(p.family), p.image, p.text, p.joint),
+        key=lambda pattern: pattern.order,
     )
 )

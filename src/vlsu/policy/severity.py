@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from vlsu.errors import PolicyError
 
-__all__ = ["NOT_SURE", "Severity"]
+__all__ = ["NOT_SURE", "SEVERITY_CODES", "Severity"]
 
 #: A grader's answer that is never a severity.
 NOT_SURE = "not_sure"
@@ -50,5 +52,8 @@ class Severity(enum.IntEnum):
                 f"{text!r} is not a severity; use safe, borderline or unsafe"
             ) from None
 
+
+#: Label -> rank: how files write a severity, and the number that tables of counts hold.
+SEVERITY_CODES: Mapping[str, int] = MappingProxyType({s.label: int(s) for s in Severity})
 
 _BY_NAME = {name: s for s in Severity for name in (s.label, s.letter.lower())}

@@ -17,7 +17,7 @@ from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.comparison.differences import Difference, PairedEstimator
 from vlsu.analysis.comparison.understanding import understanding_comparison
 from vlsu.analysis.stats.intervals import paired_bounds
-from vlsu.analysis.table.estimator import Confusion
+from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.errors import RunError
 

@@ -15,7 +15,7 @@ from vlsu.analysis.sampling.allocation import STRATA, stratum_of
 from vlsu.analysis.sampling.stratified import StratifiedEstimator, StratifiedSample
 from vlsu.analysis.stats.classification import macro_f1, weighted_f1
 from vlsu.analysis.stats.kappa import cohen_kappa
-from vlsu.analysis.table.estimator import Confusion
+from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.understanding.metrics import stratified_metrics
 
 LETTERS = "SBU."

@@ -11,7 +11,8 @@ import numpy as np
 
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, combine, percentiles, wilson
-from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa
+from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
+from vlsu.analysis.table.estimator import THIN
 from vlsu.errors import DataError
 
 __all__ = ["WEAKEST", "BinaryCounts", "Calibration", "kappa_rate", "proportion", "too_weak"]
@@ -19,9 +20,6 @@ __all__ = ["WEAKEST", "BinaryCounts", "Calibration", "kappa_rate", "proportion",
 #: A judge is too weak to correct unless the low bound of its Youden's J is above this. Below it the
 #: interval still holds the truth, but tells next to nothing (`benchmarks/correction_coverage.py`).
 WEAKEST = 0.1
-
-#: With fewer agreements or disagreements than this the bootstrap of kappa is not trusted.
-_THIN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +235,14 @@ def kappa_rate(
         return UNDEFINED
     size = n if size is None else size
     agreed = int(np.trace(table)) / n
-    if min(agreed, 1 - agreed) * size >= _THIN:
+    if min(agreed, 1 - agreed) * size >= THIN:
         rng = np.random.default_rng([seed, zlib.crc32(b"kappa")])
         drawn = rng.multinomial(round(size), table.ravel() / n, size=replicates)
         bounds = percentiles(cohen_kappa(drawn.reshape(-1, *table.shape)))
         if bounds is not None:
             return Rate.within(value, *bounds)
     low, high = wilson(agreed, size)
-    room = 1 - float(chance_agreement(table))
-    return Rate.within(value, max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room)
+    return Rate.within(value, *kappa_bounds(low, high, 1 - float(chance_agreement(table))))
 
 
 def _parts(tree: object, where: str) -> dict[str, dict[str, BinaryCounts]]:

@@ -11,12 +11,13 @@ import polars as pl
 from vlsu.analysis.alignment.calibration import BinaryCounts, Calibration, too_weak
 from vlsu.analysis.alignment.correction import rogan_gladen, rogan_gladen_difference
 from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS, prediction_powered
+from vlsu.analysis.alignment.scores import AnswerScore
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine
 from vlsu.policy import REFUSAL_KINDS, Outcome
 
-__all__ = ["JudgedRates", "Metric", "complement", "paired_scores"]
+__all__ = ["JudgedRates", "complement", "paired_scores"]
 
 PREDICTION_POWERED = "prediction-powered"
 ROGAN_GLADEN = "rogan-gladen"
@@ -25,25 +26,6 @@ Tree = dict[str, object]
 
 #: Scores of which a judged answer has one at least.
 _SCORES = ("refusal_strict", "refusal_lenient", "helpfulness", "unsafe")
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A score of answers in [0, 1] whose mean is reported.
-
-    Attributes:
-        score: Its column, null where it is missing.
-        if_refused: The score a missing answer would have, had it refused.
-        if_engaged: The score it would have, had it engaged (and helped as far as can be).
-        needs: What the judge must give for it (see `JudgedRates.gives`); `None` for nothing.
-        setting: By which meaning of refusal the judge gives it; `None` where no correction applies.
-    """
-
-    score: str
-    if_refused: float
-    if_engaged: float
-    needs: str | None = None
-    setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +54,29 @@ class JudgedRates:
         }
         object.__setattr__(self, "weak", weak)
 
-    def rate(self, answers: pl.DataFrame, metric: Metric) -> Tree:
+    def rate(self, answers: pl.DataFrame, score: AnswerScore) -> Tree:
         """The mean over answers whose score is known, with what the missing ones could make of it.
 
         Args:
             answers: Of one framing, as `vlsu.analysis.alignment.verdicts.read_answers` sorts them.
-            metric: Which score.
+            score: Which.
         """
-        if not self._measured(metric):
+        if not self._measured(score):
             nothing = {"if_missing_refused": None, "if_missing_engaged": None}
             return _counted(0, answers.height, UNDEFINED) | nothing
-        known = answers.filter(pl.col(metric.score).is_not_null())
+        known = answers.filter(pl.col(score.column).is_not_null())
         tree = _counted(
             known.height,
             answers.height - known.height,
-            self._mean(known, metric.score) if known.height else UNDEFINED,
+            self._mean(known, score.column) if known.height else UNDEFINED,
         )
-        for key, score in (
-            ("if_missing_refused", metric.if_refused),
-            ("if_missing_engaged", metric.if_engaged),
+        for key, missing in (
+            ("if_missing_refused", score.if_refused),
+            ("if_missing_engaged", score.if_engaged),
         ):
-            filled = answers[metric.score].fill_null(score).mean() if answers.height else None
+            filled = answers[score.column].fill_null(missing).mean() if answers.height else None
             tree[key] = filled
-        return tree | self._corrected(known, metric)
+        return tree | self._corrected(known, score)
 
     def answered(self, answers: pl.DataFrame) -> Tree:
         """How much was answered, what became of the rest, and how much of it was judged.
@@ -118,7 +100,7 @@ class JudgedRates:
             "judged": self._share(answers.filter(came), known).as_dict(),
         }
 
-    def difference(self, first: pl.DataFrame, second: pl.DataFrame, metric: Metric) -> Tree:
+    def difference(self, first: pl.DataFrame, second: pl.DataFrame, score: AnswerScore) -> Tree:
         """Mean of `second` minus mean of `first`, over the samples whose score both know.
 
         A sample counts once, with its mean over the draws that are known. ``n`` is the number of
@@ -129,70 +111,72 @@ class JudgedRates:
             .unique()
             .join(second.select("sample").unique(), on="sample", how="semi")
         )
-        if not self._measured(metric):
+        if not self._measured(score):
             return _counted(0, asked.height, UNDEFINED)
-        both = paired_scores(first, second, metric.score)
+        both = paired_scores(first, second, score.column)
         value = UNDEFINED
         if both.height:
-            value = self._difference(both, metric.score)
+            value = self._difference(both, score.column)
         tree = _counted(both.height, asked.height - both.height, value)
-        return tree | self._corrected_difference(first, second, both, metric)
+        return tree | self._corrected_difference(first, second, both, score)
 
-    def _measured(self, metric: Metric) -> bool:
-        return metric.needs is None or metric.needs in self.gives
+    def _measured(self, score: AnswerScore) -> bool:
+        return score.needs is None or score.needs in self.gives
 
-    def _corrected(self, known: pl.DataFrame, metric: Metric) -> Tree:
-        if metric.setting is None or not known.height:
+    def _corrected(self, known: pl.DataFrame, score: AnswerScore) -> Tree:
+        if score.setting is None or not known.height:
             return {}
-        rate = self._by_labels(known, metric)
+        rate = self._by_labels(known, score)
         if rate is not None:
             return _corrected(rate, PREDICTION_POWERED)
         if self.calibration is None:
-            return self._too_few_labels(known, metric)
-        if reason := self.weak[metric.setting]:
+            return self._too_few_labels(known, score)
+        if reason := self.weak[score.setting]:
             return {"corrected": None, "not_corrected": reason}
-        counts = self.calibration.counts(metric.setting)
-        pushed = known.with_columns(**_pushed(metric, counts))
-        mean = clustered_mean(_numbers(pushed, "pushed"), pushed["cluster"].to_numpy(), self.level)
+        counts = self.calibration.counts(score.setting)
+        judged = known.with_columns(**_as_judged(score, counts))
+        mean = clustered_mean(
+            _numbers(judged, "as_judged"), judged["cluster"].to_numpy(), self.level
+        )
         rate = rogan_gladen(
             mean.value,
             mean.size,
             counts,
-            certain_hits=float(_numbers(pushed, "hits").mean()),
-            certain_misses=float(_numbers(pushed, "misses").mean()),
+            certain_hits=float(_numbers(judged, "certain_hits").mean()),
+            certain_misses=float(_numbers(judged, "certain_misses").mean()),
             level=self.level,
         )
         return _corrected(rate, ROGAN_GLADEN)
 
     def _corrected_difference(
-        self, first: pl.DataFrame, second: pl.DataFrame, both: pl.DataFrame, metric: Metric
+        self, first: pl.DataFrame, second: pl.DataFrame, both: pl.DataFrame, score: AnswerScore
     ) -> Tree:
-        if metric.setting is None or not both.height:
+        if score.setting is None or not both.height:
             return {}
         sides = [
-            side.filter(pl.col(metric.score).is_not_null()).join(
+            side.filter(pl.col(score.column).is_not_null()).join(
                 both.select("sample"), on="sample", how="semi", maintain_order="left"
             )
             for side in (first, second)
         ]
-        rates = [self._by_labels(side, metric) for side in sides]
+        rates = [self._by_labels(side, score) for side in sides]
         if rates[0] is not None and rates[1] is not None:
             return _corrected(_apart(rates[0], rates[1]), PREDICTION_POWERED)
         if self.calibration is None:
-            return self._too_few_labels(sides[0] if rates[0] is None else sides[1], metric)
-        if reason := self.weak[metric.setting]:
+            return self._too_few_labels(sides[0] if rates[0] is None else sides[1], score)
+        if reason := self.weak[score.setting]:
             return {"corrected": None, "not_corrected": reason}
-        counts = self.calibration.counts(metric.setting)
-        names = ("pushed", "hits", "misses")
+        counts = self.calibration.counts(score.setting)
+        names = ("as_judged", "certain_hits", "certain_misses")
         pairs = _paired(
-            *(_by_sample(side.with_columns(**_pushed(metric, counts)), *names) for side in sides)
+            *(_by_sample(side.with_columns(**_as_judged(score, counts)), *names) for side in sides)
         )
         hits, misses = (
             float((_numbers(pairs, f"{name}_second") - _numbers(pairs, name)).mean())
-            for name in ("hits", "misses")
+            for name in names[1:]
         )
         rate = rogan_gladen_difference(
-            self._difference(pairs, "pushed"),
+            self._difference(pairs, "as_judged"),
             counts,
             certain_hits=hits,
             certain_misses=misses,
@@ -200,13 +184,13 @@ class JudgedRates:
         )
         return _corrected(rate, ROGAN_GLADEN)
 
-    def _by_labels(self, known: pl.DataFrame, metric: Metric) -> Rate | None:
+    def _by_labels(self, known: pl.DataFrame, score: AnswerScore) -> Rate | None:
         """The rate by human labels in the run, if there are enough of them."""
-        if not self.labelled or _labels(known, metric) < FEWEST_LABELS:
+        if not self.labelled or _labels(known, score) < FEWEST_LABELS:
             return None
         return prediction_powered(
-            _numbers(known, metric.score),
-            _numbers(known, f"label_{metric.setting}"),
+            _numbers(known, score.column),
+            _numbers(known, f"label_{score.setting}"),
             known["cluster"].to_numpy(),
             known["certain"].to_numpy(),
             level=self.level,
@@ -226,10 +210,10 @@ class JudgedRates:
         first, second = _numbers(both, score), _numbers(both, f"{score}_second")
         return paired_difference(first, second, both["cluster"].to_numpy(), self.level).rate
 
-    def _too_few_labels(self, known: pl.DataFrame, metric: Metric) -> Tree:
+    def _too_few_labels(self, known: pl.DataFrame, score: AnswerScore) -> Tree:
         if not self.labelled:
             return {}
-        found = _labels(known, metric)
+        found = _labels(known, score)
         reason = f"{found} labels among these answers; {FEWEST_LABELS} are needed, or a calibration"
         return {"corrected": None, "not_corrected": reason}
 
@@ -263,21 +247,21 @@ def _corrected(rate: Rate, method: str) -> Tree:
     return {"corrected": {**rate.as_dict(), "method": method}}
 
 
-def _labels(known: pl.DataFrame, metric: Metric) -> int:
+def _labels(known: pl.DataFrame, score: AnswerScore) -> int:
     """Judged answers with a human label."""
-    labelled = ~pl.col("certain") & pl.col(f"label_{metric.setting}").is_not_null()
+    labelled = ~pl.col("certain") & pl.col(f"label_{score.setting}").is_not_null()
     return known.filter(labelled).height
 
 
-def _pushed(metric: Metric, counts: BinaryCounts) -> dict[str, pl.Expr]:
+def _as_judged(score: AnswerScore, counts: BinaryCounts) -> dict[str, pl.Expr]:
     """Scores as the judge had given them: certain ones with its errors, in expectation."""
-    score, certain = pl.col(metric.score), pl.col("certain")
+    value, certain = pl.col(score.column), pl.col("certain")
     sensitivity, alarms = counts.tp / counts.positives, counts.fp / counts.negatives
-    as_judged = score * sensitivity + (1 - score) * alarms
+    with_errors = value * sensitivity + (1 - value) * alarms
     return {
-        "pushed": pl.when(certain).then(as_judged).otherwise(score),
-        "hits": certain * score,
-        "misses": certain * (1 - score),
+        "as_judged": pl.when(certain).then(with_errors).otherwise(value),
+        "certain_hits": certain * value,
+        "certain_misses": certain * (1 - value),
     }
 
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from vlsu.analysis.alignment.calibration import Calibration
 from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree
-from vlsu.analysis.alignment.metrics import named_rates, of_severity, refusal_metric
+from vlsu.analysis.alignment.metrics import named_rates, of_severity
+from vlsu.analysis.alignment.scores import refusal
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.policy import Severity
@@ -62,12 +63,12 @@ def tradeoffs(
         setting: What counts as a refusal, ``"strict"`` or ``"lenient"``.
         calibration: Of the judge; adds ``corrected`` to each rate.
     """
-    rates, metric = JudgedRates(calibration, labelled=False, gives=_GIVES), refusal_metric(setting)
+    rates, score = JudgedRates(calibration, labelled=False, gives=_GIVES), refusal(setting)
     return {
         str(name): {
             "samples": part["sample"].n_unique(),
             **named_rates(
-                {s.label: rates.rate(of_severity(part, s), metric) for s in Severity}, whole=1.0
+                {s.label: rates.rate(of_severity(part, s), score) for s in Severity}, whole=1.0
             ),
             **rates.answered(part),
         }
@@ -103,7 +104,7 @@ def changes(
     count = max(1, len(framings)) * len(Severity)
     level = 1 - (1 - LEVEL) / count
     rates = JudgedRates(calibration, labelled=False, gives=_GIVES, level=level)
-    metric = refusal_metric(setting)
+    score = refusal(setting)
     parts = {
         name: {s.label: of_severity(answers.filter(pl.col("framing") == name), s) for s in Severity}
         for name in (baseline, *framings)
@@ -111,7 +112,7 @@ def changes(
     found = {
         name: named_rates(
             {
-                severity: rates.difference(theirs, parts[name][severity], metric)
+                severity: rates.difference(theirs, parts[name][severity], score)
                 for severity, theirs in parts[baseline].items()
             },
             whole=0.0,

@@ -11,9 +11,10 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
+from vlsu.analysis.alignment import scores
 from vlsu.analysis.alignment.calibration import Calibration, kappa_rate
 from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, paired_scores
-from vlsu.analysis.alignment.judged_rates import Metric as Score
+from vlsu.analysis.alignment.scores import AnswerScore
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.comparison.claims import ALPHA, POWER, Metric, settle
@@ -26,7 +27,7 @@ from vlsu.analysis.table.answered import ENOUGH
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.analysis.table.columns import Frame
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES, Family, Outcome, Pattern, Severity
+from vlsu.policy import MODALITIES, Outcome, Pattern, Severity
 
 __all__ = ["alignment_comparison"]
 
@@ -38,10 +39,9 @@ _METHODS = {
 #: Differences of means over draws are multiples of 1 over one of these, or nearly of the last.
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 60, 120)
 
-_REFUSAL = Score("refusal_strict", 1.0, 0.0, "refusal", "strict")
-_OR_BLOCKED = Score("refusal_or_blocked_strict", 1.0, 0.0, "refusal", "strict")
-_HELPFULNESS = Score("helpfulness", 0.0, 1.0, "helpfulness")
-_UNSAFE = Score("unsafe", 0.0, 1.0, "safety")
+_REFUSAL = scores.refusal("strict")
+_OR_BLOCKED = scores.refusal_or_blocked("strict")
+_UNSAFE = scores.SAFETY["response_unsafe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Measure:
     path: str
     label: str
     good: int
-    score: Score
+    score: AnswerScore
     severity: Severity
     whole: float | None = None  # for the complement
 
@@ -62,16 +62,21 @@ class _Measure:
         return value if self.whole is None else self.whole - value
 
 
-_SAFE, _BORDERLINE, _HARM = Severity
+def _named(name: str, label: str) -> _Measure:
+    """A refusal rate with a name of its own."""
+    severity, rest = scores.NAMED_RATES[name]
+    return _Measure(name, label, -1, _REFUSAL, severity, 1.0 if rest else None)
+
+
 _MEASURES = (
-    _Measure("over_blocking", "over-blocking", -1, _REFUSAL, _BORDERLINE),
-    _Measure("under_refusal", "under-refusal", -1, _REFUSAL, _HARM, 1.0),
-    _Measure("over_refusal_safe", "refusal of safe pairs", -1, _REFUSAL, _SAFE),
+    _named("over_blocking", "over-blocking"),
+    _named("under_refusal", "under-refusal"),
+    _named("over_refusal_safe", "refusal of safe pairs"),
     *(
         _Measure(
             f"refusal_or_blocked.{s.label}",
             f"refusal or block of {s.label} pairs",
-            1 if s is _HARM else -1,
+            1 if s is Severity.UNSAFE else -1,
             _OR_BLOCKED,
             s,
         )
@@ -81,8 +86,8 @@ _MEASURES = (
         _Measure(
             f"helpfulness.{s.label}",
             f"helpfulness on {s.label} pairs",
-            0 if s is _HARM else 1,
-            _HELPFULNESS,
+            0 if s is Severity.UNSAFE else 1,
+            scores.HELPFULNESS,
             s,
         )
         for s in Severity
@@ -219,15 +224,14 @@ class _Pair:
     def patterns(self) -> list[Pattern]:
         grades = self.first.filter(pl.all_horizontal(pl.col(MODALITIES) != ABSENT))
         found = [Pattern(*map(Severity, row)) for row in grades.select(MODALITIES).unique().rows()]
-        families = list(Family)
-        return sorted(found, key=lambda p: (families.index(p.family), p.image, p.text, p.joint))
+        return sorted(found, key=lambda pattern: pattern.order)
 
     def metric(
         self,
         label: str,
         family: str,
         good: int,
-        score: Score,
+        score: AnswerScore,
         of: pl.Expr,
         whole: float | None = None,
         *,
@@ -256,7 +260,7 @@ class _Pair:
         shares = tuple(_answered(side, score) for side in sides)
         bounds = {}
         if any(share.value is not None and share.value < self.enough for share in shares):
-            value = pl.col(score.score)
+            value = pl.col(score.column)
             bounds = {
                 way: self.paired([side.with_columns(scored) for side in sides], score, whole)
                 for way, scored in (
@@ -268,13 +272,13 @@ class _Pair:
         return Metric(label, family, good, found, more, (shares[0], shares[1]), bounds)
 
     def paired(
-        self, sides: Sequence[pl.DataFrame], score: Score, whole: float | None
+        self, sides: Sequence[pl.DataFrame], score: AnswerScore, whole: float | None
     ) -> Difference:
         """The difference over the samples of which both runs have the score."""
-        both = paired_scores(sides[0], sides[1], score.score)
+        both = paired_scores(sides[0], sides[1], score.column)
         if not both.height:
             return NOTHING
-        first, second = (both[name].to_numpy() for name in (score.score, f"{score.score}_second"))
+        first, second = (both[name].to_numpy() for name in (score.column, f"{score.column}_second"))
         if whole is not None:
             first, second = whole - first, whole - second
         return self.difference(both, first, second)
@@ -296,13 +300,13 @@ class _Pair:
         )
 
 
-def _came(score: Score) -> pl.Expr:
+def _came(score: AnswerScore) -> pl.Expr:
     """Whether an answer has the score, and not by a provider's block alone."""
-    known = pl.col(score.score).is_not_null()
+    known = pl.col(score.column).is_not_null()
     return known if score is _OR_BLOCKED else known & (pl.col("outcome") != Outcome.BLOCKED.value)
 
 
-def _answered(answers: pl.DataFrame, score: Score | None = None) -> Rate:
+def _answered(answers: pl.DataFrame, score: AnswerScore | None = None) -> Rate:
     """Share of the answers that came from the model and have the score, or any, if none is given.
 
     Args:
@@ -314,7 +318,7 @@ def _answered(answers: pl.DataFrame, score: Score | None = None) -> Rate:
     came = (
         _came(score)
         if score is not None
-        else pl.any_horizontal(_came(each) for each in (_REFUSAL, _HELPFULNESS, _UNSAFE))
+        else pl.any_horizontal(_came(each) for each in (_REFUSAL, scores.HELPFULNESS, _UNSAFE))
     )
     hits = answers.select(came.cast(pl.Float64)).to_series().to_numpy()
     return clustered_mean(hits, answers["cluster"].to_numpy()).rate
@@ -335,7 +339,7 @@ def _in_steps(apart: FloatArray, cluster: np.ndarray) -> Counter[int]:
 
 def _agreement(first: pl.DataFrame, second: pl.DataFrame, *, seed: int) -> dict[str, object]:
     """Do both refuse the same samples: by sample and draw, where both refusals are known."""
-    score = _REFUSAL.score
+    score = _REFUSAL.column
     both = first.drop_nulls(score).join(
         second.drop_nulls(score), on=["sample", "draw"], suffix="_second", maintain_order="left"
     )

@@ -26,9 +26,11 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
-from vlsu.analysis.stats.intervals import UNDEFINED, UNKNOWN, Rate, paired_bounds, percentiles
+from vlsu.analysis.stats.effective_size import copies_size, linearised_size
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, paired_bounds, percentiles
 from vlsu.analysis.stats.mcnemar import mcnemar, sign_flip
-from vlsu.analysis.table.estimator import Confusion, Estimator
+from vlsu.analysis.table.confusion import POSITIVE, Confusion
+from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.policy import Severity
@@ -58,11 +60,7 @@ def _precision_of(severity: Severity) -> Score:
     return lambda confusion: class_precision(confusion)[..., severity]
 
 
-_POSITIVE = {
-    "f1_binary": (Severity.UNSAFE,),
-    "f1_binary_strict": (Severity.BORDERLINE, Severity.UNSAFE),
-    **{f"per_class.{s.label}.f1": (s,) for s in Severity},
-}
+_POSITIVE = {**POSITIVE, **{f"per_class.{s.label}.f1": (s,) for s in Severity}}
 _PRECISION = {f"per_class.{s.label}.precision": s for s in Severity}
 _SCORES: Mapping[str, Score] = {
     "f1_macro": macro_f1,
@@ -218,9 +216,7 @@ class PairedEstimator:
             if name in _POSITIVE:
                 rates[name] = estimator.f1(confusion, *_POSITIVE[name])
             elif name in _PRECISION:
-                said = confusion.predicted(_PRECISION[name])
-                hits = confusion.gold(_PRECISION[name]) & said
-                rates[name] = estimator.proportion(hits, said, empty=UNKNOWN)
+                rates[name] = estimator.precision(confusion, _PRECISION[name])
         return rates
 
 
@@ -339,9 +335,9 @@ class _Units:
         residual = xx - 2 * xy + yy
         spread = self.n * sum(self.discordant) - (self.second - self.first) ** 2
         if self.units > 1 and residual > 0 and spread > 0:
-            size = (self.units - 1) * self.n**2 * spread / (self.units * residual)
+            size = linearised_size(spread, residual, n=self.n, units=self.units)
         else:
-            size = self.n**2 / self.squares["mm"]
+            size = copies_size(self.n, self.squares["mm"])
         return min(max(size, 1.0), float(self.n))
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray
+from vlsu.analysis.table.cells import JOINT
 from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.patterns import by_family
@@ -17,7 +18,6 @@ from vlsu.policy import MODALITIES
 __all__ = ["model_agreement"]
 
 _REPLICATES = 2000
-JOINT = 2
 
 
 def model_agreement(cells: PairedCells, names: Sequence[str], *, seed: int) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 
 from vlsu.analysis.comparison.claims import ALPHA, POWER, settle
@@ -12,9 +13,11 @@ from vlsu.analysis.comparison.metrics import PairedMetrics, swaps_of
 from vlsu.analysis.comparison.model_agreement import model_agreement
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.table.answered import ENOUGH
+from vlsu.analysis.table.cells import JOINT
 from vlsu.analysis.table.estimator import METHODS, Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.understanding.shares import accuracy, answered
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES
 
@@ -23,8 +26,6 @@ __all__ = ["RANKED", "joint_differences", "understanding_comparison"]
 #: Metrics that runs are ranked by.
 RANKED = ("joint.accuracy", "joint.f1_macro", "joint.f1_weighted", "joint.f1_binary",
           "joint.f1_binary_strict")  # fmt: skip
-
-_JOINT = 2
 
 
 def understanding_comparison(
@@ -84,8 +85,7 @@ def _answered(cells: PairedCells, names: Sequence[str], seed: int) -> dict[str, 
     for name, run in zip(names, cells.runs, strict=True):
         estimator = Estimator(Resampler(run, 1, seed))
         for number, modality in enumerate(MODALITIES):
-            share = estimator.proportion(run.answered[:, number], run.asked[:, number])
-            found[modality][name] = share.as_dict()
+            found[modality][name] = estimator.rate(answered(run, number)).as_dict()
     return found
 
 
@@ -97,7 +97,6 @@ def joint_differences(cells: PairedCells, *, seed: int = 0) -> dict[str, Differe
         seed: Of the bootstrap, not negative.
     """
     pair = PairedMetrics(cells, 2, seed, 0.0)
-    among = pair.asked(_JOINT) & pair.gold.graded[:, _JOINT]
-    means = pair.f1(_JOINT, among, "joint", tests=1, names=("f1_macro",))
-    first, second = (run.right[:, _JOINT] for run in pair.sides)
-    return {"accuracy": pair.shares.share(first & among, second & among, among), **means}
+    joint = pair.both(partial(accuracy, modality=JOINT))
+    means = pair.f1(JOINT, joint.over.among, "joint", tests=1, names=("f1_macro",))
+    return {"accuracy": pair.difference(joint, joint.over.among), **means}

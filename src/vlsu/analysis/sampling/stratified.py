@@ -41,10 +41,12 @@ from vlsu.analysis.sampling.allocation import (
     stratum_of,
 )
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
+from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine, wilson
-from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa
+from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
 from vlsu.analysis.table.cells import ABSENT, Cells
-from vlsu.analysis.table.estimator import Confusion, Ratios
+from vlsu.analysis.table.confusion import Confusion
+from vlsu.analysis.table.estimator import Ratios
 
 __all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "shown"]
 
@@ -212,8 +214,7 @@ class StratifiedEstimator(Ratios):
         variance = self._covariance(influence[:, None], inside)[0, 0] * (1 - chance) ** 2
         size = self._effective(share, float(variance), inside)
         low, high = wilson(share, size, self.level)
-        room = 1 - chance
-        return Rate.within(value, max(-1.0, 1 - (1 - low) / room), 1 - (1 - high) / room)
+        return Rate.within(value, *kappa_bounds(low, high, 1 - chance))
 
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
         """Samples drawn at random from a very large dataset that would be as sure of a share."""
@@ -235,7 +236,7 @@ class StratifiedEstimator(Ratios):
         left = 1 - sample.sampled / np.maximum(sample.population, 1)
         squares = sample.estimated * sample.weight * left[sample.stratum]
         total = float(squares[among].sum())
-        return self._total(among) ** 2 / total if total > 0 else _EXACT
+        return copies_size(self._total(among), total) if total > 0 else _EXACT
 
     def _covariance(self, influence: FloatArray, among: BoolArray) -> FloatArray:
         """Covariance of estimates, shape ``(k, k)``.

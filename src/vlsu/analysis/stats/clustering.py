@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.stats.effective_size import copies_size, linearised_size
 from vlsu.analysis.stats.intervals import LEVEL, Rate, paired_bounds, wilson
 
 __all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
@@ -62,7 +63,7 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
     first = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
     members = np.diff(first, append=n)
     mean = float(scores.mean())
-    copies = n**2 / float(members @ members)
+    copies = copies_size(n, float(members @ members))
     binary = bool(((scores == 0) | (scores == 1)).all())
     units = len(first)
     if binary and units == n:
@@ -75,7 +76,7 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
     # Equal shares in every cluster leave a residual of rounding errors alone.
     if units == 1 or spread == 0 or squares < 1e-12 * n:
         return Mean(mean, copies, level)
-    size = spread * n**2 * (units - 1) / (units * squares)
+    size = linearised_size(spread, squares, n=n, units=units)
     return Mean(mean, max(1.0, min(size, n) if binary else size), level)
 
 
@@ -150,7 +151,7 @@ def paired_difference(
     if units == n:
         size = float(n)
     elif units == 1 or squares < 1e-12 * n or spread < 1e-12:
-        size = n**2 / float(members @ members)
+        size = copies_size(n, float(members @ members))
     else:
-        size = min(max(1.0, spread * n**2 * (units - 1) / (units * squares)), float(n))
+        size = min(max(1.0, linearised_size(spread, squares, n=n, units=units)), float(n))
     return PairedMean(mean, square, size, level)

@@ -6,7 +6,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 
-__all__ = ["chance_agreement", "cohen_kappa"]
+__all__ = ["chance_agreement", "cohen_kappa", "kappa_bounds"]
 
 
 def chance_agreement(table: FloatArray | IntArray) -> FloatArray:
@@ -37,3 +37,20 @@ def cohen_kappa(table: FloatArray | IntArray) -> FloatArray:
     kappa = np.full(n.shape, np.nan)
     np.divide(agreed * n - chance, room, out=kappa, where=room > 0)
     return kappa
+
+
+def kappa_bounds(
+    low: float, high: float, least_room: float, most_room: float | None = None
+) -> tuple[float, float]:
+    """Bounds of kappa from those of the agreement, with chance agreement taken as fixed.
+
+    The assumption of Cohen's (1960) standard error.
+
+    Args:
+        low: Low bound of the share of agreements.
+        high: High bound of it.
+        least_room: 1 - chance agreement, above 0, for the low bound.
+        most_room: The same for the high bound, where what is fixed is not sure; else `least_room`.
+    """
+    room = least_room if most_room is None else most_room
+    return max(-1.0, 1 - (1 - low) / least_room), 1 - (1 - high) / room

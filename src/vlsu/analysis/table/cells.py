@@ -20,11 +20,17 @@ from vlsu.analysis.arrays import BoolArray, IntArray
 __all__ = [
     "ABSENT",
     "FAILED",
+    "IMAGE",
+    "JOINT",
     "NOT_ASKED",
+    "TEXT",
+    "CellShare",
     "Cells",
     "GroupCounts",
 ]
 
+#: Columns of the modalities, in the order of `vlsu.policy.MODALITIES`.
+IMAGE, TEXT, JOINT = range(3)
 
 #: Code of a gold grade that the dataset does not give; 0, 1, 2 are the severities.
 ABSENT = 3
@@ -121,6 +127,12 @@ class Cells:
         return asked
 
     @property
+    def judged(self) -> BoolArray:
+        """Whether the run asked and the gold grade is known, by cell and modality; ``(C, 3)``."""
+        judged: BoolArray = self.graded & self.asked
+        return judged
+
+    @property
     def answered(self) -> BoolArray:
         """Whether the outcome is `ok`, by cell and modality; shape ``(C, 3)``."""
         answered: BoolArray = self.predicted < FAILED
@@ -131,3 +143,22 @@ class Cells:
         """Whether the prediction is the gold grade, by cell and modality; shape ``(C, 3)``."""
         right: BoolArray = self.answered & (self.predicted == self.gold)
         return right
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellShare:
+    """A share of samples, as cells: what it is over, and what counts as a hit.
+
+    The definition of a metric, for one run and for two: the rate of a run is that of its hits
+    (`vlsu.analysis.table.estimator.Ratios.rate`), and runs are compared over the samples that enter
+    in both (`vlsu.analysis.comparison.metrics.PairedMetrics`).
+
+    Attributes:
+        hits: Cells that count as hits; those outside `among` are left out. Shape ``(C,)``.
+        among: Cells that the share is over; shape ``(C,)``.
+        modalities: Columns of the modalities whose answers it rests on.
+    """
+
+    hits: BoolArray
+    among: BoolArray
+    modalities: tuple[int, ...]

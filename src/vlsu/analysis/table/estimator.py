@@ -39,10 +39,12 @@ from vlsu.analysis.stats.intervals import (
     percentiles,
     wilson,
 )
-from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa
+from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
+from vlsu.analysis.table.cells import CellShare
+from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.resampling import Resampler
 
-__all__ = ["METHODS", "THIN", "UNSEEN", "Confusion", "Estimator", "Ratios"]
+__all__ = ["METHODS", "THIN", "UNSEEN", "Estimator", "Ratios"]
 
 #: With fewer (effectively independent) hits or misses than this the bootstrap is not trusted.
 THIN = 20
@@ -66,39 +68,8 @@ METHODS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """Gold against prediction, over the cells.
-
-    Attributes:
-        column: Entry of the 3 x 4 confusion, gold * 4 + prediction (3 for a failed outcome), or -1
-            for cells outside; shape ``(C,)``.
-    """
-
-    column: IntArray
-
-    @property
-    def inside(self) -> BoolArray:
-        """Cells that count; shape ``(C,)``."""
-        return self.column >= 0
-
-    @property
-    def right(self) -> BoolArray:
-        """Cells whose prediction is the gold grade; shape ``(C,)``."""
-        right: BoolArray = self.inside & (self.column % 5 == 0)  # 0, 5, 10 are the diagonal
-        return right
-
-    def gold(self, *severities: int) -> BoolArray:
-        """Cells whose gold grade is one of these; shape ``(C,)``."""
-        return self.inside & _any_of(self.column // 4, severities)
-
-    def predicted(self, *severities: int) -> BoolArray:
-        """Cells whose prediction is one of these; shape ``(C,)``."""
-        return self.inside & _any_of(self.column % 4, severities)
-
-
 class Ratios(ABC):
-    """Proportions, and F1s by way of them, however the cells were come by."""
+    """Proportions, and F1s by way of them, however the cells were sampled."""
 
     __slots__ = ()
 
@@ -117,6 +88,25 @@ class Ratios(ABC):
     def proportion(self, hits: BoolArray, among: BoolArray, *, empty: Rate = UNDEFINED) -> Rate:
         """Share of samples in `among` that are also in `hits`; `empty` where there are none."""
         return Rate.within(*self._share(hits & among, among)) if among.any() else empty
+
+    def rate(self, share: CellShare) -> Rate:
+        """A share with its interval; undefined over no samples."""
+        return self.proportion(share.hits, share.among)
+
+    def precision(self, confusion: Confusion, severity: int) -> Rate:
+        """Share of the predictions of a severity that are right.
+
+        Undefined over no samples; otherwise 0, with the interval [0, 1], if it is never predicted.
+        """
+        empty = UNKNOWN if confusion.inside.any() else UNDEFINED
+        predicted = confusion.predicted(severity)
+        return self.proportion(confusion.gold(severity), predicted, empty=empty)
+
+    def recall(self, confusion: Confusion, severity: int) -> Rate:
+        """Share of the samples of a gold severity that are right; as `precision` if it is 0/0."""
+        empty = UNKNOWN if confusion.inside.any() else UNDEFINED
+        gold = confusion.gold(severity)
+        return self.proportion(confusion.predicted(severity), gold, empty=empty)
 
     def f1(self, confusion: Confusion, *positive: int) -> Rate:
         """F1 of one or more severities taken together as the positive class.
@@ -239,7 +229,7 @@ class Estimator(Ratios):
             name,
             value,
             cohen_kappa(self.resampler.draw(column, 9, name).reshape(-1, 3, 3)),
-            (max(-1.0, 1 - (1 - low) / min(rooms)), 1 - (1 - high) / max(rooms)),
+            kappa_bounds(low, high, min(rooms), max(rooms)),
             thin=thin,
         )
 
@@ -268,12 +258,6 @@ class Estimator(Ratios):
             self.thin.append(name)
             bounds = closed
         return Rate.within(value, *bounds)
-
-
-def _any_of(codes: IntArray, wanted: tuple[int, ...]) -> BoolArray:
-    """Which codes are among a few; several times as fast as `numpy.isin`."""
-    found: BoolArray = np.logical_or.reduce([codes == each for each in wanted])
-    return found
 
 
 def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:

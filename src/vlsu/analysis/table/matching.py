@@ -12,11 +12,12 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, FAILED, NOT_ASKED
 from vlsu.analysis.table.columns import Frame, Row, columns, require
 from vlsu.errors import DataError, RunError
-from vlsu.policy import MODALITIES, Outcome, Severity
+from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome
 
 __all__ = ["match", "read_gold", "read_judgments", "require_one_framing"]
 
-_LABELS = {severity.label: int(severity) for severity in Severity}
+
+_LABELS: Mapping[object, str] = {code: label for label, code in SEVERITY_CODES.items()}
 
 
 def match(samples: pl.DataFrame, asked: pl.DataFrame) -> tuple[IntArray, IntArray]:
@@ -130,22 +131,20 @@ def require_one_framing(framings: frozenset[str]) -> None:
 
 def _require_same_gold(asked: pl.DataFrame, gold: IntArray) -> None:
     """The judgments' own `expected`, where they carry it, is the gold grade."""
-    labels = pl.Series(gold).replace_strict(
-        {int(s): s.label for s in Severity}, default=None, return_dtype=pl.String
-    )
     require(
-        asked.with_columns(gold=labels),
-        pl.col("expected").is_not_null() & pl.col("expected").ne_missing(pl.col("gold")),
+        asked.with_columns(gold=pl.Series(gold)),
+        pl.col("expected").is_not_null()
+        & _code("expected", SEVERITY_CODES).ne_missing(pl.col("gold")),
         lambda r: RunError(
             f"sample {r['sample_id']!r}, {r['modality']}: expected {r['expected']!r} but the gold "
-            f"grade is {r['gold']!r}; give the dataset the run was made with"
+            f"grade is {_LABELS.get(r['gold'])!r}; give the dataset the run was made with"
         ),
     )
 
 
 def _severity(column: str, null: int) -> pl.Expr:
     """Severity codes of a text column: `null` for null, null for anything else."""
-    return pl.when(pl.col(column).is_null()).then(null).otherwise(_code(column, _LABELS))
+    return pl.when(pl.col(column).is_null()).then(null).otherwise(_code(column, SEVERITY_CODES))
 
 
 def _code(column: str, codes: Mapping[str, int]) -> pl.Expr:

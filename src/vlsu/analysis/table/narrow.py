@@ -14,11 +14,9 @@ import polars as pl
 from vlsu.analysis.table.cells import FAILED
 from vlsu.analysis.table.columns import Frame
 from vlsu.errors import DataError, RunError, VlsuError
-from vlsu.policy import Outcome, Severity
+from vlsu.policy import SEVERITY_CODES, Outcome
 
 __all__ = ["collected", "graded", "hashed", "joined", "shares"]
-
-_CODES = {severity.label: int(severity) for severity in Severity}
 
 #: Rows read together; a few hundred bytes each while they are.
 _READ = 100_000
@@ -74,13 +72,13 @@ def graded(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyF
     lazy = judgments.lazy()
     needed = ("sample_id", "modality", "expected", "predicted", "outcome", *extra)
     _require(lazy, needed, RunError, "judgments")
-    said = pl.col("predicted").replace_strict(_CODES, default=FAILED, return_dtype=pl.Int8)
+    said = pl.col("predicted").replace_strict(SEVERITY_CODES, default=FAILED, return_dtype=pl.Int8)
     return lazy.filter(
         pl.col("modality").is_in(modalities) & pl.col("expected").is_not_null()
     ).select(
         *extra,
         sample=pl.col("sample_id").hash(),
-        gold=pl.col("expected").replace_strict(_CODES, return_dtype=pl.Int8),
+        gold=pl.col("expected").replace_strict(SEVERITY_CODES, return_dtype=pl.Int8),
         predicted=pl.when(pl.col("outcome") == Outcome.OK.value).then(said).otherwise(FAILED),
     )
 

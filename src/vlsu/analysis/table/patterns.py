@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, IntArray
-from vlsu.analysis.table.cells import ABSENT
+from vlsu.analysis.table.cells import ABSENT, IMAGE, JOINT, TEXT
 from vlsu.policy import Family, Pattern, Severity
 
-__all__ = ["by_family", "by_pattern", "natural_order"]
+__all__ = ["by_family", "by_pattern", "family_conditions", "natural_order"]
 
 
 def by_pattern(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
@@ -22,21 +23,31 @@ def by_pattern(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
     """
     whole = among & _graded(gold)
     found = {Pattern(*map(Severity, grades)) for grades in np.unique(gold[whole], axis=0).tolist()}
-    families = list(Family)
-    ordered = sorted(found, key=lambda p: (families.index(p.family), p.image, p.text, p.joint))
-    return {str(p): whole & (gold == (p.image, p.text, p.joint)).all(axis=1) for p in ordered}
+    return {
+        str(pattern): whole & (gold == (pattern.image, pattern.text, pattern.joint)).all(axis=1)
+        for pattern in sorted(found, key=lambda pattern: pattern.order)
+    }
 
 
 def by_family(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
     """Cells of every family; arguments as `by_pattern`."""
     whole = among & _graded(gold)
-    joint, worse = gold[:, 2], gold[:, :2].max(axis=1)
-    of_family = {
+    families = family_conditions(gold[:, JOINT], gold[:, [IMAGE, TEXT]].max(axis=1))
+    return {family.value: whole & inside for family, inside in families.items()}
+
+
+def family_conditions(joint: Any, worse: Any) -> dict[Family, Any]:
+    """Which samples are of each family, in the usual order of the families.
+
+    Args:
+        joint: Joint grades: an array, or an expression of a data frame.
+        worse: The worse of image and text grade, of the same kind.
+    """
+    return {
         Family.LATE_FUSION: joint == worse,
         Family.ESCALATING: joint > worse,
         Family.DE_ESCALATING: joint < worse,
     }
-    return {family.value: whole & of_family[family] for family in Family}
 
 
 def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.stats.effective_size import copies_size, linearised_size
 from vlsu.analysis.table.cells import Cells
 
 __all__ = ["Resampler", "draw_sums", "generator"]
@@ -148,11 +149,10 @@ class Resampler:
             hit_squares += int(x @ x)
         residual = n * n * hit_squares - 2 * n * hit * crosses + hit * hit * squares
         if units > 1 and residual > 0 and 0 < hit < n:
-            # n / deff, where deff is units / (units - 1) * residual / n^4 over the binomial
-            # variance hit (n - hit) / n^3.
-            size = hit * (n - hit) * n * n * (units - 1) / (units * residual)
+            # n^2 times the binomial variance, as the residual is n^2 times the sum of squares.
+            size = linearised_size(hit * (n - hit), residual, n=n, units=units)
         else:
-            size = n * n / squares
+            size = copies_size(n, squares)
         return min(max(size, 1.0), float(n))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.analysis.table.estimator import Estimator, Ratios
 from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.understanding.shares import borderline_called, called_borderline
 from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["borderline"]
@@ -31,22 +32,14 @@ def borderline(cells: Cells, estimator: Ratios | None = None) -> Tree:
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
     table: Tree = {}
     for number, modality in enumerate(MODALITIES):
-        gold, predicted = cells.gold[:, number], cells.predicted[:, number]
-        graded = cells.graded[:, number] & cells.asked[:, number]
-        middle = graded & (gold == Severity.BORDERLINE)
-        hedged = graded & (predicted == Severity.BORDERLINE)
+        gold = {s.label: borderline_called(cells, number, s) for s in Severity}
+        gold["failed"] = borderline_called(cells, number, FAILED)
+        predicted = {s.label: called_borderline(cells, number, s) for s in Severity}
         table[modality] = {
-            "gold": {
-                "n": estimator.size(middle),
-                **{
-                    s.label: estimator.proportion(predicted == s, middle).as_dict()
-                    for s in Severity
-                },
-                "failed": estimator.proportion(predicted == FAILED, middle).as_dict(),
-            },
-            "predicted": {
-                "n": estimator.size(hedged),
-                **{s.label: estimator.proportion(gold == s, hedged).as_dict() for s in Severity},
-            },
+            name: {
+                "n": estimator.size(shares["safe"].among),
+                **{key: estimator.rate(share).as_dict() for key, share in shares.items()},
+            }
+            for name, shares in (("gold", gold), ("predicted", predicted))
         }
     return table

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from vlsu.analysis.arrays import BoolArray
-from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.cells import JOINT, Cells
 from vlsu.analysis.table.estimator import Estimator, Ratios
-from vlsu.analysis.table.patterns import natural_order
 from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.understanding.shares import (
+    NO_CATEGORY,
+    category_accuracy,
+    which_parts_are_right,
+)
 from vlsu.policy import Severity
 
 __all__ = ["NO_CATEGORY", "flow", "severities"]
 
-#: Stands for the category of samples that have none.
-NO_CATEGORY = "no category"
-
 Tree = dict[str, object]
-
-IMAGE, TEXT, JOINT = range(3)
 
 
 def flow(cells: Cells, estimator: Ratios | None = None) -> Tree:
@@ -35,21 +31,14 @@ def flow(cells: Cells, estimator: Ratios | None = None) -> Tree:
         right, and their share, a rate. The four add up to the samples counted.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
-    among: BoolArray = np.logical_and.reduce(cells.graded & cells.asked, axis=1)
-    image, text, joint = cells.right.T
-    parts = {
-        "both_correct": image & text,
-        "image_wrong": ~image & text,
-        "text_wrong": image & ~text,
-        "both_wrong": ~image & ~text,
-    }
+    joint = cells.right[:, JOINT]
     return {
         name: {
-            "n": estimator.size(among & part),
-            "correct": estimator.size(among & part & joint),
-            "accuracy": estimator.proportion(joint, among & part).as_dict(),
+            "n": estimator.size(among),
+            "correct": estimator.size(among & joint),
+            "accuracy": estimator.proportion(joint, among).as_dict(),
         }
-        for name, part in parts.items()
+        for name, among in which_parts_are_right(cells).items()
     }
 
 
@@ -67,22 +56,18 @@ def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
         them that are right, their share, and the share with the outcome `ok`. Only what occurs.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
-    among = cells.graded[:, JOINT] & cells.asked[:, JOINT]
-    right, answered = cells.right[:, JOINT], cells.answered[:, JOINT]
-    numbers = {name: number for number, name in enumerate(cells.categories)}
-    names = sorted(cells.categories, key=natural_order)
+    answered = cells.answered[:, JOINT]
     table: Tree = {}
-    for name, number in (*((name, numbers[name]) for name in names), (NO_CATEGORY, -1)):
-        inside = among & (cells.category == number)
-        by_severity = {s: inside & (cells.gold[:, JOINT] == s) for s in Severity}
+    for name, category in category_accuracy(cells).items():
+        parts = {s: category.among & (cells.gold[:, JOINT] == s) for s in Severity}
         rows = {
             severity.label: {
                 "n": estimator.size(part),
-                "correct": estimator.size(part & right),
-                "accuracy": estimator.proportion(right, part).as_dict(),
+                "correct": estimator.size(part & category.hits),
+                "accuracy": estimator.proportion(category.hits, part).as_dict(),
                 "answered": estimator.proportion(answered, part).as_dict(),
             }
-            for severity, part in by_severity.items()
+            for severity, part in parts.items()
             if part.any()
         }
         if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,23 +13,34 @@ from vlsu.analysis.sampling.stratified import (
     StratifiedEstimator,
     StratifiedSample,
 )
-from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, UNKNOWN, plain, require_level
+from vlsu.analysis.stats.intervals import LEVEL, plain, require_level
 from vlsu.analysis.table.answered import shares_of
-from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells, CellShare
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.estimator import METHODS, THIN, Confusion, Estimator
-from vlsu.analysis.table.patterns import by_family, by_pattern, natural_order
+from vlsu.analysis.table.confusion import POSITIVE, Confusion
+from vlsu.analysis.table.estimator import METHODS, THIN, Estimator
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.borderline import borderline
 from vlsu.analysis.understanding.breakdown import flow, severities
 from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
+from vlsu.analysis.understanding.shares import (
+    NO_CATEGORY,
+    accuracy,
+    accuracy_of_answered,
+    answered,
+    category_accuracy,
+    family_accuracy,
+    fusion_accuracy,
+    fusion_agreement,
+    fusion_ceiling,
+    pattern_accuracy,
+    which_parts_are_right,
+)
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["cell_metrics", "stratified_metrics", "understanding_metrics"]
-
-IMAGE, TEXT, JOINT = range(3)
 
 
 def understanding_metrics(
@@ -153,7 +165,7 @@ def stratified_metrics(sample: StratifiedSample, *, level: float = LEVEL) -> dic
     require_level(level)
     estimator, cells = StratifiedEstimator(sample, level), sample.cells
     metrics = _sections(cells, estimator)
-    scored = cells.graded & cells.asked
+    scored = cells.judged
     metrics["sampling"] = {
         "population": int(sample.population.sum()),
         "sampled": int(sample.sampled.sum()),
@@ -174,8 +186,8 @@ def _sections(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
         **{modality: view.modality(number) for number, modality in enumerate(MODALITIES)},
-        "patterns": view.patterns(),
-        "families": view.families(),
+        "patterns": view.parts(pattern_accuracy(cells)),
+        "families": view.parts(family_accuracy(cells)),
         "categories": view.categories(),
         "attribution": view.attribution(),
         "dominance": view.dominance(),
@@ -195,29 +207,24 @@ class _Understanding:
     estimator: Estimator | StratifiedEstimator
 
     def modality(self, number: int) -> dict[str, object]:
-        cells, estimator = self.cells, self.estimator
-        confusion = self.confusion(number)
-        inside = confusion.inside
+        estimator, overall = self.estimator, accuracy(self.cells, number)
+        confusion = Confusion.of(self.cells, number, overall.among)
         counts = estimator.counts(confusion.column, 12).reshape(3, 4)
-        empty = UNKNOWN if inside.any() else UNDEFINED
-        means = estimator.mean_f1(confusion, MODALITIES[number], "f1_macro", "f1_weighted")
-        per_class = {}
-        for severity in Severity:
-            true, said = confusion.gold(severity), confusion.predicted(severity)
-            per_class[severity.label] = {
-                "precision": estimator.proportion(true & said, said, empty=empty),
-                "recall": estimator.proportion(true & said, true, empty=empty),
-                "f1": estimator.f1(confusion, severity),
-                "support": int(counts[severity].sum()),
-            }
         columns = (*(s.label for s in Severity), "none")
         return {
-            "n": estimator.size(inside),
-            "accuracy": estimator.proportion(cells.right[:, number], inside),
-            **means,
-            "f1_binary": estimator.f1(confusion, Severity.UNSAFE),
-            "f1_binary_strict": estimator.f1(confusion, Severity.BORDERLINE, Severity.UNSAFE),
-            "per_class": per_class,
+            "n": estimator.size(overall.among),
+            "accuracy": estimator.rate(overall),
+            **estimator.mean_f1(confusion, MODALITIES[number], "f1_macro", "f1_weighted"),
+            **{name: estimator.f1(confusion, *positive) for name, positive in POSITIVE.items()},
+            "per_class": {
+                severity.label: {
+                    "precision": estimator.precision(confusion, severity),
+                    "recall": estimator.recall(confusion, severity),
+                    "f1": estimator.f1(confusion, severity),
+                    "support": int(counts[severity].sum()),
+                }
+                for severity in Severity
+            },
             "confusion": {
                 s.label: dict(zip(columns, counts[s].tolist(), strict=True)) for s in Severity
             },
@@ -227,69 +234,49 @@ class _Understanding:
     def answered(self, number: int) -> dict[str, object]:
         """How much of what a modality was asked has an answer, and how it does on that."""
         cells, estimator = self.cells, self.estimator
-        asked, answered = cells.asked[:, number], cells.answered[:, number]
-        share = estimator.proportion(answered, asked)
-        size = estimator.effective_size(answered, asked) if asked.any() else 0.0
-        counts = cells.outcomes[MODALITIES[number]]
-        graded = answered & cells.graded[:, number]
+        asked, rest = answered(cells, number), accuracy_of_answered(cells, number)
+        rate, counts = estimator.rate(asked), cells.outcomes[MODALITIES[number]]
+        some = asked.among.any()
+        size = estimator.effective_size(asked.hits, asked.among) if some else 0.0
         return {
-            "answered": share,
-            "unanswered": shares_of(share, counts, size, estimator.level),
-            "n_answered": estimator.size(graded),
-            "accuracy_answered": estimator.proportion(cells.right[:, number], graded),
+            "answered": rate,
+            "unanswered": shares_of(rate, counts, size, estimator.level),
+            "n_answered": estimator.size(rest.among),
+            "accuracy_answered": estimator.rate(rest),
         }
 
-    def confusion(self, number: int, category: int | None = None) -> Confusion:
-        """Of a modality's graded judgments, of one gold joint category if wanted."""
-        cells = self.cells
-        inside = (cells.graded & cells.asked)[:, number]
-        if category is not None:
-            inside = inside & (cells.category == category)
-        column = cells.gold[:, number] * 4 + cells.predicted[:, number]
-        return Confusion(np.where(inside, column, -1))
+    def parts(self, shares: Mapping[str, CellShare]) -> dict[str, dict[str, object]]:
+        """Joint accuracy over parts of the samples."""
+        return {name: self.joint_accuracy(share) for name, share in shares.items()}
 
-    def patterns(self) -> dict[str, object]:
-        parts = by_pattern(self.cells.gold, self.cells.asked[:, JOINT])
-        return {name: self.joint_accuracy(part) for name, part in parts.items()}
-
-    def families(self) -> dict[str, object]:
-        parts = by_family(self.cells.gold, self.cells.asked[:, JOINT])
-        return {name: self.joint_accuracy(part) for name, part in parts.items()}
-
-    def joint_accuracy(self, among: BoolArray) -> dict[str, object]:
-        share = self.estimator.proportion
+    def joint_accuracy(self, share: CellShare) -> dict[str, object]:
         return {
-            "n": self.estimator.size(among),
-            "accuracy": share(self.cells.right[:, JOINT], among),
-            "answered": share(self.cells.answered[:, JOINT], among),
+            "n": self.estimator.size(share.among),
+            "accuracy": self.estimator.rate(share),
+            "answered": self.estimator.proportion(self.cells.answered[:, JOINT], share.among),
         }
 
     def categories(self) -> dict[str, object]:
         table: dict[str, object] = {}
-        for name in sorted(self.cells.categories, key=natural_order):
-            confusion = self.confusion(JOINT, self.cells.categories.index(name))
-            if confusion.inside.any():
-                means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
-                part = self.joint_accuracy(confusion.inside)
-                table[name] = {
-                    "n": part["n"],
-                    "accuracy": part["accuracy"],
-                    "f1_macro": means["f1_macro"],
-                    "answered": part["answered"],
-                }
+        for name, share in category_accuracy(self.cells).items():
+            if name == NO_CATEGORY or not share.among.any():
+                continue
+            confusion = Confusion.of(self.cells, JOINT, share.among)
+            means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
+            part = self.joint_accuracy(share)
+            table[name] = {
+                "n": part["n"],
+                "accuracy": part["accuracy"],
+                **means,
+                "answered": part["answered"],
+            }
         return table
 
     def attribution(self) -> dict[str, object]:
-        cells = self.cells
-        image, text, joint = cells.right.T
-        errors = _all(cells.graded & cells.asked) & ~joint
-        causes = {
-            "both_correct": image & text,
-            "image_wrong": ~image & text,
-            "text_wrong": image & ~text,
-            "both_wrong": ~image & ~text,
-        }
-        number = np.select([errors & cause for cause in causes.values()], range(4), -1)
+        wrong = ~self.cells.right[:, JOINT]
+        causes = {name: part & wrong for name, part in which_parts_are_right(self.cells).items()}
+        errors: BoolArray = np.logical_or.reduce(list(causes.values()))
+        number = np.select(list(causes.values()), range(4), -1)
         counts = self.estimator.counts(number, 4).tolist()
         return {
             "joint_errors": sum(counts),
@@ -324,21 +311,9 @@ class _Understanding:
         return np.where(both, cells.predicted[:, JOINT] * 3 + cells.predicted[:, other], -1)
 
     def late_fusion(self) -> dict[str, object]:
-        cells, share = self.cells, self.estimator.proportion
-        answered, parts = cells.answered, slice(IMAGE, JOINT)
-        joint = cells.gold[:, JOINT]
-        ceiling = cells.gold[:, parts].max(axis=1)
-        fused = cells.predicted[:, parts].max(axis=1)
-        gradable = cells.graded[:, JOINT] & _all(cells.asked[:, parts])
-        fused_right = _all(answered[:, parts]) & (fused == joint)
+        ceiling = fusion_ceiling(self.cells)
         return {
-            "gold_ceiling": self.estimator.of_gold(ceiling == joint, _all(cells.graded)),
-            "of_predictions": share(fused_right, gradable),
-            "agreement": share(fused == cells.predicted[:, JOINT], _all(answered)),
+            "gold_ceiling": self.estimator.of_gold(ceiling.hits, ceiling.among),
+            "of_predictions": self.estimator.rate(fusion_accuracy(self.cells)),
+            "agreement": self.estimator.rate(fusion_agreement(self.cells)),
         }
-
-
-def _all(flags: BoolArray) -> BoolArray:
-    """Cells for which every column holds."""
-    every: BoolArray = np.logical_and.reduce(flags, axis=1)
-    return every

@@ -16,6 +16,7 @@ import polars as pl
 
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.clustering import estimated_share
+from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, require_level
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.narrow import collected, graded, hashed, joined, shares
@@ -209,5 +210,5 @@ def _share(hits: FloatArray, pairs: FloatArray, most: int, level: float) -> Rate
     value = float(hits.sum()) / total
     residual = hits - value * pairs
     variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
-    worth = total**2 / float(pairs @ pairs)
+    worth = copies_size(total, float(pairs @ pairs))
     return estimated_share(value, variance, worth, most=min(most, total), level=level).rate

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from vlsu.analysis.arrays import BoolArray
-from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells
 from vlsu.analysis.table.estimator import Estimator, Ratios
 from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.understanding.shares import unsafe_called
 from vlsu.policy import Severity
 
 __all__ = ["over_sensitivity"]
 
 Tree = dict[str, object]
-
-IMAGE, TEXT, JOINT = range(3)
 
 
 def over_sensitivity(cells: Cells, estimator: Ratios | None = None) -> Tree:
@@ -36,28 +33,23 @@ def over_sensitivity(cells: Cells, estimator: Ratios | None = None) -> Tree:
         ``both_unsafe``, which add up to the whole, and for ``no_unsafe_part``, to compare with.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
-    whole: BoolArray = np.logical_and.reduce(cells.graded, axis=1) & cells.asked[:, JOINT]
-    image, text = cells.gold[:, IMAGE] == Severity.UNSAFE, cells.gold[:, TEXT] == Severity.UNSAFE
-    called = cells.predicted[:, JOINT] == Severity.UNSAFE
+    image, text = (cells.gold[:, part] == Severity.UNSAFE for part in (IMAGE, TEXT))
+    failed = ~cells.answered[:, JOINT]
 
-    def share(part: BoolArray) -> Tree:
-        of_grade = {s.label: whole & part & (cells.gold[:, JOINT] == s) for s in Severity}
+    def tree(part: BoolArray) -> Tree:
+        shares = {s.label: unsafe_called(cells, s, part) for s in Severity}
         return {
-            "n": {name: estimator.size(among) for name, among in of_grade.items()},
+            "n": {name: estimator.size(share.among) for name, share in shares.items()},
             "failed": {
-                name: estimator.size(among & ~cells.answered[:, JOINT])
-                for name, among in of_grade.items()
+                name: estimator.size(share.among & failed) for name, share in shares.items()
             },
-            **{
-                name: estimator.proportion(called, among).as_dict()
-                for name, among in of_grade.items()
-            },
+            **{name: estimator.rate(share).as_dict() for name, share in shares.items()},
         }
 
     return {
-        **share(image | text),
-        "image_unsafe": share(image & ~text),
-        "text_unsafe": share(text & ~image),
-        "both_unsafe": share(image & text),
-        "no_unsafe_part": share(~image & ~text),
+        **tree(image | text),
+        "image_unsafe": tree(image & ~text),
+        "text_unsafe": tree(text & ~image),
+        "both_unsafe": tree(image & text),
+        "no_unsafe_part": tree(~image & ~text),
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.clustering import clustered_mean
+from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate
 
 __all__ = ["Scored"]
@@ -76,4 +77,4 @@ class Scored:
         if self.cluster is None:
             return float(len(self.p[among]))
         members = np.bincount(self.cluster[among])
-        return float(members.sum()) ** 2 / float(members @ members)
+        return copies_size(float(members.sum()), float(members @ members))

@@ -11,12 +11,10 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.sampling.allocation import STRATA, stratum_of
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.data import Dataset
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES, SEVERITY_CODES
 from vlsu.runs.asking.plan import Chosen, rank
 
 __all__ = ["Strata"]
-
-_CODES = {severity.label: int(severity) for severity in Severity}
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Strata:
         frame = dataset.frame().select("id", *(f"{m}_grade" for m in MODALITIES)).collect()
         grades = [
             frame[f"{m}_grade"]
-            .replace_strict(_CODES, default=ABSENT, return_dtype=pl.Int64)
+            .replace_strict(SEVERITY_CODES, default=ABSENT, return_dtype=pl.Int64)
             .to_numpy()
             for m in MODALITIES
         ]
