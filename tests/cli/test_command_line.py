@@ -10,6 +10,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.commands import vlsu
 from vlsu.cli.app import app, run_command
 from vlsu.cli.parameters import read_strictly
 from vlsu.errors import UsageError
@@ -139,14 +140,7 @@ def test_other_values_are_as_written(kind, arguments, value):
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, message, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", *arguments.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 2
+    done = vlsu(*arguments.split(), expect=2, cwd=tmp_path)
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

@@ -3,24 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.support.commands import vlsu
 from vlsu.data import COLUMNS
-
-
-def vlsu(*arguments, expect=0, **options):
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        **options,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_help_names_every_command():
@@ -33,6 +21,9 @@ def test_the_version_is_the_packages():
     from vlsu import __version__
 
     assert vlsu("--version").stdout == f"vlsu {__version__}\n"
+    for command in ([sys.executable, "-m", "vlsu"], [str(Path(sys.executable).with_name("vlsu"))]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"vlsu {__version__}\n"
 
 
 def test_import_is_quick_and_leaves_the_heavy_parts_out():
@@ -158,7 +149,6 @@ def test_policy_and_prompts_can_be_started_from(tmp_path):
 
 def test_no_extra_is_advertised_that_brings_nothing():
     import tomllib
-    from pathlib import Path
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     empty = [name for name, what in project["project"]["optional-dependencies"].items() if not what]

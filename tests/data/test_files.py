@@ -3,11 +3,10 @@
 import errno
 import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
+from tests.support.commands import vlsu
 from vlsu._files import (
     open_beneath,
     open_text,
@@ -163,9 +162,7 @@ def test_a_lock_is_never_written_through_a_link(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     (run / ".lock").symlink_to(victim)
-    command = [sys.executable, "-m", "vlsu", "run", "understanding", "vlsu-mini"]
-    command += ["--model", "baseline/majority", "--out", str(run), "--limit", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 2
+    command = ("run", "understanding", "vlsu-mini", "--model", "baseline/majority")
+    done = vlsu(*command, "--out", run, "--limit", "1", expect=2)
     assert victim.read_text() == "untouched"
     assert len(done.stderr.strip().splitlines()) == 1

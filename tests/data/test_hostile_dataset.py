@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import completion, grade, make_dataset, png
+from tests.support.commands import vlsu
 from vlsu.cli.data import app
 from vlsu.data import (
     ImageStore,
@@ -39,11 +40,6 @@ ABOUT = {"name": "made", "version": "1", "licence": "CC0-1.0", "citation": "", "
 def folder(tmp_path):
     make_dataset(tmp_path / "d", samples=40)
     return tmp_path / "d"
-
-
-def vlsu(*arguments):
-    command = [sys.executable, "-m", "vlsu", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 def one_line(done):
@@ -241,7 +237,7 @@ def test_the_commands_say_a_damaged_shard_in_one_line(folder, tmp_path):
         ("data", "export", folder, "--out", tmp_path / "x.csv"),
         ("run", "understanding", folder, "--model", "baseline/random", "--out", tmp_path / "r"),
     ):
-        assert "damaged" in one_line(vlsu(*command))
+        assert "damaged" in one_line(vlsu(*command, expect=None))
 
 
 def test_metadata_that_is_no_json_is_one_line(folder, tmp_path):
@@ -388,11 +384,11 @@ def test_what_the_check_prints_is_short(tmp_path):
         for value in (finding.sample or "", finding.file, finding.detail):
             assert len(value) <= 210
             assert value.isprintable()
-    done = vlsu("data", "check", tmp_path / "d")
+    done = vlsu("data", "check", tmp_path / "d", expect=None)
     assert done.returncode == 1
     assert len(done.stdout + done.stderr) < 8000
     assert "\x1b[31m" not in done.stdout
-    done = vlsu("data", "check", tmp_path / "d", "--json")
+    done = vlsu("data", "check", tmp_path / "d", "--json", expect=None)
     assert len(done.stdout) < 8000
 
 
@@ -501,16 +497,16 @@ def test_nothing_is_said_of_a_dataset_that_lacks_nothing(folder, tmp_path):
 def test_the_dry_run_says_it_too(tmp_path):
     write_dataset(tmp_path / "d", [Sample("a", text="x"), Sample("b", text="y")], **ABOUT)
     command = ("run", "understanding", tmp_path / "d", "--model", "baseline/majority")
-    done = vlsu(*command, "--out", tmp_path / "r", "--dry-run")
+    done = vlsu(*command, "--out", tmp_path / "r", "--dry-run", expect=None)
     assert "2 of 2 samples have no image" in done.stderr
-    done = vlsu(*command, "--out", tmp_path / "r", "--dry-run", "--json")
+    done = vlsu(*command, "--out", tmp_path / "r", "--dry-run", "--json", expect=None)
     assert "2 of 2 samples have no image" in done.stdout
 
 
 def test_what_info_prints_is_short(tmp_path):
     rows = [Sample(f"s{n}", text="x", language=f"{n}" * 500) for n in range(200)]
     write_dataset(tmp_path / "d", rows, **{**ABOUT, "name": "n" * 10_000})
-    done = vlsu("data", "info", tmp_path / "d")
+    done = vlsu("data", "info", tmp_path / "d", expect=None)
     assert done.returncode == 0
     assert "and 160 more" in done.stdout
     assert len(done.stdout) < 30_000

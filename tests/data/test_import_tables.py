@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.support.commands import vlsu
 from vlsu.cli.app import app
 from vlsu.cli.data import read_grades, read_map
 from vlsu.data import ImportReport, Sample, export_dataset, import_dataset, load, write_dataset
@@ -346,12 +345,6 @@ def test_the_command_takes_all_of_it(tmp_path: Path) -> None:
 def test_a_wrong_encoding_is_one_line(tmp_path: Path) -> None:
     source = tmp_path / "pairs.csv"
     source.write_bytes("text\ncafé\n".encode("cp1252"))
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", "data", "import", "csv", str(source), "--out", "D"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 2
+    done = vlsu("data", "import", "csv", source, "--out", "D", expect=2, cwd=tmp_path)
     assert done.stderr.count("\n") == 1
     assert "line 2: byte 0xE9 at offset 8 is not UTF-8 text" in done.stderr

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from tests.answered_runs import half_alignment, half_run
 from tests.conftest import ChatServer, completion, make_dataset
 from tests.report_runs import scripted_run
+from tests.support.commands import vlsu
 from vlsu.models import Settings
 from vlsu.report import publish_tables, write_report
 from vlsu.report.answered import answered_parts, answered_sentence
@@ -255,19 +254,6 @@ def test_a_judge_that_fails_is_said_too(tmp_path: Path) -> None:
     assert warned.requirement == "framings.default.judged >= 95%"
 
 
-def vlsu(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def test_commands_say_it_and_take_the_bound(runs: dict[str, Run], tmp_path: Path) -> None:
     half, good = runs["half"].path, runs["good"].path
     said = vlsu("gate", half, "--require", "joint.accuracy >= 0%")
@@ -292,6 +278,7 @@ def test_commands_say_it_and_take_the_bound(runs: dict[str, Run], tmp_path: Path
 
 @pytest.mark.parametrize(("lacking", "said"), [(4, "1 more run answered"), (5, "2 more runs")])
 def test_further_warnings_are_folded(tmp_path: Path, lacking: int, said: str) -> None:
-    runs = [half_run(tmp_path / f"r{n}", 0.5) for n in range(lacking)]
+    data = make_dataset(tmp_path / "data")
+    runs = [half_run(tmp_path / f"r{n}", 1.0, dataset=data) for n in range(lacking)]
     page = write_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"<summary>{said}" in page

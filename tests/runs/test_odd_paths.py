@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.conftest import make_dataset
+from tests.support.commands import vlsu
 from vlsu.data import check_dataset, dataset_info, export_dataset, load, sample_dataset
 from vlsu.data.parquet import literal, read_parquet, scan_parquet
 from vlsu.runs import load_run
@@ -61,15 +60,6 @@ def test_a_dataset_lives_in_a_folder_of_any_name(name, tmp_path):
     assert len(list(drawn.samples())) == 6
     for form in ("csv", "jsonl", "parquet"):
         assert export_dataset(dataset, form, tmp_path / name / f"{name}.{form}").exists()
-
-
-def vlsu(*arguments, cwd):
-    command = [sys.executable, "-m", "vlsu", *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.mark.parametrize("name", ["R [final]", "-a*{x}? %20 ü"])

@@ -1,7 +1,7 @@
 """The progress of a run counts the requests it asks, and is full when the run is."""
 
 from tests.alignment_runs import Answering, InProcessModel, judge
-from tests.cli.test_commands import vlsu as command
+from tests.support.commands import vlsu as command
 from tests.tuning_runs import paired_dataset
 from vlsu.cli.output import RunProgress
 from vlsu.runs import Limits, align, evaluate
@@ -9,7 +9,7 @@ from vlsu.runs.alignment.validation import validate_judge
 from vlsu.runs.tuning.tuning import prepare_tuning
 from vlsu.tasks.framing import Framing
 
-GRADER = "baseline/late-fusion"
+GRADER = "baseline/majority"  # asked as any other, and at once
 
 
 class Watched(RunProgress):

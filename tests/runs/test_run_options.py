@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 
 import vlsu
-from tests.cli.test_commands import vlsu as command
 from tests.conftest import grade
+from tests.support.commands import vlsu as command
 from vlsu.errors import UsageError
 from vlsu.models import Settings
 from vlsu.models.catalogue import load_models, with_settings

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from tests.report_runs import scripted_run
 from tests.runs.finished.test_compare import alignment, understanding
+from tests.support.commands import vlsu
 from vlsu.analysis.comparison.planning import Discordance, plan
 from vlsu.analysis.stats.power import power
 from vlsu.errors import UsageError
@@ -156,27 +155,14 @@ def test_two_runs_to_go_by(runs: tuple[Run, Run]) -> None:
     assert found["f1_macro"]["power"] == pytest.approx(0.8, abs=0.002)
 
 
-def vlsu(*arguments: object, expect: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", "power", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def test_the_command(tmp_path: Path, runs: tuple[Run, Run]) -> None:
-    said = vlsu("--margin", "0.03", "--accuracy", "0.7", expect=0).stdout
+    said = vlsu("power", "--margin", "0.03", "--accuracy", "0.7").stdout
     assert "samples show a difference of 3 points" in said
-    tree = json.loads(vlsu("--samples", "500", "--discordant", "0.2", "--json", expect=0).stdout)
+    tree = json.loads(vlsu("power", "--samples", "500", "--discordant", "0.2", "--json").stdout)
     assert tree["solved"] == "margin"
     assert tree["margin"] == pytest.approx(0.058, abs=0.002)
     two = ("--from", runs[0].path, runs[1].path)
-    tree = json.loads(vlsu(*two, "--margin", "0.05", "--json", expect=0).stdout)
+    tree = json.loads(vlsu("power", *two, "--margin", "0.05", "--json").stdout)
     assert tree["samples"] > 224
     aligned = alignment(tmp_path / "aligned", limit=5)
     for arguments, message in (
@@ -187,6 +173,6 @@ def test_the_command(tmp_path: Path, runs: tuple[Run, Run]) -> None:
         (("--from", runs[0].path, aligned.path), "compare runs of one task"),
         (("--from", aligned.path, aligned.path), "given twice"),
     ):
-        failed = vlsu(*arguments, expect=2)
+        failed = vlsu("power", *arguments, expect=2)
         assert message in failed.stderr
         assert failed.stderr.count("\n") == 1

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -13,10 +12,11 @@ from playwright.sync_api import sync_playwright
 from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run
+from tests.support.commands import vlsu
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Family
 from vlsu.report import publish_tables, write_report
-from vlsu.report.comparison.compared import compared
+from vlsu.report.comparison.compared import Compared, compared
 from vlsu.report.comparison.oracle import load_oracle
 from vlsu.report.run_labels import run_labels
 from vlsu.report.table import format_rate
@@ -34,8 +34,24 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return [scripted_run("vlsu-mini", folder / "scripted"), *others]
 
 
-def test_the_tables_are_those_of_the_comparison(runs: list[Run]) -> None:
-    found, result = compared(runs), compare(runs)
+@pytest.fixture(scope="module")
+def result(runs: list[Run]) -> dict[str, Any]:
+    return compare(runs)
+
+
+@pytest.fixture(scope="module")
+def found(runs: list[Run]) -> Compared:
+    return compared(runs)
+
+
+@pytest.fixture(scope="module")
+def page_file(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(runs, tmp_path_factory.mktemp("page") / "page.html")
+
+
+def test_the_tables_are_those_of_the_comparison(
+    runs: list[Run], found: Compared, result: dict[str, Any]
+) -> None:
     assert found.trouble == ""
     board = result["leaderboard"]["joint.f1_macro"]
     table = found.tables["leaderboard-joint.f1_macro"]
@@ -63,8 +79,10 @@ def test_the_tables_are_those_of_the_comparison(runs: list[Run]) -> None:
     }
 
 
-def test_the_leaderboard_tells_ranks_and_references(runs: list[Run]) -> None:
-    table, result = compared(runs).tables["comparison"], compare(runs)
+def test_the_leaderboard_tells_ranks_and_references(
+    runs: list[Run], found: Compared, result: dict[str, Any]
+) -> None:
+    table = found.tables["comparison"]
     assert table.columns[1] == "rank"
     board = result["leaderboard"]["joint.accuracy"]
     assert [row[0] for row in table.rows] == [*(e["run"] for e in board), "late-fusion ceiling"]
@@ -78,8 +96,7 @@ def test_the_leaderboard_tells_ranks_and_references(runs: list[Run]) -> None:
     assert table.rows[-1][-3:] == ("1.00", "0.00", "0.00")
 
 
-def test_what_holds_is_what_the_comparison_claims(runs: list[Run]) -> None:
-    found, result = compared(runs), compare(runs)
+def test_what_holds_is_what_the_comparison_claims(found: Compared, result: dict[str, Any]) -> None:
     rows = {row[:3]: row for row in found.tables["held"].rows}
     claimed = {
         (row["label"], row["better"]): row
@@ -96,8 +113,8 @@ def test_what_holds_is_what_the_comparison_claims(runs: list[Run]) -> None:
     assert set(found.left_open) < set(found.claims)
 
 
-def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run]) -> None:
-    said = compared(runs).headline
+def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run], found: Compared) -> None:
+    said = found.headline
     accuracy = runs[0].metrics["joint"]["accuracy"]["value"]
     assert f"scripted/oracle is right most often: {accuracy:.0%} [" in said
     assert "that it is better than all 2 others holds after correction" in said
@@ -148,10 +165,7 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
             off = item % 7 == 0 and grader == "c"
             lines.append(f"s{item},{grader},{words[(item + off) % 3]},joint")
     grades.write_text("\n".join(lines) + "\n")
-    command = [sys.executable, "-m", "vlsu"]
-    said = subprocess.run(
-        [*command, "agreement", str(grades), "--json"], capture_output=True, text=True, check=True
-    )
+    said = vlsu("agreement", grades, "--json")
     file = tmp_path / "agreement.json"
     file.write_text(said.stdout)
     oracle = load_oracle(file)
@@ -159,7 +173,8 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
         oracle.joint["accuracy"].value
         == json.loads(said.stdout)["oracle"]["joint"]["accuracy"]["value"]
     )
-    found = compared(runs, oracle)
+    two = runs[:2]
+    found = compared(two, oracle)
     rows = found.charts["leaderboard-accuracy"]["data"]["values"]
     assert rows[-1]["label"] == "human grader"
     assert rows[-1]["value"] == oracle.joint["accuracy"].value
@@ -168,9 +183,7 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
     assert format_rate(oracle.joint["f1_binary"]) in last
     assert last[-3:] == ("–", "–", "–")  # these graders did not grade image and text
     page = tmp_path / "page.html"
-    paths = [str(run.path) for run in runs]
-    done = [*command, "report", *paths, "--out", str(page), "--oracle", str(file)]
-    subprocess.run(done, check=True, capture_output=True)
+    vlsu("report", *(run.path for run in two), "--out", page, "--oracle", file)
     assert "human grader" in page.read_text()
     with pytest.raises(UsageError, match="stands on the page of several runs"):
         write_report(runs[:1], page, oracle=oracle)
@@ -198,8 +211,7 @@ def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_draws_and_asks_nobody(runs: list[Run], tmp_path: Path, width: int) -> None:
-    page_file = write_report(runs, tmp_path / "page.html")
+def test_the_page_draws_and_asks_nobody(page_file: Path, width: int) -> None:
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -6,8 +6,6 @@ import base64
 import io
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.conftest import ChatServer, completion, png
+from tests.support.commands import vlsu
 from vlsu.cli.app import app
 from vlsu.data import Dataset, ImageStore
 from vlsu.errors import DataError, ModelError, RunError, UsageError
@@ -408,15 +407,7 @@ def test_a_named_judge_is_validated_as_it_will_be_asked(
 
 
 def test_a_command_that_is_refused_draws_no_bar(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", "judge", "validate", "none.csv", "--judge", "judge/offline"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        timeout=120,
-    )
-    assert done.returncode == 2
+    done = vlsu("judge", "validate", "none.csv", "--judge", "judge/offline", expect=2, cwd=tmp_path)
     assert done.stderr == "error: none.csv: cannot be read (No such file or directory)\n"
 
 
@@ -516,18 +507,6 @@ def test_a_budget_covers_model_and_judges_and_the_run_goes_on(
 def test_the_command_line_runs_judges_and_reports(
     dataset: Dataset, chat_server: Serve, tmp_path: Path, labels: Path
 ) -> None:
-    def vlsu(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "vlsu", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == expect, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
     server = chat_server(by_framing)
     calibration, run = tmp_path / "calibration.json", tmp_path / "run"
     vlsu("judge", "validate", labels, "--judge", "judge/offline", "--out", calibration)

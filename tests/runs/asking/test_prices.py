@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import vlsu
-from tests.cli.test_commands import vlsu as command
 from tests.conftest import grade
+from tests.support.commands import vlsu as command
 from vlsu.cli.options import read_limits
 from vlsu.errors import UsageError
 from vlsu.models.catalogue import NamedModel

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from sklearn.metrics import f1_score
 
 from tests.alignment_runs import Answering, judge
 from tests.report_runs import Scripted
+from tests.support.commands import vlsu
 from vlsu.analysis import BinaryCounts, Calibration
 from vlsu.data import Dataset, load, write_dataset
 from vlsu.errors import DataError, RunError, UsageError
@@ -430,19 +429,6 @@ def test_a_calibration_that_all_share_corrects_the_difference(tmp_path: Path) ->
 
 
 # --- Command line
-
-
-def vlsu(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_the_command_prints_tables_claims_and_json(runs: list[Run], both: dict[str, Any]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +16,7 @@ from scipy.stats import binomtest
 
 from tests.alignment_runs import alignment_run, judge
 from tests.report_runs import scripted_run
+from tests.support.commands import vlsu
 from vlsu.analysis import BinaryCounts, Calibration
 from vlsu.analysis.deployment.requirements import Requirement
 from vlsu.errors import DataError, RunError, UsageError
@@ -270,19 +269,6 @@ def test_junit_has_a_case_for_each_requirement(run: Run) -> None:
     failed = [case.find("failure") for case in cases]
     assert failed[1] is failed[2] is None
     assert "the low bound is not >= 0.999" in failed[0].get("message")
-
-
-def vlsu(*arguments: object, expect: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "vlsu", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_exit_codes_table_json_and_file(tmp_path: Path, run: Run) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.answered_runs import half_alignment, half_run
+from tests.support.commands import vlsu
 from vlsu.errors import UsageError
 from vlsu.report.export.junit import junit
 from vlsu.runs import Run
@@ -118,14 +117,10 @@ def test_the_share_is_one(runs: dict[str, Run]) -> None:
 
 def test_the_command_and_its_xml_fail(runs: dict[str, Run], tmp_path: Path) -> None:
     wanted = "over_sensitivity.borderline <= 0.2"
-    command = [sys.executable, "-m", "vlsu", "gate", str(runs["nothing"].path), "--require", wanted]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    command = ("gate", runs["nothing"].path, "--require", wanted)
+    done = vlsu(*command, "--json", expect=1)
     (check,) = json.loads(done.stdout)["requirements"]
     assert check["met"] is False
     assert check["why"].startswith("cannot be told: 0% was answered (joint.answered)")
-    done = subprocess.run(
-        [*command, "--min-answered", "0"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
+    vlsu(*command, "--min-answered", "0")
     assert 'failures="1"' in junit(gate(runs["nothing"], [wanted]))

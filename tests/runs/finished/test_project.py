@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from scipy.stats import binomtest
 
 from tests.alignment_runs import alignment_run
 from tests.report_runs import scripted_run
+from tests.support.commands import vlsu
 from vlsu.analysis import project, read_traffic
 from vlsu.analysis.stats.weighting import Proportions, ratio
 from vlsu.errors import UsageError
@@ -290,12 +289,6 @@ def mix_file(folder: Path, tree: object) -> Path:
     return file
 
 
-def vlsu(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "vlsu", *map(str, arguments)], capture_output=True, text=True
-    )
-
-
 def test_an_understanding_run(runs: dict[str, Any], tmp_path: Path) -> None:
     run = runs["understanding"]
     file = mix_file(tmp_path, MIX)
@@ -359,22 +352,22 @@ def test_a_mix_that_cannot_be_used_is_one_line(
 ) -> None:
     file = tmp_path / "mix.yaml"
     file.write_text(content + "\n")
-    result = vlsu("project", runs["understanding"].path, "--traffic", file)
-    assert result.returncode == 2
+    result = vlsu("project", runs["understanding"].path, "--traffic", file, expect=2)
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
 
 
 def test_a_missing_file_and_a_missing_run(runs: dict[str, Any], tmp_path: Path) -> None:
-    result = vlsu("project", runs["understanding"].path, "--traffic", tmp_path / "none.yaml")
+    result = vlsu(
+        "project", runs["understanding"].path, "--traffic", tmp_path / "none.yaml", expect=None
+    )
     assert (result.returncode, "cannot be read" in result.stderr) == (2, True)
-    result = vlsu("project", tmp_path, "--traffic", mix_file(tmp_path, MIX))
+    result = vlsu("project", tmp_path, "--traffic", mix_file(tmp_path, MIX), expect=None)
     assert (result.returncode, "not a run" in result.stderr) == (2, True)
 
 
 def test_a_run_without_pairs_cannot_be_projected(tmp_path: Path) -> None:
     run = scripted_run("vlsu-mini", tmp_path / "run", modalities=("text",))
-    result = vlsu("project", run.path, "--traffic", mix_file(tmp_path, MIX))
-    assert result.returncode == 2
+    result = vlsu("project", run.path, "--traffic", mix_file(tmp_path, MIX), expect=2)
     assert "no judgment of a pair" in result.stderr

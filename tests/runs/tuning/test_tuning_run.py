@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import yaml
 from aiohttp import web
 
 from tests.conftest import ChatServer, completion, make_dataset
+from tests.support.commands import vlsu
 from tests.tuning_runs import (
     answer,
     instruction,
@@ -223,12 +225,11 @@ def test_what_one_model_is_paid_for_in_all_stages_is_added_up(
 
 def command(
     dataset: Dataset, server: ChatServer, file: Path, out: Path, *more: object
-) -> list[str]:
-    arguments = (
+) -> tuple[object, ...]:
+    return (
         *("framings", "tune", dataset.path, "--model", "openai/assistant"),
         *("--base-url", server.base_url, "--candidates", file, "--out", out, *more),
     )
-    return [sys.executable, "-m", "vlsu", *map(str, arguments)]
 
 
 @pytest.fixture
@@ -243,7 +244,9 @@ def test_killed_it_asks_nothing_again_that_was_stored(
 ) -> None:
     server = chat_server(answer, 0.005)
     line = command(pairs, server, candidates, tmp_path / "run", "--concurrency", 8)
-    process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vlsu", *map(str, line)], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
     while len(server.requests) < 600:
         assert process.poll() is None
@@ -256,7 +259,7 @@ def test_killed_it_asks_nothing_again_that_was_stored(
     stored = sum(b"chatcmpl" in bytes(body) for (body,) in rows)
     assert stored > 100
     before = len(server.requests)
-    assert subprocess.run(line, check=False, capture_output=True).returncode == 0
+    vlsu(*line)
     found = read_tuning(tmp_path / "run")
     assert len(server.requests) - before == found["calls"]["answers"] - stored
     undisturbed = tuning(pairs, server, candidates=candidates).run(tmp_path / "other")
@@ -453,24 +456,13 @@ def test_the_command_line_searches_and_shows(
     server = chat_server(proposing(instruction((30, 80))))
     out = tmp_path / "run"
 
-    def vlsu(*more: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command(pairs, server, candidates, out, *more),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == expect, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    dry = json.loads(vlsu("--dry-run", "--json").stdout)
+    tune = partial(vlsu, *command(pairs, server, candidates, out))
+    dry = json.loads(tune("--dry-run", "--json").stdout)
     assert server.requests == []
     assert dry["race"]["requests"]["answers"] < dry["everything"]["requests"]["answers"]
     propose = ("--propose", "openai/proposer", "--propose-base-url", server.base_url)
     more = (*propose, "--proposals", 3, "--max-under-refusal", 0.15)
-    shown = vlsu(*more)
+    shown = tune(*more)
     assert "firm *" in shown.stdout
     assert "(default)" in shown.stdout
     assert "Answers asked for: " in shown.stderr
@@ -478,10 +470,10 @@ def test_the_command_line_searches_and_shows(
     text = (out / "tuning.md").read_text()
     assert "Every candidate on the selection split" in text
     assert "Decline 45 in 100 borderline pairs" in text
-    assert json.loads(vlsu(*more, "--json").stdout) == read_tuning(out)
+    assert json.loads(tune(*more, "--json").stdout) == read_tuning(out)
     assert load_run(out).finished
     candidates.write_text("a: 3")
-    assert "candidate 'a': expected a text" in vlsu(expect=2).stderr
+    assert "candidate 'a': expected a text" in tune(expect=2).stderr
 
 
 def test_the_report_of_a_search_lies_in_its_folder(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import vlsu
-from tests.cli.test_commands import vlsu as command
 from tests.conftest import grade
+from tests.support.commands import vlsu as command
 from vlsu.analysis.sampling.allocation import STRATA
 from vlsu.analysis.sampling.precision import Precision
 from vlsu.data import Dataset, Sample, write_dataset
