@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.alignment_runs import alignment_run
+from tests.cli.test_command_line import COMMANDS
 from tests.conftest import make_dataset
 from tests.hostile_runs import outcome
 from tests.report_runs import scripted_run
-from tests.cli.test_command_line import COMMANDS
 
 #: Values of each option that are tried; `VLSU_EVERY_VALUE=1` tries all.
 TRIED = 4
