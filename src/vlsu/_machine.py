@@ -22,6 +22,8 @@ _LACKS = {
     errno.EDQUOT: "the quota of the disk is used up; free some",
 }
 _NO_THREAD = "no more threads may be started; raise the limit (ulimit -u) or lower --concurrency"
+#: Characters of an error's text that are looked at.
+_LONGEST = 4096
 _NUMBERED = re.compile(r"\[Errno (\d+)\]|\(os error (\d+)\)")
 
 
@@ -49,11 +51,15 @@ def _lacking(error: BaseException) -> str | None:
         return None
     if isinstance(error, MemoryError):
         return _LACKS[errno.ENOMEM]
-    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
-        return _NO_THREAD
     if isinstance(error, OSError) and error.errno is not None:
         return _LACKS.get(error.errno)
-    return lacking_by_number(str(error))  # a library's own kind of error, or several in one
+    try:
+        text = str(error)[:_LONGEST]
+    except Exception:  # an error of a user's model may have no text at all
+        return None
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return _NO_THREAD
+    return lacking_by_number(text)  # a library's own kind of error, or several in one
 
 
 def lacking_files() -> str | None:

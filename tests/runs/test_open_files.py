@@ -170,13 +170,13 @@ def test_connections_over_tls_under_a_low_limit(tmp_path):
 #: Leaves so many files to be opened, and posts more requests than that at once.
 CROWDED = """
 import asyncio, json, os, resource, sys
-from vlsu.models.http import transport
+from vlsu.models.http import client as clients
 
 if sys.argv[2] == "other":
-    transport.is_simple_http = lambda url: False
+    clients.is_simple_http = lambda url: False
 
 async def main():
-    client = transport.HttpClient(sys.argv[1], {}, 20.0)
+    client = clients.HttpClient(sys.argv[1], {}, 20.0)
     await client.post(lambda: [b'{"messages": [{"content": "first"}]}'])
     kept = [os.open(os.devnull, os.O_RDONLY)]
     limit = kept[0] + 12

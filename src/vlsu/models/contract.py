@@ -5,10 +5,15 @@ from __future__ import annotations
 from vlsu.errors import ModelError
 from vlsu.models.base import Outcome, Raw, Response
 
-__all__ = ["MOST_TOKENS", "check_raw", "check_response"]
+__all__ = ["MOST_TOKENS", "check_raw", "check_response", "is_from_outside"]
 
 #: More is no number of tokens: a sum over a billion answers still fits into 64 bits.
 MOST_TOKENS = 10**9
+
+
+def is_from_outside(model: object) -> bool:
+    """Whether a model's class is not of this package, so that what it gives has to be checked."""
+    return not type(model).__module__.startswith("vlsu.")
 
 
 def check_raw(spec: str, raw: object) -> None:

@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 
 from vlsu._files import read_bytes
+from vlsu._text import one_line
 from vlsu.analysis.results import Metrics
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
@@ -45,6 +46,13 @@ class Run:
     path: Path
     record: RunRecord
     moved_to: Path | None = None
+
+    def __repr__(self) -> str:
+        record, state = self.record, str(self.record.get("status"))
+        if record.get("stopped"):
+            state += f" ({record['stopped']})"
+        about = f"{record['task']} of {record['model']['spec']} on {record['dataset']['name']}"
+        return f"<Run {one_line(about)}: {one_line(state)}, in {one_line(self.path, 300)}>"
 
     @property
     def finished(self) -> bool:

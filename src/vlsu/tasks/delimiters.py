@@ -23,7 +23,7 @@ _ALIKE = {"t": "t\u0442\uff54", "e": "e\u0435\u0451\uff45", "x": "x\u0445\u03c7\
 _NAME = r"[\W_]{0,3}".join(f"[{_ALIKE[letter]}]" for letter in "text")
 _TAG = re.compile(rf"{_OPENING}[\W_]{{0,12}}{_NAME}", re.IGNORECASE)
 #: Without any of these, a text of ASCII holds no tag.
-_SIGNS = "<&\\%"
+_SIGN = re.compile(r"[<&\\%]")
 
 
 def content_mark(*contents: str) -> str:
@@ -33,6 +33,6 @@ def content_mark(*contents: str) -> str:
 
 def holds_tag(text: str) -> bool:
     """Whether a text holds a tag ``<text>`` or ``</text>``, or what a model may take for one."""
-    if text.isascii() and not any(sign in text for sign in _SIGNS):
+    if text.isascii() and _SIGN.search(text) is None:
         return False
     return _TAG.search(text) is not None

@@ -75,16 +75,16 @@ DRIPPING = {
 
 CLIENT = """
 import asyncio, json, sys, time, re
-from vlsu.models.http import transport
+from vlsu.models.http import client as clients
 
 if "other" in sys.argv[1]:
-    transport.is_simple_http = lambda url: False
+    clients.is_simple_http = lambda url: False
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 
 async def ask(port):
-    http = transport.HttpClient(f"http://127.0.0.1:{port}/v1", {}, float(sys.argv[2]))
+    http = clients.HttpClient(f"http://127.0.0.1:{port}/v1", {}, float(sys.argv[2]))
     started = time.monotonic()
     raw, _ = await http.post(lambda: [b"{}"])
     took = time.monotonic() - started
@@ -97,7 +97,7 @@ async def main():
     seen = []
     if "many" in sys.argv[1]:
         before = peak()
-        http = transport.HttpClient(f"http://127.0.0.1:{ports[0]}/v1", {}, float(sys.argv[2]))
+        http = clients.HttpClient(f"http://127.0.0.1:{ports[0]}/v1", {}, float(sys.argv[2]))
         answers = await asyncio.gather(*(http.post(lambda: [b"{}"]) for _ in range(64)))
         assert all(raw.body.startswith(b"endless: ") for raw, _ in answers)
         await http.close()

@@ -237,11 +237,12 @@ class ResponseStore:
 
     def put_usage(self, key: str, spec: str, response: Response) -> None:
         """Keep which model a stored response is from and what its tokens were, as far as known."""
-        tokens = (
-            None if count is None else min(max(count, 0), _MOST_TOKENS)
-            for count in (response.input_tokens, response.output_tokens)
+        read, written = response.input_tokens, response.output_tokens
+        bounded = (
+            None if read is None else min(max(read, 0), _MOST_TOKENS),
+            None if written is None else min(max(written, 0), _MOST_TOKENS),
         )
-        self._add(self._pending.usage, (key, spec, *tokens))
+        self._add(self._pending.usage, (key, spec, *bounded))
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""

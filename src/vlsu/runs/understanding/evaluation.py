@@ -23,6 +23,7 @@ from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.asking.loop import in_event_loop
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
@@ -189,14 +190,16 @@ class Evaluation:
             RunError: The folder holds another run.
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        left = None
+        left, price = None, self.limits.price
         if out is not None:
+            before = RunFolder(out).check_same(self._record())
+            price = price or recorded_prices(before).get(self.model.spec)
             with begun_store(RunFolder(out), self._record()) as store:
                 if store is not None:
                     keys = RequestKeys(self.model.identity())
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
-        found = estimate(self.dataset, selection, self.task, self.limits.price, left)
+        found = estimate(self.dataset, selection, self.task, price, left)
         require_sound(self.dataset, self._covered)
         lines = lacking(self.dataset, self._covered, self.task.modalities)
         return replace(found, lacking=tuple(lines))
