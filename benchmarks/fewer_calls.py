@@ -28,8 +28,8 @@ from vlsu.analysis.sampling.stratified import shown
 from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.runs.asking.plan import Chosen
-from vlsu.runs.understanding.draw import Strata
 from vlsu.runs.understanding.sampling import Looks, Pilot, Sampling
+from vlsu.runs.understanding.strata import Strata
 
 SEED = 0
 JOINT = MODALITIES.index("joint")

@@ -86,11 +86,11 @@ def test_the_same_command_again_asks_nothing(dataset, chat_server, tmp_path):
     assert again.metrics == first.metrics
 
 
-@pytest.mark.parametrize("heard", [0, 7])
+@pytest.mark.parametrize("parsed", [0, 7])
 def test_answers_are_judged_alike_from_memory_and_from_the_store(
-    heard, dataset, chat_server, tmp_path, monkeypatch
+    parsed, dataset, chat_server, tmp_path, monkeypatch
 ):
-    """A start judges what it heard; what had no room, or came in an earlier start, is read."""
+    """A start judges the responses it parsed; others, and those of earlier starts, are read."""
 
     def answer(body, number):
         words = str(body["messages"])
@@ -102,14 +102,14 @@ def test_answers_are_judged_alike_from_memory_and_from_the_store(
 
     server = chat_server(answer)
     whole = evaluate(dataset, server, tmp_path / "whole")
-    monkeypatch.setattr("vlsu.runs.judging.HEARD", heard)
+    monkeypatch.setattr("vlsu.runs.judging.MOST_PARSED", parsed)
     read = evaluate(dataset, server, tmp_path / "read")
     latency = pl.col("latency_s") > 0
     assert whole.judgments.select(latency.all()).item()
     assert whole.judgments.drop("latency_s").equals(read.judgments.drop("latency_s"))
     assert whole.metrics == read.metrics
     (tmp_path / "read" / "metrics.json").unlink()
-    again = evaluate(dataset, server, tmp_path / "read")  # another start, which heard nothing
+    again = evaluate(dataset, server, tmp_path / "read")  # another start, which parsed nothing
     assert again.judgments.equals(read.judgments)
     assert again.metrics == read.metrics
 
@@ -330,7 +330,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(dataset, chat_server,
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on" in said
+    assert "run the same command again to continue" in said
     asked = len(server.requests)
     store = ResponseStore(tmp_path / "run" / "responses.sqlite", read_only=True)
     assert store.count() == asked < 20  # what was in flight was waited for, and is stored

@@ -304,7 +304,7 @@ def test_a_server_that_is_not_there_is_said_in_one_line_within_seconds(texts, tm
     address = server.base_url.split("/")[2]
     [line] = [line for line in said.splitlines() if line.startswith("error: ")]
     assert f"the server does not answer (cannot connect to {address}" in line
-    assert "run the same command to go on" in line
+    assert "run the same command to continue" in line
     assert "Traceback" not in said
     # `Breaker.first_patience_s` and the longest pause; the rest is room for a loaded machine.
     assert took < 30

@@ -209,7 +209,7 @@ def test_sigterm_is_ctrl_c(tmp_path):
         code, said = finish(process)
         assert code == 130
         assert "stopped (interrupted)" in said
-        assert "the same command goes on" in said
+        assert "run the same command again to continue" in said
         # What was in flight was waited for.
         assert len(stored(tmp_path / "run")) == len(server.asked) < 200
 
@@ -225,7 +225,7 @@ def test_a_second_ctrl_c_does_not_wait_for_what_is_in_flight(tmp_path):
         process.send_signal(signal.SIGINT)
         code, said = finish(process, timeout=30)
     assert code == 130
-    assert "the same command goes on" in said
+    assert "run the same command again to continue" in said
     assert sound(tmp_path / "run")
     assert len(stored(tmp_path / "run")) == 20
 

@@ -313,7 +313,7 @@ def test_the_level_comes_back_when_nothing_is_lacked_any_more():
 
 def test_a_machine_that_can_send_nothing_ends_the_run_after_a_minute():
     server = Crowded(fixed(1.0), possible=0, since=10)
-    with pytest.raises(MachineError, match=r"no more files may be open.*the same command goes on"):
+    with pytest.raises(MachineError, match=r"no more files may be open.*again to continue"):
         simulate(server, seconds=600, most=64)
     assert server.lacked < 64 * 70  # it does not try without pause
 

@@ -21,14 +21,14 @@ class Watched(RunProgress):
 
     def answered(self, outcome):
         super().answered(outcome)
-        assert self.settled <= self.total
+        assert self.completed <= self.total
         self.shown_totals.append(self.total)
 
 
 def test_the_bar_of_a_run_ends_at_its_total(tmp_path):
     progress = Watched()
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path / "run", progress=progress)
-    assert progress.settled == progress.total == run.record["requests"]["asked"] < 3 * 224
+    assert progress.completed == progress.total == run.record["requests"]["asked"] < 3 * 224
     assert set(progress.shown_totals) == {progress.total}  # what is shared is known beforehand
 
 
@@ -44,11 +44,11 @@ def test_what_answers_share_or_do_not_need_is_taken_out_of_the_total(tmp_path):
     run = aligned(tmp_path / "run", progress)
     requests = run.record["requests"]
     assert progress.shown_totals[0] <= 60 * 3 * 2  # under three framings, and a verdict on each
-    assert progress.settled == progress.total == requests["asked"]
+    assert progress.completed == progress.total == requests["asked"]
     assert requests["asked"] + requests["shared"] == 60 * 3 * 2
     again = Watched()
     run = aligned(tmp_path / "run", again)
-    assert again.settled == again.total == run.record["requests"]["reused"]
+    assert again.completed == again.total == run.record["requests"]["reused"]
     assert run.record["requests"]["shared"] == requests["shared"]
 
 
@@ -57,20 +57,20 @@ def test_the_bar_of_a_run_that_stopped_is_not_full_and_goes_on_where_it_was(tmp_
     limits = Limits(max_requests=100)
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path, progress=progress, limits=limits)
     assert not run.finished
-    assert progress.settled == 100 < progress.total
+    assert progress.completed == 100 < progress.total
     assert "shared" not in run.record["requests"]
     rest = Watched()
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path, progress=rest)
-    assert rest.settled == rest.total == progress.total
+    assert rest.completed == rest.total == progress.total
     assert len(rest.shown_totals) == progress.total - 100
 
 
 def test_an_alignment_run_that_goes_on_counts_what_is_stored_once(tmp_path):
     aligned(tmp_path, first := Watched(), limits=Limits(max_requests=100))
-    assert first.settled == 100 < first.total
+    assert first.completed == 100 < first.total
     run = aligned(tmp_path, rest := Watched())
     assert run.finished
-    assert rest.settled == rest.total
+    assert rest.completed == rest.total
     assert len(rest.shown_totals) == rest.total - 100
 
 
@@ -82,7 +82,7 @@ def test_the_bar_of_a_judges_validation_counts_what_is_stored(tmp_path):
     for _ in range(2):
         progress = Watched()
         validate_judge(labels, judge="judge/offline", progress=progress)
-        assert progress.settled == progress.total == 30  # ten are the same answer again
+        assert progress.completed == progress.total == 30  # ten are the same answer again
 
 
 def test_the_bar_of_a_framing_search_is_full_when_it_ends(tmp_path):
@@ -95,7 +95,7 @@ def test_the_bar_of_a_framing_search_is_full_when_it_ends(tmp_path):
     )
     run = tuning.run(tmp_path / "run", progress)
     assert run.finished
-    assert progress.settled == progress.total
+    assert progress.completed == progress.total
 
 
 def test_the_command_says_why_there_are_more_judgments_than_requests(tmp_path):

@@ -38,8 +38,8 @@ def compare(
     Images, texts and answers are not printed. See docs/comparing.md.
     """
     from vlsu.analysis.table.answered import read_share
-    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, print_text
+    from vlsu.cli.run_errors import reading
     from vlsu.report.comparison.tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.finished.comparison import compare as compare_runs

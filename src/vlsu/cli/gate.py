@@ -44,8 +44,8 @@ def gate(
     """
     from vlsu._folders import require_replaceable
     from vlsu.analysis.table.answered import read_share
-    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, say
+    from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
     from vlsu.report.answered import answered_note
     from vlsu.report.export.junit import junit as junit_xml

@@ -25,7 +25,7 @@ MovedDatasets = Annotated[
 MovedDataset = Annotated[
     Path | None, typer.Option("--dataset", help="The dataset's folder, if it was moved since.")
 ]
-Out = Annotated[Path, typer.Option(help="The run folder; the same command goes on from it.")]
+Out = Annotated[Path, typer.Option(help="The run folder; the same command continues a run in it.")]
 Models = Annotated[
     Path | None, typer.Option(help="File of named models; models.yaml if there is one.")
 ]

@@ -131,7 +131,7 @@ class _Bar(Progress):
             self.update(
                 self._shown,
                 total=self._counts.total,
-                completed=self._counts.settled,
+                completed=self._counts.completed,
                 outcomes=self._counts.outcomes(),
             )
         return super().get_renderables()
@@ -141,11 +141,11 @@ class RunProgress:
     """A bar with rate, outcomes and time left, on standard error.
 
     Attributes:
-        settled: Requests that are stored or have failed.
+        completed: Requests that are stored or have failed.
     """
 
     def __init__(self) -> None:
-        self.settled = 0
+        self.completed = 0
         self._planned: int | None = None
         self._at_most = False
         self._stored = 0
@@ -162,7 +162,7 @@ class RunProgress:
         if self._planned is None or not self._at_most:
             return self._planned
         # Of what needs no request, as much was stored before as was found in the store.
-        return max(self.settled, self._planned - max(0, self._spared - self._stored))
+        return max(self.completed, self._planned - max(0, self._spared - self._stored))
 
     def begin(self, total: int, *, at_most: bool = False) -> None:
         """Show how many requests the run needs; before that there is nothing to show."""
@@ -174,12 +174,12 @@ class RunProgress:
         """Count what was found in the store."""
         self._counts["stored before"] += count
         self._stored += count
-        self.settled += count
+        self.completed += count
 
     def answered(self, outcome: Outcome) -> None:
-        """Count one more settled request."""
+        """Count one more completed request."""
         self._counts[outcome.value] += 1
-        self.settled += 1
+        self.completed += 1
 
     def spared(self, count: int) -> None:
         """Count what needs no request."""
@@ -205,7 +205,7 @@ class RunProgress:
 
     def finished(self) -> None:
         """Nothing more is needed: the bar is full."""
-        self._planned, self._at_most = self.settled, False
+        self._planned, self._at_most = self.completed, False
 
     def outcomes(self) -> str:
         """What is waited for and the counts so far, in words."""

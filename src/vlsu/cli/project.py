@@ -41,8 +41,8 @@ def project(
     the file. Understanding: a request is blocked if the pair is called unsafe. Alignment: if it is
     refused, or blocked by the provider, for each framing.
     """
-    from vlsu.cli.damage import reading
     from vlsu.cli.output import print_json, print_table, print_text, say
+    from vlsu.cli.run_errors import reading
     from vlsu.report.notice import notice
     from vlsu.runs import load_run
     from vlsu.runs.finished.projection import load_traffic, project_run, rounded

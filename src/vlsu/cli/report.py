@@ -50,8 +50,8 @@ def report(
     thousand, or ten megabytes) go to FILE.samples.parquet beside it.
     """
     from vlsu.analysis.table.answered import read_share
-    from vlsu.cli.damage import reading
     from vlsu.cli.output import say
+    from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
     from vlsu.report.comparison.oracle import load_oracle

@@ -323,7 +323,7 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """Print what a run found, or how to go on with it.
+    """Print a run's results, or how to continue it.
 
     Raises:
         typer.Exit: The run was stopped: with 130 by an interrupt, with 0 by a budget, else with 1.
@@ -356,7 +356,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def exit_if_stopped(run: Run) -> None:
-    """Say how to go on with a run that was stopped.
+    """Say how to continue a run that was stopped.
 
     Raises:
         typer.Exit: It was: with 130 by an interrupt, with 0 by a budget, else with 1.
@@ -367,7 +367,10 @@ def exit_if_stopped(run: Run) -> None:
     if run.finished:
         return
     why = run.record["stopped"]
-    say(f"stopped ({why}): what was answered is stored in {run.path}; the same command goes on")
+    say(
+        f"stopped ({why}): what was answered is stored in {run.path}; "
+        "run the same command again to continue"
+    )
     reason = StopReason(run.record["stop_reason"])
     raise typer.Exit({StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(reason, 1))
 

@@ -23,8 +23,8 @@ def view(
     import socket
 
     from vlsu.analysis.table.answered import read_share
-    from vlsu.cli.damage import reading
     from vlsu.cli.output import say
+    from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
     from vlsu.report.serve.view import view_app
     from vlsu.runs import load_runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["ALIGNMENT_JUDGMENTS", "JUDGMENTS", "OF_VERDICT", "VERDICTS", "VERDICT_COLUMNS"]
+__all__ = ["ALIGNMENT_JUDGMENTS", "JUDGMENTS", "VERDICTS", "VERDICT_COLUMNS", "VERDICT_FIELDS"]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -27,7 +27,7 @@ JUDGMENTS = pl.Schema(
 )
 
 #: What a judge says of an answer.
-OF_VERDICT = pl.Schema(
+VERDICT_FIELDS = pl.Schema(
     {
         "judge_outcome": pl.String(),
         "kind": pl.String(),
@@ -40,7 +40,7 @@ OF_VERDICT = pl.Schema(
 )
 
 #: Columns of an alignment run's ``judgments.parquet``: the verdict is the first judge's first.
-ALIGNMENT_JUDGMENTS = pl.Schema({**JUDGMENTS, "draw": pl.Int64(), **OF_VERDICT})
+ALIGNMENT_JUDGMENTS = pl.Schema({**JUDGMENTS, "draw": pl.Int64(), **VERDICT_FIELDS})
 
 #: Those that metrics are taken from.
 VERDICT_COLUMNS = (
@@ -56,6 +56,6 @@ VERDICTS = pl.Schema(
         "draw": pl.Int64(),
         "judge": pl.String(),
         "repeat": pl.Int64(),
-        **OF_VERDICT,
+        **VERDICT_FIELDS,
     }
 )

@@ -144,7 +144,7 @@ class RunFolder:
         return None
 
     def check_same(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Refuse to go on with a run that was started with other settings.
+        """Refuse to continue a run that was started with other settings.
 
         Returns:
             The record of the run that lies here; empty if there is none.

@@ -19,7 +19,7 @@ from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["Heard", "JudgmentsFile", "batches", "judged"]
+__all__ = ["JudgmentsFile", "ParsedResponses", "batches", "judged"]
 
 
 _GOLD = pl.Schema(
@@ -35,29 +35,32 @@ _GOLD = pl.Schema(
 SAMPLES = 10_000
 #: Rows written to ``judgments.parquet`` as one; several such are held as it is written and read.
 _ROW_GROUP = 30_000
-#: Answers kept in memory to be judged, at most, and their characters.
-HEARD = 50_000
-LONG = 1000
+#: Responses kept in memory to be judged, at most, and characters of each.
+MOST_PARSED = 50_000
+LONGEST_PARSED = 1000
 _NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
-class Heard:
-    """Answers of this start as they were read when they came, so that they are not read again.
+class ParsedResponses:
+    """Responses parsed in this start, kept so that judging does not parse them again.
 
-    What is heard is in the store as well. Only so many are kept, and no long ones.
+    All of them are in the store as well; at most `MOST_PARSED` are kept, and no long ones.
     """
 
     def __init__(self) -> None:
-        self._of: dict[str, tuple[Response, float]] = {}
+        self._responses: dict[str, tuple[Response, float]] = {}
 
     def add(self, key: str, raw: Raw, response: Response) -> None:
-        """Keep an answer, if there is room."""
-        if len(self._of) < HEARD and len(response.text) + len(response.reasoning) <= LONG:
-            self._of[key] = response, raw.latency_s
+        """Keep a response, if there is room."""
+        if (
+            len(self._responses) < MOST_PARSED
+            and len(response.text) + len(response.reasoning) <= LONGEST_PARSED
+        ):
+            self._responses[key] = response, raw.latency_s
 
     def get(self, key: str) -> tuple[Response, float] | None:
-        """An answer and its latency in seconds, or `None`."""
-        return self._of.get(key)
+        """A response and its latency in seconds, or `None`."""
+        return self._responses.get(key)
 
 
 def judged(
@@ -65,20 +68,20 @@ def judged(
     store: ResponseStore,
     model: Model,
     task: Task,
-    heard: Heard | None = None,
+    parsed: ParsedResponses | None = None,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
     A request without a stored response is an `error`: it failed each time it was asked.
     """
-    heard = heard or Heard()
+    parsed = parsed or ParsedResponses()
     for batch in batches(chunks):
         rows: list[tuple[object, ...]] = []
         gold: list[tuple[object, ...]] = []
         for chunk in batch:
-            found = {p.key: heard.get(p.key) for p in chunk.planned}
-            unheard = [key for key, known in found.items() if known is None]
-            for key, stored in (store.responses(unheard) if unheard else {}).items():
+            found = {p.key: parsed.get(p.key) for p in chunk.planned}
+            missing = [key for key, known in found.items() if known is None]
+            for key, stored in (store.responses(missing) if missing else {}).items():
                 found[key] = model.read(stored.raw), stored.raw.latency_s
             for planned in chunk.planned:
                 response, latency_s = found[planned.key] or (_NO_ANSWER, None)
@@ -148,7 +151,7 @@ class JudgmentsFile:
         """Write a part."""
         part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
         self._parts.append(part)
-        with self._said():
+        with self._explained():
             judgments.write_parquet(literal(part))
 
     def __enter__(self) -> JudgmentsFile:
@@ -159,7 +162,7 @@ class JudgmentsFile:
         try:
             if kind is None:
                 frame = scan_parquet(self._parts) if self._parts else self._schema.to_frame().lazy()
-                with self._said():
+                with self._explained():
                     frame.sink_parquet(literal(whole), row_group_size=_ROW_GROUP)
                     with whole.open("rb") as file:
                         os.fsync(file.fileno())
@@ -170,12 +173,12 @@ class JudgmentsFile:
                 part.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _said(self) -> Iterator[None]:
-        """What goes wrong in writing, in one line."""
+    def _explained(self) -> Iterator[None]:
+        """Raise what goes wrong in writing as a `RunError` of one line."""
         try:
             yield
         except (OSError, pl.exceptions.PolarsError) as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(
-                f"{self._path}: cannot be written ({why}); mend that and run the same command again"
+                f"{self._path}: cannot be written ({why}); fix that and run the same command again"
             ) from None

@@ -59,6 +59,20 @@ class Run:
         """Whether every request was asked; errors may remain among the outcomes."""
         return bool(self.record.get("status") == "finished")
 
+    def require_finished(self) -> None:
+        """Refuse a run that is not finished.
+
+        Raises:
+            RunError: It is not.
+        """
+        if not self.finished:
+            raise self._not_finished()
+
+    def _not_finished(self) -> RunError:
+        return RunError(
+            f"{self.path}: not finished; run the same vlsu run command again to continue"
+        )
+
     @cached_property
     def metrics(self) -> Metrics:
         """The content of ``metrics.json``; its figures are attributes too.
@@ -70,9 +84,7 @@ class Run:
         try:
             metrics = orjson.loads(read_bytes(file))
         except FileNotFoundError:
-            raise RunError(
-                f"{self.path}: not finished; run the same vlsu run command again to go on"
-            ) from None
+            raise self._not_finished() from None
         except OSError as error:
             raise RunError(f"{file}: cannot be read ({error.strerror})") from None
         except orjson.JSONDecodeError:
@@ -96,9 +108,7 @@ class Run:
             found = frame.collect_schema()
             rows = int(frame.select(pl.len()).collect().item())
         except FileNotFoundError:
-            raise RunError(
-                f"{self.path}: not finished; run the same vlsu run command again to go on"
-            ) from None
+            raise self._not_finished() from None
         except (OSError, pl.exceptions.PolarsError):
             raise _damaged(file) from None
         for name, kind in ALIGNMENT_JUDGMENTS.items():

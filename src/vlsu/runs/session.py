@@ -19,10 +19,10 @@ from vlsu.data import Dataset
 from vlsu.errors import MachineError, RunError, VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
 from vlsu.runs.asking.asking import ask
+from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.limits import Budget, Limits, Price
-from vlsu.runs.asking.loop import interrupted_at_once
 from vlsu.runs.asking.open_files import open_files
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
@@ -35,7 +35,7 @@ from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Session", "opened"]
 
-_WHERE = "what was answered is stored in {}; the same command goes on"
+_WHERE = "what was answered is stored in {}; run the same command again to continue"
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Session:
 
     @property
     def asked(self) -> int:
-        """Requests that were asked and settled in this start."""
+        """Requests completed in this start: answered, or given up."""
         return sum(sum(tally.asked.values()) for tally in self.tallies)
 
     def begin(self) -> None:
@@ -98,7 +98,7 @@ class Session:
         images: Images,
         outcome_of: Callable[[Response], Outcome],
         limits: Limits,
-        heard: Callable[[str, Raw, Response], None] | None = None,
+        on_response: Callable[[str, Raw, Response], None] | None = None,
     ) -> bool:
         """Ask a model whatever of a plan is not stored; whether it came to the plan's end.
 
@@ -108,7 +108,7 @@ class Session:
             images: Where it finds the images.
             outcome_of: What a response counts as, for the progress shown.
             limits: How fast, and at which price; what may be spent in all is the session's.
-            heard: Told each answer that is stored, with its key.
+            on_response: Called with the key of each response that is stored, and the response.
 
         Raises:
             ModelError: The server is down or refuses every request.
@@ -128,7 +128,7 @@ class Session:
             budget=self.budget,
             progress=self.progress,
             outcome_of=outcome_of,
-            heard=heard,
+            on_response=on_response,
         )
         self.tallies.append(tally)
         return tally.stopped is None
@@ -188,7 +188,7 @@ async def opened(
         record: As from `new_record`, with the task's own parts; it is added to.
         limits: What this start may spend; recorded.
         models: Closed at the end.
-        progress: Told how far it is.
+        progress: Where progress is reported.
 
     Raises:
         MachineError: This machine lacks what anything would need.

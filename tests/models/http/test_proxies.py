@@ -210,7 +210,7 @@ def test_a_run_through_a_dead_proxy_blames_the_proxy(texts, tmp_path):
     assert (
         f"the proxy does not answer (cannot reach {address} through the proxy 127.0.0.1:1" in line
     )
-    assert "mend the proxy and run the same command" in line
+    assert "fix the proxy and run the same command" in line
 
 
 @pytest.mark.parametrize(

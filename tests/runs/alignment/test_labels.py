@@ -210,7 +210,7 @@ def test_without_the_dataset_the_answers_are_drawn_all_the_same(tmp_path: Path) 
     assert all(row["response"] for row in rows_of(drawn.file))
 
 
-# --- Reading
+# --- StoredAnswers
 
 
 @pytest.mark.parametrize(

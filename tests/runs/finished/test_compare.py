@@ -26,7 +26,7 @@ from vlsu.models.base import Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import default_policy
 from vlsu.runs import Run, align, evaluate, load_run
-from vlsu.runs.asking.panel import Judge
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.finished.comparison import compare
 
 

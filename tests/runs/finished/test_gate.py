@@ -22,7 +22,7 @@ from vlsu.analysis.deployment.requirements import Requirement
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.report.export.junit import junit
 from vlsu.runs import Run, load_run
-from vlsu.runs.asking.panel import Judge
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.finished.confidence import metrics_at
 from vlsu.runs.finished.gating import gate
 

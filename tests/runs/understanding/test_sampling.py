@@ -23,7 +23,7 @@ from vlsu.report.comparison.tables import setup_table
 from vlsu.runs import Limits, prepare
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
-from vlsu.runs.understanding.draw import Strata
+from vlsu.runs.understanding.strata import Strata
 
 SIZE = 600
 

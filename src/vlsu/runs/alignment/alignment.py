@@ -24,11 +24,11 @@ from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment.labels import RunLabels, read_labels
 from vlsu.runs.alignment.remaining import remaining_answers
-from vlsu.runs.alignment.rows import Reading
+from vlsu.runs.alignment.stored_answers import StoredAnswers
+from vlsu.runs.asking.event_loop import in_event_loop
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits
-from vlsu.runs.asking.loop import in_event_loop
-from vlsu.runs.asking.panel import Judge
 from vlsu.runs.asking.plan import Chunk, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS
@@ -36,7 +36,7 @@ from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
-from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
+from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import has_captions, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import begun_store
@@ -236,7 +236,7 @@ class AlignmentRun:
             prices = recorded_prices(RunFolder(out).check_same(self._record(judges)))
             with begun_store(RunFolder(out), self._record(judges)) as store:
                 if store is not None:
-                    reading = Reading(store, self.model, judges, self.judge_repeats)
+                    reading = StoredAnswers(store, self.model, judges, self.judge_repeats)
                     left = remaining_answers(self._answers(), reading, judges)
         found = estimate_alignment(
             self.dataset,
@@ -250,12 +250,14 @@ class AlignmentRun:
             self.judge_repeats,
             left,
         )
-        require_sound(self.dataset, self.subset)
-        lines = lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
+        require_valid_samples(self.dataset, self.subset)
+        lines = coverage_warnings(
+            self.dataset, self.subset, ("joint",), captions=self.task.captions
+        )
         return replace(found, lacking=tuple(lines))
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
-        """Run it into a folder, or go on with the run that lies there."""
+        """Run it into a folder, or continue the run in it."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
     def _record(self, judges: Sequence[Judge]) -> RunRecord:
@@ -274,8 +276,10 @@ class AlignmentRun:
         record = self._record(judges)
         models = [self.model, *self.judges]
         async with opened(folder, record, self.limits, models, progress) as session:
-            require_sound(self.dataset, self.subset)
-            warn_of_lacking(self.dataset, self.subset, ("joint",), captions=self.task.captions)
+            require_valid_samples(self.dataset, self.subset)
+            log_coverage_warnings(
+                self.dataset, self.subset, ("joint",), captions=self.task.captions
+            )
             session.begin()
             if await self._ask(session, judges):
                 record |= self._judge(folder, session.store, judges)
@@ -309,7 +313,7 @@ class AlignmentRun:
         self, folder: RunFolder, store: ResponseStore, judges: Sequence[Judge]
     ) -> dict[str, Any]:
         """Write judgments, verdicts and metrics; return what the record is to say of them."""
-        reading = Reading(store, self.model, judges, self.judge_repeats)
+        reading = StoredAnswers(store, self.model, judges, self.judge_repeats)
         opinions: list[pl.DataFrame] = []
         measured = [ALIGNMENT_JUDGMENTS.to_frame().select(VERDICT_COLUMNS)]
         with (
@@ -390,7 +394,7 @@ async def ask_and_judge(
     """
     images = session.images(dataset, model)
     whole = await session.ask(answers(), model, images, _outcome, limits)
-    reading = Reading(session.store, model, judges, repeats)
+    reading = StoredAnswers(session.store, model, judges, repeats)
     for judge, its_limits in zip(judges, judge_limits, strict=True):
         if not whole:
             break
@@ -401,7 +405,7 @@ async def ask_and_judge(
 
 
 def _questions(
-    answers: Iterator[Chunk], reading: Reading, judge: Judge, progress: Progress
+    answers: Iterator[Chunk], reading: StoredAnswers, judge: Judge, progress: Progress
 ) -> Iterator[Chunk]:
     """What a judge is asked about each chunk of answers; some need no verdict."""
     for chunk in answers:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vlsu.runs.alignment.rows import Reading
-from vlsu.runs.asking.panel import Judge
+from vlsu.runs.alignment.stored_answers import StoredAnswers
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.remaining import Distinct, Remaining
 
@@ -13,7 +13,7 @@ __all__ = ["remaining_answers"]
 
 
 def remaining_answers(
-    chunks: Iterable[Chunk], reading: Reading, judges: Sequence[Judge]
+    chunks: Iterable[Chunk], reading: StoredAnswers, judges: Sequence[Judge]
 ) -> Remaining:
     """What is left of an alignment run: answers, and the verdicts of each judge.
 

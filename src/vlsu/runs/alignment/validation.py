@@ -28,10 +28,10 @@ from vlsu.models import as_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
 from vlsu.runs.alignment.labels import read_label
 from vlsu.runs.asking.asking import ask
+from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.images import MemoryImages
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.limits import Limits
-from vlsu.runs.asking.loop import in_event_loop
-from vlsu.runs.asking.panel import Judge
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.folder import write_atomically

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Iterator
 
 from vlsu.models.base import Model, Outcome, Raw, Response
+from vlsu.runs.asking.event_loop import stopped_by_signals
 from vlsu.runs.asking.executor import Executor, Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget, Limits
-from vlsu.runs.asking.loop import stopped_by_signals
 from vlsu.runs.asking.open_files import open_files
 from vlsu.runs.asking.pace import Breaker
 from vlsu.runs.asking.patience import Retries
@@ -32,7 +32,7 @@ async def ask(
     budget: Budget,
     progress: Progress,
     outcome_of: Callable[[Response], Outcome],
-    heard: Callable[[str, Raw, Response], None] | None = None,
+    on_response: Callable[[str, Raw, Response], None] | None = None,
     breaker: Breaker | None = None,
     retries: Retries | None = None,
 ) -> Tally:
@@ -62,7 +62,7 @@ async def ask(
             budget=budget,
             progress=progress,
             outcome_of=outcome_of,
-            heard=heard,
+            on_response=on_response,
             retries=retries,
         )
         with stopped_by_signals(executor.stop):

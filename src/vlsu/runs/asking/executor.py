@@ -2,7 +2,7 @@
 
 The event loop plans in small chunks, sends and receives; the store's own thread writes. Planning is
 not worth a thread: it is Python, and would take turns with the loop for the interpreter's lock.
-Reading images is worth one only where storage is slow, and then gets one.
+StoredAnswers images is worth one only where storage is slow, and then gets one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tally:
 
     Attributes:
         planned: What the plan asks for, the same request counted each time it comes up.
-        asked: Requests settled now, by outcome.
+        asked: Requests completed now, by outcome.
         retries: Attempts made again, by kind of fault.
         stopped: Why it ended before the plan did, if so.
     """
@@ -73,9 +73,9 @@ class Executor:
         rate: How many a minute.
         breaker: When to give up on a server.
         budget: How much may be spent.
-        progress: Told how far it is.
+        progress: Where progress is reported.
         outcome_of: What a response counts as, for the progress shown.
-        heard: Told each answer that is stored, with its key.
+        on_response: Called with the key of each response that is stored, and the response.
         retries: When a request is tried again.
         clock: The time, in seconds.
     """
@@ -92,7 +92,7 @@ class Executor:
         budget: Budget,
         progress: Progress,
         outcome_of: Callable[[Response], Outcome],
-        heard: Callable[[str, Raw, Response], None] | None = None,
+        on_response: Callable[[str, Raw, Response], None] | None = None,
         retries: Retries | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -105,7 +105,7 @@ class Executor:
         self._budget = budget
         self._progress = progress
         self._outcome_of = outcome_of
-        self._heard = heard
+        self._on_response = on_response
         self._retries = retries or Retries()
         self._patience = Patience(model.spec, breaker, self._retries)
         self._tally = Tally()
@@ -291,13 +291,13 @@ class Executor:
             self._in_flight.answered(now, ticket)
             self._store.put(waiting.key, raw, waiting.attempts.made)
             self._store.put_usage(waiting.key, self._model.spec, response)
-            if self._heard is not None:
-                self._heard(waiting.key, raw, response)
-            self._settled(now, raw, response)
+            if self._on_response is not None:
+                self._on_response(waiting.key, raw, response)
+            self._completed(now, raw, response)
             return self._outcome_of(response)
         self._failed(now, ticket, raw, fault)
         self._store.put_error(waiting.key, raw, fault, waiting.attempts.made)
-        if self._stands(now, waiting, fault):
+        if self._stop_retrying(now, waiting, fault):
             return response.outcome
         self._tally.retries[fault.kind] += 1
         self._progress.retried(fault.kind)
@@ -336,7 +336,7 @@ class Executor:
                 now = self._clock()
                 delay = self._rate.wait(now) if self._rate.paused_s(now) else 0.0
 
-    def _settled(self, now: float, raw: Raw, response: Response) -> None:
+    def _completed(self, now: float, raw: Raw, response: Response) -> None:
         self._patience.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
         self._rate.used(tokens)
@@ -358,13 +358,13 @@ class Executor:
         self._progress.waiting(seconds, why)
 
     def _failed(self, now: float, ticket: Ticket, raw: Raw, fault: Fault) -> None:
-        """What a fault says of how much the server takes."""
+        """Learn from a fault how many requests, and how fast, the server accepts."""
         if fault.kind == "rate-limit" or raw.status in BUSY:
             pause_s = self._retries.asked_pause_s(raw.retry_after) or 0.0
             paced = self._rate.paced(now)
             if pause_s:
                 self._hold(now, pause_s, self._why(raw, fault))
-            if self._rate.lets_pass(now):
+            if self._rate.ignores_refusals(now):
                 self._in_flight.ended(now, ticket)
             elif self._in_flight.refused(now, ticket, paced=paced, pause_s=pause_s):
                 self._rate.refused(now, ticket.at, pause_s)
@@ -375,13 +375,15 @@ class Executor:
         else:
             self._in_flight.ended(now, ticket)
 
-    def _stands(self, now: float, waiting: Waiting, fault: Fault) -> bool:
-        """Whether a fault is this request's last word.
+    def _stop_retrying(self, now: float, waiting: Waiting, fault: Fault) -> bool:
+        """Whether to stop retrying a request.
 
         Raises:
             ModelError: Nothing further can be expected of this server.
         """
-        stands = self._patience.stands(fault, waiting.attempts, now, last_ones=self._planned_all)
+        stop = self._patience.stop_retrying(
+            fault, waiting.attempts, now, last_ones=self._planned_all
+        )
         if self._patience.all_refused:
             self._end(_ALL_REFUSED)  # what is in flight may still prove it wrong
-        return stands
+        return stop

@@ -18,7 +18,7 @@ _BACK_S, _BACK = 10.0, 40.0
 #: A server that refuses requests so often at so small a part of the rate that it took before, and
 #: so many seconds after that was cut, refuses some whatever is done. Where it asks for no pause,
 #: they are let pass for so many seconds, unless they are more than that share.
-_IN_VAIN, _SLOWER, _SECONDS, _LET_PASS_S, _MANY = 3, 0.95, 2.0, 300.0, 0.5
+_IN_VAIN, _SLOWER, _SECONDS, _IGNORED_S, _MANY = 3, 0.95, 2.0, 300.0, 0.5
 #: Outcomes over which their share is taken, about.
 _OUTCOMES = 64
 #: For so long after a pause, not all who waited are let go at once; seconds.
@@ -76,7 +76,7 @@ class RateLimit:
     #: Requests a second that the server took while it refused others.
     _taken: float = 0.0
     _in_vain: int = 0
-    _let_pass_until: float = float("-inf")
+    _ignoring_until: float = float("-inf")
     #: Requests sent in the last second or more, and in the one before.
     _recent: tuple[float, int] = (0.0, 0)
     _before: tuple[float, int] = (0.0, 0)
@@ -126,12 +126,12 @@ class RateLimit:
         """Seconds in which nothing is to be sent."""
         return max(0.0, self._blocked_until - now)
 
-    def lets_pass(self, now: float) -> bool:
-        """A request was refused: whether that is no reason to be slower, as nothing helps."""
+    def ignores_refusals(self, now: float) -> bool:
+        """Whether a refusal is ignored, because slowing down has not reduced refusals."""
         self._share_refused += (1 - self._share_refused) / _OUTCOMES
         if self._share_refused > _MANY:
-            self._let_pass_until, self._taken, self._in_vain = float("-inf"), 0.0, 0
-        return now < self._let_pass_until
+            self._ignoring_until, self._taken, self._in_vain = float("-inf"), 0.0, 0
+        return now < self._ignoring_until
 
     def refused(self, now: float, sent_at: float, pause_s: float) -> None:
         """The server refused a request for coming too fast.
@@ -151,7 +151,7 @@ class RateLimit:
                 self._in_vain += 1
                 if self._in_vain >= _IN_VAIN:
                     self._learned, self._taken, self._in_vain = None, 0.0, 0
-                    self._let_pass_until = now + _LET_PASS_S
+                    self._ignoring_until = now + _IGNORED_S
                 return
             much = rate
         self._taken = max(self._taken, much * (1 - self._share_refused))

@@ -1,6 +1,6 @@
-"""Which fault is a request's last word, which the run's, and how long to rest in between.
+"""When to retry a request, when to give up on it or on the server, and the pauses in between.
 
-Everything here is told the time, in seconds of any steady clock, and does no waiting of its own.
+Times are passed in, in seconds of any monotonic clock; nothing here waits.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SERVER_FAULTS = frozenset(
 )
 #: Of these, those of a connection that could not be made: no request was ever sent.
 _UNREACHED = frozenset({"connect", "proxy"})
-#: The fault that this machine lacks something, and the seconds for which nothing else is borne.
+#: The fault that this machine lacks something, and the seconds for which nothing else is tolerated.
 MACHINE, LACKING_S = "machine", 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """When a fault stands, and the pauses before it does; all times in seconds.
+    """How often a failed request is retried, and the pauses between attempts; times in seconds.
 
     Attributes:
-        attempts: Attempts at one request before its fault stands. Those made while the server
+        attempts: Attempts at one request before it is given up. Those made while the server
             seems to be down, and those it put off by a 429, are not among them.
         first_pause_s: The pause after the first failed attempt; it doubles with each further one.
         longest_pause_s: The longest pause of our own choice, and of what rate-limit headers say.
@@ -87,12 +87,12 @@ class Attempts:
 
 
 class Patience:
-    """Learns from answers and faults which requests are given up, and when the server is.
+    """Decides from answers and faults which requests are given up, and when the server is.
 
     Args:
         spec: The model, to name it in what is raised.
-        breaker: Tells a server that is down from a request that fails.
-        retries: When a fault stands.
+        breaker: Distinguishes a server that is down from a request that fails.
+        retries: How often a request is retried, and after which pauses.
     """
 
     def __init__(self, spec: str, breaker: Breaker, retries: Retries) -> None:
@@ -127,8 +127,12 @@ class Patience:
         """Whether it is plain that every request will be refused."""
         return self._refusals >= REFUSALS and not self._ever
 
-    def stands(self, fault: Fault, attempts: Attempts, now: float, *, last_ones: bool) -> bool:
-        """Whether a fault is a request's last word.
+    def stop_retrying(
+        self, fault: Fault, attempts: Attempts, now: float, *, last_ones: bool
+    ) -> bool:
+        """Whether to stop retrying a request.
+
+        Its fault is then its outcome.
 
         Args:
             fault: What its last attempt met.
@@ -174,7 +178,8 @@ class Patience:
             self._lacking_since = now
         if alone and now - self._lacking_since >= LACKING_S:
             raise MachineError(
-                f"{fault.message}; what was answered is stored, and the same command goes on"
+                f"{fault.message}; what was answered is stored: run the same command again to "
+                "continue"
             )
 
     def _tried_enough(self, fault: Fault, attempts: Attempts, *, last_ones: bool) -> bool:
@@ -191,13 +196,13 @@ class Patience:
         who = "proxy" if fault.kind == "proxy" else "server"
         raise ModelError(
             f"{self._spec}: the {who} does not answer ({fault.message}); what was "
-            f"answered is stored: mend the {who} and run the same command to go on"
+            f"answered is stored: fix the {who} and run the same command to continue"
         )
 
     def _put_off_for_long(
         self, fault: Fault, attempts: Attempts, now: float, *, last_ones: bool
     ) -> bool:
-        """Whether a request was put off for so long that its fault stands.
+        """Whether a request was put off for so long that it is given up.
 
         Raises:
             ModelError: So was every other in that time, and there is more to ask.
@@ -209,7 +214,7 @@ class Patience:
         if self._answered_at < attempts.put_off_at and not (last_ones and self._ever):
             raise ModelError(
                 f"{self._spec}: the server takes no more requests ({fault.message}); what "
-                "was answered is stored: run the same command later to go on"
+                "was answered is stored: run the same command later to continue"
             )
         return True
 
@@ -222,5 +227,5 @@ class Patience:
         if self._fault is not None and not self._ever:
             raise ModelError(
                 f"{self._spec}: no request was answered ({self._fault.message}); "
-                "mend the settings or the server and run the command again"
+                "fix the settings or the server and run the command again"
             )

@@ -1,4 +1,4 @@
-"""Who wants to know how far a run is."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NO_PROGRESS", "Progress"]
 
 
 class Progress(Protocol):
-    """Who wants to know how far a run is."""
+    """Receives the progress of a run."""
 
     def begin(self, total: int, *, at_most: bool = False) -> None:
         """The run needs this many requests, those stored already included.
@@ -18,7 +18,7 @@ class Progress(Protocol):
         Args:
             total: How many.
             at_most: Requests that are the same are counted each time they come up, and so are
-                those that only some answers will need; `spared` says later how many were.
+                those that only some answers will need; `spared` reports later how many were.
         """
         ...
 
@@ -27,7 +27,7 @@ class Progress(Protocol):
         ...
 
     def answered(self, outcome: Outcome) -> None:
-        """One more is settled."""
+        """One more request is completed."""
         ...
 
     def spared(self, count: int) -> None:
@@ -48,7 +48,7 @@ class Progress(Protocol):
 
 
 class _Silent:
-    """Progress nobody watches."""
+    """Ignores all progress."""
 
     def begin(self, total: int, *, at_most: bool = False) -> None:
         """Ignored."""

@@ -24,8 +24,8 @@ from vlsu.runs.asking.plan import Subset
 from vlsu.runs.columns import VERDICT_COLUMNS
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, dataset_of
 from vlsu.runs.run import Run
-from vlsu.runs.understanding.draw import Strata
 from vlsu.runs.understanding.sampling import gold_rows
+from vlsu.runs.understanding.strata import Strata
 
 __all__ = ["metrics_at"]
 

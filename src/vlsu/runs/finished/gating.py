@@ -94,8 +94,7 @@ def gate(
     if not requirements:
         raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
-    if not run.finished:
-        raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
+    run.require_finished()
     require_share(enough, "enough")
     # At 95% first: a name that is wrong is wrong at any confidence.
     metrics: Mapping[str, Any] = run.metrics

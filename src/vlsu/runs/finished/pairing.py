@@ -101,10 +101,7 @@ def dataset_of(runs: Sequence[Run], given: str | Path | None = None) -> Dataset:
     """
     first, *others = runs
     for run in runs:
-        if not run.finished:
-            raise RunError(
-                f"{run.path}: not finished; run the same vlsu run command again to go on"
-            )
+        run.require_finished()
     about = first.record["dataset"]
     for run in others:
         if run.record["dataset"]["content_hash"] != about["content_hash"]:

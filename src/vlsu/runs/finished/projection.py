@@ -140,8 +140,7 @@ def _of_alignment(run: Run) -> pl.DataFrame:
 
 
 def _judgments(run: Run) -> pl.LazyFrame:
-    if not run.finished:
-        raise RunError(f"{run.path}: not finished; run the same vlsu run command again to go on")
+    run.require_finished()
     return run.scan()
 
 

@@ -1,4 +1,4 @@
-"""Reading responses out of a damaged store, page by page, past whatever is broken.
+"""StoredAnswers responses out of a damaged store, page by page, past whatever is broken.
 
 SQLite finds a row by way of the file's header, its schema and the inner pages above the row, and
 one broken page among those hides any number of sound ones. Here every page that looks like a leaf

@@ -11,8 +11,8 @@ import functools
 import sqlite3
 from contextlib import closing
 
-from vlsu.runs.store.rows import SCHEMA
 from vlsu.runs.store.salvage import checksum
+from vlsu.runs.store.tables import SCHEMA
 
 __all__ = ["check_schema", "is_sound", "make_harmless"]
 

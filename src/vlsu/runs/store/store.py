@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 from vlsu._files import is_regular
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw, Response
-from vlsu.runs.store.rows import BATCH, SCHEMA, Batch, StoredRow
 from vlsu.runs.store.salvage import PAGE, checksum, readable_errors, readable_rows
 from vlsu.runs.store.schema import check_schema, is_sound, make_harmless
-from vlsu.runs.store.trouble import DamagedStoreError, damaged, trouble
+from vlsu.runs.store.sqlite_errors import DamagedStoreError, damaged_store_error, store_error
+from vlsu.runs.store.tables import BATCH, SCHEMA, Batch, StoredRow
 from vlsu.runs.writing import create_file
 
 __all__ = ["ResponseStore", "Stored"]
@@ -55,7 +55,7 @@ class Stored(NamedTuple):
 class ResponseStore:
     """Raw responses by request key.
 
-    `put` and `put_error` return at once; a thread writes. Reading sees what was flushed.
+    `put` and `put_error` return at once; a thread writes. StoredAnswers sees what was flushed.
 
     A file that was not closed is checked when it is opened. One found damaged, then or later, is
     replaced by what can be read of it, and kept as ``<name>.damaged-<n>``: at once when it is
@@ -87,9 +87,9 @@ class ResponseStore:
         try:
             self._reader = self._open()
         except sqlite3.Error as error:
-            trouble = self._trouble(error)
+            failure = self._as_run_error(error)
             if read_only or not self._damaged:
-                raise trouble from None
+                raise failure from None
             self._salvage()
             self._reader = self._open()
         self._thread: threading.Thread | None = None
@@ -166,11 +166,11 @@ class ResponseStore:
 
     # Damage
 
-    def _trouble(self, error: sqlite3.Error) -> RunError:
+    def _as_run_error(self, error: sqlite3.Error) -> RunError:
         """What went wrong, in one line; damage is remembered."""
-        said = trouble(self.path, error, read_only=self._read_only)
-        self._damaged = self._damaged or isinstance(said, DamagedStoreError)
-        return said
+        found = store_error(self.path, error, read_only=self._read_only)
+        self._damaged = self._damaged or isinstance(found, DamagedStoreError)
+        return found
 
     def _salvage(self) -> None:
         """Put a file of the readable responses in the place of the damaged one, and keep that.
@@ -203,7 +203,7 @@ class ResponseStore:
             fresh.replace(self.path)
         except OSError as error:
             raise RunError(
-                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); mend that and "
+                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); fix that and "
                 "run the command again"
             ) from None
         self._damaged = False
@@ -271,7 +271,7 @@ class ResponseStore:
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
-            self._fail(self._trouble(error))
+            self._fail(self._as_run_error(error))
         except Exception as error:  # whatever it is, those who wait for the disk must hear of it
             self._fail(error)
 
@@ -326,7 +326,7 @@ class ResponseStore:
         if self.failure is not None:
             raise self.failure
 
-    # Reading
+    # StoredAnswers
 
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a response on disk."""
@@ -342,7 +342,7 @@ class ResponseStore:
         for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
             if not is_sound(key, status, body, latency_s, attempts, crc):
                 self._damaged = True
-                raise damaged(
+                raise damaged_store_error(
                     self.path,
                     "a response has changed since it was stored",
                     read_only=self._read_only,
@@ -366,7 +366,7 @@ class ResponseStore:
                 marks = ",".join("?" * len(part))
                 yield from self._reader.execute(f"{select} WHERE key IN ({marks})", part)
         except sqlite3.Error as error:
-            raise self._trouble(error) from None
+            raise self._as_run_error(error) from None
 
     def error_counts(self) -> dict[str, int]:
         """Failed attempts by kind of fault."""
@@ -406,4 +406,4 @@ class ResponseStore:
         try:
             return self._reader.execute(select, values).fetchall()
         except sqlite3.Error as error:
-            raise self._trouble(error) from None
+            raise self._as_run_error(error) from None

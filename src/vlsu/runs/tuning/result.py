@@ -119,7 +119,8 @@ def read_tuning(folder: str | Path) -> dict[str, Any]:
         tree = orjson.loads(read_bytes(file))
     except OSError:
         raise RunError(
-            f"{folder}: no finished tuning; run the same vlsu framings tune command again to go on"
+            f"{folder}: no finished tuning; run the same vlsu framings tune command again to "
+            "continue"
         ) from None
     except orjson.JSONDecodeError:
         tree = None

@@ -23,11 +23,11 @@ from vlsu.errors import UsageError
 from vlsu.models.base import Model, Settings
 from vlsu.policy import REFUSAL_KINDS
 from vlsu.runs.alignment.alignment import AlignmentRun, ask_and_judge, prepare_alignment
-from vlsu.runs.alignment.rows import Reading
+from vlsu.runs.alignment.stored_answers import StoredAnswers
+from vlsu.runs.asking.event_loop import in_event_loop
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits
-from vlsu.runs.asking.loop import in_event_loop
-from vlsu.runs.asking.panel import Judge
 from vlsu.runs.asking.plan import Chunk, planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS
@@ -217,7 +217,7 @@ class Tuning:
         return TuningEstimate(race, everything, self._rungs(count))
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
-        """Run it into a folder, or go on with the tuning that lies there.
+        """Run it into a folder, or continue the tuning in it.
 
         When it is finished, `read_tuning` gives what it found.
         """
@@ -348,7 +348,7 @@ class Tuning:
             repeats=1,
         ):
             raise _StoppedError
-        reading = Reading(session.store, setup.model, judges, 1)
+        reading = StoredAnswers(session.store, setup.model, judges, 1)
         kept = [TUNING_JUDGMENTS.to_frame().select(_KEPT)]
         for batch in batches(answers()):
             rows = [row for chunk in batch for row in reading.rows(chunk)[0]]

@@ -18,16 +18,16 @@ from vlsu.errors import UsageError
 from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.loop import in_event_loop
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.judging import Heard, JudgmentsFile, judged
-from vlsu.runs.lacking import lacking, require_sound, warn_of_lacking
+from vlsu.runs.judging import JudgmentsFile, ParsedResponses, judged
+from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import begun_store, remaining_judgments
@@ -200,8 +200,8 @@ class Evaluation:
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
-        require_sound(self.dataset, self._covered)
-        lines = lacking(self.dataset, self._covered, self.task.modalities)
+        require_valid_samples(self.dataset, self._covered)
+        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities)
         return replace(found, lacking=tuple(lines))
 
     @property
@@ -221,7 +221,7 @@ class Evaluation:
             ResponseStore(folder.responses_file).close()
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
-        """Run it into a folder, or go on with the run that lies there."""
+        """Run it into a folder, or continue the run in it."""
         return in_event_loop(lambda: self._run(RunFolder(out), progress))
 
     def _record(self) -> RunRecord:
@@ -241,8 +241,8 @@ class Evaluation:
         async with opened(folder, record, self.limits, [self.model], progress) as session:
             if finished := _finished(folder, record, session, self.limits.price):
                 return finished
-            require_sound(self.dataset, self._covered)
-            warn_of_lacking(self.dataset, self._covered, self.task.modalities)
+            require_valid_samples(self.dataset, self._covered)
+            log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
             if self.sampling is None:
@@ -305,7 +305,7 @@ class _Asking:
         self.needed = 0
         self._of = evaluation
         self._keys = keys
-        self._heard = Heard()
+        self._parsed = ParsedResponses()
         self._stored = 0
 
     async def ask(self, fresh: Selection, whole: Selection) -> bool:
@@ -317,7 +317,7 @@ class _Asking:
             self._say_stored(min(session.stored_before, self.needed))
         planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
         ended = await session.ask(
-            planned, of.model, self.images, self._outcome, of.limits, self._heard.add
+            planned, of.model, self.images, self._outcome, of.limits, self._parsed.add
         )
         if ended:
             self._say_stored(self.needed - session.asked)
@@ -332,7 +332,7 @@ class _Asking:
         """Judgments and gold grades of these samples, in batches."""
         of = self._of
         chunks = plan(of.dataset, selection, of.task, self._keys)
-        return judged(chunks, self.session.store, of.model, of.task, self._heard)
+        return judged(chunks, self.session.store, of.model, of.task, self._parsed)
 
     def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
         """Count the answers about these samples."""

@@ -27,7 +27,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Chosen, Selection, Subset
 from vlsu.runs.run import Run, load_run
-from vlsu.runs.understanding.draw import Strata
+from vlsu.runs.understanding.strata import Strata
 
 __all__ = ["Drawn", "Looks", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
 
@@ -122,8 +122,8 @@ class Sampling:
         """Draw until the budget is spent or the interval is narrow enough.
 
         Args:
-            ask: Asks about new samples, told those and all drawn so far; whether it came to their
-                end.
+            ask: Asks about new samples, called with those and all drawn so far; returns whether
+                every one of them was asked about.
             tabulate: Counts the answers about samples into a table.
 
         Returns:

@@ -14,7 +14,7 @@ from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.record import not_asked
 
-__all__ = ["lacking", "require_sound", "warn_of_lacking"]
+__all__ = ["coverage_warnings", "log_coverage_warnings", "require_valid_samples"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 LOOKED_FOR = 20_000
 
 
-def lacking(
+def coverage_warnings(
     dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
 ) -> list[str]:
     """What a run over these samples cannot ask, a line for each reason; empty if nothing.
@@ -52,15 +52,15 @@ def lacking(
     return lines
 
 
-def warn_of_lacking(
+def log_coverage_warnings(
     dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
 ) -> None:
-    """Log `lacking` as a warning."""
-    for line in lacking(dataset, selection, modalities, captions=captions):
+    """Log `coverage_warnings`."""
+    for line in coverage_warnings(dataset, selection, modalities, captions=captions):
         _log.warning("%s", line)
 
 
-def require_sound(dataset: Dataset, selection: Selection) -> None:
+def require_valid_samples(dataset: Dataset, selection: Selection) -> None:
     """Refuse samples that a run would stop at, once what comes before them was paid for.
 
     Raises:

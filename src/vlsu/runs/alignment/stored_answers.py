@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlsu.models.base import Fault, Model, Outcome, Response
-from vlsu.runs.asking.panel import Judge
+from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.plan import Chunk, Planned
-from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, OF_VERDICT
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_FIELDS
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.tasks import Verdict, read_reply
 from vlsu.tasks.base import kept_answer
 
-__all__ = ["Reading", "is_judged"]
+__all__ = ["StoredAnswers", "is_judged"]
 
 Row = tuple[object, ...]
 
@@ -27,7 +27,7 @@ def is_judged(response: Response) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StoredAnswers:
     """Reads stored answers and verdicts, a chunk of the plan at a time.
 
     Attributes:
@@ -115,7 +115,7 @@ class _Said:
 
     @property
     def cells(self) -> Row:
-        """In the order of `OF_VERDICT`."""
+        """In the order of `VERDICT_FIELDS`."""
         verdict = self.verdict
         return (
             verdict.outcome.value,
@@ -154,5 +154,5 @@ def _judgment_row(
         "draw": planned.ask.draw,
     }
     if said is not None:
-        values |= dict(zip(OF_VERDICT, said.cells, strict=True))
+        values |= dict(zip(VERDICT_FIELDS, said.cells, strict=True))
     return tuple(values.get(name) for name in ALIGNMENT_JUDGMENTS)

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean for a user: what went wrong, and the mend, in one line."""
+"""SQLite's errors as errors of this package: what went wrong and the fix, in one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from vlsu._machine import lacking_files
 from vlsu.errors import RunError
 
-__all__ = ["DamagedStoreError", "damaged", "trouble"]
+__all__ = ["DamagedStoreError", "damaged_store_error", "store_error"]
 
 #: What SQLite says of a file, or of a value in it, that it did not write.
 _DAMAGE = (
@@ -19,7 +19,7 @@ _DAMAGE = (
     sqlite3.SQLITE_MISMATCH,
     sqlite3.SQLITE_FORMAT,
 )
-#: Less room than this on a disk is none, in bytes.
+#: A disk with less free space than this is full, in bytes.
 _NO_ROOM = 2**20
 
 
@@ -27,8 +27,8 @@ class DamagedStoreError(RunError):
     """The file's content is not what was written."""
 
 
-def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
-    """The error of a store, in a user's words.
+def store_error(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
+    """What an error of SQLite means for the user of a store.
 
     Args:
         path: The store.
@@ -38,7 +38,7 @@ def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
     text = str(error)
     primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if primary in _DAMAGE or any(word in text for word in ("malformed", "decode")):
-        return damaged(path, text, read_only=read_only)
+        return damaged_store_error(path, text, read_only=read_only)
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
         return RunError(f"{path}: the disk is full; free some and run the command again")
     if primary == sqlite3.SQLITE_IOERR:
@@ -55,7 +55,7 @@ def trouble(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunError:
     return RunError(f"{path}: {text}; is the folder writable?")
 
 
-def damaged(path: Path, what: str, *, read_only: bool) -> DamagedStoreError:
+def damaged_store_error(path: Path, what: str, *, read_only: bool) -> DamagedStoreError:
     """That a store is damaged, and what to do about it."""
     if read_only:
         return DamagedStoreError(
