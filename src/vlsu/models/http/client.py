@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 
 from vlsu.models.base import Raw
 from vlsu.models.http.proxies import Proxy, proxy_of
-from vlsu.models.http.transport import Body, Header, MakeBody, NetworkFaultError, Transport
+from vlsu.models.http.transport import (
+    UNUSABLE,
+    Body,
+    Header,
+    MakeBody,
+    NetworkFaultError,
+    Transport,
+)
 
-__all__ = ["UNUSABLE", "HttpClient", "is_simple_http", "is_usable"]
-
-#: What is said of an address that cannot be used.
-UNUSABLE = "not a usable address; give one such as http://127.0.0.1:8000/v1"
+__all__ = ["HttpClient", "is_simple_http", "is_usable"]
 
 
 #: Host and port as every reader of addresses takes them apart: no blank, no backslash, no quote.

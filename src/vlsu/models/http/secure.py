@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from vlsu._machine import lacking_by_number, lacking_files
 from vlsu._version import __version__
-from vlsu.models.http.client import UNUSABLE
 from vlsu.models.http.transport import (
     CONNECT_S,
     MAX_BODY,
     MAX_HELD,
     TOO_MUCH_HELD,
+    UNUSABLE,
     Answer,
     Header,
     MakeBody,

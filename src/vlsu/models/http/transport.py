@@ -13,6 +13,7 @@ __all__ = [
     "MAX_BODY",
     "MAX_HELD",
     "TOO_MUCH_HELD",
+    "UNUSABLE",
     "Answer",
     "Body",
     "Header",
@@ -29,6 +30,8 @@ MAX_BODY = 16 * 2**20
 #: that sends what has no end fills no memory, however many requests are in flight.
 MAX_HELD = 256 * 2**20
 TOO_MUCH_HELD = f"the answers under way exceed {MAX_HELD // 2**20} MiB together"
+#: What is said of an address that cannot be used.
+UNUSABLE = "not a usable address; give one such as http://127.0.0.1:8000/v1"
 #: Seconds to connect in at most: a host that drops packets shows before an answer would be late.
 CONNECT_S = 10.0
 
