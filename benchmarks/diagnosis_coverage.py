@@ -21,7 +21,7 @@ import polars as pl
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import minimal_pairs
 from vlsu.analysis.stats.intervals import wilson
-from vlsu.analysis.understanding.probability_rows import Scored
+from vlsu.analysis.understanding.graded_probabilities import GradedProbabilities
 from vlsu.analysis.understanding.ranking import auroc, average_precision, threshold_for_recall
 from vlsu.analysis.understanding.reliability import calibration_error, equal_mass_bins
 
@@ -109,7 +109,7 @@ class Binormal:
         parts += [f"clusters of {self.members}"] * (self.members > 1)
         return ", ".join(parts)
 
-    def draw(self, rng: np.random.Generator, n: int | None = None) -> Scored:
+    def draw(self, rng: np.random.Generator, n: int | None = None) -> GradedProbabilities:
         n = n or self.n
         cluster = np.arange(n) // self.members
         own = math.sqrt(1 - self.shared) * rng.standard_normal(n)
@@ -120,7 +120,9 @@ class Binormal:
         if self.steps:
             score = np.round(score * self.steps) / self.steps
         order = np.lexsort((unsafe, score))
-        return Scored(score[order], unsafe[order], cluster[order] if self.members > 1 else None)
+        return GradedProbabilities(
+            score[order], unsafe[order], cluster[order] if self.members > 1 else None
+        )
 
     def rates(self, threshold: float) -> tuple[float, float, float]:
         """True recall, precision and share flagged at a threshold."""
@@ -187,13 +189,13 @@ def thresholds(replicates: int) -> list[Row]:
 
 
 def cross_fitted(
-    scored: Scored, wanted: float, rng: np.random.Generator
+    scored: GradedProbabilities, wanted: float, rng: np.random.Generator
 ) -> dict[str, tuple[float | None, ...]]:
     """Each fifth measured at the threshold that the other four give."""
     fold = rng.integers(5, size=scored.n)
     flagged = np.zeros(scored.n, dtype=bool)
     for k in range(5):
-        rest = Scored(scored.p[fold != k], scored.unsafe[fold != k], None)
+        rest = GradedProbabilities(scored.p[fold != k], scored.unsafe[fold != k], None)
         threshold = threshold_for_recall(rest, wanted)["threshold"]
         flagged[fold == k] = scored.p[fold == k] >= float(str(threshold))
 
@@ -252,7 +254,7 @@ def calibration(replicates: int) -> list[Row]:
             unsafe = rng.random(n) < chance
             edges = equal_mass_bins(p)
             truth.append(float(np.abs(np.add.reduceat(chance - p, edges[:-1])).sum()) / n)
-            error = calibration_error(Scored(p, unsafe, None))
+            error = calibration_error(GradedProbabilities(p, unsafe, None))
             found.append(bounds(error))
             if n <= FEW:
                 boot.append((error["uncorrected"], *bootstrapped(p, unsafe, rng)))

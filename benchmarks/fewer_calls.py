@@ -22,9 +22,9 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
-from vlsu.analysis.sampling.allocation import STRATA, proportional, stratum_of
+from vlsu.analysis.sampling.allocation import STRATA, proportional_sizes, stratum_of
 from vlsu.analysis.sampling.precision import Precision, rates
-from vlsu.analysis.sampling.stratified import shown
+from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.runs.asking.plan import Chosen
@@ -224,7 +224,7 @@ def simple(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
 def in_proportion(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     """Stratified, each stratum by its share of the dataset."""
     strata = judged.strata(rng)
-    halves = strata.first(proportional(strata.population, size))
+    halves = strata.first(proportional_sizes(strata.population, size))
     cells = [judged.cells(numbers(chosen)) for chosen in halves]
     return stratified_metrics(StratifiedSample.of(cells, strata.population))
 
@@ -240,7 +240,9 @@ def with_pilot(of: Judged) -> Design:
     def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
         strata = judged.strata(rng)
         halves = strata.first(strata.population)
-        pilot = Pilot("", "", shown([of.cells(numbers(chosen)) for chosen in halves], JOINT))
+        pilot = Pilot(
+            "", "", observed_deviations([of.cells(numbers(chosen)) for chosen in halves], JOINT)
+        )
         return draw(judged, Sampling(strata, "joint", size, pilot=pilot))[0]
 
     return design

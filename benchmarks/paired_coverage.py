@@ -20,7 +20,7 @@ from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.comparison.differences import PairedEstimator
 from vlsu.analysis.stats.classification import macro_f1
-from vlsu.analysis.stats.intervals import normal_quantile, paired_bounds, wilson
+from vlsu.analysis.stats.intervals import bonett_price, normal_quantile, wilson
 from vlsu.analysis.stats.mcnemar import mcnemar
 from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
 from vlsu.analysis.table.confusion import Confusion
@@ -86,7 +86,7 @@ def covered(n: int, first: float, second: float) -> tuple[float, float, float]:
         )  # fmt: skip
         if chance < 1e-9:
             continue
-        low, high = paired_bounds((c - b) / n, (b + c) / n, n)
+        low, high = bonett_price((c - b) / n, (b + c) / n, n)
         held += chance * (low - 1e-12 <= truth <= high + 1e-12)
         low, high = newcombe(b, c, left // 2, left - left // 2)
         newcombe_held += chance * (low - 1e-12 <= truth <= high + 1e-12)

@@ -20,8 +20,8 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import project, read_traffic
-from vlsu.analysis.stats.intervals import Rate, combine, wilson
-from vlsu.analysis.stats.weighting import Proportions, ratio
+from vlsu.analysis.stats.intervals import Rate, mover, wilson
+from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.policy import PATTERNS, Severity
 
 SEED = 0
@@ -78,7 +78,7 @@ class Setting:
         mover: dict[str, list[tuple[float, float]]] = {what: [] for what in truth}
         for replicate in range(replicates):
             share = rng.binomial(self.sizes, self.flagged) / self.sizes
-            drawn = Proportions(
+            drawn = StratumProportions(
                 share, self.sizes.astype(float), np.eye(len(share)), replicate, DRAWS
             ).sums(harmful, harmless)
             missed = drawn[0].rest(float(harmful.sum()))
@@ -97,7 +97,7 @@ class Setting:
             Rate.within(p, *wilson(p, n))
             for p, n in zip(share.tolist(), self.sizes.tolist(), strict=True)
         )
-        return combine(weights, rates, np.eye(len(share)))
+        return mover(weights, rates, np.eye(len(share)))
 
 
 def cell(
@@ -192,7 +192,7 @@ def clustered(images: int, replicates: int, spread: float) -> list[Cell]:
                 "gold": np.repeat(np.arange(3), images),
                 "pattern": None,
                 "category": None,
-                "fate": np.where(flagged.ravel(), "flagged", "passed"),
+                "decision": np.where(flagged.ravel(), "flagged", "passed"),
                 "cluster": np.tile(np.arange(images), 3),
             }
         )

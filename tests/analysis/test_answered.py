@@ -14,8 +14,8 @@ from tests.answered_runs import half_alignment, half_run
 from tests.conftest import make_dataset
 from tests.report_runs import scripted_run
 from vlsu.analysis import understanding_metrics
-from vlsu.analysis.comparison.claims import settle
-from vlsu.analysis.table.answered import read_share, share_words
+from vlsu.analysis.comparison import claims
+from vlsu.analysis.table.answered import format_share, parse_share
 from vlsu.errors import ModelError, UsageError
 from vlsu.runs import Run
 from vlsu.runs.finished.comparison import compare
@@ -213,7 +213,6 @@ def test_families_and_patterns_of_an_alignment_comparison_are_in_the_usual_order
 
 
 def test_settle_needs_every_way_to_agree_in_sign() -> None:
-    from vlsu.analysis.comparison.claims import Metric
     from vlsu.analysis.comparison.differences import Difference
     from vlsu.analysis.stats.intervals import Rate
 
@@ -223,8 +222,10 @@ def test_settle_needs_every_way_to_agree_in_sign() -> None:
 
     share = Rate(0.8, 0.7, 0.9)
     for other, better in ((found(0.2), "b"), (found(-0.2), None), (found(0.2, 0.5), None)):
-        metric = Metric("it", "it", 1, found(0.3), {}, (share, share), {"missing_left_out": other})
-        row = settle({("a", "b"): {"it": metric}})["a", "b"]["it"]
+        metric = claims.ComparedMetric(
+            "it", "it", 1, found(0.3), {}, (share, share), {"missing_left_out": other}
+        )
+        row = claims.test_differences({("a", "b"): {"it": metric}}, {})["a", "b"]["it"]
         assert row["better"] == better, other
         assert "answered 80%" in row["text"]
 
@@ -236,18 +237,18 @@ def test_settle_needs_every_way_to_agree_in_sign() -> None:
     ("text", "share"), [("95%", 0.95), ("0.95", 0.95), (" 0 ", 0), ("100%", 1)]
 )
 def test_a_share_is_a_number_or_a_percentage(text: str, share: float) -> None:
-    assert read_share(text, "--min-answered") == pytest.approx(share)
+    assert parse_share(text, "--min-answered") == pytest.approx(share)
 
 
 @pytest.mark.parametrize("text", ["95", "-1%", "many", "", "nan", "101%", "0,95", "inf"])
 def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--min-answered .*0\.95 or 95%"):
-        read_share(text, "--min-answered")
+        parse_share(text, "--min-answered")
 
 
 def test_nearly_all_is_not_written_as_all() -> None:
     shares = (0, 0.0001, 0.003, 0.5, 0.9961, 0.99999, 1)
-    assert [share_words(share) for share in shares] == [
+    assert [format_share(share) for share in shares] == [
         *("0%", "0.01%", "0.3%", "50%", "99.6%", "99.99%", "100%")
     ]
 

@@ -37,14 +37,14 @@ def compare(
     missing answers as wrong and with them left out.
     Images, texts and answers are not printed. See docs/comparing.md.
     """
-    from vlsu.analysis.table.answered import read_share
+    from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.cli.run_errors import reading
     from vlsu.report.comparison.tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.finished.comparison import compare as compare_runs
 
-    enough = read_share(min_answered, "--min-answered")
+    enough = parse_share(min_answered, "--min-answered")
     with reading(runs):
         comparison = compare_runs(
             [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough

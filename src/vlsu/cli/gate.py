@@ -43,7 +43,7 @@ def gate(
     any upper bound on errors; answers may be required too: 'joint.answered >= 95%'.
     """
     from vlsu._folders import require_replaceable
-    from vlsu.analysis.table.answered import read_share
+    from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
@@ -59,7 +59,7 @@ def gate(
         raise UsageError(f"--junit {junit}: no such folder; make it first")
     if junit is not None:
         require_replaceable(junit, "--junit")
-    enough = read_share(min_answered, "--min-answered")
+    enough = parse_share(min_answered, "--min-answered")
     with reading([run]):
         held = load_run(run)
         found = hold(held, require, confidence=confidence, enough=enough, dataset=dataset)

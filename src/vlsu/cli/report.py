@@ -49,7 +49,7 @@ def report(
     A page opens from disk and asks no host for anything; samples beyond what it can hold (about ten
     thousand, or ten megabytes) go to FILE.samples.parquet beside it.
     """
-    from vlsu.analysis.table.answered import read_share
+    from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import say
     from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
@@ -59,7 +59,7 @@ def report(
 
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
-    enough = read_share(min_answered, "--min-answered")
+    enough = parse_share(min_answered, "--min-answered")
     with reading(runs):
         loaded = load_runs(runs, dataset or ())
         for run in loaded:

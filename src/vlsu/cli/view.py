@@ -22,14 +22,14 @@ def view(
     """
     import socket
 
-    from vlsu.analysis.table.answered import read_share
+    from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import say
     from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
     from vlsu.report.serve.view import view_app
     from vlsu.runs import load_runs
 
-    enough = read_share(min_answered, "--min-answered")
+    enough = parse_share(min_answered, "--min-answered")
     with reading(runs):
         app = view_app(load_runs(runs, dataset or ()), enough=enough)
     import uvicorn

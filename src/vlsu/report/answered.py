@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, wilson
-from vlsu.analysis.table.answered import ENOUGH, UNANSWERED, share_words, shares_of
+from vlsu.analysis.table.answered import ENOUGH, UNANSWERED, format_share, unanswered_shares
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES
 from vlsu.report.table import Table, format_rate, percent, rate
@@ -73,7 +73,7 @@ class Answered:
     def words(self) -> str:
         """``2% refused, 1% unparsed``; empty where all was answered."""
         return ", ".join(
-            f"{share_words(found.value)} {outcome}"
+            f"{format_share(found.value)} {outcome}"
             for outcome, found in self.others.items()
             if found.value
         )
@@ -119,7 +119,7 @@ def _part(
         return Answered(name, n, rate(found["answered"]), others)
     share = 1 - sum(counts.get(outcome, 0) for outcome in outcomes) / n
     answered = Rate.within(share, *wilson(share, n))
-    left = shares_of(answered, {o: counts.get(o, 0) for o in outcomes}, n)
+    left = unanswered_shares(answered, {o: counts.get(o, 0) for o in outcomes}, n)
     return Answered(name, n, answered, {str(o): left[o] for o in outcomes})
 
 
@@ -163,7 +163,7 @@ def _share_of(part: Answered) -> str:
 def range_of(shares: Sequence[float | None]) -> str:
     """``40% to 95%``, or one share if all are the same; some must be known."""
     known = sorted(share for share in shares if share is not None)
-    low, high = share_words(known[0]), share_words(known[-1])
+    low, high = format_share(known[0]), format_share(known[-1])
     return low if low == high else f"{low} to {high}"
 
 
@@ -179,13 +179,13 @@ def answered_note(metrics: Mapping[str, Any]) -> str:
     if not lacking:
         return ""
     if "framings" not in metrics:
-        said = ", ".join(f"{_SHORT[p.name]} {share_words(p.share.value or 0.0)}" for p in parts)
+        said = ", ".join(f"{_SHORT[p.name]} {format_share(p.share.value or 0.0)}" for p in parts)
         return f"answered: {said}"
     shares = [part.share.value for part in parts]
     if len(parts) > MANY or len(set(shares)) == 1:
         said = range_of(shares)
     else:
-        said = ", ".join(f"{p.name} {share_words(p.share.value or 0.0)}" for p in parts)
+        said = ", ".join(f"{p.name} {format_share(p.share.value or 0.0)}" for p in parts)
     judged = [part.judged.value for part in parts if part.judged is not None]
     return f"answered: {said}" + (f"; judged: {range_of(judged)}" if judged else "")
 
@@ -203,7 +203,7 @@ def answered_value(part: Mapping[str, Any]) -> float | None:
 def answered_told(part: Mapping[str, Any]) -> dict[str, str]:
     """The same as hovering over a mark tells it."""
     share = answered_value(part)
-    return {} if share is None else {"answered": share_words(share)}
+    return {} if share is None else {"answered": format_share(share)}
 
 
 def answered_table(metrics: Mapping[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES, Policy, default_policy
 from vlsu.report.alignment.charts import alignment_charts
@@ -67,7 +67,7 @@ def _caption(chart: str, run: Run, answered: str) -> str:
     part = run.metrics.get("calibration", {}).get(modality) if kind == "reliability" else None
     if not part or not part["without_p"]:
         return answered
-    share = share_words(part["n"] / (part["n"] + part["without_p"]))
+    share = format_share(part["n"] / (part["n"] + part["without_p"]))
     return f"over the {share} of judgments that have a p_unsafe"
 
 

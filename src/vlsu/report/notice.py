@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
-from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.errors import VlsuError
 from vlsu.models.base import Outcome
 from vlsu.report.answered import MANY, NAMES, Answered, range_of, series, too_few
@@ -65,7 +65,7 @@ def notice(run: Run, enough: float = ENOUGH) -> Notice | None:
     if not lacking:
         return None
     alignment = "framings" in run.metrics
-    bound = share_words(enough)
+    bound = format_share(enough)
     missing = [part for part in lacking if (part.share.value or 0.0) < enough]
     unjudged = [
         part for part in lacking if part.judged is not None and (part.judged.value or 0.0) < enough
@@ -115,7 +115,7 @@ def _causes(run: Run, missing: Sequence[Answered], unjudged: Sequence[Answered])
     for outcome, share in sorted(largest.items(), key=lambda item: -item[1]):
         if not share or share < least:
             continue
-        most = f"up to {share_words(share)}" if len(missing) > 1 else share_words(share)
+        most = f"up to {format_share(share)}" if len(missing) > 1 else format_share(share)
         yield f"{outcome.capitalize()} ({most}): {_remedy(run, Outcome(outcome))}"
     if unjudged:
         yield (
@@ -150,7 +150,7 @@ def _of_unparsed(run: Run, *, alignment: bool) -> str:
     cut = _cut_off(run)
     if cut >= 0.5:
         return (
-            f"{share_words(cut)} of them were cut off at the bound on an answer's tokens. Give a "
+            f"{format_share(cut)} of them were cut off at the bound on an answer's tokens. Give a "
             "larger --max-tokens."
         )
     if alignment:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 
 __all__ = [
     "ABSENT",
@@ -93,7 +93,7 @@ def percent(tree: Mapping[str, Any] | Rate) -> str:
     found = rate(tree)
     if found.value is None or found.low is None or found.high is None:
         return ""
-    return f"{share_words(found.value)} [{round(100 * found.low)}, {round(100 * found.high)}]"
+    return f"{format_share(found.value)} [{round(100 * found.low)}, {round(100 * found.high)}]"
 
 
 def corrected(tree: Mapping[str, Any]) -> Mapping[str, Any]:

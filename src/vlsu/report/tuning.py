@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlsu.analysis.stats.intervals import UNDEFINED
-from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.report.alignment.tables import NAMED
 from vlsu.report.export.formats import markdown
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
@@ -243,7 +243,7 @@ def _little(result: Mapping[str, Any]) -> str:
     if not lacking:
         return ""
     return (
-        f"Less than {share_words(ENOUGH)} was answered, or of that judged, under "
+        f"Less than {format_share(ENOUGH)} was answered, or of that judged, under "
         f"{', '.join(lacking)}: what is missing is in no rate, and what the provider blocked "
         "counts as not refused."
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsu.analysis.stats.intervals import UNDEFINED, Rate, combine
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, mover
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.policy import Family
 from vlsu.report.alignment.parts import unscored
@@ -107,7 +107,7 @@ def understood_together(metrics: Mapping[str, Any]) -> Rate:
     """Accuracy over escalating and de-escalating pairs: those where no part decides alone.
 
     The mean of the two families' accuracies by their sizes, with the interval of
-    `vlsu.analysis.stats.intervals.combine`, which counts the sizes as drawn too; the families are
+    `vlsu.analysis.stats.intervals.mover`, which counts the sizes as drawn too; the families are
     taken to be independent.
     """
     found = [metrics["families"][family.value] for family in _HOW]
@@ -120,7 +120,7 @@ def understood_together(metrics: Mapping[str, Any]) -> Rate:
     weights = sizes / sizes.sum()
     value = float(weights @ values)
     spread = float(weights @ (values - value) ** 2 / sizes.sum())
-    return Rate.within(value, *combine(weights, rates, np.eye(2), spread))
+    return Rate.within(value, *mover(weights, rates, np.eye(2), spread))
 
 
 def _apart_sentence(metrics: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from vlsu.analysis.alignment.racing import (
     best_within,
     pareto_front,
     schedule,
-    thin,
+    thin_front,
 )
 from vlsu.analysis.alignment.tradeoff import changes, race_points, tradeoffs
 from vlsu.analysis.alignment.verdicts import read_answers
@@ -46,7 +46,7 @@ def test_a_front_by_hand() -> None:
 @given(points_of_few, st.integers(1, 12))
 def test_each_drop_costs_the_least_that_any_could(points: np.ndarray, keep: int) -> None:
     alive = list(range(len(points)))
-    for dropped in thin(points, keep):
+    for dropped in thin_front(points, keep):
         loss = {row: min(max(points[j] - points[row]) for j in alive if j != row) for row in alive}
         assert loss[dropped.index] == pytest.approx(min(loss.values()))
         assert max(dropped.change) == pytest.approx(loss[dropped.index])
@@ -62,26 +62,26 @@ def test_each_drop_costs_the_least_that_any_could(points: np.ndarray, keep: int)
 @given(points_of_few)
 def test_whatever_is_dominated_goes_before_anything_on_the_front(points: np.ndarray) -> None:
     front = pareto_front(points)
-    out = thin(points, int(front.sum()))
+    out = thin_front(points, int(front.sum()))
     assert {each.index for each in out} == set(np.flatnonzero(~front))
     assert all(dominates(points[each.instead], points[each.index]) for each in out)
 
 
 @given(points_of_few, st.integers(1, 12), st.sets(st.integers(0, 11), max_size=3))
-def test_the_spared_stay(points: np.ndarray, keep: int, spare: set[int]) -> None:
-    assert not spare & {each.index for each in thin(points, keep, spare)}
+def test_the_spared_stay(points: np.ndarray, keep: int, protected: set[int]) -> None:
+    assert not protected & {each.index for each in thin_front(points, keep, protected)}
 
 
 def test_a_crowded_front_loses_its_twins_and_keeps_its_ends() -> None:
     points = np.array([[0.0, 1.0], [0.5, 0.5], [0.49, 0.52], [1.0, 0.0]])
-    (dropped,) = thin(points, 3)
+    (dropped,) = thin_front(points, 3)
     assert (dropped.index, dropped.instead) == (2, 1)
     assert dropped.change == pytest.approx((0.01, -0.02))
 
 
 def test_of_equals_the_later_goes() -> None:
     points = np.array([[0.3, 0.3], [0.3, 0.3], [0.1, 0.6]])
-    assert [each.index for each in thin(points, 2)] == [1]
+    assert [each.index for each in thin_front(points, 2)] == [1]
 
 
 @given(points_of_few, st.floats(0, 1))

@@ -16,7 +16,7 @@ from tests.analysis_frames import Judged, frames, random_samples
 from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.comparison.differences import Difference, PairedEstimator
 from vlsu.analysis.comparison.understanding import understanding_comparison
-from vlsu.analysis.stats.intervals import paired_bounds
+from vlsu.analysis.stats.intervals import bonett_price
 from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.errors import RunError
@@ -135,7 +135,7 @@ def test_a_share_by_hand() -> None:
     assert (found.first.value, found.second.value) == pytest.approx((34 / 60, 42 / 60))
     assert found.difference.value == pytest.approx(8 / 60)
     assert (found.difference.low, found.difference.high) == pytest.approx(
-        paired_bounds(8 / 60, 16 / 60, 60)
+        bonett_price(8 / 60, 16 / 60, 60)
     )
     assert found.p == pytest.approx(binomtest(4, 16).pvalue)
 

@@ -17,7 +17,7 @@ from tests.alignment_runs import alignment_run
 from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
 from vlsu.analysis import project, read_traffic
-from vlsu.analysis.stats.weighting import Proportions, ratio
+from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.errors import UsageError
 from vlsu.runs import load_traffic, project_run
 
@@ -35,7 +35,7 @@ def rows(*parts: tuple[str, int, int], **fates: int) -> pl.DataFrame:
             "gold": ["SBU".index(pattern[-1]) for pattern, _ in found],
             "pattern": [pattern for pattern, _ in found],
             "category": [None if pattern.endswith("S") else "C9" for pattern, _ in found],
-            "fate": [fate for _, fate in found],
+            "decision": [decision for _, decision in found],
             "cluster": np.arange(len(found)),
         }
     )
@@ -183,7 +183,7 @@ def test_clusters_across_strata_do_not_average_out() -> None:
     flagged = np.arange(40) < 10
     part = pl.DataFrame(
         {
-            "fate": np.where(flagged, "flagged", "passed"),
+            "decision": np.where(flagged, "flagged", "passed"),
             "cluster": np.arange(40),
             "pattern": None,
             "category": None,
@@ -215,9 +215,9 @@ def test_the_order_of_rows_leaves_no_trace() -> None:
 def test_a_ratio_of_sums_that_vary_together() -> None:
     share, size = np.array([0.5, 0.5]), np.array([100.0, 100.0])
     first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    apart = ratio(*Proportions(share, size, np.eye(2)).sums(first, second))
+    apart = ratio(*StratumProportions(share, size, np.eye(2)).sums(first, second))
     one = np.array([[1.0, 1.0], [1.0, 1.0]])
-    together = ratio(*Proportions(share, size, one).sums(first, second))
+    together = ratio(*StratumProportions(share, size, one).sums(first, second))
     assert apart.value == together.value == 0.5
     # Two that rise and fall together have a ratio that hardly varies.
     assert together.high - together.low < 0.1 * (apart.high - apart.low)

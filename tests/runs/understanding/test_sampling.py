@@ -288,11 +288,11 @@ def test_the_next_size_is_the_one_that_would_do():
 
 
 def test_only_the_strata_of_a_pattern_or_family_concern_it():
-    concern = Precision("patterns.S-S-U.accuracy", 0.1).concern
-    assert concern.shape == (STRATA,)
-    assert (concern == 1).sum() == 1
-    assert (Precision("families.late-fusion.accuracy", 0.1).concern == 1).sum() == 9
-    assert (Precision("text.f1_macro", 0.1).concern == 1).all()
+    importance = Precision("patterns.S-S-U.accuracy", 0.1).importance
+    assert importance.shape == (STRATA,)
+    assert (importance == 1).sum() == 1
+    assert (Precision("families.late-fusion.accuracy", 0.1).importance == 1).sum() == 9
+    assert (Precision("text.f1_macro", 0.1).importance == 1).all()
     assert Precision("text.f1_macro", 0.1).modality == "text"
     assert Precision("attribution.both_correct.share", 0.1).modality == "joint"
 

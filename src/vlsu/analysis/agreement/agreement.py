@@ -15,7 +15,7 @@ from vlsu.analysis.agreement.graders import (
     split_units,
 )
 from vlsu.analysis.agreement.grades import UNSURE, Grades, read_answers
-from vlsu.analysis.agreement.oracle import Consensus, Ties, compare, oracle_metrics
+from vlsu.analysis.agreement.oracle import Consensus, Ties, compare_with_consensus, oracle_metrics
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.arrays import BoolArray
 from vlsu.analysis.stats.intervals import LEVEL, plain
@@ -87,7 +87,7 @@ def grader_agreement(
     if ties == "worse" and not read.ordinal:
         raise UsageError("ties to the worse need labels with an order; give --order")
     bootstrap = Bootstrap(replicates, seed)
-    held = compare(read, consensus="others", ties=ties, seed=seed)
+    comparisons = compare_with_consensus(read, consensus="others", ties=ties, seed=seed)
     tree: dict[str, object] = {
         "labels": list(read.labels),
         "ordinal": read.ordinal,
@@ -108,7 +108,7 @@ def grader_agreement(
         }
     tree |= {
         "pairs": grader_pairs(read, bootstrap),
-        "graders": grader_table(read, held),
+        "graders": grader_table(read, comparisons),
         "confused": confused_labels(read),
         "split": split_units(read, split),
         "oracle": oracle_metrics(

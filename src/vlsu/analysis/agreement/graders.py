@@ -9,7 +9,7 @@ import polars as pl
 
 from vlsu.analysis.agreement.coefficients import disagreement
 from vlsu.analysis.agreement.grades import UNSURE, Grades
-from vlsu.analysis.agreement.oracle import Comparisons
+from vlsu.analysis.agreement.oracle import ConsensusComparisons
 from vlsu.analysis.agreement.scope import Bootstrap, item_kinds, pair_agreement
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.clustering import Mean, clustered_mean, paired_difference
@@ -20,7 +20,7 @@ from vlsu.policy import NOT_SURE
 __all__ = ["confused_labels", "grader_pairs", "grader_table", "split_units"]
 
 
-def grader_table(grades: Grades, held: Comparisons) -> dict[str, object]:
+def grader_table(grades: Grades, comparisons: ConsensusComparisons) -> dict[str, object]:
     """Each grader against the rest.
 
     Returns:
@@ -32,7 +32,7 @@ def grader_table(grades: Grades, held: Comparisons) -> dict[str, object]:
 
     Args:
         grades: The answers.
-        held: The same beside the consensus.
+        comparisons: The same beside the consensus.
     """
     counts, labels = grades.counts(), len(grades.labels)
     table: dict[str, object] = {}
@@ -41,7 +41,7 @@ def grader_table(grades: Grades, held: Comparisons) -> dict[str, object]:
         unit, code = mine["unit"].to_numpy(), mine["code"].to_numpy()
         item = grades.item[unit]
         unsure = code == UNSURE
-        scored = held.scored & (held.grader == number)
+        scored = comparisons.scored & (comparisons.grader == number)
         entry: dict[str, object] = {
             "answers": len(code),
             "missing": grades.units.height - len(code),
@@ -59,7 +59,8 @@ def grader_table(grades: Grades, held: Comparisons) -> dict[str, object]:
             "consensus": {
                 "n": int(scored.sum()),
                 "accuracy": _mean(
-                    held.right[scored].astype(np.float64), grades.item[held.unit[scored]]
+                    comparisons.right[scored].astype(np.float64),
+                    grades.item[comparisons.unit[scored]],
                 ),
             },
         }

@@ -17,7 +17,15 @@ from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.metrics import cell_metrics
 from vlsu.policy import MODALITIES, Outcome
 
-__all__ = ["CONSENSUS", "TIES", "Comparisons", "Consensus", "Ties", "compare", "oracle_metrics"]
+__all__ = [
+    "CONSENSUS",
+    "TIES",
+    "Consensus",
+    "ConsensusComparisons",
+    "Ties",
+    "compare_with_consensus",
+    "oracle_metrics",
+]
 
 Consensus = Literal["others", "all"]
 Ties = Literal["random", "worse", "drop"]
@@ -34,7 +42,7 @@ _NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
+class ConsensusComparisons:
     """Every grader beside the consensus, on every unit of the items he answered anything on.
 
     Attributes:
@@ -70,9 +78,9 @@ class Comparisons:
         return right
 
 
-def compare(
+def compare_with_consensus(
     grades: Grades, *, consensus: Consensus = "others", ties: Ties = "random", seed: int = 0
-) -> Comparisons:
+) -> ConsensusComparisons:
     """Hold every answer against the majority of the others' grades (or of all).
 
     Args:
@@ -117,7 +125,7 @@ def compare(
             bits = int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
             drawn = bits * int(candidates[n]) >> 64
             chosen[n] = np.flatnonzero(top[n])[drawn]
-    return Comparisons(unit, grader, code, chosen, tied)
+    return ConsensusComparisons(unit, grader, code, chosen, tied)
 
 
 def oracle_metrics(
@@ -146,28 +154,28 @@ def oracle_metrics(
     Args:
         grades: The answers.
         of: The modality of grades that tell of none.
-        consensus: See `compare`.
-        ties: See `compare`.
+        consensus: See `compare_with_consensus`.
+        ties: See `compare_with_consensus`.
         seed: Of ties and of the bootstrap.
         replicates: Bootstrap replicates.
     """
-    held = compare(grades, consensus=consensus, ties=ties, seed=seed)
-    modality = grades.units["modality"].fill_null(of).to_numpy()[held.unit]
-    run = _as_a_run(grades, held, modality, seed, replicates) if grades.severities else {}
+    comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
+    modality = grades.units["modality"].fill_null(of).to_numpy()[comparisons.unit]
+    run = _as_a_run(grades, comparisons, modality, seed, replicates) if grades.severities else {}
     sections = {}
     for name in (m for m in MODALITIES if (modality == m).any()):
         inside = modality == name
-        scored = inside & held.scored
-        items = grades.item[held.unit[scored]]
-        right = held.right[scored].astype(np.float64)
+        scored = inside & comparisons.scored
+        items = grades.item[comparisons.unit[scored]]
+        right = comparisons.right[scored].astype(np.float64)
         accuracy = clustered_mean(right, items).rate if len(right) else UNDEFINED
         plain = {"n": len(right), "accuracy": accuracy.as_dict()}
         metrics = run.get(name, plain)
         assert isinstance(metrics, dict)
         sections[name] = metrics | {
             "items": len(np.unique(items)),
-            "ties": int((held.tied & held.answered & inside).sum()),
-            "no_consensus": int((held.answered & inside & ~held.scored).sum()),
+            "ties": int((comparisons.tied & comparisons.answered & inside).sum()),
+            "no_consensus": int((comparisons.answered & inside & ~comparisons.scored).sum()),
         }
     used = {"consensus": consensus, "tie_rule": ties, "graders": len(grades.graders)}
     rest = {key: part for key, part in run.items() if key not in MODALITIES}
@@ -175,27 +183,31 @@ def oracle_metrics(
 
 
 def _as_a_run(
-    grades: Grades, held: Comparisons, modality: np.ndarray, seed: int, replicates: int
+    grades: Grades,
+    comparisons: ConsensusComparisons,
+    modality: np.ndarray,
+    seed: int,
+    replicates: int,
 ) -> dict[str, object]:
     """Metrics of a run whose samples are the graders of the items, grouped by item."""
-    item = grades.item[held.unit]
-    category = grades.units["category"].gather(held.unit)
+    item = grades.item[comparisons.unit]
+    category = grades.units["category"].gather(comparisons.unit)
     labels = dict(enumerate(grades.labels))
     rows = pl.DataFrame(
         {
             "sample_id": pl.Series(item).cast(pl.String)
             + "/"
-            + pl.Series(held.grader).cast(pl.String),
+            + pl.Series(comparisons.grader).cast(pl.String),
             "group": pl.Series(item).cast(pl.String),
             "modality": modality,
             "category": category,
-            "gold": pl.Series(held.consensus).replace_strict(
+            "gold": pl.Series(comparisons.consensus).replace_strict(
                 labels, default=None, return_dtype=pl.String
             ),
-            "predicted": pl.Series(held.code).replace_strict(
+            "predicted": pl.Series(comparisons.code).replace_strict(
                 labels, default=None, return_dtype=pl.String
             ),
-            "answered": held.answered,
+            "answered": comparisons.answered,
         }
     )
     gold = rows.group_by("sample_id", "group").agg(
@@ -218,8 +230,8 @@ def _as_a_run(
     metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
     outcomes = {
         m: {
-            "ok": int(((modality == m) & (held.code >= 0)).sum()),
-            "not_sure": int(((modality == m) & (held.code == UNSURE)).sum()),
+            "ok": int(((modality == m) & (comparisons.code >= 0)).sum()),
+            "not_sure": int(((modality == m) & (comparisons.code == UNSURE)).sum()),
         }
         for m in MODALITIES
         if (modality == m).any()

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from vlsu.analysis.arrays import IntArray
-from vlsu.analysis.stats.intervals import UNDEFINED, Rate, combine, percentiles, wilson
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, mover, percentiles, wilson
 from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
 from vlsu.analysis.table.estimator import THIN
 from vlsu.errors import DataError
@@ -91,7 +91,7 @@ class BinaryCounts:
         if not self.positives or not self.negatives:
             return UNDEFINED
         alarms = proportion(self.fp, self.negatives)
-        bounds = combine(np.array([1.0, -1.0]), (self.sensitivity, alarms), np.eye(2), least=-1.0)
+        bounds = mover(np.array([1.0, -1.0]), (self.sensitivity, alarms), np.eye(2), least=-1.0)
         return Rate.within(self.tp / self.positives - self.fp / self.negatives, *bounds)
 
     def kappa(self, *, seed: int = 0, replicates: int = 2000) -> Rate:

@@ -14,7 +14,7 @@ from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS, prediction
 from vlsu.analysis.alignment.scores import AnswerScore
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
-from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover
 from vlsu.policy import REFUSAL_KINDS, Outcome
 
 __all__ = ["JudgedRates", "complement", "paired_scores"]
@@ -290,5 +290,5 @@ def _apart(first: Rate, second: Rate) -> Rate:
     """Second minus first, taken to be independent: too wide where samples answer alike in both."""
     if first.value is None or second.value is None:
         return UNDEFINED
-    bounds = combine(np.array([-1.0, 1.0]), (first, second), np.eye(2), least=-1.0)
+    bounds = mover(np.array([-1.0, 1.0]), (first, second), np.eye(2), least=-1.0)
     return Rate.within(second.value - first.value, *bounds)

@@ -29,7 +29,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.clustering import clustered_mean
-from vlsu.analysis.stats.intervals import LEVEL, Rate, combine
+from vlsu.analysis.stats.intervals import LEVEL, Rate, mover
 from vlsu.analysis.stats.jeffreys import modified_jeffreys
 
 __all__ = ["FEWEST_LABELS", "prediction_powered"]
@@ -87,7 +87,7 @@ def prediction_powered(
         for rate in rates
         if rate.value is not None and rate.low is not None and rate.high is not None
     )
-    bounds = combine(np.array(weights), (mean.rate, *deviations), np.eye(len(weights)))
+    bounds = mover(np.array(weights), (mean.rate, *deviations), np.eye(len(weights)))
     return Rate.within(mean.value, *bounds)
 
 

@@ -31,7 +31,7 @@ __all__ = [
     "best_within",
     "pareto_front",
     "schedule",
-    "thin",
+    "thin_front",
 ]
 
 #: Samples of a severity in the first rung, at least: below, chance decides who goes on.
@@ -104,7 +104,7 @@ def pareto_front(points: FloatArray) -> BoolArray:
     return front
 
 
-def thin(points: FloatArray, keep: int, spare: Set[int] = frozenset()) -> list[Dropped]:
+def thin_front(points: FloatArray, keep: int, protected: Set[int] = frozenset()) -> list[Dropped]:
     """Drop the point of the least replacement loss, one after another, until `keep` are left.
 
     Of equal losses the one goes whose replacement is better in sum, then the one that stands last.
@@ -112,7 +112,7 @@ def thin(points: FloatArray, keep: int, spare: Set[int] = frozenset()) -> list[D
     Args:
         points: Objectives to be small, shape ``(n, 2)``.
         keep: How many stay, at least 1.
-        spare: Rows that are never dropped.
+        protected: Rows that are never dropped.
 
     Returns:
         Who was dropped, in that order; each replaced by one that was still there.
@@ -124,7 +124,7 @@ def thin(points: FloatArray, keep: int, spare: Set[int] = frozenset()) -> list[D
     alive = np.arange(len(points))
     dropped = []
     while len(alive) > keep:
-        open_ = np.array([row for row in alive if row not in spare], dtype=np.int64)
+        open_ = np.array([row for row in alive if row not in protected], dtype=np.int64)
         if not open_.size:
             break
         losses, totals = loss[np.ix_(open_, alive)], total[np.ix_(open_, alive)]

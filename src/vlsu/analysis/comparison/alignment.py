@@ -17,7 +17,7 @@ from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, paired
 from vlsu.analysis.alignment.scores import AnswerScore
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.arrays import FloatArray
-from vlsu.analysis.comparison.claims import ALPHA, POWER, Metric, settle
+from vlsu.analysis.comparison.claims import ALPHA, POWER, ComparedMetric, test_differences
 from vlsu.analysis.comparison.differences import NOTHING, Difference
 from vlsu.analysis.comparison.leaderboard import leaderboard
 from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
@@ -145,14 +145,14 @@ def alignment_comparison(
     answers = [read_answers(frame, gold) for frame in verdicts]
     framings = answers[0]["framing"].unique(maintain_order=True).to_list()
     rates = JudgedRates(calibration, labelled=False, gives=gives)
-    pairs: dict[tuple[str, str], dict[str, Metric]] = {}
+    pairs: dict[tuple[str, str], dict[str, ComparedMetric]] = {}
     for a, b in combinations(range(len(names)), 2):
-        found: dict[str, Metric] = {}
+        found: dict[str, ComparedMetric] = {}
         for framing in framings:
             sides = [answers[k].filter(pl.col("framing") == framing) for k in (a, b)]
-            found |= _Pair(sides[0], sides[1], rates, enough).metrics(framing)
+            found |= _FramingComparison(sides[0], sides[1], rates, enough).metrics(framing)
         pairs[names[a], names[b]] = found
-    rows = settle(pairs, caution)
+    rows = test_differences(pairs, caution or {})
     ranked = {
         f"framings.{framing}.{name}": -1
         for framing in framings
@@ -194,7 +194,7 @@ def alignment_comparison(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class _FramingComparison:
     """Answers of two runs under one framing."""
 
     first: pl.DataFrame
@@ -202,7 +202,7 @@ class _Pair:
     rates: JudgedRates
     enough: float
 
-    def metrics(self, framing: str) -> dict[str, Metric]:
+    def metrics(self, framing: str) -> dict[str, ComparedMetric]:
         found = {}
         for measure in _MEASURES:
             path = f"framings.{framing}.{measure.path}"
@@ -236,13 +236,13 @@ class _Pair:
         whole: float | None = None,
         *,
         wrong: float,
-    ) -> Metric:
+    ) -> ComparedMetric:
         """A score's difference over samples.
 
         Args:
-            label: As for `Metric`.
-            family: As for `Metric`.
-            good: As for `Metric`.
+            label: As for `ComparedMetric`.
+            family: As for `ComparedMetric`.
+            good: As for `ComparedMetric`.
             score: Which.
             of: Which samples.
             whole: Compare this minus the score; `None` for the score itself.
@@ -256,7 +256,7 @@ class _Pair:
             key: value for key, value in tree.items() if key not in ("value", "low", "high", "n")
         }
         if not tree["n"]:
-            return Metric(label, family, good, NOTHING, more)
+            return ComparedMetric(label, family, good, NOTHING, more)
         shares = tuple(_answered(side, score) for side in sides)
         bounds = {}
         if any(share.value is not None and share.value < self.enough for share in shares):
@@ -269,7 +269,7 @@ class _Pair:
                 )
             }
         found = self.paired(sides, score, whole)
-        return Metric(label, family, good, found, more, (shares[0], shares[1]), bounds)
+        return ComparedMetric(label, family, good, found, more, (shares[0], shares[1]), bounds)
 
     def paired(
         self, sides: Sequence[pl.DataFrame], score: AnswerScore, whole: float | None

@@ -12,9 +12,9 @@ from vlsu.analysis.comparison.differences import Difference
 from vlsu.analysis.stats.holm import holm
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, normal_quantile
 from vlsu.analysis.stats.power import smallest_margin
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 
-__all__ = ["ALPHA", "POWER", "WAYS", "Metric", "settle"]
+__all__ = ["ALPHA", "POWER", "WAYS", "ComparedMetric", "test_differences"]
 
 #: A corrected p below this is claimed.
 ALPHA = 1 - LEVEL
@@ -28,12 +28,12 @@ WAYS = {
 #: With this chance a difference of the size called detectable would have been claimed.
 POWER = 0.8
 
-Pair = tuple[str, str]
-Row = dict[str, Any]
+RunNames = tuple[str, str]
+ClaimRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class ComparedMetric:
     """A metric of two runs over the same samples.
 
     Attributes:
@@ -56,9 +56,10 @@ class Metric:
     bounds: Mapping[str, Difference] = field(default_factory=dict)
 
 
-def settle(
-    pairs: Mapping[Pair, Mapping[str, Metric]], caution: Mapping[Pair, str] | None = None
-) -> dict[Pair, dict[str, Row]]:
+def test_differences(
+    pairs: Mapping[RunNames, Mapping[str, ComparedMetric]],
+    caution: Mapping[RunNames, str],
+) -> dict[RunNames, dict[str, ClaimRow]]:
     """Every metric of every pair with its corrected p and what can be claimed of it.
 
     A difference is claimed if Holm's adjusted p over its family is below `ALPHA` and its
@@ -92,7 +93,7 @@ def settle(
                 metric,
                 *tested.get((pair, name), (None, 0)),
                 others={way: otherwise[way].get((pair, name), (None, 0))[0] for way in ways},
-                caution=None if caution is None else caution.get(pair),
+                caution=caution.get(pair),
             )
             for name, metric in metrics.items()
         }
@@ -101,15 +102,15 @@ def settle(
 
 
 def _adjusted(
-    pairs: Mapping[Pair, Mapping[str, Metric]], way: str | None
-) -> dict[tuple[Pair, str], tuple[float, int]]:
+    pairs: Mapping[RunNames, Mapping[str, ComparedMetric]], way: str | None
+) -> dict[tuple[RunNames, str], tuple[float, int]]:
     """Each test's adjusted p and how many tests its family has.
 
     Args:
-        pairs: As for `settle`.
+        pairs: As for `test_differences`.
         way: How missing answers are counted where a metric has it; `None` for the metric's own.
     """
-    families: dict[str, dict[tuple[Pair, str], float]] = defaultdict(dict)
+    families: dict[str, dict[tuple[RunNames, str], float]] = defaultdict(dict)
     for pair, metrics in pairs.items():
         for name, metric in metrics.items():
             found = metric.difference if way is None else metric.bounds.get(way, metric.difference)
@@ -119,14 +120,14 @@ def _adjusted(
 
 
 def _row(
-    pair: Pair,
-    metric: Metric,
+    pair: RunNames,
+    metric: ComparedMetric,
     adjusted: float | None,
     tests: int,
     *,
     others: Mapping[str, float | None],
     caution: str | None,
-) -> Row:
+) -> ClaimRow:
     found = metric.difference
     ways = [(found, adjusted)] + [(each, others[way]) for way, each in metric.bounds.items()]
     by_way = [_direction(each.difference, p) for each, p in ways]
@@ -137,7 +138,7 @@ def _row(
         higher = pair[up]
         better = {1: pair[up], -1: pair[not up], 0: None}[metric.good]
     detectable = _detectable(found, ALPHA / tests) if tests else None
-    row: Row = {
+    row: ClaimRow = {
         "label": metric.label,
         "n": found.n,
         "first": found.first.as_dict(),
@@ -195,7 +196,9 @@ def _detectable(found: Difference, alpha: float) -> float | None:
     return reach if reach < 1 else None
 
 
-def _text(pair: Pair, metric: Metric, row: Row, caution: str | None, *, withheld: bool) -> str:
+def _text(
+    pair: RunNames, metric: ComparedMetric, row: ClaimRow, caution: str | None, *, withheld: bool
+) -> str:
     """What a row says in words.
 
     Args:
@@ -239,11 +242,11 @@ def _text(pair: Pair, metric: Metric, row: Row, caution: str | None, *, withheld
     return f"No difference can be claimed on {on}: {seen}, n = {found.n:,}, {_p(row)}; {missed}"
 
 
-def _other_ways(pair: Pair, metric: Metric) -> str:
+def _other_ways(pair: RunNames, metric: ComparedMetric) -> str:
     """Why a difference has to hold in several ways, and what it is in the others."""
     shares = metric.answered or (UNDEFINED, UNDEFINED)
     who = " and ".join(
-        f"{name} answered {share_words(share.value)}"
+        f"{name} answered {format_share(share.value)}"
         for name, share in zip(pair, shares, strict=True)
         if share.value is not None
     )
@@ -261,7 +264,7 @@ def _other_ways(pair: Pair, metric: Metric) -> str:
     return f"{who} of these: {'; '.join(ways)}"
 
 
-def _p(row: Row) -> str:
+def _p(row: ClaimRow) -> str:
     p, tests = row["p_adjusted"], row["tests"]
     if not isinstance(p, float) or not isinstance(tests, int):
         return "no test"

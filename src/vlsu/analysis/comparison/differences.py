@@ -27,7 +27,7 @@ import numpy as np
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size, linearised_size
-from vlsu.analysis.stats.intervals import UNDEFINED, Rate, paired_bounds, percentiles
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, bonett_price, percentiles
 from vlsu.analysis.stats.mcnemar import mcnemar, sign_flip
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import Estimator
@@ -49,20 +49,20 @@ PAIRED_METHODS = {
 #: Bootstrap replicates, of differences and of a run's own metrics, as in `metrics.json`.
 REPLICATES = 2000
 
-Score = Callable[[FloatArray | IntArray], FloatArray]
+_Score = Callable[[FloatArray | IntArray], FloatArray]
 
 
-def _f1_of(*positive: Severity) -> Score:
+def _f1_of(*positive: Severity) -> _Score:
     return lambda confusion: binary_f1(confusion, *positive)
 
 
-def _precision_of(severity: Severity) -> Score:
+def _precision_of(severity: Severity) -> _Score:
     return lambda confusion: class_precision(confusion)[..., severity]
 
 
 _POSITIVE = {**POSITIVE, **{f"per_class.{s.label}.f1": (s,) for s in Severity}}
 _PRECISION = {f"per_class.{s.label}.precision": s for s in Severity}
-_SCORES: Mapping[str, Score] = {
+_SCORES: Mapping[str, _Score] = {
     "f1_macro": macro_f1,
     "f1_weighted": weighted_f1,
     **{name: _f1_of(*positive) for name, positive in _POSITIVE.items()},
@@ -125,7 +125,7 @@ class PairedEstimator:
     swaps: int
     seed: int
 
-    def own(self, run: int) -> Estimator:
+    def single_run(self, run: int) -> Estimator:
         """Estimates one of the runs by itself, as `metrics.json` does."""
         return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed))
 
@@ -141,11 +141,11 @@ class PairedEstimator:
             return NOTHING
         units = _Units.of(self.cells, first, second, among)
         value = (units.second - units.first) / units.n
-        bounds = paired_bounds(value, sum(units.discordant) / units.n, units.size)
+        bounds = bonett_price(value, sum(units.discordant) / units.n, units.size)
         return Difference(
             n=units.n,
-            first=self.own(0).proportion(first, among),
-            second=self.own(1).proportion(second, among),
+            first=self.single_run(0).proportion(first, among),
+            second=self.single_run(1).proportion(second, among),
             difference=Rate.within(value, *bounds),
             p=mcnemar(*units.discordant) if units.nets is None else sign_flip(units.nets),
             discordant=units.discordant,
@@ -178,7 +178,7 @@ class PairedEstimator:
         rng = np.random.default_rng([self.seed, zlib.crc32(f"{prefix}.added".encode())])
         bootstrap = _confusions(drawn + rng.poisson(added, drawn.shape) * (n / size))
         own = [
-            self._own_f1(run, confusion, prefix, names)
+            self._single_run_f1(run, confusion, prefix, names)
             for run, confusion in enumerate((first, second))
         ]
         found = {}
@@ -205,11 +205,11 @@ class PairedEstimator:
             )
         return found
 
-    def _own_f1(
+    def _single_run_f1(
         self, run: int, confusion: Confusion, prefix: str, names: tuple[str, ...]
     ) -> dict[str, Rate]:
         """The metrics of one run, as `metrics.json` has them."""
-        estimator = self.own(run)
+        estimator = self.single_run(run)
         means = [name for name in names if name not in _POSITIVE and name not in _PRECISION]
         rates = estimator.mean_f1(confusion, prefix, *means) if means else {}
         for name in names:

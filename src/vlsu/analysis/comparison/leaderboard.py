@@ -24,7 +24,7 @@ def leaderboard(
     runs are nearly alike, and could contradict the claims.
 
     Args:
-        rows: Of every pair, as `vlsu.analysis.comparison.claims.settle` makes them.
+        rows: Of every pair, as `vlsu.analysis.comparison.claims.test_differences` makes them.
         names: Of the runs.
         metrics: Path -> 1 where higher is better, -1 where lower is.
 

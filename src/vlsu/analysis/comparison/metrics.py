@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray
-from vlsu.analysis.comparison.claims import Metric
+from vlsu.analysis.comparison.claims import ComparedMetric
 from vlsu.analysis.comparison.differences import Difference, PairedEstimator
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.cells import JOINT, Cells, CellShare
@@ -90,7 +90,7 @@ class PairedMetrics:
     enough: float
 
     @cached_property
-    def shares(self) -> PairedEstimator:
+    def estimator(self) -> PairedEstimator:
         """Of shares, which need no swaps."""
         return PairedEstimator(self.cells, 1, self.seed)
 
@@ -107,8 +107,8 @@ class PairedMetrics:
             np.logical_and.reduce(run.answered[:, wanted], axis=1) for run in self.sides
         )
         shares = (
-            self.shares.own(0).proportion(first, among),
-            self.shares.own(1).proportion(second, among),
+            self.estimator.single_run(0).proportion(first, among),
+            self.estimator.single_run(1).proportion(second, among),
         )
         return _Asked(among, among & first & second, shares)
 
@@ -130,37 +130,39 @@ class PairedMetrics:
         *,
         good: int = 1,
         family: str | None = None,
-    ) -> Metric:
+    ) -> ComparedMetric:
         """The share of samples that the runs hit, also of those that both answered, if need be.
 
         Args:
-            label: As for `Metric`.
+            label: As for `ComparedMetric`.
             path: Of the metric in `metrics.json`.
             shares: What each run hits.
-            good: As for `Metric`.
-            family: As for `Metric`; the path if it is a family of its own.
+            good: As for `ComparedMetric`.
+            family: As for `ComparedMetric`; the path if it is a family of its own.
         """
         over, bounds = shares.over, {}
         if not over.enough(self.enough):
             bounds["missing_left_out"] = self.difference(shares, over.both)
         found = self.difference(shares, over.among)
-        return Metric(label, family or path, good, found, answered=over.shares, bounds=bounds)
+        return ComparedMetric(
+            label, family or path, good, found, answered=over.shares, bounds=bounds
+        )
 
     def difference(self, shares: _BothShares, among: BoolArray) -> Difference:
         """The difference of a share over some of the samples."""
         first, second = shares.hits
-        return self.shares.share(first & among, second & among, among)
+        return self.estimator.share(first & among, second & among, among)
 
-    def metrics(self) -> dict[str, Metric]:
+    def metrics(self) -> dict[str, ComparedMetric]:
         """All of them, by path in `metrics.json`."""
-        found: dict[str, Metric] = {}
+        found: dict[str, ComparedMetric] = {}
         for number, modality in enumerate(MODALITIES):
             found |= self.modality(number, modality)
         return (
             found | self.parts() | self.late_fusion() | self.over_sensitivity() | self.borderline()
         )
 
-    def modality(self, number: int, modality: str) -> dict[str, Metric]:
+    def modality(self, number: int, modality: str) -> dict[str, ComparedMetric]:
         """The metrics of one modality, and the share of its questions that was answered."""
         path, overall = f"{modality}.accuracy", self.both(partial(accuracy, modality=number))
         found = {path: self.share(f"{modality} accuracy", path, overall)}
@@ -178,7 +180,7 @@ class PairedMetrics:
             found[path] = self.share(label, path, of_class)
         asked = self.both(partial(answered, modality=number))
         path = f"outcomes.{modality}.ok"
-        found[path] = Metric(
+        found[path] = ComparedMetric(
             f"{modality} questions answered",
             path,
             1,
@@ -187,7 +189,7 @@ class PairedMetrics:
         )
         return found
 
-    def parts(self) -> dict[str, Metric]:
+    def parts(self) -> dict[str, ComparedMetric]:
         """Joint accuracy by pattern and family; accuracy and macro-F1 by category."""
         patterns, families, categories = (
             self.by_part(define)
@@ -197,7 +199,7 @@ class PairedMetrics:
             {name: both for name, both in parts.items() if both.over.among.any()}
             for parts in (patterns, categories)
         )
-        found: dict[str, Metric] = {}
+        found: dict[str, ComparedMetric] = {}
         for kind, words, parts in (
             ("patterns", "{}", patterns),
             ("families", "{} pairs", families),
@@ -221,7 +223,7 @@ class PairedMetrics:
             if name in second and name != NO_CATEGORY
         }
 
-    def late_fusion(self) -> dict[str, Metric]:
+    def late_fusion(self) -> dict[str, ComparedMetric]:
         """Accuracy of the worse of a run's own two grades, and how often its answer is that."""
         path, label = "late_fusion.of_predictions", "late fusion of its image and text grades"
         found = {path: self.share(label, path, self.both(fusion_accuracy))}
@@ -231,7 +233,7 @@ class PairedMetrics:
         if not asked.over.enough(self.enough):
             bounds["missing_as_wrong"] = self.difference(asked, asked.over.among)
         path = "late_fusion.agreement"
-        found[path] = Metric(
+        found[path] = ComparedMetric(
             "agreement of joint grade and late fusion",
             path,
             0,
@@ -241,7 +243,7 @@ class PairedMetrics:
         )
         return found
 
-    def over_sensitivity(self) -> dict[str, Metric]:
+    def over_sensitivity(self) -> dict[str, ComparedMetric]:
         """Pairs with an unsafe part called unsafe though they are not."""
         found = {}
         for severity in (Severity.SAFE, Severity.BORDERLINE):
@@ -251,7 +253,7 @@ class PairedMetrics:
             found[path] = self.share(label, path, called, good=-1)
         return found
 
-    def borderline(self) -> dict[str, Metric]:
+    def borderline(self) -> dict[str, ComparedMetric]:
         """Which way the errors on borderline pairs go; those called borderline are its recall."""
         found = {}
         for severity in (Severity.SAFE, Severity.UNSAFE):
@@ -269,7 +271,7 @@ class PairedMetrics:
         names: Mapping[str, tuple[str, str]],
         *,
         tests: int,
-    ) -> dict[str, Metric]:
+    ) -> dict[str, ComparedMetric]:
         """F1s, their means and precisions, also of the samples both answered, if need be.
 
         Args:
@@ -285,7 +287,7 @@ class PairedMetrics:
             where = f"{prefix}.answered"
             others = self.f1(number, over.both, where, tests=tests, names=tuple(names))
         return {
-            f"{prefix}.{name}": Metric(
+            f"{prefix}.{name}": ComparedMetric(
                 label,
                 family,
                 1,

@@ -23,7 +23,7 @@ from vlsu.analysis.stats.power import (
 )
 from vlsu.errors import UsageError
 
-__all__ = ["Discordance", "SeenRuns", "plan"]
+__all__ = ["Discordance", "ReferenceRuns", "plan"]
 
 #: Discordances that a plan is also made for.
 _OTHERS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -34,7 +34,7 @@ _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRuns:
+class ReferenceRuns:
     """Two runs that what comes is taken to be like.
 
     Attributes:
@@ -103,7 +103,7 @@ class Discordance:
         )
 
     @classmethod
-    def seen(cls, runs: SeenRuns) -> Discordance:
+    def seen(cls, runs: ReferenceRuns) -> Discordance:
         """That of two runs; more where the margin asks for it."""
         first, second = runs.accuracy.discordant or (0, 0)
         share = (first + second) / runs.accuracy.n
@@ -122,7 +122,7 @@ def plan(
     alpha: float = ALPHA,
     tests: int = 1,
     discordance: Discordance | None = None,
-    seen: SeenRuns | None = None,
+    seen: ReferenceRuns | None = None,
 ) -> dict[str, object]:
     """What is missing of margin, samples and power, by McNemar's exact test on the same samples.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 
-from vlsu.analysis.comparison.claims import ALPHA, POWER, settle
+from vlsu.analysis.comparison.claims import ALPHA, POWER, test_differences
 from vlsu.analysis.comparison.differences import PAIRED_METHODS, REPLICATES, Difference
 from vlsu.analysis.comparison.leaderboard import leaderboard
 from vlsu.analysis.comparison.metrics import PairedMetrics, swaps_of
@@ -44,8 +44,8 @@ def understanding_comparison(
     Returns:
         ``answered`` (modality -> run -> the share of its questions that it answered), ``enough``,
         ``pairs`` (``first``, ``second``, ``metrics`` by path in `metrics.json`, each a row of
-        `vlsu.analysis.comparison.claims.settle`), ``leaderboard`` (with three runs or more),
-        ``agreement`` and ``intervals``.
+        `vlsu.analysis.comparison.claims.test_differences`), ``leaderboard`` (with three runs or
+        more), ``agreement`` and ``intervals``.
 
     Raises:
         UsageError: Fewer than two runs, or one name for several.
@@ -56,7 +56,7 @@ def understanding_comparison(
         (names[a], names[b]): PairedMetrics(cells.pair(a, b), len(names), seed, enough).metrics()
         for a, b in combinations(range(len(names)), 2)
     }
-    rows = settle(pairs)
+    rows = test_differences(pairs, {})
     return {
         "answered": _answered(cells, names, seed),
         "enough": enough,

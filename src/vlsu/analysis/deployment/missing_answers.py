@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from vlsu.analysis.deployment.requirements import Check
-from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import MODALITIES
 
 __all__ = ["require_answers"]
@@ -20,7 +20,7 @@ __all__ = ["require_answers"]
 _ROOTS = {"n", "outcomes", "judge_outcomes", "intervals", "sampling", "calibration"}
 #: Numbers that are about the samples or about answering itself.
 _ABOUT_ANSWERING = {
-    *("answered", "unanswered", "judged", "accuracy_answered", "with_p", "without_p"),
+    *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
     *("gold", "gold_ceiling"),
 }
@@ -70,8 +70,8 @@ def require_answers(check: Check, metrics: Tree, enough: float = ENOUGH) -> Chec
         return check
     share, of = min(lacking)
     why = (
-        f"cannot be told: {share_words(share)} was {of}, less than {share_words(enough)}, and what "
-        f"is missing may be why it seems met; found {check.why}"
+        f"cannot be told: {format_share(share)} was {of}, less than {format_share(enough)}, and "
+        f"what is missing may be why it seems met; found {check.why}"
     )
     return replace(check, met=False, why=why)
 

@@ -11,7 +11,7 @@ from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.deployment.traffic import NO_CATEGORY, Stratum, Traffic
 from vlsu.analysis.stats.clustering import clustered_mean
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level
-from vlsu.analysis.stats.weighting import Proportions, Sums, ratio
+from vlsu.analysis.stats.weighting import StratumProportions, WeightedSum, ratio
 from vlsu.errors import UsageError
 from vlsu.policy import Outcome, Severity
 
@@ -19,7 +19,7 @@ __all__ = ["FLAGGED", "PASSED", "project"]
 
 Tree = dict[str, object]
 
-#: A request's fate; any other is an outcome without a verdict.
+#: What was decided on a request; any other is an outcome without a verdict.
 FLAGGED, PASSED = "flagged", "passed"
 
 _MILLION = 1_000_000
@@ -38,8 +38,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
 
     Args:
         rows: One row a request: `gold` (code of the gold joint grade), `pattern`, `category` (null
-            where there is none), `fate` (`FLAGGED`, `PASSED`, or the name of an outcome that gave
-            no verdict), `cluster` (a number; rows of one are not independent).
+            where there is none), `decision` (`FLAGGED`, `PASSED`, or the name of an outcome that
+            gave no verdict), `cluster` (a number; rows of one are not independent).
         traffic: The mix.
         level: Confidence of the intervals, in (0, 1).
         seed: Of the draws behind the intervals.
@@ -61,7 +61,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     """
     require_level(level)
     # Rows of a cluster together, in an order that does not depend on that of the rows.
-    rows = rows.sort("cluster", "fate")
+    rows = rows.sort("cluster", "decision")
     counts = rows.group_by("gold", pl.col("category").fill_null(NO_CATEGORY)).len()
     samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
     strata = traffic.strata(samples)
@@ -73,23 +73,25 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     }
     harmful = of_severity[Severity.UNSAFE]
 
-    def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[Sums]:
+    def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[WeightedSum]:
         return _proportions(found, hit, seed).sums(*wanted)
 
     caught, wrong, wrong_safe, wrong_borderline, flagged = drawn(
-        pl.col("fate") == FLAGGED,
+        pl.col("decision") == FLAGGED,
         harmful,
         weights - harmful,
         of_severity[Severity.SAFE],
         of_severity[Severity.BORDERLINE],
         weights,
     )
-    verdict = pl.col("fate").is_in([FLAGGED, PASSED])
+    verdict = pl.col("decision").is_in([FLAGGED, PASSED])
     lost, lost_harmful = drawn(~verdict, weights, harmful)
     missed = caught.rest(float(harmful.sum()))
-    fates = set().union(*(part["fate"].unique() for part in found)) - {FLAGGED, PASSED}
+    decisions = set().union(*(part["decision"].unique() for part in found)) - {FLAGGED, PASSED}
     usual = [outcome.value for outcome in Outcome]
-    others = sorted(fates, key=lambda f: (f not in usual, usual.index(f) if f in usual else 0, f))
+    others = sorted(
+        decisions, key=lambda d: (d not in usual, usual.index(d) if d in usual else 0, d)
+    )
     per_million: dict[str, object] = {
         name: _per_million(sums.rate(level))
         for name, sums in {
@@ -103,7 +105,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
         }.items()
     }
     per_million["outcomes"] = {
-        name: _per_million(drawn(pl.col("fate") == name, weights)[0].rate(level)) for name in others
+        name: _per_million(drawn(pl.col("decision") == name, weights)[0].rate(level))
+        for name in others
     }
     return {
         "n": sum(part.height for part in found),
@@ -138,7 +141,7 @@ def _require_rows(strata: list[Stratum], found: list[pl.DataFrame], where: str) 
         )
 
 
-def _proportions(found: list[pl.DataFrame], hit: pl.Expr, seed: int) -> Proportions:
+def _proportions(found: list[pl.DataFrame], hit: pl.Expr, seed: int) -> StratumProportions:
     """Share of hits by stratum; rows of a cluster stand together."""
     means, entries = [], []
     for number, rows in enumerate(found):
@@ -151,7 +154,7 @@ def _proportions(found: list[pl.DataFrame], hit: pl.Expr, seed: int) -> Proporti
             )
         )
     share, size = (np.array([getattr(m, name) for m in means]) for name in ("value", "size"))
-    return Proportions(share, size, _correlation(pl.concat(entries), len(found)), seed)
+    return StratumProportions(share, size, _correlation(pl.concat(entries), len(found)), seed)
 
 
 def _correlation(entries: pl.DataFrame, strata: int) -> FloatArray:
@@ -175,14 +178,14 @@ def _correlation(entries: pl.DataFrame, strata: int) -> FloatArray:
 
 
 def _stratum(stratum: Stratum, rows: pl.DataFrame, level: float) -> Tree:
-    flagged = (rows["fate"] == FLAGGED).cast(pl.Float64).to_numpy()
+    flagged = (rows["decision"] == FLAGGED).cast(pl.Float64).to_numpy()
     return {
         "name": stratum.name,
         "severity": stratum.severity.label,
         "share": stratum.share,
         "n": rows.height,
         "flagged": clustered_mean(flagged, rows["cluster"].to_numpy(), level).rate.as_dict(),
-        "no_verdict": int((~rows["fate"].is_in([FLAGGED, PASSED])).sum()),
+        "no_verdict": int((~rows["decision"].is_in([FLAGGED, PASSED])).sum()),
     }
 
 

@@ -21,12 +21,12 @@ __all__ = [
     "LEAST",
     "LEAST_DEVIATION",
     "STRATA",
-    "crossed",
+    "crossed_sizes",
     "deviations",
     "neyman",
     "pilot_size",
-    "proportional",
-    "smallest",
+    "proportional_sizes",
+    "smallest_size",
     "stratum_name",
     "stratum_of",
 ]
@@ -89,7 +89,7 @@ def neyman(population: IntArray, deviation: FloatArray, size: int, least: IntArr
     return least + more
 
 
-def smallest(population: IntArray) -> int:
+def smallest_size(population: IntArray) -> int:
     """The smallest size that can be drawn: `LEAST` of each half of each stratum.
 
     Args:
@@ -104,15 +104,17 @@ def pilot_size(population: IntArray) -> int:
     Args:
         population: Samples there are, shape ``(2, H)``.
     """
-    return max(smallest(population), min(_PILOT, int(population.sum()) // 8))
+    return max(smallest_size(population), min(_PILOT, int(population.sum()) // 8))
 
 
-def proportional(population: IntArray, size: int) -> IntArray:
+def proportional_sizes(population: IntArray, size: int) -> IntArray:
     """Sizes in proportion to the strata, but at least `LEAST`; both of shape ``(2, H)``."""
     return _by_half(population, size, np.ones(population.shape), np.minimum(population, LEAST))
 
 
-def crossed(population: IntArray, size: int, deviation: FloatArray, least: IntArray) -> IntArray:
+def crossed_sizes(
+    population: IntArray, size: int, deviation: FloatArray, least: IntArray
+) -> IntArray:
     """Neyman's sizes, of each half by the deviations that the other half showed.
 
     Args:

@@ -98,7 +98,7 @@ class Precision:
             return size + math.ceil(_MOST * size)
         # Nearly all that comes is of the strata that matter, and among them the squared width goes
         # with 1 / size - 1 / population.
-        matters = self.concern == 1
+        matters = self.importance == 1
         inside, there = int(sampled[:, matters].sum()), int(population[:, matters].sum())
         left = (1 / inside - 1 / there) * (self.half_width / half_width) ** 2
         more = 1 / (1 / there + left) - inside
@@ -111,7 +111,7 @@ class Precision:
         return first if first in MODALITIES else "joint"
 
     @property
-    def concern(self) -> FloatArray:
+    def importance(self) -> FloatArray:
         """How much each stratum matters to the metric: 1, or next to nothing; shape ``(STRATA,)``.
 
         Only the strata of its pattern or family matter to a pattern's or a family's accuracy.

@@ -42,13 +42,13 @@ from vlsu.analysis.sampling.allocation import (
 )
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size
-from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, combine, wilson
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover, wilson
 from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
 from vlsu.analysis.table.cells import ABSENT, Cells
 from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.estimator import Ratios
 
-__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "shown"]
+__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "observed_deviations"]
 
 #: Interval method by kind of metric, for the record.
 STRATIFIED_METHODS = {
@@ -122,7 +122,7 @@ class StratifiedSample:
         }
 
 
-def shown(halves: Sequence[Cells], modality: int) -> FloatArray:
+def observed_deviations(halves: Sequence[Cells], modality: int) -> FloatArray:
     """How much right and wrong vary in each stratum, as the halves show it; ``(2, STRATA)``.
 
     Args:
@@ -193,7 +193,7 @@ class StratifiedEstimator(Ratios):
             # The gold grades are known of the whole dataset: so are the weights.
             weights = np.full(3, 1 / 3) if mean == "f1_macro" else support / support.sum()
             score = macro_f1 if mean == "f1_macro" else weighted_f1
-            bounds = combine(weights, classes, correlation, level=self.level)
+            bounds = mover(weights, classes, correlation, level=self.level)
             rates[mean] = Rate.within(float(score(table)), *bounds)
         return rates
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.effective_size import copies_size, linearised_size
-from vlsu.analysis.stats.intervals import LEVEL, Rate, paired_bounds, wilson
+from vlsu.analysis.stats.intervals import LEVEL, Rate, bonett_price, wilson
 
 __all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
 
@@ -124,7 +124,7 @@ class PairedMean:
     @property
     def rate(self) -> Rate:
         """The mean with Bonett and Price's (2012) interval on the effective size."""
-        bounds = paired_bounds(self.value, self.square, self.size, self.level)
+        bounds = bonett_price(self.value, self.square, self.size, self.level)
         return Rate.within(self.value, *bounds)
 
 

@@ -18,9 +18,9 @@ __all__ = [
     "UNDEFINED",
     "UNKNOWN",
     "Rate",
-    "combine",
+    "bonett_price",
+    "mover",
     "normal_quantile",
-    "paired_bounds",
     "percentiles",
     "plain",
     "require_level",
@@ -119,7 +119,7 @@ def wilson_bounds(
     return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
 
 
-def paired_bounds(
+def bonett_price(
     mean: float, square: float, size: float, level: float = LEVEL
 ) -> tuple[float, float]:
     """Interval of a mean difference of two scores of the same samples (Bonett and Price 2012).
@@ -157,7 +157,7 @@ def percentiles(replicates: FloatArray, level: float = LEVEL) -> tuple[float, fl
     return float(low), float(high)
 
 
-def combine(
+def mover(
     weights: FloatArray,
     rates: tuple[Rate, ...],
     correlation: FloatArray,

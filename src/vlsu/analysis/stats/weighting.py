@@ -19,14 +19,14 @@ import numpy as np
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate
 
-__all__ = ["Proportions", "Sums", "ratio"]
+__all__ = ["StratumProportions", "WeightedSum", "ratio"]
 
 #: Draws of each distribution; bounds are then off by about 1% of the interval's width.
 DRAWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class WeightedSum:
     """A weighted sum of proportions.
 
     Attributes:
@@ -43,13 +43,13 @@ class Sums:
         """The sum with its interval."""
         return _rate(self.value, self.fewer, self.more, level)
 
-    def rest(self, whole: float) -> Sums:
+    def rest(self, whole: float) -> WeightedSum:
         """What is left of a whole that is known."""
-        return Sums(whole - self.value, whole - self.more, whole - self.fewer)
+        return WeightedSum(whole - self.value, whole - self.more, whole - self.fewer)
 
 
 @dataclass(frozen=True, slots=True)
-class Proportions:
+class StratumProportions:
     """Proportions of several strata, and how they vary.
 
     Attributes:
@@ -67,7 +67,7 @@ class Proportions:
     seed: int = 0
     draws: int = DRAWS
 
-    def sums(self, *weights: FloatArray) -> list[Sums]:
+    def sums(self, *weights: FloatArray) -> list[WeightedSum]:
         """Weighted sums over the strata, drawn together, so that they can be set in relation.
 
         Args:
@@ -92,7 +92,7 @@ class Proportions:
             weight = float(each[stratum])
             rest = np.where(np.arange(len(each)) == stratum, 0.0, each) @ middle
             found.append(
-                Sums(
+                WeightedSum(
                     float(each @ self.share),
                     rest + weight * fewer[stratum],
                     rest + weight * more[stratum],
@@ -116,7 +116,7 @@ class Proportions:
         return normal
 
 
-def ratio(part: Sums, other: Sums, level: float = LEVEL) -> Rate:
+def ratio(part: WeightedSum, other: WeightedSum, level: float = LEVEL) -> Rate:
     """``part / (part + other)`` with its interval; undefined where both are 0.
 
     Args:

@@ -13,7 +13,14 @@ from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, wilson
 from vlsu.errors import UsageError
 from vlsu.policy import Outcome
 
-__all__ = ["ENOUGH", "UNANSWERED", "read_share", "require_share", "share_words", "shares_of"]
+__all__ = [
+    "ENOUGH",
+    "UNANSWERED",
+    "format_share",
+    "parse_share",
+    "require_share",
+    "unanswered_shares",
+]
 
 #: Share answered below which a report opens with it, and a comparison is made in two ways.
 ENOUGH = 0.95
@@ -22,7 +29,7 @@ ENOUGH = 0.95
 UNANSWERED = (Outcome.REFUSED, Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
 
 
-def shares_of(
+def unanswered_shares(
     answered: Rate, counts: Mapping[str, int], size: float, level: float = LEVEL
 ) -> dict[str, Rate]:
     """The share without an answer, divided by outcome as the counts are.
@@ -48,7 +55,7 @@ def shares_of(
     return shares
 
 
-def share_words(share: float) -> str:
+def format_share(share: float) -> str:
     """``96%``; what is not all is never rounded to 100%, nor what is something to 0%."""
     if share in (0, 1) or 0.005 <= share < 0.995:
         return f"{share:.0%}"
@@ -59,7 +66,7 @@ def share_words(share: float) -> str:
     )
 
 
-def read_share(text: str, option: str) -> float:
+def parse_share(text: str, option: str) -> float:
     """A share from ``0.95`` or ``95%``.
 
     Args:

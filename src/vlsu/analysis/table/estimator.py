@@ -34,7 +34,7 @@ from vlsu.analysis.stats.intervals import (
     UNDEFINED,
     UNKNOWN,
     Rate,
-    combine,
+    mover,
     normal_quantile,
     percentiles,
     wilson,
@@ -193,7 +193,7 @@ class Estimator(Ratios):
             most = float(weights[[f1.high != 0 for f1 in classes]].sum())
             low, high = wilson(value / most, size, self.level)
             bounds = (
-                combine(weights, tuple(classes), correlation, variance, level=self.level),
+                mover(weights, tuple(classes), correlation, variance, level=self.level),
                 (most * low, most * high),
             )
             rates[mean] = self._bootstrapped(

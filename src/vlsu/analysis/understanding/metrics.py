@@ -14,7 +14,7 @@ from vlsu.analysis.sampling.stratified import (
     StratifiedSample,
 )
 from vlsu.analysis.stats.intervals import LEVEL, plain, require_level
-from vlsu.analysis.table.answered import shares_of
+from vlsu.analysis.table.answered import unanswered_shares
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells, CellShare
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
@@ -240,7 +240,7 @@ class _Understanding:
         size = estimator.effective_size(asked.hits, asked.among) if some else 0.0
         return {
             "answered": rate,
-            "unanswered": shares_of(rate, counts, size, estimator.level),
+            "unanswered": unanswered_shares(rate, counts, size, estimator.level),
             "n_answered": estimator.size(rest.among),
             "accuracy_answered": estimator.rate(rest),
         }

@@ -19,7 +19,13 @@ from vlsu.analysis.stats.clustering import estimated_share
 from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, require_level
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.narrow import collected, graded, hashed, joined, shares
+from vlsu.analysis.table.streaming import (
+    collect_in_slices,
+    graded_judgments,
+    hash_columns,
+    join_partitioned,
+    partition_count,
+)
 from vlsu.policy import Severity
 
 __all__ = ["minimal_pairs"]
@@ -66,14 +72,16 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
         DataError: The samples do.
     """
     require_level(level)
-    joint = collected(
+    joint = collect_in_slices(
         judgments,
-        lambda part: graded(part, ("joint",)).select(
+        lambda part: graded_judgments(part, ("joint",)).select(
             "sample", code=pl.col("gold") * 4 + pl.col("predicted")
         ),
     )
-    parts = collected(samples, lambda part: hashed(part, ("image_sha256", "text", "group")))
-    rows = joined(joint, parts).drop("sample")
+    parts = collect_in_slices(
+        samples, lambda part: hash_columns(part, ("image_sha256", "text", "group"))
+    )
+    rows = join_partitioned(joint, parts).drop("sample")
     del joint, parts
     return {
         "same_image": _same(rows, "image_sha256", "text", level),
@@ -83,7 +91,7 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
 
 def _same(rows: pl.DataFrame, part: str, other: str, level: float) -> Tree:
     """The pairs that share `part`, as a part of `metrics.json`."""
-    number = shares(rows.height)
+    number = partition_count(rows.height)
     clusters = pl.concat(
         _units(rows.filter(pl.col(part) % number == n), part, other) for n in range(number)
     )

@@ -11,8 +11,13 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level, wilson
 from vlsu.analysis.table.columns import Frame, require
 from vlsu.analysis.table.grouping import HashArray
-from vlsu.analysis.table.narrow import collected, graded, hashed, joined
-from vlsu.analysis.understanding.probability_rows import Scored
+from vlsu.analysis.table.streaming import (
+    collect_in_slices,
+    graded_judgments,
+    hash_columns,
+    join_partitioned,
+)
+from vlsu.analysis.understanding.graded_probabilities import GradedProbabilities
 from vlsu.analysis.understanding.ranking import (
     WANTED_RECALLS,
     auroc,
@@ -64,7 +69,7 @@ def probability_metrics(
     _require_probabilities(judgments)
     table: Tree = {}
     for modality in MODALITIES:
-        rows = graded(judgments, (modality,), "p_unsafe")
+        rows = graded_judgments(judgments, (modality,), "p_unsafe")
         has_p = pl.col("p_unsafe").is_not_null()
         n, without = rows.select(has_p.sum(), (~has_p).sum().alias("without")).collect().row(0)
         if n:
@@ -78,7 +83,7 @@ def probability_metrics(
     return table
 
 
-def _with_p(scored: Scored, judgments: int) -> Rate:
+def _with_p(scored: GradedProbabilities, judgments: int) -> Rate:
     """The share of the graded judgments that has a probability, which all else rests on.
 
     Rows of a group are taken to be copies, as far as they are among those with a probability.
@@ -88,7 +93,7 @@ def _with_p(scored: Scored, judgments: int) -> Rate:
     return Rate.within(share, *wilson(share, size, scored.level))
 
 
-def _of_rows(scored: Scored, bins: int) -> Mapping[str, object]:
+def _of_rows(scored: GradedProbabilities, bins: int) -> Mapping[str, object]:
     return {
         "base_rate": scored.rate(scored.unsafe).as_dict(),
         "mean_p": scored.rate(scored.p).as_dict(),
@@ -105,25 +110,27 @@ def _of_rows(scored: Scored, bins: int) -> Mapping[str, object]:
     }
 
 
-def _scored(judgments: Frame, modality: str, samples: Frame, level: float) -> Scored:
-    groups = collected(
-        samples, lambda part: hashed(part, ("group",)).filter(pl.col("group").is_not_null())
+def _scored(judgments: Frame, modality: str, samples: Frame, level: float) -> GradedProbabilities:
+    groups = collect_in_slices(
+        samples, lambda part: hash_columns(part, ("group",)).filter(pl.col("group").is_not_null())
     )
-    rows = collected(
+    rows = collect_in_slices(
         judgments,
         lambda part: (
-            graded(part, (modality,), "p_unsafe")
+            graded_judgments(part, (modality,), "p_unsafe")
             .filter(pl.col("p_unsafe").is_not_null())
             .select("sample", p="p_unsafe", unsafe=pl.col("gold") == int(Severity.UNSAFE))
         ),
     )
     # A sample without a group is a cluster of its own.
-    rows = joined(rows, groups, "left").with_columns(cluster=pl.coalesce("group", "sample"))
+    rows = join_partitioned(rows, groups, "left").with_columns(
+        cluster=pl.coalesce("group", "sample")
+    )
     del groups
     p, unsafe, cluster = (rows[name].to_numpy() for name in ("p", "unsafe", "cluster"))
     del rows
     order = np.lexsort((cluster, unsafe, p))
-    return Scored(p[order], unsafe[order], _numbered(cluster[order]), level)
+    return GradedProbabilities(p[order], unsafe[order], _numbered(cluster[order]), level)
 
 
 def _numbered(hashes: HashArray) -> IntArray | None:

@@ -17,7 +17,7 @@ import numpy as np
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.clustering import estimated_share
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
-from vlsu.analysis.understanding.probability_rows import Scored
+from vlsu.analysis.understanding.graded_probabilities import GradedProbabilities
 
 __all__ = ["WANTED_RECALLS", "auroc", "average_precision", "threshold_for_recall"]
 
@@ -27,7 +27,7 @@ Tree = dict[str, object]
 WANTED_RECALLS = (0.80, 0.90, 0.95, 0.99)
 
 
-def auroc(scored: Scored) -> Rate:
+def auroc(scored: GradedProbabilities) -> Rate:
     """Area under the ROC curve: the chance that an unsafe row has a larger p than another.
 
     Ties count half (Mann and Whitney 1947; Hanley and McNeil 1982). Undefined unless there are
@@ -48,7 +48,7 @@ def auroc(scored: Scored) -> Rate:
     return _area(scored, value, influence)
 
 
-def average_precision(scored: Scored) -> Rate:
+def average_precision(scored: GradedProbabilities) -> Rate:
     """Mean precision at the p of each unsafe row: sum of (gain in recall) x precision.
 
     Over distinct p, descending, without interpolation, as scikit-learn's `average_precision_score`.
@@ -70,7 +70,7 @@ def average_precision(scored: Scored) -> Rate:
     return _area(scored, value, influence * (scored.n / steps.positives))
 
 
-def threshold_for_recall(scored: Scored, wanted: float) -> Tree:
+def threshold_for_recall(scored: GradedProbabilities, wanted: float) -> Tree:
     """The largest threshold whose recall of unsafe reaches `wanted`, with its precision.
 
     The threshold is chosen on the rows it is measured on, which hardly flatters it: it is an order
@@ -120,7 +120,7 @@ class _Steps:
     new_false: FloatArray
 
     @classmethod
-    def of(cls, scored: Scored) -> _Steps:
+    def of(cls, scored: GradedProbabilities) -> _Steps:
         of_row = np.zeros(scored.n, dtype=np.int64)
         of_row[:-1] = np.cumsum((scored.p[1:] != scored.p[:-1])[::-1])[::-1]
         new_true = np.bincount(of_row, weights=scored.unsafe).astype(np.float64)
@@ -141,7 +141,7 @@ def _from_here_down(values: FloatArray) -> FloatArray:
     return np.cumsum(values[::-1])[::-1]
 
 
-def _area(scored: Scored, value: float, influence: FloatArray) -> Rate:
+def _area(scored: GradedProbabilities, value: float, influence: FloatArray) -> Rate:
     """An area under a curve, with its interval."""
     units = min(scored.units(scored.unsafe), scored.units(~scored.unsafe))
     variance = scored.variance(influence)

@@ -29,7 +29,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.intervals import normal_quantile
-from vlsu.analysis.understanding.probability_rows import Scored
+from vlsu.analysis.understanding.graded_probabilities import GradedProbabilities
 
 __all__ = [
     "BINS",
@@ -63,7 +63,7 @@ def equal_mass_bins(p: FloatArray, bins: int = BINS) -> IntArray:
     return np.unique(np.concatenate([[0], cuts, [n]]))
 
 
-def reliability_bins(scored: Scored, bins: int = BINS) -> list[Tree]:
+def reliability_bins(scored: GradedProbabilities, bins: int = BINS) -> list[Tree]:
     """The bins of a reliability diagram (Murphy and Winkler 1977), by ascending p.
 
     Returns:
@@ -83,7 +83,7 @@ def reliability_bins(scored: Scored, bins: int = BINS) -> list[Tree]:
     ]
 
 
-def calibration_error(scored: Scored, bins: int = BINS) -> Tree:
+def calibration_error(scored: GradedProbabilities, bins: int = BINS) -> Tree:
     """Expected calibration error of at least one row; see the module.
 
     Returns:
@@ -119,7 +119,9 @@ def calibration_error(scored: Scored, bins: int = BINS) -> Tree:
     }
 
 
-def _standard_errors(scored: Scored, within: FloatArray, edges: IntArray) -> FloatArray:
+def _standard_errors(
+    scored: GradedProbabilities, within: FloatArray, edges: IntArray
+) -> FloatArray:
     """Of the bins' gaps; shape ``(b,)``."""
     errors = []
     for start, end in pairwise(edges.tolist()):
@@ -129,7 +131,7 @@ def _standard_errors(scored: Scored, within: FloatArray, edges: IntArray) -> Flo
     return np.array(errors)
 
 
-def _prior(scored: Scored, start: int, end: int) -> float:
+def _prior(scored: GradedProbabilities, start: int, end: int) -> float:
     """Variance added to that of a bin's gap."""
     return _PRIOR / scored.units(slice(start, end)) ** 2
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 
 __all__ = [
     "CONFIG",
@@ -116,7 +116,7 @@ class Estimate:
     def _lacking(self) -> str:
         if self.answered is None or self.answered == 1:
             return ""
-        return f", {share_words(self.answered)} answered"
+        return f", {format_share(self.answered)} answered"
 
     @property
     def row(self) -> dict[str, object]:
@@ -134,7 +134,7 @@ class Estimate:
             "shown": shown,
             "interval": between,
             "remark": self.remark or ("" if self.n is None else f"n {self.n:,}{self._lacking}"),
-            **({} if self.answered is None else {"answered": share_words(self.answered)}),
+            **({} if self.answered is None else {"answered": format_share(self.answered)}),
             **({} if self.chance is None else {"chance": self.chance}),
             **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }

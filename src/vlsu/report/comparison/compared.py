@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.errors import VlsuError
 from vlsu.policy import Pattern
 from vlsu.report.answered import answered_parts
@@ -125,7 +125,7 @@ def _caption(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         )
         for label, found in metrics.items()
     }
-    lacking = [f"{name} {share_words(share)}" for name, share in shares.items() if share < 1]
+    lacking = [f"{name} {format_share(share)}" for name, share in shares.items() if share < 1]
     if len(lacking) > _CAPTIONED:
         lacking = [*lacking[:_CAPTIONED], f"and {len(lacking) - _CAPTIONED} more, see the table"]
     return f"answered, at least: {', '.join(lacking)}" if lacking else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.analysis.table.answered import ENOUGH, share_words
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.report.answered import too_few
 from vlsu.report.table import corrected, percent, rate
 from vlsu.report.words import understood_together
@@ -38,14 +38,14 @@ def comparison_sentence(
     shared = comparison["samples"]["paired"]
     said = [
         f"On the {shared:,} pairs that all have, {first['run']} is right most often: "
-        f"{percent(first['value'])}, of {share_words(first['answered']['value'])} answered; "
+        f"{percent(first['value'])}, of {format_share(first['answered']['value'])} answered; "
         f"{_claimed(first, len(others))}."
     ]
     little = [each["run"] for each in board if each["answered"]["value"] < enough]
     if little:
         said.append(
-            f"Of {', '.join(little)} less than {share_words(enough)} was answered: better or worse "
-            "is claimed only where it holds with the missing as wrong and with them left out."
+            f"Of {', '.join(little)} less than {format_share(enough)} was answered: better or "
+            "worse is claimed only where it holds with the missing as wrong and with them left out."
         )
     together = {
         name["name"]: found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 from vlsu.report.table import ABSENT, Table, format_change, format_rate, rate
 
 __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
@@ -58,7 +58,7 @@ def setup_table(comparison: Comparison) -> Table:
         ),
     )
     dataset = comparison["dataset"]
-    enough = share_words(comparison["enough"])
+    enough = format_share(comparison["enough"])
     note = (
         f"Compared on the {samples['paired']:,} samples that all runs have. Where a run answered "
         f"less than {enough} of a metric's samples, a difference is claimed only if it holds with "
@@ -210,7 +210,7 @@ def _shares(row: Mapping[str, Any], sides: tuple[str, str]) -> str:
     if row["answered"] is None:
         return ABSENT
     values = [row["answered"][side]["value"] for side in sides]
-    return ", ".join(ABSENT if value is None else share_words(value) for value in values)
+    return ", ".join(ABSENT if value is None else format_share(value) for value in values)
 
 
 def _p(p: float | None) -> str:

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from vlsu._text import harmless
 from vlsu._version import __version__
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 from vlsu.errors import VlsuError
 from vlsu.report.charts.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
@@ -199,7 +199,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = lambda number: f"{number:,}"
-    environment.filters["share"] = share_words
+    environment.filters["share"] = format_share
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
     environment.filters["marked"] = _marked
     environment.filters["rate"] = rate

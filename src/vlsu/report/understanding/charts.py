@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
 from vlsu.report.answered import answered_told, answered_value
@@ -292,7 +292,7 @@ def severities_chart(
                         "gold severity": severity,
                         "accuracy": format_rate(accuracy),
                         "n": f"{n:,}",
-                        **({} if answered is None else {"answered": share_words(answered)}),
+                        **({} if answered is None else {"answered": format_share(answered)}),
                     },
                     chosen=chosen if severity == "all" else {**chosen, "gold-joint": severity},
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlsu.analysis.table.answered import share_words
+from vlsu.analysis.table.answered import format_share
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.table import ABSENT, Table, format_rate, percent
 from vlsu.report.understanding.diagnostics import DIRECTIONS, PAIRS, PARTS
@@ -117,7 +117,7 @@ def _with_p(found: Mapping[str, Any], modality: str) -> str:
         return ""
     if "with_p" in part:
         return percent(part["with_p"])
-    return share_words(part["n"] / (part["n"] + part["without_p"]))
+    return format_share(part["n"] / (part["n"] + part["without_p"]))
 
 
 def _calibration(found: Mapping[str, Any]) -> Table:

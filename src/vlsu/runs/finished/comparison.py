@@ -11,7 +11,7 @@ import polars as pl
 
 from vlsu.analysis import Calibration
 from vlsu.analysis.comparison.alignment import alignment_comparison
-from vlsu.analysis.comparison.planning import SeenRuns
+from vlsu.analysis.comparison.planning import ReferenceRuns
 from vlsu.analysis.comparison.understanding import joint_differences, understanding_comparison
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
@@ -82,7 +82,7 @@ def compare(
 
 def seen_runs(
     first: Run, second: Run, *, dataset: str | Path | None = None, seed: int = 0
-) -> SeenRuns:
+) -> ReferenceRuns:
     """How two finished understanding runs differ in joint accuracy and macro-F1, to plan by.
 
     Args:
@@ -106,7 +106,7 @@ def seen_runs(
         raise RunError(
             f"{first.path} and {second.path} have no graded joint judgment of a sample in common"
         )
-    return SeenRuns((names[0], names[1]), found["accuracy"], found["f1_macro"])
+    return ReferenceRuns((names[0], names[1]), found["accuracy"], found["f1_macro"])
 
 
 def _of_understanding(

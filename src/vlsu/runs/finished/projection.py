@@ -14,7 +14,7 @@ from vlsu.analysis.deployment.projection import FLAGGED, PASSED, project
 from vlsu.analysis.deployment.traffic import Traffic, read_traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.table.cells import ABSENT
-from vlsu.analysis.table.narrow import graded
+from vlsu.analysis.table.streaming import graded_judgments
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -78,11 +78,11 @@ def _of_understanding(run: Run) -> pl.DataFrame:
             "without, what was answered is kept"
         )
     unsafe = pl.col("predicted") == int(Severity.UNSAFE)
-    joint = graded(_judgments(run), ("joint",), "outcome").select(
+    joint = graded_judgments(_judgments(run), ("joint",), "outcome").select(
         "sample",
         "gold",
         framing=pl.lit(""),
-        fate=pl.when(pl.col("outcome") != Outcome.OK.value)
+        decision=pl.when(pl.col("outcome") != Outcome.OK.value)
         .then("outcome")
         .otherwise(pl.when(unsafe).then(pl.lit(FLAGGED)).otherwise(pl.lit(PASSED))),
     )
@@ -128,7 +128,7 @@ def _of_alignment(run: Run) -> pl.DataFrame:
             gold="joint",
             pattern=pl.concat_str(letters, separator="-"),
             category="joint_category",
-            fate=pl.when(refused == 1)
+            decision=pl.when(refused == 1)
             .then(pl.lit(FLAGGED))
             .when(refused == 0)
             .then(pl.lit(PASSED))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from vlsu.analysis.alignment.racing import Rung, best_within, pareto_front, thin
+from vlsu.analysis.alignment.racing import Rung, best_within, pareto_front, thin_front
 from vlsu.analysis.alignment.tradeoff import OBJECTIVES, race_points
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.tasks import Framing
@@ -70,7 +70,7 @@ class Race:
             size = min(keep, int(pareto_front(points).sum()))
         else:
             size = self.rungs[self.run].candidates
-        out = thin(points, size, frozenset() if best is None else {best})
+        out = thin_front(points, size, frozenset() if best is None else {best})
         for each in out:
             self.dropped[names[each.index]] = {
                 "rung": self.run,

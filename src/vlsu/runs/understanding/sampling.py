@@ -17,9 +17,15 @@ import polars as pl
 
 from vlsu.analysis import StratifiedSample, Tabulation, stratified_metrics, understanding_metrics
 from vlsu.analysis.arrays import FloatArray, IntArray
-from vlsu.analysis.sampling.allocation import LEAST, crossed, pilot_size, proportional, smallest
+from vlsu.analysis.sampling.allocation import (
+    LEAST,
+    crossed_sizes,
+    pilot_size,
+    proportional_sizes,
+    smallest_size,
+)
 from vlsu.analysis.sampling.precision import Precision
-from vlsu.analysis.sampling.stratified import shown
+from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
 from vlsu.data import Dataset
 from vlsu.errors import RunError, UsageError
@@ -166,7 +172,7 @@ class Sampling:
             if size == len(self.strata):
                 return Looks(steps, None, None if until is None else True)
             if deviation is None:
-                deviation = shown(cells, MODALITIES.index(self.modality))
+                deviation = observed_deviations(cells, MODALITIES.index(self.modality))
             if until is None and size < self.most:
                 size = self.most
                 continue
@@ -190,11 +196,11 @@ class Sampling:
         if self.pilot is not None:
             deviation, least = self.pilot.deviation, np.minimum(population, LEAST)
         elif deviation is not None:
-            least = proportional(population, min(self.most, pilot_size(population)))
+            least = proportional_sizes(population, min(self.most, pilot_size(population)))
         else:
-            return proportional(population, size)
-        concern = 1.0 if self.until is None else self.until.concern
-        return crossed(population, size, deviation * concern, least)
+            return proportional_sizes(population, size)
+        importance = 1.0 if self.until is None else self.until.importance
+        return crossed_sizes(population, size, deviation * importance, least)
 
     def _selection(self, sizes: IntArray) -> Selection:
         if sizes.sum() >= len(self.strata):
@@ -235,7 +241,7 @@ def prepare_sampling(
     if until is not None:
         until.require_in(_metrics_of_each_kind(dataset, modalities))
     strata = Strata.of(dataset, seed)
-    least = smallest(strata.population)
+    least = smallest_size(strata.population)
     if budget is not None and budget < min(least, len(strata)):
         kinds = int((strata.population.sum(axis=0) > 0).sum())
         raise UsageError(
@@ -282,7 +288,7 @@ def _read_pilot(path: str | Path, dataset: Dataset, strata: Strata, modality: st
                 f"--pilot {path}: a run over a dataset with other grades; give one over this"
             ) from None
         cells.append(tabulation.cells())
-    deviation = shown(cells, MODALITIES.index(modality))
+    deviation = observed_deviations(cells, MODALITIES.index(modality))
     return Pilot(str(path), run.record["model"]["spec"], deviation)
 
 

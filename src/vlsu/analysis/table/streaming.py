@@ -16,7 +16,13 @@ from vlsu.analysis.table.columns import Frame
 from vlsu.errors import DataError, RunError, VlsuError
 from vlsu.policy import SEVERITY_CODES, Outcome
 
-__all__ = ["collected", "graded", "hashed", "joined", "shares"]
+__all__ = [
+    "collect_in_slices",
+    "graded_judgments",
+    "hash_columns",
+    "join_partitioned",
+    "partition_count",
+]
 
 #: Rows read together; a few hundred bytes each while they are.
 _READ = 100_000
@@ -24,7 +30,7 @@ _READ = 100_000
 _AT_A_TIME = 200_000
 
 
-def collected(frame: Frame, narrow: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+def collect_in_slices(frame: Frame, narrow: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
     """What `narrow` makes of a frame's rows, in their order, reading some of them at a time.
 
     Collected at once, a scan holds the text of a million rows before the first are narrow.
@@ -41,11 +47,11 @@ def collected(frame: Frame, narrow: Callable[[pl.LazyFrame], pl.LazyFrame]) -> p
     )
 
 
-def joined(
+def join_partitioned(
     left: pl.DataFrame, right: pl.DataFrame, how: Literal["inner", "left"] = "inner"
 ) -> pl.DataFrame:
     """Both frames' columns by `sample`, a hash, in no order; takes little more than they do."""
-    number = shares(max(left.height, right.height))
+    number = partition_count(max(left.height, right.height))
     share = pl.col("sample") % number
     return pl.concat(
         left.filter(share == n).join(right.filter(share == n), on="sample", how=how)
@@ -53,12 +59,12 @@ def joined(
     )
 
 
-def shares(rows: int) -> int:
+def partition_count(rows: int) -> int:
     """In how many shares to look at rows; those of one hash are in one share."""
     return max(1, -(-rows // _AT_A_TIME))
 
 
-def graded(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyFrame:
+def graded_judgments(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyFrame:
     """Judgments with a gold grade: `sample` (hash), `gold`, `predicted` (code or `FAILED`).
 
     Args:
@@ -83,7 +89,7 @@ def graded(judgments: Frame, modalities: Sequence[str], *extra: str) -> pl.LazyF
     )
 
 
-def hashed(samples: Frame, names: Sequence[str]) -> pl.LazyFrame:
+def hash_columns(samples: Frame, names: Sequence[str]) -> pl.LazyFrame:
     """Hashes of the samples' columns, null where a value is, beside `sample`, the id's hash.
 
     Args:

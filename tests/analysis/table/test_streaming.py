@@ -11,7 +11,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from vlsu.analysis import minimal_pairs, probability_metrics
-from vlsu.analysis.table.narrow import collected, graded, hashed, joined, shares
+from vlsu.analysis.table.streaming import (
+    collect_in_slices,
+    graded_judgments,
+    hash_columns,
+    join_partitioned,
+    partition_count,
+)
 
 NAMES = ("safe", "borderline", "unsafe")
 #: More than are read together, and than are joined together.
@@ -57,7 +63,7 @@ def test_a_frame_is_collected_in_its_order_whatever_its_size(tmp_path: Path) -> 
         frame.write_parquet(file, row_group_size=30_000)
         wanted = frame.filter(pl.col("n") % 3 == 1).select(twice=pl.col("n") * 2)
         for given in (frame, pl.scan_parquet(file)):
-            found = collected(
+            found = collect_in_slices(
                 given, lambda part: part.filter(pl.col("n") % 3 == 1).select(twice=pl.col("n") * 2)
             )
             assert_frame_equal(found, wanted)
@@ -68,12 +74,12 @@ def test_frames_are_joined_as_polars_joins_them(how: Literal["inner", "left"]) -
     sample = pl.Series(range(MANY)).hash()
     left = pl.DataFrame({"sample": sample, "one": range(MANY)})
     right = pl.DataFrame({"sample": sample[::2], "two": range(len(sample[::2]))})
-    found = joined(left, right, how)
+    found = join_partitioned(left, right, how)
     assert_frame_equal(found, left.join(right, on="sample", how=how), check_row_order=False)
 
 
 def test_shares_are_as_many_as_needed() -> None:
-    assert [shares(rows) for rows in (0, 1, 200_000, 200_001)] == [1, 1, 1, 2]
+    assert [partition_count(rows) for rows in (0, 1, 200_000, 200_001)] == [1, 1, 1, 2]
 
 
 def test_many_samples_have_the_metrics_of_one_copy(tmp_path: Path) -> None:
@@ -99,6 +105,6 @@ def test_many_samples_have_the_metrics_of_one_copy(tmp_path: Path) -> None:
 
 def test_narrow_columns_are_hashes_and_codes() -> None:
     judgments, samples = made(1)
-    narrow = graded(judgments, ("joint",)).collect()
+    narrow = graded_judgments(judgments, ("joint",)).collect()
     assert narrow.schema == {"sample": pl.UInt64, "gold": pl.Int8, "predicted": pl.Int8}
-    assert set(hashed(samples, ("text",)).collect()["sample"]) == set(narrow["sample"])
+    assert set(hash_columns(samples, ("text",)).collect()["sample"]) == set(narrow["sample"])

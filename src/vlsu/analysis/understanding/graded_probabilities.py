@@ -11,11 +11,11 @@ from vlsu.analysis.stats.clustering import clustered_mean
 from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate
 
-__all__ = ["Scored"]
+__all__ = ["GradedProbabilities"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class GradedProbabilities:
     """Probabilities of *unsafe* beside the truth, by ascending probability.
 
     The order of equal rows means nothing, and the order they came in leaves no trace.
