@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.conftest import completion
 from tests.fault_server import FaultServer, ask_and_judge, error, good, run_command, text_dataset
 from tests.fault_server import say as answer_with
+from tests.support.commands import vlsu
 from vlsu import _text as vlsu_text
 from vlsu._text import without_sequences
 from vlsu.cli.output import print_table
@@ -120,13 +121,13 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_encoding_takes_tables_and_sentences(run, encoding, tmp_path):
+def test_every_encoding_takes_tables_and_sentences(run, encoding):
     for command in COMMANDS:
-        done = shell(f"{VLSU} {command.format(run=run)}", PYTHONIOENCODING=encoding)
+        done = vlsu(*shlex.split(command.format(run=run)), expect=None, encoding=encoding)
         assert done.returncode in (0, 2), done.stderr
-        assert "defect" not in done.stderr.decode(encoding), command
+        assert "defect" not in done.stderr, command
         if done.returncode == 0:
-            assert done.stdout.decode(encoding)
+            assert done.stdout
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
@@ -295,9 +296,7 @@ def test_what_is_logged_is_cleaned(capsys, monkeypatch):
 )
 def test_names_in_errors_are_cleaned(command, tmp_path):
     name = shlex.quote(str(tmp_path / "no\x1b[31m[bold]such\x9b"))
-    done = shell(f"{VLSU} {command.format(name)}")
-    assert done.returncode == 2
-    said = done.stderr.decode()
+    said = vlsu(*shlex.split(command.format(name)), expect=2).stderr
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert "\x1b" not in said

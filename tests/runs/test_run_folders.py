@@ -569,7 +569,7 @@ folder = Path(sys.argv[1])
 samples = (
     Sample(id=f"s{n}", text=f"text {n}", text_grade=list(Severity)[n % 3],
            joint_grade=list(Severity)[n % 3])
-    for n in range(60_000)
+    for n in range(20_000)
 )
 write_dataset(folder, samples, name="many", version="1", licence="CC0-1.0", citation="",
               source="tests", policy=default_policy())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from vlsu.cli import main
 
@@ -30,6 +32,7 @@ def vlsu(
     expect: int | None = 0,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end.
 
@@ -38,19 +41,20 @@ def vlsu(
         expect: The exit code, or `None` for any.
         cwd: Where it runs.
         env: Its environment; this process's if not given.
+        encoding: Of its two output streams.
     """
     command = ["vlsu", *map(str, arguments)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         with (
             _as_a_process(command, cwd, env),
-            _descriptor(1, output.fileno()),
-            _descriptor(2, errors.fileno()),
+            _stream("stdout", output, encoding),
+            _stream("stderr", errors, encoding),
         ):
             code = _exit_code()
         texts = []
         for file in (output, errors):
             file.seek(0)
-            texts.append(file.read().decode())
+            texts.append(file.read().decode(encoding))
     done = subprocess.CompletedProcess(command, code, *texts)
     assert expect is None or code == expect, done.stderr
     assert "Traceback" not in done.stderr
@@ -94,15 +98,19 @@ def _set_environment(variables: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _descriptor(number: int, file: int) -> Iterator[None]:
-    """While open, what is written under a number goes to a file."""
-    stream = sys.stdout if number == 1 else sys.stderr
+def _stream(name: str, file: IO[bytes], encoding: str) -> Iterator[None]:
+    """While open, what is written to a standard stream goes to a file, in an encoding."""
+    number = {"stdout": 1, "stderr": 2}[name]
+    stream = getattr(sys, name)
     stream.flush()
     before = os.dup(number)
-    os.dup2(file, number)
+    os.dup2(file.fileno(), number)
+    text = io.TextIOWrapper(io.FileIO(number, "w", closefd=False), encoding, write_through=True)
+    setattr(sys, name, text)
     try:
         yield
     finally:
-        stream.flush()
+        text.close()
+        setattr(sys, name, stream)
         os.dup2(before, number)
         os.close(before)
