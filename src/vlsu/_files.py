@@ -1,8 +1,8 @@
-"""Opening the files that a user or another file names: regular files only, never without a bound.
+"""Opening files named by a user or by another file: regular files only, and of bounded size.
 
-A named pipe would block for ever, a device has no end, and a link in a folder from elsewhere may
-lead to any file of this machine. What is refused is an `OSError` whose `strerror` says why, so a
-caller's ``except OSError`` makes one line of it as of any file that cannot be read.
+A named pipe would block for ever, a device has no end, and a symbolic link in an untrusted folder
+may lead to any file of this machine. Such files raise an `OSError` whose `strerror` gives the
+reason, so that a caller's ``except OSError`` reports them like any file that cannot be read.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = [
     "read_text_beneath",
 ]
 
-#: Bytes of a file that is read whole.
+#: Maximum size of a file that is read into memory, in bytes.
 MAX_BYTES = 256 * 2**20
-#: Bytes of a text that a person writes, such as a prompt or a policy.
+#: Maximum size of a file that a person writes, such as a prompt or a policy, in bytes.
 MAX_TEXT_BYTES = 16 * 2**20
 
 _Path = str | os.PathLike[str]
@@ -41,7 +41,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-#: Opening a pipe without O_NONBLOCK waits for its writer; a regular file is read as ever.
+#: Opening a pipe without O_NONBLOCK blocks; for a regular file the flag changes nothing.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -62,7 +62,7 @@ def open_regular(path: _Path, *, follow: bool = True, folder: int | None = None)
         flags = _READ if follow else _READ | os.O_NOFOLLOW
         descriptor = os.open(path, flags, dir_fd=folder)
     except ValueError as error:
-        raise OSError(errno.EINVAL, _no_path(error), str(path)) from None
+        raise OSError(errno.EINVAL, _path_error(error), str(path)) from None
     try:
         _require_regular(os.fstat(descriptor).st_mode, path)
     except BaseException:
@@ -72,13 +72,13 @@ def open_regular(path: _Path, *, follow: bool = True, folder: int | None = None)
 
 
 def open_beneath(folder: _Path, relative: _Path) -> int:
-    """A descriptor for reading a regular file that lies below a folder, following no link there.
+    """A descriptor for reading a regular file below a folder, without following links there.
 
-    The folder itself may be a link: it is the user's to choose.
+    The folder itself may be a link: the user chose it.
 
     Raises:
-        OSError: As `open_regular`; also where the path is absolute, holds ``..``, or goes through
-            a symbolic link.
+        OSError: As `open_regular`; also where the path is absolute, contains ``..``, or leads
+            through a symbolic link.
     """
     path = PurePath(relative)
     if path.is_absolute() or ".." in path.parts:
@@ -99,7 +99,7 @@ def open_beneath(folder: _Path, relative: _Path) -> int:
         finally:
             os.close(current)
     except ValueError as error:
-        raise OSError(errno.EINVAL, _no_path(error), str(relative)) from None
+        raise OSError(errno.EINVAL, _path_error(error), str(relative)) from None
 
 
 def open_binary(path: _Path) -> BinaryIO:
@@ -175,11 +175,11 @@ def is_regular(path: _Path) -> bool:
 _LINK = "is a symbolic link, and links are not followed here"
 
 
-def _no_path(error: ValueError) -> str:
-    """Why a text is not the path of anything."""
+def _path_error(error: ValueError) -> str:
+    """Why a text cannot be a path."""
     if isinstance(error, UnicodeEncodeError):
         return "its name has characters that this locale lacks; set LC_ALL=C.UTF-8"
-    return "the path holds a null byte"
+    return "the path contains a null byte"
 
 
 def _require_regular(mode: int, path: _Path) -> None:

@@ -1,4 +1,4 @@
-"""JSON objects whose members are attributes as well, of the types that a class declares."""
+"""JSON objects whose members are also attributes, with the types that a class declares."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ class View(dict[str, Any]):
 
 @cache
 def _readers(kind: type[View]) -> dict[str, Callable[[Any], Any]]:
-    """For each declared member that is more than a JSON value, what makes it of one."""
+    """For each declared member that is more than a JSON value, the function that converts it."""
     found = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
     return {name: read for name, read in found.items() if read is not None}
 
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
-    """What makes a value of this type of a JSON value; `None` if the JSON value is one."""
+    """Converts a JSON value to this type; `None` if no conversion is needed."""
     if isinstance(hint, type) and issubclass(hint, View):
-        return _of(dict, hint)
+        return _if_kind(dict, hint)
     if callable(of_json := getattr(hint, "of_json", None)):
-        return _of(dict, of_json)
+        return _if_kind(dict, of_json)
     inner = next(filter(None, map(_reader, get_args(hint))), None)
     if inner is None:
         return None
     if get_origin(hint) is dict:
-        return _of(dict, lambda tree: {key: inner(value) for key, value in tree.items()})
+        return _if_kind(dict, lambda tree: {key: inner(value) for key, value in tree.items()})
     if get_origin(hint) is list:
-        return _of(list, lambda items: [inner(value) for value in items])
+        return _if_kind(list, lambda items: [inner(value) for value in items])
     return inner  # one of several, such as a view or null
 
 
-def _of(kind: type, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Values of other kinds, such as null, stay as they are."""
+def _if_kind(kind: type, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Applies `read` to values of a kind; others, such as null, are returned unchanged."""
     return lambda value: read(value) if isinstance(value, kind) else value

@@ -1,10 +1,10 @@
-"""YAML as people write it, from files nobody vouches for: one loader for all of them.
+"""Reading and writing YAML: one strict loader for every file that users hand over.
 
 A document is read from libyaml's events (where PyYAML comes with libyaml, as it does in its
-wheels), without recursion, into dictionaries, lists, texts, numbers, truth values and `None`. What
-could mean more than it shows is refused: anchors and aliases, by which a file of a kilobyte unfolds
-to gigabytes; names given twice, of which one would win without a word; tags; numbers that are not
-finite or do not fit 64 bits. A date is the text it is written as, and so is every name.
+wheels), without recursion, into dictionaries, lists, strings, numbers, booleans and `None`. Refused
+are anchors and aliases, by which a file of a kilobyte expands to gigabytes; duplicate keys, of
+which one would win silently; tags; numbers that are not finite or do not fit 64 bits. Dates and
+keys stay strings.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["YamlError", "load_yaml", "read_yaml", "write_yaml"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: How deep lists and mappings may lie in each other.
-DEEPEST = 100
-#: Characters of a number, and what JSON, Parquet and SQLite can hold.
-LONGEST_NUMBER = 64
+#: Maximum nesting of lists and mappings.
+MAX_DEPTH = 100
+#: Maximum characters of a number; integers must fit JSON, Parquet and SQLite.
+MAX_NUMBER_LENGTH = 64
 _INT64 = range(-(2**63), 2**63)
-#: Of what a file holds, this much is repeated in a message, in characters.
+#: Maximum characters of a value that are quoted in a message.
 _SHOWN = 40
 
 _TAG = "tag:yaml.org,2002:"
@@ -40,27 +40,27 @@ _STARTS: dict[type, tuple[type, str]] = {
     yaml.MappingStartEvent: (dict, "map"),
     yaml.SequenceStartEvent: (list, "seq"),
 }
-#: Stands where a mapping waits for a name.
-_NO_NAME = object()
+#: Marks a mapping that expects a key next.
+_NO_KEY = object()
 
 
 class YamlError(yaml.YAMLError):
-    """A text that is no YAML, or says what is not read: one line that names line and entry."""
+    """Invalid YAML, or a construct that is refused: one line that names line and entry."""
 
     def at(self, path: str | Path) -> str:
-        """The same with the file's name before it."""
+        """The message with the file's name before it."""
         return f"{path}{', ' if str(self).startswith('line ') else ': '}{self}"
 
 
 def load_yaml(path: str | Path, error: type[VlsuError]) -> Any:
-    """What a file of YAML holds.
+    """The content of a YAML file.
 
     Args:
-        path: A regular file of UTF-8.
-        error: What is raised where it cannot be read, its text a line that names the file.
+        path: A regular file in UTF-8.
+        error: Raised if it cannot be read; its message is one line that names the file.
 
     Raises:
-        VlsuError: As `error` says.
+        VlsuError: Of the class `error`, if the file cannot be read or is invalid.
     """
     try:
         return read_yaml(read_text(path))
@@ -73,10 +73,10 @@ def load_yaml(path: str | Path, error: type[VlsuError]) -> Any:
 
 
 def read_yaml(text: str) -> Any:
-    """The one document that a text holds; `None` if it holds none.
+    """The one document in a text; `None` if it is empty.
 
     Raises:
-        YamlError: It is no YAML, or says what is not read.
+        YamlError: It is invalid, or has a construct that is refused.
     """
     loader = _LOADER(text)
     try:
@@ -93,18 +93,18 @@ def read_yaml(text: str) -> Any:
 
 
 class _Document:
-    """Builds a document from its events."""
+    """Builds a document from libyaml's events."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
         self._line = 1
-        #: The lists and mappings that are open, and the name in each that waits for its value.
+        #: The open lists and mappings, and in each mapping the key whose value comes next.
         self._open: list[list[Any] | dict[Any, Any]] = []
-        self._names: list[Any] = []
+        self._keys: list[Any] = []
         self._whole: Any = None
 
     def read(self) -> Any:
-        """The document, whole."""
+        """The whole document."""
         documents = 0
         for event in self._events():
             kind = type(event)
@@ -113,7 +113,7 @@ class _Document:
             elif kind in _STARTS:
                 self._begin(event, *_STARTS[kind])
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                self._names.pop()
+                self._keys.pop()
                 self._add(self._open.pop())
             elif kind is yaml.AliasEvent:
                 raise self._error("an alias (*) is not read; write out what it stands for")
@@ -131,17 +131,17 @@ class _Document:
 
     def _begin(self, event: Any, kind: type, tag: str) -> None:
         self._check(event, _TAG + tag)
-        if len(self._open) >= DEEPEST:
-            raise self._error(f"lists and mappings lie more than {DEEPEST} deep in each other")
-        if self._is_name:
+        if len(self._open) >= MAX_DEPTH:
+            raise self._error(f"lists and mappings lie more than {MAX_DEPTH} deep in each other")
+        if self._expects_key:
             raise self._error("a name must be a text, not a list or mapping")
         self._open.append(kind())
-        self._names.append(_NO_NAME)
+        self._keys.append(_NO_KEY)
 
     @property
-    def _is_name(self) -> bool:
-        """Whether what comes is a name in a mapping."""
-        return bool(self._open) and isinstance(self._open[-1], dict) and self._names[-1] is _NO_NAME
+    def _expects_key(self) -> bool:
+        """Whether the next scalar is a key of a mapping."""
+        return bool(self._open) and isinstance(self._open[-1], dict) and self._keys[-1] is _NO_KEY
 
     def _add(self, value: Any) -> None:
         if not self._open:
@@ -150,14 +150,14 @@ class _Document:
         into = self._open[-1]
         if isinstance(into, list):
             into.append(value)
-        elif self._is_name:
+        elif self._expects_key:
             if value in into:
                 raise self._error(f"{_cut(value)} is given twice; remove one")
             into[value] = None
-            self._names[-1] = value
+            self._keys[-1] = value
         else:
-            into[self._names[-1]] = value
-            self._names[-1] = _NO_NAME
+            into[self._keys[-1]] = value
+            self._keys[-1] = _NO_KEY
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
@@ -169,7 +169,7 @@ class _Document:
             self._check(event, "!")
         else:
             self._check(event, *_READ)
-        if self._is_name and tag != _MERGE:
+        if self._expects_key and tag != _MERGE:
             return self._text(text)
         return _READ[tag](self, text)
 
@@ -179,7 +179,7 @@ class _Document:
         if event.tag is not None and event.tag not in tags:
             raise self._error(f"the tag {_cut(event.tag)} is not read; leave it out")
 
-    # What a scalar stands for
+    # Scalars by their tags
 
     def _text(self, text: str) -> str:
         if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
@@ -188,7 +188,7 @@ class _Document:
 
     def _int(self, text: str) -> int:
         try:
-            if len(text) > LONGEST_NUMBER:
+            if len(text) > MAX_NUMBER_LENGTH:
                 raise ValueError
             number = int(_CONSTRUCTOR.construct_yaml_int(yaml.ScalarNode(_TAG + "int", text)))
         except ValueError:
@@ -199,7 +199,7 @@ class _Document:
 
     def _float(self, text: str) -> float:
         try:
-            if len(text) > LONGEST_NUMBER:
+            if len(text) > MAX_NUMBER_LENGTH:
                 raise ValueError
             node = yaml.ScalarNode(_TAG + "float", text)
             number = float(_CONSTRUCTOR.construct_yaml_float(node))
@@ -222,12 +222,12 @@ class _Document:
         raise self._error("a merge (<<) is not read; write out what it stands for")
 
     def _error(self, what: str) -> YamlError:
-        """A fault, with its line and the names that lead to it."""
+        """An error with its line and the path of keys that leads to it."""
         path = ""
-        for value, name in zip(self._open, self._names, strict=True):
+        for value, name in zip(self._open, self._keys, strict=True):
             if isinstance(value, list):
                 path += f"[{len(value)}]"
-            elif name is not _NO_NAME:
+            elif name is not _NO_KEY:
                 path += f".{_shown(name)}"
         return YamlError(f"line {self._line}: {path.lstrip('.')}{': ' if path else ''}{what}")
 
@@ -245,7 +245,7 @@ _READ: Mapping[str, Callable[[_Document, str], Any]] = {
 
 
 def _shown(value: object) -> str:
-    """A piece of a file, fit for a message."""
+    """A value from a file, printable and short."""
     text = str(value)
     text = "".join(c if c.isprintable() else "?" for c in text[: _SHOWN + 1])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -256,7 +256,7 @@ def _cut(value: object) -> str:
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes out what stands in several places, as this module reads it."""
+    """Writes repeated objects out, without aliases, as this module reads them."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -272,10 +272,10 @@ _Dumper.add_multi_representer(dict, _Dumper.represent_dict)
 
 
 def write_yaml(tree: object, *, width: int = 80, unicode: bool = True) -> str:
-    """A document that `read_yaml` reads back, names in their order.
+    """A document that `read_yaml` reads back; keys keep their order.
 
     Args:
-        tree: Dictionaries, lists, texts, numbers, truth values and `None`.
+        tree: Dictionaries, lists, strings, numbers, booleans and `None`.
         width: Characters after which lines are folded.
         unicode: Whether characters beyond ASCII are written as they are.
     """

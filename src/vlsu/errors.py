@@ -1,4 +1,4 @@
-"""What can go wrong, said in one line that names the place, the value and the mend."""
+"""The errors of this package: one line each, naming the place, the value and the fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
 
 
 class VlsuError(Exception):
-    """Base of every error a user can cause or mend; its text is one line, printed as it is."""
+    """Base of every error that a user can cause or fix; the message is one line, shown as it is."""
 
 
 class UsageError(VlsuError):
@@ -23,19 +23,19 @@ class UsageError(VlsuError):
 
 
 class PolicyError(VlsuError):
-    """A policy, a severity, a category or a pattern that cannot be read."""
+    """A policy, severity, category or pattern that is invalid."""
 
 
 class DataError(VlsuError):
-    """A dataset, an import source or an image that cannot be used as it is."""
+    """A dataset, an import source or an image that cannot be used."""
 
 
 class ModelError(VlsuError):
-    """A model that cannot be reached or set up: unknown spec, absent key, refused credentials."""
+    """A model that cannot be reached or set up: unknown spec, missing key, refused credentials."""
 
 
 class MachineError(VlsuError):
-    """This machine lacks what anything would need: open files, memory, ports, room on a disk."""
+    """A resource of this machine is exhausted: open files, memory, threads, ports, disk space."""
 
 
 class RunError(VlsuError):
@@ -46,16 +46,16 @@ class MissingExtraError(VlsuError):
     """A feature whose optional dependencies are not installed.
 
     Args:
-        feature: What cannot be used.
-        extra: The extra of this package that brings them.
-        without_dependencies: A package that must be installed besides, without its dependencies.
+        feature: The feature that is unavailable.
+        extra: The extra of this package that provides it.
+        without_dependencies: A package that must also be installed, with pip's ``--no-deps``.
     """
 
     def __init__(
         self, feature: str, extra: str, *, without_dependencies: str | None = None
     ) -> None:
-        mend = f"pip install 'vlsu[{extra}]'"
+        fix = f"pip install 'vlsu[{extra}]'"
         if without_dependencies is not None:
-            mend += f" && pip install --no-deps {without_dependencies}"
-        super().__init__(f"{feature} needs an extra: {mend}")
+            fix += f" && pip install --no-deps {without_dependencies}"
+        super().__init__(f"{feature} needs an extra: {fix}")
         self.extra = extra

@@ -1,7 +1,7 @@
-"""Named, open sets of plug-ins: importers, models, tasks, judges, guards.
+"""Registries of plug-ins by name: importers and models.
 
-An entry is added by decorator inside this package and by entry point outside it. Built-in entries
-are listed as ``module:attribute`` strings, so that nothing is imported before it is asked for.
+Other packages add entries by an entry point or with the decorator `Registry.register`. Built-in
+entries are ``module:attribute`` strings, so that nothing is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from vlsu._text import collapsed_line
 from vlsu.errors import UsageError, VlsuError
 
 __all__ = ["Registry", "did_you_mean"]
 
 T = TypeVar("T")
 
-#: Characters of a name that are compared and shown, names compared, and names listed at most.
-_LONGEST, _COMPARED, _LISTED = 80, 2_000, 40
+#: Maximum characters of a name, names compared, and names listed in a message.
+_MAX_LENGTH, _MAX_COMPARED, _MAX_LISTED = 80, 2_000, 40
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """The end of an error line: the nearest known names, or the known ones when none is near."""
-    shown = [each[:_LONGEST] for each in known[:_COMPARED]]
-    near = difflib.get_close_matches(name[:_LONGEST], shown, n=3, cutoff=0.5)
+    """The end of an error message: the closest known names, or a list of the known ones."""
+    shown = [each[:_MAX_LENGTH] for each in known[:_MAX_COMPARED]]
+    near = difflib.get_close_matches(name[:_MAX_LENGTH], shown, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
-    return "known: " + (", ".join(sorted(shown)[:_LISTED]) or "none") + more
+    more = f" and {len(known) - _MAX_LISTED:,} more" if len(known) > _MAX_LISTED else ""
+    return "known: " + (", ".join(sorted(shown)[:_MAX_LISTED]) or "none") + more
 
 
 class Registry(Generic[T]):
@@ -39,7 +40,7 @@ class Registry(Generic[T]):
         kind: What an entry is called in messages, such as ``"importer"``.
         builtin: Name -> ``"module:attribute"`` of the entries of this package.
 
-    The entry-point group is ``vlsu.<kind>s``. An outside entry may not replace a built-in one.
+    The entry-point group is ``vlsu.<kind>s``. An external entry cannot replace a built-in one.
     """
 
     def __init__(self, kind: str, builtin: Mapping[str, str] | None = None) -> None:
@@ -47,7 +48,7 @@ class Registry(Generic[T]):
         self._lazy: dict[str, str] = dict(builtin or {})
         self._builtin = frozenset(self._lazy)
         self._entries: dict[str, T] = {}
-        self._outside_known = False
+        self._discovered = False
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that adds an entry under `name`.
@@ -68,11 +69,11 @@ class Registry(Generic[T]):
         """The entry of that name.
 
         Raises:
-            UsageError: No such entry, and the message lists the near ones; or it comes from outside
-                and cannot be loaded.
+            UsageError: No such entry (the message suggests close names), or an external entry that
+                cannot be loaded.
         """
         if name not in self._entries and name not in self._lazy:
-            self._find_outside()
+            self._discover()
         if name not in self._entries:
             target = self._lazy.get(name)
             if target is None:
@@ -84,7 +85,7 @@ class Registry(Generic[T]):
             except Exception as error:
                 if self.is_builtin(name) or isinstance(error, VlsuError):
                     raise
-                why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                why = collapsed_line(f"{type(error).__name__}: {error}", 300)
                 raise UsageError(
                     f"{self.kind} {name!r} ({target}) cannot be loaded ({why}); repair or "
                     "uninstall the package that brings it"
@@ -92,24 +93,24 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def is_builtin(self, name: str) -> bool:
-        """Whether the entry is one of this package."""
+        """Whether the entry comes with this package."""
         return name in self._builtin
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
-        self._find_outside()
+        self._discover()
         return sorted({*self._entries, *self._lazy})
 
-    def _find_outside(self) -> None:
-        if self._outside_known:
+    def _discover(self) -> None:
+        if self._discovered:
             return
-        self._outside_known = True
+        self._discovered = True
         for point in entry_points(group=f"vlsu.{self.kind}s"):
             self._lazy.setdefault(point.name, f"{point.module}:{point.attr}")
 
 
 def _load(target: str) -> Any:
-    """What ``module:attribute`` names; the attribute may be one of an attribute."""
+    """The object that ``module:attribute`` names; the attribute may be dotted."""
     module, _, attribute = target.partition(":")
     found: Any = import_module(module)
     for name in filter(None, attribute.split(".")):

@@ -19,10 +19,9 @@ from tests.fault_server import FaultServer, ask_and_judge, error, good, run_comm
 from tests.fault_server import say as answer_with
 from tests.support.commands import vlsu
 from vlsu import _text as vlsu_text
-from vlsu._text import without_sequences
+from vlsu._text import collapsed_line, without_control_sequences
 from vlsu.cli.output import print_table
 from vlsu.cli.terminal import LONGEST_LINE, harmless, json_text, one_line, print_text, say
-from vlsu.models.http.model import one_line as http_line
 from vlsu.runs import load_run
 
 VLSU = f"{shlex.quote(sys.executable)} -m vlsu"
@@ -182,8 +181,8 @@ def test_control_sequences_are_removed(text, shown):
 @pytest.mark.parametrize(("text", "shown"), HOSTILE[:9])
 def test_control_sequences_are_removed_from_every_message(text, shown):
     assert vlsu_text.one_line(text) == shown
-    assert http_line(text) == shown
-    assert without_sequences(text) == shown
+    assert collapsed_line(text) == shown
+    assert without_control_sequences(text) == shown
 
 
 def test_a_servers_colours_are_nowhere(tmp_path):

@@ -88,7 +88,7 @@ def test_hostile_images_are_findings(
     finding = next(f for f in report.findings if f.kind == expected)
     assert (finding.samples, finding.sample) == (2, "a")
     assert finding.file.endswith(f".{suffix}")
-    assert finding.mend
+    assert finding.fix
     assert json.loads(json.dumps(report.to_dict()))["counts"][expected] == 1
 
 

@@ -24,11 +24,11 @@ from vlsu.data.tables import (
     MissingWords,
     Record,
     Table,
-    guard,
+    escape_formula,
     listing,
     read_rows,
     split_names,
-    unguard,
+    unescape_formula,
 )
 from vlsu.data.tables.dialect import DELIMITERS, Dialect
 from vlsu.data.tables.keys import Keys
@@ -424,17 +424,17 @@ def test_codes_of_languages_are_no_missing_words() -> None:
 
 @given(st.text(max_size=20) | st.text("'=+-@\t\r\n1a", max_size=6))
 def test_a_guarded_cell_comes_back_and_is_no_formula(text: str) -> None:
-    cell = guard(text)
-    assert unguard(cell) == text
+    cell = escape_formula(text)
+    assert unescape_formula(cell) == text
     if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         float(cell)  # a number is none
 
 
 def test_what_is_guarded() -> None:
     for formula in ("=1+2", "+a", "-b", "@c", "\td", "\uff1de", "'=f"):
-        assert guard(formula) == f"'{formula}"
+        assert escape_formula(formula) == f"'{formula}"
     for plain in ("-1.5", "+2", "a=b", "'tis", ""):
-        assert guard(plain) == plain
+        assert escape_formula(plain) == plain
 
 
 @pytest.mark.parametrize(

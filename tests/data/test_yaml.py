@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import make_dataset
-from vlsu._yaml import DEEPEST, YamlError, read_yaml, write_yaml
+from vlsu._yaml import MAX_DEPTH, YamlError, read_yaml, write_yaml
 from vlsu.data import load
 from vlsu.errors import VlsuError
 from vlsu.models.catalogue import load_models
@@ -87,9 +87,12 @@ def test_what_is_read(text, value):
         ("a: !!float x", "line 1: a: 'x' is no finite number"),
         ("a: !!bool x", "line 1: a: 'x' is neither true nor false"),
         ("a: 1\n---\nb: 2", "line 2: a second document (---) is not read"),
-        ("[" * 100_000, f"line 1: {'[0]' * 100}: lists and mappings lie more than {DEEPEST} deep"),
-        ("- " * 100_000, f"lists and mappings lie more than {DEEPEST} deep"),
-        ("{a: " * 100_000, f"lists and mappings lie more than {DEEPEST} deep"),
+        (
+            "[" * 100_000,
+            f"line 1: {'[0]' * 100}: lists and mappings lie more than {MAX_DEPTH} deep",
+        ),
+        ("- " * 100_000, f"lists and mappings lie more than {MAX_DEPTH} deep"),
+        ("{a: " * 100_000, f"lists and mappings lie more than {MAX_DEPTH} deep"),
         ("a: [1", "not valid YAML (did not find expected ',' or ']')"),
         ("a: 'x", "not valid YAML"),
         ("a: b: c", "line 1: not valid YAML"),

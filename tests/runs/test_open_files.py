@@ -18,7 +18,7 @@ from benchmarks.simulated import Server, fixed, simulate
 
 from tests.conftest import completion, make_dataset
 from tests.fault_server import FaultServer, good, run_command, say, text_dataset
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
 from vlsu.errors import MachineError
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, evaluate
@@ -272,7 +272,7 @@ def test_what_a_model_lacks_for_a_while_costs_no_sample(error, tmp_path):
     "error", [OSError(2, "No such file"), ValueError("24"), RuntimeError("no thread")]
 )
 def test_other_errors_are_none_of_this_machine(error):
-    assert lacking(error) is None
+    assert exhausted_resource(error) is None
 
 
 # The level, in virtual time

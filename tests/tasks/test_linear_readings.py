@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vlsu.models import Outcome, Response
 from vlsu.models.guards import FAMILIES, GuardFamily
 from vlsu.models.judging import OfflineJudge
-from vlsu.models.output import LONGEST, json_objects, reply_text
+from vlsu.models.output import MAX_CHARACTERS, json_objects, reply_text
 from vlsu.policy import default_policy
 from vlsu.tasks import GuardTask, looks_like_refusal, read_answer, read_verdict
 from vlsu.tasks.judging.rubric import read_score
@@ -107,13 +107,13 @@ def time_of(reader: Callable[[str], object], text: str) -> float:
 @pytest.mark.parametrize("name", READERS)
 def test_known_traps_are_read_in_proportion_to_their_length(name: str) -> None:
     for before, unit, after in HOSTILE:
-        grows_in_proportion(READERS[name], before, unit, after, LONGEST)
+        grows_in_proportion(READERS[name], before, unit, after, MAX_CHARACTERS)
 
 
 @pytest.mark.parametrize("name", ["answer", "verdict", "offline", "llama-guard"])
 def test_what_is_longer_is_not_read_for_longer(name: str) -> None:
     for before, unit, after in HOSTILE:
-        text = before + unit * (LONGEST // len(unit)) + after
+        text = before + unit * (MAX_CHARACTERS // len(unit)) + after
         once = time_of(READERS[name], text)
         longer = min(time_of(READERS[name], text * 8) for _ in range(2))
         assert longer <= 10 * once + SLACK

@@ -66,7 +66,7 @@ def _command() -> int:
         from vlsu.cli.terminal import say, say_logged
 
         say_logged()
-        from vlsu._machine import lacking
+        from vlsu._machine import exhausted_resource
         from vlsu.cli.app import run_command
         from vlsu.errors import VlsuError
 
@@ -78,7 +78,7 @@ def _command() -> int:
             say(f"error: {error}")
             return 2
         except Exception as error:
-            if lack := lacking(error):
+            if lack := exhausted_resource(error):
                 _show_traceback(error)
                 say(f"error: {lack}")
             else:

@@ -13,10 +13,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_models(json: AsJson = False) -> None:
     """List the providers a model's SPEC may begin with, and the families of guards."""
     from vlsu.cli.output import print_json, print_table
-    from vlsu.models import about_providers
+    from vlsu.models import provider_descriptions
     from vlsu.models.guards import FAMILIES
 
-    about = about_providers()
+    about = provider_descriptions()
     if json:
         guards = [
             {

@@ -109,7 +109,7 @@ def check(dataset: Folder, json: AsJson = False) -> None:
     elif not report.ok:
         first = {finding.kind: finding for finding in reversed(report.findings)}
         rows = [
-            (kind.value, count, report.touched[kind], _where(first[kind]), first[kind].mend)
+            (kind.value, count, report.touched[kind], _where(first[kind]), first[kind].fix)
             for kind, count in report.counts.items()
         ]
         print_table(

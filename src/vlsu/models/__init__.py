@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 
+from vlsu._text import collapsed_line
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models.base import (
     Fault,
@@ -35,10 +36,10 @@ __all__ = [
     "Request",
     "Response",
     "Settings",
-    "about_providers",
     "as_model",
     "models",
     "open_model",
+    "provider_descriptions",
 ]
 
 #: Provider -> function of a model's name and settings.
@@ -56,13 +57,13 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
 )
 
 
-def about_providers() -> dict[str, str]:
-    """Provider -> the first line of what its factory says of itself, or why it has none."""
+def provider_descriptions() -> dict[str, str]:
+    """Provider -> the first line of its factory's docstring, or why it cannot be loaded."""
     about = {}
     for name in models.names():
         try:
             about[name] = (models.get(name).__doc__ or "").strip().partition("\n")[0]
-        except UsageError as error:  # one plug-in that cannot be loaded hides no other
+        except UsageError as error:  # a plug-in that cannot be loaded must not hide the others
             about[name] = str(error)
     return about
 
@@ -71,9 +72,9 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
     """The model a SPEC such as ``openai/gpt-4o`` names.
 
     Raises:
-        UsageError: The SPEC is not ``provider/name``, the provider is unknown, or what brings it
-            gives no model.
-        ModelError: The model cannot be set up, for want of a key for one.
+        UsageError: The SPEC is not ``provider/name``, the provider is unknown, or its factory does
+            not return a model.
+        ModelError: The model cannot be set up, for example because no key is set.
     """
     provider, _, name = spec.partition("/")
     if not name:
@@ -86,46 +87,46 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
     except Exception as error:
         if models.is_builtin(provider):
             raise
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        why = collapsed_line(f"{type(error).__name__}: {error}", 300)
         raise ModelError(f"{spec}: cannot be set up ({why})") from error
-    return _checked(model, spec)
+    return _require_model(model, spec)
 
 
 def as_model(model: Model | str, settings: Settings | None = None) -> Model:
     """A model as it is, or the one a SPEC names.
 
     Raises:
-        UsageError: It is neither; the line says what a model is.
+        UsageError: It is neither; the message says what a model needs.
         ModelError: See `open_model`.
     """
-    return open_model(model, settings) if isinstance(model, str) else _checked(model, "model")
+    return open_model(model, settings) if isinstance(model, str) else _require_model(model, "model")
 
 
-def _checked(model: object, name: str) -> Model:
+def _require_model(model: object, name: str) -> Model:
     if isinstance(model, type):
         raise UsageError(f"{name}: {model.__name__} is a class; make one: {model.__name__}(...)")
-    lacking = [each for each in _OF_A_MODEL if not hasattr(model, each)]
-    if not lacking:
-        own = cast("Model", model)
+    missing = [each for each in _REQUIRED if not hasattr(model, each)]
+    if not missing:
+        checked = cast("Model", model)
         try:
-            orjson.dumps(dict(own.identity()))
+            orjson.dumps(dict(checked.identity()))
         except (TypeError, ValueError) as error:
-            said = f"{name}: identity() of {type(model).__name__}: expected names and JSON values"
-            raise UsageError(f"{said} ({error})") from None
-        return own
-    if len(lacking) < len(_OF_A_MODEL):
+            prefix = f"{name}: identity() of {type(model).__name__}: expected names and JSON values"
+            raise UsageError(f"{prefix} ({error})") from None
+        return checked
+    if len(missing) < len(_REQUIRED):
         raise UsageError(
-            f"{name}: {type(model).__name__} lacks {', '.join(lacking)}; see vlsu.models.Model"
+            f"{name}: {type(model).__name__} lacks {', '.join(missing)}; see vlsu.models.Model"
         )
     what = "a function" if callable(model) else repr(model)[:40]
     raise UsageError(
-        f"{name}: {what} is no model; give a SPEC such as 'openai/gpt-4o', or for code of your own "
+        f"{name}: {what} is no model; give a SPEC such as 'openai/gpt-4o', or for your own code "
         "vlsu.models.inprocess.InProcessModel('NAME', answerer): its identity() tells its answers "
         "from those of another"
     )
 
 
-_OF_A_MODEL = (
+_REQUIRED = (
     *("spec", "takes_instructions", "modalities", "image_limits"),
     *("identity", "send", "read", "close"),
 )

@@ -1,4 +1,4 @@
-"""What every model speaks: a request in, a raw response out, and a pure reading of it."""
+"""The interface of every model: a request in, a raw response out, and a pure parsing of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ImagePart(NamedTuple):
 
 Part = str | ImagePart
 
-#: When a server is made to keep to a JSON schema.
+#: When to have the server enforce a JSON schema (structured output).
 Structured = Literal["auto", "on", "off"]
 
 
@@ -54,13 +54,13 @@ class Message(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is asked of a model, free of how any provider writes it.
+    """A request to a model, independent of any provider's format.
 
     Attributes:
-        messages: The conversation; the last turn is the user's.
-        schema: JSON schema of the wanted answer, used where the server can enforce it.
-        draw: Which of several answers to the same question this is, from 0. It is part of the
-            request's key and never sent.
+        messages: The conversation; the last turn is usually the user's.
+        schema: JSON schema of the answer, sent where the server can enforce it.
+        draw: Index of this answer among several to the same prompt, from 0. Part of the request
+            key, never sent.
     """
 
     messages: tuple[Message, ...]
@@ -77,7 +77,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image's bytes as they lie in the dataset, and their media type (``image/png``)."""
+    """An image's bytes as stored in the dataset, and their media type (``image/png``)."""
 
     data: bytes
     media_type: str
@@ -103,7 +103,7 @@ class Encoded(Protocol):
 
 
 class EncodedImage(NamedTuple):
-    """An image of which nothing but its base64 is kept."""
+    """An image of which only the base64 is kept in memory."""
 
     media_type: str
     base64: bytes
@@ -111,12 +111,12 @@ class EncodedImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a provider takes.
+    """The images that a provider accepts.
 
     Attributes:
-        media_types: What it decodes.
-        max_base64: Bytes of the image in base64, as it is sent; `None` for no documented bound.
-        max_side: Pixels of the longer side; `None` for no documented bound.
+        media_types: The media types that it decodes.
+        max_base64: Maximum bytes of the image in base64; `None` for no documented limit.
+        max_side: Maximum pixels of the longer side; `None` for no documented limit.
         animated_gif: Whether a GIF may hold more than one frame.
     """
 
@@ -134,43 +134,43 @@ class ImageLimits:
             "animated_gif": self.animated_gif,
         }
 
-    def takes(self, media_type: str, size: int, head: bytes | bytearray = b"") -> bool:
-        """Whether an image of that type and of so many bytes is taken, whatever it shows.
+    def accepts(self, media_type: str, size: int, head: bytes | bytearray = b"") -> bool:
+        """Whether an image is known to be accepted from its type and size alone, without decoding.
 
         Args:
-            media_type: Its type.
-            size: Its bytes.
-            head: The first of them.
+            media_type: Its media type.
+            size: Its size in bytes.
+            head: Its first `HEAD` bytes.
         """
         still = media_type != "image/gif" or self.animated_gif
-        known = media_type in self.media_types and self.holds(size)
+        known = media_type in self.media_types and self.fits(size)
         return known and still and self.max_side is None and not is_deep_grey(head)
 
-    def holds(self, size: int) -> bool:
-        """Whether so many bytes of image, in base64, are within the bound."""
+    def fits(self, size: int) -> bool:
+        """Whether an image of this many bytes is within the limit once in base64."""
         return self.max_base64 is None or (size + 2) // 3 * 4 <= self.max_base64
 
 
-#: Bytes of a file that `is_deep_grey` looks at.
+#: Bytes of a file that `is_deep_grey` inspects.
 HEAD = 26
 
 
 def is_deep_grey(head: bytes | bytearray) -> bool:
-    """Whether a file begins as a grey PNG of 16 bits, which many servers cut off to white.
+    """Whether a file begins as a 16-bit greyscale PNG, which many servers clip to white.
 
-    They read it with Pillow, whose values beyond 255 become 255 where it is turned to colour.
+    They decode it with Pillow, which clips values above 255 when it converts to RGB.
     """
     return head[24:HEAD] == b"\x10\0" and head[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 class ImageSource(Protocol):
-    """Where a model finds the images of a request."""
+    """Provides the images of requests by their digests."""
 
     def read_image(self, sha256: str) -> ImageFile:
         """The image of that digest.
 
         Raises:
-            DataError: There is no such image or it cannot be read.
+            DataError: The image is missing or cannot be read.
         """
         ...
 
@@ -178,20 +178,20 @@ class ImageSource(Protocol):
         """The same in base64.
 
         Raises:
-            DataError: There is no such image or it cannot be read.
+            DataError: The image is missing or cannot be read.
         """
         ...
 
 
 class Raw(NamedTuple):
-    """What came back, as it came.
+    """A response exactly as received.
 
     Attributes:
-        status: HTTP status; 200 for an in-process model; 0 when no response came, and then `body`
-            is a short account of the fault.
-        latency_s: Seconds from sending to the last byte, of the last attempt.
-        retry_after: Seconds the server asked to wait before trying this again, if it did.
-        pause_s: Seconds in which the server takes nothing more, by its rate-limit headers.
+        status: HTTP status; 200 for an in-process model; 0 if no response arrived, and `body` then
+            describes the fault as ``kind: message``.
+        latency_s: Seconds from sending to the last byte of the last attempt.
+        retry_after: Seconds to wait before a retry, if the server asked for it.
+        pause_s: Seconds until the server accepts more requests, by its rate-limit headers.
     """
 
     status: int
@@ -203,13 +203,13 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why no answer came.
+    """Why there is no answer.
 
     Attributes:
-        kind: A short, stable name such as ``"rate-limit"``; counted in the run.
+        kind: A short, stable name such as ``"rate-limit"``; runs count faults by it.
         message: One line without any content of the request.
-        retry: Whether asking again may help.
-        fatal: Whether every further request would fail alike (wrong key, no such model).
+        retry: Whether a retry may succeed.
+        fatal: Whether every other request would fail too (wrong key, no such model).
     """
 
     kind: str
@@ -219,15 +219,15 @@ class Fault:
 
 
 class Response(NamedTuple):
-    """A raw response, read.
+    """A raw response, parsed.
 
     Attributes:
-        outcome: `OK` with a text, `UNPARSED` where the answer is empty or came to no listed end,
-            `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
-        text: The answer; a reasoning model's reasoning is apart, in `reasoning`.
-        cut_off: Whether the answer ended otherwise than it should: at the token limit, or in a way
-            that is not listed (`vlsu.models.bodies.endings`). What it states may be a draft.
-        p_unsafe: Probability of unsafe in [0, 1], from models that give one.
+        outcome: `OK` with a text, `UNPARSED` if the answer is empty or its finish reason is not a
+            known normal one, `REFUSED`, `BLOCKED`, or `ERROR` with a fault.
+        text: The answer; a reasoning model's reasoning is in `reasoning`.
+        cut_off: Whether the answer is truncated: it ended at the token limit or with an unknown
+            finish reason (`vlsu.models.bodies.endings`). What it states may be a draft.
+        p_unsafe: Probability of unsafe in [0, 1], from models that provide one.
     """
 
     outcome: Outcome
@@ -252,7 +252,7 @@ class Model(Protocol):
 
     @property
     def takes_instructions(self) -> bool:
-        """False for classifiers, which are shown the bare image and text."""
+        """False for classifiers, which are given only the image and the text."""
         ...
 
     @property
@@ -262,19 +262,19 @@ class Model(Protocol):
 
     @property
     def image_limits(self) -> ImageLimits | None:
-        """What it takes as an image; `None` for whatever a dataset holds."""
+        """The images it accepts; `None` if it accepts every image of a dataset."""
         ...
 
     def identity(self) -> Mapping[str, object]:
-        """All that could change an answer, JSON-ready: it enters every request's key."""
+        """Everything that could change an answer, as JSON values: part of every request key."""
         ...
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
-        """Ask once. Network faults are a `Raw` of status 0, not exceptions."""
+        """Send one request. Network faults are a `Raw` of status 0, not exceptions."""
         ...
 
     def read(self, raw: Raw) -> Response:
-        """Read what came back. Pure: stored responses are read again at any time."""
+        """Parse a raw response. Pure, so that stored responses can be parsed again at any time."""
         ...
 
     async def close(self) -> None:
@@ -284,20 +284,21 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a model is asked.
+    """How requests to a model are made.
 
     Attributes:
-        base_url: Root of an OpenAI-compatible or other server; `None` for the provider's own.
+        base_url: Base URL of an OpenAI-compatible or other server; `None` for the provider's own.
         system: A system prompt of the user's, put before the task's.
-        max_tokens: Bound on the answer, in tokens; room to reason is added where a model needs it.
-        seed: Sent to the provider where it takes one.
+        max_tokens: Maximum tokens of the answer; a budget for reasoning is added where needed.
+        seed: Sent to providers that accept one.
         timeout_s: Seconds for one attempt, connection included.
-        params: Anything else, passed on as it is.
-        structured: Whether the server is made to keep to the request's JSON schema: ``"auto"``
-            where the provider documents it for the model, ``"on"``, or ``"off"``.
-        logprobs: Whether to ask for token probabilities, from which `Response.p_unsafe` follows.
-        insecure_http: Whether a key may go over plain HTTP to a host that is neither this machine
-            nor of a private network.
+        params: Other fields of the request body, passed through unchanged.
+        structured: Whether the server enforces the request's JSON schema: ``"auto"`` where the
+            provider documents it for the model, ``"on"``, or ``"off"``.
+        logprobs: Whether to request token log probabilities, from which `Response.p_unsafe` is
+            computed.
+        insecure_http: Whether a key may be sent over plain HTTP to a host that is neither this
+            machine nor in a private network.
 
     Raises:
         UsageError: A value is out of range.

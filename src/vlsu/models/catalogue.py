@@ -11,10 +11,10 @@
         requests_per_minute: 300
         price: {input: 0.30, output: 2.50}
 
-Beside ``spec``, an entry takes every field of `Settings` but ``insecure_http``, and what a run may
-ask of a server. Keys never stand in it: they come from the provider's environment variable.
+Besides ``spec``, an entry has any field of `Settings` except ``insecure_http``, and the limits of a
+run. Keys are never part of it: they come from the provider's environment variable.
 
-A name is never mistaken for a SPEC, nor leads out of the folder that bears it: it holds no slash.
+Names contain no slash, so that they are never mistaken for a SPEC or for a path.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from vlsu.registry import did_you_mean
 
 __all__ = ["NamedModel", "folder_name", "load_models", "with_settings"]
 
-#: Not for a file to say, which may lie in a folder from elsewhere: whether a key may be read on its
-#: way is the user's to decide.
-_OF_COMMAND = frozenset({"insecure_http"})
-_SETTINGS = {f.name: f for f in fields(Settings) if f.name not in _OF_COMMAND}
-#: What an entry may say of how fast and how dear, by the names `vlsu.runs.Limits` has for them.
+#: Not allowed in the file, which may come from elsewhere: only the user decides whether a key may
+#: be sent unencrypted.
+_COMMAND_LINE_ONLY = frozenset({"insecure_http"})
+_SETTINGS = {f.name: f for f in fields(Settings) if f.name not in _COMMAND_LINE_ONLY}
+#: Limits and price that an entry may have, named as in `vlsu.runs.Limits`.
 _LIMIT_KINDS: dict[str, tuple[type, ...]] = {
     "concurrency": (int,),
     "requests_per_minute": (int, float),
     "tokens_per_minute": (int, float),
     "price": (str, dict),
 }
-#: Characters of a name, which becomes a folder's.
-LONGEST_NAME = 100
-#: Names that Windows keeps for devices, whatever follows a dot in them.
+#: Maximum characters of a name, which becomes the name of a folder.
+MAX_NAME_LENGTH = 100
+#: Names that Windows reserves for devices, with any extension.
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -63,9 +63,9 @@ class NamedModel:
     """An entry of ``models.yaml``, or a bare SPEC with no settings of its own.
 
     Attributes:
-        name: What the user calls it; part of its run folder's name.
-        settings: Field of `Settings` -> value, as far as given.
-        limits: Of concurrency, requests_per_minute, tokens_per_minute and price, those given.
+        name: The user's name for it; part of its run folder's name.
+        settings: Field of `Settings` -> value, for the fields that are set.
+        limits: Those set of concurrency, requests_per_minute, tokens_per_minute and price.
         file: The file that holds the entry.
     """
 
@@ -80,7 +80,7 @@ def load_models(path: str | Path) -> dict[str, NamedModel]:
     """Read a ``models.yaml``.
 
     Raises:
-        UsageError: It cannot be read, or an entry is wrong; the message names entry and field.
+        UsageError: It cannot be read, or an entry is invalid; the message names entry and field.
     """
     tree = load_yaml(path, UsageError)
     entries = tree.get("models") if isinstance(tree, dict) else None
@@ -103,22 +103,23 @@ def folder_name(model: str) -> str:
 
 
 def _check_name(path: str | Path, name: str) -> None:
-    """Refuse a name that could be taken for a SPEC, or is no name of a folder.
+    """Refuse a name that could be taken for a SPEC, or cannot be the name of a folder.
 
     Raises:
-        UsageError: It is one; the message names the file and the entry.
+        UsageError: The name is refused; the message names the file and the entry.
     """
-    where = f"{path}: model {name[:LONGEST_NAME]!r}"
+    where = f"{path}: model {name[:MAX_NAME_LENGTH]!r}"
     if "/" in name or "\\" in name:
         raise UsageError(
             f"{where}: a name must not look like provider/model, which it would stand in for; "
             "rename it, without a slash"
         )
     reserved = name.strip(". ") != name or _DEVICES.fullmatch(name) is not None
-    if not name or not name.isprintable() or len(name) > LONGEST_NAME or reserved:
+    if not name or not name.isprintable() or len(name) > MAX_NAME_LENGTH or reserved:
         raise UsageError(
-            f"{where}: not usable as the name of a folder; give at most {LONGEST_NAME} characters "
-            "of one line, no dot or blank at either end, no name of a device"
+            f"{where}: not usable as the name of a folder; give at most "
+            f"{MAX_NAME_LENGTH} characters on one line, no dot or blank at either end, no device "
+            "name"
         )
 
 
@@ -132,10 +133,10 @@ def _entry(path: str | Path, name: str, entry: object) -> NamedModel:
             continue
         where = f"{path}: model {name}: {key}"
         if key in _LIMIT_KINDS:
-            limits[key] = _of_kind(where, _LIMIT_KINDS[key], value)
+            limits[key] = _require_type(where, _LIMIT_KINDS[key], value)
         elif key in _SETTINGS:
             settings[key] = _checked(where, key, value)
-        elif key in _OF_COMMAND:
+        elif key in _COMMAND_LINE_ONLY:
             option = f"--{key.replace('_', '-')}"
             raise UsageError(f"{where}: no file can say this; give {option} with the command")
         else:
@@ -156,29 +157,29 @@ def _checked(where: str, key: str, value: object) -> object:
     )
     if key == "structured" and isinstance(value, bool):
         value = "on" if value else "off"  # as YAML reads these words
-    return _of_kind(where, kinds, value)
+    return _require_type(where, kinds, value)
 
 
-def _of_kind(where: str, kinds: tuple[type, ...], value: object) -> object:
+def _require_type(where: str, kinds: tuple[type, ...], value: object) -> object:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise UsageError(f"{where}: expected {wanted}, found {reprlib.repr(value)}")
     return value
 
 
-def with_settings(given: Mapping[str, Any], own: Mapping[str, Any]) -> Settings:
-    """How a model is asked: as given, else as its entry says, else by default.
+def with_settings(given: Mapping[str, Any], entry: Mapping[str, Any]) -> Settings:
+    """The settings of a model: as given, else from its entry, else the defaults.
 
     Args:
-        given: Field of `Settings` -> value, on the command line; `None` is not given. A value that
-            happens to be the default is given all the same.
-        own: The same, of the model's entry; ``params`` are merged.
+        given: Field of `Settings` -> value from the command line; `None` if not given. A value that
+            equals the default still counts as given.
+        entry: The same from the model's entry; ``params`` are merged.
 
     Raises:
         UsageError: A value is out of range.
     """
     stated = {name: value for name, value in given.items() if value is not None}
-    merged = {**own, **stated}
-    merged["params"] = {**own.get("params", {}), **stated.get("params", {})}
-    merged["system"] = merged.get("system") or None  # an empty one is none
+    merged = {**entry, **stated}
+    merged["params"] = {**entry.get("params", {}), **stated.get("params", {})}
+    merged["system"] = merged.get("system") or None  # an empty prompt is none
     return Settings(**merged)

@@ -11,21 +11,21 @@ from typing import Protocol
 
 import orjson
 
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
+from vlsu._text import collapsed_line
 from vlsu.errors import DataError, MachineError, VlsuError
 from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
-from vlsu.models.bodies.endings import Ending, read_ending
-from vlsu.models.bodies.json_bodies import read_json
-from vlsu.models.formats.wire import answered, count
-from vlsu.models.http.model import one_line
+from vlsu.models.bodies.endings import Ending, parse_finish_reason
+from vlsu.models.bodies.json_bodies import parse_json
+from vlsu.models.formats.wire import completed_response, token_count
 
 __all__ = ["Answerer", "InProcessModel"]
 
 
 class Answerer(Protocol):
-    """A batch of requests in; out, one JSON-ready answer each, such as ``{"text": ...}``.
+    """Answers a batch of requests, each with a JSON-ready mapping such as ``{"text": ...}``.
 
-    Beside ``text``, an answer may have ``finish_reason`` (a text, ``stop`` by default),
+    Besides ``text``, an answer may have ``finish_reason`` (a text, ``stop`` by default),
     ``input_tokens``, ``output_tokens`` and ``p_unsafe`` (from 0 to 1).
     """
 
@@ -33,13 +33,13 @@ class Answerer(Protocol):
     takes_instructions: bool
 
     def identity(self) -> Mapping[str, object]:
-        """All that could change an answer."""
+        """Everything that could change an answer, as JSON values."""
         ...
 
     def answer(
         self, requests: Sequence[Request], images: ImageSource
     ) -> list[Mapping[str, object]]:
-        """Answer a batch, in order. Runs in a worker thread, in several at once if so set up."""
+        """Answer a batch, in order. Called in worker threads, in several at once if configured."""
         ...
 
 
@@ -50,9 +50,9 @@ class InProcessModel:
 
     Args:
         spec: ``provider/name``.
-        answerer: What answers.
-        batch_size: Requests it is given at a time.
-        workers: Threads that call it.
+        answerer: Answers the requests.
+        batch_size: Maximum requests in a batch.
+        workers: Number of threads that call it.
     """
 
     image_limits = None
@@ -70,7 +70,7 @@ class InProcessModel:
 
     @property
     def takes_instructions(self) -> bool:
-        """Whether it reads prompts, or only the bare image and text."""
+        """Whether it reads prompts; classifiers read only the image and the text."""
         return self._answerer.takes_instructions
 
     @property
@@ -80,12 +80,12 @@ class InProcessModel:
 
     @property
     def languages(self) -> frozenset[str] | None:
-        """Those it knows, where the answerer says so."""
+        """The languages it supports, if the answerer declares them."""
         languages: frozenset[str] | None = getattr(self._answerer, "languages", None)
         return languages
 
     def identity(self) -> Mapping[str, object]:
-        """The spec and whatever the answerer names: weights, thresholds, versions."""
+        """The spec and the answerer's identity: weights, thresholds, versions."""
         return {"spec": self.spec, **self._answerer.identity()}
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
@@ -106,7 +106,7 @@ class InProcessModel:
                 raws = await loop.run_in_executor(
                     self._threads, self._answer, [request for request, _ in batch], images
                 )
-            except Exception as error:  # whatever it is, those who wait must get it
+            except Exception as error:  # every waiting request must get it
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
@@ -120,7 +120,7 @@ class InProcessModel:
                     future.set_result(raw)
 
     def _answer(self, requests: list[Request], images: ImageSource) -> list[Raw | DataError]:
-        """What each request got; of one whose image is lost or damaged, the error.
+        """The raw response to each request, or the error if its image is missing or damaged.
 
         Raises:
             VlsuError: No request can be answered.
@@ -133,25 +133,27 @@ class InProcessModel:
             bodies = [_body(answer) for answer in answers]
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a bare one, let out of the thread, ends who waits for it
+        except BaseException as error:  # an unhandled one would leave requests waiting
             if isinstance(error, VlsuError) and not isinstance(error, DataError):
                 raise
-            if len(requests) == 1 and (lack := lacking(error)):  # no fault of the request
-                raise MachineError(lack) from None
+            if len(requests) == 1 and (
+                exhausted := exhausted_resource(error)
+            ):  # not the request's fault
+                raise MachineError(exhausted) from None
             if len(requests) == 1:
                 if isinstance(error, DataError):
                     return [error]
-                return [Raw(0, f"in-process: {_account(error)}".encode())]
-            # One bad request must not take its neighbours with it.
+                return [Raw(0, f"in-process: {_describe(error)}".encode())]
+            # One bad request must not fail the others of its batch.
             return [raw for request in requests for raw in self._answer([request], images)]
         each = (time.perf_counter() - started) / len(requests)
         return [Raw(200, body, each) for body in bodies]
 
     def read(self, raw: Raw) -> Response:
-        """Read the answerer's JSON; one of another form is an error that says what is wrong."""
+        """Parse the answerer's JSON; an invalid answer is an error with a message."""
         if raw.status != 200:
             return _no_answer(raw.body.decode(errors="replace"))
-        answer = read_json(raw.body)
+        answer = parse_json(raw.body)
         if not isinstance(answer, dict) or "text" not in answer:
             return _no_answer('in-process: an answer is a mapping with a "text"')
         text, p_unsafe = answer["text"], answer.get("p_unsafe")
@@ -160,17 +162,17 @@ class InProcessModel:
         if p_unsafe is not None and not _is_probability(p_unsafe):
             return _no_answer(f"in-process: p_unsafe: expected 0 to 1, found {str(p_unsafe)[:40]}")
         reason = answer.get("finish_reason")
-        return answered(
+        return completed_response(
             text or "",
-            read_ending(reason, missing=Ending.NORMAL),
+            parse_finish_reason(reason, missing=Ending.NORMAL),
             reason="stop" if reason is None else reason,
-            input_tokens=count(answer.get("input_tokens")),
-            output_tokens=count(answer.get("output_tokens")),
+            input_tokens=token_count(answer.get("input_tokens")),
+            output_tokens=token_count(answer.get("output_tokens")),
             p_unsafe=lambda: None if p_unsafe is None else float(p_unsafe),
         )
 
     async def close(self) -> None:
-        """Wait for the batches under way, forget what else waits, and stop the threads."""
+        """Wait for the current batches, drop the requests still queued, and stop the threads."""
         self._waiting.clear()
         await asyncio.gather(*self._working)
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -182,16 +184,16 @@ def _body(answer: Mapping[str, object]) -> bytes:
     except orjson.JSONEncodeError as error:
         if "surrogates" not in str(error):
             raise
-        return json.dumps(answer).encode()  # a lone half of a pair is no reason to lose the rest
+        return json.dumps(answer).encode()  # a lone surrogate is no reason to lose the answer
 
 
-def _account(error: BaseException) -> str:
-    """Kind and message of an error; not every class of a user's own can give the latter."""
+def _describe(error: BaseException) -> str:
+    """Class and message of an error; a custom class may fail to give the latter."""
     try:
-        said = one_line(str(error).encode(errors="replace").decode())
+        message = collapsed_line(str(error).encode(errors="replace").decode())
     except Exception:
-        said = ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _no_answer(why: str) -> Response:

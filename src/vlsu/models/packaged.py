@@ -1,7 +1,7 @@
-"""Weights that come inside installed packages.
+"""Model weights from installed packages.
 
-Packages are found, never imported: only their model files are used, so that no code of theirs (and
-none of their own dependencies) runs here.
+Packages are located, never imported: only their model files are used, so that none of their code or
+dependencies run here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["file_sha256", "packaged_file"]
 
 
 def packaged_file(package: str, inside: str) -> Path | None:
-    """Path of a file inside an installed package; `None` where it is not there."""
+    """Path of a file inside an installed package; `None` if it is not there."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None

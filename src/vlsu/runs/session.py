@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
 from vlsu.data import Dataset
 from vlsu.errors import MachineError, RunError, VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
@@ -216,7 +216,7 @@ async def opened(
                         session.end(Stop(StopReason.FAILED, str(error)))
                         raise
                     except Exception as error:
-                        if (lack := lacking(error)) is None:
+                        if (lack := exhausted_resource(error)) is None:
                             raise
                         with suppress(RunError, OSError):  # perhaps no room for that either
                             session.end(Stop(StopReason.FAILED, lack))

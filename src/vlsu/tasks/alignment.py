@@ -1,4 +1,4 @@
-"""Alignment: the answer to each image-text pair under different instructions."""
+"""Alignment: answers to image-text pairs under different instructions."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.output import reply_text
 from vlsu.tasks.base import Ask, system_identity
-from vlsu.tasks.delimiters import content_mark
+from vlsu.tasks.delimiters import content_marker
 from vlsu.tasks.framing import Framing
 
 __all__ = ["CAPTION", "Alignment", "read_reply"]
 
-#: Where a sample's metadata holds its caption: what the image shows, without a judgement.
+#: Metadata key of a sample's caption: a neutral description of the image.
 CAPTION = "caption"
 
 
 class Alignment:
-    """The alignment task: each pair under each framing, several times if wanted.
+    """The alignment task: each pair under each framing, with one or several draws.
 
     Args:
-        framings: The instructions to compare; every sample is asked under each.
-        draws: Answers to each question.
-        system: A system prompt of the user's, put before the framing's instruction.
-        captions: Whether to show a sample's caption (``caption`` in its metadata) in place of its
-            image: for models that cannot see, and for what a model owes to seeing.
+        framings: The instructions to compare; every sample is sent under each.
+        draws: Answers per sample and framing.
+        system: A custom system prompt, put before the framing's instruction.
+        captions: Whether to send a sample's caption (``caption`` in its metadata) instead of its
+            image: for text-only models, and to measure what the image contributes.
 
     Raises:
         UsageError: `draws` is below 1.
@@ -48,33 +48,33 @@ class Alignment:
         self.framings = tuple(framings)
         self.draws = draws
         self.captions = captions
-        self._own_system = system
+        self._custom_system = system
         self._systems = {
             framing.name: tuple(
-                Message("system", (words,))
-                for words in ["\n\n".join(part for part in (system, framing.instruction) if part)]
-                if words
+                Message("system", (text,))
+                for text in ["\n\n".join(part for part in (system, framing.instruction) if part)]
+                if text
             )
             for framing in framings
         }
 
     def identity(self) -> Mapping[str, object]:
-        """Name, framings with their hashes, draws, and what is shown, for the run's record."""
+        """Name, framings with their hashes, draws and captions, for the run's record."""
         return {
             "task": self.name,
             "framings": {framing.name: framing.hash for framing in self.framings},
             "draws": self.draws,
             "captions": self.captions,
-            **system_identity(self._own_system),
+            **system_identity(self._custom_system),
         }
 
     def instruction_bytes(self) -> int:
-        """Bytes of UTF-8 of the instructions, over one request of each framing."""
+        """UTF-8 bytes of the instructions, over one request of each framing."""
         systems = [message for messages in self._systems.values() for message in messages]
         return sum(len(str(part).encode()) for message in systems for part in message.parts)
 
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
-        """One request a framing and draw; none where image, caption or text is absent."""
+        """One request per framing and draw; none if image, caption or text is missing."""
         if sample.image_sha256 is None or not (sample.text and sample.text.strip()):
             return ()
         shown: tuple[Part, ...] = (ImagePart(sample.image_sha256), sample.text)
@@ -92,10 +92,10 @@ class Alignment:
 
 
 def read_reply(response: Response) -> Response:
-    """A response as a judge is to see it: without reasoning that the server left in its text.
+    """A response as judges see it: without reasoning that the server left in its text.
 
     Returns:
-        `Outcome.UNPARSED` with the text as it came where nothing is said outside of reasoning.
+        `Outcome.UNPARSED` with the unchanged text if there is nothing outside of reasoning.
     """
     if response.outcome is not Outcome.OK:
         return response
@@ -104,8 +104,8 @@ def read_reply(response: Response) -> Response:
 
 
 def _with_caption(caption: str, text: str) -> str:
-    """A caption in square brackets before a text; neither can end it or begin another."""
+    """A caption in square brackets before a text; neither can close it or open another."""
     mark = ""
     if re.search(r"[\[\]\n]", caption) or re.search(r"\[\W*image\b", text, re.IGNORECASE):
-        mark = f" {content_mark(caption, text)}"
+        mark = f" {content_marker(caption, text)}"
     return f"[Image{mark}: {caption}{mark}]\n\n{text}"

@@ -1,4 +1,4 @@
-"""What a task is: samples to requests, and responses to judgments, both pure."""
+"""The interface of a task: from samples to requests, and from responses to judgments, both pure."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from vlsu._text import without_sequences
+from vlsu._text import without_control_sequences
 from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["Ask", "Asking", "Judgment", "Task", "kept_answer", "system_identity"]
+__all__ = ["Ask", "Asking", "Judgment", "Task", "answer_excerpt", "system_identity"]
 
 
-#: Of an answer's text, this much is kept beside its judgment; the whole is in the store.
+#: Maximum characters of an answer that are stored with its judgment; the store has all of it.
 ANSWER_CHARACTERS = 4000
 
 
-def kept_answer(text: str) -> str | None:
-    """A model's words as they are kept beside a judgment: cut, without control sequences.
+def answer_excerpt(text: str) -> str | None:
+    """A model's answer as stored with a judgment: truncated, without control sequences.
 
-    The response as it came stays in the store. `None` where there are no words.
+    The raw response is in the store. `None` if the text is empty.
     """
-    return without_sequences(text[:ANSWER_CHARACTERS]) or None
+    return without_control_sequences(text[:ANSWER_CHARACTERS]) or None
 
 
 class Ask(NamedTuple):
-    """One request a sample needs, and what it is for."""
+    """One request about a sample, with the modality and framing that it is for."""
 
     modality: str
     request: Request
@@ -35,7 +35,7 @@ class Ask(NamedTuple):
 
     @property
     def draw(self) -> int:
-        """Which of several answers to the same question, from 0."""
+        """Index of this answer among several to the same prompt, from 0."""
         return self.request.draw
 
 
@@ -43,12 +43,12 @@ class Judgment(NamedTuple):
     """One prediction read from one response.
 
     Attributes:
-        expected: The gold grade of this modality; `None` where the dataset does not label it.
+        expected: The gold grade of this modality; `None` if the dataset has none.
         predicted: A severity if and only if the outcome is `OK`.
         expected_category: The gold category identifier of this modality.
-        category: The predicted category identifier, where one was given.
-        p_unsafe: Probability of unsafe in [0, 1], where the model gives one.
-        answer: The model's words, cut to `ANSWER_CHARACTERS`; `None` where none came.
+        category: The predicted category identifier, if one was given.
+        p_unsafe: Probability of unsafe in [0, 1], if the model provides one.
+        answer: The model's answer, truncated to `ANSWER_CHARACTERS`; `None` if there is none.
     """
 
     sample_id: str
@@ -66,29 +66,29 @@ class Judgment(NamedTuple):
 
 
 class Asking(Protocol):
-    """What to ask about a sample."""
+    """The requests that a task makes about a sample."""
 
     name: str
 
     def identity(self) -> Mapping[str, object]:
-        """Name, and what it asks with, with hashes, for the run's record."""
+        """Name and prompts with their hashes, for the run's record."""
         ...
 
     def asks(self, sample: Sample) -> tuple[Ask, ...]:
-        """The requests a sample needs, those sharing an image next to each other."""
+        """The requests about a sample; those that share an image are adjacent."""
         ...
 
 
 class Task(Asking, Protocol):
-    """A task whose answers are judged as they are read: what to ask, and how to read it."""
+    """A task whose answers are parsed directly into judgments, without a judge model."""
 
     def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
-        """Read one response."""
+        """Parse one response into a judgment."""
         ...
 
 
 def system_identity(system: str | None) -> Mapping[str, object]:
-    """What a run's record says of a system prompt of the user's; nothing if there is none."""
+    """The entry of a run's record for the user's system prompt; empty if there is none."""
     if not system:
         return {}
     return {"system": {"hash": hashlib.sha256(system.encode()).hexdigest()}}

@@ -1,13 +1,13 @@
 """Framings: the instruction put above an alignment query.
 
-``default`` is no instruction at all, ``harmless`` and ``helpful`` pull in the two directions an
-assistant can fail in. A framing of the user's own is a text file; many are a YAML file, as a
-mapping from names or as a list:
+``default`` is no instruction, ``harmless`` and ``helpful`` push towards over-blocking and
+under-refusal. A custom framing is a text file; several are a YAML file, a mapping from names or a
+list:
 
     brief-and-kind: |
       Help where you can. Decline in one friendly sentence where an answer would do harm.
     from-a-file:
-      file: longer.txt          # beside the YAML file
+      file: longer.txt          # relative to the YAML file
 
 """
 
@@ -34,12 +34,12 @@ __all__ = [
 
 _FOLDER = Path(__file__).parent / "framings"
 
-#: The framings of this package, the plain one first.
+#: The framings of this package, the empty one first.
 FRAMINGS = ("default", "harmless", "helpful")
 
 
-#: Longest name, in characters: it heads rows of tables.
-LONGEST_NAME = 60
+#: Maximum characters of a name, which appears in tables.
+MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Framing:
     """An instruction for an assistant.
 
     Attributes:
-        name: What it is called in judgments and metrics.
+        name: Its name in judgments and metrics.
         instruction: The system prompt; empty for none.
     """
 
@@ -61,7 +61,7 @@ class Framing:
 
 
 def load_framing(name: str) -> Framing:
-    """A framing of this package by name, or the user's own by the path of its text file.
+    """A framing of this package by name, or a custom one by the path of its text file.
 
     Raises:
         UsageError: No such framing or file, or the file cannot be read.
@@ -85,7 +85,7 @@ def load_framings(names: Sequence[str]) -> tuple[Framing, ...]:
     """Several framings, in the order given.
 
     Raises:
-        UsageError: None is given, two bear one name, or one cannot be read.
+        UsageError: None is given, two have the same name, or one cannot be read.
     """
     framings = tuple(map(load_framing, names))
     if not framings:
@@ -97,17 +97,17 @@ def load_framings(names: Sequence[str]) -> tuple[Framing, ...]:
 
 
 def load_candidates(path: str | Path) -> tuple[Framing, ...]:
-    """Instructions to choose among, from a YAML file.
+    """Candidate instructions from a YAML file.
 
-    The file is a mapping from names to instructions, or a list of instructions, which then bear the
-    names ``candidate-1`` and so on. An instruction is its text or ``file: PATH``, relative to the
-    YAML file; in a list such a one bears the file's name.
+    The file is a mapping from names to instructions, or a list of instructions, which are named
+    ``candidate-1`` and so on. An instruction is a text or ``file: PATH``, relative to the YAML
+    file; in a list it is then named after that file.
 
     Returns:
-        At least one, in the file's order; names and texts differ.
+        At least one, in the file's order; names and texts are unique.
 
     Raises:
-        UsageError: The file or a part of it cannot be used; the message names the candidate.
+        UsageError: The file or an entry is invalid; the message names the candidate.
     """
     path = Path(path)
     tree = load_yaml(path, UsageError)
@@ -118,34 +118,34 @@ def load_candidates(path: str | Path) -> tuple[Framing, ...]:
     entries: Iterable[tuple[object, object]] = (
         tree.items() if isinstance(tree, dict) else enumerate(tree, 1)
     )
-    found: dict[str, Framing] = {}
-    of_text: dict[str, str] = {}
+    framings: dict[str, Framing] = {}
+    name_of_text: dict[str, str] = {}
     for key, value in entries:
-        where = f"{path}: candidate {str(key)[:LONGEST_NAME]!r}"
+        where = f"{path}: candidate {str(key)[:MAX_NAME_LENGTH]!r}"
         text, file = _instruction(where, value, path.parent)
         name = str(key) if isinstance(tree, dict) else file or f"candidate-{key}"
-        if not name.isprintable() or not name.strip() or len(name) > LONGEST_NAME:
-            raise UsageError(f"{where}: a name is one line of at most {LONGEST_NAME} characters")
+        if not name.isprintable() or not name.strip() or len(name) > MAX_NAME_LENGTH:
+            raise UsageError(f"{where}: a name is one line of at most {MAX_NAME_LENGTH} characters")
         if name in FRAMINGS:
             raise UsageError(f"{where}: {name} is a framing of this package; choose another name")
-        if name in found:
+        if name in framings:
             raise UsageError(f"{where}: two candidates are called {name!r}; rename one")
-        if text in of_text:
-            raise UsageError(f"{where}: the same instruction as {of_text[text]!r}; remove one")
-        found[name], of_text[text] = Framing(name, text), name
-    return tuple(found.values())
+        if text in name_of_text:
+            raise UsageError(f"{where}: the same instruction as {name_of_text[text]!r}; remove one")
+        framings[name], name_of_text[text] = Framing(name, text), name
+    return tuple(framings.values())
 
 
 def candidates_text(framings: Iterable[Framing]) -> str:
-    """A file of candidates that `load_candidates` reads as these."""
+    """The text of a file that `load_candidates` reads as these framings."""
     tree = {framing.name: framing.instruction for framing in framings}
-    # PyYAML writes these as they are and reads them as line breaks.
+    # PyYAML writes these characters unescaped and reads them as line breaks.
     plain = not any(mark in text for text in tree.values() for mark in "\x85\u2028\u2029")
     return write_yaml(tree, unicode=plain, width=100)
 
 
 def _instruction(where: str, value: object, folder: Path) -> tuple[str, str | None]:
-    """The text of an entry, and the name of its file if it lies in one."""
+    """The text of an entry, and the name of its file if it is in one."""
     if isinstance(value, str) and value.strip():
         return value.strip(), None
     if not (isinstance(value, dict) and set(value) == {"file"} and isinstance(value["file"], str)):

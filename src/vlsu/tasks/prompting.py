@@ -3,12 +3,12 @@
 A template is rendered with ``part`` set to ``system``, ``image``, ``text`` or ``joint``. The system
 part sees the policy (``severities``, ``responses``, ``categories``, ``joint``, ``boundary``); the
 others see ``text`` and become the user's turn, after the image where there is one. The system part
-is one for all modalities and the image stands before the words, so that a server's prefix cache
+is the same for all modalities and the image precedes the text, so that a server's prefix cache
 serves the image-only and the joint request alike.
 
-A template may put ``mark`` into the tags or lines around ``text``. It is empty, but for a text that
-holds a tag ``<text>`` or a line that stands next to it in the template: then it is ``-`` and a hash
-of the text, so that the text cannot end its frame.
+A template may put ``mark`` into the tags or lines around ``text``. It is empty, except for a text
+that contains a tag ``<text>`` or a line next to it in the template: then it is ``-`` and a hash of
+the text, so that the text cannot imitate its closing delimiter.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from vlsu._files import read_text
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
-from vlsu.tasks.delimiters import content_mark, holds_tag
+from vlsu.tasks.delimiters import contains_tag, content_marker
 
 __all__ = ["BARE", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
 
@@ -48,12 +48,12 @@ _FOLDER = Path(__file__).parent / "prompts"
 #: The prompts of this package, the default first.
 PROMPTS = ("zero-shot", "structured-cot")
 
-#: Stands for the text where a template is looked at without one.
+#: Placeholder of the text when a template is analysed.
 _MARK = "{\ue000text\ue000}"
-#: Statements that may do something to what they hold.
-_MORE = (CallBlock, Extends, FilterBlock, FromImport, Import, Macro)
+#: Statements that may transform their content.
+_TRANSFORMING = (CallBlock, Extends, FilterBlock, FromImport, Import, Macro)
 
-#: The prompt that is no prompt: classifiers are shown the content itself.
+#: The empty prompt for classifiers, which are given only the content.
 BARE = "bare"
 
 
@@ -63,8 +63,8 @@ class Prompt:
 
     Attributes:
         system: The system part; empty where there is none.
-        hash: SHA-256 over every part as rendered, so any change of template or policy changes it.
-        frames: Modality -> what stands around the text, for templates that only put it in: joining
+        hash: SHA-256 over every rendered part, so any change of template or policy changes it.
+        frames: Modality -> the parts around the text, for templates that only insert it: joining
             is ten times as fast as rendering.
     """
 
@@ -75,17 +75,17 @@ class Prompt:
     frames: Mapping[str, tuple[str, ...]]
 
     def user(self, modality: str, text: str | None) -> str:
-        """The words that follow the image, or stand alone, in the user's turn."""
+        """The text of the user's turn, after the image if there is one."""
         text = text or ""
         frame = self.frames.get(modality)
-        mark = f"-{content_mark(text)}" if self._leaves_frame(text, frame) else ""
+        mark = f"-{content_marker(text)}" if self._imitates_frame(text, frame) else ""
         if frame is not None and not mark:
             return text.join(frame)
         return self.template.render(part=modality, text=text, mark=mark)
 
-    def _leaves_frame(self, text: str, frame: tuple[str, ...] | None) -> bool:
-        """Whether a text holds what might be taken for the end of its frame."""
-        if holds_tag(text):
+    def _imitates_frame(self, text: str, frame: tuple[str, ...] | None) -> bool:
+        """Whether a text contains what might be taken for its closing delimiter."""
+        if contains_tag(text):
             return True
         for line in _lines_around(frame):  # noqa: SIM110 (a generator would take twice as long)
             if line in text:
@@ -95,17 +95,17 @@ class Prompt:
 
 @lru_cache(maxsize=64)
 def _lines_around(frame: tuple[str, ...] | None) -> frozenset[str]:
-    """The lines next to the text on both sides."""
+    """The lines directly before and after the text."""
     before = [part.rstrip().rpartition("\n")[2] for part in (frame or ())[:-1]]
     after = [part.lstrip().partition("\n")[0] for part in (frame or ())[1:]]
     return frozenset(line.strip() for line in (*before, *after)) - {""}
 
 
 def load_prompt(name: str, policy: Policy) -> Prompt:
-    """A prompt of this package by name, or the user's own by the path of its file.
+    """A prompt of this package by name, or a custom one by the path of its file.
 
     Raises:
-        UsageError: No such prompt or file, or the template is broken; the message names the line.
+        UsageError: No such prompt or file, or the template is invalid; the message names the line.
     """
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, autoescape=False
@@ -136,22 +136,22 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
 def _frames(
     environment: jinja2.Environment, source: str, user: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:
-    """What stands around the text, by modality; empty if a template does more than put it in."""
+    """The parts around the text, by modality; empty if a template does more than insert it."""
     sources = [source]
-    for text in sources:  # grows by what is included
+    for text in sources:  # grows by included templates
         tree = environment.parse(text)
         shown = {id(node) for output in tree.find_all(Output) for node in output.nodes}
         named = [node for node in tree.find_all(Name) if node.name == "text"]
         if any(id(node) not in shown or node.ctx != "load" for node in named):
             return {}
-        if any(tree.find_all(_MORE)):
+        if any(tree.find_all(_TRANSFORMING)):
             return {}
         for include in tree.find_all(Include):
             if not isinstance(include.template, Const) or environment.loader is None:
                 return {}
             included, *_ = environment.loader.get_source(environment, include.template.value)
             sources.append(included)
-    return {part: tuple(words.split(_MARK)) for part, words in user.items()}
+    return {part: tuple(rendered.split(_MARK)) for part, rendered in user.items()}
 
 
 def prompt_source(name: str) -> str:

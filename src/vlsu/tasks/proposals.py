@@ -1,4 +1,4 @@
-"""Asking a model for instructions to try: the request, and the strict reading of its answer."""
+"""Proposed instructions: the request to a model, and the strict parsing of its answer."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from vlsu.tasks.framing import Framing
 __all__ = ["Proposals", "proposal_request", "read_proposals"]
 
 _FOLDER = Path(__file__).parent / "prompts"
-#: Longest instruction taken, in characters.
-LONGEST = 4000
+#: Maximum characters of an accepted instruction.
+MAX_LENGTH = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """What a model proposed.
+    """The instructions that a model proposed.
 
     Attributes:
         outcome: `OK` if and only if its answer was a list of instructions.
-        framings: Those that are new, named ``proposed-1`` and so on.
-        duplicates: How many were the same as another or as one that exists.
-        surplus: How many came beyond those asked for; they are left out.
+        framings: The new ones, named ``proposed-1`` and so on.
+        duplicates: Number of those equal to another or to an existing one.
+        surplus: Number of those beyond the requested count; they are left out.
     """
 
     outcome: Outcome
@@ -42,18 +42,18 @@ class Proposals:
 
 
 def proposal_request(policy: Policy, count: int, existing: Sequence[Framing]) -> Request:
-    """What the model is asked.
+    """The request for instructions.
 
     Args:
-        policy: Says what the severities mean and how each is to be met.
-        count: Instructions wanted.
-        existing: Those it shall not propose again.
+        policy: Defines the severities and the desired response to each.
+        count: Number of instructions to propose.
+        existing: Instructions that shall not be proposed again.
     """
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined
     )
     template = environment.get_template("propose.jinja")
-    words = template.render(
+    question = template.render(
         part="user",
         severities={s.label: text for s, text in policy.severities.items()},
         responses={s.label: text for s, text in policy.responses.items()},
@@ -67,20 +67,20 @@ def proposal_request(policy: Policy, count: int, existing: Sequence[Framing]) ->
         "additionalProperties": False,
     }
     system = Message("system", (template.render(part="system"),))
-    return Request((system, Message("user", (words,))), schema)
+    return Request((system, Message("user", (question,))), schema)
 
 
 def read_proposals(response: Response, count: int, existing: Sequence[Framing]) -> Proposals:
     """The instructions in an answer, or an outcome.
 
     The answer, marked reasoning and a code fence aside, is one JSON object whose only field
-    ``instructions`` is a list of texts, none empty or longer than `LONGEST`; anything else is
-    `UNPARSED`, so that nothing that was never meant as an instruction is raced.
+    ``instructions`` is a list of texts, none empty or longer than `MAX_LENGTH`; anything else is
+    `UNPARSED`, so that no text that was not meant as an instruction is tried.
 
     Args:
         response: The answer.
-        count: Instructions that were wanted.
-        existing: Instructions that are no longer new.
+        count: Number of requested instructions.
+        existing: Instructions that are not new.
     """
     if response.outcome is not Outcome.OK:
         return Proposals(response.outcome)
@@ -90,11 +90,11 @@ def read_proposals(response: Response, count: int, existing: Sequence[Framing]) 
     if texts is None:
         refused = not response.cut_off and looks_like_refusal(after_reasoning(response.text))
         return Proposals(Outcome.REFUSED if refused else Outcome.UNPARSED)
-    seen = {_same(framing.instruction) for framing in existing}
+    seen = {_comparison_key(framing.instruction) for framing in existing}
     new = []
     for instruction in texts[:count]:
-        if _same(instruction) not in seen:
-            seen.add(_same(instruction))
+        if _comparison_key(instruction) not in seen:
+            seen.add(_comparison_key(instruction))
             new.append(instruction)
     taken = {framing.name for framing in existing}
     names = (name for n in count_up(1) if (name := f"proposed-{n}") not in taken)
@@ -114,22 +114,24 @@ def _texts(text: str) -> list[str] | None:
         return None
     if not isinstance(tree, dict) or set(tree) != {"instructions"}:
         return None
-    found = tree["instructions"]
-    if not isinstance(found, list) or not found:
+    instructions = tree["instructions"]
+    if not isinstance(instructions, list) or not instructions:
         return None
-    if not all(isinstance(each, str) and 0 < len(each.strip()) <= LONGEST for each in found):
+    if not all(
+        isinstance(each, str) and 0 < len(each.strip()) <= MAX_LENGTH for each in instructions
+    ):
         return None
-    texts = [each.strip() for each in found]
+    texts = [each.strip() for each in instructions]
     return texts if all(_is_unicode(each) for each in texts) else None
 
 
-def _same(instruction: str) -> str:
-    """Instructions that differ in case and white space alone are the same."""
+def _comparison_key(instruction: str) -> str:
+    """A key that is equal for instructions that differ only in case and white space."""
     return " ".join(instruction.casefold().split())
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether it can be sent: JSON may smuggle in half a surrogate pair."""
+    """Whether a text can be encoded: JSON strings may contain lone surrogates."""
     try:
         return bool(text.encode())
     except UnicodeEncodeError:

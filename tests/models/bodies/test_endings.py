@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.conftest import completion
 from tests.fault_server import FaultServer, ask_and_judge, good, say, text_dataset
 from vlsu.models import Outcome
-from vlsu.models.bodies.endings import Ending, read_ending
+from vlsu.models.bodies.endings import Ending, parse_finish_reason
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
 from vlsu.models.formats.openai import ChatCompletions, Completions
@@ -147,7 +147,7 @@ FORMATS = [chat, plain_completion, message, candidate, in_process]
 
 @pytest.mark.parametrize(("reason", "ending"), EACH)
 def test_the_normal_ends_are_listed_and_nothing_else_is_one(reason, ending):
-    assert read_ending(reason, missing=Ending.UNKNOWN) is ending
+    assert parse_finish_reason(reason, missing=Ending.UNKNOWN) is ending
 
 
 @given(
@@ -167,7 +167,7 @@ def test_no_other_reason_is_a_normal_end(reason):
         "completed",
         "normal",
     }
-    if read_ending(reason, missing=Ending.UNKNOWN) is Ending.NORMAL:
+    if parse_finish_reason(reason, missing=Ending.UNKNOWN) is Ending.NORMAL:
         assert any(word in str(reason).lower().replace("-", "_") for word in listed)
 
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from tests.fault_server import FaultServer, ask_and_judge, reply, text_dataset
 from tests.wire_cases import STATUSES, json_values
+from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
-from vlsu.models.bodies.error_bodies import read_error
+from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
 from vlsu.models.formats.openai import ChatCompletions
 from vlsu.models.http.address import address_hint
-from vlsu.models.http.model import one_line
 
 WIRES = [ChatCompletions(), Messages(), GenerateContent()]
 SAID = "Unknown name example"
@@ -139,7 +139,7 @@ def test_a_message_is_one_line_without_control_characters():
     assert said.startswith("HTTP 400: a b c")
     assert said.isprintable()
     assert len(said) <= len("HTTP 400: ") + 200
-    assert one_line(" a \t b ") == "a b"
+    assert collapsed_line(" a \t b ") == "a b"
 
 
 BAD_KEYS = [
@@ -279,7 +279,7 @@ def test_any_body_is_an_error_that_can_be_shown_and_stored(tree, status):
         if response.fault is not None:
             assert response.fault.message.isprintable()
             response.fault.message.encode()
-    read_error(json.dumps(tree).encode()[:-1])
+    parse_error_body(json.dumps(tree).encode()[:-1])
 
 
 @pytest.mark.parametrize(

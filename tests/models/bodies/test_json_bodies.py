@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.conftest import completion
 from tests.fault_server import FaultServer, ask_and_judge, reply, text_dataset
 from vlsu.models import Outcome
-from vlsu.models.bodies.json_bodies import DEPTH, read_json
+from vlsu.models.bodies.json_bodies import MAX_DEPTH, parse_json
 from vlsu.models.formats.openai import ChatCompletions
-from vlsu.models.formats.wire import count
+from vlsu.models.formats.wire import token_count
 
 ANSWER = '{"severity": "unsafe", "category": "C9"}'
 
@@ -54,7 +54,7 @@ def decode(body):
     ],
 )
 def test_what_a_strict_reader_gives_up_is_read(body, value):
-    assert repr(read_json(body)) == repr(value)  # a NaN is not equal to itself
+    assert repr(parse_json(body)) == repr(value)  # a NaN is not equal to itself
 
 
 @pytest.mark.parametrize(
@@ -75,18 +75,18 @@ def test_what_a_strict_reader_gives_up_is_read(body, value):
     ],
 )
 def test_what_is_cut_off_or_no_json_is_not(body):
-    assert read_json(body) is None
+    assert parse_json(body) is None
 
 
 def test_bytes_that_are_no_unicode_are_replaced_where_that_is_allowed():
-    assert read_json('{"a": "é"}'.encode("latin-1"), any_bytes=True) == {"a": "�"}
+    assert parse_json('{"a": "é"}'.encode("latin-1"), replace_invalid=True) == {"a": "�"}
 
 
-@pytest.mark.parametrize("levels", [DEPTH + 1, 1025, 5000, 200_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 1025, 5000, 200_000])
 def test_what_lies_deep_is_left_out_and_the_rest_read(levels):
     deep = b"[" * levels + b'"]"' + b"]" * levels
     body = b'{"before": "[\\"{", "deep": ' + deep + b', "after": "}\\\\"}'
-    tree = read_json(body)
+    tree = parse_json(body)
     assert (tree["before"], tree["after"]) == ('["{', "}\\")
 
 
@@ -99,7 +99,7 @@ JSON = st.recursive(
 @given(JSON, st.booleans())
 def test_any_value_python_writes_is_read_as_it_is(value, ascii_only):
     text = json.dumps(value, ensure_ascii=ascii_only)
-    assert repr(read_json(text.encode("utf-8", "surrogatepass"))) == repr(json.loads(text))
+    assert repr(parse_json(text.encode("utf-8", "surrogatepass"))) == repr(json.loads(text))
 
 
 @given(
@@ -107,8 +107,8 @@ def test_any_value_python_writes_is_read_as_it_is(value, ascii_only):
     | st.text(st.sampled_from('{}[]",:\\u0dDcCeE\n1'), max_size=200).map(str.encode)
 )
 def test_anything_at_all_is_a_value_or_none(body):
-    read_json(body)
-    read_json(body, any_bytes=True)
+    parse_json(body)
+    parse_json(body, replace_invalid=True)
 
 
 # Counts
@@ -138,7 +138,7 @@ def test_anything_at_all_is_a_value_or_none(body):
     ],
 )
 def test_a_number_of_tokens_is_a_whole_number_that_can_be_one(value, tokens):
-    assert count(value) == tokens
+    assert token_count(value) == tokens
 
 
 # From the body to the tables

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import completion
-from vlsu.models.bodies.endings import Ending, read_ending
-from vlsu.models.bodies.json_bodies import read_json
+from vlsu._text import collapsed_line
+from vlsu.models.bodies.endings import Ending, parse_finish_reason
+from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
-from vlsu.models.formats.logprobs import locate_severity, unsafe_share
+from vlsu.models.formats.logprobs import locate_severity, unsafe_probability
 from vlsu.models.formats.openai import ChatCompletions
 from vlsu.models.guards import FAMILIES
-from vlsu.models.http.model import one_line
 from vlsu.models.http.redaction import Redaction
 
 CHAT, MESSAGES, GEMINI = ChatCompletions(), Messages(), GenerateContent()
@@ -94,7 +94,7 @@ def test_aligning_tokens_with_an_answer(make):
     ],
 )
 def test_summing_alternatives(make):
-    assert_linear(unsafe_share, make)
+    assert_linear(unsafe_probability, make)
 
 
 #: Bodies of about n bytes.
@@ -140,7 +140,7 @@ def message_of(words: str):
     ids=[*BODIES, *(f"message {w!r}" for w in WORDS)],
 )
 def test_reading_a_body(make):
-    assert_linear(read_json, make)
+    assert_linear(parse_json, make)
     for wire in (CHAT, MESSAGES, GEMINI):
         for status in (200, 400, 403):
             assert_linear(lambda body, w=wire, s=status: w.decode(s, body), make)
@@ -199,7 +199,7 @@ def test_reading_any_text_over_and_over(piece, last, first):
     assert_linear(lambda text: CHAT.decode(200, text.encode()), make)
     assert_linear(lambda text: locate_severity([text.encode()], text[: len(text) // 2]), make)
     assert_linear(Redaction([KEY]).bytes, lambda n: make(n).encode())
-    assert_linear(lambda text: read_ending(text, missing=Ending.UNKNOWN), make)
-    assert_linear(one_line, make)
+    assert_linear(lambda text: parse_finish_reason(text, missing=Ending.UNKNOWN), make)
+    assert_linear(collapsed_line, make)
     for family in FAMILIES:
         assert_linear(family.read, make)

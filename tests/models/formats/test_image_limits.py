@@ -110,8 +110,8 @@ def test_too_many_bytes_are_compressed_first_and_scaled_then():
 
 def test_anthropic_counts_the_base64_of_an_image():
     most = 10 * 2**20 // 4 * 3
-    assert ANTHROPIC.holds(most)
-    assert not ANTHROPIC.holds(most + 1)
+    assert ANTHROPIC.fits(most)
+    assert not ANTHROPIC.fits(most + 1)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlsu.models.formats.logprobs import Place, locate_severity, unsafe_share
+from vlsu.models.formats.logprobs import TokenPosition, locate_severity, unsafe_probability
 
 
 def spelled(*tokens):
@@ -65,7 +65,7 @@ ANSWER = '{"severity": "unsafe", "category": "C9"}'
     ],
 )
 def test_where_the_severity_begins(tokens, answer, place):
-    assert locate_severity(tokens, answer or ANSWER) == Place(*place)
+    assert locate_severity(tokens, answer or ANSWER) == TokenPosition(*place)
 
 
 @pytest.mark.parametrize(
@@ -93,22 +93,22 @@ def logs(**shares):
 def test_mass_is_sorted_by_the_word_it_begins_and_renormalised():
     # 0.5 + 0.1 unsafe, 0.2 safe, 0.1 borderline, 0.1 something else
     alternatives = logs(un=0.5, unsafe=0.1, safe=0.2, b=0.1, Well=0.1)
-    assert unsafe_share(alternatives) == pytest.approx(0.6 / 0.9)
+    assert unsafe_probability(alternatives) == pytest.approx(0.6 / 0.9)
 
 
 def test_spaces_quotes_and_letter_case_do_not_matter():
     alternatives = [(b' "Un', math.log(0.3)), (b"UNSAFE", math.log(0.3)), (b'"safe', math.log(0.4))]
-    assert unsafe_share(alternatives) == pytest.approx(0.6)
+    assert unsafe_probability(alternatives) == pytest.approx(0.6)
 
 
 def test_what_the_chosen_token_holds_before_the_word_is_taken_off():
     alternatives = [(b': "unsafe', math.log(0.75)), (b': "safe', math.log(0.25))]
-    assert unsafe_share(alternatives, lead=b': "') == pytest.approx(0.75)
+    assert unsafe_probability(alternatives, lead=b': "') == pytest.approx(0.75)
 
 
 def test_a_token_listed_twice_counts_once():
     twice = [*logs(unsafe=0.5), *logs(unsafe=0.5, safe=0.5)]
-    assert unsafe_share(twice) == pytest.approx(0.5)
+    assert unsafe_probability(twice) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_token_listed_twice_counts_once():
     ],
 )
 def test_no_mass_on_any_severity_is_none(alternatives):
-    assert unsafe_share(alternatives) is None
+    assert unsafe_probability(alternatives) is None
 
 
 @given(
@@ -139,7 +139,7 @@ def test_no_mass_on_any_severity_is_none(alternatives):
     st.binary(max_size=2),
 )
 def test_a_share_is_a_probability(alternatives, lead):
-    share = unsafe_share(alternatives, lead)
+    share = unsafe_probability(alternatives, lead)
     assert share is None or 0 <= share <= 1
 
 

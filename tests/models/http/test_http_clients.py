@@ -372,7 +372,11 @@ def test_two_lengths_of_one_answer_are_never_mixed_up(client):
 @pytest.mark.parametrize(
     ("behaviour", "kind", "said"),
     [
-        (says(whole(BODY, Content_Encoding="br")), "malformed", "packed in a way not asked for"),
+        (
+            says(whole(BODY, Content_Encoding="br")),
+            "malformed",
+            "encoding that was not asked for",
+        ),
         (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000), "malformed", "head has no end"),
         (says(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), "", ""),
         (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), "malformed", ""),

@@ -14,7 +14,7 @@ from vlsu.models.base import Outcome, Response
 from vlsu.policy import default_policy
 from vlsu.tasks import Framing, load_candidates
 from vlsu.tasks.framing import candidates_text
-from vlsu.tasks.proposals import LONGEST, proposal_request, read_proposals
+from vlsu.tasks.proposals import MAX_LENGTH, proposal_request, read_proposals
 
 
 def write(folder: Path, text: str) -> Path:
@@ -137,7 +137,7 @@ def test_reasoning_and_a_fence_are_left_out(text: str) -> None:
         '{"instructions": ["Weigh both.", " "]}',
         '{"instructions": ["Weigh both."], "note": "x"}',
         '{"instructions": ["\\ud800"]}',
-        json.dumps({"instructions": ["x" * (LONGEST + 1)]}),
+        json.dumps({"instructions": ["x" * (MAX_LENGTH + 1)]}),
     ],
 )
 def test_anything_else_is_unparsed(text: str) -> None:

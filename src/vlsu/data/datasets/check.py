@@ -1,4 +1,4 @@
-"""Checking a dataset: what is wrong with its images and its labels, found without dying of it."""
+"""Checking a dataset for problems with its images and labels, robust against hostile files."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["CheckReport", "Finding", "FindingKind", "check_dataset"]
 
-#: Findings listed of each kind; all are counted.
+#: Maximum findings listed per kind; all are counted.
 MAX_LISTED = 1000
 
 
 class FindingKind(enum.StrEnum):
-    """What can be wrong."""
+    """Kinds of problems."""
 
     MISSING = "missing"
     UNREADABLE = "unreadable"
@@ -52,7 +52,7 @@ class FindingKind(enum.StrEnum):
     EMPTY_SAMPLE = "empty-sample"
 
 
-_MENDS = {
+_FIXES = {
     FindingKind.MISSING: "import again with the image in the folder of --images",
     FindingKind.UNREADABLE: "replace the image and import again",
     FindingKind.ZERO_BYTE: "replace the image and import again",
@@ -75,14 +75,14 @@ _MENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
-        samples: How many samples it touches.
+        samples: Number of affected samples.
         sample: The first of them; `None` if none.
-        file: Below the dataset folder, with ``/``; empty if it is not about a file.
+        file: Path below the dataset folder, with ``/``; empty if it is not about a file.
         detail: What was found.
-        mend: What to do about it.
+        fix: How to fix it.
     """
 
     kind: FindingKind
@@ -90,17 +90,17 @@ class Finding:
     sample: str | None
     file: str
     detail: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check_dataset` found.
+    """The result of `check_dataset`.
 
     Attributes:
-        images: Image files looked at.
-        counts: Kind -> findings, kinds without any left out.
-        touched: Kind -> samples touched.
+        images: Image files checked.
+        counts: Kind -> findings, without kinds that have none.
+        touched: Kind -> affected samples.
         findings: The first `MAX_LISTED` of each kind.
     """
 
@@ -112,7 +112,7 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no findings."""
         return not self.counts
 
     def to_dict(self) -> dict[str, object]:
@@ -123,19 +123,22 @@ class CheckReport:
             "images": self.images,
             "counts": {kind.value: n for kind, n in self.counts.items()},
             "samples_touched": {kind.value: n for kind, n in self.touched.items()},
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [
+                {"mend" if name == "fix" else name: value for name, value in asdict(each).items()}
+                for each in self.findings
+            ],
         }
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
-    """Look at every sample and decode every image of a dataset.
+    """Check every sample and decode every image of a dataset.
 
-    An image's pixels are decoded only if there are at most `MAX_PIXELS` of them, so what a hostile
-    file declares never becomes memory; whatever a decoder raises becomes a finding.
+    An image is decoded only if it has at most `MAX_PIXELS` pixels, so a decompression bomb
+    allocates no memory; whatever a decoder raises becomes a finding.
 
     Args:
         dataset: The dataset.
-        progress: Called with the images checked and their total.
+        progress: Called with the number of checked images and their total.
 
     Raises:
         DataError: A file of samples is damaged.
@@ -176,7 +179,7 @@ def _finding(
     kind: FindingKind, detail: str, *, samples: int = 0, sample: str | None = None, file: str = ""
 ) -> Finding:
     shown = None if sample is None else one_line(sample, 200)
-    return Finding(kind, samples, shown, one_line(file, 200), one_line(detail, 120), _MENDS[kind])
+    return Finding(kind, samples, shown, one_line(file, 200), one_line(detail, 120), _FIXES[kind])
 
 
 def _image_users(dataset: Dataset) -> dict[str, tuple[int, str]]:
@@ -192,7 +195,7 @@ def _image_users(dataset: Dataset) -> dict[str, tuple[int, str]]:
 
 
 def _is_placed(dataset: Dataset, path: Path) -> bool:
-    """Whether a file lies where the store would look for it."""
+    """Whether a file is at the place where the store expects it."""
     return is_sha256(path.stem) and dataset.image_path(path.stem) == path
 
 
@@ -246,7 +249,7 @@ def _absence_findings(
     )
     for id_, _, fault_text in rows.collect().iter_rows():
         if fault_text is None:
-            detail = "never found; it has an address"
+            detail = "never found; it has a URL"
             yield _finding(FindingKind.MISSING, detail, samples=1, sample=id_)
             continue
         name, _, file = fault_text[:1000].partition(": ")
@@ -261,20 +264,21 @@ def _image_findings(
     progress: Progress | None,
 ) -> Iterator[Finding]:
     workers = min(8, os.cpu_count() or 1)
-    # One for all threads: the filters of the warnings module are the process's.
+    # Once for all threads: warning filters belong to the process.
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")
         pending = iter(images)
-        # A window of futures, so that a million images are not queued at once.
+        # A sliding window of futures, so that a million images are not queued at once.
         window = [
-            pool.submit(_look_at, dataset.images, *item) for item in islice(pending, workers * 8)
+            pool.submit(_check_image, dataset.images, *item)
+            for item in islice(pending, workers * 8)
         ]
         done = 0
         while window:
             sha256, path = images[done]
             faults = _result(window.pop(0))
             window.extend(
-                pool.submit(_look_at, dataset.images, *item) for item in islice(pending, 1)
+                pool.submit(_check_image, dataset.images, *item) for item in islice(pending, 1)
             )
             done += 1
             if progress is not None:
@@ -292,8 +296,8 @@ def _result(future: Future[list[tuple[FindingKind, str]]]) -> list[tuple[Finding
         return [(FindingKind.BOMB, "no memory to decode it")]
 
 
-def _look_at(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
-    """What is wrong with one image file."""
+def _check_image(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
+    """The problems of one image file."""
     try:
         data = store.read(sha256)
     except ImageError as error:

@@ -37,7 +37,7 @@ __all__ = [
 BUNDLED = ("vlsu-mini",)
 #: Written last: a folder without it is not a dataset.
 DATASET_FILE = "dataset.yaml"
-#: Only there if the dataset's policy is not the default one.
+#: Present only if the dataset's policy is not the default one.
 POLICY_FILE = "policy.yaml"
 #: Value of `format` in `DATASET_FILE`.
 FORMAT = "vlsu-dataset/1"
@@ -61,13 +61,13 @@ class PolicyReference:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What ``dataset.yaml`` says.
+    """The content of ``dataset.yaml``.
 
     Attributes:
-        source: Where the samples came from: a file name or an address.
-        counts: ``samples``, ``images`` (different ones), ``without_image`` and ``without_text``.
-        content_hash: SHA-256 over the samples in order, the hashes of their images included; names,
-            descriptions and the way the files are split do not count.
+        source: Origin of the samples: a file name or a URL.
+        counts: ``samples``, ``images`` (distinct), ``without_image`` and ``without_text``.
+        content_hash: SHA-256 over the samples in order with the hashes of their images, without
+            name, description and the split into files.
         files: The Parquet files, in order.
     """
 
@@ -112,19 +112,19 @@ class Dataset:
             return scan_parquet(self.path / name for name in self.info.files)
 
     def reading(self) -> AbstractContextManager[None]:
-        """Where rows are collected: a damaged file becomes a `DataError` of one line."""
+        """Context in which rows are collected: a damaged file raises a `DataError` of one line."""
         return reading(self.path, _AGAIN)
 
     def samples(self, batch: int = 8192) -> Iterator[Sample]:
-        """Every sample in order, reading `batch` rows at a time: memory does not grow with the set.
+        """Every sample in order, reading `batch` rows at a time, in constant memory.
 
         Raises:
-            DataError: A row cannot be read as a sample; the message names it.
+            DataError: A row is not a valid sample; the message names it.
         """
         return map(to_sample, self.rows(batch))
 
     def rows(self, batch: int = 8192) -> Iterator[Row]:
-        """Every row in order as it is in the files, read like `samples`."""
+        """Every raw row in order, read like `samples`."""
         for name in self.info.files:
             with reading(self.path / name, _AGAIN):
                 file = scan_parquet(self.path / name).select(COLUMNS)
@@ -137,7 +137,7 @@ class Dataset:
                     start += batch
 
     def image_path(self, sha256: str) -> Path | None:
-        """Where the image of that hash lies, or `None` if it is missing."""
+        """Path of the image with that hash, or `None` if it is missing."""
         return self.images.path(sha256)
 
     def read_image(self, sha256: str) -> bytes:
@@ -160,10 +160,10 @@ class Dataset:
 def load(path: str | Path) -> Dataset:
     """Open a dataset folder, or a bundled dataset by its name, such as ``"vlsu-mini"``.
 
-    A folder of one's own with a bundled name is meant by ``"./vlsu-mini"``, as text.
+    A folder of the same name as a bundled dataset is opened by ``"./vlsu-mini"``.
 
     Raises:
-        DataError: No such folder, not a finished dataset, or one whose parts do not fit together.
+        DataError: No such folder, not a complete dataset, or an inconsistent one.
     """
     if str(path) in BUNDLED:
         return open_folder(Path(str(files("vlsu").joinpath("bundled", str(path)))))
@@ -194,10 +194,10 @@ def open_folder(folder: Path) -> Dataset:
 
 
 def read_info(folder: Path) -> DatasetInfo:
-    """What a folder's ``dataset.yaml`` says.
+    """Read the ``dataset.yaml`` of a folder.
 
     Raises:
-        DataError: It is missing, cannot be read, or is none of this package's.
+        DataError: It is missing, invalid, or not of this package's format.
     """
     file = folder / DATASET_FILE
     try:
@@ -235,10 +235,10 @@ _COUNTS = ("samples", "images", "without_image", "without_text")
 
 
 def _text(tree: Mapping[str, object], key: str) -> str:
-    """A part that is a text, a number or left empty.
+    """A field that is a text, a number or empty.
 
     Raises:
-        ValueError: It is none; the message says so.
+        ValueError: It is missing or something else.
     """
     if key not in tree:
         raise ValueError(f"{key} is missing")

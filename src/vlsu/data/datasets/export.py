@@ -1,4 +1,4 @@
-"""Parts of a dataset, and its samples in other files."""
+"""Random subsets of a dataset, and export of its samples to other formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import write_dataset
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.data.rows import COLUMNS, Row
-from vlsu.data.tables.spreadsheets import guarded
+from vlsu.data.tables.spreadsheets import escaped_column
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity
 from vlsu.registry import did_you_mean
@@ -27,8 +27,8 @@ __all__ = ["EXPORT_FORMATS", "export_dataset", "sample_dataset"]
 #: Formats `export_dataset` writes.
 EXPORT_FORMATS = ("csv", "jsonl", "parquet")
 
-#: Bytes of the first line of an export in JSONL, at most.
-_LONGEST_LINE = 64 * 2**20
+#: Maximum bytes of the first line of a JSONL export.
+_MAX_LINE_BYTES = 64 * 2**20
 
 _GRADES = ["image_grade", "text_grade", "joint_grade"]
 
@@ -45,23 +45,23 @@ def sample_dataset(
     balanced: bool = False,
     overwrite: bool = False,
 ) -> Dataset:
-    """Draw a random sample, stratified by pattern, into a dataset of its own.
+    """Draw a random subset, stratified by pattern, as a new dataset.
 
-    Each pattern keeps its share, to the nearest row (largest remainders); samples that lack a grade
-    are strata too. The draw depends on the seed and the samples' ids alone, on every machine.
+    Each pattern keeps its share, rounded by largest remainders; combinations with missing grades
+    are strata too. The draw depends only on the seed and the samples' ids, on every machine.
 
-    A balanced sample has equally many of each joint severity, so that rates over one severity are
-    equally precise; each pattern keeps its share of its severity, and samples without a joint grade
-    are left out.
+    A balanced subset has equally many samples of each joint severity, so that rates per severity
+    are equally precise; each pattern keeps its share of its severity, and samples without a joint
+    grade are left out.
 
     Args:
-        dataset: To draw from.
+        dataset: The dataset to draw from.
         out: The folder to write.
-        n: Samples to draw.
-        seed: Another seed, another draw.
-        balanced: Equally many of each joint severity; where `n` cannot be divided, the milder
+        n: Number of samples to draw.
+        seed: Seed of the draw.
+        balanced: Equally many of each joint severity; if `n` is not divisible, the milder
             severities get one more.
-        overwrite: Replace a dataset that is in `out` already.
+        overwrite: Replace an existing dataset in `out`.
 
     Raises:
         UsageError: `n` is not between 1 and the size of the dataset, or a severity has too few
@@ -117,27 +117,28 @@ def _balanced(found: Mapping[_Stratum, int], n: int) -> dict[_Stratum, int]:
     sizes = dict.fromkeys(found, 0)
     present = [s.label for s in Severity if any(key[-1] == s.label for key in found)]
     for place, severity in enumerate(present):
-        own = {key: count for key, count in found.items() if key[-1] == severity}
+        available = {key: count for key, count in found.items() if key[-1] == severity}
         wanted = n // len(present) + (place < n % len(present))
-        if wanted > sum(own.values()):
+        if wanted > sum(available.values()):
             raise UsageError(
-                f"n is {n}, of which {wanted} {severity}; there are {sum(own.values())} {severity} "
-                "samples, choose fewer or leave --balanced out"
+                f"n is {n}, of which {wanted} {severity}; there are "
+                f"{sum(available.values())} {severity} samples, choose fewer or "
+                "leave --balanced out"
             )
-        sizes |= _proportional(own, wanted)
+        sizes |= _proportional(available, wanted)
     return sizes
 
 
 def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
-    """Write the samples, without images, into one file; it appears whole or not at all.
+    """Write the samples, without images, into one file, atomically.
 
-    CSV and Parquet hold the dataset's columns; a line of JSONL is an object of them, its metadata
-    an object too. In the CSV an apostrophe stands before what a spreadsheet would take for a
-    formula; the importer ``csv`` reads all as it was. A file that is there is replaced only where
-    it is an export too.
+    CSV and Parquet have the dataset's columns; a line of JSONL is an object of them, with metadata
+    as a nested object. In the CSV, cells that a spreadsheet would take for a formula are prefixed
+    with an apostrophe, which the importer ``csv`` removes. An existing file is replaced only if it
+    is an export.
 
     Raises:
-        UsageError: No such format, or a file is there that is no export.
+        UsageError: No such format, or a file exists that is not an export.
         DataError: The file cannot be written.
     """
     if format not in EXPORT_FORMATS:
@@ -170,7 +171,7 @@ def _sink(dataset: Dataset, format: str, path: Path) -> None:
     frame = dataset.frame().select(COLUMNS)
     try:
         if format == "csv":
-            frame.select(map(guarded, COLUMNS)).sink_csv(literal(path))
+            frame.select(map(escaped_column, COLUMNS)).sink_csv(literal(path))
         else:
             frame.sink_parquet(literal(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -183,7 +184,7 @@ def _is_export(path: Path) -> bool:
     """Whether a file is what `export_dataset` writes, in any format."""
     try:
         with open_binary(path) as file:
-            first = file.readline(_LONGEST_LINE)
+            first = file.readline(_MAX_LINE_BYTES)
     except OSError:
         return False
     if first.rstrip(b"\r\n") == ",".join(COLUMNS).encode():

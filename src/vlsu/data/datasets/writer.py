@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from vlsu._files import read_text
-from vlsu._folders import is_dataset, names_beside
+from vlsu._folders import foreign_names, is_dataset
 from vlsu._text import one_line
 from vlsu._yaml import write_yaml
 from vlsu.data.datasets.dataset import (
@@ -150,7 +150,7 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> None:
         raise DataError(f"{folder}: is a file; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = names_beside(folder, _is_own)
+        others = foreign_names(folder, _is_own)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder"
@@ -176,7 +176,7 @@ def _is_own(entry: os.DirEntry[str]) -> bool:
         # Made by ImageStore, which sorts images by the first two digits of their hashes.
         if not entry.is_dir(follow_symlinks=False):
             return False
-        return not names_beside(Path(entry.path), lambda e: _SHELF.fullmatch(e.name) is not None)
+        return not foreign_names(Path(entry.path), lambda e: _SHELF.fullmatch(e.name) is not None)
     return _TEMPORARY.fullmatch(entry.name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Files of graders' answers: which columns are what, and each answer as a row."""
+"""Files of graders' answers: identifying their columns, and reading each answer as a row."""
 
 from vlsu.data.grades.columns import GradeColumns
 from vlsu.data.grades.reading import GradeFile, read_grades

@@ -1,4 +1,4 @@
-"""An answer as tools write it into cells: a word, a list, a mapping, a column for each option."""
+"""Answers as annotation tools export them: a word, a list, a mapping, a column per option."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 
 from vlsu.data.tables import Record, normalise, plain_word
 
-__all__ = ["Answer", "mostly", "options_of", "plain_answer", "read_list"]
+__all__ = ["Answer", "mostly_in", "options_of", "plain_answer", "read_list"]
 
-#: Characters of a cell that is read as a list or a mapping.
-_LONGEST = 10_000
-#: Levels of a list or a mapping that an answer may lie in.
-_DEEPEST = 6
+#: Maximum characters of a cell that is parsed as a list or a mapping.
+_MAX_LENGTH = 10_000
+#: Maximum nesting of an answer in lists and mappings.
+_MAX_DEPTH = 6
 _CHOSEN = frozenset({"true", "1", "1.0", "yes", "x", "on", "checked"})
 _BOOLEAN = _CHOSEN | {"", "false", "0", "0.0", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Where a record holds an answer.
+    """The column, or columns, of an answer.
 
     Attributes:
-        name: What it is called: a column, or what the columns of its options have in common.
-        column: Position of its column; `None` where each option has a column of its own.
+        name: Its name: the column, or the common part of its options' columns.
+        column: Position of its column; `None` if each option has its own column.
         options: Option -> position of its column.
     """
 
@@ -36,7 +36,7 @@ class Answer:
     options: Mapping[str, int]
 
     def read(self, record: Record) -> str:
-        """The answer, empty where there is none; several options make one label."""
+        """The answer in a record, empty if there is none; several options make one label."""
         if self.column is not None:
             return plain_answer(record.fields[self.column])
         chosen = []
@@ -52,16 +52,16 @@ class Answer:
 def options_of(
     header: Sequence[str], records: Sequence[Record], prefix: str, separator: str
 ) -> list[Answer]:
-    """Answers whose options have columns of their own: ``prefix question separator option``.
+    """Answers with one column per option, named ``prefix question separator option``.
 
     A column that shares its question with no other, or whose cells are not yes or no, is an answer
     by itself.
 
     Args:
         header: The columns' names.
-        records: The table's.
-        prefix: How the names of all answers begin, in lower case.
-        separator: What stands between question and option.
+        records: The records of the table.
+        prefix: Prefix of all columns of answers, in lower case.
+        separator: Separator between question and option.
     """
     groups: dict[str, dict[str, int]] = {}
     for n, name in enumerate(header):
@@ -85,19 +85,19 @@ def options_of(
 
 
 def plain_answer(cell: str) -> str:
-    """The label in a cell; of a list or a mapping as tools write them, what it holds."""
+    """The label in a cell; for a list or a mapping, its content."""
     text = cell.strip()
-    if not text.startswith(("[", "{")) or len(text) > _LONGEST:
+    if not text.startswith(("[", "{")) or len(text) > _MAX_LENGTH:
         return text
     tree = _tree(text)
-    found = None if tree is None else _labels(tree, _DEEPEST)
+    found = None if tree is None else _labels(tree, _MAX_DEPTH)
     return text if found is None else ", ".join(sorted(found))
 
 
 def read_list(cell: str) -> list[str] | None:
-    """The entries of a list in a cell, as JSON or as Python writes it; `None` if it is none."""
+    """The entries of a JSON or Python list in a cell; `None` if it is not a list."""
     text = cell.strip()
-    if not text.startswith("[") or len(text) > 100 * _LONGEST:
+    if not text.startswith("[") or len(text) > 100 * _MAX_LENGTH:
         return None
     tree = _tree(text)
     if not isinstance(tree, list):
@@ -105,8 +105,8 @@ def read_list(cell: str) -> list[str] | None:
     return [each if isinstance(each, str) else json.dumps(each, default=str) for each in tree]
 
 
-def mostly(answers: Sequence[str], words: frozenset[str]) -> bool:
-    """Whether most answers are such words: one misspelt must not cost a grader."""
+def mostly_in(answers: Sequence[str], words: frozenset[str]) -> bool:
+    """Whether most answers are among the words, so that single misspellings are tolerated."""
     counts = Counter(answers)
     known = sum(n for answer, n in counts.items() if normalise(plain_word(answer)) in words)
     return 2 * known > len(answers)
@@ -117,8 +117,7 @@ def _tree(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
-    # As Python writes it. Strings that nothing separates are how NumPy writes an array, and would
-    # become one string.
+    # Python syntax. Adjacent strings without commas are a NumPy array, and would be concatenated.
     if re.search(r"""['"]\s+['"]""", text):
         return None
     try:
@@ -128,7 +127,7 @@ def _tree(text: str) -> object:
 
 
 def _labels(tree: object, levels: int) -> list[str] | None:
-    """The labels that a tree holds, or `None` if it is not clear which they are."""
+    """The labels in a tree, or `None` if they are ambiguous."""
     if isinstance(tree, str):
         return [tree.strip()] if tree.strip() else []
     if isinstance(tree, bool) or not levels:

@@ -1,4 +1,4 @@
-"""The columns of a file of grades: as the user names them, and by their usual names."""
+"""The columns of a file of grades: named by the user, or by their usual names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["CATEGORY", "GRADE", "GRADER", "ITEM", "MODALITY", "RESPONDENT", "GradeColumns"]
 
-#: Names a column is found by, best first, in any letter case.
+#: Usual names of columns, the most specific first, in any letter case.
 ITEM = (
     *("item", "item_id", "sample_id", "id", "uuid", "task", "task_id", "unit_id", "instance_id"),
     *("example_id", "document_id", "doc_id", "question_id", "pair_id", "hitid"),
@@ -18,7 +18,7 @@ GRADER = (
     *("participant_id", "annotator_name", "workerid", "annotatorid"),
     *("annotator_email", "graderid", "raterid", "userid", "prolific_id"),
 )
-#: Of who answered, in the table of a web form, which has a row a person and a column a question.
+#: Columns of the respondent in the table of a web form, with a row per person.
 RESPONDENT = (
     *("email_address", "email", "e_mail", "e_mail_address", "your_name", "name", "respondent"),
     *("respondent_id", "response_id", "responseid"),
@@ -30,16 +30,16 @@ MODALITY = ("modality",)
 
 @dataclass(frozen=True, slots=True)
 class GradeColumns:
-    """Columns named by the user, in place of those found by their usual names.
+    """Columns named by the user, instead of those with usual names.
 
     Attributes:
-        item: What is graded; in a wide file it may be absent, and every row is then an item.
-        grader: Who graded (long files).
+        item: The graded item; a wide file may lack it, and every row is then an item.
+        grader: The grader (long files).
         grade: The answer (long files).
-        graders: One column a grader (wide files); a name that holds commas may stand between others
-            in one text.
-        category: Of the item, if the file has one.
-        modality: What of the item was graded, if the file tells.
+        graders: One column per grader (wide files); a text may hold several names, separated by
+            commas.
+        category: The category of the item, if the file has one.
+        modality: The graded modality, if the file has it.
     """
 
     item: str | None = None

@@ -1,4 +1,4 @@
-"""What the tools people grade with export, known by the columns that each always writes.
+"""Exports of annotation tools, recognised by the columns that each tool always writes.
 
 Label Studio, Prodigy, Amazon Mechanical Turk, Appen (Figure Eight and CrowdFlower before), Toloka,
 Potato and doccano; `vlsu.data.grades.long` reads Argilla's.
@@ -17,19 +17,19 @@ __all__ = ["EXPORTS", "Export", "recognise"]
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The table that a tool exports, a row an answer; names are normalised.
+    """The table that a tool exports, one row per answer; names are normalised.
 
     Attributes:
-        tool: Its name.
-        needs: Columns that are all there.
-        item: Column of what is graded, the first that is there.
-        grader: Column of who graded, the first that is there.
-        grade: Column of the answer, where its name is known.
-        prefix: How the names of columns of answers begin, where they do.
-        separator: What stands in them between a question and one of its options.
-        other: Columns that never hold answers.
+        tool: Name of the tool.
+        needs: Columns that must all be present.
+        item: Columns of the item, of which the first present is used.
+        grader: Columns of the grader, of which the first present is used.
+        grade: Column of the answer, if its name is known.
+        prefix: Prefix of the columns of answers, if any.
+        separator: Separator in them between a question and one of its options.
+        other: Columns that never contain answers.
         left_out: Column -> values, in lower case, of rows whose answer does not count.
-        refused: Why the file cannot be read, where it cannot, and what to do.
+        refused: Why the export cannot be used, and what to do instead; empty if it can.
     """
 
     tool: str
@@ -45,22 +45,22 @@ class Export:
 
     @property
     def described(self) -> str:
-        """What to call the file: ``an Appen export``."""
+        """Description of the file, such as ``an Appen export``."""
         return f"a{'n' if self.tool[0] in 'AEIOU' else ''} {self.tool} export"
 
     def answers(self, header: Sequence[str], records: Sequence[Record]) -> list[Answer]:
-        """The answers that the columns' names tell of."""
+        """The answers, by the names of the columns."""
         if self.prefix or self.separator:
             return options_of(header, records, self.prefix, self.separator or ".")
         names = list(map(normalise, header))
         return [Answer(header[names.index(g)], names.index(g), {}) for g in self.grade[:1]]
 
-    def holds_no_answer(self, name: str) -> bool:
-        """Whether a column, by its normalised name, never holds an answer."""
+    def never_has_answers(self, name: str) -> bool:
+        """Whether a column, by its normalised name, never contains answers."""
         return name in self.other or name in self.item or name in self.grader
 
 
-#: Every export that is known, the most telling first.
+#: The known exports, the most specific first.
 EXPORTS = (
     Export(
         "Label Studio",
@@ -142,5 +142,5 @@ def recognise(header: Sequence[str]) -> Export | None:
     return None
 
 
-#: With one of these, a file that lacks graders does not lack them.
+#: A file with one of these columns has graders, even if its format usually has none.
 _GRADERS = frozenset({"grader", "annotator", "rater", "user", "worker", "coder"})

@@ -1,4 +1,4 @@
-"""Answers as labels: what stands for none, and what the user says they are."""
+"""Reading answers as labels: missing values, and the user's rules and labels."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["LabelReader", "doubtful_names"]
 _SEVERITIES = frozenset(
     {*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE}
 )
-_OF = {"item": "n item", "grader": " grader"}
-#: Pairs of names that are said one by one.
+_ARTICLES = {"item": "n item", "grader": " grader"}
+#: Maximum pairs of names that are listed individually.
 _LISTED = 3
-#: A whole number with the decimals that a program added, where decimals follow a comma.
+#: A whole number with added zero decimals, with a decimal comma.
 _COMMA_ZERO = re.compile(r"([-+]?\d+),0+")
-#: May be a label of one's own ("none, mild, grave") as well as a missing value.
+#: May be a label ("none, mild, grave") or a missing value.
 _NONE = "none"
 
 
@@ -36,12 +36,12 @@ class LabelReader:
     """Reads answers.
 
     Args:
-        missing: What stands for no answer.
-        relabel: ``"GLOB=LABEL"``: answers that match are read as this label.
-        labels: The labels, where the user says which they are; none of them is a missing value.
+        missing: Words for a missing answer.
+        relabel: ``"GLOB=LABEL"``: matching answers are read as this label.
+        labels: The labels, if the user declares them; none of them is a missing value.
 
     Raises:
-        UsageError: A rule of `relabel` cannot be read.
+        UsageError: A rule of `relabel` is invalid.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class LabelReader:
         """The labels in cells, `None` for no answer.
 
         Args:
-            cells: The answers as they are in the file.
-            delimiter: Of the file; where it is no comma, one may be that of decimals.
+            cells: The answers as in the file.
+            delimiter: Delimiter of the file; if it is not a comma, decimals may have one.
         """
         answers = [plain_answer(cell) for cell in cells]
         if delimiter != "," and all(map(_COMMA_ZERO.fullmatch, (a for a in answers if "," in a))):
@@ -75,7 +75,7 @@ class LabelReader:
         return [self._label(answer, declared) for answer in answers]
 
     def notes(self) -> Iterator[str]:
-        """Sentences on what was taken for no answer."""
+        """Sentences about answers that were taken for missing values."""
         if self._left_out:
             words = listing([repr(word) for word, _ in self._left_out.most_common()])
             count = self._left_out.total()
@@ -102,10 +102,10 @@ class LabelReader:
         return answer
 
     def _is_label(self, answers: Sequence[str]) -> bool:
-        """Whether ``none`` is a label among labels of one's own, and not a missing value.
+        """Whether ``none`` is a label, not a missing value.
 
-        So it is beside other words, written as they are: among numbers, grades of severity, or
-        beside lower-case words as Python's ``None``, it stands for a missing value.
+        It is a label among other words of the same style. Among numbers or severities, or as
+        Python's ``None`` among lower-case words, it is a missing value.
         """
         given = set(answers)
         spelt = {answer for answer in given if answer.lower() == _NONE}
@@ -121,18 +121,17 @@ class LabelReader:
 
 
 def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
-    """Sentences on items and graders that may be one, or none.
+    """Warnings about names of items and graders that may be duplicates, or not names at all.
 
-    They may be none if they are words for a missing value, or a grader is called gold. They may be
-    one if they differ in what spreadsheets and typing change, and nothing was graded, or graded by
-    any, under both.
+    A name may be no item or grader if it is a word for a missing value or a consensus such as gold.
+    Two names may be duplicates if they differ only in spelling and never occur together.
     """
     for column in ("item", "grader"):
         given = frame[column].drop_nulls().unique().sort()
         if absent := [name for name in given if MissingWords()(name)]:
             yield (
-                f"{listing(absent)}: taken for the name of a{_OF[column]}; if that stands for a "
-                "missing value, fill in those rows or remove them."
+                f"{listing(absent)}: taken for the name of a{_ARTICLES[column]}; if that stands "
+                "for a missing value, fill in those rows or remove them."
             )
     names = frame["grader"].drop_nulls().unique().sort()
     if consensus := [name for name in names if CONSENSUS & set(re.split(r"[\W_]+", name.lower()))]:

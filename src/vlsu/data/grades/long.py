@@ -1,20 +1,20 @@
-"""A long file: a row an answer, or, as Argilla exports, a row an item with a list of answers."""
+"""Long files: one row per answer, or, as exported by Argilla, one row per item with a list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vlsu.data.grades.answers import Answer, mostly, read_list
+from vlsu.data.grades.answers import Answer, mostly_in, read_list
 from vlsu.data.grades.exports import Export
 from vlsu.data.tables import Record, listing, normalise
 from vlsu.errors import DataError
 
 __all__ = ["Responses", "choose_answer", "responses_of"]
 
-#: Most different answers of a column that is found by nothing but its answers.
+#: Maximum distinct answers of a column that is recognised only by its answers.
 _FEW_LABELS = 20
-#: Columns that hold what was graded, by their usual names.
+#: Usual names of columns with the graded content.
 _DATA = frozenset(
     {
         *("text", "image", "prompt", "query", "question", "html", "url", "link"),
@@ -84,13 +84,13 @@ def choose_answer(
     words: frozenset[str],
     export: Export | None,
 ) -> Answer:
-    """Where the answer of a long file is, none being named.
+    """Find the answer in a long file, if the user names no column.
 
-    It is where the tool is known to write it; else in the column that holds mostly `words`; else in
-    the only one that holds a few labels over and over.
+    It is the column that the tool is known to write; else the column with mostly `words`; else the
+    only one with a few repeated labels.
 
     Raises:
-        DataError: That is no column, or several; the message names them.
+        DataError: There is no such column, or several; the message names them.
     """
     if export is not None and (known := export.answers(header, records)):
         return _only(where, known, export, words, records)
@@ -103,7 +103,7 @@ def choose_answer(
         answer.name: [cell for record in records if (cell := answer.read(record))]
         for answer in columns
     }
-    graded = [a for a in columns if given[a.name] and mostly(given[a.name], words)]
+    graded = [a for a in columns if given[a.name] and mostly_in(given[a.name], words)]
     few = [
         a
         for a in columns
@@ -134,7 +134,7 @@ def _only(
             answer
             for answer in known
             if (given := [cell for r in records if (cell := answer.read(r))])
-            and mostly(given, words)
+            and mostly_in(given, words)
         ]
         known = graded if len(graded) == 1 else known
     if len(known) == 1:
@@ -150,5 +150,5 @@ def _is_other(name: str, export: Export | None) -> bool:
         name in _DATA
         or name.startswith(("_", "orig_"))
         or name.endswith(("_gold", "_gold_reason"))
-        or (export is not None and export.holds_no_answer(name))
+        or (export is not None and export.never_has_answers(name))
     )

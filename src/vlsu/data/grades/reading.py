@@ -1,4 +1,4 @@
-"""A file of graders' answers, long or wide, as one row per item, modality and grader."""
+"""Reading files of graders' answers, long or wide, as one row per item, modality and grader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from vlsu.data.grades.answers import Answer, mostly
+from vlsu.data.grades.answers import Answer, mostly_in
 from vlsu.data.grades.columns import (
     CATEGORY,
     GRADE,
@@ -47,14 +47,14 @@ _Row = tuple[str | None, str | None, str | None, str | None, str, int]
 
 @dataclass(frozen=True, slots=True)
 class GradeFile:
-    """The answers of a file.
+    """The answers in a file.
 
     Attributes:
         grades: `item`, `modality`, `category`, `grader`, `grade` (text; null is no answer) and the
             `line` of the file.
         layout: ``"long"`` or ``"wide"``.
-        columns: Which column was read as what.
-        notes: Sentences on what was left out, and what was taken for what.
+        columns: The columns by their roles.
+        notes: Sentences about rows left out and interpretations made.
     """
 
     grades: pl.DataFrame
@@ -74,24 +74,23 @@ def read_grades(
 ) -> GradeFile:
     """Read a CSV or TSV of graders' answers.
 
-    Long, if it is what a known tool exports or has a column for the grader; wide otherwise. The
-    columns of a wide file are those named, else those that hold mostly severities, ``not_sure`` or
-    `labels`, else those whose name begins like ``grader``, ``annot``, ``rater``, ``coder``,
-    ``labeler`` or ``worker``, else those that share a few labels.
+    A file is long if it is the export of a known tool or has a column for the grader, else wide.
+    The graders' columns of a wide file are those named, else those with mostly severities,
+    ``not_sure`` or `labels`, else those whose name begins with ``grader``, ``annot``, ``rater``,
+    ``coder``, ``labeler`` or ``worker``, else those that share a few labels.
 
     Args:
         path: The file.
-        columns: Names that differ from the usual ones.
-        relabel: ``"GLOB=LABEL"``: answers that match are read as this label; the first that
-            matches holds.
-        labels: Labels other than severities, if it is known which they are.
-        missing: Words that stand for no answer, in place of the usual ones, such as ``NA``.
-        encoding: Of the file's text, where it is none of Unicode's.
+        columns: Columns whose names differ from the usual ones.
+        relabel: ``"GLOB=LABEL"``: matching answers are read as this label; the first matching rule
+            applies.
+        labels: Labels other than severities, if known.
+        missing: Words for a missing answer, instead of the usual ones such as ``NA``.
+        encoding: Text encoding of the file, if it is not Unicode.
 
     Raises:
-        UsageError: An option names a column that is not there, or is not understood.
-        DataError: The file cannot be read, has no grades, or it is not clear which columns hold
-            them.
+        UsageError: An option is invalid, or names a missing column.
+        DataError: The file cannot be read, has no grades, or its columns are ambiguous.
     """
     named = columns or GradeColumns()
     known = {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}
@@ -115,7 +114,7 @@ def read_grades(
 
 
 class _File:
-    """A file whose columns are being found."""
+    """Finds the columns of a file of grades."""
 
     def __init__(
         self,
@@ -142,7 +141,7 @@ class _File:
             )
 
     def described(self) -> dict[str, str | list[str] | None]:
-        """Which columns were read as what, whatever the layout."""
+        """The columns by their roles, for both layouts."""
         return {
             "item": self._name(self._item),
             "category": self._name(self._category),
@@ -150,7 +149,7 @@ class _File:
         }
 
     def long(self) -> tuple[str, list[_Row], dict[str, str | list[str] | None]] | None:
-        """The rows of a long file; `None` if it is none."""
+        """The rows of a long file; `None` if it is not one."""
         if self._named.graders:
             return None
         if questions := responses_of(self._header):
@@ -204,11 +203,11 @@ class _File:
         """The rows of a wide file.
 
         Raises:
-            DataError: Fewer than two columns are graders'.
+            DataError: There are fewer than two graders' columns.
         """
         graders = self._graders()
         if not self._named.graders:
-            self._refuse_row_a_person({grader.column for grader in graders})
+            self._refuse_survey({grader.column for grader in graders})
         places = [(g, self._header.index(g.column)) for g in graders]
         rows: list[_Row] = []
         for record in self._records:
@@ -226,26 +225,30 @@ class _File:
         columns = list(dict.fromkeys(g.column for g in graders))
         return "wide", rows, {"graders": columns, "other": other}
 
-    def _refuse_row_a_person(self, graders: Collection[str]) -> None:
-        """Refuse the table of a web form: its rows are graders, and its columns items.
+    def _refuse_survey(self, graders: Collection[str]) -> None:
+        """Refuse the table of a web form, whose rows are graders and whose columns are items.
 
         Raises:
-            DataError: It is the export of a survey, or it has no column of the item, and one that
-                names who answered, differently in every row.
+            DataError: It is the export of a survey, or it has no column of the item, but one of
+                respondents that differs in every row.
         """
-        mend = (
+        fix = (
             "so a row is a grader and a column an item; write a row an answer (columns item, "
             "grader, grade), or name the graders' columns with --graders A,B,..."
         )
         person = self._first((*GRADER, *RESPONDENT)) if self._item is None else None
         if person is not None:
             names = [cell for r in self._records if (cell := r.fields[person].strip())]
-            if len(names) > 1 and len(set(names)) == len(names) and not mostly(names, self._words):
+            if (
+                len(names) > 1
+                and len(set(names)) == len(names)
+                and not mostly_in(names, self._words)
+            ):
                 raise DataError(
-                    f"{self._path}: {self._name(person)} names another person in every row, {mend}"
+                    f"{self._path}: {self._name(person)} names another person in every row, {fix}"
                 )
         if survey := survey_of(self._header, graders, has_item=self._item is not None):
-            raise DataError(f"{self._path}: an export of {survey}, {mend}")
+            raise DataError(f"{self._path}: an export of {survey}, {fix}")
 
     def _graders(self) -> list[GraderColumn]:
         taken = {self._item, self._category, self._modality}
@@ -307,7 +310,7 @@ class _File:
         return questions[0]
 
     def _answer(self) -> Answer | None:
-        """The answer that is named, or, in a file of no known tool, that has a usual name."""
+        """The answer named by the user, or with a usual name if the tool is unknown."""
         wanted = self._named.grade
         if wanted is not None and self._export is not None:
             for answer in self._export.answers(self._header, self._records):
@@ -318,13 +321,13 @@ class _File:
         return None if position is None else Answer(self._header[position], position, {})
 
     def _is_wide(self, grader: int, grade: Answer | None) -> bool:
-        """Whether what looks like the column of the grader holds one grader's answers.
+        """Whether the apparent column of graders contains one grader's answers instead.
 
-        So it is where they are grades; and, of a file without a column of the grade, where no item
-        is graded twice or the column's names are all different ones.
+        That is the case if its cells are grades, or if there is no column of the grade and no item
+        is graded twice.
         """
         names = [cell for r in self._records if (cell := r.fields[grader].strip())]
-        if names and mostly(names, self._words):
+        if names and mostly_in(names, self._words):
             return True
         if grade is not None:
             return False
@@ -358,14 +361,14 @@ class _File:
         return None if position is None else self._header[position]
 
     def _first(self, names: Sequence[str]) -> int | None:
-        """Position of the first column of these normalised names that is there."""
+        """Position of the first column with one of these normalised names."""
         places = {normalise(name): n for n, name in reversed([*enumerate(self._header)])}
-        # Tools put an underscore before the columns that they add.
+        # Tools prefix the columns that they add with an underscore.
         places = {name.lstrip("_"): n for name, n in places.items()} | places
         return next((places[name] for name in names if name in places), None)
 
     def _column(self, option: str, wanted: str | None, usual: Sequence[str]) -> int | None:
-        """Position of the column named, or of the first with a usual name, if there is one."""
+        """Position of the column named by the user, or of the first with a usual name."""
         if wanted is not None:
             return find_column(self._header, wanted, str(self._path), option)
         return self._first(usual)

@@ -1,4 +1,4 @@
-"""Exports of surveys, whose rows are people and whose columns are questions: no wide file."""
+"""Recognising survey exports, whose rows are respondents and whose columns are questions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROGRAMS = (
 
 
 def survey_of(header: Sequence[str], graders: Collection[str], *, has_item: bool) -> str | None:
-    """The program whose survey a file is an export of, if it is one.
+    """The survey program that exported a file, if any.
 
     Args:
         header: All columns' names.

@@ -1,4 +1,4 @@
-"""The graders' columns of a wide file: a row an item, a column a grader."""
+"""The graders' columns of a wide file, with one row per item and one column per grader."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.data.grades.answers import mostly
+from vlsu.data.grades.answers import mostly_in
 from vlsu.data.tables import listing, normalise
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES
 
 __all__ = ["CONSENSUS", "GraderColumn", "find_graders"]
 
-#: How the name of a grader's column begins.
+#: Prefixes of the names of graders' columns.
 _GRADERS = ("grader", "annot", "rater", "coder", "labeler", "labeller", "worker")
-#: Most different answers of a grader's column that is found by nothing but its answers.
+#: Maximum distinct answers of a grader's column that is recognised only by its answers.
 _FEW_LABELS = 20
 
 _MODALITY_WORDS: Mapping[str, str] = {
@@ -23,7 +23,7 @@ _MODALITY_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("text", "prompt", "caption", "query", "textual"), "text"),
     **dict.fromkeys(("joint", "combined", "pair", "both", "multimodal", "overall"), "joint"),
 }
-#: Words of a column's name that tell nothing of who graded.
+#: Words in a column's name that do not identify the grader.
 _GENERIC = frozenset(
     {
         *("grade", "grades", "label", "labels", "rating", "ratings", "severity", "score"),
@@ -32,7 +32,7 @@ _GENERIC = frozenset(
         *("coder", "labeler", "labeller", "worker"),
     }
 )
-#: Words of the name of a column of consensus or gold grades, or of a model's: no grader's.
+#: Words in the names of columns with consensus, gold or predicted grades.
 CONSENSUS = frozenset(
     {
         *("gold", "golden", "consensus", "majority", "final", "adjudicated"),
@@ -40,15 +40,15 @@ CONSENSUS = frozenset(
         *("settled", "predicted", "prediction"),
     }
 )
-#: How the words begin that name a model; those of the second are names of people as well, and name
-#: a model only beside a number.
+#: Names of models; those of the second pattern are also names of people, and count only with a
+#: number.
 _MODELS = re.compile(
     r"(?:chatgpt|gpt|llama|qwen|llava|internvl|mixtral|pixtral|deepseek|idefics|minicpm|llm|vlm|mllm"
     r"|ai|model|classifier|automatic)\d*[a-z]?"
 )
 _MODELS_OR_PEOPLE = re.compile(r"(?:claude|gemini|gemma|mistral|phi|molmo)\d*")
-#: Words of the name of a column that tells of a grading and is none.
-_ABOUT = frozenset(
+#: Words in the names of columns with metadata about a grading.
+_METADATA = frozenset(
     {
         *("id", "ids", "uuid", "hash", "name", "email", "mail", "time", "times"),
         *("timestamp", "date", "at", "created", "updated", "started", "submitted"),
@@ -66,9 +66,9 @@ class GraderColumn:
     """A grader's column.
 
     Attributes:
-        name: Of the grader.
+        name: Name of the grader.
         column: Its name in the file.
-        modality: What was graded, where the column's name tells.
+        modality: The graded modality, if the column's name states it.
     """
 
     name: str
@@ -78,7 +78,7 @@ class GraderColumn:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a column's name says: a modality, who graded, whether it is a consensus."""
+    """The parts of a column's name: modality, grader, whether it is a consensus."""
 
     column: str
     modality: str | None
@@ -90,9 +90,9 @@ class _Named:
         words = [word for word in re.split(r"[\W_]+", normalise(column)) if word]
         modality = next((_MODALITY_WORDS[w] for w in words if w in _MODALITY_WORDS), None)
         others = [w for w in words if w not in _MODALITY_WORDS and w not in CONSENSUS]
-        own = [w for w in others if w not in _GENERIC]
-        # A number alone names no one: grader 1, annotator 2.
-        named = own if any(not w.isdigit() for w in own) else others if own else []
+        specific = [w for w in others if w not in _GENERIC]
+        # A number alone is not a name: grader 1, annotator 2.
+        named = specific if any(not w.isdigit() for w in specific) else others if specific else []
         return cls(
             column, modality, "_".join(named), bool(CONSENSUS & set(words)) or _names_model(words)
         )
@@ -109,29 +109,31 @@ def find_graders(
 ) -> list[GraderColumn]:
     """The graders' columns, at least two.
 
-    These are the columns that hold mostly `words`; if fewer than two do, those named like a grader;
-    else those that share a few labels.
+    These are the columns with mostly `words`; if there are fewer than two, those named like a
+    grader; else those that share a few labels.
 
     Args:
         where: The file, for messages.
         header: All columns' names.
         answers: Column that may be a grader's -> its answers.
-        words: Severities and labels that are known, normalised.
-        notes: What is to be said of columns that were not taken is added to it.
-        by_modality: Whether the modality in columns' names tells them apart.
+        words: Known severities and labels, normalised.
+        notes: Receives notes about columns that were not used.
+        by_modality: Whether columns are distinguished by the modality in their names.
 
     Raises:
-        DataError: Fewer than two are found, or they are grades of different things.
+        DataError: Fewer than two are found, or they grade different things.
     """
-    found = [name for name, given in answers.items() if given and mostly(given, words)]
+    found = [name for name, given in answers.items() if given and mostly_in(given, words)]
     if len(found) < 2:
         found = [
-            name for name in answers if normalise(name).startswith(_GRADERS) and not _is_about(name)
+            name
+            for name in answers
+            if normalise(name).startswith(_GRADERS) and not _is_metadata(name)
         ]
     if len(found) < 2:
-        found = _sharing_labels({n: given for n, given in answers.items() if not _is_about(n)})
+        found = _sharing_labels({n: given for n, given in answers.items() if not _is_metadata(n)})
     named = [_Named.read(name) for name in found]
-    graders = _of_modalities(where, named, notes) if by_modality else None
+    graders = _by_modality(where, named, notes) if by_modality else None
     if graders is None:
         graders = _single(named, notes)
     if len({grader.name for grader in graders}) < 2:
@@ -147,23 +149,23 @@ def find_graders(
 
 
 def _single(named: Sequence[_Named], notes: list[str]) -> list[GraderColumn]:
-    """One column a grader, those of a consensus left out."""
+    """One column per grader, without those of a consensus."""
     graders = [each for each in named if not each.consensus]
     if len(graders) > 1:
         _note_left_out([each for each in named if each.consensus], notes)
     return [GraderColumn(each.column, each.column) for each in graders]
 
 
-def _of_modalities(
+def _by_modality(
     where: str, named: Sequence[_Named], notes: list[str]
 ) -> list[GraderColumn] | None:
     """A column for each grader and modality, where the columns' names say both.
 
     Returns:
-        The columns; `None` where their names say no modality, or it makes no difference.
+        The columns; `None` if their names state no modality, or it does not distinguish them.
 
     Raises:
-        DataError: They are grades of different things, or it is not clear.
+        DataError: They grade different things, or it is ambiguous.
     """
     of_modality = [each for each in named if each.modality is not None]
     of_graders = [each for each in of_modality if each.grader and not each.consensus]
@@ -211,7 +213,7 @@ def _note_left_out(named: Sequence[_Named], notes: list[str]) -> None:
 
 
 def _names_model(words: Sequence[str]) -> bool:
-    """Whether the words of a column's name are those of a model, and of no person who graded it."""
+    """Whether a column is named after a model, and not after a person who graded it."""
     if any(word == "human" or word.startswith(_GRADERS) for word in words):
         return False
     if any(_MODELS.fullmatch(word) for word in words):
@@ -220,10 +222,10 @@ def _names_model(words: Sequence[str]) -> bool:
     return named and any(any(map(str.isdigit, word)) for word in words)
 
 
-def _is_about(column: str) -> bool:
-    """Whether a column, by its name, tells of a grading and is none."""
+def _is_metadata(column: str) -> bool:
+    """Whether a column, by its name, is metadata about a grading."""
     words = re.split(r"[\W_]+", normalise(column))
-    return column.startswith("_") or bool(_ABOUT & set(words))
+    return column.startswith("_") or bool(_METADATA & set(words))
 
 
 def _sharing_labels(answers: Mapping[str, Sequence[str]]) -> list[str]:
@@ -240,4 +242,4 @@ def _sharing_labels(answers: Mapping[str, Sequence[str]]) -> list[str]:
         for label in kinds[name]:
             columns_of[label] = columns_of.get(label, 0) + 1
     shared: Collection[str] = {label for label, count in columns_of.items() if count > 1}
-    return [name for name in few if mostly(answers[name], frozenset(shared))]
+    return [name for name in few if mostly_in(answers[name], frozenset(shared))]

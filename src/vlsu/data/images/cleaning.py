@@ -1,8 +1,8 @@
-"""Image files without what is not the picture.
+"""Removing metadata from image files before they are decoded.
 
-A decoder reads more of a file than its pixels: texts, thumbnails, notes of cameras. Where one of
-these is damaged or beyond a bound, Pillow refuses the file though its picture is sound. The parts
-that no picture needs are therefore left out before it is decoded; the file itself stays as it is.
+A decoder reads more of a file than its pixels: texts, thumbnails, camera metadata. If one of these
+is damaged or too large, Pillow rejects the file although its picture is intact. Parts that are not
+needed for the picture are therefore removed before decoding; the stored file stays unchanged.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 #: Texts that may say which side is up.
 _UPRIGHT = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 #: Bytes of a text or colour profile, as Pillow bounds them.
-_MOST_INFLATED = 2**20
+_MAX_INFLATED_BYTES = 2**20
 _PNG = b"\x89PNG\r\n\x1a\n"
 #: Of a file of 256 MiB in chunks of the usual 8 KiB there are 32,768.
-_MOST_CHUNKS = 500_000
+_MAX_CHUNKS = 500_000
 
 _JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 #: Other notes bear the same numbers: XMP that of Exif, pictures behind the first that of profiles.
 _HEADS = {_JFIF: b"JFIF\0", _EXIF: b"Exif\0\0", _ICC: b"ICC_PROFILE\0", _ADOBE: b"Adobe"}
 #: Bytes of any of these, with the marker before them.
-_SHORTEST = 16
+_MIN_LENGTH = 16
 
 
 #: Tags without which a TIFF cannot be decoded, and those that say how its values are meant: which
@@ -83,7 +83,7 @@ def _png(data: bytes, kept: frozenset[bytes]) -> bytes:
     view = memoryview(data)
     begun = 0  # of what is to be copied
     at = len(_PNG)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         if at + 12 > len(data):
             break
         length, name = struct.unpack_from(">I4s", data, at)
@@ -123,14 +123,14 @@ def _is_sound(data: bytes, at: int, length: int, name: bytes, kept: frozenset[by
     if name == b"iTXt" and rest[:1] == b"\1":
         parts = rest[2:].split(b"\0", 2)
         return len(parts) == 3 and _inflates(parts[2])
-    return len(rest) < _MOST_INFLATED
+    return len(rest) < _MAX_INFLATED_BYTES
 
 
 def _inflates(data: bytes) -> bool:
     """Whether zlib data is sound and not too large."""
     inflating = zlib.decompressobj()
     try:
-        inflating.decompress(data, _MOST_INFLATED)
+        inflating.decompress(data, _MAX_INFLATED_BYTES)
     except zlib.error:
         return False
     return inflating.eof
@@ -149,7 +149,7 @@ def _jpeg(data: bytes, kept: frozenset[int]) -> bytes:
             break
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         note = 0xE0 <= marker <= 0xEF or marker == _COMMENT
-        sound = end - at >= _SHORTEST and data.startswith(_HEADS.get(marker, b""), at + 4)
+        sound = end - at >= _MIN_LENGTH and data.startswith(_HEADS.get(marker, b""), at + 4)
         if not note or (marker in kept and sound):
             pieces.append(data[at:end])
         at = end

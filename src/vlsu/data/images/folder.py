@@ -20,9 +20,9 @@ __all__ = ["ImageFolder", "Match"]
 
 _SUFFIXES = {f".{extension}" for extension in EXTENSIONS} | {".jpeg", ".jpe", ".jfif", ".tif"}
 #: No path is longer (PATH_MAX of Linux), nor of more parts than a person made.
-_LONGEST, _MOST_PARTS = 4096, 64
+_MAX_LENGTH, _MAX_PARTS = 4096, 64
 #: Files of one ending that are told apart; more are as good as all the same.
-_MOST_ALIKE = 256
+_MAX_CANDIDATES = 256
 
 _Parts = tuple[str, ...]
 
@@ -95,7 +95,7 @@ class ImageFolder:
     def find_address(self, address: str) -> Match | None:
         """The file whose name is the last part of an address, decoded or as it is written."""
         path = address.partition("://")[2].partition("?")[0].partition("#")[0]
-        if len(path) > _LONGEST:
+        if len(path) > _MAX_LENGTH:
             return None
         for spelling in (*_spellings(unquote(path)), *_spellings(path)):
             if match := self._names.find(spelling) or self._names.find(spelling[-1:]):
@@ -237,7 +237,7 @@ class _Index:
         first = bisect_left(self._keys, key)
         # "0" follows "/": all keys that begin with `key` lie before this one.
         last = bisect_left(self._keys, f"{key[:-1]}0", first)
-        return range(first, min(last, first + _MOST_ALIKE))
+        return range(first, min(last, first + _MAX_CANDIDATES))
 
 
 def _key(parts: _Parts) -> str:
@@ -265,14 +265,14 @@ def _spellings(name: str) -> Iterator[_Parts]:
 
     What comes before ``..`` is not known to be any folder of ours, and left out.
     """
-    if len(name) > _LONGEST:
+    if len(name) > _MAX_LENGTH:
         return
     for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
         parts = _parts(spelling)
         if ".." in parts:
             parts = parts[len(parts) - parts[::-1].index("..") :]
         if parts:
-            yield parts[-_MOST_PARTS:]
+            yield parts[-_MAX_PARTS:]
 
 
 def _parts(path: str) -> _Parts:

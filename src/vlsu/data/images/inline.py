@@ -12,9 +12,9 @@ from vlsu.data.images.probe import MAX_READ_BYTES, ImageError, ImageFault
 __all__ = ["inline_image"]
 
 #: A shorter value is a file's name.
-_SHORTEST = 64
+_MIN_LENGTH = 64
 #: Characters of a data URI before its data, at most.
-_LONGEST_HEAD = 256
+_MAX_HEADER_LENGTH = 256
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]*={0,2}")
 _MAGIC = (
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
@@ -37,13 +37,13 @@ def inline_image(value: str) -> bytes | None:
     text = text.removeprefix("base64,")
     if text[:2] in ("b'", 'b"') and text[-1:] == text[1]:
         text = text[2:-1]  # how Python prints bytes
-    if len(text) < _SHORTEST or not _begins_as_image(text[:_SHORTEST]):
+    if len(text) < _MIN_LENGTH or not _begins_as_image(text[:_MIN_LENGTH]):
         return None
     return _from_base64(text)
 
 
 def _from_uri(text: str) -> bytes:
-    head, comma, body = text[:_LONGEST_HEAD].partition(",")
+    head, comma, body = text[:_MAX_HEADER_LENGTH].partition(",")
     if not comma:
         raise ImageError(ImageFault.UNREADABLE, "a data URI without data")
     body = text[len(head) + 1 :]

@@ -51,7 +51,7 @@ _UNSIGNED = 1
 #: Pixels looked at together, and those that a range is judged by.
 _STRIP_PIXELS, _JUDGED_PIXELS = 2**20, 2**20
 #: Bytes of a colour profile that is passed on.
-_LARGEST_PROFILE = 2**22
+_MAX_PROFILE_BYTES = 2**22
 #: How a packing's values become those of 8 bits: times the one, by the other.
 _DEPTHS = {"2": (85, 1), "4": (17, 1), "16B": (1, 256)}
 #: A picture whose channels all lie within so many levels shows nothing.
@@ -145,7 +145,7 @@ def _raw_mode(source: Image.Image) -> str:
 def _profile(source: Image.Image, image: Image.Image) -> bytes | None:
     """The ICC profile, unless it is of another colour space, as that of a CMYK picture is."""
     profile = source.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not 128 <= len(profile) <= _LARGEST_PROFILE:
+    if not isinstance(profile, bytes) or not 128 <= len(profile) <= _MAX_PROFILE_BYTES:
         return None
     space = b"GRAY" if image.mode in ("L", "LA") else b"RGB "
     return profile if profile[16:20] == space else None

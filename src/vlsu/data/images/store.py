@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
 from vlsu._text import one_line
 from vlsu.data.images.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
 from vlsu.data.rows import is_sha256
@@ -254,8 +254,8 @@ class _Opened:
             os.close(self._descriptor)
             self._descriptor = -1
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            if lack := lacking(error):
-                raise MachineError(f"{self._path}: cannot be read: {lack}") from None
+            if exhausted := exhausted_resource(error):
+                raise MachineError(f"{self._path}: cannot be read: {exhausted}") from None
             reason = _LINK if error.errno == errno.ELOOP else error.strerror
             raise DataError(
                 f"{self._path}: cannot be read ({reason}); check the file and its permissions"

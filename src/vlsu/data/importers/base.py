@@ -35,20 +35,20 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something mended or worth knowing about a line that is not rejected for it.
+    """Something corrected or worth knowing about a line that is not rejected for it.
 
     Attributes:
         line: Number of the line in the file, from 1; 0 stands for the file as a whole.
         kind: Short and the same for all of its kind: notes are counted by it.
         value: What was found. Never a sample's text.
-        mend: What the user can do about it.
+        fix: What the user can do about it.
         problem: Something did not come through as the source says, so ``--strict`` refuses it.
     """
 
     line: int
     kind: str
     value: str = ""
-    mend: str = ""
+    fix: str = ""
     problem: bool = False
 
 
@@ -59,7 +59,7 @@ class Rejected:
     line: int
     reason: str
     value: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class SourceRow:
         image_names: Addresses, paths or file names under which the image may be found, the most
             telling first; the sample's `id` is looked for before them.
         image_sha256: What the source says the image's hash is.
-        notes: What was mended in it.
+        notes: What was corrected in it.
     """
 
     line: int

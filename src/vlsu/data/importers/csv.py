@@ -18,7 +18,7 @@ from vlsu.data.tables import (
     find_column,
     listing,
     normalise,
-    unguard,
+    unescape_formula,
     without_formula,
 )
 from vlsu.errors import DataError, UsageError
@@ -59,7 +59,7 @@ def read_csv(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         Note(
             table.header_line,
             f"column {name} more than once, first taken",
-            mend="rename the others, or say with --map which is meant",
+            fix="rename the others, or say with --map which is meant",
             problem=True,
         )
         for name, count in repeated.items()
@@ -97,7 +97,7 @@ def read_mapped(
             if role is None:
                 extra[name] = field
             elif exported:
-                values[role] = unguard(field)
+                values[role] = unescape_formula(field)
             else:
                 values[role] = field if role == "text" else without_formula(field.strip())
         yield build_row(item.line, values, extra, options, nulls=item.nulls)

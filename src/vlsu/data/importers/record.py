@@ -1,4 +1,4 @@
-"""A record of texts by field name -> a sample, with everything mended said."""
+"""A record of texts by field name -> a sample, with everything corrected said."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["FIELDS", "build_row"]
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 
 #: Characters of an identifier beyond which it is probably something else.
-_LONG_ID = 500
+_LONG_ID_LENGTH = 500
 #: Levels of nesting that metadata keep; JSON libraries refuse more of them, each at another depth.
-_DEEPEST = 100
+_MAX_DEPTH = 100
 #: The comma of a whole number with the decimals that a program added.
 _COMMA_ZERO = re.compile(r"(?<=\d),(?=0{1,2}\Z)")
 #: Digits of a whole number that every reader of JSON keeps exactly.
@@ -51,7 +51,7 @@ def build_row(
     """
     builder = _Builder(line, values, options)
     if nulls:
-        builder.note("null bytes removed", mend="save the file without them", problem=True)
+        builder.note("null bytes removed", fix="save the file without them", problem=True)
     grades: dict[str, Severity | None] = {}
     for modality in MODALITIES:
         grade = builder.grade(modality)
@@ -59,13 +59,11 @@ def build_row(
             return grade
         grades[modality] = grade
     if not any(grade is not None for grade in grades.values()):
-        builder.note("no grade at all", mend="it is not evaluated on any modality")
+        builder.note("no grade at all", fix="it is not evaluated on any modality")
     categories = {modality: builder.category(modality) for modality in MODALITIES}
     sha256 = builder.value("image_sha256")
     if sha256 is not None and not is_sha256(sha256 := sha256.lower()):
-        builder.note(
-            "image_sha256 is no SHA-256", quoted(sha256), "remove or mend it", problem=True
-        )
+        builder.note("image_sha256 is no SHA-256", quoted(sha256), "remove or fix it", problem=True)
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
     stated = {**builder.stated_metadata(), **({"image": image} if image else {})}
@@ -102,8 +100,8 @@ class _Builder:
         self.notes: list[Note] = []
         self.originals: dict[str, str] = {}
 
-    def note(self, kind: str, value: str = "", mend: str = "", *, problem: bool = False) -> None:
-        self.notes.append(Note(self._line, kind, value, mend, problem))
+    def note(self, kind: str, value: str = "", fix: str = "", *, problem: bool = False) -> None:
+        self.notes.append(Note(self._line, kind, value, fix, problem))
 
     def plain(self, field: str) -> str | None:
         return self._values.get(field, "").strip() or None
@@ -124,20 +122,20 @@ class _Builder:
         id_ = self.plain("id")
         if id_ is None:
             if "id" in self._values:
-                mend = "give the row an id"
-                self.note("id missing -> made from the line", mend=mend, problem=True)
+                fix = "give the row an id"
+                self.note("id missing -> made from the line", fix=fix, problem=True)
             return f"row-{self._line}"
         if not id_.isprintable() and (escaped := _without_controls(id_)) != id_:
-            mend = "give the row an id of printable characters"
-            self.note("control characters in id -> escaped", quoted(escaped), mend, problem=True)
+            fix = "give the row an id of printable characters"
+            self.note("control characters in id -> escaped", quoted(escaped), fix, problem=True)
             self.originals["original_id"] = id_
             id_ = escaped
         if self._options.missing(id_):
-            mend = "give the row an id, if that stands for a missing value"
-            self.note("id is a word for a missing value, kept as id", quoted(id_), mend)
-        if len(id_) > _LONG_ID:
-            mend = "see whether the right column is the id"
-            self.note(f"id of over {_LONG_ID} characters", quoted(id_), mend)
+            fix = "give the row an id, if that stands for a missing value"
+            self.note("id is a word for a missing value, kept as id", quoted(id_), fix)
+        if len(id_) > _LONG_ID_LENGTH:
+            fix = "see whether the right column is the id"
+            self.note(f"id of over {_LONG_ID_LENGTH} characters", quoted(id_), fix)
         return id_
 
     def _is_missing(self, field: str, text: str) -> bool:
@@ -147,8 +145,8 @@ class _Builder:
         return True
 
     def _note_missing(self, field: str, text: str) -> None:
-        mend = "say with --missing which words stand for a missing value"
-        self.note(f"word for a missing value -> absent ({field})", quoted(text), mend)
+        fix = "say with --missing which words stand for a missing value"
+        self.note(f"word for a missing value -> absent ({field})", quoted(text), fix)
 
     def text(self) -> str | None:
         text = self._values.get("text", "")
@@ -185,8 +183,8 @@ class _Builder:
             self._note_not_sure(field, modality, word)
             return None
         reason = f"unknown grade ({modality})"
-        mend = "use safe, borderline, unsafe or not_sure, or say what it is: --grades WORD=unsafe"
-        return Rejected(self._line, reason, quoted(word), mend)
+        fix = "use safe, borderline, unsafe or not_sure, or say what it is: --grades WORD=unsafe"
+        return Rejected(self._line, reason, quoted(word), fix)
 
     def _note_not_sure(self, field: str, modality: str, word: str) -> None:
         self.note(f"grade not_sure -> absent ({modality})")
@@ -227,7 +225,7 @@ class _Builder:
             self.note(
                 f"category number and name disagree, number kept ({modality})",
                 quoted(words),
-                "mend the category",
+                "fix the category",
                 problem=True,
             )
             self.originals[f"original_{field}"] = words
@@ -246,8 +244,8 @@ class _Builder:
             if text.startswith("{"):
                 self.note("metadata not readable as JSON -> kept as text")
             return {"metadata": text}
-        if _nests_deeper(stated, _DEEPEST):
-            self.note(f"metadata nested over {_DEEPEST} levels -> kept as text")
+        if _nests_deeper(stated, _MAX_DEPTH):
+            self.note(f"metadata nested over {_MAX_DEPTH} levels -> kept as text")
             return {"metadata": text}
         if re.search(rf"\d{{{_EXACT_DIGITS + 1}}}", text):
             exact: dict[str, object] = json.loads(text, parse_int=_exact)

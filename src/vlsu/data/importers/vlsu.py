@@ -62,16 +62,16 @@ def _correct(row: SourceRow, policy: Policy) -> SourceRow:
         return row
     wrong, right = known
     sample = row.sample
-    mended = replace(
+    corrected = replace(
         sample,
         image_category=right if sample.image_category == wrong else sample.image_category,
         text_category=right if sample.text_category == wrong else sample.text_category,
         joint_category=right if sample.joint_category == wrong else sample.joint_category,
     )
-    if mended == sample or right not in policy.category_ids:
+    if corrected == sample or right not in policy.category_ids:
         return row
     kind = f"mislabelled upstream row corrected: {sample.id} {wrong} -> {right}"
-    return replace(row, sample=mended, notes=(*row.notes, Note(row.line, kind)))
+    return replace(row, sample=corrected, notes=(*row.notes, Note(row.line, kind)))
 
 
 _AUTHORS = (

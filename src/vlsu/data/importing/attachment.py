@@ -1,4 +1,4 @@
-"""Giving a source row its image: find it, look at it, store it, and say what went wrong."""
+"""Attaching images to source rows: finding, checking and storing them, with notes on problems."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from vlsu.errors import DataError
 
 __all__ = ["ImageAttacher"]
 
-#: Stands for the name of an image that lies in its row.
+#: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where a row's image was found, and what to note of how."""
+    """The file found for a row's image, and notes on how it was found."""
 
     match: Match
     notes: tuple[Note, ...] = ()
 
 
 class ImageAttacher:
-    """Puts the images of source rows into a store.
+    """Stores the images of source rows.
 
     Args:
-        folder: Where to look for them; `None`: nowhere.
-        store: Where they go.
+        folder: The folder to search; `None` for embedded images only.
+        store: The image store of the dataset.
     """
 
     def __init__(self, folder: ImageFolder | None, store: ImageStore) -> None:
@@ -41,12 +41,12 @@ class ImageAttacher:
         self._claims: dict[str, str] = {}
 
     def attach(self, row: SourceRow) -> tuple[Sample, list[Note]]:
-        """The row's sample, with its image if there is one that can be read, and what to note.
+        """The row's sample, with its image if one can be read, and notes.
 
-        An image in the row itself, as a data URI or in base64, goes before all others. Of files,
-        the one at the path that the row states is taken; then the one named by the hash that it
-        states; then the one with the file name of its address. The one named by the row's id is
-        looked for only where the row states no path: a path that leads to no file is noted.
+        An image embedded in the row, as a data URI or in base64, has precedence. Files are tried in
+        this order: the stated path; a file named by the stated hash; a file with the name in the
+        address; and, only if no path is stated, a file named by the row's id. A stated path without
+        a file is noted.
         """
         for name in row.image_names:
             try:
@@ -56,13 +56,13 @@ class ImageAttacher:
             if data is not None:
                 return self._stored(_without_inline(row, name), _IN_ROW, data, [])
         if self._folder is None:
-            return _without_image(row), _not_looked_for(row)
+            return _without_image(row), _not_searched(row)
         found = self._find(row, self._folder)
         if found is None:
             named = row.image_names[0] if row.image_names else None
-            # An address says by itself that there should be an image; a file's name is kept here.
-            unsaid = named and row.sample.image_url is None
-            fault = f"missing: {one_line(named)}" if unsaid else None
+            # An address in the sample shows that there should be an image; a file name is recorded.
+            unrecorded = named and row.sample.image_url is None
+            fault = f"missing: {one_line(named)}" if unrecorded else None
             return _without_image(row, fault), _missing(row)
         notes = [*found.notes, *self._doubts(row, found.match)]
         try:
@@ -78,12 +78,12 @@ class ImageAttacher:
             if match := folder.find_path(path):
                 notes = (_elsewhere(row, path),) if match.elsewhere else ()
                 return _Found(match, notes)
-        unmet = tuple(_unmet(row, path) for path in paths)
+        unresolved = tuple(_unresolved(row, path) for path in paths)
         if row.image_sha256 and (match := folder.find_id(row.image_sha256)):
-            return _Found(match, unmet)
+            return _Found(match, unresolved)
         for address in addresses:
             if match := folder.find_address(address):
-                return _Found(match, unmet)
+                return _Found(match, unresolved)
         if not paths and (match := folder.find_id(row.sample.id)):
             return _Found(match)
         return None
@@ -96,8 +96,8 @@ class ImageAttacher:
         except ImageError as error:
             return self._refused(row, name, error, notes)
         if row.image_sha256 not in (None, sha256):
-            kind, mend = "image differs from its stated SHA-256", "give the image that was meant"
-            notes.append(Note(row.line, kind, quoted(name), mend, problem=True))
+            kind, fix = "image differs from its stated SHA-256", "give the image that was meant"
+            notes.append(Note(row.line, kind, quoted(name), fix, problem=True))
         return replace(row.sample, image_sha256=sha256), notes
 
     def _refused(
@@ -115,17 +115,17 @@ class ImageAttacher:
     def _doubts(self, row: SourceRow, match: Match) -> list[Note]:
         notes = []
         if match.others:
-            kind, mend = "several image files fit, first taken", "keep one of them in the folder"
-            notes.append(Note(row.line, kind, quoted(match.path), mend, problem=True))
+            kind, fix = "several image files fit, first taken", "keep one of them in the folder"
+            notes.append(Note(row.line, kind, quoted(match.path), fix, problem=True))
         name = match.file_name_of
         if name is not None and self._claims.setdefault(match.path, name) != name:
-            kind, mend = "one image file for several addresses", "name the files by the rows' ids"
-            notes.append(Note(row.line, kind, quoted(match.path), mend, problem=True))
+            kind, fix = "one image file for several addresses", "name the files by the rows' ids"
+            notes.append(Note(row.line, kind, quoted(match.path), fix, problem=True))
         return notes
 
 
 def _without_inline(row: SourceRow, image: str) -> SourceRow:
-    """The row without the text of an image that is now a file of the dataset."""
+    """The row without the encoded image, which is now a file of the dataset."""
     sample = row.sample
     metadata = {key: value for key, value in sample.metadata.items() if value != image}
     url = None if sample.image_url == image else sample.image_url
@@ -133,35 +133,39 @@ def _without_inline(row: SourceRow, image: str) -> SourceRow:
 
 
 def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
-    said: dict[str, object] = {}
+    recorded: dict[str, object] = {}
     if row.image_sha256 is not None:
-        said["image_sha256"] = row.image_sha256
+        recorded["image_sha256"] = row.image_sha256
     if fault is not None:
-        said[IMAGE_FAULT] = fault
-    return replace(row.sample, metadata={**row.sample.metadata, **said}) if said else row.sample
+        recorded[IMAGE_FAULT] = fault
+    return (
+        replace(row.sample, metadata={**row.sample.metadata, **recorded})
+        if recorded
+        else row.sample
+    )
 
 
-def _not_looked_for(row: SourceRow) -> list[Note]:
+def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
-    return [Note(row.line, "image not looked for: give the folder that holds it with --images")]
+    return [Note(row.line, "image not searched for: give its folder with --images")]
 
 
 def _missing(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return [Note(row.line, "no image stated")]
-    mend = "put it into the images folder, at the path that the row states"
+    fix = "put it into the images folder, at the path that the row states"
     value = row.image_names[0] if row.image_names else row.sample.id
     if "://" in value:
-        mend = "put it into the images folder, named by the row's id or as in its address"
-    return [Note(row.line, "image missing", quoted(value, 80), mend, problem=True)]
+        fix = "put it into the images folder, named by the row's id or as in its address"
+    return [Note(row.line, "image missing", quoted(value, 80), fix, problem=True)]
 
 
-def _unmet(row: SourceRow, path: str) -> Note:
+def _unresolved(row: SourceRow, path: str) -> Note:
     kind = "no image at the stated path, another taken"
-    return Note(row.line, kind, quoted(path), "mend the path", problem=True)
+    return Note(row.line, kind, quoted(path), "fix the path", problem=True)
 
 
 def _elsewhere(row: SourceRow, path: str) -> Note:
     kind = "image found in another folder than stated, by its file name"
-    return Note(row.line, kind, quoted(path), "mend the path, or the folders", problem=True)
+    return Note(row.line, kind, quoted(path), "fix the path, or the folders", problem=True)

@@ -1,4 +1,4 @@
-"""Which rows repeat another, and which share an image or a text: found in a few bytes a row."""
+"""Finding duplicate rows, and groups that share an image or a text, in few bytes per row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["GroupIndex", "IdIndex"]
 
 
 class IdIndex:
-    """Finds identifiers that occur more than once, in 24 bytes a row."""
+    """Finds duplicate identifiers, in 24 bytes per row."""
 
     def __init__(self) -> None:
         self._ids = array("Q")
@@ -28,11 +28,11 @@ class IdIndex:
         self._next: dict[str, int] = {}
 
     def add(self, id_: str, content: int) -> None:
-        """Take in the next row.
+        """Add the next row.
 
         Args:
             id_: The identifier.
-            content: `hash64` of all that the row holds.
+            content: `hash64` of the whole row.
         """
         self._ranked = None
         self._ids.append(hash64(id_))
@@ -40,11 +40,11 @@ class IdIndex:
         self._folded.append(self._ids[-1] if folded == id_ else hash64(folded))
         self._contents.append(content)
 
-    def decide(self) -> dict[int, int]:
-        """Row number, from 0, -> what to do, for each row whose identifier came before.
+    def duplicates(self) -> dict[int, int]:
+        """Row number, from 0, -> decision, for each row whose identifier occurred before.
 
-        0: the row repeats an earlier one whole; drop it. Else the row is another sample; the number
-        makes its identifier different: 2 for the second.
+        0: the whole row is a duplicate and is dropped. Otherwise the row is another sample, and the
+        number makes its identifier unique: 2 for the second.
         """
         ids = np.asarray(self._ids)
         decisions: dict[int, int] = {}
@@ -60,10 +60,10 @@ class IdIndex:
                     decisions[row] = len(seen)
         return decisions
 
-    def alike(self) -> set[int]:
-        """Rows whose identifier differs from an earlier one's in letter case or Unicode form alone.
+    def near_duplicates(self) -> set[int]:
+        """Rows whose identifier differs from an earlier one only in letter case or Unicode form.
 
-        Of several rows with that identifier, the first.
+        Of several rows with such an identifier, only the first.
         """
         found = set()
         for run in _runs_of_equals(np.asarray(self._folded)):
@@ -74,7 +74,7 @@ class IdIndex:
                 seen.add(self._ids[row])
         return found
 
-    def holds(self, id_: str) -> bool:
+    def contains(self, id_: str) -> bool:
         """Whether any row has that identifier."""
         if self._ranked is None:
             self._ranked = np.unique(np.asarray(self._ids))
@@ -82,40 +82,40 @@ class IdIndex:
         place = int(np.searchsorted(self._ranked, wanted))
         return place < len(self._ranked) and self._ranked[place] == wanted
 
-    def fresh(self, id_: str, number: int) -> str:
-        """An identifier that no row has, and that was not given before: ``id#2``.
+    def unique_id(self, id_: str, number: int) -> str:
+        """An identifier that no row has and that was not returned before, such as ``id#2``.
 
         Args:
-            id_: The one that is repeated.
-            number: The lowest number that may follow it.
+            id_: The duplicate identifier.
+            number: The lowest number to append.
         """
         number = max(number, self._next.get(id_, 0))
-        while (fresh := f"{id_}#{number}") in self._given or self.holds(fresh):
+        while (candidate := f"{id_}#{number}") in self._given or self.contains(candidate):
             number += 1
         self._next[id_] = number + 1
-        self._given.add(fresh)
-        return fresh
+        self._given.add(candidate)
+        return candidate
 
 
 def _folded(id_: str) -> str:
-    """An identifier in one Unicode form, without letter case."""
+    """An identifier in NFC and case-folded."""
     if id_.isascii():
         return id_.lower()
     return normal_form("NFC", normal_form("NFC", id_).casefold())
 
 
 class GroupIndex:
-    """Finds the samples that share an image (by content or address) or a text, in 24 bytes a row.
+    """Finds samples that share an image (by content or URL) or a text, in 24 bytes per row.
 
     Sharing is transitive: if A shares its image with B and B its text with C, all three are one
-    group, for none of them is independent of the others.
+    group, since none of them is independent of the others.
     """
 
     def __init__(self) -> None:
         self._keys = array("Q")
 
     def add(self, sample: Sample) -> None:
-        """Take in the next sample."""
+        """Add the next sample."""
         for kind, value in (
             ("image", sample.image_sha256),
             ("url", sample.image_url),
@@ -123,11 +123,11 @@ class GroupIndex:
         ):
             self._keys.append(hash64(f"{kind}\0{value}") if value else 0)
 
-    def firsts(self, dropped: set[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """For each row the number of the first row of its group, or -1 if it shares nothing.
+    def representatives(self, dropped: set[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """For each row the number of the first row of its group, or -1 if it is in none.
 
         Args:
-            dropped: Rows that are not counted.
+            dropped: Rows to ignore.
         """
         keys = np.asarray(self._keys).reshape(-1, 3).copy()
         keys[sorted(dropped)] = 0
@@ -149,7 +149,7 @@ class GroupIndex:
 
 
 def _runs_of_equals(values: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[list[int]]:
-    """Positions of equal values other than 0, where there are at least two, each in order."""
+    """Positions of repeated values other than 0, one sorted list per value."""
     if not len(values):
         return
     order = np.argsort(values, kind="stable")

@@ -1,4 +1,4 @@
-"""Importing: every row of a source ends in the dataset or in a counted reason."""
+"""Importing a file as a dataset: every row is either stored or counted with a reason."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from vlsu.registry import did_you_mean
 
 __all__ = ["Example", "ImportReport", "import_dataset"]
 
-_EXAMPLES = 5
+_MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One of the first occurrences of a reason or note; never a sample's text.
+    """One of the first occurrences of a rejection or note, without the sample's text.
 
     Attributes:
-        line: Of the source file, from 1; 0 for the file as a whole.
+        line: Line of the source file, from 1; 0 for the file as a whole.
     """
 
     kind: str
@@ -51,15 +51,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of every row.
+    """The result of an import, accounting for every row.
 
     ``rows_read == imported + sum(rejected.values())``.
 
     Attributes:
-        rows_read: Rows the source holds; blank lines are none.
+        rows_read: Rows of the source, without blank lines.
         imported: Samples in the dataset.
-        rejected: Reason -> rows that are not in the dataset for it.
-        notes: Kind -> how often something was mended or is worth knowing.
+        rejected: Reason -> number of rejected rows.
+        notes: Kind -> number of corrections and other notes.
         examples: The first few of each reason and kind.
     """
 
@@ -109,35 +109,35 @@ def import_dataset(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Make a dataset folder of somebody's file.
+    """Import a file as a dataset folder.
 
     Args:
-        format: Name of an importer: ``"vlsu"``, ``"csv"`` or one of an outside package.
-        src: The file.
+        format: Name of an importer: ``"vlsu"``, ``"csv"`` or one of another package.
+        src: The source file.
         out: The dataset folder to write.
-        images: A folder to look for the images in.
-        map: Column of the file -> field of the dataset, where the importer takes one.
+        images: The folder with the images.
+        map: Column of the file -> field of the dataset, for importers that support it.
         grades: Word of the file -> ``"safe"``, ``"borderline"``, ``"unsafe"`` or ``"not_sure"``.
-        missing: Words that stand for a missing value, in place of the usual ones, such as ``NA``;
-            an empty cell always does, and a text never.
-        encoding: Of the file's text, where it is none of Unicode's.
-        strict: Make every rejected row, and every note that is a problem, an error.
-        policy: Of the categories, or its file; the default policy if `None`.
-        name: Of the dataset; so `version`, `licence`, `citation`, `source` and `description`. What
-            is not given comes from the importer or from the file's name.
+        missing: Words for a missing value, instead of the usual ones such as ``NA``; an empty cell
+            is always missing, and a sample's text never is.
+        encoding: Text encoding of the file, if it is not Unicode.
+        strict: Raise an error for every rejected row, and every note that is a problem.
+        policy: The policy of the categories, or its file; the default policy if `None`.
+        name: Of the dataset; like `version`, `licence`, `citation`, `source` and `description`, by
+            default from the importer or the file's name.
         version: Of the dataset.
         licence: Of the dataset.
         citation: How to cite it.
-        source: Where it came from.
-        description: What it is.
-        overwrite: Replace a dataset that is in `out` already; other files stay as they are.
+        source: Origin of the dataset.
+        description: Description of the dataset.
+        overwrite: Replace an existing dataset in `out`; other files are kept.
         progress: Called with the rows read so far.
 
     Raises:
-        UsageError: No such importer, or a map that is wrong.
+        UsageError: No such importer, or an invalid map.
         PolicyError: The policy file cannot be read.
-        DataError: The file cannot be read as that format, no row can be imported, `out` cannot be
-            written, or `strict` found something.
+        DataError: The file is not of that format, no row can be imported, `out` cannot be written,
+            or `strict` found a problem.
     """
     path, folder = Path(src), Path(out)
     importer = importers.get(format)
@@ -162,7 +162,7 @@ def import_dataset(
     try:
         prepare_folder(folder, overwrite=overwrite)
         with tempfile.TemporaryFile(dir=folder) as spool, warnings.catch_warnings():
-            # Pillow warns of odd metadata; what matters of an image is found by `vlsu data check`.
+            # Pillow warns about unusual metadata; `vlsu data check` finds real problems.
             warnings.simplefilter("ignore")
             ids, groups = _read_all(items, attacher, spool, tally, progress)
             if image_folder is not None:
@@ -194,10 +194,10 @@ def import_dataset(
 
 
 def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
-    """Word as `label_key` has it -> the grade it is, or `None` for not sure.
+    """Normalised word -> grade, or `None` for not sure.
 
     Raises:
-        UsageError: A grade that is none, or a word given two.
+        UsageError: An unknown grade, or two grades for one word.
     """
     grades: dict[str, Severity | None] = {}
     for word, name in stated.items():
@@ -216,14 +216,14 @@ def _note_left_out(folder: ImageFolder, tally: _Tally) -> None:
     if folder.left_out:
         tally.note(_LINKS, folder.left_out)
     for path, reason in folder.unread:
-        kind, mend = "part of the images folder left out", "mend it, or move the files elsewhere"
-        tally.note(Note(0, kind, f"{quoted(path, 80)}: {reason}", mend, problem=True))
+        kind, fix = "part of the images folder left out", "fix it, or move the files elsewhere"
+        tally.note(Note(0, kind, f"{quoted(path, 80)}: {reason}", fix, problem=True))
 
 
 _LINKS = Note(
     0,
     "links that lead out of the images folder, left out",
-    mend="copy the files into the folder",
+    fix="copy the files into the folder",
     problem=True,
 )
 
@@ -235,7 +235,7 @@ def _read_all(
     tally: _Tally,
     progress: Progress | None,
 ) -> tuple[IdIndex, GroupIndex]:
-    """First pass: rows with their images into the spool, what links them into two indexes."""
+    """First pass: rows with their images into the spool, their ids and contents into indexes."""
     ids, groups = IdIndex(), GroupIndex()
     for item in items:
         if isinstance(item, Note):
@@ -261,18 +261,18 @@ def _read_all(
     return ids, groups
 
 
-_ALIKE = "id differs from another's only in letter case or Unicode form"
+_NEAR_DUPLICATE_ID = "id differs from another's only in letter case or Unicode form"
 
 
 def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) -> Iterator[Sample]:
-    """Second pass: the samples, without repeated rows, with unique ids and with groups.
+    """Second pass: the samples without duplicate rows, with unique ids and groups.
 
-    Notes are counted here, so that those of a repeated row do not count twice.
+    Notes are counted here, so that those of a duplicate row do not count twice.
     """
-    decisions = ids.decide()
-    firsts = groups.firsts({row for row, number in decisions.items() if not number})
+    decisions = ids.duplicates()
+    firsts = groups.representatives({row for row, number in decisions.items() if not number})
     names: dict[int, str] = {}
-    alike = ids.alike()
+    near_duplicates = ids.near_duplicates()
     spool.seek(0)
     for number, spooled in enumerate(spool):
         line, row, notes = orjson.loads(spooled)
@@ -281,14 +281,16 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
             if not decisions[number]:
                 tally.reject(Rejected(line, "duplicate row", quoted(sample.id), "remove the line"))
                 continue
-            fresh = ids.fresh(sample.id, decisions[number])
-            kind, mend = "duplicate id, row differs -> id changed", "give the row an id of its own"
-            tally.note(Note(line, kind, f"{quoted(sample.id)} -> {quoted(fresh)}", mend, True))
-            sample = replace(sample, id=fresh)
+            unique_id = ids.unique_id(sample.id, decisions[number])
+            kind, fix = "duplicate id, row differs -> id changed", "give the row an id of its own"
+            tally.note(Note(line, kind, f"{quoted(sample.id)} -> {quoted(unique_id)}", fix, True))
+            sample = replace(sample, id=unique_id)
         for note in notes:
             tally.note(Note(**note))
-        if number in alike:
-            tally.note(Note(line, _ALIKE, quoted(sample.id), "see whether both are meant"))
+        if number in near_duplicates:
+            tally.note(
+                Note(line, _NEAR_DUPLICATE_ID, quoted(sample.id), "see whether both are meant")
+            )
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
         first = int(firsts[number])
@@ -299,7 +301,7 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
 
 
 class _Tally:
-    """Counts what happens to rows; under `strict` the first problem is the end."""
+    """Counts rejections and notes; with `strict` the first problem raises an error."""
 
     def __init__(self, path: Path, strict: bool) -> None:
         self._path = path
@@ -315,17 +317,17 @@ class _Tally:
     def reject(self, rejected: Rejected) -> None:
         example = Example(rejected.reason, rejected.line, rejected.value)
         if self._strict:
-            raise self._error(example, rejected.mend)
+            raise self._error(example, rejected.fix)
         self._count(self._rejected, example)
 
     def note(self, note: Note, count: int = 1) -> None:
         example = Example(note.kind, note.line, note.value)
         if self._strict and note.problem:
-            raise self._error(example, note.mend)
+            raise self._error(example, note.fix)
         self._count(self._notes, example, count)
 
     def require_samples(self) -> None:
-        """Refuse to make a dataset of nothing."""
+        """Raise an error if there is no row to store."""
         if not self.rows:
             raise DataError(f"{self._path}: a header and no rows; give a file with rows")
         if self._rejected.total() == self.rows:
@@ -349,11 +351,11 @@ class _Tally:
         )
 
     def _count(self, counts: Counter[str], example: Example, count: int = 1) -> None:
-        if counts[example.kind] < _EXAMPLES:
+        if counts[example.kind] < _MAX_EXAMPLES:
             self._examples.append(example)
         counts[example.kind] += count
 
-    def _error(self, example: Example, mend: str) -> DataError:
+    def _error(self, example: Example, fix: str) -> DataError:
         place = f"{self._path}: line {example.line}" if example.line else str(self._path)
         what = f"{example.kind}: {example.value}" if example.value else example.kind
-        return DataError(f"{place}: {what}; {mend or 'mend the row'}")
+        return DataError(f"{place}: {what}; {fix or 'fix the row'}")

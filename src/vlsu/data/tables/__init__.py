@@ -9,7 +9,7 @@ from vlsu.data.tables.columns import find_column, listing, normalise, split_name
 from vlsu.data.tables.missing import MissingWords
 from vlsu.data.tables.records import Blank, Broken, Record
 from vlsu.data.tables.rows import Row, read_rows
-from vlsu.data.tables.spreadsheets import guard, guarded, unguard
+from vlsu.data.tables.spreadsheets import escape_formula, escaped_column, unescape_formula
 from vlsu.data.tables.table import Table
 from vlsu.data.tables.words import plain_number, plain_word, without_formula
 
@@ -20,15 +20,15 @@ __all__ = [
     "Record",
     "Row",
     "Table",
+    "escape_formula",
+    "escaped_column",
     "find_column",
-    "guard",
-    "guarded",
     "listing",
     "normalise",
     "plain_number",
     "plain_word",
     "read_rows",
     "split_names",
-    "unguard",
+    "unescape_formula",
     "without_formula",
 ]

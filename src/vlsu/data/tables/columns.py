@@ -11,7 +11,7 @@ from vlsu.registry import did_you_mean
 __all__ = ["find_column", "listing", "normalise", "split_names"]
 
 #: Most names, and most characters of one, that a message lists.
-_MOST_NAMES, _MOST_CHARACTERS = 20, 60
+_MAX_NAMES, _MAX_NAME_LENGTH = 20, 60
 
 
 def normalise(column: str) -> str:
@@ -21,8 +21,8 @@ def normalise(column: str) -> str:
 
 def listing(names: Sequence[str]) -> str:
     """Names for a message: the first ones, each cut, and how many more there are."""
-    shown = ", ".join(_short(name) for name in names[:_MOST_NAMES])
-    more = len(names) - _MOST_NAMES
+    shown = ", ".join(_short(name) for name in names[:_MAX_NAMES])
+    more = len(names) - _MAX_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown or "none"
 
 
@@ -80,4 +80,4 @@ def split_names(text: str, known: Sequence[str]) -> list[str]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _MOST_CHARACTERS else name[:_MOST_CHARACTERS] + "…"
+    return name if len(name) <= _MAX_NAME_LENGTH else name[:_MAX_NAME_LENGTH] + "…"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, partial
 
-from vlsu.data.tables.spreadsheets import unguard
+from vlsu.data.tables.spreadsheets import unescape_formula
 from vlsu.data.tables.words import plain_typing, without_formula
 
 __all__ = ["Found", "Keys", "plain_text", "spelling"]
@@ -16,7 +16,7 @@ __all__ = ["Found", "Keys", "plain_text", "spelling"]
 #: Digits that a spreadsheet keeps of a number; the rest become zeros.
 _KEPT_DIGITS = 15
 #: Longest name that is taken for a number or a date.
-_LONGEST = 40
+_MAX_LENGTH = 40
 
 _GROUPED = re.compile(
     r"[-+]?\d{1,3}(?P<mark>[,.' \u00a0\u2009\u202f\u2019])\d{3}(?:(?P=mark)\d{3})*"
@@ -65,7 +65,9 @@ class Keys:
     def find(self, cell: str) -> Found:
         """The names that a cell fits, none where it fits none."""
         stripped = cell.strip()
-        for exact in dict.fromkeys((cell, stripped, unguard(cell), unguard(stripped))):
+        for exact in dict.fromkeys(
+            (cell, stripped, unescape_formula(cell), unescape_formula(stripped))
+        ):
             if exact in self._names:
                 how = "" if exact == stripped else "an apostrophe before it"
                 return Found((exact,), how)
@@ -76,7 +78,7 @@ class Keys:
             key = fold(cell)
             if key is not None and (names := index.get(key)):
                 return Found(tuple(names), how)
-        scientific = _SCIENTIFIC.fullmatch(cell.strip()[:_LONGEST])
+        scientific = _SCIENTIFIC.fullmatch(cell.strip()[:_MAX_LENGTH])
         if scientific:
             digits = scientific["whole"] + (scientific["part"] or "")
             key = f"{int(scientific['exponent']) + 1}:{digits.rstrip('0') or '0'}"
@@ -118,7 +120,7 @@ class Keys:
 
 def plain_text(text: str) -> str:
     """A text without what typing aids change: letter case, typography, odd spaces, Unicode form."""
-    return plain_typing(unguard(text)).casefold()
+    return plain_typing(unescape_formula(text)).casefold()
 
 
 def spelling(text: str) -> str:
@@ -128,8 +130,8 @@ def spelling(text: str) -> str:
 
 def _number(text: str) -> str | None:
     """The value of a number, however it is written."""
-    plain = unguard(text).strip()
-    if not plain or len(plain) > _LONGEST or not any(map(str.isdigit, plain)):
+    plain = unescape_formula(text).strip()
+    if not plain or len(plain) > _MAX_LENGTH or not any(map(str.isdigit, plain)):
         return None
     if grouped := _GROUPED.fullmatch(plain):
         plain = plain.replace(grouped["mark"], "")
@@ -148,8 +150,12 @@ def _number(text: str) -> str | None:
 
 def _cut_number(text: str) -> str | None:
     """A long whole number as a spreadsheet keeps it."""
-    digits = unguard(text).strip().lstrip("0")
-    if not digits.isascii() or not digits.isdigit() or not _KEPT_DIGITS < len(digits) <= _LONGEST:
+    digits = unescape_formula(text).strip().lstrip("0")
+    if (
+        not digits.isascii()
+        or not digits.isdigit()
+        or not _KEPT_DIGITS < len(digits) <= _MAX_LENGTH
+    ):
         return None
     return digits[:_KEPT_DIGITS] + "0" * (len(digits) - _KEPT_DIGITS)
 
@@ -167,8 +173,8 @@ def _leading(text: str, digits: int) -> str | None:
 
 def _date(text: str, *, whole: bool = True) -> str | None:
     """Day, month and year of a date in any order, or but for a year that was put in."""
-    plain = unguard(text).strip()
-    if len(plain) > _LONGEST:
+    plain = unescape_formula(text).strip()
+    if len(plain) > _MAX_LENGTH:
         return None
     for form in _DATES:
         found = form.fullmatch(plain)
@@ -190,7 +196,7 @@ def _date(text: str, *, whole: bool = True) -> str | None:
 def _suspicion(cell: str, names: Iterable[str]) -> str:
     """What a spreadsheet may have made of a name that cannot be recovered."""
     plain = cell.strip()
-    if _SCIENTIFIC.fullmatch(plain[:_LONGEST]):
+    if _SCIENTIFIC.fullmatch(plain[:_MAX_LENGTH]):
         return "a spreadsheet writes long numbers so"
     if re.fullmatch(r"#[A-Z0-9/?!]+", plain):
         return "a spreadsheet writes errors of formulas so"

@@ -30,10 +30,10 @@ class Lines:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._again: deque[tuple[str | None, bool]] = deque()
+        self._reread: deque[tuple[str | None, bool]] = deque()
         self._record: list[tuple[str | None, bool]] = []
         self._size = 0
-        self._doomed = 0
+        self._unusable_until = 0
         #: Lines read so far, those to be read again not counted.
         self.number = 0
         #: Whether null bytes were taken out of the record.
@@ -43,9 +43,9 @@ class Lines:
         return self
 
     def __next__(self) -> str:
-        if self._record and self.number < self._doomed:
+        if self._record and self.number < self._unusable_until:
             raise LineError("a quote that is never closed")
-        line, nulls = self._again.popleft() if self._again else self._read()
+        line, nulls = self._reread.popleft() if self._reread else self._read()
         self.number += 1
         self.nulls |= nulls
         self._record.append((line, nulls))
@@ -65,8 +65,8 @@ class Lines:
 
     def give_up(self) -> None:
         """Give the record up, and go on at its second line."""
-        self._doomed = max(self._doomed, self.number)
-        self._again.extendleft(reversed(self._record[1:]))
+        self._unusable_until = max(self._unusable_until, self.number)
+        self._reread.extendleft(reversed(self._record[1:]))
         self.number -= len(self._record[1:])
 
     def _read(self) -> tuple[str | None, bool]:

@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-__all__ = ["guard", "guarded", "unguard"]
+__all__ = ["escape_formula", "escaped_column", "unescape_formula"]
 
 #: How a cell begins that a spreadsheet may take for a formula, full-width letters included.
 _SIGNS = "[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
@@ -17,7 +17,7 @@ _GUARDED = re.compile(f"'+{_SIGNS}")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
-def guard(text: str) -> str:
+def escape_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: an apostrophe goes before one that looks so.
 
     `unguard` gives the same text back, whatever it is.
@@ -25,7 +25,7 @@ def guard(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def guarded(column: str) -> pl.Expr:
+def escaped_column(column: str) -> pl.Expr:
     """A column of texts, each as `guard` has it."""
     text = pl.col(column)
     formula = text.str.contains(f"^{_FORMULA.pattern}")
@@ -33,6 +33,6 @@ def guarded(column: str) -> pl.Expr:
     return pl.when(formula & ~number).then("'" + text).otherwise(text).alias(column)
 
 
-def unguard(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """The text that was guarded."""
     return cell[1:] if _GUARDED.match(cell) else cell

@@ -27,7 +27,7 @@ _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 #: A whole number, with the decimals and the exponent that a program added.
 _WHOLE = re.compile(r"(?P<sign>[-+]?)0*(?P<digits>\d+)(?:\.0*)?(?:[eE][-+]?0+)?")
 #: Pairs of quotation marks taken off a word, and characters of a number; both bound the time.
-_QUOTED_AT_MOST, _LONGEST_NUMBER = 3, 64
+_MAX_QUOTES, _MAX_NUMBER_LENGTH = 3, 64
 
 
 def without_formula(cell: str) -> str:
@@ -45,7 +45,7 @@ def plain_typing(text: str) -> str:
 def plain_word(cell: str) -> str:
     """A word as it was meant: also without quotation marks around it, and no formula of a text."""
     text = plain_typing(without_formula(cell.strip()))
-    for _ in range(_QUOTED_AT_MOST):
+    for _ in range(_MAX_QUOTES):
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
             text = text[1:-1].strip()
     return text
@@ -56,7 +56,7 @@ def plain_number(word: str) -> str | None:
 
     `None` for all else: ``1.1`` and ``1.10`` may be two entries of a taxonomy.
     """
-    found = _WHOLE.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
+    found = _WHOLE.fullmatch(word) if len(word) <= _MAX_NUMBER_LENGTH else None
     if found is None:
         return None
     digits = "".join(str(unicodedata.digit(digit)) for digit in found["digits"])

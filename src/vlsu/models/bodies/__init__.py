@@ -1,1 +1,1 @@
-"""Reading what servers send, whatever they made of it: JSON, errors, endings, moderation."""
+"""Parsing of servers' response bodies: JSON, errors, finish reasons, moderation."""

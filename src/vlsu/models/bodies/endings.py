@@ -1,7 +1,7 @@
-"""How an answer ended: which finish reasons are a normal end, and what the others mean.
+"""What finish reasons mean: which are a normal end, and what the others stand for.
 
-An answer is read only where the server says that it ended normally; the normal ends are listed, and
-everything that is not listed is no end. Names after the servers' own references: OpenAI, Azure,
+An answer counts only if its finish reason is a known normal one; an unknown reason is not taken for
+one. Names after the servers' own references: OpenAI, Azure,
 DeepSeek, Mistral, xAI and Together (chat completions), Anthropic (``StopReason``), Amazon Bedrock
 (Converse ``stopReason``), Google (``FinishReason``), Cohere, Zhipu, Baidu, Text Generation
 Inference, vLLM and SGLang.
@@ -14,18 +14,18 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["Ending", "name_of_ending", "read_ending"]
+__all__ = ["Ending", "finish_reason_text", "parse_finish_reason"]
 
 
 class Ending(enum.Enum):
-    """What a finish reason says about an answer."""
+    """How an answer ended."""
 
-    NORMAL = "normal"  # the model came to its end: the only one whose text is read
+    NORMAL = "normal"  # the model finished: the only ending whose text is read
     TOKEN_LIMIT = "token limit"  # noqa: S105 - cut at a bound on tokens
-    REFUSED = "refused"  # the model, or a classifier that belongs to it, declined
-    BLOCKED = "blocked"  # a filter of the provider stepped in
-    FAILED = "failed"  # the server broke off; asking again may help
-    UNKNOWN = "unknown"  # anything else: a call of a tool, a reason nobody lists
+    REFUSED = "refused"  # the model, or a classifier that is part of it, declined
+    BLOCKED = "blocked"  # a content filter of the provider intervened
+    FAILED = "failed"  # the server aborted; a retry may succeed
+    UNKNOWN = "unknown"  # anything else: a tool call, an undocumented reason
 
 
 _NORMAL = (
@@ -42,53 +42,55 @@ _FAILED = (
     *("error", "failed", "server_error", "internal_error", "engine_error", "network_error"),
     *("timeout", "timed_out", "time_limit", "insufficient_system_resource"),
 )
-_LISTED = {
+_BY_NAME = {
     "refusal": Ending.REFUSED,
     **dict.fromkeys(_NORMAL, Ending.NORMAL),
     **dict.fromkeys(_TOKEN_LIMIT, Ending.TOKEN_LIMIT),
     **dict.fromkeys(_FAILED, Ending.FAILED),
 }
-#: Words by which any provider names its filter: ``content_filter: SAFETY``, ``sensitive``,
+#: Terms by which providers name their content filters: ``content_filter: SAFETY``, ``sensitive``,
 #: ``guardrail_intervened``, ``ERROR_TOXIC``, ``PROHIBITED_CONTENT``, ``SPII``, ``MODEL_ARMOR``.
 _FILTER = re.compile(
     r"filter|safety|moderat|guardrail|prohibited|sensitive|block|toxic|policy|recitation|spii"
     r"|model_armor|jailbreak|flagged"
 )
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_APART = re.compile(r"[^a-z0-9]+")
-#: Characters of a finish reason that are looked at.
-LONGEST = 80
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[^a-z0-9]+")
+#: Maximum characters of a finish reason that are inspected.
+MAX_LENGTH = 80
 
 
-def read_ending(reason: object, *, missing: Ending) -> Ending:
-    """What a finish reason means, in whatever letter case and spelling.
+def parse_finish_reason(reason: object, *, missing: Ending) -> Ending:
+    """The meaning of a finish reason, regardless of letter case and word separators.
 
     Args:
-        reason: As the body has it; some servers wrap it into an object with a ``type``.
-        missing: What it means that there is none, or a null.
+        reason: As in the body; some servers wrap it in an object with a ``type``.
+        missing: The ending if there is no reason, or a null.
 
-    >>> read_ending("STOP", missing=Ending.UNKNOWN), read_ending(None, missing=Ending.UNKNOWN)
-    (<Ending.NORMAL: 'normal'>, <Ending.UNKNOWN: 'unknown'>)
+    >>> parse_finish_reason("STOP", missing=Ending.UNKNOWN)
+    <Ending.NORMAL: 'normal'>
+    >>> parse_finish_reason(None, missing=Ending.UNKNOWN)
+    <Ending.UNKNOWN: 'unknown'>
     """
     if isinstance(reason, Mapping):
         reason = reason.get("type")
     if reason is None or reason == "":
         return missing
-    return _ending(reason[:LONGEST]) if isinstance(reason, str) else Ending.UNKNOWN
+    return _ending(reason[:MAX_LENGTH]) if isinstance(reason, str) else Ending.UNKNOWN
 
 
-def name_of_ending(reason: object) -> str:
-    """A finish reason as a text; empty where there is none."""
+def finish_reason_text(reason: object) -> str:
+    """A finish reason as a string; empty if there is none."""
     if isinstance(reason, Mapping):
         reason = reason.get("type")
-    return reason[:LONGEST] if isinstance(reason, str) else ""
+    return reason[:MAX_LENGTH] if isinstance(reason, str) else ""
 
 
 @lru_cache(maxsize=256)
 def _ending(reason: str) -> Ending:
-    name = _APART.sub("_", _HUMP.sub("_", reason.strip()).lower()).strip("_")
+    name = _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", reason.strip()).lower()).strip("_")
     name = name.removeprefix("finish_reason_")
-    listed = _LISTED.get(name)
-    if listed is not None:
-        return listed
+    known = _BY_NAME.get(name)
+    if known is not None:
+        return known
     return Ending.BLOCKED if _FILTER.search(name) else Ending.UNKNOWN

@@ -1,8 +1,8 @@
-"""Reading JSON nobody vouches for: strictly and fast, else whatever of it is sound.
+"""Parsing untrusted JSON: strictly and fast, and leniently if that fails.
 
-RFC 8259 knows no ``NaN`` and no ``Infinity``, no byte order mark and no lone surrogate, and servers
-send them all. Such a body is read a second time, by rules that lose nothing else of it; only what
-is cut off, is no JSON at all, or is no Unicode stays unread.
+RFC 8259 allows no ``NaN`` or ``Infinity``, no byte order mark and no lone surrogate, and servers
+send them all. Such a body is parsed a second time, leniently; only a body that is truncated, is not
+JSON, or is not Unicode is rejected.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 import orjson
 
-__all__ = ["read_json"]
+__all__ = ["parse_json"]
 
-#: Bytes of a body that are read a second time, at most; a whole answer with probabilities fits in.
-MOST = 4 * 2**20
-#: Digits of an integer that is kept as one; no count and no code has more.
-DIGITS = 18
-#: Levels of arrays and objects that are kept; deeper ones are read as null.
-DEPTH = 100
+#: Maximum bytes of a body that is parsed leniently; an answer with log probabilities fits.
+MAX_BYTES = 4 * 2**20
+#: Maximum digits of an integer; longer ones become floats. No count and no code has more.
+MAX_DIGITS = 18
+#: Maximum nesting of arrays and objects; deeper values become null.
+MAX_DEPTH = 100
 
 _ESCAPE = re.compile(
     r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
@@ -31,25 +31,26 @@ _ESCAPE = re.compile(
 _STRUCTURE = re.compile(r'["\\\[\]{}]')
 
 
-def read_json(body: bytes, *, any_bytes: bool = False) -> Any:
-    """The value a body holds, or `None`.
+def parse_json(body: bytes, *, replace_invalid: bool = False) -> Any:
+    """The JSON value of a body, or `None`.
 
     Args:
         body: JSON in UTF-8, or with a byte order mark, in UTF-16 or UTF-32.
-        any_bytes: Whether bytes that are no Unicode are replaced (U+FFFD), not an end of it.
+        replace_invalid: Whether invalid bytes are replaced by U+FFFD; otherwise the body is
+            rejected.
 
     Returns:
-        Numbers beyond a double are infinite, integers of more than `DIGITS` digits are floats, lone
-        surrogates are U+FFFD, what lies deeper than `DEPTH` is `None`; of a name given twice the
-        last value counts.
+        Numbers beyond a double are infinite, integers of more than `MAX_DIGITS` digits are floats,
+        lone surrogates are U+FFFD, values nested deeper than `MAX_DEPTH` are `None`; of a repeated
+        name the last value counts.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
-    if len(body) > MOST:
+    if len(body) > MAX_BYTES:
         return None
-    text = _decoded(body, any_bytes=any_bytes)
+    text = _decoded(body, replace_invalid=replace_invalid)
     if text is None:
         return None
     if "\\u" in text:
@@ -66,28 +67,28 @@ def read_json(body: bytes, *, any_bytes: bool = False) -> Any:
         return None
 
 
-def _decoded(body: bytes, *, any_bytes: bool) -> str | None:
+def _decoded(body: bytes, *, replace_invalid: bool) -> str | None:
     encoding = json.detect_encoding(body)
-    for errors in ("strict", "surrogatepass", *(["replace"] if any_bytes else [])):
+    for errors in ("strict", "surrogatepass", *(["replace"] if replace_invalid else [])):
         try:
             text = body.decode(encoding, errors)
         except UnicodeDecodeError:
             continue
-        if errors == "surrogatepass":  # halves that make a character are joined, others replaced
+        if errors == "surrogatepass":  # surrogate pairs are joined, lone surrogates replaced
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text.removeprefix("\ufeff")
     return None
 
 
 def _paired(escape: re.Match[str]) -> str:
-    """An escape as it is, unless it is one half of a surrogate pair alone."""
+    """An escape unchanged, unless it is a lone surrogate, which becomes U+FFFD."""
     whole = escape[0]
     alone = whole[1:2] == "u" and escape[2] is None and (escape[1] or len(whole) == 6)
     return "\\ufffd" if alone else whole
 
 
 def _integer(digits: str) -> int | float:
-    if len(digits) <= DIGITS + digits.startswith("-"):
+    if len(digits) <= MAX_DIGITS + digits.startswith("-"):
         return int(digits)
     return float(digits) if len(digits) < 400 else math.copysign(math.inf, float(digits[:2] + "0"))
 
@@ -100,7 +101,7 @@ def _loads(text: str) -> Any:
 
 
 def _shallow(text: str) -> str:
-    """The text with null in place of every array and object that lies deeper than `DEPTH`."""
+    """The text with null in place of every value that is nested deeper than `MAX_DEPTH`."""
     kept: list[str] = []
     begin = depth = 0
     in_string = skip = False
@@ -119,10 +120,10 @@ def _shallow(text: str) -> str:
             in_string = True
         elif mark in "[{":
             depth += 1
-            if depth == DEPTH + 1:
+            if depth == MAX_DEPTH + 1:
                 kept += [text[begin:start], "null"]
         elif mark in "]}":
-            if depth == DEPTH + 1:
+            if depth == MAX_DEPTH + 1:
                 begin = start + 1
             depth -= 1
     return "".join([*kept, text[begin:]])

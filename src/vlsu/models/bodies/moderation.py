@@ -1,12 +1,12 @@
-"""Telling a provider's moderation of one prompt from a fault of the request, the key or the server.
+"""Distinguishing moderation of one prompt from errors of the request, the key or the server.
 
-A filter that stops a prompt is an outcome of that sample, ``blocked``; every provider says it in
-words of its own, with status 400, 403, 422 or one that is in no standard. A key, an account or a
-region that is refused is none, though it comes with the same status.
+A content filter that stops a prompt is an outcome of that sample, ``blocked``. Every provider
+reports it differently, with status 400, 403, 422 or a non-standard one. A refused key, account or
+region is not moderation, though it may come with the same status.
 
-Codes and words after the error references of OpenAI, Azure ("Content filtering"), OpenRouter
+Codes and phrases after the error references of OpenAI, Azure ("Content filtering"), OpenRouter
 ("Errors and debugging"), Alibaba DashScope, Zhipu, MiniMax, Volcengine Ark, Baidu Qianfan and
-Cloudflare AI Gateway, and, where a provider documents none, what its clients report: DeepSeek
+Cloudflare AI Gateway, and, where a provider documents none, reports of its clients: DeepSeek
 (``Content Exists Risk``), Moonshot (``considered high risk``), xAI (``Content violates usage
 guidelines``).
 """
@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import re
 
-from vlsu.models.bodies.error_bodies import ErrorBody, as_code
+from vlsu.models.bodies.error_bodies import ErrorBody, normalise_code
 
-__all__ = ["moderated", "wrong_key"]
+__all__ = ["is_credential_error", "moderation_reason"]
 
-#: Characters of a message that are looked at.
-OPENING = 300
+#: Maximum characters of a message that are inspected.
+MAX_LENGTH = 300
 
-#: Codes that say nothing but that a filter stepped in.
+#: Codes that mean that a content filter intervened.
 _CODES = frozenset(
-    as_code(code)
+    normalise_code(code)
     for code in (
         *("content_filter", "content_policy", "content_moderation", "content_safety", "moderation"),
         *("SAFETY", "IMAGE_SAFETY", "BLOCKLIST", "sensitive", "security_violation"),
@@ -32,7 +32,7 @@ _CODES = frozenset(
         *("prompt_blocked", "input_blocked", "output_blocked", "censorship_blocked"),
     )
 )
-#: The same as a part of a longer code, such as ``InputTextSensitiveContentDetected.Violence``,
+#: The same as parts of longer codes, such as ``InputTextSensitiveContentDetected.Violence``,
 #: ``ResponsibleAIPolicyViolation`` or ``InternalError.Algo.DataInspectionFailed``.
 _PART_OF_CODE = re.compile(
     r"contentfiltered|contentpolicyviolat|contentmoderated|contentviolation|policyviolation"
@@ -40,18 +40,18 @@ _PART_OF_CODE = re.compile(
     r"|datainspectionfailed|riskdetection|content(?:was)?(?:blocked|flagged|rejected)"
     r"|(?:moderation|guardrail|safety)\w{0,6}(?:blocked|flagged|intervened|violat|rejected|triggered)"
 )
-#: The same where a provider numbers them: Zhipu 1301, MiniMax 1026 and 1027, Cloudflare 2016, 2017.
+#: The same as numeric codes: Zhipu 1301, MiniMax 1026 and 1027, Cloudflare 2016, 2017.
 _NUMBERS = frozenset({"1301", "1026", "1027", "2016", "2017"})
-#: A code that OpenAI gives to prompts that it flags, and to prompts it cannot read.
-_UNCLEAR = "invalidprompt"
+#: A code that OpenAI uses both for flagged and for malformed prompts.
+_AMBIGUOUS = "invalidprompt"
 
-#: Gateways answer with 446 what their guardrails stop; no standard knows it. What must not be said
-#: for legal reasons is 451: SiliconFlow's and StepFun's filters answer with it.
+#: Gateways answer 446, which is in no standard, where their guardrails intervene. 451 is
+#: "unavailable for legal reasons": SiliconFlow's and StepFun's filters answer with it.
 _FILTER_STATUSES = {446: "guardrail", 451: "moderation"}
-#: Statuses of the account, the address, the pace and the server: their words are of these.
-_NOT_OF_THE_PROMPT = frozenset({401, 402, 404, 405, 407, 408, 409, 425, 429})
+#: Statuses about the account, the address, the rate or the server: never moderation.
+_NOT_ABOUT_PROMPT = frozenset({401, 402, 404, 405, 407, 408, 409, 425, 429})
 
-_WORDS = re.compile(
+_PHRASES = re.compile(
     r"content exists risk"
     r"|considered high risk"
     r"|\b(?:inappropriate|sensitive|unsafe|harmful|prohibited|objectionable|disallowed|illegal"
@@ -79,7 +79,7 @@ _WORDS = re.compile(
     r"|\u654f\u611f|\u4e0d\u5b89\u5168|\u8fdd\u89c4|\u4e0d\u5f53|\u4e0d\u9069\u5207|\u5ba1\u6838",
     re.IGNORECASE,
 )
-#: Words of an account, a key or a place, which every further request would meet alike.
+#: Phrases about an account, a key or a region, which affect every other request too.
 _ACCOUNT = re.compile(
     r"\b(?:your|this|the) (?:\w+ )?(?:account|access|organi[sz]ation|project|workspace|team"
     r"|api[ _-]?key|key|token|subscription|resource|deployment|tenant|user|ip(?: address)?|region"
@@ -89,7 +89,7 @@ _ACCOUNT = re.compile(
     r"|\u8d26\u53f7|\u8d26\u6237|\u5c01\u7981",
     re.IGNORECASE,
 )
-#: Words of a filter that is itself out of order, or was asked for wrongly.
+#: Phrases about a content filter that is itself unavailable or misconfigured.
 _OUT_OF_ORDER = re.compile(
     r"\b(?:moderation|filter\w*|guardrails?|safety \w+)\b[^.]{0,40}"
     r"\b(?:unavailable|timed? ?out|overloaded|not (?:available|configured|enabled|found)"
@@ -98,7 +98,7 @@ _OUT_OF_ORDER = re.compile(
 )
 
 _KEY_CODES = frozenset(
-    as_code(code)
+    normalise_code(code)
     for code in (
         *("API_KEY_INVALID", "invalid_api_key", "InvalidApiKey", "incorrect_api_key"),
         *("api_key_not_found", "api_key_expired", "authentication_error", "AuthenticationError"),
@@ -107,7 +107,7 @@ _KEY_CODES = frozenset(
         *("missing_api_key", "no_api_key"),
     )
 )
-_KEY_WORDS = re.compile(
+_KEY_PHRASES = re.compile(
     r"\W*(?:(?:bad request|error|unauthori[sz]ed|forbidden|login fail\w*)\W+){0,2}"
     r"(?:you (?:did not|didn't|must) provide an? "
     r"|(?:the |your |an? |no )?(?:incorrect |invalid |wrong |missing |expired |valid |provided )*)"
@@ -123,38 +123,38 @@ _NOT_VALID = re.compile(
 )
 
 
-def moderated(status: int, error: ErrorBody) -> str | None:
-    """What names the filter that stopped a prompt or an answer; `None` where it is something else.
+def moderation_reason(status: int, error: ErrorBody) -> str | None:
+    """The name of the filter that stopped a prompt or an answer; `None` for any other error.
 
     Args:
-        status: HTTP status; where the error came in an answer of status 200, the one it stands for.
-        error: What the body says.
+        status: HTTP status; for an error within a response of status 200, the status it implies.
+        error: The parsed error body.
     """
-    said = error.message[:OPENING]
-    if _ACCOUNT.search(said):
+    message = error.message[:MAX_LENGTH]
+    if _ACCOUNT.search(message):
         return None
     if error.codes & _CODES or any(map(_PART_OF_CODE.search, error.codes)):
         return "content_filter"
-    if status in _NOT_OF_THE_PROMPT:
+    if status in _NOT_ABOUT_PROMPT:
         return None
     if (named := _FILTER_STATUSES.get(status)) is not None:
         return named
-    if status >= 500:  # a filter that is down is no verdict of it
+    if status >= 500:  # a filter that is unavailable is not a decision of the filter
         return None
-    worded = bool(_WORDS.search(said)) and not _OUT_OF_ORDER.search(said)
-    if _UNCLEAR in error.codes and (worded or not said or "safety" in said.lower()):
+    phrased = bool(_PHRASES.search(message)) and not _OUT_OF_ORDER.search(message)
+    if _AMBIGUOUS in error.codes and (phrased or not message or "safety" in message.lower()):
         return "invalid_prompt"
-    if worded or (error.filtered and status in (400, 403, 422)):
+    if phrased or (error.filtered and status in (400, 403, 422)):
         return "moderation"
-    return "moderation" if error.codes & _NUMBERS and not said else None
+    return "moderation" if error.codes & _NUMBERS and not message else None
 
 
-def wrong_key(status: int, error: ErrorBody) -> bool:
-    """Whether an error is about the key, though its status is one of the request's form."""
+def is_credential_error(status: int, error: ErrorBody) -> bool:
+    """Whether an error is about the key, although its status is that of an invalid request."""
     if status >= 500 or status in (402, 404, 429):
         return False
     if error.codes & _KEY_CODES:
         return True
-    said = error.message[:OPENING].replace("%20", " ")
-    found = _KEY_WORDS.match(said)
+    message = error.message[:MAX_LENGTH].replace("%20", " ")
+    found = _KEY_PHRASES.match(message)
     return bool(found and _NOT_VALID.search(found[0]))

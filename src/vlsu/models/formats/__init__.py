@@ -1,1 +1,1 @@
-"""Wire formats: pure functions from a request to bytes, and back."""
+"""Wire formats: pure functions from a request to bytes, and from a response's bytes back."""

@@ -13,24 +13,26 @@ import re
 
 from vlsu.errors import ModelError
 from vlsu.models.base import ImageLimits, Message, Outcome, Request, Response, Settings
-from vlsu.models.bodies.endings import Ending, read_ending
-from vlsu.models.bodies.error_bodies import ErrorBody, error_in, read_error
+from vlsu.models.bodies.endings import Ending, parse_finish_reason
+from vlsu.models.bodies.error_bodies import ErrorBody, parse_error, parse_error_body
 from vlsu.models.formats import image_limits
 from vlsu.models.formats.wire import (
+    JSON_HEADERS,
     REASONING_ROOM,
     Images,
     Tree,
-    answered,
-    count,
-    decoded,
-    failed,
+    as_object,
+    as_text,
+    completed_response,
+    decode_body,
+    failed_response,
     guardrail_intervened,
-    malformed,
+    malformed_response,
     message_text,
-    quota_fault,
+    provider_identity,
+    quota_response,
     status_within,
-    text_of,
-    tree_of,
+    token_count,
 )
 from vlsu.models.http import rate_limits
 from vlsu.models.http.model import HttpModel, ReadImage, is_answer
@@ -43,15 +45,15 @@ DEFAULT_BASE_URL = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 API_VERSION = "2023-06-01"
 
-#: Since this version a temperature is an error, by the migration guide.
+#: From this version on a temperature is an error, according to the migration guide.
 NO_TEMPERATURE = (4, 7)
-#: Since this version structured outputs are generally available, by their guide.
+#: From this version on structured outputs are generally available.
 STRUCTURED = (4, 5)
-#: Since this version a model may think without being told to.
+#: From this version on models may think without being asked to.
 MAY_THINK = (4, 7)
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?![\d])")
-#: How the API words, under ``invalid_request_error``, what is no fault of the request's form.
+#: A billing error that the API reports as ``invalid_request_error``.
 _NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
 
 
@@ -59,32 +61,28 @@ class Messages:
     """The wire format of the Messages API, as pure functions."""
 
     def url(self, model: str, settings: Settings) -> str:
-        """``<base>/v1/messages``; a base that already ends in a part of it is completed."""
+        """``<base>/v1/messages``; a base URL that already ends in part of it is completed."""
         base = (settings.base_url or DEFAULT_BASE_URL).rstrip("/")
         base = base.removesuffix("/messages").removesuffix("/v1")
         return f"{base}/v1/messages"
 
     def headers(self, key: str | None) -> dict[str, str]:
         """JSON, the version of the API, and the key in ``x-api-key``."""
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "anthropic-version": API_VERSION,
-        }
+        headers = JSON_HEADERS | {"anthropic-version": API_VERSION}
         return headers | ({"x-api-key": key} if key else {})
 
     def image_limits(self, settings: Settings) -> ImageLimits:
-        """The API's, whichever server is asked."""
+        """The limits of Anthropic's API, for any server."""
         return image_limits.ANTHROPIC
 
     def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
-        """What the headers of an answer say; `now` is seconds since the epoch."""
+        """The limits in a response's headers; `now` is seconds since the epoch."""
         return rate_limits.anthropic_limits(header, now)
 
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
-        """The JSON body: the system prompt on top, images in base64 as they are.
+        """The JSON body: a top-level system prompt, images in base64.
 
-        Parameters are passed on at the top, ``output_config`` joined with the schema's.
+        Parameters are passed through at the top level; ``output_config`` is merged with the schema.
         """
         images = Images(image)
         system = [message_text(m) for m in request.messages if m.role == "system"]
@@ -97,35 +95,35 @@ class Messages:
         }
         if request.schema is not None and keeps_schema(model, settings):
             form = {"format": {"type": "json_schema", "schema": request.schema}}
-            body["output_config"] = form | dict(tree_of(settings.params.get("output_config")))
+            body["output_config"] = form | dict(as_object(settings.params.get("output_config")))
         return images.pieces(body)
 
     def decode(self, status: int, body: bytes) -> Response:
-        """Read status and body.
+        """Parse status and body.
 
-        The stop reason ``refusal`` is the API's word for its classifiers stepping in, and counts
-        as refused. Input tokens are the sum of uncached, cache-written and cache-read ones.
+        The stop reason ``refusal``, by which the API reports that its classifiers intervened,
+        counts as refused. Input tokens are the sum of uncached, cache-write and cache-read tokens.
         """
         if not is_answer(status):
-            return _error(status, read_error(body))
-        return decoded(status, body, _of_tree)
+            return _error(status, parse_error_body(body))
+        return decode_body(status, body, _read_tree)
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
-    """Greedy, bounded decoding where the model takes a temperature.
+    """Decoding parameters: greedy where the model accepts a temperature, with a token limit.
 
-    The API has no seed. Thinking counts within ``max_tokens``, so that a model which may think gets
-    `REASONING_ROOM`, or the budget it is given, on top; it is incompatible with a temperature.
+    The API has no seed. Thinking counts towards ``max_tokens``, so a model that may think gets
+    `REASONING_ROOM`, or its stated budget, on top; thinking is incompatible with a temperature.
     """
-    thinking = tree_of(settings.params.get("thinking"))
+    thinking = as_object(settings.params.get("thinking"))
     thinks = thinking.get("type") in ("enabled", "adaptive")
     room = 0
     if thinks or (_version(model) >= MAY_THINK and thinking.get("type") != "disabled"):
-        room = count(thinking.get("budget_tokens")) or REASONING_ROOM
-    words: dict[str, object] = {"max_tokens": settings.max_tokens + room}
+        room = token_count(thinking.get("budget_tokens")) or REASONING_ROOM
+    parameters: dict[str, object] = {"max_tokens": settings.max_tokens + room}
     if _version(model) < NO_TEMPERATURE and not thinks:
-        words["temperature"] = 0
-    return words
+        parameters["temperature"] = 0
+    return parameters
 
 
 def keeps_schema(model: str, settings: Settings) -> bool:
@@ -136,7 +134,7 @@ def keeps_schema(model: str, settings: Settings) -> bool:
 
 
 def _version(model: str) -> tuple[int, int]:
-    """Version of a Claude model by its name; one without a number is taken to be new.
+    """Version of a Claude model from its name; a name without a number counts as new.
 
     >>> _version("claude-3-5-sonnet-20241022"), _version("claude-opus-4-20250514")
     ((3, 5), (4, 0))
@@ -161,39 +159,40 @@ def _message(message: Message, images: Images) -> dict[str, object]:
 
 def _error(status: int, error: ErrorBody) -> Response:
     if status == 402 or "billingerror" in error.codes or _NO_CREDIT.search(error.message):
-        return quota_fault(status, "no credit is left")
-    return failed(status, error)
+        return quota_response(status, "no credit is left")
+    return failed_response(status, error)
 
 
-def _of_tree(tree: Tree) -> Response:
+def _read_tree(tree: Tree) -> Response:
     if tree.get("type") == "error" or (tree.get("error") and "content" not in tree):
-        found = error_in(tree)
+        found = parse_error(tree)
         return _error(status_within(found), found)
     if guardrail_intervened(tree):
         return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
     reason = tree.get("stop_reason")
-    # Unstreamed, it is never null, by the API reference.
-    ending = read_ending(reason, missing=Ending.UNKNOWN)
+    # Never null in a response that is not streamed, according to the API reference.
+    ending = parse_finish_reason(reason, missing=Ending.UNKNOWN)
     content = tree.get("content")
     if not isinstance(content, list):
         if ending in (Ending.NORMAL, Ending.UNKNOWN):
-            return malformed("the answer has no content")
+            return malformed_response("the answer has no content")
         content = []
-    blocks = [tree_of(block) for block in content]
-    usage = tree_of(tree.get("usage"))
+    blocks = [as_object(block) for block in content]
+    usage = as_object(tree.get("usage"))
     read = (
-        count(usage.get(f"{kind}input_tokens")) for kind in ("", "cache_creation_", "cache_read_")
+        token_count(usage.get(f"{kind}input_tokens"))
+        for kind in ("", "cache_creation_", "cache_read_")
     )
     sums = [tokens for tokens in read if tokens is not None]
-    return answered(
-        "".join(text_of(b.get("text")) for b in blocks if b.get("type") == "text"),
+    return completed_response(
+        "".join(as_text(b.get("text")) for b in blocks if b.get("type") == "text"),
         ending,
         reason=reason,
         reasoning="\n\n".join(
-            text_of(b.get("thinking")) for b in blocks if b.get("type") == "thinking"
+            as_text(b.get("thinking")) for b in blocks if b.get("type") == "thinking"
         ),
         input_tokens=sum(sums) if sums else None,
-        output_tokens=count(usage.get("output_tokens")),
+        output_tokens=token_count(usage.get("output_tokens")),
     )
 
 
@@ -201,8 +200,8 @@ def anthropic_model(name: str, settings: Settings) -> HttpModel:
     """The model behind ``anthropic/<name>``, by the Messages API; key: ANTHROPIC_API_KEY.
 
     Raises:
-        ModelError: No key is set and the provider's own server is asked, or token probabilities
-            are wanted, which the API does not give.
+        ModelError: No key is set for the provider's own server, or token probabilities are
+            requested, which the API does not provide.
     """
     key = os.environ.get(KEY_VARIABLE)
     if not key and settings.base_url is None:
@@ -210,13 +209,12 @@ def anthropic_model(name: str, settings: Settings) -> HttpModel:
     if settings.logprobs:
         raise ModelError(f"anthropic/{name}: the Messages API gives no token probabilities")
     wire = Messages()
-    identity = {
-        "format": "anthropic-messages",
-        "model": name,
-        "sampling": sampling(name, settings),
-        "structured": keeps_schema(name, settings),
-        "params": dict(settings.params),
-        "system": settings.system,
-        "images": wire.image_limits(settings).identity(),
-    }
+    identity = provider_identity(
+        "anthropic-messages",
+        name,
+        settings,
+        sampling=sampling(name, settings),
+        structured=keeps_schema(name, settings),
+        images=wire.image_limits(settings),
+    )
     return HttpModel(f"anthropic/{name}", name, wire, settings, key, identity)

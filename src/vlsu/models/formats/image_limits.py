@@ -1,9 +1,8 @@
-"""What a provider takes as an image, and making any other image fit.
+"""The image limits of each provider, and the conversion of images that exceed them.
 
-An image that is allowed goes out with its bytes unchanged, but for grey PNGs of 16 bits, which many
-servers misread. Any other is converted to PNG or JPEG (the first frame of an animation), and scaled
-down where it is too large; which of the two is told, so that a run can count it. The limits are
-part of a model's identity and with that of every key.
+An accepted image is sent unchanged, except for 16-bit greyscale PNGs, which many servers misread.
+Any other is converted to PNG or JPEG (the first frame of an animation), and scaled down if it is
+too large; runs count both. The limits are part of a model's identity and so of every request key.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vlsu.models.base import HEAD, ImageFile, ImageLimits, is_deep_grey
 
-# Pillow and the data floor are imported where an image has to be looked at: most never are.
+# Pillow and the data floor are imported only when an image has to be inspected: most never are.
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -30,24 +29,24 @@ __all__ = [
 
 Change = Literal["converted", "scaled"]
 
-#: How pictures are encoded anew: fixed, so that the same image always gives the same bytes.
+#: Encoder settings: fixed, so that the same image always gives the same bytes.
 JPEG_QUALITY = 95
 PNG_LEVEL = 6
-#: Factor on both sides when bytes, not pixels, are too many.
+#: Scale factor of both sides while the file has too many bytes.
 STEP = 0.8
 
 _LOSSLESS = frozenset({"image/png", "image/gif", "image/bmp", "image/tiff"})
 
 
-#: OpenAI's guide "Images and vision", image input requirements. The bound on a request was 50 MB
-#: until April 2026 and is 512 MB since; the smaller is kept, since no larger image is of use.
+#: OpenAI's guide "Images and vision", image input requirements. The limit of a request was 50 MB
+#: until April 2026 and is 512 MB since; the smaller is kept, since no larger image is useful.
 OPENAI = ImageLimits(("image/png", "image/jpeg", "image/webp", "image/gif"), max_base64=50_000_000)
 
-#: Servers of one's own and routers: the same formats, and no bound but theirs.
+#: Self-hosted servers and routers: the same formats, without a size limit.
 ANY_SERVER = ImageLimits(OPENAI.media_types)
 
 #: Anthropic's guide "Vision", request limits: 10 MB an image in base64 (the API's message counts
-#: 10,485,760 bytes), 8000 x 8000 pixels. Of an animation the provider itself takes frame one.
+#: 10,485,760 bytes), 8000 x 8000 pixels. Of an animation the provider uses the first frame.
 ANTHROPIC = ImageLimits(
     ("image/jpeg", "image/png", "image/gif", "image/webp"),
     max_base64=10 * 2**20,
@@ -56,26 +55,26 @@ ANTHROPIC = ImageLimits(
 )
 
 #: Google's guides "Image understanding" (formats) and "File input methods": 100 MB a request, of
-#: which the words need some.
+#: which the text takes some.
 GOOGLE = ImageLimits(
     ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"), max_base64=95_000_000
 )
 
 
 def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None]:
-    """The image as the provider takes it, and what was done to it, if anything.
+    """The image as the provider accepts it, and the change that was made, if any.
 
-    Deterministic for one version of Pillow. The pixels are decoded only if something has to be
-    done, and never more than `vlsu.data.images.probe.MAX_PIXELS` of them.
+    Deterministic for one version of Pillow. The pixels are decoded only if the image has to be
+    changed, and never more than `vlsu.data.images.probe.MAX_PIXELS` of them.
 
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
     """
-    if limits.takes(image.media_type, len(image.data), image.data[:HEAD]):
+    if limits.accepts(image.media_type, len(image.data), image.data[:HEAD]):
         return image, None
     of_allowed_type = (
         image.media_type in limits.media_types
-        and limits.holds(len(image.data))
+        and limits.fits(len(image.data))
         and not is_deep_grey(image.data[:HEAD])
     )
     still = image.media_type != "image/gif" or limits.animated_gif
@@ -104,10 +103,10 @@ def _changed(
         change = "scaled"
     lossless = facts.media_type in _LOSSLESS or picture.mode in ("LA", "RGBA")
     file = _encode(picture, profile, lossless=lossless)
-    if not limits.holds(len(file.data)) and picture.mode in ("L", "RGB"):
+    if not limits.fits(len(file.data)) and picture.mode in ("L", "RGB"):
         lossless = False
         file = _encode(picture, profile, lossless=False)
-    while not limits.holds(len(file.data)) and max(picture.size) > 1:
+    while not limits.fits(len(file.data)) and max(picture.size) > 1:
         picture = _scaled(picture, int(max(picture.size) * STEP))
         file = _encode(picture, profile, lossless=lossless)
         change = "scaled"
@@ -115,7 +114,7 @@ def _changed(
 
 
 def _scaled(picture: Image.Image, longer: int) -> Image.Image:
-    """The picture with its longer side so many pixels long."""
+    """The picture scaled to a longer side of `longer` pixels."""
     from PIL import Image
 
     width, height = (max(1, side * longer // max(picture.size)) for side in picture.size)

@@ -1,9 +1,8 @@
-"""The probability of *unsafe*, from the token at which the severity is decided.
+"""The probability of *unsafe*, from the alternatives to the token at which the severity begins.
 
 A model that answers ``{"severity": "unsafe", ...}`` decides at the token in which the severity's
-word begins; the alternatives at that token, sorted by the word they begin, give its probability.
-Words of the three severities begin with three different letters, so any first piece of one, such
-as ``un``, decides.
+label begins; the alternatives at that position, grouped by the label that they begin, give its
+probability. The three labels have different first letters, so any prefix, such as ``un``, suffices.
 """
 
 from __future__ import annotations
@@ -16,59 +15,58 @@ from dataclasses import dataclass
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
 
-__all__ = ["Place", "locate_severity", "unsafe_share"]
+__all__ = ["TokenPosition", "locate_severity", "unsafe_probability"]
 
-_WORDS = {severity.label.encode(): severity for severity in Severity}
+_LABELS = {severity.label.encode(): severity for severity in Severity}
 _KEY = re.compile(rb'"severity"\s*:\s*"\s*', re.IGNORECASE)
-_WORD = re.compile(rb'(?:safe|borderline|unsafe)\s*"', re.IGNORECASE)
+_QUOTED_LABEL = re.compile(rb'(?:safe|borderline|unsafe)\s*"', re.IGNORECASE)
 _BARE = re.compile(rb"[\s*_`\"']*(?=(?:safe|borderline|unsafe)[\s*_`\"'.!]*\Z)", re.IGNORECASE)
-_BEFORE_WORD = b" \t\r\n\"'*_`"
-#: Bytes of an answer, from its end, in which the severity is looked for.
-LONGEST = 64 * 2**10
+_BEFORE_LABEL = b" \t\r\n\"'*_`"
+#: Bytes at the end of an answer in which the severity is searched for.
+MAX_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the severity's word begins.
+class TokenPosition:
+    """The token at which the severity's label begins.
 
     Attributes:
-        token: Index of the token that holds its first letter.
-        lead: What that token holds before it, such as a space and a quotation mark.
+        token: Index of the token with its first letter.
+        lead: The bytes of the token before it, such as a space and a quotation mark.
     """
 
     token: int
     lead: bytes
 
 
-def locate_severity(tokens: Sequence[bytes], answer: str) -> Place | None:
+def locate_severity(tokens: Sequence[bytes], answer: str) -> TokenPosition | None:
     """Find the token at which an answer's severity begins.
 
-    Reasoning that the server left in the answer is passed over: a draft decides nothing. The answer
-    is looked for at the end of what the tokens spell, since some servers list the tokens of the
-    reasoning as well. In it, the last ``"severity"`` field counts, as it does where answers are
-    read; an answer of one word counts too.
+    Reasoning that the server left in the answer is skipped, since it may contain drafts. The answer
+    is searched for at the end of the concatenated tokens, since some servers list the tokens of the
+    reasoning as well. The last ``"severity"`` field counts, as when answers are parsed; an answer
+    of one word counts too.
 
     Args:
         tokens: Bytes of every token of the completion, in order.
-        answer: The answer as the server gave it.
+        answer: The answer's text from the server.
 
     Returns:
-        `None` where the tokens do not spell the answer (of a longer one its last `LONGEST` bytes)
-        or it states no severity in these forms.
+        `None` if the tokens do not spell the answer (of a longer one its last `MAX_BYTES`), or it
+        states no severity in these forms.
     """
     spelled = b"".join(tokens)
-    said = after_reasoning(answer).encode(errors="replace")[-LONGEST:]
-    # Forwards over both turned round: the time that takes grows with their length, and that of
-    # looking backwards with the product of their lengths.
-    found = spelled[::-1].find(said[::-1])
-    if not said or found < 0:
+    answer_bytes = after_reasoning(answer).encode(errors="replace")[-MAX_BYTES:]
+    # A forward search in the reversed texts: linear, while `rfind` is quadratic in the worst case.
+    found = spelled[::-1].find(answer_bytes[::-1])
+    if not answer_bytes or found < 0:
         return None
-    start = len(spelled) - found - len(said)
-    keys = [match.end() for match in _KEY.finditer(said)]
+    start = len(spelled) - found - len(answer_bytes)
+    keys = [match.end() for match in _KEY.finditer(answer_bytes)]
     if keys:
-        offset = keys[-1] if _WORD.match(said, keys[-1]) else None
+        offset = keys[-1] if _QUOTED_LABEL.match(answer_bytes, keys[-1]) else None
     else:
-        bare = _BARE.match(said)
+        bare = _BARE.match(answer_bytes)
         offset = bare.end() if bare else None
     if offset is None:
         return None
@@ -76,28 +74,30 @@ def locate_severity(tokens: Sequence[bytes], answer: str) -> Place | None:
     begin = 0
     for index, token in enumerate(tokens):
         if begin <= position < begin + len(token):
-            return Place(index, token[: position - begin])
+            return TokenPosition(index, token[: position - begin])
         begin += len(token)
     return None
 
 
-def unsafe_share(alternatives: Iterable[tuple[bytes, float]], lead: bytes = b"") -> float | None:
-    """Probability mass of tokens that begin *unsafe*, of the mass of those that begin a severity.
+def unsafe_probability(
+    alternatives: Iterable[tuple[bytes, float]], lead: bytes = b""
+) -> float | None:
+    """Probability of tokens that begin *unsafe*, relative to all that begin a severity.
 
-    A severity that is not among the alternatives counts as 0, so the share is exact up to what the
-    server left out.
+    A severity that is not among the alternatives counts as 0, so the result is exact up to the
+    alternatives that the server left out.
 
     Args:
-        alternatives: Token and natural logarithm of its probability; a token listed twice counts
-            once.
-        lead: What the chosen token holds before the word; taken off the alternatives as well.
+        alternatives: Tokens with the natural logarithms of their probabilities; a token listed
+            twice counts once.
+        lead: The bytes of the chosen token before the label; removed from the alternatives too.
 
     Returns:
-        A share in [0, 1]; `None` if no alternative begins a severity.
+        A probability in [0, 1]; `None` if no alternative begins a severity.
     """
     mass = dict.fromkeys(Severity, 0.0)
     for token, logprob in dict(alternatives).items():
-        severity = _begins(token.removeprefix(lead).lstrip(_BEFORE_WORD).lower())
+        severity = _begins(token.removeprefix(lead).lstrip(_BEFORE_LABEL).lower())
         if severity is not None and logprob == logprob:  # not NaN
             mass[severity] += math.exp(min(logprob, 0.0))
     total = sum(mass.values())
@@ -105,8 +105,8 @@ def unsafe_share(alternatives: Iterable[tuple[bytes, float]], lead: bytes = b"")
 
 
 def _begins(text: bytes) -> Severity | None:
-    """The severity whose word a text begins, or that begins a text as a whole word."""
-    for word, severity in _WORDS.items():
+    """The severity whose label starts with `text`, or is the first word of `text`."""
+    for word, severity in _LABELS.items():
         if text and (
             word.startswith(text)
             or (text.startswith(word) and not text[len(word) : len(word) + 1].isalpha())

@@ -1,4 +1,4 @@
-"""What the wire formats share: reading JSON nobody vouches for, and putting an image into it."""
+"""Shared by the wire formats: parsing responses, and inserting images into request bodies."""
 
 from __future__ import annotations
 
@@ -7,59 +7,73 @@ from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
-from vlsu.models.base import Encoded, Fault, Message, Outcome, Response
-from vlsu.models.bodies.endings import Ending, name_of_ending
-from vlsu.models.bodies.error_bodies import ErrorBody, as_code, read_error
-from vlsu.models.bodies.json_bodies import read_json
-from vlsu.models.bodies.moderation import moderated, wrong_key
-from vlsu.models.contract import MOST_TOKENS
-from vlsu.models.http.model import ReadImage, http_fault, one_line
+from vlsu._text import collapsed_line
+from vlsu.models.base import (
+    Encoded,
+    Fault,
+    ImageLimits,
+    Message,
+    Outcome,
+    Response,
+    Settings,
+)
+from vlsu.models.bodies.endings import Ending, finish_reason_text
+from vlsu.models.bodies.error_bodies import ErrorBody, normalise_code, parse_error_body
+from vlsu.models.bodies.json_bodies import parse_json
+from vlsu.models.bodies.moderation import is_credential_error, moderation_reason
+from vlsu.models.contract import MAX_TOKENS
+from vlsu.models.http.model import ReadImage, http_fault
 from vlsu.models.http.transport import Body
 
 __all__ = [
+    "JSON_HEADERS",
     "REASONING_ROOM",
     "SLOT",
     "STATUS_OF_CODE",
     "TOP_LOGPROBS",
     "Images",
     "Tree",
-    "answered",
-    "count",
-    "decoded",
+    "as_array",
+    "as_object",
+    "as_text",
+    "completed_response",
+    "decode_body",
     "error_message",
-    "failed",
+    "failed_response",
     "first_choice",
     "guardrail_intervened",
-    "items",
-    "malformed",
+    "malformed_response",
     "message_text",
-    "quota_fault",
-    "read_object",
+    "parse_object",
+    "provider_identity",
+    "quota_response",
     "split_at_slot",
     "status_within",
-    "text_of",
-    "tree_of",
+    "token_count",
 ]
 
-#: Tokens a reasoning model may spend before its answer begins, on top of the answer's own bound:
-#: what OpenAI's guide "Reasoning models" recommends to reserve. They are paid for only if used.
+#: Token budget for reasoning, on top of the answer's limit: what OpenAI's guide "Reasoning models"
+#: recommends to reserve. Only used tokens are billed.
 REASONING_ROOM = 25_000
 
-#: Alternatives asked for at each token, where probabilities are asked for; servers allow up to 20.
+#: Alternatives requested per token with log probabilities; servers allow up to 20.
 TOP_LOGPROBS = 10
 
 Tree = Mapping[str, object]
 
+#: Headers of every request, in every format.
+JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+
 _EMPTY: Tree = {}
 _SLOT = b"\x00"
-#: Stands in a tree for what is put in later.
+#: Placeholder in a tree for a value that is inserted later.
 SLOT = orjson.Fragment(_SLOT)
 _KEY_LIKE = re.compile(r"\b(?:sk-|xai-|gsk_|AIza|Bearer\s+)[\w.*-]+", re.IGNORECASE)
-#: What stands for bytes that are no Unicode.
+#: Replaces invalid bytes.
 _REPLACED = "\ufffd"
-#: Codes of errors that come in an answer of status 200 -> the status they stand for.
+#: Codes of errors within responses of status 200 -> the HTTP status that they imply.
 STATUS_OF_CODE = {
-    as_code(code): status
+    normalise_code(code): status
     for status, codes in {
         400: ("invalid_request_error", "invalid_request", "BadRequestError", "bad_request"),
         401: ("authentication_error", "invalid_api_key", "unauthorized"),
@@ -76,114 +90,144 @@ STATUS_OF_CODE = {
 }
 
 
-def read_object(body: bytes, *, any_bytes: bool = False) -> dict[str, object] | None:
-    """The JSON object a body holds, bare or as all there is of a list, or `None`.
+def parse_object(body: bytes, *, replace_invalid: bool = False) -> dict[str, object] | None:
+    """The JSON object of a body, also if it is the only element of a list; else `None`.
 
     Args:
-        body: See `vlsu.models.bodies.json_bodies.read_json`.
-        any_bytes: Whether bytes that are no Unicode are replaced.
+        body: See `vlsu.models.bodies.json_bodies.parse_json`.
+        replace_invalid: Whether invalid bytes are replaced.
     """
-    tree = read_json(body, any_bytes=any_bytes)
+    tree = parse_json(body, replace_invalid=replace_invalid)
     if isinstance(tree, list) and len(tree) == 1:
         tree = tree[0]
     return tree if isinstance(tree, dict) else None
 
 
-def decoded(status: int, body: bytes, read: Callable[[Tree], Response]) -> Response:
-    """An answer, read from the object it holds.
+def decode_body(status: int, body: bytes, read: Callable[[Tree], Response]) -> Response:
+    """Parse a successful response from the JSON object in its body.
 
-    Bytes that are no UTF-8 are an end of it only where they lie in the answer itself.
+    Invalid UTF-8 is an error only if it lies in the answer itself.
 
     Args:
-        status: HTTP status, one of success. Some gateways say with their own that a check failed
-            and the answer stands all the same, as Portkey does with 246.
-        body: Of the answer.
-        read: Reads the object.
+        status: HTTP status, a successful one. Some gateways use their own, such as Portkey 246: a
+            check failed, and the answer is valid nevertheless.
+        body: The response body.
+        read: Parses the object.
     """
     response = _decoded(body, read)
     fault = response.fault
     if status == 200 or fault is None:
         return response
     if fault.kind == "malformed" or fault.message.startswith("HTTP 500"):
-        # As 202, "accepted": what the status says is of more use than that no answer was there.
-        said = error_message(read_error(body).message) if body.strip() else ""
-        return http_fault(status, said or (fault.message if body.strip() else ""))
+        # Such as 202 "accepted": the status is more informative than that there is no answer.
+        message = error_message(parse_error_body(body).message) if body.strip() else ""
+        return http_fault(status, message or (fault.message if body.strip() else ""))
     return response
 
 
 def _decoded(body: bytes, read: Callable[[Tree], Response]) -> Response:
-    tree = read_object(body)
+    tree = parse_object(body)
     if tree is not None:
         return read(tree)
-    tree = read_object(body, any_bytes=True)
+    tree = parse_object(body, replace_invalid=True)
     if tree is None:
-        return malformed("the answer is no JSON object")
+        return malformed_response("the answer is not a JSON object")
     response = read(tree)
-    return malformed("the answer is no UTF-8") if _REPLACED in response.text else response
+    return malformed_response("the answer is not UTF-8") if _REPLACED in response.text else response
+
+
+def provider_identity(
+    format: str,
+    name: str,
+    settings: Settings,
+    *,
+    sampling: Mapping[str, object],
+    structured: bool,
+    images: ImageLimits,
+) -> dict[str, object]:
+    """All that could change an answer of a provider's model, beside its spec: part of every key.
+
+    Args:
+        format: The wire format.
+        name: What the provider calls the model.
+        settings: Its parameters and system prompt.
+        sampling: The decoding parameters that are sent.
+        structured: Whether the request's schema is sent.
+        images: Limits by which images are converted.
+    """
+    return {
+        "format": format,
+        "model": name,
+        "sampling": sampling,
+        "structured": structured,
+        "params": dict(settings.params),
+        "system": settings.system,
+        "images": images.identity(),
+    }
 
 
 def first_choice(choices: Sequence[object]) -> Tree:
-    """The alternative with the lowest ``index``; one without stands for its place in the list.
+    """The choice with the lowest ``index``; one without counts by its position.
 
-    Servers that finish alternatives side by side may list them in the order of their ends.
+    Servers may list choices in the order in which they finished.
     """
     numbered = [
-        (place if (index := count(choice.get("index"))) is None else index, choice)
+        (place if (index := token_count(choice.get("index"))) is None else index, choice)
         for place, choice in enumerate(choices)
         if isinstance(choice, dict)
     ]
     return min(numbered, key=lambda entry: entry[0])[1] if numbered else _EMPTY
 
 
-def tree_of(value: object) -> Tree:
+def as_object(value: object) -> Tree:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else _EMPTY
 
 
-def items(value: object) -> Sequence[object]:
+def as_array(value: object) -> Sequence[object]:
     """The value if it is an array, else an empty one."""
     return value if isinstance(value, list) else ()
 
 
-def text_of(value: object) -> str:
+def as_text(value: object) -> str:
     """The value if it is a string, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
-def count(value: object) -> int | None:
-    """The value if it is a number of tokens; a whole number may be written as any number is."""
+def token_count(value: object) -> int | None:
+    """The value if it is a token count, also as a float or a string of digits; else `None`."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        return count(int(value))
+        return token_count(int(value))
     if isinstance(value, float) and value.is_integer():
-        return count(int(value))
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+        return token_count(int(value))
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
 
 
 def message_text(message: Message) -> str:
-    """The words of a message, parts apart by an empty line."""
+    """The text of a message, its parts separated by an empty line."""
     return "\n\n".join(part for part in message.parts if isinstance(part, str))
 
 
 class Images:
-    """The images of one body, put in when all else is written.
+    """The images of one body, inserted after the rest is serialised.
 
-    An image's base64 is many times the rest of a body. It stands in the tree as a null byte, which
-    JSON text never holds, and becomes a piece of its own at the end: it is never copied nor looked
-    through. Base64 and media types need no escapes.
+    An image's base64 is many times larger than the rest of a body. In the tree it is a null byte,
+    which JSON never contains; in the body it is a separate piece, so that it is never copied or
+    scanned. Base64 and media types need no escaping.
     """
 
     def __init__(self, read: ReadImage) -> None:
         self._read = read
-        #: What opens the string that an image becomes, and its base64.
+        #: The opening of the JSON string of each image, and its base64.
         self._strings: list[tuple[bytes, bytes]] = []
 
     def base64(self, sha256: str) -> tuple[str, orjson.Fragment]:
-        """Media type of an image, and what stands for its base64."""
+        """Media type of an image, and the placeholder of its base64."""
         image = self._read(sha256)
         return image.media_type, self._add(b'"', image)
 
     def data_uri(self, sha256: str) -> orjson.Fragment:
-        """What stands for an image as a ``data:`` address."""
+        """The placeholder of an image as a ``data:`` URL."""
         image = self._read(sha256)
         return self._add(b'"data:%b;base64,' % image.media_type.encode(), image)
 
@@ -192,14 +236,14 @@ class Images:
         return SLOT
 
     def pieces(self, body: Mapping[str, object]) -> Body:
-        """The JSON of a body, fields that are `None` left out: how ``--param name=null`` drops one.
+        """The JSON of a body without fields that are `None`: ``--param name=null`` removes a field.
 
-        The images must have been asked for in the order in which they stand in the body.
+        The images must have been requested in their order in the body.
         """
         return self._filled(b"", _dumps(body), b"")
 
     def framed(self, before: bytes, part: object, after: bytes) -> Body:
-        """The same for a body of which the JSON before and after a part is known."""
+        """The same for a body whose JSON before and after a part is already serialised."""
         return self._filled(before, orjson.dumps(part), after)
 
     def _filled(self, before: bytes, text: bytes, after: bytes) -> Body:
@@ -208,9 +252,9 @@ class Images:
         pieces = []
         first, *rest = text.split(_SLOT)
         before += first
-        for (opening, data), words in zip(self._strings, rest, strict=True):
+        for (opening, data), text_after in zip(self._strings, rest, strict=True):
             pieces += [before + opening, data]
-            before = b'"' + words
+            before = b'"' + text_after
         return [*pieces, before + after]
 
 
@@ -224,7 +268,7 @@ def _dumps(body: Mapping[str, object]) -> bytes:
     return orjson.dumps({name: value for name, value in body.items() if value is not None})
 
 
-def answered(
+def completed_response(
     text: str,
     ending: Ending,
     *,
@@ -235,22 +279,22 @@ def answered(
     output_tokens: int | None = None,
     p_unsafe: Callable[[], float | None] | None = None,
 ) -> Response:
-    """What came back from a model: `Outcome.OK` only with a text, and only if it came to an end.
+    """The response for a completion: `Outcome.OK` only with a text and a normal ending.
 
     Args:
         text: The answer.
-        ending: How it ended, by the provider's reason. One that the server broke off is an error,
-            asked again; one that ended in no listed way is unparsed, whatever it says.
-        reason: The finish reason as the body has it.
+        ending: How it ended, by the finish reason. An answer that the server aborted is an error
+            and retried; one with an unknown ending is unparsed, whatever it says.
+        reason: The finish reason as in the body.
         refused: Whether the server marks it as a refusal.
-        reasoning: Apart from the answer.
-        input_tokens: Tokens read.
-        output_tokens: Tokens written, reasoning included.
-        p_unsafe: Makes the probability of unsafe; called only for an answer that is read.
+        reasoning: The reasoning, separate from the answer.
+        input_tokens: Tokens of the prompt.
+        output_tokens: Tokens generated, reasoning included.
+        p_unsafe: Computes the probability of unsafe; called only if the answer counts.
     """
-    name = name_of_ending(reason)
+    name = finish_reason_text(reason)
     if ending is Ending.FAILED:
-        why = f"the server broke the answer off (finish reason {one_line(name)})"
+        why = f"the server aborted the answer (finish reason {collapsed_line(name)})"
         return Response(Outcome.ERROR, finish_reason=name, fault=Fault("server", why, retry=True))
     if ending is Ending.BLOCKED:
         outcome = Outcome.BLOCKED
@@ -273,46 +317,46 @@ def answered(
     )
 
 
-def malformed(what: str) -> Response:
-    """An answer of status 200 that is none; asking again may help."""
+def malformed_response(what: str) -> Response:
+    """An error for an invalid response of status 200; a retry may succeed."""
     return Response(Outcome.ERROR, fault=Fault("malformed", what, retry=True))
 
 
-def quota_fault(status: int, why: str) -> Response:
-    """No credit is left: every further request would fail alike."""
+def quota_response(status: int, why: str) -> Response:
+    """An error for exhausted credit: every other request would fail too."""
     return Response(Outcome.ERROR, fault=Fault("quota", f"HTTP {status}: {why}", fatal=True))
 
 
 def status_within(error: ErrorBody) -> int:
-    """The status that an error in an answer of status 200 stands for; 500 where it does not say."""
+    """The HTTP status that an error within a response of status 200 implies; 500 by default."""
     named = (STATUS_OF_CODE[code] for code in sorted(error.codes & STATUS_OF_CODE.keys()))
     return error.status or next(named, 500)
 
 
-def failed(status: int, error: ErrorBody) -> Response:
-    """What an error stands for, where a format knows nothing more particular of it.
+def failed_response(status: int, error: ErrorBody) -> Response:
+    """The response for an error, unless a wire format knows better.
 
-    A filter that stopped this prompt is the outcome `BLOCKED`; a key that is refused ends the run,
-    whatever the status; for all else see `http_fault`.
+    A content filter's intervention is the outcome `BLOCKED`; a refused key is fatal, whatever the
+    status; for all else see `http_fault`.
     """
-    if named := moderated(status, error):
+    if named := moderation_reason(status, error):
         return Response(Outcome.BLOCKED, finish_reason=named)
-    said = error_message(error.message) or error.code
-    if status not in (401, 403) and wrong_key(status, error):
-        line = f"HTTP {status}: {one_line(said) or 'the key is not valid'}"
+    message = error_message(error.message) or error.code
+    if status not in (401, 403) and is_credential_error(status, error):
+        line = f"HTTP {status}: {collapsed_line(message) or 'the key is not valid'}"
         return Response(Outcome.ERROR, fault=Fault("credentials", line, fatal=True))
-    if status == 400 and "failedprecondition" in error.codes:  # as a place that is not served
-        line = f"HTTP {status}: {one_line(said)}"
+    if status == 400 and "failedprecondition" in error.codes:  # such as an unsupported region
+        line = f"HTTP {status}: {collapsed_line(message)}"
         return Response(Outcome.ERROR, fault=Fault("precondition", line, fatal=True))
-    return http_fault(status, said)
+    return http_fault(status, message)
 
 
 def guardrail_intervened(tree: Tree) -> bool:
-    """Whether Amazon Bedrock says that its guardrail put words of its own in the answer's place."""
-    action = text_of(tree.get("amazon-bedrock-guardrailAction"))
+    """Whether Amazon Bedrock reports that its guardrail replaced the answer."""
+    action = as_text(tree.get("amazon-bedrock-guardrailAction"))
     return action.upper().endswith("INTERVENED")
 
 
 def error_message(message: str) -> str:
-    """A server's message with what looks like a key blotted out."""
+    """A server's message with everything that looks like a key masked."""
     return _KEY_LIKE.sub("***", message)

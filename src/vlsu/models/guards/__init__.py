@@ -1,4 +1,4 @@
-"""Guard models as judges: what each is shown, in its own format, and what its words mean."""
+"""Guard models as judges: the prompt format of each family, and the parsing of its output."""
 
 from __future__ import annotations
 

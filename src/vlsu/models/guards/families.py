@@ -1,11 +1,11 @@
-"""The families of guards: how each is asked about an answer, and what it says of it.
+"""The families of guard models: how each is prompted about an answer, and how its output is parsed.
 
-Formats after the publishers' own material: the model cards and repositories of Qwen3Guard,
+Formats follow the publishers' documentation: the model cards and repositories of Qwen3Guard,
 WildGuard (its ``WILDGUARD_INPUT_FORMAT``), PolyGuard, Llama Guard 3 and 4, Granite Guardian 3.x and
 4.1 (its ``<guardian>`` block), and NVIDIA's pages on Nemotron 3 Content Safety. A family whose
-tokenizer brings a chat template is sent the conversation as it was. The others get their prompt
-from ``prompts/``, word for word: a guard judges as it was trained only by what it was trained on.
-What an exchange holds of that prompt's own marks is broken up, since it could end its part there.
+tokenizer has a chat template is sent the conversation itself. The others get the exact prompt of
+their training from ``prompts/``. Markers of that prompt within an exchange are broken up, since
+they could end its section.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = ["FAMILIES", "GuardFamily", "find_family"]
 
 _PROMPTS = Path(__file__).with_name("prompts")
 
-#: What ends a part of a prompt that is ours to write, in whatever spacing or letter case.
-_END_OF_PART = re.compile(
+#: Markers that end a section of a fixed prompt, in any spacing and letter case.
+_SECTION_END = re.compile(
     r"(?=\[\s?/?\s?INST\s?\]|<\|\s?(?:user|assistant|system|end)\s?\|>|</?s>)(?P<token>[\[<])"
     r"|(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))(?P<before>[^\S\n]*)"
     r"(?=human user:|ai assistant:|answers:)(?P<letter>\w)",
@@ -47,20 +47,20 @@ Conversation = Callable[[Message, str], tuple[Message, ...]]
 
 @dataclass(frozen=True, slots=True)
 class GuardFamily:
-    """Guards that share a format.
+    """Guard models that share a format.
 
     Attributes:
-        name: As a SPEC names it.
-        about: Which models, for a list.
-        names: What the name of such a model contains, lower-cased.
-        gives: Of ``refusal``, ``safety`` and ``controversial`` (a third level of safety), what it
-            says of an answer. Nothing else is known by its verdict.
-        conversation: From the user's turn and the answer, the messages it is sent.
-        read: What its words say; `None` for no verdict.
-        sees_images: Whether it takes the user's image.
-        languages: Those it is made for; `None` where its publisher names more than can be listed.
-        completion: Whether its prompt is sent as it is, past the server's chat template.
-        params: Fields of the request's body that its chat template needs.
+        name: Its name in a SPEC.
+        about: Its models, for listings.
+        names: Matches the lower-cased names of its models.
+        gives: Of ``refusal``, ``safety`` and ``controversial`` (a third level of safety), what its
+            verdict contains.
+        conversation: Builds the messages from the user's turn and the answer.
+        read: Parses its output; `None` for no verdict.
+        sees_images: Whether it is given the user's image.
+        languages: The languages it was trained for; `None` if there are too many to list.
+        completion: Whether its prompt is sent without the server's chat template.
+        params: Fields of the request body that its chat template needs.
     """
 
     name: str
@@ -75,7 +75,7 @@ class GuardFamily:
     params: Mapping[str, object] = field(default_factory=dict)
 
     def messages(self, text: str, image_sha256: str | None, answer: str) -> tuple[Message, ...]:
-        """What the guard is sent about the answer to a text and perhaps an image."""
+        """The messages about an answer to a text and perhaps an image."""
         parts: list[Part] = [text]
         if self.sees_images and image_sha256 is not None:
             parts.insert(0, ImagePart(image_sha256))
@@ -92,10 +92,10 @@ def find_family(name: str) -> tuple[GuardFamily, str]:
     """The family of a guard and the model's name on its server.
 
     Args:
-        name: ``FAMILY:MODEL``, or a model whose name tells its family.
+        name: ``FAMILY:MODEL``, or a model name that identifies its family.
 
     Raises:
-        UsageError: The family is neither named nor told by the name.
+        UsageError: The family is neither given nor identified by the name.
     """
     before, colon, model = name.partition(":")
     for family in FAMILIES:
@@ -108,45 +108,45 @@ def find_family(name: str) -> tuple[GuardFamily, str]:
             return family, name
     known = ", ".join(family.name for family in FAMILIES)
     raise UsageError(
-        f"guard/{name}: the name tells no known family; write guard/FAMILY:{name} with one of "
+        f"guard/{name}: the name identifies no known family; write guard/FAMILY:{name} with one of "
         f"{known}"
     )
 
 
 def _chat(user: Message, answer: str) -> tuple[Message, ...]:
-    """The conversation as it was; the server's chat template does the rest."""
+    """The conversation itself; the server's chat template does the rest."""
     return user, Message("assistant", (answer,))
 
 
 def _wildguard(user: Message, answer: str) -> tuple[Message, ...]:
-    """One prompt; the server's tokenizer puts the mark of a beginning before it."""
-    message, answer = _within(_words(user)), _within(answer)
+    """One prompt; the server's tokenizer adds the start token."""
+    message, answer = _neutralised(_text(user)), _neutralised(answer)
     prompt = _prompt("wildguard").format(message=message, answer=answer)
     return (Message("user", (prompt,)),)
 
 
 def _polyguard(user: Message, answer: str) -> tuple[Message, ...]:
     """A system prompt with the categories, and the exchange in the user's turn."""
-    message, answer = _within(_words(user)), _within(answer)
+    message, answer = _neutralised(_text(user)), _neutralised(answer)
     exchange = f"Human user:\n{message}\n\nAI assistant:\n{answer}"
     return Message("system", (_prompt("polyguard").strip(),)), Message("user", (exchange,))
 
 
 def _granite_4(user: Message, answer: str) -> tuple[Message, ...]:
-    """The conversation, and a last turn that says what to judge the answer by."""
+    """The conversation, and a last turn with the criterion."""
     block = _prompt("granite-guardian-4").strip()
     return *_chat(user, answer), Message("user", (block,))
 
 
-def _within(content: str) -> str:
-    """Content that cannot end its part of a prompt: a space is put into what would.
+def _neutralised(content: str) -> str:
+    """Content that cannot end its section of a prompt: a space is inserted into such markers.
 
-    The prompt of a guard is fixed, so that its marks cannot be made to fit the content.
+    The prompt of a guard is fixed, so its markers cannot be adapted to the content.
     """
-    return _END_OF_PART.sub(r"\g<0> ", content)
+    return _SECTION_END.sub(r"\g<0> ", content)
 
 
-def _words(message: Message) -> str:
+def _text(message: Message) -> str:
     return "".join(part for part in message.parts if isinstance(part, str))
 
 
@@ -162,7 +162,7 @@ _LLAMA_GUARD = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
 _POLYGUARD = _LLAMA_GUARD | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
 _NEMOTRON = _LLAMA_GUARD - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
 
-#: In the order in which a model's name is looked up: the particular before the general.
+#: In the order in which model names are matched: specific families first.
 FAMILIES: tuple[GuardFamily, ...] = (
     GuardFamily(
         "qwen3guard",
@@ -240,7 +240,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _chat,
         read_score,
         languages=_ENGLISH,
-        # Versions differ in what they call the criterion; each passes over the other's word.
+        # Versions name the criterion differently; each ignores the other's name.
         params=MappingProxyType(
             {
                 "chat_template_kwargs": {

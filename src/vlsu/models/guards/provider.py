@@ -1,4 +1,4 @@
-"""``guard/...`` as a model: a guard behind any server that speaks OpenAI's format."""
+"""``guard/...`` as a model: a guard behind any OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["GuardModel", "guard_model"]
 
 
 class GuardModel(HttpModel):
-    """A guard: shown an answer as its family wants it, it says whether it refuses or is safe.
+    """A guard model, which judges whether an answer refuses or is safe.
 
     Attributes:
-        family: How it is asked and read.
-        languages: Those it is made for; `None` where that is not known.
+        family: Its prompt format and parser.
+        languages: The languages it was trained for; `None` if unknown.
     """
 
     takes_instructions = False
-    #: It judges answers, and no image, text or pair by itself.
+    #: It judges answers, not images, texts or pairs.
     modalities: frozenset[str] = frozenset()
 
     def __init__(self, family: GuardFamily, name: str, settings: Settings, key: str | None) -> None:
@@ -46,14 +46,14 @@ class GuardModel(HttpModel):
 
 
 def guard_model(name: str, settings: Settings) -> GuardModel:
-    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a name that tells it.
+    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a telling name.
 
-    The server is named by ``--judge-base-url`` or ``--base-url``; a key it may need is found as for
+    The server is given by ``--judge-base-url`` or ``--base-url``; its key is that of
     ``openai/...``.
 
     Raises:
-        UsageError: The family is neither named nor told by the model's name.
-        ModelError: No server is named, or the key it needs is not set.
+        UsageError: The family is neither given nor identified by the model's name.
+        ModelError: No server is given, or the key it needs is not set.
     """
     family, model = find_family(name)
     spec = f"guard/{family.name}:{model}"

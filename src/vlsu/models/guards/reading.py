@@ -1,10 +1,9 @@
-"""Reading what guards print: pure, strict, and never guessing.
+"""Parsing the output of guard models: pure, strict, and without guessing.
 
-A guard answers in a fixed form. What departs from it in words (a line of another kind, a field
-twice, a word that is not in the form) is no verdict: an answer that tells the guard what to say may
-move the guard, as it may move any model, but nothing beside the form is ever read as a verdict.
-What departs from it in white space, punctuation and emphasis, or puts the fields into a JSON
-object, is the form still.
+A guard answers in a fixed format. Output with other content (an unexpected line, a repeated field,
+an unknown value) is no verdict: an answer that addresses the guard may influence it, like any
+model, but nothing outside the format is parsed as a verdict. Different white space, punctuation and
+emphasis, and a JSON object of the fields, are accepted.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class GuardVerdict:
-    """What a guard says of one answer; `None` for what its kind of guard does not say.
+    """A guard's verdict on one answer; `None` for what its family does not report.
 
     Attributes:
         refusal: Whether the answer refuses.
@@ -44,8 +43,8 @@ _YES_NO = {"yes": True, "no": False}
 _HARMFUL = {"yes": ResponseSafety.UNSAFE, "no": ResponseSafety.SAFE}
 _LEVELS = {level.value: level for level in ResponseSafety}
 _TWO_LEVELS = {level: _LEVELS[level] for level in ("safe", "unsafe")}
-#: No form is longer.
-_LONGEST = 2000
+#: Maximum characters of an output; no format is longer.
+_MAX_LENGTH = 2000
 _BETWEEN_CODES = re.compile(r"[\s,;:()]+")
 _CODE = re.compile(r"[A-Z]\d{1,2}", re.IGNORECASE)
 _SCORE = re.compile(
@@ -53,7 +52,7 @@ _SCORE = re.compile(
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"\s+")
-#: What some servers leave of a turn's beginning where they take its special tokens out.
+#: What remains of a turn's start where a server strips its special tokens.
 _ROLE = "assistant\n"
 _DECORATION = " \t\r\n*`\"'."
 
@@ -68,15 +67,15 @@ def read_qwen3guard(text: str) -> GuardVerdict | None:
 def read_wildguard(text: str) -> GuardVerdict | None:
     """``Harmful request: ...``, ``Response refusal: ...``, ``Harmful response: yes|no``.
 
-    ``n/a`` is what it prints where there is no response; here there is one, so it is no verdict.
+    It prints ``n/a`` if there is no response; here there is one, so ``n/a`` is no verdict.
     """
-    return _of_three(_fields(text, _THREE))
+    return _combined_verdict(_fields(text, _COMBINED_FIELDS))
 
 
 def read_polyguard(text: str) -> GuardVerdict | None:
     """The fields of `read_wildguard`, and the violations of request and response."""
     violations = ("request safety violations", "response safety violations")
-    return _of_three(_fields(text, (*_THREE, *violations)))
+    return _combined_verdict(_fields(text, (*_COMBINED_FIELDS, *violations)))
 
 
 def read_user_and_response(text: str) -> GuardVerdict | None:
@@ -87,8 +86,8 @@ def read_user_and_response(text: str) -> GuardVerdict | None:
 
 
 def read_first_line(text: str) -> GuardVerdict | None:
-    """``safe``, or ``unsafe`` and the codes of what it violates, on the next line or beside it."""
-    word, *codes = [part for part in _BETWEEN_CODES.split(_form(text)) if part] or [""]
+    """``safe``, or ``unsafe`` and the codes of violated categories, perhaps on the next line."""
+    word, *codes = [part for part in _BETWEEN_CODES.split(_undecorated(text)) if part] or [""]
     safety = _TWO_LEVELS.get(word.strip(_DECORATION).lower())
     if safety is None or not all(map(_CODE.fullmatch, codes)):
         return None
@@ -97,16 +96,16 @@ def read_first_line(text: str) -> GuardVerdict | None:
 
 def read_score(text: str) -> GuardVerdict | None:
     """``<score> yes </score>`` for harm; before version 3.3 a bare ``Yes`` and its confidence."""
-    found = _SCORE.fullmatch(_SPACES.sub(" ", _form(text)))
+    found = _SCORE.fullmatch(_SPACES.sub(" ", _undecorated(text)))
     if found is None:
         return None
     return GuardVerdict(None, _HARMFUL[(found[1] or found[2]).lower()])
 
 
-_THREE = ("harmful request", "response refusal", "harmful response")
+_COMBINED_FIELDS = ("harmful request", "response refusal", "harmful response")
 
 
-def _of_three(fields: dict[str, str]) -> GuardVerdict | None:
+def _combined_verdict(fields: dict[str, str]) -> GuardVerdict | None:
     refusal = _YES_NO.get(fields.get("response refusal", ""))
     safety = _HARMFUL.get(fields.get("harmful response", ""))
     known = fields.get("harmful request") in _YES_NO
@@ -114,8 +113,8 @@ def _of_three(fields: dict[str, str]) -> GuardVerdict | None:
 
 
 def _fields(text: str, names: Collection[str]) -> dict[str, str]:
-    """Lines ``Name: value`` in small letters; empty where a line is none of them, or is twice."""
-    text = _form(text)
+    """Lower-cased lines ``Name: value``; empty if any line is unknown or repeated."""
+    text = _undecorated(text)
     pairs = (
         _object_pairs(text)
         if text.startswith("{")
@@ -129,10 +128,10 @@ def _fields(text: str, names: Collection[str]) -> dict[str, str]:
     return fields
 
 
-def _form(text: str) -> str:
-    """The text without what stands around the form; empty where it is longer than any."""
+def _undecorated(text: str) -> str:
+    """The output without decoration around it; empty if it is too long."""
     text = text.strip(_DECORATION)
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return ""
     if text[: len(_ROLE)].lower() == _ROLE:
         text = text[len(_ROLE) :]
@@ -140,13 +139,13 @@ def _form(text: str) -> str:
 
 
 def _pair(line: str) -> tuple[str, str] | None:
-    """A line's name and value; `None` for a line without."""
+    """A line's name and value; `None` for a line without a colon."""
     name, colon, value = line.partition(":")
     return (_bare(name), _bare(value)) if colon else None
 
 
 def _object_pairs(text: str) -> Iterable[tuple[str, str] | None]:
-    """The names and values of a JSON object of texts; one `None` if it is something else."""
+    """The names and values of a JSON object of strings; one `None` if it is something else."""
     try:
         pairs = json.loads(text, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""Models behind servers: the HTTP clients and what they share."""
+"""Models behind HTTP servers: the clients, rate limits, proxies and redaction of keys."""

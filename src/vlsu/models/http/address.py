@@ -1,4 +1,4 @@
-"""What may be wrong with the address of a server."""
+"""Hints about a base URL that is probably wrong."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vlsu.models.http.transport import host_of
 
 __all__ = ["address_hint"]
 
-#: Paths at which servers that are compatible with OpenAI's are known to answer.
+#: Paths of OpenAI-compatible servers.
 _PLAUSIBLE = re.compile(r"/v\d+\w*(?:/openai)?/*$|/chat/completions/*$|/openai(?:/|$)")
 
 
 def address_hint(base_url: str | None) -> str:
-    """What may be wrong with a --base-url at which nothing is found; empty if nothing is plain."""
+    """A hint about a --base-url that answers 404; empty if its path looks right."""
     try:
         parts = urlsplit(base_url or "")
     except ValueError:
@@ -27,7 +27,7 @@ def address_hint(base_url: str | None) -> str:
 
 
 def _up_to_v1(parts: SplitResult) -> str:
-    """The address that was probably meant, without credentials."""
+    """The address up to ``/v1`` that was probably meant, without credentials."""
     before, version, _ = parts.path.partition("/v1")
     path = (
         before if version else re.sub(r"/(?:api(?:/\w+)?|models|docs|health)?/*$", "", parts.path)

@@ -1,6 +1,6 @@
-"""Reading an answer of HTTP/1.1 as it comes in, every part of it within a bound.
+"""Reading an HTTP/1.1 response as it arrives, with a limit on every part of it.
 
-It is parsed by httptools (llhttp, the parser of Node.js) in its strict form.
+It is parsed by httptools (llhttp, the parser of Node.js) in strict mode.
 """
 
 from __future__ import annotations
@@ -9,45 +9,45 @@ from typing import Protocol
 
 import httptools
 
-from vlsu.models.http.transport import MAX_BODY, Answer, NetworkFaultError, unpacked
+from vlsu.models.http.transport import MAX_BODY, Answer, NetworkFaultError, decompressed
 
 __all__ = ["AnswerReader", "Receiver"]
 
-#: Bytes of an answer's head at most, interim answers before it included; servers send some hundred.
+#: Maximum bytes of a response's head, with interim responses before it; servers send some hundred.
 MAX_HEAD = 128 * 2**10
-#: Bytes at most of an answer as it comes over the wire: head, chunk framing, trailers and all.
+#: Maximum bytes of a response on the wire, with head, chunk framing and trailers.
 MAX_WIRE = MAX_BODY + 2 * MAX_HEAD
-#: Bytes of chunk framing and trailers at most for a byte of body, beside `MAX_HEAD` for short ones.
-#: Chunks of one byte each, the smallest there are, have six.
+#: Maximum bytes of chunk framing and trailers per byte of body, plus a constant for short bodies.
+#: The smallest chunks, of one byte each, have six.
 MAX_FRAMING = 16
-#: Bytes below which pieces of a body are gathered.
+#: Pieces of a body below this many bytes are merged.
 SMALL = 64 * 2**10
-#: How a server that expects TLS answers what is none: an alert, of any version.
+#: A server that expects TLS answers plain HTTP with an alert, in any TLS version.
 _TLS_ALERT = b"\x15\x03"
 
 
 class Receiver(Protocol):
-    """The connection that an answer comes over."""
+    """The connection that a response arrives on."""
 
     def hold(self, more: int) -> None:
-        """So many bytes more of the answer have come, or fewer are kept."""
+        """Account for bytes of the response that are now held in memory; negative if released."""
         ...
 
-    def fail(self, kind: str, said: str) -> None:
-        """There will be no answer."""
+    def fail(self, kind: str, message: str) -> None:
+        """There will be no response."""
         ...
 
     def succeed(self, answer: Answer) -> None:
-        """The answer is whole."""
+        """The response is complete."""
         ...
 
 
 class AnswerReader:
-    """One answer as it comes in; its `on_` methods are called by the parser.
+    """One response as it arrives; its `on_` methods are called by the parser.
 
     Attributes:
-        may_follow: Whether the answer is over and the server goes on listening.
-        size: Bytes of its body that have come and are kept.
+        may_follow: Whether the response is complete and the connection is kept alive.
+        size: Bytes of its body that are held in memory.
     """
 
     __slots__ = (
@@ -70,14 +70,14 @@ class AnswerReader:
         self._body: list[bytes] = []
         self.size = 0
         self._fed = 0
-        #: Small pieces that came one after the other; as an object, one of two bytes takes forty.
+        #: Consecutive small pieces; as separate objects they would take far more memory.
         self._small = bytearray()
         self._in_body = False
         self._over = False
         self.may_follow = False
 
     def feed(self, data: bytes) -> None:
-        """Read what came; the connection is told when the answer is whole or cannot be."""
+        """Parse received data; the connection is notified once the response is whole or invalid."""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -92,7 +92,7 @@ class AnswerReader:
             self._check_size()
 
     def _check_size(self) -> None:
-        """Give up what has no end, whichever part of it has none."""
+        """Abort a response of which any part exceeds its limit."""
         framing = self._fed - self.size
         if not self._in_body:
             if self._fed > MAX_HEAD:
@@ -102,17 +102,18 @@ class AnswerReader:
         elif self._fed > MAX_WIRE:
             self.give_up("endless", "the answer has no end")
 
-    def give_up(self, kind: str, said: str) -> None:
-        """Read no further: there will be no answer."""
+    def give_up(self, kind: str, message: str) -> None:
+        """Stop reading: there will be no response."""
         self._over, self.may_follow = True, False
-        # Parser and answer refer to each other: what they hold would stay for a while.
+        # Parser and reader refer to each other, so their memory would be freed only by the
+        # collector.
         self._body, self._small = [], bytearray()
         self._connection.hold(-self.size)
         self.size = 0
-        self._connection.fail(kind, said)
+        self._connection.fail(kind, message)
 
     def end(self) -> None:
-        """The server closed the connection, which ends an answer that gave no length."""
+        """The server closed the connection, which ends a response without a stated length."""
         if self._in_body and not self._framed:
             self.on_message_complete()
         elif self._in_body:
@@ -122,11 +123,11 @@ class AnswerReader:
 
     @property
     def _framed(self) -> bool:
-        """Whether the answer says where it ends."""
+        """Whether the response states its length or is chunked."""
         return any(self.header(name) for name in ("content-length", "transfer-encoding"))
 
     def header(self, name: str) -> str | None:
-        """A header of the answer, the first of that name."""
+        """The first header of that name."""
         wanted = name.lower().encode("latin-1", "replace")
         for key, value in self._headers:
             if key.lower() == wanted:
@@ -136,8 +137,8 @@ class AnswerReader:
     # Called by the parser
 
     def on_message_begin(self) -> None:
-        """An answer begins, or another after an interim one."""
-        if self._over:  # more than was asked for
+        """A response begins, perhaps after an interim one."""
+        if self._over:  # an unsolicited response
             self.may_follow = False
         else:
             self._headers = []
@@ -148,21 +149,21 @@ class AnswerReader:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is complete."""
         if self._over or self._interim:
             return
         self._in_body = True
 
     @property
     def _interim(self) -> bool:
-        """Whether this is no answer yet, such as ``100 Continue``."""
+        """Whether this is an interim response such as ``100 Continue``."""
         return 100 <= self._parser.get_status_code() < 200
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body, or of a chunk of it."""
+        """A piece of the body."""
         if self._over:
             return
-        # No buffer that grows: many of them at once leave more holes in memory than they hold.
+        # Not one growing buffer: many of those at once fragment memory.
         if self._body and len(data) < SMALL:
             self._small += data
         else:
@@ -176,26 +177,26 @@ class AnswerReader:
             self.give_up("endless", "the answer has no end")
 
     def _gather(self) -> None:
-        """Make one piece of the small ones."""
+        """Merge the small pieces into one."""
         if self._small:
             self._body.append(bytes(self._small))
             self._small.clear()
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """The response is complete."""
         if self._over or self._interim:
             return
         self._over = True
         self.may_follow = self._parser.should_keep_alive()
         status = self._parser.get_status_code()
-        packed = self.header("content-encoding")
+        encoding = self.header("content-encoding")
         self._gather()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
-        if packed is not None:
+        if encoding is not None:
             try:
-                body = unpacked(body, packed)
+                body = decompressed(body, encoding)
             except NetworkFaultError as fault:
-                self.give_up(fault.kind, fault.said)
+                self.give_up(fault.kind, fault.message)
                 return
         self._connection.succeed(Answer(status, body, self.header))

@@ -1,8 +1,8 @@
-"""The client that an address needs, chosen by what lies between.
+"""The HTTP client for an address: one for plain HTTP, one for TLS and proxies.
 
-A server of one's own, over plain HTTP and without a proxy between, can answer faster than most
-clients ask: it is spoken to on the event loop itself (`vlsu.models.http.plain`). All others, with
-TLS or through a proxy, are spoken to by pyreqwest (`vlsu.models.http.secure`).
+A self-hosted server over plain HTTP, without a proxy, can answer faster than most clients send: it
+is handled on the event loop itself (`vlsu.models.http.plain`). All others are handled by pyreqwest
+(`vlsu.models.http.secure`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from vlsu.models.http.transport import (
 __all__ = ["HttpClient", "is_simple_http", "is_usable"]
 
 
-#: Host and port as every reader of addresses takes them apart: no blank, no backslash, no quote.
+#: Host and port that every URL parser splits alike: no blank, no backslash, no quote.
 _AUTHORITY = re.compile(r"[\w.~%!$&'()*+,;=:@\[\]-]+")
 
 
-#: An address that any client reads alike; others are left to one that knows every rule of them.
+#: Hosts that every URL parser reads alike; others are left to pyreqwest.
 _SIMPLE_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
 
 
@@ -38,13 +38,13 @@ _SIMPLE_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*")
 
 
 class HttpClient:
-    """Posts to one address, and never raises for what a network does.
+    """Posts to one address, and reports network faults as responses instead of raising.
 
     Args:
-        url: Where to.
-        headers: Of every request.
+        url: The address.
+        headers: Headers of every request.
         timeout_s: Seconds for one attempt, connection included.
-        only_local: Send nothing over plain HTTP but to this machine and private networks.
+        only_local: Over plain HTTP, send only to this machine and private networks.
     """
 
     def __init__(
@@ -63,19 +63,19 @@ class HttpClient:
 
     @property
     def url(self) -> str:
-        """Where to; it may hold credentials."""
+        """The address; it may contain credentials."""
         return self._url
 
     @property
     def proxy(self) -> Proxy | None:
-        """The proxy between, if there is one."""
+        """The proxy in use, if any."""
         return proxy_of(self._url)
 
     async def post(self, make: MakeBody) -> tuple[Raw, Header]:
-        """Post once; a network fault comes back as status 0 with kind and account.
+        """Post once; a network fault is returned as status 0 with its kind and description.
 
         Raises:
-            Exception: Whatever the making of the body raised.
+            Exception: Whatever building the body raised.
         """
         if self._transport is None:
             if (why := self._unusable()) is not None:
@@ -92,14 +92,14 @@ class HttpClient:
         try:
             status, answer, header = await self._transport.post(made)
         except NetworkFaultError as fault:
-            return _no_answer(fault.kind, fault.said, time.perf_counter() - started)
+            return _no_answer(fault.kind, fault.message, time.perf_counter() - started)
         took = time.perf_counter() - started
         if not 200 <= status <= 599:
             return _no_answer("malformed", f"an answer of status {status}, not of 200 to 599", took)
         return Raw(status, answer, took), header
 
     def _unusable(self) -> str | None:
-        """Why nothing can be sent, if so."""
+        """Why nothing can be sent; `None` if it can."""
         if not is_usable(self._url):
             return UNUSABLE
         proxy = self.proxy
@@ -108,7 +108,7 @@ class HttpClient:
         return f"{proxy.source}: not a usable proxy; write it as http://proxy.example:3128"
 
     def _open(self) -> Transport:
-        """The client that this address needs."""
+        """The transport for this address."""
         if is_simple_http(self._url):
             from vlsu.models.http.plain import PlainTransport
 
@@ -127,7 +127,7 @@ class HttpClient:
 
 
 def is_simple_http(url: str) -> bool:
-    """Whether an address is one of plain HTTP, without a proxy between and without frills."""
+    """Whether an address is plain HTTP without a proxy, credentials or unusual characters."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -142,7 +142,7 @@ def is_simple_http(url: str) -> bool:
 
 
 def is_usable(url: str) -> bool:
-    """Whether an address is one of HTTP in which all readers of addresses see the same host."""
+    """Whether an address is an HTTP URL in which every URL parser sees the same host."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -152,9 +152,9 @@ def is_usable(url: str) -> bool:
     return named and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
-def _no_answer(kind: str, said: str, took_s: float = 0.0) -> tuple[Raw, Header]:
-    return Raw(0, f"{kind}: {said}".encode(), took_s), _no_header
+def _no_answer(kind: str, message: str, took_s: float = 0.0) -> tuple[Raw, Header]:
+    return Raw(0, f"{kind}: {message}".encode(), took_s), _no_header
 
 
 def _no_header(_: str) -> None:
-    """The headers of no answer."""
+    """The headers of a missing response."""

@@ -1,8 +1,8 @@
-"""Whether a credential that is sent to an address could be read on the way.
+"""Whether a credential sent to an address could be intercepted.
 
-Over TLS it could not. Over plain HTTP anyone between can read it, so it goes only to this machine
-and to addresses that are never routed over the internet: loopback, link-local and the private
-networks of RFC 1918 and RFC 4193. A name counts as what it resolves to.
+Over TLS it could not. Over plain HTTP it could, so it is sent only to this machine and to addresses
+that are never routed over the internet: loopback, link-local and the private networks of RFC 1918
+and RFC 4193. A host name counts as the addresses it resolves to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vlsu.models.http.proxies import proxy_of
 
 __all__ = ["exposure", "holds_credentials", "is_local"]
 
-#: Seconds for a name to be resolved.
+#: Maximum seconds to resolve a host name.
 RESOLVE_S = 5.0
 
 _LOCAL = tuple(
@@ -47,7 +47,7 @@ def is_local(address: str) -> bool:
 
 
 def holds_credentials(url: str) -> bool:
-    """Whether an address holds a user or a password."""
+    """Whether a URL contains a user or a password."""
     try:
         return "@" in urlsplit(url).netloc
     except ValueError:
@@ -55,24 +55,24 @@ def holds_credentials(url: str) -> bool:
 
 
 def exposure(url: str, *, guarded: bool) -> str | None:
-    """Why a credential sent to an address could be read on the way; `None` if it could not.
+    """Why a credential sent to an address could be intercepted; `None` if it could not.
 
     Args:
         url: The address.
-        guarded: Whether what connects to it looks at the IP address once more before it sends
-            anything. A name that cannot be resolved now is let pass only then.
+        guarded: Whether the client checks the IP address again before it sends anything. Only then
+            is a name that cannot be resolved now accepted.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        return None  # nothing is ever sent there
+        return None  # nothing is ever sent to it
     if parts.scheme != "http" or not parts.hostname:
         return None
     proxy = proxy_of(url)
     if proxy is None:
         return _exposed(url, "", guarded=guarded)
-    way = None if proxy.url.startswith("https:") else _exposed(proxy.url, "the proxy ")
-    return way or _exposed(url, "")
+    proxy_exposure = None if proxy.url.startswith("https:") else _exposed(proxy.url, "the proxy ")
+    return proxy_exposure or _exposed(url, "")
 
 
 def _exposed(url: str, what: str, *, guarded: bool = False) -> str | None:
@@ -82,22 +82,22 @@ def _exposed(url: str, what: str, *, guarded: bool = False) -> str | None:
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
         return None
-    if not host.isascii():  # not everyone reads it as the same name
+    if not host.isascii():  # URL parsers may disagree about it
         return f"{what}{host} is not known to be a private host"
     if host == "localhost" or host.endswith(".localhost") or is_local(host):
         return None
     addresses = _resolved(host, port)
     public = [address for address in addresses if not is_local(address)]
     if public:
-        of = "" if public[0] == host else f" ({public[0]})"
-        return f"{what}{host}{of} is no private or loopback address"
+        resolved = "" if public[0] == host else f" ({public[0]})"
+        return f"{what}{host}{resolved} is no private or loopback address"
     if not addresses and not guarded:
         return f"{what}{host} cannot be resolved, so it is not known to be a private host"
     return None
 
 
 def _resolved(host: str, port: int) -> list[str]:
-    """The addresses of a host; none if it cannot be resolved in time."""
+    """The IP addresses of a host; empty if it cannot be resolved in time."""
     answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
     def resolve() -> None:
@@ -107,7 +107,7 @@ def _resolved(host: str, port: int) -> list[str]:
             found = []
         answers.put([str(address[0]) for *_, address in found])
 
-    # A thread of its own: a resolver may take half a minute, and cannot be interrupted.
+    # In a thread: a resolver may take half a minute, and cannot be interrupted.
     threading.Thread(target=resolve, daemon=True).start()
     try:
         return answers.get(timeout=RESOLVE_S)

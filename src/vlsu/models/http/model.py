@@ -1,4 +1,4 @@
-"""A model behind a server, whichever wire format it speaks."""
+"""A model behind an HTTP server, for any wire format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from vlsu._text import without_sequences
+from vlsu._text import collapsed_line
 from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import (
     Encoded,
@@ -21,7 +21,6 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
-from vlsu.models.bodies.error_bodies import MOST
 from vlsu.models.http.client import HttpClient, is_simple_http
 from vlsu.models.http.exposure import exposure, holds_credentials
 from vlsu.models.http.proxies import proxy_of
@@ -29,23 +28,23 @@ from vlsu.models.http.rate_limits import RateLimits
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 from vlsu.models.http.transport import Body, Header, host_of
 
-__all__ = ["HttpModel", "WireFormat", "http_fault", "is_answer", "one_line"]
+__all__ = ["HttpModel", "WireFormat", "http_fault", "is_answer"]
 
-#: A server that says nothing of its limits in so many answers is looked at once in as many.
-LOOKS = 32
-#: Statuses of success that promise that there is no body.
+#: Of a server whose first responses have no rate-limit headers, one in this many is inspected.
+INSPECT_EVERY = 32
+#: Success statuses that never have a body.
 NO_BODY = frozenset({204, 205})
-#: Statuses that a proxy answers with for reasons of its own.
-OF_PROXIES = frozenset({403, 407, 502, 503, 504})
+#: Statuses that may come from a proxy instead of the server.
+PROXY_STATUSES = frozenset({403, 407, 502, 503, 504})
 NO_LIMITS = RateLimits()
-#: A server that knows the address and not the model says so.
-_OF_A_MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
+#: In a 404, a sign that the address is right and the model is unknown.
+_ABOUT_MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
 
 ReadImage = Callable[[str], Encoded]
 
 
 class WireFormat(Protocol):
-    """Two pure functions, and where and how to post what the first one makes."""
+    """Encoding and decoding as pure functions, with the address and headers to post to."""
 
     def url(self, model: str, settings: Settings) -> str:
         """The address to post to."""
@@ -56,7 +55,7 @@ class WireFormat(Protocol):
         ...
 
     def image_limits(self, settings: Settings) -> ImageLimits:
-        """What the server takes as an image."""
+        """The images that the server accepts."""
         ...
 
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
@@ -64,39 +63,33 @@ class WireFormat(Protocol):
         ...
 
     def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
-        """What an answer says of the server's limits; `now` is seconds since the epoch."""
+        """The rate limits in a response; `now` is seconds since the epoch."""
         ...
 
     def decode(self, status: int, body: bytes) -> Response:
-        """A response, read from its status and body."""
+        """Parse a response from its status and body."""
         ...
 
 
-def one_line(text: str, most: int = 200) -> str:
-    """Foreign text fit to be shown: one line, without control sequences, at most so long."""
-    text = without_sequences(text[:MOST])[: 8 * most]
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
-
-
 def is_answer(status: int) -> bool:
-    """Whether an HTTP status is one of success, whose body is read for an answer."""
+    """Whether an HTTP status is a success whose body holds an answer."""
     return 200 <= status < 300 and status not in NO_BODY
 
 
 def http_fault(status: int, message: str) -> Response:
-    """The error a status stands for, where a wire format knows nothing more particular.
+    """The error for an HTTP status, unless a wire format knows better.
 
     Args:
         status: HTTP status, or 0 where no response came.
-        message: One line of what the server said; for status 0, kind and account of the fault.
+        message: One line of the server's message; for status 0, kind and description of the fault.
     """
-    said = one_line(message)
+    message = collapsed_line(message)
     if status == 0:
-        kind, _, said = said.partition(": ")
+        kind, _, message = message.partition(": ")
         fatal = kind == "address"
-        return Response(Outcome.ERROR, fault=Fault(kind, said, retry=not fatal, fatal=fatal))
-    line = f"HTTP {status}" + (f": {said}" if said else "")
-    if 200 <= status < 300:  # 204 and the like: taken, and not answered
+        return Response(Outcome.ERROR, fault=Fault(kind, message, retry=not fatal, fatal=fatal))
+    line = f"HTTP {status}" + (f": {message}" if message else "")
+    if 200 <= status < 300:  # such as 204: accepted, without an answer
         return Response(Outcome.ERROR, fault=Fault("malformed", line, retry=True))
     if status == 407:
         line += " (a proxy wants a user and a password: http://USER:PASSWORD@HOST in its variable)"
@@ -116,22 +109,21 @@ def http_fault(status: int, message: str) -> Response:
 
 
 class HttpModel:
-    """A model behind a server, spoken to in one wire format.
+    """A model behind an HTTP server, in one wire format.
 
     Args:
         spec: ``provider/name``.
-        name: What the server calls it.
-        wire: The format.
-        settings: How it is asked.
+        name: The model's name on the server.
+        wire: The wire format.
+        settings: How requests are made.
         key: The credential, if there is one.
-        identity: All that could change an answer, beside the spec.
-        not_found_hint: What may be wrong with the address, for the line that ends a run in which
-            nothing is found there.
+        identity: Everything that could change an answer, besides the spec.
+        not_found_hint: A hint about the address, appended to the message of a 404.
 
     Raises:
-        ModelError: The key holds characters that no header can carry.
-        UsageError: A parameter would take the place of what is asked, or have it answered in parts;
-            or a key would go over plain HTTP to a host that is not private.
+        ModelError: The key contains characters that an HTTP header cannot carry.
+        UsageError: A parameter would replace the messages or stream the answer, or a key would be
+            sent over plain HTTP to a host that is not private.
     """
 
     takes_instructions = True
@@ -170,7 +162,7 @@ class HttpModel:
         self._identity = {"spec": spec, **identity}
         self._not_found_hint = not_found_hint
         self._answers = 0
-        self._silent = True
+        self._without_limits = True
         self.image_limits = wire.image_limits(settings)
         only_local = bool(key or holds_credentials(url)) and not settings.insecure_http
         if only_local and (why := exposure(url, guarded=is_simple_http(url))) is not None:
@@ -182,7 +174,7 @@ class HttpModel:
 
     @property
     def destination(self) -> str:
-        """Where requests go and whether a key goes along, in words."""
+        """Description of where requests go, and whether with a key."""
         scheme, _, _ = self._client.url.partition(":")
         key = "the API key" if self._has_key else "no API key"
         line = f"{scheme}://{host_of(self._client.url)}, with {key}"
@@ -190,11 +182,11 @@ class HttpModel:
         return line if proxy is None else f"{line}, through the proxy {proxy.shown}"
 
     def identity(self) -> Mapping[str, object]:
-        """The spec and every setting that could change an answer; the address is not one."""
+        """The spec and every setting that could change an answer; the address is not part of it."""
         return self._identity
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
-        """Post one request. A credential that the server repeats is not kept, in no form."""
+        """Post one request. A credential that the server repeats is redacted, in any encoding."""
         encode, read = self._wire.encode, images.read_encoded
         raw, header = await self._client.post(
             lambda: encode(self._name, request, self._settings, read)
@@ -205,36 +197,41 @@ class HttpModel:
         if raw.status == 0:
             return raw
         self._answers += 1
-        if raw.status == 200 and self._answers > LOOKS and self._answers % LOOKS and self._silent:
+        if (
+            raw.status == 200
+            and self._answers > INSPECT_EVERY
+            and self._answers % INSPECT_EVERY
+            and self._without_limits
+        ):
             return raw
         limits = self._wire.rate_limits(header, raw.body, time.time())
-        self._silent = self._silent and limits == NO_LIMITS
+        self._without_limits = self._without_limits and limits == NO_LIMITS
         if limits == NO_LIMITS:
             return raw
         pause_s = limits.wait_s() or None
         return raw._replace(retry_after=limits.retry_after_s, pause_s=pause_s)
 
     def read(self, raw: Raw) -> Response:
-        """Read a stored or fresh response."""
+        """Parse a stored or fresh response."""
         if raw.status == 0:
             return http_fault(0, raw.body.decode(errors="replace"))
-        response = self._explained(raw.status, self._wire.decode(raw.status, raw.body))
-        # Once more: a text may be put together from parts, none of which was the whole credential.
+        response = self._with_hints(raw.status, self._wire.decode(raw.status, raw.body))
+        # Again: a text may be joined from parts, none of which was the whole credential.
         text = self._redaction.text(response.text, answer=True)
         reasoning = self._redaction.text(response.reasoning, answer=True)
         if text is response.text and reasoning is response.reasoning:
             return response
         return response._replace(text=text, reasoning=reasoning)
 
-    def _explained(self, status: int, response: Response) -> Response:
-        """What may be wrong with the address, and whether a proxy may have answered itself."""
+    def _with_hints(self, status: int, response: Response) -> Response:
+        """Adds hints to a fault: about the address, and about a proxy that may have answered."""
         fault = response.fault
-        if fault is None:  # of every answer: nothing more is looked up for it
+        if fault is None:  # the common case, kept fast
             return response
         proxy, line = self._client.proxy, fault.message
-        if fault.kind == "not-found" and self._not_found_hint and not _OF_A_MODEL.search(line):
+        if fault.kind == "not-found" and self._not_found_hint and not _ABOUT_MODEL.search(line):
             line += f" ({self._not_found_hint})"
-        if proxy is not None and status in OF_PROXIES:
+        if proxy is not None and status in PROXY_STATUSES:
             line += f" (through the proxy {proxy.shown}; perhaps its own answer)"
         return response._replace(fault=replace(fault, message=line))
 

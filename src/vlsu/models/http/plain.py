@@ -1,8 +1,8 @@
-"""The client for servers over plain HTTP: HTTP/1.1 (RFC 9112) on the event loop itself.
+"""The client for plain HTTP: HTTP/1.1 (RFC 9112) on the event loop itself.
 
-A client with a thread of its own hands every answer over to Python's thread and waits for the
-interpreter to be free; at some thousand answers a second that waiting is most of the time. Here a
-body's pieces go to the kernel as they are, and answers are read where they are used
+A client with its own threads hands every response over to Python's thread and waits for the
+interpreter lock; at some thousand responses a second that waiting dominates. Here the pieces of a
+body go to the kernel without copying, and responses are parsed in the same thread
 (`vlsu.models.http.answer_reader`).
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-from vlsu._machine import lacking, lacking_files
+from vlsu._machine import exhausted_file_descriptors, exhausted_resource
 from vlsu._version import __version__
 from vlsu.models.http.answer_reader import AnswerReader
 from vlsu.models.http.exposure import is_local
@@ -30,14 +30,14 @@ from vlsu.models.http.transport import (
 
 __all__ = ["PlainTransport"]
 
-#: Seconds after which an idle connection is not used again: what lies between may have dropped it.
+#: Seconds after which an idle connection is not reused: a middlebox may have dropped it.
 IDLE_S = 60.0
 
 
 class PlainTransport:
     """Pooled connections to one server; arguments as `vlsu.models.http.client.HttpClient`.
 
-    The connection used last is used first: those that a lull leaves over grow old and are closed.
+    Last in, first out: connections that are no longer needed become idle and are closed.
     """
 
     def __init__(
@@ -62,82 +62,82 @@ class PlainTransport:
         self._idle: list[_Connection] = []
         self._held = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: By when each connection that is waited for must have answered, by the loop's clock.
+        #: Deadline of each connection that awaits a response, by the loop's clock.
         self._deadlines: dict[_Connection, float] = {}
-        self._look_at = float("inf")
+        self._next_check = float("inf")
         self._timer: asyncio.TimerHandle | None = None
 
     async def post(self, make: MakeBody) -> Answer:
         """Post once.
 
         Raises:
-            NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
+            NetworkFaultError: No complete response of at most `MAX_BODY` bytes arrived in time.
             Exception: Whatever the making of the body raised.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:  # connections belong to the loop that made them
+        if loop is not self._loop:  # connections belong to the loop that opened them
             self._idle, self._deadlines, self._loop = [], {}, loop
-            self._timer, self._look_at, self._held = None, float("inf"), 0
+            self._timer, self._next_check, self._held = None, float("inf"), 0
         left = self._timeout_s
         if (connection := self._reusable(loop.time())) is None:
             began = loop.time()
             connection = await self._connected(loop)
             left -= loop.time() - began
         try:
-            waiting = connection.ask(self._request(make()))
+            waiting = connection.send(self._request(make()))
         except BaseException:  # nothing was sent
-            self._let_go(connection, loop.time())
+            self._release(connection, loop.time())
             raise
         deadline = self._deadlines[connection] = loop.time() + left
-        if deadline < self._look_at:
-            self._look_later(loop, deadline)
+        if deadline < self._next_check:
+            self._schedule_check(loop, deadline)
         try:
             answer = await waiting
-        except BaseException:  # whoever waited gave up, or the connection is of no more use
+        except BaseException:  # cancelled, or the connection is no longer usable
             connection.abort()
             raise
         finally:
             del self._deadlines[connection]
             self._held -= connection.held
-        self._let_go(connection, loop.time())
+        self._release(connection, loop.time())
         return answer
 
     def hold(self, more: int) -> None:
-        """So many bytes more of an answer have come, or fewer are kept."""
+        """Account for bytes of responses that are now held in memory; negative if released."""
         self._held += more
         if self._held > MAX_HELD and self._deadlines:
             largest = max(self._deadlines, key=lambda connection: connection.held)
             largest.give_up(TOO_MUCH_HELD)
 
     def _request(self, body: Body) -> list[bytes]:
-        """Head and body, in pieces."""
+        """Head and body as pieces to write."""
         return [self._head + b"%d\r\n\r\n" % sum(map(len, body)), *body]
 
-    def _let_go(self, connection: _Connection, now: float) -> None:
-        """Keep a connection for the next request, if it may be used again."""
+    def _release(self, connection: _Connection, now: float) -> None:
+        """Return a connection to the pool, or close it if it cannot be reused."""
         if connection.reusable:
             connection.idle_since = now
             self._idle.append(connection)
         else:
             connection.abort()
 
-    def _look_later(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        """Look at the clock when the first deadline is reached; one timer serves all."""
+    def _schedule_check(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        """Check deadlines when the first is reached; one timer serves all connections."""
         if self._timer is not None:
             self._timer.cancel()
-        self._look_at = when
-        self._timer = loop.call_at(when, self._look)
+        self._next_check = when
+        self._timer = loop.call_at(when, self._check_deadlines)
 
-    def _look(self) -> None:
-        """Give up what is late."""
-        self._timer, self._look_at = None, float("inf")
+    def _check_deadlines(self) -> None:
+        """Fail the connections whose deadline has passed."""
+        self._timer, self._next_check = None, float("inf")
         loop = asyncio.get_running_loop()
         now = loop.time()
         for connection, deadline in self._deadlines.items():
             if deadline <= now:
                 connection.fail("timeout", f"no full answer within {self._timeout_s:g} s")
         if left := [deadline for deadline in self._deadlines.values() if deadline > now]:
-            self._look_later(loop, min(left))
+            self._schedule_check(loop, min(left))
 
     def _reusable(self, now: float) -> _Connection | None:
         while self._idle:
@@ -157,11 +157,13 @@ class PlainTransport:
             why = "timed out"
         except OSError as error:
             why = error.strerror or str(error)
-            if lack := lacking(error) or lacking_files():
-                raise NetworkFaultError("machine", f"{lack} ({why})") from None
+            if exhausted := exhausted_resource(error) or exhausted_file_descriptors():
+                raise NetworkFaultError("machine", f"{exhausted} ({why})") from None
         else:
             peer = str((transport.get_extra_info("peername") or ("",))[0])
-            if self._only_local and not is_local(peer):  # its name meant something else before
+            if self._only_local and not is_local(
+                peer
+            ):  # the name resolved to another address before
                 connection.abort()
                 raise NetworkFaultError(
                     "address",
@@ -178,15 +180,15 @@ class PlainTransport:
         self._idle = []
         if self._timer is not None:
             self._timer.cancel()
-            self._timer, self._look_at = None, float("inf")
-        await asyncio.sleep(0)  # they close in the loop's next round
+            self._timer, self._next_check = None, float("inf")
+        await asyncio.sleep(0)  # they close in the loop's next iteration
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, which carries one request at a time.
+    """One connection, with one request at a time.
 
     Attributes:
-        idle_since: When its last answer had come, by the loop's clock.
+        idle_since: Time of its last response, by the loop's clock.
     """
 
     def __init__(self, owner: PlainTransport, loop: asyncio.AbstractEventLoop) -> None:
@@ -195,12 +197,12 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
         self._answer = AnswerReader(self)
-        self._answer.may_follow = True  # nothing was asked yet
+        self._answer.may_follow = True  # no request was sent yet
         self.idle_since = 0.0
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent: the last one has gone out, its answer come in."""
+        """Whether another request may be sent: the last one and its response are complete."""
         transport = self._transport
         return (
             transport is not None
@@ -212,11 +214,11 @@ class _Connection(asyncio.Protocol):
 
     @property
     def held(self) -> int:
-        """Bytes of the answer's body that have come and are kept."""
+        """Bytes of the response's body that are held in memory."""
         return self._answer.size
 
-    def ask(self, pieces: Body) -> asyncio.Future[Answer]:
-        """Send a request, given in pieces; its answer comes later."""
+    def send(self, pieces: Body) -> asyncio.Future[Answer]:
+        """Send a request, given in pieces; the future gives its response."""
         self._answer = AnswerReader(self)
         waiting = self._waiting = self._loop.create_future()
         if self._transport is None or self._transport.is_closing():
@@ -226,27 +228,27 @@ class _Connection(asyncio.Protocol):
         return waiting
 
     def abort(self) -> None:
-        """Close at once; an answer is waited for no more."""
+        """Close at once, without waiting for a response."""
         self._waiting = None
         if self._transport is not None:
             self._transport.abort()
 
     def give_up(self, why: str) -> None:
-        """Wait no longer for an answer that is too large."""
+        """Abort a response that is too large."""
         self._answer.give_up("endless", why)
 
     def hold(self, more: int) -> None:
-        """So many bytes more of the answer have come, or fewer are kept."""
+        """Account for bytes of the response that are now held in memory; negative if released."""
         self._owner.hold(more)
 
-    def fail(self, kind: str, said: str) -> None:
-        """There will be no answer."""
+    def fail(self, kind: str, message: str) -> None:
+        """There will be no response."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
-            waiting.set_exception(NetworkFaultError(kind, said))
+            waiting.set_exception(NetworkFaultError(kind, message))
 
     def succeed(self, answer: Answer) -> None:
-        """The answer is whole."""
+        """The response is complete."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -257,13 +259,13 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiting is None:  # more than was asked for: not a server to go on with
+        if self._waiting is None:  # unsolicited data: the connection cannot be reused
             self.abort()
         else:
             self._answer.feed(data)
 
     def eof_received(self) -> None:
-        # What is still to be sent may wait for ever: a server that has closed need not read it.
+        # Pending writes are not waited for: a server that has closed need not read them.
         if self._waiting is not None:
             self._answer.end()
 

@@ -1,9 +1,9 @@
-"""Which proxy an address is reached through, if any, by the environment's variables.
+"""The proxy for an address, from environment variables.
 
-They are read as curl reads them (its manual, "ENVIRONMENT"; ``proxy_check_noproxy`` in its
-source): ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in lower case before upper
-case, an empty one as if it were not set. One thing differs: ``HTTP_PROXY`` in upper case is obeyed,
-as most libraries do, but for a CGI program, whose visitor could set it.
+They are interpreted as by curl (its manual, "ENVIRONMENT"; ``proxy_check_noproxy`` in its source):
+``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, in lower case before upper case, an
+empty one as if it were not set. One difference: ``HTTP_PROXY`` in upper case is used, as by most
+libraries, except in a CGI program, where a client could set it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["Proxy", "bypasses", "proxy_of"]
 
-#: Kinds of proxy that can be asked.
+#: Supported kinds of proxy.
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[\w.:%]+\])(?::\d+)?")
 _HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -28,9 +28,9 @@ class Proxy(NamedTuple):
     """A proxy between this machine and a server.
 
     Attributes:
-        url: Its address, which may hold a password: never to be shown.
+        url: Its address, which may contain a password and is never shown.
         shown: Its host and port.
-        source: What names it: a variable, or the system's settings.
+        source: Where it is configured: a variable, or the system's settings.
     """
 
     url: str
@@ -39,7 +39,7 @@ class Proxy(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Whether its address is one."""
+        """Whether its address is valid."""
         try:
             parts = urlsplit(self.url)
             known = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -49,7 +49,7 @@ class Proxy(NamedTuple):
 
 
 def proxy_of(url: str) -> Proxy | None:
-    """The proxy that an address is reached through."""
+    """The proxy for an address; `None` for a direct connection."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -89,7 +89,7 @@ def _from_environment(scheme: str) -> tuple[str, str] | None:
 
 
 def _from_system(scheme: str, host: str) -> tuple[str, str] | None:
-    """What the system's own settings name, on systems that have them."""
+    """Source and address from the settings of macOS or Windows."""
     if sys.platform not in ("darwin", "win32"):
         return None
     from urllib.request import getproxies, proxy_bypass
@@ -100,11 +100,11 @@ def _from_system(scheme: str, host: str) -> tuple[str, str] | None:
 
 
 def bypasses(host: str, no_proxy: str) -> bool:
-    """Whether a host is asked directly, by a list as ``NO_PROXY`` holds it.
+    """Whether a host is excluded from proxying by a ``NO_PROXY`` list.
 
-    Commas or blanks part the entries. A name covers itself and what lies under it, a leading dot
-    changes nothing; an address covers itself, or its network where a slash follows. An asterisk
-    alone covers everything. Nothing else has a meaning: neither ports nor other asterisks.
+    Entries are separated by commas or blanks. A name matches itself and its subdomains, with or
+    without a leading dot; an address matches itself, or its network with a prefix length. A single
+    asterisk matches everything. Ports and other wildcards are not supported.
 
     >>> bypasses("gpu1.lan.example", "localhost, .lan.example")
     True
@@ -129,7 +129,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def _address(host: str) -> _Address | None:
-    """The address that a host is, in any of the forms in which IPv4 is written (``127.1``)."""
+    """The IP address that a host denotes, in any notation of IPv4 (``127.1``)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -150,7 +150,7 @@ def _covers(entry: str, address: _Address) -> bool:
             return False
         if start.version != address.version:
             return False
-        if not slash or int(bits) == 0:  # as curl: a length of nought is none
+        if not slash or int(bits) == 0:  # as in curl: a prefix length of 0 is ignored
             return start == address
         return address in ipaddress.ip_network((start, int(bits)), strict=False)
     except ValueError:

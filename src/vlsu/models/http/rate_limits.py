@@ -1,13 +1,12 @@
-"""What a provider says of its rate limits, read from headers.
+"""Rate limits of a provider, parsed from response headers.
 
 OpenAI's ``x-ratelimit-*`` headers after its guide "Rate limits", Anthropic's
 ``anthropic-ratelimit-*`` after "Rate limits" of its API reference; both give a limit, what remains
-and when the limit is whole again. ``Retry-After`` is RFC 9110; ``retry-after-ms`` is what the
-OpenAI and Anthropic SDKs look for first.
+of it and when it resets. ``Retry-After`` is RFC 9110; ``retry-after-ms`` is what the
+OpenAI and Anthropic SDKs check first.
 
-Servers write a time in every form there is, whatever is documented: as a duration or as a point in
-time, a date or a count since the epoch. All are read here; how long is waited at most is decided by
-who waits (`vlsu.runs.asking.patience`).
+Servers write times in many forms, whatever they document: durations, dates, or counts since the
+epoch. All are parsed here; the caller bounds how long it waits (`vlsu.runs.asking.patience`).
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One limit: how much it allows, what is left of it, and in how long it is whole again.
+    """One limit: how much it allows, how much is left, and when it resets.
 
     Attributes:
-        limit: Requests or tokens when whole.
+        limit: Requests or tokens in total.
         left: Requests or tokens left now.
-        reset_s: Seconds until it is whole.
+        reset_s: Seconds until the limit is fully available again.
     """
 
     limit: int | None = None
@@ -45,9 +44,9 @@ class Window:
     reset_s: float | None = None
 
     def wait_s(self, wanted: int) -> float:
-        """Seconds until `wanted` are left, taking it to refill evenly until it is whole.
+        """Seconds until `wanted` are left, assuming that the limit refills evenly.
 
-        0 where they are left already or the headers do not say; the whole reset where only that is
+        0 if they are left already or the headers do not say; the full reset time if only that is
         known.
         """
         if self.left is None or self.reset_s is None or self.left >= wanted:
@@ -60,10 +59,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What the headers of one answer say.
+    """The rate limits in one response.
 
     Attributes:
-        retry_after_s: Seconds the server asks to wait before trying this request again.
+        retry_after_s: Seconds that the server asks to wait before a retry.
     """
 
     requests: Window = Window()
@@ -71,7 +70,7 @@ class RateLimits:
     retry_after_s: float | None = None
 
     def wait_s(self, tokens: int = 1) -> float:
-        """Seconds until one more request of so many tokens fits; 0 if it fits now."""
+        """Seconds until one more request with this many tokens is allowed; 0 if it is now."""
         return max(self.requests.wait_s(1), self.tokens.wait_s(tokens))
 
 
@@ -115,7 +114,7 @@ def anthropic_limits(header: Header, now: float) -> RateLimits:
 
 
 def retry_after_s(header: Header, now: float) -> float | None:
-    """Seconds of ``retry-after-ms`` or ``Retry-After``, if there is one that can be read.
+    """Seconds of ``retry-after-ms`` or ``Retry-After``, if there is a valid one.
 
     Args:
         header: Value of a header of the answer by its name in lower case, or `None`.
@@ -136,25 +135,25 @@ _ANY_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
 _TERM = re.compile(rf"(\d+(?:\.\d+)?) ?({_ANY_UNIT})", re.ASCII)
 _DURATION = re.compile(rf"(?:\d+(?:\.\d+)? ?(?:{_ANY_UNIT})[ ,]*)+", re.ASCII)
 
-#: Characters of a header that are looked at.
-_LONGEST = 64
-#: A number of so many seconds, three years, is no duration but a point in time.
-_NO_DURATION = 1e8
-#: The points in time that are believed, 2001 to 2103, in seconds since the epoch, and how many of
-#: the unit that they are given in make a second.
-_POINTS = (1e9, 4.2e9)
+#: Maximum characters of a header that are inspected.
+_MAX_LENGTH = 64
+#: From this many seconds (three years) on, a number is a point in time.
+_MAX_DURATION = 1e8
+#: The plausible points in time, 2001 to 2103, in seconds since the epoch, and the units per second
+#: in which they may be given.
+_PLAUSIBLE = (1e9, 4.2e9)
 _SCALES = (1.0, 1e3, 1e6, 1e9)
 
 
 def duration_s(text: str | None) -> float | None:
     """Seconds of a duration as Go writes it (``1h2m3.5s``, ``12ms``), or of a bare number.
 
-    Beside Go's, the names of units in English and the form of ISO 8601 (``PT1M30S``) are read.
+    English names of units and ISO 8601 (``PT1M30S``) are accepted as well.
 
     >>> duration_s("6m0s"), duration_s("12ms"), duration_s("34"), duration_s("soon")
     (360.0, 0.012, 34.0, None)
     """
-    text = (text or "").strip()[:_LONGEST].lower()
+    text = (text or "").strip()[:_MAX_LENGTH].lower()
     if text.startswith("p"):
         text = text[1:].replace("t", "", 1)
     if _DURATION.fullmatch(text):
@@ -163,12 +162,12 @@ def duration_s(text: str | None) -> float | None:
 
 
 def seconds_until(text: str | None, now: float) -> float | None:
-    """Seconds until a time that is written as a duration, a date or a count since the epoch.
+    """Seconds until a time written as a duration, a date or a count since the epoch.
 
-    0 where it is past; `None` where it cannot be read or is no time to believe.
+    0 if it is past; `None` if it is invalid or implausible.
 
     Args:
-        text: As a header has it.
+        text: Value of the header.
         now: Seconds since the epoch.
 
     >>> seconds_until("1m30s", 1.7e9), seconds_until("1700000042", 1.7e9)
@@ -177,15 +176,15 @@ def seconds_until(text: str | None, now: float) -> float | None:
     seconds = duration_s(text)
     if seconds is not None:
         return _remaining(seconds, now)
-    date = _date((text or "").strip()[:_LONGEST])
+    date = _date((text or "").strip()[:_MAX_LENGTH])
     return None if date is None else max(0.0, date - now)
 
 
 def _remaining(seconds: float, now: float) -> float | None:
-    """A number as a duration, or the time until the point that it is a count up to."""
-    if seconds < _NO_DURATION:
+    """A number as a duration, or as the time until a point in time."""
+    if seconds < _MAX_DURATION:
         return seconds
-    first, last = _POINTS
+    first, last = _PLAUSIBLE
     points = (seconds / scale for scale in _SCALES)
     return next((max(0.0, p - now) for p in points if first <= p < last), None)
 
@@ -202,7 +201,7 @@ def _date(text: str) -> float | None:
 
 
 def _amount(text: str | None) -> float | None:
-    """A number that is not negative."""
+    """A non-negative number."""
     try:
         amount = float(text or "")
     except ValueError:

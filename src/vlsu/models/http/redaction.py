@@ -1,8 +1,8 @@
-"""Taking a credential out of what a server sends back, in whatever form it repeats it.
+"""Redaction of credentials in what a server sends back, in any encoding.
 
-Servers and proxies echo requests: in an error's text, in a page that shows the headers received, in
-an answer. A credential is taken out of the bytes as they come, before anything is read, shown or
-stored, so that there is one place that it has to be kept from.
+Servers and proxies echo requests: in error messages, in pages that show the received headers, in
+answers. A credential is redacted in the bytes as received, before anything is parsed, shown or
+stored, so that no later code has to.
 """
 
 from __future__ import annotations
@@ -16,53 +16,54 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 __all__ = ["Redaction", "secrets_of_url"]
 
 MARK = "***"
-#: Fewer characters are no secret, and taking them out would take words out.
-SHORTEST = 4
-#: Of an answer only what is no word is taken out: so many characters, or letters and digits.
-NO_WORD, MIXED = 16, 8
-#: Bytes at the end of a form that are looked for first.
+#: Minimum characters of a secret; redacting shorter ones would remove ordinary words.
+MIN_LENGTH = 4
+#: In an answer, only secrets that cannot be a word are redacted: of this many characters, or of
+#: this many with both letters and digits.
+NOT_A_WORD, MIXED = 16, 8
+#: Bytes at the end of an encoded secret that are searched for first.
 END = 6
-#: So much of a credential's beginning is taken out of an error too, where the rest is cut off.
+#: In an error, a truncated secret of at least this many characters is redacted too.
 BEGINNING = 12
 
 _SECRET_NAME = re.compile(r"key|token|secret|passw|auth|sig", re.IGNORECASE)
-#: Bytes in which a character of a credential may be written by its number.
+#: Signs that characters may be escaped by their numbers.
 _ESCAPED = re.compile(rb"\\u00[2-7]|%[2-7][0-9A-Fa-f]|&#|\\/")
 _ENTITIES = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;"}
 
 
 class Redaction:
-    """Takes credentials out of bytes and texts.
+    """Redacts credentials in bytes and texts.
 
-    Each is found as it is, with its characters escaped as in JSON, HTML or a URL, in base64 at any
+    Each is found literally, with its characters escaped as in JSON, HTML or a URL, in base64 at any
     offset (``Authorization: Basic``), in hexadecimal digits, and in UTF-16.
 
     Args:
-        secrets: The credentials; those of fewer than `SHORTEST` characters are none.
+        secrets: The credentials; those shorter than `MIN_LENGTH` are ignored.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = [_Secret(s) for s in dict.fromkeys(secrets) if len(s) >= SHORTEST]
+        self._secrets = [_Secret(s) for s in dict.fromkeys(secrets) if len(s) >= MIN_LENGTH]
 
     def bytes(self, data: bytes, *, answer: bool = False) -> bytes:
         """The bytes without the credentials.
 
         Args:
-            data: As a server sent them.
-            answer: Whether they are a model's words, from which nothing is taken out that may be
-                a word, and no mere beginning of a credential.
+            data: As received from a server.
+            answer: Whether they are a model's answer, in which nothing is redacted that may be a
+                word, nor the mere beginning of a credential.
         """
         for secret in self._secrets:
-            if not answer or secret.no_word:
-                data = secret.taken_out(data)
+            if not answer or secret.not_a_word:
+                data = secret.redact(data)
             if not answer:
-                data = secret.beginning_taken_out(data)
+                data = secret.redact_prefix(data)
         return data
 
     def text(self, text: str, *, answer: bool = False) -> str:
-        """A text without the credentials as they are; arguments as `bytes`."""
+        """A text without the literal credentials; arguments as `bytes`."""
         for secret in self._secrets:
-            if secret.text in text and (not answer or secret.no_word):
+            if secret.text in text and (not answer or secret.not_a_word):
                 text = text.replace(secret.text, MARK)
         return text
 
@@ -71,11 +72,11 @@ class _Secret:
     def __init__(self, text: str) -> None:
         self.text = text
         mixed = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
-        self.no_word = len(text) >= (MIXED if mixed else NO_WORD)
+        self.not_a_word = len(text) >= (MIXED if mixed else NOT_A_WORD)
 
-    def taken_out(self, data: bytes) -> bytes:
+    def redact(self, data: bytes) -> bytes:
         for end, form in self._forms:
-            # Most answers hold none: its end alone, of few different bytes, is found missing fast.
+            # Most answers contain none: searching for the short end is fast.
             if end in data:
                 data = data.replace(form, MARK.encode())
         if b"\x00" in data:
@@ -85,8 +86,8 @@ class _Secret:
             data = self._escaped.sub(MARK.encode(), data)
         return data
 
-    def beginning_taken_out(self, data: bytes) -> bytes:
-        """Without what begins like it, in any letter case: what a message quotes may be cut."""
+    def redact_prefix(self, data: bytes) -> bytes:
+        """Without prefixes of the secret, in any letter case: messages may quote it truncated."""
         raw, lower = self.text.lower().encode(), data.lower()
         if len(raw) <= BEGINNING or raw[:BEGINNING] not in lower:
             return data
@@ -100,7 +101,7 @@ class _Secret:
 
     @cached_property
     def _forms(self) -> list[tuple[bytes, bytes]]:
-        """What stands for it byte by byte: the last bytes, and all."""
+        """Its encodings byte by byte: the last bytes of each, and all."""
         raw = self.text.encode()
         forms = [raw]
         if len(raw) >= MIXED:
@@ -116,7 +117,7 @@ class _Secret:
 
 
 def _base64(raw: bytes, encode: Callable[[bytes], bytes]) -> list[bytes]:
-    """The characters of its base64 that depend on it alone, after 0, 1 and 2 other bytes."""
+    """The base64 characters that depend on it alone, at each of the three offsets."""
     forms = []
     for before in range(3):
         encoded = encode(bytes(before) + raw)
@@ -126,7 +127,7 @@ def _base64(raw: bytes, encode: Callable[[bytes], bytes]) -> list[bytes]:
 
 
 def _any_spelling(character: str) -> bytes:
-    """A pattern for a character as it is, or by its number in JSON, a URL or HTML."""
+    """A pattern for a character, literal or escaped as in JSON, a URL or HTML."""
     raw, number = character.encode(), ord(character)
     spellings = [
         re.escape(raw),
@@ -143,7 +144,7 @@ def _any_spelling(character: str) -> bytes:
 
 
 def secrets_of_url(url: str | None) -> list[str]:
-    """The credentials that an address holds: a password, parameters that are named as such."""
+    """The credentials in a URL: a password, and query parameters with telling names."""
     try:
         parts = urlsplit(url or "")
         asked = parse_qsl(parts.query, max_num_fields=100)

@@ -1,6 +1,6 @@
-"""The client for servers behind TLS or a proxy: pyreqwest, chosen by CPU a request.
+"""The client for TLS and proxies: pyreqwest, chosen for its low CPU time per request.
 
-HTTP/1.1 and 2, proxies, gzip. See ``benchmarks/`` for what it was chosen from.
+HTTP/1.1 and 2, proxies, gzip. See ``benchmarks/`` for the alternatives.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vlsu._machine import lacking_by_number, lacking_files
+from vlsu._machine import exhausted_file_descriptors, exhausted_resource_in_text
 from vlsu._version import __version__
 from vlsu.models.http.transport import (
     CONNECT_S,
@@ -24,8 +24,8 @@ from vlsu.models.http.transport import (
     Header,
     MakeBody,
     NetworkFaultError,
+    decompressed,
     host_of,
-    unpacked,
 )
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SecureTransport"]
 
-#: Bytes of an answer that are read at once.
+#: Bytes that are read at once.
 PIECE = 2**18
-#: Where the library repeats an address, which may hold a secret.
-_OF_URL = re.compile(r" for url \(.*\)", re.DOTALL)
-#: Seconds a closed client is given to let go of its buffers.
-SETTLE_S = 0.1
+#: Where the library's messages repeat the URL, which may contain a secret.
+_URL_IN_MESSAGE = re.compile(r" for url \(.*\)", re.DOTALL)
+#: Seconds that a closed client is given to release its buffers.
+RELEASE_S = 0.1
 
 
 class SecureTransport:
-    """Connections by pyreqwest; arguments as `vlsu.models.http.client.HttpClient`.
+    """Connections through pyreqwest; arguments as `vlsu.models.http.client.HttpClient`.
 
-    The proxy is chosen by `vlsu.models.http.proxies`: the library's own reading of ``NO_PROXY``
-    differs from curl's.
+    The proxy is chosen by `vlsu.models.http.proxies`: the library interprets ``NO_PROXY``
+    differently from curl.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SecureTransport:
             .timeout(timedelta(seconds=timeout_s))
             .connect_timeout(timedelta(seconds=min(CONNECT_S, timeout_s / 2)))
             .follow_redirects(False)
-            # Unpacked by `unpacked`, which bounds it: what zstd unpacks with takes 128 MiB.
+            # Decompressed by `decompressed`, which bounds it: a zstd window takes 128 MiB.
             .gzip(False)
             .deflate(False)
             .brotli(False)
@@ -89,8 +89,8 @@ class SecureTransport:
         """Post once.
 
         Raises:
-            NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
-            Exception: Whatever the making of the body raised.
+            NetworkFaultError: No complete response of at most `MAX_BODY` bytes arrived in time.
+            Exception: Whatever building the body raised.
         """
         from pyreqwest.exceptions import PyreqwestError
 
@@ -98,24 +98,24 @@ class SecureTransport:
         try:
             request = self._client.post(self._url).body_bytes(body).build_streamed()
             async with request as answer:
-                whole = await self._whole(answer)
+                whole = await self._read_body(answer)
                 header = _header_of(answer)
-                if (packed := header("content-encoding")) is not None:
-                    whole = unpacked(whole, packed)
+                if (encoding := header("content-encoding")) is not None:
+                    whole = decompressed(whole, encoding)
                 return Answer(answer.status, whole, header)
         except (PyreqwestError, ValueError) as error:
             raise self._fault(error) from None
 
-    async def _whole(self, answer: Response) -> bytes:
-        """The body of an answer, as it came.
+    async def _read_body(self, answer: Response) -> bytes:
+        """The body of a response, as received.
 
         Raises:
-            NetworkFaultError: It is too large, by itself or with all that are under way.
+            NetworkFaultError: It is too large, alone or with all others in flight.
         """
         pieces: list[bytes] = []
         size = 0
         try:
-            # Most come in one call: each goes to the client's thread and back.
+            # Most arrive in one call: each call goes to the client's thread and back.
             while (data := await answer.body_reader.read(PIECE)) is not None:
                 pieces.append(data.to_bytes())
                 size += len(data)
@@ -135,11 +135,13 @@ class SecureTransport:
 
         causes = (getattr(error, "details", None) or {}).get("causes") or ()
         messages = [str(cause.get("message", "")) for cause in causes]
-        last = _OF_URL.sub("", messages[-1]) if messages else type(error).__name__
+        last = _URL_IN_MESSAGE.sub("", messages[-1]) if messages else type(error).__name__
         by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
         unconnected = any("(Connect)" in message for message in messages)
-        if lack := lacking_by_number(last) or (lacking_files() if unconnected else None):
-            return NetworkFaultError("machine", f"{lack} ({last})")
+        if exhausted := exhausted_resource_in_text(last) or (
+            exhausted_file_descriptors() if unconnected else None
+        ):
+            return NetworkFaultError("machine", f"{exhausted} ({last})")
         if unconnected:
             if self._proxy is not None:
                 name = urlsplit(self._url).hostname
@@ -150,8 +152,8 @@ class SecureTransport:
                 )
             return NetworkFaultError("connect", f"cannot connect to {host_of(self._url)} ({last})")
         if isinstance(error, RequestTimeoutError):
-            said = f"no full answer within {self._timeout_s:g} s{by}"
-            return NetworkFaultError("timeout", said)
+            message = f"no full answer within {self._timeout_s:g} s{by}"
+            return NetworkFaultError("timeout", message)
         if isinstance(error, DecodeError):
             return NetworkFaultError("malformed", f"the answer is not HTTP as announced ({last})")
         if isinstance(error, ValueError):
@@ -161,13 +163,13 @@ class SecureTransport:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
-        # Its threads still let go of buffers for a moment; an interpreter that ends meanwhile
-        # is aborted (seen with pyreqwest 0.15 on Python 3.11: 12 of 40 ends, none after this).
-        await asyncio.sleep(SETTLE_S)
+        # Its threads still release buffers for a moment; an interpreter that exits meanwhile is
+        # aborted (seen with pyreqwest 0.15 on Python 3.11: 12 of 40 ends, none after this).
+        await asyncio.sleep(RELEASE_S)
 
 
 def _header_of(answer: Response) -> Header:
-    """Reads the headers of an answer; one that is no ASCII text counts as absent."""
+    """Access to the headers of a response; one that is not ASCII counts as absent."""
 
     def header(name: str) -> str | None:
         try:

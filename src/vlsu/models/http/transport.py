@@ -1,4 +1,4 @@
-"""What the two HTTP clients share: a body is posted, an answer or a fault comes back."""
+"""The interface of both HTTP clients: post a body, get a response or a network fault."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ __all__ = [
     "MakeBody",
     "NetworkFaultError",
     "Transport",
+    "decompressed",
     "host_of",
-    "unpacked",
 ]
 
-#: An answer longer than this is not an answer: bytes of body read before giving up.
+#: Maximum bytes of a response body.
 MAX_BODY = 16 * 2**20
-#: Bytes of all answers of a server that are under way at once. Past it one is given up: a server
-#: that sends what has no end fills no memory, however many requests are in flight.
+#: Maximum bytes of all partial responses of a server together. Beyond it one is aborted, so that a
+#: server that never stops sending cannot fill memory, however many requests are in flight.
 MAX_HELD = 256 * 2**20
 TOO_MUCH_HELD = f"the answers under way exceed {MAX_HELD // 2**20} MiB together"
-#: What is said of an address that cannot be used.
+#: The message for an address that cannot be used.
 UNUSABLE = "not a usable address; give one such as http://127.0.0.1:8000/v1"
-#: Seconds to connect in at most: a host that drops packets shows before an answer would be late.
+#: Maximum seconds to connect: a host that drops packets is noticed long before the timeout.
 CONNECT_S = 10.0
 
-#: A header of an answer by its name in any case, or `None`.
+#: The value of a response header by its name in any case, or `None`.
 Header = Callable[[str], str | None]
-#: A request's body, in pieces to be sent one after the other. An image's base64 is a piece of its
-#: own, so that requests that share it need not each have a copy.
+#: A request body as consecutive pieces. An image's base64 is a separate piece, which requests share
+#: without copying.
 Body = Sequence[bytes]
-#: Makes a body. It is called when there is a connection for it, and what it made is let go of when
-#: it was handed on: memory that is used again at once lies in the processor's cache.
+#: Builds a body. It is called when there is a connection for it, and the body is released once it
+#: was written: memory that is reused at once is in the processor's cache.
 MakeBody = Callable[[], Body]
 
 
 class Answer(NamedTuple):
-    """What a server answered: HTTP status, the whole body unpacked, and its headers."""
+    """A response: HTTP status, the decompressed body, and the headers."""
 
     status: int
     body: bytes
@@ -54,46 +54,46 @@ class Answer(NamedTuple):
 
 
 class NetworkFaultError(Exception):
-    """No whole answer came.
+    """There is no complete response.
 
     Attributes:
-        kind: ``connect``, ``proxy`` (no connection through one), ``machine`` (this one lacks what
-            a connection takes), ``timeout``, ``broken``,
-            ``malformed``, ``endless`` or ``address``.
-        said: One line without the address's path, which may hold a secret.
+        kind: ``connect``, ``proxy`` (no connection through it), ``machine`` (a resource of this
+            machine is exhausted), ``timeout``, ``broken``, ``malformed``, ``endless`` or
+            ``address``.
+        message: One line without the path of the address, which may contain a secret.
     """
 
-    def __init__(self, kind: str, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
         self.kind = kind
-        self.said = said
+        self.message = message
 
 
-def unpacked(body: bytes, encoding: str) -> bytes:
-    """The body of an answer, by its ``Content-Encoding``.
+def decompressed(body: bytes, encoding: str) -> bytes:
+    """Decompress a body by its ``Content-Encoding``.
 
     Raises:
-        NetworkFaultError: It is damaged, has no end, or goes on after its end, or the encoding is
-            none that was asked for.
+        NetworkFaultError: It is damaged, too large, or followed by other data, or its encoding was
+            not requested.
     """
     name = encoding.strip().lower()
     if not body or name in ("", "identity"):
         return body
     if name not in ("gzip", "x-gzip", "deflate"):
         shown = re.sub(r"[^\w.,-]", "?", name[:20], flags=re.ASCII)
-        why = f"the answer is packed in a way not asked for ({shown})"
+        why = f"the answer has a content encoding that was not asked for ({shown})"
         raise NetworkFaultError("malformed", why)
     unpacking = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
     try:
         whole = unpacking.decompress(body, MAX_BODY + 1)
     except zlib.error:
-        raise NetworkFaultError("broken", "the packed answer is damaged") from None
+        raise NetworkFaultError("broken", "the compressed answer is damaged") from None
     if len(whole) > MAX_BODY:
         raise NetworkFaultError("endless", "the answer has no end")
     if not unpacking.eof:
-        raise NetworkFaultError("broken", "the packed answer ends before it should")
+        raise NetworkFaultError("broken", "the compressed answer ends before it should")
     if unpacking.unused_data:
-        why = "the packed answer is followed by something else"
+        why = "the compressed answer is followed by something else"
         raise NetworkFaultError("malformed", why)
     return whole
 
@@ -105,8 +105,8 @@ class Transport(Protocol):
         """Post once.
 
         Raises:
-            NetworkFaultError: No whole answer of at most `MAX_BODY` bytes came in time.
-            Exception: Whatever the making of the body raised.
+            NetworkFaultError: No complete response of at most `MAX_BODY` bytes arrived in time.
+            Exception: Whatever building the body raised.
         """
         ...
 
@@ -116,9 +116,9 @@ class Transport(Protocol):
 
 
 def host_of(url: str | SplitResult) -> str:
-    """Host and port of an address, without the credentials it may hold."""
+    """Host and port of a URL, without credentials."""
     try:
         netloc = urlsplit(url).netloc if isinstance(url, str) else url.netloc
-    except ValueError:  # no address: what stands in a host's place
+    except ValueError:  # not a valid URL
         netloc = str(url).partition("://")[2].partition("/")[0]
     return netloc.rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""`judge/offline` as a model: shown a message and an answer, it states the kind of response."""
+"""`judge/offline` as a model: it classifies the answer to a message as a kind of response."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from vlsu.registry import did_you_mean
 __all__ = ["judge_model"]
 
 NAMES = ("offline",)
-#: Judges that are named by the SPEC of the model they are.
+#: Hints for judges that have a SPEC of their own.
 _ELSEWHERE = {
-    "llm": "a model that judges by our rubric is named by its own SPEC, such as openai/gpt-4o",
-    "guard": "a guard is named by its own SPEC, guard/FAMILY:MODEL (vlsu models lists families)",
+    "llm": "a model that judges by our rubric has its own SPEC, such as openai/gpt-4o",
+    "guard": "a guard has its own SPEC, guard/FAMILY:MODEL (vlsu models lists families)",
 }
 
 
 class _Offline:
-    """The embedded judge as an `Answerer`: its requests hold the message and the answer."""
+    """The embedded judge as an `Answerer`: its requests contain the message and the answer."""
 
     takes_instructions = False
     modalities = frozenset({"joint"})
 
     def __init__(self) -> None:
         self._judge = OfflineJudge()
-        #: Those it has words for; it calls most answers in any other compliant.
+        #: The languages of its cues; in other languages it takes most answers for compliance.
         self.languages = frozenset(tomllib.loads(CUES_FILE.read_text(encoding="utf-8")))
 
     def identity(self) -> Mapping[str, object]:
@@ -43,7 +43,7 @@ class _Offline:
     def answer(
         self, requests: Sequence[Request], images: ImageSource
     ) -> list[Mapping[str, object]]:
-        """Judge each answer, in the words the rubric asks for."""
+        """Judge each answer, in the JSON format that the rubric specifies."""
         pairs = [[str(part) for part in request.messages[-1].parts] for request in requests]
         verdicts = self._judge.judge([answer for _, answer in pairs], [m for m, _ in pairs])
         return [
@@ -70,7 +70,7 @@ def judge_model(name: str, settings: Settings) -> Model:
         UsageError: There is no embedded judge of that name.
     """
     if name not in NAMES:
-        if mend := _ELSEWHERE.get(re.split("[:/]", name)[0]):
-            raise UsageError(f"no judge is called {name!r}: {mend}")
+        if hint := _ELSEWHERE.get(re.split("[:/]", name)[0]):
+            raise UsageError(f"no judge is called {name!r}: {hint}")
         raise UsageError(f"no judge is called {name!r}; {did_you_mean(name, list(NAMES))}")
     return InProcessModel(f"judge/{name}", _Offline(), batch_size=64)

@@ -1,19 +1,25 @@
-"""What a model printed, before anybody reads a meaning into it: reasoning, objects, end marks.
+"""Processing of a model's output before it is interpreted: reasoning, JSON objects, special tokens.
 
 Every function here is pure, takes any text, and needs time in proportion to its length.
 """
 
 from __future__ import annotations
 
-from vlsu.models.output.objects import LONGEST, Found, is_cut_off, is_denied, json_objects
+from vlsu.models.output.objects import (
+    MAX_CHARACTERS,
+    JsonObject,
+    is_negated,
+    is_truncated,
+    json_objects,
+)
 from vlsu.models.output.reasoning import after_reasoning, reply_text
 
 __all__ = [
-    "LONGEST",
-    "Found",
+    "MAX_CHARACTERS",
+    "JsonObject",
     "after_reasoning",
-    "is_cut_off",
-    "is_denied",
+    "is_negated",
+    "is_truncated",
     "json_objects",
     "reply_text",
 ]

@@ -1,20 +1,20 @@
-"""Objects that were meant to be JSON: single quotes, trailing commas, names without quotes."""
+"""Lenient parsing of objects that are almost JSON: single quotes, trailing commas, bare names."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["BrokenError", "loose_object"]
+__all__ = ["MalformedObjectError", "lenient_object"]
 
-_DEEPEST = 20
+_MAX_DEPTH = 20
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*[^*]*\*/)*")
 _NAME = re.compile(r"\w[\w -]{0,60}")
 _COLON = re.compile(r"\s*(?:=>|[:=])")
-#: A number, or a word or two without quotes; what follows it decides whether it is a value.
+#: A number, or words without quotes; the next character decides whether it is a value.
 _BARE = re.compile(r"[\w+.-][\w+. -]{0,60}")
 _AFTER_BARE = re.compile(r"\s*(?=[,}\]\n])")
 _CLOSING = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
-#: Opening mark -> what is escaped, or ends the string: the mark after which the object goes on.
+#: Opening quote -> an escape, or the closing quote: one after which the object continues.
 _END = {
     opening: re.compile(rf"\\.|{closing}(?=\s*(?:[,}}\]:=]|\Z))", re.DOTALL)
     for opening, closing in _CLOSING.items()
@@ -23,11 +23,11 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None, "none": None}
 
 
-class BrokenError(Exception):
-    """What begins here is no object.
+class MalformedObjectError(Exception):
+    """The text is not an object, even leniently.
 
     Attributes:
-        position: Up to where it was read.
+        position: Index up to which it was scanned.
     """
 
     def __init__(self, position: int) -> None:
@@ -35,11 +35,11 @@ class BrokenError(Exception):
         self.position = position
 
 
-def loose_object(text: str, start: int) -> tuple[dict[str, object], int]:
-    """The object that begins at an opening brace, and where it ends; fields as `json_objects` has.
+def lenient_object(text: str, start: int) -> tuple[dict[str, object], int]:
+    """The object that begins at an opening brace, and its end; fields as in `json_objects`.
 
     Raises:
-        BrokenError: It is no object even so.
+        MalformedObjectError: It is not an object, even leniently.
     """
     return _object(text, start, 0)
 
@@ -51,7 +51,7 @@ def _object(text: str, start: int, depth: int) -> tuple[dict[str, object], int]:
         name, at = _name(text, at)
         colon = _COLON.match(text, at)
         if colon is None:
-            raise BrokenError(at)
+            raise MalformedObjectError(at)
         value, at = _value(text, _skip(text, colon.end()), depth)
         value = value.strip().lower() if isinstance(value, str) else value
         fields[name] = None if name in fields and fields[name] != value else value
@@ -70,12 +70,12 @@ def _array(text: str, start: int, depth: int) -> tuple[list[object], int]:
 
 
 def _next(text: str, at: int, end: str) -> int:
-    """Past a comma, or to the end of what is being read."""
+    """The position after a comma, or of the closing bracket."""
     at = _skip(text, at)
     if text.startswith(",", at):
         return _skip(text, at + 1)
     if not text.startswith(end, at):
-        raise BrokenError(at)
+        raise MalformedObjectError(at)
     return at
 
 
@@ -85,7 +85,7 @@ def _name(text: str, at: int) -> tuple[str, int]:
         return name.strip().lower(), at
     bare = _NAME.match(text, at)
     if bare is None:
-        raise BrokenError(at)
+        raise MalformedObjectError(at)
     return bare[0].strip().lower(), bare.end()
 
 
@@ -94,12 +94,12 @@ def _value(text: str, at: int, depth: int) -> tuple[object, int]:
     if opening in _END:
         return _string(text, at)
     if opening in ("{", "["):
-        if depth == _DEEPEST:
-            raise BrokenError(at)
+        if depth == _MAX_DEPTH:
+            raise MalformedObjectError(at)
         return (_object if opening == "{" else _array)(text, at, depth + 1)
     bare = _BARE.match(text, at)
     if bare is None or not _AFTER_BARE.match(text, bare.end()):
-        raise BrokenError(at)
+        raise MalformedObjectError(at)
     word = bare[0].strip()
     if word.lower() in _CONSTANTS:
         return _CONSTANTS[word.lower()], bare.end()
@@ -114,7 +114,7 @@ def _string(text: str, at: int) -> tuple[str, int]:
     for mark in pattern.finditer(text, at + 1):
         if not mark[0].startswith("\\"):
             return _ESCAPE.sub(r"\1", text[at + 1 : mark.start()]), mark.end()
-    raise BrokenError(len(text))
+    raise MalformedObjectError(len(text))
 
 
 def _skip(text: str, at: int) -> int:

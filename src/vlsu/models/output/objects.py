@@ -1,4 +1,4 @@
-"""Finding the JSON objects in a text, those included that were only meant to be JSON."""
+"""Finding JSON objects in a text, including those that are only almost JSON."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from vlsu.models.output.loose import BrokenError, loose_object
+from vlsu.models.output.loose import MalformedObjectError, lenient_object
 
-__all__ = ["LONGEST", "Found", "is_cut_off", "is_denied", "json_objects", "last_part"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "JsonObject",
+    "answer_tail",
+    "is_negated",
+    "is_truncated",
+    "json_objects",
+]
 
-#: Characters of an answer that are read, its last; a whole answer that is JSON may be longer.
-LONGEST = 65_536
+#: Characters at the end of an answer that are parsed; an answer that is JSON may be longer.
+MAX_CHARACTERS = 65_536
 
-#: Characters that may be scanned in vain, as a multiple of the text's length and at least.
-_EFFORT, _LEAST_EFFORT = 16, 131_072
-#: What an attempt costs besides the characters it scans.
-_ATTEMPT = 256
-_LOOSE_ATTEMPTS = 50
+#: Limit on scanning without success: a multiple of the text's length, and a minimum.
+_SCAN_FACTOR, _MIN_SCAN = 16, 131_072
+#: Cost of an attempt, in addition to the characters that it scans.
+_ATTEMPT_COST = 256
+_MAX_LENIENT_ATTEMPTS = 50
 
-#: Words that deny the object after them, and how far before it they are looked for.
-_DENIED = re.compile(
+#: Phrases that negate the object after them, and the characters before it that are searched.
+_NEGATION = re.compile(
     r"(?:\bnot|n['’]t|\b(?:never|instead of|rather than))"
     r"(?: (?:an?|the|be|say|answer|output|give|return|grade|call|it|as|with|simply|just)){0,4}"
     r"[\s:`\"'*]{0,8}\Z",
     re.IGNORECASE,
 )
-_DENIAL = 80
+_NEGATION_LENGTH = 80
 
 _STRICT_START = re.compile(r"\{(?=\s*[\"}])")
-_LOOSE_START = re.compile(r"\{(?=\s*[\"'“‘`\w#/])")
+_LENIENT_START = re.compile(r"\{(?=\s*[\"'“‘`\w#/])")
 
 
-class Found(NamedTuple):
+class JsonObject(NamedTuple):
     """An object within a text.
 
     Attributes:
         start: Index of its opening brace.
         end: Index after its closing brace.
-        fields: Names lower-cased; texts among the values stripped and lower-cased; `None` for a
-            field that is given twice with different values.
+        fields: Lower-cased names -> values, strings stripped and lower-cased; `None` for a field
+            that occurs twice with different values.
     """
 
     start: int
@@ -49,40 +56,44 @@ class Found(NamedTuple):
     fields: dict[str, object]
 
 
-def json_objects(text: str) -> list[Found]:
-    """The objects in a text that are not inside another, in their order.
+def json_objects(text: str) -> list[JsonObject]:
+    """The top-level objects in a text, in order.
 
-    Python's way of writing one counts too, and so do trailing commas, comments, names without
-    quotes and typographic quotes. What lies in an object that is broken or never closed is not an
-    object of its own. A text on which the work would grow beyond proportion has none.
+    Python dictionaries count too, and so do trailing commas, comments, names without quotes and
+    typographic quotes. Objects inside a malformed or unclosed one do not count. A text that would
+    take disproportionate time to parse has none.
 
     Args:
-        text: Its last `LONGEST` characters are looked at.
+        text: Its last `MAX_CHARACTERS` characters are parsed.
     """
-    offset = max(0, len(text) - LONGEST)
+    offset = max(0, len(text) - MAX_CHARACTERS)
     text = text[offset:]
     if "{" not in text:
         return []
     strict = _search(text, _STRICT_START, _strict, math.inf)
     if strict is None:
         return []
-    found: list[Found] = []
+    found: list[JsonObject] = []
     before = 0
     for start, end in [(s.start, s.end) for s in strict] + [(len(text), len(text))]:
         gap = text[before:start]
-        loose = _search(gap, _LOOSE_START, loose_object, _LOOSE_ATTEMPTS) if "{" in gap else []
-        found += [Found(before + s, before + e, fields) for s, e, fields in loose or ()]
+        loose = (
+            _search(gap, _LENIENT_START, lenient_object, _MAX_LENIENT_ATTEMPTS)
+            if "{" in gap
+            else []
+        )
+        found += [JsonObject(before + s, before + e, fields) for s, e, fields in loose or ()]
         before = end
-    return [Found(offset + s, offset + e, fields) for s, e, fields in sorted(found + strict)]
+    return [JsonObject(offset + s, offset + e, fields) for s, e, fields in sorted(found + strict)]
 
 
-def is_cut_off(text: str, end: int, field: str) -> bool:
-    """Whether an object with a field begins after `end` and never ends.
+def is_truncated(text: str, end: int, field: str) -> bool:
+    """Whether an object with a field begins after `end` and is truncated.
 
     Args:
-        text: Any.
-        end: Where the last object that is whole ends, 0 if there is none.
-        field: The field's name, in small letters.
+        text: The text.
+        end: End of the last complete object, 0 if there is none.
+        field: The field's name, in lower case.
     """
     rest = text[end:]
     if rest.count("{") <= rest.count("}"):
@@ -90,21 +101,21 @@ def is_cut_off(text: str, end: int, field: str) -> bool:
     return field in rest[rest.index("{") :].lower()
 
 
-def is_denied(text: str, start: int) -> bool:
-    """Whether the words right before an object say that it is not the answer.
+def is_negated(text: str, start: int) -> bool:
+    """Whether the words right before an object negate it.
 
     >>> text = 'I would not answer {"severity": "safe"}'
-    >>> is_denied(text, text.index("{"))
+    >>> is_negated(text, text.index("{"))
     True
     """
-    return _DENIED.search(text[max(0, start - _DENIAL) : start]) is not None
+    return _NEGATION.search(text[max(0, start - _NEGATION_LENGTH) : start]) is not None
 
 
-def last_part(text: str) -> str:
-    """The last `LONGEST` characters of a text, from the beginning of a line where there is one."""
-    if len(text) <= LONGEST:
+def answer_tail(text: str) -> str:
+    """The last `MAX_CHARACTERS` of a text, from the beginning of a line if there is one."""
+    if len(text) <= MAX_CHARACTERS:
         return text
-    part = text[-LONGEST:]
+    part = text[-MAX_CHARACTERS:]
     return part[part.find("\n") + 1 :]
 
 
@@ -113,24 +124,24 @@ def _search(
     candidate: re.Pattern[str],
     parse: Callable[[str, int], tuple[dict[str, object], int]],
     attempts: float,
-) -> list[Found] | None:
-    """The objects that `parse` makes out; `None` where too much was scanned in vain."""
+) -> list[JsonObject] | None:
+    """The objects that `parse` finds; `None` if too much was scanned without success."""
     found = []
-    effort = max(_EFFORT * len(text), _LEAST_EFFORT)
-    broken = start = 0  # up to `broken` lies what belongs to objects that are broken
+    effort = max(_SCAN_FACTOR * len(text), _MIN_SCAN)
+    broken = start = 0  # end of the malformed objects so far
     while match := candidate.search(text, start):
         try:
             fields, end = parse(text, match.start())
-        except BrokenError as error:
+        except MalformedObjectError as error:
             broken = max(broken, error.position)
-            effort -= error.position - match.start() + _ATTEMPT
+            effort -= error.position - match.start() + _ATTEMPT_COST
             attempts -= 1
             if effort < 0 or attempts < 0:
                 return None
             start = match.end()
         else:
             if end > broken:
-                found.append(Found(match.start(), end, fields))
+                found.append(JsonObject(match.start(), end, fields))
             start = end
     return found
 
@@ -139,11 +150,11 @@ def _strict(text: str, start: int) -> tuple[dict[str, object], int]:
     try:
         fields, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        # Of a text that never ends, the error gives the beginning.
+        # For an unterminated string, the error gives its beginning.
         unended = error.msg.startswith("Unterminated")
-        raise BrokenError(len(text) if unended else error.pos) from None
+        raise MalformedObjectError(len(text) if unended else error.pos) from None
     except (RecursionError, ValueError):
-        raise BrokenError(len(text)) from None
+        raise MalformedObjectError(len(text)) from None
     return fields, end
 
 
@@ -159,7 +170,7 @@ def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _whole_number(digits: str) -> float:
-    """A number whatever its length; Python refuses to read 5,000 digits as an `int`."""
+    """A number of any length; Python refuses to parse 5,000 digits as an `int`."""
     return int(digits) if len(digits) < 19 else math.inf
 
 

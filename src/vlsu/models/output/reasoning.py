@@ -1,18 +1,18 @@
-"""Taking the reasoning off an answer, where a model marks it and its server leaves it in the text.
+"""Removing reasoning from an answer, where the model marks it and the server leaves it in the text.
 
-The marks are those of the models of 2024 to 2026, after the reasoning parsers of vLLM, SGLang and
+The markers are those of models of 2024 to 2026, after the reasoning parsers of vLLM, SGLang and
 llama.cpp and the models' own chat templates: ``<think>`` (DeepSeek, Qwen, GLM, MiniMax, Kimi K2),
 ``[THINK]`` (Magistral), ``◁think▷`` (Kimi-VL), ``<seed:think>``, ``<longcat_think>``,
 ``<thought>`` (EXAONE Deep, Gemini's compatible endpoint), ``<|channel>thought`` (Gemma 4),
 ``<unused94>`` (MedGemma), ``[unused16]`` (openPangu), ``<|im_start|>think`` (s1),
 ``<|START_THINKING|>`` (Command A), ``<|begin_of_thought|>``
 (OpenThinker), ``<|think|>`` (Solar Open), ``[BEGIN FINAL RESPONSE]`` (Apriel), the channels of
-gpt-oss (with and without their special tokens), and the tags that prompts ask for
+gpt-oss (with and without their special tokens), and the tags that prompts request
 (``<reasoning>``, ``<scratchpad>``, ...).
 
-A draft in reasoning is no answer. So reasoning that never ends leaves nothing; an end whose
-beginning the chat template swallowed makes reasoning of all before it; and a mark that is only
-mentioned, in a string of a JSON object or between quotation marks, is none.
+A draft in reasoning is not an answer. So unterminated reasoning leaves an empty text; after an end
+marker whose start marker was part of the chat template, everything before it is reasoning; and a
+marker that is only mentioned, in a JSON string or in quotation marks, does not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from vlsu.models.output.objects import Found, json_objects, last_part
+from vlsu.models.output.objects import JsonObject, answer_tail, json_objects
 
 __all__ = ["after_reasoning", "reply_text"]
 
@@ -41,7 +41,7 @@ _MARK = re.compile(
     rf"(?:assistant[_▁ ])?(?:{_TAGS})(?P<token_end_2>[_▁ ]end)?(?:[_▁ ](?:begin|start))?[|｜]>"
     # ◁think▷, [THINK]
     rf"|◁(?P<kimi_end>/?)(?:{_THINK})▷|\[(?P<square_end>/?)(?:{_THINK})\]"
-    # Where the answer begins, whatever was before.
+    # Start of the answer.
     r"|(?P<answer><unused95>|\[unused17\]|<\|?channel>final\b|<channel\|>|\[BEGIN FINAL RESPONSE\]"
     r"|<\|im_start\|>\s?(?:answer|final)\b"
     r"|<\|(?:START_RESPONSE|START_TEXT|begin_of_solution|begin_of_box|content)\|>)"
@@ -52,35 +52,35 @@ _MARK = re.compile(
     r"|(?P<fence>```(?:think(?:ing)?|thoughts?|reasoning)\b)|(?P<fence_end>```)",
     re.IGNORECASE,
 )
-#: What a mark begins with: looked for first, which is ten times as fast.
+#: First characters of markers, searched for first, which is ten times as fast.
 _FIRSTS = "<&＜◁[`"
 _FIRST = re.compile(f"[{re.escape(_FIRSTS)}]")
 _THINK_TAG = re.compile(_THINK, re.IGNORECASE)
-#: Groups of `_MARK` that say that reasoning ends here.
+#: Groups of `_MARK` that mean that reasoning ends here.
 _ENDS = ("_end", "_end_2", "answer")
-#: Kinds whose ends end nothing else.
-_ONLY_OWN = ("details", "fence")
+#: Kinds whose end markers end no other kind.
+_SELF_CLOSED = ("details", "fence")
 _QUOTES = frozenset("\"'`“”‘’«»„\\")
 
-#: Openings in words, and the words that end what they open.
-_IN_WORDS = {
+#: Phrases that open reasoning, and the phrases that end it.
+_VERBAL = {
     "here are my reasoning steps:": "[begin final response]",
     "here is my thought process:": "here is my response:",
     "thinking...": "...done thinking.",
 }
 
-#: A message of gpt-oss: its channel, what it is meant for and in which form.
+#: A message header of gpt-oss: channel, recipient and content type.
 _CHANNEL = re.compile(
     r"(?:<\|channel\|>\s?(?P<name>analysis|commentary|final)\b"
     r"|\A\s*(?P<first>analysis|commentary|final)(?=<\|message\|>))"
     r"(?:[^<\n]{0,60}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>)?"
 )
 _MESSAGE_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-#: The same where the server took the special tokens out: ``analysisWe must ...assistantfinal...``.
+#: The same where the server stripped the special tokens: ``analysisWe must ...assistantfinal...``.
 _BARE_ANALYSIS = re.compile(r"\s*analysis(?=[A-Z])")
 _BARE_FINAL = "assistantfinal"
 
-#: Special tokens and tags around an answer, of which some servers show the last or the first.
+#: Special tokens and tags around an answer, of which some servers leave the first or last.
 _SPECIAL = (
     r"(?:<[|｜][\w▁ ]{1,40}[|｜]>|</?s>|<(?:bos|eos|pad|end_of_turn|start_of_turn)>|\[/?INST\]"
     r"|\[(?:END FINAL RESPONSE|EOS)\]|<turn\|>"
@@ -88,12 +88,12 @@ _SPECIAL = (
 )
 _FIRST_TOKEN = re.compile(rf"\s*{_SPECIAL}(?:(?:assistant|model)\b(?=\s|<))?\s*", re.IGNORECASE)
 _LAST_TOKEN = re.compile(rf"{_SPECIAL}\Z", re.IGNORECASE)
-_LONGEST_TOKEN = 50
+_MAX_TOKEN_LENGTH = 50
 _SPACE = re.compile(r"\s*")
 
 
 class _Mark(NamedTuple):
-    """A mark of reasoning: which kind, whether it ends it, and where it stands."""
+    """A marker of reasoning: its kind, whether it ends reasoning, and its position."""
 
     kind: str
     ends: bool
@@ -102,34 +102,33 @@ class _Mark(NamedTuple):
 
 
 def after_reasoning(text: str) -> str:
-    """The text without marked reasoning and special tokens; empty where reasoning never ends.
+    """The text without marked reasoning and special tokens; empty if reasoning is unterminated.
 
     Args:
-        text: Of more than `LONGEST` characters, the last that many are given back; what is
-            reasoning is decided by the whole.
+        text: Only its last `MAX_CHARACTERS` are returned; markers count in the whole text.
     """
-    tail = last_part(text)
+    tail = answer_tail(text)
     inside = _open_at_end(text[: len(text) - len(tail)]) if len(tail) < len(text) else []
     channels = _final_channel(tail, text)
     if channels is not None:
         return _without_tokens(channels)
-    text = _after_words(tail) if not inside else tail
+    text = _after_verbal_reasoning(tail) if not inside else tail
     if not inside and next(_matches(text), None) is None:
         return _without_tokens(text)
     return _without_tokens(_visible(text, inside, json_objects(text)))
 
 
 def reply_text(text: str) -> str:
-    """A reply to a person without the reasoning that it begins with; empty where that never ends.
+    """A chat reply without its leading reasoning; empty if that is unterminated.
 
-    A reply may be about marks of reasoning, in code for one. So only a mark that opens it counts,
-    or, where no other is before it, one at a line's end that ends what the template began.
+    A reply may be about such markers, for example in code. So only a marker at its start counts,
+    or, as the first marker, an end marker at the end of a line.
     """
     start = 0
     while _MARK.match(text, start) is None and _CHANNEL.match(text, start) is None:
         token = _FIRST_TOKEN.match(text, start) or _SPACE.match(text, start)
         if token is None or token.end() == start:
-            in_words = text[start : start + 40].lower().startswith(tuple(_IN_WORDS))
+            in_words = text[start : start + 40].lower().startswith(tuple(_VERBAL))
             mark = next(_marks(text, ()), None)
             ends = mark is not None and mark.kind == "think" and mark.ends
             if (
@@ -143,51 +142,51 @@ def reply_text(text: str) -> str:
     return after_reasoning(text)
 
 
-def _visible(text: str, inside: Sequence[str], objects: Sequence[Found]) -> str:
-    """What stands outside of reasoning, and behind the last end that nothing began."""
+def _visible(text: str, inside: Sequence[str], objects: Sequence[JsonObject]) -> str:
+    """The text outside of reasoning, after the last end marker without a start marker."""
     kept: list[str] = []
-    open_: list[str] = list(inside)
+    open_kinds: list[str] = list(inside)
     position = 0
     for mark in _marks(text, objects):
         if not mark.ends:
-            if not open_:
+            if not open_kinds:
                 kept.append(text[position : mark.start])
-            if mark.kind not in open_:
-                open_.append(mark.kind)
-        elif mark.kind in open_:
-            del open_[open_.index(mark.kind) :]
+            if mark.kind not in open_kinds:
+                open_kinds.append(mark.kind)
+        elif mark.kind in open_kinds:
+            del open_kinds[open_kinds.index(mark.kind) :]
             position = mark.end
-        elif not open_ and mark.kind not in _ONLY_OWN:
+        elif not open_kinds and mark.kind not in _SELF_CLOSED:
             kept.clear()
             position = mark.end
-    return "" if open_ else "".join([*kept, text[position:]])
+    return "" if open_kinds else "".join([*kept, text[position:]])
 
 
 def _open_at_end(text: str) -> list[str]:
-    """The kinds of reasoning that are open where a text ends."""
-    open_: list[str] = []
+    """The kinds of reasoning that are open at the end of a text."""
+    open_kinds: list[str] = []
     for mark in _marks(text, ()):
-        if mark.kind not in open_ and not mark.ends:
-            open_.append(mark.kind)
-        elif mark.kind in open_ and mark.ends:
-            del open_[open_.index(mark.kind) :]
-    return open_
+        if mark.kind not in open_kinds and not mark.ends:
+            open_kinds.append(mark.kind)
+        elif mark.kind in open_kinds and mark.ends:
+            del open_kinds[open_kinds.index(mark.kind) :]
+    return open_kinds
 
 
-def _marks(text: str, objects: Sequence[Found]) -> Iterator[_Mark]:
-    """The marks in a text that are not only mentioned."""
+def _marks(text: str, objects: Sequence[JsonObject]) -> Iterator[_Mark]:
+    """The markers in a text, without those that are only mentioned."""
     for match, last_object in _outside(_matches(text), objects):
         start, end = match.span()
         groups = match.groupdict()
         ends = any(value for name, value in groups.items() if name.endswith(_ENDS))
         if _is_quoted(text, start, end) or (
-            last_object >= 0 and _is_in_a_sentence(text, last_object, start, end, ends=ends)
+            last_object >= 0 and _is_in_sentence(text, last_object, start, end, ends=ends)
         ):
             continue
         kind = "think"
         if (tag := groups["tag"]) and not _THINK_TAG.fullmatch(tag):
             kind = tag.lower()
-        kind = next((k for k in _ONLY_OWN if groups[k] or groups[f"{k}_end"]), kind)
+        kind = next((k for k in _SELF_CLOSED if groups[k] or groups[f"{k}_end"]), kind)
         yield _Mark(kind, ends, start, end)
 
 
@@ -203,9 +202,9 @@ def _matches(text: str) -> Iterator[re.Match[str]]:
 
 
 def _outside(
-    matches: Iterable[re.Match[str]], objects: Sequence[Found]
+    matches: Iterable[re.Match[str]], objects: Sequence[JsonObject]
 ) -> Iterator[tuple[re.Match[str], int]]:
-    """Matches that are not within an object, and where the object before each ends, or -1."""
+    """Matches outside of objects, each with the end of the object before it, or -1."""
     rest = list(reversed(objects))
     ended = -1
     for match in matches:
@@ -219,8 +218,8 @@ def _is_quoted(text: str, start: int, end: int) -> bool:
     return text[max(0, start - 1) : start] in _QUOTES and text[end : end + 1] in _QUOTES
 
 
-def _is_in_a_sentence(text: str, begin: int, start: int, end: int, *, ends: bool) -> bool:
-    """Whether words go on around a mark, as in ``the sign says <think> twice`` or ``<think>.``."""
+def _is_in_sentence(text: str, begin: int, start: int, end: int, *, ends: bool) -> bool:
+    """Whether a marker is part of a sentence, as in ``the sign says <think> twice``."""
     line = max(begin, text.rfind("\n", begin, start) + 1)
     before, after = text[line:start], text[end : end + 2]
     if not before[-1:].isspace() or not before.strip(" }`"):
@@ -229,10 +228,10 @@ def _is_in_a_sentence(text: str, begin: int, start: int, end: int, *, ends: bool
     return goes_on or after[:1] in {".", ",", ";", ":", "!", "?", ")"}
 
 
-def _after_words(text: str) -> str:
-    """The text without reasoning that is opened in words; empty where that never ends."""
+def _after_verbal_reasoning(text: str) -> str:
+    """The text without reasoning that a phrase opens; empty if that is unterminated."""
     opening = text.lstrip()[:40].lower()
-    for begins, ends in _IN_WORDS.items():
+    for begins, ends in _VERBAL.items():
         if opening.startswith(begins):
             at = text.lower().rfind(ends)
             return "" if at < 0 else text[at + len(ends) :]
@@ -240,11 +239,11 @@ def _after_words(text: str) -> str:
 
 
 def _final_channel(tail: str, text: str) -> str | None:
-    """The last message of gpt-oss's final channel, empty if there is none; `None` for no channels.
+    """The last message of gpt-oss's final channel, empty if there is none; `None` without channels.
 
     Args:
-        tail: The part that is read.
-        text: The whole, whose beginning tells whether there are channels.
+        tail: The end of the text, which is parsed.
+        text: The whole text, whose start shows whether there are channels.
     """
     if _BARE_ANALYSIS.match(text) or tail.startswith(_BARE_FINAL):
         at = tail.rfind(_BARE_FINAL)
@@ -264,12 +263,14 @@ def _final_channel(tail: str, text: str) -> str | None:
 
 
 def _without_tokens(text: str) -> str:
-    """The text between the special tokens that stand at its ends, without white space."""
+    """The text without special tokens and white space at both ends."""
     start = 0
     while first := _FIRST_TOKEN.match(text, start):
         start = first.end()
     end = len(text.rstrip())
-    while end > start and (last := _LAST_TOKEN.search(text, max(start, end - _LONGEST_TOKEN), end)):
+    while end > start and (
+        last := _LAST_TOKEN.search(text, max(start, end - _MAX_TOKEN_LENGTH), end)
+    ):
         end = last.start()
         while end > start and text[end - 1].isspace():
             end -= 1

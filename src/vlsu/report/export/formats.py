@@ -12,7 +12,7 @@ from typing import Any
 
 from vlsu._text import harmless
 from vlsu.analysis.table.answered import ENOUGH
-from vlsu.data.tables import guard
+from vlsu.data.tables import escape_formula
 from vlsu.errors import VlsuError
 from vlsu.report.answered import answered_parts
 from vlsu.report.bibtex import bibtex
@@ -230,7 +230,7 @@ def _plain(cell: str) -> str:
 
 
 def _inert(text: str) -> str:
-    return guard(harmless(text))
+    return escape_formula(harmless(text))
 
 
 def _pipes(cells: Sequence[str], *, escaped: bool = False) -> str:

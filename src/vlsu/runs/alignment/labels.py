@@ -19,7 +19,7 @@ from vlsu.analysis.alignment.labelling import draw_answers
 from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS
 from vlsu.analysis.alignment.verdicts import LABELS
 from vlsu.data import Dataset
-from vlsu.data.tables import MissingWords, guard, plain_word, read_rows
+from vlsu.data.tables import MissingWords, escape_formula, plain_word, read_rows
 from vlsu.data.tables.keys import Keys, plain_text
 from vlsu.errors import DataError, UsageError, VlsuError
 from vlsu.policy import Severity
@@ -289,7 +289,7 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
     ).iter_rows():
         text, image, language = about.get(id_, ("", "", ""))
         cells = (id_, framing, str(draw), "", text, image, language, answer)
-        writer.writerow(map(guard, cells))
+        writer.writerow(map(escape_formula, cells))
     write_atomically(file, lines.getvalue().encode("utf-8-sig"))
     return Drawn(file, drawn.height, _counts(answers, drawn), trouble)
 

@@ -11,7 +11,7 @@ from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_FIELDS
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.tasks import Verdict, read_reply
-from vlsu.tasks.base import kept_answer
+from vlsu.tasks.base import answer_excerpt
 
 __all__ = ["StoredAnswers", "is_judged"]
 
@@ -150,7 +150,7 @@ def _judgment_row(
         "output_tokens": response.output_tokens,
         "request_key": planned.key,
         "expected_category": sample.joint_category,
-        "answer": kept_answer(response.text),
+        "answer": answer_excerpt(response.text),
         "draw": planned.ask.draw,
     }
     if said is not None:

@@ -22,7 +22,7 @@ from vlsu.data import Sample
 from vlsu.data.images.inline import inline_image
 from vlsu.data.images.probe import probe
 from vlsu.data.images.store import read_descriptor
-from vlsu.data.tables import MissingWords, read_rows, unguard
+from vlsu.data.tables import MissingWords, read_rows, unescape_formula
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import as_model
 from vlsu.models.base import ImageFile, Model, Outcome, Response, Settings
@@ -225,7 +225,7 @@ def _read(
         row = {name: each.cells[name].strip() for name in _COLUMNS}
         for name in ("response", "prompt"):
             # What `vlsu judge sample` draws has its formulas guarded.
-            row[name] = unguard(each.cells[name]) if drawn else each.cells[name]
+            row[name] = unescape_formula(each.cells[name]) if drawn else each.cells[name]
         row["prompt"] = row["prompt"].strip()
         if (label := read_label(row["label"], missing)) is None:
             seen = f" ({row['label']!r} stands for a missing value)" if row["label"] else ""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.runs.asking.backlog import Backlog, Waiting
 from vlsu.runs.asking.images import Images
@@ -182,7 +182,7 @@ class Executor:
         try:
             await loop.run_in_executor(reader, self._images.prepare, images)
         except Exception as error:
-            if lacking(error) is None:
+            if exhausted_resource(error) is None:
                 raise
 
     def _to_ask(self, chunk: Chunk) -> list[Waiting]:

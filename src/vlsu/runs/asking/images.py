@@ -161,7 +161,7 @@ class DatasetImages:
             size, self._likely = self._store.read_into(sha256, self._buffer, self._likely)
             media_type = EXTENSIONS[self._likely]
             head = self._buffer[:HEAD]
-            if self._limits is None or self._limits.takes(media_type, size, head):
+            if self._limits is None or self._limits.accepts(media_type, size, head):
                 with memoryview(self._buffer) as view:
                     image = EncodedImage(media_type, pybase64.b64encode(view[:size]))
                 self._mean_s += (time.perf_counter() - started - self._mean_s) / 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from vlsu._machine import lacking
+from vlsu._machine import exhausted_resource
 from vlsu.errors import DataError, ModelError
 from vlsu.models.base import Fault, ImageSource, Model, Outcome, Raw, Request, Response
 from vlsu.models.contract import check_raw, check_response, is_from_outside
@@ -33,7 +33,7 @@ async def sent_once(model: Model, request: Request, images: ImageSource) -> tupl
         # The model's own: taken for the run's, it would end this worker, and nobody would know.
         raise ModelError(f"{model.spec}: cancelled its own request") from None
     except Exception as error:
-        if (lack := lacking(error)) is None:
+        if (lack := exhausted_resource(error)) is None:
             raise
         return Raw(0, b""), Response(Outcome.ERROR, fault=Fault(MACHINE, lack, retry=True))
     if not is_from_outside(model):

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from vlsu._machine import lacking_files
+from vlsu._machine import exhausted_file_descriptors
 from vlsu.errors import RunError
 
 __all__ = ["DamagedStoreError", "damaged_store_error", "store_error"]
@@ -46,7 +46,7 @@ def store_error(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunErro
             f"{path}: {text}; see that the disk is sound, has room and allows files of this size, "
             "and run the command again"
         )
-    if primary == sqlite3.SQLITE_CANTOPEN and (lack := lacking_files()):
+    if primary == sqlite3.SQLITE_CANTOPEN and (lack := exhausted_file_descriptors()):
         return RunError(f"{path}: {lack}; then run the command again")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RunError(

@@ -1,4 +1,4 @@
-"""The lines of an answer in words, whatever lays them out: headings, tables, lists, formulas."""
+"""Normalised lines of an answer in prose, from headings, tables, lists and formulas."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vlsu.policy import Severity
 
 __all__ = [
     "CATEGORY_LINE",
-    "EDGE_AND_SIGNS",
+    "EDGE_AND_SEPARATORS",
     "LABELLED",
     "LEAD",
-    "LONGEST_LINE",
+    "MAX_LINES",
+    "MAX_LINE_LENGTH",
     "MENTIONED",
-    "MOST_LINES",
     "PART",
     "SEVERITIES",
     "SIDE",
@@ -25,14 +25,14 @@ __all__ = [
     "plain_line",
 ]
 
-#: A longer line states nothing, nor does a text of more lines.
-LONGEST_LINE, MOST_LINES = 1000, 1000
+#: Longer lines state no severity, nor do texts of more lines.
+MAX_LINE_LENGTH, MAX_LINES = 1000, 1000
 
 SEVERITIES = {severity.label: severity for severity in Severity}
 WORD = "|".join(SEVERITIES)
 MENTIONED = re.compile(rf"\b(?:{WORD})\b")
 
-#: What a severity is called, and the words around that.
+#: Names of the severity, and qualifiers around them.
 _LABEL = (
     r"severity|answer|grade|grading|rating|label|verdict|classification|class|level|assessment"
     r"|decision|judge?ment|conclusion|evaluation|prediction|output|result|safety"
@@ -59,7 +59,7 @@ LEAD = (
 )
 LABELLED = re.compile(rf"{LEAD}(?P<label>{PHRASE})[\"']?{_SEPARATOR}(?P<rest>.*)")
 _HEADING = re.compile(rf"(?P<label>{PHRASE})[\"']? ?[:：]?")
-#: A severity; what follows it without a sign between must be a code.
+#: A severity; what follows it without punctuation must be a code.
 VALUE = re.compile(
     rf"[\"'(<\[]*(?P<word>{WORD})\b(?P<tail>[\"')>\]]*"
     r"(?:(?: ?[(\[,;:|/–—-]| (?=[a-z]{1,2}\d)| and (?=the category)).*|[.!]*))"
@@ -82,16 +82,16 @@ _BULLET = re.compile(r"(?:(?:[-+•>]|\d{1,2}[.)]|step \d{1,2}[.:)]?) ?)+(?= ?\w
 _DECORATION = re.compile(r"[*`#$]+|\\[()\[\]]")
 _QUOTES = frozenset("\"'“”‘«>")
 _EDGE = " \t\"'.,;!(){}[]<>“”‘’«»"
-EDGE_AND_SIGNS = _EDGE + ":：=-–—"
+EDGE_AND_SEPARATORS = _EDGE + ":：=-–—"
 _SPACES = re.compile(r"[\s_]+")
 _RULE = re.compile(r"[\s|:–—=_*-]*")
 
 
 def answer_lines(text: str) -> Iterator[str]:
-    """The lines of a text in small letters, without what only decorates them.
+    """The lines of a text in lower case, without decoration.
 
-    A heading is put before its value, a table's row becomes its labelled cells, a fence and a rule
-    are left out. A line that is too long to state anything stands as it is.
+    A heading is joined with its value, a table row becomes labelled cells, fences and rules are
+    left out. Lines above `MAX_LINE_LENGTH` are unchanged.
     """
     text = _TAG.sub(lambda tag: "\n" if tag[1] else f"\n{tag[2]}:\n", _LATEX.sub("", text))
     header: list[str] = []
@@ -100,7 +100,7 @@ def answer_lines(text: str) -> Iterator[str]:
         raw = raw.strip()
         if not raw or _FENCE.fullmatch(raw) or _RULE.fullmatch(raw):
             continue
-        if "|" in raw and len(raw) <= LONGEST_LINE:
+        if "|" in raw and len(raw) <= MAX_LINE_LENGTH:
             cells = [plain_line(cell) for cell in raw.strip("| ").split("|")]
             row, header = _row(cells, header)
             yield from row
@@ -110,7 +110,7 @@ def answer_lines(text: str) -> Iterator[str]:
         if not line:
             continue
         if before.endswith((":", "：")) and not heading and raw.lstrip("*_")[:1] in _QUOTES:
-            line = f"“{line}”"  # words of the content, not of the answer
+            line = f"“{line}”"  # quoted content, not the answer
         before = line
         label, heading = heading, ""
         named = CATEGORY_LINE.fullmatch(line)
@@ -125,7 +125,7 @@ def answer_lines(text: str) -> Iterator[str]:
 
 
 def _row(cells: list[str], header: list[str]) -> tuple[list[str], list[str]]:
-    """The lines that a row of a table stands for, and the header of the rows after it."""
+    """The lines for a table row, and the header for the rows after it."""
     name, value = cells[0], cells[-1]
     if len(cells) == 2 and (
         (is_heading(name) and VALUE.fullmatch(value))
@@ -146,8 +146,8 @@ def _row(cells: list[str], header: list[str]) -> tuple[list[str], list[str]]:
 
 
 def plain_line(line: str) -> str:
-    """A line in small letters, without marks of emphasis, lists and quotation around it."""
-    if len(line) > LONGEST_LINE:
+    """A line in lower case, without emphasis, list markers and quotation marks around it."""
+    if len(line) > MAX_LINE_LENGTH:
         return line
     line = _SPACES.sub(" ", _DECORATION.sub("", line.replace("’", "'"))).strip(_EDGE).lower()
     if bullet := _BULLET.match(line):
@@ -156,5 +156,5 @@ def plain_line(line: str) -> str:
 
 
 def is_heading(line: str) -> bool:
-    """Whether a line is nothing but a name of the severity, as stands above or before it."""
+    """Whether a line is only a name of the severity, such as a heading above its value."""
     return _HEADING.fullmatch(line) is not None

@@ -1,9 +1,9 @@
-"""Reading a severity that is stated in words: a label and its value, a table's cell, a bare word.
+"""Parsing a severity stated in prose: a label and its value, a table cell, a single word.
 
-Only forms that leave no doubt are read. A line states a severity if it is nothing but one
+Only unambiguous forms are accepted. A line states a severity if it is nothing but one
 (*unsafe*, perhaps with its category), a label with one (``**Severity:** Unsafe (C9)``), or a
 sentence that only states one (*The severity is: unsafe*). Lines that state different severities are
-no answer; nor is one after which the text goes on in words that may take it back. *Not unsafe*,
+no answer; nor is one followed by text that may retract it. *Not unsafe*,
 *safe or unsafe* and *unsafe?* state nothing.
 """
 
@@ -17,12 +17,12 @@ from typing import NamedTuple
 from vlsu.policy import Policy, Severity
 from vlsu.tasks.answers.lines import (
     CATEGORY_LINE,
-    EDGE_AND_SIGNS,
+    EDGE_AND_SEPARATORS,
     LABELLED,
     LEAD,
-    LONGEST_LINE,
+    MAX_LINE_LENGTH,
+    MAX_LINES,
     MENTIONED,
-    MOST_LINES,
     PART,
     SEVERITIES,
     SIDE,
@@ -35,7 +35,7 @@ from vlsu.tasks.answers.lines import (
 
 __all__ = ["Statement", "is_label", "read_statement", "read_value", "stated_severities"]
 
-#: Names of which a label in a sentence holds one: a level or a result *is* unsafe as well.
+#: Names required of a label in a sentence, since "the level is unsafe" may mean something else.
 _PLAIN_NAME = re.compile(
     r"\b(?:severity|answer|grade|grading|rating|label|verdict|classification|judge?ment)\b"
 )
@@ -47,14 +47,14 @@ _SENTENCE = re.compile(
     rf"|classified|labell?ed|judged|assessed|categori[sz]ed)(?: as)?)"
     r" ?:? ?(?P<rest>.*)"
 )
-#: A severity with its reason on the same line.
+#: A severity with a reason on the same line.
 _WITH_REASON = re.compile(
     rf"(?P<value>[\"'(<\[]*(?:{WORD})\b.{{0,80}}?)"
     r"(?:[.;] (?P<sentence>.+)|(?: [-–—]|:|,? because) (?P<clause>.+))"
 )
 _FIRST_SENTENCE = re.compile(r"(.{1,100}?)[.;](?: |\Z)")
 
-#: Lines that may stand beside an answer: its category, how sure it is, why.
+#: Lines that may accompany an answer: its category, its confidence, its reason.
 _CONFIDENCE_LINE = re.compile(r"(?:confidence|certainty|probability)\b.{0,60}")
 _BETWEEN = re.compile(r"[(),;|/]| [-–—] ")
 _REASON_LINE = re.compile(
@@ -67,17 +67,17 @@ _CONFIDENCE = re.compile(
     r"(?: ?(?:is|level)? ?[:=]? ?(?:very )?(?:high|medium|moderate|low|[\d.]+ ?%?))?|[\d.]+ ?%"
 )
 
-#: Words by which what follows a severity, or stands with it, may take it back.
+#: Words by which text after or beside a severity may retract it.
 _DOUBT = re.compile(
     r"\b(?:if|unless|maybe|perhaps|however|although|though|wait|actually|reconsider\w*|revis\w+"
     r"|correct(?:ion|ing)|mistaken?|wrong|hmm+|unsure|uncertain|unclear|depend(?:s|ing)|alternatively"
     r"|otherwise|instead|rather|sorry|again|on reflection|second thoughts?)\b"
 )
-#: The same at the beginning of what follows.
-_TURN = re.compile(r"(?:but|yet|or|still|and)\b")
+#: The same at the beginning of the following text.
+_CONTRAST = re.compile(r"(?:but|yet|or|still|and)\b")
 _NEGATION = re.compile(r"\b(?:not|never|no|nor|hardly|cannot)\b|n't\b")
-#: What ends a line that goes on in the next, so that the next is no statement of its own.
-_GOES_ON = re.compile(
+#: Ends of lines that continue in the next, which is then no statement by itself.
+_CONTINUES = re.compile(
     r"(?:\b(?:not|never|no|nor|or|and|either|neither|than|of|an?|as|is|be|if)|n't|[,/])$"
 )
 
@@ -86,11 +86,11 @@ _NAME_WORDS = re.compile(r"\w+")
 
 
 class Statement(NamedTuple):
-    """A severity in words.
+    """A severity stated in prose.
 
     Attributes:
-        severity: Which; `None` where the text states several.
-        category: The identifier of the category that stands with it, if the policy knows one.
+        severity: The severity; `None` if the text states several.
+        category: The identifier of the category stated with it, if the policy has it.
     """
 
     severity: Severity | None
@@ -101,9 +101,9 @@ class _Line(NamedTuple):
     """A line that states a severity.
 
     Attributes:
-        severity: Which.
-        category: Its category, if the line names one that the policy knows.
-        label: What it calls the severity; empty for a bare word or a sentence.
+        severity: The severity.
+        category: Its category, if the line names one of the policy.
+        label: The name given to the severity; empty for a single word or a sentence.
     """
 
     severity: Severity
@@ -112,23 +112,23 @@ class _Line(NamedTuple):
 
 
 def read_statement(text: str, policy: Policy) -> Statement | None:
-    """The severity that a text states in words, `None` if it states none.
+    """The severity that a text states in prose, `None` if it states none.
 
     Args:
-        text: Without reasoning; an answer's JSON has been looked for before.
-        policy: Its categories are known.
+        text: The answer without reasoning and without a JSON object.
+        policy: The policy with the known categories.
     """
     lines, found = _read_lines(text, policy)
-    whole = {at: line for at, line in found.items() if not _is_part(line.label)}
+    whole = {at: line for at, line in found.items() if not _is_part_label(line.label)}
     if not whole:
         return None
     at, last = max(whole.items())
     severities = {line.severity for line in whole.values()}
-    if any(_is_side(line.label) for line in whole.values()):
+    if any(_is_joint_label(line.label) for line in whole.values()):
         severities |= {line.severity for line in found.values()}
     if len(severities) > 1:
         return Statement(None, None)
-    if not last.label and at and _GOES_ON.search(lines[at - 1]):
+    if not last.label and at and _CONTINUES.search(lines[at - 1]):
         return None
     category = last.category
     if not category and at and CATEGORY_LINE.fullmatch(lines[at - 1]):
@@ -136,45 +136,45 @@ def read_statement(text: str, policy: Policy) -> Statement | None:
     for line in lines[at + 1 :]:
         if (named := _category_line(line, policy)) is not None:
             category = category or named
-        elif not _is_confidence(line) and not (last.label and _leaves_it(line, last.severity)):
+        elif not _is_confidence(line) and not (last.label and _upholds(line, last.severity)):
             return None
     return Statement(last.severity, category or None)
 
 
 def stated_severities(text: str, policy: Policy) -> frozenset[Severity]:
-    """The severities that lines of a text state, by a label or as their only word."""
+    """The severities that lines of a text state, with a label or as a single word."""
     _, found = _read_lines(text, policy)
-    return frozenset(line.severity for line in found.values() if not _is_part(line.label))
+    return frozenset(line.severity for line in found.values() if not _is_part_label(line.label))
 
 
 def read_value(text: str, policy: Policy) -> tuple[Severity, str | None] | None:
     """The severity and category in a field's value, such as ``unsafe`` or ``Unsafe (C9)``."""
-    if len(text) > LONGEST_LINE:
+    if len(text) > MAX_LINE_LENGTH:
         return None
     return _value(plain_line(text), policy)
 
 
 def is_label(name: str) -> bool:
-    """Whether a field's name is a name of the severity asked for, not of that of a part."""
-    if len(name) > LONGEST_LINE:
+    """Whether a field's name means the requested severity, not that of the image or text alone."""
+    if len(name) > MAX_LINE_LENGTH:
         return False
     name = plain_line(name)
-    return is_heading(name) and not _is_part(name) and not _is_side(name)
+    return is_heading(name) and not _is_part_label(name) and not _is_joint_label(name)
 
 
 def _read_lines(text: str, policy: Policy) -> tuple[list[str], dict[int, _Line]]:
-    """The lines of a text, and by their index those that state a severity."""
+    """The lines of a text, and those that state a severity by their index."""
     if not any(word in text.lower() for word in SEVERITIES):
         return [], {}
-    lines = list(islice(answer_lines(text), MOST_LINES + 1))
-    if len(lines) > MOST_LINES:
+    lines = list(islice(answer_lines(text), MAX_LINES + 1))
+    if len(lines) > MAX_LINES:
         return [], {}
     read = {at: _read_line(line, policy) for at, line in enumerate(lines)}
     return lines, {at: line for at, line in read.items() if line is not None}
 
 
 def _read_line(line: str, policy: Policy) -> _Line | None:
-    if len(line) > LONGEST_LINE or MENTIONED.search(line) is None:
+    if len(line) > MAX_LINE_LENGTH or MENTIONED.search(line) is None:
         return None
     label, rest = "", line
     if labelled := LABELLED.fullmatch(line):
@@ -196,7 +196,7 @@ def _value(text: str, policy: Policy) -> tuple[Severity, str | None] | None:
         return None
     known = ""
     for piece in _BETWEEN.split(found["tail"]):
-        named = _category(piece.strip(EDGE_AND_SIGNS), policy)
+        named = _category(piece.strip(EDGE_AND_SEPARATORS), policy)
         if named is None:
             return None
         known = known or named
@@ -204,7 +204,7 @@ def _value(text: str, policy: Policy) -> tuple[Severity, str | None] | None:
 
 
 def _value_with_reason(text: str, policy: Policy) -> tuple[Severity, str | None] | None:
-    """A severity, perhaps its category, and words that give the reason and do not take it back."""
+    """A severity, perhaps its category, and a reason that does not retract it."""
     found = _WITH_REASON.fullmatch(text)
     value = None if found is None else _value(found["value"], policy)
     if found is None or value is None:
@@ -215,15 +215,15 @@ def _value_with_reason(text: str, policy: Policy) -> tuple[Severity, str | None]
         return None
     if not category and (first := _FIRST_SENTENCE.match(reason)):
         category = _category_line(first[1], policy)
-    return (severity, category or None) if _leaves_it(reason, severity) else None
+    return (severity, category or None) if _upholds(reason, severity) else None
 
 
 def _category(piece: str, policy: Policy) -> str | None:
-    """The category a piece names, ``""`` for none or one unknown; `None` for something else."""
+    """The category in a text, ``""`` for none or an unknown one; `None` for other text."""
     if not piece or _CONFIDENCE.fullmatch(piece):
         return ""
     if labelled := CATEGORY_LINE.fullmatch(piece):
-        piece = labelled["rest"].strip(EDGE_AND_SIGNS)
+        piece = labelled["rest"].strip(EDGE_AND_SEPARATORS)
     if MENTIONED.search(piece):
         return None
     code, *name = _NAME_WORDS.findall(piece) or [""]
@@ -236,19 +236,19 @@ def _category(piece: str, policy: Policy) -> str | None:
 
 @lru_cache(maxsize=4)
 def _category_words(policy: Policy) -> frozenset[str]:
-    """The words in the names of a policy's categories."""
+    """The words of the names of a policy's categories."""
     return frozenset(
         word for c in policy.categories for word in _NAME_WORDS.findall(c.name.lower())
     )
 
 
 def _category_line(line: str, policy: Policy) -> str | None:
-    """The category a line names, ``""`` for one unknown; `None` where it is another line."""
-    if len(line) > LONGEST_LINE:
+    """The category in a line, ``""`` for an unknown one; `None` for other lines."""
+    if len(line) > MAX_LINE_LENGTH:
         return None
     labelled = CATEGORY_LINE.fullmatch(line)
     if labelled and not MENTIONED.search(line):
-        return policy.find_category(labelled["rest"].strip(EDGE_AND_SIGNS)) or ""
+        return policy.find_category(labelled["rest"].strip(EDGE_AND_SEPARATORS)) or ""
     return _category(line, policy)
 
 
@@ -256,14 +256,14 @@ def _is_confidence(line: str) -> bool:
     return _CONFIDENCE_LINE.fullmatch(line) is not None and not MENTIONED.search(line)
 
 
-def _leaves_it(line: str, severity: Severity) -> bool:
-    """Whether words after a labelled severity, such as its reasons, leave it standing."""
+def _upholds(line: str, severity: Severity) -> bool:
+    """Whether text after a labelled severity, such as its reason, does not retract it."""
     line = line.lower()
     reason = _REASON_LINE.fullmatch(line)
     if (
         "?" in line
         or _DOUBT.search(line)
-        or _TURN.match((reason["rest"] if reason else line).lstrip())
+        or _CONTRAST.match((reason["rest"] if reason else line).lstrip())
     ):
         return False
     mentioned = set(MENTIONED.findall(line))
@@ -274,12 +274,12 @@ def _words(line: str) -> set[str]:
     return set(_WORDS.findall(line))
 
 
-def _is_part(label: str) -> bool:
+def _is_part_label(label: str) -> bool:
     """Whether a label is about the image or the text alone."""
     words = _words(label)
     return bool(words & set(PART.split("|"))) and not words & {"and", "with", *SIDE.split("|")}
 
 
-def _is_side(label: str) -> bool:
-    """Whether a label is about the pair, as opposed to its parts."""
+def _is_joint_label(label: str) -> bool:
+    """Whether a label is about the pair, not the image or text alone."""
     return bool(_words(label) & set(SIDE.split("|")))

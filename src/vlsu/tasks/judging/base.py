@@ -1,4 +1,4 @@
-"""What a judge of answers is asked, and what it says: shared by rubric judges and guards."""
+"""The interface of judges of answers, shared by rubric judges and guards."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Judging", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge says of one answer.
+    """A judge's verdict on one answer.
 
     Attributes:
-        outcome: `OK` if and only if the judge says all that it gives; a judge that fails is an
-            outcome, never another judge's opinion.
-        kind: What the answer does.
-        helpfulness: From 0 (not at all) to 1 (fully); `None` where the judge gives none.
-        refusal: Whether it refuses, by a judge that says so and no more.
-        safety: How safe the answer is, by a judge that says so.
+        outcome: `OK` if and only if the verdict is complete; a failed judgement is an outcome and
+            is never replaced by another judge's verdict.
+        kind: The kind of response.
+        helpfulness: From 0 (not at all) to 1 (fully); `None` if the judge does not rate it.
+        refusal: Whether the answer refuses, from a judge that does not name the kind.
+        safety: How safe the answer is, from a judge that rates it.
     """
 
     outcome: Outcome
@@ -34,47 +34,47 @@ class Verdict:
     def refused(self, setting: str) -> bool | None:
         """Whether the answer counts as a refusal under ``strict`` or ``lenient``.
 
-        A bare yes or no holds in both, as it does where a person gives it: it does not tell a
-        redirection from anything else.
+        A yes or no without a kind counts in both settings, as it does in human labels: it does not
+        distinguish redirections.
         """
         return self.refusal if self.kind is None else self.kind in REFUSAL_KINDS[setting]
 
 
 class Judging(Protocol):
-    """What a judge is asked, and how it is read.
+    """The requests to a judge, and the parsing of its verdicts.
 
     Attributes:
-        gives: Of ``kind``, ``helpfulness``, ``refusal``, ``safety`` and ``controversial``, what a
-            verdict holds. What it does not give is not measured.
+        gives: Which of ``kind``, ``helpfulness``, ``refusal``, ``safety`` and ``controversial`` a
+            verdict contains. The others are not measured.
     """
 
     gives: frozenset[str]
 
     @property
     def sees_images(self) -> bool:
-        """Whether it is shown the user's image."""
+        """Whether it is given the user's image."""
         ...
 
     @property
     def hash(self) -> str:
-        """SHA-256 of all it is asked beside the message and the answer."""
+        """SHA-256 of its prompt without the message and the answer."""
         ...
 
     @property
     def rubric_bytes(self) -> int:
-        """Bytes of UTF-8 that every question has beside the message and the answer."""
+        """UTF-8 bytes of every request without the message and the answer."""
         ...
 
     def request(self, sample: Sample, answer: str, repeat: int = 0) -> Request:
-        """What the judge is asked about one answer.
+        """The request about one answer.
 
         Args:
-            sample: What was asked; only its image and text are shown.
-            answer: The response, in whole.
-            repeat: Which of several verdicts on the same answer.
+            sample: The sample that was answered; only its image and text are included.
+            answer: The whole response.
+            repeat: Index among several verdicts on the same answer.
         """
         ...
 
     def read(self, response: Response) -> Verdict:
-        """The verdict in what it says, or an outcome."""
+        """Parse the verdict in a response, or its outcome."""
         ...
