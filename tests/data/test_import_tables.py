@@ -306,9 +306,9 @@ class Counted(IdIndex):
 
     searches = 0
 
-    def holds(self, id_: str) -> bool:
+    def contains(self, id_: str) -> bool:
         self.searches += 1
-        return super().holds(id_)
+        return super().contains(id_)
 
 
 def test_repeated_identifiers_are_told_apart_in_a_search_or_two_each() -> None:
@@ -317,10 +317,10 @@ def test_repeated_identifiers_are_told_apart_in_a_search_or_two_each() -> None:
     for n in range(rows):
         index.add("same", n + 1)
         index.add(f"same#{n}", n + 1)
-    fresh = [index.fresh("same", number) for number in index.decide().values()]
+    fresh = [index.unique_id("same", number) for number in index.duplicates().values()]
     assert len(set(fresh)) == rows - 1
     assert index.searches <= 2 * rows + 2
-    assert not any(map(index.holds, fresh))
+    assert not any(map(index.contains, fresh))
 
 
 # --- The command line

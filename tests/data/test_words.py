@@ -44,7 +44,7 @@ def alike(ids: Sequence[str]) -> object:
     index = IdIndex()
     for number, id_ in enumerate(ids):
         index.add(id_, number)
-    return index.alike()
+    return index.near_duplicates()
 
 
 def saved(folder: Path, text: str) -> Path:
