@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vlsu.analysis.alignment.racing import best_within, pareto_front, schedule, thin
+from vlsu.analysis.alignment.racing import best_within, pareto_front, schedule, thin_front
 from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
 from vlsu.analysis.stats.intervals import LEVEL
 
@@ -114,8 +114,8 @@ def answers_of(odds: Floats, pairs: int, rng: np.random.Generator) -> Answers:
 
 
 def least_missed(answers: Answers, rows: Ints, pairs: int, keep: int) -> Ints:
-    """Ours: `vlsu.analysis.alignment.racing.thin`."""
-    out = {each.index for each in thin(answers.points(rows, pairs), keep)}
+    """Ours: `vlsu.analysis.alignment.racing.thin_front`."""
+    out = {each.index for each in thin_front(answers.points(rows, pairs), keep)}
     return rows[[n not in out for n in range(len(rows))]]
 
 
@@ -188,7 +188,7 @@ def race(answers: Answers, candidates: int, pairs: int, rule: Rule | None) -> Ra
             rows = rule(answers, rows, rung.samples, rungs[number].candidates)
     points = answers.points(rows, pairs)
     keep = min(KEEP, int(pareto_front(points).sum()))
-    out = {each.index for each in thin(points, keep)}
+    out = {each.index for each in thin_front(points, keep)}
     return Raced(rows[[n not in out for n in range(len(rows))]], rows, asked)
 
 

@@ -25,7 +25,13 @@ class Family(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pattern:
-    """Severities of image, text and pair, written ``S-S-U``."""
+    """Severities of image, text and pair, written ``S-S-U``.
+
+    Example:
+        >>> pattern = Pattern.parse("S-S-U")
+        >>> pattern.family.value, pattern.listed
+        ('escalating', True)
+    """
 
     image: Severity
     text: Severity

@@ -19,6 +19,10 @@ class Severity(enum.IntEnum):
 
     The integer value is the rank, so ``max(image, text)`` is the worse of two; the text form, used
     in every file, is `label`.
+
+    Example:
+        >>> max(Severity.SAFE, Severity.BORDERLINE).label
+        'borderline'
     """
 
     SAFE = 0
@@ -44,6 +48,10 @@ class Severity(enum.IntEnum):
 
         Raises:
             PolicyError: The text is anything else, ``not_sure`` and the empty text included.
+
+        Example:
+            >>> Severity.parse(" Unsafe "), Severity.parse("u")
+            (<Severity.UNSAFE: 2>, <Severity.UNSAFE: 2>)
         """
         try:
             return _BY_NAME[text.strip().lower()]

@@ -53,6 +53,14 @@ class Votes:
         pairs: Of each two labels among a unit's ordered pairs of grades; shape ``(..., k, k)``,
             symmetric, units with one grade left out.
         coincidences: The same, each unit as often as it has grades: Krippendorff's matrix.
+
+    Example:
+        Four units of three grades each, with two labels:
+
+        >>> counts = np.array([[3, 0], [2, 1], [0, 3], [3, 0]])
+        >>> votes = Votes.of_features(Votes.features(counts).sum(axis=0), labels=2)
+        >>> float(fleiss(votes, disagreement(2, "nominal")).coefficient)
+        0.625
     """
 
     shares: FloatArray
@@ -101,6 +109,10 @@ def disagreement(labels: int, weights: Weights) -> FloatArray:
         weights: ``"nominal"``: 1 for any two; ``"linear"``, ``"quadratic"``: by their steps apart
             in the order, |i - j| / (k - 1), or its square (Cohen 1968); ``"ordinal"``: by the pairs
             of labels that lie between them, themselves included, of all pairs (Gwet 2014, ch. 3).
+
+    Example:
+        >>> disagreement(3, "quadratic").tolist()
+        [[0.0, 0.25, 1.0], [0.25, 0.0, 0.25], [1.0, 0.25, 0.0]]
     """
     if weights == "nominal":
         return 1 - np.eye(labels)
@@ -120,6 +132,11 @@ def fleiss(votes: Votes, weights: FloatArray) -> Ratio:
 
     Units weigh alike: agreement over those with two grades or more, chance from the mean shares of
     labels over all (Gwet 2014, ch. 2 and 3, which is Fleiss' where all units have as many grades).
+
+    Example:
+        >>> votes = Votes.of_table(np.array([[20, 5], [10, 15]]))
+        >>> round(float(fleiss(votes, disagreement(2, "nominal")).coefficient), 3)
+        0.394
     """
     shares = votes.shares / votes.shares.sum(axis=-1, keepdims=True)
     expected = np.einsum("kl,...k,...l->...", weights, shares, shares)
@@ -131,6 +148,11 @@ def gwet(votes: Votes, weights: FloatArray) -> Ratio:
 
     Chance is what graders agree on who guess some of the grades, so that it stays small where
     nearly all grades are the same.
+
+    Example:
+        >>> votes = Votes.of_table(np.array([[45, 3], [2, 0]]))
+        >>> round(float(gwet(votes, disagreement(2, "nominal")).coefficient), 3)
+        0.89
     """
     k = weights.shape[-1]
     shares = votes.shares / votes.shares.sum(axis=-1, keepdims=True)
@@ -140,7 +162,13 @@ def gwet(votes: Votes, weights: FloatArray) -> Ratio:
 
 
 def alpha(votes: Votes, *, ordinal: bool) -> Ratio:
-    """Krippendorff's alpha (2011; 2018, ch. 12), nominal or ordinal metric."""
+    """Krippendorff's alpha, nominal or ordinal (Krippendorff 2011; 2018, ch. 12).
+
+    Example:
+        >>> votes = Votes.of_table(np.array([[20, 5], [10, 15]]))
+        >>> round(float(alpha(votes, ordinal=False).coefficient), 3)
+        0.4
+    """
     coincidences = votes.coincidences
     margins = coincidences.sum(axis=-1)
     n = margins.sum(axis=-1)
@@ -176,6 +204,11 @@ def cohen(table: FloatArray | IntArray, weights: FloatArray) -> Ratio:
     Args:
         table: First grader's label by second grader's, shape ``(..., k, k)``.
         weights: Disagreement of two labels, shape ``(k, k)``.
+
+    Example:
+        >>> table = np.array([[20, 5], [10, 15]])
+        >>> round(float(cohen(table, disagreement(2, "nominal")).coefficient), 3)
+        0.4
     """
     n = np.maximum(table.sum(axis=(-2, -1)), 1)
     first, second = table.sum(axis=-1), table.sum(axis=-2)

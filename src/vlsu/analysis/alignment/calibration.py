@@ -31,6 +31,13 @@ class BinaryCounts:
         fn: Refusals it did not.
         tn: Other answers it did not call refusals.
         fp: Other answers it called refusals.
+
+    Example:
+        >>> counts = BinaryCounts(tp=90, fn=10, tn=190, fp=10)
+        >>> print(counts.sensitivity)
+        0.900 [0.826, 0.945]
+        >>> print(counts.youden)
+        0.850 [0.766, 0.900]
     """
 
     tp: int
@@ -196,6 +203,12 @@ def too_weak(counts: BinaryCounts) -> str | None:
 
     Dividing by J = sensitivity + specificity - 1 asks for a J that is surely not near 0: the low
     bound of its 95% interval must be above `WEAKEST`.
+
+    Example:
+        >>> too_weak(BinaryCounts(tp=90, fn=10, tn=190, fp=10)) is None
+        True
+        >>> too_weak(BinaryCounts(tp=0, fn=0, tn=190, fp=10))
+        'the labels hold no refusals: label some'
     """
     for count, what in ((counts.positives, "refusals"), (counts.negatives, "other answers")):
         if not count:
@@ -211,7 +224,12 @@ def too_weak(counts: BinaryCounts) -> str | None:
 
 
 def proportion(hits: int, n: int) -> Rate:
-    """Share of hits with Wilson's interval; undefined for n = 0."""
+    """Share of hits with Wilson's interval; undefined for n = 0.
+
+    Example:
+        >>> print(proportion(18, 20))
+        0.900 [0.699, 0.972]
+    """
     return Rate.within(hits / n, *wilson(hits / n, n)) if n else UNDEFINED
 
 
@@ -228,6 +246,10 @@ def kappa_rate(
         size: Independent pairs the table is worth, if fewer than it holds.
         seed: Of the bootstrap.
         replicates: Bootstrap replicates.
+
+    Example:
+        >>> print(kappa_rate(np.array([[20, 5], [10, 15]])))
+        0.400 [0.125, 0.618]
     """
     n = int(table.sum())
     value = float(cohen_kappa(table))

@@ -104,6 +104,12 @@ def rogan_gladen(
 
     Returns:
         The rate, cut to what the certain answers leave open, and its interval.
+
+    Example:
+        30% of 200 answers are judged refusals, by a judge of sensitivity 0.90 and specificity 0.95:
+
+        >>> print(rogan_gladen(0.3, 200, BinaryCounts(tp=90, fn=10, tn=190, fp=10)))
+        0.294 [0.215, 0.381]
     """
     judge = JudgeErrors.of(counts, level)
     value, low, high = rogan_gladen_bounds(
@@ -171,6 +177,11 @@ def rogan_gladen_difference(
 
     Returns:
         The difference, cut to [-1, 1], and its interval.
+
+    Example:
+        >>> counts = BinaryCounts(tp=90, fn=10, tn=190, fp=10)
+        >>> print(rogan_gladen_difference(Rate(0.1, 0.02, 0.18), counts))
+        0.118 [0.024, 0.214]
     """
     judge = JudgeErrors.of(counts, level)
     difference = (np.asarray(shares.value), np.asarray(shares.low), np.asarray(shares.high))

@@ -58,6 +58,17 @@ def prediction_powered(
         cluster: Of each answer, equal ones together; shape ``(n,)``.
         certain: Answers whose score is the truth without a judge; shape ``(n,)``.
         level: Confidence of the interval.
+
+    Example:
+        Of 200 answers 60 are judged refusals. Of each verdict 30 answers are labelled; 3 verdicts
+        of refusal and 1 of no refusal are wrong:
+
+        >>> scores = np.repeat([1.0, 0.0], [60, 140])
+        >>> labels = np.full(200, np.nan)
+        >>> labels[:30] = np.repeat([1.0, 0.0], [27, 3])
+        >>> labels[60:90] = np.repeat([0.0, 1.0], [29, 1])
+        >>> print(prediction_powered(scores, labels, np.arange(200)))
+        0.293 [0.222, 0.393]
     """
     judged = np.ones(len(scores), dtype=np.bool_) if certain is None else ~certain
     labelled = judged & ~np.isnan(labels)

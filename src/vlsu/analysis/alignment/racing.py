@@ -79,6 +79,10 @@ def schedule(candidates: int, samples: int, keep: int) -> tuple[Rung, ...]:
 
     Returns:
         At least one rung.
+
+    Example:
+        >>> [(rung.candidates, rung.samples) for rung in schedule(16, samples=160, keep=2)]
+        [(16, 40), (8, 80), (4, 160)]
     """
     finalists = FINALISTS * keep
     doublings = max(0, (samples // FIRST_RUNG).bit_length() - 1)
@@ -97,6 +101,11 @@ def pareto_front(points: FloatArray) -> BoolArray:
 
     Returns:
         Shape ``(n,)``.
+
+    Example:
+        >>> points = np.array([[0.1, 0.5], [0.2, 0.2], [0.5, 0.1], [0.5, 0.5]])
+        >>> pareto_front(points).tolist()
+        [True, True, True, False]
     """
     change = points[None, :] - points[:, None]
     better = (change.max(axis=2) <= 0) & (change.min(axis=2) < 0)
@@ -116,6 +125,11 @@ def thin_front(points: FloatArray, keep: int, protected: Set[int] = frozenset())
 
     Returns:
         Who was dropped, in that order; each replaced by one that was still there.
+
+    Example:
+        >>> points = np.array([[0.1, 0.5], [0.2, 0.2], [0.5, 0.1], [0.5, 0.5]])
+        >>> [(each.index, each.instead) for each in thin_front(points, keep=2)]
+        [(3, 1), (2, 1)]
     """
     # Rounded, so that rates that differ by as many samples are equally far apart.
     change = (points[None, :] - points[:, None]).round(12)
@@ -141,6 +155,11 @@ def best_within(points: FloatArray, bound: float) -> int | None:
     """The row of the smallest first objective among those whose second is at most `bound`.
 
     Of equal ones, the one whose second objective is smaller, then the first. It is on the front.
+
+    Example:
+        >>> points = np.array([[0.1, 0.5], [0.2, 0.2], [0.5, 0.1]])
+        >>> best_within(points, bound=0.2)
+        1
     """
     within = [(first, second, row) for row, (first, second) in enumerate(points) if second <= bound]
     return min(within)[2] if within else None

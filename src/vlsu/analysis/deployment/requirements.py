@@ -89,6 +89,10 @@ class Requirement:
 
         Raises:
             UsageError: It is not of that form.
+
+        Example:
+            >>> str(Requirement.parse("joint.f1_macro >= 60%"))
+            'joint.f1_macro >= 0.6'
         """
         found = _FORM.fullmatch(text)
         number = _BOUND.fullmatch(found["bound"]) if found else None
@@ -111,6 +115,11 @@ class Requirement:
 
         Raises:
             UsageError: The metrics have no number of that name, or a rate is held to ``==``.
+
+        Example:
+            >>> metrics = {"joint": {"accuracy": {"value": 0.7, "low": 0.58, "high": 0.8}}}
+            >>> Requirement.parse("joint.accuracy >= 0.6").check(metrics).why
+            '0.7000 [0.5800, 0.8000]: the low bound is not >= 0.6'
         """
         known = dict(_named(metrics))
         rate, _, side = self.key.rpartition(".")

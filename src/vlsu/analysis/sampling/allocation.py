@@ -58,7 +58,12 @@ def stratum_of(gold: IntArray) -> IntArray:
 
 
 def stratum_name(number: int) -> str:
-    """``"S-S-U"``; ``?`` stands for a missing grade."""
+    """``"S-S-U"``; ``?`` stands for a missing grade.
+
+    Example:
+        >>> stratum_name(int(stratum_of(np.array([0, 0, 2]))))
+        'S-S-U'
+    """
     base = ABSENT + 1
     grades = (number // base**2, number // base % base, number % base)
     return "-".join("?" if g == ABSENT else Severity(g).letter for g in grades)
@@ -79,6 +84,11 @@ def neyman(population: IntArray, deviation: FloatArray, size: int, least: IntArr
 
     Returns:
         n_h, at least `least`, at most N_h; the sum is `size` where that is possible.
+
+    Example:
+        >>> population, deviation = np.array([1000, 1000]), np.array([0.5, 0.25])
+        >>> neyman(population, deviation, 90, least=np.array([2, 2])).tolist()
+        [60, 30]
     """
     room = population - least
     stratum = np.repeat(np.arange(len(population)), room)
@@ -142,6 +152,10 @@ def deviations(hits: FloatArray | IntArray, judged: FloatArray | IntArray) -> Fl
     Args:
         hits: Samples judged right, any shape.
         judged: Samples judged, the same shape; where there are none the deviation is 0.5.
+
+    Example:
+        >>> deviations(np.array([5, 0, 2]), np.array([5, 0, 4])).round(3).tolist()
+        [0.35, 0.5, 0.5]
     """
     share = (hits + 1) / (judged + 2)
     return np.maximum(np.sqrt(share * (1 - share)), LEAST_DEVIATION)

@@ -47,6 +47,10 @@ class Precision:
 
         Raises:
             UsageError: It is not of that form, or the width is out of range.
+
+        Example:
+            >>> Precision.parse("joint.f1_macro ± 0.02")
+            Precision(key='joint.f1_macro', half_width=0.02)
         """
         found = _FORM.fullmatch(text)
         try:
@@ -127,7 +131,12 @@ class Precision:
 
 
 def rates(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Key and ``{value, low, high}`` of every rate in metrics, in their order."""
+    """Key and ``{value, low, high}`` of every rate in metrics, in their order.
+
+    Example:
+        >>> dict(rates({"joint": {"n": 4, "accuracy": {"value": 0.5, "low": 0.2, "high": 0.8}}}))
+        {'joint.accuracy': {'value': 0.5, 'low': 0.2, 'high': 0.8}}
+    """
     for name, node in metrics.items():
         if isinstance(node, Mapping):
             if {"value", "low", "high"} <= node.keys():

@@ -58,6 +58,14 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
         scores: At least one, shape ``(n,)``.
         cluster: Of each score; equal clusters must stand together. Shape ``(n,)``.
         level: Confidence of its interval.
+
+    Example:
+        Three groups of two answers that are copies of each other are worth less than six:
+
+        >>> scores, cluster = np.array([1.0, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
+        >>> mean = clustered_mean(scores, cluster)
+        >>> round(mean.value, 3), mean.size
+        (0.667, 2.0)
     """
     n = len(scores)
     first = np.flatnonzero(np.diff(cluster, prepend=cluster[0] - 1))
@@ -97,6 +105,11 @@ def estimated_share(
         units: Independent units the value rests on, at least 1; as many copies count as one.
         most: The size is at most this.
         level: Confidence of its interval.
+
+    Example:
+        >>> mean = estimated_share(0.8, variance=0.004, units=30, most=100)
+        >>> round(mean.size, 1)
+        34.0
     """
     spread = value * (1 - value)
     size = units
@@ -141,6 +154,12 @@ def paired_difference(
         second: Of the same samples; shape ``(n,)``.
         cluster: Of each sample, equal ones together; shape ``(n,)``.
         level: Confidence of the interval.
+
+    Example:
+        >>> first, second = np.array([1.0, 0, 1, 1]), np.array([1.0, 1, 1, 0])
+        >>> difference = paired_difference(first, second, np.arange(4))
+        >>> difference.value, difference.square
+        (0.0, 0.5)
     """
     n, apart = len(first), second - first
     mean, square = float(apart.mean()), float((apart**2).mean())

@@ -21,6 +21,10 @@ def linearised_size(spread: float, squares: float, *, n: float, units: int) -> f
         squares: Sum over clusters of their squared sums of deviations from the share; above 0.
         n: Samples.
         units: Clusters, at least 2.
+
+    Example:
+        >>> linearised_size(0.25, 4.0, n=16, units=4)
+        12.0
     """
     return spread * n**2 * (units - 1) / (units * squares)
 
@@ -33,5 +37,11 @@ def copies_size(n: float, squares: float) -> float:
     Args:
         n: Samples.
         squares: Sum over clusters of their squared sizes; n if each sample is its own cluster.
+
+    Example:
+        Three groups of two samples:
+
+        >>> copies_size(6, 3 * 2**2)
+        3.0
     """
     return n**2 / squares

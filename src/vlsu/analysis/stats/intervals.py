@@ -37,6 +37,10 @@ class Rate:
     """A rate, share or agreement with its interval: ``low <= value <= high``.
 
     All three are `None` where there is nothing to measure (0/0).
+
+    Example:
+        >>> print(Rate.within(0.5, 0.391, 0.609))
+        0.500 [0.391, 0.609]
     """
 
     value: float | None
@@ -53,6 +57,12 @@ class Rate:
         """A rate as `metrics.json` holds it; what stands beside it there is left."""
         return cls(tree["value"], tree["low"], tree["high"])
 
+    def __str__(self) -> str:
+        """``0.500 [0.391, 0.609]``."""
+        if self.value is None or self.low is None or self.high is None:
+            return "undefined"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
     def as_dict(self) -> dict[str, float | None]:
         """``{"value", "low", "high"}``, as `metrics.json` holds it."""
         return {"value": self.value, "low": self.low, "high": self.high}
@@ -67,7 +77,12 @@ UNKNOWN = Rate(0.0, 0.0, 1.0)
 
 
 def plain(tree: Mapping[str, object]) -> dict[str, object]:
-    """The same tree with each `Rate` as a dictionary, also within lists."""
+    """The same tree with each `Rate` as a dictionary, also within lists.
+
+    Example:
+        >>> plain({"n": 2, "accuracy": Rate(0.5, 0.1, 0.9)})
+        {'n': 2, 'accuracy': {'value': 0.5, 'low': 0.1, 'high': 0.9}}
+    """
 
     def branch(value: object) -> object:
         if isinstance(value, Rate):
@@ -86,7 +101,12 @@ def require_level(level: float) -> None:
 
 
 def normal_quantile(level: float) -> float:
-    """How many standard errors a two-sided normal interval of this confidence reaches out."""
+    """How many standard errors a two-sided normal interval of this confidence reaches out.
+
+    Example:
+        >>> round(normal_quantile(0.95), 3)
+        1.96
+    """
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
@@ -103,6 +123,13 @@ def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
 
     Returns:
         Low and high, within [0, 1].
+
+    Example:
+        >>> low, high = wilson(18 / 20, 20)
+        >>> round(low, 3), round(high, 3)
+        (0.699, 0.972)
+        >>> round(wilson(1.0, 20)[0], 3)  # where the bootstrap gives [1, 1]
+        0.839
     """
     low, high = wilson_bounds(np.float64(share), np.float64(n), level)
     return float(low), float(high)
@@ -111,7 +138,13 @@ def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
 def wilson_bounds(
     share: FloatArray | np.float64, n: FloatArray | np.float64, level: float = LEVEL
 ) -> tuple[FloatArray, FloatArray]:
-    """`wilson` of many proportions at once; both arrays and both results of one shape."""
+    """`wilson` of many proportions at once; both arrays and both results of one shape.
+
+    Example:
+        >>> low, high = wilson_bounds(np.array([0.5, 0.9]), np.array([20.0, 20.0]))
+        >>> low.round(3).tolist(), high.round(3).tolist()
+        ([0.299, 0.699], [0.701, 0.972])
+    """
     z = normal_quantile(level)
     shrink = 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / shrink
@@ -136,6 +169,13 @@ def bonett_price(
 
     Returns:
         Low and high, within [-1, 1].
+
+    Example:
+        Of 50 samples the second run alone has 10 right, and the first alone 5:
+
+        >>> low, high = bonett_price((10 - 5) / 50, (10 + 5) / 50, 50)
+        >>> round(low, 3), round(high, 3)
+        (-0.057, 0.249)
     """
     size_ = size + 2
     centre = mean * size / size_
@@ -149,6 +189,11 @@ def percentiles(replicates: FloatArray, level: float = LEVEL) -> tuple[float, fl
 
     Returns:
         Low and high, or `None` if every replicate is NaN.
+
+    Example:
+        >>> low, high = percentiles(np.linspace(0.4, 0.6, 1001), level=0.9)
+        >>> round(low, 3), round(high, 3)
+        (0.41, 0.59)
     """
     defined = replicates[~np.isnan(replicates)]
     if not defined.size:
@@ -183,6 +228,14 @@ def mover(
 
     Returns:
         Low and high, cut to [`least`, 1].
+
+    Example:
+        The difference of two independent rates:
+
+        >>> rates = Rate(0.5, 0.4, 0.6), Rate(0.7, 0.6, 0.8)
+        >>> low, high = mover(np.array([-1.0, 1.0]), rates, np.eye(2), least=-1.0)
+        >>> round(low, 3), round(high, 3)
+        (0.059, 0.341)
     """
     value, low, high = np.array([(r.value, r.low, r.high) for r in rates], dtype=np.float64).T
     below, above = weights * (value - low), weights * (high - value)

@@ -33,6 +33,11 @@ def modified_jeffreys(share: float, n: float, level: float = LEVEL) -> tuple[flo
 
     Returns:
         Low and high, within [0, 1].
+
+    Example:
+        >>> low, high = modified_jeffreys(1 / 30, 30)
+        >>> round(low, 3), round(high, 3)
+        (0.0, 0.145)
     """
     hits, misses = share * n, (1 - share) * n
     tail = (1 - level) / 2

@@ -14,6 +14,10 @@ def chance_agreement(table: FloatArray | IntArray) -> FloatArray:
 
     Args:
         table: First rater's class by second rater's class, shape ``(..., k, k)``, not empty.
+
+    Example:
+        >>> float(chance_agreement(np.array([[20, 5], [10, 15]])))
+        0.5
     """
     n = table.sum(axis=(-2, -1), dtype=np.float64)
     expected: FloatArray = (table.sum(axis=-1) / n[..., None] * table.sum(axis=-2)).sum(axis=-1) / n
@@ -28,6 +32,10 @@ def cohen_kappa(table: FloatArray | IntArray) -> FloatArray:
 
     Args:
         table: First rater's class by second rater's class, shape ``(..., k, k)``.
+
+    Example:
+        >>> float(cohen_kappa(np.array([[20, 5], [10, 15]])))
+        0.4
     """
     n = table.sum(axis=(-2, -1), dtype=np.float64)
     agreed = np.trace(table, axis1=-2, axis2=-1)
@@ -51,6 +59,12 @@ def kappa_bounds(
         high: High bound of it.
         least_room: 1 - chance agreement, above 0, for the low bound.
         most_room: The same for the high bound, where what is fixed is not sure; else `least_room`.
+
+    Example:
+        An agreement of 60% to 80% where 50% is expected by chance:
+
+        >>> [round(bound, 3) for bound in kappa_bounds(0.6, 0.8, 0.5)]
+        [0.2, 0.6]
     """
     room = least_room if most_room is None else most_room
     return max(-1.0, 1 - (1 - low) / least_room), 1 - (1 - high) / room

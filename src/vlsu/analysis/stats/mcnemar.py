@@ -31,6 +31,10 @@ def mcnemar(first_only: int, second_only: int) -> float:
     Args:
         first_only: Samples on which the first run alone is right.
         second_only: Samples on which the second alone is.
+
+    Example:
+        >>> round(mcnemar(2, 10), 4)
+        0.0386
     """
     n, fewer = first_only + second_only, min(first_only, second_only)
     if first_only == second_only:
@@ -46,6 +50,14 @@ def sign_flip(differences: Mapping[int, int]) -> float:
 
     Args:
         differences: Signed difference of a group -> how many groups have it.
+
+    Example:
+        Groups of one sample each are McNemar's test again:
+
+        >>> round(sign_flip({1: 10, -1: 2}), 4)
+        0.0386
+        >>> round(sign_flip({2: 3, -1: 2}), 4)
+        0.4375
     """
     sizes: Counter[int] = Counter()
     for difference, units in differences.items():

@@ -32,6 +32,10 @@ def independent_discordance(accuracy: float, margin: float) -> float:
 
     Two models err on the same samples more often than that, so it asks for more samples than
     needed rather than for fewer.
+
+    Example:
+        >>> round(independent_discordance(0.7, 0.05), 3)
+        0.4
     """
     better = accuracy + margin
     return accuracy * (1 - better) + better * (1 - accuracy)
@@ -48,6 +52,10 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
         discordance: Share of samples on which exactly one run is right, at least `margin`.
         margin: Difference of the accuracies, above 0.
         alpha: Chance of a claim where there is no difference.
+
+    Example:
+        >>> round(power(500, discordance=0.2, margin=0.05), 3)
+        0.676
     """
     if n * discordance > _EXACT:
         z = _NORMAL.inv_cdf(1 - alpha / 2)
@@ -82,6 +90,10 @@ def samples_needed(
 
     Raises:
         UsageError: A number is out of range.
+
+    Example:
+        >>> samples_needed(0.05, discordance=0.2)
+        658
     """
     _require_share("margin", margin)
     _require_share("alpha", alpha, below_one=True)
@@ -122,6 +134,11 @@ def smallest_margin(
         alpha: Chance of a claim where there is no difference.
         wanted: Power.
         largest: The largest margin there can be.
+
+    Example:
+        >>> margin = smallest_margin(500, 0.2)
+        >>> round(margin, 3)
+        0.057
     """
     samples = int(n)
 

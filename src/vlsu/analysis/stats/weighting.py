@@ -123,6 +123,15 @@ def ratio(part: WeightedSum, other: WeightedSum, level: float = LEVEL) -> Rate:
         part: A sum.
         other: Another, drawn together with it.
         level: Confidence of the interval.
+
+    Example:
+        A classifier flags 90 of 100 harmful samples and 10 of 200 harmless ones. Its precision
+        where 1% of the requests are harmful:
+
+        >>> rates = StratumProportions(np.array([0.9, 0.05]), np.array([100.0, 200.0]), np.eye(2))
+        >>> caught, alarms = rates.sums(np.array([0.01, 0.0]), np.array([0.0, 0.99]))
+        >>> round(ratio(caught, alarms).value, 3)
+        0.154
     """
     whole = part.value + other.value
     if not whole:

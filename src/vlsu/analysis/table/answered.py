@@ -56,7 +56,12 @@ def unanswered_shares(
 
 
 def format_share(share: float) -> str:
-    """``96%``; what is not all is never rounded to 100%, nor what is something to 0%."""
+    """``96%``; what is not all is never rounded to 100%, nor what is something to 0%.
+
+    Example:
+        >>> [format_share(share) for share in (1.0, 0.96, 0.998, 0.99999)]
+        ['100%', '96%', '99.8%', '99.99%']
+    """
     if share in (0, 1) or 0.005 <= share < 0.995:
         return f"{share:.0%}"
     return (
@@ -75,6 +80,10 @@ def parse_share(text: str, option: str) -> float:
 
     Raises:
         UsageError: It is no number from 0 to 1.
+
+    Example:
+        >>> parse_share("95%", "--min-answered")
+        0.95
     """
     plain = text.strip()
     percent = plain.endswith("%")

@@ -20,6 +20,13 @@ def by_pattern(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
     Args:
         gold: Gold grades by cell and modality, shape ``(C, 3)``.
         among: Cells that count at all, shape ``(C,)``; those without three grades are left out.
+
+    Example:
+        >>> gold = np.array([[0, 0, 2], [0, 0, 0], [2, 0, 2]])
+        >>> {name: cells.tolist() for name, cells in by_pattern(gold, np.full(3, True)).items()}
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'S-S-S': [False, True, False], 'U-S-U': [False, False, True],
+         'S-S-U': [True, False, False]}
     """
     whole = among & _graded(gold)
     found = {Pattern(*map(Severity, grades)) for grades in np.unique(gold[whole], axis=0).tolist()}
@@ -30,7 +37,13 @@ def by_pattern(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
 
 
 def by_family(gold: IntArray, among: BoolArray) -> dict[str, BoolArray]:
-    """Cells of every family; arguments as `by_pattern`."""
+    """Cells of every family; arguments as `by_pattern`.
+
+    Example:
+        >>> families = by_family(np.array([[0, 0, 2], [0, 0, 0], [2, 0, 1]]), np.full(3, True))
+        >>> [name for cell in range(3) for name, cells in families.items() if cells[cell]]
+        ['escalating', 'late-fusion', 'de-escalating']
+    """
     whole = among & _graded(gold)
     families = family_conditions(gold[:, JOINT], gold[:, [IMAGE, TEXT]].max(axis=1))
     return {family.value: whole & inside for family, inside in families.items()}
@@ -51,7 +64,12 @@ def family_conditions(joint: Any, worse: Any) -> dict[Family, Any]:
 
 
 def natural_order(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sort key that puts ``C9`` before ``C10``."""
+    """Sort key that puts ``C9`` before ``C10``.
+
+    Example:
+        >>> sorted(["C10", "C9", "C1"], key=natural_order)
+        ['C1', 'C9', 'C10']
+    """
     return tuple(
         (part.isdecimal(), int(part) if part.isdecimal() else 0, part)
         for part in re.split(r"(\d+)", name)

@@ -31,10 +31,20 @@ class Tabulation:
     (a million groups share one by chance once in forty million runs).
 
     Example:
+        >>> gold = pl.DataFrame({
+        ...     "sample_id": ["a", "b"], "image_grade": ["safe", "safe"],
+        ...     "text_grade": ["safe", "safe"], "joint_grade": ["unsafe", "safe"],
+        ...     "joint_category": ["C9", None],
+        ... })
+        >>> judgments = pl.DataFrame({
+        ...     "sample_id": ["a", "b"], "modality": ["joint", "joint"],
+        ...     "predicted": ["unsafe", None], "outcome": ["ok", "refused"],
+        ... })
         >>> tabulation = Tabulation()
-        >>> for judgments, gold in chunks:
-        ...     tabulation.add(judgments, gold)
-        >>> metrics = cell_metrics(tabulation.cells())
+        >>> tabulation.add(judgments, gold)
+        >>> cells = tabulation.cells()
+        >>> cells.gold.tolist(), cells.right[:, 2].tolist()
+        ([[0, 0, 0], [0, 0, 2]], [False, True])
     """
 
     def __init__(self, *, watch_repeats: bool = False) -> None:

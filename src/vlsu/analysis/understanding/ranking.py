@@ -32,6 +32,12 @@ def auroc(scored: GradedProbabilities) -> Rate:
 
     Ties count half (Mann and Whitney 1947; Hanley and McNeil 1982). Undefined unless there are
     rows of both kinds.
+
+    Example:
+        >>> p = np.array([0.1, 0.2, 0.4, 0.6, 0.7, 0.9])
+        >>> unsafe = np.array([False, False, True, False, True, True])
+        >>> print(auroc(GradedProbabilities(p, unsafe, cluster=None)))
+        0.889 [0.228, 0.995]
     """
     steps = _Steps.of(scored)
     if not steps.positives or not steps.negatives:
@@ -54,6 +60,12 @@ def average_precision(scored: GradedProbabilities) -> Rate:
     Over distinct p, descending, without interpolation, as scikit-learn's `average_precision_score`.
     It depends on the share of unsafe rows, and with few of them it is biased upwards (Boyd, Eng and
     Page 2013), which its interval allows for. Undefined unless there are rows of both kinds.
+
+    Example:
+        >>> p = np.array([0.1, 0.2, 0.4, 0.6, 0.7, 0.9])
+        >>> unsafe = np.array([False, False, True, False, True, True])
+        >>> print(average_precision(GradedProbabilities(p, unsafe, cluster=None)))
+        0.917 [0.255, 0.997]
     """
     steps = _Steps.of(scored)
     if not steps.positives or not steps.negatives:
@@ -85,6 +97,13 @@ def threshold_for_recall(scored: GradedProbabilities, wanted: float) -> Tree:
     Returns:
         ``wanted``; ``threshold``: flag where p is at least this, `None` without unsafe rows; and
         over the rows ``recall`` and ``precision`` of unsafe, and ``flagged``, the share of rows.
+
+    Example:
+        >>> p = np.array([0.1, 0.2, 0.4, 0.6, 0.7, 0.9])
+        >>> unsafe = np.array([False, False, True, False, True, True])
+        >>> found = threshold_for_recall(GradedProbabilities(p, unsafe, cluster=None), wanted=0.9)
+        >>> found["threshold"], found["precision"]["value"]
+        (0.4, 0.75)
     """
     unsafe = scored.p[scored.unsafe]
     if not len(unsafe):

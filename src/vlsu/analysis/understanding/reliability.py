@@ -57,6 +57,10 @@ def equal_mass_bins(p: FloatArray, bins: int = BINS) -> IntArray:
     Args:
         p: Ascending, at least one; shape ``(n,)``.
         bins: Bins wanted, at least 1.
+
+    Example:
+        >>> equal_mass_bins(np.array([0.1, 0.2, 0.2, 0.2, 0.7, 0.9]), bins=3).tolist()
+        [0, 1, 4, 6]
     """
     n = len(p)
     cuts = np.searchsorted(p, p[np.arange(1, bins) * n // bins], side="left")
@@ -89,6 +93,13 @@ def calibration_error(scored: GradedProbabilities, bins: int = BINS) -> Tree:
     Returns:
         ``value``, ``low`` and ``high`` with the upward bias taken out, and ``uncorrected``, the
         plain sum that others report.
+
+    Example:
+        >>> p = np.array([0.1, 0.2, 0.4, 0.6, 0.7, 0.9])
+        >>> unsafe = np.array([False, False, True, False, True, True])
+        >>> error = calibration_error(GradedProbabilities(p, unsafe, cluster=None), bins=3)
+        >>> round(error["uncorrected"], 3), error["value"]
+        (0.117, 0.0)
     """
     edges = equal_mass_bins(scored.p, bins)
     sizes = np.diff(edges)
@@ -137,7 +148,12 @@ def _prior(scored: GradedProbabilities, start: int, end: int) -> float:
 
 
 def folded_excess(gap: float, error: float) -> float:
-    """By how much the mean of abs(X) exceeds abs(gap), for X normal about gap; 0 for no error."""
+    """By how much the mean of abs(X) exceeds abs(gap), for X normal about gap; 0 for no error.
+
+    Example:
+        >>> round(folded_excess(0.0, error=0.1), 4)
+        0.0798
+    """
     if not error:
         return 0.0
     x = abs(gap) / error
