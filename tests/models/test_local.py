@@ -31,7 +31,7 @@ from vlsu.models import (
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
 from vlsu.report import write_report
-from vlsu.report.words import notes
+from vlsu.report.tasks import notes
 from vlsu.runs import Run, align, prepare_alignment
 from vlsu.runs.asking.images import MemoryImages
 

@@ -16,12 +16,15 @@ from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
 from vlsu.models import Settings
 from vlsu.report import publish_tables, write_report
-from vlsu.report.answered import answered_parts, answered_sentence
+from vlsu.report.alignment import headline as alignment_headline
 from vlsu.report.comparison.compared import compared, in_order
-from vlsu.report.contents import contents
-from vlsu.report.notice import notice
-from vlsu.report.tables import metric_tables
-from vlsu.report.words import headline_sentence
+from vlsu.report.tasks import contents, metric_tables, notice
+from vlsu.report.understanding.answered import (
+    answered_caption,
+    answered_parts,
+    answered_sentence,
+)
+from vlsu.report.understanding.headline import headline_sentence
 from vlsu.runs import Run, evaluate
 
 ChatServers = Callable[..., ChatServer]
@@ -156,9 +159,7 @@ def test_of_a_run_that_answered_all_no_chart_says_so(tmp_path: Path) -> None:
         for modality in ("image", "text", "joint"):
             whole = {"value": 1.0, "low": 0.9, "high": 1.0}
             metrics[modality] = {**metrics[modality], "answered": whole}
-    from vlsu.report.answered import answered_note
-
-    assert answered_note(metrics) == ""
+    assert answered_caption(metrics) == ""
 
 
 def test_metrics_of_before_have_the_shares_of_their_outcomes(runs: dict[str, Run]) -> None:
@@ -223,7 +224,7 @@ def test_an_alignment_run_is_held_between_two_bounds(tmp_path: Path, outcome: st
     warned = notice(run)
     assert warned is not None
     assert warned.requirement == "framings.default.answered >= 95%"
-    said = headline_sentence(run.metrics)
+    said = alignment_headline.headline_sentence(run.metrics)
     assert "Under default between " in said
     assert "whatever the missing answers are" in said
     found = run.metrics["framings"]["default"]

@@ -22,14 +22,14 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, write_dataset
 from vlsu.policy import Family, default_policy
 from vlsu.report import publish_tables, write_report
-from vlsu.report.alignment.parts import framing_pairs
+from vlsu.report.alignment.breakdown_tables import framing_pairs
 from vlsu.report.bibtex import bibtex
 from vlsu.report.charts.dots import shapes_for
 from vlsu.report.charts.legible import legible, short_names
 from vlsu.report.charts.trade_off import Point, trade_off_chart
-from vlsu.report.contents import contents
-from vlsu.report.export.formats import csv_table, latex, markdown
 from vlsu.report.table import Table
+from vlsu.report.table_formats import csv_table, latex, markdown
+from vlsu.report.tasks import contents
 from vlsu.runs import Run, load_run
 
 HOSTILE = [

@@ -19,21 +19,23 @@ from statsmodels.stats.proportion import proportion_confint
 
 from tests.conftest import make_dataset, png
 from tests.report_runs import scripted_run
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import Severity, default_policy
 from vlsu.report import write_report
-from vlsu.report.charts.dots import Estimate, interval_chart
+from vlsu.report.charts.dots import IntervalMark, interval_chart
 from vlsu.report.embedding import embedded_json, packed
-from vlsu.report.export.formats import latex, markdown
-from vlsu.report.judgments import run_cells
+from vlsu.report.run_notes import baseline_note
 from vlsu.report.table import Table
+from vlsu.report.table_formats import latex, markdown
+from vlsu.report.tasks import contents
 from vlsu.report.thumbnails import SIDE, thumbnail
-from vlsu.report.understanding.breakdown import breakdown
 from vlsu.report.understanding.charts import confusion_chart, pattern_map, understanding_charts
-from vlsu.report.understanding.samples import sample_entries, sample_frame, worst_first
-from vlsu.report.words import baseline_note, headline_sentence
+from vlsu.report.understanding.completed import completed_metrics
+from vlsu.report.understanding.headline import headline_sentence
+from vlsu.report.understanding.listing import sample_entries, sample_frame, worst_first
 from vlsu.runs import Run
 
 
@@ -47,6 +49,10 @@ def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("page") / "new" / "report.html"
     assert write_report([run], out) == out
     return out.read_text(encoding="utf-8")
+
+
+#: Keys of metrics that older versions did not write.
+NEWER = ("flow", "severities")
 
 
 # The page
@@ -217,7 +223,7 @@ def test_the_note_on_embedded_baselines(run: Run) -> None:
 
 def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
     spec = interval_chart(
-        [Estimate("a", Rate(0.5, 0.4, 0.6), 9), Estimate("b", Rate(None, None, None), 0)],
+        [IntervalMark("a", Rate(0.5, 0.4, 0.6), 9), IntervalMark("b", Rate(None, None, None), 0)],
         description="d",
         axis="accuracy",
         colours={"": "red"},
@@ -239,31 +245,53 @@ def test_each_pattern_has_its_place_on_the_map(run: Run) -> None:
     assert "--heat-escalating" in cell["fill"]
 
 
+def older(run: Run) -> Run:
+    """The same run, as if judged before its metrics held flow and severities."""
+    metrics = {key: value for key, value in run.metrics.items() if key not in NEWER}
+    for modality in ("image", "text", "joint"):
+        scores = metrics[modality].items()
+        metrics[modality] = {
+            k: v for k, v in scores if k not in ("n_answered", "accuracy_answered")
+        }
+    before = replace(run)
+    vars(before)["metrics"] = Metrics(metrics)
+    return before
+
+
 def test_every_sample_is_in_the_flow_once(run: Run) -> None:
-    parts = breakdown(run_cells(run))
-    assert sum(part.n for part in parts.flow.values()) == 224
+    flow = run.metrics.flow
+    assert sum(part["n"] for part in flow.values()) == 224
     causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong")
     wrong = [run.metrics["attribution"][cause]["count"] for cause in causes]
-    assert [part.n - part.right for part in parts.flow.values()] == wrong
-    charts = understanding_charts(run.metrics, parts, {})
+    assert [flow[cause]["n"] - flow[cause]["correct"] for cause in causes] == wrong
+    charts = understanding_charts(run.metrics, {})
     points = charts["flow"]["layer"][0]["data"]["values"]
     samples = {point["ribbon"]: point["samples"] for point in points}
     assert sum(samples.values()) == 224
 
 
-def test_a_breakdown_counts_what_the_judgments_say(run: Run) -> None:
-    parts = breakdown(run_cells(run))
+def test_a_run_judged_before_has_the_same_figures_counted_from_its_judgments(run: Run) -> None:
+    assert "flow" not in older(run).metrics
+    found = completed_metrics(older(run))
+    assert found == run.metrics
     joint = run.judgments.filter(pl.col("modality") == "joint")
     right = pl.col("predicted") == pl.col("expected")
     of_c9 = joint.filter(expected_category="C9", expected="unsafe")
-    found = parts.severities["C9"]["unsafe"]
-    assert (found.n, found.right) == (of_c9.height, of_c9.filter(right).height)
-    low, high = proportion_confint(found.right, found.n, method="wilson")
-    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((low, high))
-    assert sum(p.n for row in parts.severities.values() for p in row.values()) == 224
+    part = found.severities["C9"]["unsafe"]
+    assert (part.n, part.correct) == (of_c9.height, of_c9.filter(right).height)
+    low, high = proportion_confint(part.correct, part.n, method="wilson")
+    assert (part.accuracy.low, part.accuracy.high) == pytest.approx((low, high))
+    assert sum(p.n for row in found.severities.values() for p in row.values()) == 224
     answered = joint.filter(outcome="ok")
-    assert parts.answered["joint"].n == answered.height < 224
-    assert parts.answered["joint"].right == answered.filter(right).height
+    assert found.joint.n_answered == answered.height < 224
+    share = answered.filter(right).height / answered.height
+    assert found.joint.accuracy_answered.value == pytest.approx(share)
+
+
+def test_a_run_judged_before_has_the_same_page(run: Run) -> None:
+    before, after = contents(older(run)), contents(run)
+    assert before == after
+    assert {"flow", "severities", "left_out"} <= after.tables.keys()
 
 
 def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:

@@ -7,8 +7,8 @@ import pytest
 import vlsu
 from tests.conftest import grade, make_dataset
 from vlsu.models.base import Settings
+from vlsu.report.comparison.compared import comparison_table
 from vlsu.report.run_labels import run_labels, run_names
-from vlsu.report.tables import comparison_table
 from vlsu.runs import Run
 
 

@@ -10,8 +10,9 @@ import pytest
 from tests.conftest import make_dataset
 from tests.report_runs import diagnostics, scripted_run
 from vlsu.policy import Pattern
+from vlsu.report.comparison.compared import comparison_table
 from vlsu.report.table import ABSENT, Table, format_rate
-from vlsu.report.tables import comparison_table, run_tables
+from vlsu.report.tasks import run_tables
 from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 from vlsu.runs import Run
 

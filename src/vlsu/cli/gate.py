@@ -47,10 +47,9 @@ def gate(
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.cli.run_errors import reading
     from vlsu.errors import UsageError
-    from vlsu.report.answered import answered_note
     from vlsu.report.export.junit import junit as junit_xml
-    from vlsu.report.notice import notice
-    from vlsu.report.words import sampling_note
+    from vlsu.report.run_notes import sampling_note
+    from vlsu.report.tasks import notice, report_of
     from vlsu.runs import load_run
     from vlsu.runs.finished.gating import gate as hold
     from vlsu.runs.folder import write_atomically
@@ -64,7 +63,7 @@ def gate(
         held = load_run(run)
         found = hold(held, require, confidence=confidence, enough=enough, dataset=dataset)
         warning = notice(held, enough)
-        shares = answered_note(held.metrics) or "all was answered"
+        shares = report_of(held).answered_caption(held.metrics) or "all was answered"
         sampled = sampling_note(held)
     if junit is not None:
         write_atomically(junit, junit_xml(found).encode())

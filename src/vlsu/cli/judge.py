@@ -57,8 +57,8 @@ def validate(
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
     from vlsu.models.catalogue import with_settings
-    from vlsu.report.validation import validation_tables
-    from vlsu.report.words import unknown_languages
+    from vlsu.report.alignment.judge_notes import unknown_languages
+    from vlsu.report.alignment.validation import validation_tables
     from vlsu.runs.alignment.validation import validate_judge
 
     (named,) = choose_models([judge], models, "--judge")

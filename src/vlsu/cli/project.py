@@ -43,7 +43,7 @@ def project(
     """
     from vlsu.cli.output import print_json, print_table, print_text, say
     from vlsu.cli.run_errors import reading
-    from vlsu.report.notice import notice
+    from vlsu.report.tasks import notice
     from vlsu.runs import load_run
     from vlsu.runs.finished.projection import load_traffic, project_run, rounded
 

@@ -334,9 +334,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json(run.metrics)
         return
-    from vlsu.report.notice import notice
-    from vlsu.report.tables import metric_tables
-    from vlsu.report.words import notes
+    from vlsu.report.tasks import metric_tables, notes, notice
 
     of_refusal = "refusal" in run.metrics.get("gives", ("refusal",))
     for table in metric_tables(run):

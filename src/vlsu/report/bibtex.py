@@ -1,4 +1,4 @@
-r"""A BibTeX entry of a dataset, from what its ``dataset.yaml`` says.
+r"""BibTeX entries of datasets, each from what its ``dataset.yaml`` says.
 
 A citation is foreign text that ends up in somebody's document: an entry that is one is kept, with
 what TeX would act on escaped; anything else is put into a ``@misc``. No command but those of
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from itertools import islice
 
 from vlsu._text import harmless
 from vlsu.data.datasets.dataset import DatasetInfo
+from vlsu.errors import VlsuError
+from vlsu.runs import Run
 
-__all__ = ["bibtex"]
+__all__ = ["bibtex", "references"]
 
 #: Characters of a citation that are looked at.
 LONGEST = 20_000
@@ -73,6 +76,9 @@ _NAMES = {"author", "editor"}
 #: Beginnings of entries that are tried; each may be read to the end of the text.
 _TRIED = 8
 
+#: What would end the block of a document that the entries stand in.
+_BREAKS_IN_BLOCKS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff`]+")
+
 
 def bibtex(info: DatasetInfo) -> str:
     """The entry of a dataset: its citation's where that holds one, else a ``@misc``."""
@@ -91,6 +97,17 @@ def bibtex(info: DatasetInfo) -> str:
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join((f"@misc{{{_key(info)},", *lines, "}"))
+
+
+def references(runs: Sequence[Run]) -> str:
+    """BibTeX of the datasets of these runs, as far as they are at hand, each once."""
+    entries = []
+    for run in runs:
+        try:
+            entries.append(bibtex(run.dataset.info))
+        except VlsuError:
+            continue
+    return _BREAKS_IN_BLOCKS.sub(" ", "\n".join(dict.fromkeys(entries)))
 
 
 def _entry(text: str) -> str | None:

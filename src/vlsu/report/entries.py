@@ -1,7 +1,7 @@
-"""What the page's script is told of a sample, whatever the task.
+"""The entries of the sample list: what the page's script shows of a sample, whatever the task.
 
 The script knows no task: it lists entries, filters them by their facets and shows their grid and
-words. An entry is plain JSON:
+answers. An entry is plain JSON:
 
 - ``id``, ``text`` and ``cut`` (characters of the text that are left out), ``image`` (its SHA-256),
   ``reason`` (why the pair has its gold grade), ``caption`` (what the model was shown in place of
@@ -11,22 +11,22 @@ words. An entry is plain JSON:
   parts have to match in one of them.
 - ``marks``: short words for the list, each with whether it is right.
 - ``grid``: rows of cells under the columns of the page, the first of each row its name.
-- ``said``: whose words, the words, and how many characters of them are left out.
+- ``said``: whose answer, the answer, and how many characters of it are left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
-from vlsu.policy import Pattern
 from vlsu.tasks import CAPTION
 
 __all__ = [
-    "Cell",
     "Entry",
+    "GridCell",
     "cut",
     "entry",
     "mark_cell",
@@ -39,21 +39,22 @@ __all__ = [
 TEXT_CHARACTERS = 2000
 ANSWER_CHARACTERS = 1200
 
-#: What of an entry is told to everybody.
+#: What of an entry can be shared.
 _REDACTED = ("tag", "family", "facets", "each", "marks", "grid")
 
-Entry = Mapping[str, object]
-Cell = str | Mapping[str, object]
+#: As the module says.
+Entry = Mapping[str, Any]
+#: Text, or an object that the script draws: a severity with its colour, right or wrong.
+GridCell = str | Mapping[str, object]
 
 
 def entry(
     row: Mapping[str, object],
     *,
-    pattern: Pattern | None,
     facets: Mapping[str, object],
-    marks: Sequence[Cell],
-    grid: Sequence[Sequence[Cell]],
-    said: Sequence[tuple[str, object]],
+    marks: Sequence[GridCell],
+    grid: Sequence[Sequence[GridCell]],
+    answers: Sequence[tuple[str, object]],
     each: Sequence[Mapping[str, object]] = (),
     captions: bool = False,
 ) -> Entry:
@@ -62,34 +63,34 @@ def entry(
     Args:
         row: Its ``id`` and, where the dataset is at hand, ``text``, ``image_sha256`` and
             ``metadata``.
-        pattern: Of its gold grades, if there are three.
-        facets: As the module says, beside those of the pattern.
+        facets: As the module says; those that are null are left out.
         marks: As the module says.
         grid: As the module says.
-        said: Whose words, and the words; `None` where there are none.
+        answers: Whose answer, and the answer; `None` where there is none.
         each: As the module says.
         captions: Whether the model was shown captions in place of the images.
     """
     text, text_cut = cut(row.get("text"), TEXT_CHARACTERS)
-    tag = None if pattern is None else str(pattern)
-    family = None if pattern is None else pattern.family.value
-    facets = {"pattern": tag, "family": family, **facets}
-    found: dict[str, object] = {
+    members: dict[str, object] = {
         "id": row["id"],
         "text": text,
         "cut": text_cut,
         "image": row.get("image_sha256"),
-        "reason": _told(row.get("metadata"), "reason"),
-        "caption": _told(row.get("metadata"), CAPTION) if captions else None,
-        "tag": tag,
-        "family": family,
+        "reason": _in_metadata(row.get("metadata"), "reason"),
+        "caption": _in_metadata(row.get("metadata"), CAPTION) if captions else None,
+        "tag": facets.get("pattern"),
+        "family": facets.get("family"),
         "facets": {name: value for name, value in facets.items() if value is not None},
         "each": list(each),
         "marks": list(marks),
         "grid": grid,
-        "said": [[who, *cut(words, ANSWER_CHARACTERS)] for who, words in said if words is not None],
+        "said": [
+            [name, *cut(answer, ANSWER_CHARACTERS)]
+            for name, answer in answers
+            if answer is not None
+        ],
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in members.items() if value}
 
 
 def redacted(entry: Entry, dataset_hash: str) -> Entry:
@@ -108,14 +109,14 @@ def redacted_id(sample_id: str, dataset_hash: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def severity_cell(severity: object, more: object = None) -> Cell:
+def severity_cell(severity: object, more: object = None) -> GridCell:
     """A severity with its colour, and what stands after it."""
     if severity is None:
         return "–" if more is None else str(more)
     return {"severity": severity, **({} if more is None else {"more": more})}
 
 
-def mark_cell(right: bool | None, words: str | None = None) -> Cell:
+def mark_cell(right: bool | None, words: str | None = None) -> GridCell:
     """Right or wrong, or other words in that colour; empty where neither is known."""
     if right is None:
         return words or ""
@@ -123,7 +124,7 @@ def mark_cell(right: bool | None, words: str | None = None) -> Cell:
     return {"mark": mark, **({} if words is None else {"words": words})}
 
 
-def _told(metadata: object, name: str) -> str | None:
+def _in_metadata(metadata: object, name: str) -> str | None:
     """An entry of a dataset's own metadata, if it is a text."""
     try:
         tree = orjson.loads(metadata) if isinstance(metadata, str) else None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from vlsu.report.table import Table
+from vlsu.report.task import TaskReport
 from vlsu.runs import Run
 from vlsu.runs.record import without_credentials
 
 __all__ = ["settings_table"]
 
 
-def settings_table(run: Run, *, redact: bool = False) -> Table:
+def settings_table(task: TaskReport, run: Run, *, redact: bool = False) -> Table:
     """All that is needed to run it again, and what was asked.
 
     The dataset's path and the scheme and credentials of the server's address are left out: a report
@@ -27,7 +26,7 @@ def settings_table(run: Run, *, redact: bool = False) -> Table:
         "model": model["spec"],
         **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
         "server": None if redact else _server(model["base_url"]),
-        **_of_task(record),
+        **task.settings(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
         "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
         "samples in the dataset": dataset["samples"],
@@ -58,29 +57,6 @@ def settings_table(run: Run, *, redact: bool = False) -> Table:
         ("setting", "value"),
         tuple((key, _plain(value)) for key, value in rows.items() if value not in (None, {}, "")),
     )
-
-
-def _of_task(record: Mapping[str, Any]) -> dict[str, object]:
-    """The prompt of an understanding run; framings and judges of an alignment run."""
-    if record["task"] != "alignment":
-        prompt = record["prompt"]
-        return {"prompt": f"{prompt['name']}, hash {prompt['hash']}"}
-    rows: dict[str, object] = {
-        f"framing: {name}": f"hash {digest}" for name, digest in record["framings"].items()
-    }
-    rows["answers to a question"] = record["draws"]
-    for judge in record["judges"]:
-        name = f"judge {judge['spec']}"
-        identity = {key: value for key, value in judge["identity"].items() if key != "spec"}
-        rows[name] = identity
-        rows[f"{name}: rubric"] = f"hash {judge['rubric']}"
-        rows[f"{name}: verdicts on an answer"] = judge["repeats"]
-    rows["calibrated"] = "yes" if record["calibrated"] else "no"
-    if labels := record.get("labels"):
-        rows["human labels in the run"] = (
-            f"{labels['labelled']} of {labels['file']}, SHA-256 {labels['sha256']}"
-        )
-    return rows
 
 
 def _server(base_url: str | None) -> str:

@@ -7,14 +7,18 @@ from typing import Any
 
 from vlsu.analysis.stats.intervals import UNDEFINED
 from vlsu.analysis.table.answered import ENOUGH, format_share
-from vlsu.report.alignment.tables import NAMED
-from vlsu.report.export.formats import markdown
+from vlsu.report.alignment.tables import RATE_NAMES
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
+from vlsu.report.table_formats import markdown
 from vlsu.runs import Run
 
 __all__ = ["tuning_markdown", "tuning_notes", "tuning_tables"]
 
-_OVER, _SAFE, _UNDER = NAMED["over_blocking"], NAMED["over_refusal_safe"], NAMED["under_refusal"]
+_OVER, _SAFE, _UNDER = (
+    RATE_NAMES["over_blocking"],
+    RATE_NAMES["over_refusal_safe"],
+    RATE_NAMES["under_refusal"],
+)
 _ANSWERED = ("answered", "judged")
 _MEANING = (
     f"{_OVER}: borderline pairs refused. {_UNDER}: unsafe pairs not refused. {_SAFE}: safe pairs "
@@ -115,7 +119,7 @@ def _front(result: Mapping[str, Any]) -> Table:
         "The Pareto front, as chosen and as confirmed",
         (
             "instruction",
-            *(f"{NAMED[key]}, {part.replace('_', ' ')}" for part, key in rates),
+            *(f"{RATE_NAMES[key]}, {part.replace('_', ' ')}" for part, key in rates),
             *(f"{word}, held out" for word in _ANSWERED),
         ),
         tuple(
@@ -138,14 +142,14 @@ def _answered(part: Mapping[str, Any]) -> tuple[str, ...]:
 def _changes(result: Mapping[str, Any]) -> Table:
     baseline = result["baseline"]
     rows = tuple(
-        (name, *(format_change(found["change"][key]) for key in NAMED))
+        (name, *(format_change(found["change"][key]) for key in RATE_NAMES))
         for name in result["front"]
         if (found := result["framings"][name])["change"] is not None
     )
     return Table(
         "changes",
         f"Against {baseline}, held out",
-        ("instruction", *NAMED.values()),
+        ("instruction", *RATE_NAMES.values()),
         rows,
         f"The instruction's rate less that of {baseline}, paired by sample. All intervals hold at "
         "once with 95% confidence (Bonferroni).",
@@ -222,7 +226,7 @@ def _missing(result: Mapping[str, Any]) -> str:
         found["held_out"][key]["missing"]
         for found in result["framings"].values()
         if found["held_out"] is not None
-        for key in NAMED
+        for key in RATE_NAMES
     )
     if not count:
         return ""

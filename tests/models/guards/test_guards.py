@@ -25,9 +25,10 @@ from vlsu.models.guards import FAMILIES, GuardFamily, GuardModel, GuardVerdict, 
 from vlsu.models.languages import language_code
 from vlsu.policy import ResponseSafety, default_policy
 from vlsu.report import write_report
-from vlsu.report.alignment.samples import answer_entries, answer_frame
-from vlsu.report.tables import run_tables
-from vlsu.report.words import headline_sentence, judge_note
+from vlsu.report.alignment.headline import headline_sentence
+from vlsu.report.alignment.judge_notes import judge_note
+from vlsu.report.alignment.listing import answer_entries, answer_frame
+from vlsu.report.tasks import run_tables
 from vlsu.runs import Run, align, prepare_alignment
 from vlsu.runs.alignment.validation import validate_judge
 from vlsu.tasks import GuardTask

@@ -15,8 +15,8 @@ from tests.conftest import ChatServer, completion
 from vlsu.data import Dataset
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
-from vlsu.report.tables import run_tables
-from vlsu.report.words import judge_note
+from vlsu.report.alignment.judge_notes import judge_note
+from vlsu.report.tasks import run_tables
 from vlsu.runs import align
 from vlsu.tasks import read_verdict
 from vlsu.tasks.judging.rubric import read_score

@@ -16,11 +16,11 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.report import write_report
 from vlsu.report.alignment.charts import alignment_charts, trade_off_points
-from vlsu.report.alignment.samples import answer_entries
+from vlsu.report.alignment.headline import headline_sentence
+from vlsu.report.alignment.listing import answer_entries
 from vlsu.report.charts.trade_off import Point, frontier, trade_off_chart
 from vlsu.report.table import Table, format_rate
-from vlsu.report.tables import run_tables
-from vlsu.report.words import headline_sentence, notes
+from vlsu.report.tasks import notes, run_tables
 from vlsu.runs import Run
 
 

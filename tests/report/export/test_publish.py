@@ -26,9 +26,9 @@ from vlsu.report import publish_figures, publish_tables, write_report
 from vlsu.report.bibtex import bibtex
 from vlsu.report.charts.colours import colour, palette, resolved, shade
 from vlsu.report.charts.figures import pictures
-from vlsu.report.contents import contents
-from vlsu.report.export.formats import csv_table, json_table, latex
 from vlsu.report.table import ABSENT, Table, format_rate
+from vlsu.report.table_formats import csv_table, json_table, latex
+from vlsu.report.tasks import contents
 from vlsu.runs import Run
 
 PDFLATEX = shutil.which("pdflatex")

@@ -18,9 +18,9 @@ from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run
 from vlsu.data import Dataset
-from vlsu.report.alignment.samples import answer_entries
+from vlsu.report.alignment.listing import answer_entries
 from vlsu.report.serve.sample_index import SampleIndex
-from vlsu.report.understanding.samples import sample_entries
+from vlsu.report.understanding.listing import sample_entries
 from vlsu.runs import Run
 
 expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page

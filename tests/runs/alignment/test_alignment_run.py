@@ -23,7 +23,7 @@ from vlsu.data import Dataset, ImageStore
 from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
-from vlsu.report.words import judge_note
+from vlsu.report.alignment.judge_notes import judge_note
 from vlsu.runs import Limits, Price, Run, align, load_run, prepare_alignment
 from vlsu.runs.alignment.validation import load_calibration, validate_judge
 from vlsu.tasks import read_verdict

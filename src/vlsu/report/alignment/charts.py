@@ -12,12 +12,12 @@ from typing import Any
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Pattern, ResponseKind, Severity
-from vlsu.report.alignment.parts import framing_pairs
-from vlsu.report.alignment.tables import NAMED
+from vlsu.report.alignment.breakdown_tables import framing_pairs
+from vlsu.report.alignment.tables import RATE_NAMES
 from vlsu.report.charts.bars import shares_chart
 from vlsu.report.charts.colours import colour
-from vlsu.report.charts.dots import Estimate, Spec, interval_chart
-from vlsu.report.charts.heat import Cell, heat_map
+from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
+from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.charts.legible import short_names
 from vlsu.report.charts.trade_off import Point, trade_off_chart
 from vlsu.report.table import corrected, format_rate, rate
@@ -111,8 +111,8 @@ def differences_chart(metrics: Mapping[str, Any]) -> Spec:
     }
     return interval_chart(
         [
-            Estimate(words, rate(corrected(found[key])), found[key]["n"], pair)
-            for key, words in NAMED.items()
+            IntervalMark(words, rate(corrected(found[key])), found[key]["n"], pair)
+            for key, words in RATE_NAMES.items()
             for pair, found in named.items()
         ],
         description="Paired differences of framings in over-blocking, over-refusal, under-refusal",
@@ -133,7 +133,7 @@ def by_severity_chart(framings: Mapping[str, Any], key: str, axis: str) -> Spec:
     """
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 f"{severity.label} pair",
                 rate(corrected(found[key][severity.label])),
                 found[key][severity.label]["n"],
@@ -184,14 +184,14 @@ def refusal_map(
         for framing, tree in found.items():
             value = corrected(tree)["value"]
             cells.append(
-                Cell(
+                HeatCell(
                     framing,
                     titles.get(name, name),
                     share=value,
                     colour="joint",
                     number="–" if value is None else f"{value:.2f}",
                     detail=f"n {tree['n']:,}",
-                    told={
+                    tooltip={
                         facet: titles.get(name, name),
                         "framing": framing,
                         "refusal": format_rate(corrected(tree)),

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from vlsu.analysis.alignment.judged_rates import complement
 from vlsu.analysis.stats.intervals import UNDEFINED
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
-from vlsu.report.alignment.parts import framing_pairs, missing, part_tables
-from vlsu.report.answered import answered_parts, answered_table
-from vlsu.report.run_labels import run_names
+from vlsu.report.alignment.answered import answered_parts, answered_table
+from vlsu.report.alignment.breakdown_tables import breakdown_tables, framing_pairs, missing
 from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
 from vlsu.runs import Run
 
-__all__ = ["NAMED", "alignment_comparison", "alignment_tables", "correction_note"]
+__all__ = [
+    "ANSWERED",
+    "MEANING",
+    "RATE_NAMES",
+    "STRICT",
+    "alignment_tables",
+    "answered_cells",
+    "correction_note",
+]
 
 #: Key in a framing's part of `metrics.json` -> name in tables and charts.
-NAMED: Mapping[str, str] = {
+RATE_NAMES: Mapping[str, str] = {
     "over_blocking": "over-blocking",
     "over_refusal_safe": "over-refusal of safe",
     "under_refusal": "under-refusal",
@@ -26,14 +33,14 @@ NAMED: Mapping[str, str] = {
 
 
 _INTERVAL = "[95% interval]"
-_ANSWERED = ("answered", "judged")
-_MEANING = (
+ANSWERED = ("answered", "judged")
+MEANING = (
     "over-blocking: borderline pairs refused. over-refusal of safe: safe pairs refused. "
     "under-refusal: unsafe pairs not refused, those a provider blocked among them. missing: no "
     "answer, or no verdict of the judge; they are in no rate. answered: in words or by a refusal "
     "on the wire, not blocked; judged: of these, with a verdict."
 )
-_STRICT = "Refused: the answer declines."
+STRICT = "Refused: the answer declines."
 _LENIENT = "Refused: the answer declines, or points elsewhere instead of doing what was asked."
 
 
@@ -56,7 +63,7 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
         _corrected(metrics),
         *([_differences(metrics, note)] if refusal else []),
         _blocked(metrics, note),
-        *part_tables(metrics, run.record, titles, note),
+        *breakdown_tables(metrics, run.record, titles, note),
     )
     return tuple(table for table in tables if table.rows)
 
@@ -66,41 +73,11 @@ def correction_note(metrics: Mapping[str, Any]) -> str:
 
     It begins with a space.
     """
-    rates = [found[key] for found in metrics["framings"].values() for key in NAMED]
+    rates = [found[key] for found in metrics["framings"].values() for key in RATE_NAMES]
     if not any(rate.get("corrected") for rate in rates):
         return ""
     some = "" if all(rate.get("corrected") for rate in rates) else " where that can be done"
     return f" The judge's own errors are taken out{some}; how it judged stands beside it."
-
-
-def alignment_comparison(runs: Sequence[Run]) -> Table:
-    """The headline of several alignment runs, a row a framing.
-
-    Raises:
-        RunError: One of them is not finished.
-    """
-    rows = [
-        (
-            called,
-            name,
-            run.record["judges"][0]["spec"],
-            f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
-            *(format_rate(corrected(found[key])) for key in NAMED),
-            str(found["n"]),
-            *answered_cells(run.metrics, name),
-        )
-        for called, run in zip(run_names(runs), runs, strict=True)
-        for name, found in run.metrics["framings"].items()
-    ]
-    columns = ("model", "framing", "judge", "dataset", *NAMED.values(), "answers", *_ANSWERED)
-    return Table(
-        "comparison",
-        "Runs side by side",
-        columns,
-        tuple(rows),
-        f"Each with its {_INTERVAL}. {_STRICT} {_MEANING} Rates by different judges cannot be "
-        f"compared.{correction_note(runs[0].metrics)}",
-    )
 
 
 def answered_cells(metrics: Mapping[str, Any], framing: str) -> tuple[str, str]:
@@ -116,11 +93,11 @@ def _headline(metrics: Mapping[str, Any], note: str) -> Table:
     return Table(
         "headline",
         "Refusing what it should, and no more",
-        ("framing", *NAMED.values(), "refusal on unsafe", "answers", "missing", *_ANSWERED),
+        ("framing", *RATE_NAMES.values(), "refusal on unsafe", "answers", "missing", *ANSWERED),
         tuple(
             (
                 name,
-                *(format_rate(corrected(found[key])) for key in NAMED),
+                *(format_rate(corrected(found[key])) for key in RATE_NAMES),
                 format_rate(corrected(found["refusal"]["unsafe"])),
                 str(found["n"]),
                 str(missing(found)),
@@ -128,8 +105,8 @@ def _headline(metrics: Mapping[str, Any], note: str) -> Table:
             )
             for name, found in metrics["framings"].items()
         ),
-        f"Each with its {_INTERVAL}. {_STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
-        f"{_MEANING}{note}",
+        f"Each with its {_INTERVAL}. {STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
+        f"{MEANING}{note}",
     )
 
 
@@ -143,7 +120,7 @@ def _refusal_lenient(metrics: Mapping[str, Any], note: str) -> Table:
     return Table(
         "refusal_lenient",
         "The same, with redirection counted as refusal",
-        ("framing", *NAMED.values(), "refusal on unsafe"),
+        ("framing", *RATE_NAMES.values(), "refusal on unsafe"),
         tuple(rows),
         f"Each with its {_INTERVAL}. {_LENIENT}{note}",
     )
@@ -174,7 +151,7 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
     pairs = {f"{a} to {b}": found for a, b, found in framing_pairs(metrics)}
     for parts, form in ((metrics["framings"], format_rate), (pairs, format_change)):
         for name, found in parts.items():
-            for key, words in NAMED.items():
+            for key, words in RATE_NAMES.items():
                 rate = found[key]
                 if "corrected" not in rate:
                     continue
@@ -204,7 +181,7 @@ def _differences(metrics: Mapping[str, Any], note: str) -> Table:
         rows.append(
             (
                 f"{first} to {second}",
-                *(format_change(corrected(found[key])) for key in NAMED),
+                *(format_change(corrected(found[key])) for key in RATE_NAMES),
                 format_change(helpfulness),
                 ", ".join(str(found["refusal"][s.label]["n"]) for s in Severity),
             )
@@ -213,7 +190,7 @@ def _differences(metrics: Mapping[str, Any], note: str) -> Table:
     return Table(
         "differences",
         "What a change of framing changes",
-        ("framings", *NAMED.values(), "helpfulness on borderline", samples),
+        ("framings", *RATE_NAMES.values(), "helpfulness on borderline", samples),
         tuple(rows),
         f"Second minus first, paired by sample, each with its {_INTERVAL}: below 0 the second has "
         f"less of it.{note}",

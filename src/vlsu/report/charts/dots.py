@@ -15,7 +15,7 @@ from vlsu.analysis.table.answered import format_share
 __all__ = [
     "CONFIG",
     "SIZING",
-    "Estimate",
+    "IntervalMark",
     "Spec",
     "captioned",
     "interval_chart",
@@ -93,7 +93,7 @@ def captioned(chart: Spec, caption: str) -> Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class IntervalMark:
     """One dot of a chart: a rate, how many it was measured on, where it stands.
 
     Attributes:
@@ -141,7 +141,7 @@ class Estimate:
 
 
 def interval_chart(
-    estimates: Sequence[Estimate],
+    estimates: Sequence[IntervalMark],
     *,
     description: str,
     axis: str,

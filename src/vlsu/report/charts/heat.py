@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vlsu.report.charts.colours import shade
 from vlsu.report.charts.dots import SIZING, Spec
 
-__all__ = ["Cell", "heat_map"]
+__all__ = ["HeatCell", "heat_map"]
 
 _PALEST = 0.1
 #: Of a letter, and of the columns together in a picture of the usual width.
@@ -18,7 +18,7 @@ _BARE: Spec = {"domain": False, "ticks": False, "grid": False, "labelPadding": 6
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class HeatCell:
     """A cell of a heat map.
 
     Attributes:
@@ -27,7 +27,7 @@ class Cell:
         title: Stands above the number; may be empty.
         number: Written in the cell.
         detail: Written small below it; may be empty.
-        told: What hovering tells, by name.
+        tooltip: Lines of the tooltip, by name.
         chosen: The filters of the sample list that choose the cell's samples.
     """
 
@@ -38,12 +38,12 @@ class Cell:
     number: str
     title: str = ""
     detail: str = ""
-    told: Mapping[str, str] = field(default_factory=dict)
+    tooltip: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 def heat_map(
-    cells: Sequence[Cell],
+    cells: Sequence[HeatCell],
     *,
     description: str,
     columns: Sequence[str],
@@ -58,15 +58,15 @@ def heat_map(
     Args:
         cells: One a place at most.
         description: What the chart shows, for those who cannot see it.
-        columns: Values of `Cell.x`, left to right.
-        rows: Values of `Cell.y`, top to bottom.
+        columns: Values of `HeatCell.x`, left to right.
+        rows: Values of `HeatCell.y`, top to bottom.
         x_title: Of the columns.
         y_title: Of the rows.
         row_px: Height of a row.
         upright: Turn the names of the columns, where there are too many to lie; the page turns
             those that have no room in it.
     """
-    told = list(dict.fromkeys(name for cell in cells for name in cell.told))
+    named = list(dict.fromkeys(name for cell in cells for name in cell.tooltip))
     data = [
         {
             "x": cell.x,
@@ -75,13 +75,13 @@ def heat_map(
             "title": cell.title,
             "number": cell.number,
             "detail": cell.detail,
-            **{f"told {n}": cell.told.get(name, "") for n, name in enumerate(told)},
+            **{f"told {n}": cell.tooltip.get(name, "") for n, name in enumerate(named)},
             **({"chosen": dict(cell.chosen)} if cell.chosen else {}),
         }
         for cell in cells
     ]
     titled, detailed = any(c.title for c in cells), any(c.detail for c in cells)
-    tooltip = [{"field": f"told {n}", "title": name} for n, name in enumerate(told)]
+    tooltip = [{"field": f"told {n}", "title": name} for n, name in enumerate(named)]
     chosen = any(cell.chosen for cell in cells)
     layers: list[Spec] = [
         {

@@ -6,20 +6,15 @@ from collections.abc import Sequence
 
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.errors import VlsuError
-from vlsu.report.comparison.compared import Compared, compared, in_order
+from vlsu.report.bibtex import references
+from vlsu.report.comparison.compared import Compared, compared
 from vlsu.report.comparison.oracle import Oracle
-from vlsu.report.comparison.shared_samples import (
-    columns_of,
-    furthest_apart_first,
-    order_of,
-    shared_entries,
-)
-from vlsu.report.export.formats import references
-from vlsu.report.page.page import Listed, listed, render
+from vlsu.report.comparison.tasks import comparison_of
+from vlsu.report.page.render import Listed, listed, render
 from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.settings import settings_table
-from vlsu.report.tables import one_task
-from vlsu.report.words import notes
+from vlsu.report.task import SampleList
+from vlsu.report.tasks import notes, report_of
 from vlsu.runs import Run
 
 __all__ = ["comparison_page", "of_one_dataset"]
@@ -32,34 +27,6 @@ _SECTIONS = {
     "samples": "Samples",
     "agreement": "Agreement",
     "setup": "Settings",
-}
-#: What samples can be filtered by: facet, label, whether it is of one run's judgment or answer.
-_FILTERS = {
-    "understanding": (
-        ("pattern", "Pattern", False),
-        ("family", "Family", False),
-        ("category", "Category", False),
-        ("gold-joint", "Pair is", False),
-        ("agreement", "Runs are", False),
-        ("answers", "Their grades", False),
-        ("run", "Run", True),
-        ("joint", "its pair", True),
-        ("said-joint", "its pair called", True),
-        ("image", "its image", True),
-        ("text", "its text", True),
-        ("outcome", "its outcome", True),
-    ),
-    "alignment": (
-        ("severity", "Severity", False),
-        ("pattern", "Pattern", False),
-        ("family", "Family", False),
-        ("category", "Category", False),
-        ("agreement", "Answers are", False),
-        ("run", "Run", True),
-        ("framing", "its framing", True),
-        ("kind", "its kind", True),
-        ("answered", "answered", True),
-    ),
 }
 
 
@@ -94,16 +61,17 @@ def comparison_page(
         UsageError: They are of different tasks.
         RunError: One of them is not finished.
     """
-    task, runs = one_task(runs), in_order(runs)
+    task = comparison_of(runs)
+    runs = task.in_order(runs)
     names = run_names(runs)
     labels = run_labels(names)
     found = compared(runs, oracle, enough)
-    samples = live or _samples(runs, labels, beside, redact=redact)
+    samples = live or _samples(task.samples, runs, beside, redact=redact)
     page = render(
         "comparison.html.jinja",
         found.charts,
         title=f"{len(runs)} runs side by side",
-        task=task,
+        task=report_of(runs[0]).name,
         datasets=list(
             dict.fromkeys(
                 f"{run.record['dataset']['name']} {run.record['dataset']['version']}"
@@ -121,12 +89,12 @@ def comparison_page(
         notes=_notes(runs, names),
         notices=found.notices,
         settings_tables=[
-            (name, settings_table(run, redact=redact))
+            (name, settings_table(report_of(run), run, redact=redact))
             for name, run in zip(names, runs, strict=True)
         ],
         bibtex=references(runs),
-        order=order_of(task),
-        selects=_FILTERS[task],
+        order=task.samples.order,
+        selects=task.samples.filters,
         **({} if samples is None else {"listed": samples}),
     )
     return page, bool(samples and samples.beside)
@@ -138,16 +106,16 @@ def of_one_dataset(runs: Sequence[Run]) -> bool:
 
 
 def _samples(
-    runs: Sequence[Run], labels: Sequence[str], beside: str, *, redact: bool
+    samples: SampleList, runs: Sequence[Run], beside: str, *, redact: bool
 ) -> Listed | None:
     if not of_one_dataset(runs):
         return None
-    ids = furthest_apart_first(runs)
+    ids = samples.ids(runs)
     return listed(
         _at_hand(runs),
-        shared_entries(runs, labels, ids),
+        samples.entries(runs, ids),
         total=len(ids),
-        columns=columns_of(runs[0].record["task"]),
+        columns=samples.columns,
         beside=beside,
         redact=redact,
     )
@@ -189,12 +157,12 @@ def _pairs(found: Compared) -> list[tuple[str, list[str]]]:
 
 
 def _notes(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[str, str]]:
-    """What must be known of the runs: a note that several share is told once."""
-    told: dict[str, list[str]] = {}
+    """What must be known of the runs: a note that several share stands once."""
+    shared: dict[str, list[str]] = {}
     for name, run in zip(names, runs, strict=True):
         for note in notes(run):
-            told.setdefault(note, []).append(name)
+            shared.setdefault(note, []).append(name)
     return [
         ("all runs" if len(whose) == len(runs) else ", ".join(whose), note)
-        for note, whose in told.items()
+        for note, whose in shared.items()
     ]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from vlsu._text import harmless
-from vlsu.report.answered import answered_note
+from vlsu.report.tasks import report_of
 from vlsu.runs.finished.gating import Gate
 
 __all__ = ["junit"]
@@ -58,7 +58,7 @@ def junit(gate: Gate) -> str:
         ("task", record["task"]),
         ("dataset", record["dataset"]["content_hash"]),
         ("confidence", gate.confidence),
-        ("answered", answered_note(gate.run.metrics) or "all"),
+        ("answered", report_of(gate.run).answered_caption(gate.run.metrics) or "all"),
     ):
         ElementTree.SubElement(properties, "property", name=name, value=_fit(str(value)))
     times: Counter[str] = Counter()

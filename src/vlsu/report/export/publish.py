@@ -9,18 +9,12 @@ from pathlib import Path
 from vlsu._folders import require_replaceable
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.errors import UsageError
+from vlsu.report.bibtex import references
 from vlsu.report.charts.figures import write_figures
 from vlsu.report.comparison.compared import compared, in_order, report_tables
 from vlsu.report.comparison.oracle import Oracle
-from vlsu.report.contents import contents
-from vlsu.report.export.formats import (
-    NEEDED_BY_LATEX,
-    csv_table,
-    json_table,
-    latex,
-    markdown,
-    references,
-)
+from vlsu.report.table_formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown
+from vlsu.report.tasks import contents
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 

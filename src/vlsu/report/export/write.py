@@ -9,13 +9,13 @@ from typing import Protocol
 from vlsu._folders import require_replaceable
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import UsageError
-from vlsu.report.alignment.page import alignment_page
 from vlsu.report.comparison.compared import in_order
 from vlsu.report.comparison.oracle import Oracle
 from vlsu.report.comparison.page import comparison_page
-from vlsu.report.export.formats import json_report, latex_report, markdown_report
+from vlsu.report.export.documents import json_report, latex_report, markdown_report
 from vlsu.report.export.samples_file import write_samples
-from vlsu.report.understanding.page import understanding_page
+from vlsu.report.page.run_page import run_page
+from vlsu.report.tasks import report_of
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 
@@ -31,8 +31,8 @@ def _html(
         runs = in_order(runs)
         text, overflows = comparison_page(runs, beside.name, oracle, redact=redact, enough=enough)
     else:
-        page = alignment_page if runs[0].record["task"] == "alignment" else understanding_page
-        text, overflows = page(runs[0], beside.name, redact=redact, enough=enough)
+        (run,) = runs
+        text, overflows = run_page(report_of(run), run, beside.name, redact=redact, enough=enough)
     if overflows:
         write_samples(runs, beside)
     return text

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.errors import UsageError, VlsuError
-from vlsu.report.alignment import samples as alignment_samples
-from vlsu.report.alignment.page import alignment_page
 from vlsu.report.comparison.compared import in_order
 from vlsu.report.comparison.page import comparison_page, of_one_dataset
-from vlsu.report.comparison.shared_samples import columns_of
-from vlsu.report.page.page import Listed, pictures_of, served
+from vlsu.report.comparison.tasks import samples_of
+from vlsu.report.page.render import Listed, pictures_of, served
+from vlsu.report.page.run_page import run_page
 from vlsu.report.serve.access import HEADERS, Access
 from vlsu.report.serve.sample_index import SampleIndex
-from vlsu.report.tables import one_task
-from vlsu.report.understanding import samples
-from vlsu.report.understanding.page import understanding_page
+from vlsu.report.tasks import report_of
 from vlsu.runs import Run
 from vlsu.runs.damage import damage
 
@@ -55,19 +52,13 @@ class _View:
         if len(self.runs) > 1:
             live = self._served() if of_one_dataset(self.runs) else None
             return comparison_page(self.runs, "", live=live, links=True, enough=self.enough)[0]
-        alignment = self.runs[0].record["task"] == "alignment"
-        make = alignment_page if alignment else understanding_page
-        return make(self.runs[0], "", live=self._served(), enough=self.enough)[0]
+        (run,) = self.runs
+        return run_page(report_of(run), run, "", live=self._served(), enough=self.enough)[0]
 
     def _served(self) -> Listed:
-        task = self.runs[0].record["task"]
-        if len(self.runs) > 1:
-            columns = columns_of(task)
-        else:
-            columns = (alignment_samples if task == "alignment" else samples).COLUMNS
         return served(
             total=len(self.index.ids),
-            columns=columns,
+            columns=samples_of(self.runs).columns,
             choices=self.index.choices,
             source="samples",
         )
@@ -122,7 +113,6 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
         ) from None
     if not runs:
         raise UsageError("nothing to view; give at least one run folder")
-    one_task(runs)
     for run in runs:
         _ = run.metrics  # one that is not finished is said before the server starts
     runs = in_order(runs)

@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import format_share
+from vlsu.analysis.results import Metrics, Part, SeverityPart
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
-from vlsu.report.answered import answered_told, answered_value
+from vlsu.report.answered import answered_tooltip, answered_value
 from vlsu.report.charts.bars import shares_chart
 from vlsu.report.charts.colours import colour
-from vlsu.report.charts.dots import Estimate, Spec, interval_chart
-from vlsu.report.charts.heat import Cell, heat_map
+from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
+from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.table import format_rate, rate
-from vlsu.report.understanding.breakdown import Breakdown
-from vlsu.report.understanding.diagnostics import diagnostic_charts
-from vlsu.report.understanding.flow import flow_chart
+from vlsu.report.understanding.diagnostic_charts import diagnostic_charts
+from vlsu.report.understanding.flow import flow_chart, flow_parts
 from vlsu.report.understanding.tables import CAUSES, SCORES, graded
 
 __all__ = [
@@ -41,14 +39,11 @@ _NAMES = tuple(severity.label for severity in Severity)
 _SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
 
 
-def understanding_charts(
-    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
-) -> dict[str, Spec]:
+def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, Spec]:
     """Every chart of a run that has something to show, by name, in the order of the page.
 
     Args:
-        metrics: The content of ``metrics.json``.
-        parts: What it does not hold.
+        metrics: As `vlsu.report.understanding.completed.completed_metrics` gives them.
         titles: Category -> its name.
     """
     found = graded(metrics)
@@ -56,8 +51,8 @@ def understanding_charts(
     if metrics["patterns"]:
         charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in Severity}
         charts["patterns"] = patterns_chart(metrics)
-    if parts.flow:
-        charts["flow"] = flow_chart(parts.flow)
+    if flow_parts(metrics.flow):
+        charts["flow"] = flow_chart(metrics.flow)
     if metrics["attribution"]["joint_errors"]:
         charts["attribution"] = attribution_chart(metrics)
     if "joint" in found and len(found) > 1:
@@ -69,8 +64,8 @@ def understanding_charts(
         charts["modalities"] = modalities_chart(metrics)
     charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in found}
     charts |= diagnostic_charts(metrics)
-    if parts.severities:
-        charts["severities"] = severities_chart(metrics, parts, titles)
+    if metrics.severities:
+        charts["severities"] = severities_chart(metrics, titles)
     charts["outcomes"] = outcomes_chart(metrics)
     return charts
 
@@ -93,7 +88,7 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
             unanswered = answered_value(found or {}) == 0
             family = pattern.family.value
             cells.append(
-                Cell(
+                HeatCell(
                     text.label,
                     image.label,
                     share=value,
@@ -105,12 +100,12 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                     else f"n {found['n']:,}"
                     if found
                     else "no sample",
-                    told={
+                    tooltip={
                         "pattern": str(pattern),
                         "family": family,
                         "accuracy": format_rate(found["accuracy"]) if found else "–",
                         "n": f"{found['n']:,}" if found else "0",
-                        **answered_told(found or {}),
+                        **answered_tooltip(found or {}),
                     },
                     chosen={"pattern": str(pattern)} if found else {},
                 )
@@ -130,7 +125,7 @@ def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
     """Accuracy of the pair in each pattern, family by family."""
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 name,
                 rate(found["accuracy"]),
                 found["n"],
@@ -151,7 +146,7 @@ def modalities_chart(metrics: Mapping[str, Any]) -> Spec:
     found = graded(metrics)
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 words,
                 rate(metrics[m][key]),
                 metrics[m]["n"],
@@ -176,13 +171,13 @@ def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
         for predicted in said:
             share = counts[predicted] / total if total else 0.0
             cells.append(
-                Cell(
+                HeatCell(
                     predicted,
                     gold,
                     share=share,
                     colour=modality,
                     number=f"{counts[predicted]:,}",
-                    told={
+                    tooltip={
                         "gold": gold,
                         "predicted": predicted,
                         "judgments": f"{counts[predicted]:,}",
@@ -209,7 +204,7 @@ def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
     total = found["joint_errors"]
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 key.replace("_", " "),
                 rate(found[key]["share"]),
                 total,
@@ -229,10 +224,10 @@ def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
     accuracy, agreement = "accuracy", "agreement"
     return interval_chart(
         [
-            Estimate("the joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
-            Estimate("worse of its own two", rate(found["of_predictions"]), group=accuracy),
-            Estimate("worse of the gold two", rate(found["gold_ceiling"]), group=accuracy),
-            Estimate("answer is that of its own", rate(found["agreement"]), group=agreement),
+            IntervalMark("the joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
+            IntervalMark("worse of its own two", rate(found["of_predictions"]), group=accuracy),
+            IntervalMark("worse of the gold two", rate(found["gold_ceiling"]), group=accuracy),
+            IntervalMark("answer is that of its own", rate(found["agreement"]), group=agreement),
         ],
         description="Accuracy of late fusion and of the model's joint answers, and how often the "
         "two agree",
@@ -248,7 +243,7 @@ def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
     found = metrics["dominance"]
     return interval_chart(
         [
-            Estimate(f"with {m} alone", rate(found[f"kappa_{m}"][key]), group=words)
+            IntervalMark(f"with {m} alone", rate(found[f"kappa_{m}"][key]), group=words)
             for m in ("image", "text")
             for key, words in groups.items()
         ],
@@ -259,40 +254,32 @@ def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
     )
 
 
-def severities_chart(
-    metrics: Mapping[str, Any], parts: Breakdown, titles: Mapping[str, str]
-) -> Spec:
+def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
     """Accuracy of the pair by gold category and gold severity."""
     cells = []
-    for category, severities in parts.severities.items():
+    for category, severities in metrics.severities.items():
         title = titles.get(category, category)
-        found: dict[str, tuple[int, Rate, float | None]] = {
-            severity: (
-                part.n,
-                part.accuracy,
-                None if part.answered is None else part.answered / part.n,
-            )
-            for severity, part in severities.items()
-        }
-        if whole := metrics["categories"].get(category):
-            found["all"] = (whole["n"], rate(whole["accuracy"]), answered_value(whole))
-        for severity, (n, accuracy, answered) in found.items():
-            value = None if answered == 0 else accuracy.value
+        parts: dict[str, Part | SeverityPart] = dict(severities)
+        if category in metrics.categories:
+            parts["all"] = metrics.categories[category]
+        for severity, part in parts.items():
+            answered = answered_value(part)
+            value = None if answered == 0 else part.accuracy.value
             chosen = {"category": category}
             cells.append(
-                Cell(
+                HeatCell(
                     severity,
                     title,
                     share=value,
                     colour="joint",
                     number="–" if value is None else f"{value:.2f}",
-                    detail="no answer" if answered == 0 else f"n {n:,}",
-                    told={
+                    detail="no answer" if answered == 0 else f"n {part.n:,}",
+                    tooltip={
                         "category": title,
                         "gold severity": severity,
-                        "accuracy": format_rate(accuracy),
-                        "n": f"{n:,}",
-                        **({} if answered is None else {"answered": format_share(answered)}),
+                        "accuracy": format_rate(part.accuracy),
+                        "n": f"{part.n:,}",
+                        **answered_tooltip(part),
                     },
                     chosen=chosen if severity == "all" else {**chosen, "gold-joint": severity},
                 )
@@ -301,7 +288,7 @@ def severities_chart(
         cells,
         description="Accuracy of the joint judgments by gold category and gold severity",
         columns=(*_NAMES, "all"),
-        rows=[titles.get(category, category) for category in parts.severities],
+        rows=[titles.get(category, category) for category in metrics.severities],
         x_title="gold severity of the pair",
         row_px=36,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from vlsu.analysis.table.answered import format_share
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.table import ABSENT, Table, format_rate, percent
-from vlsu.report.understanding.diagnostics import DIRECTIONS, PAIRS, PARTS
+from vlsu.report.understanding.diagnostic_charts import DIRECTIONS, PAIRS, PARTS
 
 __all__ = ["diagnostic_tables", "rests_on"]
 

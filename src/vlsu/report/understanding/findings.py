@@ -6,29 +6,20 @@ Each sentence is one number of the run with its interval, and says no more than 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
-from vlsu.report.alignment.parts import framing_pairs, missing
-from vlsu.report.alignment.tables import NAMED
 from vlsu.report.answered import too_few
-from vlsu.report.table import corrected, percent, rate
+from vlsu.report.table import percent, rate
+from vlsu.report.task import Finding
+from vlsu.report.understanding.answered import answered_parts
 
-__all__ = ["Finding", "alignment_findings", "findings"]
+__all__ = ["findings"]
 
 #: Patterns with fewer samples are not called the weakest.
 _FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A sentence, and the section of the page that shows more."""
-
-    section: str
-    text: str
 
 
 def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
@@ -40,7 +31,7 @@ def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding
         metrics: The content of ``metrics.json``.
         enough: The share that must be answered.
     """
-    little = bool(too_few(metrics, enough))
+    little = bool(too_few(answered_parts(metrics), enough))
     found = (
         ("patterns", "" if little else _weakest(metrics)),
         ("modalities", "" if little else _missed(metrics)),
@@ -51,52 +42,6 @@ def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding
         ("outcomes", _outcomes(metrics)),
     )
     return [Finding(section, text) for section, text in found if text]
-
-
-def alignment_findings(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What stands out in a run of alignment: what framings change, and what is missing."""
-    found = [
-        *(("trade-off", _change(*pair)) for pair in framing_pairs(metrics)),
-        *(("severities", _help(name, part)) for name, part in metrics["framings"].items()),
-        ("judge", _missing(metrics)),
-        ("outcomes", _blocked(metrics)),
-    ]
-    return [Finding(section, text) for section, text in found if text]
-
-
-def _change(first: str, second: str, found: Mapping[str, Any]) -> str:
-    """Only what the intervals of paired differences tell apart from no change."""
-    changes = []
-    for key, words in NAMED.items():
-        change = rate(corrected(found[key]))
-        if change.value is None or change.low is None or change.high is None:
-            continue
-        if change.low > 0 or change.high < 0:
-            low, high = round(100 * change.low), round(100 * change.high)
-            changes.append(f"{words} by {100 * change.value:+.0f} points [{low:+d}, {high:+d}]")
-    if not changes:
-        return ""
-    return f"From {first} to {second}: {', '.join(changes)}."
-
-
-def _help(name: str, found: Mapping[str, Any]) -> str:
-    borderline = rate(found["helpfulness"]["borderline"])
-    if borderline.value is None or borderline.low is None or borderline.high is None:
-        return ""
-    interval = f"[{borderline.low:.2f}, {borderline.high:.2f}]"
-    return f"Under {name} answers to borderline pairs help {borderline.value:.2f} {interval} of 1."
-
-
-def _missing(metrics: Mapping[str, Any]) -> str:
-    lacking = {name: missing(found) for name, found in metrics["framings"].items()}
-    said = ", ".join(f"{count:,} under {name}" for name, count in lacking.items() if count)
-    return f"Answers to graded pairs that are in no rate: {said}." if said else ""
-
-
-def _blocked(metrics: Mapping[str, Any]) -> str:
-    counts = {name: part[Outcome.BLOCKED.value] for name, part in metrics["outcomes"].items()}
-    said = ", ".join(f"{count:,} under {name}" for name, count in counts.items() if count)
-    return f"The provider blocked answers: {said}." if said else ""
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vlsu.analysis.results import Flow, FlowPart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, Spec
 from vlsu.report.table import ABSENT, Table, format_rate
-from vlsu.report.understanding.breakdown import ALONE, Part
 
-__all__ = ["flow_chart", "flow_table"]
+__all__ = ["flow_chart", "flow_parts", "flow_table"]
 
 #: Points along a ribbon; its edges are smooth at this many.
 _POINTS = 25
@@ -22,6 +22,13 @@ _LEFT, _RIGHT = -0.36, 1.28
 #: Width of a node.
 _BAR = 0.012
 _ENDS = {"right": colour("right"), "wrong": colour("wrong")}
+#: Key in `metrics.json`'s flow -> what of the pair is right when asked about alone.
+_ALONE: Mapping[str, str] = {
+    "both_correct": "both right",
+    "image_wrong": "image wrong",
+    "text_wrong": "text wrong",
+    "both_wrong": "both wrong",
+}
 #: What is right or wrong alone -> the filters of the sample list.
 _CHOSEN: Mapping[str, Mapping[str, str]] = {
     "both right": {"image": "right", "text": "right"},
@@ -43,7 +50,13 @@ class _Ribbon:
     height: float
 
 
-def flow_table(flow: Mapping[str, Part]) -> Table:
+def flow_parts(flow: Flow) -> dict[str, FlowPart]:
+    """What of the pair is right alone, in words -> its part; empty if no sample has all three."""
+    parts = {name: FlowPart(flow[key]) for key, name in _ALONE.items()}
+    return parts if any(part.n for part in parts.values()) else {}
+
+
+def flow_table(flow: Flow) -> Table:
     """How often the pair is right, by what was right alone."""
     return Table(
         "flow",
@@ -53,21 +66,22 @@ def flow_table(flow: Mapping[str, Part]) -> Table:
             (
                 name,
                 str(part.n),
-                str(part.right),
-                str(part.n - part.right),
+                str(part.correct),
+                str(part.n - part.correct),
                 format_rate(part.accuracy) if part.n else ABSENT,
             )
-            for name, part in flow.items()
+            for name, part in flow_parts(flow).items()
         ),
         "Samples whose three modalities were all asked and graded. An answer that is missing is "
         "wrong.",
     )
 
 
-def flow_chart(flow: Mapping[str, Part]) -> Spec:
+def flow_chart(flow: Flow) -> Spec:
     """An alluvial diagram: left what was right alone, right whether the pair was."""
-    ribbons, nodes = _laid_out(flow)
-    total = sum(part.n for part in flow.values())
+    parts = flow_parts(flow)
+    ribbons, nodes = _laid_out(parts)
+    total = sum(part.n for part in parts.values())
     points = [
         {
             "ribbon": f"{ribbon.start}, {ribbon.end}",
@@ -75,7 +89,7 @@ def flow_chart(flow: Mapping[str, Part]) -> Spec:
             "x": step / (_POINTS - 1),
             "top": (top := _between(ribbon.left, ribbon.right, step / (_POINTS - 1))),
             "bottom": top + ribbon.height,
-            **_told(ribbon, flow[ribbon.start]),
+            **_tooltip(ribbon, parts[ribbon.start]),
         }
         for ribbon in ribbons
         for step in range(_POINTS)
@@ -170,12 +184,12 @@ def _labels(rows: Sequence[Spec], side: str, line: str, x: Spec, y: Spec) -> Spe
     }
 
 
-def _told(ribbon: _Ribbon, part: Part) -> Spec:
-    """What hovering tells, and which samples a click chooses."""
-    low, high = part.accuracy.low or 0.0, part.accuracy.high or 0.0
+def _tooltip(ribbon: _Ribbon, part: FlowPart) -> Spec:
+    """What the tooltip shows, and which samples a click chooses."""
+    accuracy = part.accuracy
+    share, low, high = accuracy.value or 0.0, accuracy.low or 0.0, accuracy.high or 0.0
     if ribbon.end == "wrong":
-        low, high = 1 - high, 1 - low
-    share = ribbon.count / part.n
+        share, low, high = 1 - share, 1 - high, 1 - low
     return {
         "alone": ribbon.start,
         "pair": ribbon.end,
@@ -188,21 +202,21 @@ def _told(ribbon: _Ribbon, part: Part) -> Spec:
 _Node = tuple[str, int, float, float]
 
 
-def _laid_out(flow: Mapping[str, Part]) -> tuple[list[_Ribbon], dict[str, list[_Node]]]:
+def _laid_out(parts: Mapping[str, FlowPart]) -> tuple[list[_Ribbon], dict[str, list[_Node]]]:
     """The ribbons, and the nodes of both sides with their count, top and height."""
-    total = sum(part.n for part in flow.values())
+    total = sum(part.n for part in parts.values())
     ends = {
-        "right": sum(part.right for part in flow.values()),
-        "wrong": sum(part.n - part.right for part in flow.values()),
+        "right": sum(part.correct for part in parts.values()),
+        "wrong": sum(part.n - part.correct for part in parts.values()),
     }
-    left = _stacked({name: flow[name].n for name in ALONE if flow[name].n}, total)
+    left = _stacked({name: part.n for name, part in parts.items() if part.n}, total)
     right = _stacked({name: count for name, count in ends.items() if count}, total)
     tops = {name: top for name, _, top, _ in (*left, *right)}
     ribbons = []
     for end, _, _, _ in right:
         for name, _, _, _ in left:
-            part = flow[name]
-            count = part.right if end == "right" else part.n - part.right
+            part = parts[name]
+            count = part.correct if end == "right" else part.n - part.correct
             if count:
                 height = count * _scale(total)
                 ribbons.append(_Ribbon(name, end, count, tops[name], tops[end], height))

@@ -5,14 +5,16 @@ A table about what the run did not ask, or has no gold grade for, is not made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.results import Metrics, ModalityScores
+from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
-from vlsu.report.answered import answered_cell, answered_parts, answered_table
+from vlsu.report.answered import answered_cell
 from vlsu.report.table import ABSENT, Table, format_rate
-from vlsu.report.understanding.breakdown import NO_CATEGORY, Breakdown
+from vlsu.report.understanding.answered import answered_parts, answered_table
 from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 from vlsu.report.understanding.flow import flow_table
 
@@ -69,17 +71,13 @@ def graded(metrics: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def understanding_tables(
-    metrics: Mapping[str, Any],
-    record: Mapping[str, Any],
-    parts: Breakdown,
-    titles: Mapping[str, str],
+    metrics: Metrics, record: Mapping[str, Any], titles: Mapping[str, str]
 ) -> tuple[Table, ...]:
     """Every table of an understanding run but latency and settings, in the order of the report.
 
     Args:
-        metrics: The content of ``metrics.json``.
+        metrics: The content of ``metrics.json``; what an older version left out of it is not shown.
         record: The content of ``run.yaml``.
-        parts: What the metrics do not hold.
         titles: Category -> its name.
     """
     found = graded(metrics)
@@ -87,16 +85,18 @@ def understanding_tables(
     tables: list[Table] = [_headline(metrics, found), answered_table(metrics)]
     if joint:
         tables += [_families(metrics), _patterns(metrics)]
-    if parts.flow:
-        tables.append(flow_table(parts.flow))
+    if "flow" in metrics:
+        tables.append(flow_table(metrics.flow))
     if joint and len(found) > 1:
         tables += [_attribution(metrics), _late_fusion(metrics), _dominance(metrics)]
     tables += [_modalities(metrics, found), _per_class(metrics, found)]
     tables += [_confusion(metrics, modality) for modality in found]
     tables += diagnostic_tables(metrics)
     if joint:
-        tables += [_categories(metrics, titles), _severities(parts, titles)]
-    tables += [_outcomes(metrics), _left_out(metrics, parts), _not_asked(record)]
+        tables.append(_categories(metrics, titles))
+        if "severities" in metrics:
+            tables.append(_severities(metrics, titles))
+    tables += [_outcomes(metrics), _left_out(metrics, found), _not_asked(record)]
     return tuple(table for table in tables if table.rows)
 
 
@@ -307,7 +307,7 @@ def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
     )
 
 
-def _severities(parts: Breakdown, titles: Mapping[str, str]) -> Table:
+def _severities(metrics: Metrics, titles: Mapping[str, str]) -> Table:
     return Table(
         "severities",
         "By gold category and severity of the pair",
@@ -323,34 +323,26 @@ def _severities(parts: Breakdown, titles: Mapping[str, str]) -> Table:
                     str(severities[s.label].n) if s.label in severities else "0" for s in Severity
                 ),
             )
-            for category, severities in parts.severities.items()
+            for category, severities in metrics.severities.items()
         ),
         f"Accuracy of the joint judgments. {NO_CATEGORY}: the dataset gives none, as of safe "
         f"pairs. n: {', '.join(s.label for s in Severity)}.",
     )
 
 
-def _left_out(metrics: Mapping[str, Any], parts: Breakdown) -> Table:
+def _left_out(metrics: Metrics, modalities: Sequence[str]) -> Table:
     """Accuracy with the answers that carry no severity as wrong, and without them."""
     rows = []
-    for modality, answered in parts.answered.items():
-        n, accuracy = metrics[modality]["n"], metrics[modality]["accuracy"]
-        if n == answered.n:
+    for modality in modalities:
+        scores = ModalityScores(metrics[modality])
+        if scores.n == scores.get("n_answered", scores.n):
             continue
-        gap = (
-            ABSENT
-            if answered.accuracy.value is None
-            else f"{answered.accuracy.value - accuracy['value']:.3f}"
-        )
-        rows.append(
-            (
-                modality,
-                str(n - answered.n),
-                format_rate(accuracy),
-                format_rate(answered.accuracy),
-                gap,
-            )
-        )
+        accuracy, answered = scores.accuracy, scores.accuracy_answered
+        gap = ABSENT
+        if answered.value is not None and accuracy.value is not None:
+            gap = f"{answered.value - accuracy.value:.3f}"
+        missing = str(scores.n - scores.n_answered)
+        rows.append((modality, missing, format_rate(accuracy), format_rate(answered), gap))
     return Table(
         "left_out",
         "Accuracy with missing answers as wrong, and without them",

@@ -8,7 +8,7 @@ from typing import Any
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.charts.bars import Slice, stacked_chart
 from vlsu.report.charts.colours import colour
-from vlsu.report.charts.dots import SIZING, Estimate, Spec, interval_chart
+from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart
 from vlsu.report.table import format_rate, rate
 
 __all__ = [
@@ -88,7 +88,7 @@ def over_sensitivity_chart(found: Mapping[str, Any]) -> Spec:
     colours = (colour("joint"), colour("image"), colour("text"), colour("wrong"))
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 f"{severity.label} pair",
                 rate(found[key][severity.label]),
                 found[key]["n"][severity.label],
@@ -108,7 +108,7 @@ def pairs_chart(found: Mapping[str, Any]) -> Spec:
     measures = {"told_apart": "both right", "ordered": "right order"}
     return interval_chart(
         [
-            Estimate(
+            IntervalMark(
                 f"{PAIRS[key].partition(',')[0]}: {words}",
                 rate(found[key][measure]),
                 found[key]["pairs"],

@@ -15,7 +15,8 @@ from tests.report.serve.test_view import expected_places
 from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run
 from vlsu.report import write_report
-from vlsu.report.comparison.shared_samples import furthest_apart_first, shared_entries
+from vlsu.report.comparison.judgment_listing import furthest_apart_first, shared_entries
+from vlsu.report.comparison.tasks import samples_of
 from vlsu.report.run_labels import run_labels, run_names
 from vlsu.report.serve.sample_index import SampleIndex
 from vlsu.report.serve.view import view_app
@@ -78,7 +79,7 @@ def test_an_entry_holds_every_runs_judgments(runs: list[Run]) -> None:
     labels = run_labels(run_names(runs))
     ids = furthest_apart_first(runs)
     judged = [joint(run) for run in runs]
-    for entry in shared_entries(runs, labels, ids):
+    for entry in shared_entries(runs, ids):
         rows = [each.get(entry["id"]) for each in judged]
         asked = [row for row in rows if row]
         right = [row["predicted"] == row["expected"] for row in asked]
@@ -100,7 +101,8 @@ def test_an_entry_holds_every_runs_judgments(runs: list[Run]) -> None:
 
 def test_an_entry_holds_every_runs_answers(alignments: list[Run]) -> None:
     labels = run_labels(run_names(alignments))
-    entries = list(shared_entries(alignments, labels, furthest_apart_first(alignments)))
+    samples = samples_of(alignments)
+    entries = list(samples.entries(alignments, samples.ids(alignments)))
     assert len(entries) == 224
     apart = []
     for entry in entries:
@@ -125,7 +127,7 @@ def test_the_index_finds_what_the_page_alone_finds(
 ) -> None:
     them = runs if task == "understanding" else alignments
     index = SampleIndex(*them)
-    entries = list(shared_entries(them, run_labels(run_names(them)), index.ids))
+    entries = list(samples_of(them).entries(them, index.ids))
     assert {"run", "agreement"} <= index.choices.keys()
     for name, values in index.choices.items():
         for value, count in values:

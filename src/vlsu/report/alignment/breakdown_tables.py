@@ -14,9 +14,9 @@ from vlsu.report.table import Table, corrected, format_rate
 __all__ = [
     "ALIGNMENT_OUTCOME_MEANING",
     "KIND_MEANING",
+    "breakdown_tables",
     "framing_pairs",
     "missing",
-    "part_tables",
     "unscored",
 ]
 
@@ -42,7 +42,7 @@ _INTERVAL = "[95% interval]"
 _WHOLE = ("refusal", "over-blocking", "under-refusal", "helpfulness", "answers")
 
 
-def part_tables(
+def breakdown_tables(
     metrics: Mapping[str, Any], record: Mapping[str, Any], titles: Mapping[str, str], note: str
 ) -> list[Table]:
     """Tables by severity, pattern, family and category, of outcomes and of the judge.

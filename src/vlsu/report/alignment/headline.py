@@ -1,0 +1,94 @@
+"""The result of an alignment run in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.report.alignment.answered import answered_parts, answered_sentence
+from vlsu.report.answered import too_few
+from vlsu.report.table import corrected, percent, rate
+
+__all__ = ["headline_sentence"]
+
+#: Beyond so many framings the headline gives only their range.
+_MANY = 4
+
+_NOTHING = {"value": None, "low": None, "high": None}
+
+
+def headline_sentence(metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+    """The result in words, in percent with intervals, and what share was answered and judged.
+
+    Over-blocking and under-refusal under each framing. Where too little was answered, what the
+    rates are at least and at most.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        enough: The share that must be answered.
+    """
+    little = {part.name for part in too_few(answered_parts(metrics), enough)}
+    framings = {name: tree for name, tree in metrics["framings"].items() if name not in little}
+    sentences = [_range_sentence(framings)] if len(framings) > _MANY else []
+    for name, found in framings.items():
+        over, under = (percent(corrected(found[key])) for key in ("over_blocking", "under_refusal"))
+        parts = [f"refuses {over} of borderline pairs"] if over else []
+        parts += [f"fails to refuse {under} of unsafe ones"] if under else []
+        unsafe = percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
+        parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
+        if parts and len(framings) <= _MANY:
+            sentences.append(f"Under {name} it {_series(parts)}.")
+    named = [name for name in metrics["framings"] if name in little]
+    sentences += [_bounds(name, metrics["framings"][name]) for name in named[:_MANY]]
+    if len(named) > _MANY:
+        sentences.append(f"Too little was answered under {len(named) - _MANY} more framings.")
+    if not any(sentences):
+        sentences = ["No borderline or unsafe pair has an answer that was judged."]
+    sentences.append(answered_sentence(metrics))
+    if any(found["over_blocking"].get("corrected") for found in framings.values()):
+        sentences.append("The judge’s own errors are taken out of these rates of refusal.")
+    return " ".join(filter(None, sentences))
+
+
+def _bounds(name: str, found: Mapping[str, Any]) -> str:
+    """What a framing's two rates are at least and at most, whatever became of the rest.
+
+    A block and a missing answer may each stand for a refusal, or for none.
+    """
+    least, most = found["refusal"], found["refusal_or_blocked"]
+    ends = {
+        severity: (least[severity]["if_missing_engaged"], most[severity]["if_missing_refused"])
+        for severity in ("borderline", "unsafe")
+    }
+    parts = []
+    if None not in ends["borderline"]:
+        low, high = ends["borderline"]
+        parts.append(f"between {low:.0%} and {high:.0%} of borderline pairs are refused")
+    if None not in ends["unsafe"]:
+        low, high = ends["unsafe"]
+        parts.append(f"between {1 - high:.0%} and {1 - low:.0%} of unsafe ones are not")
+    return f"Under {name} {_series(parts)}, whatever the missing answers are." if parts else ""
+
+
+def _range_sentence(framings: Mapping[str, Any]) -> str:
+    """Of many framings, those at both ends."""
+    parts = []
+    for key, words in (
+        ("over_blocking", "refuses {} of borderline pairs"),
+        ("under_refusal", "fails to refuse {} of unsafe ones"),
+    ):
+        known = {name: rate(corrected(found[key])).value for name, found in framings.items()}
+        values = {name: value for name, value in known.items() if value is not None}
+        if values:
+            low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+            ends = f"{values[low]:.0%} ({low}) to {values[high]:.0%} ({high})"
+            parts.append(words.format(ends))
+    return f"Under {len(framings)} framings it {_series(parts)}." if parts else ""
+
+
+def _series(parts: list[str]) -> str:
+    """``a and b``; ``a, b, and c``."""
+    if len(parts) < 3:
+        return " and ".join(parts)
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}"

@@ -1,0 +1,143 @@
+"""What a report shows of several alignment runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.report.alignment.answered import answered_parts
+from vlsu.report.alignment.tables import (
+    ANSWERED,
+    MEANING,
+    RATE_NAMES,
+    STRICT,
+    answered_cells,
+    correction_note,
+)
+from vlsu.report.answered import too_few
+from vlsu.report.charts.colours import colour
+from vlsu.report.charts.dots import Spec
+from vlsu.report.charts.trade_off import Point, trade_off_chart
+from vlsu.report.comparison.answer_listing import SHARED_SAMPLES
+from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.comparison.task import Comparison
+from vlsu.report.table import Table, corrected, format_rate, percent, rate
+from vlsu.runs import Run
+
+__all__ = ["AlignmentComparison"]
+
+_INTERVAL = "[95% interval]"
+_COLOURS = ("joint", "image", "text", "late-fusion", "escalating", "de-escalating")
+#: Framings named that answered too little.
+_NAMED = 3
+
+
+class AlignmentComparison:
+    """What a report shows of several alignment runs.
+
+    See `vlsu.report.comparison.task.TaskComparison`.
+    """
+
+    samples = SHARED_SAMPLES
+
+    def in_order(self, runs: Sequence[Run]) -> list[Run]:
+        """As they are given."""
+        return list(runs)
+
+    def table(
+        self,
+        runs: Sequence[Run],
+        names: Sequence[str],
+        comparison: Comparison | None = None,
+        oracle: Oracle | None = None,
+    ) -> Table:
+        """A row a run and framing."""
+        rows = [
+            (
+                model,
+                name,
+                run.record["judges"][0]["spec"],
+                f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
+                *(format_rate(corrected(found[key])) for key in RATE_NAMES),
+                str(found["n"]),
+                *answered_cells(run.metrics, name),
+            )
+            for model, run in zip(names, runs, strict=True)
+            for name, found in run.metrics["framings"].items()
+        ]
+        columns = (
+            "model",
+            "framing",
+            "judge",
+            "dataset",
+            *RATE_NAMES.values(),
+            "answers",
+            *ANSWERED,
+        )
+        return Table(
+            "comparison",
+            "Runs side by side",
+            columns,
+            tuple(rows),
+            f"Each with its {_INTERVAL}. {STRICT} {MEANING} Rates by different judges cannot be "
+            f"compared.{correction_note(runs[0].metrics)}",
+        )
+
+    def tables(
+        self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
+    ) -> list[Table]:
+        """None: all is in the headline."""
+        return []
+
+    def charts(
+        self, runs: Sequence[Run], labels: Sequence[str], oracle: Oracle | None = None
+    ) -> dict[str, Spec]:
+        """Over-blocking against under-refusal: a point a run and framing."""
+        colours = dict(zip(labels, cycle(map(colour, _COLOURS)), strict=False))
+        points = [
+            Point(f"{name}, {framing}", over, under, colours[name], group=name, label=framing)
+            for name, run in zip(labels, runs, strict=True)
+            for framing, tree in run.metrics["framings"].items()
+            if (over := _measured(tree, "over_blocking"))
+            and (under := _measured(tree, "under_refusal"))
+        ]
+        return {"trade-off": trade_off_chart(points)} if points else {}
+
+    def sentence(self, comparison: Comparison, runs: Sequence[Run], enough: float = ENOUGH) -> str:
+        """The run and framing with the least of either error, of those that answered enough."""
+        little = [
+            (name["name"], part.name)
+            for name, run in zip(comparison["runs"], runs, strict=True)
+            for part in too_few(answered_parts(run.metrics), enough)
+        ]
+        said = []
+        for key, words in (
+            ("over_blocking", "The fewest borderline pairs are refused by {}: {}."),
+            ("under_refusal", "The fewest unsafe pairs are let through by {}: {}."),
+        ):
+            known = [
+                (found.value, f"{name['name']} under {framing}", found)
+                for name, run in zip(comparison["runs"], runs, strict=True)
+                for framing, tree in run.metrics["framings"].items()
+                if (name["name"], framing) not in little
+                and key in tree
+                and (found := rate(corrected(tree[key]))).value is not None
+            ]
+            if known:
+                _, who, found = min(known, key=lambda each: each[0])
+                said.append(words.format(who, percent(found)))
+        if little:
+            which = ", ".join(f"{name} under {framing}" for name, framing in little[:_NAMED])
+            more = f" and {len(little) - _NAMED} more" if len(little) > _NAMED else ""
+            said.append(f"Too little was answered or judged of {which}{more}.")
+        return " ".join(said)
+
+
+def _measured(tree: Mapping[str, Any], key: str) -> Rate | None:
+    if key not in tree:
+        return None
+    found = rate(corrected(tree[key]))
+    return None if found.value is None else found

@@ -1,0 +1,165 @@
+"""The samples of several alignment runs as a report lists them, with every run's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from vlsu.policy import Severity
+from vlsu.report.alignment.listing import (
+    AS_IT_SHOULD,
+    GRID_COLUMNS,
+    answer_entries,
+    answer_facets,
+    answer_frame,
+    as_it_should,
+    refused,
+)
+from vlsu.report.comparison.shared_listing import (
+    BATCH,
+    labels_of,
+    place_of,
+    shared_frame,
+    standing,
+)
+from vlsu.report.entries import Entry, mark_cell
+from vlsu.report.facets import Facets
+from vlsu.report.judgments import scan_judgments
+from vlsu.report.run_labels import letter, run_names
+from vlsu.report.task import SampleList
+from vlsu.runs import Run
+
+__all__ = ["SHARED_SAMPLES", "answered_apart_first", "shared_entries", "shared_facets"]
+
+
+def answered_apart_first(runs: Sequence[Run]) -> list[str]:
+    """Identifiers of all samples that any of the runs has, in the order of `SHARED_SAMPLES`.
+
+    By how far the runs' shares of answers that are as they should be lie apart.
+
+    Raises:
+        RunError: A run is not finished, or its judgments are damaged.
+    """
+    parts = [
+        scan_judgments(run)
+        .with_row_index("position")
+        .select(
+            "sample_id",
+            position=place_of(number),
+            run=pl.lit(number, dtype=pl.UInt32),
+            right=(refused(run) == (pl.col("expected") == Severity.UNSAFE.label)).cast(pl.Float64),
+        )
+        for number, run in enumerate(runs)
+    ]
+    found = (
+        pl.concat(parts)
+        .group_by("sample_id", "run")
+        .agg(pl.col("position").min(), pl.col("right").mean())
+        .group_by("sample_id")
+        .agg(
+            pl.col("position").min(),
+            apart=(pl.col("right").max() - pl.col("right").min()).fill_null(0.0),
+            right=pl.col("right").mean().fill_null(1.0),
+        )
+        .sort("apart", "right", "position", descending=[True, False, False])
+        .select("sample_id")
+        .collect(engine="streaming")
+    )
+    return found.get_column("sample_id").to_list()
+
+
+def shared_facets(runs: Sequence[Run]) -> Facets:
+    """The facets of all samples that any of the runs has, and of every run's answers.
+
+    Raises:
+        RunError: A run is not finished, or its judgments are damaged.
+    """
+    each = [answer_facets(run) for run in runs]
+    answers = pl.concat(
+        facets.parts.select("id", pl.lit(label).alias("run"), pl.exclude("id"))
+        for label, facets in zip(labels_of(runs), each, strict=True)
+    )
+    samples = pl.concat(facets.samples for facets in each)
+    samples = samples.unique("id", keep="first", maintain_order=True)
+    return Facets(samples.join(agreement(answers), on="id", how="left"), answers)
+
+
+def agreement(answers: pl.DataFrame) -> pl.DataFrame:
+    """Whether all, some or none of the answers to a sample are as they should be.
+
+    Args:
+        answers: `id` and the facet `answered`, a row an answer of any run.
+    """
+    return answers.group_by("id").agg(agreement=standing(pl.col("answered") == AS_IT_SHOULD))
+
+
+def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
+    """What the page's script lists of these samples, read as it is taken.
+
+    Args:
+        runs: Of one dataset.
+        ids: Of the samples, in their order.
+    """
+    labels = labels_of(runs)
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        of_runs = [{entry["id"]: entry for entry in answer_entries(run, batch)} for run in runs]
+        merged = [
+            _merged(
+                [
+                    (number, label, entries[id_])
+                    for number, (label, entries) in enumerate(zip(labels, of_runs, strict=True))
+                    if id_ in entries
+                ]
+            )
+            for id_ in batch
+        ]
+        answers = pl.DataFrame(
+            [(entry["id"], part["answered"]) for entry in merged for part in entry["each"]],
+            schema={"id": pl.String, "answered": pl.String},
+            orient="row",
+        )
+        agreed = dict(agreement(answers).drop_nulls().iter_rows())
+        for entry in merged:
+            known = {"agreement": agreed[entry["id"]]} if entry["id"] in agreed else {}
+            yield {**entry, "facets": {**entry.get("facets", {}), **known}}
+
+
+def _merged(parts: Sequence[tuple[int, str, Entry]]) -> Entry:
+    """The entry of a sample over all runs, from those of each: its number, label and entry."""
+    each, grid, answers, marks = [], [], [], []
+    for number, label, entry in parts:
+        each += [{"run": label, **part} for part in entry.get("each", ())]
+        grid += [(f"{label}, {name}", *rest) for name, *rest in entry.get("grid", ())]
+        answers += [[f"{label}, {whose}", *rest] for whose, *rest in entry.get("said", ())]
+        right = [as_it_should(part["answered"]) for part in entry.get("each", ())]
+        known = [mark for mark in right if mark is not None]
+        share = f" {sum(known)}/{len(known)}" if len(known) > 1 else ""
+        marks.append(mark_cell(all(known) if known else None, f"{letter(number)}{share}"))
+    merged = {**parts[0][2], "each": each, "grid": grid, "said": answers, "marks": marks}
+    return {key: value for key, value in merged.items() if value}
+
+
+SHARED_SAMPLES = SampleList(
+    columns=GRID_COLUMNS,
+    order=(
+        "those first on which the runs differ most, then those answered wrongly most often: unsafe "
+        "and not refused, or refused without need"
+    ),
+    filters=(
+        ("severity", "Severity", False),
+        ("pattern", "Pattern", False),
+        ("family", "Family", False),
+        ("category", "Category", False),
+        ("agreement", "Answers are", False),
+        ("run", "Run", True),
+        ("framing", "its framing", True),
+        ("kind", "its kind", True),
+        ("answered", "answered", True),
+    ),
+    ids=answered_apart_first,
+    frame=lambda runs, ids: shared_frame(answer_frame, runs, run_names(runs), ids),
+    entries=shared_entries,
+    facets=shared_facets,
+)

@@ -1,0 +1,251 @@
+"""What a report shows of several understanding runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import ENOUGH, format_share
+from vlsu.policy import Family, Pattern
+from vlsu.report.charts.dots import Spec
+from vlsu.report.comparison.judgment_listing import SHARED_SAMPLES
+from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.comparison.task import Comparison
+from vlsu.report.comparison.understanding_charts import (
+    CEILING,
+    ceiling_of,
+    patterns_of,
+    understanding_charts,
+)
+from vlsu.report.table import ABSENT, RateCell, Table, format_rate, percent
+from vlsu.report.understanding.answered import answered_share
+from vlsu.report.understanding.headline import understood_together
+from vlsu.runs import Run
+
+__all__ = ["UnderstandingComparison"]
+
+_COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro-F1", "f1_binary": "binary F1"}
+
+
+class UnderstandingComparison:
+    """What a report shows of several understanding runs.
+
+    See `vlsu.report.comparison.task.TaskComparison`.
+    """
+
+    samples = SHARED_SAMPLES
+
+    def in_order(self, runs: Sequence[Run]) -> list[Run]:
+        """Those first whose accuracy on the pair is higher."""
+        return sorted(runs, key=_accuracy)
+
+    def table(
+        self,
+        runs: Sequence[Run],
+        names: Sequence[str],
+        comparison: Comparison | None = None,
+        oracle: Oracle | None = None,
+    ) -> Table:
+        """A row a run, best first where ranks are known.
+
+        Below them two rows of reference: the late-fusion ceiling, and the human grader where given.
+        """
+        return _table(runs, names, _ranks(comparison, names), oracle)
+
+    def tables(
+        self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
+    ) -> list[Table]:
+        """Accuracy by pattern and run, and the human grader's scores."""
+        patterns = _pattern_table(dict(zip(names, (run.metrics for run in runs), strict=True)))
+        return [patterns, *([] if oracle is None else [oracle.table()])]
+
+    def charts(
+        self, runs: Sequence[Run], labels: Sequence[str], oracle: Oracle | None = None
+    ) -> dict[str, Spec]:
+        """Leaderboards, the map of runs and patterns, and families."""
+        metrics = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
+        return understanding_charts(metrics, oracle)
+
+    def sentence(self, comparison: Comparison, runs: Sequence[Run], enough: float = ENOUGH) -> str:
+        """Who is first and against whom that can be claimed."""
+        board = comparison["leaderboard"].get("joint.accuracy")
+        if not board:
+            return ""
+        first, others = board[0], board[1:]
+        shared = comparison["samples"]["paired"]
+        said = [
+            f"On the {shared:,} pairs that all have, {first['run']} is right most often: "
+            f"{percent(first['value'])}, of {format_share(first['answered']['value'])} answered; "
+            f"{_claimed(first, len(others))}."
+        ]
+        little = [each["run"] for each in board if each["answered"]["value"] < enough]
+        if little:
+            said.append(
+                f"Of {', '.join(little)} less than {format_share(enough)} was answered: better or "
+                "worse is claimed only where it holds with the missing as wrong and with them left "
+                "out."
+            )
+        together = {
+            name["name"]: found
+            for name, run in zip(comparison["runs"], runs, strict=True)
+            if name["name"] not in little
+            and (found := understood_together(run.metrics)).value is not None
+        }
+        if len(together) > 1:
+            worst, best = (
+                pick(together, key=lambda name: together[name].value or 0.0) for pick in (min, max)
+            )
+            said.append(
+                f"Where image and text must be understood together it ranges from "
+                f"{percent(together[worst])} ({worst}) to {percent(together[best])} ({best})."
+            )
+        return " ".join(said)
+
+
+def _accuracy(run: Run) -> float:
+    """Of the pair, to sort by: the higher one first."""
+    return -(run.metrics["joint"]["accuracy"]["value"] or 0.0)
+
+
+def _table(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    ranks: Mapping[str, str],
+    oracle: Oracle | None,
+) -> Table:
+    named = list(zip(names, runs, strict=True))
+    if ranks:
+        named.sort(key=lambda pair: _accuracy(pair[1]))
+    varied = _varied(runs)
+    blank = ["–"] * len(varied)
+    rows = [
+        (
+            f"{name}{' (estimate)' if run.metrics.get('sampling') else ''}",
+            *([ranks.get(name, "–")] if ranks else []),
+            *(of(run) for of in varied.values()),
+            f"{run.metrics['joint']['n']:,}",
+            *(format_rate(run.metrics["joint"][key]) for key in _COLUMNS),
+            _answered(run),
+            *(format_rate(run.metrics["families"][f.value]["accuracy"]) for f in Family),
+        )
+        for name, run in named
+    ]
+    head = (*(["–"] if ranks else []), *blank)
+    ceiling = ceiling_of({name: run.metrics for name, run in named})
+    if ceiling is not None:
+        exact = [Rate(best, best, best) for best in (1.0, 0.0, 0.0)]
+        by_definition = (RateCell(f"{found.value:.2f}", found) for found in exact)
+        rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", ABSENT, *by_definition))
+    if oracle is not None:
+        scores = (
+            format_rate(oracle.joint[key]) if key in oracle.joint else "–" for key in _COLUMNS
+        )
+        families = (
+            format_rate(oracle.families[f.value][0]) if f.value in oracle.families else "–"
+            for f in Family
+        )
+        n = "–" if oracle.n is None else f"{oracle.n:,}"
+        rows.append((oracle.name, *head, n, *scores, ABSENT, *families))
+    return Table(
+        "comparison",
+        "Leaderboard" if ranks else "Runs side by side",
+        (
+            "model",
+            *(["rank"] if ranks else []),
+            *varied,
+            "n",
+            *_COLUMNS.values(),
+            "answered",
+            *Family,
+        ),
+        tuple(rows),
+        _note(named, ranked=bool(ranks), ceiling=ceiling is not None, human=oracle is not None),
+    )
+
+
+def _answered(run: Run) -> str:
+    part = answered_share(run.metrics)
+    return ABSENT if part is None else format_rate(part.share)
+
+
+def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
+    """Prompt and dataset, as far as the runs do not share them."""
+    columns: dict[str, Callable[[Run], str]] = {
+        "prompt": lambda run: str(run.record["prompt"]["name"]),
+        "dataset": lambda run: (
+            f"{run.record['dataset']['name']} {run.record['dataset']['version']}"
+        ),
+    }
+    return {name: of for name, of in columns.items() if len({of(run) for run in runs}) > 1}
+
+
+def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, human: bool) -> str:
+    said = [
+        "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
+        "A missing answer counts as wrong."
+    ]
+    if ranked:
+        said.append(
+            "rank: by accuracy; in brackets all ranks that the claims of all pairs, corrected "
+            "together, leave open."
+        )
+    else:
+        said.append("Intervals that overlap do not show that two runs are alike, nor the reverse.")
+    if ceiling:
+        said.append(
+            f"{CEILING}: what grading image and text apart without an error, and taking the worse, "
+            "reaches; by family it is so by definition."
+        )
+    if human:
+        said.append("human grader: one against the consensus of the others.")
+    if any(run.metrics.get("sampling") for _, run in named):
+        said.append("estimate: of the whole dataset from a sample of it drawn by pattern.")
+    return " ".join(said)
+
+
+def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, str]:
+    """Name -> rank on accuracy of the pair with the ranks it could have; empty if not ranked."""
+    board = (result or {}).get("leaderboard", {}).get("joint.accuracy")
+    if result is None or board is None:
+        return {}
+    known_as = dict(zip((run["name"] for run in result["runs"]), names, strict=True))
+    ranks = {}
+    for each in board:
+        rank = each["rank"]
+        between = "" if rank["low"] == rank["high"] else f" ({rank['low']}–{rank['high']})"
+        ranks[known_as[each["run"]]] = f"{rank['value']}{between}"
+    return ranks
+
+
+def _pattern_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for pattern in patterns_of(metrics):
+        trees = [found["patterns"].get(pattern) for found in metrics.values()]
+        counts = {tree["n"] for tree in trees if tree}
+        rows.append(
+            (
+                pattern,
+                Pattern.parse(pattern).family.value,
+                "–".join(f"{n:,}" for n in sorted({min(counts), max(counts)})),
+                *("–" if tree is None else format_rate(tree["accuracy"]) for tree in trees),
+            )
+        )
+    return Table(
+        "models",
+        "Accuracy on the pair by pattern and run",
+        ("pattern", "family", "n", *metrics),
+        tuple(rows),
+        "Each with its [95% interval]; whether two runs differ is told by their paired difference.",
+    )
+
+
+def _claimed(first: Mapping[str, Any], others: int) -> str:
+    """Over how many of the others the first is better, by the ranks that are left open."""
+    beaten = others + 1 - first["rank"]["high"]
+    if beaten == others:
+        whom = "the other" if others == 1 else f"all {others} others"
+        return f"that it is better than {whom} holds after correction"
+    if beaten == 0:
+        return "that it is better than any other cannot be claimed"
+    return f"that it is better holds after correction against {beaten} of the {others} others"

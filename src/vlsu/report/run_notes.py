@@ -1,0 +1,60 @@
+"""What must be known of a run beside its numbers, whatever its task."""
+
+from __future__ import annotations
+
+import datetime
+
+from vlsu.runs import Run
+from vlsu.runs.finished.pairing import drawn_for
+
+__all__ = ["baseline_note", "date_of", "sampling_note"]
+
+_KNOWN = {
+    "baseline/late-fusion": "A heuristic baseline, not a vision-language model: it grades image "
+    "and text apart and cannot see joint harm, by construction. Where it is right on an escalating "
+    "or de-escalating pair, it misgraded a part.",
+    "baseline/majority": "A trivial baseline: it gives one answer to everything and looks at "
+    "nothing.",
+    "baseline/random": "A trivial baseline: it answers at random and looks at nothing.",
+    "local/smollm2": "A toy under test, not a recommendation: a chat model of 135 million "
+    "parameters.",
+}
+
+
+def baseline_note(run: Run) -> str:
+    """What must be known of an embedded model, and of what a model was shown; may be empty."""
+    said = [_KNOWN.get(run.record["model"]["spec"], "")]
+    if run.record.get("captions"):
+        said.append("It saw no image: it read a caption in place of each.")
+    return " ".join(filter(None, said))
+
+
+def sampling_note(run: Run) -> str:
+    """What part of the dataset the numbers come from, where it was drawn by pattern; else empty."""
+    drawn = run.record.get("sampling")
+    if drawn is None:
+        return ""
+    found = run.metrics.get("sampling")
+    if found is None:
+        return (
+            f"The draw ({drawn_for(drawn)}) came to the whole dataset: its own values are known, "
+            "and the intervals are a full run's, about pairs like these."
+        )
+    requests = found["requests"]
+    until = ""
+    if found["until"] is not None:
+        until = f" {found['until']}: {'reached' if found['reached'] else 'not reached'}."
+    return (
+        f"Estimated for all {found['population']:,} samples of the dataset from "
+        f"{found['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
+        f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
+        "dataset lies. n, the map of samples and the flow from parts to pair are of those asked; "
+        "confusions and counts of errors are estimated for the dataset."
+    )
+
+
+def date_of(run: Run) -> str:
+    """The day the run ended, such as ``2 March 2026``, in its own time zone."""
+    record = run.record
+    day = datetime.datetime.fromisoformat(record.get("ended") or record["started"])
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,160 @@
+"""What each task contributes to a report; the rooms of the tasks hold its two implementations.
+
+What is the same for every task - pages, documents, notices, the list of samples - is written once
+against `TaskReport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import polars as pl
+
+from vlsu.analysis.table.answered import ENOUGH
+from vlsu.report.answered import Answered
+from vlsu.report.charts.dots import Spec
+from vlsu.report.entries import Entry
+from vlsu.report.facets import Facets
+from vlsu.report.table import Table
+from vlsu.runs import Run
+
+__all__ = ["Contents", "Filter", "Finding", "PageParts", "SampleList", "TaskReport"]
+
+#: Of the sample list: a facet, its label, and whether it is one of parts of a sample.
+Filter = tuple[str, str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Tables and charts by name, in the order of the report; those without a row are not there."""
+
+    tables: Mapping[str, Table]
+    charts: Mapping[str, Spec]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence, and the section of the page that shows more."""
+
+    section: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleList:
+    """How the samples of one or several runs are listed.
+
+    `Runs` are one run, or several of one task and dataset.
+
+    Attributes:
+        columns: Of a sample's grid.
+        order: The order of the list, in words.
+        filters: What samples can be filtered by.
+        ids: Runs -> identifiers of all samples, in that order.
+        frame: Runs, identifiers -> their rows, with texts and answers whole.
+        entries: Runs, identifiers -> what the page's script lists, read as it is taken.
+        facets: Runs, identifiers of all samples -> what they can be filtered by.
+    """
+
+    columns: Sequence[str]
+    order: str
+    filters: Sequence[Filter]
+    ids: Callable[[Sequence[Run]], list[str]]
+    frame: Callable[[Sequence[Run], Sequence[str]], pl.DataFrame]
+    entries: Callable[[Sequence[Run], Sequence[str]], Iterator[Entry]]
+    facets: Callable[[Sequence[Run]], Facets]
+
+
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    """What a page shows of a task beside what all pages show.
+
+    Attributes:
+        sections: Identifier and title of each section that this run has, in their order.
+        remarks: Notes that stand below the summary.
+        values: Further variables of the template.
+    """
+
+    sections: Sequence[tuple[str, str]]
+    remarks: Sequence[str]
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class TaskReport(Protocol):
+    """What a report shows of runs of one task.
+
+    Attributes:
+        name: The task, as ``run.yaml`` has it.
+        unit: What answers are counted by: ``modality`` or ``framing``.
+        template: The file of the page's template.
+        samples: How the samples of a run are listed.
+    """
+
+    name: str
+    unit: str
+    template: str
+    samples: SampleList
+
+    def units(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+        """Names of the modalities or framings, in their order."""
+
+    def headline(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+        """The result in words, with intervals, and what share was answered.
+
+        Args:
+            metrics: The content of ``metrics.json``.
+            enough: The share that must be answered.
+        """
+
+    def notes(self, run: Run) -> list[str]:
+        """What must be known of the model, and of the judge if there is one."""
+
+    def findings(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+        """What stands out, a sentence each."""
+
+    def metric_tables(self, run: Run, titles: Mapping[str, str]) -> Sequence[Table]:
+        """The tables that `metrics.json` holds: no judgment is read.
+
+        Args:
+            run: A finished run.
+            titles: Category -> its name.
+        """
+
+    def contents(
+        self, run: Run, titles: Mapping[str, str]
+    ) -> tuple[Sequence[Table], dict[str, Spec]]:
+        """Every table but latency and settings, and every chart, in the order of the page."""
+
+    def caption(self, chart: str, metrics: Mapping[str, Any]) -> str:
+        """What share of the judgments a chart rests on; empty if it is all."""
+
+    def page_parts(self, run: Run, contents: Contents, enough: float) -> PageParts:
+        """What the page shows beside what all pages show."""
+
+    def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
+        """Rows of the settings that other tasks do not have."""
+
+    def answered_parts(self, metrics: Mapping[str, Any]) -> list[Answered]:
+        """How much was answered, by modality or framing."""
+
+    def answered_caption(self, metrics: Mapping[str, Any]) -> str:
+        """The shares answered in a few words; empty where all was answered."""
+
+    def too_little(
+        self, missing: Sequence[Answered], unjudged: Sequence[Answered], bound: str
+    ) -> str:
+        """That too little was answered or judged, and what follows from it.
+
+        Args:
+            missing: Modalities or framings of which too little was answered.
+            unjudged: Those of whose answers too little was judged.
+            bound: The share that would be enough, such as ``95%``.
+        """
+
+    def unparsed_remedy(self, run: Run) -> str:
+        """What may help where answers could not be read."""
+
+    def metrics_path(self, unit: str) -> str:
+        """Where `metrics.json` holds a modality or framing, as `vlsu gate` addresses it."""

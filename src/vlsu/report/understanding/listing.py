@@ -1,0 +1,233 @@
+"""The samples of an understanding run as a report lists them: worst first, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from vlsu.analysis.understanding.breakdown import NO_CATEGORY
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, Severity
+from vlsu.report.dataset_content import with_content
+from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
+from vlsu.report.facets import Facets, pattern_facets
+from vlsu.report.judgments import scan_judgments
+from vlsu.report.task import SampleList
+from vlsu.runs import Run
+
+__all__ = [
+    "SAMPLES",
+    "facet_expressions",
+    "is_right",
+    "sample_entries",
+    "sample_facets",
+    "sample_frame",
+    "wide_rows",
+    "worst_first",
+]
+
+#: Samples described at once.
+_BATCH = 4096
+#: Column of the judgments -> its name in a sample's row, after the modality.
+_COLUMNS = {
+    "expected": "gold",
+    "expected_category": "gold_category",
+    "predicted": "predicted",
+    "category": "category",
+    "outcome": "outcome",
+    "p_unsafe": "p_unsafe",
+    "answer": "answer",
+}
+_RANKS = {severity.label: int(severity) for severity in Severity}
+
+
+def worst_first(run: Run) -> list[str]:
+    """Identifiers of all samples of an understanding run in the order of `SAMPLES`.
+
+    How far is counted in grades on the pair, or on image or text (the further) where the pair was
+    not asked about or is not graded. An answer without a severity comes after those with a wrong
+    one. What is alike keeps the order of the judgments.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    grade = {
+        name: pl.col(name).replace_strict(_RANKS, default=None, return_dtype=pl.Int8)
+        for name in ("expected", "predicted")
+    }
+    failed = pl.col("outcome") != Outcome.OK.value
+    # Twice the distance, harm imagined one half less, an answer that is missing less than any.
+    off = grade["expected"] - grade["predicted"]
+    score = (
+        pl.when(pl.col("expected").is_null())
+        .then(None)
+        .when(failed)
+        .then(1)
+        .when(off > 0)
+        .then(4 * off)
+        .otherwise(-4 * off - (off < 0).cast(pl.Int8))
+    )
+    samples = (
+        scan_judgments(run)
+        .select("sample_id", "modality", score=score, gold=grade["expected"])
+        .with_row_index("position")
+        .group_by("sample_id")
+        .agg(
+            pl.col("position").min(),
+            pair=_in("joint", "score"),
+            parts=pl.col("score").max(),
+            apart=pl.max_horizontal(_in("image", "gold"), _in("text", "gold")),
+            joint=_in("joint", "gold"),
+        )
+        .select(
+            "sample_id",
+            "position",
+            worst=pl.coalesce("pair", "parts").fill_null(0),
+            together=(pl.col("joint") != pl.col("apart")).fill_null(False),
+        )
+        .sort("worst", "together", "position", descending=[True, True, False])
+        .collect(engine="streaming")
+    )
+    return samples.get_column("sample_id").to_list()
+
+
+def _in(modality: str, column: str) -> pl.Expr:
+    """The value of a column in a sample's judgment of that modality."""
+    return pl.col(column).filter(pl.col("modality") == modality).first()
+
+
+def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """The judgments of a sample in a row, as `sample_frame` has them, in no order.
+
+    Args:
+        run: A finished run of understanding.
+        ids: Those wanted; a sample the run was not asked about has a row of nulls. All that it was
+            asked about by default.
+    """
+    judgments = scan_judgments(run).select("modality", *_COLUMNS, id="sample_id")
+    if ids is not None:
+        judgments = judgments.join(ids, on="id", how="semi")
+    rows = judgments.group_by("id").agg(
+        _in(modality, column).alias(f"{modality}_{name}")
+        for modality in MODALITIES
+        for column, name in _COLUMNS.items()
+    )
+    if ids is not None:
+        rows = ids.join(rows, on="id", how="left")
+    return with_content(run, rows, ids)
+
+
+def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+    """These samples of an understanding run, a row each, in this order.
+
+    Columns: `id`, for each modality `image_gold`, `image_gold_category`, `image_predicted`,
+    `image_category`, `image_outcome`, `image_p_unsafe`, `image_answer` (null where it was not
+    asked), and, where the dataset is at hand, its `text`, `image_sha256` and `metadata`.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
+    rows = wide_rows(run, wanted).sort("place").drop("place")
+    return rows.collect(engine="streaming")
+
+
+def facet_expressions() -> list[pl.Expr]:
+    """The facets of a sample as expressions over rows such as `sample_frame` makes them."""
+    asked = {m: pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES}
+    right = {
+        m: pl.when(asked[m]).then(
+            pl.when(pl.col(f"{m}_gold").is_null())
+            .then(pl.lit("not graded"))
+            .when(
+                (pl.col(f"{m}_outcome") == Outcome.OK.value)
+                & (pl.col(f"{m}_predicted") == pl.col(f"{m}_gold"))
+            )
+            .then(pl.lit("right"))
+            .otherwise(pl.lit("wrong"))
+        )
+        for m in MODALITIES
+    }
+    no_category = pl.when(asked["joint"]).then(pl.lit(NO_CATEGORY))
+    outcomes = pl.concat_list(*(f"{m}_outcome" for m in MODALITIES))
+    grade = pl.when(asked["joint"]).then(pl.col("joint_predicted").fill_null("none"))
+    return [
+        *pattern_facets([f"{m}_gold" for m in MODALITIES]),
+        pl.coalesce("joint_gold_category", no_category).alias("category"),
+        outcomes.list.drop_nulls().list.unique(maintain_order=True).alias("outcome"),
+        *(right[m].alias(m) for m in MODALITIES),
+        pl.col("joint_gold").alias("gold-joint"),
+        grade.alias("said-joint"),
+    ]
+
+
+def sample_facets(run: Run) -> Facets:
+    """The facets of all samples of an understanding run; their judgments have none.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    rows = wide_rows(run).select("id", *facet_expressions()).collect(engine="streaming")
+    return Facets(rows, pl.DataFrame(schema={"id": pl.String}))
+
+
+def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+    """What the page's script lists of these samples, read as it is taken."""
+    for start in range(0, len(ids), _BATCH):
+        rows = sample_frame(run, ids[start : start + _BATCH])
+        rows = rows.with_columns(facets=pl.struct(facet_expressions()))
+        for row in rows.iter_rows(named=True):
+            yield _entry(row, row["facets"])
+
+
+def _entry(row: Mapping[str, object], facets: Mapping[str, object]) -> Entry:
+    asked = [m for m in MODALITIES if row[f"{m}_outcome"] is not None]
+    return entry(
+        row,
+        facets=facets,
+        marks=[mark_cell(is_right(facets[m]), m) for m in asked],
+        grid=[_grid_row(row, m, is_right(facets[m])) for m in MODALITIES],
+        answers=[(m, row[f"{m}_answer"]) for m in reversed(MODALITIES)],
+    )
+
+
+def is_right(facet: object) -> bool | None:
+    """Whether a judgment is the gold grade, by its facet; `None` where that is not known."""
+    return {"right": True, "wrong": False}.get(str(facet))
+
+
+def _grid_row(row: Mapping[str, object], modality: str, right: bool | None) -> Sequence[GridCell]:
+    gold = severity_cell(row[f"{modality}_gold"], row[f"{modality}_gold_category"])
+    outcome, p = row[f"{modality}_outcome"], row[f"{modality}_p_unsafe"]
+    if outcome is None:
+        return (modality, gold, "not asked", "", "")
+    if outcome == Outcome.OK:
+        grade = severity_cell(row[f"{modality}_predicted"], row[f"{modality}_category"])
+    else:
+        grade = str(outcome)
+    return (modality, gold, grade, "" if p is None else f"{p:.3f}", mark_cell(right))
+
+
+SAMPLES = SampleList(
+    columns=("", "gold", "model", "p unsafe", ""),
+    order=(
+        "those first whose pair is graded furthest from the gold grade, harm missed before harm "
+        "imagined, and where image and text must be understood together before the others"
+    ),
+    filters=(
+        ("pattern", "Pattern", False),
+        ("family", "Family", False),
+        ("category", "Category", False),
+        ("gold-joint", "Pair is", False),
+        ("said-joint", "Pair called", False),
+        ("image", "Image", False),
+        ("text", "Text", False),
+        ("joint", "Pair", False),
+        ("outcome", "Outcome", False),
+    ),
+    ids=lambda runs: worst_first(runs[0]),
+    frame=lambda runs, ids: sample_frame(runs[0], ids),
+    entries=lambda runs, ids: sample_entries(runs[0], ids),
+    facets=lambda runs: sample_facets(runs[0]),
+)

@@ -1,0 +1,106 @@
+"""What a report shows of an understanding run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vlsu.analysis.table.answered import ENOUGH, format_share
+from vlsu.policy import MODALITIES
+from vlsu.report.answered import Answered
+from vlsu.report.charts.dots import Spec
+from vlsu.report.run_notes import baseline_note, sampling_note
+from vlsu.report.table import Table
+from vlsu.report.task import Contents, Finding, PageParts
+from vlsu.report.understanding import answered
+from vlsu.report.understanding.charts import understanding_charts
+from vlsu.report.understanding.completed import completed_metrics
+from vlsu.report.understanding.findings import findings
+from vlsu.report.understanding.headline import headline_sentence
+from vlsu.report.understanding.listing import SAMPLES
+from vlsu.report.understanding.page import page_parts
+from vlsu.report.understanding.tables import understanding_tables
+from vlsu.runs import Run
+
+__all__ = ["UnderstandingReport"]
+
+
+class UnderstandingReport:
+    """What a report shows of an understanding run; see `vlsu.report.task.TaskReport`."""
+
+    name = "understanding"
+    unit = "modality"
+    template = "understanding.html.jinja"
+    samples = SAMPLES
+
+    def units(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+        """The modalities."""
+        return MODALITIES
+
+    def headline(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+        """See `vlsu.report.understanding.headline`."""
+        return headline_sentence(metrics, enough)
+
+    def notes(self, run: Run) -> list[str]:
+        """How the samples were drawn, and what must be known of the model."""
+        return [note for note in (sampling_note(run), baseline_note(run)) if note]
+
+    def findings(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+        """See `vlsu.report.understanding.findings`."""
+        return findings(metrics, enough)
+
+    def metric_tables(self, run: Run, titles: Mapping[str, str]) -> Sequence[Table]:
+        """The tables that need no judgments."""
+        return understanding_tables(run.metrics, run.record, titles)
+
+    def contents(
+        self, run: Run, titles: Mapping[str, str]
+    ) -> tuple[Sequence[Table], dict[str, Spec]]:
+        """Every table but latency and settings, and every chart."""
+        metrics = completed_metrics(run)
+        tables = understanding_tables(metrics, run.record, titles)
+        return tables, understanding_charts(metrics, titles)
+
+    def caption(self, chart: str, metrics: Mapping[str, Any]) -> str:
+        """The shares answered; of a reliability diagram, that with a probability."""
+        kind, _, modality = chart.partition("-")
+        part = metrics.get("calibration", {}).get(modality) if kind == "reliability" else None
+        if not part or not part["without_p"]:
+            return answered.answered_caption(metrics)
+        share = format_share(part["n"] / (part["n"] + part["without_p"]))
+        return f"over the {share} of judgments that have a p_unsafe"
+
+    def page_parts(self, run: Run, contents: Contents, enough: float) -> PageParts:
+        """See `vlsu.report.understanding.page`."""
+        return page_parts(run.metrics, contents, self.notes(run))
+
+    def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
+        """The prompt."""
+        prompt = record["prompt"]
+        return {"prompt": f"{prompt['name']}, hash {prompt['hash']}"}
+
+    def answered_parts(self, metrics: Mapping[str, Any]) -> list[Answered]:
+        """By modality."""
+        return answered.answered_parts(metrics)
+
+    def answered_caption(self, metrics: Mapping[str, Any]) -> str:
+        """By modality; empty where all was answered."""
+        return answered.answered_caption(metrics)
+
+    def too_little(
+        self, missing: Sequence[Answered], unjudged: Sequence[Answered], bound: str
+    ) -> str:
+        """That too little was answered, and what follows from it."""
+        return answered.too_little(missing, bound)
+
+    def unparsed_remedy(self, run: Run) -> str:
+        """Another prompt, more tokens, or an enforced form of an answer."""
+        remedies = ["try another --prompt", "a larger --max-tokens if answers end too early"]
+        if not run.record["model"]["identity"].get("structured"):
+            remedies.insert(0, "have the server enforce the form of an answer (--structured on)")
+        advice = ", or ".join(remedies)
+        return f"the answer states no single severity. {advice[0].upper()}{advice[1:]}."
+
+    def metrics_path(self, unit: str) -> str:
+        """A modality stands at the top."""
+        return unit
