@@ -31,10 +31,10 @@ TRIED = 12
 def place(tmp_path_factory):
     """A dataset and finished runs of every kind on it."""
     place = tmp_path_factory.mktemp("hostile")
-    dataset = make_dataset(place / "dataset", samples=60, images=10)
+    dataset = make_dataset(place / "dataset", samples=120, images=10)
     scripted_run(dataset, place / "understanding")
-    scripted_run(dataset, place / "part", limit=40)
-    scripted_run(dataset, place / "drawn", budget=40)
+    scripted_run(dataset, place / "part", limit=80)
+    scripted_run(dataset, place / "drawn", budget=80)
     alignment_run(dataset, place / "alignment", failing=0.1)
     alignment_run(dataset, place / "framings", framings=["default", "helpful"])
     vlsu.evaluate(dataset, model="baseline/majority", out=place / "baseline")
@@ -67,7 +67,7 @@ def commands(place, run, other, out):
         "project": ("project", run, "--traffic", place / "traffic.yaml"),
         "power": ("power", "--from", run, other, "--margin", "0.05"),
         "judge sample": ("judge", "sample", run, "--n", "5", "--out", f"{out}.csv"),
-        "pilot": (*again, f"{out}-drawn", "--budget", "40", "--pilot", run),
+        "pilot": (*again, f"{out}-drawn", "--budget", "80", "--pilot", run),
     }
     if other.name == BESIDE["baseline"]:
         several |= {"again": (*again, run), "dry run": (*again, run, "--dry-run")}
@@ -148,7 +148,7 @@ def test_a_defect_is_not_blamed_on_a_sound_run(place, tmp_path, monkeypatch, cap
         (lambda table: table.drop("outcome"), "column outcome is missing"),
         (lambda table: table.with_columns(outcome=1), "column outcome holds Int32"),
         (lambda table: table.with_columns(p_unsafe=pl.lit("x")), "column p_unsafe holds String"),
-        (lambda table: pl.concat([table] * 4), "rows, of 180 at most"),
+        (lambda table: pl.concat([table] * 4), "rows, of 360 at most"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(change, what, place, tmp_path):
@@ -198,7 +198,7 @@ except vlsu.VlsuError as error:
 print(next(s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "2000000 rows, of 180 at most" in done.stdout
+    assert "2000000 rows, of 360 at most" in done.stdout
     # Had they been read, they would have taken half a gigabyte more.
     assert int(done.stdout.split()[-2]) < 500_000
 
@@ -305,6 +305,6 @@ def test_links_in_a_run_folder_lead_nowhere(place, tmp_path):
     (run / "metrics.json").unlink()
     (run / "metrics.json").symlink_to(elsewhere)
     again = vlsu.evaluate(place / "dataset", model="baseline/majority", out=run)
-    assert again.metrics["n"] == 60
+    assert again.metrics["n"] == 120
     assert elsewhere.read_text() == "precious"
     assert not Path(run / "metrics.json").is_symlink()
