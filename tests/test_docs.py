@@ -28,7 +28,7 @@ GROUPS = {f"vlsu.{registry.kind}s" for registry in (importers, models)}
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!<?https?:)([^)#\s]+)(?:#[^)]*)?\)")
 COMMAND = re.compile(r"(?<![\w./-])vlsu ((?:[a-z-]+ ?){1,3})")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 #: Lines about other programs, which have options of their own.
