@@ -9,7 +9,7 @@ import orjson
 
 from benchmarks.mock_server import completion
 from vlsu.models import Raw, Settings
-from vlsu.runs import ResponseStore
+from vlsu.runs import ResponseStore, UnderstandingOptions
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import samples
 from vlsu.runs.folder import RunFolder
@@ -31,7 +31,9 @@ def store_responses(dataset: Path, out: Path, base_url: str, share: float) -> in
     Returns:
         How many different responses are stored.
     """
-    evaluation = prepare(dataset, model="openai/mock", settings=Settings(base_url=base_url))
+    evaluation = prepare(
+        dataset, UnderstandingOptions(model="openai/mock", settings=Settings(base_url=base_url))
+    )
     keys = RequestKeys(evaluation.model.identity())
     raw = Raw(200, orjson.dumps(completion('{"severity": "safe", "category": null}')), 0.02)
     wanted = round(share * len(evaluation.dataset) * len(evaluation.task.modalities))

@@ -27,7 +27,7 @@ from tests.conftest import completion
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
-from vlsu.runs import NO_PROGRESS, Limits, ResponseStore
+from vlsu.runs import NO_PROGRESS, Limits, ResponseStore, UnderstandingOptions
 from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.executor import Tally
@@ -352,10 +352,12 @@ async def _ask_and_judge(
     folder.mkdir(exist_ok=True)
     evaluation = prepare(
         dataset,
-        model="openai/mock",
-        modalities=modalities,
-        settings=Settings(base_url=base_url, timeout_s=timeout_s),
-        limits=Limits(concurrency=concurrency),
+        UnderstandingOptions(
+            model="openai/mock",
+            modalities=modalities,
+            settings=Settings(base_url=base_url, timeout_s=timeout_s),
+            limits=Limits(concurrency=concurrency),
+        ),
     )
     model, subset, task = evaluation.model, evaluation.subset, evaluation.task
     keys = RequestKeys(model.identity())
@@ -366,8 +368,8 @@ async def _ask_and_judge(
             model,
             DatasetImages(dataset, model.image_limits),
             store,
-            limits=evaluation.limits,
-            budget=evaluation.limits.budget(),
+            limits=evaluation.options.limits,
+            budget=evaluation.options.limits.budget(),
             progress=progress,
             outcome_of=lambda response: read_answer(response, evaluation.policy).outcome,
             breaker=breaker,

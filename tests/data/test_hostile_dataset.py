@@ -408,13 +408,15 @@ def test_no_message_advises_a_command_that_there_is_not():
 
 
 def test_a_run_says_at_its_start_what_it_cannot_ask(tmp_path, chat_server, caplog):
-    from vlsu.runs import evaluate, prepare
+    from vlsu.runs import UnderstandingOptions, evaluate, prepare
 
     server = chat_server(lambda body, number: grade("safe"))
     rows = [Sample(f"s{n}", text=f"text {n}") for n in range(5)]
     rows.append(Sample("lost", text="with an image", image_sha256="0" * 64))
     write_dataset(tmp_path / "d", rows, **ABOUT)
-    lines = prepare(tmp_path / "d", model="baseline/random").estimate().lacking
+    lines = (
+        prepare(tmp_path / "d", UnderstandingOptions(model="baseline/random")).estimate().lacking
+    )
     assert lines == (
         "5 of 6 samples have no image: the image and the pair are not asked of them",
         f"the image of 1 of 6 samples is missing in {tmp_path / 'd' / 'images'}: the image and the "
@@ -447,7 +449,7 @@ def test_a_run_says_at_its_start_what_it_cannot_ask(tmp_path, chat_server, caplo
 def test_what_a_run_would_stop_at_is_said_before_anything_is_asked(
     folder, tmp_path, chat_server, change, said, limit
 ):
-    from vlsu.runs import evaluate, prepare
+    from vlsu.runs import UnderstandingOptions, evaluate, prepare
 
     server = chat_server(lambda body, number: grade("safe"))
     last = pl.int_range(pl.len()) >= 38
@@ -459,7 +461,7 @@ def test_what_a_run_would_stop_at_is_said_before_anything_is_asked(
     options = {"model": "openai/x", "base_url": server.base_url}
     if limit is None:
         with pytest.raises(DataError, match=f"{folder}: .*{said}; see vlsu data check"):
-            prepare(folder, model="baseline/random").estimate()
+            prepare(folder, UnderstandingOptions(model="baseline/random")).estimate()
         with pytest.raises(DataError, match=said):
             evaluate(folder, out=tmp_path / "r", **options)
     else:  # what is not drawn is in no run's way; never more than a line
@@ -489,9 +491,9 @@ def test_missing_images_are_one_reason_however_many_they_are(tmp_path, chat_serv
 
 
 def test_nothing_is_said_of_a_dataset_that_lacks_nothing(folder, tmp_path):
-    from vlsu.runs import prepare
+    from vlsu.runs import UnderstandingOptions, prepare
 
-    assert prepare(folder, model="baseline/majority").estimate().lacking == ()
+    assert prepare(folder, UnderstandingOptions(model="baseline/majority")).estimate().lacking == ()
 
 
 def test_the_dry_run_says_it_too(tmp_path):

@@ -32,7 +32,7 @@ from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
 from vlsu.report import write_report
 from vlsu.report.tasks import notes
-from vlsu.runs import Run, align, prepare_alignment
+from vlsu.runs import AlignmentOptions, Run, align, prepare_alignment
 from vlsu.runs.asking.images import MemoryImages
 
 NO_IMAGES = MemoryImages({})
@@ -88,14 +88,15 @@ def test_a_caption_stands_in_the_message_in_place_of_the_image(
 
 def test_a_blind_model_is_refused_without_captions(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"local/smollm2 cannot see images; add --captions"):
-        prepare_alignment("vlsu-mini", model="local/smollm2")
+        prepare_alignment("vlsu-mini", AlignmentOptions(model="local/smollm2"))
     with pytest.raises(UsageError, match="cannot see images, and so cannot judge"):
         prepare_alignment(
-            "vlsu-mini", model="local/smollm2", captions=True, judges=["local/smollm2"]
+            "vlsu-mini",
+            AlignmentOptions(model="local/smollm2", captions=True, judges=["local/smollm2"]),
         )
     bare = captioned(tmp_path, None)
     with pytest.raises(UsageError, match="captioned: no sample has a caption"):
-        prepare_alignment(bare, model="local/smollm2", captions=True)
+        prepare_alignment(bare, AlignmentOptions(model="local/smollm2", captions=True))
 
 
 def test_it_answers_pairs_and_is_asked_once(tmp_path: Path) -> None:

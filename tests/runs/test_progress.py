@@ -4,7 +4,7 @@ from tests.alignment_runs import Answering, InProcessModel, judge
 from tests.support.commands import vlsu as command
 from tests.tuning_runs import paired_dataset
 from vlsu.cli.output import RunProgress
-from vlsu.runs import Limits, align, evaluate
+from vlsu.runs import Limits, TuningOptions, align, evaluate
 from vlsu.runs.alignment.validation import validate_judge
 from vlsu.runs.tuning.tuning import prepare_tuning
 from vlsu.tasks.framing import Framing
@@ -89,9 +89,11 @@ def test_the_bar_of_a_framing_search_is_full_when_it_ends(tmp_path):
     progress = Watched()
     tuning = prepare_tuning(
         paired_dataset(tmp_path / "dataset", 120),
-        model=InProcessModel("scripted/assistant", Answering()),
-        judge=judge(),
-        candidates=[Framing("a", "You are a cautious assistant."), Framing("b", "Answer all.")],
+        TuningOptions(
+            model=InProcessModel("scripted/assistant", Answering()),
+            judge=judge(),
+            candidates=[Framing("a", "You are a cautious assistant."), Framing("b", "Answer all.")],
+        ),
     )
     run = tuning.run(tmp_path / "run", progress)
     assert run.finished

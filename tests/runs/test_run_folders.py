@@ -22,7 +22,16 @@ from tests.conftest import grade, make_dataset
 from vlsu.cli.app import run_command
 from vlsu.errors import DataError, RunError
 from vlsu.models.base import Raw, Settings
-from vlsu.runs import Limits, Price, ResponseStore, load_runs, prepare, prepare_alignment
+from vlsu.runs import (
+    AlignmentOptions,
+    Limits,
+    Price,
+    ResponseStore,
+    UnderstandingOptions,
+    load_runs,
+    prepare,
+    prepare_alignment,
+)
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.writing import require_writable
 
@@ -45,7 +54,9 @@ def test_a_run_shows_itself_in_a_line_and_says_if_it_was_stopped(dataset, server
     out = tmp_path / "run"
     limits = Limits(max_requests=7, concurrency=1)
     settings = Settings(base_url=server.base_url)
-    stopped = prepare(dataset, model="openai/mock", settings=settings, limits=limits).run(out)
+    stopped = prepare(
+        dataset, UnderstandingOptions(model="openai/mock", settings=settings, limits=limits)
+    ).run(out)
     assert "stopped (--max-requests 7 reached)" in repr(stopped)
 
     finished = evaluate(dataset, server, out)
@@ -63,9 +74,11 @@ def test_a_dry_run_over_a_begun_folder_knows_the_price_of_its_earlier_starts(
     out = tmp_path / "run"
     settings = Settings(base_url=server.base_url)
     first = Limits(max_requests=7, concurrency=1, price=Price(3, 5))
-    prepare(dataset, model="openai/mock", settings=settings, limits=first).run(out)
+    prepare(
+        dataset, UnderstandingOptions(model="openai/mock", settings=settings, limits=first)
+    ).run(out)
 
-    again = prepare(dataset, model="openai/mock", settings=settings)
+    again = prepare(dataset, UnderstandingOptions(model="openai/mock", settings=settings))
     assert again.estimate().cost is None
     guess = again.estimate(out)
     assert guess.stored == 7
@@ -363,9 +376,11 @@ def test_every_command_that_reads_a_dataset_can_be_told_where_it_lies(
 def test_labels_are_drawn_with_the_dataset_where_it_lies(dataset, server, tmp_path, capsys):
     prepared = prepare_alignment(
         dataset,
-        model="openai/mock",
-        framings=["default"],
-        settings=Settings(base_url=server.base_url),
+        AlignmentOptions(
+            model="openai/mock",
+            framings=["default"],
+            settings=Settings(base_url=server.base_url),
+        ),
     )
     prepared.run(tmp_path / "run")
     there = moved(dataset, tmp_path / "elsewhere")
@@ -457,9 +472,11 @@ def test_a_dry_run_counts_only_what_is_left(dataset, server, tmp_path):
     out = tmp_path / "run"
     prepared = prepare(
         dataset,
-        model="openai/mock",
-        settings=Settings(base_url=server.base_url),
-        limits=Limits(price=PRICE),
+        UnderstandingOptions(
+            model="openai/mock",
+            settings=Settings(base_url=server.base_url),
+            limits=Limits(price=PRICE),
+        ),
     )
     whole = prepared.estimate(out)
     assert whole == prepared.estimate()
@@ -482,12 +499,14 @@ def test_a_dry_run_of_an_alignment_run_counts_answers_and_verdicts(dataset, serv
     def ready(**limits):
         return prepare_alignment(
             dataset,
-            model="openai/mock",
-            judges=["openai/judge"],
-            framings=["default", "helpful"],
-            settings=settings,
-            judge_settings=settings,
-            limits=Limits(**limits),
+            AlignmentOptions(
+                model="openai/mock",
+                judges=["openai/judge"],
+                framings=["default", "helpful"],
+                settings=settings,
+                judge_settings=settings,
+                limits=Limits(**limits),
+            ),
         )
 
     whole = ready().estimate(tmp_path / "run")

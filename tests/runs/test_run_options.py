@@ -1,18 +1,30 @@
 """Named models, prices, estimates, budgets: what a run is told beside the model."""
 
+import inspect
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 import vlsu
 from tests.conftest import grade
 from tests.support.commands import vlsu as command
+from vlsu.cli import framings, run
 from vlsu.errors import UsageError
 from vlsu.models import Settings
-from vlsu.models.catalogue import load_models, with_settings
-from vlsu.runs import Limits, Price, prepare
+from vlsu.models.catalogue import NamedModel, load_models
+from vlsu.runs import (
+    UNSET,
+    AlignmentOptions,
+    Limits,
+    ModelOptions,
+    Price,
+    TuningOptions,
+    UnderstandingOptions,
+    prepare,
+)
 from vlsu.runs.asking.limits import read_price
+from vlsu.runs.options import merged
 
 FILE = """
 models:
@@ -43,13 +55,114 @@ def test_named_models_each_get_a_folder(dataset, chat_server, tmp_path):
         assert vlsu.load_run(tmp_path / "runs" / name).finished
 
 
-def test_the_command_line_goes_before_the_file():
-    own = {"max_tokens": 64, "params": {"top_p": 0.5, "top_k": 4}}
-    both = with_settings({"max_tokens": 128, "params": {"top_p": 0.9}}, own)
-    assert both.max_tokens == 128
-    assert both.params == {"top_p": 0.9, "top_k": 4}
-    assert with_settings({}, own).max_tokens == 64
-    assert with_settings({"max_tokens": None}, own).max_tokens == 64
+def entry(**values):
+    """An entry of models.yaml, as read."""
+    limits = {name: values.pop(name) for name in LIMITS if name in values}
+    return ModelOptions.of_entry(NamedModel("mine", "openai/m", values, limits))
+
+
+#: Every option of how a model is asked: its default, a value of an entry of models.yaml, and one of
+#: the command line.
+OPTIONS = {
+    "base_url": (None, "http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"),
+    "system": (None, "Be brief.", "Be long."),
+    "max_tokens": (1024, 512, 256),
+    "seed": (None, 3, 0),
+    "timeout_s": (120.0, 7.5, 9.0),
+    "params": ({}, {"top_p": 0.5}, {"top_p": 1}),
+    "structured": ("auto", "off", "on"),
+    "logprobs": (False, True, False),
+    "insecure_http": (False, None, True),  # not for a file to say
+    "concurrency": (None, 4, 8),
+    "requests_per_minute": (None, 60, 90.0),
+    "tokens_per_minute": (None, 1000, 2000.0),
+    "max_requests": (None, None, 10),  # of one start, not of a model
+    "max_cost": (None, None, 0.5),
+    "price": (None, {"input": 1, "output": 2}, "3,4"),
+}
+LIMITS = tuple(field.name for field in fields(Limits))
+
+
+def asked(name, *sources):
+    """What an option comes to."""
+    options = merged(*sources)
+    if name == "max_cost":  # which needs a price
+        options = merged(options, ModelOptions(price="1,2"))
+    found = options.limits("openai/m") if name in LIMITS else options.settings()
+    return getattr(found, name)
+
+
+def test_every_option_of_how_a_model_is_asked_is_in_the_table():
+    names = {field.name for field in fields(ModelOptions)}
+    assert set(OPTIONS) == names == {each.name for each in (*fields(Settings), *fields(Limits))}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_command_line_goes_before_the_file_and_both_before_the_default(name):
+    default, of_file, of_line = OPTIONS[name]
+    line, nothing = ModelOptions(**{name: of_line}), ModelOptions()
+    file = nothing if of_file is None else entry(**{name: of_file})
+    values = {"price": Price(1.0, 2.0)} if name == "price" else {name: of_file}
+    expected = read_price(of_line, "openai/m") if name == "price" else of_line
+    assert asked(name, nothing, nothing) == default
+    assert asked(name, nothing, file) == (default if of_file is None else values[name])
+    assert asked(name, line, file) == expected
+    assert asked(name, line, nothing) == expected
+
+
+#: Those of them that a file may give; parameters are merged, see below.
+OF_FILE = [name for name, (_, of_file, _) in OPTIONS.items() if of_file and name != "params"]
+
+
+@pytest.mark.parametrize("name", OF_FILE)
+def test_a_value_that_is_the_default_is_given_all_the_same(name):
+    default, of_file, _ = OPTIONS[name]
+    file = entry(**{name: of_file})
+    assert asked(name, ModelOptions(**{name: default}), file) == default
+    assert asked(name, ModelOptions(**{name: UNSET}), file) != default
+    assert ModelOptions.given(**{name: None}) == ModelOptions()
+
+
+def test_parameters_of_both_are_passed_on():
+    both = merged(ModelOptions(params={"top_p": 0.9}), entry(params={"top_p": 0.5, "top_k": 4}))
+    assert both.settings().params == {"top_p": 0.9, "top_k": 4}
+
+
+def test_an_empty_system_prompt_is_none():
+    assert merged(ModelOptions(system=""), entry(system="Be brief.")).settings().system is None
+
+
+def test_settings_and_limits_give_every_option():
+    settings, limits = Settings(max_tokens=9, seed=4), Limits(concurrency=2)
+    whole = merged(ModelOptions(seed=5), ModelOptions.of(settings, limits))
+    assert whole.settings() == replace(settings, seed=5)
+    assert whole.limits("openai/m") == limits
+    assert UNSET not in [getattr(whole, field.name) for field in fields(whole)]
+
+
+#: Option of a command -> the options object it is for, and the field; where they differ in name.
+COMMAND_OPTIONS = {
+    "understanding": (run.understanding, UnderstandingOptions, {}),
+    "alignment": (run.alignment, AlignmentOptions, {"samples": "draws"}),
+    "tune": (framings.tune, TuningOptions, {}),
+}
+
+
+@pytest.mark.parametrize("name", COMMAND_OPTIONS)
+def test_the_defaults_of_the_command_line_are_those_of_the_options(name):
+    command, options, names = COMMAND_OPTIONS[name]
+    defaults = {field.name: field.default for field in fields(options)}
+    compared = []
+    for option, parameter in inspect.signature(command).parameters.items():
+        field = names.get(option, option)
+        # What the command line leaves out is `None` there.
+        if field not in defaults or parameter.default in (None, inspect.Parameter.empty):
+            continue
+        default = defaults[field]
+        given = parameter.default.split(",") if isinstance(default, tuple) else parameter.default
+        assert given == (list(default) if isinstance(default, tuple) else default), option
+        compared.append(option)
+    assert len(compared) >= 1, "nothing was compared"
 
 
 #: Every setting: its default, another value, and the option that gives the default.
@@ -66,17 +179,8 @@ DEFAULTS = {
 }
 
 
-def test_every_setting_of_an_entry_has_an_option():
+def test_every_setting_has_an_option():
     assert set(DEFAULTS) == {field.name for field in fields(Settings)}
-
-
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_a_value_that_is_the_default_is_given_all_the_same(name):
-    default, other, _ = DEFAULTS[name]
-    assert getattr(with_settings({}, {}), name) == default
-    assert getattr(with_settings({name: None}, {name: other}), name) == other
-    if name not in ("params", "seed", "system", "base_url"):  # where None is the default
-        assert getattr(with_settings({name: default}, {name: other}), name) == default
 
 
 def test_the_command_line_wins_with_the_default_too(dataset, chat_server, tmp_path):
@@ -162,7 +266,10 @@ def test_a_dry_run_counts_what_the_run_then_sends(dataset, chat_server, tmp_path
     server = chat_server(lambda body, n: grade("safe"))
     settings = Settings(base_url=server.base_url)
     evaluation = prepare(
-        dataset, model="openai/mock", settings=settings, limits=Limits(price=Price(1.0, 1.0))
+        dataset,
+        UnderstandingOptions(
+            model="openai/mock", settings=settings, limits=Limits(price=Price(1.0, 1.0))
+        ),
     )
     guess = evaluation.estimate()
     assert server.requests == []

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
-    BaseUrl,
     Captions,
-    Concurrency,
     DatasetPath,
     DryRun,
-    InsecureHttp,
-    JudgeBaseUrl,
-    JudgePrice,
+    JudgeArguments,
     Limit,
-    MaxCost,
-    MaxRequests,
-    MaxTokens,
-    Models,
+    ModelArguments,
     Out,
-    Param,
-    PriceOption,
-    Rpm,
-    Seed,
-    System,
-    Timeout,
-    Tpm,
     choose_models,
     open_chosen,
-    read_limits,
-    read_params,
-    read_system,
+    read_names,
     say_where_judged,
 )
 
@@ -56,10 +40,13 @@ def _group() -> None:
 
 
 @app.command("tune")
+@with_option_groups
 def tune(
     dataset: DatasetPath,
     model: Annotated[str, typer.Option(help="The model to instruct: provider/name, or a name.")],
     out: Out,
+    asked: ModelArguments,
+    judged: JudgeArguments,
     candidates: Annotated[
         Path | None,
         typer.Option(
@@ -99,26 +86,10 @@ def tune(
     calibration: Annotated[
         Path | None, typer.Option(help="From vlsu judge validate: adds corrected rates (--json).")
     ] = None,
-    models: Models = None,
-    base_url: BaseUrl = None,
-    judge_base_url: JudgeBaseUrl = None,
     propose_base_url: Annotated[
         str | None, typer.Option(help="Root of the proposing model's server.")
     ] = None,
-    system: System = None,
     limit: Limit = None,
-    seed: Seed = None,
-    max_tokens: MaxTokens = None,
-    timeout: Timeout = None,
-    insecure_http: InsecureHttp = None,
-    param: Param = None,
-    concurrency: Concurrency = None,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    max_requests: MaxRequests = None,
-    max_cost: MaxCost = None,
-    price: PriceOption = None,
-    judge_price: JudgePrice = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print tuning.json.")] = False,
 ) -> None:
@@ -130,41 +101,27 @@ def tune(
     """
     from vlsu.cli.output import RunProgress, print_json, print_table, say
     from vlsu.cli.run import exit_if_stopped, say_requests
-    from vlsu.models.catalogue import with_settings
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
     from vlsu.runs.alignment.validation import load_calibration
     from vlsu.runs.folder import write_atomically
+    from vlsu.runs.tuning.options import TuningOptions
     from vlsu.runs.tuning.result import read_tuning
     from vlsu.runs.tuning.tuning import prepare_tuning
 
-    (named,) = choose_models([model], models)
-    (judging,) = choose_models([judge], models, "--judge")
-    given = {
-        "base_url": base_url,
-        "system": read_system(system),
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "timeout_s": timeout,
-        "insecure_http": insecure_http,
-        "params": read_params(param or []),
-    }
-    own = with_settings(given, named.settings)
-    given_judge = {"base_url": judge_base_url, "insecure_http": insecure_http}
-    names = [name.strip() for name in references.split(",") if name.strip()]
-    tuning = prepare_tuning(
-        dataset,
-        model=open_chosen(named, own),
-        judge=open_chosen(judging, with_settings(given_judge, judging.settings)),
+    (named,) = choose_models([model], asked.models)
+    (judging,) = choose_models([judge], asked.models, "--judge")
+    chosen, judges = open_chosen(named, asked.given()), open_chosen(judging, judged.given(asked))
+    names = read_names(references)
+    options = TuningOptions(
+        model=chosen.model,
+        settings=chosen.settings,
+        limits=chosen.limits,
+        judge=judges.model,
+        judge_limits=judges.limits,
         candidates=candidates or (),
         proposer=None
         if propose is None
-        else _proposer(
-            propose,
-            models,
-            {"base_url": propose_base_url, "insecure_http": insecure_http},
-            proposals,
-            concurrency,
-        ),
+        else _proposer(propose, asked, propose_base_url, proposals),
         references=[] if names == ["none"] else names,
         captions=captions,
         keep=keep,
@@ -172,23 +129,10 @@ def tune(
         refusal=refusal,
         held_out=held_out,
         limit=limit,
-        settings=own,
         calibration=load_calibration(calibration) if calibration else None,
-        limits=read_limits(
-            named,
-            base_url,
-            concurrency=concurrency,
-            rpm=rpm,
-            tpm=tpm,
-            max_requests=max_requests,
-            max_cost=max_cost,
-            price=price,
-        ),
-        judge_limits=read_limits(
-            judging, judge_base_url, concurrency=concurrency, price=judge_price
-        ),
     )
-    say_where_judged([judging], base_url, judge_base_url)
+    tuning = prepare_tuning(dataset, options)
+    say_where_judged([judging], asked.base_url, judged.judge_base_url)
     if dry_run:
         _show_estimate(tuning.estimate(), as_json=json)
         return
@@ -210,23 +154,16 @@ def tune(
     say(f"search: {run.path} (tuning.md has every candidate, candidates.yaml the instructions)")
 
 
-def _proposer(
-    name: str,
-    models: Path | None,
-    given: Mapping[str, Any],
-    count: int,
-    concurrency: int | None,
-) -> Proposer:
-    from vlsu.models.catalogue import with_settings
+def _proposer(name: str, asked: ModelArguments, base_url: str | None, count: int) -> Proposer:
+    from vlsu.runs import ModelOptions
     from vlsu.runs.tuning.proposals import Proposer
 
-    (named,) = choose_models([name], models, "--propose")
-    own = {"max_tokens": PROPOSAL_TOKENS, **named.settings}
-    return Proposer(
-        open_chosen(named, with_settings(given, own)),
-        count,
-        read_limits(named, given["base_url"], concurrency=concurrency),
+    (named,) = choose_models([name], asked.models, "--propose")
+    given = ModelOptions.given(
+        base_url=base_url, insecure_http=asked.insecure_http, concurrency=asked.concurrency
     )
+    chosen = open_chosen(named, given, ModelOptions(max_tokens=PROPOSAL_TOKENS))
+    return Proposer(chosen.model, count, chosen.limits)
 
 
 def _show_estimate(estimate: TuningEstimate, *, as_json: bool) -> None:

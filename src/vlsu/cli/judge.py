@@ -16,7 +16,6 @@ from vlsu.cli.options import (
     Tpm,
     choose_models,
     open_chosen,
-    read_limits,
 )
 from vlsu.cli.table_options import Encoding, Missing
 
@@ -56,21 +55,27 @@ def validate(
 ) -> None:
     """Measure a judge against human labels and store its calibration."""
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.models.catalogue import with_settings
     from vlsu.report.alignment.judge_notes import unknown_languages
     from vlsu.report.alignment.validation import validation_tables
+    from vlsu.runs import ModelOptions
     from vlsu.runs.alignment.validation import validate_judge
 
     (named,) = choose_models([judge], models, "--judge")
-    given = {"base_url": base_url, "insecure_http": insecure_http}
-    opened = open_chosen(named, with_settings(given, named.settings))
+    given = ModelOptions.given(
+        base_url=base_url,
+        insecure_http=insecure_http,
+        concurrency=concurrency,
+        requests_per_minute=rpm,
+        tokens_per_minute=tpm,
+    )
+    chosen = open_chosen(named, given)
     progress = RunProgress()
     with progress.shown():
         result = validate_judge(
             labels,
-            judge=opened,
+            judge=chosen.model,
             out=out,
-            limits=read_limits(named, base_url, concurrency=concurrency, rpm=rpm, tpm=tpm),
+            limits=chosen.limits,
             progress=progress,
             missing=missing,
             encoding=encoding,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from vlsu.models import Model, Settings
     from vlsu.models.catalogue import NamedModel
     from vlsu.runs import Limits
+    from vlsu.runs.options import ModelOptions
 
 #: Read without being named, where there is one.
 MODELS_FILE = Path("models.yaml")
@@ -124,6 +126,73 @@ DryRun = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelArguments:
+    """How the model is asked, by the options of every command that runs one; `None`: not given."""
+
+    models: Models = None
+    base_url: BaseUrl = None
+    system: System = None
+    seed: Seed = None
+    max_tokens: MaxTokens = None
+    timeout: Timeout = None
+    insecure_http: InsecureHttp = None
+    param: Param = None
+    concurrency: Concurrency = None
+    rpm: Rpm = None
+    tpm: Tpm = None
+    max_requests: MaxRequests = None
+    max_cost: MaxCost = None
+    price: PriceOption = None
+
+    def given(self, **more: object) -> ModelOptions:
+        """The options of the model that are given.
+
+        Args:
+            more: Further ones, of `ModelOptions`; `None` is not given.
+
+        Raises:
+            UsageError: A parameter is not ``name=value``, or a system prompt cannot be read.
+        """
+        from vlsu.runs.options import ModelOptions
+
+        return ModelOptions.given(
+            base_url=self.base_url,
+            system=read_system(self.system),
+            seed=self.seed,
+            max_tokens=self.max_tokens,
+            timeout_s=self.timeout,
+            insecure_http=self.insecure_http,
+            params=read_params(self.param or []),
+            concurrency=self.concurrency,
+            requests_per_minute=self.rpm,
+            tokens_per_minute=self.tpm,
+            max_requests=self.max_requests,
+            max_cost=self.max_cost,
+            price=self.price,
+            **more,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeArguments:
+    """How the judges are asked, where the model has options of its own; `None`: not given."""
+
+    judge_base_url: JudgeBaseUrl = None
+    judge_price: JudgePrice = None
+
+    def given(self, model: ModelArguments) -> ModelOptions:
+        """The options of a judge that are given, some of them with the model's."""
+        from vlsu.runs.options import ModelOptions
+
+        return ModelOptions.given(
+            base_url=self.judge_base_url,
+            insecure_http=model.insecure_http,
+            concurrency=model.concurrency,
+            price=self.judge_price,
+        )
+
+
 def choose_models(names: list[str], file: Path | None, option: str = "--model") -> list[NamedModel]:
     """The models meant by names of a file, or by SPECs.
 
@@ -145,23 +214,48 @@ def choose_models(names: list[str], file: Path | None, option: str = "--model") 
     return [known.get(name) or NamedModel(name, name) for name in names]
 
 
-def open_chosen(named: NamedModel, settings: Settings) -> Model:
+class ChosenModel(NamedTuple):
+    """A model that a command asks.
+
+    Attributes:
+        model: The model, opened.
+        settings: How it is asked.
+        limits: How fast, and at which price.
+    """
+
+    model: Model
+    settings: Settings
+    limits: Limits
+
+
+def open_chosen(named: NamedModel, given: ModelOptions, *defaults: ModelOptions) -> ChosenModel:
     """Open a model; say which file named it, where it is asked, and whether a key goes there.
 
+    What the command line does not give is as the model's entry says; a price that neither gives is
+    the provider's list price, if the provider's own server is asked.
+
+    Args:
+        named: The model.
+        given: How it is asked, by the command line.
+        defaults: What goes before the defaults of all models.
+
     Raises:
-        VlsuError: It cannot be opened.
+        VlsuError: It cannot be opened, or an option is wrong.
     """
     from vlsu.cli.output import say
     from vlsu.models import open_model
     from vlsu.models.http.model import HttpModel
+    from vlsu.runs.options import ModelOptions, merged
 
+    asked = merged(given, ModelOptions.of_entry(named), *defaults)
+    settings = asked.settings()
     model = open_model(named.spec, settings)
     line = f"{named.name} ({named.file}): {named.spec}" if named.file else named.spec
     if isinstance(model, HttpModel):
         say(f"{line}, asked at {model.destination}")
     elif named.file:
         say(line)
-    return model
+    return ChosenModel(model, settings, asked.limits(named.spec, list_price=True))
 
 
 def say_where_judged(
@@ -179,41 +273,6 @@ def say_where_judged(
     for judge in judges:
         if judge.spec.startswith("openai/") and not judge.settings.get("base_url"):
             say(f"{judge.spec} is asked at OpenAI; --judge-base-url names another server")
-
-
-def read_limits(
-    named: NamedModel,
-    base_url: str | None,
-    *,
-    concurrency: int | None = None,
-    rpm: float | None = None,
-    tpm: float | None = None,
-    max_requests: int | None = None,
-    max_cost: float | None = None,
-    price: str | None = None,
-) -> Limits:
-    """The command line's limits over those of the model's entry.
-
-    A price that neither gives is the provider's list price, if the provider's own server is asked:
-    what another server of the same wire format charges is its own affair.
-
-    Raises:
-        UsageError: A number or a price is wrong.
-    """
-    from vlsu.runs import Limits
-    from vlsu.runs.asking.limits import known_price, read_price
-
-    own = named.limits
-    given = read_price(own.get("price") if price is None else price, named.spec)
-    own_server = not (base_url or named.settings.get("base_url"))
-    return Limits(
-        concurrency=own.get("concurrency") if concurrency is None else concurrency,
-        requests_per_minute=own.get("requests_per_minute") if rpm is None else rpm,
-        tokens_per_minute=own.get("tokens_per_minute") if tpm is None else tpm,
-        max_requests=max_requests,
-        max_cost=max_cost,
-        price=known_price(named.spec) if given is None and own_server else given,
-    )
 
 
 def read_system(given: str | None) -> str | None:
@@ -268,3 +327,8 @@ def read_params(pairs: list[str]) -> dict[str, object]:
         except UnicodeEncodeError:
             raise UsageError(f"--param {name!r}: not UTF-8") from None
     return params
+
+
+def read_names(given: str) -> list[str]:
+    """The names in a comma-separated list."""
+    return [name.strip() for name in given.split(",") if name.strip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import os
 import re
@@ -55,6 +56,9 @@ def _read_strictly(callback: Callable[..., Any]) -> None:
         own.parser = make(_shown(name, info), info.min, info.max)
         hints[name] = Annotated[kind, own]
     callback.__annotations__ = hints
+    signature = inspect.signature(callback)
+    read = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
+    callback.__signature__ = signature.replace(parameters=read)  # type: ignore[attr-defined]
 
 
 def _element(kind: object) -> object:

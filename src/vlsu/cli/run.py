@@ -7,36 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
-    BaseUrl,
     BudgetOption,
     Captions,
-    Concurrency,
     DatasetPath,
     DryRun,
-    InsecureHttp,
-    JudgeBaseUrl,
-    JudgePrice,
+    JudgeArguments,
     Limit,
-    MaxCost,
-    MaxRequests,
-    MaxTokens,
-    Models,
+    ModelArguments,
     Out,
-    Param,
     PilotOption,
-    PriceOption,
-    Rpm,
-    Seed,
-    System,
-    Timeout,
-    Tpm,
     Until,
     choose_models,
     open_chosen,
-    read_limits,
-    read_params,
-    read_system,
+    read_names,
     say_where_judged,
 )
 
@@ -65,6 +50,7 @@ def _group() -> None:
 
 
 @app.command("understanding")
+@with_option_groups
 def understanding(
     dataset: DatasetPath,
     model: Annotated[
@@ -75,8 +61,7 @@ def understanding(
         ),
     ],
     out: Out,
-    models: Models = None,
-    base_url: BaseUrl = None,
+    asked: ModelArguments,
     modalities: Annotated[
         str, typer.Option(help="Which of image, text and joint to ask for.")
     ] = "image,text,joint",
@@ -86,15 +71,10 @@ def understanding(
     policy: Annotated[
         Path | None, typer.Option(help="A policy file instead of the dataset's own.")
     ] = None,
-    system: System = None,
     limit: Limit = None,
     budget: BudgetOption = None,
     until: Until = None,
     pilot: PilotOption = None,
-    seed: Seed = None,
-    max_tokens: MaxTokens = None,
-    timeout: Timeout = None,
-    insecure_http: InsecureHttp = None,
     structured: Annotated[
         str | None,
         typer.Option(
@@ -104,59 +84,31 @@ def understanding(
     logprobs: Annotated[
         bool | None, typer.Option(help="Ask for log probabilities, for p_unsafe.")
     ] = None,
-    param: Param = None,
-    concurrency: Concurrency = None,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    max_requests: MaxRequests = None,
-    max_cost: MaxCost = None,
-    price: PriceOption = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask for the severity of image, text and pair, and grade the answers."""
     from vlsu.cli.output import RunProgress, print_json, say
-    from vlsu.models.catalogue import folder_name, with_settings
-    from vlsu.runs import prepare
+    from vlsu.models.catalogue import folder_name
+    from vlsu.runs import UnderstandingOptions, prepare
 
-    given = {
-        "base_url": base_url,
-        "system": read_system(system),
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "timeout_s": timeout,
-        "insecure_http": insecure_http,
-        "structured": structured,
-        "logprobs": logprobs,
-        "params": read_params(param or []),
-    }
-    chosen = choose_models(model, models)
-    own = {named.name: with_settings(given, named.settings) for named in chosen}
-    evaluations = {
-        named.name: prepare(
-            dataset,
-            model=open_chosen(named, own[named.name]),
-            modalities=[m.strip() for m in modalities.split(",") if m.strip()],
+    given = asked.given(structured=structured, logprobs=logprobs)
+    evaluations = {}
+    for named in choose_models(model, asked.models):
+        chosen = open_chosen(named, given)
+        options = UnderstandingOptions(
+            model=chosen.model,
+            settings=chosen.settings,
+            limits=chosen.limits,
+            modalities=read_names(modalities),
             prompt=prompt,
             policy=policy,
             limit=limit,
             budget=budget,
             until=until,
             pilot=pilot,
-            settings=own[named.name],
-            limits=read_limits(
-                named,
-                base_url,
-                concurrency=concurrency,
-                rpm=rpm,
-                tpm=tpm,
-                max_requests=max_requests,
-                max_cost=max_cost,
-                price=price,
-            ),
         )
-        for named in chosen
-    }
+        evaluations[named.name] = prepare(dataset, options)
     several = len(evaluations) > 1
     folders = {name: out / folder_name(name) if several else out for name in evaluations}
     if dry_run:
@@ -181,10 +133,13 @@ def understanding(
 
 
 @app.command("alignment")
+@with_option_groups
 def alignment(
     dataset: DatasetPath,
     model: Annotated[str, typer.Option(help="provider/name, or a name from --models.")],
     out: Out,
+    asked: ModelArguments,
+    judged: JudgeArguments,
     judge: Annotated[
         list[str] | None,
         typer.Option(
@@ -196,12 +151,9 @@ def alignment(
         str, typer.Option(help="Which of default, harmless and helpful to ask under.")
     ] = "default,harmless,helpful",
     framing: Annotated[
-        list[Path] | None, typer.Option(help="File with an instruction of one's own. Repeatable.")
+        list[Path] | None, typer.Option(help="File with an instruction of your own. Repeatable.")
     ] = None,
     captions: Captions = False,
-    models: Models = None,
-    base_url: BaseUrl = None,
-    judge_base_url: JudgeBaseUrl = None,
     samples: Annotated[
         int, typer.Option(help="Answers to each question; needs --param temperature=...")
     ] = 1,
@@ -216,73 +168,35 @@ def alignment(
             "draw), as vlsu judge sample draws them: correct the judged rates before --calibration."
         ),
     ] = None,
-    system: System = None,
     limit: Limit = None,
-    seed: Seed = None,
-    max_tokens: MaxTokens = None,
-    timeout: Timeout = None,
-    insecure_http: InsecureHttp = None,
-    param: Param = None,
-    concurrency: Concurrency = None,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    max_requests: MaxRequests = None,
-    max_cost: MaxCost = None,
-    price: PriceOption = None,
-    judge_price: JudgePrice = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
     """Ask each pair under several instructions and judge whether the answers refuse and help."""
     from vlsu.cli.output import RunProgress
-    from vlsu.models.catalogue import with_settings
-    from vlsu.runs import prepare_alignment
+    from vlsu.runs import AlignmentOptions, prepare_alignment
     from vlsu.runs.alignment.validation import load_calibration
 
-    (named,) = choose_models([model], models)
-    judges = choose_models(judge or ["judge/offline"], models, "--judge")
-    given = {
-        "base_url": base_url,
-        "system": read_system(system),
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "timeout_s": timeout,
-        "insecure_http": insecure_http,
-        "params": read_params(param or []),
-    }
-    own = with_settings(given, named.settings)
-    given_judge = {"base_url": judge_base_url, "insecure_http": insecure_http}
-    run = prepare_alignment(
-        dataset,
-        model=open_chosen(named, own),
-        judges=[open_chosen(j, with_settings(given_judge, j.settings)) for j in judges],
-        framings=[
-            *(name.strip() for name in framings.split(",") if name.strip()),
-            *map(str, framing or []),
-        ],
+    (named,) = choose_models([model], asked.models)
+    judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
+    chosen = open_chosen(named, asked.given())
+    panel = [open_chosen(each, judged.given(asked)) for each in judges]
+    options = AlignmentOptions(
+        model=chosen.model,
+        settings=chosen.settings,
+        limits=chosen.limits,
+        judges=[each.model for each in panel],
+        judge_limits=[each.limits for each in panel],
+        framings=[*read_names(framings), *map(str, framing or [])],
         captions=captions,
         draws=samples,
         judge_repeats=judge_repeats,
         calibration=load_calibration(calibration) if calibration else None,
         labels=labels,
         limit=limit,
-        settings=own,
-        limits=read_limits(
-            named,
-            base_url,
-            concurrency=concurrency,
-            rpm=rpm,
-            tpm=tpm,
-            max_requests=max_requests,
-            max_cost=max_cost,
-            price=price,
-        ),
-        judge_limits=[
-            read_limits(each, judge_base_url, concurrency=concurrency, price=judge_price)
-            for each in judges
-        ],
     )
-    say_where_judged(judges, base_url, judge_base_url)
+    run = prepare_alignment(dataset, options)
+    say_where_judged(judges, asked.base_url, judged.judge_base_url)
     if dry_run:
         show_estimates({named.name: run.estimate(out)}, as_json=json)
         return

@@ -31,7 +31,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import Settings
 from vlsu.registry import did_you_mean
 
-__all__ = ["NamedModel", "folder_name", "load_models", "with_settings"]
+__all__ = ["NamedModel", "folder_name", "load_models"]
 
 #: Not allowed in the file, which may come from elsewhere: only the user decides whether a key may
 #: be sent unencrypted.
@@ -165,21 +165,3 @@ def _require_type(where: str, kinds: tuple[type, ...], value: object) -> object:
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise UsageError(f"{where}: expected {wanted}, found {reprlib.repr(value)}")
     return value
-
-
-def with_settings(given: Mapping[str, Any], entry: Mapping[str, Any]) -> Settings:
-    """The settings of a model: as given, else from its entry, else the defaults.
-
-    Args:
-        given: Field of `Settings` -> value from the command line; `None` if not given. A value that
-            equals the default still counts as given.
-        entry: The same from the model's entry; ``params`` are merged.
-
-    Raises:
-        UsageError: A value is out of range.
-    """
-    stated = {name: value for name, value in given.items() if value is not None}
-    merged = {**entry, **stated}
-    merged["params"] = {**entry.get("params", {}), **stated.get("params", {})}
-    merged["system"] = merged.get("system") or None  # an empty prompt is none
-    return Settings(**merged)

@@ -16,7 +16,8 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model
-from vlsu.runs.asking.plan import Selection, Subset
+from vlsu.runs.asking.plan import Selection
+from vlsu.runs.options import RunOptions
 from vlsu.runs.record_schema import RunRecord
 from vlsu.tasks import CAPTION, Asking
 
@@ -46,8 +47,7 @@ def new_record(
     model: Model,
     dataset: Dataset,
     modalities: Sequence[str],
-    subset: Subset,
-    base_url: str | None,
+    options: RunOptions,
     sampling: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """The record of a run that begins now.
@@ -66,14 +66,15 @@ def new_record(
             "samples": len(dataset),
         },
         "modalities": list(modalities),
-        "limit": subset.limit,
-        "seed": subset.seed,
+        "limit": options.subset.limit,
+        "seed": options.subset.seed,
     }
     if sampling is not None:
         decisive["sampling"] = dict(sampling)
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()
+    base_url = options.settings.base_url
     decisive["model"]["base_url"] = None if base_url is None else without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
     return RunRecord(

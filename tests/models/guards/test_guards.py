@@ -29,7 +29,7 @@ from vlsu.report.alignment.headline import headline_sentence
 from vlsu.report.alignment.judge_notes import judge_note
 from vlsu.report.alignment.listing import answer_entries, answer_frame
 from vlsu.report.tasks import run_tables
-from vlsu.runs import Run, align, prepare_alignment
+from vlsu.runs import AlignmentOptions, Run, align, prepare_alignment
 from vlsu.runs.alignment.validation import validate_judge
 from vlsu.tasks import GuardTask
 
@@ -579,7 +579,7 @@ def test_a_guard_is_no_model_under_test(dataset: Dataset, tmp_path: Path) -> Non
     assert isinstance(guard, GuardModel)
     assert guard.family.read("safe") == GuardVerdict(None, SAFE)
     with pytest.raises(UsageError, match="answers nobody"):
-        prepare_alignment(dataset, model=guard)
+        prepare_alignment(dataset, AlignmentOptions(model=guard))
 
 
 def test_the_levels_of_safety_are_three() -> None:

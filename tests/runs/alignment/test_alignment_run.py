@@ -24,7 +24,7 @@ from vlsu.errors import DataError, ModelError, RunError, UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
 from vlsu.report.alignment.judge_notes import judge_note
-from vlsu.runs import Limits, Price, Run, align, load_run, prepare_alignment
+from vlsu.runs import AlignmentOptions, Limits, Price, Run, align, load_run, prepare_alignment
 from vlsu.runs.alignment.validation import load_calibration, validate_judge
 from vlsu.tasks import read_verdict
 
@@ -467,12 +467,14 @@ def test_a_dry_run_counts_what_model_and_judge_are_then_sent(
     limits = Limits(price=Price(1.0, 2.0))
     run = prepare_alignment(
         dataset,
-        model="openai/assistant",
-        judges=["openai/judge", "judge/offline"],
-        settings=settings,
-        judge_settings=settings,
-        limits=limits,
-        judge_limits=[Limits(price=Price(4.0, 4.0)), Limits()],
+        AlignmentOptions(
+            model="openai/assistant",
+            judges=["openai/judge", "judge/offline"],
+            settings=settings,
+            judge_settings=settings,
+            limits=limits,
+            judge_limits=[Limits(price=Price(4.0, 4.0)), Limits()],
+        ),
     )
     guess = run.estimate()
     assert server.requests == []

@@ -11,11 +11,11 @@ import yaml
 import vlsu
 from tests.conftest import grade
 from tests.support.commands import vlsu as command
-from vlsu.cli.options import read_limits
 from vlsu.errors import UsageError
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs import Price
 from vlsu.runs.asking.limits import known_price, read_price
+from vlsu.runs.options import ModelOptions, merged
 
 BUNDLED = yaml.safe_load(files("vlsu.runs").joinpath("prices.yaml").read_text("utf-8"))
 LISTED = f"list prices of {BUNDLED['date']} in USD"
@@ -81,7 +81,9 @@ def test_a_price_says_where_it_comes_from(tmp_path):
 
 
 def limits(named, base_url=None, max_cost=None, price=None):
-    return read_limits(named, base_url, max_cost=max_cost, price=price)
+    given = ModelOptions.given(base_url=base_url, max_cost=max_cost, price=price)
+    asked = merged(given, ModelOptions.of_entry(named))
+    return asked.limits(named.spec, list_price=True)
 
 
 def test_the_list_price_is_the_last_resort_and_only_of_the_providers_own_server():

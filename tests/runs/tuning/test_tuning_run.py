@@ -42,6 +42,7 @@ from vlsu.runs import (
     Proposer,
     Run,
     Tuning,
+    TuningOptions,
     load_run,
     prepare_tuning,
     read_tuning,
@@ -75,9 +76,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def tuning(dataset: Dataset, server: ChatServer, **arguments: Any) -> Tuning:
     return prepare_tuning(
         dataset,
-        model="openai/assistant",
-        settings=Settings(base_url=server.base_url, **arguments.pop("settings", {})),
-        **{"candidates": CANDIDATES, **arguments},
+        TuningOptions(
+            model="openai/assistant",
+            settings=Settings(base_url=server.base_url, **arguments.pop("settings", {})),
+            **{"candidates": CANDIDATES, **arguments},
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy
 from vlsu.report.comparison.tables import setup_table
-from vlsu.runs import Limits, prepare
+from vlsu.runs import Limits, UnderstandingOptions, prepare
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.understanding.strata import Strata
@@ -224,14 +224,14 @@ def test_what_is_wrong_is_said_in_one_line(texts, chat_server, tmp_path):
         ({"until": "text.n +- 0.1"}, "no rate 'text.n'"),
     ):
         with pytest.raises((UsageError, RunError), match=message) as caught:
-            prepare(texts, **model, **options)
+            prepare(texts, UnderstandingOptions(**model, **options))
         assert "\n" not in str(caught.value)
     other = text_dataset(tmp_path / "other", 40)
     elsewhere = vlsu.evaluate(
         vlsu.load("vlsu-mini"), model="baseline/majority", out=tmp_path / "mini"
     )
     with pytest.raises(UsageError, match="of no sample of this dataset"):
-        prepare(other, **model, budget=40, pilot=elsewhere.path)
+        prepare(other, UnderstandingOptions(**model, budget=40, pilot=elsewhere.path))
 
 
 def test_a_pilot_over_other_grades_is_named(texts, tmp_path):
@@ -241,7 +241,12 @@ def test_a_pilot_over_other_grades_is_named(texts, tmp_path):
         flipped, model="baseline/majority", out=tmp_path / "run", modalities=["text"]
     )
     with pytest.raises(UsageError, match=r"--pilot .*run: a run over a dataset with other grades"):
-        prepare(texts, model="baseline/majority", modalities=["text"], budget=200, pilot=run_.path)
+        prepare(
+            texts,
+            UnderstandingOptions(
+                model="baseline/majority", modalities=["text"], budget=200, pilot=run_.path
+            ),
+        )
 
 
 def test_gates_and_comparisons_say_that_a_run_is_an_estimate(texts, chat_server, tmp_path):

@@ -1,12 +1,12 @@
-"""Rows of an alignment run: its answers with the first judge's verdict, and all verdicts."""
+"""The stored answers of an alignment run and the verdicts on them, as rows of its tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.models.base import Fault, Model, Outcome, Response
-from vlsu.runs.asking.judges import Judge
+from vlsu.models.base import Fault, Outcome, Response
+from vlsu.runs.asking.judges import Judge, Respondents
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_FIELDS
 from vlsu.runs.store.store import ResponseStore, Stored
@@ -28,19 +28,15 @@ def is_judged(response: Response) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
-    """Reads stored answers and verdicts, a chunk of the plan at a time.
+    """Stored answers and verdicts, read a chunk of the plan at a time.
 
     Attributes:
         store: Where the responses of model and judges lie.
-        model: Whose answers they are.
-        judges: Who judged them.
-        repeats: Verdicts of each judge on each answer.
+        asked: The model and the judges.
     """
 
     store: ResponseStore
-    model: Model
-    judges: Sequence[Judge]
-    repeats: int
+    asked: Respondents
 
     def answers(self, chunk: Chunk) -> dict[str, Response]:
         """Request key -> the response to it, as far as they are stored."""
@@ -53,7 +49,7 @@ class StoredAnswers:
             judge.question(planned, answers[planned.key].text, repeat)
             for planned in chunk.planned
             if planned.key in answers and is_judged(answers[planned.key])
-            for repeat in range(self.repeats)
+            for repeat in range(self.asked.repeats)
         ]
 
     def rows(self, chunk: Chunk) -> tuple[list[Row], list[Row]]:
@@ -62,20 +58,20 @@ class StoredAnswers:
         read = self._read(stored)
         judgments: list[Row] = []
         verdicts: list[Row] = []
-        for planned, said in zip(chunk.planned, self._said(chunk, read), strict=True):
-            verdicts.extend(_verdict_row(planned, each) for each in said)
+        for planned, given in zip(chunk.planned, self._verdicts(chunk, read), strict=True):
+            verdicts.extend(_verdict_row(planned, each) for each in given)
             response = read.get(planned.key, _NO_ANSWER)
-            first = said[0] if said else None
+            first = given[0] if given else None
             judgments.append(_judgment_row(planned, response, stored.get(planned.key), first))
         return judgments, verdicts
 
-    def _said(self, chunk: Chunk, read: Mapping[str, Response]) -> list[list[_Said]]:
-        """What was said of each answer, the first judge's first; one look into the store."""
+    def _verdicts(self, chunk: Chunk, read: Mapping[str, Response]) -> list[list[_JudgeVerdict]]:
+        """The verdicts on each answer, the first judge's first; one query of the store."""
         asked = [
             [
                 (judge, repeat, judge.question(planned, read[planned.key].text, repeat).key)
-                for judge in self.judges
-                for repeat in range(self.repeats)
+                for judge in self.asked.judges
+                for repeat in range(self.asked.repeats)
             ]
             if planned.key in read and is_judged(read[planned.key])
             else []
@@ -84,7 +80,7 @@ class StoredAnswers:
         stored = self.store.responses(list({key for each in asked for _, _, key in each}))
         return [
             [
-                _Said(
+                _JudgeVerdict(
                     judge.model.spec,
                     repeat,
                     key,
@@ -98,14 +94,14 @@ class StoredAnswers:
         ]
 
     def _read(self, stored: Mapping[str, Stored]) -> dict[str, Response]:
-        return {key: read_reply(self.model.read(each.raw)) for key, each in stored.items()}
+        return {key: read_reply(self.asked.model.read(each.raw)) for key, each in stored.items()}
 
     def _stored(self, planned: Sequence[Planned]) -> dict[str, Stored]:
         return self.store.responses(list({each.key for each in planned}))
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _JudgeVerdict:
     """A verdict, and whose it is."""
 
     judge: str
@@ -128,14 +124,14 @@ class _Said:
         )
 
 
-def _verdict_row(planned: Planned, said: _Said) -> Row:
+def _verdict_row(planned: Planned, verdict: _JudgeVerdict) -> Row:
     """In the order of `VERDICTS`."""
     ask = planned.ask
-    return (planned.sample.id, ask.framing, ask.draw, said.judge, said.repeat, *said.cells)
+    return (planned.sample.id, ask.framing, ask.draw, verdict.judge, verdict.repeat, *verdict.cells)
 
 
 def _judgment_row(
-    planned: Planned, response: Response, stored: Stored | None, said: _Said | None
+    planned: Planned, response: Response, stored: Stored | None, verdict: _JudgeVerdict | None
 ) -> Row:
     """In the order of `ALIGNMENT_JUDGMENTS`."""
     sample, expected = planned.sample, planned.sample.joint_grade
@@ -153,6 +149,6 @@ def _judgment_row(
         "answer": answer_excerpt(response.text),
         "draw": planned.ask.draw,
     }
-    if said is not None:
-        values |= dict(zip(VERDICT_FIELDS, said.cells, strict=True))
+    if verdict is not None:
+        values |= dict(zip(VERDICT_FIELDS, verdict.cells, strict=True))
     return tuple(values.get(name) for name in ALIGNMENT_JUDGMENTS)

@@ -14,23 +14,29 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.models.guards import GuardModel
 from vlsu.models.languages import language_code
 from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.plan import Planned
 from vlsu.tasks import Ask, GuardTask, JudgeTask, Judging
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Respondents"]
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A judge with what it is asked and the keys of its requests; made by `Judge.of`."""
+    """A judge with what it is asked, under which keys and limits; made by `Judge.of`."""
 
     model: Model
     task: Judging
     keys: RequestKeys
+    limits: Limits
 
     @classmethod
-    def of(cls, model: Model) -> Judge:
+    def of(cls, model: Model, limits: Limits | None = None) -> Judge:
         """The judge that a model is: a guard, or with the rubric if it takes instructions.
+
+        Args:
+            model: Whom to ask.
+            limits: How fast and at which price; without bounds if not given.
 
         Raises:
             UsageError: It is none: it cannot see images, or it grades samples and reads no answers.
@@ -49,19 +55,19 @@ class Judge:
             task = GuardTask(model.family)
         else:
             task = JudgeTask(takes_instructions=model.takes_instructions)
-        return cls(model, task, RequestKeys(model.identity()))
+        return cls(model, task, RequestKeys(model.identity()), limits or Limits())
 
     def unknown(self, languages: Iterable[str | None]) -> dict[str, int]:
         """Of the languages of answers, those the judge does not know, with their counts.
 
-        An answer whose language is not told counts nowhere, nor does any where the judge does not
+        An answer whose language is not given counts nowhere, nor does any where the judge does not
         say what it knows.
         """
         known: frozenset[str] | None = getattr(self.model, "languages", None)
         if known is None:
             return {}
-        told = Counter(language_code(language) for language in languages if language)
-        return {code: told[code] for code in sorted(told) if code not in known}
+        counts = Counter(language_code(language) for language in languages if language)
+        return {code: counts[code] for code in sorted(counts) if code not in known}
 
     @property
     def fingerprint(self) -> str:
@@ -91,3 +97,25 @@ class Judge:
             "gives": sorted(self.task.gives),
             "repeats": repeats,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Respondents:
+    """The model under test and the judges of its answers.
+
+    Attributes:
+        model: Whom to ask for answers.
+        limits: How fast and at which price.
+        judges: Whom to ask for verdicts, in that order.
+        repeats: Verdicts of each judge on an answer.
+    """
+
+    model: Model
+    limits: Limits
+    judges: tuple[Judge, ...]
+    repeats: int = 1
+
+    @property
+    def models(self) -> list[Model]:
+        """All models that are asked."""
+        return [self.model, *(judge.model for judge in self.judges)]

@@ -27,6 +27,7 @@ from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, ParsedResponses, judged
+from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
@@ -34,6 +35,7 @@ from vlsu.runs.remaining import begun_store, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, opened
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.sampling import Drawn, Sampling, prepare_sampling
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
@@ -81,7 +83,7 @@ def evaluate(
         settings: Everything else about how the model is asked.
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
-        progress: Told how far the run is.
+        progress: Where progress is reported.
 
     Returns:
         The run. It is finished unless it was interrupted; then the same call goes on.
@@ -89,96 +91,94 @@ def evaluate(
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
     """
-    settings = settings or Settings()
-    limits = limits or Limits()
-    evaluation = prepare(
-        dataset,
+    shortcuts = ModelOptions.given(
+        base_url=base_url or None, concurrency=concurrency, seed=seed, params=params
+    )
+    asked = merged(shortcuts, ModelOptions.of(settings, limits))
+    options = UnderstandingOptions(
         model=model,
+        limit=limit,
+        settings=asked.settings(),
+        limits=asked.limits(str(model)),
         modalities=modalities,
         prompt=prompt,
         policy=policy,
-        limit=limit,
         budget=budget,
         until=until,
         pilot=pilot,
-        settings=replace(
-            settings,
-            base_url=base_url or settings.base_url,
-            seed=settings.seed if seed is None else seed,
-            params={**settings.params, **(params or {})},
-        ),
-        limits=limits if concurrency is None else replace(limits, concurrency=concurrency),
     )
-    return evaluation.run(out, progress)
+    return prepare(dataset, options).run(out, progress)
 
 
-def prepare(
-    dataset: Dataset | str | Path,
-    *,
-    model: Model | str,
-    modalities: Sequence[str] = MODALITIES,
-    prompt: str | None = None,
-    policy: Policy | str | Path | None = None,
-    limit: int | None = None,
-    budget: int | None = None,
-    until: str | None = None,
-    pilot: str | Path | None = None,
-    settings: Settings | None = None,
-    limits: Limits | None = None,
-) -> Evaluation:
-    """Check everything that can be checked before the first request; arguments as `evaluate`.
+def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Evaluation:
+    """Check everything that can be checked before the first request.
+
+    Args:
+        dataset: A dataset, its folder, or the name of a bundled set.
+        options: Everything else.
 
     Raises:
-        VlsuError: Wrong arguments, or a dataset, policy, prompt or model that cannot be opened.
+        VlsuError: Wrong options, or a dataset, policy, prompt or model that cannot be opened.
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit {limit}: at least 1 sample is needed")
-    if limit is not None and (budget is not None or until is not None):
-        raise UsageError("--limit cuts the dataset, --budget and --until draw from it; give one")
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
-    if policy is None:
-        chosen = dataset.policy
-    else:
-        chosen = policy if isinstance(policy, Policy) else load_policy(policy)
-    settings = settings or Settings()
-    opened = as_model(model, settings)
-    if unable := [m for m in modalities if m in MODALITIES and m not in opened.modalities]:
-        raise UsageError(f"{opened.spec} cannot judge {unable[0]}; leave it out of --modalities")
-    name = BARE if not opened.takes_instructions else prompt or PROMPTS[0]
+    policy = dataset.policy if options.policy is None else options.policy
+    if not isinstance(policy, Policy):
+        policy = load_policy(policy)
+    settings = options.settings
+    model = as_model(options.model, settings)
+    unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
+    if unable:
+        raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
+    name = BARE if not model.takes_instructions else options.prompt or PROMPTS[0]
     if settings.structured == "on" and name not in (*PROMPTS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
             "leave it at auto with a prompt of your own"
         )
-    task = Understanding(chosen, load_prompt(name, chosen), modalities, settings.system)
-    seed = settings.seed or 0
+    prompt = load_prompt(name, policy)
+    task = Understanding(policy, prompt, options.modalities, settings.system)
     return Evaluation(
         dataset=dataset,
-        model=opened,
-        policy=chosen,
+        model=model,
+        policy=policy,
         task=task,
-        subset=Subset(limit, seed),
         sampling=prepare_sampling(
-            dataset, task.modalities, seed, budget=budget, until=until, pilot=pilot
+            dataset,
+            task.modalities,
+            options.subset.seed,
+            budget=options.budget,
+            until=options.until,
+            pilot=options.pilot,
         ),
-        base_url=settings.base_url,
-        limits=limits or Limits(),
+        options=options,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """An understanding run that is ready to start; made by `prepare`."""
+    """An understanding run that is ready to start; made by `prepare`.
+
+    Attributes:
+        dataset: What is asked about.
+        model: Whom to ask.
+        policy: The rules it is asked to grade by.
+        task: The prompt and the modalities.
+        sampling: How samples are drawn by pattern; `None` where none are.
+        options: What was asked for.
+    """
 
     dataset: Dataset
     model: Model
     policy: Policy
     task: Understanding
-    subset: Subset
     sampling: Sampling | None
-    base_url: str | None
-    limits: Limits
+    options: UnderstandingOptions
+
+    @property
+    def subset(self) -> Subset:
+        """The samples asked about, if none are drawn by pattern."""
+        return self.options.subset
 
     def estimate(self, out: str | Path | None = None) -> Estimate:
         """What it will take; nothing is sent. Of a draw about, with `until` alone at most.
@@ -190,7 +190,7 @@ class Evaluation:
             RunError: The folder holds another run.
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        left, price = None, self.limits.price
+        left, price = None, self.options.limits.price
         if out is not None:
             before = RunFolder(out).check_same(self._record())
             price = price or recorded_prices(before).get(self.model.spec)
@@ -231,15 +231,14 @@ class Evaluation:
             self.model,
             self.dataset,
             self.task.modalities,
-            self.subset,
-            self.base_url,
+            self.options,
             sampling,
         )
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         record = self._record()
-        async with opened(folder, record, self.limits, [self.model], progress) as session:
-            if finished := _finished(folder, record, session, self.limits.price):
+        async with opened(folder, record, self.options.limits, [self.model], progress) as session:
+            if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
             require_valid_samples(self.dataset, self._covered)
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
@@ -317,7 +316,7 @@ class _Asking:
             self._say_stored(min(session.stored_before, self.needed))
         planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
         ended = await session.ask(
-            planned, of.model, self.images, self._outcome, of.limits, self._parsed.add
+            planned, of.model, self.images, self._outcome, of.options.limits, self._parsed.add
         )
         if ended:
             self._say_stored(self.needed - session.asked)

@@ -1,0 +1,45 @@
+"""The options of an understanding run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlsu.errors import UsageError
+from vlsu.policy import MODALITIES, Policy
+from vlsu.runs.options import RunOptions
+
+__all__ = ["UnderstandingOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderstandingOptions(RunOptions):
+    """What decides an understanding run, beside its dataset.
+
+    Attributes:
+        modalities: Which of image, text and joint to ask for.
+        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        policy: A policy or its file; the dataset's own by default.
+        budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
+            are estimated; see ``docs/fewer-calls.md``.
+        until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
+        pilot: A finished run over this dataset that decides how the draw is spread.
+
+    Raises:
+        UsageError: A number is out of range, or options exclude each other.
+    """
+
+    modalities: Sequence[str] = MODALITIES
+    prompt: str | None = None
+    policy: Policy | str | Path | None = None
+    budget: int | None = None
+    until: str | None = None
+    pilot: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        RunOptions.__post_init__(self)
+        if self.limit is not None and (self.budget is not None or self.until is not None):
+            raise UsageError(
+                "--limit cuts the dataset, --budget and --until draw from it; give one"
+            )
