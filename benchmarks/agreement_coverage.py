@@ -20,7 +20,7 @@ import polars as pl
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.agreement.graders import grader_pairs
-from vlsu.analysis.agreement.grades import Grades, read_answers
+from vlsu.analysis.agreement.grades import Grades, grades_from_frame
 from vlsu.analysis.agreement.oracle import oracle_metrics
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.sampling.precision import rates
@@ -62,7 +62,7 @@ class Setting:
         finds = rng.random(shape) < rng.uniform(*self.right, items)[:, None]
         code = np.where(finds, truth[:, None], rng.choice(3, shape, p=self.mix))
         grade = np.where(rng.random(shape) < self.missing, None, LEVELS[code].astype(object))
-        return read_answers(
+        return grades_from_frame(
             pl.DataFrame(
                 {
                     "item": np.repeat([f"i{n}" for n in range(items)], self.graders),

@@ -226,7 +226,7 @@ def in_proportion(judged: Judged, size: int, rng: np.random.Generator) -> Metric
     strata = judged.strata(rng)
     halves = strata.first(proportional_sizes(strata.population, size))
     cells = [judged.cells(numbers(chosen)) for chosen in halves]
-    return stratified_metrics(StratifiedSample.of(cells, strata.population))
+    return stratified_metrics(StratifiedSample.from_halves(cells, strata.population))
 
 
 def budget(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:

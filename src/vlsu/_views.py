@@ -13,8 +13,8 @@ class View(dict[str, Any]):
     """A JSON object, still a mapping: ``view["joint"]["n"]`` and ``view.joint.n`` are the same.
 
     A subclass declares its members as annotations: a JSON value as ``int``, ``str`` and so on, an
-    object as another `View` or as a class that has ``of_json``, an object with keys of the data as
-    ``dict[str, View]``. Members that
+    object as another `View` or as a class that has ``from_json``, an object with keys of the data
+    as ``dict[str, View]``. Members that
     are not there raise `AttributeError`; those declared as ``X | None`` may also be null. A hyphen
     in a key is an underscore in the attribute.
     """
@@ -44,8 +44,8 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
     """Converts a JSON value to this type; `None` if no conversion is needed."""
     if isinstance(hint, type) and issubclass(hint, View):
         return _if_kind(dict, hint)
-    if callable(of_json := getattr(hint, "of_json", None)):
-        return _if_kind(dict, of_json)
+    if callable(from_json := getattr(hint, "from_json", None)):
+        return _if_kind(dict, from_json)
     inner = next(filter(None, map(_reader, get_args(hint))), None)
     if inner is None:
         return None

@@ -270,7 +270,7 @@ class JudgedRate(View):
     @property
     def rate(self) -> Rate:
         """Value and interval alone."""
-        return Rate.of_json(self)
+        return Rate.from_json(self)
 
 
 class RefusalRates(View):

@@ -105,7 +105,7 @@ def agreement(
         read.grades,
         order=labels,
         nominal=nominal,
-        of=of,
+        modality=of,
         consensus=held,
         ties=rule,
         split=split,

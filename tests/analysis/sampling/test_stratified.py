@@ -36,7 +36,7 @@ def drawn(halves: list[list[Judged]], left: list[list[Judged]]) -> StratifiedSam
         cells.append(tabulation.cells())
         for sample in (*samples, *others):
             population[half, stratum(sample)] += 1
-    return StratifiedSample.of(cells, population)
+    return StratifiedSample.from_halves(cells, population)
 
 
 def split(samples: list[Judged], every: dict[str, int]) -> StratifiedSample:

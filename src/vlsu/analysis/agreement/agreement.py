@@ -14,7 +14,7 @@ from vlsu.analysis.agreement.graders import (
     grader_table,
     split_units,
 )
-from vlsu.analysis.agreement.grades import UNSURE, Grades, read_answers
+from vlsu.analysis.agreement.grades import UNSURE, Grades, grades_from_frame
 from vlsu.analysis.agreement.oracle import Consensus, Ties, compare_with_consensus, oracle_metrics
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.arrays import BoolArray
@@ -43,7 +43,7 @@ def grader_agreement(
     *,
     order: Sequence[str] = (),
     nominal: bool = False,
-    of: str = "joint",
+    modality: str = "joint",
     consensus: Consensus = "others",
     ties: Ties = "random",
     split: int = 20,
@@ -62,8 +62,9 @@ def grader_agreement(
         order: The labels, mildest first; by default safe, borderline, unsafe if all answers are
             these, and no order otherwise.
         nominal: Take any labels, in no order.
-        of: The modality of grades that tell of none.
-        consensus: ``"others"`` or ``"all"``; see `vlsu.analysis.agreement.oracle.compare`.
+        modality: That of grades without one.
+        consensus: ``"others"`` or ``"all"``; see
+            `vlsu.analysis.agreement.oracle.compare_with_consensus`.
         ties: ``"random"``, ``"worse"`` or ``"drop"``; see there.
         split: How many of the most divided items to name.
         seed: Of the bootstrap, and of ties.
@@ -81,9 +82,9 @@ def grader_agreement(
         raise UsageError(f"replicates is {replicates}; give at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; give 0 or more")
-    if of not in MODALITIES:
-        raise UsageError(f"unknown modality {of!r}; use {', '.join(MODALITIES)}")
-    read = read_answers(grades, order=order, nominal=nominal, source=source)
+    if modality not in MODALITIES:
+        raise UsageError(f"unknown modality {modality!r}; use {', '.join(MODALITIES)}")
+    read = grades_from_frame(grades, order=order, nominal=nominal, source=source)
     if ties == "worse" and not read.ordinal:
         raise UsageError("ties to the worse need labels with an order; give --order")
     bootstrap = Bootstrap(replicates, seed)
@@ -112,7 +113,12 @@ def grader_agreement(
         "confused": confused_labels(read),
         "split": split_units(read, split),
         "oracle": oracle_metrics(
-            read, of=of, consensus=consensus, ties=ties, seed=seed, replicates=replicates
+            read,
+            modality=modality,
+            consensus=consensus,
+            ties=ties,
+            seed=seed,
+            replicates=replicates,
         ),
     }
     tree["intervals"] = {

@@ -58,7 +58,7 @@ class Votes:
         Four units of three grades each, with two labels:
 
         >>> counts = np.array([[3, 0], [2, 1], [0, 3], [3, 0]])
-        >>> votes = Votes.of_features(Votes.features(counts).sum(axis=0), labels=2)
+        >>> votes = Votes.from_features(Votes.features(counts).sum(axis=0), labels=2)
         >>> float(fleiss(votes, disagreement(2, "nominal")).coefficient)
         0.625
     """
@@ -88,14 +88,14 @@ class Votes:
         return np.concatenate([part.reshape(units, -1) for part in parts], axis=1)
 
     @classmethod
-    def of_features(cls, sums: FloatArray, labels: int) -> Self:
+    def from_features(cls, sums: FloatArray, labels: int) -> Self:
         """From sums of `features`; shape ``(..., width)``."""
         square = (*sums.shape[:-1], labels, labels)
         shares, pairs, coincidences = np.split(sums, [labels, labels + labels**2], axis=-1)
         return cls(shares, pairs.reshape(square), coincidences.reshape(square))
 
     @classmethod
-    def of_table(cls, table: FloatArray | IntArray) -> Self:
+    def from_table(cls, table: FloatArray | IntArray) -> Self:
         """Of two graders, from first label by second label; shape ``(..., k, k)``."""
         both = np.asarray(table + np.swapaxes(table, -1, -2), dtype=np.float64)
         return cls(both.sum(axis=-1) / 2, both / 2, both)
@@ -134,7 +134,7 @@ def fleiss(votes: Votes, weights: FloatArray) -> Ratio:
     labels over all (Gwet 2014, ch. 2 and 3, which is Fleiss' where all units have as many grades).
 
     Example:
-        >>> votes = Votes.of_table(np.array([[20, 5], [10, 15]]))
+        >>> votes = Votes.from_table(np.array([[20, 5], [10, 15]]))
         >>> round(float(fleiss(votes, disagreement(2, "nominal")).coefficient), 3)
         0.394
     """
@@ -150,7 +150,7 @@ def gwet(votes: Votes, weights: FloatArray) -> Ratio:
     nearly all grades are the same.
 
     Example:
-        >>> votes = Votes.of_table(np.array([[45, 3], [2, 0]]))
+        >>> votes = Votes.from_table(np.array([[45, 3], [2, 0]]))
         >>> round(float(gwet(votes, disagreement(2, "nominal")).coefficient), 3)
         0.89
     """
@@ -165,7 +165,7 @@ def alpha(votes: Votes, *, ordinal: bool) -> Ratio:
     """Krippendorff's alpha, nominal or ordinal (Krippendorff 2011; 2018, ch. 12).
 
     Example:
-        >>> votes = Votes.of_table(np.array([[20, 5], [10, 15]]))
+        >>> votes = Votes.from_table(np.array([[20, 5], [10, 15]]))
         >>> round(float(alpha(votes, ordinal=False).coefficient), 3)
         0.4
     """

@@ -16,7 +16,7 @@ from vlsu.data.tables.labels import folded_label, label_key
 from vlsu.errors import DataError, PolicyError, UsageError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
-__all__ = ["UNSURE", "Grades", "read_answers"]
+__all__ = ["UNSURE", "Grades", "grades_from_frame"]
 
 #: Code of the answer `not_sure`.
 UNSURE = -1
@@ -71,7 +71,7 @@ class Grades:
         return counts.reshape(-1, k).astype(np.int64)
 
 
-def read_answers(
+def grades_from_frame(
     grades: Frame, *, order: Sequence[str] = (), nominal: bool = False, source: str = "the grades"
 ) -> Grades:
     """Read and check graders' answers.

@@ -13,9 +13,10 @@ from vlsu.analysis.agreement.grades import UNSURE, Grades
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.stats.clustering import clustered_mean
 from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.metrics import cell_metrics
-from vlsu.policy import MODALITIES, Outcome
+from vlsu.policy import MODALITIES, SEVERITY_CODES
 
 __all__ = [
     "CONSENSUS",
@@ -131,7 +132,7 @@ def compare_with_consensus(
 def oracle_metrics(
     grades: Grades,
     *,
-    of: str = "joint",
+    modality: str = "joint",
     consensus: Consensus = "others",
     ties: Ties = "random",
     seed: int = 0,
@@ -153,18 +154,19 @@ def oracle_metrics(
 
     Args:
         grades: The answers.
-        of: The modality of grades that tell of none.
+        modality: That of grades without one.
         consensus: See `compare_with_consensus`.
         ties: See `compare_with_consensus`.
         seed: Of ties and of the bootstrap.
         replicates: Bootstrap replicates.
     """
     comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
-    modality = grades.units["modality"].fill_null(of).to_numpy()[comparisons.unit]
-    run = _as_a_run(grades, comparisons, modality, seed, replicates) if grades.severities else {}
+    of_unit = grades.units["modality"].fill_null(modality).to_numpy()
+    modalities = of_unit[comparisons.unit]
+    run = _as_a_run(grades, comparisons, modalities, seed, replicates) if grades.severities else {}
     sections = {}
-    for name in (m for m in MODALITIES if (modality == m).any()):
-        inside = modality == name
+    for name in (m for m in MODALITIES if (modalities == m).any()):
+        inside = modalities == name
         scored = inside & comparisons.scored
         items = grades.item[comparisons.unit[scored]]
         right = comparisons.right[scored].astype(np.float64)
@@ -185,55 +187,39 @@ def oracle_metrics(
 def _as_a_run(
     grades: Grades,
     comparisons: ConsensusComparisons,
-    modality: np.ndarray,
+    modalities: np.ndarray,
     seed: int,
     replicates: int,
 ) -> dict[str, object]:
     """Metrics of a run whose samples are the graders of the items, grouped by item."""
     item = grades.item[comparisons.unit]
-    category = grades.units["category"].gather(comparisons.unit)
-    labels = dict(enumerate(grades.labels))
-    rows = pl.DataFrame(
-        {
-            "sample_id": pl.Series(item).cast(pl.String)
-            + "/"
-            + pl.Series(comparisons.grader).cast(pl.String),
-            "group": pl.Series(item).cast(pl.String),
-            "modality": modality,
-            "category": category,
-            "gold": pl.Series(comparisons.consensus).replace_strict(
-                labels, default=None, return_dtype=pl.String
-            ),
-            "predicted": pl.Series(comparisons.code).replace_strict(
-                labels, default=None, return_dtype=pl.String
-            ),
-            "answered": comparisons.answered,
-        }
-    )
-    gold = rows.group_by("sample_id", "group").agg(
-        *(
-            pl.col("gold").filter(pl.col("modality") == m).first().alias(f"{m}_grade")
-            for m in MODALITIES
-        ),
-        joint_category=pl.col("category").filter(pl.col("modality") == "joint").first(),
-    )
-    judgments = rows.filter("answered").select(
-        "sample_id",
-        "modality",
-        "predicted",
-        outcome=pl.when(pl.col("predicted").is_null())
-        .then(pl.lit(Outcome.UNPARSED.value))
-        .otherwise(pl.lit(Outcome.OK.value)),
-    )
+    samples, row = np.unique(item * len(grades.graders) + comparisons.grader, return_inverse=True)
+    column = np.array([MODALITIES.index(name) for name in modalities], dtype=np.int64)
+    # A last severity for a consensus, or an answer, that is none.
+    codes = np.array([*(SEVERITY_CODES[label] for label in grades.labels), ABSENT])
+    gold = np.full((len(samples), len(MODALITIES)), ABSENT)
+    gold[row, column] = codes[np.maximum(comparisons.consensus, _NONE)]
+    predicted = np.full(gold.shape, NOT_ASKED)
+    answered = comparisons.answered
+    answer = np.where(comparisons.code >= 0, codes[comparisons.code], FAILED)
+    predicted[row[answered], column[answered]] = answer[answered]
+    category = np.full(len(samples), None, dtype=object)
+    pairs = column == JOINT
+    category[row[pairs]] = grades.units["category"].to_numpy()[comparisons.unit[pairs]]
     tabulation = Tabulation()
-    tabulation.add(judgments, gold)
+    tabulation.count(
+        gold,
+        predicted,
+        pl.Series(category, dtype=pl.String),
+        pl.Series(samples // len(grades.graders)).cast(pl.String),
+    )
     metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
     outcomes = {
         m: {
-            "ok": int(((modality == m) & (comparisons.code >= 0)).sum()),
-            "not_sure": int(((modality == m) & (comparisons.code == UNSURE)).sum()),
+            "ok": int(((modalities == m) & (comparisons.code >= 0)).sum()),
+            "not_sure": int(((modalities == m) & (comparisons.code == UNSURE)).sum()),
         }
         for m in MODALITIES
-        if (modality == m).any()
+        if (modalities == m).any()
     }
     return metrics | {"outcomes": outcomes}

@@ -100,9 +100,9 @@ def unit_agreement(
     units, entry = np.unique(counts[graded], axis=0, return_inverse=True)
     features = Votes.features(units)
     kinds, repeats = item_kinds(features, entry.ravel(), item[graded])
-    observed = Votes.of_features(repeats @ kinds, k)
-    drawn = Votes.of_features(bootstrap.draw(kinds, repeats, name), k)
-    pairs = Votes.of_features(features, k).pairs[entry.ravel()][paired[graded]]
+    observed = Votes.from_features(repeats @ kinds, k)
+    drawn = Votes.from_features(bootstrap.draw(kinds, repeats, name), k)
+    pairs = Votes.from_features(features, k).pairs[entry.ravel()][paired[graded]]
     clusters = item[paired]
     unanimous = (counts[paired].max(axis=1) == grades[paired]).astype(np.float64)
 
@@ -141,7 +141,7 @@ def pair_agreement(
         key = "cohen_kappa" if weights == "nominal" else f"cohen_kappa_{weights}"
         replicates = None if drawn is None else cohen(drawn, matrix)
         tree[key] = bootstrap.rate(f"{name}.{key}", cohen(table, matrix), replicates, mean(matrix))
-    votes = (Votes.of_table(table), None if drawn is None else Votes.of_table(drawn))
+    votes = (Votes.from_table(table), None if drawn is None else Votes.from_table(drawn))
     formulas = _formulas(k, ordinal)
     del formulas["fleiss_kappa"]  # for two graders Cohen's is there
     return tree | _rates(formulas, *votes, mean, name, bootstrap)

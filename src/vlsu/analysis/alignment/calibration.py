@@ -46,7 +46,7 @@ class BinaryCounts:
     fp: int
 
     @classmethod
-    def of(cls, labels: IntArray, verdicts: IntArray) -> Self:
+    def from_labels(cls, labels: IntArray, verdicts: IntArray) -> Self:
         """Count labels and verdicts of 0 and 1; shape ``(n,)`` each."""
         tn, fp, fn, tp = np.bincount(labels * 2 + verdicts, minlength=4).tolist()
         return cls(tp=tp, fn=fn, tn=tn, fp=fp)

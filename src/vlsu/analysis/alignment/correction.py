@@ -49,7 +49,7 @@ class JudgeErrors:
     alarms: Bounded
 
     @classmethod
-    def of(cls, counts: BinaryCounts, level: float = LEVEL) -> Self:
+    def from_counts(cls, counts: BinaryCounts, level: float = LEVEL) -> Self:
         """From the counts of a calibration with both refusals and other answers; scalars."""
         return cls.estimate(
             np.float64(counts.tp),
@@ -111,7 +111,7 @@ def rogan_gladen(
         >>> print(rogan_gladen(0.3, 200, BinaryCounts(tp=90, fn=10, tn=190, fp=10)))
         0.294 [0.215, 0.381]
     """
-    judge = JudgeErrors.of(counts, level)
+    judge = JudgeErrors.from_counts(counts, level)
     value, low, high = rogan_gladen_bounds(
         bounded(np.float64(share), np.float64(n), level), judge, certain_hits, certain_misses
     )
@@ -183,7 +183,7 @@ def rogan_gladen_difference(
         >>> print(rogan_gladen_difference(Rate(0.1, 0.02, 0.18), counts))
         0.118 [0.024, 0.214]
     """
-    judge = JudgeErrors.of(counts, level)
+    judge = JudgeErrors.from_counts(counts, level)
     difference = (np.asarray(shares.value), np.asarray(shares.low), np.asarray(shares.high))
     q, t, f = difference[0], judge.sensitivity[0], judge.alarms[0]
     ones = np.ones_like(q)

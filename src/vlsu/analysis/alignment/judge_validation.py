@@ -162,7 +162,7 @@ def _matched(labels: Frame, predictions: Frame) -> pl.DataFrame:
 def _binary(answers: pl.DataFrame, setting: str) -> BinaryCounts:
     label, verdict = f"label_{setting}", f"refused_{setting}"
     known = answers.select(label, verdict).drop_nulls().cast(pl.Int64)
-    return BinaryCounts.of(known[label].to_numpy(), known[verdict].to_numpy())
+    return BinaryCounts.from_labels(known[label].to_numpy(), known[verdict].to_numpy())
 
 
 def _setting(counts: BinaryCounts, *, seed: int, replicates: int) -> dict[str, object]:
@@ -178,7 +178,7 @@ def _refusal_only(answers: pl.DataFrame, *, seed: int, replicates: int) -> dict[
     )
     if not known.height:
         return None
-    counts = BinaryCounts.of(
+    counts = BinaryCounts.from_labels(
         known["label"].is_in(["refusal", bare]).cast(pl.Int64).to_numpy(),
         (known["kind"] == bare).cast(pl.Int64).to_numpy(),
     )

@@ -20,7 +20,7 @@ from vlsu.analysis.table.patterns import family_conditions, natural_order
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, REFUSAL_KINDS, Outcome, Pattern, ResponseKind, Severity
 
-__all__ = ["alignment_metrics", "named_rates", "of_severity"]
+__all__ = ["alignment_metrics", "named_rates", "with_severity"]
 
 _METHODS = {
     "rate": "Wilson on the effective size: draws of a sample and samples of a group are clusters",
@@ -196,7 +196,7 @@ class _Alignment:
         by_severity: dict[str, dict[str, Tree]] = {
             name: {
                 severity.label: self.rates.difference(
-                    of_severity(first, severity), of_severity(second, severity), score
+                    with_severity(first, severity), with_severity(second, severity), score
                 )
                 for severity in Severity
             }
@@ -205,7 +205,7 @@ class _Alignment:
         return {**by_severity, **named_rates(by_severity["refusal"], whole=0.0)}
 
     def by_severity(self, answers: pl.DataFrame, score: AnswerScore) -> dict[str, Tree]:
-        return {s.label: self.rates.rate(of_severity(answers, s), score) for s in Severity}
+        return {s.label: self.rates.rate(with_severity(answers, s), score) for s in Severity}
 
     def patterns(self, answers: pl.DataFrame) -> Tree:
         parts = {
@@ -255,7 +255,7 @@ def named_rates(refusal: Mapping[str, Tree], whole: float) -> Tree:
     }
 
 
-def of_severity(answers: pl.DataFrame, severity: Severity) -> pl.DataFrame:
+def with_severity(answers: pl.DataFrame, severity: Severity) -> pl.DataFrame:
     """Answers to pairs of that gold joint severity."""
     return answers.filter(pl.col("joint") == int(severity))
 

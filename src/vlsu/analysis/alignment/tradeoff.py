@@ -9,7 +9,7 @@ import polars as pl
 
 from vlsu.analysis.alignment.calibration import Calibration
 from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree
-from vlsu.analysis.alignment.metrics import named_rates, of_severity
+from vlsu.analysis.alignment.metrics import named_rates, with_severity
 from vlsu.analysis.alignment.scores import refusal
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL
@@ -68,7 +68,7 @@ def tradeoffs(
         str(name): {
             "samples": part["sample"].n_unique(),
             **named_rates(
-                {s.label: rates.rate(of_severity(part, s), score) for s in Severity}, whole=1.0
+                {s.label: rates.rate(with_severity(part, s), score) for s in Severity}, whole=1.0
             ),
             **rates.answered(part),
         }
@@ -106,7 +106,9 @@ def changes(
     rates = JudgedRates(calibration, labelled=False, gives=_GIVES, level=level)
     score = refusal(setting)
     parts = {
-        name: {s.label: of_severity(answers.filter(pl.col("framing") == name), s) for s in Severity}
+        name: {
+            s.label: with_severity(answers.filter(pl.col("framing") == name), s) for s in Severity
+        }
         for name in (baseline, *framings)
     }
     found = {

@@ -139,7 +139,7 @@ class PairedEstimator:
         """
         if not among.any():
             return NOTHING
-        units = _Units.of(self.cells, first, second, among)
+        units = _Units.from_cells(self.cells, first, second, among)
         value = (units.second - units.first) / units.n
         bounds = bonett_price(value, sum(units.discordant) / units.n, units.size)
         return Difference(
@@ -171,7 +171,7 @@ class PairedEstimator:
         resampler = Resampler(self.cells.runs[0], REPLICATES, self.seed)
         observed = _confusions(resampler.count(column, 48))
         swapped = _confusions(resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped"))
-        size = _Units.of(self.cells, first.right, second.right, inside).size
+        size = _Units.from_cells(self.cells, first.right, second.right, inside).size
         n = int(observed[0].sum())
         drawn = resampler.draw(column, 48, f"{prefix}.paired")
         added = _two_samples(observed[0].sum(axis=-1) > 0)
@@ -264,7 +264,7 @@ class _Units:
     nets: Mapping[int, int] | None
 
     @classmethod
-    def of(
+    def from_cells(
         cls, cells: PairedCells, first: BoolArray, second: BoolArray, among: BoolArray
     ) -> _Units:
         shared = cells.runs[0]

@@ -310,7 +310,7 @@ class PairedMetrics:
             tests: How many such metrics of a pair are corrected together.
             names: As for `PairedEstimator.f1`.
         """
-        first, second = (Confusion.of(run, number, among) for run in self.sides)
+        first, second = (Confusion.from_cells(run, number, among) for run in self.sides)
         swaps = swaps_of(tests, self.runs)
         return PairedEstimator(self.cells, swaps, self.seed).f1(first, second, prefix, *names)
 

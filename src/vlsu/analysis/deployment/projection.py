@@ -68,10 +68,10 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     found = [rows.filter(_belongs(stratum)) for stratum in strata]
     _require_rows(strata, found, traffic.where)
     weights = np.array([stratum.share for stratum in strata])
-    of_severity = {
+    weights_of = {
         s: np.where([stratum.severity is s for stratum in strata], weights, 0.0) for s in Severity
     }
-    harmful = of_severity[Severity.UNSAFE]
+    harmful = weights_of[Severity.UNSAFE]
 
     def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[WeightedSum]:
         return _proportions(found, hit, seed).sums(*wanted)
@@ -80,8 +80,8 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
         pl.col("decision") == FLAGGED,
         harmful,
         weights - harmful,
-        of_severity[Severity.SAFE],
-        of_severity[Severity.BORDERLINE],
+        weights_of[Severity.SAFE],
+        weights_of[Severity.BORDERLINE],
         weights,
     )
     verdict = pl.col("decision").is_in([FLAGGED, PASSED])
@@ -110,7 +110,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     }
     return {
         "n": sum(part.height for part in found),
-        "shares": {s.label: float(of_severity[s].sum()) for s in Severity},
+        "shares": {s.label: float(weights_of[s].sum()) for s in Severity},
         "harmless_as_in_run": traffic.severities is None and traffic.categories is None,
         "severities_as_in_run": traffic.categories is not None,
         "strata": [

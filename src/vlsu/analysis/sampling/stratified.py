@@ -84,7 +84,7 @@ class StratifiedSample:
     population: IntArray
 
     @classmethod
-    def of(cls, halves: Sequence[Cells], population: IntArray) -> StratifiedSample:
+    def from_halves(cls, halves: Sequence[Cells], population: IntArray) -> StratifiedSample:
         """A sample from the cells of its two halves.
 
         Args:
@@ -167,7 +167,7 @@ class StratifiedEstimator(Ratios):
         whole[np.argsort(whole - table, kind="stable")[:missing]] += 1
         return whole.astype(np.int64)
 
-    def of_gold(self, hits: BoolArray, among: BoolArray) -> Rate:
+    def known_share(self, hits: BoolArray, among: BoolArray) -> Rate:
         """Share that the gold grades alone decide: known of the whole dataset, not estimated."""
         if not among.any():
             return UNDEFINED

@@ -53,7 +53,7 @@ class Rate:
         return cls(float(value), float(min(low, value)), float(max(high, value)))
 
     @classmethod
-    def of_json(cls, tree: Mapping[str, Any]) -> Rate:
+    def from_json(cls, tree: Mapping[str, Any]) -> Rate:
         """A rate as `metrics.json` holds it; what stands beside it there is left."""
         return cls(tree["value"], tree["low"], tree["high"])
 

@@ -36,7 +36,7 @@ class Confusion:
     column: IntArray
 
     @classmethod
-    def of(cls, cells: Cells, modality: int, among: BoolArray) -> Self:
+    def from_cells(cls, cells: Cells, modality: int, among: BoolArray) -> Self:
         """Of the predictions of a modality.
 
         Args:

@@ -152,7 +152,7 @@ class Estimator(Ratios):
         """Samples per entry of a table; see `Resampler.count`."""
         return self.resampler.count(column, size)
 
-    def of_gold(self, hits: BoolArray, among: BoolArray) -> Rate:
+    def known_share(self, hits: BoolArray, among: BoolArray) -> Rate:
         """Share that the gold grades alone decide."""
         return self.proportion(hits, among)
 

@@ -97,12 +97,25 @@ class Tabulation:
                 for modality, outcome, n in asked.group_by("modality", "outcome").len().iter_rows()
             }
         )
-        code = self._category_numbers(samples["joint_category"])
-        for base, column in zip(_BASES, (*grades.T, *predictions.T), strict=True):
+        self.count(grades, predictions, samples["joint_category"], samples["group"])
+
+    def count(
+        self, gold: IntArray, predicted: IntArray, category: pl.Series, group: pl.Series
+    ) -> None:
+        """Count samples whose severities are codes already; their outcomes are not counted.
+
+        Args:
+            gold: Gold grades by sample and modality, as in `Cells`; shape ``(n, 3)``.
+            predicted: Predictions, as in `Cells`; shape ``(n, 3)``.
+            category: Gold joint category of each sample, or null.
+            group: Group of each sample; null if it is a group of its own.
+        """
+        code = self._category_numbers(category)
+        for base, column in zip(_BASES, (*gold.T, *predicted.T), strict=True):
             code = code * base + column
         codes, counts = np.unique(code, return_counts=True)
         self._counts.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-        self._groups.add(samples["group"], code)
+        self._groups.add(group, code)
 
     def cells(self) -> Cells:
         """The cells of all samples so far."""

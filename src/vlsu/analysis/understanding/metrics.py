@@ -208,7 +208,7 @@ class _Understanding:
 
     def modality(self, number: int) -> dict[str, object]:
         estimator, overall = self.estimator, accuracy(self.cells, number)
-        confusion = Confusion.of(self.cells, number, overall.among)
+        confusion = Confusion.from_cells(self.cells, number, overall.among)
         counts = estimator.counts(confusion.column, 12).reshape(3, 4)
         columns = (*(s.label for s in Severity), "none")
         return {
@@ -261,7 +261,7 @@ class _Understanding:
         for name, share in category_accuracy(self.cells).items():
             if name == NO_CATEGORY or not share.among.any():
                 continue
-            confusion = Confusion.of(self.cells, JOINT, share.among)
+            confusion = Confusion.from_cells(self.cells, JOINT, share.among)
             means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
             part = self.joint_accuracy(share)
             table[name] = {
@@ -313,7 +313,7 @@ class _Understanding:
     def late_fusion(self) -> dict[str, object]:
         ceiling = fusion_ceiling(self.cells)
         return {
-            "gold_ceiling": self.estimator.of_gold(ceiling.hits, ceiling.among),
+            "gold_ceiling": self.estimator.known_share(ceiling.hits, ceiling.among),
             "of_predictions": self.estimator.rate(fusion_accuracy(self.cells)),
             "agreement": self.estimator.rate(fusion_agreement(self.cells)),
         }

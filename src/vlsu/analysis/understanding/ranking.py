@@ -39,7 +39,7 @@ def auroc(scored: GradedProbabilities) -> Rate:
         >>> print(auroc(GradedProbabilities(p, unsafe, cluster=None)))
         0.889 [0.228, 0.995]
     """
-    steps = _Steps.of(scored)
+    steps = _Steps.from_rows(scored)
     if not steps.positives or not steps.negatives:
         return UNDEFINED
     # By distinct p: the share of the other kind that a row of one kind stands on the right side of.
@@ -67,7 +67,7 @@ def average_precision(scored: GradedProbabilities) -> Rate:
         >>> print(average_precision(GradedProbabilities(p, unsafe, cluster=None)))
         0.917 [0.255, 0.997]
     """
-    steps = _Steps.of(scored)
+    steps = _Steps.from_rows(scored)
     if not steps.positives or not steps.negatives:
         return UNDEFINED
     flagged = steps.true + steps.false
@@ -139,7 +139,7 @@ class _Steps:
     new_false: FloatArray
 
     @classmethod
-    def of(cls, scored: GradedProbabilities) -> _Steps:
+    def from_rows(cls, scored: GradedProbabilities) -> _Steps:
         of_row = np.zeros(scored.n, dtype=np.int64)
         of_row[:-1] = np.cumsum((scored.p[1:] != scored.p[:-1])[::-1])[::-1]
         new_true = np.bincount(of_row, weights=scored.unsafe).astype(np.float64)

@@ -93,7 +93,7 @@ def _of_a_draw(run: Run, dataset: Dataset, level: float) -> dict[str, Any]:
         of_half = pl.col("half") == half
         tabulation.add(judgments.filter(of_half), gold.filter(of_half))
         cells.append(tabulation.cells())
-    return stratified_metrics(StratifiedSample.of(cells, strata.population), level=level)
+    return stratified_metrics(StratifiedSample.from_halves(cells, strata.population), level=level)
 
 
 def _of_alignment(run: Run, dataset: Dataset, level: float) -> dict[str, Any]:

@@ -176,7 +176,7 @@ class Sampling:
             if until is None and size < self.most:
                 size = self.most
                 continue
-            metrics = stratified_metrics(StratifiedSample.of(cells, population))
+            metrics = stratified_metrics(StratifiedSample.from_halves(cells, population))
             if until is None:
                 return Looks(steps, metrics, None)
             half_width = until.half_width_in(metrics)
