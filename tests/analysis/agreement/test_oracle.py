@@ -88,6 +88,8 @@ def test_not_sure_is_a_miss_and_no_vote() -> None:
     found = oracle(rows)
     assert found["outcomes"] == {"joint": {"ok": 20, "not_sure": 10}}
     assert found["joint"]["confusion"]["safe"]["none"] == 10
+    assert found["joint"]["answered"]["value"] == pytest.approx(2 / 3)
+    assert found["joint"]["unanswered"]["unparsed"]["value"] == pytest.approx(1 / 3)
     assert found["joint"]["accuracy"]["value"] == pytest.approx(2 / 3)
     alone = oracle([("safe", "not_sure")] * 3)["joint"]
     # Whoever said safe has nobody to be held against.
@@ -104,16 +106,19 @@ def test_modalities_give_patterns() -> None:
         # One senior grader for the image, three for the rest.
         for g in range(1 if m == "image" else 3)
     ]  # fmt: skip
+    others = {"modality": "joint", "category": None, "grade": "safe"}
+    rows += [{"item": "q10", "grader": f"g{g}", **others} for g in range(3)]
     found = grader_agreement(pl.DataFrame(rows), replicates=50, ties="worse")["oracle"]
     assert found["image"]["n"] == 0
     assert found["image"]["no_consensus"] == 10
-    assert found["joint"]["n"] == 30
+    assert found["joint"]["n"] == 33
     # The image has a consensus for those who did not grade it: two graders of each item.
     assert found["patterns"] == {
         "S-S-U": {"n": 20, **{k: found["patterns"]["S-S-U"][k] for k in ("accuracy", "answered")}}
     }
     assert found["patterns"]["S-S-U"]["accuracy"]["value"] == 1
     assert found["categories"]["C9"]["n"] == 30
+    assert list(found["severities"]) == ["C9", "no category"]
 
 
 def test_other_labels_have_accuracy_alone() -> None:

@@ -16,7 +16,7 @@ from vlsu.analysis.stats.intervals import UNDEFINED
 from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.metrics import cell_metrics
-from vlsu.policy import MODALITIES, SEVERITY_CODES
+from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome
 
 __all__ = [
     "CONSENSUS",
@@ -206,14 +206,6 @@ def _as_a_run(
     category = np.full(len(samples), None, dtype=object)
     pairs = column == JOINT
     category[row[pairs]] = grades.units["category"].to_numpy()[comparisons.unit[pairs]]
-    tabulation = Tabulation()
-    tabulation.count(
-        gold,
-        predicted,
-        pl.Series(category, dtype=pl.String),
-        pl.Series(samples // len(grades.graders)).cast(pl.String),
-    )
-    metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
     outcomes = {
         m: {
             "ok": int(((modalities == m) & (comparisons.code >= 0)).sum()),
@@ -222,4 +214,14 @@ def _as_a_run(
         for m in MODALITIES
         if (modalities == m).any()
     }
+    tabulation = Tabulation()
+    tabulation.count(
+        gold,
+        predicted,
+        pl.Series(category.tolist(), dtype=pl.String),
+        pl.Series(samples // len(grades.graders)).cast(pl.String),
+        {(m, Outcome.OK.value): counts["ok"] for m, counts in outcomes.items()}
+        | {(m, Outcome.UNPARSED.value): counts["not_sure"] for m, counts in outcomes.items()},
+    )
+    metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
     return metrics | {"outcomes": outcomes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -91,25 +92,33 @@ class Tabulation:
             self._seen.add(samples["sample_id"])
 
         self._framings = framings
-        self._outcomes.update(
-            {
-                (modality, outcome): n
-                for modality, outcome, n in asked.group_by("modality", "outcome").len().iter_rows()
-            }
+        outcomes = asked.group_by("modality", "outcome").len()
+        self.count(
+            grades,
+            predictions,
+            samples["joint_category"],
+            samples["group"],
+            {(modality, outcome): n for modality, outcome, n in outcomes.iter_rows()},
         )
-        self.count(grades, predictions, samples["joint_category"], samples["group"])
 
     def count(
-        self, gold: IntArray, predicted: IntArray, category: pl.Series, group: pl.Series
+        self,
+        gold: IntArray,
+        predicted: IntArray,
+        category: pl.Series,
+        group: pl.Series,
+        outcomes: Mapping[tuple[str, str], int],
     ) -> None:
-        """Count samples whose severities are codes already; their outcomes are not counted.
+        """Count samples whose severities are codes already, and checked.
 
         Args:
             gold: Gold grades by sample and modality, as in `Cells`; shape ``(n, 3)``.
             predicted: Predictions, as in `Cells`; shape ``(n, 3)``.
             category: Gold joint category of each sample, or null.
             group: Group of each sample; null if it is a group of its own.
+            outcomes: Modality and outcome -> judgments of these samples.
         """
+        self._outcomes.update(outcomes)
         code = self._category_numbers(category)
         for base, column in zip(_BASES, (*gold.T, *predicted.T), strict=True):
             code = code * base + column
