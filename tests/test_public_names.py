@@ -40,6 +40,7 @@ def test_every_name_is_there_and_says_what_it_is(name):
     assert name == "__version__" or inspect.getdoc(getattr(vlsu, name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_package_is_there_without_an_import_of_its_own(name):
     assert in_a_new_process(f"import vlsu; print(vlsu.{name}.__name__)") == f"vlsu.{name}"

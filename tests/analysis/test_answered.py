@@ -21,6 +21,8 @@ from vlsu.runs import Run
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
 
+pytestmark = pytest.mark.slow
+
 FATES = ("refused", "blocked", "error", "unparsed")
 
 

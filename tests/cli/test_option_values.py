@@ -17,6 +17,8 @@ from tests.conftest import make_dataset
 from tests.hostile_runs import outcome
 from tests.report_runs import scripted_run
 
+pytestmark = pytest.mark.slow
+
 #: Values of each option that are tried; `VLSU_EVERY_VALUE=1` tries all.
 TRIED = 4
 

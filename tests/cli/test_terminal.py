@@ -24,6 +24,8 @@ from vlsu.cli.output import print_table
 from vlsu.cli.terminal import LONGEST_LINE, harmless, json_text, one_line, print_text, say
 from vlsu.runs import load_run
 
+pytestmark = pytest.mark.slow
+
 VLSU = f"{shlex.quote(sys.executable)} -m vlsu"
 
 

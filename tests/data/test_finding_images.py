@@ -20,6 +20,8 @@ from vlsu.data.images.inline import inline_image
 from vlsu.data.images.probe import ImageError
 from vlsu.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 NFC, NFD = (unicodedata.normalize(form, "café près.png") for form in ("NFC", "NFD"))
 
 

@@ -121,6 +121,7 @@ def test_an_interrupted_import_leaves_nothing_half_made(tmp_path: Path) -> None:
     assert [sample.id for sample in load(made)] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_same_command_goes_on(tmp_path: Path) -> None:
     images, source, out = tmp_path / "images", tmp_path / "pairs.csv", tmp_path / "D"
     images.mkdir()
@@ -236,6 +237,7 @@ def test_no_file_of_a_run_or_a_dataset_is_written_over(
     assert tree(made) == before
 
 
+@pytest.mark.slow
 def test_tables_and_figures_go_beside_others(made: Path, tmp_path: Path) -> None:
     (tmp_path / "main.tex").write_text("mine")
     publish_tables(_runs(made), tmp_path)

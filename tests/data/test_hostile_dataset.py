@@ -33,6 +33,8 @@ from vlsu.runs.asking.images import DatasetImages
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.asking.plan import samples as planned_samples
 
+pytestmark = pytest.mark.slow
+
 ABOUT = {"name": "made", "version": "1", "licence": "CC0-1.0", "citation": "", "source": "a test"}
 
 

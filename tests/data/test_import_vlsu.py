@@ -77,6 +77,7 @@ def imported(made: tuple[Path, dict[str, object]]) -> ImportReport:
     return import_dataset("vlsu", folder / "quirks.csv", folder / "D", images=folder / "images")
 
 
+@pytest.mark.slow
 def test_every_row_of_the_quirk_csv_is_accounted_for(
     made: tuple[Path, dict[str, object]], imported: ImportReport
 ) -> None:

@@ -176,6 +176,7 @@ CELLS: Mapping[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_cells_are_read_in_proportion_to_their_length(name: str) -> None:
     for before, unit, after in [

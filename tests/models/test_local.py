@@ -35,6 +35,8 @@ from vlsu.report.tasks import notes
 from vlsu.runs import AlignmentOptions, Run, align, prepare_alignment
 from vlsu.runs.asking.images import MemoryImages
 
+pytestmark = pytest.mark.slow
+
 NO_IMAGES = MemoryImages({})
 
 pytest.importorskip("xllamacpp", reason="no wheel for this machine; make test installs it")

@@ -273,6 +273,7 @@ def plug_in(folder, module: str) -> None:
     (info / "entry_points.txt").write_text("[vlsu.models]\nown = own_models:Models.make\n")
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_cannot_be_loaded_is_one_line_and_hides_no_other(tmp_path):
     plug_in(tmp_path, "import a_package_that_is_not_there\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}

@@ -27,6 +27,8 @@ from vlsu.report.understanding.answered import (
 from vlsu.report.understanding.headline import headline_sentence
 from vlsu.runs import Run, evaluate
 
+pytestmark = pytest.mark.slow
+
 ChatServers = Callable[..., ChatServer]
 
 REMEDY = {

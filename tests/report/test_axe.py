@@ -14,7 +14,10 @@ from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run, with_diagnostics
 from vlsu.report import write_report
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,10 @@ from vlsu.runs import evaluate
 expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
 
 CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
+]
 
 SCRIPT = "</script><script>window.owned = 1</script>"
 IMAGE = "\"><img src=x onerror='window.owned = 1'>"

@@ -32,6 +32,8 @@ from vlsu.report.table_formats import csv_table, latex, markdown
 from vlsu.report.tasks import contents
 from vlsu.runs import Run, load_run
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "<script>window.owned=1</script>",
     '</script><img src=x onerror="window.owned=1">',

@@ -192,6 +192,7 @@ def test_entries_are_packed_as_far_as_they_fit() -> None:
     assert unpacked(packed(iter([]), 10)[0]) == []
 
 
+@pytest.mark.slow
 def test_samples_that_a_page_cannot_hold_are_in_a_file_beside_it(tmp_path: Path) -> None:
     letters = [chr(n) for n in range(0x4E00, 0x9000)]
     rng = random.Random(1)

@@ -12,6 +12,8 @@ import vlsu
 from tests.conftest import grade
 from vlsu.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(chat_server, dataset, tmp_path):

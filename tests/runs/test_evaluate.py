@@ -23,6 +23,8 @@ from vlsu.errors import ModelError, RunError, UsageError
 from vlsu.policy import default_policy
 from vlsu.runs import ResponseStore
 
+pytestmark = pytest.mark.slow
+
 
 def always(severity):
     return lambda body, n: grade(severity, "C9")

@@ -44,6 +44,8 @@ from vlsu.models import Settings, open_model
 from vlsu.runs.asking.pace import Breaker
 from vlsu.runs.asking.patience import Retries
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 
 

@@ -23,6 +23,8 @@ from vlsu.runs import ResponseStore, load_run
 from vlsu.runs.damage import damage
 from vlsu.runs.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 #: Changes that are tried of each kind, each with some of the commands; more by hand.
 TRIED = 12
 

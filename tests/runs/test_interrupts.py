@@ -10,6 +10,8 @@ import pytest
 from tests.fault_server import FaultServer, good, silence, text_dataset
 from vlsu.runs import ResponseStore
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 200
 
 #: How a program comes to call a function: `cell` evaluates and prints what it returns.

@@ -32,6 +32,8 @@ from vlsu.runs import ResponseStore
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store.salvage import PAGE, checksum, readable_rows
 
+pytestmark = pytest.mark.slow
+
 #: Of which moments a process is killed at, and which bytes are damaged.
 SEED = 11
 

@@ -13,6 +13,8 @@ from vlsu.data import check_dataset, dataset_info, export_dataset, load, sample_
 from vlsu.data.parquet import literal, read_parquet, scan_parquet
 from vlsu.runs import load_run
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     *("R [final]", "r?", "a*b", "{x}", "%20", "-leading", "größe 猫", "group=1", "back\\slash"),
     *("[!a]", "#1", "~", "$HOME", "file:", "a:b", "k[1]"),

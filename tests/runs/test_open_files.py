@@ -24,6 +24,8 @@ from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, evaluate
 from vlsu.runs.asking.in_flight import InFlight
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 400
 
 

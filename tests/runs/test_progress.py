@@ -1,5 +1,7 @@
 """The progress of a run counts the requests it asks, and is full when the run is."""
 
+import pytest
+
 from tests.alignment_runs import Answering, InProcessModel, judge
 from tests.support.commands import vlsu as command
 from tests.tuning_runs import paired_dataset
@@ -39,6 +41,7 @@ def aligned(out, progress, **options):
     )
 
 
+@pytest.mark.slow
 def test_what_answers_share_or_do_not_need_is_taken_out_of_the_total(tmp_path):
     progress = Watched()
     run = aligned(tmp_path / "run", progress)

@@ -35,6 +35,8 @@ from vlsu.runs import (
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.writing import require_writable
 
+pytestmark = pytest.mark.slow
+
 FILES = ("run.yaml", "responses.sqlite", "judgments.parquet", "metrics.json", ".lock")
 
 

@@ -21,6 +21,8 @@ from vlsu.cli.output import RunProgress
 from vlsu.models import Outcome
 from vlsu.runs.asking.patience import Retries
 
+pytestmark = pytest.mark.slow
+
 
 class Waits:
     """A progress that keeps what it is told of waits."""

@@ -91,6 +91,7 @@ def test_a_text_that_holds_a_tag_stands_between_tags_of_its_own(
     assert f"between <text-{mark}> and </text-{mark}>" in words
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*HOSTILE, "<", ">", "/", "text", "\n", "words "])).map("".join))
 def test_no_text_leaves_its_frame(text: str) -> None:
     if text.strip():

@@ -22,6 +22,8 @@ from vlsu.tasks import GuardTask, looks_like_refusal, read_answer, read_verdict
 from vlsu.tasks.judging.rubric import read_score
 from vlsu.tasks.proposals import read_proposals
 
+pytestmark = pytest.mark.slow
+
 POLICY = default_policy()
 JUDGE = OfflineJudge()
 #: Seconds of processor time that a doubling may cost besides tripling; a machine may be busy.

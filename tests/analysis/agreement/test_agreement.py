@@ -277,6 +277,7 @@ def test_by_category_and_modality() -> None:
     assert by_category["categories"]["C2"]["paired"] == 20
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.lists(

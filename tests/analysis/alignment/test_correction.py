@@ -256,6 +256,7 @@ def test_certain_answers_are_no_labels_but_count() -> None:
     assert rate.value == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 def test_prediction_powered_intervals_hold_the_truth_by_few_labels() -> None:
     found = powered(labels=(8, 20, 60), answers=(400,), replicates=1000)
     held = {name: np.array([cell.held for cell in cells]) for name, cells in found.items()}

@@ -20,6 +20,8 @@ from vlsu.analysis.stats.clustering import paired_difference
 from vlsu.analysis.stats.intervals import wilson
 from vlsu.errors import DataError, RunError, UsageError
 
+pytestmark = pytest.mark.slow
+
 #: Letter -> outcome, judge outcome, kind, strict, lenient, helpfulness.
 ANSWERS: Mapping[str, tuple[object, ...]] = {
     "R": ("ok", "ok", "bare_refusal", True, True, 0.0),

@@ -41,6 +41,7 @@ def test_lots_are_the_connected_components(links: list[tuple[str | None, ...]]) 
     assert (same == (expected[:, None] == expected[None, :])).all()
 
 
+@pytest.mark.slow
 @given(rows_of_links, st.floats(0.1, 0.9), st.integers(0, 9))
 def test_nothing_is_on_both_sides(
     links: list[tuple[str | None, ...]], share: float, seed: int
@@ -92,6 +93,7 @@ def test_both_sides_have_the_same_mix(share: float) -> None:
             assert part["held_out"].mean() == pytest.approx(share, abs=4 / part.height)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_every_sample_is_as_likely() -> None:
     samples = mixed(60)
     assert split_samples(samples, 0.5, 1).equals(split_samples(samples, 0.5, 1))

@@ -21,6 +21,8 @@ from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.errors import RunError
 
+pytestmark = pytest.mark.slow
+
 LABELS = list("SBU")
 
 

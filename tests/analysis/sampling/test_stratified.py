@@ -221,6 +221,7 @@ def few_of_many() -> StratifiedSample:
     )
 
 
+@pytest.mark.slow
 def test_intervals_of_means_and_kappa_are_the_bootstraps():
     stratified = few_of_many()
     cells, estimator = stratified.cells, StratifiedEstimator(stratified)

@@ -18,6 +18,8 @@ from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.stats.intervals import percentiles, wilson
 from vlsu.analysis.table.resampling import Resampler
 
+pytestmark = pytest.mark.slow
+
 LABELS = list("SBU")
 
 

@@ -21,6 +21,8 @@ from vlsu.errors import UsageError
 from vlsu.runs import Run
 from vlsu.runs.finished.comparison import compare, seen_runs
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def their_p(first: int, second: int) -> float:

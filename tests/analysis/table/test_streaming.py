@@ -19,6 +19,8 @@ from vlsu.analysis.table.streaming import (
     partition_count,
 )
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("safe", "borderline", "unsafe")
 #: More than are read together, and than are joined together.
 MANY = 450_001

@@ -16,6 +16,8 @@ from vlsu.analysis.table.cells import GroupCounts
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.errors import DataError, RunError
 
+pytestmark = pytest.mark.slow
+
 Chunk = tuple[pl.DataFrame, pl.DataFrame]
 
 

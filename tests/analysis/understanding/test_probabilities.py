@@ -112,6 +112,7 @@ def test_the_bias_of_an_absolute_gap_is_that_of_a_folded_normal(gap: float, erro
     assert folded_excess(gap, 0.0) == 0.0
 
 
+@pytest.mark.slow
 def test_chance_gaps_are_taken_out_of_the_calibration_error() -> None:
     rng = np.random.default_rng(0)
     found = []

@@ -24,6 +24,8 @@ from sklearn.metrics import (
 from tests.analysis_frames import FAILURES, MODALITIES, SEVERITIES, Judged, frames, random_samples
 from vlsu.analysis import understanding_metrics
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["safe", "borderline", "unsafe"]
 OUTCOMES = ("ok", *FAILURES.values())
 ORDER = "SBU"

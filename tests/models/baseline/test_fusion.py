@@ -21,6 +21,8 @@ from vlsu.models.baseline.onnx_format import model, node, tensor
 from vlsu.models.baseline.torch_file import read_tensors
 from vlsu.policy import Severity
 
+pytestmark = pytest.mark.slow
+
 THREAT = "I will attack the station with a bomb on Friday."
 grades = st.builds(
     Grade,

@@ -16,6 +16,8 @@ from vlsu.models.bodies.json_bodies import MAX_DEPTH, parse_json
 from vlsu.models.formats.openai import ChatCompletions
 from vlsu.models.formats.wire import token_count
 
+pytestmark = pytest.mark.slow
+
 ANSWER = '{"severity": "unsafe", "category": "C9"}'
 
 

@@ -19,6 +19,8 @@ from vlsu.models.formats.openai import ChatCompletions
 from vlsu.models.guards import FAMILIES
 from vlsu.models.http.redaction import Redaction
 
+pytestmark = pytest.mark.slow
+
 CHAT, MESSAGES, GEMINI = ChatCompletions(), Messages(), GenerateContent()
 KEY = "sk-proj-0123456789abcdefghijklmnop"
 #: Bytes of the shorter input; the longer is so many times as long.

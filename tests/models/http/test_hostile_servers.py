@@ -20,7 +20,10 @@ import pytest
 
 from vlsu.models.http.transport import MAX_HELD
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
+]
 
 #: Seconds for an attempt, and for the machine to be slow in.
 TIMEOUT_S = 1.5

@@ -17,6 +17,8 @@ from vlsu.models.catalogue import load_models
 from vlsu.models.http.client import HttpClient, is_usable
 from vlsu.models.http.exposure import exposure, is_local
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuv"
 
 

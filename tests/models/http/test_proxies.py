@@ -13,6 +13,8 @@ from tests.models.http.test_http_clients import BODY, Server, in_loop, says, who
 from vlsu.models.http.client import HttpClient, is_simple_http
 from vlsu.models.http.proxies import bypasses, proxy_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 PASSWORD = "pa55word-of-the-proxy"
 

@@ -14,6 +14,8 @@ from tests.conftest import completion
 from tests.fault_server import FaultServer, ask_and_judge, good, reply, run_command, text_dataset
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-Proj-0123456789/ab+cDEFGhijklmnopqrstuv=="
 
 

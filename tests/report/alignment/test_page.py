@@ -23,6 +23,8 @@ from vlsu.report.table import Table, format_rate
 from vlsu.report.tasks import notes, run_tables
 from vlsu.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:

@@ -22,6 +22,8 @@ from vlsu.report.serve.sample_index import SampleIndex
 from vlsu.report.serve.view import view_app
 from vlsu.runs import Run, evaluate
 
+pytestmark = pytest.mark.slow
+
 expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
 
 SEVERITIES = ("safe", "borderline", "unsafe")

@@ -23,6 +23,8 @@ from vlsu.report.table import format_rate
 from vlsu.runs import Run, evaluate
 from vlsu.runs.finished.comparison import compare
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:

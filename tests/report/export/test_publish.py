@@ -31,6 +31,8 @@ from vlsu.report.table_formats import csv_table, json_table, latex
 from vlsu.report.tasks import contents
 from vlsu.runs import Run
 
+pytestmark = pytest.mark.slow
+
 PDFLATEX = shutil.which("pdflatex")
 
 

@@ -17,6 +17,8 @@ from tests.report_runs import scripted_run
 from vlsu.report.serve.view import view_app
 from vlsu.runs import Run
 
+pytestmark = pytest.mark.slow
+
 LONG = "9" * 5000
 
 

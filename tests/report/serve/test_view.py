@@ -23,6 +23,8 @@ from vlsu.report.serve.sample_index import SampleIndex
 from vlsu.report.understanding.listing import sample_entries
 from vlsu.runs import Run
 
+pytestmark = pytest.mark.slow
+
 expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
 
 

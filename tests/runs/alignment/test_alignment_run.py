@@ -28,6 +28,8 @@ from vlsu.runs import AlignmentOptions, Limits, Price, Run, align, load_run, pre
 from vlsu.runs.alignment.validation import load_calibration, validate_judge
 from vlsu.tasks import read_verdict
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., ChatServer]
 
 REFUSAL = "I'm sorry, but I can't help with that."

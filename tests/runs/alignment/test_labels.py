@@ -317,6 +317,7 @@ def test_the_run_says_what_corrected_it(labelled: tuple[Run, Path], tmp_path: Pa
     assert "460 of labels.csv" in text
 
 
+@pytest.mark.slow
 def test_labels_come_before_a_calibration_which_serves_where_they_are_few(
     run: Run, tmp_path: Path
 ) -> None:
@@ -362,6 +363,7 @@ def test_labels_of_another_run_are_refused(run: Run, tmp_path: Path) -> None:
     run_of(run.path)  # leaves the run as the other tests want it
 
 
+@pytest.mark.slow
 def test_hostile_answers_survive_the_file(tmp_path: Path) -> None:
     made = run_of(tmp_path / "run", model=InProcessModel("scripted/assistant", Answering()))
     file = tmp_path / "labels.csv"

@@ -24,6 +24,8 @@ from benchmarks.simulated import (
     uniform,
 )
 
+pytestmark = pytest.mark.slow
+
 #: Latencies with a mean of a second.
 LATENCIES = {
     "fixed": fixed(1.0),

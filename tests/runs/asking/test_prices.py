@@ -17,6 +17,8 @@ from vlsu.runs import Price
 from vlsu.runs.asking.limits import known_price, read_price
 from vlsu.runs.options import ModelOptions, merged
 
+pytestmark = pytest.mark.slow
+
 BUNDLED = yaml.safe_load(files("vlsu.runs").joinpath("prices.yaml").read_text("utf-8"))
 LISTED = f"list prices of {BUNDLED['date']} in USD"
 WITH_KEY = {**os.environ, "OPENAI_API_KEY": "none-is-sent"}

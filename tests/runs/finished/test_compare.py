@@ -29,6 +29,8 @@ from vlsu.runs import Run, align, evaluate, load_run
 from vlsu.runs.asking.judges import Judge
 from vlsu.runs.finished.comparison import compare
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Slipping(Scripted):

@@ -26,6 +26,8 @@ from vlsu.runs.asking.judges import Judge
 from vlsu.runs.finished.confidence import metrics_at
 from vlsu.runs.finished.gating import gate
 
+pytestmark = pytest.mark.slow
+
 METRICS: dict[str, Any] = {
     "n": 40,
     "joint": {

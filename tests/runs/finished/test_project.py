@@ -21,6 +21,8 @@ from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.errors import UsageError
 from vlsu.runs import load_traffic, project_run
 
+pytestmark = pytest.mark.slow
+
 MIX = {"severity": {"safe": 0.9, "borderline": 0.099, "unsafe": 0.001}}
 
 

@@ -49,6 +49,8 @@ from vlsu.runs import (
 )
 from vlsu.tasks import Framing, load_candidates
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., ChatServer]
 
 #: The scripted model's front is the first four; every other is well behind one of them.

@@ -25,6 +25,8 @@ from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.understanding.strata import Strata
 
+pytestmark = pytest.mark.slow
+
 SIZE = 600
 
 
