@@ -17,7 +17,7 @@ from vlsu.models import models
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "vlsu"
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "NOTICE")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "NOTICE")),
     *sorted((ROOT / "docs").glob("*.md")),
     *(ROOT / name / "README.md" for name in ("benchmarks", "training", "training/judge")),
 ]

@@ -250,7 +250,7 @@ def test_a_device_is_no_file_to_write(made: Path, tmp_path: Path) -> None:
     # Renamed over, it would be gone for every program of the machine.
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    with pytest.raises(UsageError, match="is no file that can be replaced"):
+    with pytest.raises(UsageError, match="is not a regular file"):
         export_dataset(load(made / "D"), "csv", pipe)
     assert pipe.is_fifo()
 
