@@ -1,8 +1,8 @@
-"""Parquet files by their paths, whatever characters those hold.
+"""Parquet files by literal paths.
 
-Polars takes ``[ ] * ?`` in a path for a pattern, ``~`` for a home, ``x=1`` in a folder's name for a
-column and ``scheme:`` for an address. Here a path is a path: every scan, read and write of this
-package goes through these functions.
+Polars interprets ``[ ] * ?`` in a path as a pattern, ``~`` as a home folder, ``x=1`` in a folder's
+name as a column and ``scheme:`` as a URL. Every scan, read and write of this package goes through
+these functions, which take paths literally.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ __all__ = ["literal", "read_parquet", "reading", "scan_parquet"]
 
 
 def scan_parquet(files: Path | Iterable[Path]) -> pl.LazyFrame:
-    """The rows of one file or of several, in order, unread.
+    """A lazy frame of the rows of one or several files, in order.
 
     Raises:
-        OSError: A file is not there, or is not a regular file (`FileNotFoundError` in the first
-            case).
+        OSError: A file is missing (`FileNotFoundError`) or is not a regular file.
     """
     paths = [files] if isinstance(files, Path) else list(files)
     for path in paths:
@@ -48,13 +47,13 @@ def read_parquet(file: Path) -> pl.DataFrame:
 
 @contextmanager
 def reading(place: Path, remedy: str) -> Iterator[None]:
-    """Make one line of what goes wrong where Parquet files are read.
+    """Context in which errors of reading Parquet files become a `DataError` of one line.
 
-    A file whose description is sound may be damaged further in, which shows as it is read.
+    A file with valid metadata may still have damaged pages, which shows only when they are read.
 
     Args:
-        place: The file or folder.
-        remedy: What to do about it.
+        place: The file or folder, for the message.
+        remedy: The fix, for the message.
 
     Raises:
         DataError: A file cannot be read, or is damaged.
@@ -69,10 +68,10 @@ def reading(place: Path, remedy: str) -> Iterator[None]:
 
 
 def literal(path: Path) -> str:
-    """A path as Polars reads and writes it without taking any of it for something else.
+    """A path in a form that Polars takes literally.
 
     Raises:
-        OSError: It is no UTF-8, which Polars needs.
+        OSError: It is not UTF-8, which Polars needs.
     """
     text = str(path.absolute())
     try:

@@ -1,4 +1,4 @@
-"""A sample as the flat row every file of a dataset holds, and back."""
+"""Conversion between samples and the flat rows of dataset files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_sha256(text: str) -> bool:
-    """Whether `text` is 64 lower-case hex digits, and therefore safe as a file name."""
+    """Whether `text` is 64 lower-case hexadecimal digits, and so safe as a file name."""
     return _SHA256.fullmatch(text) is not None
 
 
@@ -46,8 +46,8 @@ def to_row(sample: Sample) -> Row:
     """The row of a sample; `metadata` becomes JSON text with sorted keys.
 
     Raises:
-        DataError: The sample cannot be stored: no id, an `image_sha256` that is none, a text that
-            is not valid Unicode, or metadata that JSON cannot hold.
+        DataError: The sample cannot be stored: it has no id, an invalid `image_sha256`, invalid
+            Unicode, or metadata that is not JSON.
     """
     if not sample.id:
         raise DataError(f"a sample has no id (joint grade {sample.joint_grade}); give it one")
@@ -93,7 +93,7 @@ def to_sample(row: Sequence[str | None]) -> Sample:
     Raises:
         DataError: No id, a grade that is not a severity, or metadata that is not a JSON object.
     """
-    id_, text, language, sha256, url, image, words, joint, *rest = row
+    id_, text, language, sha256, url, image_grade, text_grade, joint_grade, *rest = row
     image_category, text_category, joint_category, group, metadata = rest
     if not id_:
         raise DataError("samples: a row has no id; write the dataset again")
@@ -112,9 +112,9 @@ def to_sample(row: Sequence[str | None]) -> Sample:
             language=language,
             image_sha256=sha256,
             image_url=url,
-            image_grade=_SEVERITIES[image],
-            text_grade=_SEVERITIES[words],
-            joint_grade=_SEVERITIES[joint],
+            image_grade=_SEVERITIES[image_grade],
+            text_grade=_SEVERITIES[text_grade],
+            joint_grade=_SEVERITIES[joint_grade],
             image_category=image_category,
             text_category=text_category,
             joint_category=joint_category,

@@ -16,16 +16,16 @@ IMAGE_FAULT = "image_fault"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One row of a dataset; whatever is absent is `None`.
+    """One row of a dataset; missing values are `None`.
 
     Attributes:
         id: Unique within the dataset.
         image_sha256: Lower-case hex digest of the image file's bytes; `None` if there is no image.
-        image_url: Where the image came from.
-        image_grade: Gold severity of the image alone; so `text_grade` and `joint_grade`.
+        image_url: Source of the image.
+        image_grade: Gold severity of the image alone; likewise `text_grade` and `joint_grade`.
         image_category: Category identifier such as ``"C9"``, or `None`.
         group: Samples of one group share an image or a text and are not independent.
-        metadata: Anything else the source said.
+        metadata: All other fields of the source.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Sample:
 
     @property
     def pattern(self) -> Pattern | None:
-        """The pattern of the three gold grades, or `None` where one is absent."""
+        """The pattern of the three gold grades, or `None` if one is missing."""
         if self.image_grade is None or self.text_grade is None or self.joint_grade is None:
             return None
         return Pattern(self.image_grade, self.text_grade, self.joint_grade)

@@ -1,4 +1,4 @@
-"""What is in a dataset, counted."""
+"""Counts that describe a dataset."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def dataset_info(dataset: Dataset) -> dict[str, object]:
     """Counts of a dataset as plain values, ready for JSON.
 
     Returns:
-        What ``dataset.yaml`` says, and: ``samples``; ``images`` (different ones);
-        ``missing_images`` (samples without an image that can be shown, of which ``no_file`` name
-        one that is not in the folder); ``without_text``; ``without_grade`` (no grade at all);
+        The content of ``dataset.yaml``, and: ``samples``; ``images`` (distinct);
+        ``missing_images`` (samples without a readable image, of which ``no_file`` name one that is
+        not in the folder); ``without_text``; ``without_grade`` (no grade at all);
         ``patterns`` (every listed one, 0 included, then others found), ``unlisted_patterns``,
         ``without_pattern`` (a grade is absent); ``families``; per modality ``severities`` (with
         ``none``) and ``categories`` (with ``none``); ``languages``; ``groups``

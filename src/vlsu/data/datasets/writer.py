@@ -1,4 +1,4 @@
-"""Writing a dataset folder: streamed, whole or not at all, the same bytes in, the same hash out."""
+"""Writing a dataset folder: streamed, atomic, and with a reproducible content hash."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from vlsu.policy import Policy, default_policy
 
 __all__ = ["SHARD_ROWS", "hash64", "prepare_folder", "write_dataset"]
 
-#: Rows in a file, unless told otherwise.
+#: Default number of rows per file.
 SHARD_ROWS = 100_000
-#: A shard is closed earlier when its texts fill this much memory.
+#: A shard is also closed when its texts take this much memory.
 SHARD_BYTES = 128 * 1024 * 1024
 
 _BUFFER_ROWS = 5_000
 _ROW_GROUP_ROWS = 10_000
 _README = "README.md"
-#: There while a finished dataset's files take the places of the former ones; holds their names.
+#: Exists while the new files replace those of a former dataset, and lists the former names.
 _UNFINISHED = ".dataset-unfinished"
-_SHELF = re.compile(r"[0-9a-f]{2}")
+_SHARD_NAME = re.compile(r"[0-9a-f]{2}")
 _TEXTS = (_README, POLICY_FILE)
 _SAMPLES = re.compile(r"samples(?:-\d{5}-of-\d{5})?\.parquet")
 _TEMPORARY = re.compile(
@@ -74,28 +74,28 @@ def write_dataset(
     """Write samples, in the order given, into a dataset folder.
 
     The rows are streamed: memory stays within one shard. Everything is written under temporary
-    names and renamed at the end, ``dataset.yaml`` last, so a crash never leaves a folder that looks
-    finished.
+    names and renamed at the end, ``dataset.yaml`` last, so that a crash never leaves a folder that
+    looks complete.
 
     Args:
-        out: The folder; made if absent. Its images may be there already, put by
+        out: The folder, which is created if missing. It may already contain the images, added by
             ``ImageStore(out).add``.
         rows: The samples; their `id` must be unique.
-        name: What the dataset is called.
-        version: Of the dataset, the user's own numbering.
-        licence: Under which the samples may be used, such as ``"CC-BY-4.0"``.
+        name: Name of the dataset.
+        version: Version of the dataset, in any numbering.
+        licence: Licence of the samples, such as ``"CC-BY-4.0"``.
         citation: How to cite it; may be empty.
-        source: Where the samples came from: a file name or an address.
-        policy: What the grades follow; the default policy if `None`, else it is written beside the
-            samples.
-        images: A store from which images that `out` lacks are copied as the rows pass.
-        description: What the dataset is, for its readers.
-        overwrite: Replace a dataset that is in `out` already.
-        shard_rows: Rows in a file; a dataset of no more is one file, a longer one is sharded.
+        source: Origin of the samples: a file name or a URL.
+        policy: The policy of the grades; the default policy if `None`, else it is written beside
+            the samples.
+        images: A store from which images that `out` lacks are copied.
+        description: Description of the dataset.
+        overwrite: Replace an existing dataset in `out`.
+        shard_rows: Maximum rows per file; a larger dataset is sharded.
 
     Raises:
-        DataError: `out` holds a dataset already, two samples share an id, a sample cannot be
-            stored, or the folder cannot be written.
+        DataError: `out` contains a dataset already, two samples have the same id, a sample cannot
+            be stored, or the folder cannot be written.
     """
     folder = Path(out)
     policy = policy or default_policy()
@@ -137,14 +137,13 @@ def write_dataset(
 
 
 def prepare_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder ready to receive a dataset: it is new, empty, or holds a dataset's files.
+    """Prepare a folder for a dataset: it must be new, empty, or contain only a dataset's files.
 
-    What an interrupted writer left is a dataset's too, and is written over. A folder that holds
-    anything else is never written to.
+    Files of an interrupted writer are overwritten. A folder with other files is never written to.
 
     Raises:
-        DataError: It holds a dataset and `overwrite` is false, it holds other files, it is a file,
-            or it cannot be made.
+        DataError: It contains a dataset and `overwrite` is false, it contains other files, it is a
+            file, or it cannot be created.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another folder")
@@ -171,26 +170,28 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def _is_own(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry of a folder is what a writer makes before it has finished."""
+    """Whether an entry of a folder is from an unfinished writer."""
     if entry.name == "images":
         # Made by ImageStore, which sorts images by the first two digits of their hashes.
         if not entry.is_dir(follow_symlinks=False):
             return False
-        return not foreign_names(Path(entry.path), lambda e: _SHELF.fullmatch(e.name) is not None)
+        return not foreign_names(
+            Path(entry.path), lambda e: _SHARD_NAME.fullmatch(e.name) is not None
+        )
     return _TEMPORARY.fullmatch(entry.name) is not None
 
 
 def hash64(text: str) -> int:
-    """A 64-bit hash that is the same on every machine; never 0, which stands for nothing.
+    """A 64-bit hash that is the same on every machine; never 0, which means no value.
 
-    Two of a million different texts share one with a probability of 3e-8.
+    The probability of a collision among a million texts is 3e-8.
     """
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) or 1
 
 
 class _Tally:
-    """Content hash and counts of rows as they pass, in 16 bytes a row."""
+    """Content hash and counts of streamed rows, in 16 bytes per row."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -231,7 +232,7 @@ _TEXT = COLUMNS.index("text")
 
 
 class _ShardWriter:
-    """Parquet files under temporary names, each of bounded size."""
+    """Writes Parquet files of bounded size under temporary names."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self._folder = folder
@@ -250,7 +251,7 @@ class _ShardWriter:
                 self._write()
 
     def flush(self) -> None:
-        """Write what is left; a dataset without rows is one empty file."""
+        """Write the remaining rows; a dataset without rows is one empty file."""
         self._pack()
         if self._parts[0].height or not self.temporary:
             self._write()
@@ -294,7 +295,7 @@ def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Polic
         temporary.replace(folder / name)
     if policy.hash != default_policy().hash:
         _write_text(folder / POLICY_FILE, policy.text)
-    if not (folder / _README).exists():  # one that was edited stays
+    if not (folder / _README).exists():  # an edited one is kept
         _write_text(folder / _README, _readme(info))
     # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
     tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
@@ -303,7 +304,7 @@ def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Polic
 
 
 def _replaceable(folder: Path) -> list[str]:
-    """Names of the files in a folder that are the former dataset's, ``dataset.yaml`` excepted."""
+    """Names of the files of the former dataset in a folder, without ``dataset.yaml``."""
     if not (folder / DATASET_FILE).exists():
         try:  # of a writer that was killed while it replaced them
             listed = read_text(folder / _UNFINISHED).splitlines()
@@ -312,7 +313,7 @@ def _replaceable(folder: Path) -> list[str]:
         return [name for name in listed if _SAMPLES.fullmatch(name) or name in _TEXTS]
     try:
         info = read_info(folder)
-    except DataError:  # damaged: what it consisted of is told by names alone
+    except DataError:  # damaged: its files are recognised by their names
         names = [path.name for path in folder.iterdir() if _SAMPLES.fullmatch(path.name)]
         return [*names, POLICY_FILE]
     names = [name for name in info.files if _SAMPLES.fullmatch(name)]

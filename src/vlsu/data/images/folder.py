@@ -1,4 +1,4 @@
-"""A folder of images as users have them, searched by path, file name and identifier."""
+"""A user's folder of images, searched by path, file name and identifier."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from vlsu.errors import DataError
 __all__ = ["ImageFolder", "Match"]
 
 _SUFFIXES = {f".{extension}" for extension in EXTENSIONS} | {".jpeg", ".jpe", ".jfif", ".tif"}
-#: No path is longer (PATH_MAX of Linux), nor of more parts than a person made.
+#: Maximum length of a path (PATH_MAX of Linux), and of its parts that are compared.
 _MAX_LENGTH, _MAX_PARTS = 4096, 64
-#: Files of one ending that are told apart; more are as good as all the same.
+#: Maximum files with the same name that are compared.
 _MAX_CANDIDATES = 256
 
 _Parts = tuple[str, ...]
@@ -32,10 +32,10 @@ class Match:
     """A file found for a sample.
 
     Attributes:
-        path: Below the folder, with ``/``.
-        file_name_of: The address or path of which only the end is that of the file, if so.
-        others: How many more files fit as well.
-        elsewhere: The file name is that of a path, but both name a folder and these differ.
+        path: Path below the folder, with ``/``.
+        file_name_of: The URL or path that matched only by its end, if so.
+        others: Number of other files that match equally well.
+        elsewhere: Whether the file name matches but the stated folder differs.
     """
 
     path: str
@@ -47,16 +47,16 @@ class Match:
 class ImageFolder:
     """The files below a folder, indexed once.
 
-    Only what the index holds is ever read, and no link is followed, so no identifier, address or
-    path of a data file leads out of the folder. The folder itself may be a link. A link to a file
-    within the folder stands for that file; other links are left out.
+    Only indexed files are ever read, and no link is followed, so that no identifier, URL or path in
+    a data file leads out of the folder. The folder itself may be a link. A link to a file inside
+    the folder stands for that file; other links are skipped.
 
-    Names are compared as they are first, then in one Unicode normal form (macOS decomposes names),
-    then without letter case; what fits better goes first.
+    Names are compared exactly first, then in one Unicode normal form (macOS decomposes names), then
+    without letter case; better matches have precedence.
 
     Attributes:
-        left_out: Links that lead out of the folder, and are not followed.
-        unread: What else was left out, and why: ``(path, reason)``.
+        left_out: Number of links that lead out of the folder.
+        unread: Other skipped entries with the reason: ``(path, reason)``.
 
     Raises:
         DataError: The folder does not exist.
@@ -77,9 +77,9 @@ class ImageFolder:
     def find_path(self, name: str) -> Match | None:
         """The file at a path that a row states, relative to the folder or absolute inside it.
 
-        A path that says more folders than there are, or fewer, fits if the one is the end of the
-        other; one without an extension fits an image of that name with any. Failing that, a file
-        of the same name in another folder is a match that is marked `elsewhere`.
+        A path with more or fewer folders matches if one is the end of the other; a path without an
+        extension matches an image with any. Failing that, a file of the same name in another folder
+        matches and is marked `elsewhere`.
         """
         for spelling in _spellings(self._below_root(name)):
             if match := self._names.find(spelling):
@@ -93,7 +93,7 @@ class ImageFolder:
         return None
 
     def find_address(self, address: str) -> Match | None:
-        """The file whose name is the last part of an address, decoded or as it is written."""
+        """The file whose name is the last part of a URL, percent-decoded or not."""
         path = address.partition("://")[2].partition("?")[0].partition("#")[0]
         if len(path) > _MAX_LENGTH:
             return None
@@ -105,8 +105,8 @@ class ImageFolder:
     def find_id(self, id_: str) -> Match | None:
         """The image whose name, with or without its extension, is an identifier.
 
-        In which folder it lies does not count, so one of another letter case in another folder is
-        counted among the `others`.
+        Its folder does not matter, so a file of other letter case in another folder counts among
+        the `others`.
         """
         for spelling in _spellings(id_):
             if match := self._stems.find_any(spelling) or self._names.find_any(spelling):
@@ -114,10 +114,10 @@ class ImageFolder:
         return None
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file that was found.
+        """The bytes of a matched file.
 
         Raises:
-            ImageError: It is no regular file, or too large to be an image.
+            ImageError: It is not a regular file, or too large for an image.
             DataError: It cannot be read.
         """
         try:
@@ -137,7 +137,7 @@ class ImageFolder:
         return name
 
     def _walk(self) -> Iterator[str]:
-        """Every file below the folder; links to files inside count as the file they lead to."""
+        """Every file below the folder, including links to files inside it."""
         pending = [""]
         while pending:
             below = pending.pop()
@@ -157,17 +157,17 @@ class ImageFolder:
                     elif entry.is_dir(follow_symlinks=False):
                         pending.append(path)
                     else:
-                        yield path  # a pipe too: reading it says what it is
+                        yield path  # also a pipe, which reading reports
                 except OSError as error:
                     self.unread.append((path, error.strerror or type(error).__name__))
 
     def _target(self, link: os.DirEntry[str], path: str) -> str | None:
-        """Where a link to a file leads, below the folder; `None` if it leads anywhere else."""
+        """Target of a link below the folder; `None` if it is outside or not a file."""
         try:
             target = Path(link.path).resolve(strict=True)
             inside = target.relative_to(self._inside).as_posix()
         except (OSError, RuntimeError):  # RuntimeError: of a loop, in Python 3.11
-            self.unread.append((path, "a link that leads nowhere"))
+            self.unread.append((path, "a broken link"))
             return None
         except ValueError:
             self.left_out += 1
@@ -179,9 +179,9 @@ class ImageFolder:
 
 
 class _Index:
-    """Paths by their ends: the parts from the last to the first, sorted, compared loosely.
+    """Paths indexed by their parts from the last to the first, normalised and sorted.
 
-    A search takes a few bisections, however many files there are and however much alike.
+    A search takes a few bisections, for any number of files.
     """
 
     def __init__(self, paths: Sequence[str], parts_of: Callable[[str], _Parts]) -> None:
@@ -192,7 +192,7 @@ class _Index:
         self.find = lru_cache(4096)(self._find)
 
     def find_any(self, wanted: _Parts) -> Match | None:
-        """A file of which the wanted path is the end, in whatever folder."""
+        """A file whose path ends in the wanted one, in any folder."""
         found = [
             (_likeness(self._parts(place)[-len(wanted) :], wanted), self._paths[place])
             for place in self._ending_in(wanted)
@@ -208,7 +208,7 @@ class _Index:
         return Match(best, others=others)
 
     def _find(self, wanted: _Parts) -> Match | None:
-        """The file of which the wanted path is the end, or which is the end of it."""
+        """The file whose path ends in the wanted one, or the reverse."""
         fitting: list[tuple[tuple[int, int, int], str]] = []
         for place in self._ending_in(wanted):
             parts = self._parts(place)
@@ -241,7 +241,7 @@ class _Index:
 
 
 def _key(parts: _Parts) -> str:
-    """The parts from the last to the first, in one normal form, without letter case."""
+    """The parts from the last to the first, in NFC and case-folded."""
     return "".join(f"{_folded(part)}/" for part in reversed(parts))
 
 
@@ -252,7 +252,7 @@ def _folded(part: str) -> str:
 
 
 def _likeness(found: _Parts, wanted: _Parts) -> int:
-    """0 for the same spelling, 1 for the same characters, 2 for another letter case."""
+    """0 for identical spelling, 1 for the same characters in NFC, 2 for other letter case."""
     if found == wanted:
         return 0
     pairs = zip(found, wanted, strict=True)
@@ -261,9 +261,9 @@ def _likeness(found: _Parts, wanted: _Parts) -> int:
 
 
 def _spellings(name: str) -> Iterator[_Parts]:
-    """The parts of a path: as it is written, and with a backslash for a slash, as on Windows.
+    """The parts of a path: as written, and with backslashes as separators, as on Windows.
 
-    What comes before ``..`` is not known to be any folder of ours, and left out.
+    Parts before ``..`` are dropped, since they may be outside of the folder.
     """
     if len(name) > _MAX_LENGTH:
         return

@@ -1,4 +1,4 @@
-"""Images that stand in a row itself: as a data URI or in base64."""
+"""Images embedded in a row, as a data URI or in base64."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vlsu.data.images.probe import MAX_READ_BYTES, ImageError, ImageFault
 
 __all__ = ["inline_image"]
 
-#: A shorter value is a file's name.
+#: Shorter values are file names.
 _MIN_LENGTH = 64
-#: Characters of a data URI before its data, at most.
+#: Maximum characters of a data URI before its data.
 _MAX_HEADER_LENGTH = 256
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]*={0,2}")
 _MAGIC = (
@@ -23,20 +23,20 @@ _MAGIC = (
 
 
 def inline_image(value: str) -> bytes | None:
-    """The bytes of the image that a value holds, or `None` if it is a name or an address.
+    """The bytes of the image embedded in a value, or `None` if it is a name or a URL.
 
-    A data URI is one by its scheme; base64 is taken for an image where it begins as one does.
-    Reads the value once, and not at all beyond its first characters if it is a name.
+    A data URI is recognised by its scheme, base64 by the signature of an image format. Of a name
+    only the first characters are inspected.
 
     Raises:
-        ImageError: It is an image in a row, and cannot be decoded or is too large.
+        ImageError: The image cannot be decoded or is too large.
     """
     text = value.strip()
     if text[:5].lower() == "data:":
         return _from_uri(text)
     text = text.removeprefix("base64,")
     if text[:2] in ("b'", 'b"') and text[-1:] == text[1]:
-        text = text[2:-1]  # how Python prints bytes
+        text = text[2:-1]  # Python's representation of bytes
     if len(text) < _MIN_LENGTH or not _begins_as_image(text[:_MIN_LENGTH]):
         return None
     return _from_base64(text)

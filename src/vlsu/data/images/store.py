@@ -1,4 +1,4 @@
-"""Images kept as they are, addressed by content: ``images/ab/<sha256>.<ext>``."""
+"""The content-addressed store of a dataset's images: ``images/ab/<sha256>.<ext>``."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ T = TypeVar("T")
 class ImageStore:
     """The ``images`` folder of a dataset folder.
 
-    A file is never re-encoded: its bytes are those that were added, its name is their SHA-256, its
-    extension that of the real format. Adding is idempotent and atomic: a file appears whole or not
-    at all. Reading follows no link below ``images``, so that a dataset from elsewhere cannot have
-    other files of this machine sent to a model.
+    Files are never re-encoded: the name is the SHA-256 of the bytes that were added, the extension
+    that of the actual format. Adding is idempotent and atomic. Reading follows no link below
+    ``images``, so that an untrusted dataset cannot have other files of this machine sent to a
+    model.
 
     Attributes:
         root: The dataset folder.
@@ -42,7 +42,7 @@ class ImageStore:
 
     @property
     def folder(self) -> Path:
-        """Where the images lie."""
+        """The folder of the images."""
         return self.root / "images"
 
     def add(self, image: bytes | str | os.PathLike[str]) -> str:
@@ -67,13 +67,13 @@ class ImageStore:
         return sha256
 
     def path(self, sha256: str) -> Path | None:
-        """Where the image of that hash lies, or `None` if it is not in the store."""
+        """Path of the image with that hash, or `None` if it is not in the store."""
         if not is_sha256(sha256):
             return None
         stem = os.path.join(self.folder, sha256[:2], sha256)  # noqa: PTH118 (10 times a Path's speed)
         for extension in EXTENSIONS:
             name = f"{stem}.{extension}"
-            if os.path.lexists(name):  # a link is there, and reading it says so
+            if os.path.lexists(name):  # a link exists, and reading reports it
                 return Path(name)
         return None
 
@@ -86,11 +86,11 @@ class ImageStore:
         return self.read_typed(sha256)[0]
 
     def read_typed(self, sha256: str, likely: str = "") -> tuple[bytes, str]:
-        """The bytes of an image and its extension, in as few system calls as that takes.
+        """The bytes of an image and its extension, with few system calls.
 
         Args:
             sha256: The image's hash.
-            likely: The extension to try first: a store's images mostly share one.
+            likely: The extension to try first, since most images of a store share one.
 
         Raises:
             DataError: The image is not in the store or cannot be read.
@@ -98,24 +98,24 @@ class ImageStore:
         return self._first_of(sha256, likely, _read, b"")
 
     def read_into(self, sha256: str, buffer: bytearray, likely: str = "") -> tuple[int, str]:
-        """As `read_typed`, into a buffer that grows as need be; how many bytes, and the extension.
+        """As `read_typed`, into a growing buffer; returns the number of bytes and the extension.
 
-        Memory that was just used lies in the processor's cache, so this takes half the time.
+        Reusing memory that is in the processor's cache takes half the time.
         """
         return self._first_of(sha256, likely, lambda path: _read_into(path, buffer), 0)
 
     def _first_of(
         self, sha256: str, likely: str, read: Callable[[str], T], nothing: T
     ) -> tuple[T, str]:
-        """What `read` makes of the image's file, and its extension; the likely one comes first."""
+        """The result of `read` for the image's file, and its extension."""
         if is_sha256(sha256):
-            folder = f"{self.root}/images/{sha256[:2]}"  # as `folder` has it, built fast
+            folder = f"{self.root}/images/{sha256[:2]}"  # the same as `folder`, built faster
             _require_own_folder(folder)
             stem = f"{folder}/{sha256}."
             for extension in (likely, *EXTENSIONS) if likely else EXTENSIONS:
                 with contextlib.suppress(FileNotFoundError):
                     return read(stem + extension), extension
-        return nothing, self._existing(sha256).suffix  # says that it is missing
+        return nothing, self._existing(sha256).suffix  # raises that it is missing
 
     def media_type(self, sha256: str) -> str:
         """The media type of an image, such as ``"image/jpeg"``.
@@ -126,7 +126,7 @@ class ImageStore:
         return EXTENSIONS[self._existing(sha256).suffix[1:]]
 
     def files(self) -> Iterator[Path]:
-        """Every file below `folder`, in order; temporary and foreign files and links included."""
+        """Every file below `folder`, in order, including temporary and other files and links."""
         pending = [str(self.folder)]
         while pending:
             folder = pending.pop()
@@ -140,7 +140,7 @@ class ImageStore:
             yield from (Path(e.path) for e in entries if not e.is_dir(follow_symlinks=False))
 
     def count(self) -> int:
-        """How many files lie where images do, without looking at any of them."""
+        """Number of files in the folders of images, without inspecting them."""
         total = 0
         with contextlib.suppress(OSError), os.scandir(self.folder) as shards:
             for shard in shards:
@@ -149,7 +149,7 @@ class ImageStore:
         return total
 
     def copy_from(self, other: ImageStore, sha256: str) -> None:
-        """Take an image of another store; one that neither has stays missing.
+        """Copy an image from another store, if this one lacks it and the other has it.
 
         Raises:
             DataError: It cannot be read.
@@ -166,7 +166,7 @@ class ImageStore:
     def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)
         if path is None:
-            # Without the hash, so that a run counts all that are missing as one fault.
+            # Without the hash, so that a run counts all missing images as one fault.
             what = "an image" if is_sha256(sha256) else f"image {one_line(sha256)!r}"
             raise DataError(f"{self.folder}: {what} is missing; run vlsu data check {self.root}")
         return path
@@ -202,12 +202,12 @@ def _read(path: str | Path, *, follow: bool = False) -> bytes:
     with _Opened(path, follow=follow) as (descriptor, size):
         data = os.read(descriptor, size)
         while len(data) < size and (more := os.read(descriptor, size)):
-            data += more  # a network file system may give a part at a time
+            data += more  # network file systems may return short reads
         return data
 
 
 def _read_into(path: str, buffer: bytearray) -> int:
-    """The same into a buffer; how many bytes."""
+    """The same into a buffer; returns the number of bytes."""
     with _Opened(path) as (descriptor, size):
         if len(buffer) < size:
             buffer.extend(bytes(size - len(buffer)))
@@ -228,9 +228,9 @@ def _bounded_size(descriptor: int) -> int:
 
 
 class _Opened:
-    """A regular file of a size that is read: its descriptor and its size in bytes.
+    """Context manager of a regular file of bounded size: its descriptor and size in bytes.
 
-    A class, since a generator made into a context manager takes twice the time.
+    A class, since one made from a generator takes twice the time.
     """
 
     __slots__ = ("_descriptor", "_flags", "_path")
@@ -238,7 +238,7 @@ class _Opened:
     def __init__(self, path: str | Path, *, follow: bool = False) -> None:
         self._path = path
         self._descriptor = -1
-        # Without O_NONBLOCK, opening a pipe would wait for ever.
+        # Without O_NONBLOCK, opening a pipe would block.
         self._flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
 
     def __enter__(self) -> tuple[int, int]:
@@ -267,11 +267,11 @@ _LINK = "it is a symbolic link, and links in a dataset are not followed"
 
 @cache
 def _require_own_folder(folder: str) -> None:
-    """Refuse a folder of images that is a link: it may lead to any files of this machine."""
+    """Refuse a folder of images that is a link, which may lead anywhere on this machine."""
     try:
         linked = stat.S_ISLNK(os.lstat(folder).st_mode)
     except OSError:
-        return  # opening the file says what is wrong
+        return  # opening the file reports the problem
     if linked:
         raise DataError(f"{folder}: cannot be read ({_LINK}); put the folder itself in its place")
 

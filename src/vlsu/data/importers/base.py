@@ -1,4 +1,4 @@
-"""What an importer is given and what it yields."""
+"""The interface of importers: their options, and the items that they yield."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "Sourc
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the user said.
+    """The user's options of an import.
 
     Attributes:
-        policy: Whose categories the file's are matched to.
+        policy: The policy whose categories are used.
         map: Column of the file -> field of the dataset.
-        grades: Word of the file for a grade, as `vlsu.data.tables.labels.label_key` has it -> the
-            grade, or `None` for not sure; these come before the severities' own names.
-        missing: Which cells stand for a missing value.
-        encoding: Of the file's text, where the user states it.
+        grades: Word for a grade, normalised by `vlsu.data.tables.labels.label_key` -> the grade, or
+            `None` for not sure; these precede the severities' own names.
+        missing: Decides which cells are missing values.
+        encoding: Text encoding of the file, if stated.
     """
 
     policy: Policy
@@ -35,14 +35,14 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something corrected or worth knowing about a line that is not rejected for it.
+    """A correction or other remark about a line that is imported nevertheless.
 
     Attributes:
-        line: Number of the line in the file, from 1; 0 stands for the file as a whole.
-        kind: Short and the same for all of its kind: notes are counted by it.
-        value: What was found. Never a sample's text.
-        fix: What the user can do about it.
-        problem: Something did not come through as the source says, so ``--strict`` refuses it.
+        line: Line number in the file, from 1; 0 for the file as a whole.
+        kind: Short and constant for its kind: notes are counted by it.
+        value: The value found; never a sample's text.
+        fix: How the user can fix it.
+        problem: Whether data was lost or changed, so that ``--strict`` refuses it.
     """
 
     line: int
@@ -68,11 +68,11 @@ class SourceRow:
 
     Attributes:
         line: Number of its first line in the file, from 1.
-        sample: Without image and group; those are found by the engine. A group that is set is kept.
-        image_names: Addresses, paths or file names under which the image may be found, the most
-            telling first; the sample's `id` is looked for before them.
-        image_sha256: What the source says the image's hash is.
-        notes: What was corrected in it.
+        sample: The sample without image and group, which are found later; a group that is set is
+            kept.
+        image_names: URLs, paths or file names of the image, the most specific first.
+        image_sha256: The image's hash according to the source.
+        notes: Corrections made to it.
     """
 
     line: int
@@ -82,7 +82,7 @@ class SourceRow:
     notes: tuple[Note, ...] = ()
 
 
-#: A note of its own is about a line that holds no row, such as a blank one.
+#: A note by itself is about a line without a row, such as a blank one.
 ImportItem = SourceRow | Rejected | Note
 
 
@@ -91,10 +91,10 @@ class Importer:
     """A reader of one format.
 
     Attributes:
-        read: The file and the options -> one item a row, in the file's order, read lazily. Raises
-            `DataError` for a file that cannot be read as this format at all.
-        name: What the dataset is called unless the user says otherwise; empty: as the file.
-        licence: Of the data, as far as the format tells.
+        read: Function from the file and the options to one item per row, lazily and in order.
+            Raises `DataError` for a file that is not of this format.
+        name: Default name of the dataset; empty for the file's name.
+        licence: Licence of the data, if the format implies it.
     """
 
     read: Callable[[Path, ImportOptions], Iterator[ImportItem]]

@@ -1,4 +1,4 @@
-"""Any delimited text file, its columns mapped to the fields of a dataset."""
+"""The importer for delimited text files, whose columns are mapped to the fields of a dataset."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def read_csv(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     else into the metadata.
 
     Raises:
-        UsageError: The map names a field that does not exist, or one field twice.
-        DataError: A mapped column is not in the file or there twice, no column holds a text or an
-            image, or the file cannot be read as a table.
+        UsageError: The map names an unknown field, or one field twice.
+        DataError: A mapped column is missing or ambiguous, no column has texts or images, or the
+            file cannot be read as a table.
     """
     table = Table(path, {*FIELDS, *map(normalise, options.map)}, encoding=options.encoding)
     fields = _mapped(table, options.map)
@@ -76,11 +76,11 @@ def read_mapped(
     Args:
         table: The file.
         fields: Position of a column -> field; other columns go into the metadata.
-        options: Policy of the categories, and what stands for a missing value.
+        options: The policy, and what counts as a missing value.
     """
     roles = [fields.get(n) for n in range(len(table.header))]
     names = _distinct_names(table.header)
-    # What `vlsu data export` writes: its formulas are guarded, and what is absent is empty.
+    # An export of `vlsu data export`: its formulas are escaped, and missing values are empty.
     exported = tuple(table.header) == COLUMNS
     if exported and options.missing.words is None:
         options = replace(options, missing=MissingWords.read([""]))
@@ -104,7 +104,7 @@ def read_mapped(
 
 
 def _mapped(table: Table, mapping: Mapping[str, str]) -> dict[int, str]:
-    """Position of a column -> field, as the map has it."""
+    """Position of a column -> field, according to the map."""
     where = f"{table.path}: line {table.header_line}"
     known = set(map(normalise, table.header))
     columns: dict[str, str] = {}

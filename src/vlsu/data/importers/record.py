@@ -1,4 +1,4 @@
-"""A record of texts by field name -> a sample, with everything corrected said."""
+"""From a record of texts by field name to a sample, with a note for every correction."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
 __all__ = ["FIELDS", "build_row"]
 
-#: What a column of a file can be: a column of the dataset, or ``image``, the name of its file.
+#: Fields that a column can be mapped to: columns of the dataset, or ``image``, a file's name.
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 
-#: Characters of an identifier beyond which it is probably something else.
+#: An identifier of more characters is probably in the wrong column.
 _LONG_ID_LENGTH = 500
-#: Levels of nesting that metadata keep; JSON libraries refuse more of them, each at another depth.
+#: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
 _MAX_DEPTH = 100
-#: The comma of a whole number with the decimals that a program added.
+#: The decimal comma of a whole number with added zero decimals.
 _COMMA_ZERO = re.compile(r"(?<=\d),(?=0{1,2}\Z)")
-#: Digits of a whole number that every reader of JSON keeps exactly.
+#: Maximum digits of an integer that every JSON parser preserves.
 _EXACT_DIGITS = 18
 
 
@@ -40,14 +40,14 @@ def build_row(
     *,
     nulls: bool = False,
 ) -> SourceRow | Rejected:
-    """Make a sample of a record.
+    """Build a sample from a record.
 
     Args:
         line: Number of the record's first line in the file.
-        values: Field of `FIELDS` -> the file's text for it.
-        extra: Everything else the record holds; it goes into the metadata.
-        options: Whose categories the file's are matched to, and what stands for a missing value.
-        nulls: Whether null bytes were taken out of the record.
+        values: Field of `FIELDS` -> its text in the file.
+        extra: All other cells; they go into the metadata.
+        options: The policy, and what counts as a missing value.
+        nulls: Whether null bytes were removed from the record.
     """
     builder = _Builder(line, values, options)
     if nulls:
@@ -90,7 +90,7 @@ def _filled(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Builder:
-    """Reads the fields of one record, collecting notes and the words that were not understood."""
+    """Reads the fields of one record, and collects notes and values that were not understood."""
 
     def __init__(self, line: int, values: Mapping[str, str], options: ImportOptions) -> None:
         self._line = line
@@ -107,7 +107,7 @@ class _Builder:
         return self._values.get(field, "").strip() or None
 
     def value(self, field: str) -> str | None:
-        """The field, unless what it holds stands for a missing value."""
+        """The field, unless its value is a word for a missing value."""
         text = self.plain(field)
         return None if text is not None and self._is_missing(field, text) else text
 
@@ -155,7 +155,7 @@ class _Builder:
                 self.note("text empty -> absent")
             return None
         if "\r\n" in text:
-            # One prompt must not become two by the editor its file was saved with.
+            # Line ends of the editor must not make two prompts of one.
             self.note("line ends in text CRLF -> LF")
         return text.replace("\r\n", "\n")
 
@@ -232,7 +232,7 @@ class _Builder:
         return found
 
     def stated_metadata(self) -> dict[str, object]:
-        """A metadata column as `vlsu data export` writes it, or as any text."""
+        """The metadata column: JSON as `vlsu data export` writes it, or any text."""
         text = self.value("metadata")
         if text is None:
             return {}
@@ -256,12 +256,12 @@ class _Builder:
 
 
 def _exact(digits: str) -> int | str:
-    """A whole number, or its digits where a reader of JSON may round it."""
+    """An integer, or its digits if JSON parsers may round it."""
     return int(digits) if len(digits.lstrip("-")) <= _EXACT_DIGITS else digits
 
 
 def _nests_deeper(tree: object, levels: int) -> bool:
-    """Whether lists and mappings lie within each other more than so many levels deep."""
+    """Whether lists and mappings are nested more than `levels` deep."""
     layer: list[object] = [tree]
     for _ in range(levels):
         layer = [
@@ -276,7 +276,7 @@ def _nests_deeper(tree: object, levels: int) -> bool:
 
 
 def _without_controls(text: str) -> str:
-    r"""The text with its control characters and line breaks as ``\n`` or ``\x1b``."""
+    r"""The text with control characters and line breaks escaped, such as ``\n`` or ``\x1b``."""
     return "".join(
         character.encode("unicode_escape").decode()
         if unicodedata.category(character) in ("Cc", "Zl", "Zp")

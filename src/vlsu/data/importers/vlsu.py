@@ -1,4 +1,4 @@
-"""The CSV that VLSU was released as (arXiv 2510.18214)."""
+"""The importer for the released CSV of VLSU (arXiv 2510.18214)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _FIELDS = {
     "combined_category": "joint_category",
 }
 
-#: The row that is labelled wrongly in the release, and how: (category it has, category it is).
+#: The mislabelled row of the release: (category stated, correct category).
 _MISLABELLED = {"2aa9226c-201d-458d-9b2e-0aa36845c763": ("C14", "C15")}
 
 
 def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
-    """Read the released CSV: columns in any order and letter case, more columns into the metadata.
+    """Read the released CSV: columns in any order and letter case, others into the metadata.
 
     Raises:
-        UsageError: A map is given; this format has none.
-        DataError: A column is missing or there twice, or the file cannot be read as text.
+        UsageError: A map is given, which this format does not support.
+        DataError: A column is missing or ambiguous, or the file cannot be read as text.
     """
     if options.map:
         raise UsageError("--map is for the importer 'csv'; the columns of 'vlsu' are known")

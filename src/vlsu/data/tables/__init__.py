@@ -1,8 +1,8 @@
-"""Tables that a user hands over: one reader for all of them, whatever program saved them.
+"""Tables from users: one reader for all of them, whatever program wrote them.
 
-`Table` reads delimited text record by record. `source` recognises files that are something else,
-`missing` the words that stand for no value, `columns` finds columns by name, `spreadsheets` undoes
-and prevents what spreadsheets do to cells.
+`Table` reads delimited text record by record. `source` recognises other file formats, `missing` the
+words for missing values, `columns` finds columns by name, `spreadsheets` prevents and undoes what
+spreadsheets do to cells.
 """
 
 from vlsu.data.tables.columns import find_column, listing, normalise, split_names

@@ -1,4 +1,4 @@
-"""Columns by the names that people give them."""
+"""Finding columns by name, in any spelling."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from vlsu.registry import did_you_mean
 
 __all__ = ["find_column", "listing", "normalise", "split_names"]
 
-#: Most names, and most characters of one, that a message lists.
+#: Maximum names, and characters of a name, in a message.
 _MAX_NAMES, _MAX_NAME_LENGTH = 20, 60
 
 
 def normalise(column: str) -> str:
-    """A column's name without letter case, outer space and kind of word separator."""
+    """A column's name in lower case, without outer spaces, and with underscores as separators."""
     return re.sub(r"[\s_\-]+", "_", column.strip().lower())
 
 
 def listing(names: Sequence[str]) -> str:
-    """Names for a message: the first ones, each cut, and how many more there are."""
+    """Names for a message: the first ones, truncated, and the number of others."""
     shown = ", ".join(_short(name) for name in names[:_MAX_NAMES])
     more = len(names) - _MAX_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown or "none"
 
 
 def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> int:
-    """The position of the column of a name: as it is written, else in any spelling of it.
+    """Position of the column with a name: an exact match, else by the normalised name.
 
     Args:
         header: The columns' names.
         wanted: The name.
-        where: What the message begins with: the file, and the line of its header.
-        option: What the name was given to, such as ``"--map Prompt=text"``.
+        where: The file and the line of its header, for messages.
+        option: The option that names the column, such as ``"--map Prompt=text"``.
 
     Raises:
         DataError: There is no such column, or several.
@@ -60,9 +60,9 @@ def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> 
 
 
 def split_names(text: str, known: Sequence[str]) -> list[str]:
-    """Names separated by commas, where a known name may hold commas itself.
+    """Split names at commas, except within known names that contain commas.
 
-    The longest known name that fits is taken at each place; what is no known name ends at the next
+    At each position the longest matching known name is taken; an unknown name ends at the next
     comma.
     """
     pieces = text.split(",")

@@ -1,4 +1,4 @@
-"""How a table's fields are separated, found in its first lines."""
+"""Detecting the delimiter of a table from its first lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DELIMITERS", "Dialect", "choose_delimiter", "stated_delimiter"]
 
-#: What may separate fields, the commonest first.
+#: Delimiters, the most common first.
 DELIMITERS = (",", ";", "\t", "|")
 
 _STATED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t| ]*', re.IGNORECASE)
@@ -23,18 +23,18 @@ _STATED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t| ]*', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the fields of a table are written.
+    """How the fields of a table are separated.
 
     Attributes:
-        delimiter: What separates them.
-        spaced: Whether a space behind each delimiter is layout.
+        delimiter: The delimiter.
+        spaced: Whether a space after each delimiter is layout, not content.
     """
 
     delimiter: str
     spaced: bool = False
 
     def reader(self, lines: Iterator[str]) -> Reader:
-        """A parser of records, which refuses quoting that is not sound."""
+        """A strict parser of records, which rejects malformed quoting."""
         return csv.reader(
             lines, delimiter=self.delimiter, skipinitialspace=self.spaced, strict=True
         )
@@ -47,14 +47,14 @@ def stated_delimiter(line: str) -> str | None:
 
 
 def choose_delimiter(lines: Sequence[str], known: Collection[str]) -> str:
-    """The delimiter that makes most sense of a table's first lines.
+    """The most plausible delimiter of a table's first lines.
 
-    It is the one under which most columns have a known name; among these, one that gives several
-    columns; then the one under which most rows have as many fields as the header.
+    The one that gives most columns a known name; then one that gives several columns; then the one
+    by which most rows have as many fields as the header.
 
     Args:
-        lines: The header and the lines below it; the last may be cut.
-        known: Normalised names of columns to expect.
+        lines: The header and the lines below it; the last may be truncated.
+        known: Normalised names of expected columns.
     """
 
     def fit(delimiter: str) -> tuple[int, bool, float, int]:

@@ -1,4 +1,4 @@
-"""Finding the name that a cell had before a spreadsheet opened and saved it."""
+"""Recovering identifiers that a spreadsheet changed when it opened and saved a table."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from functools import cached_property, partial
 from vlsu.data.tables.spreadsheets import unescape_formula
 from vlsu.data.tables.words import plain_typing, without_formula
 
-__all__ = ["Found", "Keys", "plain_text", "spelling"]
+__all__ = ["KeyMatch", "Keys", "plain_text", "spelling"]
 
-#: Digits that a spreadsheet keeps of a number; the rest become zeros.
+#: Digits of a number that a spreadsheet preserves; the rest become zeros.
 _KEPT_DIGITS = 15
-#: Longest name that is taken for a number or a date.
+#: Maximum characters of a name that is taken for a number or a date.
 _MAX_LENGTH = 40
 
 _GROUPED = re.compile(
     r"[-+]?\d{1,3}(?P<mark>[,.' \u00a0\u2009\u202f\u2019])\d{3}(?:(?P=mark)\d{3})*"
 )
 _SCIENTIFIC = re.compile(r"(?P<whole>\d)(?:[.,](?P<part>\d+))?[eE]\+?(?P<exponent>\d{1,3})")
-#: How months begin in the languages that spreadsheets are mostly set to, in their order.
+#: Abbreviations of the months in common languages of spreadsheets, in order.
 _MONTHS = (
     *("jan ene gen", "feb fév fev", "mar mär mrz mrt maa", "apr abr avr", "may mai mag mei maj"),
     *("jun juin giu", "jul juil lug", "aug aoû ago", "sep set", "oct okt ott out", "nov"),
@@ -38,12 +38,12 @@ _DATES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a cell may stand for.
+class KeyMatch:
+    """The names that a cell may stand for.
 
     Attributes:
-        names: The names it fits, as they are; one where it is certain.
-        how: What happened to it, in words; empty where it is the name as it is.
+        names: The matching names; exactly one if the match is unique.
+        how: Description of the change; empty for an exact match.
     """
 
     names: tuple[str, ...]
@@ -51,40 +51,41 @@ class Found:
 
 
 class Keys:
-    """Names that the cells of a column should be, found in whatever a spreadsheet made of them.
+    """Matches cells to known names, undoing changes by spreadsheets.
 
-    Tried are, in this order: the name as it is; without the apostrophe that guards a formula; but
-    for letter case, typographic quotes and dashes, odd spaces and Unicode forms; as a number whose
-    zeros, separators or decimals changed; as a number in scientific notation or cut to 15 digits;
-    as a date. The first under which any name fits decides, and it fits if it is the only one.
+    In this order: the exact name; without the apostrophe that escapes a formula; ignoring letter
+    case, typographic quotes and dashes, unusual spaces and Unicode forms; as a number with changed
+    zeros, separators or decimals; as a number cut to 15 digits; as a date; as a number in
+    scientific notation. The first way in which any name matches decides, and it counts if the match
+    is unique.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = dict.fromkeys(names)
 
-    def find(self, cell: str) -> Found:
-        """The names that a cell fits, none where it fits none."""
+    def find(self, cell: str) -> KeyMatch:
+        """The names that a cell matches, if any."""
         stripped = cell.strip()
         for exact in dict.fromkeys(
             (cell, stripped, unescape_formula(cell), unescape_formula(stripped))
         ):
             if exact in self._names:
                 how = "" if exact == stripped else "an apostrophe before it"
-                return Found((exact,), how)
+                return KeyMatch((exact,), how)
         cell = without_formula(stripped)
         if cell in self._names:
-            return Found((cell,))
+            return KeyMatch((cell,))
         for how, index, fold in self._folds:
             key = fold(cell)
             if key is not None and (names := index.get(key)):
-                return Found(tuple(names), how)
+                return KeyMatch(tuple(names), how)
         scientific = _SCIENTIFIC.fullmatch(cell.strip()[:_MAX_LENGTH])
         if scientific:
             digits = scientific["whole"] + (scientific["part"] or "")
             key = f"{int(scientific['exponent']) + 1}:{digits.rstrip('0') or '0'}"
             if names := self._rounded(len(digits)).get(key):
-                return Found(tuple(names), "a number in scientific notation")
-        return Found((), _suspicion(cell, self._names))
+                return KeyMatch(tuple(names), "a number in scientific notation")
+        return KeyMatch((), _suspicion(cell, self._names))
 
     @cached_property
     def _folds(self) -> list[tuple[str, dict[str, list[str]], Callable[[str], str | None]]]:
@@ -108,7 +109,7 @@ class Keys:
         return index
 
     def _rounded(self, digits: int) -> dict[str, list[str]]:
-        """Whole numbers by their length and their first digits, rounded."""
+        """Integers by their length and their rounded first digits."""
         if digits not in self._by_digits:
             self._by_digits[digits] = self._index(partial(_leading, digits=digits))
         return self._by_digits[digits]
@@ -119,17 +120,17 @@ class Keys:
 
 
 def plain_text(text: str) -> str:
-    """A text without what typing aids change: letter case, typography, odd spaces, Unicode form."""
+    """A text without letter case, typography, unusual spaces and Unicode forms."""
     return plain_typing(unescape_formula(text)).casefold()
 
 
 def spelling(text: str) -> str:
-    """The same for names that spreadsheets and typing aids make of each other."""
+    """A key that is equal for names that spreadsheets and autocorrection change into each other."""
     return _number(text) or plain_text(text)
 
 
 def _number(text: str) -> str | None:
-    """The value of a number, however it is written."""
+    """The value of a number in any notation."""
     plain = unescape_formula(text).strip()
     if not plain or len(plain) > _MAX_LENGTH or not any(map(str.isdigit, plain)):
         return None
@@ -149,7 +150,7 @@ def _number(text: str) -> str | None:
 
 
 def _cut_number(text: str) -> str | None:
-    """A long whole number as a spreadsheet keeps it."""
+    """A long integer as a spreadsheet rounds it."""
     digits = unescape_formula(text).strip().lstrip("0")
     if (
         not digits.isascii()
@@ -172,7 +173,7 @@ def _leading(text: str, digits: int) -> str | None:
 
 
 def _date(text: str, *, whole: bool = True) -> str | None:
-    """Day, month and year of a date in any order, or but for a year that was put in."""
+    """Day, month and year of a date in any order, or without a year that was added."""
     plain = unescape_formula(text).strip()
     if len(plain) > _MAX_LENGTH:
         return None
@@ -194,7 +195,7 @@ def _date(text: str, *, whole: bool = True) -> str | None:
 
 
 def _suspicion(cell: str, names: Iterable[str]) -> str:
-    """What a spreadsheet may have made of a name that cannot be recovered."""
+    """Explanation of a cell that a spreadsheet changed irrecoverably."""
     plain = cell.strip()
     if _SCIENTIFIC.fullmatch(plain[:_MAX_LENGTH]):
         return "a spreadsheet writes long numbers so"

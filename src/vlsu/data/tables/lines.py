@@ -1,4 +1,4 @@
-"""The lines of a file, in bounded memory, those of a broken record read once more at most."""
+"""The lines of a file in bounded memory; lines of a malformed record are read at most twice."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from typing import TextIO
 
 __all__ = ["MAX_RECORD", "LineError", "Lines"]
 
-#: Characters in one record; more is taken for a quote that is never closed.
+#: Maximum characters of a record; more indicates an unclosed quote.
 MAX_RECORD = 32 * 1024 * 1024
 
-#: What a line costs beside its characters, so that many short ones are bounded too.
+#: Cost of a line in addition to its characters, so that many short lines are bounded too.
 _OVERHEAD = 64
 _SKIPPED_AT_ONCE = 1 << 20
 
 
 class LineError(Exception):
-    """A record cannot go on with the next line; its text says why."""
+    """A record cannot continue with the next line; the message says why."""
 
 
 class Lines:
-    """Lines as `csv.reader` asks for them.
+    """Iterator of lines for `csv.reader`.
 
-    A record whose quoting is broken is given up, and reading goes on at its second line. What its
-    lines are as the inside of a quoted field is known by then: it ends where that record broke. So
-    a record that begins in there and whose quote is open at the end of its line is given up at
-    once, and no line is read more than twice.
+    A record with malformed quoting is skipped, and reading resumes at its second line. Until the
+    line where that record failed, an open quote at the end of a line is known to fail again, so
+    such records are skipped at once, and no line is read more than twice.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -34,9 +33,9 @@ class Lines:
         self._record: list[tuple[str | None, bool]] = []
         self._size = 0
         self._unusable_until = 0
-        #: Lines read so far, those to be read again not counted.
+        #: Lines read so far, without those to be read again.
         self.number = 0
-        #: Whether null bytes were taken out of the record.
+        #: Whether null bytes were removed from the record.
         self.nulls = False
 
     def __iter__(self) -> Lines:
@@ -57,14 +56,14 @@ class Lines:
         return line
 
     def begin(self) -> int:
-        """Begin a record; the number of its first line."""
+        """Begin a record; returns the number of its first line."""
         self._record.clear()
         self._size = 0
         self.nulls = False
         return self.number + 1
 
     def give_up(self) -> None:
-        """Give the record up, and go on at its second line."""
+        """Skip the record, and resume at its second line."""
         self._unusable_until = max(self._unusable_until, self.number)
         self._reread.extendleft(reversed(self._record[1:]))
         self.number -= len(self._record[1:])
@@ -80,6 +79,6 @@ class Lines:
         nulls = "\0" in raw
         if nulls:
             raw = raw.replace("\0", "")
-        if raw.startswith("\ufeff") and not self._record:  # also of a file put behind another
+        if raw.startswith("\ufeff") and not self._record:  # also within concatenated files
             raw = raw.lstrip("\ufeff")
         return raw, nulls

@@ -1,4 +1,4 @@
-"""Words that stand for a value that is missing."""
+"""Words for missing values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 __all__ = ["MISSING_WORDS", "MissingWords"]
 
-#: What programs and people write where there is no value: R, pandas, JSON, SQL, spreadsheets.
+#: Words for missing values of R, pandas, JSON, SQL and spreadsheets.
 MISSING_WORDS = frozenset(
     {
         *("na", "n/a", "n.a.", "n.a", "#n/a", "#n/a n/a", "#na", "<na>"),
@@ -18,39 +18,39 @@ MISSING_WORDS = frozenset(
         *("(blank)", "(empty)", "<empty>"),
     }
 )
-#: Dashes, question marks and full stops alone; two of these are the folder above.
+#: Only dashes, question marks or full stops; two full stops are the parent folder.
 _MARKS = re.compile(r"[-\u2010-\u2015\u2212]{1,5}|\?{1,5}|\.|\.{3,5}|\u2026")
-#: Codes of languages that are such words as well: Nauru, and Min Nan Chinese.
+#: Language codes that are such words as well: Nauru, and Min Nan Chinese.
 _LANGUAGES = frozenset({"na", "nan"})
 
 
 @dataclass(frozen=True, slots=True)
 class MissingWords:
-    """Which cells stand for a missing value; an empty one always does.
+    """Decides which cells are missing values; an empty cell always is.
 
     Attributes:
-        words: The words, in lower case; `None` for those that are usual.
+        words: The words in lower case; `None` for `MISSING_WORDS`.
     """
 
     words: frozenset[str] | None = None
 
     @classmethod
     def read(cls, options: Sequence[str] | None) -> MissingWords:
-        """The words that an option states, separated by commas: none if all it holds is empty.
+        """The words of a command-line option, separated by commas; no words if it is empty.
 
         Args:
-            options: Its values; `None` where it is not given.
+            options: Its values; `None` if it is not given.
         """
         if options is None:
             return cls()
         return cls(_lowered(word for option in options for word in option.split(",")))
 
     def __call__(self, text: str, declared: frozenset[str] = frozenset()) -> bool:
-        """Whether a cell is such a word.
+        """Whether a cell is a missing value.
 
         Args:
             text: The cell.
-            declared: Words, in lower case, that are values here, whatever they stand for elsewhere.
+            declared: Words in lower case that are values here.
         """
         word = text.strip().lower()
         if not word:
@@ -62,7 +62,7 @@ class MissingWords:
         return word in MISSING_WORDS or _MARKS.fullmatch(word) is not None
 
     def language(self, text: str) -> bool:
-        """Whether a cell with the code of a language is such a word: ``nan`` is Min Nan Chinese."""
+        """Whether a cell of language codes is a missing value: ``nan`` is Min Nan Chinese."""
         usual = self.words is None
         code = text.strip()
         return self(text, _LANGUAGES if usual and code in _LANGUAGES else frozenset())

@@ -1,4 +1,4 @@
-"""Records of delimited text: those that are sound, those that are broken, and blank ones."""
+"""Records of delimited text: valid, malformed and blank ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vlsu.data.tables.lines import LineError, Lines
 
 __all__ = ["MAX_FIELD", "Blank", "Broken", "Record", "broken", "read_records"]
 
-#: Characters in one field; more is taken for a quote that is never closed.
+#: Maximum characters of a field; more indicates an unclosed quote.
 MAX_FIELD = 16 * 1024 * 1024
 
 
@@ -23,7 +23,7 @@ class Record:
         line: Number of its first line in the file, from 1.
         row: Its number as a spreadsheet counts rows, from 1.
         fields: As many as the header has.
-        nulls: Whether null bytes were taken out of it.
+        nulls: Whether null bytes were removed from it.
     """
 
     line: int
@@ -38,10 +38,10 @@ class Broken:
 
     Attributes:
         line: Number of its first line in the file, from 1.
-        row: As of `Record`.
-        reason: Short and the same for all of its kind.
-        value: What was found; no text of the file.
-        advice: What the user can do about it.
+        row: As in `Record`.
+        reason: Short and constant for its kind.
+        value: The value found, without text of the file.
+        advice: How the user can fix it.
     """
 
     line: int
@@ -62,7 +62,7 @@ class Blank:
 def read_records(
     lines: Lines, dialect: Dialect, header: Sequence[str], *, row: int = 1, lenient: bool = False
 ) -> Iterator[Record | Broken | Blank]:
-    """The records of all lines that are left.
+    """The records of all remaining lines.
 
     Args:
         lines: At the line below the header.
@@ -109,7 +109,7 @@ def _uneven(line: int, row: int, height: int, count: int, wanted: int) -> Broken
 
 
 def broken(line: int, row: int, error: str) -> Broken:
-    """What a parser's error says of a record."""
+    """The malformed record for a parser's error."""
     advice = 'write a quote inside a quoted field as ""'
     if "characters" in error:
         if "record" in error:

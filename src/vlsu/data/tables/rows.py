@@ -1,4 +1,4 @@
-"""Tables that people fill in, as rows of named cells: the first wrong row is an error."""
+"""Tables filled in by people, as rows of named cells; the first malformed row is an error."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Row:
 
     Attributes:
         number: As a spreadsheet counts rows, from 1.
-        cells: Normalised name of a column that was asked for -> its cell, as it is in the file; a
-            column that is not there has empty cells.
+        cells: Normalised name of a requested column -> its cell in the file; a missing column has
+            empty cells.
     """
 
     number: int
@@ -40,15 +40,15 @@ def read_rows(
 
     Args:
         source: The file.
-        required: Normalised names of columns that must be there.
-        optional: Of columns that may be; others are left out.
-        encoding: Of the file, where the user states it.
-        option: By which the user states it, for messages; empty where there is none.
+        required: Normalised names of required columns.
+        optional: Those of optional columns; others are left out.
+        encoding: Encoding of the file, if the user states it.
+        option: The option for the encoding, for messages; empty if there is none.
 
     Raises:
         UsageError: There is no such encoding.
-        DataError: It cannot be read, a required column is absent, a column asked for is there
-            twice, or a row cannot be read; the message names it.
+        DataError: It cannot be read, a required column is missing, a requested column occurs twice,
+            or a row is malformed; the message names it.
     """
     wanted = (*required, *optional)
     table = Table(source, wanted, encoding=encoding, option=option, lenient=True)

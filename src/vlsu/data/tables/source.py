@@ -1,4 +1,4 @@
-"""What a file is and how its text is encoded, found before any of it is read as a table."""
+"""Detecting a file's format and text encoding before it is read as a table."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vlsu.errors import DataError, UsageError
 
 __all__ = ["find_encoding", "other_format"]
 
-#: Bytes of a file's beginning that tell what it is.
+#: Bytes at the beginning of a file that are inspected.
 _HEAD = 64 * 1024
 _CHUNK = 1 << 20
 
-# UTF-32 before UTF-16: the mark of the one begins with that of the other.
+# UTF-32 before UTF-16, whose byte order mark is a prefix of it.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -26,7 +26,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-#: How files that are no delimited text begin, and what they are called.
+#: Signatures of other file formats, and their names.
 _MAGIC = (
     (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
@@ -50,7 +50,7 @@ _MAGIC = (
     (b"GIF8", "an image"),
     (b"$FL2", "an SPSS file"),
 )
-#: What the first entries of a ZIP archive tell of it.
+#: Entries of ZIP archives that identify formats.
 _ZIPPED = (
     (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (ods)"),
     (b"xl/", "an Excel workbook (xlsx)"),
@@ -68,7 +68,7 @@ _POINTER = "version https://git-lfs.github.com/"
 
 
 def other_format(path: Path) -> str | None:
-    """What a file is where it is no delimited text, such as ``"a Parquet file"``.
+    """The format of a file that is not delimited text, such as ``"a Parquet file"``.
 
     Raises:
         OSError: It cannot be read.
@@ -76,7 +76,7 @@ def other_format(path: Path) -> str | None:
     with open_binary(path) as file:
         head = file.read(_HEAD)
     for magic, what in _MAGIC:
-        # A column may be called PAR1, and no text holds a null byte.
+        # A column may be called PAR1, and text has no null bytes.
         if head.startswith(magic) and (b"\0" in head or not magic.isalnum()):
             return what
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -113,19 +113,19 @@ def _json(text: str) -> object:
 
 
 def find_encoding(path: Path, stated: str | None = None, *, option: str = "--encoding") -> str:
-    """The encoding of a table, having made sure that all of the file can be decoded.
+    """The encoding of a table, after checking that the whole file can be decoded.
 
-    A byte-order mark tells it; a null byte beside each letter of the header is UTF-16; all else is
-    UTF-8. No other encoding is guessed: every byte is a letter in most of them.
+    It is detected by a byte order mark, or by null bytes beside letters (UTF-16); otherwise it is
+    UTF-8. Other encodings are not guessed, since every byte is valid in most of them.
 
     Args:
         path: The file.
-        stated: What the user says it is.
-        option: By which the user says so, for messages; empty where there is none.
+        stated: The encoding stated by the user.
+        option: The option that states it, for messages; empty if there is none.
 
     Raises:
-        UsageError: There is no encoding of the stated name.
-        DataError: The file cannot be read, is no delimited text, or is not in that encoding.
+        UsageError: The stated encoding does not exist.
+        DataError: The file cannot be read, is not delimited text, or is not in that encoding.
     """
     try:
         if (what := other_format(path)) is not None:
@@ -151,7 +151,7 @@ def find_encoding(path: Path, stated: str | None = None, *, option: str = "--enc
 
 
 def _marked(head: bytes) -> str | None:
-    """The encoding that a file's first bytes tell."""
+    """The encoding indicated by a file's first bytes."""
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
@@ -162,7 +162,7 @@ def _marked(head: bytes) -> str | None:
 def _known_encoding(name: str, option: str) -> str:
     try:
         codec = codecs.lookup(name)
-        "".encode(name)  # refuses codecs that are not of text, such as hex
+        "".encode(name)  # rejects codecs that are not for text, such as hex
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError, TypeError):
         raise UsageError(
@@ -173,7 +173,7 @@ def _known_encoding(name: str, option: str) -> str:
 
 
 def _decode(path: Path, encoding: str, option: str) -> None:
-    """Decode a file from end to end, in bounded memory."""
+    """Decode a whole file in bounded memory, to check it."""
     with open_binary(path) as file:
         decoder = codecs.getincrementaldecoder(encoding)()
         offset, line = 0, 1
@@ -197,7 +197,7 @@ def _decode(path: Path, encoding: str, option: str) -> None:
 
 
 def _reading(byte: int, encoding: str, option: str) -> str:
-    """What the byte is in the encoding of Western Windows, which most such files are in."""
+    """A hint with the byte's meaning in cp1252, the most likely other encoding."""
     if encoding != "utf-8" or not option:
         return ""
     try:

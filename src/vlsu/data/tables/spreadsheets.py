@@ -1,4 +1,4 @@
-"""What spreadsheets make of cells: formulas, and texts that look like numbers or dates."""
+"""Escaping cells that spreadsheets would take for formulas."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import polars as pl
 
 __all__ = ["escape_formula", "escaped_column", "unescape_formula"]
 
-#: How a cell begins that a spreadsheet may take for a formula, full-width letters included.
+#: First characters of formulas, including full-width ones.
 _SIGNS = "[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
-#: The same, or one that is guarded already, and has to come back as it is.
+#: The same, or a cell that looks escaped already and must be restored exactly.
 _FORMULA = re.compile(f"'*{_SIGNS}")
 _GUARDED = re.compile(f"'+{_SIGNS}")
-#: A number is no formula, and stays one.
+#: Numbers are not formulas.
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
 def escape_formula(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe goes before one that looks so.
+    """Prefix an apostrophe to a cell that a spreadsheet may take for a formula.
 
-    `unguard` gives the same text back, whatever it is.
+    `unguard` restores the text exactly.
     """
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def escaped_column(column: str) -> pl.Expr:
-    """A column of texts, each as `guard` has it."""
+    """An expression for a column of texts, each escaped by `guard`."""
     text = pl.col(column)
     formula = text.str.contains(f"^{_FORMULA.pattern}")
     number = text.str.contains(f"^{_NUMBER.pattern}$")
@@ -34,5 +34,5 @@ def escaped_column(column: str) -> pl.Expr:
 
 
 def unescape_formula(cell: str) -> str:
-    """The text that was guarded."""
+    """The text before it was escaped."""
     return cell[1:] if _GUARDED.match(cell) else cell

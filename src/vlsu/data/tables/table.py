@@ -1,11 +1,10 @@
-"""Delimited text as it is found in the wild, read record by record.
+"""Reading delimited text of any dialect, record by record.
 
-Read are: any of ``, ; tab |`` as delimiter, and what a first line ``sep=`` states; UTF-8, UTF-16
-and UTF-32, with or without a byte-order mark, and any encoding that is stated; LF, CRLF and CR;
-quoted fields over several lines, in the header too; null bytes; blank lines. A record whose quoting
-is broken is given up alone: reading goes on at its next line, so that one stray quote does not
-swallow the rest of the file. Time is linear in the file's length and memory bounded, whatever it
-holds.
+Supported are any of ``, ; tab |`` as delimiter, and the delimiter of a first line ``sep=``; UTF-8,
+UTF-16 and UTF-32, with or without a byte order mark, and any stated encoding; LF, CRLF and CR;
+quoted fields over several lines, in the header too; null bytes; blank lines. A record with
+malformed quoting is skipped alone: reading resumes at its next line, so that one stray quote does
+not consume the rest of the file. Time is linear in the file's length and memory is bounded.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from vlsu.errors import DataError
 
 __all__ = ["Table"]
 
-#: Lines and characters of a file that its delimiter is found by.
+#: Maximum lines and characters from which the delimiter is detected.
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 100, 256 * 1024
-#: A line of these before the header is a row of empty cells.
+#: A line of only these characters before the header is blank.
 _NOTHING = ' \t\r\n,;|"'
 
 
@@ -35,17 +34,17 @@ class Table:
 
     Args:
         path: The file.
-        known: Normalised names of columns to expect, by which the delimiter is found.
-        encoding: Of the file, where the user states it.
-        option: By which the user states it, for messages; empty where there is none.
-        lenient: Take records with fewer fields than the header, the others being empty, and with
-            more where those are empty: spreadsheets leave out, and put in, empty cells at a row's
-            end. Otherwise such records are broken.
+        known: Normalised names of expected columns, by which the delimiter is detected.
+        encoding: Encoding of the file, if the user states it.
+        option: The option that states it, for messages; empty if there is none.
+        lenient: Accept records with fewer fields than the header, and with more if those are empty:
+            spreadsheets omit and add empty cells at the end of rows. Otherwise such records are
+            malformed.
 
     Raises:
-        UsageError: There is no such encoding.
-        DataError: The file cannot be read, is empty, is no delimited text, is in another encoding,
-            or its header cannot be read.
+        UsageError: The encoding does not exist.
+        DataError: The file cannot be read, is empty, is not delimited text, is in another encoding,
+            or its header is malformed.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Table:
         self.header_line = before + 1
         self._dialect = Dialect(delimiter)
         header, height = self._header(lines)
-        # `a, b, "c"`: a space behind each delimiter is layout, and would hide the quote after it.
+        # `a, b, "c"`: a space after each delimiter is layout, and would hide the quote after it.
         if len(header) > 1 and all(name.startswith(" ") for name in header[1:]):
             self._dialect = Dialect(delimiter, spaced=True)
             header, height = self._header(lines)
@@ -78,7 +77,7 @@ class Table:
 
     @property
     def delimiter(self) -> str:
-        """What separates the fields."""
+        """The delimiter of the fields."""
         return self._dialect.delimiter
 
     def records(self) -> Iterator[Record | Broken | Blank]:
@@ -108,7 +107,7 @@ class Table:
         return open_text(self.path, encoding=self._encoding, newline="")
 
     def _first_lines(self) -> tuple[int, int, list[str]]:
-        """How many lines precede the header, how many of them are blank, and those from it on."""
+        """Number of lines before the header, of blank ones among them, and the lines from it."""
         before, blank, size = 0, 0, 0
         lines: list[str] = []
         self._stated: str | None = None
@@ -146,7 +145,7 @@ class Table:
         return choose_delimiter(lines, known)
 
     def _header(self, lines: list[str]) -> tuple[list[str], int]:
-        """The header's names and how many lines it takes."""
+        """The header's names and its number of lines."""
         reader = self._dialect.reader(iter(lines))
         try:
             header = next(reader)

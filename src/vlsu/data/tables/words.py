@@ -1,4 +1,4 @@
-"""A word of a short list, such as a label or a grade, however it was typed or saved."""
+"""Normalising words such as labels and grades, however they were typed or saved."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys(_INVISIBLE, None),
     }
 )
-#: A formula that is nothing but a text: how a table keeps a spreadsheet from changing it.
+#: A formula that is only a text, which keeps a spreadsheet from changing it.
 _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
-#: A whole number, with the decimals and the exponent that a program added.
+#: An integer, perhaps with added zero decimals and exponent.
 _WHOLE = re.compile(r"(?P<sign>[-+]?)0*(?P<digits>\d+)(?:\.0*)?(?:[eE][-+]?0+)?")
-#: Pairs of quotation marks taken off a word, and characters of a number; both bound the time.
+#: Maximum pairs of quotes removed from a word, and characters of a number; both bound the time.
 _MAX_QUOTES, _MAX_NUMBER_LENGTH = 3, 64
 
 
 def without_formula(cell: str) -> str:
-    """What ``="007"`` holds: a spreadsheet shows 007, where of 007 alone it makes a 7."""
+    """The text in a formula such as ``="007"``, which keeps a spreadsheet from showing 7."""
     found = _TEXT_FORMULA.fullmatch(cell)
     return found[1].replace('""', '"') if found else cell
 
 
 def plain_typing(text: str) -> str:
-    """A text without typography, invisible characters, odd spaces and Unicode forms."""
+    """A text without typographic variants, invisible characters and unusual spaces, in NFKC."""
     plain = normal_form("NFKC", text).translate(_TYPOGRAPHY)
     return " ".join(plain.split())
 
 
 def plain_word(cell: str) -> str:
-    """A word as it was meant: also without quotation marks around it, and no formula of a text."""
+    """A word without typography, surrounding quotes and text formulas."""
     text = plain_typing(without_formula(cell.strip()))
     for _ in range(_MAX_QUOTES):
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
@@ -54,7 +54,7 @@ def plain_word(cell: str) -> str:
 def plain_number(word: str) -> str | None:
     """The digits of a whole number, the same for ``1``, ``01``, ``1.0`` and ``1E+00``.
 
-    `None` for all else: ``1.1`` and ``1.10`` may be two entries of a taxonomy.
+    `None` for anything else: ``1.1`` and ``1.10`` may be two entries of a taxonomy.
     """
     found = _WHOLE.fullmatch(word) if len(word) <= _MAX_NUMBER_LENGTH else None
     if found is None:
