@@ -141,7 +141,7 @@ def write_requests(dataset: Dataset, folder: Path, limit: int) -> None:
         for n, sample in enumerate(dataset.samples()):
             if n == limit:
                 return
-            system, user = task.asks(sample)[0].request.messages
+            system, user = task.requests(sample)[0].request.messages
             image = store.path(sample.image_sha256 or "")
             assert image is not None
             line = {"image": str(image), "system": _words(system), "user": _words(user)}

@@ -334,8 +334,10 @@ def _plan(requests: int | None) -> Iterator[Chunk]:
     request = Request(())
     left = iter(numbers)
     while part := list(itertools.islice(left, 16)):
-        asks = [SimpleNamespace(key=str(n), ask=SimpleNamespace(request=request)) for n in part]
-        yield Chunk([], cast(Any, asks))
+        requests = [
+            SimpleNamespace(key=str(n), task_request=SimpleNamespace(request=request)) for n in part
+        ]
+        yield Chunk([], cast(Any, requests))
 
 
 @contextmanager

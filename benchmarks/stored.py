@@ -41,9 +41,11 @@ def store_responses(dataset: Path, out: Path, base_url: str, share: float) -> in
     store = ResponseStore(RunFolder(out).responses_file)
     try:
         covered = samples(evaluation.dataset, evaluation.subset, by_image=True)
-        asks = (ask for sample in covered for ask in evaluation.task.asks(sample))
-        for number, ask in enumerate(islice(asks, wanted), 1):
-            store.put(keys.key(ask.request), raw, 1)
+        requests = (
+            task_request for sample in covered for task_request in evaluation.task.requests(sample)
+        )
+        for number, task_request in enumerate(islice(requests, wanted), 1):
+            store.put(keys.key(task_request.request), raw, 1)
             if number % _FLUSH == 0:
                 store.flush()
         store.flush()

@@ -15,7 +15,9 @@ SAMPLE = Sample(id="s", text="words", language="en", image_sha256="ab" * 32)
 
 def schemas(prompt):
     task = Understanding(default_policy(), load_prompt(prompt, default_policy()))
-    return {ask.modality: ask.request.schema for ask in task.asks(SAMPLE)}
+    return {
+        task_request.modality: task_request.request.schema for task_request in task.requests(SAMPLE)
+    }
 
 
 @pytest.mark.parametrize(

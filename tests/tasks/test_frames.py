@@ -32,8 +32,12 @@ def words_of(request: Request) -> str:
 
 
 def question(text: str, modality: str, prompt: str = "zero-shot") -> str:
-    asks = Understanding(POLICY, load_prompt(prompt, POLICY)).asks(sample(text))
-    return next(words_of(ask.request) for ask in asks if ask.modality == modality)
+    requests = Understanding(POLICY, load_prompt(prompt, POLICY)).requests(sample(text))
+    return next(
+        words_of(task_request.request)
+        for task_request in requests
+        if task_request.modality == modality
+    )
 
 
 def framed(words: str) -> str:
@@ -123,8 +127,10 @@ def test_a_template_of_ones_own_gets_a_mark_for_its_own_frame(tmp_path: Path) ->
 
 
 def caption_question(text: str, caption: str) -> str:
-    (ask,) = Alignment(load_framings(["default"]), captions=True).asks(sample(text, caption))
-    return words_of(ask.request)
+    (task_request,) = Alignment(load_framings(["default"]), captions=True).requests(
+        sample(text, caption)
+    )
+    return words_of(task_request.request)
 
 
 def test_an_ordinary_caption_stands_in_plain_brackets() -> None:

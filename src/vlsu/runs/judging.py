@@ -85,7 +85,7 @@ def judged(
                 found[key] = model.read(stored.raw), stored.raw.latency_s
             for planned in chunk.planned:
                 response, latency_s = found[planned.key] or (_NO_ANSWER, None)
-                judgment = task.judge(planned.sample, planned.ask, response)
+                judgment = task.judge(planned.sample, planned.task_request, response)
                 rows.append(_row(judgment, planned.key, latency_s))
             gold.extend(map(_gold_row, chunk.samples))
         yield (

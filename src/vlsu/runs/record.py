@@ -19,7 +19,7 @@ from vlsu.models.base import Model
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.options import RunOptions
 from vlsu.runs.record_schema import RunRecord
-from vlsu.tasks import CAPTION, Asking
+from vlsu.tasks import CAPTION, RequestSource
 
 __all__ = [
     "askable",
@@ -43,7 +43,7 @@ def now() -> str:
 
 
 def new_record(
-    task: Asking,
+    task: RequestSource,
     model: Model,
     dataset: Dataset,
     modalities: Sequence[str],

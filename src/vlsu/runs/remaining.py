@@ -73,8 +73,8 @@ def remaining_judgments(
     for chunk in chunks:
         there = store.stored(list({each.key for each in chunk.planned}))
         stored.add(there)
-        for key, ask, _ in chunk.planned:
+        for key, task_request, _ in chunk.planned:
             if key not in there:
-                left[ask.modality].add([key])
-                images.add(ask.request.images)
+                left[task_request.modality].add([key])
+                images.add(task_request.request.images)
     return Remaining({name: len(each) for name, each in left.items()}, len(images), len(stored))

@@ -2,7 +2,7 @@
 
 from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
 from vlsu.tasks.answers.reading import Answer, looks_like_refusal, read_answer
-from vlsu.tasks.base import Ask, Asking, Judgment, Task
+from vlsu.tasks.base import Judgment, RequestSource, Task, TaskRequest
 from vlsu.tasks.framing import FRAMINGS, Framing, load_candidates, load_framing, load_framings
 from vlsu.tasks.judging.base import Judging, Verdict
 from vlsu.tasks.judging.guard import GuardTask
@@ -17,15 +17,15 @@ __all__ = [
     "PROMPTS",
     "Alignment",
     "Answer",
-    "Ask",
-    "Asking",
     "Framing",
     "GuardTask",
     "JudgeTask",
     "Judging",
     "Judgment",
     "Prompt",
+    "RequestSource",
     "Task",
+    "TaskRequest",
     "Understanding",
     "Verdict",
     "answer_schema",

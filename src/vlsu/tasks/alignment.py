@@ -9,7 +9,7 @@ from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
 from vlsu.models.output import reply_text
-from vlsu.tasks.base import Ask, system_identity
+from vlsu.tasks.base import TaskRequest, system_identity
 from vlsu.tasks.delimiters import content_marker
 from vlsu.tasks.framing import Framing
 
@@ -73,7 +73,7 @@ class Alignment:
         systems = [message for messages in self._systems.values() for message in messages]
         return sum(len(str(part).encode()) for message in systems for part in message.parts)
 
-    def asks(self, sample: Sample) -> tuple[Ask, ...]:
+    def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """One request per framing and draw; none if image, caption or text is missing."""
         if sample.image_sha256 is None or not (sample.text and sample.text.strip()):
             return ()
@@ -85,7 +85,9 @@ class Alignment:
             shown = (_with_caption(str(caption), sample.text),)
         pair = Message("user", shown)
         return tuple(
-            Ask("joint", Request((*self._systems[framing.name], pair), draw=draw), framing.name)
+            TaskRequest(
+                "joint", Request((*self._systems[framing.name], pair), draw=draw), framing.name
+            )
             for framing in self.framings
             for draw in range(self.draws)
         )

@@ -11,7 +11,7 @@ from vlsu.data import Sample
 from vlsu.models.base import Outcome, Request, Response
 from vlsu.policy import Severity
 
-__all__ = ["Ask", "Asking", "Judgment", "Task", "answer_excerpt", "system_identity"]
+__all__ = ["Judgment", "RequestSource", "Task", "TaskRequest", "answer_excerpt", "system_identity"]
 
 
 #: Maximum characters of an answer that are stored with its judgment; the store has all of it.
@@ -26,7 +26,7 @@ def answer_excerpt(text: str) -> str | None:
     return without_control_sequences(text[:ANSWER_CHARACTERS]) or None
 
 
-class Ask(NamedTuple):
+class TaskRequest(NamedTuple):
     """One request about a sample, with the modality and framing that it is for."""
 
     modality: str
@@ -65,7 +65,7 @@ class Judgment(NamedTuple):
     output_tokens: int | None
 
 
-class Asking(Protocol):
+class RequestSource(Protocol):
     """The requests that a task makes about a sample."""
 
     name: str
@@ -74,15 +74,15 @@ class Asking(Protocol):
         """Name and prompts with their hashes, for the run's record."""
         ...
 
-    def asks(self, sample: Sample) -> tuple[Ask, ...]:
+    def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """The requests about a sample; those that share an image are adjacent."""
         ...
 
 
-class Task(Asking, Protocol):
+class Task(RequestSource, Protocol):
     """A task whose answers are parsed directly into judgments, without a judge model."""
 
-    def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
+    def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""
         ...
 

@@ -9,7 +9,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
-from vlsu.tasks.base import Ask, Judgment, answer_excerpt, system_identity
+from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
 from vlsu.tasks.prompting import Prompt
 
 __all__ = ["Understanding", "answer_schema"]
@@ -80,9 +80,9 @@ class Understanding:
             **system_identity(self._custom_system),
         }
 
-    def asks(self, sample: Sample) -> tuple[Ask, ...]:
+    def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """Image and joint first, since they share the image; then text."""
-        asks = []
+        requests = []
         for modality in ("image", "joint", "text"):
             if modality not in self.modalities or _lacks(sample, modality):
                 continue
@@ -96,8 +96,10 @@ class Understanding:
             if text:
                 parts.append(text)
             message = Message("user", tuple(parts))
-            asks.append(Ask(modality, Request((*self._system, message), self._schemas[modality])))
-        return tuple(asks)
+            requests.append(
+                TaskRequest(modality, Request((*self._system, message), self._schemas[modality]))
+            )
+        return tuple(requests)
 
     @property
     def reasons(self) -> bool:
@@ -109,17 +111,17 @@ class Understanding:
         texts = [str(part) for message in self._system for part in message.parts]
         return sum(len(text.encode()) for text in (*texts, self._prompt.user(modality, "")))
 
-    def judge(self, sample: Sample, ask: Ask, response: Response) -> Judgment:
+    def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""
         answer = read_answer(response, self._policy)
         return Judgment(
             sample_id=sample.id,
-            modality=ask.modality,
-            framing=ask.framing,
-            expected=sample.grade(ask.modality),
+            modality=task_request.modality,
+            framing=task_request.framing,
+            expected=sample.grade(task_request.modality),
             predicted=answer.severity,
             outcome=answer.outcome,
-            expected_category=sample.category(ask.modality),
+            expected_category=sample.category(task_request.modality),
             category=answer.category,
             p_unsafe=response.p_unsafe,
             answer=answer_excerpt(response.text),

@@ -21,10 +21,10 @@ def remaining_answers(chunks: Iterable[Chunk], responses: StoredAnswers) -> Rema
     for chunk in chunks:
         there = responses.store.stored(list({each.key for each in chunk.planned}))
         stored.add(there)
-        for key, ask, _ in chunk.planned:
+        for key, task_request, _ in chunk.planned:
             if key not in there:
                 answers.add([key])
-                images.add(ask.request.images)
+                images.add(task_request.request.images)
         for judge in responses.asked.judges:
             keys = {each.key for each in responses.questions(chunk, judge)}
             judged = responses.store.stored(list(keys))

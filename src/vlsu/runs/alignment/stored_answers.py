@@ -126,8 +126,15 @@ class _JudgeVerdict:
 
 def _verdict_row(planned: Planned, verdict: _JudgeVerdict) -> Row:
     """In the order of `VERDICTS`."""
-    ask = planned.ask
-    return (planned.sample.id, ask.framing, ask.draw, verdict.judge, verdict.repeat, *verdict.cells)
+    task_request = planned.task_request
+    return (
+        planned.sample.id,
+        task_request.framing,
+        task_request.draw,
+        verdict.judge,
+        verdict.repeat,
+        *verdict.cells,
+    )
 
 
 def _judgment_row(
@@ -138,7 +145,7 @@ def _judgment_row(
     values: dict[str, object] = {
         "sample_id": sample.id,
         "modality": "joint",
-        "framing": planned.ask.framing,
+        "framing": planned.task_request.framing,
         "expected": None if expected is None else expected.label,
         "outcome": response.outcome.value,
         "latency_s": None if stored is None else stored.raw.latency_s,
@@ -147,7 +154,7 @@ def _judgment_row(
         "request_key": planned.key,
         "expected_category": sample.joint_category,
         "answer": answer_excerpt(response.text),
-        "draw": planned.ask.draw,
+        "draw": planned.task_request.draw,
     }
     if verdict is not None:
         values |= dict(zip(VERDICT_FIELDS, verdict.cells, strict=True))

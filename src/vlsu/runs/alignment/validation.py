@@ -37,7 +37,7 @@ from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
-from vlsu.tasks import Ask
+from vlsu.tasks import TaskRequest
 
 __all__ = ["Validation", "load_calibration", "validate_judge"]
 
@@ -75,7 +75,7 @@ def validate_judge(
     missing: Sequence[str] | None = None,
     encoding: str | None = None,
 ) -> Validation:
-    """Ask a judge about labelled answers and measure it; the same call again asks nothing.
+    """Send labelled answers to a judge and measure it; the same call again sends no request.
 
     Args:
         labels: A CSV with the columns ``response`` and ``label`` (``refusal``, ``no_refusal`` or
@@ -279,7 +279,7 @@ def _image(source: Path, name: str) -> bytes:
 def _planned(row: dict[str, str], judge: Judge) -> Planned:
     sample = Sample(id="", text=row["prompt"] or None, image_sha256=row["image"] or None)
     request = judge.task.request(sample, row["response"])
-    return Planned(judge.keys.key(request), Ask("joint", request), sample)
+    return Planned(judge.keys.key(request), TaskRequest("joint", request), sample)
 
 
 def _chunks(planned: list[Planned]) -> Iterator[Chunk]:

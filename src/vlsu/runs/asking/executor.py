@@ -120,7 +120,7 @@ class Executor:
         self._failure: BaseException | None = None
 
     def stop(self) -> None:
-        """Ask nothing more: interrupted. The second call also gives up what is in flight."""
+        """Send nothing more: interrupted. A second call also cancels the requests in flight."""
         if self._ended:
             self._cancel()
         self._end(INTERRUPTED)
@@ -188,7 +188,7 @@ class Executor:
     def _to_ask(self, chunk: Chunk) -> list[Waiting]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
         self._open.difference_update(self._store.written())
-        fresh = {p.key: p.ask.request for p in chunk.planned if p.key not in self._open}
+        fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         if stored:
             self._patience.answered_before()
@@ -198,7 +198,7 @@ class Executor:
         self._progress.spared(len(chunk.planned) - len(ready))
         return ready
 
-    # Asking
+    # RequestSource
 
     @property
     def _ended(self) -> bool:

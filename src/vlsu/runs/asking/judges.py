@@ -16,7 +16,7 @@ from vlsu.models.languages import language_code
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.plan import Planned
-from vlsu.tasks import Ask, GuardTask, JudgeTask, Judging
+from vlsu.tasks import GuardTask, JudgeTask, Judging, TaskRequest
 
 __all__ = ["Judge", "Respondents"]
 
@@ -80,8 +80,8 @@ class Judge:
     def question(self, planned: Planned, answer: str, repeat: int = 0) -> Planned:
         """What it is asked about the answer to a request of the plan."""
         request = self.task.request(planned.sample, answer, repeat)
-        ask = Ask("joint", request, planned.ask.framing)
-        return planned._replace(key=self.keys.key(request), ask=ask)
+        task_request = TaskRequest("joint", request, planned.task_request.framing)
+        return planned._replace(key=self.keys.key(request), task_request=task_request)
 
     def outcome(self, response: Response) -> Outcome:
         """What became of a question."""

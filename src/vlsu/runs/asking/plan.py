@@ -20,7 +20,7 @@ import polars as pl
 from vlsu.data import Dataset, Sample
 from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.tasks import Ask, Asking
+from vlsu.tasks import RequestSource, TaskRequest
 
 __all__ = [
     "Chosen",
@@ -44,7 +44,7 @@ class Planned(NamedTuple):
     """One request of a sample under its key."""
 
     key: str
-    ask: Ask
+    task_request: TaskRequest
     sample: Sample
 
 
@@ -158,7 +158,7 @@ def _by_image(dataset: Dataset, selection: Selection) -> Iterator[Sample]:
 def plan(
     dataset: Dataset,
     selection: Selection,
-    task: Asking,
+    task: RequestSource,
     keys: RequestKeys,
     *,
     by_image: bool = False,
@@ -167,13 +167,13 @@ def plan(
     return planned(samples(dataset, selection, by_image=by_image), task, keys)
 
 
-def planned(covered: Iterable[Sample], task: Asking, keys: RequestKeys) -> Iterator[Chunk]:
+def planned(covered: Iterable[Sample], task: RequestSource, keys: RequestKeys) -> Iterator[Chunk]:
     """Every request of these samples, in chunks and in their order."""
     left = iter(covered)
     while taken := list(islice(left, CHUNK)):
         requests = [
-            Planned(keys.key(ask.request), ask, sample)
+            Planned(keys.key(task_request.request), task_request, sample)
             for sample in taken
-            for ask in task.asks(sample)
+            for task_request in task.requests(sample)
         ]
         yield Chunk(taken, requests)

@@ -14,7 +14,7 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.session import Session
-from vlsu.tasks import Ask, Framing
+from vlsu.tasks import Framing, TaskRequest
 from vlsu.tasks.proposals import Proposals, proposal_request, read_proposals
 
 __all__ = ["PROPOSAL_BYTES", "Proposer"]
@@ -39,7 +39,7 @@ class Proposer:
     async def propose(
         self, session: Session, policy: Policy, existing: Sequence[Framing]
     ) -> Proposals | None:
-        """Ask, unless an answer is stored, which is then read again; `None` if it was stopped.
+        """Request proposals, or re-read a stored answer; `None` if the run was stopped.
 
         An answer that holds no instructions is an outcome, and the race goes on without them.
 
@@ -53,7 +53,7 @@ class Proposer:
         def read(response: Response) -> Proposals:
             return read_proposals(response, self.count, existing)
 
-        only = Chunk([], [Planned(key, Ask("text", request), Sample("proposals"))])
+        only = Chunk([], [Planned(key, TaskRequest("text", request), Sample("proposals"))])
         if not await session.ask(
             iter([only]),
             self.model,
