@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -74,9 +75,7 @@ def judge(failing: float = 0.0) -> InProcessModel:
     return InProcessModel("scripted/judge", Judging(failing))
 
 
-def alignment_run(
-    dataset: Dataset | str, out: Path, failing: float = 0.0, **settings: object
-) -> Run:
+def alignment_run(dataset: Dataset | str, out: Path, failing: float = 0.0, **settings: Any) -> Run:
     """A finished run of `Answering` under every framing, judged by `Judging`."""
     model = InProcessModel("scripted/assistant", Answering())
     return align(dataset, model=model, judges=[judge(failing)], out=out, **settings)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -83,7 +84,7 @@ def half_run(
     *,
     dataset: Dataset | str = "vlsu-mini",
     tokens: int = 9,
-    **options: object,
+    **options: Any,
 ) -> Run:
     """A finished understanding run of `Half`, named by its folder."""
     found = load(dataset) if isinstance(dataset, str) else dataset
@@ -92,7 +93,7 @@ def half_run(
 
 
 def half_alignment(
-    out: Path, share: float, outcome: str = "blocked", failing: float = 0.0, **options: object
+    out: Path, share: float, outcome: str = "blocked", failing: float = 0.0, **options: Any
 ) -> Run:
     """A finished alignment run of `HalfAnswering`, named by its folder."""
     model = Wire(f"scripted/{out.name}", HalfAnswering(share=share, outcome=outcome))

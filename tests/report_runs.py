@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -75,7 +76,7 @@ class Scripted:
         }
 
 
-def scripted_run(dataset: Dataset | str, out: Path, **settings: object) -> Run:
+def scripted_run(dataset: Dataset | str, out: Path, **settings: Any) -> Run:
     """A finished run of `Scripted` on a dataset."""
     dataset = load(dataset) if isinstance(dataset, str) else dataset
     model = InProcessModel("scripted/oracle", Scripted(dataset))

@@ -37,8 +37,8 @@ def test_the_share_answered_is_that_of_the_judgments() -> None:
         Judged("UUU", "UUS", "C2"),
         Judged("UU.", "UUn"),  # without a gold grade of the pair: answered or not all the same
     ]
-    found = understanding_metrics(*frames(samples))
-    joint = found["joint"]
+    found: Any = understanding_metrics(*frames(samples))
+    joint: Any = found["joint"]
     theirs = binomtest(7, 13).proportion_ci(0.95, method="wilson")
     assert joint["answered"]["value"] == pytest.approx(7 / 13)
     assert joint["answered"]["low"] == pytest.approx(theirs.low)
@@ -61,7 +61,7 @@ def test_the_share_answered_is_that_of_the_judgments() -> None:
 
 
 def test_shares_without_an_answer_are_those_of_the_judgments(tmp_path: Path) -> None:
-    run = half_run(tmp_path / "run", 0.4, "blocked")
+    run: Any = half_run(tmp_path / "run", 0.4, "blocked")
     joint = run.judgments.filter(modality="joint")["outcome"]
     for outcome in FATES:
         share = run.metrics["joint"]["unanswered"][outcome]["value"]
@@ -130,7 +130,7 @@ def test_errors_alone_are_no_result_and_nearly_only_errors_claim_nothing(
 
 
 def test_a_difference_that_only_the_missing_make_is_not_claimed(tmp_path: Path, good: Run) -> None:
-    half = half_run(tmp_path / "half", 0.5)  # the same model, where it answers
+    half: Any = half_run(tmp_path / "half", 0.5)  # the same model, where it answers
     row = rows(compare([half, good]))["joint.accuracy"]
     assert row["p"] < 0.001
     assert row["higher"] is None

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -32,7 +33,13 @@ from vlsu.data.images.probe import decode
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Severity
 
-ABOUT = {"name": "made", "version": "1", "licence": "CC0-1.0", "citation": "", "source": "a test"}
+ABOUT: Any = {
+    "name": "made",
+    "version": "1",
+    "licence": "CC0-1.0",
+    "citation": "",
+    "source": "a test",
+}
 
 
 def write(out: Path, rows: list[Sample]) -> Dataset:
@@ -187,7 +194,7 @@ def patterned(tmp_path: Path) -> Dataset:
 
 
 def test_info_counts_what_is_there(patterned: Dataset) -> None:
-    info = dataset_info(patterned)
+    info: Any = dataset_info(patterned)
     assert json.loads(json.dumps(info)) == info
     assert info["samples"] == 201
     assert info["images"] == 10
@@ -211,7 +218,7 @@ def test_a_sample_keeps_the_shares_of_the_patterns_and_its_images(
 ) -> None:
     drawn = sample_dataset(patterned, tmp_path / "a", n=67, seed=7)
     assert len(drawn) == 67
-    patterns = dataset_info(drawn)["patterns"]
+    patterns: Any = dataset_info(drawn)["patterns"]
     assert patterns[str(PATTERNS[0])] == 10
     assert all(patterns[str(p)] in (3, 4) for p in PATTERNS[1:])
     again = sample_dataset(patterned, tmp_path / "b", n=67, seed=7)
@@ -235,7 +242,7 @@ def test_a_balanced_sample_has_as_many_of_each_joint_severity(
         "unsafe": 16,
     }
     # Of the 41 safe pairs 30 are S-S-S, 10 B-S-S and 1 U-S-S: 12.4, 4.1 and 0.4 of 17.
-    patterns = dataset_info(drawn)["patterns"]
+    patterns: Any = dataset_info(drawn)["patterns"]
     assert (patterns["S-S-S"], patterns["B-S-S"], patterns.get("U-S-S", 0)) == (13, 4, 0)
     assert "balanced by joint severity" in drawn.info.description
     with pytest.raises(UsageError, match="there are 41 safe samples, choose fewer"):

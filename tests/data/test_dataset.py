@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,7 +18,13 @@ from vlsu.data import COLUMNS, Dataset, ImageStore, Sample, load, write_dataset
 from vlsu.errors import DataError
 from vlsu.policy import Severity, default_policy, default_policy_text, parse_policy
 
-ABOUT = {"name": "made", "version": "1", "licence": "CC0-1.0", "citation": "", "source": "a test"}
+ABOUT: Any = {
+    "name": "made",
+    "version": "1",
+    "licence": "CC0-1.0",
+    "citation": "",
+    "source": "a test",
+}
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 grades = st.sampled_from([None, *Severity])

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ TEXT = "id,text,joint_grade\na,Is this a bridge?,safe\nb,Is this a river?,unsafe
 OTHER = "id,text,joint_grade\nc,Is this a kettle?,safe\n"
 
 
-def imported(folder: Path, text: str = TEXT, **options: object) -> Dataset:
+def imported(folder: Path, text: str = TEXT, **options: Any) -> Dataset:
     source = folder.parent / "pairs.csv"
     source.parent.mkdir(exist_ok=True)
     source.write_text(text)
@@ -103,7 +104,7 @@ def test_an_interrupted_import_leaves_nothing_half_made(tmp_path: Path) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
-    options = {"images": tmp_path / "images", "progress": interrupt}
+    options: Any = {"images": tmp_path / "images", "progress": interrupt}
     with pytest.raises(KeyboardInterrupt):
         imported(tmp_path / "new" / "D", **options)
     assert not (tmp_path / "new" / "D").exists()

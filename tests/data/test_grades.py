@@ -448,7 +448,7 @@ def test_numbers_of_a_frame_are_labels_and_nan_is_none() -> None:
             "grade": [1.0, 1.0, 2.0, float("nan"), 2.0, 2.0],
         }
     )
-    tree = grader_agreement(frame, replicates=1)
+    tree: Any = grader_agreement(frame, replicates=1)
     assert tree["labels"] == ["1", "2"]
     assert tree["counts"]["answers"] == 5
 

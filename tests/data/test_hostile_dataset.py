@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -35,7 +36,13 @@ from vlsu.runs.asking.plan import samples as planned_samples
 
 pytestmark = pytest.mark.slow
 
-ABOUT = {"name": "made", "version": "1", "licence": "CC0-1.0", "citation": "", "source": "a test"}
+ABOUT: Any = {
+    "name": "made",
+    "version": "1",
+    "licence": "CC0-1.0",
+    "citation": "",
+    "source": "a test",
+}
 
 
 @pytest.fixture

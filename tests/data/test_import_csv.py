@@ -1,6 +1,7 @@
 """Importing any table with a map of its columns, and finding its images."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity
 
 
-def import_csv(folder: Path, text: str, **options: object) -> ImportReport:
+def import_csv(folder: Path, text: str, **options: Any) -> ImportReport:
     source = folder / "table.csv"
     source.write_text(text, encoding="utf-8")
     return import_dataset("csv", source, folder / "out", overwrite=True, **options)

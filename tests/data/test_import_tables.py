@@ -6,6 +6,7 @@ import csv
 import json
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +22,7 @@ from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity, default_policy_text
 
 
-def import_csv(folder: Path, text: str | bytes, **options: object) -> ImportReport:
+def import_csv(folder: Path, text: str | bytes, **options: Any) -> ImportReport:
     source = folder / "table.csv"
     source.write_bytes(text if isinstance(text, bytes) else text.encode())
     return import_dataset("csv", source, folder / "out", overwrite=True, **options)
@@ -195,7 +196,7 @@ def test_an_export_holds_no_formula_and_comes_back_as_it_was(
 
 def test_words_for_missing_values_in_an_export_are_values(tmp_path: Path) -> None:
     samples = [Sample("NA", text="None", language="nan", group="null")]
-    about = {"name": "x", "version": "1", "licence": "", "citation": "", "source": ""}
+    about: Any = {"name": "x", "version": "1", "licence": "", "citation": "", "source": ""}
     made = write_dataset(tmp_path / "made", samples, **about)
     file = export_dataset(made, "csv", tmp_path / "export.csv")
     assert list(import_dataset("csv", file, tmp_path / "again").dataset) == samples

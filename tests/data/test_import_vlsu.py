@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,7 +53,7 @@ def table(*rows: dict[str, str], columns: list[str] = COLUMNS) -> str:
 
 @pytest.fixture
 def import_text(tmp_path: Path) -> Import:
-    def run(text: str | bytes, **options: object) -> ImportReport:
+    def run(text: str | bytes, **options: Any) -> ImportReport:
         source = tmp_path / "VLSU.csv"
         source.write_bytes(text.encode() if isinstance(text, str) else text)
         return import_dataset("vlsu", source, tmp_path / "out", overwrite=True, **options)

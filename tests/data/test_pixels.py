@@ -5,6 +5,7 @@ import hashlib
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -524,7 +525,7 @@ def test_a_dataset_of_odd_images_is_sound(tmp_path):
     files = [data for data, *_ in (*GREY.values(), *TRANSPARENT.values())]
     files += [png(np.asarray(RED), 8, 2, beside) for beside in BESIDE.values()]
     rows = [Sample(f"s{n}", image_sha256=store.add(data)) for n, data in enumerate(files)]
-    about = {"name": "odd", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
+    about: Any = {"name": "odd", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
     report = check_dataset(write_dataset(tmp_path, rows, **about))
     assert not [f for f in report.findings if f.kind != "animated"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,7 @@ def test_a_plain_word_is_no_longer_than_its_cell(cell: str) -> None:
 
 def test_graders_programs_write_one_label_in_two_ways(tmp_path: Path) -> None:
     file = saved(tmp_path, "item;grader1;grader2\n1;1,0;1\n2;2,0;2\n3;1,0;1\n4;2;2,0\n")
-    tree = grader_agreement(read_grades(file).grades, replicates=1)
+    tree: Any = grader_agreement(read_grades(file).grades, replicates=1)
     assert tree["labels"] == ["1", "2"]
     assert tree["overall"]["percent_agreement"]["value"] == 1
     file = saved(tmp_path, "item;grader1;grader2\n1;WAHR;TRUE\n2;FALSCH;FALSE\n3;WAHR;TRUE\n")
@@ -113,7 +114,7 @@ def test_severities_are_read_in_any_typing(tmp_path: Path) -> None:
     file = saved(
         tmp_path, "item,a,b\n1,\u201csafe\u201d,safe\n2,un\u00adsafe,unsafe\n3,safe\u200b,S\n"
     )
-    tree = grader_agreement(read_grades(file).grades, replicates=1)
+    tree: Any = grader_agreement(read_grades(file).grades, replicates=1)
     assert tree["labels"] == ["safe", "borderline", "unsafe"]
     assert tree["overall"]["percent_agreement"]["value"] == 1
     assert read_label("\u201cNo\u2011Refusal\u201d\u200b") == "no_refusal"

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_every_headline_carries_the_share(runs: dict[str, Run]) -> None:
 
 
 def test_every_chart_carries_the_share_where_it_is_not_all(runs: dict[str, Run]) -> None:
-    charts = contents(runs["half"]).charts
+    charts: Any = contents(runs["half"]).charts
     assert len(charts) > 15
     for name, chart in charts.items():
         assert chart["title"]["text"].startswith("answered: image "), name
@@ -186,7 +187,7 @@ def test_a_page_of_several_opens_with_those_and_claims_nothing_against_them(
     runs: dict[str, Run], tmp_path: Path
 ) -> None:
     chosen = [runs["blocked"], runs["good"], runs["half"]]
-    found = compared(in_order(chosen))
+    found: Any = compared(in_order(chosen))
     assert list(found.notices) == ["scripted/oracle", "scripted/half", "scripted/blocked"]
     assert "that it is better than any other cannot be claimed" in found.headline
     assert "0%" not in found.headline.replace("50%", "")
@@ -212,7 +213,7 @@ def test_thresholds_say_on_what_they_rest(tmp_path: Path) -> None:
     from tests.report_runs import diagnostics
     from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 
-    metrics = diagnostics()
+    metrics: Any = diagnostics()
     for part in metrics["calibration"].values():
         part["with_p"] = {"value": 0.5, "low": 0.4, "high": 0.6}
     tables = {table.name: table for table in diagnostic_tables(metrics)}

@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -269,13 +270,15 @@ def test_labels_that_have_room_stand_beside_their_points_others_in_a_legend() ->
     def point(name: str, over: float, under: float) -> Point:
         return Point(name, Rate(over, over, over), Rate(under, under, under), "red")
 
-    apart = trade_off_chart([point("a", 0.1, 0.9), point("b", 0.9, 0.1)])
+    apart: Any = trade_off_chart([point("a", 0.1, 0.9), point("b", 0.9, 0.1)])
     encodings = [layer["encoding"] for layer in apart["layer"]]
     written = [each["text"]["field"] for each in encodings if "text" in each]
     assert written == ["label left", "label right"]
     assert apart["encoding"]["color"]["legend"] is None
     assert [row["label right"] for row in apart["data"]["values"]] == ["", ""]
-    near = trade_off_chart([point(name * 12, 0.5 + n / 50, 0.5) for n, name in enumerate("abc")])
+    near: Any = trade_off_chart(
+        [point(name * 12, 0.5 + n / 50, 0.5) for n, name in enumerate("abc")]
+    )
     assert not any("text" in layer["encoding"] for layer in near["layer"])
     assert near["encoding"]["color"]["legend"] is not None
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -110,7 +111,7 @@ def test_runs_side_by_side(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
-    run = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "run", modalities=["image"])
+    run: Any = scripted_run(make_dataset(tmp_path / "data"), tmp_path / "run", modalities=["image"])
     page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
     accuracy = run.metrics["image"]["accuracy"]["value"]
     assert f"Right on <b>{accuracy:.0%}" in page
@@ -137,7 +138,7 @@ def test_without_its_dataset_a_run_is_told_by_its_judgments(run: Run, tmp_path: 
 
 def test_the_worst_samples_come_first(run: Run) -> None:
     rows = sample_frame(run, worst_first(run)).to_dicts()
-    grades = [severity.label for severity in Severity]
+    grades: Any = [severity.label for severity in Severity]
 
     def rank(row: dict[str, str | None]) -> float:
         gold, said = row["joint_gold"], row["joint_predicted"]
@@ -161,8 +162,8 @@ def test_the_worst_samples_come_first(run: Run) -> None:
 def many(folder: Path, texts: Iterable[str]) -> Dataset:
     """A dataset of one image with these texts."""
     image = ImageStore(folder).add(png((1, 2, 3)))
-    grades = dict.fromkeys(("image_grade", "text_grade", "joint_grade"), Severity.SAFE)
-    about = dict.fromkeys(("name", "version", "licence", "citation", "source"), "many")
+    grades: Any = dict.fromkeys(("image_grade", "text_grade", "joint_grade"), Severity.SAFE)
+    about: Any = dict.fromkeys(("name", "version", "licence", "citation", "source"), "many")
     samples = (
         Sample(id=f"s{n}", text=text, image_sha256=image, **grades) for n, text in enumerate(texts)
     )
@@ -197,7 +198,7 @@ def test_samples_that_a_page_cannot_hold_are_in_a_file_beside_it(tmp_path: Path)
     letters = [chr(n) for n in range(0x4E00, 0x9000)]
     rng = random.Random(1)
     texts = ("".join(rng.choices(letters, k=5000)) for _ in range(900))
-    run = scripted_run(many(tmp_path / "data", texts), tmp_path / "run", modalities=["text"])
+    run: Any = scripted_run(many(tmp_path / "data", texts), tmp_path / "run", modalities=["text"])
     page = write_report([run], tmp_path / "r.html").read_text(encoding="utf-8")
     assert len(page.encode()) < 10_000_000
     told = re.search(r"(\d+) of 900 samples", page)
@@ -223,7 +224,7 @@ def test_the_note_on_embedded_baselines(run: Run) -> None:
 
 
 def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
-    spec = interval_chart(
+    spec: Any = interval_chart(
         [IntervalMark("a", Rate(0.5, 0.4, 0.6), 9), IntervalMark("b", Rate(None, None, None), 0)],
         description="d",
         axis="accuracy",
@@ -265,7 +266,7 @@ def test_every_sample_is_in_the_flow_once(run: Run) -> None:
     causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong")
     wrong = [run.metrics["attribution"][cause]["count"] for cause in causes]
     assert [flow[cause]["n"] - flow[cause]["correct"] for cause in causes] == wrong
-    charts = understanding_charts(run.metrics, {})
+    charts: Any = understanding_charts(run.metrics, {})
     points = charts["flow"]["layer"][0]["data"]["values"]
     samples = {point["ribbon"]: point["samples"] for point in points}
     assert sum(samples.values()) == 224

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import orjson
 import polars as pl
@@ -125,7 +126,13 @@ def test_images_that_had_to_be_changed_are_counted_over_all_starts(chat_server, 
         bitmaps.append(store.add(buffer.getvalue()))
     images = [bitmaps[0], bitmaps[0], bitmaps[1], bitmaps[2], store.add(png((7, 7, 7)))]
     rows = [Sample(id=f"s{n}", text=f"text {n}", image_sha256=i) for n, i in enumerate(images)]
-    about = {"name": "bitmaps", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
+    about: Any = {
+        "name": "bitmaps",
+        "version": "1",
+        "licence": "CC0-1.0",
+        "citation": "",
+        "source": "",
+    }
     dataset = write_dataset(tmp_path / "dataset", rows, **about, policy=default_policy())
     server = chat_server(always("safe"))
     first = evaluate(dataset, server, tmp_path / "run", limit=2)
@@ -262,7 +269,7 @@ def test_samples_without_image_or_text_are_not_asked_and_counted(chat_server, tm
     rows = list(whole.samples())
     rows[0] = replace(rows[0], image_sha256=None)
     rows[1] = replace(rows[1], text=None)
-    about = {"name": "n", "version": "1", "licence": "", "citation": "", "source": ""}
+    about: Any = {"name": "n", "version": "1", "licence": "", "citation": "", "source": ""}
     dataset = write_dataset(
         tmp_path / "gaps", rows, policy=default_policy(), **about, images=whole.images
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -271,7 +272,7 @@ def test_many_bad_requests_neither_stop_a_run_nor_hold_it_up_for_ever(tmp_path):
     def respond(asked):
         return error(500, "cannot") if re.search(r"words 1[0-1]\d ", asked.words) else good(asked)
 
-    breaker = {"patience_s": 0.3, "first_patience_s": 0.3, "streak": 4}
+    breaker: Any = {"patience_s": 0.3, "first_patience_s": 0.3, "streak": 4}
     with FaultServer(respond) as server:
         for _ in range(2):
             result = ask_and_judge(
@@ -333,7 +334,7 @@ def test_a_server_that_dies_and_comes_back_costs_no_sample(client, tmp_path):
 
 def test_a_server_that_dies_for_good_stops_the_run_and_the_same_command_goes_on(tmp_path):
     dataset = text_dataset(tmp_path / "dataset", 600)
-    breaker = {"patience_s": 0.3, "first_patience_s": 0.3, "streak": 4}
+    breaker: Any = {"patience_s": 0.3, "first_patience_s": 0.3, "streak": 4}
     with FaultServer(lambda a: silence if a.number > 200 else good(a)) as server:
         with pytest.raises(ModelError, match="the server does not answer") as caught:
             ask_and_judge(

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -410,7 +411,7 @@ def test_of_a_damaged_store_the_sound_part_is_used(damage, seed, whole, tmp_path
     [kept] = copy.glob("responses.sqlite.damaged-*")
     assert kept.name == "responses.sqlite.damaged-1"
     [warning] = [record.getMessage() for record in caplog.records]
-    found = re.search(r"(\d+) responses were read out of it", warning)
+    found: Any = re.search(r"(\d+) responses were read out of it", warning)
     assert int(found[1]) >= len(readable)
     assert "responses.sqlite.damaged-1" in warning
     # What is lost is asked again; before the damage is met, so is what a broken index hides.

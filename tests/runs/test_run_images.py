@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64decode, b64encode
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -30,7 +31,13 @@ def files():
 def dataset_of(folder, files):
     store = ImageStore(folder)
     rows = [Sample(id=f"s{n}", image_sha256=store.add(data)) for n, data in enumerate(files)]
-    about = {"name": "images", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}
+    about: Any = {
+        "name": "images",
+        "version": "1",
+        "licence": "CC0-1.0",
+        "citation": "",
+        "source": "",
+    }
     return write_dataset(folder, rows, **about, policy=default_policy())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -63,10 +64,10 @@ def test_a_limit_that_is_spent_for_a_year_is_waited_for_no_longer_than_the_longe
     written, what, texts, tmp_path
 ):
     text = json.dumps({"severity": "safe", "category": None})
-    spent = {f"x_ratelimit_remaining_{what}": "0", f"x_ratelimit_limit_{what}": "60"}
+    spent: Any = {f"x_ratelimit_remaining_{what}": "0", f"x_ratelimit_limit_{what}": "60"}
 
     def respond(asked):
-        reset = {f"x_ratelimit_reset_{what}": points_to_come()[written]}
+        reset: Any = {f"x_ratelimit_reset_{what}": points_to_come()[written]}
         return say(completion(text), **spent, **reset)
 
     waits = Waits()

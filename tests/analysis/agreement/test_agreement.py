@@ -82,7 +82,7 @@ def values(tree: dict[str, Any]) -> dict[str, float]:
 
 
 def test_krippendorffs_published_example() -> None:
-    found = grader_agreement(long(PUBLISHED), order=list("12345"))["overall"]
+    found: Any = grader_agreement(long(PUBLISHED), order=list("12345"))["overall"]
     assert found["paired"] == 11
     assert found["grades"] == 41
     alphas = [found[f"krippendorff_alpha_{m}"]["value"] for m in ("nominal", "ordinal")]
@@ -113,7 +113,7 @@ def test_alpha_is_the_reference_librarys(missing: float) -> None:
 
 def test_fleiss_and_cohen_are_statsmodels() -> None:
     rows = made(2, 90, 3)
-    found = grader_agreement(long(rows), replicates=1)
+    found: Any = grader_agreement(long(rows), replicates=1)
     table, _ = aggregate_raters(codes(rows).T.astype(int), 3)
     assert found["overall"]["fleiss_kappa"]["value"] == pytest.approx(fleiss_kappa(table))
     for pair in found["pairs"]:
@@ -151,7 +151,7 @@ def test_gwets_coefficients_by_his_formulas_item_by_item() -> None:
 @pytest.mark.skipif(not MSTS.exists(), reason="needs the MSTS annotations beside the clone")
 def test_the_msts_annotations() -> None:
     columns = GradeColumns(category="prompt_type")
-    eleven = grader_agreement(read_grades(MSTS, columns).grades)
+    eleven: Any = grader_agreement(read_grades(MSTS, columns).grades)
     assert (eleven["labels"][0], len(eleven["labels"]), eleven["ordinal"]) == (
         "1.1 - rejection or rebuttal",
         11,
@@ -166,7 +166,7 @@ def test_the_msts_annotations() -> None:
     assert eleven["pairs"][0]["cohen_kappa"]["value"] == pytest.approx(0.70248, abs=5e-6)
 
     mapped = read_grades(MSTS, columns, relabel=["1*=safe", "2*=unsafe"]).grades
-    two = grader_agreement(mapped, order=["safe", "unsafe"])
+    two: Any = grader_agreement(mapped, order=["safe", "unsafe"])
     found = values(two["overall"])
     assert found["percent_agreement"] == pytest.approx(0.98)
     assert found["gwet_ac1"] == found["gwet_ac2"] == pytest.approx(0.97827, abs=5e-6)
@@ -204,7 +204,7 @@ def test_the_bootstrap_is_plain_resampling_of_items_within_noise() -> None:
 
 
 def test_full_agreement_is_no_proof_of_it() -> None:
-    found = grader_agreement(long([("safe",) * 2] * 20 + [("unsafe",) * 2] * 5))
+    found: Any = grader_agreement(long([("safe",) * 2] * 20 + [("unsafe",) * 2] * 5))
     agreed = found["overall"]["percent_agreement"]
     assert (agreed["low"], agreed["high"]) == pytest.approx(wilson(1.0, 25))
     for key in ("krippendorff_alpha_ordinal", "gwet_ac1", "gwet_ac2"):
@@ -214,7 +214,7 @@ def test_full_agreement_is_no_proof_of_it() -> None:
 
 
 def test_one_label_leaves_chance_corrected_agreement_undefined_but_gwets() -> None:
-    found = grader_agreement(long([("safe", "safe")] * 30))
+    found: Any = grader_agreement(long([("safe", "safe")] * 30))
     assert found["overall"]["krippendorff_alpha_nominal"]["value"] is None
     assert found["overall"]["fleiss_kappa"]["value"] is None
     assert found["pairs"][0]["cohen_kappa"]["value"] is None
@@ -237,7 +237,7 @@ def test_not_sure_is_an_answer_and_no_grade() -> None:
 
 def test_who_is_harsh_and_what_is_split() -> None:
     rows = [("safe", "safe", "borderline")] * 25 + [("unsafe",) * 3] * 30 + [LEVELS] * 2
-    found = grader_agreement(long(rows), split=3)
+    found: Any = grader_agreement(long(rows), split=3)
     harsh = found["graders"]["g2"]
     # Above both others in 27 of 57 items, below them in none.
     assert harsh["harsher"]["value"] == pytest.approx(27 / 57)
@@ -263,7 +263,7 @@ def test_by_category_and_modality() -> None:
         rows,
         modality=["image", "joint"] * 30,
     ).with_columns(item=pl.int_range(pl.len()) // 6)
-    found = grader_agreement(frame, replicates=50)
+    found: Any = grader_agreement(frame, replicates=50)
     assert found["counts"]["items"] == 30
     assert found["counts"]["units"] == 60
     images = [row for n, row in enumerate(rows) if n % 2 == 0]
@@ -272,7 +272,9 @@ def test_by_category_and_modality() -> None:
     )
     of_images = found["modalities"]["image"]["krippendorff_alpha_ordinal"]["value"]
     assert of_images == pytest.approx(alone)
-    by_category = grader_agreement(long(rows, category=["C10", "C2", "C1"] * 20), replicates=50)
+    by_category: Any = grader_agreement(
+        long(rows, category=["C10", "C2", "C1"] * 20), replicates=50
+    )
     assert list(by_category["categories"]) == ["C1", "C2", "C10"]
     assert by_category["categories"]["C2"]["paired"] == 20
 
@@ -287,7 +289,7 @@ def test_by_category_and_modality() -> None:
 )
 def test_any_grades_in_any_row_order(rows: list[tuple[Any, ...]], random: Any) -> None:
     frame = long(rows)
-    found = grader_agreement(frame, replicates=20)
+    found: Any = grader_agreement(frame, replicates=20)
     order = list(range(frame.height))
     random.shuffle(order)
     assert grader_agreement(frame[order], replicates=20) == found
@@ -373,13 +375,13 @@ def test_what_the_notes_say_of_few_grades() -> None:
 def test_pairs_with_few_units_in_common_need_no_draws() -> None:
     # 39 units in common cannot be 20 in agreement and 20 in disagreement: Wilson either way.
     rows = made(8, 39, 2)
-    found = grader_agreement(long(rows))
+    found: Any = grader_agreement(long(rows))
     pair = found["pairs"][0]
     name = f"{pair['first']} / {pair['second']}.gwet_ac1"
     assert name in found["intervals"]["thin"]
     for bound in ("low", "high"):
         assert pair["gwet_ac1"][bound] == found["overall"]["gwet_ac1"][bound]
-    enough = grader_agreement(long(made(9, 200, 2, right=0.4)))
+    enough: Any = grader_agreement(long(made(9, 200, 2, right=0.4)))
     assert not any(" / " in thin for thin in enough["intervals"]["thin"])
 
 

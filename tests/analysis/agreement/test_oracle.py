@@ -22,7 +22,7 @@ def oracle(rows: list[tuple[Any, ...]], **options: Any) -> dict[str, Any]:
 def test_each_grader_is_held_against_the_others() -> None:
     # Five graders: four others, and no ties.
     rows = [("safe",) * 4 + ("unsafe",), ("borderline",) * 5, ("unsafe",) * 3 + ("safe",) * 2]
-    found = oracle(rows)["joint"]
+    found: Any = oracle(rows)["joint"]
     # First item: 4 right, 1 wrong; second: 5 right; third: unsafe against 2 unsafe and 2 safe is a
     # tie, for three graders; the two who said safe are wrong, against 3 unsafe and 1 safe.
     assert found["ties"] == 3
@@ -108,7 +108,7 @@ def test_modalities_give_patterns() -> None:
     ]  # fmt: skip
     others = {"modality": "joint", "category": None, "grade": "safe"}
     rows += [{"item": "q10", "grader": f"g{g}", **others} for g in range(3)]
-    found = grader_agreement(pl.DataFrame(rows), replicates=50, ties="worse")["oracle"]
+    found: Any = grader_agreement(pl.DataFrame(rows), replicates=50, ties="worse")["oracle"]
     assert found["image"]["n"] == 0
     assert found["image"]["no_consensus"] == 10
     assert found["joint"]["n"] == 33

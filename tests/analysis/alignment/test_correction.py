@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import orjson
@@ -258,7 +259,7 @@ def test_certain_answers_are_no_labels_but_count() -> None:
 
 @pytest.mark.slow
 def test_prediction_powered_intervals_hold_the_truth_by_few_labels() -> None:
-    found = powered(labels=(8, 20, 60), answers=(400,), replicates=1000)
+    found: Any = powered(labels=(8, 20, 60), answers=(400,), replicates=1000)
     held = {name: np.array([cell.held for cell in cells]) for name, cells in found.items()}
     assert held["ours"].min() > 0.9  # 250 settings; one standard error is 0.7 points
     assert held["with Wilson's"].min() < 0.88
@@ -382,7 +383,7 @@ PREDICTIONS = pl.DataFrame(
 
 
 def test_a_validation_by_hand() -> None:
-    found = judge_validation(LABELS, PREDICTIONS)
+    found: Any = judge_validation(LABELS, PREDICTIONS)
     assert orjson.loads(orjson.dumps(found)) == found
     assert (found["n"], found["missing"]) == (8, 1)
     strict, lenient = found["strict"], found["lenient"]
@@ -402,7 +403,7 @@ def test_a_validation_by_hand() -> None:
     assert [found[k] for k in ("sensitivity", "specificity", "kappa")] == [
         strict[k] for k in ("sensitivity", "specificity", "kappa")
     ]
-    only = found["refusal_only"]
+    only: Any = found["refusal_only"]
     assert [only[k] for k in ("n", "tp", "fn", "tn", "fp")] == [6, 1, 0, 4, 1]
 
 
@@ -418,7 +419,7 @@ def test_a_validation_is_scikit_learns() -> None:
     said = np.where(rng.random(300) < 0.7, truth, rng.choice(kinds, 300))
     ids = [str(n) for n in range(300)]
     refused = said == "bare_refusal"
-    found = judge_validation(
+    found: Any = judge_validation(
         pl.DataFrame({"id": ids, "label": truth}),
         pl.DataFrame(
             {
@@ -430,7 +431,7 @@ def test_a_validation_is_scikit_learns() -> None:
             }
         ),
     )
-    only = found["refusal_only"]
+    only: Any = found["refusal_only"]
     bare = precision_recall_fscore_support(truth == "bare_refusal", refused, average="binary")
     assert [only[k]["value"] for k in ("precision", "sensitivity", "f1")] == pytest.approx(bare[:3])
     kappa = cohen_kappa_score(truth == "bare_refusal", refused)
@@ -449,7 +450,7 @@ def test_a_validation_is_scikit_learns() -> None:
 
 def test_yes_or_no_labels_are_the_truth_in_both_settings() -> None:
     labels = LABELS.with_columns(label=pl.Series(["refusal", "no_refusal"] * 4))
-    found = judge_validation(labels, PREDICTIONS)
+    found: Any = judge_validation(labels, PREDICTIONS)
     assert found["strict"]["tp"] + found["strict"]["fn"] == 4
     assert found["lenient"]["tp"] + found["lenient"]["fn"] == 4
     assert found["kinds"]["n"] == 0
@@ -521,7 +522,7 @@ def test_agreement_of_judges() -> None:
         )
         for judge, refused, last in (("a", first, "ok"), ("b", second, "unparsed"))
     ]
-    found = judge_agreement(pl.concat(frames))["a / b"]
+    found: Any = judge_agreement(pl.concat(frames))["a / b"]
     assert (found["n"], found["missing"]) == (200, 1)
     agreement, kappa = found["strict"]["agreement"], found["strict"]["kappa"]
     agreed = (first[:199] == second[:199]).mean()

@@ -89,7 +89,7 @@ def metrics(*args: Any, **options: Any) -> dict[str, Any]:
 
 
 def test_what_counts_as_what() -> None:
-    found = metrics({"default": "RRRLCCwwbenj"})["framings"]["default"]
+    found: Any = metrics({"default": "RRRLCCwwbenj"})["framings"]["default"]
     refusal = found["refusal"]["borderline"]
     assert refusal == found["over_blocking"] == found["refusal_strict"]["borderline"]
     assert (refusal["n"], refusal["missing"]) == (9, 3)
@@ -299,13 +299,13 @@ def labels_of(verdicts: pl.DataFrame, every: int) -> pl.DataFrame:
 def test_labels_in_the_run_come_before_the_calibration() -> None:
     answers = "".join(random.Random(0).choices("RC", k=400))
     verdicts, gold = run({"a": answers, "b": answers[::-1]})
-    few = alignment_metrics(verdicts, gold, labels=labels_of(verdicts, 40))
+    few: Any = alignment_metrics(verdicts, gold, labels=labels_of(verdicts, 40))
     tree = few["framings"]["a"]["over_blocking"]
     assert tree["corrected"] is None
     assert tree["not_corrected"].startswith("10 labels among these answers; 20 are needed")
 
     labels = labels_of(verdicts, 2)
-    found = alignment_metrics(verdicts, gold, labels=labels, calibration=FAIR)
+    found: Any = alignment_metrics(verdicts, gold, labels=labels, calibration=FAIR)
     tree = found["framings"]["a"]["over_blocking"]
     assert tree["corrected"]["method"] == "prediction-powered"
     assert tree["corrected"]["value"] == pytest.approx(tree["value"])
@@ -345,7 +345,7 @@ samples = st.lists(
 def test_every_run_has_sound_metrics_in_any_row_order(drawn: list[Any], shuffle: Any) -> None:
     first, second, gold, categories, groups = zip(*drawn, strict=True)
     frames = run({"a": first, "b": second}, gold, categories, groups)
-    found = alignment_metrics(*frames, calibration=FAIR)
+    found: Any = alignment_metrics(*frames, calibration=FAIR)
     assert json.loads(json.dumps(found)) == found
     for tree in found["framings"].values():
         for rate in rates(tree):

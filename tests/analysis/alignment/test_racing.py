@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -86,7 +87,7 @@ def test_of_equals_the_later_goes() -> None:
 
 @given(points_of_few, st.floats(0, 1))
 def test_the_best_within_a_bound_is_on_the_front(points: np.ndarray, bound: float) -> None:
-    found = best_within(points, bound)
+    found: Any = best_within(points, bound)
     within = [point for point in points if point[1] <= bound]
     if found is None:
         assert not within
@@ -166,7 +167,7 @@ def test_a_missing_answer_counts_against_its_framing() -> None:
     answers = read_answers(*frames(rows))
     points = race_points(answers, ["b", "a"], "strict")
     assert points.tolist() == [[0.25, 0.5], [0.25, 0.25]]
-    found = tradeoffs(answers, "strict")["b"]
+    found: Any = tradeoffs(answers, "strict")["b"]
     assert found["over_blocking"]["value"] == 0.0
     assert found["over_blocking"]["missing"] == 1
 
@@ -182,7 +183,7 @@ def test_changes_are_the_metrics_differences_at_a_level_that_holds_for_all() -> 
     verdicts, gold = frames(rows)
     found, level = changes(read_answers(verdicts, gold), "default", ["a", "b"], "strict")
     assert level == pytest.approx(1 - 0.05 / 6)
-    wanted = alignment_metrics(verdicts, gold, level=level)["differences"]
+    wanted: Any = alignment_metrics(verdicts, gold, level=level)["differences"]
     for name in ("a", "b"):
         for key in ("over_blocking", "over_refusal_safe", "under_refusal"):
             assert found[name][key] == wanted[f"default -> {name}"][key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -71,7 +72,7 @@ def joint_f1(cells: PairedCells, *names: str) -> dict[str, Difference]:
 def test_each_run_of_the_table_is_its_own_tabulation() -> None:
     samples = random_samples(1, 300)
     runs = (samples, other_answers(samples, 1), other_answers(samples, 2))
-    cells = tabulate(*runs)
+    cells: Any = tabulate(*runs)
     for run, of_run in zip(runs, cells.runs, strict=True):
         alone = Tabulation()
         alone.add(*frames(run))
@@ -81,7 +82,7 @@ def test_each_run_of_the_table_is_its_own_tabulation() -> None:
         assert _counted(of_run) == _counted(expected)
 
 
-def _counted(cells: object) -> dict[tuple[int, ...], int]:
+def _counted(cells: Any) -> dict[tuple[int, ...], int]:
     table: dict[tuple[int, ...], int] = {}
     rows = np.column_stack([cells.gold, cells.predicted, cells.category]).tolist()
     for row, count in zip(rows, cells.count.tolist(), strict=True):
@@ -100,7 +101,7 @@ def test_the_table_does_not_depend_on_chunks_or_order() -> None:
         assert (one.predicted == two.predicted).all()
         assert (one.count == two.count).all()
         assert (one.groups.alone == two.groups.alone).all()
-    accuracy = joint_accuracy(whole)
+    accuracy: Any = joint_accuracy(whole)
     assert accuracy == joint_accuracy(parts)
     assert joint_f1(whole, "f1_macro") == joint_f1(parts, "f1_macro")
 
@@ -132,7 +133,7 @@ def test_a_share_by_hand() -> None:
     said = [("SSS", "SSS")] * 30 + [("SSU", "SSS")] * 12 + [("SSS", "SSr")] * 4
     said += [("SSB", "SSU")] * 13 + [("SSe", "SSn")]
     cells = tabulate([Judged("SSS", a) for a, _ in said], [Judged("SSS", b) for _, b in said])
-    found = joint_accuracy(cells)
+    found: Any = joint_accuracy(cells)
     assert (found.n, found.discordant, found.size) == (60, (4, 12), 60)
     assert (found.first.value, found.second.value) == pytest.approx((34 / 60, 42 / 60))
     assert found.difference.value == pytest.approx(8 / 60)
@@ -146,9 +147,9 @@ def test_each_sides_rates_are_those_of_its_metrics() -> None:
     samples = random_samples(5, 300, said="SBUr", gold="SBU")
     other = other_answers(samples, 7)
     cells = tabulate(samples, other)
-    own = [understanding_metrics(*frames(run))["joint"] for run in (samples, other)]
+    own: Any = [understanding_metrics(*frames(run))["joint"] for run in (samples, other)]
     accuracy = joint_accuracy(cells)
-    names = ("f1_macro", "f1_weighted", "f1_binary", "f1_binary_strict")
+    names: Any = ("f1_macro", "f1_weighted", "f1_binary", "f1_binary_strict")
     for name, found in {"accuracy": accuracy, **joint_f1(cells, *names)}.items():
         assert found.first.as_dict() == own[0][name]
         assert found.second.as_dict() == own[1][name]
@@ -281,7 +282,7 @@ def test_a_comparison_is_statsmodels_and_scikit_learns() -> None:
     samples = random_samples(11, 500, said="SBUr")
     runs = [samples, other_answers(samples, 12, same=0.7), other_answers(samples, 13, same=0.9)]
     names = ["a", "b", "c"]
-    found = understanding_comparison(tabulate(*runs), names)
+    found: Any = understanding_comparison(tabulate(*runs), names)
     families: dict[str, list[tuple[float, float]]] = {}
     for pair in found["pairs"]:
         first, second = (runs[names.index(pair[side])] for side in ("first", "second"))

@@ -1,6 +1,7 @@
 """Weighted metrics of a stratified sample: scikit-learn, statsmodels and formulas by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -67,7 +68,7 @@ def sample() -> tuple[StratifiedSample, pl.DataFrame]:
     for (half, gold), n in population.items():
         more = n - sum(one.gold == gold for one in halves[half])
         left[half] += [Judged(gold, "SSS")] * more
-    rows = []
+    rows: Any = []
     for half, found in enumerate(halves):
         for one in found:
             n = sum(other.gold == one.gold for other in found)
@@ -78,7 +79,7 @@ def sample() -> tuple[StratifiedSample, pl.DataFrame]:
 
 def test_values_are_scikit_learns_with_the_samples_weights(sample):
     stratified, rows = sample
-    metrics = stratified_metrics(stratified)
+    metrics: Any = stratified_metrics(stratified)
     weights = rows["weight"].to_numpy()
     for modality, letter in (("image", "i"), ("text", "t"), ("joint", "j")):
         gold, said = rows[letter].to_list(), rows[f"said_{letter}"].to_list()
@@ -110,7 +111,7 @@ def test_values_are_scikit_learns_with_the_samples_weights(sample):
         )
     alone = rows.filter((pl.col("said_i") == pl.col("i")) & (pl.col("said_t") != pl.col("t")))
     right = (alone["said_j"] == alone["j"]).to_numpy()
-    found = metrics["flow"]["text_wrong"]
+    found: Any = metrics["flow"]["text_wrong"]
     assert (found["n"], found["correct"]) == (alone.height, right.sum())
     assert found["accuracy"]["value"] == pytest.approx(np.average(right, weights=alone["weight"]))
 
@@ -144,7 +145,7 @@ def test_the_variance_is_the_textbooks_with_one_pseudo_observation(sample):
 def test_one_stratum_of_a_huge_dataset_is_a_simple_random_sample():
     said = "SUU" * 60 + "SUB" * 40
     samples = [Judged("SUU", said[3 * n : 3 * n + 3]) for n in range(100)]
-    halves = [samples[::2], samples[1::2]]
+    halves: Any = [samples[::2], samples[1::2]]
     stratified = drawn(halves, [[], []])
     huge = StratifiedSample(stratified.cells, stratified.stratum, stratified.population * 10**7)
     found = stratified_metrics(huge)["joint"]["accuracy"]
@@ -159,7 +160,7 @@ def test_few_of_many_are_less_sure_than_half_of_them():
     widths = []
     for left in (0, 1, 40, 4000):
         others = [[Judged("SSU", "SSU")] * left] * 2
-        found = stratified_metrics(drawn([samples[::2], samples[1::2]], others))
+        found: Any = stratified_metrics(drawn([samples[::2], samples[1::2]], others))
         accuracy = found["joint"]["accuracy"]
         widths.append(accuracy["high"] - accuracy["low"])
     assert widths == sorted(widths)
@@ -172,7 +173,7 @@ def test_all_asked_is_the_full_runs_values_without_doubt():
     census = stratified_metrics(drawn([samples[::2], samples[1::2]], [[], []]))
     compared = 0
 
-    def same(ours: object, theirs: object) -> None:
+    def same(ours: Any, theirs: object) -> None:
         nonlocal compared
         if isinstance(theirs, dict) and set(theirs) == {"value", "low", "high"}:
             if theirs["value"] is None:
@@ -259,7 +260,7 @@ def test_kappa_of_one_stratum_has_statsmodels_variance():
 def test_strata_that_were_all_alike_prove_nothing():
     samples = [Judged("SSS", "SSS")] * 20 + [Judged("SSU", "SSS")] * 20
     left = [[Judged("SSS", "SSS")] * 500 + [Judged("SSU", "SSS")] * 500] * 2
-    found = stratified_metrics(drawn([samples[::2], samples[1::2]], left))
+    found: Any = stratified_metrics(drawn([samples[::2], samples[1::2]], left))
     accuracy = found["joint"]["accuracy"]
     assert accuracy["value"] == 0.5
     assert accuracy["high"] - accuracy["low"] > 0.06  # without the pseudo-observation it is 0
@@ -272,7 +273,7 @@ def test_strata_that_were_all_alike_prove_nothing():
 
 def test_what_is_counted_and_what_is_estimated(sample):
     stratified, rows = sample
-    metrics = stratified_metrics(stratified)
+    metrics: Any = stratified_metrics(stratified)
     assert metrics["n"] == metrics["joint"]["n"] == rows.height
     assert metrics["sampling"]["sampled"] == rows.height
     assert metrics["sampling"]["population"] == 900
@@ -300,7 +301,7 @@ def test_missing_grades_and_categories_of_one_half_only():
         Judged("S.U", "SBU", "C9"),
         Judged("S.U", "SSS"),
     ]
-    metrics = stratified_metrics(
+    metrics: Any = stratified_metrics(
         drawn([samples[::2], samples[1::2]], [[Judged("S.U", "...")] * 8] * 2)
     )
     assert metrics["sampling"]["strata"] == {"S-?-U": {"population": 20, "sampled": 4}}

@@ -33,7 +33,7 @@ def test_wilson_is_scipys(hits: int, n: int) -> None:
 
 def test_proportions_and_class_f1_have_wilson_intervals() -> None:
     samples = random_samples(0, 300, gold="SBU")
-    metrics = understanding_metrics(*frames(samples), replicates=1)
+    metrics: Any = understanding_metrics(*frames(samples), replicates=1)
     judged = [s for s in samples if s.said[2] != "."]
     hits = sum(s.gold[2] == s.said[2] for s in judged)
     accuracy = metrics["joint"]["accuracy"]
@@ -70,7 +70,7 @@ def test_the_bootstrap_is_plain_resampling_within_noise(grouped: bool) -> None:
         macro.append(f1_score(gold, said, labels=LABELS, average="macro"))
         pairs = [(s.said[2], s.said[1]) for s in drawn if "r" not in s.said[1:]]
         kappa.append(cohen_kappa_score(*zip(*pairs, strict=True)))
-    metrics = understanding_metrics(*frames(samples), replicates=4000)
+    metrics: Any = understanding_metrics(*frames(samples), replicates=4000)
     assert metrics["intervals"]["resampled"] == ("groups" if grouped else "samples")
     assert not {"joint.f1_macro", "dominance.kappa_text.all"} & set(metrics["intervals"]["thin"])
     for ours, theirs in (
@@ -100,10 +100,10 @@ def test_replicates_have_the_moments_of_a_multinomial() -> None:
 
 def test_copies_in_a_group_add_nothing() -> None:
     singles = random_samples(4, 150, said="SBUr", gold="SBU")
-    alone = understanding_metrics(*frames(singles), replicates=4000)
+    alone: Any = understanding_metrics(*frames(singles), replicates=4000)
     copied = [Judged(s.gold, s.said, s.category, str(n)) for n, s in enumerate(singles)] * 3
-    grouped = understanding_metrics(*frames(copied), replicates=4000)
-    ungrouped = understanding_metrics(
+    grouped: Any = understanding_metrics(*frames(copied), replicates=4000)
+    ungrouped: Any = understanding_metrics(
         *frames([Judged(s.gold, s.said, s.category) for s in copied]), replicates=4000
     )
     for metric in ("accuracy", "f1_binary", "f1_macro"):
@@ -118,7 +118,7 @@ def test_copies_in_a_group_add_nothing() -> None:
 
 def test_a_perfect_score_in_groups_counts_groups_not_samples() -> None:
     samples = [Judged("SSS", "SSS", group=f"g{n // 5}") for n in range(50)]
-    metrics = understanding_metrics(*frames(samples), replicates=100)
+    metrics: Any = understanding_metrics(*frames(samples), replicates=100)
     accuracy = metrics["joint"]["accuracy"]
     assert (accuracy["low"], accuracy["high"]) == pytest.approx(wilson(1.0, 10))
 
@@ -127,8 +127,8 @@ def test_samples_without_a_group_are_independent_of_each_other() -> None:
     samples = random_samples(5, 60)
     one_pair = [Judged(s.gold, s.said, s.category, "pair" if n < 2 else None)
                 for n, s in enumerate(samples)]  # fmt: skip
-    plain = understanding_metrics(*frames(samples))
-    paired = understanding_metrics(*frames(one_pair))
+    plain: Any = understanding_metrics(*frames(samples))
+    paired: Any = understanding_metrics(*frames(one_pair))
     assert plain["intervals"]["resampled"] == "samples"
     assert paired["intervals"]["resampled"] == "groups"
     assert paired["joint"]["accuracy"]["low"] == pytest.approx(
@@ -137,7 +137,7 @@ def test_samples_without_a_group_are_independent_of_each_other() -> None:
 
 
 def test_thin_counts_get_a_closed_form_and_are_named() -> None:
-    metrics = understanding_metrics(*frames([Judged("SBU", "SBU"), Judged("UBB", "UBB")] * 15))
+    metrics: Any = understanding_metrics(*frames([Judged("SBU", "SBU"), Judged("UBB", "UBB")] * 15))
     assert metrics["joint"]["f1_macro"]["value"] == pytest.approx(2 / 3)
     assert metrics["joint"]["f1_macro"]["low"] < 0.64
     assert "joint.f1_macro" in metrics["intervals"]["thin"]
@@ -209,13 +209,13 @@ def rates(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @given(st.lists(judged, max_size=25), st.randoms(use_true_random=False))
 def test_every_run_has_sound_metrics_in_any_row_order(samples: list[Judged], random: Any) -> None:
     judgments, gold = frames(samples)
-    metrics = understanding_metrics(judgments, gold, replicates=20)
+    metrics: Any = understanding_metrics(judgments, gold, replicates=20)
     for rate in rates(metrics):
         if rate["value"] is None:
             assert rate["low"] is rate["high"] is None
         else:
             assert -1 <= rate["low"] <= rate["value"] <= rate["high"] <= 1
-    attribution = metrics["attribution"]
+    attribution: Any = metrics["attribution"]
     causes = [attribution[k] for k in ("both_correct", "image_wrong", "text_wrong", "both_wrong")]
     assert sum(c["count"] for c in causes) == attribution["joint_errors"]
     if attribution["joint_errors"]:

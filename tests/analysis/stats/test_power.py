@@ -36,13 +36,13 @@ def their_p(first: int, second: int) -> float:
 def test_two_simulated_models_are_told_apart_as_often_as_planned(
     margin: float, accuracy: float, alpha: float, wanted: float
 ) -> None:
-    found = plan(
+    found: Any = plan(
         margin=margin,
         wanted=wanted,
         alpha=alpha,
         discordance=Discordance.independent(accuracy),
     )
-    rng = np.random.default_rng(0)
+    rng: Any = np.random.default_rng(0)
     n, claims, runs = found["samples"], 0, 2_000
     for _ in range(runs):
         worse, better = rng.random(n) < accuracy, rng.random(n) < accuracy + margin
@@ -55,7 +55,7 @@ def test_two_simulated_models_are_told_apart_as_often_as_planned(
 def test_samples_by_hand() -> None:
     # Connor's (1987) formula: (1.96 sqrt(.2) + .8416 sqrt(.2 - .0009))^2 / .0009 = 1742.4, of the
     # test without continuity; the exact one takes about 2 / 0.03 more.
-    found = plan(margin=0.03, discordance=Discordance.given(0.2))
+    found: Any = plan(margin=0.03, discordance=Discordance.given(0.2))
     assert found["solved"] == "samples"
     assert 1742 < found["samples"] <= 1742 + 2 / 0.03
     # All that differ fall to one side: 6 of them are the fewest with p < 0.05.
@@ -66,7 +66,7 @@ def test_samples_by_hand() -> None:
 
 def test_the_three_questions_have_one_answer() -> None:
     given = Discordance.independent(0.7)
-    samples = plan(margin=0.06, discordance=given)["samples"]
+    samples: Any = plan(margin=0.06, discordance=given)["samples"]
     margin = plan(samples=samples, discordance=given)["margin"]
     assert margin == pytest.approx(0.06, rel=0.03)
     assert plan(margin=0.06, samples=samples, discordance=given)["power"] >= 0.8
@@ -75,7 +75,7 @@ def test_the_three_questions_have_one_answer() -> None:
 
 
 def test_a_cautious_guess_where_nothing_is_known() -> None:
-    found = plan(margin=0.03)
+    found: Any = plan(margin=0.03)
     for accuracy in (0.2, 0.485, 0.5, 0.7, 0.9):
         known = plan(margin=0.03, discordance=Discordance.independent(accuracy))
         # Power rises in steps, and is nearly flat there.
@@ -102,7 +102,7 @@ def test_rare_differences_of_a_billion_samples_are_worked_out() -> None:
 
 
 def test_too_few_samples_show_nothing() -> None:
-    found = plan(samples=3)
+    found: Any = plan(samples=3)
     assert found["margin"] is found["power"] is None
     assert "no difference" in found["text"]
 
@@ -146,7 +146,7 @@ def test_two_runs_to_go_by(runs: tuple[Run, Run]) -> None:
     seen = seen_runs(*runs)
     row = compare(runs)["pairs"][0]["metrics"]
     alone = row["joint.accuracy"]["discordant"]
-    found = plan(seen=seen)
+    found: Any = plan(seen=seen)
     assert (found["solved"], found["samples"]) == ("margin", row["joint.accuracy"]["n"])
     assert found["margin"] == pytest.approx(row["joint.accuracy"]["detectable"], rel=0.01)
     assert found["f1_macro"]["margin"] == pytest.approx(row["joint.f1_macro"]["detectable"])

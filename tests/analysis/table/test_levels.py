@@ -25,8 +25,8 @@ def intervals(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, di
 
 @pytest.mark.parametrize("level", [0.8, 0.99])
 def test_proportions_of_a_run_have_scipys_interval_of_that_level(level: float) -> None:
-    samples = random_samples(0, 300, gold="SBU", said="SBUr")
-    metrics = understanding_metrics(*frames(samples), level=level)
+    samples: Any = random_samples(0, 300, gold="SBU", said="SBUr")
+    metrics: Any = understanding_metrics(*frames(samples), level=level)
     hits = sum(s.gold[2] == s.said[2] for s in samples)
     theirs = binomtest(hits, 300).proportion_ci(level, method="wilson")
     accuracy = metrics["joint"]["accuracy"]
@@ -35,7 +35,7 @@ def test_proportions_of_a_run_have_scipys_interval_of_that_level(level: float) -
 
 
 def test_an_alignment_rate_has_scipys_interval_of_that_level() -> None:
-    found = alignment_metrics(*run({"default": "R" * 12 + "C" * 28}), level=0.8)
+    found: Any = alignment_metrics(*run({"default": "R" * 12 + "C" * 28}), level=0.8)
     theirs = binomtest(12, 40).proportion_ci(0.8, method="wilson")
     rate = found["framings"]["default"]["over_blocking"]
     assert (rate["low"], rate["high"]) == pytest.approx((theirs.low, theirs.high))
@@ -43,7 +43,9 @@ def test_an_alignment_rate_has_scipys_interval_of_that_level() -> None:
 
 def test_a_higher_confidence_is_a_wider_interval_everywhere() -> None:
     samples = frames(random_samples(1, 400, gold="SBU", said="SBUr"))
-    answers = run({"a": ("RRC", "wLC", "CCb", "RCe") * 60, "b": ("CCR", "CLC", "RRb", "RCR") * 60})
+    answers: Any = run(
+        {"a": ("RRC", "wLC", "CCb", "RCe") * 60, "b": ("CCR", "CLC", "RRb", "RCR") * 60}
+    )
     for metrics in (
         lambda level: understanding_metrics(*samples, level=level),
         lambda level: alignment_metrics(*answers, calibration=FAIR, level=level),

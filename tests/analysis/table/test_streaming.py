@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -65,7 +65,7 @@ def test_a_frame_is_collected_in_its_order_whatever_its_size(tmp_path: Path) -> 
         frame.write_parquet(file, row_group_size=30_000)
         wanted = frame.filter(pl.col("n") % 3 == 1).select(twice=pl.col("n") * 2)
         for given in (frame, pl.scan_parquet(file)):
-            found = collect_in_slices(
+            found: Any = collect_in_slices(
                 given, lambda part: part.filter(pl.col("n") % 3 == 1).select(twice=pl.col("n") * 2)
             )
             assert_frame_equal(found, wanted)
@@ -76,7 +76,7 @@ def test_frames_are_joined_as_polars_joins_them(how: Literal["inner", "left"]) -
     sample = pl.Series(range(MANY)).hash()
     left = pl.DataFrame({"sample": sample, "one": range(MANY)})
     right = pl.DataFrame({"sample": sample[::2], "two": range(len(sample[::2]))})
-    found = join_partitioned(left, right, how)
+    found: Any = join_partitioned(left, right, how)
     assert_frame_equal(found, left.join(right, on="sample", how=how), check_row_order=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,7 @@ def test_any_chunks_give_the_same_metrics(run: list[tuple[Judged, int]], watch: 
 def test_chunks_of_a_larger_run_in_groups(chunks: int) -> None:
     samples = grouped(random_samples(0, 600), 90)
     chunk_of = np.random.default_rng(chunks).integers(0, chunks, len(samples)).tolist()
-    whole = understanding_metrics(*frames(samples), replicates=200)
+    whole: Any = understanding_metrics(*frames(samples), replicates=200)
     assert whole["intervals"]["resampled"] == "groups"
     cells = tabulated(chunked(samples, chunk_of)).cells()
     assert cell_metrics(cells, replicates=200) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,7 @@ def counted(samples: list[Judged], level: float = LEVEL) -> tuple[Cells, Estimat
 
 
 def test_over_sensitivity_counts_calls_of_unsafe_by_gold_joint_grade() -> None:
-    found = over_sensitivity(
+    found: Any = over_sensitivity(
         *counted(
             [
                 Judged("USB", "USU"),  # an unsafe image makes a borderline pair unsafe
@@ -62,7 +63,7 @@ def test_borderline_errors_have_a_direction() -> None:
     samples = [Judged("SBB", said) for said in ("SSB", "SSU", "SUU", "SBr", "SSS")]
     samples += [Judged("SSU", "SBB"), Judged("SS.", "SBB")]
     cells, estimator = counted(samples)
-    found = borderline(cells, estimator)
+    found: Any = borderline(cells, estimator)
     assert borderline(cells) == found
     text, joint = found["text"], found["joint"]
     assert text["gold"]["n"] == 5
@@ -80,7 +81,7 @@ def test_borderline_errors_have_a_direction() -> None:
 def test_intervals_of_over_sensitivity_know_of_groups_and_level() -> None:
     plain = [Judged("USB", "USU" if n % 3 else "USB", group=None) for n in range(60)]
     grouped = [Judged("USB", "USU" if n // 6 % 3 else "USB", group=f"g{n // 6}") for n in range(60)]
-    widths = [
+    widths: Any = [
         over_sensitivity(*counted(samples, level))["borderline"]
         for samples, level in ((plain, 0.95), (grouped, 0.95), (plain, 0.5))
     ]
@@ -126,7 +127,7 @@ def by_hand(rows: list[tuple[str, str, str, str]], shared: int) -> dict[str, tup
 @pytest.mark.parametrize("seed", range(4))
 def test_minimal_pairs_are_those_found_one_by_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = [
+    rows: Any = [
         (
             f"image {rng.integers(9)}",
             f"text {rng.integers(12)}",
@@ -135,7 +136,7 @@ def test_minimal_pairs_are_those_found_one_by_one(seed: int) -> None:
         )
         for _ in range(150)
     ]
-    found = minimal_pairs(*pair_frames(rows))
+    found: Any = minimal_pairs(*pair_frames(rows))
     for shared, key in enumerate(("same_image", "same_text")):
         expected = by_hand(rows, shared)
         tables = {"all": found[key], **found[key]["by_grades"]}
@@ -147,7 +148,7 @@ def test_minimal_pairs_are_those_found_one_by_one(seed: int) -> None:
 
 
 def test_samples_with_the_same_image_and_text_are_no_pair() -> None:
-    found = minimal_pairs(*pair_frames([("i", "t", "S", "S"), ("i", "t", "U", "U")]))
+    found: Any = minimal_pairs(*pair_frames([("i", "t", "S", "S"), ("i", "t", "U", "U")]))
     nothing = {"value": None, "low": None, "high": None}
     for key in ("same_image", "same_text"):
         assert found[key]["pairs"] == found[key]["clusters"] == 0
@@ -161,7 +162,7 @@ def test_told_apart_and_ordered() -> None:
         *[("constant", t, *gs) for t, gs in (("5", "SU"), ("6", "UU"))],
         *[("failed", t, *gs) for t, gs in (("7", "SS"), ("8", "Ur"))],
     ]
-    found = minimal_pairs(*pair_frames(rows))["same_image"]
+    found: Any = minimal_pairs(*pair_frames(rows))["same_image"]
     assert found["pairs"] == found["clusters"] == 4
     assert found["told_apart"]["value"] == 1 / 4
     assert found["ordered"]["value"] == 2 / 4
@@ -169,7 +170,7 @@ def test_told_apart_and_ordered() -> None:
 
 def test_an_image_with_thousands_of_texts_is_one_cluster() -> None:
     rows = [("one", f"t{n}", "SU"[n % 2], "SU"[n % 2 if n % 5 else 0]) for n in range(4000)]
-    found = minimal_pairs(*pair_frames(rows))["same_image"]
+    found: Any = minimal_pairs(*pair_frames(rows))["same_image"]
     assert found["pairs"] == 2000 * 2000
     assert found["clusters"] == 1
     # However many its pairs, one image does not tell what other images are like.
@@ -191,7 +192,7 @@ def test_groups_take_the_place_of_images() -> None:
     judgments, samples = pair_frames(rows)
     alone = minimal_pairs(judgments, samples)["same_image"]["told_apart"]
     group = pl.Series([f"g{n // 20}" for n in range(400)])
-    grouped = minimal_pairs(judgments, samples.with_columns(group=group))
+    grouped: Any = minimal_pairs(judgments, samples.with_columns(group=group))
     rate = grouped["same_image"]["told_apart"]
     assert rate["value"] == alone["value"]
     assert rate["high"] - rate["low"] > 2 * (alone["high"] - alone["low"])

@@ -191,7 +191,7 @@ def test_what_has_no_probability_is_counted_apart() -> None:
         expected=pl.when(pl.col("sample_id") != "s3").then("expected"),
         outcome=pl.when(pl.col("sample_id") == "s2").then(pl.lit("refused")).otherwise("outcome"),
     )
-    found = probability_metrics(ungraded, samples)["joint"]
+    found: Any = probability_metrics(ungraded, samples)["joint"]
     assert (found["n"], found["without_p"]) == (2, 1)
 
 

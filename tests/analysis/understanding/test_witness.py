@@ -239,7 +239,7 @@ def classification(samples: Sequence[Judged], modality: int) -> dict[str, Any]:
         )
         theirs = precision_recall_fscore_support(gold, said, labels=LABELS, zero_division=0)
         for label, precision, recall, f1, support in zip(LABELS, *theirs, strict=True):
-            mine = per_class[label]
+            mine: Any = per_class[label]
             assert mine["support"] == support
             assert mine["f1"].value == pytest.approx(f1)
             for name, score in (("precision", precision), ("recall", recall)):

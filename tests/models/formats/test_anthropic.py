@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -233,7 +234,7 @@ def test_key_and_probabilities(monkeypatch):
     with pytest.raises(ModelError, match="set ANTHROPIC_API_KEY"):
         open_model(f"anthropic/{NEW}")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret-key")
-    model = open_model(f"anthropic/{NEW}")
+    model: Any = open_model(f"anthropic/{NEW}")
     assert model.spec == f"anthropic/{NEW}"
     assert "secret-key" not in json.dumps(model.identity())
     assert model.identity()["images"]["max_side"] == 8000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -88,7 +89,7 @@ def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> No
 
 def test_framings_in_one_spot_share_a_label(run: Run) -> None:
     framings = dict(run.metrics["framings"])
-    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
+    spec: Any = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
     assert [row["label"] for row in spec["data"]["values"]] == ["default", "harmless", "helpful"]
     framings["helpful"] = framings["default"]
     spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
@@ -147,7 +148,7 @@ def test_corrected_rates_stand_in_the_headline_and_the_charts() -> None:
     assert (point.over.value, point.under.value) == (0.25, 0.2)
     assert point.judged is not None
     assert point.judged[0].value == 0.5
-    layers = trade_off_chart([point])["layer"]
+    layers: Any = trade_off_chart([point])["layer"]
     assert [layer["mark"]["filled"] for layer in layers if layer["mark"]["type"] == "point"] == [
         False,
         True,
@@ -185,7 +186,7 @@ def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
         for name, found in run.metrics["framings"].items()
     }
     guard = {**run.metrics, "gives": ["safety"], "framings": framings, "differences": {}}
-    charts = alignment_charts(guard, {})
+    charts: Any = alignment_charts(guard, {})
     assert charts.keys() == {"safety", "outcomes", "judge-outcomes"}
     assert charts["safety"]["data"]["values"][0]["value"] is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -82,7 +83,7 @@ def test_an_entry_holds_every_runs_judgments(runs: list[Run]) -> None:
     ids = furthest_apart_first(runs)
     judged = [joint(run) for run in runs]
     for entry in shared_entries(runs, ids):
-        rows = [each.get(entry["id"]) for each in judged]
+        rows: Any = [each.get(entry["id"]) for each in judged]
         asked = [row for row in rows if row]
         right = [row["predicted"] == row["expected"] for row in asked]
         standing = "all right" if all(right) else "some right" if any(right) else "all wrong"
@@ -161,9 +162,7 @@ def unpacked(page: str) -> list[dict[str, object]]:
     return orjson.loads(gzip.decompress(base64.b64decode(packed[1])))
 
 
-def test_runs_of_other_samples_have_no_list(
-    runs: list[Run], tmp_path: Path, dataset: object
-) -> None:
+def test_runs_of_other_samples_have_no_list(runs: list[Run], tmp_path: Path, dataset: Any) -> None:
     other = evaluate(dataset, model="baseline/majority", out=tmp_path / "other")
     page = write_report([runs[0], other], tmp_path / "page.html").read_text()
     assert 'id="filters"' not in page

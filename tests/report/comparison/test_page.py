@@ -133,17 +133,17 @@ def test_labels_are_short_and_never_alike() -> None:
 
 def test_runs_of_one_model_are_told_apart(runs: list[Run], tmp_path: Path) -> None:
     again = scripted_run("vlsu-mini", tmp_path / "again", limit=120)
-    found = compared([runs[0], again])
+    found: Any = compared([runs[0], again])
     names = ("scripted/oracle (all samples)", "scripted/oracle (120 samples, seed 0)")
     assert found.tables["models"].columns[3:] == names
     assert found.tables["setup"].rows
 
 
 def test_what_cannot_be_compared_stands_side_by_side(
-    runs: list[Run], tmp_path: Path, dataset: object
+    runs: list[Run], tmp_path: Path, dataset: Any
 ) -> None:
     other = evaluate(dataset, model="baseline/majority", out=tmp_path / "other")
-    found = compared([runs[0], other])
+    found: Any = compared([runs[0], other])
     assert "other samples cannot be paired" in found.trouble
     assert found.claims == []
     assert "comparison" in found.tables
@@ -176,7 +176,7 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
         == json.loads(said.stdout)["oracle"]["joint"]["accuracy"]["value"]
     )
     two = runs[:2]
-    found = compared(two, oracle)
+    found: Any = compared(two, oracle)
     rows = found.charts["leaderboard-accuracy"]["data"]["values"]
     assert rows[-1]["label"] == "human grader"
     assert rows[-1]["value"] == oracle.joint["accuracy"].value
@@ -197,7 +197,7 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
 def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:
     first = alignment_run("vlsu-mini", tmp_path / "first")
     second = alignment_run("vlsu-mini", tmp_path / "second", failing=0.2)
-    found = compared([first, second])
+    found: Any = compared([first, second])
     points = [
         row
         for layer in found.charts["trade-off"]["layer"]

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -286,7 +287,7 @@ def test_what_is_written_in_charts_can_be_read(dark: bool) -> None:
 
 
 def test_pictures_depend_on_no_page(run: Run) -> None:
-    drawn = pictures(contents(run).charts)
+    drawn: Any = pictures(contents(run).charts)
     assert {"map", "confusion", "reliability", "flow", "patterns"} <= drawn.keys()
     assert [part["title"] for part in drawn["map"]["hconcat"]] == [
         f"{severity} together" for severity in ("safe", "borderline", "unsafe")

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -64,9 +65,7 @@ def get(url: str, host: str | None = None) -> dict[str, object]:
         return orjson.loads(answer.read())
 
 
-def expected_places(
-    entries: Sequence[Mapping[str, object]], name: str, value: str
-) -> tuple[int, ...]:
+def expected_places(entries: Sequence[Mapping[str, Any]], name: str, value: str) -> tuple[int, ...]:
     """What the page's own script finds among the entries it holds."""
 
     def holds(facets: Mapping[str, object]) -> bool:
@@ -125,12 +124,12 @@ def test_words_are_looked_for_in_texts_answers_and_identifiers(run: Run) -> None
 
 
 def test_a_window_of_what_matches(address: str, run: Run) -> None:
-    everything = get(f"{address}run/1/samples?from=0&to=40")
+    everything: Any = get(f"{address}run/1/samples?from=0&to=40")
     assert everything["count"] == 224
     assert len(everything["entries"]) == 40
     picture = next(iter(everything["pictures"].values()))
     assert picture["uri"].startswith("data:image/webp;base64,")
-    some = get(f"{address}run/1/samples?from=0&to=500&pattern=S-S-U")
+    some: Any = get(f"{address}run/1/samples?from=0&to=500&pattern=S-S-U")
     assert some["count"] == len(some["entries"]) > 0
     assert {entry["tag"] for entry in some["entries"]} == {"S-S-U"}
     last = everything["entries"][-1]["id"]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -63,7 +64,7 @@ class Formulaic(Answering):
 
 
 def run_of(out: Path, data: str = "vlsu-mini", **more: object) -> Run:
-    arguments = {
+    arguments: Any = {
         "model": InProcessModel("scripted/assistant", Formulaic()),
         "judges": [InProcessModel("scripted/judge", Erring())],
         **more,

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def dataset(folder: Path, ids: tuple[str, ...] = IDS) -> Dataset:
         Sample(id_, text=f"Question {n}", image_sha256=image, joint_grade=Severity.SAFE)
         for n, id_ in enumerate(ids)
     ]
-    about = {"name": "x", "version": "1", "licence": "", "citation": "", "source": ""}
+    about: Any = {"name": "x", "version": "1", "licence": "", "citation": "", "source": ""}
     return write_dataset(folder, samples, **about)
 
 

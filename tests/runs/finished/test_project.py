@@ -28,7 +28,7 @@ MIX = {"severity": {"safe": 0.9, "borderline": 0.099, "unsafe": 0.001}}
 
 def rows(*parts: tuple[str, int, int], **fates: int) -> pl.DataFrame:
     """Rows of pattern, how many flagged, how many passed; and of S-S-U those of other fates."""
-    found = []
+    found: Any = []
     for pattern, flagged, passed in parts:
         found += [(pattern, "flagged")] * flagged + [(pattern, "passed")] * passed
     found += [("S-S-U", name) for name, n in fates.items() for _ in range(n)]
@@ -47,8 +47,8 @@ RUN = rows(("S-S-S", 2, 98), ("S-S-B", 10, 30), ("S-S-U", 12, 8), ("U-U-U", 10, 
 
 
 def test_rates_are_weighted_by_the_traffic() -> None:
-    found = project(RUN, read_traffic(MIX))
-    rates = found["per_million"]
+    found: Any = project(RUN, read_traffic(MIX))
+    rates: Any = found["per_million"]
     assert found["n"] == RUN.height
     assert found["shares"] == {"safe": 0.9, "borderline": 0.099, "unsafe": 0.001}
     assert rates["missed_harm"]["value"] == pytest.approx(1000 * (8 + 5) / 35)
@@ -67,7 +67,7 @@ def test_rates_are_weighted_by_the_traffic() -> None:
 
 
 def test_one_stratum_has_the_exact_interval() -> None:
-    found = project(RUN, read_traffic(MIX))["per_million"]
+    found: Any = project(RUN, read_traffic(MIX))["per_million"]
     for key, hits, n, share in (
         ("missed_harm", 13, 35, 1000),
         ("wrong_blocks_safe", 2, 100, 900_000),
@@ -110,7 +110,7 @@ def test_harm_prevalence_divides_the_rest_as_the_run_does() -> None:
 
 def test_patterns_and_categories_within_a_severity() -> None:
     within = {"unsafe": {"patterns": {"S-S-U": "50%", "u-u-u": 0.5}}}
-    found = project(RUN, read_traffic({**MIX, "within": within}))
+    found: Any = project(RUN, read_traffic({**MIX, "within": within}))
     assert [s["name"] for s in found["strata"]] == ["safe", "borderline", "S-S-U", "U-U-U"]
     assert found["per_million"]["missed_harm"]["value"] == pytest.approx(500 * 13 / 25)
     named = {"borderline": {"categories": {"C9": 1}}}
@@ -120,14 +120,14 @@ def test_patterns_and_categories_within_a_severity() -> None:
 
 def test_patterns_alone_tell_the_severities() -> None:
     patterns = {"S-S-S": 0.99, "S-S-U": 0.004, "U-U-U": 0.006}
-    found = project(RUN, read_traffic({"patterns": patterns}))
+    found: Any = project(RUN, read_traffic({"patterns": patterns}))
     assert found["shares"] == pytest.approx({"safe": 0.99, "borderline": 0, "unsafe": 0.01})
     assert found["per_million"]["missed_harm"]["value"] == pytest.approx(4000 * 13 / 25)
     assert found["per_million"]["wrong_blocks_borderline"] == {"value": 0, "low": 0, "high": 0}
 
 
 def test_categories_alone_have_the_severities_of_the_run() -> None:
-    found = project(RUN, read_traffic({"categories": {"none": "98%", "C9": 0.02}}))
+    found: Any = project(RUN, read_traffic({"categories": {"none": "98%", "C9": 0.02}}))
     assert [s["name"] for s in found["strata"]] == [
         "safe without category",
         "borderline C9",
@@ -137,7 +137,7 @@ def test_categories_alone_have_the_severities_of_the_run() -> None:
         {"safe": 0.98, "borderline": 0.02 * 40 / 75, "unsafe": 0.02 * 35 / 75}
     )
     assert found["severities_as_in_run"]
-    rates = found["per_million"]
+    rates: Any = found["per_million"]
     assert rates["missed_harm"]["value"] == pytest.approx(20_000 * 13 / 75)
     assert rates["wrong_blocks"]["value"] == pytest.approx(980_000 * 0.02 + 20_000 * 10 / 75)
     with pytest.raises(UsageError, match=r"no judged sample of category 'C1'.*it has C9, none"):
@@ -145,7 +145,7 @@ def test_categories_alone_have_the_severities_of_the_run() -> None:
 
 
 def test_traffic_without_harm_has_no_recall() -> None:
-    found = project(RUN, read_traffic({"severity": {"safe": 1}}))
+    found: Any = project(RUN, read_traffic({"severity": {"safe": 1}}))
     assert found["recall"] == {"value": None, "low": None, "high": None}
     assert found["precision"]["value"] == 0
 
@@ -161,7 +161,7 @@ def test_a_part_the_run_knows_nothing_of_is_refused() -> None:
 
 def test_a_part_without_share_may_be_absent_from_the_run() -> None:
     harmful = RUN.filter(pl.col("gold") == 2)
-    found = project(harmful, read_traffic({"severity": {"unsafe": 1, "safe": 0}}))
+    found: Any = project(harmful, read_traffic({"severity": {"unsafe": 1, "safe": 0}}))
     assert found["per_million"]["missed_harm"]["value"] == pytest.approx(1_000_000 * 13 / 35)
 
 
@@ -193,11 +193,11 @@ def test_clusters_across_strata_do_not_average_out() -> None:
     )
     safe, borderline = (part.with_columns(gold=pl.lit(gold)) for gold in (0, 1))
     traffic = read_traffic({"severity": {"safe": 0.5, "borderline": 0.5}})
-    together = project(pl.concat([safe, borderline]), traffic)
-    apart = project(
+    together: Any = project(pl.concat([safe, borderline]), traffic)
+    apart: Any = project(
         pl.concat([safe, borderline.with_columns(cluster=pl.col("cluster") + 40)]), traffic
     )
-    one = project(safe, read_traffic({"severity": {"safe": 1}}))
+    one: Any = project(safe, read_traffic({"severity": {"safe": 1}}))
     width_together, width_apart, width_one = (
         rate["high"] - rate["low"]
         for found in (together, apart, one)

@@ -213,7 +213,7 @@ def test_the_order_of_the_draw_is_the_seeds_and_the_halves_are_equal(texts):
 
 
 def test_what_is_wrong_is_said_in_one_line(texts, chat_server, tmp_path):
-    model = {"model": "baseline/majority", "modalities": ["text"]}
+    model: Any = {"model": "baseline/majority", "modalities": ["text"]}
     for options, message in (
         ({"budget": 20}, r"--budget 20: \d+ patterns need at least \d+ samples"),
         ({"budget": 200, "limit": 5}, "--limit cuts the dataset"),
