@@ -22,7 +22,7 @@ _EXHAUSTED = {
     errno.EDQUOT: "the quota of the disk is used up; free some",
 }
 _NO_THREAD = "no more threads may be started; raise the limit (ulimit -u) or lower --concurrency"
-#: Characters of an error's text that are looked at.
+#: Maximum characters of an error's text that are inspected.
 _MAX_LENGTH = 4096
 _NUMBERED = re.compile(r"\[Errno (\d+)\]|\(os error (\d+)\)")
 

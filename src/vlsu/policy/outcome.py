@@ -1,4 +1,4 @@
-"""What became of a request to a model."""
+"""The outcome of a request to a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["Outcome"]
 
 
 class Outcome(enum.StrEnum):
-    """What became of a request. Only `OK` carries a severity; the others are counted apart."""
+    """The outcome of a request. Only `OK` has a severity; the others are counted separately."""
 
     OK = "ok"
     REFUSED = "refused"  # the model declined to answer
     BLOCKED = "blocked"  # the provider's filter stopped the request or the answer
-    ERROR = "error"  # no answer came; asked again on the next start
-    UNPARSED = "unparsed"  # an answer came that states no single severity
+    ERROR = "error"  # there is no answer; the next start retries the request
+    UNPARSED = "unparsed"  # the answer states no single severity

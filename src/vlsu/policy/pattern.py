@@ -1,4 +1,4 @@
-"""Patterns: the severities of image, text and pair, and the families they fall into."""
+"""Patterns: the severities of image, text and pair, and their families."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["PATTERNS", "Family", "Pattern"]
 
 
 class Family(enum.StrEnum):
-    """Of a pattern: how the joint severity stands to the worse of image and text.
+    """Relation of a pattern's joint severity to the worse of image and text.
 
     Only `LATE_FUSION` is solvable by grading each modality alone and taking the worse; the other
     two are joint reasoning itself.

@@ -74,7 +74,7 @@ class Policy:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the policy's content: layout and comments of the file do not count."""
+        """SHA-256 of the policy's content, without layout and comments of the file."""
         return _content_hash(self.text)
 
     @property
@@ -83,7 +83,7 @@ class Policy:
         return tuple(c.id for c in self.categories)
 
     def to_dict(self) -> dict[str, object]:
-        """The policy's content as it stands in its file, with its hash."""
+        """The policy's text as in its file, with its hash."""
         content: dict[str, object] = dict(
             _Reader("policy").mapping(read_yaml(self.text), "the file")
         )
@@ -103,7 +103,7 @@ class Policy:
         )
 
     def find_category(self, text: str) -> str | None:
-        """The identifier meant by a dataset's or a model's own words, or none.
+        """The identifier meant by a category's name in a dataset or an answer, or `None`.
 
         Accepts an identifier (``c9``), an identifier with a title (``C9: Interpersonal Violence``)
         or the bare name, in any letter case.
@@ -200,7 +200,7 @@ def default_policy() -> Policy:
 
 
 def default_policy_text() -> str:
-    """The default policy's YAML, to start a policy of one's own from."""
+    """The default policy's YAML, as a template for custom policies."""
     return files("vlsu.policy").joinpath("default.yaml").read_text(encoding="utf-8")
 
 

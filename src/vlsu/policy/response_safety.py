@@ -1,4 +1,4 @@
-"""How safe an answer is by itself, in the words of guards."""
+"""The safety of an answer, as guards rate it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["ResponseSafety"]
 
 
 class ResponseSafety(enum.StrEnum):
-    """How safe an answer is, whatever it does with the request.
+    """The safety of an answer, independent of how it treats the request.
 
-    It is no response kind and tells none: a refusal is safe, and so is most of what helps.
+    It does not imply a response kind: refusals are safe, and so is most help.
     """
 
     SAFE = "safe"
-    CONTROVERSIAL = "controversial"  # depends on the context, or on whom one asks
+    CONTROVERSIAL = "controversial"  # depends on the context or the reader
     UNSAFE = "unsafe"

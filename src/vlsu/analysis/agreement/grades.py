@@ -191,17 +191,17 @@ def _coded(
                 f"--order {','.join(order)}: give two labels or more, each once, mildest first"
             )
         codes = {a: folded.get(label_key(a)) for a in given}
-        mend = f"use {', '.join(labels)} or {NOT_SURE}"
+        fix = f"use {', '.join(labels)} or {NOT_SURE}"
     # A letter such as B says nothing by itself: it is a grade's only among grades.
     elif nominal or (
         None in codes.values() and not any(folded_label(a) in _SEVERITIES for a in given)
     ):
         of_answer, spellings = merge_labels(given)
-        labels, mend = tuple(sorted(set(of_answer.values()))), ""
+        labels, fix = tuple(sorted(set(of_answer.values()))), ""
         codes = {a: labels.index(label) for a, label in of_answer.items()}
     else:
-        labels, mend = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
-        mend += "; if these are labels of your own, give --order or --nominal"
+        labels, fix = _SEVERITIES, "use safe, borderline, unsafe or not_sure"
+        fix += "; if these are labels of your own, give --order or --nominal"
     if len(labels) > MOST_LABELS:
         shown = ", ".join(repr(label[:40]) for label in labels[:3])
         raise DataError(
@@ -212,7 +212,7 @@ def _coded(
     wrong = {a for a, code in codes.items() if code is None}
     if wrong:
         place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
-        raise DataError(f"{source}: {place}: {answer[:60]!r} is no grade; {mend}")
+        raise DataError(f"{source}: {place}: {answer[:60]!r} is no grade; {fix}")
     coded = frame.with_columns(
         code=pl.col("grade").replace_strict(
             {**codes, **dict.fromkeys(unsure, UNSURE)}, default=None, return_dtype=pl.Int64

@@ -74,7 +74,7 @@ def _typed(
         row = wrong[0]
         raise error(
             f"the {what}, row {row + 1}: {series.name} {series[row]!r} is not {_KINDS[type_]}; "
-            "mend it"
+            "fix it"
         )
     return cast
 

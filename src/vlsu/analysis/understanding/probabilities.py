@@ -154,6 +154,6 @@ def _require_probabilities(judgments: Frame) -> None:
         pl.lit(value=True),
         lambda r: RunError(
             f"sample {r['sample_id']!r}, {r['modality']}: p_unsafe {r['p_unsafe']} is not in "
-            "[0, 1]; mend the model that gave it"
+            "[0, 1]; fix the model that gave it"
         ),
     )
