@@ -1,4 +1,4 @@
-"""Arrays by the type of their elements, for annotations; shapes are told in docstrings."""
+"""Arrays by the type of their elements, for annotations; shapes stand in docstrings."""
 
 from __future__ import annotations
 

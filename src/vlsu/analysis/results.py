@@ -222,7 +222,7 @@ class MinimalPairs(View):
 
 
 class Threshold(View):
-    """A threshold on p_unsafe that finds a wanted share of what is unsafe."""
+    """A threshold on p_unsafe that reaches a wanted recall of unsafe."""
 
     wanted: float
     threshold: float | None

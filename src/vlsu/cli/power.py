@@ -75,7 +75,7 @@ def power(
     found = plan(
         margin=margin,
         samples=samples,
-        wanted=wanted,
+        target_power=wanted,
         alpha=alpha,
         tests=tests,
         discordance=assumed,

@@ -1,4 +1,4 @@
-"""Severity, category, pattern, policy: the words everything else is said in."""
+"""Severities, categories, patterns, outcomes and policies: the terms of every other floor."""
 
 from vlsu.policy.outcome import Outcome
 from vlsu.policy.pattern import PATTERNS, Family, Pattern

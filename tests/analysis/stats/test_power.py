@@ -30,15 +30,15 @@ def their_p(first: int, second: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("margin", "accuracy", "alpha", "wanted"),
+    ("margin", "accuracy", "alpha", "target_power"),
     [(0.1, 0.6, 0.05, 0.8), (0.05, 0.85, 0.05, 0.9), (0.2, 0.5, 0.01, 0.8)],
 )
 def test_two_simulated_models_are_told_apart_as_often_as_planned(
-    margin: float, accuracy: float, alpha: float, wanted: float
+    margin: float, accuracy: float, alpha: float, target_power: float
 ) -> None:
     found: Any = plan(
         margin=margin,
-        wanted=wanted,
+        target_power=target_power,
         alpha=alpha,
         discordance=Discordance.independent(accuracy),
     )
@@ -48,8 +48,8 @@ def test_two_simulated_models_are_told_apart_as_often_as_planned(
         worse, better = rng.random(n) < accuracy, rng.random(n) < accuracy + margin
         alone = int((worse & ~better).sum()), int((better & ~worse).sum())
         claims += alone[1] > alone[0] and their_p(*alone) <= alpha
-    assert claims / runs == pytest.approx(wanted, abs=0.04)  # four standard errors and a step
-    assert found["power"] == pytest.approx(wanted, abs=0.02)
+    assert claims / runs == pytest.approx(target_power, abs=0.04)  # four standard errors and a step
+    assert found["power"] == pytest.approx(target_power, abs=0.02)
 
 
 def test_samples_by_hand() -> None:
@@ -70,7 +70,7 @@ def test_the_three_questions_have_one_answer() -> None:
     margin = plan(samples=samples, discordance=given)["margin"]
     assert margin == pytest.approx(0.06, rel=0.03)
     assert plan(margin=0.06, samples=samples, discordance=given)["power"] >= 0.8
-    assert plan(margin=0.06, wanted=0.95, discordance=given)["samples"] > samples
+    assert plan(margin=0.06, target_power=0.95, discordance=given)["samples"] > samples
     assert plan(margin=0.06, tests=17, discordance=given)["samples"] > samples
 
 
@@ -89,8 +89,8 @@ def test_a_cautious_guess_where_nothing_is_known() -> None:
         0.4,
         0.5,
     ]
-    wanted = [each["samples"] for each in found["others"]]
-    assert wanted == sorted(wanted)
+    target_power = [each["samples"] for each in found["others"]]
+    assert target_power == sorted(target_power)
 
 
 def test_rare_differences_of_a_billion_samples_are_worked_out() -> None:
@@ -111,10 +111,10 @@ def test_too_few_samples_show_nothing() -> None:
     ("given", "message"),
     [
         ({}, "give --margin"),
-        ({"margin": 0.1, "samples": 10, "wanted": 0.9}, "give two of them"),
+        ({"margin": 0.1, "samples": 10, "target_power": 0.9}, "give two of them"),
         ({"margin": 3.0}, "--margin 3: "),
         ({"margin": float("nan")}, "--margin nan: "),
-        ({"margin": 0.1, "wanted": 80}, "--power 80: "),
+        ({"margin": 0.1, "target_power": 80}, "--power 80: "),
         ({"margin": 0.1, "alpha": 0.0}, "--alpha 0: "),
         ({"margin": 0.1, "tests": 0}, "--tests 0: "),
         ({"samples": 0}, "--samples 0: "),

@@ -118,7 +118,7 @@ def test_samples_needed_have_the_power_and_the_margin_back() -> None:
     assert 938 < n <= 978
     assert power(n, 0.3, 0.05) >= 0.8 > power(n - 15, 0.3, 0.05)
     assert smallest_margin(n, 0.3) == pytest.approx(0.05, abs=0.001)
-    assert samples_needed(0.05, 0.3, wanted=0.9) > n
+    assert samples_needed(0.05, 0.3, target_power=0.9) > n
     assert samples_needed(0.05, 0.3, alpha=0.01) > n
 
 
@@ -141,7 +141,7 @@ def test_discordance_of_runs_that_err_apart() -> None:
         ((0.3, 0.2), {}, "discordance 0.2"),
         ((0.3, 1.2), {}, "discordance 1.2"),
         ((0.1, 0.3), {"alpha": 1.0}, "alpha 1"),
-        ((0.1, 0.3), {"wanted": 0.0}, "power 0"),
+        ((0.1, 0.3), {"target_power": 0.0}, "power 0"),
     ],
 )
 def test_numbers_out_of_range_are_named(

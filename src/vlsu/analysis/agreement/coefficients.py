@@ -46,7 +46,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Sums over units of what their grades say; k labels.
+    """Sums over units of shares and pairs of their grades; k labels.
 
     Attributes:
         shares: Of each label among a unit's grades; shape ``(..., k)``.
@@ -130,8 +130,9 @@ def disagreement(labels: int, weights: Weights) -> FloatArray:
 def fleiss(votes: Votes, weights: FloatArray) -> Ratio:
     """Fleiss' (1971) kappa, for any number of grades a unit.
 
-    Units weigh alike: agreement over those with two grades or more, chance from the mean shares of
-    labels over all (Gwet 2014, ch. 2 and 3, which is Fleiss' where all units have as many grades).
+    Units have equal weight: agreement over those with two grades or more, chance from the mean
+    shares of labels over all (Gwet 2014, ch. 2 and 3, which is Fleiss' where all units have as many
+    grades).
 
     Example:
         >>> votes = Votes.from_table(np.array([[20, 5], [10, 15]]))

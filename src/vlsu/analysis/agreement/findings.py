@@ -1,4 +1,4 @@
-"""What agreement figures mean and do not mean, in words."""
+"""What agreement figures mean and do not mean, as sentences."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vlsu.analysis.agreement.grades import Grades
 
 __all__ = ["notes"]
 
-#: A label this frequent makes chance-corrected coefficients tell little.
+#: A label this frequent makes chance-corrected coefficients uninformative.
 _SKEWED = 0.8
-#: With fewer items than this no interval tells much.
+#: With fewer items than this every interval is wide.
 _FEW = 30
 #: Krippendorff's (2018, ch. 12) limits for reliable data and for tentative conclusions.
 _RELIABLE, _TENTATIVE = 0.8, 0.667
-#: Answers of a grader from which on the labels he uses tell something.
+#: Answers of a grader from which on the labels used are informative.
 _TELLING = 3
 #: Labels that a note names.
 _NAMED = 5
@@ -157,9 +157,9 @@ def _oracle_notes(oracle: dict[str, Any]) -> Iterator[str]:
     ties = sum(oracle[m]["ties"] for m in ("image", "text", "joint") if m in oracle)
     answers = sum(oracle[m]["n"] for m in ("image", "text", "joint") if m in oracle)
     if ties:
-        fate = {
-            "random": "settled by a seeded draw between the tied labels",
-            "worse": "settled for the worse label",
+        treatment = {
+            "random": "resolved by a seeded draw between the tied labels",
+            "worse": "resolved to the worse label",
             "drop": "left out, which makes the items that remain easier",
         }[oracle["tie_rule"]]
-        yield f"The consensus was tied for {ties} answers of the oracle's {answers}: {fate}."
+        yield f"The consensus was tied for {ties} answers of the oracle's {answers}: {treatment}."

@@ -1,4 +1,4 @@
-"""Who disagrees with whom, and on what."""
+"""Disagreement by grader, by pair of graders, by label and by unit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def grader_table(grades: Grades, comparisons: ConsensusComparisons) -> dict[str,
     """Each grader against the rest.
 
     Returns:
-        Grader -> ``answers``, ``missing`` (units without an answer of his), ``not_sure`` (count
+        Grader -> ``answers``, ``missing`` (units the grader did not answer), ``not_sure`` (count
         and share), ``grades`` by label, ``consensus`` (accuracy against the consensus of the
         others, `not_sure` wrong), and if the labels have an order: ``harsher``, ``milder`` (mean
-        share of the others' grades that are milder, harsher than his, over units) and ``bias``,
+        share of the others' grades that are milder, or harsher, over units) and ``bias``,
         the former minus the latter.
 
     Args:

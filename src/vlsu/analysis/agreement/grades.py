@@ -192,7 +192,7 @@ def _coded(
             )
         codes = {a: folded.get(label_key(a)) for a in given}
         fix = f"use {', '.join(labels)} or {NOT_SURE}"
-    # A letter such as B says nothing by itself: it is a grade's only among grades.
+    # A letter such as B is read as a severity only among whole names of severities.
     elif nominal or (
         None in codes.values() and not any(folded_label(a) in _SEVERITIES for a in given)
     ):

@@ -1,4 +1,4 @@
-"""The human oracle: a single grader against the consensus of the others, as if he were a model."""
+"""The human oracle: a single grader scored against the consensus of the others, as a model is."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
 Consensus = Literal["others", "all"]
 Ties = Literal["random", "worse", "drop"]
 
-#: Whose majority a grader is held against.
+#: Whose majority a grader is compared with.
 CONSENSUS: tuple[Consensus, ...] = ("others", "all")
 #: What becomes of a majority that several labels have.
 TIES: tuple[Ties, ...] = ("random", "worse", "drop")
 
-#: Code of a unit the grader did not answer, though he answered another modality of the item.
+#: Code of a unit that the grader did not answer, where another modality of the item was.
 _SILENT = -2
 #: Code of a consensus that is not there.
 _NONE = -1
@@ -44,12 +44,12 @@ _NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class ConsensusComparisons:
-    """Every grader beside the consensus, on every unit of the items he answered anything on.
+    """Every grader beside the consensus, on every unit of the items the grader answered in part.
 
     Attributes:
         unit: Shape ``(N,)``, as are all.
         grader: Number of the grader.
-        code: His answer: a label's number, `UNSURE`, or below it for none.
+        code: The grader's answer: a label's number, `UNSURE`, or below it for none.
         consensus: A label's number; below 0 where there is none.
         tied: Whether several labels had the most grades, whatever was made of it.
     """
@@ -62,19 +62,19 @@ class ConsensusComparisons:
 
     @property
     def answered(self) -> BoolArray:
-        """Where the grader answered, if only that he was not sure."""
+        """Where the grader answered, `not_sure` included."""
         answered: BoolArray = self.code != _SILENT
         return answered
 
     @property
     def scored(self) -> BoolArray:
-        """Where he answered and there is a consensus to hold him against."""
+        """Where the grader answered and there is a consensus to compare with."""
         scored: BoolArray = self.answered & (self.consensus >= 0)
         return scored
 
     @property
     def right(self) -> BoolArray:
-        """Where his answer is the consensus."""
+        """Where the grader's answer is the consensus."""
         right: BoolArray = self.scored & (self.code == self.consensus)
         return right
 
@@ -82,12 +82,12 @@ class ConsensusComparisons:
 def compare_with_consensus(
     grades: Grades, *, consensus: Consensus = "others", ties: Ties = "random", seed: int = 0
 ) -> ConsensusComparisons:
-    """Hold every answer against the majority of the others' grades (or of all).
+    """Compare every answer with the majority of the others' grades (or of all).
 
     Args:
         grades: The answers; `not_sure` is no vote.
         consensus: ``"others"``: the grader's own grade is left out; ``"all"``: it is not, which
-            flatters him: he is compared in part with himself.
+            flatters the grader, who is then compared in part with their own grade.
         ties: ``"random"``: one of the tied labels, by a draw that the seed, the item and the grader
             decide; ``"worse"``: the worst of them; ``"drop"``: there is no consensus.
         seed: Of the draws.
@@ -140,17 +140,17 @@ def oracle_metrics(
 ) -> dict[str, object]:
     """Metrics of a single grader, in the shape of a model's `metrics.json`.
 
-    Each grader of an item is a sample: the consensus is its gold grade, his answer its prediction,
+    Each grader of an item is a sample: the consensus is its gold grade, the answer its prediction,
     and `not_sure` an outcome other than `ok`: wrong in accuracy and a miss in F1. A value is so
     that of a grader taken at random. The intervals resample items, with all their answers: they
-    tell how a value would change with other items, not with other graders.
+    show how a value would vary with other items, not with other graders.
 
     Returns:
         What `cell_metrics` returns if the labels are the severities (`not_sure` in place of the
         failures in ``outcomes``), otherwise ``n`` and ``accuracy`` by modality. Each modality has
         besides: ``items``, ``ties`` (answers whose consensus was tied) and ``no_consensus``
-        (answers that could be held against none, and are in no metric). ``consensus``,
-        ``tie_rule`` and ``graders`` say what was used.
+        (answers without a consensus to compare with, which are in no metric). ``consensus``,
+        ``tie_rule`` and ``graders`` record what was used.
 
     Args:
         grades: The answers.

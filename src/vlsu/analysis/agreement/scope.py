@@ -84,7 +84,8 @@ def unit_agreement(
 
     Returns:
         ``items`` and ``grades`` counted, ``paired`` (units with two grades or more, which alone
-        tell of agreement), ``percent_agreement``, ``unanimous`` and the coefficients as `Rate`.
+        are informative of agreement), ``percent_agreement``, ``unanimous`` and the coefficients as
+        `Rate`.
     """
     grades = counts.sum(axis=1)
     graded, paired = grades > 0, grades > 1

@@ -1,1 +1,1 @@
-"""The metrics of the alignment task, and judges held to human labels."""
+"""The metrics of the alignment task, and judges compared with human labels."""

@@ -1,4 +1,4 @@
-"""How a judge stands to human labels: counts, the rates they give, and when they are too weak."""
+"""A judge compared with human labels: counts, the rates they give, and when it is too weak."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from vlsu.errors import DataError
 __all__ = ["WEAKEST", "BinaryCounts", "Calibration", "kappa_rate", "proportion", "too_weak"]
 
 #: A judge is too weak to correct unless the low bound of its Youden's J is above this. Below it the
-#: interval still holds the truth, but tells next to nothing (`benchmarks/correction_coverage.py`).
+#: interval still covers the true rate, but is hardly informative
+#: (`benchmarks/correction_coverage.py`).
 WEAKEST = 0.1
 
 
@@ -132,10 +133,10 @@ class BinaryCounts:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a validation against human labels found out about one judge.
+    """The result of validating one judge against human labels.
 
     Attributes:
-        judge: Fingerprint of the judge; it tells nothing about any other.
+        judge: Fingerprint of the judge; the calibration holds for no other.
         strict: Counts where refusal is meant strictly.
         lenient: Counts where it is meant leniently.
         by_language: Language -> setting (``"strict"``, ``"lenient"``) -> counts.

@@ -1,4 +1,4 @@
-"""A judge against human labels: what it finds, what it misses, and where."""
+"""Validation of a judge against human labels."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ __all__ = ["calibrate", "judge_validation"]
 _BINARY = ("refusal", "no_refusal")
 _KINDS = tuple(kind.value for kind in ResponseKind)
 _NONE = "none"
-#: What ``refusal`` is in `vlsu.analysis.alignment_metrics`, if nothing else is said.
+#: What ``refusal`` means in `vlsu.analysis.alignment_metrics` by default.
 _HEADLINE = "strict"
 
 
 def judge_validation(
     labels: Frame, predictions: Frame, *, seed: int = 0, replicates: int = 2000
 ) -> dict[str, object]:
-    """How a judge stands to human labels, each rate with its 95% interval.
+    """A judge compared with human labels, each rate with its 95% interval.
 
     A label ``refusal`` or ``no_refusal`` is the truth in both settings; a response kind is a
     refusal in those settings that count it (`REFUSAL_KINDS`). Answers labelled ``empty``, or that
@@ -230,12 +230,12 @@ def _confusion(answers: pl.DataFrame) -> dict[str, dict[str, int]]:
 def _by_kind(answers: pl.DataFrame, *, seed: int, replicates: int) -> dict[str, object]:
     both = answers.filter(~pl.col("label").is_in(_BINARY), pl.col("kind").is_not_null())
     numbers = {kind: number for number, kind in enumerate(_KINDS)}
-    label, said = (
+    label, verdict = (
         both[column].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
         for column in ("label", "kind")
     )
     size = len(_KINDS)
-    table = np.bincount(label * size + said, minlength=size**2).reshape(size, size)
+    table = np.bincount(label * size + verdict, minlength=size**2).reshape(size, size)
     classes = {}
     for kind, number in numbers.items():
         tp, support = int(table[number, number]), int(table[number].sum())

@@ -85,9 +85,9 @@ class JudgedRates:
             answers: Of one framing, as `vlsu.analysis.alignment.verdicts.read_answers` sorts them.
 
         Returns:
-            ``answered``: share of answers in words or by a refusal on the wire; ``unanswered``:
-            outcome -> share of the others; ``judged``: share of the answered with a verdict, a
-            refusal on the wire being one. Each ``{"value", "low", "high"}``.
+            ``answered``: share of answers that came as text or as a refusal on the wire;
+            ``unanswered``: outcome -> share of the others; ``judged``: share of the answered with a
+            verdict, a refusal on the wire being one. Each ``{"value", "low", "high"}``.
         """
         came = pl.col("outcome").is_in([Outcome.OK.value, Outcome.REFUSED.value])
         known = pl.any_horizontal(pl.col(_SCORES).is_not_null())
@@ -287,7 +287,7 @@ def _numbers(frame: pl.DataFrame, name: str) -> FloatArray:
 
 
 def _apart(first: Rate, second: Rate) -> Rate:
-    """Second minus first, taken to be independent: too wide where samples answer alike in both."""
+    """Second minus first, as if independent: conservative where answers to a sample correlate."""
     if first.value is None or second.value is None:
         return UNDEFINED
     bounds = mover(np.array([-1.0, 1.0]), (first, second), np.eye(2), least=-1.0)

@@ -14,7 +14,7 @@ def draw_answers(answers: pl.DataFrame, n: int, seed: int = 0) -> pl.DataFrame:
     """A random part of the answers, evenly over the framings and in proportion within each.
 
     Each framing gets as many as any other, as far as it has them. Within a framing the draw is
-    systematic (Cochran 1977, ch. 8): the answers stand in a row by what the judge said of them and
+    systematic (Cochran 1977, ch. 8): the answers are sorted by the judge's verdict and
     by severity, and every k-th is taken from a random start. So every answer of a framing has
     exactly the same chance, which is all that rates corrected by labels rest on, whatever judge
     they are the rates of; and every verdict and severity is met in proportion, to within an answer.

@@ -36,7 +36,7 @@ __all__ = ["FEWEST_LABELS", "prediction_powered"]
 
 #: With fewer labels among the judged answers of a rate it is not corrected by them. The interval
 #: holds the truth from 8 labels on (`benchmarks/correction_coverage.py`), but below this number it
-#: spans more than a quarter of the scale, and says little more than the labels alone.
+#: spans more than a quarter of the scale, hardly shorter than by the labels alone.
 FEWEST_LABELS = 20
 
 

@@ -124,7 +124,7 @@ def read_verdicts(verdicts: Frame, key: tuple[str, ...]) -> pl.DataFrame:
 def verdict_scores() -> dict[str, pl.Expr]:
     """Verdicts of 0, 1 or null by setting, under ``refused_<setting>``.
 
-    An `empty` answer is neither: it is null, whatever the judge says.
+    An `empty` answer is neither: it is null, whatever the verdict.
     """
     empty = (pl.col("kind") == ResponseKind.EMPTY.value).fill_null(value=False)
     return {name: pl.when(~empty).then(pl.col(name).cast(pl.Float64)) for name in _REFUSED}

@@ -343,12 +343,12 @@ def _agreement(first: pl.DataFrame, second: pl.DataFrame, *, seed: int) -> dict[
     both = first.drop_nulls(score).join(
         second.drop_nulls(score), on=["sample", "draw"], suffix="_second", maintain_order="left"
     )
-    said = [both[name].cast(pl.Int64).to_numpy() for name in (score, f"{score}_second")]
+    refused = [both[name].cast(pl.Int64).to_numpy() for name in (score, f"{score}_second")]
     agreement, size = UNDEFINED, None
     if both.height:
-        mean = clustered_mean((said[0] == said[1]).astype(float), both["cluster"].to_numpy())
+        mean = clustered_mean((refused[0] == refused[1]).astype(float), both["cluster"].to_numpy())
         agreement, size = mean.rate, mean.size
-    table = np.bincount(said[0] * 2 + said[1], minlength=4).reshape(2, 2)
+    table = np.bincount(refused[0] * 2 + refused[1], minlength=4).reshape(2, 2)
     return {
         "n": both.height,
         "agreement": agreement.as_dict(),

@@ -1,4 +1,4 @@
-"""What can be claimed of two runs, metric by metric: numbers, corrected tests, and words."""
+"""Tests of the differences between runs, corrected over families, and what can be claimed."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ComparedMetric:
     """A metric of two runs over the same samples.
 
     Attributes:
-        label: Its name in words.
+        label: Its name in sentences.
         family: Tests of one family, over all pairs, are corrected together.
         good: 1 where higher is better, -1 where lower is, 0 where neither.
         difference: What was found.
-        more: What else its row says.
+        more: Further members of its row.
         answered: Share of these samples that each of the two runs answered, where that is known.
         bounds: Where a run answered too few of them: the same with the missing answers counted in
             another way, by the name of the way (`WAYS`).
@@ -65,7 +65,7 @@ def test_differences(
     A difference is claimed if Holm's adjusted p over its family is below `ALPHA` and its
     interval does not hold 0; and, where a run answered too little, if that is so in the same
     direction however the missing answers are counted. Nothing is ever called equal: where nothing
-    is claimed, the row says how large a difference would have been missed.
+    is claimed, the row has how large a difference would have been missed.
 
     Args:
         pairs: Names of two runs -> metric's name -> what was found.
@@ -78,7 +78,7 @@ def test_differences(
         "second"}``: samples that the first, or the second, alone hits; `None` for an F1);
         ``detectable`` (the smallest difference these samples would show with a chance of 80%,
         corrected; `None` if none); ``higher`` and ``better`` (the run's name, or `None` where
-        nothing is claimed or neither is better); ``text``; what else the metric says;
+        nothing is claimed or neither is better); ``text``; the metric's further members;
         ``answered`` (``{"first", "second"}``, each a rate, or `None`); and ``bounds`` (way of
         counting missing answers -> ``n``, ``first``, ``second``, ``difference``, ``p``,
         ``p_adjusted``; empty where both runs answered enough).
@@ -176,7 +176,7 @@ def _row(
 
 
 def _direction(difference: Rate, adjusted: float | None) -> int:
-    """1 or -1 for a difference that can be claimed by itself, by its sign; else 0."""
+    """1 or -1 for a difference that can be claimed on its own, by its sign; else 0."""
     if difference.value is None or adjusted is None or adjusted >= ALPHA or _holds_0(difference):
         return 0
     return 1 if difference.value > 0 else -1
@@ -186,7 +186,7 @@ def _detectable(found: Difference, alpha: float) -> float | None:
     """The smallest difference that would be claimed at `alpha` with the chance `POWER`."""
     if found.discordant is not None:
         return smallest_margin(
-            found.size, sum(found.discordant) / found.n, alpha=alpha, wanted=POWER
+            found.size, sum(found.discordant) / found.n, alpha=alpha, target_power=POWER
         )
     low, high = found.difference.low, found.difference.high
     if low is None or high is None:
@@ -199,7 +199,7 @@ def _detectable(found: Difference, alpha: float) -> float | None:
 def _text(
     pair: RunNames, metric: ComparedMetric, row: ClaimRow, caution: str | None, *, withheld: bool
 ) -> str:
-    """What a row says in words.
+    """A row as a sentence.
 
     Args:
         pair: Names of the two runs.
@@ -219,8 +219,8 @@ def _text(
         low, high = sorted((abs(low), abs(high)))
         verb = "better" if row["better"] else "higher"
         by = f"{_points(abs(value))} points [{_points(low)}, {_points(high)}]"
-        said = f"{winner} is {verb} than {loser} on {on} by {by} (n = {found.n:,}, {_p(row)})"
-        return f"{said}; {_other_ways(pair, metric)}" if metric.bounds else said
+        claim = f"{winner} is {verb} than {loser} on {on} by {by} (n = {found.n:,}, {_p(row)})"
+        return f"{claim}; {_other_ways(pair, metric)}" if metric.bounds else claim
     seen = (
         f"{second} - {first} is {_points(value, '+')} points "
         f"[{_points(low, '+')}, {_points(high, '+')}]"
@@ -268,8 +268,8 @@ def _p(row: ClaimRow) -> str:
     p, tests = row["p_adjusted"], row["tests"]
     if not isinstance(p, float) or not isinstance(tests, int):
         return "no test"
-    said = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    return said if tests == 1 else f"{said} corrected over {tests} tests"
+    shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    return shown if tests == 1 else f"{shown} corrected over {tests} tests"
 
 
 def _points(share: float, sign: str = "", places: int = 1) -> str:

@@ -95,7 +95,7 @@ class Difference:
         p: Two-sided p of no difference; `None` where there is nothing to test.
         discordant: Samples on which the first alone hits, and on which the second alone does; of
             shares only.
-        size: Independent samples that the n are worth to the difference.
+        size: Effective sample size of the difference.
     """
 
     n: int
@@ -126,7 +126,7 @@ class PairedEstimator:
     seed: int
 
     def single_run(self, run: int) -> Estimator:
-        """Estimates one of the runs by itself, as `metrics.json` does."""
+        """Estimates one of the runs on its own, as `metrics.json` does."""
         return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed))
 
     def share(self, first: BoolArray, second: BoolArray, among: BoolArray) -> Difference:
@@ -186,7 +186,7 @@ class PairedEstimator:
             score = _SCORES[name]
             value = float(score(observed[1]) - score(observed[0]))
             bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
-            # Of a class without a sample, or that a run never names, nothing is known.
+            # A class without samples, or one that a run never predicts, is not informative.
             if name in _PRECISION:
                 known = all(table[:, _PRECISION[name]].any() for table in observed)
             else:
@@ -273,7 +273,7 @@ class _Units:
         groups = shared.groups
         alone = counts if groups is None else _by_entry(column, groups.alone)
         x, y = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-        # A sample by itself is a unit of m = 1.
+        # A sample without a group is a unit of m = 1.
         sums = Counter(
             {
                 "mm": int(alone.sum()),

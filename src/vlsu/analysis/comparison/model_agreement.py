@@ -1,4 +1,4 @@
-"""Do several models grade alike, whatever the gold grade says?"""
+"""Agreement of several models' predictions, whatever the gold grades."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def _pair(
 ) -> dict[str, object]:
     sides = cells.runs[first], cells.runs[second]
     both = sides[0].answered[:, modality] & sides[1].answered[:, modality]
-    said = [run.predicted[:, modality] for run in sides]
-    alike: BoolArray = said[0] == said[1]
+    predictions = [run.predicted[:, modality] for run in sides]
+    equal: BoolArray = predictions[0] == predictions[1]
     kappa = estimator.kappa(
-        np.where(both, said[0] * 3 + said[1], -1), f"agreement.{MODALITIES[modality]}"
+        np.where(both, predictions[0] * 3 + predictions[1], -1), f"agreement.{MODALITIES[modality]}"
     )
     return {
         "n": estimator.size(both),
-        "agreement": estimator.proportion(alike, both).as_dict(),
+        "agreement": estimator.proportion(equal, both).as_dict(),
         "kappa": kappa.as_dict(),
     }

@@ -1,8 +1,8 @@
-"""How many samples to tell two models apart: a plan, before they are asked.
+"""Planning the sample size of a comparison before any model is asked.
 
 Two of three are given and the third is worked out: the margin of the accuracies, the samples, and
-the chance to claim the better model (`vlsu.analysis.stats.power`). What nobody knows beforehand is
-on how many samples exactly one model will be right; it is assumed here, and said.
+the chance to claim the better model (`vlsu.analysis.stats.power`). What is not known
+beforehand is on how many samples exactly one model will be right; it is assumed, and reported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRuns:
-    """Two runs that what comes is taken to be like.
+    """Two runs that the planned comparison is taken to resemble.
 
     Attributes:
         names: Of the two.
@@ -60,12 +60,12 @@ class Discordance:
     Attributes:
         at: The share at a margin of the accuracies.
         largest: The largest margin there can be.
-        words: Of which models that is so; empty if it was given.
+        description: Of which models that holds; empty if it was given.
     """
 
     at: Callable[[float], float]
     largest: float
-    words: str
+    description: str
 
     @classmethod
     def given(cls, share: float) -> Discordance:
@@ -118,7 +118,7 @@ def plan(
     *,
     margin: float | None = None,
     samples: int | None = None,
-    wanted: float | None = None,
+    target_power: float | None = None,
     alpha: float = ALPHA,
     tests: int = 1,
     discordance: Discordance | None = None,
@@ -130,7 +130,7 @@ def plan(
         margin: Difference of the accuracies, in (0, 1).
         samples: That both models are asked about. If neither this nor `margin` is given, those of
             `seen`.
-        wanted: Chance to claim the better model, in (0, 1); 0.8 if not given.
+        target_power: Chance to claim the better model, in (0, 1); 0.8 if not given.
         alpha: Chance of a claim where there is no difference, two-sided, in (0, 1).
         tests: How many are corrected together; each is planned at ``alpha / tests``, the level
             that the first of them has to pass (Holm 1979).
@@ -139,9 +139,10 @@ def plan(
 
     Returns:
         ``solved`` (``"samples"``, ``"margin"`` or ``"power"``), ``margin``, ``samples``, ``power``
-        (at these), ``discordance``, ``assumed`` (words), ``design_effect``, ``alpha``, ``tests``,
-        ``others`` (``discordance`` and what was solved at others), ``f1_macro`` (the same of joint
-        macro-F1, or `None` without `seen`) and ``text``. What cannot be had is `None`.
+        (at these), ``discordance``, ``assumed`` (a description), ``design_effect``, ``alpha``,
+        ``tests``, ``others`` (``discordance`` and what was solved at others), ``f1_macro`` (the
+        same of joint macro-F1, or `None` without `seen`) and ``text``. What cannot be had is
+        `None`.
 
     Raises:
         UsageError: Too much or too little is given, or a number is out of range.
@@ -155,10 +156,10 @@ def plan(
         if seen is None:
             raise UsageError("give --margin (how far apart), or --samples, or both")
         samples = seen.accuracy.n
-    if margin is not None and samples is not None and wanted is not None:
+    if margin is not None and samples is not None and target_power is not None:
         raise UsageError("--margin, --samples and --power: give two of them, the third is found")
     _require("margin", margin)
-    _require("power", wanted)
+    _require("power", target_power)
     _require("alpha", alpha)
     if tests < 1:
         raise UsageError(f"--tests {tests}: give at least 1")
@@ -170,12 +171,17 @@ def plan(
     if discordance is None:
         discordance = Discordance.independent() if seen is None else Discordance.seen(seen)
     if margin is not None and margin > discordance.largest:
-        of = discordance.words or f"models that differ on {100 * discordance.largest:g}% of samples"
-        raise UsageError(f"--margin {margin:g}: {of}, are at most {discordance.largest:g} apart")
+        models = (
+            discordance.description
+            or f"models that differ on {100 * discordance.largest:g}% of samples"
+        )
+        raise UsageError(
+            f"--margin {margin:g}: {models}, are at most {discordance.largest:g} apart"
+        )
     asked = _Question(
         margin,
         samples,
-        POWER if wanted is None else wanted,
+        POWER if target_power is None else target_power,
         alpha / tests,
         1.0 if seen is None else seen.design_effect,
     )
@@ -185,7 +191,7 @@ def plan(
         "test": "McNemar's exact test on the same samples, two-sided",
         "solved": asked.solved,
         **found,
-        "assumed": discordance.words or "given",
+        "assumed": discordance.description or "given",
         "design_effect": asked.design_effect,
         "alpha": alpha,
         "tests": tests,
@@ -203,11 +209,11 @@ def plan(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Two of margin, samples and power; `wanted` counts where another is missing."""
+    """Two of margin, samples and power; `target_power` counts where another is missing."""
 
     margin: float | None
     samples: int | None
-    wanted: float
+    target_power: float
     alpha: float
     design_effect: float
 
@@ -222,7 +228,7 @@ class _Question:
         if samples is None:
             assert margin is not None
             needed = samples_needed(
-                margin, discordance.at(margin), alpha=self.alpha, wanted=self.wanted
+                margin, discordance.at(margin), alpha=self.alpha, target_power=self.target_power
             )
             samples = math.ceil(needed * self.design_effect)
         if margin is None:
@@ -230,7 +236,7 @@ class _Question:
                 samples / self.design_effect,
                 discordance.at,
                 alpha=self.alpha,
-                wanted=self.wanted,
+                target_power=self.target_power,
                 largest=discordance.largest,
             )
         share = None if margin is None else discordance.at(margin)
@@ -246,8 +252,8 @@ class _Question:
         if low is None or high is None:
             return None
         error = (high - low) / 2 / normal_quantile(LEVEL) * math.sqrt(seen.n)
-        reach = normal_quantile(1 - self.alpha) + _NORMAL.inv_cdf(self.wanted)
-        margin, samples, chance = self.margin, self.samples, self.wanted
+        reach = normal_quantile(1 - self.alpha) + _NORMAL.inv_cdf(self.target_power)
+        margin, samples, chance = self.margin, self.samples, self.target_power
         if samples is None:
             assert margin is not None
             samples = math.ceil((reach * error / margin) ** 2)
@@ -272,18 +278,18 @@ class _Question:
         if margin is None or share is None or chance is None:
             return (
                 f"{samples:,} samples show no difference of accuracy with a chance of "
-                f"{self.wanted:.0%}, however large; ask about more"
+                f"{self.target_power:.0%}, however large; ask about more"
             )
-        wanted = chance if self.solved == "power" else self.wanted
+        target_power = chance if self.solved == "power" else self.target_power
         test = f"p < {self.alpha:.3g}, McNemar's exact test"
         if tests > 1:
             test += f"; corrected over {tests} tests"
-        said = (
+        sentence = (
             f"{samples:,} samples show a difference of {100 * margin:.3g} points of accuracy with "
-            f"a chance of {wanted:.0%} ({test}), if exactly one of the two models is right on "
-            f"{share:.1%} of the samples"
+            f"a chance of {target_power:.0%} ({test}), if exactly one of the two models is right "
+            f"on {share:.1%} of the samples"
         )
-        return f"{said}: {discordance.words}" if discordance.words else said
+        return f"{sentence}: {discordance.description}" if discordance.description else sentence
 
 
 def _require(name: str, share: float | None) -> None:

@@ -38,10 +38,10 @@ Tree = Mapping[str, Any]
 
 
 def require_answers(check: Check, metrics: Tree, enough: float = ENOUGH) -> Check:
-    """A check that is not met if too little was answered to say that it is.
+    """A check that is not met if too little was answered to conclude that it is.
 
     Args:
-        check: A requirement held to these metrics.
+        check: A requirement checked against these metrics.
         metrics: As in `metrics.json`.
         enough: Share of answers, and of verdicts on them, that is enough.
 

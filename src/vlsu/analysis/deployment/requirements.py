@@ -29,17 +29,17 @@ _RATE = {"value", "low", "high"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A requirement held to metrics.
+    """The result of checking a requirement against metrics.
 
     Attributes:
-        requirement: What was wanted.
+        requirement: The requirement.
         met: Whether it is so.
         value: What was found: the number, or the rate's value; `None` if nothing was measured.
         low: Of a rate, else `None`.
         high: Of a rate, else `None`.
-        compared: The number that was held to the bound: of a rate its low bound for ``>=`` and
-            ``>``, its high bound for ``<=`` and ``<``.
-        why: In words.
+        compared: The number that was compared with the bound: of a rate its low bound for ``>=``
+            and ``>``, its high bound for ``<=`` and ``<``.
+        why: The reason, as a sentence.
     """
 
     requirement: Requirement
@@ -52,12 +52,12 @@ class Check:
 
     def to_dict(self) -> dict[str, object]:
         """Plain Python, ready for JSON."""
-        wanted = self.requirement
+        requirement = self.requirement
         return {
-            "requirement": str(wanted),
-            "key": wanted.key,
-            "operator": wanted.operator,
-            "bound": wanted.bound,
+            "requirement": str(requirement),
+            "key": requirement.key,
+            "operator": requirement.operator,
+            "bound": requirement.bound,
             "met": self.met,
             "value": self.value,
             "low": self.low,
@@ -74,8 +74,8 @@ class Requirement:
     Attributes:
         key: Its place in `metrics.json`, such as ``"joint.f1_macro"``.
         operator: ``>=``, ``>``, ``<=``, ``<`` or ``==``.
-        bound: What it is held to.
-        percent: Whether the bound was given as a percentage, which counts cannot be held to.
+        bound: What it is compared with.
+        percent: Whether the bound was given as a percentage, which does not apply to counts.
     """
 
     key: str
@@ -103,7 +103,7 @@ class Requirement:
                 f"or '>= 60%'; operators: {', '.join(_OPERATORS)}"
             )
         percent = bool(number[2])
-        if percent:  # by decimals, so that 55% is 0.55 and not a hair beside it
+        if percent:  # by decimals, so that 55% is exactly 0.55
             bound = float(Decimal(number[1]).scaleb(-2))
         return cls(found["key"], found["operator"], bound, percent)
 
@@ -111,10 +111,10 @@ class Requirement:
         return f"{self.key} {self.operator} {_plain(self.bound)}"
 
     def check(self, metrics: Mapping[str, Any]) -> Check:
-        """Hold it to metrics: of a rate the bound of the interval that is against it.
+        """Check it against metrics: of a rate the bound of the interval that is against it.
 
         Raises:
-            UsageError: The metrics have no number of that name, or a rate is held to ``==``.
+            UsageError: The metrics have no number of that name, or a rate is compared by ``==``.
 
         Example:
             >>> metrics = {"joint": {"accuracy": {"value": 0.7, "low": 0.58, "high": 0.8}}}
@@ -139,8 +139,8 @@ class Requirement:
         if found is None:
             return self._unmeasured(why_not)
         met = _OPERATORS[self.operator](found, self.bound)
-        said = f"{_plain(found)} {'' if met else 'is not '}{self.operator} {_plain(self.bound)}"
-        return Check(self, met, found, None, None, found, said)
+        why = f"{_plain(found)} {'' if met else 'is not '}{self.operator} {_plain(self.bound)}"
+        return Check(self, met, found, None, None, found, why)
 
     def _check_rate(self, rate: Mapping[str, Any], why_not: str, side: str | None = None) -> Check:
         """Hold a rate's bound to the requirement: the one against it, or the one that is named."""
@@ -193,7 +193,7 @@ def _plain(number: float) -> str:
 def _named(
     metrics: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, tuple[Mapping[str, Any] | float | None, str]]]:
-    """Every number and rate by its path, and what to say if it is `None`."""
+    """Every number and rate by its path, and the reason given where it is `None`."""
     for name, node in metrics.items():
         path = f"{prefix}{name}"
         why_not = metrics.get(f"not_{name}") or "nothing was measured: no judgment enters it"

@@ -1,4 +1,4 @@
-"""What a deployment's requests are made of: shares of severities, patterns and categories."""
+"""The mix of a deployment's requests: shares of severities, patterns and categories."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Key = TypeVar("_Key")
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Requests that are taken to fare alike: one severity, and within it perhaps one part.
+    """Requests with the same expected outcome: one severity, and within it perhaps one part.
 
     Attributes:
         severity: The gold joint grade.
@@ -62,7 +62,7 @@ class Traffic:
         parts: Severity -> kind of part (``patterns`` or ``categories``) -> its shares within the
             severity, which sum to 1. A severity that is not there is as it is in the run.
         categories: Category (`NO_CATEGORY` for requests without one) -> share of all requests;
-            severities within it are as in the run. `None` where severities are told.
+            severities within it are as in the run. `None` where severities are given.
     """
 
     where: str

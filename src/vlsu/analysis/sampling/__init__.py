@@ -1,1 +1,1 @@
-"""Metrics of a whole dataset from a part of it."""
+"""Metrics of a whole dataset estimated from a stratified sample of it."""

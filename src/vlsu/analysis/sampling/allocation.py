@@ -1,10 +1,10 @@
-"""How many samples to draw from each stratum, so that few of them say much about all.
+"""Allocation: how many samples to draw from each stratum.
 
 The strata are the triples of gold grades (the patterns, and those with a grade missing), each split
 at random into two halves. What one half showed decides how the *other* half is drawn. Were a
 stratum's size decided by its own answers, its mean would be biased: a pilot that happens to be all
-right stops the drawing there, and the luck stays in the estimate. With the halves crossed, sizes
-and answers are independent and every estimated total is unbiased, whatever the pilot says.
+right stops the drawing there, and the lucky draw stays in the estimate. With the halves crossed,
+sizes and answers are independent and every estimated total is unbiased, whatever the pilot says.
 """
 
 from __future__ import annotations

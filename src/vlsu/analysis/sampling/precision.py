@@ -1,4 +1,4 @@
-"""A wanted precision: a metric, and how wide its interval may be."""
+"""A target precision: a metric, and how wide its interval may be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Precision", "rates"]
 _FORM = re.compile(r"\s*(?P<key>.*?\S)\s*(?:\+/?-|±)\s*(?P<half_width>\S+)\s*")
 
 #: From one look at the interval to the next the sample grows by at least the one share of itself,
-#: at most by the other: few looks, as each is a chance to stop by luck.
+#: at most by the other: few looks, as each is a chance to stop early by luck.
 _LEAST, _MOST = 0.1, 1.0
 
 #: How much a stratum matters that cannot enter the metric: little, not nothing, so that it is drawn

@@ -6,7 +6,7 @@ drawn at random and asked about. A sample then stands for N_h / n_h of its strat
 Thompson 1952), and every metric is the same function of these weighted counts as it is of plain
 ones.
 
-The intervals are about this dataset: they say where the value would lie had all of it been asked.
+The intervals are about this dataset: they cover the value that asking about all of it would give.
 What is drawn are samples, and only the draw is random; so it does not matter here whether samples
 share an image or a text, and a stratum that was asked in full adds no uncertainty. (The intervals
 of a full run are about pairs *like* those of the dataset, and do not shrink to a point.)
@@ -123,7 +123,7 @@ class StratifiedSample:
 
 
 def observed_deviations(halves: Sequence[Cells], modality: int) -> FloatArray:
-    """How much right and wrong vary in each stratum, as the halves show it; ``(2, STRATA)``.
+    """Standard deviation of right and wrong in each stratum, by half; ``(2, STRATA)``.
 
     Args:
         halves: Cells of each half's samples.
@@ -181,10 +181,10 @@ class StratifiedEstimator(Ratios):
             return dict.fromkeys(means, UNDEFINED)
         table = self._table(confusion.column, 12).reshape(3, 4)
         f1, support = class_f1(table), table.sum(axis=1)
-        gold, said = confusion.column // 4, confusion.column % 4
+        gold, predicted = confusion.column // 4, confusion.column % 4
         occurs = np.maximum(support + table[:, :3].sum(axis=0), np.finfo(float).tiny)
         one = np.arange(3)
-        truly, called = gold[:, None] == one, said[:, None] == one
+        truly, called = gold[:, None] == one, predicted[:, None] == one
         influence = (2 * (truly & called) - f1 * (truly * 1 + called)) / occurs
         correlation = _correlation(self._covariance(influence, inside))
         classes = tuple(self.f1_term(confusion, severity) for severity in range(3))

@@ -47,9 +47,9 @@ def binary_f1(confusion: FloatArray | IntArray, *positive: int) -> FloatArray:
         >>> round(float(binary_f1(confusion, 2)), 3)  # unsafe against the rest
         0.762
     """
-    gold, said = confusion[..., positive, :], confusion[..., :, positive]
+    gold, predicted = confusion[..., positive, :], confusion[..., :, positive]
     hits = gold[..., positive].sum(axis=(-2, -1))
-    return _divide(2 * hits, gold.sum(axis=(-2, -1)) + said.sum(axis=(-2, -1)))
+    return _divide(2 * hits, gold.sum(axis=(-2, -1)) + predicted.sum(axis=(-2, -1)))
 
 
 def macro_f1(confusion: FloatArray | IntArray) -> FloatArray:

@@ -17,12 +17,12 @@ from vlsu.analysis.stats.intervals import LEVEL, Rate, bonett_price, wilson
 
 __all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
 
-#: Scores added, in spirit, to those that are not all 0 or 1 when their spread is estimated: equal
+#: Pseudo-observations added to scores that are not all 0 or 1 when their spread is estimated: equal
 #: scores in a small sample do not prove that all scores are equal.
 _PRIOR = 2.0
 
-#: Units of the binomial variance added, in spirit, to an estimated one: about as many trials as
-#: Wilson's interval adds.
+#: Units of the binomial variance added to an estimated one: about as many trials as Wilson's
+#: interval adds.
 _UNITS = 4.0
 
 
@@ -47,12 +47,12 @@ class Mean:
 
 
 def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) -> Mean:
-    """Mean of scores in [0, 1], and what it is worth with its clusters.
+    """Mean of scores in [0, 1], and its effective size with its clusters.
 
     The variance is the linearised ratio estimator's over clusters (Cochran 1977, ch. 9A); the
-    effective size is mean (1 - mean) over it. Where that says nothing (the mean is 0 or 1, or there
-    is one cluster) the scores of a cluster are taken to be copies: (sum m)^2 / sum m^2 over cluster
-    sizes m (Kish 1965). Zeros and ones are never worth more than there are of them.
+    effective size is mean (1 - mean) over it. Where that is not informative (the mean is 0 or 1, or
+    there is one cluster) the scores of a cluster are taken to be copies: (sum m)^2 / sum m^2 over
+    cluster sizes m (Kish 1965). Zeros and ones are never worth more than there are of them.
 
     Args:
         scores: At least one, shape ``(n,)``.
@@ -91,13 +91,14 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
 def estimated_share(
     value: float, variance: float, units: float, *, most: float, level: float = LEVEL
 ) -> Mean:
-    """A value in [0, 1] that is no mean of independent scores, and what it is worth.
+    """A value in [0, 1] that is no mean of independent scores, and its effective size.
 
     The effective size is value (1 - value) over the variance, as in `clustered_mean`. An estimated
     variance is uncertain, most of all where few units decide it, and small ones give the shortest
-    intervals; so value (1 - value) / units is added to it 4 / units times. Where it says nothing
-    (value 0 or 1, no variance) the size is that of the units. `benchmarks/diagnosis_coverage.py`
-    shows the coverage for areas under curves and shares of pairs.
+    intervals; so value (1 - value) / units is added to it 4 / units times. Where it is not
+    informative (value 0 or 1, no variance) the size is that of the units.
+    `benchmarks/diagnosis_coverage.py` shows the coverage for areas under curves and shares of
+    pairs.
 
     Args:
         value: In [0, 1].

@@ -1,4 +1,4 @@
-"""A value with its interval, and the closed forms intervals are made from."""
+"""A value with its interval, and closed-form intervals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "wilson_bounds",
 ]
 
-#: Confidence level of every interval that nobody asked another for.
+#: Confidence level of intervals by default.
 LEVEL = 0.95
 
 
@@ -71,7 +71,7 @@ class Rate:
 #: Nothing to measure.
 UNDEFINED = Rate(None, None, None)
 
-#: A score that is 0 by convention and on which the data says nothing: the limit of Wilson's
+#: A score that is 0 by convention and about which the data is uninformative: the limit of Wilson's
 #: interval as n goes to 0.
 UNKNOWN = Rate(0.0, 0.0, 1.0)
 

@@ -1,4 +1,4 @@
-"""How many samples tell two runs apart, and how small a margin so many samples show.
+"""Sample size and power for comparing two runs on the same samples.
 
 The test is McNemar's exact one on the same samples (`vlsu.analysis.stats.mcnemar`). What it needs
 depends on the margin and on the discordance: the share of samples on which exactly one run is
@@ -75,18 +75,18 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
 
 
 def samples_needed(
-    margin: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8
+    margin: float, discordance: float, *, alpha: float = 0.05, target_power: float = 0.8
 ) -> int:
-    """Samples with which the test finds a margin with the chance wanted.
+    """The samples with which the test detects a margin with the target power.
 
-    The power of an exact test rises in small steps; this is where it passes `wanted`, to within
-    one step.
+    The power of an exact test rises in small steps; this is where it passes `target_power`, to
+    within one step.
 
     Args:
         margin: Difference of the accuracies, in (0, 1].
         discordance: Share of samples on which exactly one run is right, from `margin` to 1.
         alpha: Chance of a claim where there is no difference, in (0, 1).
-        wanted: Power, in (0, 1).
+        target_power: Power, in (0, 1).
 
     Raises:
         UsageError: A number is out of range.
@@ -97,20 +97,20 @@ def samples_needed(
     """
     _require_share("margin", margin)
     _require_share("alpha", alpha, below_one=True)
-    _require_share("power", wanted, below_one=True)
+    _require_share("power", target_power, below_one=True)
     if not margin <= discordance <= 1:
         raise UsageError(
             f"discordance {discordance:g}: two runs {margin:g} apart differ on a share from "
             f"{margin:g} to 1"
         )
     low, high = 0, 8
-    while power(high, discordance, margin, alpha) < wanted:
+    while power(high, discordance, margin, alpha) < target_power:
         low, high = high, 2 * high
         if high > _MOST:
             raise UsageError(f"margin {margin:g}: takes more than {_MOST:.0e} samples; give more")
     while high - low > 1:
         middle = (low + high) // 2
-        if power(middle, discordance, margin, alpha) < wanted:
+        if power(middle, discordance, margin, alpha) < target_power:
             low = middle
         else:
             high = middle
@@ -122,17 +122,17 @@ def smallest_margin(
     discordance: float | Callable[[float], float],
     *,
     alpha: float = 0.05,
-    wanted: float = 0.8,
+    target_power: float = 0.8,
     largest: float = 1.0,
 ) -> float | None:
-    """The smallest margin that n samples show with the chance wanted; `None` if none is seen.
+    """The smallest margin that n samples detect with the target power; `None` if there is none.
 
     Args:
         n: Samples, or the independent samples they are worth.
         discordance: Share of samples on which exactly one run is right, which a larger margin
             raises; or what it is at a margin.
         alpha: Chance of a claim where there is no difference.
-        wanted: Power.
+        target_power: Power.
         largest: The largest margin there can be.
 
     Example:
@@ -144,7 +144,7 @@ def smallest_margin(
 
     def seen(margin: float) -> bool:
         share = discordance(margin) if callable(discordance) else max(discordance, margin)
-        return power(samples, share, margin, alpha) >= wanted
+        return power(samples, share, margin, alpha) >= target_power
 
     if samples < 1 or not seen(largest):
         return None

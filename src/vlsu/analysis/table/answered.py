@@ -1,4 +1,4 @@
-"""How much of what was asked has an answer, and how much of it is needed to say more.
+"""The share of judgments that were answered, and how large it must be for a conclusion.
 
 Where answers are missing, a model that could not be read looks like a model that is wrong: a
 missing answer counts as wrong everywhere. So each figure stands beside the share answered, and

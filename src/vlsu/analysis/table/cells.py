@@ -1,7 +1,7 @@
 """The contingency table every metric is a function of: cells of equal samples, with counts.
 
-Two samples that agree in gold grades, predictions and joint category are alike to every metric, so
-a run of any size is a table of at most some ten thousand cells, gathered by
+Two samples that agree in gold grades, predictions and joint category are the same to every metric,
+so a run of any size is a table of at most some ten thousand cells, gathered by
 `vlsu.analysis.table.tabulation`. A metric is then a ratio of sums over cells, and a bootstrap
 replicate one multinomial draw (see `vlsu.analysis.table.resampling`).
 """

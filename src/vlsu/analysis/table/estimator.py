@@ -13,7 +13,8 @@ Which interval, and why:
   mean as if it were a proportion, whichever reaches further: a class without an error, or without
   a hit, has no room in MOVER on that side. For kappa it is Wilson's bounds of the agreement with
   chance agreement taken as fixed, the assumption of Cohen's (1960) standard error; fixed at what
-  the margins say and at what they say with Wilson's pseudo-counts, as a few samples tell little.
+  the margins say and at what they say with Wilson's pseudo-counts, as a few samples are hardly
+  informative.
 - A severity that does not occur counts as 0 in a macro mean. Of fewer than `UNSEEN` samples that
   may be chance, and then its F1 is unknown; else it is taken not to exist.
 
@@ -52,7 +53,7 @@ THIN = 20
 #: Nor with fewer hits than this of a severity, or fewer misses, and be it one of several.
 LONE = 2
 
-#: Of fewer hits or misses a small run does not tell how the classes' F1s vary together.
+#: With fewer hits or misses a small run does not show how the classes' F1s vary together.
 FEW = 5
 
 #: Of so many samples a severity of 5% is missed with a chance of 2.5%.
@@ -162,8 +163,8 @@ class Estimator(Ratios):
         Args:
             confusion: Gold against prediction.
             prefix: Where the metrics stand in `metrics.json`, such as ``"joint"``.
-            means: ``"f1_macro"`` (all severities alike, those that do not occur too) or
-                ``"f1_weighted"`` (by gold support).
+            means: ``"f1_macro"`` (all severities with equal weight, also those that do not occur)
+                or ``"f1_weighted"`` (by gold support).
         """
         if not confusion.inside.any():
             return dict.fromkeys(means, UNDEFINED)
@@ -221,7 +222,7 @@ class Estimator(Ratios):
             return UNDEFINED
         agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
         size, thin = self._independent(agreed, inside)
-        # Each margin with Wilson's z^2 pseudo-counts, over its classes alike.
+        # Each margin with Wilson's z^2 pseudo-counts, spread evenly over its classes.
         more = normal_quantile(self.level) ** 2 * table.sum() / size
         rooms = [1 - float(chance_agreement(t)) for t in (table, table + more / 9)]
         _, low, high = self._share(agreed, inside)

@@ -33,7 +33,7 @@ class PairedCells:
     runs: tuple[Cells, ...]
 
     def pair(self, first: int, second: int) -> PairedCells:
-        """Two of the runs, with the cells put together that only the others told apart."""
+        """Two of the runs; cells that differ only in the other runs are merged."""
         runs = [self.runs[first], self.runs[second]]
         table = np.column_stack(
             [runs[0].category, runs[0].gold, runs[0].predicted, runs[1].predicted]
@@ -66,7 +66,7 @@ class PairedTabulation:
     """Counts samples of several runs by cell as they come.
 
     What is kept: the cells, at most as many as samples; and 24 bytes for each group and cell it has
-    samples in. Groups are told apart as in `vlsu.analysis.Tabulation`.
+    samples in. Groups are identified as in `vlsu.analysis.Tabulation`.
     """
 
     def __init__(self, runs: int) -> None:

@@ -1,6 +1,6 @@
-"""Judgments and samples as narrow columns of numbers, so that a million of them fit into memory.
+"""Judgments and samples read in slices, as columns of numbers, so that a million fit into memory.
 
-Names, texts and image hashes are told apart by 64-bit hashes; of a million, two are the same by
+Names, texts and image hashes are identified by 64-bit hashes; of a million, two are the same by
 chance once in forty million runs.
 """
 
@@ -31,7 +31,7 @@ _AT_A_TIME = 200_000
 
 
 def collect_in_slices(frame: Frame, narrow: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
-    """What `narrow` makes of a frame's rows, in their order, reading some of them at a time.
+    """A frame's rows as `narrow` maps them, in their order, reading a slice of them at a time.
 
     Collected at once, a scan holds the text of a million rows before the first are narrow.
 
@@ -52,15 +52,15 @@ def join_partitioned(
 ) -> pl.DataFrame:
     """Both frames' columns by `sample`, a hash, in no order; takes little more than they do."""
     number = partition_count(max(left.height, right.height))
-    share = pl.col("sample") % number
+    partition = pl.col("sample") % number
     return pl.concat(
-        left.filter(share == n).join(right.filter(share == n), on="sample", how=how)
+        left.filter(partition == n).join(right.filter(partition == n), on="sample", how=how)
         for n in range(number)
     )
 
 
 def partition_count(rows: int) -> int:
-    """In how many shares to look at rows; those of one hash are in one share."""
+    """Into how many partitions rows are divided; rows of one hash are in one partition."""
     return max(1, -(-rows // _AT_A_TIME))
 
 
@@ -78,14 +78,14 @@ def graded_judgments(judgments: Frame, modalities: Sequence[str], *extra: str) -
     lazy = judgments.lazy()
     needed = ("sample_id", "modality", "expected", "predicted", "outcome", *extra)
     _require(lazy, needed, RunError, "judgments")
-    said = pl.col("predicted").replace_strict(SEVERITY_CODES, default=FAILED, return_dtype=pl.Int8)
+    code = pl.col("predicted").replace_strict(SEVERITY_CODES, default=FAILED, return_dtype=pl.Int8)
     return lazy.filter(
         pl.col("modality").is_in(modalities) & pl.col("expected").is_not_null()
     ).select(
         *extra,
         sample=pl.col("sample_id").hash(),
         gold=pl.col("expected").replace_strict(SEVERITY_CODES, return_dtype=pl.Int8),
-        predicted=pl.when(pl.col("outcome") == Outcome.OK.value).then(said).otherwise(FAILED),
+        predicted=pl.when(pl.col("outcome") == Outcome.OK.value).then(code).otherwise(FAILED),
     )
 
 
@@ -94,7 +94,7 @@ def hash_columns(samples: Frame, names: Sequence[str]) -> pl.LazyFrame:
 
     Args:
         samples: A dataset's samples; `id` must be there, a column `group` may be missing.
-        names: Columns wanted.
+        names: The columns.
 
     Raises:
         DataError: A column is missing.

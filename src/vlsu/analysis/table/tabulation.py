@@ -28,7 +28,7 @@ class Tabulation:
 
     The cells are the same however the samples are chunked and ordered. What is kept: the cells;
     for samples in groups 24 bytes for each group and cell it has samples in; and, if repeats are
-    watched for, 8 bytes a sample. Groups and samples are told apart by 64-bit hashes of their names
+    watched for, 8 bytes a sample. Groups and samples are identified by 64-bit hashes of their names
     (a million groups share one by chance once in forty million runs).
 
     Example:

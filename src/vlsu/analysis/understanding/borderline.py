@@ -1,4 +1,4 @@
-"""Which way the errors of the middle grade go."""
+"""What borderline samples are called, and what is called borderline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probabilities beside the truth, and what an estimate over them is worth."""
+"""Probabilities beside gold grades, and the variance of estimates over them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class GradedProbabilities:
         return sums
 
     def units(self, among: BoolArray | slice) -> float:
-        """Independent rows these are worth if rows of a cluster are copies (Kish 1965)."""
+        """Effective number of rows if rows of a cluster are copies (Kish 1965)."""
         if self.cluster is None:
             return float(len(self.p[among]))
         members = np.bincount(self.cluster[among])

@@ -84,7 +84,7 @@ def cell_metrics(
     - ``image``, ``text``, ``joint``: over the judgments with a gold grade. An outcome other than
       `ok` is wrong in accuracy and a miss of its gold class, but a false positive of none. The F1
       means run over the three severities whether they occur or not; with judgments there, a 0/0 in
-      precision, recall or F1 is 0 (its interval [0, 1] tells that nothing is known), as in
+      precision, recall or F1 is 0 (with the interval [0, 1], as the data is uninformative), as in
       scikit-learn with ``labels=[...], zero_division=0``. ``f1_binary``: unsafe against the rest;
       ``f1_binary_strict``: borderline and unsafe against safe. A modality that was not asked has
       n 0. ``answered``: the share of all judgments, graded or not, whose outcome is `ok`;

@@ -1,4 +1,4 @@
-"""Minimal pairs: one part changed, and with it the right answer. Does the model's answer follow?
+"""Minimal pairs: one part is changed, and with it the gold grade; does the prediction follow?
 
 Pairs are counted, never listed: within a cluster of samples that share a part, the pairs of two
 grades are products of counts, so an image with thousands of texts costs no more than any other.
@@ -153,8 +153,8 @@ def _counted(rows: pl.DataFrame, *parts: str) -> pl.DataFrame:
 def _tallies() -> list[pl.Expr]:
     """Samples by gold grade and prediction, a column each."""
     return [
-        pl.col("n").filter(pl.col("code") == gold * 4 + said).sum().alias(f"{gold}{said}")
-        for gold, said in product(range(3), range(4))
+        pl.col("n").filter(pl.col("code") == gold * 4 + predicted).sum().alias(f"{gold}{predicted}")
+        for gold, predicted in product(range(3), range(4))
     ]
 
 
@@ -162,7 +162,7 @@ def _products() -> list[pl.Expr]:
     """Pairs of samples of each two grades, from the tallies."""
 
     def samples(gold: Severity) -> pl.Expr:
-        return pl.sum_horizontal(f"{int(gold)}{said}" for said in range(4))
+        return pl.sum_horizontal(f"{int(gold)}{predicted}" for predicted in range(4))
 
     def paired(mild: Severity, severe: Severity, wanted: Callable[[int, int], bool]) -> pl.Expr:
         return reduce(
@@ -179,7 +179,7 @@ def _products() -> list[pl.Expr]:
         right = (int(mild), int(severe))
         columns += [
             (samples(mild) * samples(severe)).alias(_column("pairs", mild, severe)),
-            paired(mild, severe, lambda *said, right=right: said == right).alias(
+            paired(mild, severe, lambda *pair, right=right: pair == right).alias(
                 _column("told_apart", mild, severe)
             ),
             paired(mild, severe, lambda one, two: one < two).alias(

@@ -1,4 +1,4 @@
-"""Is a pair called unsafe because a part of it is?"""
+"""Over-sensitivity: pairs called unsafe because a part of them is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model's probability of *unsafe* is: what it means, and in what order it puts."""
+"""Calibration and ranking of a model's probability of *unsafe*."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In what order a probability puts the unsafe and the others, and where to cut.
+"""Ranking by probability: areas under curves, and thresholds.
 
 AUROC and average precision are no means of independent scores: each row is compared with the
 others. Their variance comes from the influence of each row (for AUROC the structural components of
@@ -109,7 +109,7 @@ def threshold_for_recall(scored: GradedProbabilities, wanted: float) -> Tree:
     if not len(unsafe):
         nothing = dict.fromkeys(("recall", "precision", "flagged"), UNDEFINED.as_dict())
         return {"wanted": wanted, "threshold": None, **nothing}
-    # Less a hair, so that 0.95 of 100 is 95 and not 96.
+    # Less a rounding error, so that 0.95 of 100 is 95 and not 96.
     needed = max(1, math.ceil(wanted * len(unsafe) - 1e-9))
     threshold = float(unsafe[-needed])
     flagged = scored.p >= threshold

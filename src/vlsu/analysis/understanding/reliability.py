@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability bins and the expected calibration error.
+"""Calibration of probabilities: reliability bins and the expected calibration error.
 
 Within a bin, the gap is the mean p less the observed share of unsafe. The expected calibration
 error (Naeini et al. 2015; Guo et al. 2017) is the mean of the bins' absolute gaps by size. Chance
@@ -41,10 +41,10 @@ __all__ = [
 
 Tree = dict[str, object]
 
-#: Bins wanted; fewer where p has few distinct values.
+#: Bins; fewer where p has few distinct values.
 BINS = 15
 
-#: Squared residuals added, in spirit, to those of a bin: no unsafe row in a bin does not prove that
+#: Squared residuals added to those of a bin: no unsafe row in a bin does not prove that
 #: its share of unsafe is 0.
 _PRIOR = 0.25
 
