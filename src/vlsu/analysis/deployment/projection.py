@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from vlsu.analysis.arrays import FloatArray
-from vlsu.analysis.deployment.traffic import NO_CATEGORY, Stratum, Traffic
+from vlsu.analysis.deployment.traffic import WITHOUT_CATEGORY, Stratum, Traffic
 from vlsu.analysis.stats.clustering import clustered_mean
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level
 from vlsu.analysis.stats.weighting import StratumProportions, WeightedSum, ratio
@@ -62,7 +62,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     require_level(level)
     # Rows of a cluster together, in an order that does not depend on that of the rows.
     rows = rows.sort("cluster", "decision")
-    counts = rows.group_by("gold", pl.col("category").fill_null(NO_CATEGORY)).len()
+    counts = rows.group_by("gold", pl.col("category").fill_null(WITHOUT_CATEGORY)).len()
     samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
     strata = traffic.strata(samples)
     found = [rows.filter(_belongs(stratum)) for stratum in strata]
@@ -128,7 +128,7 @@ def _belongs(stratum: Stratum) -> pl.Expr:
     if stratum.pattern is not None:
         inside &= pl.col("pattern") == stratum.pattern
     if stratum.category is not None:
-        inside &= pl.col("category").fill_null(NO_CATEGORY) == stratum.category
+        inside &= pl.col("category").fill_null(WITHOUT_CATEGORY) == stratum.category
     return inside
 
 

@@ -13,10 +13,10 @@ from vlsu.analysis.table.patterns import natural_order
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import Pattern, Severity
 
-__all__ = ["NO_CATEGORY", "Stratum", "Traffic", "read_traffic"]
+__all__ = ["WITHOUT_CATEGORY", "Stratum", "Traffic", "read_traffic"]
 
 #: Under ``categories``, the requests without one: the safe ones, as a rule.
-NO_CATEGORY = "none"
+WITHOUT_CATEGORY = "none"
 
 #: By how much shares may miss 1: decimals such as 0.1 are not exact.
 _TOLERANCE = 1e-6
@@ -35,7 +35,7 @@ class Stratum:
         severity: The gold joint grade.
         share: Of all requests, above 0.
         pattern: If it is one pattern.
-        category: If it is one gold joint category, or `NO_CATEGORY`.
+        category: If it is one gold joint category, or `WITHOUT_CATEGORY`.
     """
 
     severity: Severity
@@ -46,7 +46,7 @@ class Stratum:
     @property
     def name(self) -> str:
         """Such as ``unsafe``, ``S-S-U``, ``unsafe C9`` or ``safe without category``."""
-        category = "without category" if self.category == NO_CATEGORY else self.category
+        category = "without category" if self.category == WITHOUT_CATEGORY else self.category
         return self.pattern or " ".join(filter(None, (self.severity.label, category)))
 
 
@@ -61,7 +61,7 @@ class Traffic:
         harm: Share of unsafe requests, in [0, 1]; `None` with `categories`.
         parts: Severity -> kind of part (``patterns`` or ``categories``) -> its shares within the
             severity, which sum to 1. A severity that is not there is as it is in the run.
-        categories: Category (`NO_CATEGORY` for requests without one) -> share of all requests;
+        categories: Category (`WITHOUT_CATEGORY` for requests without one) -> share of all requests;
             severities within it are as in the run. `None` where severities are given.
     """
 
@@ -75,8 +75,8 @@ class Traffic:
         """The strata with a share above 0, from mild to severe.
 
         Args:
-            samples: Severity and category (`NO_CATEGORY` for none) -> graded samples of the run:
-                they divide what the file does not.
+            samples: Severity and category (`WITHOUT_CATEGORY` for none) -> graded samples of the
+                run: they divide what the file does not.
 
         Raises:
             UsageError: The run has no samples to divide by.
@@ -141,7 +141,7 @@ def read_traffic(tree: object, where: str = "traffic") -> Traffic:
     Args:
         tree: ``severity`` (severity -> share of all requests), ``harm_prevalence`` (share of unsafe
             requests), ``patterns`` (pattern -> share of all requests) or ``categories`` (category
-            -> share of all requests, `NO_CATEGORY` for those without one); with the first two
+            -> share of all requests, `WITHOUT_CATEGORY` for those without one); with the first two
             perhaps ``within`` (severity -> ``patterns`` or ``categories`` -> share of that
             severity). A share is a number or a text such as ``1/1000`` or ``0.1%``.
         where: The file name, for messages.

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES, SEVERITY_CODES
 from vlsu.report.comparison.shared_listing import (
     BATCH,
     labels_of,
@@ -39,7 +39,6 @@ __all__ = ["SHARED_SAMPLES", "furthest_apart_first", "shared_entries", "shared_f
 #: How the runs' grades of the pair stand to each other.
 SAME, DIFFERENT = "same", "different"
 
-_RANKS = {severity.label: int(severity) for severity in Severity}
 #: Columns that the runs share: a run that was not asked takes them from one that was.
 _GOLD = tuple(f"{m}_{name}" for m in MODALITIES for name in ("gold", "gold_category"))
 #: Facets of a sample that all runs share, and of each run's judgments.
@@ -54,7 +53,7 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
         RunError: A run is not finished, or its judgments are damaged.
     """
     grade = {
-        name: pl.col(name).replace_strict(_RANKS, default=None, return_dtype=pl.Int8)
+        name: pl.col(name).replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int8)
         for name in ("expected", "predicted")
     }
     is_pair, ok = pl.col("modality") == "joint", pl.col("outcome") == Outcome.OK.value

@@ -8,7 +8,7 @@ import polars as pl
 
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES, SEVERITY_CODES
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
@@ -39,7 +39,6 @@ _COLUMNS = {
     "p_unsafe": "p_unsafe",
     "answer": "answer",
 }
-_RANKS = {severity.label: int(severity) for severity in Severity}
 
 
 def worst_first(run: Run) -> list[str]:
@@ -53,7 +52,7 @@ def worst_first(run: Run) -> list[str]:
         RunError: The run is not finished, or its judgments are damaged.
     """
     grade = {
-        name: pl.col(name).replace_strict(_RANKS, default=None, return_dtype=pl.Int8)
+        name: pl.col(name).replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int8)
         for name in ("expected", "predicted")
     }
     failed = pl.col("outcome") != Outcome.OK.value
