@@ -15,6 +15,7 @@ from tests.answered_runs import half_alignment, half_run
 from tests.conftest import ChatServer, completion, make_dataset
 from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
+from vlsu.analysis.results import Metrics
 from vlsu.models import Settings
 from vlsu.report import publish_tables, write_report
 from vlsu.report.alignment import headline as alignment_headline
@@ -162,18 +163,20 @@ def test_of_a_run_that_answered_all_no_chart_says_so(tmp_path: Path) -> None:
         for modality in ("image", "text", "joint"):
             whole = {"value": 1.0, "low": 0.9, "high": 1.0}
             metrics[modality] = {**metrics[modality], "answered": whole}
-    assert answered_caption(metrics) == ""
+    assert answered_caption(Metrics(metrics)) == ""
 
 
 def test_metrics_of_before_have_the_shares_of_their_outcomes(runs: dict[str, Run]) -> None:
     new = runs["half"].metrics
-    old = {
-        **new,
-        **{
-            m: {k: v for k, v in new[m].items() if "answered" not in k}
-            for m in ("image", "text", "joint")
-        },
-    }
+    old = Metrics(
+        {
+            **new,
+            **{
+                m: {k: v for k, v in new[m].items() if "answered" not in k}
+                for m in ("image", "text", "joint")
+            },
+        }
+    )
     for before, after in zip(answered_parts(old), answered_parts(new), strict=True):
         assert before.n == after.n
         assert before.share.value == pytest.approx(after.share.value)
@@ -216,7 +219,7 @@ def test_thresholds_say_on_what_they_rest(tmp_path: Path) -> None:
     metrics: Any = diagnostics()
     for part in metrics["calibration"].values():
         part["with_p"] = {"value": 0.5, "low": 0.4, "high": 0.6}
-    tables = {table.name: table for table in diagnostic_tables(metrics)}
+    tables = {table.name: table for table in diagnostic_tables(Metrics(metrics))}
     for name in ("calibration", "thresholds", "bins"):
         assert "text 50% [40, 60], joint 50% [40, 60]" in tables[name].note, name
 

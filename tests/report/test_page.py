@@ -299,7 +299,7 @@ def test_a_run_judged_before_has_the_same_page(run: Run) -> None:
 def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:
     rows = confusion_chart(run.metrics, "joint")["data"]["values"]
     of_unsafe = [row for row in rows if row["y"] == "unsafe"]
-    shares = [float(row["told 3"].split()[0]) for row in of_unsafe]
+    shares = [float(row["tooltip 3"].split()[0]) for row in of_unsafe]
     assert sum(shares) == pytest.approx(1, abs=0.002)
     assert of_unsafe[3]["x"] == "none"
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import make_dataset
 from tests.report_runs import diagnostics, scripted_run
+from vlsu.analysis.results import Metrics
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.policy import Pattern
 from vlsu.report.comparison.compared import comparison_table
 from vlsu.report.table import ABSENT, Table, format_rate
@@ -27,11 +29,11 @@ def tables_of(run: Run) -> dict[str, Table]:
 
 
 def test_a_rate_is_shown_with_its_interval() -> None:
-    assert format_rate({"value": 0.6249, "low": 0.5, "high": 1.0}) == "0.62 [0.50, 1.00]"
+    assert format_rate(Rate(0.6249, 0.5, 1.0)) == "0.62 [0.50, 1.00]"
 
 
 def test_a_rate_of_nothing_is_not_shown_as_zero() -> None:
-    assert format_rate({"value": None, "low": None, "high": None}) == ABSENT
+    assert format_rate(UNDEFINED) == ABSENT
 
 
 def test_every_row_of_every_table_has_a_cell_for_each_column(run: Run) -> None:
@@ -44,7 +46,7 @@ def test_numbers_are_those_of_the_metrics(run: Run) -> None:
     tables, metrics = tables_of(run), run.metrics
     accuracy = metrics["joint"]["accuracy"]
     shown = tables["headline"].rows[0]
-    assert shown == ("accuracy", format_rate(accuracy), str(metrics["joint"]["n"]))
+    assert shown == ("accuracy", format_rate(Rate.from_json(accuracy)), str(metrics["joint"]["n"]))
     families = {row[0]: row[2] for row in tables["families"].rows}
     assert families == {name: str(f["n"]) for name, f in metrics["families"].items()}
     assert len(tables["patterns"].rows) == 17
@@ -77,7 +79,7 @@ def test_a_run_of_one_modality_has_no_table_about_the_others(tmp_path: Path) -> 
     run = scripted_run(dataset, tmp_path / "run", modalities=["image"], limit=5)
     tables = tables_of(run)
     assert tables["headline"].title == "Image alone"
-    assert tables["headline"].rows[0] == ("accuracy", format_rate(run.metrics["image"]["accuracy"]))
+    assert tables["headline"].rows[0] == ("accuracy", format_rate(run.metrics.image.accuracy))
     assert [row[0] for row in tables["modalities"].rows] == ["image"]
     assert [row[0] for row in tables["outcomes"].rows] == ["image"]
     assert tables["not_asked"].rows == (
@@ -112,9 +114,9 @@ def test_the_diagnostic_tables_are_there_if_the_metrics_are(run: Run, tmp_path: 
     names |= {"calibration", "thresholds", "bins"}
     bare = {k: v for k, v in run.metrics.items() if k not in diagnostics()}
     diagnosed = {**bare, **diagnostics()}
-    titles = {table.name: table for table in diagnostic_tables(diagnosed)}
+    titles = {table.name: table for table in diagnostic_tables(Metrics(diagnosed))}
     assert titles.keys() == names
-    assert diagnostic_tables(bare) == []
+    assert diagnostic_tables(Metrics(bare)) == []
     assert titles["over_sensitivity"].rows[0][0] == "no unsafe part"
     assert "both unsafe" not in {row[0] for row in titles["over_sensitivity"].rows}
     rates = ("0.90 [0.80, 1.00]", "0.60 [0.50, 0.70]", "0.50 [0.40, 0.60]")
@@ -131,4 +133,4 @@ def test_runs_side_by_side_have_a_row_each(run: Run) -> None:
         "scripted/oracle (run) 2",
         "late-fusion ceiling",
     ]
-    assert format_rate(run.metrics["families"]["escalating"]["accuracy"]) in table.rows[0]
+    assert format_rate(run.metrics.families.escalating.accuracy) in table.rows[0]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from vlsu._views import View
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, wilson
 from vlsu.analysis.table.answered import ENOUGH, format_share, unanswered_shares
 from vlsu.models.base import Outcome
-from vlsu.report.table import format_rate, rate
+from vlsu.report.table import format_rate
 
 __all__ = [
     "MANY",
@@ -66,7 +66,7 @@ class Answered:
 
 
 def share_answered(
-    name: str, part: Mapping[str, Any], counts: Mapping[str, int], outcomes: Sequence[Outcome]
+    name: str, part: View, counts: Mapping[str, int], outcomes: Sequence[Outcome]
 ) -> Answered:
     """What became of the questions of one modality or framing.
 
@@ -80,8 +80,8 @@ def share_answered(
     """
     n = sum(counts.values())
     if "answered" in part:
-        others = {str(o): rate(part["unanswered"][o]) for o in outcomes}
-        return Answered(name, n, rate(part["answered"]), others)
+        others = {str(o): Rate.from_json(part["unanswered"][o]) for o in outcomes}
+        return Answered(name, n, Rate.from_json(part["answered"]), others)
     share = 1 - sum(counts.get(outcome, 0) for outcome in outcomes) / n
     answered = Rate.within(share, *wilson(share, n))
     left = unanswered_shares(answered, {o: counts.get(o, 0) for o in outcomes}, n)
@@ -101,17 +101,17 @@ def share_range(shares: Sequence[float | None]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def answered_cell(part: Mapping[str, Any]) -> str:
+def answered_cell(part: View) -> str:
     """The share answered of a part of the metrics; absent in runs judged before it was there."""
-    return format_rate(part.get("answered", UNDEFINED))
+    return format_rate(Rate.from_json(part["answered"]) if "answered" in part else UNDEFINED)
 
 
-def answered_value(part: Mapping[str, Any]) -> float | None:
+def answered_value(part: View) -> float | None:
     """The share answered of a part of the metrics, where it is known."""
-    return rate(part["answered"]).value if "answered" in part else None
+    return Rate.from_json(part["answered"]).value if "answered" in part else None
 
 
-def answered_tooltip(part: Mapping[str, Any]) -> dict[str, str]:
+def answered_tooltip(part: View) -> dict[str, str]:
     """The same as the tooltip of a mark shows it."""
     share = answered_value(part)
     return {} if share is None else {"answered": format_share(share)}

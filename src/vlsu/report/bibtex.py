@@ -1,4 +1,4 @@
-r"""BibTeX entries of datasets, each from what its ``dataset.yaml`` says.
+r"""BibTeX entries of datasets, each from its ``dataset.yaml``.
 
 A citation is foreign text that ends up in somebody's document: an entry that is one is kept, with
 what TeX would act on escaped; anything else is put into a ``@misc``. No command but those of
@@ -190,25 +190,25 @@ def _escaped(value: str) -> str:
     """A value of which TeX acts on nothing but accents, type and simple mathematics."""
 
     def token(match: re.Match[str]) -> str:
-        found = match[0]
-        if not found.startswith("$") or len(found) == 1:
+        text = match[0]
+        if not text.startswith("$") or len(text) == 1:
             return _inactive(match)
-        known = {name[1:] for name in re.findall(r"\\[A-Za-z]+", found)} <= _SYMBOLS
-        sound = found.count("{") == found.count("}") and not found.startswith("$}")
-        sound = sound and not _SCRIPTS.search(found)
-        return found if known and sound else _ACTIVE.sub(_inactive, found)
+        known = {name[1:] for name in re.findall(r"\\[A-Za-z]+", text)} <= _SYMBOLS
+        sound = text.count("{") == text.count("}") and not text.startswith("$}")
+        sound = sound and not _SCRIPTS.search(text)
+        return text if known and sound else _ACTIVE.sub(_inactive, text)
 
     return _TOKEN.sub(token, value)
 
 
 def _inactive(match: re.Match[str]) -> str:
     """A command or special character, as TeX is to print it."""
-    found = match[0]
-    if _URL.fullmatch(found):
-        return found
-    if len(found) == 1:
-        return {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}"}.get(found, f"\\{found}")
-    name = found[1:]
+    text = match[0]
+    if _URL.fullmatch(text):
+        return text
+    if len(text) == 1:
+        return {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}"}.get(text, f"\\{text}")
+    name = text[1:]
     if name == " ":
         return name
     if name in _ACCENTS and not _ACCENTED.match(match.string, match.end()):
@@ -216,7 +216,7 @@ def _inactive(match: re.Match[str]) -> str:
     if name in _TYPE and not _ARGUED.match(match.string, match.end()):
         return ""
     if name in _COMMANDS:
-        return found
+        return text
     if name.isalpha():
         return rf"\textbackslash{{}}{name}"
     # A brace after a backslash is none to TeX, but one to BibTeX; a double one breaks the line.

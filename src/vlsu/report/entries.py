@@ -130,8 +130,8 @@ def _in_metadata(metadata: object, name: str) -> str | None:
         tree = orjson.loads(metadata) if isinstance(metadata, str) else None
     except orjson.JSONDecodeError:
         return None
-    found = tree.get(name) if isinstance(tree, dict) else None
-    return found[:TEXT_CHARACTERS] if isinstance(found, str) else None
+    value = tree.get(name) if isinstance(tree, dict) else None
+    return value[:TEXT_CHARACTERS] if isinstance(value, str) else None
 
 
 def cut(value: object, characters: int) -> tuple[str | None, int]:

@@ -18,7 +18,7 @@ _ROOM, _NARROW = 34, 18
 def run_names(runs: Sequence[Run]) -> list[str]:
     """A name for each run: its model's, and how it was asked where another run has the same model.
 
-    Where nothing of that tells two runs apart, their folders do, else their numbers.
+    Runs that nothing of that distinguishes are named by their folders, else by numbers.
     """
     specs = [str(run.record["model"]["spec"]) for run in runs]
     names = list(specs)

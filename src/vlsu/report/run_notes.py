@@ -23,10 +23,10 @@ _KNOWN = {
 
 def baseline_note(run: Run) -> str:
     """What must be known of an embedded model, and of what a model was shown; may be empty."""
-    said = [_KNOWN.get(run.record["model"]["spec"], "")]
+    notes = [_KNOWN.get(run.record["model"]["spec"], "")]
     if run.record.get("captions"):
-        said.append("It saw no image: it read a caption in place of each.")
-    return " ".join(filter(None, said))
+        notes.append("It saw no image: it read a caption in place of each.")
+    return " ".join(filter(None, notes))
 
 
 def sampling_note(run: Run) -> str:
@@ -34,19 +34,19 @@ def sampling_note(run: Run) -> str:
     drawn = run.record.get("sampling")
     if drawn is None:
         return ""
-    found = run.metrics.get("sampling")
-    if found is None:
+    estimate = run.metrics.get("sampling")
+    if estimate is None:
         return (
             f"The draw ({drawn_for(drawn)}) came to the whole dataset: its own values are known, "
             "and the intervals are a full run's, about pairs like these."
         )
-    requests = found["requests"]
+    requests = estimate["requests"]
     until = ""
-    if found["until"] is not None:
-        until = f" {found['until']}: {'reached' if found['reached'] else 'not reached'}."
+    if estimate["until"] is not None:
+        until = f" {estimate['until']}: {'reached' if estimate['reached'] else 'not reached'}."
     return (
-        f"Estimated for all {found['population']:,} samples of the dataset from "
-        f"{found['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
+        f"Estimated for all {estimate['population']:,} samples of the dataset from "
+        f"{estimate['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
         f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
         "dataset lies. n, the map of samples and the flow from parts to pair are of those asked; "
         "confusions and counts of errors are estimated for the dataset."

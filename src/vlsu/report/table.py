@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
@@ -14,12 +12,10 @@ __all__ = [
     "ABSENT",
     "RateCell",
     "Table",
-    "corrected",
     "format_change",
     "format_rate",
     "numeric",
     "percent",
-    "rate",
 ]
 
 #: Cell of a number that nothing was measured for.
@@ -67,35 +63,22 @@ def numeric(table: Table) -> tuple[bool, ...]:
     )
 
 
-def rate(tree: Mapping[str, Any] | Rate) -> Rate:
-    """A rate of `metrics.json`, from its ``{"value", "low", "high"}``; a `Rate` as it is."""
-    return tree if isinstance(tree, Rate) else Rate(tree["value"], tree["low"], tree["high"])
-
-
-def format_rate(tree: Mapping[str, Any] | Rate) -> str:
+def format_rate(rate: Rate) -> str:
     """``0.62 [0.55, 0.69]``, or `ABSENT` where nothing was measured."""
-    found = rate(tree)
-    if found.value is None:
+    if rate.value is None:
         return ABSENT
-    return RateCell(f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]", found)
+    return RateCell(f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]", rate)
 
 
-def format_change(tree: Mapping[str, Any] | Rate) -> str:
+def format_change(rate: Rate) -> str:
     """``+0.20 [-0.01, +0.41]``, or `ABSENT` where nothing was measured."""
-    found = rate(tree)
-    if found.value is None:
+    if rate.value is None:
         return ABSENT
-    return RateCell(f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", found)
+    return RateCell(f"{rate.value:+.2f} [{rate.low:+.2f}, {rate.high:+.2f}]", rate)
 
 
-def percent(tree: Mapping[str, Any] | Rate) -> str:
+def percent(rate: Rate) -> str:
     """``62% [55, 69]``, of a share that is nearly all ``99.6% [98, 100]``; empty if unmeasured."""
-    found = rate(tree)
-    if found.value is None or found.low is None or found.high is None:
+    if rate.value is None or rate.low is None or rate.high is None:
         return ""
-    return f"{format_share(found.value)} [{round(100 * found.low)}, {round(100 * found.high)}]"
-
-
-def corrected(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A judged rate with the judge's own errors taken out where that can be done; else as it is."""
-    return tree.get("corrected") or tree
+    return f"{format_share(rate.value)} [{round(100 * rate.low)}, {round(100 * rate.high)}]"

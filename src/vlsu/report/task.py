@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
@@ -97,10 +98,10 @@ class TaskReport(Protocol):
     template: str
     samples: SampleList
 
-    def units(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+    def units(self, metrics: Metrics) -> Sequence[str]:
         """Names of the modalities or framings, in their order."""
 
-    def headline(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+    def headline(self, metrics: Metrics, enough: float = ENOUGH) -> str:
         """The result in words, with intervals, and what share was answered.
 
         Args:
@@ -111,7 +112,7 @@ class TaskReport(Protocol):
     def notes(self, run: Run) -> list[str]:
         """What must be known of the model, and of the judge if there is one."""
 
-    def findings(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+    def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         """What stands out, a sentence each."""
 
     def metric_tables(self, run: Run, titles: Mapping[str, str]) -> Sequence[Table]:
@@ -127,7 +128,7 @@ class TaskReport(Protocol):
     ) -> tuple[Sequence[Table], dict[str, Spec]]:
         """Every table but latency and settings, and every chart, in the order of the page."""
 
-    def caption(self, chart: str, metrics: Mapping[str, Any]) -> str:
+    def caption(self, chart: str, metrics: Metrics) -> str:
         """What share of the judgments a chart rests on; empty if it is all."""
 
     def page_parts(self, run: Run, contents: Contents, enough: float) -> PageParts:
@@ -136,10 +137,10 @@ class TaskReport(Protocol):
     def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
         """Rows of the settings that other tasks do not have."""
 
-    def answered_parts(self, metrics: Mapping[str, Any]) -> list[Answered]:
+    def answered_parts(self, metrics: Metrics) -> list[Answered]:
         """How much was answered, by modality or framing."""
 
-    def answered_caption(self, metrics: Mapping[str, Any]) -> str:
+    def answered_caption(self, metrics: Metrics) -> str:
         """The shares answered in a few words; empty where all was answered."""
 
     def too_little(

@@ -69,12 +69,12 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str], room: int) -> dict[str, 
             return Thumbnail(reason="the file is missing" if gone else "the file cannot be read")
 
     distinct = iter(dict.fromkeys(hashes))
-    found: dict[str, Thumbnail] = {}
+    made: dict[str, Thumbnail] = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         while batch := list(islice(distinct, _BATCH)):
             for sha256, picture in zip(batch, threads.map(of, batch), strict=True):
                 room -= len(picture.uri or "")
                 if room < 0:
-                    return found
-                found[sha256] = picture
-    return found
+                    return made
+                made[sha256] = picture
+    return made

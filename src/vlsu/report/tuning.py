@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.analysis.table.answered import ENOUGH, format_share
-from vlsu.report.alignment.tables import RATE_NAMES
+from vlsu.report.alignment.rates import RATE_NAMES
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.report.table_formats import markdown
 from vlsu.runs import Run
@@ -50,10 +50,10 @@ def tuning_notes(result: Mapping[str, Any]) -> list[str]:
         if constraint["chosen"] is None:
             notes.append(f"No instruction has {bound} on the selection split.")
         else:
-            found = result["framings"][constraint["chosen"]]["held_out"]["under_refusal"]
+            held_out = result["framings"][constraint["chosen"]]["held_out"]["under_refusal"]
             notes.append(
                 f"Least {_OVER} with {bound} on the selection split: {constraint['chosen']}; its "
-                f"held-out {_UNDER} is {format_rate(found)}."
+                f"held-out {_UNDER} is {format_rate(Rate.from_json(held_out))}."
             )
     if proposals := result["proposals"]:
         notes.append(_proposed(proposals))
@@ -125,7 +125,10 @@ def _front(result: Mapping[str, Any]) -> Table:
         tuple(
             (
                 shown,
-                *(format_rate(result["framings"][name][part][key]) for part, key in rates),
+                *(
+                    format_rate(Rate.from_json(result["framings"][name][part][key]))
+                    for part, key in rates
+                ),
                 *_answered(result["framings"][name]["held_out"]),
             )
             for name, shown in rows.items()
@@ -136,15 +139,17 @@ def _front(result: Mapping[str, Any]) -> Table:
 
 def _answered(part: Mapping[str, Any]) -> tuple[str, ...]:
     """The share of an instruction's answers that came from the model, and that was judged."""
-    return tuple(format_rate(part.get(key, UNDEFINED)) for key in _ANSWERED)
+    return tuple(
+        format_rate(Rate.from_json(part[key]) if key in part else UNDEFINED) for key in _ANSWERED
+    )
 
 
 def _changes(result: Mapping[str, Any]) -> Table:
     baseline = result["baseline"]
     rows = tuple(
-        (name, *(format_change(found["change"][key]) for key in RATE_NAMES))
+        (name, *(format_change(Rate.from_json(framing["change"][key])) for key in RATE_NAMES))
         for name in result["front"]
-        if (found := result["framings"][name])["change"] is not None
+        if (framing := result["framings"][name])["change"] is not None
     )
     return Table(
         "changes",
@@ -158,8 +163,8 @@ def _changes(result: Mapping[str, Any]) -> Table:
 
 def _candidates(result: Mapping[str, Any]) -> Table:
     rows = []
-    for name, found in result["framings"].items():
-        dropped, seen = found["dropped"], found["selection"]
+    for name, framing in result["framings"].items():
+        dropped, seen = framing["dropped"], framing["selection"]
         out: tuple[str, ...] = ("on the front", "", "")
         if dropped is not None:
             change = (f"{dropped[key]:+.2f}" for key in ("over_blocking", "under_refusal"))
@@ -167,10 +172,10 @@ def _candidates(result: Mapping[str, Any]) -> Table:
         rows.append(
             (
                 name,
-                found["source"],
+                framing["source"],
                 str(seen["samples"]),
-                format_rate(seen["over_blocking"]),
-                format_rate(seen["under_refusal"]),
+                format_rate(Rate.from_json(seen["over_blocking"])),
+                format_rate(Rate.from_json(seen["under_refusal"])),
                 *_answered(seen),
                 *out,
             )
@@ -209,23 +214,23 @@ def _rungs(result: Mapping[str, Any]) -> Table:
 
 
 def _proposed(about: Mapping[str, Any]) -> str:
-    said = f"{about['model']} was asked for {about['asked']} instructions: "
+    sentence = f"{about['model']} was asked for {about['asked']} instructions: "
     if about["outcome"] != "ok":
         return (
-            f"{said}its answer was no list of them ({about['outcome']}), so none was raced; "
+            f"{sentence}its answer was no list of them ({about['outcome']}), so none was raced; "
             "another number of proposals asks again."
         )
-    said += f"{about['new']} new"
+    sentence += f"{about['new']} new"
     extras = ("duplicates", "surplus")
-    return said + "".join(f", {about[key]} {key}" for key in extras if about[key]) + "."
+    return sentence + "".join(f", {about[key]} {key}" for key in extras if about[key]) + "."
 
 
 def _missing(result: Mapping[str, Any]) -> str:
     """How many answers of those confirmed are in no rate."""
     count = sum(
-        found["held_out"][key]["missing"]
-        for found in result["framings"].values()
-        if found["held_out"] is not None
+        framing["held_out"][key]["missing"]
+        for framing in result["framings"].values()
+        if framing["held_out"] is not None
         for key in RATE_NAMES
     )
     if not count:

@@ -14,7 +14,7 @@ from vlsu.report.table import ABSENT, Table
 
 __all__ = ["Usage", "latency_chart", "usage", "usage_table"]
 
-#: Shares of the requests at which latency is told.
+#: Quantiles of the latency that are shown.
 _QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 
 
@@ -25,7 +25,7 @@ class Usage:
     Attributes:
         requests: How many different ones have a response.
         latency_s: ``"p50"`` and so on -> seconds.
-        input_tokens: Sum over the requests; `None` if the server told none.
+        input_tokens: Sum over the requests; `None` if the server reports none.
         output_tokens: The same of the answers.
     """
 
@@ -45,7 +45,7 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         names: Its values, in the order of the result; one without a response is left out.
     """
     latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
-    found = (
+    table = (
         judgments.filter(latency.is_not_null())
         .select(by, "request_key", "latency_s", *tokens)
         .unique([by, "request_key"], keep="any")
@@ -57,7 +57,7 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         )
         .collect(engine="streaming")
     )
-    rows = {row[by]: row for row in found.iter_rows(named=True)}
+    rows = {row[by]: row for row in table.iter_rows(named=True)}
     return tuple(
         Usage(
             name,
@@ -71,12 +71,12 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
     )
 
 
-def usage_table(found: Sequence[Usage], of: str) -> Table:
+def usage_table(usages: Sequence[Usage], unit: str) -> Table:
     """A row a kind of request."""
     return Table(
         "usage",
         "Latency and tokens",
-        (of, "requests", "median s", "p95 s", "p99 s", "input tokens", "output tokens"),
+        (unit, "requests", "median s", "p95 s", "p99 s", "input tokens", "output tokens"),
         tuple(
             (
                 part.name,
@@ -84,7 +84,7 @@ def usage_table(found: Sequence[Usage], of: str) -> Table:
                 *(_seconds(part.latency_s[q]) for q in ("p50", "p95", "p99")),
                 *(ABSENT if n is None else str(n) for n in (part.input_tokens, part.output_tokens)),
             )
-            for part in found
+            for part in usages
         ),
         "Of the different requests that have a response; one that served several samples counts "
         "once. Seconds from sending to the last byte, of the last attempt. Tokens as the server "
@@ -100,7 +100,7 @@ def _seconds(number: float) -> str:
     return f"{number:,.{min(max(places, 0), 6)}f}"
 
 
-def latency_chart(found: Sequence[Usage], of: str) -> Spec:
+def latency_chart(usages: Sequence[Usage], unit: str) -> Spec:
     """Median, middle half and middle nine tenths of the latencies of each kind of request."""
     data = [
         {
@@ -111,7 +111,7 @@ def latency_chart(found: Sequence[Usage], of: str) -> Spec:
             "median": f"{_seconds(part.latency_s['p50'])} s",
             "n": f"{part.requests:,}",
         }
-        for part in found
+        for part in usages
     ]
 
     def x(quantile: str) -> Spec:
@@ -124,7 +124,7 @@ def latency_chart(found: Sequence[Usage], of: str) -> Spec:
 
     bar = {"type": "bar", "color": colour("joint")}
     return {
-        "description": f"Latency of the requests by {of}",
+        "description": f"Latency of the requests by {unit}",
         **SIZING,
         "height": 34 * len(data),
         "data": {"values": data},
@@ -136,7 +136,7 @@ def latency_chart(found: Sequence[Usage], of: str) -> Spec:
                 "axis": {"title": None, "domain": False, "ticks": False, "labelPadding": 8},
             },
             "tooltip": [
-                {"field": "name", "title": of},
+                {"field": "name", "title": unit},
                 {"field": "median", "title": "median"},
                 {"field": "half", "title": "middle half"},
                 {"field": "most", "title": "90% in the middle"},

@@ -13,6 +13,7 @@ from tests.alignment_runs import HOSTILE, alignment_run
 from tests.conftest import make_dataset
 from tests.report.test_browser import CHROMIUM, Opened
 from tests.report_runs import scripted_run
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.report import write_report
@@ -41,8 +42,8 @@ def test_the_headline_has_a_row_a_framing(run: Run, tables: dict[str, Table]) ->
     rows = tables["headline"].rows
     assert [row[0] for row in rows] == ["default", "harmless", "helpful"]
     harmless = run.metrics["framings"]["harmless"]
-    assert rows[1][1] == format_rate(harmless["over_blocking"])
-    assert rows[1][3] == format_rate(harmless["under_refusal"])
+    assert rows[1][1] == format_rate(Rate.from_json(harmless["over_blocking"]))
+    assert rows[1][3] == format_rate(Rate.from_json(harmless["under_refusal"]))
 
 
 def test_every_row_has_a_cell_for_each_column(tables: dict[str, Table]) -> None:
@@ -89,10 +90,10 @@ def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> No
 
 def test_framings_in_one_spot_share_a_label(run: Run) -> None:
     framings = dict(run.metrics["framings"])
-    spec: Any = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
+    spec: Any = alignment_charts(Metrics({**run.metrics, "framings": framings}), {})["trade-off"]
     assert [row["label"] for row in spec["data"]["values"]] == ["default", "harmless", "helpful"]
     framings["helpful"] = framings["default"]
-    spec = alignment_charts({**run.metrics, "framings": framings}, {})["trade-off"]
+    spec = alignment_charts(Metrics({**run.metrics, "framings": framings}), {})["trade-off"]
     labels = [row["label"] for row in spec["data"]["values"]]
     assert labels == ["default, helpful", "harmless", ""]
 
@@ -141,10 +142,10 @@ def rates(over: float, under: float, **more: object) -> dict[str, object]:
 
 def test_corrected_rates_stand_in_the_headline_and_the_charts() -> None:
     framings = {"default": rates(0.5, 0.4, corrected=True)}
-    sentence = headline_sentence({"framings": framings})
+    sentence = headline_sentence(Metrics({"framings": framings}))
     assert sentence.startswith("Under default it refuses 25% [0, 60] of borderline pairs")
     assert sentence.endswith("errors are taken out of these rates of refusal.")
-    (point,) = trade_off_points(framings)
+    (point,) = trade_off_points(Metrics({"framings": framings}).framings)
     assert (point.over.value, point.under.value) == (0.25, 0.2)
     assert point.judged is not None
     assert point.judged[0].value == 0.5
@@ -157,7 +158,7 @@ def test_corrected_rates_stand_in_the_headline_and_the_charts() -> None:
 
 def test_many_framings_are_told_by_their_range() -> None:
     framings = {f"f{n}": rates(n / 10, 1 - n / 10) for n in range(1, 8)}
-    assert headline_sentence({"framings": framings}) == (
+    assert headline_sentence(Metrics({"framings": framings})) == (
         "Under 7 framings it refuses 10% (f1) to 70% (f7) of borderline pairs and fails to refuse "
         "30% (f7) to 90% (f1) of unsafe ones."
     )
@@ -186,7 +187,7 @@ def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
         for name, found in run.metrics["framings"].items()
     }
     guard = {**run.metrics, "gives": ["safety"], "framings": framings, "differences": {}}
-    charts: Any = alignment_charts(guard, {})
+    charts: Any = alignment_charts(Metrics(guard), {})
     assert charts.keys() == {"safety", "outcomes", "judge-outcomes"}
     assert charts["safety"]["data"]["values"][0]["value"] is not None
 

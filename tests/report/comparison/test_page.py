@@ -13,6 +13,7 @@ from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Family
 from vlsu.report import publish_tables, write_report
@@ -58,12 +59,14 @@ def test_the_tables_are_those_of_the_comparison(
     board = result["leaderboard"]["joint.f1_macro"]
     table = found.tables["leaderboard-joint.f1_macro"]
     assert [row[0] for row in table.rows] == [each["run"] for each in board]
-    assert [row[3] for row in table.rows] == [format_rate(each["value"]) for each in board]
+    assert [row[3] for row in table.rows] == [
+        format_rate(Rate.from_json(each["value"])) for each in board
+    ]
     models = {row[0]: row for row in found.tables["models"].rows}
     assert len(models) == 17
     for pattern, row in models.items():
         for cell, run in zip(row[3:], runs, strict=True):
-            assert cell == format_rate(run.metrics["patterns"][pattern]["accuracy"])
+            assert cell == format_rate(run.metrics.patterns[pattern].accuracy)
     first = result["pairs"][0]["metrics"]["joint.accuracy"]
     assert f"{first['text']}." in found.claims
     assert set(found.charts) == {

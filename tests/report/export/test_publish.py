@@ -22,6 +22,7 @@ from PIL import Image
 from tests.alignment_runs import alignment_run
 from tests.conftest import make_dataset
 from tests.report_runs import scripted_run, with_diagnostics
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset
 from vlsu.report import publish_figures, publish_tables, write_report
 from vlsu.report.bibtex import bibtex
@@ -48,7 +49,7 @@ def alignment(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return alignment_run("vlsu-mini", tmp_path_factory.mktemp("alignment") / "run")
 
 
-RATE = {"value": 1 / 3, "low": 0.25, "high": 0.5}
+RATE = Rate(1 / 3, 0.25, 0.5)
 TABLE = Table(
     "t",
     "A table",
@@ -74,7 +75,7 @@ def test_csv_has_rates_in_full_and_runs_nothing() -> None:
 
 def test_json_of_a_table_has_numbers() -> None:
     tree = json.loads(json.dumps(json_table(TABLE)))
-    assert tree["rows"][0][1:] == [RATE, 12]
+    assert tree["rows"][0][1:] == [RATE.as_dict(), 12]
     assert tree["rows"][1][1:] == [None, 0]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from vlsu.analysis.results import Framing, Metrics
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.models.base import Outcome
 from vlsu.report.answered import MANY, Answered, series, share_answered, share_range
-from vlsu.report.table import Table, format_rate, percent, rate
+from vlsu.report.table import Table, format_rate, percent
 
 __all__ = [
     "answered_caption",
@@ -25,7 +25,7 @@ _INTERVAL = "[95% interval]"
 _UNANSWERED = (Outcome.BLOCKED, Outcome.ERROR, Outcome.UNPARSED)
 
 
-def answered_parts(metrics: Mapping[str, Any]) -> list[Answered]:
+def answered_parts(metrics: Metrics) -> list[Answered]:
     """By framing; those asked about alone.
 
     Args:
@@ -34,20 +34,20 @@ def answered_parts(metrics: Mapping[str, Any]) -> list[Answered]:
     outcomes = metrics.get("outcomes", {})
     return [
         _of_framing(name, framing, outcomes.get(name, {}))
-        for name, framing in metrics["framings"].items()
+        for name, framing in metrics.framings.items()
         if "answered" in framing or outcomes.get(name)
     ]
 
 
-def _of_framing(name: str, framing: Mapping[str, Any], counts: Mapping[str, int]) -> Answered:
+def _of_framing(name: str, framing: Framing, counts: Mapping[str, int]) -> Answered:
     part = share_answered(name, framing, counts, _UNANSWERED)
-    judged = rate(framing["judged"]) if "judged" in framing else None
+    judged = framing.judged if "judged" in framing else None
     if judged is not None and judged.value is None:  # nothing came that could be judged
         judged = None
     return replace(part, judged=judged)
 
 
-def answered_sentence(metrics: Mapping[str, Any]) -> str:
+def answered_sentence(metrics: Metrics) -> str:
     """``It answered 96% [93, 98] (4% blocked) under default; 98% was judged.``.
 
     Empty if not known.
@@ -71,8 +71,8 @@ def answered_sentence(metrics: Mapping[str, Any]) -> str:
     return f"It answered {answered}{verdicts}."
 
 
-def answered_caption(metrics: Mapping[str, Any]) -> str:
-    """What a chart's caption says of it, such as ``answered: default 98%, helpful 100%``.
+def answered_caption(metrics: Metrics) -> str:
+    """The caption of a chart, such as ``answered: default 98%, helpful 100%``.
 
     Empty where all was answered and judged.
     """
@@ -88,7 +88,7 @@ def answered_caption(metrics: Mapping[str, Any]) -> str:
     return f"answered: {answered}" + (f"; judged: {share_range(judged)}" if judged else "")
 
 
-def answered_table(metrics: Mapping[str, Any]) -> Table:
+def answered_table(metrics: Metrics) -> Table:
     """What share was answered, what became of the rest, and what share has a verdict."""
     parts = answered_parts(metrics)
     outcomes = list(parts[0].others) if parts else []

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-from vlsu.analysis.alignment.judged_rates import complement
+from vlsu.analysis.results import AlignmentPart, Differences, Framing, Metrics
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Family, ResponseKind, Severity
-from vlsu.report.table import Table, corrected, format_rate
+from vlsu.report.alignment.rates import by_severity, corrected, not_refused
+from vlsu.report.table import Table, format_rate
 
 __all__ = [
     "ALIGNMENT_OUTCOME_MEANING",
@@ -43,7 +45,7 @@ _WHOLE = ("refusal", "over-blocking", "under-refusal", "helpfulness", "answers")
 
 
 def breakdown_tables(
-    metrics: Mapping[str, Any], record: Mapping[str, Any], titles: Mapping[str, str], note: str
+    metrics: Metrics, record: Mapping[str, Any], titles: Mapping[str, str], note: str
 ) -> list[Table]:
     """Tables by severity, pattern, family and category, of outcomes and of the judge.
 
@@ -68,18 +70,20 @@ def breakdown_tables(
     return [table for table in tables if table.rows]
 
 
-def _kinds(metrics: Mapping[str, Any]) -> Table:
-    counted = metrics["counts_as_refusal"]
+def _kinds(metrics: Metrics) -> Table:
+    counted = metrics.counts_as_refusal
     return Table(
         "kinds",
         "Kinds of answer",
         ("framing", *(kind.replace("_", " ") for kind in ResponseKind), "no kind"),
         tuple(
-            (name, *(str(found["kinds"][kind]) for kind in (*ResponseKind, "none")))
-            for name, found in metrics["framings"].items()
+            (name, *(str(framing.kinds[kind]) for kind in (*ResponseKind, "none")))
+            for name, framing in metrics.framings.items()
         ),
         "Number of answers. "
-        + "; ".join(f"{kind.replace('_', ' ')}: {words}" for kind, words in KIND_MEANING.items())
+        + "; ".join(
+            f"{kind.replace('_', ' ')}: {meaning}" for kind, meaning in KIND_MEANING.items()
+        )
         + ". Refusal: "
         + "; ".join(
             f"{setting}: {', '.join(kind.replace('_', ' ') for kind in kinds)}"
@@ -89,7 +93,7 @@ def _kinds(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _helpfulness(metrics: Mapping[str, Any]) -> Table:
+def _helpfulness(metrics: Metrics) -> Table:
     return Table(
         "helpfulness",
         "How the answers help",
@@ -97,13 +101,14 @@ def _helpfulness(metrics: Mapping[str, Any]) -> Table:
         tuple(
             (
                 name,
-                *(format_rate(found["helpfulness"][s.label]) for s in Severity),
-                *(
-                    str(sum(found["helpfulness"][s.label][key] for s in Severity))
-                    for key in ("n", "missing")
-                ),
+                *(format_rate(judged.rate) for judged in rates.values()),
+                str(sum(judged.n for judged in rates.values())),
+                str(sum(judged.missing for judged in rates.values())),
             )
-            for name, found in metrics["framings"].items()
+            for name, rates in (
+                (name, by_severity(framing.helpfulness))
+                for name, framing in metrics.framings.items()
+            )
         ),
         f"The judge's mean score by gold severity of the pair, from 0 (not at all) to 1 (fully), "
         f"{_INTERVAL}. Help with an unsafe request is no merit. missing: no answer, no verdict, or "
@@ -111,50 +116,49 @@ def _helpfulness(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _families(metrics: Mapping[str, Any], note: str) -> Table:
+def _families(metrics: Metrics, note: str) -> Table:
     return Table(
         "families",
         "By family of pattern",
         ("family and framing", *_WHOLE),
         tuple(
-            (f"{family.value}, {name}", *_whole(found["families"][family.value]))
+            (f"{family.value}, {name}", *_whole(framing.families[family.value]))
             for family in Family
-            for name, found in metrics["framings"].items()
+            for name, framing in metrics.framings.items()
         ),
         f"Each with its {_INTERVAL}. refusal is over all severities of the family.{note}",
     )
 
 
-def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str], note: str) -> Table:
-    names = dict.fromkeys(c for found in metrics["framings"].values() for c in found["categories"])
+def _categories(metrics: Metrics, titles: Mapping[str, str], note: str) -> Table:
+    names = dict.fromkeys(c for part in metrics.framings.values() for c in part.categories)
     return Table(
         "categories",
         "By gold category of the pair",
         ("category and framing", *_WHOLE),
         tuple(
-            (f"{titles.get(category, category)}, {name}", *_whole(found["categories"][category]))
+            (f"{titles.get(category, category)}, {name}", *_whole(framing.categories[category]))
             for category in names
-            for name, found in metrics["framings"].items()
-            if category in found["categories"]
+            for name, framing in metrics.framings.items()
+            if category in framing.categories
         ),
         f"Each with its {_INTERVAL}. Answers to pairs with a category.{note}",
     )
 
 
-def _whole(part: Mapping[str, Any]) -> tuple[str, ...]:
+def _whole(part: AlignmentPart) -> tuple[str, ...]:
     """The cells of `_WHOLE` for a part that holds several severities."""
-    by_severity = part["by_severity"]
     return (
-        format_rate(corrected(part["refusal"])),
-        format_rate(corrected(by_severity["borderline"])),
-        format_rate(corrected(complement(by_severity["unsafe"]))),
-        format_rate(part["helpfulness"]),
-        str(part["n"]),
+        format_rate(corrected(part.refusal)),
+        format_rate(corrected(part.by_severity.borderline)),
+        format_rate(corrected(not_refused(part.by_severity.unsafe))),
+        format_rate(part.helpfulness.rate),
+        str(part.n),
     )
 
 
-def _patterns(metrics: Mapping[str, Any], note: str) -> Table:
-    names = dict.fromkeys(p for found in metrics["framings"].values() for p in found["patterns"])
+def _patterns(metrics: Metrics, note: str) -> Table:
+    names = dict.fromkeys(p for part in metrics.framings.values() for p in part.patterns)
     return Table(
         "patterns",
         "By pattern",
@@ -162,35 +166,35 @@ def _patterns(metrics: Mapping[str, Any], note: str) -> Table:
         tuple(
             (
                 f"{pattern}, {name}",
-                format_rate(corrected(found["patterns"][pattern]["refusal"])),
-                format_rate(found["patterns"][pattern]["helpfulness"]),
-                str(found["patterns"][pattern]["n"]),
+                format_rate(corrected(part.refusal)),
+                format_rate(part.helpfulness.rate),
+                str(part.n),
             )
             for pattern in names
-            for name, found in metrics["framings"].items()
-            if pattern in found["patterns"]
+            for name, framing in metrics.framings.items()
+            if (part := framing.patterns.get(pattern))
         ),
         f"Each with its {_INTERVAL}. Gold grades of image, text and pair: S safe, B borderline, "
         f"U unsafe.{note}",
     )
 
 
-def _outcomes(metrics: Mapping[str, Any]) -> Table:
+def _outcomes(metrics: Metrics) -> Table:
     return Table(
         "outcomes",
         "What became of the requests",
         ("framing", *Outcome),
         tuple(
             (name, *(str(counts.get(outcome, 0)) for outcome in Outcome))
-            for name, counts in metrics["outcomes"].items()
+            for name, counts in metrics.outcomes.items()
         ),
         "Number of answers. "
-        + "; ".join(f"{o.value}: {words}" for o, words in ALIGNMENT_OUTCOME_MEANING.items())
+        + "; ".join(f"{o.value}: {meaning}" for o, meaning in ALIGNMENT_OUTCOME_MEANING.items())
         + ".",
     )
 
 
-def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
+def _judge_outcomes(metrics: Metrics) -> Table:
     scores = "helpfulness" in metrics.get("gives", ("helpfulness",))
     return Table(
         "judge_outcomes",
@@ -200,10 +204,10 @@ def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
             (
                 name,
                 *(str(counts.get(key, 0)) for key in (*Outcome, "not_judged")),
-                *([str(unscored(metrics["framings"][name]))] if scores else []),
-                str(missing(metrics["framings"][name])),
+                *([str(unscored(metrics.framings[name]))] if scores else []),
+                str(missing(metrics.framings[name])),
             )
-            for name, counts in metrics["judge_outcomes"].items()
+            for name, counts in metrics.judge_outcomes.items()
         ),
         "Number of verdicts of the first judge. A judge that fails is counted as such; nobody else "
         "is asked instead."
@@ -212,14 +216,14 @@ def _judge_outcomes(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _agreement(metrics: Mapping[str, Any]) -> Table:
+def _agreement(metrics: Metrics) -> Table:
     rows = []
-    for pair, found in metrics.get("judge_agreement", {}).items():
+    for pair, agreements in metrics.get("judge_agreement", {}).items():
         for what in ("strict", "lenient", "kind", "unsafe"):
-            part = found.get(what, {"n": 0})
+            part = agreements.get(what, {"n": 0})
             if not part["n"]:
                 continue
-            rates = (format_rate(part["agreement"]), format_rate(part["kappa"]))
+            rates = (format_rate(Rate.from_json(part[key])) for key in ("agreement", "kappa"))
             rows.append((f"{pair}, {what}", *rates, str(part["n"])))
     return Table(
         "judge_agreement",
@@ -244,28 +248,25 @@ def _not_asked(record: Mapping[str, Any]) -> Table:
     )
 
 
-def framing_pairs(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+def framing_pairs(metrics: Metrics) -> list[tuple[str, str, Differences]]:
     """Every two framings with their differences, second minus first, in the metrics' order.
 
     By the framings themselves, as a name may hold what stands between two in a key.
     """
     return [
-        (first, second, found)
-        for first, second in combinations(metrics["framings"], 2)
-        if (found := metrics["differences"].get(f"{first} -> {second}"))
+        (first, second, differences)
+        for first, second in combinations(metrics.framings, 2)
+        if (differences := metrics.differences.get(f"{first} -> {second}"))
     ]
 
 
-def missing(framing: Mapping[str, Any]) -> int:
+def missing(framing: Framing) -> int:
     """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
     rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
     return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
 
 
-def unscored(framing: Mapping[str, Any]) -> int:
+def unscored(framing: Framing) -> int:
     """Verdicts on graded pairs that say whether an answer refuses, but not how it helps."""
-    return sum(
-        framing["helpfulness"][severity.label]["missing"]
-        - framing["refusal"][severity.label]["missing"]
-        for severity in Severity
-    )
+    helpfulness, refusal = by_severity(framing.helpfulness), by_severity(framing.refusal)
+    return sum(helpfulness[name].missing - refusal[name].missing for name in refusal)

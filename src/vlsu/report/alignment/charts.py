@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
+from vlsu.analysis.results import Framing, JudgedRate, Metrics, RefusalRates
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Pattern, ResponseKind, Severity
 from vlsu.report.alignment.breakdown_tables import framing_pairs
-from vlsu.report.alignment.tables import RATE_NAMES
+from vlsu.report.alignment.rates import RATE_NAMES, by_severity, corrected, named_rates
 from vlsu.report.charts.bars import shares_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.charts.legible import short_names
 from vlsu.report.charts.trade_off import Point, trade_off_chart
-from vlsu.report.table import corrected, format_rate, rate
+from vlsu.report.table import format_rate
 
 __all__ = [
     "alignment_charts",
@@ -47,20 +47,20 @@ _KIND_COLOURS: Mapping[str, str] = {
 }
 
 
-def alignment_charts(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Spec]:
+def alignment_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, Spec]:
     """Every chart of a run that has something to show, by name, in the order of the page.
 
     Args:
         metrics: The content of ``metrics.json``.
         titles: Category -> its name.
     """
-    framings: Mapping[str, Any] = metrics["framings"]
+    framings = metrics.framings
     gives = metrics.get("gives", ("kind", "refusal", "helpfulness"))
     charts: dict[str, Spec] = {}
     if "refusal" in gives:
         if points := trade_off_points(framings):
             charts["trade-off"] = trade_off_chart(points)
-        if metrics["differences"]:
+        if metrics.differences:
             charts["differences"] = differences_chart(metrics)
         charts["severities"] = by_severity_chart(framings, "refusal", "refusal")
     if "safety" in gives:
@@ -71,49 +71,49 @@ def alignment_charts(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> d
         charts["kinds"] = kinds_chart(framings)
     if "refusal" in gives:
         charts |= _refusal_maps(framings, titles)
-    charts["outcomes"] = _outcomes_chart(metrics["outcomes"], of="answer")
-    charts["judge-outcomes"] = _outcomes_chart(metrics["judge_outcomes"], of="verdict")
+    charts["outcomes"] = _outcomes_chart(metrics.outcomes, of="answer")
+    charts["judge-outcomes"] = _outcomes_chart(metrics.judge_outcomes, of="verdict")
     return charts
 
 
-def framing_colours(framings: Mapping[str, Any]) -> dict[str, str]:
+def framing_colours(framings: Mapping[str, Framing]) -> dict[str, str]:
     """Framing -> its colour in every chart."""
-    return {name: colour(found) for name, found in zip(framings, cycle(_COLOURS), strict=False)}
+    return {name: colour(shade) for name, shade in zip(framings, cycle(_COLOURS), strict=False)}
 
 
-def trade_off_points(framings: Mapping[str, Any]) -> list[Point]:
+def trade_off_points(framings: Mapping[str, Framing]) -> list[Point]:
     """Over-blocking against under-refusal under each framing where both were measured."""
     colours = framing_colours(framings)
     return [
         Point(
             name,
-            over=rate(corrected(found["over_blocking"])),
-            under=rate(corrected(found["under_refusal"])),
+            over=corrected(framing.over_blocking),
+            under=corrected(framing.under_refusal),
             colour=colours[name],
-            judged=(rate(found["over_blocking"]), rate(found["under_refusal"]))
-            if found["over_blocking"].get("corrected")
+            judged=(framing.over_blocking.rate, framing.under_refusal.rate)
+            if framing.over_blocking.get("corrected")
             else None,
         )
-        for name, found in framings.items()
-        if found["over_blocking"]["value"] is not None
-        and found["under_refusal"]["value"] is not None
+        for name, framing in framings.items()
+        if framing.over_blocking.value is not None and framing.under_refusal.value is not None
     ]
 
 
-def differences_chart(metrics: Mapping[str, Any]) -> Spec:
+def differences_chart(metrics: Metrics) -> Spec:
     """What a change of framing changes, paired by sample: of many, from the first to each other."""
     pairs = framing_pairs(metrics)
     first, few = pairs[0][0], len(pairs) <= _FEW_PAIRS
     named = {
-        (f"{before} to {after}" if few else after): found
-        for before, after, found in pairs
+        (f"{before} to {after}" if few else after): differences
+        for before, after, differences in pairs
         if few or before == first
     }
     return interval_chart(
         [
-            IntervalMark(words, rate(corrected(found[key])), found[key]["n"], pair)
-            for key, words in RATE_NAMES.items()
-            for pair, found in named.items()
+            IntervalMark(name, corrected(judged), judged.n, pair)
+            for key, name in RATE_NAMES.items()
+            for pair, differences in named.items()
+            if (judged := named_rates(differences)[key]) is not None
         ],
         description="Paired differences of framings in over-blocking, over-refusal, under-refusal",
         axis="difference" if few else f"difference from {short_names([first])[first]}",
@@ -123,7 +123,7 @@ def differences_chart(metrics: Mapping[str, Any]) -> Spec:
     )
 
 
-def by_severity_chart(framings: Mapping[str, Any], key: str, axis: str) -> Spec:
+def by_severity_chart(framings: Mapping[str, Framing], key: str, axis: str) -> Spec:
     """A rate of the framings by gold severity of the pair.
 
     Args:
@@ -135,13 +135,14 @@ def by_severity_chart(framings: Mapping[str, Any], key: str, axis: str) -> Spec:
         [
             IntervalMark(
                 f"{severity.label} pair",
-                rate(corrected(found[key][severity.label])),
-                found[key][severity.label]["n"],
+                corrected(judged),
+                judged.n,
                 name,
                 chosen={"severity": severity.label, "framing": name},
             )
             for severity in Severity
-            for name, found in framings.items()
+            for name, framing in framings.items()
+            for judged in [by_severity(RefusalRates(framing[key]))[severity.label]]
         ],
         description=f"{axis.capitalize()} by gold severity of the pair under each framing",
         axis=axis,
@@ -149,10 +150,10 @@ def by_severity_chart(framings: Mapping[str, Any], key: str, axis: str) -> Spec:
     )
 
 
-def kinds_chart(framings: Mapping[str, Any]) -> Spec:
+def kinds_chart(framings: Mapping[str, Framing]) -> Spec:
     """What the answers do, as shares under each framing."""
     return shares_chart(
-        {name: found["kinds"] for name, found in framings.items()},
+        {name: framing.kinds for name, framing in framings.items()},
         of="framing",
         what="kind",
         colours=_KIND_COLOURS,
@@ -161,7 +162,7 @@ def kinds_chart(framings: Mapping[str, Any]) -> Spec:
 
 
 def refusal_map(
-    rates: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    rates: Mapping[str, Mapping[str, JudgedRate]],
     framings: Sequence[str],
     *,
     description: str,
@@ -180,22 +181,22 @@ def refusal_map(
         chosen: Other filters that a cell's samples match.
     """
     cells = []
-    for name, found in rates.items():
-        for framing, tree in found.items():
-            value = corrected(tree)["value"]
+    for name, by_framing in rates.items():
+        for framing, judged in by_framing.items():
+            rate = corrected(judged)
             cells.append(
                 HeatCell(
                     framing,
                     titles.get(name, name),
-                    share=value,
+                    share=rate.value,
                     colour="joint",
-                    number="–" if value is None else f"{value:.2f}",
-                    detail=f"n {tree['n']:,}",
+                    number="–" if rate.value is None else f"{rate.value:.2f}",
+                    detail=f"n {judged.n:,}",
                     tooltip={
                         facet: titles.get(name, name),
                         "framing": framing,
-                        "refusal": format_rate(corrected(tree)),
-                        "n": f"{tree['n']:,}",
+                        "refusal": format_rate(rate),
+                        "n": f"{judged.n:,}",
                     },
                     chosen={facet: name, "framing": framing, **chosen},
                 )
@@ -209,22 +210,22 @@ def refusal_map(
     )
 
 
-def _refusal_maps(framings: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Spec]:
+def _refusal_maps(framings: Mapping[str, Framing], titles: Mapping[str, str]) -> dict[str, Spec]:
     """Refusal by pattern, and by category on borderline and on unsafe pairs."""
     patterns = sorted(
-        dict.fromkeys(p for found in framings.values() for p in found["patterns"]),
+        dict.fromkeys(p for framing in framings.values() for p in framing.patterns),
         key=lambda name: Pattern.parse(name).joint,
     )
-    categories = dict.fromkeys(c for found in framings.values() for c in found["categories"])
+    categories = dict.fromkeys(c for framing in framings.values() for c in framing.categories)
     names = tuple(framings)
     maps: dict[str, Spec] = {}
     if patterns:
         maps["patterns"] = refusal_map(
             {
                 pattern: {
-                    name: found["patterns"][pattern]["refusal"]
-                    for name, found in framings.items()
-                    if pattern in found["patterns"]
+                    name: framing.patterns[pattern].refusal
+                    for name, framing in framings.items()
+                    if pattern in framing.patterns
                 }
                 for pattern in patterns
             },
@@ -238,9 +239,9 @@ def _refusal_maps(framings: Mapping[str, Any], titles: Mapping[str, str]) -> dic
         maps[f"categories-{severity.label}"] = refusal_map(
             {
                 category: {
-                    name: found["categories"][category]["by_severity"][severity.label]
-                    for name, found in framings.items()
-                    if category in found["categories"]
+                    name: by_severity(framing.categories[category].by_severity)[severity.label]
+                    for name, framing in framings.items()
+                    if category in framing.categories
                 }
                 for category in categories
             },

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from vlsu.analysis.results import Framing, JudgedRate, Metrics
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.alignment.answered import answered_parts, answered_sentence
+from vlsu.report.alignment.rates import corrected
 from vlsu.report.answered import too_few
-from vlsu.report.table import corrected, percent, rate
+from vlsu.report.table import percent
 
 __all__ = ["headline_sentence"]
 
 #: Beyond so many framings the headline gives only their range.
 _MANY = 4
 
-_NOTHING = {"value": None, "low": None, "high": None}
 
-
-def headline_sentence(metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     """The result in words, in percent with intervals, and what share was answered and judged.
 
     Over-blocking and under-refusal under each framing. Where too little was answered, what the
@@ -29,61 +28,60 @@ def headline_sentence(metrics: Mapping[str, Any], enough: float = ENOUGH) -> str
         enough: The share that must be answered.
     """
     little = {part.name for part in too_few(answered_parts(metrics), enough)}
-    framings = {name: tree for name, tree in metrics["framings"].items() if name not in little}
+    framings = {name: part for name, part in metrics.framings.items() if name not in little}
     sentences = [_range_sentence(framings)] if len(framings) > _MANY else []
-    for name, found in framings.items():
-        over, under = (percent(corrected(found[key])) for key in ("over_blocking", "under_refusal"))
+    for name, framing in framings.items():
+        over = percent(corrected(framing.over_blocking))
+        under = percent(corrected(framing.under_refusal))
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
-        unsafe = percent(found.get("response_unsafe", {}).get("unsafe", _NOTHING))
+        unsafe = ""
+        if "unsafe" in framing.get("response_unsafe", ()):
+            unsafe = percent(framing.response_unsafe.unsafe.rate)
         parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
         if parts and len(framings) <= _MANY:
             sentences.append(f"Under {name} it {_series(parts)}.")
-    named = [name for name in metrics["framings"] if name in little]
-    sentences += [_bounds(name, metrics["framings"][name]) for name in named[:_MANY]]
+    named = [name for name in metrics.framings if name in little]
+    sentences += [_bounds(name, metrics.framings[name]) for name in named[:_MANY]]
     if len(named) > _MANY:
         sentences.append(f"Too little was answered under {len(named) - _MANY} more framings.")
     if not any(sentences):
         sentences = ["No borderline or unsafe pair has an answer that was judged."]
     sentences.append(answered_sentence(metrics))
-    if any(found["over_blocking"].get("corrected") for found in framings.values()):
+    if any(framing.over_blocking.get("corrected") for framing in framings.values()):
         sentences.append("The judge’s own errors are taken out of these rates of refusal.")
     return " ".join(filter(None, sentences))
 
 
-def _bounds(name: str, found: Mapping[str, Any]) -> str:
+def _bounds(name: str, framing: Framing) -> str:
     """What a framing's two rates are at least and at most, whatever became of the rest.
 
     A block and a missing answer may each stand for a refusal, or for none.
     """
-    least, most = found["refusal"], found["refusal_or_blocked"]
-    ends = {
-        severity: (least[severity]["if_missing_engaged"], most[severity]["if_missing_refused"])
-        for severity in ("borderline", "unsafe")
-    }
+    least, most = framing.refusal, framing.refusal_or_blocked
     parts = []
-    if None not in ends["borderline"]:
-        low, high = ends["borderline"]
+    low, high = least.borderline.if_missing_engaged, most.borderline.if_missing_refused
+    if low is not None and high is not None:
         parts.append(f"between {low:.0%} and {high:.0%} of borderline pairs are refused")
-    if None not in ends["unsafe"]:
-        low, high = ends["unsafe"]
+    low, high = least.unsafe.if_missing_engaged, most.unsafe.if_missing_refused
+    if low is not None and high is not None:
         parts.append(f"between {1 - high:.0%} and {1 - low:.0%} of unsafe ones are not")
     return f"Under {name} {_series(parts)}, whatever the missing answers are." if parts else ""
 
 
-def _range_sentence(framings: Mapping[str, Any]) -> str:
+def _range_sentence(framings: Mapping[str, Framing]) -> str:
     """Of many framings, those at both ends."""
     parts = []
-    for key, words in (
+    for key, sentence in (
         ("over_blocking", "refuses {} of borderline pairs"),
         ("under_refusal", "fails to refuse {} of unsafe ones"),
     ):
-        known = {name: rate(corrected(found[key])).value for name, found in framings.items()}
+        known = {name: corrected(JudgedRate(part[key])).value for name, part in framings.items()}
         values = {name: value for name, value in known.items() if value is not None}
         if values:
             low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
             ends = f"{values[low]:.0%} ({low}) to {values[high]:.0%} ({high})"
-            parts.append(words.format(ends))
+            parts.append(sentence.format(ends))
     return f"Under {len(framings)} framings it {_series(parts)}." if parts else ""
 
 

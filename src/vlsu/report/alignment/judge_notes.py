@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.results import Metrics
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.alignment.breakdown_tables import unscored
 from vlsu.report.table import percent
 from vlsu.runs import Run
@@ -15,73 +17,74 @@ __all__ = ["judge_note", "unknown_languages"]
 def judge_note(run: Run) -> str:
     """How far the judge of an alignment run can be believed."""
     first, *others = (judge["spec"] for judge in run.record["judges"])
-    said = [f"Judged by {first}."]
+    sentences = [f"Judged by {first}."]
     if others:
-        said.append(f"{', '.join(others)} judged as well, for comparison only.")
+        sentences.append(f"{', '.join(others)} judged as well, for comparison only.")
     gives = run.metrics.get("gives", ("refusal", "kind"))
     if "refusal" in gives:
         if "kind" not in gives:
-            said.append("It says yes or no to refusal, and nothing of how an answer helps.")
-        said += _correction_notes(run.record.get("labels"), run.metrics)
+            sentences.append("It says yes or no to refusal, and nothing of how an answer helps.")
+        sentences += _correction_notes(run.record.get("labels"), run.metrics)
     else:
-        said.append(
+        sentences.append(
             "It says whether an answer is safe, not whether it refuses: there are no rates of "
             "refusal here."
         )
-    said += [
-        unknown_languages(judge["spec"], found)
+    sentences += [
+        unknown_languages(judge["spec"], languages)
         for judge in run.record["judges"]
-        if (found := judge.get("unknown_languages"))
+        if (languages := judge.get("unknown_languages"))
     ]
-    framings = run.metrics["framings"].values()
+    framings = run.metrics.framings.values()
     if "helpfulness" in gives and (without := sum(map(unscored, framings))):
-        said.append(
+        sentences.append(
             f"{without} of its verdicts {'have' if without > 1 else 'has'} no score on the scale: "
             "helpfulness is over the others."
         )
-    counts = run.metrics["judge_outcomes"].values()
+    counts = run.metrics.judge_outcomes.values()
     unparsed, answered = (sum(c[outcome] for c in counts) for outcome in ("unparsed", "ok"))
     if first.startswith("guard/") and unparsed > answered:
-        said.append(
+        sentences.append(
             f"{unparsed} of its answers are not in the form of its family: is it the family named, "
             "and does its server show it the last turn (docs/judge.md, Guards)?"
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _correction_notes(labels: Mapping[str, Any] | None, metrics: Mapping[str, Any]) -> list[str]:
+def _correction_notes(labels: Mapping[str, Any] | None, metrics: Metrics) -> list[str]:
     """What takes the judge's own errors out of the rates, if anything does."""
-    calibration, said = metrics["calibration"], []
+    calibration = metrics["calibration"]
+    sentences = []
     if labels:
-        said.append(
+        sentences.append(
             f"{labels['labelled']} human labels of answers in this run take its errors out of the "
             "rates that have enough of them (prediction-powered inference)."
         )
     if calibration is None:
-        return said or ["No calibration: the judge's own errors are in these rates."]
-    found = calibration[metrics["refusal"]]
+        return sentences or ["No calibration: the judge's own errors are in these rates."]
+    measured_on = calibration[metrics["refusal"]]
     measured = [
         f"{does} {share} of {whom}"
         for does, share, whom in (
-            ("finds", percent(found["sensitivity"]), "refusals"),
-            ("clears", percent(found["specificity"]), "the others"),
+            ("finds", percent(Rate.from_json(measured_on["sensitivity"])), "refusals"),
+            ("clears", percent(Rate.from_json(measured_on["specificity"])), "the others"),
         )
         if share
     ]
     if measured:
-        count = f"{found['n']} human label{'s' if found['n'] > 1 else ''}"
-        said.append(f"Against {count} it {' and '.join(measured)}.")
-    if weak := found["too_weak"]:
-        return [*said, f"The calibration corrects no rate: {weak}."]
+        count = f"{measured_on['n']} human label{'s' if measured_on['n'] > 1 else ''}"
+        sentences.append(f"Against {count} it {' and '.join(measured)}.")
+    if weak := measured_on["too_weak"]:
+        return [*sentences, f"The calibration corrects no rate: {weak}."]
     rates = "The other corrected rates" if labels else "The corrected rates"
-    return [*said, f"{rates} have its errors taken out by these (Rogan and Gladen)."]
+    return [*sentences, f"{rates} have its errors taken out by these (Rogan and Gladen)."]
 
 
-def unknown_languages(judge: str, found: Mapping[str, int]) -> str:
+def unknown_languages(judge: str, languages: Mapping[str, int]) -> str:
     """What to know of answers in languages that a judge does not know, counted by language."""
-    count = sum(found.values())
+    count = sum(languages.values())
     which = f"{count} answers are" if count > 1 else "1 answer is"
     return (
-        f"{which} to texts in languages that {judge} does not know ({', '.join(found)}): its "
+        f"{which} to texts in languages that {judge} does not know ({', '.join(languages)}): its "
         "verdicts on them mean little."
     )

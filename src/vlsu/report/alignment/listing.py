@@ -95,8 +95,8 @@ def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
     """
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("order")
     rows = _answers(run, wanted).sort("order", "position").drop("order", "position")
-    found = rows.collect(engine="streaming")
-    return found.select("id", pl.exclude("id"))
+    frame = rows.collect(engine="streaming")
+    return frame.select("id", pl.exclude("id"))
 
 
 def sample_facet_expressions(columns: Collection[str]) -> list[pl.Expr]:

@@ -40,10 +40,10 @@ def page_parts(run: Run, contents: Contents) -> PageParts:
     )
 
 
-def _sections(found: Contents) -> list[tuple[str, str]]:
+def _sections(contents: Contents) -> list[tuple[str, str]]:
     """The sections that this run has."""
     there = {
-        "trade-off": "headline" in found.tables,
-        "patterns": "patterns" in found.charts,
+        "trade-off": "headline" in contents.tables,
+        "patterns": "patterns" in contents.charts,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]

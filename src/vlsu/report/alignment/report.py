@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.alignment import answered
 from vlsu.report.alignment.charts import alignment_charts
@@ -32,11 +33,11 @@ class AlignmentReport:
     template = "alignment.html.jinja"
     samples = SAMPLES
 
-    def units(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+    def units(self, metrics: Metrics) -> Sequence[str]:
         """The framings."""
-        return tuple(metrics["framings"])
+        return tuple(metrics.framings)
 
-    def headline(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+    def headline(self, metrics: Metrics, enough: float = ENOUGH) -> str:
         """See `vlsu.report.alignment.headline`."""
         return headline_sentence(metrics, enough)
 
@@ -45,7 +46,7 @@ class AlignmentReport:
         notes = (sampling_note(run), baseline_note(run), judge_note(run))
         return [note for note in notes if note]
 
-    def findings(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+    def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         """See `vlsu.report.alignment.findings`."""
         return findings(metrics)
 
@@ -59,7 +60,7 @@ class AlignmentReport:
         """Every table but latency and settings, and every chart."""
         return alignment_tables(run, titles), alignment_charts(run.metrics, titles)
 
-    def caption(self, chart: str, metrics: Mapping[str, Any]) -> str:
+    def caption(self, chart: str, metrics: Metrics) -> str:
         """The shares answered and judged."""
         return answered.answered_caption(metrics)
 
@@ -86,11 +87,11 @@ class AlignmentReport:
             )
         return rows
 
-    def answered_parts(self, metrics: Mapping[str, Any]) -> list[Answered]:
+    def answered_parts(self, metrics: Metrics) -> list[Answered]:
         """By framing."""
         return answered.answered_parts(metrics)
 
-    def answered_caption(self, metrics: Mapping[str, Any]) -> str:
+    def answered_caption(self, metrics: Metrics) -> str:
         """By framing; empty where all was answered and judged."""
         return answered.answered_caption(metrics)
 

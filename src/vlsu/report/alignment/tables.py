@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from vlsu.analysis.alignment.judged_rates import complement
-from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.results import Differences, Metrics, RefusalRates
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Severity
 from vlsu.report.alignment.answered import answered_parts, answered_table
 from vlsu.report.alignment.breakdown_tables import breakdown_tables, framing_pairs, missing
-from vlsu.report.table import ABSENT, Table, corrected, format_change, format_rate
+from vlsu.report.alignment.rates import (
+    RATE_NAMES,
+    by_severity,
+    corrected,
+    named_rates,
+    not_refused,
+)
+from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.runs import Run
 
 __all__ = [
     "ANSWERED",
     "MEANING",
-    "RATE_NAMES",
     "STRICT",
     "alignment_tables",
     "answered_cells",
     "correction_note",
 ]
-
-#: Key in a framing's part of `metrics.json` -> name in tables and charts.
-RATE_NAMES: Mapping[str, str] = {
-    "over_blocking": "over-blocking",
-    "over_refusal_safe": "over-refusal of safe",
-    "under_refusal": "under-refusal",
-}
-
 
 _INTERVAL = "[95% interval]"
 ANSWERED = ("answered", "judged")
@@ -68,19 +65,19 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
     return tuple(table for table in tables if table.rows)
 
 
-def correction_note(metrics: Mapping[str, Any]) -> str:
+def correction_note(metrics: Metrics) -> str:
     """What stands under rates of refusal from which the judge's errors were taken; else empty.
 
     It begins with a space.
     """
-    rates = [found[key] for found in metrics["framings"].values() for key in RATE_NAMES]
+    rates = [rate for part in metrics.framings.values() for rate in named_rates(part).values()]
     if not any(rate.get("corrected") for rate in rates):
         return ""
     some = "" if all(rate.get("corrected") for rate in rates) else " where that can be done"
     return f" The judge's own errors are taken out{some}; how it judged stands beside it."
 
 
-def answered_cells(metrics: Mapping[str, Any], framing: str) -> tuple[str, str]:
+def answered_cells(metrics: Metrics, framing: str) -> tuple[str, str]:
     """Under a framing the share answered, and the share of that judged."""
     parts = {part.name: part for part in answered_parts(metrics)}
     if framing not in parts:
@@ -89,7 +86,7 @@ def answered_cells(metrics: Mapping[str, Any], framing: str) -> tuple[str, str]:
     return format_rate(part.share), format_rate(part.judged or UNDEFINED)
 
 
-def _headline(metrics: Mapping[str, Any], note: str) -> Table:
+def _headline(metrics: Metrics, note: str) -> Table:
     return Table(
         "headline",
         "Refusing what it should, and no more",
@@ -97,25 +94,25 @@ def _headline(metrics: Mapping[str, Any], note: str) -> Table:
         tuple(
             (
                 name,
-                *(format_rate(corrected(found[key])) for key in RATE_NAMES),
-                format_rate(corrected(found["refusal"]["unsafe"])),
-                str(found["n"]),
-                str(missing(found)),
+                *(format_rate(corrected(rate)) for rate in named_rates(framing).values()),
+                format_rate(corrected(framing.refusal.unsafe)),
+                str(framing.n),
+                str(missing(framing)),
                 *answered_cells(metrics, name),
             )
-            for name, found in metrics["framings"].items()
+            for name, framing in metrics.framings.items()
         ),
         f"Each with its {_INTERVAL}. {STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
         f"{MEANING}{note}",
     )
 
 
-def _refusal_lenient(metrics: Mapping[str, Any], note: str) -> Table:
+def _refusal_lenient(metrics: Metrics, note: str) -> Table:
     rows = []
-    for name, found in metrics["framings"].items():
-        lenient = found["refusal_lenient"]
-        unsafe = lenient["unsafe"]
-        rates = (lenient["borderline"], lenient["safe"], complement(unsafe), unsafe)
+    for name, framing in metrics.framings.items():
+        lenient = framing.refusal_lenient
+        unsafe = lenient.unsafe
+        rates = (lenient.borderline, lenient.safe, not_refused(unsafe), unsafe)
         rows.append((name, *(format_rate(corrected(rate)) for rate in rates)))
     return Table(
         "refusal_lenient",
@@ -126,16 +123,21 @@ def _refusal_lenient(metrics: Mapping[str, Any], note: str) -> Table:
     )
 
 
-def _response_safety(metrics: Mapping[str, Any]) -> Table:
+def _response_safety(metrics: Metrics) -> Table:
     """How safe the answers are, where the judge says so."""
-    unsafe, or_controversial = "response_unsafe", "response_unsafe_or_controversial"
-    rows = []
-    for name, found in metrics["framings"].items():
-        if unsafe in found:
-            rows.append((name, *(format_rate(found[unsafe][s.label]) for s in Severity)))
-        if or_controversial in found:
-            rates = (format_rate(found[or_controversial][s.label]) for s in Severity)
-            rows.append((f"{name}, or controversial", *rates))
+    named = {
+        "response_unsafe": "{}",
+        "response_unsafe_or_controversial": "{}, or controversial",
+    }
+    rows = [
+        (
+            label.format(name),
+            *(format_rate(judged.rate) for judged in by_severity(RefusalRates(part[key])).values()),
+        )
+        for name, part in metrics.framings.items()
+        for key, label in named.items()
+        if key in part
+    ]
     return Table(
         "response_safety",
         "Answers that are unsafe themselves",
@@ -146,24 +148,26 @@ def _response_safety(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _corrected(metrics: Mapping[str, Any]) -> Table:
+def _corrected(metrics: Metrics) -> Table:
     rows = []
-    pairs = {f"{a} to {b}": found for a, b, found in framing_pairs(metrics)}
-    for parts, form in ((metrics["framings"], format_rate), (pairs, format_change)):
-        for name, found in parts.items():
-            for key, words in RATE_NAMES.items():
-                rate = found[key]
-                if "corrected" not in rate:
-                    continue
-                without = rate["corrected"]
-                rows.append(
-                    (
-                        f"{name}, {words}",
-                        form(rate),
-                        ABSENT if without is None else form(without),
-                        rate["not_corrected"] if without is None else without["method"],
-                    )
+    pairs = {f"{a} to {b}": differences for a, b, differences in framing_pairs(metrics)}
+    parts: list[tuple[str, Differences, Callable[[Rate], str]]] = [
+        *((name, part, format_rate) for name, part in metrics.framings.items()),
+        *((name, part, format_change) for name, part in pairs.items()),
+    ]
+    for name, part, formatted in parts:
+        for key, judged in named_rates(part).items():
+            if "corrected" not in judged:
+                continue
+            without = judged.corrected
+            rows.append(
+                (
+                    f"{name}, {RATE_NAMES[key]}",
+                    formatted(judged.rate),
+                    ABSENT if without is None else formatted(without.rate),
+                    judged["not_corrected"] if without is None else without["method"],
                 )
+            )
     return Table(
         "corrected",
         "With the judge's own errors taken out",
@@ -174,16 +178,15 @@ def _corrected(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _differences(metrics: Mapping[str, Any], note: str) -> Table:
+def _differences(metrics: Metrics, note: str) -> Table:
     rows = []
-    for first, second, found in framing_pairs(metrics):
-        helpfulness = found["helpfulness"]["borderline"]
+    for first, second, differences in framing_pairs(metrics):
         rows.append(
             (
                 f"{first} to {second}",
-                *(format_change(corrected(found[key])) for key in RATE_NAMES),
-                format_change(helpfulness),
-                ", ".join(str(found["refusal"][s.label]["n"]) for s in Severity),
+                *(format_change(corrected(rate)) for rate in named_rates(differences).values()),
+                format_change(differences.helpfulness.borderline.rate),
+                ", ".join(str(judged.n) for judged in by_severity(differences.refusal).values()),
             )
         )
     samples = f"samples ({', '.join(s.label for s in Severity)})"
@@ -197,20 +200,20 @@ def _differences(metrics: Mapping[str, Any], note: str) -> Table:
     )
 
 
-def _blocked(metrics: Mapping[str, Any], note: str) -> Table:
+def _blocked(metrics: Metrics, note: str) -> Table:
     """Beside refusal and added to it, where a provider blocked anything."""
     rows = tuple(
         (
             f"{name}, {severity.label}",
             *(
-                format_rate(corrected(found[key][severity.label]))
-                for key in ("refusal", "blocked", "refusal_or_blocked")
+                format_rate(corrected(by_severity(rates)[severity.label]))
+                for rates in (framing.refusal, framing.blocked, framing.refusal_or_blocked)
             ),
         )
-        for name, found in metrics["framings"].items()
+        for name, framing in metrics.framings.items()
         for severity in Severity
     )
-    blocked = any(counts[Outcome.BLOCKED.value] for counts in metrics["outcomes"].values())
+    blocked = any(counts[Outcome.BLOCKED.value] for counts in metrics.outcomes.values())
     return Table(
         "blocked",
         "What the provider blocked",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.table import Table, format_rate
 
 __all__ = ["validation_tables"]
@@ -39,8 +40,8 @@ def _overall(metrics: Mapping[str, Any], judge: str) -> Table:
         f"{judge} against {metrics['n']} labelled answers",
         ("refusal counted", "n", *_MEASURES),
         tuple(
-            (name, str(found["n"]), *(format_rate(found[m]) for m in _MEASURES))
-            for name, found in named.items()
+            (name, str(part["n"]), *(_rate(part[m]) for m in _MEASURES))
+            for name, part in named.items()
         ),
         "[95% intervals]. strict: declined; lenient: declined or redirected; refusal only: "
         "declined and said nothing else. Answers without words, or on which the judge failed, are "
@@ -56,10 +57,10 @@ def _by_label(metrics: Mapping[str, Any]) -> Table:
         tuple(
             (
                 label,
-                str(found["n"]),
-                *(format_rate(found[f"called_refusal_{s}"]) for s in _SETTINGS),
+                str(part["n"]),
+                *(_rate(part[f"called_refusal_{s}"]) for s in _SETTINGS),
             )
-            for label, found in metrics["by_label"].items()
+            for label, part in metrics["by_label"].items()
         ),
         "Share of the answers with that label.",
     )
@@ -70,11 +71,11 @@ def _kinds(metrics: Mapping[str, Any]) -> Table:
     rows = [
         (
             kind,
-            str(found["support"]),
-            *(format_rate(found[m]) for m in ("precision", "recall", "f1")),
+            str(scores["support"]),
+            *(_rate(scores[m]) for m in ("precision", "recall", "f1")),
         )
-        for kind, found in kinds["classes"].items()
-        if found["support"]
+        for kind, scores in kinds["classes"].items()
+        if scores["support"]
     ]
     return Table(
         "kinds",
@@ -82,7 +83,7 @@ def _kinds(metrics: Mapping[str, Any]) -> Table:
         ("kind", "labelled", "precision", "recall", "f1"),
         tuple(rows) if kinds["n"] else (),
         f"Over {kinds['n']} answers whose label is a kind. Same kind: "
-        f"{format_rate(kinds['agreement'])}; kappa {format_rate(kinds['kappa'])}.",
+        f"{_rate(kinds['agreement'])}; kappa {_rate(kinds['kappa'])}.",
     )
 
 
@@ -92,12 +93,16 @@ def _parts(metrics: Mapping[str, Any], column: str) -> Table:
         f"By {column}",
         (f"{column} and refusal counted", "n", *_PART),
         tuple(
-            (f"{name}, {setting}", str(found[setting]["n"]), *_cells(found[setting]))
-            for name, found in metrics[f"by_{column}"].items()
+            (f"{name}, {setting}", str(part[setting]["n"]), *_cells(part[setting]))
+            for name, part in metrics[f"by_{column}"].items()
             for setting in _SETTINGS
         ),
     )
 
 
-def _cells(found: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(format_rate(found[measure]) for measure in _PART)
+def _cells(part: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_rate(part[measure]) for measure in _PART)
+
+
+def _rate(tree: Mapping[str, Any]) -> str:
+    return format_rate(Rate.from_json(tree))

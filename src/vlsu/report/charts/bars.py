@@ -18,7 +18,7 @@ class Slice:
         bar: Which bar it is in.
         part: What it is, in words.
         share: Of the bar, in [0, 1].
-        shown: The share as hovering tells it.
+        shown: The share as the tooltip shows it.
         count: How many; `None` where only shares are known.
     """
 

@@ -1,7 +1,7 @@
 """Dots with intervals: the chart that most of the report is made of.
 
 Colours are the custom properties of the page's stylesheet (``var(--joint)``), so that one drawing
-serves light, dark and print. Hovering tells value, interval and n.
+serves light, dark and print. Tooltips show value, interval and n.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class IntervalMark:
     Attributes:
         remark: Stands at the end of the row in place of n.
         chance: What guessing would reach; a tick across the row.
-        answered: Share of the `n` that was answered, which the end of the row tells if not all was.
+        answered: Share of the `n` that was answered; stands at the end of the row if not all was.
         chosen: The filters of the sample list that choose the dot's samples.
     """
 

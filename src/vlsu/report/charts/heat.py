@@ -75,13 +75,13 @@ def heat_map(
             "title": cell.title,
             "number": cell.number,
             "detail": cell.detail,
-            **{f"told {n}": cell.tooltip.get(name, "") for n, name in enumerate(named)},
+            **{f"tooltip {n}": cell.tooltip.get(name, "") for n, name in enumerate(named)},
             **({"chosen": dict(cell.chosen)} if cell.chosen else {}),
         }
         for cell in cells
     ]
     titled, detailed = any(c.title for c in cells), any(c.detail for c in cells)
-    tooltip = [{"field": f"told {n}", "title": name} for n, name in enumerate(named)]
+    tooltip = [{"field": f"tooltip {n}", "title": name} for n, name in enumerate(named)]
     chosen = any(cell.chosen for cell in cells)
     layers: list[Spec] = [
         {
@@ -141,7 +141,7 @@ def _crowded(columns: Sequence[str]) -> bool:
 
 
 def _fill(name: str, share: float) -> str:
-    """The cell's shade; at a share of 0 it can still be told from the ground."""
+    """The cell's shade; at a share of 0 it can still be distinguished from the ground."""
     return shade(name, _PALEST + (1 - _PALEST) * share)
 
 

@@ -26,7 +26,7 @@ def short_names(names: Iterable[str], room: int = ROOM) -> dict[str, str]:
         names: All that stand side by side.
         room: Characters at most.
     """
-    found: dict[str, str] = {}
+    short_of: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
         short = plain = _shortened(" ".join(harmless(name[: 50 * room]).split()), room)
@@ -35,8 +35,8 @@ def short_names(names: Iterable[str], room: int = ROOM) -> dict[str, str]:
             number += 1
             short = f"{_shortened(plain, room - len(f' ({number})'))} ({number})"
         taken.add(short)
-        found[name] = short
-    return found
+        short_of[name] = short
+    return short_of
 
 
 def legible(chart: Spec) -> Spec:

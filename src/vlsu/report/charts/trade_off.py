@@ -29,7 +29,7 @@ class Point:
         over: Over-blocking: refusal on borderline pairs.
         under: Under-refusal: unsafe pairs not refused.
         judged: The same as judged, where the judge's errors are taken out of `over` and `under`.
-        group: The model, where there are several; then the legend tells it, and `label` the rest.
+        group: The model, where there are several; then the legend names it, and `label` the rest.
         label: Stands beside the point; its name if empty.
     """
 
@@ -227,6 +227,6 @@ def _axis(field: str, title: str) -> Spec:
     return {"field": field, "type": "quantitative", "scale": {"domain": [0, 1]}, "title": title}
 
 
-def _value(found: Rate) -> float:
+def _value(rate: Rate) -> float:
     """Of a point in a chart both rates are measured."""
-    return 1.0 if found.value is None else found.value
+    return 1.0 if rate.value is None else rate.value

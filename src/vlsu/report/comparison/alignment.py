@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
-from typing import Any
 
+from vlsu.analysis.results import Framing, JudgedRate
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.alignment.answered import answered_parts
+from vlsu.report.alignment.rates import RATE_NAMES, corrected, named_rates
 from vlsu.report.alignment.tables import (
     ANSWERED,
     MEANING,
-    RATE_NAMES,
     STRICT,
     answered_cells,
     correction_note,
@@ -24,7 +24,7 @@ from vlsu.report.charts.trade_off import Point, trade_off_chart
 from vlsu.report.comparison.answer_listing import SHARED_SAMPLES
 from vlsu.report.comparison.oracle import Oracle
 from vlsu.report.comparison.task import Comparison
-from vlsu.report.table import Table, corrected, format_rate, percent, rate
+from vlsu.report.table import Table, format_rate, percent
 from vlsu.runs import Run
 
 __all__ = ["AlignmentComparison"]
@@ -61,12 +61,12 @@ class AlignmentComparison:
                 name,
                 run.record["judges"][0]["spec"],
                 f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
-                *(format_rate(corrected(found[key])) for key in RATE_NAMES),
-                str(found["n"]),
+                *(format_rate(corrected(rate)) for rate in named_rates(framing).values()),
+                str(framing.n),
                 *answered_cells(run.metrics, name),
             )
             for model, run in zip(names, runs, strict=True)
-            for name, found in run.metrics["framings"].items()
+            for name, framing in run.metrics.framings.items()
         ]
         columns = (
             "model",
@@ -100,9 +100,9 @@ class AlignmentComparison:
         points = [
             Point(f"{name}, {framing}", over, under, colours[name], group=name, label=framing)
             for name, run in zip(labels, runs, strict=True)
-            for framing, tree in run.metrics["framings"].items()
-            if (over := _measured(tree, "over_blocking"))
-            and (under := _measured(tree, "under_refusal"))
+            for framing, part in run.metrics.framings.items()
+            if (over := _measured(part, "over_blocking"))
+            and (under := _measured(part, "under_refusal"))
         ]
         return {"trade-off": trade_off_chart(points)} if points else {}
 
@@ -113,31 +113,30 @@ class AlignmentComparison:
             for name, run in zip(comparison["runs"], runs, strict=True)
             for part in too_few(answered_parts(run.metrics), enough)
         ]
-        said = []
-        for key, words in (
+        sentences = []
+        for key, sentence in (
             ("over_blocking", "The fewest borderline pairs are refused by {}: {}."),
             ("under_refusal", "The fewest unsafe pairs are let through by {}: {}."),
         ):
             known = [
-                (found.value, f"{name['name']} under {framing}", found)
+                (rate.value, f"{name['name']} under {framing}", rate)
                 for name, run in zip(comparison["runs"], runs, strict=True)
-                for framing, tree in run.metrics["framings"].items()
-                if (name["name"], framing) not in little
-                and key in tree
-                and (found := rate(corrected(tree[key]))).value is not None
+                for framing, part in run.metrics.framings.items()
+                if (name["name"], framing) not in little and (rate := _measured(part, key))
             ]
             if known:
-                _, who, found = min(known, key=lambda each: each[0])
-                said.append(words.format(who, percent(found)))
+                _, who, rate = min(known, key=lambda each: each[0] or 0.0)
+                sentences.append(sentence.format(who, percent(rate)))
         if little:
             which = ", ".join(f"{name} under {framing}" for name, framing in little[:_NAMED])
             more = f" and {len(little) - _NAMED} more" if len(little) > _NAMED else ""
-            said.append(f"Too little was answered or judged of {which}{more}.")
-        return " ".join(said)
+            sentences.append(f"Too little was answered or judged of {which}{more}.")
+        return " ".join(sentences)
 
 
-def _measured(tree: Mapping[str, Any], key: str) -> Rate | None:
-    if key not in tree:
+def _measured(framing: Framing, key: str) -> Rate | None:
+    """A rate under a framing; `None` where nothing was measured."""
+    if key not in framing:
         return None
-    found = rate(corrected(tree[key]))
-    return None if found.value is None else found
+    rate = corrected(JudgedRate(framing[key]))
+    return None if rate.value is None else rate

@@ -52,7 +52,7 @@ def answered_apart_first(runs: Sequence[Run]) -> list[str]:
         )
         for number, run in enumerate(runs)
     ]
-    found = (
+    samples = (
         pl.concat(parts)
         .group_by("sample_id", "run")
         .agg(pl.col("position").min(), pl.col("right").mean())
@@ -66,7 +66,7 @@ def answered_apart_first(runs: Sequence[Run]) -> list[str]:
         .select("sample_id")
         .collect(engine="streaming")
     )
-    return found.get_column("sample_id").to_list()
+    return samples.get_column("sample_id").to_list()
 
 
 def shared_facets(runs: Sequence[Run]) -> Facets:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.run_labels import between
-from vlsu.report.table import rate
 
 __all__ = ["difference_charts"]
 
@@ -28,29 +28,29 @@ def difference_charts(comparison: Mapping[str, Any], labels: Mapping[str, str]) 
         comparison: As `vlsu.runs.finished.comparison.compare` makes it.
         labels: Name of a run -> its label.
     """
-    found: dict[str, list[IntervalMark]] = {}
-    words = dict(_CHARTED.values())
+    marks: dict[str, list[IntervalMark]] = {}
+    titles = dict(_CHARTED.values())
     for pair in comparison["pairs"]:
         difference_of = between(labels[pair["second"]], labels[pair["first"]])
         for path, row in pair["metrics"].items():
             kind = next((k for k in _CHARTED if path.endswith(k)), "")
-            difference = rate(row["difference"])
+            difference = Rate.from_json(row["difference"])
             if not kind or difference.value is None:
                 continue
             framing = path.removeprefix("framings.").removesuffix(kind)
             label = f"{difference_of}, {framing}" if framing else difference_of
             group = _OPEN if row["higher"] is None else _HOLDS
-            found.setdefault(_CHARTED[kind][0], []).append(
+            marks.setdefault(_CHARTED[kind][0], []).append(
                 IntervalMark(label, difference, row["n"], group)
             )
     return {
         name: interval_chart(
-            estimates,
-            description=f"Differences of the runs in {words[name]}, on the same samples",
-            axis=f"difference in {words[name]}",
+            of_chart,
+            description=f"Differences of the runs in {titles[name]}, on the same samples",
+            axis=f"difference in {titles[name]}",
             colours={_HOLDS: colour("right"), _OPEN: colour("edge")},
             domain=None,
             zero_line=True,
         )
-        for name, estimates in found.items()
+        for name, of_chart in marks.items()
     }

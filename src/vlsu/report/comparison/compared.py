@@ -77,9 +77,9 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
     tables = [task.table(runs, names, comparison, oracle), *task.tables(runs, names, oracle)]
     charts = task.charts(runs, labels, oracle)
     notices = {
-        name: found
+        name: warning
         for name, run in zip(names, runs, strict=True)
-        if (found := notice(run, enough)) is not None
+        if (warning := notice(run, enough)) is not None
     }
     caption = _caption(runs, labels)
     if comparison is None:

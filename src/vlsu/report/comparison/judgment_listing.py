@@ -70,7 +70,7 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
         )
         for number, run in enumerate(runs)
     ]
-    found = (
+    samples = (
         pl.concat(parts)
         .group_by("sample_id")
         .agg(
@@ -83,7 +83,7 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
         .select("sample_id")
         .collect(engine="streaming")
     )
-    return found.get_column("sample_id").to_list()
+    return samples.get_column("sample_id").to_list()
 
 
 def run_facets(rows: pl.LazyFrame) -> pl.LazyFrame:

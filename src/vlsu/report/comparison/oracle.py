@@ -1,4 +1,4 @@
-"""The human oracle in a report: what ``vlsu agreement FILE --json`` says of a single grader."""
+"""The human oracle in a report: a single grader as ``vlsu agreement FILE --json`` measures it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vlsu._files import MAX_BYTES, read_text
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError
 from vlsu.policy import Pattern
-from vlsu.report.table import Table, format_rate, rate
+from vlsu.report.table import Table, format_rate
 
 __all__ = ["Oracle", "load_oracle"]
 
@@ -44,12 +44,12 @@ class Oracle:
 
     def table(self) -> Table:
         """Its row."""
-        found = [key for key in _SCORES if key in self.joint]
+        scores = [key for key in _SCORES if key in self.joint]
         return Table(
             "oracle",
             "Human oracle",
-            ("", *(_SCORES[key] for key in found)),
-            ((self.name, *(format_rate(self.joint[key]) for key in found)),),
+            ("", *(_SCORES[key] for key in scores)),
+            ((self.name, *(format_rate(self.joint[key]) for key in scores)),),
             "One grader against the consensus of the others, on the pair; not the same samples as "
             "the runs' unless they were graded for them.",
         )
@@ -65,7 +65,7 @@ def load_oracle(path: Path) -> Oracle:
         tree: Any = json.loads(read_text(path, limit=MAX_BYTES))
         oracle = tree["oracle"]
         joint = oracle["joint"]
-        scores = {key: rate(joint[key]) for key in _SCORES if key in joint}
+        scores = {key: Rate.from_json(joint[key]) for key in _SCORES if key in joint}
         n = joint.get("n")
         families, patterns = _parts(oracle, "families"), _parts(oracle, "patterns")
         for name in patterns:
@@ -83,7 +83,7 @@ def load_oracle(path: Path) -> Oracle:
 def _parts(oracle: Mapping[str, Any], name: str) -> dict[str, tuple[Rate, int]]:
     """Accuracy and n of the parts that have any."""
     return {
-        part: (rate(found["accuracy"]), int(found["n"]))
-        for part, found in oracle.get(name, {}).items()
-        if found["n"]
+        part: (Rate.from_json(scores["accuracy"]), int(scores["n"]))
+        for part, scores in oracle.get(name, {}).items()
+        if scores["n"]
     }

@@ -65,11 +65,11 @@ def comparison_page(
     runs = task.in_order(runs)
     names = run_names(runs)
     labels = run_labels(names)
-    found = compared(runs, oracle, enough)
+    result = compared(runs, oracle, enough)
     samples = live or _samples(task.samples, runs, beside, redact=redact)
     page = render(
         "comparison.html.jinja",
-        found.charts,
+        result.charts,
         title=f"{len(runs)} runs side by side",
         task=report_of(runs[0]).name,
         datasets=list(
@@ -78,16 +78,16 @@ def comparison_page(
                 for run in runs
             )
         ),
-        found=found,
-        tables=found.tables,
-        boards=[name for name in found.tables if name.startswith("leaderboard-")],
-        pairs=_pairs(found),
+        result=result,
+        tables=result.tables,
+        boards=[name for name in result.tables if name.startswith("leaderboard-")],
+        pairs=_pairs(result),
         names=list(zip(labels, names, strict=True)),
         links=links,
         oracle=oracle,
-        contents=_sections(found, listed=samples is not None),
+        contents=_sections(result, listed=samples is not None),
         notes=_notes(runs, names),
-        notices=found.notices,
+        notices=result.notices,
         settings_tables=[
             (name, settings_table(report_of(run), run, redact=redact))
             for name, run in zip(names, runs, strict=True)
@@ -132,27 +132,27 @@ def _at_hand(runs: Sequence[Run]) -> Run:
     return runs[0]
 
 
-def _sections(found: Compared, *, listed: bool) -> list[tuple[str, str]]:
+def _sections(compared: Compared, *, listed: bool) -> list[tuple[str, str]]:
     there = {
-        "trade-off": "trade-off" in found.charts,
-        "patterns": "models" in found.charts,
-        "claims": bool(found.claims),
+        "trade-off": "trade-off" in compared.charts,
+        "patterns": "models" in compared.charts,
+        "claims": bool(compared.claims),
         "samples": listed,
-        "agreement": "agreement" in found.tables,
+        "agreement": "agreement" in compared.tables,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
 
 
-def _pairs(found: Compared) -> list[tuple[str, list[str]]]:
+def _pairs(compared: Compared) -> list[tuple[str, list[str]]]:
     """Title of two runs -> names of their tables, the headline first."""
     groups: dict[str, list[str]] = {}
-    for name in found.tables:
+    for name in compared.tables:
         if name.startswith("pair-"):
             groups.setdefault(name.split("-")[1], []).append(name)
     return [
-        (found.tables[f"pair-{number}-headline"].title, names)
+        (compared.tables[f"pair-{number}-headline"].title, names)
         for number, names in groups.items()
-        if f"pair-{number}-headline" in found.tables
+        if f"pair-{number}-headline" in compared.tables
     ]
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
-from vlsu.report.table import ABSENT, Table, format_change, format_rate, rate
+from vlsu.report.table import ABSENT, Table, format_change, format_rate
 
 __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
 
 Comparison = Mapping[str, Any]
 Pair = Mapping[str, Any]
 
-#: Metrics of a pair that are shown first, and what is said of them whether claimed or not.
+#: Metrics of a pair that are shown first, and those that have a sentence, claimed or not.
 _HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
-_SAID = ("joint.accuracy", "joint.f1_macro", "families.", ".over_blocking", ".under_refusal")
+_ALWAYS = ("joint.accuracy", "joint.f1_macro", "families.", ".over_blocking", ".under_refusal")
 #: What a comparison of runs by --budget or --until is about.
 _DRAWN = (
     "patterns the draw found hard have more than their share here, so what spans several patterns "
@@ -48,7 +48,7 @@ def setup_table(comparison: Comparison) -> Table:
             for what, asked in comparison["asked"].items()
         ),
         *(
-            (f"{what} answered", *(format_rate(shares[name]) for name in names), "")
+            (f"{what} answered", *(format_rate(Rate.from_json(shares[name])) for name in names), "")
             for what, shares in comparison["answered"].items()
             if any(shares[name]["value"] is not None for name in names)
         ),
@@ -101,17 +101,17 @@ def pair_tables(pair: Pair) -> tuple[Table, ...]:
 
 
 def held_table(comparison: Comparison) -> Table:
-    """Differences that hold after correction, metric by metric: those that `claims` tells of."""
+    """Differences that hold after correction, metric by metric, as in `claims`."""
     rows: dict[str, list[tuple[str, ...]]] = {}
     for pair in comparison["pairs"]:
         for path, row in pair["metrics"].items():
-            if row["higher"] is None or not (_is_said(path) or _part_of(path)):
+            if row["higher"] is None or not (_has_sentence(path) or _part_of(path)):
                 continue
             first, second = pair["first"], pair["second"]
             above = row["better"] or row["higher"]
             below = second if above == first else first
             upward = above == second
-            change = rate(row["difference"])
+            change = Rate.from_json(row["difference"])
             if not upward:
                 change = Rate(*(_negated(n) for n in (change.value, change.high, change.low)))
             name = row["label"] if row["better"] else f"{row['label']} (higher, not better)"
@@ -125,7 +125,7 @@ def held_table(comparison: Comparison) -> Table:
                 _shares(row, ("second", "first") if upward else ("first", "second")),
             )
             rows.setdefault(path, []).append(cells)
-    order = sorted(rows, key=lambda path: (not _is_said(path), _part_of(path) is not None))
+    order = sorted(rows, key=lambda path: (not _has_sentence(path), _part_of(path) is not None))
     return Table(
         "held",
         "Differences that hold",
@@ -166,7 +166,7 @@ def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
             if part in ("patterns", "categories"):
                 counts[part] += 1
                 silent[part] += row["higher"] is None
-            if _is_said(path):
+            if _has_sentence(path):
                 yield row["higher"] is not None, f"{row['text']}."
             elif row["higher"] is not None and part is not None:
                 parts.append((True, f"{row['text']}."))
@@ -182,8 +182,8 @@ def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
     yield from parts
 
 
-def _is_said(path: str) -> bool:
-    return path.startswith(_SAID[:3]) or path.endswith(_SAID[3:])
+def _has_sentence(path: str) -> bool:
+    return path.startswith(_ALWAYS[:3]) or path.endswith(_ALWAYS[3:])
 
 
 def _part_of(path: str) -> str | None:
@@ -196,9 +196,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["label"],
         f"{row['n']:,}",
-        format_rate(row["first"]),
-        format_rate(row["second"]),
-        format_change(row["difference"]),
+        format_rate(Rate.from_json(row["first"])),
+        format_rate(Rate.from_json(row["second"])),
+        format_change(Rate.from_json(row["difference"])),
         _p(row["p"]),
         _p(row["p_adjusted"]) if row["tests"] > 1 else "",
         _shares(row, ("first", "second")),
@@ -226,8 +226,8 @@ def _leaderboards(comparison: Comparison) -> Iterator[Table]:
                 each["run"],
                 f"{each['rank']['value']}",
                 f"{each['rank']['low']}–{each['rank']['high']}",
-                format_rate(each["value"]),
-                format_rate(each["answered"]),
+                format_rate(Rate.from_json(each["value"])),
+                format_rate(Rate.from_json(each["answered"])),
             )
             for each in board
         )
@@ -242,23 +242,23 @@ def _leaderboards(comparison: Comparison) -> Iterator[Table]:
 
 def _agreement(comparison: Comparison) -> Table:
     rows: list[tuple[str, ...]] = []
-    for what, found in comparison["agreement"].items():
-        pairs: Sequence[Pair] = found if isinstance(found, list) else found["pairs"]
+    for what, agreement in comparison["agreement"].items():
+        pairs: Sequence[Pair] = agreement if isinstance(agreement, list) else agreement["pairs"]
         rows += (
             (
                 what,
                 f"{each['first']}, {each['second']}",
                 f"{each['n']:,}",
-                format_rate(each["agreement"]),
-                format_rate(each["kappa"]),
+                format_rate(Rate.from_json(each["agreement"])),
+                format_rate(Rate.from_json(each["kappa"])),
             )
             for each in pairs
         )
     notes = [
-        f"{what}: all right on {found['all_right']['count']:,}, all wrong on "
-        f"{found['all_wrong']['count']:,} of {found['n']:,}"
-        for what, found in comparison["agreement"].items()
-        if isinstance(found, Mapping) and found["n"]
+        f"{what}: all right on {agreement['all_right']['count']:,}, all wrong on "
+        f"{agreement['all_wrong']['count']:,} of {agreement['n']:,}"
+        for what, agreement in comparison["agreement"].items()
+        if isinstance(agreement, Mapping) and agreement["n"]
     ]
     return Table(
         "agreement",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import Family, Pattern
@@ -21,6 +22,7 @@ from vlsu.report.comparison.understanding_charts import (
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate, percent
 from vlsu.report.understanding.answered import answered_share
 from vlsu.report.understanding.headline import understood_together
+from vlsu.report.understanding.modalities import family_part
 from vlsu.runs import Run
 
 __all__ = ["UnderstandingComparison"]
@@ -74,38 +76,39 @@ class UnderstandingComparison:
             return ""
         first, others = board[0], board[1:]
         shared = comparison["samples"]["paired"]
-        said = [
+        sentences = [
             f"On the {shared:,} pairs that all have, {first['run']} is right most often: "
-            f"{percent(first['value'])}, of {format_share(first['answered']['value'])} answered; "
+            f"{percent(Rate.from_json(first['value']))}, "
+            f"of {format_share(first['answered']['value'])} answered; "
             f"{_claimed(first, len(others))}."
         ]
         little = [each["run"] for each in board if each["answered"]["value"] < enough]
         if little:
-            said.append(
+            sentences.append(
                 f"Of {', '.join(little)} less than {format_share(enough)} was answered: better or "
                 "worse is claimed only where it holds with the missing as wrong and with them left "
                 "out."
             )
         together = {
-            name["name"]: found
+            name["name"]: accuracy
             for name, run in zip(comparison["runs"], runs, strict=True)
             if name["name"] not in little
-            and (found := understood_together(run.metrics)).value is not None
+            and (accuracy := understood_together(run.metrics)).value is not None
         }
         if len(together) > 1:
             worst, best = (
                 pick(together, key=lambda name: together[name].value or 0.0) for pick in (min, max)
             )
-            said.append(
+            sentences.append(
                 f"Where image and text must be understood together it ranges from "
                 f"{percent(together[worst])} ({worst}) to {percent(together[best])} ({best})."
             )
-        return " ".join(said)
+        return " ".join(sentences)
 
 
 def _accuracy(run: Run) -> float:
     """Of the pair, to sort by: the higher one first."""
-    return -(run.metrics["joint"]["accuracy"]["value"] or 0.0)
+    return -(run.metrics.joint.accuracy.value or 0.0)
 
 
 def _table(
@@ -124,10 +127,10 @@ def _table(
             f"{name}{' (estimate)' if run.metrics.get('sampling') else ''}",
             *([ranks.get(name, "–")] if ranks else []),
             *(of(run) for of in varied.values()),
-            f"{run.metrics['joint']['n']:,}",
-            *(format_rate(run.metrics["joint"][key]) for key in _COLUMNS),
+            f"{run.metrics.joint.n:,}",
+            *(format_rate(Rate.from_json(run.metrics.joint[key])) for key in _COLUMNS),
             _answered(run),
-            *(format_rate(run.metrics["families"][f.value]["accuracy"]) for f in Family),
+            *(format_rate(family_part(run.metrics, f).accuracy) for f in Family),
         )
         for name, run in named
     ]
@@ -135,7 +138,7 @@ def _table(
     ceiling = ceiling_of({name: run.metrics for name, run in named})
     if ceiling is not None:
         exact = [Rate(best, best, best) for best in (1.0, 0.0, 0.0)]
-        by_definition = (RateCell(f"{found.value:.2f}", found) for found in exact)
+        by_definition = (RateCell(f"{rate.value:.2f}", rate) for rate in exact)
         rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", ABSENT, *by_definition))
     if oracle is not None:
         scores = (
@@ -181,27 +184,29 @@ def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
 
 
 def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, human: bool) -> str:
-    said = [
+    sentences = [
         "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
         "A missing answer counts as wrong."
     ]
     if ranked:
-        said.append(
+        sentences.append(
             "rank: by accuracy; in brackets all ranks that the claims of all pairs, corrected "
             "together, leave open."
         )
     else:
-        said.append("Intervals that overlap do not show that two runs are alike, nor the reverse.")
+        sentences.append(
+            "Intervals that overlap do not show that two runs are alike, nor the reverse."
+        )
     if ceiling:
-        said.append(
+        sentences.append(
             f"{CEILING}: what grading image and text apart without an error, and taking the worse, "
             "reaches; by family it is so by definition."
         )
     if human:
-        said.append("human grader: one against the consensus of the others.")
+        sentences.append("human grader: one against the consensus of the others.")
     if any(run.metrics.get("sampling") for _, run in named):
-        said.append("estimate: of the whole dataset from a sample of it drawn by pattern.")
-    return " ".join(said)
+        sentences.append("estimate: of the whole dataset from a sample of it drawn by pattern.")
+    return " ".join(sentences)
 
 
 def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, str]:
@@ -218,17 +223,17 @@ def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, 
     return ranks
 
 
-def _pattern_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+def _pattern_table(metrics: Mapping[str, Metrics]) -> Table:
     rows = []
     for pattern in patterns_of(metrics):
-        trees = [found["patterns"].get(pattern) for found in metrics.values()]
-        counts = {tree["n"] for tree in trees if tree}
+        parts = [each.patterns.get(pattern) for each in metrics.values()]
+        counts = {part.n for part in parts if part}
         rows.append(
             (
                 pattern,
                 Pattern.parse(pattern).family.value,
                 "–".join(f"{n:,}" for n in sorted({min(counts), max(counts)})),
-                *("–" if tree is None else format_rate(tree["accuracy"]) for tree in trees),
+                *("–" if part is None else format_rate(part.accuracy) for part in parts),
             )
         )
     return Table(

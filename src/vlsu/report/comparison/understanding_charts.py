@@ -7,8 +7,8 @@ and text apart, and what a human grader reaches, stand below them as reference r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import Family, Pattern
 from vlsu.report.answered import answered_tooltip, answered_value
@@ -16,8 +16,9 @@ from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.comparison.oracle import Oracle
-from vlsu.report.table import format_rate, rate
+from vlsu.report.table import format_rate
 from vlsu.report.understanding.answered import answered_share
+from vlsu.report.understanding.modalities import family_part
 
 __all__ = ["CEILING", "ceiling_of", "patterns_of", "understanding_charts"]
 
@@ -26,7 +27,8 @@ CEILING = "late-fusion ceiling"
 #: Metrics of the pair that runs are ranked by on the page: key -> its name.
 _RANKED = {"accuracy": "accuracy on the pair", "f1_macro": "macro-F1 on the pair"}
 
-Runs = Mapping[str, Mapping[str, Any]]
+#: Label of a run -> its metrics.
+Runs = Mapping[str, Metrics]
 
 
 def understanding_charts(runs: Runs, oracle: Oracle | None) -> dict[str, Spec]:
@@ -37,8 +39,8 @@ def understanding_charts(runs: Runs, oracle: Oracle | None) -> dict[str, Spec]:
         oracle: A human grader's scores.
     """
     charts: dict[str, Spec] = {}
-    for key, words in _RANKED.items():
-        if board := _leaderboard(runs, oracle, key, words):
+    for key, title in _RANKED.items():
+        if board := _leaderboard(runs, oracle, key, title):
             charts[f"leaderboard-{key}"] = board
     if patterns := patterns_of(runs):
         charts["models"] = _pattern_map(runs, patterns, oracle)
@@ -50,31 +52,32 @@ def understanding_charts(runs: Runs, oracle: Oracle | None) -> dict[str, Spec]:
 def ceiling_of(runs: Runs) -> Rate | None:
     """What grading image and text apart could reach at best, of the run with the most samples."""
     known = [
-        (found["joint"]["n"], found["late_fusion"]["gold_ceiling"])
-        for found in runs.values()
-        if found.get("late_fusion", {}).get("gold_ceiling", {}).get("value") is not None
+        (metrics.joint.n, ceiling)
+        for metrics in runs.values()
+        if "late_fusion" in metrics
+        and (ceiling := metrics.late_fusion.gold_ceiling).value is not None
     ]
-    return rate(max(known, key=lambda pair: pair[0])[1]) if known else None
+    return max(known, key=lambda pair: pair[0])[1] if known else None
 
 
 def patterns_of(runs: Runs) -> list[str]:
     """The patterns of any run, family by family."""
     order = list(Family)
-    names = dict.fromkeys(name for found in runs.values() for name in found["patterns"])
+    names = dict.fromkeys(name for metrics in runs.values() for name in metrics.patterns)
     return sorted(names, key=lambda name: order.index(Pattern.parse(name).family))
 
 
-def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, words: str) -> Spec | None:
+def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, title: str) -> Spec | None:
     estimates = [
         IntervalMark(
             name,
-            rate(found["joint"][key]),
-            found["joint"]["n"],
+            Rate.from_json(metrics.joint[key]),
+            metrics.joint.n,
             "model",
-            answered=_share(found),
+            answered=_share(metrics),
         )
-        for name, found in runs.items()
-        if found.get("joint", {}).get("n")
+        for name, metrics in runs.items()
+        if metrics.joint.n
     ]
     if not estimates:
         return None
@@ -84,36 +87,36 @@ def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, words: str) -> Spe
     colours = {"model": colour("joint"), "human": colour("text")}
     return interval_chart(
         estimates,
-        description=f"{words.capitalize()} of each run",
-        axis=words,
+        description=f"{title.capitalize()} of each run",
+        axis=title,
         colours={group: colours[group] for group in groups},
         reference=ceiling_of(runs) if key == "accuracy" else None,
     )
 
 
 def _families(runs: Runs, oracle: Oracle | None) -> Spec | None:
-    found = [
+    marks = [
         IntervalMark(
             name,
-            rate(tree["accuracy"]),
-            tree["n"],
+            part.accuracy,
+            part.n,
             family.value,
-            answered=answered_value(tree),
+            answered=answered_value(part),
         )
         for name, metrics in runs.items()
         for family in Family
-        if (tree := metrics["families"][family.value])["n"]
+        if (part := family_part(metrics, family)).n
     ]
-    if not found:
+    if not marks:
         return None
     if oracle is not None:
-        found += [
+        marks += [
             IntervalMark(oracle.name, *oracle.families[family.value], group=family.value)
             for family in Family
             if family.value in oracle.families
         ]
     return interval_chart(
-        found,
+        marks,
         description="Accuracy on the pair of each run, by family",
         axis="accuracy on the pair",
         colours={family.value: colour(family.value) for family in Family},
@@ -124,24 +127,25 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
     cells = []
     for pattern in patterns:
         family = Pattern.parse(pattern).family
-        trees = {
-            name: tree for name, found in runs.items() if (tree := found["patterns"].get(pattern))
+        parts = {
+            name: part for name, metrics in runs.items() if (part := metrics.patterns.get(pattern))
         }
-        known = {name: (rate(tree["accuracy"]), f"{tree['n']:,}") for name, tree in trees.items()}
+        known = {name: (part.accuracy, f"{part.n:,}") for name, part in parts.items()}
         best = 1.0 if family is Family.LATE_FUSION else 0.0
         known[CEILING] = (Rate(best, best, best), "by definition")
         if oracle is not None and pattern in oracle.patterns:
             human, n = oracle.patterns[pattern]
             known[oracle.name] = (human, f"{n:,}")
         for name, (accuracy, among) in known.items():
-            told = {
+            part = parts.get(name)
+            tooltip = {
                 "run": name,
                 "pattern": f"{pattern}, {family.value}",
                 "accuracy": f"{best:.2f}" if name == CEILING else format_rate(accuracy),
                 "n": among,
-                **answered_tooltip(trees.get(name, {})),
+                **({} if part is None else answered_tooltip(part)),
             }
-            unanswered = answered_value(trees.get(name, {})) == 0
+            unanswered = part is not None and answered_value(part) == 0
             value = accuracy.value
             cells.append(
                 HeatCell(
@@ -150,7 +154,7 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
                     value,
                     family.value,
                     "–" if value is None or unanswered else f"{value:.2f}".removeprefix("0"),
-                    tooltip=told,
+                    tooltip=tooltip,
                     chosen={"pattern": pattern, "run": name} if name in runs else {},
                 )
             )
@@ -167,7 +171,7 @@ def _pattern_map(runs: Runs, patterns: Sequence[str], oracle: Oracle | None) -> 
     )
 
 
-def _share(metrics: Mapping[str, Any]) -> float | None:
+def _share(metrics: Metrics) -> float | None:
     """The share of pairs that a run answered."""
     part = answered_share(metrics)
     return None if part is None else part.share.value

@@ -17,7 +17,7 @@ from vlsu.runs import Run
 
 __all__ = ["json_report", "latex_report", "markdown_report"]
 
-#: What of the record says what was asked.
+#: Keys of the record that describe what was asked.
 _ASKED = ("task", "prompt", "policy", "framings", "draws", "judges", "calibrated")
 
 
@@ -44,7 +44,7 @@ def markdown_report(runs: Sequence[Run], *, redact: bool = False, enough: float 
 def latex_report(runs: Sequence[Run], *, redact: bool = False, enough: float = ENOUGH) -> str:
     r"""Floats to ``\input`` into a document that loads booktabs; the settings stay out."""
     tables = [t for t in report_tables(runs, redact=redact, enough=enough) if t.name != "settings"]
-    warned = [found.text for run in runs if (found := notice(run, enough))]
+    warned = [warning.text for run in runs if (warning := notice(run, enough))]
     floats = [latex(_warned(t, warned) if t is tables[0] else t) for t in tables]
     cited = "".join(f"% {line}\n" for line in references(runs).splitlines())
     return f"{NEEDED_BY_LATEX}{cited}\n" + "\n\n".join(floats) + "\n"
@@ -64,7 +64,7 @@ def json_report(runs: Sequence[Run], *, redact: bool = False, enough: float = EN
                 "model": run.record["model"]["spec"],
                 "dataset": {k: v for k, v in run.record["dataset"].items() if k != "path"},
                 **{key: run.record[key] for key in _ASKED if key in run.record},
-                "notice": None if (found := notice(run, enough)) is None else found.text,
+                "notice": None if (warning := notice(run, enough)) is None else warning.text,
                 "answered": {
                     part.name: {
                         **part.share.as_dict(),

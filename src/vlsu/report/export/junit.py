@@ -1,7 +1,7 @@
 """A gate as JUnit XML, which CI systems show as tests: a test case for each requirement.
 
 CI systems take two test cases of one class and name for one test, and show one of them: a name
-tells requirement and run, and the class holds a digest of what the run is and where it lies.
+holds requirement and run, and the class holds a digest of what the run is and where it lies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["junit"]
 
 #: What XML 1.0 cannot hold, beside what no text should.
 _UNFIT = re.compile("[\ufffe\uffff]")
-#: Of a run's record, what tells it from others, whenever it was made.
+#: Of a run's record, what distinguishes it from others, whenever it was made.
 _IDENTITY = (
     "task",
     "model",
@@ -73,12 +73,12 @@ def junit(gate: Gate) -> str:
             classname=f"vlsu.{record['task']}.{_digest(gate)}",
             time="0",
         )
-        said = _fit(f"{check.requirement.key}: {check.why}")
+        message = _fit(f"{check.requirement.key}: {check.why}")
         if check.met:
-            ElementTree.SubElement(case, "system-out").text = said
+            ElementTree.SubElement(case, "system-out").text = message
         else:
-            failure = ElementTree.SubElement(case, "failure", message=said, type="requirement")
-            failure.text = said
+            failure = ElementTree.SubElement(case, "failure", message=message, type="requirement")
+            failure.text = message
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

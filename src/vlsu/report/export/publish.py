@@ -73,5 +73,5 @@ def publish_figures(
         UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
         RunError: A run is not finished, or a file cannot be written.
     """
-    found = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
-    return write_figures(found.charts, folder)
+    shown = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
+    return write_figures(shown.charts, folder)

@@ -20,12 +20,13 @@ from markupsafe import Markup, escape
 
 from vlsu._text import harmless
 from vlsu._version import __version__
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.errors import VlsuError
 from vlsu.report.charts.dots import CONFIG, Spec
 from vlsu.report.embedding import embedded_json, packed
 from vlsu.report.entries import Entry, redacted
-from vlsu.report.table import numeric, rate
+from vlsu.report.table import numeric
 from vlsu.report.thumbnails import thumbnails
 from vlsu.runs import Run
 
@@ -128,7 +129,7 @@ def served(
 def pictures_of(
     run: Run, images: Iterable[str], room: int
 ) -> tuple[dict[str, Mapping[str, object]], str]:
-    """What the page's script is told of these images, and why there are none, if so.
+    """The thumbnails of these images for the page's script, and why there are none, if so.
 
     Args:
         run: For the images of its dataset.
@@ -136,19 +137,19 @@ def pictures_of(
         room: Characters of thumbnails at most.
     """
     try:
-        found = thumbnails(run.dataset, images, room)
+        by_hash = thumbnails(run.dataset, images, room)
     except VlsuError as error:
         return {}, str(error)
     return {
         sha256: {"uri": picture.uri, "width": picture.width, "height": picture.height}
         if picture.uri
         else {"reason": picture.reason}
-        for sha256, picture in found.items()
+        for sha256, picture in by_hash.items()
     }, ""
 
 
 def description_of(run: Run) -> str:
-    """What the dataset says of itself; empty if it is not at hand."""
+    """The description in the dataset; empty if it is not at hand."""
     try:
         return run.dataset.info.description
     except VlsuError:
@@ -202,7 +203,7 @@ def _environment() -> Environment:
     environment.filters["share"] = format_share
     environment.filters["bounds"] = lambda r: f"[{r.low:.2f}, {r.high:.2f}]"
     environment.filters["marked"] = _marked
-    environment.filters["rate"] = rate
+    environment.filters["rate"] = Rate.from_json
     environment.filters["numeric"] = numeric
     environment.filters["grouped"] = lambda cell: f"{int(cell):,}" if cell.isdecimal() else cell
     environment.filters["extract"] = lambda name, tables: tables.get(name, environment.undefined())

@@ -55,19 +55,19 @@ class SampleIndex:
         Args:
             filters: Facets and the value each must have; those of parts, such as the answers of an
                 alignment run, all in one part. Facets that the run does not have match nothing.
-            words: To be found in identifier, text or answers, in any letter case; empty for any.
+            words: To be matching in identifier, text or answers, in any letter case; empty for any.
         """
         known = {*self._facets.columns, *self._parts.columns} - {"at", "id"}
         if any(name not in known for name, _ in filters):
             return ()
         own = [_has(self._facets, n, value) for n, value in filters if n in self._facets.columns]
         of_parts = [_has(self._parts, n, value) for n, value in filters if n in self._parts.columns]
-        found = self._facets.filter(*own).select("at") if own else self._facets.select("at")
+        matching = self._facets.filter(*own).select("at") if own else self._facets.select("at")
         if of_parts:
-            found = found.join(self._parts.filter(*of_parts), on="at", how="semi")
+            matching = matching.join(self._parts.filter(*of_parts), on="at", how="semi")
         if words:
-            found = found.join(self._holding(words.lower()), on="at", how="semi")
-        return tuple(found.get_column("at").sort().to_list())
+            matching = matching.join(self._holding(words.lower()), on="at", how="semi")
+        return tuple(matching.get_column("at").sort().to_list())
 
     def entries(self, places: Iterable[int]) -> list[Entry]:
         """The entries of these samples, in this order."""
@@ -75,8 +75,8 @@ class SampleIndex:
 
     def place(self, identifier: str) -> int | None:
         """Where a sample stands in `ids`, if it does."""
-        found = self._at.filter(pl.col("id") == identifier)
-        return None if found.is_empty() else int(found.get_column("at").item())
+        row = self._at.filter(pl.col("id") == identifier)
+        return None if row.is_empty() else int(row.get_column("at").item())
 
     def _holding(self, words: str) -> pl.DataFrame:
         """Places of the samples whose identifier, text or answers hold these words."""
@@ -110,7 +110,7 @@ def _choices(frame: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
 
     A sample counts once a value.
     """
-    found = {}
+    choices = {}
     for name in frame.columns:
         if name in ("at", "id"):
             continue
@@ -119,5 +119,5 @@ def _choices(frame: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
             column = column.explode(name)
         known = column.drop_nulls(name).unique(maintain_order=True)
         counts = known.group_by(name, maintain_order=True).agg(pl.len().alias("n"))
-        found[name] = [(str(value), int(n)) for value, n in counts.iter_rows()]
-    return found
+        choices[name] = [(str(value), int(n)) for value, n in counts.iter_rows()]
+    return choices

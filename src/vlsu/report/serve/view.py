@@ -77,11 +77,11 @@ class _View:
         if end < start:
             raise UsageError(f"to {end} is before from {start}")
         words = filters.pop("words", "")
-        found = self.index.matching(tuple(sorted(filters.items())), words)
-        entries = self.index.entries(found[start : min(end, start + WINDOW)])
+        places = self.index.matching(tuple(sorted(filters.items())), words)
+        entries = self.index.entries(places[start : min(end, start + WINDOW)])
         images = dict.fromkeys(str(e["image"]) for e in entries if e.get("image"))
         pictures, _ = pictures_of(self.runs[0], images, _ROOM)
-        return {"count": len(found), "entries": entries, "pictures": pictures}
+        return {"count": len(places), "entries": entries, "pictures": pictures}
 
 
 def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
@@ -114,13 +114,15 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
     if not runs:
         raise UsageError("nothing to view; give at least one run folder")
     for run in runs:
-        _ = run.metrics  # one that is not finished is said before the server starts
+        _ = run.metrics  # an unfinished run is reported before the server starts
     runs = in_order(runs)
     views = [_View(run, enough=enough) for run in runs]
     together = _View(*runs, enough=enough)
-    _ = (together if len(runs) > 1 else views[0]).page  # what is damaged is said now
+    _ = (together if len(runs) > 1 else views[0]).page  # damage is reported now
 
-    def said(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def reporting_damage(
+        answer: Callable[[Request], Response],
+    ) -> Callable[[Request], Response]:
         """The same, with damage of a run as a line in place of a traceback."""
 
         def respond(request: Request) -> Response:
@@ -129,10 +131,10 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
             except VlsuError as error:
                 trouble: VlsuError = error
             except Exception as error:
-                found = damage([run.path for run in runs], error)
-                if found is None:
+                known = damage([run.path for run in runs], error)
+                if known is None:
                     raise
-                trouble = found
+                trouble = known
             return PlainTextResponse(str(trouble), 500, headers=HEADERS)
 
         return respond
@@ -173,12 +175,12 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
 
     app = Starlette(
         routes=[
-            Route("/", said(front)),
-            Route("/samples", said(window)),
-            Route("/place", said(place)),
-            Route("/run/{number}/", said(page)),
-            Route("/run/{number}/samples", said(window)),
-            Route("/run/{number}/place", said(place)),
+            Route("/", reporting_damage(front)),
+            Route("/samples", reporting_damage(window)),
+            Route("/place", reporting_damage(place)),
+            Route("/run/{number}/", reporting_damage(page)),
+            Route("/run/{number}/samples", reporting_damage(window)),
+            Route("/run/{number}/place", reporting_damage(place)),
         ]
     )
     app.router.redirect_slashes = False  # a redirect would lose the secret

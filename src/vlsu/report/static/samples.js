@@ -1,6 +1,6 @@
 "use strict";
 // The list of samples: filters, a list that draws only the rows in view, and one sample in full.
-// What an entry holds is told in entries.py; texts enter the page as textContent only. Samples come
+// entries.py describes an entry; texts enter the page as textContent only. Samples come
 // from a source: those in the page itself, or a server that is asked for the rows in view.
 (async () => {
   const form = document.getElementById("filters");
@@ -181,7 +181,7 @@
 
   // The list
 
-  let rowHeight = 0; // told by the stylesheet, by the width of the page
+  let rowHeight = 0; // from the stylesheet, by the width of the page
 
   function measureRows() {
     rowHeight = parseFloat(getComputedStyle(list).getPropertyValue("--row"));

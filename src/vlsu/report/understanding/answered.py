@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.answered import UNANSWERED, format_share
 from vlsu.policy import MODALITIES
 from vlsu.report.answered import Answered, series, share_answered
 from vlsu.report.table import Table, format_rate, percent
+from vlsu.report.understanding.modalities import modality_scores
 
 __all__ = [
     "MODALITY_NAMES",
@@ -30,7 +31,7 @@ _SHORT = {"joint": "pair", "image": "image", "text": "text"}
 _INTERVAL = "[95% interval]"
 
 
-def answered_parts(metrics: Mapping[str, Any]) -> list[Answered]:
+def answered_parts(metrics: Metrics) -> list[Answered]:
     """By modality; those asked about alone.
 
     Args:
@@ -38,19 +39,19 @@ def answered_parts(metrics: Mapping[str, Any]) -> list[Answered]:
     """
     counts = metrics["outcomes"]
     return [
-        share_answered(modality, metrics[modality], counts[modality], UNANSWERED)
+        share_answered(modality, modality_scores(metrics, modality), counts[modality], UNANSWERED)
         for modality in MODALITIES
         if sum(counts.get(modality, {}).values())
     ]
 
 
-def answered_share(metrics: Mapping[str, Any]) -> Answered | None:
+def answered_share(metrics: Metrics) -> Answered | None:
     """Of the pair, or of what else was asked about first; `None` if nothing was."""
     parts = {part.name: part for part in answered_parts(metrics)}
     return parts.get("joint") or next(iter(parts.values()), None)
 
 
-def answered_sentence(metrics: Mapping[str, Any]) -> str:
+def answered_sentence(metrics: Metrics) -> str:
     """``It answered 96% [93, 98] of pairs (2% refused, 2% unparsed).``; empty if not known."""
     parts = answered_parts(metrics)
     if not parts:
@@ -65,8 +66,8 @@ def _share_of(part: Answered) -> str:
     return f"{percent(part.share)} of {MODALITY_NAMES[part.name]} ({part.reasons})"
 
 
-def answered_caption(metrics: Mapping[str, Any]) -> str:
-    """What a chart's caption says of it, such as ``answered: image 98%, text 100%, pair 96%``.
+def answered_caption(metrics: Metrics) -> str:
+    """The caption of a chart, such as ``answered: image 98%, text 100%, pair 96%``.
 
     Empty where all was answered.
     """
@@ -77,7 +78,7 @@ def answered_caption(metrics: Mapping[str, Any]) -> str:
     return f"answered: {shares}"
 
 
-def answered_table(metrics: Mapping[str, Any]) -> Table:
+def answered_table(metrics: Metrics) -> Table:
     """What share was answered, and what became of the rest."""
     parts = answered_parts(metrics)
     outcomes = list(parts[0].others) if parts else []

@@ -6,9 +6,9 @@ What was not measured keeps its row and has no dot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from vlsu.analysis.results import Metrics, Part, SeverityPart
+from vlsu.analysis.results import Metrics, Part, SeverityPart, Share
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
 from vlsu.report.answered import answered_tooltip, answered_value
@@ -16,10 +16,11 @@ from vlsu.report.charts.bars import shares_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.charts.heat import HeatCell, heat_map
-from vlsu.report.table import format_rate, rate
+from vlsu.report.table import format_rate
 from vlsu.report.understanding.diagnostic_charts import diagnostic_charts
 from vlsu.report.understanding.flow import flow_chart, flow_parts
-from vlsu.report.understanding.tables import CAUSES, SCORES, graded
+from vlsu.report.understanding.modalities import SCORE_NAMES, graded, modality_scores
+from vlsu.report.understanding.tables import CAUSES
 
 __all__ = [
     "attribution_chart",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 _NAMES = tuple(severity.label for severity in Severity)
+#: Key of a kappa in `metrics.json` -> the pairs it is over.
+_KAPPAS = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
 #: How the pair stands to the worse of its parts.
 _SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
 
@@ -46,23 +49,22 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
         metrics: As `vlsu.report.understanding.completed.completed_metrics` gives them.
         titles: Category -> its name.
     """
-    found = graded(metrics)
+    modalities = graded(metrics)
     charts: dict[str, Spec] = {}
-    if metrics["patterns"]:
+    if metrics.patterns:
         charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in Severity}
         charts["patterns"] = patterns_chart(metrics)
     if flow_parts(metrics.flow):
         charts["flow"] = flow_chart(metrics.flow)
-    if metrics["attribution"]["joint_errors"]:
+    if metrics.attribution.joint_errors:
         charts["attribution"] = attribution_chart(metrics)
-    if "joint" in found and len(found) > 1:
+    if "joint" in modalities and len(modalities) > 1:
         charts["late-fusion"] = late_fusion_chart(metrics)
-        kappas = [k for found in metrics["dominance"].values() for k in found.values()]
-        if any(kappa["value"] is not None for kappa in kappas):
+        if any(mark.rate.value is not None for mark in _kappas(metrics)):
             charts["dominance"] = dominance_chart(metrics)
-    if found:
+    if modalities:
         charts["modalities"] = modalities_chart(metrics)
-    charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in found}
+    charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in modalities}
     charts |= diagnostic_charts(metrics)
     if metrics.severities:
         charts["severities"] = severities_chart(metrics, titles)
@@ -70,7 +72,7 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
     return charts
 
 
-def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
+def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
     """Accuracy on pairs of one gold joint grade, by the gold grades of image and text.
 
     A slice of the map of patterns; all three make the whole. Patterns that the 17 leave out and the
@@ -80,12 +82,11 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
     for image in Severity:
         for text in Severity:
             pattern = Pattern(image, text, joint)
-            found = metrics["patterns"].get(str(pattern))
-            if found is None and pattern not in PATTERNS:
+            part = metrics.patterns.get(str(pattern))
+            if part is None and pattern not in PATTERNS:
                 continue
-            accuracy = rate(found["accuracy"]) if found else None
-            value = accuracy.value if accuracy else None
-            unanswered = answered_value(found or {}) == 0
+            value = part.accuracy.value if part else None
+            unanswered = part is not None and answered_value(part) == 0
             family = pattern.family.value
             cells.append(
                 HeatCell(
@@ -95,19 +96,15 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
                     colour=family,
                     title=f"{_SIGNS[pattern.family]} {pattern}",
                     number="–" if value is None or unanswered else f"{value:.2f}",
-                    detail="no answer"
-                    if unanswered
-                    else f"n {found['n']:,}"
-                    if found
-                    else "no sample",
+                    detail="no answer" if unanswered else f"n {part.n:,}" if part else "no sample",
                     tooltip={
                         "pattern": str(pattern),
                         "family": family,
-                        "accuracy": format_rate(found["accuracy"]) if found else "–",
-                        "n": f"{found['n']:,}" if found else "0",
-                        **answered_tooltip(found or {}),
+                        "accuracy": format_rate(part.accuracy) if part else "–",
+                        "n": f"{part.n:,}" if part else "0",
+                        **(answered_tooltip(part) if part else {}),
                     },
-                    chosen={"pattern": str(pattern)} if found else {},
+                    chosen={"pattern": str(pattern)} if part else {},
                 )
             )
     return heat_map(
@@ -121,19 +118,19 @@ def pattern_map(metrics: Mapping[str, Any], joint: Severity) -> Spec:
     )
 
 
-def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
+def patterns_chart(metrics: Metrics) -> Spec:
     """Accuracy of the pair in each pattern, family by family."""
     return interval_chart(
         [
             IntervalMark(
                 name,
-                rate(found["accuracy"]),
-                found["n"],
+                part.accuracy,
+                part.n,
                 Pattern.parse(name).family.value,
-                answered=answered_value(found),
+                answered=answered_value(part),
                 chosen={"pattern": name},
             )
-            for name, found in metrics["patterns"].items()
+            for name, part in metrics.patterns.items()
         ],
         description="Accuracy of the joint judgments by pattern, coloured by family",
         axis="accuracy",
@@ -141,34 +138,34 @@ def patterns_chart(metrics: Mapping[str, Any]) -> Spec:
     )
 
 
-def modalities_chart(metrics: Mapping[str, Any]) -> Spec:
+def modalities_chart(metrics: Metrics) -> Spec:
     """Each score for image, text and pair, as far as they were asked."""
-    found = graded(metrics)
+    modalities = graded(metrics)
     return interval_chart(
         [
             IntervalMark(
-                words,
-                rate(metrics[m][key]),
-                metrics[m]["n"],
+                name,
+                Rate.from_json(scores[key]),
+                scores.n,
                 m,
-                answered=answered_value(metrics[m]),
+                answered=answered_value(scores),
             )
-            for key, words in SCORES.items()
-            for m in found
+            for key, name in SCORE_NAMES.items()
+            for m, scores in ((m, modality_scores(metrics, m)) for m in modalities)
         ],
-        description=f"Accuracy and F1 scores of {', '.join(found)} judgments",
+        description=f"Accuracy and F1 scores of {', '.join(modalities)} judgments",
         axis="value",
-        colours={m: colour(m) for m in found},
+        colours={m: colour(m) for m in modalities},
     )
 
 
-def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
+def confusion_chart(metrics: Metrics, modality: str) -> Spec:
     """Gold against predicted severity; shade is the share within a gold severity."""
-    said = (*_NAMES, "none")
+    predictions = (*_NAMES, "none")
     cells = []
-    for gold, counts in metrics[modality]["confusion"].items():
+    for gold, counts in modality_scores(metrics, modality).confusion.items():
         total = sum(counts.values())
-        for predicted in said:
+        for predicted in predictions:
             share = counts[predicted] / total if total else 0.0
             cells.append(
                 HeatCell(
@@ -191,26 +188,26 @@ def confusion_chart(metrics: Mapping[str, Any], modality: str) -> Spec:
     return heat_map(
         cells,
         description=f"Confusion of gold and predicted severity, {modality}",
-        columns=said,
+        columns=predictions,
         rows=_NAMES,
         x_title="predicted",
         y_title="gold",
     )
 
 
-def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
+def attribution_chart(metrics: Metrics) -> Spec:
     """What the model got right alone where it got the pair wrong."""
-    found = metrics["attribution"]
-    total = found["joint_errors"]
+    total = metrics.attribution.joint_errors
+    causes = {key: Share(metrics.attribution[key]) for key in CAUSES}
     return interval_chart(
         [
             IntervalMark(
                 key.replace("_", " "),
-                rate(found[key]["share"]),
+                cause.share,
                 total,
-                remark=f"{found[key]['count']:,} of {total:,}",
+                remark=f"{cause.count:,} of {total:,}",
             )
-            for key in CAUSES
+            for key, cause in causes.items()
         ],
         description="Shares of joint errors by whether image and text were right alone",
         axis="share of joint errors",
@@ -218,16 +215,16 @@ def attribution_chart(metrics: Mapping[str, Any]) -> Spec:
     )
 
 
-def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
+def late_fusion_chart(metrics: Metrics) -> Spec:
     """The model against taking the worse of two grades."""
-    found = metrics["late_fusion"]
+    late_fusion = metrics.late_fusion
     accuracy, agreement = "accuracy", "agreement"
     return interval_chart(
         [
-            IntervalMark("the joint answer", rate(metrics["joint"]["accuracy"]), group=accuracy),
-            IntervalMark("worse of its own two", rate(found["of_predictions"]), group=accuracy),
-            IntervalMark("worse of the gold two", rate(found["gold_ceiling"]), group=accuracy),
-            IntervalMark("answer is that of its own", rate(found["agreement"]), group=agreement),
+            IntervalMark("the joint answer", metrics.joint.accuracy, group=accuracy),
+            IntervalMark("worse of its own two", late_fusion.of_predictions, group=accuracy),
+            IntervalMark("worse of the gold two", late_fusion.gold_ceiling, group=accuracy),
+            IntervalMark("answer is that of its own", late_fusion.agreement, group=agreement),
         ],
         description="Accuracy of late fusion and of the model's joint answers, and how often the "
         "two agree",
@@ -236,22 +233,25 @@ def late_fusion_chart(metrics: Mapping[str, Any]) -> Spec:
     )
 
 
-def dominance_chart(metrics: Mapping[str, Any]) -> Spec:
+def dominance_chart(metrics: Metrics) -> Spec:
     """Kappa of the joint answer with each modality's own."""
-    groups = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
     colours = (colour("joint"), colour("right"), colour("wrong"))
-    found = metrics["dominance"]
     return interval_chart(
-        [
-            IntervalMark(f"with {m} alone", rate(found[f"kappa_{m}"][key]), group=words)
-            for m in ("image", "text")
-            for key, words in groups.items()
-        ],
+        _kappas(metrics),
         description="Cohen's kappa of the joint prediction with the prediction for one modality",
         axis="Cohen's kappa",
-        colours=dict(zip(groups.values(), colours, strict=True)),
+        colours=dict(zip(_KAPPAS.values(), colours, strict=True)),
         domain=None,
     )
+
+
+def _kappas(metrics: Metrics) -> list[IntervalMark]:
+    dominance = {"image": metrics.dominance.kappa_image, "text": metrics.dominance.kappa_text}
+    return [
+        IntervalMark(f"with {modality} alone", Rate.from_json(kappas[key]), group=group)
+        for modality, kappas in dominance.items()
+        for key, group in _KAPPAS.items()
+    ]
 
 
 def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
@@ -294,9 +294,9 @@ def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
     )
 
 
-def outcomes_chart(metrics: Mapping[str, Any]) -> Spec:
+def outcomes_chart(metrics: Metrics) -> Spec:
     """What became of the requests, as shares within each modality."""
-    counts: Mapping[str, Mapping[str, int]] = metrics["outcomes"]
+    counts = metrics.outcomes
     return shares_chart(
         {m: counts[m] for m in MODALITIES if sum(counts.get(m, {}).values())},
         of="modality",

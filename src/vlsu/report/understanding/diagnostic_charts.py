@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from vlsu.analysis.results import (
+    BorderlineErrors,
+    Metrics,
+    MinimalPairs,
+    OverSensitivity,
+    ProbabilityScores,
+)
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.charts.bars import Slice, stacked_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart
-from vlsu.report.table import format_rate, rate
+from vlsu.report.table import format_rate
 
 __all__ = [
     "DIRECTIONS",
     "PAIRS",
     "PARTS",
     "borderline_chart",
+    "borderline_shares",
     "diagnostic_charts",
     "over_sensitivity_chart",
+    "over_sensitivity_parts",
     "pairs_chart",
+    "probability_scores",
     "reliability_chart",
 ]
 
@@ -43,35 +53,64 @@ DIRECTIONS: Mapping[str, str] = {
 _CHANCE = {"told_apart": 1 / 9, "ordered": 1 / 3}
 
 
-def diagnostic_charts(metrics: Mapping[str, Any]) -> dict[str, Spec]:
+def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
     """The charts that this run has, by name."""
     charts: dict[str, Spec] = {}
-    if found := metrics.get("borderline"):
+    if metrics.get("borderline"):
         for direction in DIRECTIONS:
-            if any(part[direction]["n"] for part in found.values()):
-                charts[f"borderline-{direction}"] = borderline_chart(found, direction)
-    found = metrics.get("over_sensitivity")
-    if found and any(sum(found[key]["n"].values()) for key in PARTS):
-        charts["over-sensitivity"] = over_sensitivity_chart(found)
-    found = metrics.get("minimal_pairs")
-    if found and any(found[key]["pairs"] for key in PAIRS):
-        charts["minimal-pairs"] = pairs_chart(found)
-    for modality in MODALITIES:
-        found = metrics.get("calibration", {}).get(modality)
-        if found and found["n"]:
-            charts[f"reliability-{modality}"] = reliability_chart(found, modality)
+            if any(part[direction]["n"] for part in metrics.borderline.values()):
+                charts[f"borderline-{direction}"] = borderline_chart(metrics.borderline, direction)
+    if metrics.get("over_sensitivity"):
+        parts = over_sensitivity_parts(metrics.over_sensitivity)
+        if any(sum(part.n.values()) for part in parts.values()):
+            charts["over-sensitivity"] = over_sensitivity_chart(metrics.over_sensitivity)
+    if metrics.get("minimal_pairs") and any(metrics.minimal_pairs[key].pairs for key in PAIRS):
+        charts["minimal-pairs"] = pairs_chart(metrics.minimal_pairs)
+    for modality, scores in probability_scores(metrics).items():
+        charts[f"reliability-{modality}"] = reliability_chart(scores, modality)
     return charts
 
 
-def borderline_chart(found: Mapping[str, Any], direction: str) -> Spec:
+def probability_scores(metrics: Metrics) -> dict[str, ProbabilityScores]:
+    """Of the modalities whose answers have probabilities, in their usual order."""
+    calibration = metrics.get("calibration") or {}
+    return {
+        modality: ProbabilityScores(calibration[modality])
+        for modality in MODALITIES
+        if calibration.get(modality) and calibration[modality]["n"]
+    }
+
+
+def over_sensitivity_parts(whole: OverSensitivity) -> dict[str, OverSensitivity]:
+    """Which parts of the pair are unsafe, in words -> the rates over these pairs."""
+    return {name: OverSensitivity(whole[key]) for key, name in PARTS.items()}
+
+
+def borderline_shares(
+    borderline: Mapping[str, BorderlineErrors], direction: str
+) -> dict[str, dict[str, Rate]]:
+    """Modality -> how its middle grade divides; those without one are left out.
+
+    Args:
+        borderline: Modality -> its part of the metrics.
+        direction: One of `DIRECTIONS`.
+    """
+    names = (*(s.label for s in Severity), *(["failed"] if direction == "gold" else []))
+    return {
+        modality: {name: Rate.from_json(borderline[modality][direction][name]) for name in names}
+        for modality in MODALITIES
+        if modality in borderline and borderline[modality][direction]["n"]
+    }
+
+
+def borderline_chart(borderline: Mapping[str, BorderlineErrors], direction: str) -> Spec:
     """How the middle grade divides, in each modality: `direction` ``gold`` or ``predicted``."""
     parts = (*(s.label for s in Severity), *(["failed"] if direction == "gold" else []))
     slices = [
-        Slice(modality, part, value, format_rate(shares[part]))
-        for modality in MODALITIES
-        if (shares := found.get(modality, {}).get(direction)) and shares["n"]
-        for part in parts
-        if (value := shares[part]["value"]) is not None
+        Slice(modality, part, rate.value, format_rate(rate))
+        for modality, shares in borderline_shares(borderline, direction).items()
+        for part, rate in shares.items()
+        if rate.value is not None
     ]
     return stacked_chart(
         slices,
@@ -83,19 +122,19 @@ def borderline_chart(found: Mapping[str, Any], direction: str) -> Spec:
     )
 
 
-def over_sensitivity_chart(found: Mapping[str, Any]) -> Spec:
+def over_sensitivity_chart(whole: OverSensitivity) -> Spec:
     """How often a pair is called unsafe, by its gold grade and by which of its parts is unsafe."""
     colours = (colour("joint"), colour("image"), colour("text"), colour("wrong"))
     return interval_chart(
         [
             IntervalMark(
                 f"{severity.label} pair",
-                rate(found[key][severity.label]),
-                found[key]["n"][severity.label],
-                words,
+                Rate.from_json(part[severity.label]),
+                part.n[severity.label],
+                name,
             )
             for severity in Severity
-            for key, words in PARTS.items()
+            for name, part in over_sensitivity_parts(whole).items()
         ],
         description="Share of pairs called unsafe by gold grade and unsafe parts",
         axis="share called unsafe",
@@ -103,20 +142,20 @@ def over_sensitivity_chart(found: Mapping[str, Any]) -> Spec:
     )
 
 
-def pairs_chart(found: Mapping[str, Any]) -> Spec:
+def pairs_chart(pairs: Mapping[str, MinimalPairs]) -> Spec:
     """Whether the answer follows when one half of a pair changes."""
     measures = {"told_apart": "both right", "ordered": "right order"}
     return interval_chart(
         [
             IntervalMark(
-                f"{PAIRS[key].partition(',')[0]}: {words}",
-                rate(found[key][measure]),
-                found[key]["pairs"],
+                f"{PAIRS[key].partition(',')[0]}: {name}",
+                Rate.from_json(pairs[key][measure]),
+                pairs[key].pairs,
                 chance=_CHANCE[measure],
             )
             for key in PAIRS
-            if found[key]["pairs"]
-            for measure, words in measures.items()
+            if pairs[key].pairs
+            for measure, name in measures.items()
         ],
         description="Minimal pairs told apart and put in order, with what guessing reaches",
         axis="share of pairs",
@@ -124,23 +163,24 @@ def pairs_chart(found: Mapping[str, Any]) -> Spec:
     )
 
 
-def reliability_chart(found: Mapping[str, Any], modality: str) -> Spec:
+def reliability_chart(scores: ProbabilityScores, modality: str) -> Spec:
     """Observed share of unsafe against the mean of `p_unsafe`, by bin; the diagonal is ideal."""
+    bins = [(bin_, Rate.from_json(bin_["observed"])) for bin_ in scores.bins]
     data = [
         {
             "p": bin_["mean_p"],
-            **rate(bin_["observed"]).as_dict(),
-            "shown": format_rate(bin_["observed"]),
-            "said": f"{bin_['mean_p']:.3f} ({bin_['from']:.3f} to {bin_['to']:.3f})",
+            **observed.as_dict(),
+            "shown": format_rate(observed),
+            "range": f"{bin_['mean_p']:.3f} ({bin_['from']:.3f} to {bin_['to']:.3f})",
             "n": bin_["n"],
         }
-        for bin_ in found["bins"]
+        for bin_, observed in bins
     ]
     unit: Spec = {"domain": [0, 1]}
     x: Spec = {"type": "quantitative", "scale": unit, "title": "p_unsafe, mean of the bin"}
     y: Spec = {"type": "quantitative", "scale": unit, "title": "share that is unsafe"}
     tooltip = [
-        {"field": "said", "title": "mean p (range)"},
+        {"field": "range", "title": "mean p (range)"},
         {"field": "shown", "title": "unsafe"},
         {"field": "n"},
     ]

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from vlsu.analysis.results import (
+    BorderlineErrors,
+    Metrics,
+    MinimalPairs,
+    OverSensitivity,
+    ProbabilityScores,
+)
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import Severity
 from vlsu.report.table import ABSENT, Table, format_rate, percent
-from vlsu.report.understanding.diagnostic_charts import DIRECTIONS, PAIRS, PARTS
+from vlsu.report.understanding.diagnostic_charts import (
+    DIRECTIONS,
+    PAIRS,
+    borderline_shares,
+    over_sensitivity_parts,
+    probability_scores,
+)
 
-__all__ = ["diagnostic_tables", "rests_on"]
+__all__ = ["diagnostic_tables"]
 
 _INTERVAL = "[95% interval]"
 
 
-def diagnostic_tables(metrics: Mapping[str, Any]) -> list[Table]:
+def diagnostic_tables(metrics: Metrics) -> list[Table]:
     """The tables that this run has, in the order of the report."""
     tables = []
-    if found := metrics.get("borderline"):
-        tables += [_borderline(found, direction) for direction in DIRECTIONS]
-    if found := metrics.get("over_sensitivity"):
-        tables.append(_over_sensitivity(found))
-    if found := metrics.get("minimal_pairs"):
-        tables.append(_minimal_pairs(found))
-    if found := metrics.get("calibration"):
-        tables += [_calibration(found), _thresholds(found), _bins(found)]
+    if metrics.get("borderline"):
+        tables += [_borderline(metrics.borderline, direction) for direction in DIRECTIONS]
+    if metrics.get("over_sensitivity"):
+        tables.append(_over_sensitivity(metrics.over_sensitivity))
+    if metrics.get("minimal_pairs"):
+        tables.append(_minimal_pairs(metrics.minimal_pairs))
+    scores = probability_scores(metrics)
+    tables += [_calibration(scores), _thresholds(scores), _bins(scores)]
     return [table for table in tables if table.rows]
 
 
-def _borderline(found: Mapping[str, Any], direction: str) -> Table:
+def _borderline(borderline: Mapping[str, BorderlineErrors], direction: str) -> Table:
     parts = (*(s.label for s in Severity), *(["failed"] if direction == "gold" else []))
     return Table(
         f"borderline_{direction}",
         DIRECTIONS[direction].capitalize(),
         ("modality", *(f"{part} {_INTERVAL}" for part in parts), "n"),
         tuple(
-            (modality, *(format_rate(shares[part]) for part in parts), str(shares["n"]))
-            for modality in MODALITIES
-            if (shares := found.get(modality, {}).get(direction)) and shares["n"]
+            (
+                modality,
+                *map(format_rate, shares.values()),
+                str(borderline[modality][direction]["n"]),
+            )
+            for modality, shares in borderline_shares(borderline, direction).items()
         ),
         "Of the judgments whose gold grade is borderline, the shares called each severity; failed: "
         "no severity came."
@@ -47,23 +63,21 @@ def _borderline(found: Mapping[str, Any], direction: str) -> Table:
     )
 
 
-def _over_sensitivity(found: Mapping[str, Any]) -> Table:
+def _over_sensitivity(whole: OverSensitivity) -> Table:
+    parts = {**over_sensitivity_parts(whole), "any unsafe part": whole}
     return Table(
         "over_sensitivity",
         "Called unsafe, by gold grade of the pair and unsafe parts",
         ("unsafe parts", *(f"{s.label} pair {_INTERVAL}" for s in Severity), "n", "failed"),
         tuple(
             (
-                words,
-                *(format_rate(part[s.label]) for s in Severity),
-                ", ".join(str(part["n"][s.label]) for s in Severity),
-                str(sum(part["failed"].values())),
+                name,
+                *map(format_rate, (part.safe, part.borderline, part.unsafe)),
+                ", ".join(str(part.n[s.label]) for s in Severity),
+                str(sum(part.failed.values())),
             )
-            for words, part in (
-                *((words, found[key]) for key, words in PARTS.items()),
-                ("any unsafe part", found),
-            )
-            if sum(part["n"].values())
+            for name, part in parts.items()
+            if sum(part.n.values())
         ),
         "Share of joint judgments that call the pair unsafe. Of safe and borderline pairs that is "
         "over-sensitivity, of unsafe pairs it is recall. n: "
@@ -72,21 +86,20 @@ def _over_sensitivity(found: Mapping[str, Any]) -> Table:
     )
 
 
-def _minimal_pairs(found: Mapping[str, Any]) -> Table:
+def _minimal_pairs(pairs: Mapping[str, MinimalPairs]) -> Table:
     rows = []
-    for key, words in PAIRS.items():
-        whole = found[key]
-        parts = {"all": whole, **whole["by_grades"]}
+    for key, shared in PAIRS.items():
+        parts = {"all": pairs[key], **pairs[key].by_grades}
         rows += [
             (
-                f"{words}: {grades}",
-                format_rate(part["told_apart"]),
-                format_rate(part["ordered"]),
-                str(part["pairs"]),
+                f"{shared}: {grades}",
+                format_rate(part.told_apart),
+                format_rate(part.ordered),
+                str(part.pairs),
                 str(part.get("clusters", ABSENT)),
             )
             for grades, part in parts.items()
-            if part["pairs"]
+            if part.pairs
         ]
     return Table(
         "minimal_pairs",
@@ -99,28 +112,19 @@ def _minimal_pairs(found: Mapping[str, Any]) -> Table:
     )
 
 
-def rests_on(found: Mapping[str, Any]) -> str:
-    """What part of the graded judgments has a probability: all else is left out of the rates.
-
-    Args:
-        found: The part ``calibration`` of the metrics.
-    """
-    shares = [
-        f"{modality} {share}" for modality in MODALITIES if (share := _with_p(found, modality))
-    ]
+def _coverage(scores: Mapping[str, ProbabilityScores]) -> str:
+    """What part of the graded judgments has a probability: all else is left out of the rates."""
+    shares = [f"{modality} {_with_p(part)}" for modality, part in scores.items()]
     return f"Over the graded judgments that have a p_unsafe: {', '.join(shares)} of all."
 
 
-def _with_p(found: Mapping[str, Any], modality: str) -> str:
-    part = found.get(modality)
-    if not part or not part["n"]:
-        return ""
+def _with_p(part: ProbabilityScores) -> str:
     if "with_p" in part:
-        return percent(part["with_p"])
-    return format_share(part["n"] / (part["n"] + part["without_p"]))
+        return percent(Rate.from_json(part["with_p"]))
+    return format_share(part.n / (part.n + part.without_p))
 
 
-def _calibration(found: Mapping[str, Any]) -> Table:
+def _calibration(scores: Mapping[str, ProbabilityScores]) -> Table:
     columns = {
         "auroc": "AUROC",
         "average_precision": "average precision",
@@ -136,39 +140,44 @@ def _calibration(found: Mapping[str, Any]) -> Table:
         tuple(
             (
                 modality,
-                *(format_rate(part[key]) for key in columns),
-                str(part["n"]),
-                str(part["without_p"]),
+                *(format_rate(Rate.from_json(part[key])) for key in columns),
+                str(part.n),
+                str(part.without_p),
             )
-            for modality in MODALITIES
-            if (part := found.get(modality)) and part["n"]
+            for modality, part in scores.items()
         ),
-        f"Each with its {_INTERVAL}. {rests_on(found)} The event is a gold grade of unsafe. "
+        f"Each with its {_INTERVAL}. {_coverage(scores)} The event is a gold grade of unsafe. "
         "AUROC: the chance that an unsafe one has the larger p. Brier: mean of (p - y)^2, 0 is "
         "best. ECE: expected calibration error over bins of equal mass, corrected for its upward "
         "bias.",
     )
 
 
-def _thresholds(found: Mapping[str, Any]) -> Table:
+def _thresholds(scores: Mapping[str, ProbabilityScores]) -> Table:
     rows = []
-    for modality in MODALITIES:
-        for part in found.get(modality, {}).get("thresholds", {}).values():
-            if part is None or part["threshold"] is None:
+    for modality, part in scores.items():
+        for threshold in part.thresholds.values():
+            if threshold is None or threshold.threshold is None:
                 continue
-            rates = (format_rate(part[key]) for key in ("recall", "precision", "flagged"))
-            rows.append((f"{modality}, {part['wanted']:.2f}", f"{part['threshold']:.4f}", *rates))
+            rates = (threshold.recall, threshold.precision, threshold.flagged)
+            rows.append(
+                (
+                    f"{modality}, {threshold.wanted:.2f}",
+                    f"{threshold.threshold:.4f}",
+                    *map(format_rate, rates),
+                )
+            )
     return Table(
         "thresholds",
         "Which threshold reaches which recall",
         ("modality and wanted recall", "threshold", "recall", "precision", "flagged"),
         tuple(rows),
         "The largest threshold whose flags (p at least that) reach the recall, chosen on these "
-        f"samples; the rates with their {_INTERVAL}. {rests_on(found)}",
+        f"samples; the rates with their {_INTERVAL}. {_coverage(scores)}",
     )
 
 
-def _bins(found: Mapping[str, Any]) -> Table:
+def _bins(scores: Mapping[str, ProbabilityScores]) -> Table:
     return Table(
         "bins",
         "Reliability by bin",
@@ -177,11 +186,11 @@ def _bins(found: Mapping[str, Any]) -> Table:
             (
                 f"{modality}, {bin_['from']:.3f} to {bin_['to']:.3f}",
                 f"{bin_['mean_p']:.3f}",
-                format_rate(bin_["observed"]),
+                format_rate(Rate.from_json(bin_["observed"])),
                 str(bin_["n"]),
             )
-            for modality in MODALITIES
-            for bin_ in found.get(modality, {}).get("bins", ())
+            for modality, part in scores.items()
+            for bin_ in part.bins
         ),
-        f"Share of gold unsafe with its {_INTERVAL}. {rests_on(found)}",
+        f"Share of gold unsafe with its {_INTERVAL}. {_coverage(scores)}",
     )

@@ -1,18 +1,16 @@
 """What stands out in a run, in sentences: the first two minutes of a reader.
 
-Each sentence is one number of the run with its interval, and says no more than that.
+Each sentence is one number of the run with its interval, and claims no more than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
 from vlsu.report.answered import too_few
-from vlsu.report.table import percent, rate
+from vlsu.report.table import percent
 from vlsu.report.task import Finding
 from vlsu.report.understanding.answered import answered_parts
 
@@ -22,8 +20,8 @@ __all__ = ["findings"]
 _FEW = 5
 
 
-def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
-    """What stands out in a run of understanding, as far as it can tell.
+def findings(metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
+    """What stands out in a run of understanding, as far as its figures show it.
 
     Where too little was answered, what counts a missing answer as wrong does not.
 
@@ -32,7 +30,7 @@ def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding
         enough: The share that must be answered.
     """
     little = bool(too_few(answered_parts(metrics), enough))
-    found = (
+    sentences = (
         ("patterns", "" if little else _weakest(metrics)),
         ("modalities", "" if little else _missed(metrics)),
         ("parts", "" if little else _attribution(metrics)),
@@ -41,51 +39,50 @@ def findings(metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding
         ("borderline", "" if little else _over_sensitivity(metrics)),
         ("outcomes", _outcomes(metrics)),
     )
-    return [Finding(section, text) for section, text in found if text]
+    return [Finding(section, text) for section, text in sentences if text]
 
 
-def _weakest(metrics: Mapping[str, Any]) -> str:
+def _weakest(metrics: Metrics) -> str:
     patterns = {
-        name: found
-        for name, found in metrics["patterns"].items()
-        if found["n"] >= _FEW and Pattern.parse(name).family is not Family.LATE_FUSION
+        name: part
+        for name, part in metrics.patterns.items()
+        if part.n >= _FEW and Pattern.parse(name).family is not Family.LATE_FUSION
     }
     if not patterns:
         return ""
-    name, found = min(patterns.items(), key=lambda item: item[1]["accuracy"]["value"])
+    name, part = min(patterns.items(), key=lambda item: item[1].accuracy.value or 0.0)
     pattern = Pattern.parse(name)
     return (
         f"Weakest where both count: {name} ({pattern.image} image, {pattern.text} text, "
-        f"{pattern.joint} together), right on {percent(found['accuracy'])} of {found['n']:,}."
+        f"{pattern.joint} together), right on {percent(part.accuracy)} of {part.n:,}."
     )
 
 
-def _missed(metrics: Mapping[str, Any]) -> str:
-    joint = metrics["joint"]
-    unsafe = joint["confusion"]["unsafe"]
+def _missed(metrics: Metrics) -> str:
+    unsafe = metrics.joint.confusion["unsafe"]
     total = sum(unsafe.values())
     if not total:
         return ""
-    recall = percent(joint["per_class"]["unsafe"]["recall"])
+    recall = percent(metrics.joint.per_class["unsafe"].recall)
     return (
         f"Of {total:,} unsafe pairs it calls {recall} unsafe; {unsafe['borderline']:,} it calls "
         f"borderline, {unsafe['safe']:,} safe."
     )
 
 
-def _attribution(metrics: Mapping[str, Any]) -> str:
-    found = metrics["attribution"]
-    if not (both := percent(found["both_correct"]["share"])):
+def _attribution(metrics: Metrics) -> str:
+    attribution = metrics.attribution
+    if not (both := percent(attribution.both_correct.share)):
         return ""
     return (
-        f"Of {found['joint_errors']:,} wrong pairs {both} had image and text right when asked "
+        f"Of {attribution.joint_errors:,} wrong pairs {both} had image and text right when asked "
         "alone: the parts were understood, what they mean together was not."
     )
 
 
-def _late_fusion(metrics: Mapping[str, Any]) -> str:
-    fused = percent(metrics["late_fusion"]["of_predictions"])
-    joint = percent(metrics["joint"]["accuracy"])
+def _late_fusion(metrics: Metrics) -> str:
+    fused = percent(metrics.late_fusion.of_predictions)
+    joint = percent(metrics.joint.accuracy)
     if not (fused and joint):
         return ""
     return (
@@ -94,8 +91,8 @@ def _late_fusion(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _dominance(metrics: Mapping[str, Any]) -> str:
-    text, image = (rate(metrics["dominance"][f"kappa_{m}"]["all"]) for m in ("text", "image"))
+def _dominance(metrics: Metrics) -> str:
+    text, image = metrics.dominance.kappa_text.all, metrics.dominance.kappa_image.all
     if text.value is None or image.value is None:
         return ""
     apart = (text.low or 0) > (image.high or 0) or (image.low or 0) > (text.high or 0)
@@ -109,12 +106,11 @@ def _dominance(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _over_sensitivity(metrics: Mapping[str, Any]) -> str:
-    found = metrics.get("over_sensitivity")
-    if not found:
+def _over_sensitivity(metrics: Metrics) -> str:
+    if not metrics.get("over_sensitivity"):
         return ""
-    with_part = percent(found["borderline"])
-    without = percent(found["no_unsafe_part"]["borderline"])
+    with_part = percent(metrics.over_sensitivity.borderline)
+    without = percent(metrics.over_sensitivity.no_unsafe_part.borderline)
     if not (with_part and without):
         return ""
     return (
@@ -123,15 +119,15 @@ def _over_sensitivity(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _outcomes(metrics: Mapping[str, Any]) -> str:
-    counts = metrics["outcomes"]
+def _outcomes(metrics: Metrics) -> str:
+    counts = metrics.outcomes
     total = sum(sum(counts.get(m, {}).values()) for m in MODALITIES)
     lacking = {
         outcome.value: sum(counts.get(m, {}).get(outcome.value, 0) for m in MODALITIES)
         for outcome in Outcome
         if outcome is not Outcome.OK
     }
-    said = ", ".join(f"{count:,} {name}" for name, count in lacking.items() if count)
-    if not said:
+    shares = ", ".join(f"{count:,} {name}" for name, count in lacking.items() if count)
+    if not shares:
         return ""
-    return f"Of {total:,} answers some carry no severity and count as wrong: {said}."
+    return f"Of {total:,} answers some carry no severity and count as wrong: {shares}."

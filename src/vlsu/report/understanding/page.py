@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from vlsu.analysis.results import Metrics
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import Family, Severity
 from vlsu.report.answered import answered_value
-from vlsu.report.table import rate
 from vlsu.report.task import Contents, PageParts
-from vlsu.report.understanding.tables import FAMILY_MEANING, SCORES, graded
+from vlsu.report.understanding.modalities import (
+    SCORE_NAMES,
+    family_part,
+    graded,
+    modality_scores,
+)
+from vlsu.report.understanding.tables import FAMILY_MEANING
 
 __all__ = ["page_parts"]
 
@@ -35,7 +41,7 @@ _OVER = {
 }
 
 
-def page_parts(metrics: Mapping[str, Any], contents: Contents, notes: Sequence[str]) -> PageParts:
+def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> PageParts:
     """What the page of an understanding run shows beside what all pages show.
 
     Args:
@@ -58,57 +64,56 @@ def page_parts(metrics: Mapping[str, Any], contents: Contents, notes: Sequence[s
     )
 
 
-def _sections(found: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
+def _sections(contents: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
     """The sections that this run has."""
     there = {
-        "patterns": "patterns" in found.charts,
-        "parts": "flow" in found.charts,
-        "late-fusion": "late-fusion" in found.charts,
-        "modalities": "modalities" in found.charts,
+        "patterns": "patterns" in contents.charts,
+        "parts": "flow" in contents.charts,
+        "late-fusion": "late-fusion" in contents.charts,
+        "modalities": "modalities" in contents.charts,
         "borderline": diagnosed,
-        "categories": "severities" in found.charts,
-        "calibration": "calibration" in found.tables,
+        "categories": "severities" in contents.charts,
+        "calibration": "calibration" in contents.tables,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
 
 
-def _families(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
-    found = metrics["families"]
-    if not any(part["n"] for part in found.values()):
+def _families(metrics: Metrics) -> list[dict[str, object]]:
+    parts = {family: family_part(metrics, family) for family in Family}
+    if not any(part.n for part in parts.values()):
         return []
     return [
         {
             "family": family.value,
             "meaning": FAMILY_MEANING[family],
-            "accuracy": rate(found[family.value]["accuracy"]),
-            "n": found[family.value]["n"],
-            "answered": answered_value(found[family.value]),
+            "accuracy": part.accuracy,
+            "n": part.n,
+            "answered": answered_value(part),
         }
-        for family in Family
+        for family, part in parts.items()
     ]
 
 
-def _scores(metrics: Mapping[str, Any]) -> list[dict[str, object]]:
+def _scores(metrics: Metrics) -> list[dict[str, object]]:
     """The scores of the pair, or of what else was asked about."""
-    found = graded(metrics)
-    if "joint" in found:
-        joint = metrics["joint"]
+    modalities = graded(metrics)
+    if "joint" in modalities:
         return [
             {
-                "name": SCORES[key],
-                "rate": rate(joint[key]),
-                "what": words,
-                "answered": answered_value(joint),
+                "name": SCORE_NAMES[key],
+                "rate": Rate.from_json(metrics.joint[key]),
+                "what": over,
+                "answered": answered_value(metrics.joint),
             }
-            for key, words in _OVER.items()
+            for key, over in _OVER.items()
         ]
     return [
         {
-            "name": f"{SCORES[key]}, {m}",
-            "rate": rate(metrics[m][key]),
-            "what": f"of {m}s alone",
-            "answered": answered_value(metrics[m]),
+            "name": f"{SCORE_NAMES[key]}, {modality}",
+            "rate": Rate.from_json(metrics[modality][key]),
+            "what": f"of {modality}s alone",
+            "answered": answered_value(modality_scores(metrics, modality)),
         }
-        for m in found
+        for modality in modalities
         for key in ("accuracy", "f1_macro")
     ]

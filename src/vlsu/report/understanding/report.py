@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import MODALITIES
 from vlsu.report.answered import Answered
@@ -15,6 +16,7 @@ from vlsu.report.task import Contents, Finding, PageParts
 from vlsu.report.understanding import answered
 from vlsu.report.understanding.charts import understanding_charts
 from vlsu.report.understanding.completed import completed_metrics
+from vlsu.report.understanding.diagnostic_charts import probability_scores
 from vlsu.report.understanding.findings import findings
 from vlsu.report.understanding.headline import headline_sentence
 from vlsu.report.understanding.listing import SAMPLES
@@ -33,11 +35,11 @@ class UnderstandingReport:
     template = "understanding.html.jinja"
     samples = SAMPLES
 
-    def units(self, metrics: Mapping[str, Any]) -> Sequence[str]:
+    def units(self, metrics: Metrics) -> Sequence[str]:
         """The modalities."""
         return MODALITIES
 
-    def headline(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> str:
+    def headline(self, metrics: Metrics, enough: float = ENOUGH) -> str:
         """See `vlsu.report.understanding.headline`."""
         return headline_sentence(metrics, enough)
 
@@ -45,7 +47,7 @@ class UnderstandingReport:
         """How the samples were drawn, and what must be known of the model."""
         return [note for note in (sampling_note(run), baseline_note(run)) if note]
 
-    def findings(self, metrics: Mapping[str, Any], enough: float = ENOUGH) -> list[Finding]:
+    def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         """See `vlsu.report.understanding.findings`."""
         return findings(metrics, enough)
 
@@ -61,13 +63,13 @@ class UnderstandingReport:
         tables = understanding_tables(metrics, run.record, titles)
         return tables, understanding_charts(metrics, titles)
 
-    def caption(self, chart: str, metrics: Mapping[str, Any]) -> str:
+    def caption(self, chart: str, metrics: Metrics) -> str:
         """The shares answered; of a reliability diagram, that with a probability."""
         kind, _, modality = chart.partition("-")
-        part = metrics.get("calibration", {}).get(modality) if kind == "reliability" else None
-        if not part or not part["without_p"]:
+        scores = probability_scores(metrics).get(modality) if kind == "reliability" else None
+        if scores is None or not scores.without_p:
             return answered.answered_caption(metrics)
-        share = format_share(part["n"] / (part["n"] + part["without_p"]))
+        share = format_share(scores.n / (scores.n + scores.without_p))
         return f"over the {share} of judgments that have a p_unsafe"
 
     def page_parts(self, run: Run, contents: Contents, enough: float) -> PageParts:
@@ -79,11 +81,11 @@ class UnderstandingReport:
         prompt = record["prompt"]
         return {"prompt": f"{prompt['name']}, hash {prompt['hash']}"}
 
-    def answered_parts(self, metrics: Mapping[str, Any]) -> list[Answered]:
+    def answered_parts(self, metrics: Metrics) -> list[Answered]:
         """By modality."""
         return answered.answered_parts(metrics)
 
-    def answered_caption(self, metrics: Mapping[str, Any]) -> str:
+    def answered_caption(self, metrics: Metrics) -> str:
         """By modality; empty where all was answered."""
         return answered.answered_caption(metrics)
 

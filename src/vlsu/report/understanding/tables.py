@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.analysis.results import Metrics, ModalityScores
+from vlsu.analysis.results import Metrics, Share
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, Severity
@@ -17,24 +18,19 @@ from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.understanding.answered import answered_parts, answered_table
 from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 from vlsu.report.understanding.flow import flow_table
+from vlsu.report.understanding.modalities import (
+    SCORE_NAMES,
+    family_part,
+    graded,
+    modality_scores,
+)
 
 __all__ = [
     "CAUSES",
     "FAMILY_MEANING",
     "OUTCOME_MEANING",
-    "SCORES",
-    "graded",
     "understanding_tables",
 ]
-
-#: Key in a modality's part of `metrics.json` -> name in tables and charts.
-SCORES: Mapping[str, str] = {
-    "accuracy": "accuracy",
-    "f1_macro": "macro-F1",
-    "f1_weighted": "weighted F1",
-    "f1_binary": "binary F1",
-    "f1_binary_strict": "strict F1",
-}
 
 FAMILY_MEANING: Mapping[Family, str] = {
     Family.LATE_FUSION: "the pair is as severe as the worse of image and text",
@@ -65,11 +61,6 @@ _SCORE_NOTE = (
 )
 
 
-def graded(metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modalities that were asked about and have gold grades, in their usual order."""
-    return tuple(m for m in MODALITIES if metrics[m]["n"])
-
-
 def understanding_tables(
     metrics: Metrics, record: Mapping[str, Any], titles: Mapping[str, str]
 ) -> tuple[Table, ...]:
@@ -80,27 +71,27 @@ def understanding_tables(
         record: The content of ``run.yaml``.
         titles: Category -> its name.
     """
-    found = graded(metrics)
-    joint = "joint" in found
-    tables: list[Table] = [_headline(metrics, found), answered_table(metrics)]
+    modalities = graded(metrics)
+    joint = "joint" in modalities
+    tables: list[Table] = [_headline(metrics, modalities), answered_table(metrics)]
     if joint:
         tables += [_families(metrics), _patterns(metrics)]
     if "flow" in metrics:
         tables.append(flow_table(metrics.flow))
-    if joint and len(found) > 1:
+    if joint and len(modalities) > 1:
         tables += [_attribution(metrics), _late_fusion(metrics), _dominance(metrics)]
-    tables += [_modalities(metrics, found), _per_class(metrics, found)]
-    tables += [_confusion(metrics, modality) for modality in found]
+    tables += [_modalities(metrics, modalities), _per_class(metrics, modalities)]
+    tables += [_confusion(metrics, modality) for modality in modalities]
     tables += diagnostic_tables(metrics)
     if joint:
         tables.append(_categories(metrics, titles))
         if "severities" in metrics:
             tables.append(_severities(metrics, titles))
-    tables += [_outcomes(metrics), _left_out(metrics, found), _not_asked(record)]
+    tables += [_outcomes(metrics), _left_out(metrics, modalities), _not_asked(record)]
     return tuple(table for table in tables if table.rows)
 
 
-def _headline(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
+def _headline(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
     """The scores of the pair; of what was asked about instead, if that was never the pair."""
     names = {
         "accuracy": "accuracy",
@@ -109,22 +100,22 @@ def _headline(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
         "f1_binary_strict": "strict F1 (borderline and unsafe against safe)",
     }
     parts = {part.name: part for part in answered_parts(metrics)}
-    if found and "joint" not in found:
+    if modalities and "joint" not in modalities:
         return Table(
             "headline",
-            f"{' and '.join(found).capitalize()} alone",
-            ("measure", *(f"{m} {_INTERVAL}" for m in found)),
+            f"{' and '.join(modalities).capitalize()} alone",
+            ("measure", *(f"{m} {_INTERVAL}" for m in modalities)),
             (
                 *(
-                    (name, *(format_rate(metrics[m][key]) for m in found))
+                    (name, *(_score(metrics, m, key) for m in modalities))
                     for key, name in names.items()
                 ),
-                ("answered", *(format_rate(parts[m].share) for m in found)),
+                ("answered", *(format_rate(parts[m].share) for m in modalities)),
             ),
             "Pairs were not asked about. An answer that is missing counts as wrong.",
         )
-    joint = metrics["joint"]
-    rows = [(name, format_rate(joint[key]), str(joint["n"])) for key, name in names.items()]
+    n = str(metrics.joint.n)
+    rows = [(name, _score(metrics, "joint", key), n) for key, name in names.items()]
     if "joint" in parts:
         rows.append(("answered", format_rate(parts["joint"].share), str(parts["joint"].n)))
     return Table(
@@ -136,7 +127,12 @@ def _headline(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
     )
 
 
-def _families(metrics: Mapping[str, Any]) -> Table:
+def _score(metrics: Metrics, modality: str, key: str) -> str:
+    """The cell of a modality's score."""
+    return format_rate(Rate.from_json(metrics[modality][key]))
+
+
+def _families(metrics: Metrics) -> Table:
     return Table(
         "families",
         "By family of pattern",
@@ -144,29 +140,29 @@ def _families(metrics: Mapping[str, Any]) -> Table:
         tuple(
             (
                 family.value,
-                format_rate(metrics["families"][family.value]["accuracy"]),
-                str(metrics["families"][family.value]["n"]),
-                answered_cell(metrics["families"][family.value]),
+                format_rate(part.accuracy),
+                str(part.n),
+                answered_cell(part),
                 FAMILY_MEANING[family],
             )
-            for family in Family
+            for family, part in ((f, family_part(metrics, f)) for f in Family)
         ),
         "Of the joint judgments. Only late-fusion is solvable by grading image and text apart.",
     )
 
 
-def _patterns(metrics: Mapping[str, Any]) -> Table:
+def _patterns(metrics: Metrics) -> Table:
     rows = []
-    for name, found in metrics["patterns"].items():
+    for name, part in metrics.patterns.items():
         pattern = Pattern.parse(name)
         listed = "" if pattern.listed else "not one of the 17"
         rows.append(
             (
                 name,
                 pattern.family.value,
-                format_rate(found["accuracy"]),
-                str(found["n"]),
-                answered_cell(found),
+                format_rate(part.accuracy),
+                str(part.n),
+                answered_cell(part),
                 listed,
             )
         )
@@ -182,31 +178,31 @@ def _patterns(metrics: Mapping[str, Any]) -> Table:
     )
 
 
-def _modalities(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
+def _modalities(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
     return Table(
         "modalities",
         "Modalities side by side",
-        ("modality", "n", *SCORES.values(), "answered"),
+        ("modality", "n", *SCORE_NAMES.values(), "answered"),
         tuple(
             (
                 modality,
                 str(metrics[modality]["n"]),
-                *(format_rate(metrics[modality][key]) for key in SCORES),
-                answered_cell(metrics[modality]),
+                *(_score(metrics, modality, key) for key in SCORE_NAMES),
+                answered_cell(modality_scores(metrics, modality)),
             )
-            for modality in found
+            for modality in modalities
         ),
         f"Each with its {_INTERVAL}. {_SCORE_NOTE}",
     )
 
 
-def _per_class(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
+def _per_class(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
     rows = []
-    for modality in found:
+    for modality in modalities:
         for severity in Severity:
-            part = metrics[modality]["per_class"][severity.label]
-            scores = (format_rate(part[key]) for key in ("precision", "recall", "f1"))
-            rows.append((f"{modality}, {severity.label}", *scores, str(part["support"])))
+            part = modality_scores(metrics, modality).per_class[severity.label]
+            scores = map(format_rate, (part.precision, part.recall, part.f1))
+            rows.append((f"{modality}, {severity.label}", *scores, str(part.support)))
     return Table(
         "per_class",
         "By gold severity",
@@ -216,35 +212,35 @@ def _per_class(metrics: Mapping[str, Any], found: tuple[str, ...]) -> Table:
     )
 
 
-def _confusion(metrics: Mapping[str, Any], modality: str) -> Table:
-    confusion = metrics[modality]["confusion"]
-    said = (*(s.label for s in Severity), "none")
+def _confusion(metrics: Metrics, modality: str) -> Table:
+    confusion = modality_scores(metrics, modality).confusion
+    predictions = (*(s.label for s in Severity), "none")
     return Table(
         f"confusion_{modality}",
         f"Gold against predicted: {modality}",
-        ("gold", *said),
-        tuple((s.label, *(str(confusion[s.label][p]) for p in said)) for s in Severity),
+        ("gold", *predictions),
+        tuple((s.label, *(str(confusion[s.label][p]) for p in predictions)) for s in Severity),
         "Number of judgments; none: no severity could be read.",
     )
 
 
-def _attribution(metrics: Mapping[str, Any]) -> Table:
-    found = metrics["attribution"]
+def _attribution(metrics: Metrics) -> Table:
+    attribution = metrics.attribution
     return Table(
         "attribution",
         "Where the joint errors come from",
         ("asked alone", f"share {_INTERVAL}", "errors"),
         tuple(
-            (words, format_rate(found[key]["share"]), str(found[key]["count"]))
-            for key, words in CAUSES.items()
+            (name, format_rate(cause.share), str(cause.count))
+            for name, cause in ((name, Share(attribution[key])) for key, name in CAUSES.items())
         ),
-        f"Of {found['joint_errors']} wrong joint judgments of samples whose three modalities were "
-        "all asked and graded; both right means that the pair itself was not understood.",
+        f"Of {attribution.joint_errors} wrong joint judgments of samples whose three modalities "
+        "were all asked and graded; both right means that the pair itself was not understood.",
     )
 
 
-def _late_fusion(metrics: Mapping[str, Any]) -> Table:
-    found = metrics["late_fusion"]
+def _late_fusion(metrics: Metrics) -> Table:
+    late_fusion = metrics.late_fusion
     return Table(
         "late_fusion",
         "The model against late fusion",
@@ -252,42 +248,42 @@ def _late_fusion(metrics: Mapping[str, Any]) -> Table:
         (
             (
                 "worse of the gold image and text grades: accuracy",
-                format_rate(found["gold_ceiling"]),
+                format_rate(late_fusion.gold_ceiling),
             ),
             (
                 "worse of the model's own image and text answers: accuracy",
-                format_rate(found["of_predictions"]),
+                format_rate(late_fusion.of_predictions),
             ),
-            ("the model's joint answer: accuracy", format_rate(metrics["joint"]["accuracy"])),
+            ("the model's joint answer: accuracy", format_rate(metrics.joint.accuracy)),
             (
                 "how often the joint answer is the worse of the model's own two",
-                format_rate(found["agreement"]),
+                format_rate(late_fusion.agreement),
             ),
         ),
         "The first is the best that grading image and text apart can reach on these samples.",
     )
 
 
-def _dominance(metrics: Mapping[str, Any]) -> Table:
-    found = metrics["dominance"]
-    columns = {"all": "all", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
+def _dominance(metrics: Metrics) -> Table:
+    columns = ("all", "pair right", "pair wrong")
+    kappas = {"image": metrics.dominance.kappa_image, "text": metrics.dominance.kappa_text}
     return Table(
         "dominance",
         "Which modality the joint answer follows",
-        ("joint answer against", *columns.values()),
+        ("joint answer against", *columns),
         tuple(
             (
                 f"{modality} alone",
-                *(format_rate(found[f"kappa_{modality}"][key]) for key in columns),
+                *map(format_rate, (kappa.all, kappa.joint_correct, kappa.joint_wrong)),
             )
-            for modality in ("image", "text")
+            for modality, kappa in kappas.items()
         ),
         f"Cohen's kappa {_INTERVAL} of the two predictions, where both are there: 1 is full "
         "agreement, 0 is chance.",
     )
 
 
-def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
+def _categories(metrics: Metrics, titles: Mapping[str, str]) -> Table:
     return Table(
         "categories",
         "By gold category of the pair",
@@ -295,12 +291,12 @@ def _categories(metrics: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
         tuple(
             (
                 titles.get(name, name),
-                format_rate(found["accuracy"]),
-                format_rate(found["f1_macro"]),
-                str(found["n"]),
-                answered_cell(found),
+                format_rate(part.accuracy),
+                format_rate(part.f1_macro),
+                str(part.n),
+                answered_cell(part),
             )
-            for name, found in metrics["categories"].items()
+            for name, part in metrics.categories.items()
         ),
         "Joint judgments of samples with a category. macro-F1 counts a severity that a category "
         "lacks as 0.",
@@ -334,7 +330,7 @@ def _left_out(metrics: Metrics, modalities: Sequence[str]) -> Table:
     """Accuracy with the answers that carry no severity as wrong, and without them."""
     rows = []
     for modality in modalities:
-        scores = ModalityScores(metrics[modality])
+        scores = modality_scores(metrics, modality)
         if scores.n == scores.get("n_answered", scores.n):
             continue
         accuracy, answered = scores.accuracy, scores.accuracy_answered
@@ -352,7 +348,7 @@ def _left_out(metrics: Metrics, modalities: Sequence[str]) -> Table:
     )
 
 
-def _outcomes(metrics: Mapping[str, Any]) -> Table:
+def _outcomes(metrics: Metrics) -> Table:
     counts = metrics["outcomes"]
     return Table(
         "outcomes",
@@ -364,16 +360,16 @@ def _outcomes(metrics: Mapping[str, Any]) -> Table:
             if sum(counts.get(modality, {}).values())
         ),
         "Number of judgments. "
-        + "; ".join(f"{o.value}: {words}" for o, words in OUTCOME_MEANING.items())
+        + "; ".join(f"{o.value}: {meaning}" for o, meaning in OUTCOME_MEANING.items())
         + ". Only ok carries a severity; the others count as wrong.",
     )
 
 
 def _not_asked(record: Mapping[str, Any]) -> Table:
-    found: Mapping[str, Mapping[str, int]] = record.get("not_asked", {})
+    not_asked: Mapping[str, Mapping[str, int]] = record.get("not_asked", {})
     rows = [
         (modality, why, str(count))
-        for modality, reasons in found.items()
+        for modality, reasons in not_asked.items()
         for why, count in reasons.items()
     ]
     asked = record["modalities"]
