@@ -96,6 +96,6 @@ def random_samples(seed: int, n: int, said: str = "SBUSBUrben.", gold: str = "SB
         answers = "".join(
             g if g != "." and rng.random() < 0.4 else rng.choice(list(said)) for g in grades
         )
-        category = rng.choice(["C1", "C2", "C10", None])
+        category = rng.choice(np.array(["C1", "C2", "C10", None]))
         samples.append(Judged(grades, answers, category))
     return samples

@@ -145,6 +145,7 @@ class FaultServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        assert task is not None
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         try:

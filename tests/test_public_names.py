@@ -67,7 +67,7 @@ def test_a_type_checker_is_shown_what_is_imported():
     }
     assert set(shown) == {*vlsu.__all__, *PACKAGES} - {"__version__"}
     for name in set(shown) - set(PACKAGES):
-        assert getattr(vlsu, name) is getattr(import_module(shown[name]), name)
+        assert getattr(vlsu, name) is getattr(import_module(str(shown[name])), name)
 
 
 def test_import_costs_next_to_nothing():

@@ -136,7 +136,8 @@ def whole(path):
     """A command line that does its work, but for what is then put into it."""
     name = " ".join(path)
     if name in WHOLE:
-        return None if WHOLE[name] is None else WHOLE[name].split()
+        value = WHOLE[name]
+    return None if value is None else value.split()
     made_up = {int: "1", float: "0.5", str: "x", Path: "empty"}
     return [
         part

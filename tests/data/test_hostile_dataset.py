@@ -15,6 +15,7 @@ import yaml
 
 from tests.conftest import completion, grade, make_dataset, png
 from tests.support.commands import vlsu
+from tests.support.values import present
 from vlsu.cli.data import app
 from vlsu.data import (
     ImageStore,
@@ -295,7 +296,7 @@ def test_an_image_that_is_a_link_is_not_read(folder, secret):
     report = check_dataset(dataset)
     assert {kind.value for kind in report.counts} == {"unreadable"}
     assert "symbolic link" in report.findings[0].detail
-    reasons = thumbnails(dataset, [s.image_sha256 for s in dataset], room=10**6).values()
+    reasons = thumbnails(dataset, [present(s.image_sha256) for s in dataset], room=10**6).values()
     assert {picture.reason for picture in reasons} == {"the file cannot be read"}
 
 
@@ -402,8 +403,10 @@ def test_what_the_check_prints_is_short(tmp_path):
 
 
 def test_no_message_advises_a_command_that_there_is_not():
-    there = {command.name or command.callback.__name__ for command in app.registered_commands}
-    package = Path(sys.modules["vlsu"].__file__).parent
+    there = {
+        command.name or present(command.callback).__name__ for command in app.registered_commands
+    }
+    package = Path(present(sys.modules["vlsu"].__file__)).parent
     advised = {
         name
         for file in package.rglob("*.py")
@@ -433,7 +436,7 @@ def test_a_run_says_at_its_start_what_it_cannot_ask(tmp_path, chat_server, caplo
         "the text is asked all the same; leave it out with --modalities",
     )
     assert not server.requests
-    seen_before_the_first_request = []
+    seen_before_the_first_request: list[Any] = []
 
     def respond(body, number):
         if not seen_before_the_first_request:

@@ -97,7 +97,7 @@ def test_grey_of_any_depth_is_scaled_to_eight_bits_for_everyone(name):
 
 
 def test_floats_that_are_no_numbers_are_black_and_infinite_ones_the_ends():
-    values = np.tile(np.float32([0.5, np.nan, np.inf, -np.inf, 1.0, 0.0]), (4, 1))
+    values = np.tile(np.array([0.5, np.nan, np.inf, -np.inf, 1.0, 0.0], np.float32), (4, 1))
     image = decode_picture(tiff(values)).image
     assert np.asarray(image)[0].tolist() == [128, 0, 255, 0, 255, 0]
 

@@ -15,6 +15,7 @@ from tests.answered_runs import half_alignment, half_run
 from tests.conftest import ChatServer, completion, make_dataset
 from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
+from tests.support.values import nested
 from vlsu.analysis.results import Metrics
 from vlsu.models import Settings
 from vlsu.report import publish_tables, write_report
@@ -138,7 +139,7 @@ def test_every_headline_carries_the_share(runs: dict[str, Run]) -> None:
     for run in runs.values():
         assert answered_sentence(run.metrics) in headline_sentence(run.metrics, 0.0)
         tables = {table.name: table for table in metric_tables(run)}
-        assert dict(row[:2] for row in tables["headline"].rows)["answered"]
+        assert {row[0]: row[1] for row in tables["headline"].rows}["answered"]
         share = run.metrics["joint"]["answered"]["value"]
         joint = next(row for row in tables["answered"].rows if row[0] == "joint")
         assert joint[1].rate.value == share
@@ -239,7 +240,7 @@ def test_an_alignment_run_is_held_between_two_bounds(tmp_path: Path, outcome: st
     assert f"between {low:.0%} and {high:.0%} of borderline pairs are refused" in said
     table = {table.name: table for table in metric_tables(run)}["headline"]
     assert table.columns[-2:] == ("answered", "judged")
-    assert table.rows[0][-2].rate.value == found["answered"]["value"]
+    assert nested(table.rows[0][-2]).rate.value == found["answered"]["value"]
 
 
 def test_without_an_answer_nothing_is_said_of_the_judge(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from tests.conftest import make_dataset, png
 from tests.report_runs import scripted_run
+from tests.support.values import nested
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
@@ -237,7 +238,10 @@ def test_what_was_not_measured_keeps_its_row_without_a_dot() -> None:
 
 
 def test_each_pattern_has_its_place_on_the_map(run: Run) -> None:
-    maps = {severity: pattern_map(run.metrics, severity)["data"]["values"] for severity in Severity}
+    maps = {
+        severity: nested(pattern_map(run.metrics, severity))["data"]["values"]
+        for severity in Severity
+    }
     assert [len(cells) for cells in maps.values()] == [2, 6, 9]
     (cell,) = [c for c in maps[Severity.UNSAFE] if c["x"] == "safe" and c["y"] == "safe"]
     found = run.metrics["patterns"]["S-S-U"]
@@ -297,7 +301,7 @@ def test_a_run_judged_before_has_the_same_page(run: Run) -> None:
 
 
 def test_the_shade_of_a_confusion_is_a_share_of_its_gold_severity(run: Run) -> None:
-    rows = confusion_chart(run.metrics, "joint")["data"]["values"]
+    rows = nested(confusion_chart(run.metrics, "joint"))["data"]["values"]
     of_unsafe = [row for row in rows if row["y"] == "unsafe"]
     shares = [float(row["tooltip 3"].split()[0]) for row in of_unsafe]
     assert sum(shares) == pytest.approx(1, abs=0.002)

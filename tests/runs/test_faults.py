@@ -40,6 +40,7 @@ from tests.fault_server import (
     text_dataset,
     zipped,
 )
+from tests.support.values import present
 from vlsu.errors import ModelError
 from vlsu.models import Settings, open_model
 from vlsu.runs.asking.pace import Breaker
@@ -286,7 +287,7 @@ def test_many_bad_requests_neither_stop_a_run_nor_hold_it_up_for_ever(tmp_path):
 def test_a_missing_image_is_that_samples_alone(tmp_path):
     dataset = make_dataset(tmp_path / "dataset", samples=8, images=4)
     gone = next(iter(dataset.samples())).image_sha256
-    dataset.images.path(gone).unlink()
+    present(dataset.images.path(present(gone))).unlink()
     with FaultServer(good) as server:
         result = ask_and_judge(dataset, server.base_url, tmp_path / "run", modalities=("joint",))
     assert result.outcomes == {"ok": 6, "error": 2}

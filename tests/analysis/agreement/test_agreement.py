@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss_kappa
 from typer.testing import CliRunner
 
+from tests.support.values import nested
 from vlsu.analysis import grader_agreement
 from vlsu.analysis.stats.intervals import wilson
 from vlsu.cli.app import app
@@ -91,7 +92,7 @@ def test_krippendorffs_published_example() -> None:
 
 def test_the_same_example_by_gwets_own_library() -> None:
     # irrCAC 0.4.4: CAC(...).gwet(), .fleiss(), identity, quadratic, linear and ordinal weights.
-    found = values(grader_agreement(long(PUBLISHED), order=list("12345"))["overall"])
+    found = values(nested(grader_agreement(long(PUBLISHED), order=list("12345")))["overall"])
     assert found["percent_agreement"] == pytest.approx(0.81818, abs=5e-6)
     assert found["gwet_ac1"] == pytest.approx(0.77544, abs=5e-6)
     assert found["gwet_ac2"] == pytest.approx(0.91400, abs=5e-6)
@@ -103,7 +104,7 @@ def test_the_same_example_by_gwets_own_library() -> None:
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 def test_alpha_is_the_reference_librarys(missing: float) -> None:
     rows = made(1, 80, 4, missing)
-    found = values(grader_agreement(long(rows), replicates=1)["overall"])
+    found = values(nested(grader_agreement(long(rows), replicates=1))["overall"])
     for metric in ("nominal", "ordinal"):
         theirs = krippendorff.alpha(
             codes(rows), level_of_measurement=metric, value_domain=[0, 1, 2]
@@ -144,7 +145,7 @@ def test_gwets_coefficients_by_his_formulas_item_by_item() -> None:
         total = sum(weight(abs(a - b)) for a in range(3) for b in range(3))
         chance = total / 6 * float((pi * (1 - pi)).sum())
         expected = (np.mean(agreed) - chance) / (1 - chance)
-        found = grader_agreement(long(rows), replicates=1)["overall"][key]["value"]
+        found = nested(grader_agreement(long(rows), replicates=1))["overall"][key]["value"]
         assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -197,7 +198,7 @@ def test_the_bootstrap_is_plain_resampling_of_items_within_noise() -> None:
                 value_domain=[0, 1, 2],
             )
         )
-    ours = grader_agreement(frame, replicates=4000)["overall"]["krippendorff_alpha_ordinal"]
+    ours = nested(grader_agreement(frame, replicates=4000))["overall"]["krippendorff_alpha_ordinal"]
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert ours["low"] == pytest.approx(low, abs=0.12 * (high - low))
     assert ours["high"] == pytest.approx(high, abs=0.12 * (high - low))
@@ -362,7 +363,7 @@ def test_a_file_is_read_however_it_was_saved(
 
 def test_what_the_notes_say_of_few_grades() -> None:
     def said(rows: list[tuple[Any, ...]]) -> str:
-        return " ".join(grader_agreement(long(rows), replicates=9)["notes"])
+        return " ".join(nested(grader_agreement(long(rows), replicates=9))["notes"])
 
     assert "No item has two grades" in said([("safe", None), ("unsafe", None)])
     only = said([("safe", "safe"), (None, "unsafe")])

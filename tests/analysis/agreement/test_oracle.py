@@ -11,12 +11,13 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests.analysis.agreement.test_agreement import LEVELS, long, made
+from tests.support.values import nested
 from vlsu.analysis import grader_agreement
 from vlsu.analysis.stats.intervals import wilson
 
 
 def oracle(rows: list[tuple[Any, ...]], **options: Any) -> dict[str, Any]:
-    return grader_agreement(long(rows), **options)["oracle"]
+    return nested(grader_agreement(long(rows), **options))["oracle"]
 
 
 def test_each_grader_is_held_against_the_others() -> None:
@@ -47,7 +48,9 @@ def test_his_own_grade_in_the_consensus_flatters() -> None:
     others = oracle(rows)["joint"]
     assert others["ties"] == 80
     assert others["accuracy"]["value"] == pytest.approx(1 / 3, abs=0.1)
-    assert any("flatters" in n for n in grader_agreement(long(rows), consensus="all")["notes"])
+    assert any(
+        "flatters" in n for n in nested(grader_agreement(long(rows), consensus="all"))["notes"]
+    )
 
 
 def test_scored_as_a_model_is() -> None:

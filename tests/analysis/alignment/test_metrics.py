@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from tests.analysis_frames import GOLD, SEVERITIES
+from tests.support.values import nested
 from vlsu.analysis import BinaryCounts, Calibration, alignment_metrics
 from vlsu.analysis.stats.clustering import paired_difference
 from vlsu.analysis.stats.intervals import wilson
@@ -132,7 +133,8 @@ def test_outcomes_are_all_counted() -> None:
 def test_an_empty_answer_is_missing_whatever_the_judge_says() -> None:
     verdicts, gold = run({"default": "RCC"})
     verdicts = verdicts.with_columns(kind=pl.Series(["bare_refusal", "full_compliance", "empty"]))
-    refusal = alignment_metrics(verdicts, gold)["framings"]["default"]["refusal"]["borderline"]
+    metrics = nested(alignment_metrics(verdicts, gold))
+    refusal = metrics["framings"]["default"]["refusal"]["borderline"]
     assert (refusal["value"], refusal["n"], refusal["missing"]) == (0.5, 2, 1)
 
 

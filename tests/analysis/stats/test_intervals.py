@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from tests.analysis_frames import Judged, frames, random_samples
+from tests.support.values import nested
 from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.stats.intervals import percentiles, wilson
 from vlsu.analysis.table.resampling import Resampler
@@ -147,7 +148,7 @@ def test_thin_counts_get_a_closed_form_and_are_named() -> None:
 def test_a_severity_that_few_samples_lack_may_still_exist() -> None:
     def high(n: int) -> float:
         samples = [Judged("SSS", "SSS"), Judged("UUU", "UUU")] * (n // 2)
-        return understanding_metrics(*frames(samples))["joint"]["f1_macro"]["high"]
+        return nested(understanding_metrics(*frames(samples)))["joint"]["f1_macro"]["high"]
 
     assert high(70) == pytest.approx(1)
     assert high(72) == pytest.approx(2 / 3)
@@ -155,7 +156,8 @@ def test_a_severity_that_few_samples_lack_may_still_exist() -> None:
 
 def test_a_few_answers_say_little_of_chance_agreement() -> None:
     # One sample, two answers: as observed, no agreement was expected and none was found.
-    one = understanding_metrics(*frames([Judged("SUU", "SUU")]))["dominance"]["kappa_image"]["all"]
+    metrics = nested(understanding_metrics(*frames([Judged("SUU", "SUU")])))
+    one = metrics["dominance"]["kappa_image"]["all"]
     assert one["value"] == 0
     assert one["low"] < -0.4
     assert one["high"] > 0.7
@@ -175,7 +177,7 @@ def test_macro_f1_intervals_hold_the_truth(right: float) -> None:
             Judged(LABELS[entry // 3] * 3, ".." + LABELS[entry % 3])
             for entry in np.repeat(np.arange(9), counts)
         ]
-        rate = understanding_metrics(*frames(samples), replicates=200)["joint"]["f1_macro"]
+        rate = nested(understanding_metrics(*frames(samples), replicates=200))["joint"]["f1_macro"]
         held += rate["low"] <= f1.mean() <= rate["high"]
     assert 0.91 <= held / runs <= 0.985
 
@@ -235,7 +237,7 @@ def test_every_run_has_sound_metrics_in_any_row_order(samples: list[Judged], ran
 
 def test_the_seed_decides_the_draws() -> None:
     run = frames(random_samples(6, 80))
-    first, again, other = (understanding_metrics(*run, seed=s) for s in (1, 1, 2))
+    first, again, other = (nested(understanding_metrics(*run, seed=s)) for s in (1, 1, 2))
     assert first == again
     assert first["joint"]["f1_macro"] != other["joint"]["f1_macro"]
     assert first["joint"]["f1_macro"]["value"] == other["joint"]["f1_macro"]["value"]

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.analysis_frames import Judged, frames
+from tests.support.values import nested
 from vlsu.analysis import Tabulation, minimal_pairs
 from vlsu.analysis.stats.intervals import LEVEL, wilson
 from vlsu.analysis.table.cells import Cells
@@ -179,7 +180,7 @@ def test_an_image_with_thousands_of_texts_is_one_cluster() -> None:
 
 def test_pairs_that_share_nothing_are_worth_what_independent_ones_are() -> None:
     rows = [(f"i{n}", f"{n}{g}", g, g if n % 4 else "B") for n in range(200) for g in ("S", "U")]
-    rate = minimal_pairs(*pair_frames(rows))["same_image"]["told_apart"]
+    rate = nested(minimal_pairs(*pair_frames(rows)))["same_image"]["told_apart"]
     low, high = wilson(0.75, 200)
     assert rate["value"] == 0.75
     assert (rate["low"], rate["high"]) == pytest.approx((low, high), abs=0.003)
@@ -190,7 +191,7 @@ def test_groups_take_the_place_of_images() -> None:
         (f"i{n}", f"{n}{g}", g, g if n // 10 % 2 else "B") for n in range(200) for g in ("S", "U")
     ]
     judgments, samples = pair_frames(rows)
-    alone = minimal_pairs(judgments, samples)["same_image"]["told_apart"]
+    alone = nested(minimal_pairs(judgments, samples))["same_image"]["told_apart"]
     group = pl.Series([f"g{n // 20}" for n in range(400)])
     grouped: Any = minimal_pairs(judgments, samples.with_columns(group=group))
     rate = grouped["same_image"]["told_apart"]

@@ -41,7 +41,9 @@ def run(
         },
         schema_overrides={name: JUDGMENTS[name] for name in ("p_unsafe", "predicted")},
     )
-    return judgments, pl.DataFrame({"id": ids, "group": group}, schema_overrides={"group": str})
+    return judgments, pl.DataFrame(
+        {"id": ids, "group": group}, schema_overrides={"group": pl.String}
+    )
 
 
 def metrics(p: Any, unsafe: Any, group: list[str] | None = None, **options: Any) -> Any:
@@ -144,7 +146,7 @@ def test_the_variance_of_an_area_is_the_jackknife_s(
     without = [score(np.delete(unsafe, i), np.delete(p, i)) for i in range(n)]
     variance = (n - 1) * np.var(without)
     units = float(min(unsafe.sum(), (~unsafe).sum()))
-    expected = estimated_share(score(unsafe, p), variance, units, most=n).rate
+    expected = estimated_share(score(unsafe, p), float(variance), units, most=n).rate
     found = metrics(p, unsafe)[key]
     assert found["low"] == pytest.approx(expected.low, abs=0.002)
     assert found["high"] == pytest.approx(expected.high, abs=0.002)

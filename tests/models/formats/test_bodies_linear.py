@@ -3,6 +3,7 @@
 import gc
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -53,7 +54,9 @@ def assert_linear(read, make) -> None:
 def spelled(tokens: list[str], answer: str) -> bytes:
     """A completion whose tokens are listed with their probabilities."""
     body = completion(answer)
-    steps = [{"token": t, "logprob": -1.0, "bytes": None, "top_logprobs": []} for t in tokens]
+    steps: list[Any] = [
+        {"token": t, "logprob": -1.0, "bytes": None, "top_logprobs": []} for t in tokens
+    ]
     body["choices"][0]["logprobs"] = {"content": steps}
     return json.dumps(body).encode()
 

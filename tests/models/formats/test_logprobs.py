@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.values import present
 from vlsu.models.formats.logprobs import TokenPosition, locate_severity, unsafe_probability
 
 
@@ -150,5 +151,5 @@ def test_however_the_answer_is_cut_into_tokens_the_word_is_found(before, cuts, w
     edges = sorted({0, len(data), *(c for c in cuts if c < len(data))})
     tokens = [data[a:b] for a, b in itertools.pairwise(edges)]
     place = locate_severity(tokens, answer)
-    rest = b"".join(tokens[place.token :]).removeprefix(place.lead)
+    rest = b"".join(tokens[present(place).token :]).removeprefix(present(place).lead)
     assert rest == f'{word}"}}'.encode()

@@ -604,7 +604,7 @@ def test_the_latency_is_counted_from_sending():
 
 def test_a_client_outlives_its_event_loop():
     """A model is one object for several runs, and each has a loop of its own."""
-    clients = {}
+    clients: dict[Any, Any] = {}
 
     def once():
         async def run():

@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from tests.fault_server import FaultServer, good, text_dataset
 from tests.models.http.test_http_clients import BODY, Server, in_loop, says, whole
+from tests.support.values import present
 from vlsu.errors import ModelError, UsageError
 from vlsu.models import Settings, open_model
 from vlsu.models.catalogue import load_models
@@ -115,7 +117,7 @@ def test_a_password_in_the_address_is_a_key_too_and_is_not_shown(monkeypatch):
 @pytest.fixture
 def hosts(monkeypatch):
     """Names that resolve as a test says; every other cannot be resolved."""
-    known = {}
+    known: dict[Any, Any] = {}
 
     def resolve(host, port, *args, **kwargs):
         try:
@@ -152,7 +154,7 @@ def test_a_name_that_cannot_be_resolved_is_let_pass_only_where_it_is_looked_at_a
     url = "http://gpu1:8000/v1"
     opened(url)
     assert exposure(url, guarded=True) is None
-    assert "cannot be resolved" in exposure(url, guarded=False)
+    assert "cannot be resolved" in present(exposure(url, guarded=False))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")  # who resolves it, and differently
     with pytest.raises(UsageError, match="gpu1 cannot be resolved"):
         opened(url)

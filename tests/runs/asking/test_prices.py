@@ -11,6 +11,7 @@ import yaml
 import vlsu
 from tests.conftest import grade
 from tests.support.commands import vlsu as command
+from tests.support.values import present
 from vlsu.errors import UsageError
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs import Price
@@ -76,10 +77,10 @@ def test_the_bundled_file_is_one_that_a_user_could_give():
 def test_a_price_says_where_it_comes_from(tmp_path):
     path = tmp_path / "ours.yaml"
     path.write_text("date: 2026-11-01\nprices: {openai/m: {input: 0.1, output: 0.4}}\n")
-    assert read_price(path, "openai/m").source == "ours.yaml of 2026-11-01"
+    assert present(read_price(path, "openai/m")).source == "ours.yaml of 2026-11-01"
     path.write_text("prices: {openai/m: {input: 0.1, output: 0.4}}\n")
-    assert read_price(path, "openai/m").source == "ours.yaml"
-    assert read_price("0.1,0.4", "openai/m").source == "given"
+    assert present(read_price(path, "openai/m")).source == "ours.yaml"
+    assert present(read_price("0.1,0.4", "openai/m")).source == "given"
 
 
 def limits(named, base_url=None, max_cost=None, price=None):

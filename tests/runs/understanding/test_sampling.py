@@ -14,6 +14,7 @@ import pytest
 import vlsu
 from tests.conftest import grade
 from tests.support.commands import vlsu as command
+from tests.support.values import present
 from vlsu.analysis.sampling.allocation import STRATA
 from vlsu.analysis.sampling.precision import Precision
 from vlsu.data import Dataset, Sample, write_dataset
@@ -67,7 +68,7 @@ def answer(body: dict[str, Any], _: int) -> dict[str, Any]:
     """Right about borderline texts always, about the others every other time."""
     words = body["messages"][-1]["content"]
     words = words if isinstance(words, str) else words[-1]["text"]
-    number, gold = re.search(r"<text>\s*(\S+) (\w+)\s*</text>", words).groups()
+    number, gold = present(re.search(r"<text>\s*(\S+) (\w+)\s*</text>", words)).groups()
     wrong = gold != "borderline" and number[-1] in "01234"
     return grade("borderline" if wrong else gold)
 
