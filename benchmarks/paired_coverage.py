@@ -267,7 +267,7 @@ def plain_bootstrap(
     cells: PairedCells, confusions: tuple[Confusion, Confusion], seed: int
 ) -> tuple[float, float]:
     """The percentile interval of the paired bootstrap, with nothing added."""
-    resampler = PairedEstimator(cells, 1, seed).own(0).resampler
+    resampler = PairedEstimator(cells, 1, seed).single_run(0).resampler
     column = confusions[0].column * 4 + confusions[1].column % 4
     tables = resampler.draw(column, 48, "plain").reshape(-1, 3, 4, 4)
     apart = macro_f1(tables.sum(axis=2)) - macro_f1(tables.sum(axis=3))
