@@ -46,6 +46,7 @@ def project(
     from vlsu.report.tasks import notice
     from vlsu.runs import load_run
     from vlsu.runs.finished.projection import load_traffic, project_run, rounded
+    from vlsu.runs.finished.tasks import TASKS
 
     shares = load_traffic(traffic)
     with reading([run]):
@@ -56,7 +57,7 @@ def project(
         return
     if warning := notice(opened):
         say(warning.what)
-    verb = "refused or blocked" if opened.record["task"] == "alignment" else "blocked"
+    verb = TASKS[opened.record.task].flagged
     for framing, projection in found.items():
         rates: dict[str, Any] = projection["per_million"]
         rows = [(name.format(verb=verb), rounded(rates[key])) for key, name in ROWS.items()]

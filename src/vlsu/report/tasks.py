@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vlsu.analysis.table.answered import ENOUGH
-from vlsu.errors import UsageError
 from vlsu.report.alignment.report import AlignmentReport
 from vlsu.report.contents import category_titles, task_contents
 from vlsu.report.notice import Notice, task_notice
@@ -13,6 +12,7 @@ from vlsu.report.table import Table
 from vlsu.report.task import Contents, TaskReport
 from vlsu.report.understanding.report import UnderstandingReport
 from vlsu.runs import Run
+from vlsu.runs.run import one_task as run_task
 
 __all__ = [
     "REPORTS",
@@ -42,15 +42,7 @@ def one_task(runs: Sequence[Run]) -> TaskReport:
     Raises:
         UsageError: They are of different tasks.
     """
-    first, *others = runs
-    task = first.record["task"]
-    for run in others:
-        if run.record["task"] != task:
-            raise UsageError(
-                f"{first.path} is a run of {task}, {run.path} of {run.record['task']}; "
-                "write a report of each task"
-            )
-    return report_of(first)
+    return REPORTS[run_task(runs, "write a report of each task")]
 
 
 def contents(run: Run, *, redact: bool = False) -> Contents:

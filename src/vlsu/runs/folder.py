@@ -20,6 +20,7 @@ from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.runs.record_schema import RunRecord, wrong_part
+from vlsu.runs.task_records import TASK_RECORDS
 from vlsu.runs.writing import locked, require_writable
 
 __all__ = ["RunFolder", "write_atomically"]
@@ -32,20 +33,6 @@ _FIXED = {
     ("model", "identity"): "model or parameters",
     ("dataset", "content_hash"): "dataset",
     ("policy", "hash"): "policy",
-}
-#: The same for one task alone. Framings and judges may be added to: each has keys of its own.
-_FIXED_OF: dict[str, dict[tuple[str, ...], str]] = {
-    "understanding": {("prompt", "hash"): "prompt"},
-    "alignment": {("captions",): "choice between images and captions"},
-    "tuning": {
-        ("split",): "split (--seed, --held-out or --limit)",
-        ("captions",): "choice between images and captions",
-    },
-}
-#: What the record of a task says besides.
-_OF_TASK = {
-    "alignment": (("framings",), ("judges",)),
-    "tuning": (("framings",), ("judges",)),
 }
 #: The last line of a record begins so.
 _SEAL = "checksum: "
@@ -83,7 +70,7 @@ class RunFolder:
             raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
         except (UnicodeDecodeError, YamlError):
             raise self._damaged_record() from None
-        if not isinstance(record, dict) or not isinstance(record.get("task"), str):
+        if not isinstance(record, dict) or not _is_known(record.get("task")):
             raise self._damaged_record()
         # What was changed by hand is read all the same; what has lost its end is not.
         seal = record.pop("checksum", None)
@@ -92,7 +79,7 @@ class RunFolder:
         if record.get("status") not in _STATUSES:
             raise self._damaged_record()
         finished = _OF_FINISHED if record.get("status") == "finished" else ()
-        needed = (*_fixed(record), *_OF_TASK.get(record["task"], ()), *finished)
+        needed = (*_fixed(record), *finished)
         if any(_at(record, path) is None for path in needed) or wrong_part(record) is not None:
             raise self._damaged_record()
         return RunRecord(record)
@@ -253,8 +240,12 @@ def _readable_table(path: Path) -> bool:
     return True
 
 
+def _is_known(task: object) -> bool:
+    return isinstance(task, str) and task in TASK_RECORDS
+
+
 def _fixed(record: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
-    return _FIXED | _FIXED_OF.get(record.get("task", ""), {})
+    return {**_FIXED, **TASK_RECORDS[record["task"]].fixed}
 
 
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:

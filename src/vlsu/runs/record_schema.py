@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from vlsu._views import View
+from vlsu.runs.task_records import TASK_RECORDS, TaskRecord
 
 __all__ = ["RunRecord", "wrong_part"]
 
@@ -155,17 +156,10 @@ class RunRecord(_Part):
     cost_of: dict[str, float]
 
 
-#: What a record of a task has besides.
-_NEEDED_OF = {
-    "understanding": ("prompt", "fingerprint", "limit", "seed"),
-    "alignment": ("framings", "judges", "captions", "limit", "seed"),
-    "tuning": ("framings", "judges", "captions", "split"),
-}
-
-
 def wrong_part(record: Mapping[str, Any]) -> str | None:
     """The first part of a record that is missing or of the wrong kind, if there is one."""
-    for name in (*RunRecord.NEEDED, *_NEEDED_OF.get(record.get("task", ""), ())):
+    task = TASK_RECORDS.get(record.get("task", ""), TaskRecord())
+    for name in (*RunRecord.NEEDED, *task.needed):
         if name not in record:
             return name
     for name, check in _checks(RunRecord).items():

@@ -16,13 +16,14 @@ from vlsu._text import one_line
 from vlsu.analysis.results import Metrics
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
-from vlsu.errors import DataError, RunError
-from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
+from vlsu.errors import DataError, RunError, UsageError
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
+from vlsu.runs.task_records import TASK_RECORDS
 
-__all__ = ["Run", "dataset_title", "load_run", "load_runs"]
+__all__ = ["Run", "dataset_title", "load_run", "load_runs", "one_task"]
 
 
 #: Columns of ``judgments.parquet`` that every version has written.
@@ -123,14 +124,18 @@ class Run:
     @property
     def _columns(self) -> tuple[str, ...]:
         """Those that every run of the task has had, whatever the version."""
-        return _COLUMNS if self.record["task"] == "understanding" else (*_COLUMNS, *VERDICT_COLUMNS)
+        return (*_COLUMNS, *TASK_RECORDS[self.record.task].columns)
 
     @property
     def _most_rows(self) -> int:
         record = self.record
         each = len(record["modalities"]) * max(1, len(record.get("framings", ())))
-        rungs = 2 if record["task"] == "tuning" else 1
-        return int(record["dataset"]["samples"] * each * record.get("draws", 1) * rungs)
+        return int(
+            record["dataset"]["samples"]
+            * each
+            * record.get("draws", 1)
+            * TASK_RECORDS[record.task].parts
+        )
 
     @cached_property
     def judgments(self) -> pl.DataFrame:
@@ -139,7 +144,7 @@ class Run:
         Raises:
             RunError: The run is not finished, or the file is damaged.
         """
-        return self._collected(self.scan())
+        return self.collected(self.scan())
 
     def judged(self, *select: pl.Expr, where: pl.Expr | None = None) -> pl.DataFrame:
         """A part of the judgments, without the rest in memory.
@@ -152,9 +157,14 @@ class Run:
             RunError: The run is not finished, or the file is damaged.
         """
         frame = self.scan()
-        return self._collected((frame if where is None else frame.filter(where)).select(*select))
+        return self.collected((frame if where is None else frame.filter(where)).select(*select))
 
-    def _collected(self, frame: pl.LazyFrame) -> pl.DataFrame:
+    def collected(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """What is made of `scan`, computed.
+
+        Raises:
+            RunError: The file is damaged.
+        """
         try:
             return frame.collect(engine="streaming")
         except (OSError, pl.exceptions.PolarsError):
@@ -264,3 +274,23 @@ def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) 
             for run, fits in zip(runs, fitting, strict=True)
         ]
     return runs
+
+
+def one_task(runs: Sequence[Run], advice: str) -> str:
+    """The task that all of these runs have.
+
+    Args:
+        runs: At least one.
+        advice: What to do instead where they have several; ends the message.
+
+    Raises:
+        UsageError: They are of different tasks.
+    """
+    first, *others = runs
+    for run in others:
+        if run.record.task != first.record.task:
+            raise UsageError(
+                f"{first.path} is a run of {first.record.task}, {run.path} of {run.record.task}; "
+                f"{advice}"
+            )
+    return first.record.task

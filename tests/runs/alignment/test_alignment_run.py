@@ -359,7 +359,7 @@ def test_a_validation_that_is_stopped_measures_nothing_and_goes_on(
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
-        ("judge/llm", "named by its own SPEC, such as openai/gpt-4o"),
+        ("judge/llm", "has its own SPEC, such as openai/gpt-4o"),
         ("judge/guard:x", "guard/FAMILY:MODEL"),
         ("judge/offlin", "did you mean 'offline'"),
         ("baseline/majority", "grades images and texts and judges no answers"),

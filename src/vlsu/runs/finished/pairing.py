@@ -21,6 +21,7 @@ __all__ = [
     "drawn_for",
     "paired_chunks",
     "run_names",
+    "sample_counts",
     "setup_differences",
 ]
 
@@ -148,6 +149,15 @@ def run_names(runs: Sequence[Run]) -> list[str]:
         [str(path) for path in paths],
     )
     return next(names for names in choices if len(set(names)) == len(names))
+
+
+def sample_counts(names: Sequence[str], shared: int, judged: Sequence[int]) -> dict[str, object]:
+    """How many samples all runs judged, how many each judged, and how many are left out."""
+    return {
+        "paired": shared,
+        "judged": dict(zip(names, judged, strict=True)),
+        "left_out": {name: n - shared for name, n in zip(names, judged, strict=True)},
+    }
 
 
 def setup_differences(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, object]]:

@@ -17,14 +17,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vlsu._files import is_regular
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw, Response
-from vlsu.runs.store.salvage import PAGE, checksum, readable_errors, readable_rows
-from vlsu.runs.store.schema import check_schema, is_sound, make_harmless
+from vlsu.runs.store.connections import beside, connect, connect_read_only
+from vlsu.runs.store.salvage import checksum, readable_errors, readable_rows
+from vlsu.runs.store.schema import check_schema, is_sound
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, damaged_store_error, store_error
 from vlsu.runs.store.tables import BATCH, SCHEMA, Batch, StoredRow
-from vlsu.runs.writing import create_file
 
 __all__ = ["ResponseStore", "Stored"]
 
@@ -98,7 +97,7 @@ class ResponseStore:
             self._thread.start()
 
     def _open(self) -> sqlite3.Connection:
-        """A connection to a sound file with both tables."""
+        """A connection to a sound file with all tables."""
         if self._read_only:
             return self._connect()
         salvaged = self._beside(".salvaged")
@@ -123,46 +122,11 @@ class ResponseStore:
 
     def _connect(self) -> sqlite3.Connection:
         if self._read_only:
-            return self._connect_to_read()
-        create_file(self.path)
-        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-        try:
-            make_harmless(connection)
-            connection.execute(f"PRAGMA page_size={PAGE}")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            if self._most_pages is not None:
-                connection.execute(f"PRAGMA max_page_count={int(self._most_pages)}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _connect_to_read(self) -> sqlite3.Connection:
-        if self.path.exists() and not is_regular(self.path):
-            raise RunError(f"{self.path}: is no file; remove it")
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_schema")
-        except sqlite3.OperationalError:
-            # SQLite shares a log's index through a file, which a read-only folder forbids; with
-            # no log there is nothing to share.
-            connection.close()
-            if self._beside("-wal").exists() or not self.path.exists():
-                raise
-            uri += "&immutable=1"
-            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-        try:
-            make_harmless(connection)
-            check_schema(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return connect_read_only(self.path)
+        return connect(self.path, self._most_pages)
 
     def _beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.name + suffix)
+        return beside(self.path, suffix)
 
     # Damage
 

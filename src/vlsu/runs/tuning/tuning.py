@@ -29,7 +29,7 @@ from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import Chunk, planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
-from vlsu.runs.columns import ALIGNMENT_JUDGMENTS
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
 from vlsu.runs.estimate import estimate_answers
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
@@ -53,10 +53,7 @@ CANDIDATES_FILE = "candidates.yaml"
 #: Columns of a tuning's ``judgments.parquet``; ``rung`` is null on the held-out split.
 TUNING_JUDGMENTS = pl.Schema({**ALIGNMENT_JUDGMENTS, "rung": pl.Int64()})
 #: Columns of them that are held in memory.
-_KEPT = (
-    *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
-    *("refused_strict", "refused_lenient", "helpfulness", "safety", "request_key", "judge_key"),
-)
+_KEPT = (*VERDICT_COLUMNS, "request_key", "judge_key")
 
 
 def prepare_tuning(dataset: Dataset | str | Path, options: TuningOptions) -> Tuning:

@@ -1,0 +1,150 @@
+"""What finished understanding runs are asked for: comparisons, other confidences, projections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from vlsu.analysis import (
+    StratifiedSample,
+    Tabulation,
+    cell_metrics,
+    diagnosis,
+    stratified_metrics,
+)
+from vlsu.analysis.comparison.understanding import understanding_comparison
+from vlsu.analysis.deployment.projection import FLAGGED, PASSED
+from vlsu.analysis.results import Metrics
+from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
+from vlsu.analysis.table.streaming import graded_judgments
+from vlsu.data import Dataset
+from vlsu.errors import RunError
+from vlsu.models.base import Outcome
+from vlsu.policy import MODALITIES, Severity
+from vlsu.runs.asking.plan import Subset
+from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
+from vlsu.runs.run import Run
+from vlsu.runs.understanding.sampling import gold_rows
+from vlsu.runs.understanding.strata import Strata
+
+__all__ = ["FinishedUnderstanding", "tabulated"]
+
+#: Samples looked at together; bounds memory.
+SAMPLES = 200_000
+
+
+class FinishedUnderstanding:
+    """Understanding runs: pairs are flagged if they are called unsafe."""
+
+    name = "understanding"
+    flagged = "blocked"
+
+    def metrics_at(self, run: Run, dataset: Dataset, level: float) -> Metrics:
+        """The metrics of a run with intervals of this confidence, from its judgments."""
+        if "sampling" in run.metrics:
+            return _metrics_of_draw(run, dataset, level)
+        tabulation = Tabulation()
+        for judgments, gold in _parts(run, dataset):
+            tabulation.add(judgments, gold)
+        cells = cell_metrics(tabulation.cells(), level=level)
+        return Metrics(cells | diagnosis(run.scan(), dataset.frame(), level=level))
+
+    def comparison(
+        self, runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
+    ) -> dict[str, object]:
+        """What a comparison says of these runs; arguments as `vlsu.runs.finished.comparison`."""
+        cells, judged = tabulated(runs, dataset)
+        drawn = [name for name, run in zip(names, runs, strict=True) if "sampling" in run.metrics]
+        return {
+            "samples": {
+                **sample_counts(names, int(cells.runs[0].count.sum()), judged),
+                **({"drawn": drawn} if drawn else {}),
+            },
+            "asked": {
+                modality: {
+                    name: sum(run.outcomes[modality].values())
+                    for name, run in zip(names, cells.runs, strict=True)
+                }
+                for modality in MODALITIES
+            },
+            **understanding_comparison(cells, names, seed=seed, enough=enough),
+        }
+
+    def judged_pairs(self, run: Run) -> pl.DataFrame:
+        """Pairs with a gold grade, as `project` wants them, under one framing."""
+        run.require_finished()
+        if "sampling" in run.metrics:
+            raise RunError(
+                f"{run.path}: its samples were drawn unevenly (--budget or --until); run it again "
+                "without, what was answered is kept"
+            )
+        unsafe = pl.col("predicted") == int(Severity.UNSAFE)
+        joint = graded_judgments(run.scan(), ("joint",), "outcome").select(
+            "sample",
+            "gold",
+            framing=pl.lit(""),
+            decision=pl.when(pl.col("outcome") != Outcome.OK.value)
+            .then("outcome")
+            .otherwise(pl.when(unsafe).then(pl.lit(FLAGGED)).otherwise(pl.lit(PASSED))),
+        )
+        letter = {f"{m}_grade": {s.label: s.letter for s in Severity} for m in MODALITIES}
+        samples = run.dataset.frame().select(
+            sample=pl.col("id").hash(),
+            pattern=pl.concat_str(
+                [pl.col(c).replace_strict(of, default=None) for c, of in letter.items()],
+                separator="-",
+            ),
+            category="joint_category",
+            # A sample without a group is a cluster of its own.
+            cluster=pl.coalesce(
+                pl.when(pl.col("group").is_not_null()).then(pl.col("group").hash()),
+                pl.col("id").hash(),
+            ),
+        )
+        rows = run.collected(joint.join(samples, on="sample").drop("sample"))
+        if rows.is_empty():
+            raise RunError(f"{run.path}: no judgment of a pair with a gold grade; ask for joint")
+        return rows
+
+
+def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
+    """The samples that all runs judged, and how many each judged."""
+    tabulation = PairedTabulation(len(runs))
+    judged = [0] * len(runs)
+    for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
+        tabulation.add(chunk.judgments, chunk.gold)
+        judged = [n + more for n, more in zip(judged, chunk.judged, strict=True)]
+    return tabulation.cells(), judged
+
+
+def _parts(run: Run, dataset: Dataset) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Judgments and gold grades of all samples of the run, judged or not."""
+    subset = Subset(run.record["limit"], run.record["seed"])
+    size = subset.size(dataset)
+    ids = subset.frame(dataset).select(sample_id="id")
+    gold = gold_rows(dataset).join(ids, on="sample_id", how="semi")
+    count = max(1, -(-size // SAMPLES))
+    for part in range(count):
+        mine = pl.col("sample_id").hash() % count == part
+        yield (
+            run.judged(pl.col(JUDGED_COLUMNS), where=mine),
+            gold.filter(mine).collect(engine="streaming"),
+        )
+
+
+def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
+    strata = Strata.of(dataset, run.record["sampling"]["seed"])
+    halves = strata.samples.select("half", sample_id="id")
+    judgments = run.judged(pl.col(JUDGED_COLUMNS)).join(halves, on="sample_id")
+    gold = gold_rows(dataset).collect().join(halves, on="sample_id")
+    gold = gold.join(judgments, on="sample_id", how="semi")
+    cells = []
+    for half in (0, 1):
+        tabulation = Tabulation()
+        of_half = pl.col("half") == half
+        tabulation.add(judgments.filter(of_half), gold.filter(of_half))
+        cells.append(tabulation.cells())
+    return Metrics(
+        stratified_metrics(StratifiedSample.from_halves(cells, strata.population), level=level)
+    )

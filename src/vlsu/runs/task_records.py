@@ -1,0 +1,50 @@
+"""The tasks of runs: what the record and the judgments of each hold besides what all share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vlsu.runs.columns import VERDICT_COLUMNS
+
+__all__ = ["TASK_RECORDS", "TaskRecord"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """What the record and the judgments of one task hold besides.
+
+    Attributes:
+        needed: Members of ``run.yaml`` that every record of the task has.
+        fixed: Path in ``run.yaml`` of what may not change between two starts -> what it is called.
+            Framings and judges may be added to: each has keys of its own.
+        columns: Columns of ``judgments.parquet`` that every version has written.
+        parts: Parts of the dataset whose samples are judged at most once in each.
+    """
+
+    needed: tuple[str, ...] = ()
+    fixed: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    parts: int = 1
+
+
+_CAPTIONS: Mapping[tuple[str, ...], str] = {("captions",): "choice between images and captions"}
+
+#: Task -> its records.
+TASK_RECORDS: Mapping[str, TaskRecord] = {
+    "understanding": TaskRecord(
+        needed=("prompt", "fingerprint", "limit", "seed"),
+        fixed={("prompt", "hash"): "prompt"},
+    ),
+    "alignment": TaskRecord(
+        needed=("framings", "judges", "captions", "limit", "seed"),
+        fixed=_CAPTIONS,
+        columns=VERDICT_COLUMNS,
+    ),
+    "tuning": TaskRecord(
+        needed=("framings", "judges", "captions", "split"),
+        fixed={("split",): "split (--seed, --held-out or --limit)", **_CAPTIONS},
+        columns=VERDICT_COLUMNS,
+        parts=2,
+    ),
+}
