@@ -63,7 +63,7 @@ def report(
     with reading(runs):
         loaded = load_runs(runs, dataset or ())
         for run in loaded:
-            if run.record["task"] == "tuning":
+            if run.record.task == "tuning":
                 raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
         human = load_oracle(oracle) if oracle else None
         if out is not None:

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-from vlsu.runs import Run
-from vlsu.runs.setups import differences
+from vlsu.runs.run_names import run_names
 
 __all__ = ["between", "letter", "run_labels", "run_names"]
 
 #: Characters of a name in a chart at most, and of one of two in a row.
 _ROOM, _NARROW = 34, 18
-
-
-def run_names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its model's, and how it was asked where another run has the same model.
-
-    Runs that nothing of that distinguishes are named by their folders, else by numbers.
-    """
-    specs = [str(run.record["model"]["spec"]) for run in runs]
-    names = list(specs)
-    for spec in {spec for spec in specs if specs.count(spec) > 1}:
-        alike = [number for number, each in enumerate(specs) if each == spec]
-        setups = differences([runs[number].record for number in alike])
-        folders = [runs[number].path.resolve().name for number in alike]
-        for number, setup, folder in zip(alike, setups, folders, strict=True):
-            if not setup or setups.count(setup) > 1:
-                setup = f"{setup}, {folder}" if setup else folder
-            names[number] = f"{spec} ({setup})"
-    often, seen = Counter(names), Counter[str]()
-    for number, name in enumerate(names):
-        seen[name] += 1
-        if often[name] > 1:
-            names[number] = f"{name} {seen[name]}"
-    return names
 
 
 def letter(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from vlsu.runs import Run
-from vlsu.runs.finished.pairing import drawn_for
+from vlsu.runs.setups import drawn_for
 
 __all__ = ["baseline_note", "date_of", "sampling_note"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from vlsu.models.base import Model, Response
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Costs", "recorded_prices"]
@@ -28,11 +28,11 @@ class Costs:
     before: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any], store: ResponseStore) -> Costs:
+    def of(cls, record: RunRecord, store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
         return cls(recorded_prices(record), store.usage())
 
-    def record(self, store: ResponseStore) -> dict[str, Any]:
+    def record(self, store: ResponseStore) -> dict[str, object]:
         """The run's part of ``run.yaml``: empty where no price is known.
 
         ``cost`` is over all starts, ``cost_of`` the same by SPEC, ``cost_of_start`` of this one.
@@ -78,7 +78,7 @@ class Costs:
         self.before[spec] = read + tokens[0], written + tokens[1]
 
 
-def recorded_prices(record: Mapping[str, Any]) -> dict[str, Price]:
+def recorded_prices(record: RunRecord) -> dict[str, Price]:
     """The prices an earlier start was given, by SPEC; without those that are damaged."""
     given = record.get("prices")
     found = given.items() if isinstance(given, Mapping) else ()

@@ -63,15 +63,16 @@ class RunFolder:
         """
         try:
             text = read_text(self.record_file, encoding="utf-8", limit=MAX_BYTES)
-            record = read_yaml(text)
+            tree = read_yaml(text)
         except FileNotFoundError:
             raise self._not_a_run() from None
         except OSError as error:
             raise RunError(f"{self.record_file}: cannot be read ({error.strerror})") from None
         except (UnicodeDecodeError, YamlError):
             raise self._damaged_record() from None
-        if not isinstance(record, dict) or not _is_known(record.get("task")):
+        if not isinstance(tree, dict) or not _is_known(tree.get("task")):
             raise self._damaged_record()
+        record = RunRecord(tree)
         # What was changed by hand is read all the same; what has lost its end is not.
         seal = record.pop("checksum", None)
         if seal is not None and len(str(seal)) != 64:
@@ -82,7 +83,7 @@ class RunFolder:
         needed = (*_fixed(record), *finished)
         if any(_at(record, path) is None for path in needed) or wrong_part(record) is not None:
             raise self._damaged_record()
-        return RunRecord(record)
+        return record
 
     def _not_a_run(self) -> RunError:
         inside = sorted(str(file.parent) for file in islice(self.path.glob("*/run.yaml"), 1000))
@@ -102,7 +103,7 @@ class RunFolder:
             "what was answered is kept, and it is written anew"
         )
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Mapping[str, object]) -> None:
         """Replace ``run.yaml`` whole; its last line is a checksum of the others."""
         text = write_yaml(dict(record)).encode()
         seal = f"{_SEAL}{hashlib.sha256(text).hexdigest()}\n"
@@ -130,7 +131,7 @@ class RunFolder:
                 return file
         return None
 
-    def check_same(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    def check_same(self, record: RunRecord) -> RunRecord:
         """Refuse to continue a run that was started with other settings.
 
         Returns:
@@ -140,7 +141,7 @@ class RunFolder:
             RunError: Task, model, dataset, prompt or policy differ from what lies here.
         """
         if not self.record_file.exists():
-            return {}
+            return RunRecord()
         before = self.record()
         for path, words in _fixed(record).items():
             if _at(before, path) != _at(record, path):
@@ -154,7 +155,7 @@ class RunFolder:
         """File name -> SHA-256 of the results that lie here, for the record."""
         return {file.name: _sha256(file) for file in self._results if file.is_file()}
 
-    def has_results_of(self, record: Mapping[str, Any]) -> bool:
+    def has_results_of(self, record: RunRecord) -> bool:
         """Whether the results that a record tells of lie here as they were written.
 
         What does not is made anew from the responses, and only then replaced.
@@ -167,11 +168,11 @@ class RunFolder:
         except OSError:
             return False
 
-    def _say_if_fewer(self, before: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    def _say_if_fewer(self, before: RunRecord, record: RunRecord) -> None:
         """Warn where the results of a finished run give way to those of fewer samples."""
         if before.get("status") != "finished":
             return
-        all_of_it = record["dataset"]["samples"]
+        all_of_it = record.dataset.samples
         held, now = (min(each.get("limit") or all_of_it, all_of_it) for each in (before, record))
         if now < held:
             _log.warning(
@@ -244,8 +245,8 @@ def _is_known(task: object) -> bool:
     return isinstance(task, str) and task in TASK_RECORDS
 
 
-def _fixed(record: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
-    return {**_FIXED, **TASK_RECORDS[record["task"]].fixed}
+def _fixed(record: RunRecord) -> dict[tuple[str, ...], str]:
+    return {**_FIXED, **TASK_RECORDS[record.task].fixed}
 
 
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:

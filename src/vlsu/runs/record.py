@@ -48,7 +48,7 @@ def new_record(
     dataset: Dataset,
     modalities: Sequence[str],
     options: RunOptions,
-    sampling: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, object] | None = None,
 ) -> RunRecord:
     """The record of a run that begins now.
 

@@ -81,7 +81,35 @@ class SamplingRecord(_Part):
     budget: Count | None
     until: str | None
     seed: int
-    requests: dict[str, Any]
+    requests: dict[str, Count]
+
+
+class SplitRecord(_Part):
+    """How a framing search split the pairs."""
+
+    NEEDED = ("seed", "held_out")
+    seed: int
+    limit: Count | None
+    held_out: float
+
+
+class LabelsRecord(_Part):
+    """The human labels that correct the judged rates."""
+
+    NEEDED = ("labelled",)
+    file: str
+    sha256: str
+    labelled: Count
+    unlabelled: Count
+    labels: dict[str, Count]
+
+
+class PriceRecord(_Part):
+    """Money for a million tokens."""
+
+    input: float
+    output: float
+    source: str
 
 
 class RequestsRecord(_Part):
@@ -126,12 +154,12 @@ class RunRecord(_Part):
     captions: bool
     draws: Count
     calibrated: bool
-    labels: dict[str, Any] | None
+    labels: LabelsRecord | None
     modalities: list[str]
     limit: Count | None
     seed: int | None
     sampling: SamplingRecord | None
-    split: dict[str, Any]
+    split: SplitRecord
     fingerprint: str
     versions: dict[str, str]
     started: str
@@ -149,7 +177,7 @@ class RunRecord(_Part):
     tokens_per_minute: float | None
     max_requests: Count | None
     max_cost: float | None
-    price: dict[str, Any] | None
+    price: PriceRecord | None
     cost: float
     cost_of_start: float
     cost_source: str

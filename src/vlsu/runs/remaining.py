@@ -6,12 +6,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.folder import RunFolder
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Distinct", "Remaining", "begun_store", "remaining_judgments"]
@@ -33,7 +33,7 @@ class Remaining:
 
 
 @contextmanager
-def begun_store(folder: RunFolder, record: Mapping[str, Any]) -> Iterator[ResponseStore | None]:
+def begun_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore | None]:
     """The responses of the run that lies in a folder, to read; `None` if none was begun there.
 
     Raises:

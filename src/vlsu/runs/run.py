@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
@@ -17,9 +16,10 @@ from vlsu.analysis.results import Metrics
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError, UsageError
+from vlsu.runs.asking.plan import Subset
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.record_schema import DatasetRecord, RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.runs.task_records import TASK_RECORDS
 
@@ -131,10 +131,7 @@ class Run:
         record = self.record
         each = len(record["modalities"]) * max(1, len(record.get("framings", ())))
         return int(
-            record["dataset"]["samples"]
-            * each
-            * record.get("draws", 1)
-            * TASK_RECORDS[record.task].parts
+            record.dataset.samples * each * record.get("draws", 1) * TASK_RECORDS[record.task].parts
         )
 
     @cached_property
@@ -170,6 +167,11 @@ class Run:
         except (OSError, pl.exceptions.PolarsError):
             raise _damaged(RunFolder(self.path).judgments_file) from None
 
+    @property
+    def subset(self) -> Subset:
+        """The samples asked about, where none were drawn by pattern."""
+        return Subset(self.record.limit, self.record.seed or 0)
+
     @cached_property
     def dataset(self) -> Dataset:
         """The dataset it was run on, where it lies now.
@@ -178,8 +180,8 @@ class Run:
             DataError: It is not where it was.
             RunError: It was changed since.
         """
-        about = self.record["dataset"]
-        place = about["path"] if self.moved_to is None else self.moved_to
+        about = self.record.dataset
+        place = about.path if self.moved_to is None else self.moved_to
         try:
             dataset = load(place)
         except DataError as error:
@@ -220,7 +222,7 @@ def _damaged(file: Path, what: str = "") -> RunError:
     )
 
 
-def _bundled(about: Mapping[str, Any]) -> Dataset | None:
+def _bundled(about: DatasetRecord) -> Dataset | None:
     """The bundled dataset of that name and content, wherever this package is installed."""
     if about["name"] not in BUNDLED:
         return None
@@ -230,7 +232,7 @@ def _bundled(about: Mapping[str, Any]) -> Dataset | None:
 
 def dataset_title(run: Run) -> str:
     """What a run's dataset is called in messages: name, version and the beginning of its hash."""
-    about = run.record["dataset"]
+    about = run.record.dataset
     return f"{about['name']} {about['version']} ({str(about['content_hash'])[:15]})"
 
 
@@ -264,7 +266,7 @@ def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) 
     runs = [Run(folder.path, folder.record()) for folder in folders]
     for place in datasets:
         digest = load(place).info.content_hash
-        fitting = [run.record["dataset"]["content_hash"] == digest for run in runs]
+        fitting = [run.record.dataset.content_hash == digest for run in runs]
         if not any(fitting):
             raise DataError(
                 f"{place}: not the dataset of {runs[0].path}, which is {dataset_title(runs[0])}"

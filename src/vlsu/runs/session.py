@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
 
 from vlsu._machine import exhausted_resource
 from vlsu.data import Dataset
@@ -139,7 +138,7 @@ class Session:
             dataset, model.image_limits, changed=partial(self.store.put_image, model.spec)
         )
 
-    def priced(self, spec: str, price: Price | None) -> dict[str, Any]:
+    def priced(self, spec: str, price: Price | None) -> dict[str, object]:
         """What the record is to say of the cost at a price given anew; empty if nothing else."""
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
@@ -169,7 +168,7 @@ class Session:
             "errors": self.store.error_counts(),
             "unanswered": self.store.unanswered(),
         }
-        self.record["images"] = self.store.image_changes(self.record["model"]["spec"])
+        self.record["images"] = self.store.image_changes(self.record.model.spec)
         self.record |= self.costs.record(self.store)
 
 

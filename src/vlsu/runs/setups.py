@@ -1,11 +1,14 @@
-"""How runs of one model differ in how it was asked, in few words."""
+"""How runs differ in what was asked of which model: in few words for a name, and at length."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["differences"]
+from vlsu.runs.record_schema import RunRecord, SamplingRecord
+from vlsu.runs.run import Run
+
+__all__ = ["differences", "drawn_for", "setup_differences"]
 
 #: Characters of a value, and how many differences are named.
 _SHOWN, _MOST = 24, 3
@@ -13,7 +16,7 @@ _SHOWN, _MOST = 24, 3
 _WHO = ("spec", "model", "format", "fingerprint")
 
 
-def differences(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def differences(records: Sequence[RunRecord]) -> list[str]:
     """For each run what it does not share with all others, such as ``temperature 0.7, seed 3``.
 
     Args:
@@ -26,7 +29,30 @@ def differences(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return [", ".join(phrases[number] for phrases in varied) for number in range(len(records))]
 
 
-def _varied(records: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def setup_differences(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, object]]:
+    """What the runs do not share beside the model, each ``{"what", "values", "note"}``.
+
+    ``values`` is by the run's name; ``note`` says what it does to the comparison.
+    """
+    found: list[dict[str, object]] = []
+    for what, note, of in _PARTS:
+        values = {name: of(run.record) for name, run in zip(names, runs, strict=True)}
+        if len(set(values.values())) > 1:
+            found.append({"what": what, "values": values, "note": note})
+    return found
+
+
+def drawn_for(sampling: SamplingRecord) -> str:
+    """The options a run was drawn by, such as ``--budget 500, joint.f1_macro +- 0.02``.
+
+    Args:
+        sampling: Of the run's record.
+    """
+    wanted = (sampling["budget"] and f"--budget {sampling['budget']}", sampling["until"])
+    return ", ".join(each for each in wanted if each)
+
+
+def _varied(records: Sequence[RunRecord]) -> list[list[str]]:
     """Of what the runs do not share, a phrase for each run; what tells most comes first."""
     found = [[phrase(record) for record in records] for phrase in _PHRASES]
     settings = [_settings(record) for record in records]
@@ -37,37 +63,37 @@ def _varied(records: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [phrases for phrases in found if len(set(phrases)) > 1]
 
 
-def _hashed(part: str) -> Callable[[Mapping[str, Any]], str]:
-    def phrase(record: Mapping[str, Any]) -> str:
+def _hashed(part: str) -> Callable[[RunRecord], str]:
+    def phrase(record: RunRecord) -> str:
         about = record.get(part)
         return f"{part} {about['name']} {about['hash'][:6]}" if about else f"no {part}"
 
     return phrase
 
 
-def _system(record: Mapping[str, Any]) -> str:
-    words = record["model"]["identity"].get("system")
+def _system(record: RunRecord) -> str:
+    words = record.model.identity.get("system")
     return f"system prompt “{_cut(str(words))}”" if words else "no system prompt"
 
 
-def _dataset(record: Mapping[str, Any]) -> str:
+def _dataset(record: RunRecord) -> str:
     about = record["dataset"]
     return f"{about['name']} {about['version']} {str(about['content_hash'])[-6:]}"
 
 
-def _samples(record: Mapping[str, Any]) -> str:
+def _samples(record: RunRecord) -> str:
     if drawn := record.get("sampling"):
         return f"samples drawn by pattern, {drawn.get('budget') or drawn.get('until')}"
     limit = record.get("limit")
     return "all samples" if limit is None else f"{limit} samples, seed {record.get('seed')}"
 
 
-def _judge(record: Mapping[str, Any]) -> str:
+def _judge(record: RunRecord) -> str:
     judges = record.get("judges")
     return f"judge {_cut(str(judges[0]['spec']))}" if judges else "no judge"
 
 
-_PHRASES: Sequence[Callable[[Mapping[str, Any]], str]] = (
+_PHRASES: Sequence[Callable[[RunRecord], str]] = (
     _hashed("prompt"),
     _system,
     _dataset,
@@ -79,7 +105,7 @@ _PHRASES: Sequence[Callable[[Mapping[str, Any]], str]] = (
 )
 
 
-def _settings(record: Mapping[str, Any]) -> dict[str, str]:
+def _settings(record: RunRecord) -> dict[str, str]:
     """How the model was asked: parameter -> value, those of groups by their own names."""
     found: dict[str, str] = {}
 
@@ -90,7 +116,7 @@ def _settings(record: Mapping[str, Any]) -> dict[str, str]:
             elif value is not None and value is not False:
                 found[str(key)] = _cut(str(value))
 
-    identity = record["model"]["identity"]
+    identity = record.model.identity
     add({key: value for key, value in identity.items() if key not in (*_WHO, "system")})
     return found
 
@@ -98,3 +124,67 @@ def _settings(record: Mapping[str, Any]) -> dict[str, str]:
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def _long_hashed(part: str) -> Callable[[RunRecord], str]:
+    def of(record: RunRecord) -> str:
+        about = record.get(part)
+        return f"{about['name']} ({about['hash'][:12]})" if about else "none"
+
+    return of
+
+
+def _long_samples(record: RunRecord) -> str:
+    if drawn := record.get("sampling"):
+        return f"drawn by pattern ({drawn_for(drawn)})"
+    limit = record.get("limit")
+    return "all" if limit is None else f"{limit} drawn by seed {record.get('seed')}"
+
+
+def _long_settings(record: RunRecord) -> str:
+    identity = record.model.identity
+    how = {key: value for key, value in identity.items() if key not in _WHO and value}
+    return ", ".join(f"{key} {value}" for key, value in sorted(how.items())) or "none"
+
+
+def _long_judge(record: RunRecord) -> str:
+    judges = record.get("judges")
+    return f"{judges[0]['spec']} ({judges[0]['fingerprint'][:12]})" if judges else "none"
+
+
+_PARTS: tuple[tuple[str, str, Callable[[RunRecord], str]], ...] = (
+    ("prompt", "a difference may be the prompts', not the models'", _long_hashed("prompt")),
+    (
+        "policy",
+        "they were given different rules; a difference may be the policies'",
+        _long_hashed("policy"),
+    ),
+    (
+        "judge",
+        "the judges' own errors differ: nothing is claimed",
+        _long_judge,
+    ),
+    (
+        "framings",
+        "only framings of the same words are compared",
+        lambda record: ", ".join(record.get("framings", ())) or "none",
+    ),
+    (
+        "captions",
+        "one saw images, another what they show in words",
+        lambda record: "in place of images" if record.get("captions") else "none",
+    ),
+    ("draws", "draws of a sample are averaged", lambda record: str(record.get("draws", 1))),
+    (
+        "modalities",
+        "a metric needs both runs to have asked what it is of",
+        lambda record: ", ".join(record["modalities"]),
+    ),
+    ("samples", "only samples that all runs have are compared", _long_samples),
+    ("settings", "a difference may be the settings', not the models'", _long_settings),
+    (
+        "version of vlsu",
+        "answers may have been read by other rules; the same vlsu run command reads them again",
+        lambda record: str(record["versions"]["vlsu"]),
+    ),
+)

@@ -267,7 +267,7 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
     file = Path(out)
     if n < 1:
         raise UsageError(f"n {n}: draw at least 1 answer")
-    if run.record["task"] != "alignment":
+    if run.record.task != "alignment":
         raise UsageError(f"{run.path}: no alignment run; only answers can be labelled")
     if file.exists():
         raise UsageError(f"{file}: is there already, perhaps with labels; choose another --out")

@@ -17,7 +17,6 @@ from vlsu.data import Dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
-from vlsu.runs.asking.plan import Subset
 from vlsu.runs.columns import VERDICT_COLUMNS
 from vlsu.runs.finished.pairing import paired_chunks, sample_counts
 from vlsu.runs.run import Run
@@ -33,7 +32,7 @@ class FinishedAlignment:
 
     def metrics_at(self, run: Run, dataset: Dataset, level: float) -> Metrics:
         """The metrics of a run with intervals of this confidence, from its judgments."""
-        subset = Subset(run.record["limit"], run.record["seed"])
+        subset = run.subset
         columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group")
         calibration = run.metrics["calibration"]
         metrics = alignment_metrics(
@@ -61,7 +60,7 @@ class FinishedAlignment:
             for k in range(len(runs))
         ]
         judged = [sum(each) for each in zip(*(chunk.judged for chunk in chunks), strict=True)]
-        judges = [run.record["judges"][0] for run in runs]
+        judges = [run.record.judges[0] for run in runs]
         calibrations = [run.metrics["calibration"] for run in runs]
         alike = all(calibration == calibrations[0] for calibration in calibrations)
         shared = calibrations[0] if alike else None
@@ -128,7 +127,7 @@ class FinishedAlignment:
 
 def _shared_framings(runs: Sequence[Run]) -> list[str]:
     """Names of the framings that all runs have, of the same words."""
-    first, *others = (run.record["framings"] for run in runs)
+    first, *others = (run.record.framings for run in runs)
     shared = [
         name for name, words in first.items() if all(each.get(name) == words for each in others)
     ]

@@ -12,12 +12,12 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.pairing import (
     dataset_of,
-    run_names,
-    setup_differences,
 )
 from vlsu.runs.finished.tasks import TASKS
 from vlsu.runs.finished.understanding import tabulated
 from vlsu.runs.run import Run, one_task
+from vlsu.runs.run_names import comparison_names
+from vlsu.runs.setups import setup_differences
 
 __all__ = ["compare", "seen_runs"]
 
@@ -52,7 +52,7 @@ def compare(
     require_share(enough, "enough")
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
-    names = run_names(runs)
+    names = comparison_names(runs)
     task = TASKS[one_task(runs, "compare runs of one task")]
     found = dataset_of(runs, dataset)
     info = found.info
@@ -60,7 +60,7 @@ def compare(
         "task": task.name,
         "dataset": {"name": info.name, "version": info.version, "content_hash": info.content_hash},
         "runs": [
-            {"name": name, "path": str(run.path), "model": run.record["model"]["spec"]}
+            {"name": name, "path": str(run.path), "model": run.record.model.spec}
             for name, run in zip(names, runs, strict=True)
         ],
         "differences_in_setup": setup_differences(runs, names),
@@ -85,7 +85,7 @@ def seen_runs(
         DataError: The dataset is not to be found.
     """
     runs = (first, second)
-    names = run_names(runs)
+    names = comparison_names(runs)
     if (task := one_task(runs, "compare runs of one task")) != "understanding":
         raise UsageError(f"{first.path}: a run of {task}; plan by two understanding runs")
     cells, _ = tabulated(runs, dataset_of(runs, dataset))

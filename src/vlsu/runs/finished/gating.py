@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vlsu.analysis.deployment.missing_answers import require_answers
 from vlsu.analysis.deployment.requirements import Check, Requirement
@@ -53,8 +52,8 @@ class Gate:
         estimated = drawn and {key: drawn[key] for key in ("sampled", "population")}
         return {
             "run": str(self.run.path),
-            "task": record["task"],
-            "model": record["model"]["spec"],
+            "task": record.task,
+            "model": record.model.spec,
             "dataset": {k: v for k, v in record["dataset"].items() if k != "path"},
             "confidence": self.confidence,
             "answered": answered,
@@ -97,7 +96,7 @@ def gate(
     run.require_finished()
     require_share(enough, "enough")
     # At 95% first: a name that is wrong is wrong at any confidence.
-    metrics: Mapping[str, Any] = run.metrics
+    metrics = run.metrics
     known = [requirement.check(metrics) for requirement in wanted]
     if confidence == LEVEL:
         return Gate(

@@ -22,7 +22,6 @@ from vlsu.data import Dataset
 from vlsu.errors import RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
-from vlsu.runs.asking.plan import Subset
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.sampling import gold_rows
@@ -120,7 +119,7 @@ def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[
 
 def _parts(run: Run, dataset: Dataset) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judgments and gold grades of all samples of the run, judged or not."""
-    subset = Subset(run.record["limit"], run.record["seed"])
+    subset = run.subset
     size = subset.size(dataset)
     ids = subset.frame(dataset).select(sample_id="id")
     gold = gold_rows(dataset).join(ids, on="sample_id", how="semi")

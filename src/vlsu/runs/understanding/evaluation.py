@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
@@ -343,7 +342,7 @@ class _Asking:
 
 
 def _finished(
-    folder: RunFolder, record: Mapping[str, Any], session: Session, price: Price | None
+    folder: RunFolder, record: RunRecord, session: Session, price: Price | None
 ) -> Run | None:
     """The run that lies there, if nothing is left to ask or to judge; found without a plan.
 
@@ -360,7 +359,7 @@ def _finished(
         return None
     if not folder.has_results_of(before):
         return None
-    priced = session.priced(record["model"]["spec"], price)
+    priced = session.priced(record.model.spec, price)
     after = {**before, "dataset": record["dataset"], **priced}
     if after != before:
         folder.write_record(after)

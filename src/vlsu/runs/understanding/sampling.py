@@ -7,16 +7,16 @@ smaller one, so a run that goes on asks only what is missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from vlsu.analysis import StratifiedSample, Tabulation, stratified_metrics, understanding_metrics
 from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.sampling.allocation import (
     LEAST,
     crossed_sizes,
@@ -64,7 +64,7 @@ class Looks:
     """
 
     steps: Sequence[int]
-    metrics: dict[str, Any] | None
+    metrics: Metrics | None
     reached: bool | None
 
 
@@ -98,7 +98,7 @@ class Sampling:
         """The largest size it may come to."""
         return len(self.strata) if self.budget is None else min(self.budget, len(self.strata))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """What decides the draw, beside seed and dataset."""
         pilot = self.pilot and {
             "run": self.pilot.run,
@@ -176,7 +176,7 @@ class Sampling:
             if until is None and size < self.most:
                 size = self.most
                 continue
-            metrics = stratified_metrics(StratifiedSample.from_halves(cells, population))
+            metrics = Metrics(stratified_metrics(StratifiedSample.from_halves(cells, population)))
             if until is None:
                 return Looks(steps, metrics, None)
             half_width = until.half_width_in(metrics)
@@ -289,18 +289,18 @@ def _read_pilot(path: str | Path, dataset: Dataset, strata: Strata, modality: st
             ) from None
         cells.append(tabulation.cells())
     deviation = observed_deviations(cells, MODALITIES.index(modality))
-    return Pilot(str(path), run.record["model"]["spec"], deviation)
+    return Pilot(str(path), run.record.model.spec, deviation)
 
 
 def _judgments(run: Run, modality: str) -> pl.DataFrame:
-    if run.record["task"] != "understanding":
+    if run.record.task != "understanding":
         raise UsageError(
             f"--pilot {run.path}: an {run.record['task']} run; give an understanding one"
         )
     return run.judgments.filter(pl.col("modality") == modality)
 
 
-def _metrics_of_each_kind(dataset: Dataset, modalities: Sequence[str]) -> Mapping[str, Any]:
+def _metrics_of_each_kind(dataset: Dataset, modalities: Sequence[str]) -> Metrics:
     """Metrics of one sample of each kind there is, answered in every way: they have every key."""
     kinds = gold_rows(dataset).drop("sample_id", "group").unique().collect()
     answers = pl.DataFrame({"predicted": [severity.label for severity in Severity]})
@@ -313,4 +313,4 @@ def _metrics_of_each_kind(dataset: Dataset, modalities: Sequence[str]) -> Mappin
         gold.select("sample_id", "predicted", modality=pl.lit(m), outcome=pl.lit(Outcome.OK.value))
         for m in modalities
     )
-    return understanding_metrics(judgments, gold.drop("predicted"), replicates=1)
+    return Metrics(understanding_metrics(judgments, gold.drop("predicted"), replicates=1))
