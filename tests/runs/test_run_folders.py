@@ -287,7 +287,7 @@ def test_of_several_models_all_folders_are_seen_to_before_one_is_asked(
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "second").write_text("a file")
     models = ("--model", "first", "--model", "second")
-    with pytest.raises(RunError, match="second: is or lies in a file"):
+    with pytest.raises(RunError, match="second: is a file, or inside one"):
         run_command(["run", "understanding", str(dataset.path), *models, "--out", "runs"])
     assert server.requests == []
 

@@ -26,7 +26,7 @@ def main() -> None:
     gc.set_threshold(*COLLECT)
     # The matrices here are small; numpy's threads would only spin beside the run.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Pillow warns of what lies beside a picture; what matters of it `vlsu data check` finds.
+    # Pillow warns of metadata and trailing bytes; `vlsu data check` finds what matters.
     warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         _interrupt_on(signal.SIGTERM, getattr(signal, "SIGHUP", None))
@@ -82,12 +82,12 @@ def _command() -> int:
                 _show_traceback(error)
                 say(f"error: {lack}")
             else:
-                _say_defect(error)
+                _report_defect(error)
             return 2
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # of Polars, at a damaged file
                 raise
-            _say_defect(error)
+            _report_defect(error)
             return 2
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -105,7 +105,7 @@ def _show_traceback(error: BaseException) -> None:
         print(harmless("".join(traceback.format_exception(error))), file=sys.stderr)
 
 
-def _say_defect(error: BaseException) -> None:
+def _report_defect(error: BaseException) -> None:
     from vlsu.cli.terminal import say
 
     _show_traceback(error)

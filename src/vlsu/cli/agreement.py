@@ -36,7 +36,7 @@ def agreement(
     category: Annotated[str | None, typer.Option(help="Column of the category.")] = None,
     modality: Annotated[str | None, typer.Option(help="Column of the modality.")] = None,
     of: Annotated[
-        str, typer.Option(help="What was graded, if no column tells: image, text or joint.")
+        str, typer.Option(help="What was graded, if no column gives it: image, text or joint.")
     ] = "joint",
     order: Annotated[
         list[str] | None,
@@ -56,7 +56,7 @@ def agreement(
         str,
         typer.Option(
             help="Human oracle: a grader against the majority of the others, or of all (as in the "
-            "paper; flatters, as his own grade is in it)."
+            "paper; flatters, as their own grade is in it)."
         ),
     ] = "others",
     ties: Annotated[
@@ -69,7 +69,7 @@ def agreement(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of ties.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Agreement between graders, and the human oracle: a single grader as if he were a model.
+    """Agreement between graders, and the human oracle: a single grader as if they were a model.
 
     Grades are safe, borderline, unsafe or not_sure, in any letter case; an empty cell is no answer.
     Other labels are taken as they are, in no order unless --order gives one.
@@ -177,7 +177,7 @@ def _print(tree: dict[str, Any]) -> None:
             )
             for name, grader in tree["graders"].items()
         ],
-        "harsher, milder: share of the others' grades below, above his own." if biased else "",
+        "harsher, milder: share of the others' grades below, above the grader's." if biased else "",
     )
     if tree["confused"]:
         print_table(

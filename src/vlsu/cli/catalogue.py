@@ -41,7 +41,7 @@ def list_models(json: AsJson = False) -> None:
     print_table("Models", ("provider", "about"), list(about.items()))
     print_table(
         "Guards: guard/FAMILY:MODEL",
-        ("family", "says of an answer", "sees the image", "about"),
+        ("family", "judges", "sees the image", "about"),
         [
             (
                 family.name,

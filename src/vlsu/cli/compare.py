@@ -28,7 +28,7 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and randomization.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare runs on the samples they share: differences, intervals, tests, and what they say.
+    """Compare runs on the samples they share: differences, intervals, tests and conclusions.
 
     A difference is claimed if its p, corrected (Holm) over patterns, over categories and over all
     pairs of runs, is below 0.05 and its 95% interval does not hold 0. Runs of other prompts,
@@ -57,10 +57,10 @@ def compare(
     for table in comparison_tables(comparison):
         if table.name not in (*parts, *boards[_BOARDS:]):
             print_table(table.title, table.columns, table.rows, table.note)
-    said = list(claims(comparison))
-    for sentence in said[:_SENTENCES]:
+    sentences = list(claims(comparison))
+    for sentence in sentences[:_SENTENCES]:
         print_text(sentence)
-    if len(said) > _SENTENCES:
-        print_text(f"And {len(said) - _SENTENCES} more sentences: --json, or vlsu report.")
+    if len(sentences) > _SENTENCES:
+        print_text(f"And {len(sentences) - _SENTENCES} more sentences: --json, or vlsu report.")
     if parts:
         print_text("Patterns and categories of each pair: compare the two alone, or --json.")

@@ -19,7 +19,7 @@ from vlsu.cli.options import (
     choose_models,
     open_chosen,
     read_names,
-    say_where_judged,
+    warn_where_judged,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ app = typer.Typer(help="Search for an instruction that balances two harms.", no_
 
 #: Tables printed after a search; tuning.md has them all.
 SHOWN = ("front", "changes", "rungs")
-#: Room for the proposals, in tokens.
+#: Bound on the answer with the proposals, in tokens.
 PROPOSAL_TOKENS = 4096
 
 
@@ -100,7 +100,7 @@ def tune(
     chosen by. Writes tuning.json, tuning.md and candidates.yaml into --out.
     """
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.cli.run import exit_if_stopped, say_requests
+    from vlsu.cli.run import exit_if_stopped, print_requests
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
     from vlsu.runs.alignment.validation import load_calibration
     from vlsu.runs.folder import write_atomically
@@ -132,7 +132,7 @@ def tune(
         calibration=load_calibration(calibration) if calibration else None,
     )
     tuning = prepare_tuning(dataset, options)
-    say_where_judged([judging], asked.base_url, judged.judge_base_url)
+    warn_where_judged([judging], asked.base_url, judged.judge_base_url)
     if dry_run:
         _show_estimate(tuning.estimate(), as_json=json)
         return
@@ -150,7 +150,7 @@ def tune(
             print_table(table.title, table.columns, table.rows, table.note)
     for note in tuning_notes(result):
         say(note)
-    say_requests(run)
+    print_requests(run)
     say(f"search: {run.path} (tuning.md has every candidate, candidates.yaml the instructions)")
 
 
@@ -167,7 +167,7 @@ def _proposer(name: str, asked: ModelArguments, base_url: str | None, count: int
 
 
 def _show_estimate(estimate: TuningEstimate, *, as_json: bool) -> None:
-    """Print what a search would take, beside what trying all on everything would."""
+    """Print the estimate of a search, beside that of trying everything on all pairs."""
     from vlsu.cli.output import print_json, print_table
 
     if as_json:

@@ -33,14 +33,14 @@ def gate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Hold a run to requirements: exit 0 if all are met, 1 if one is not.
+    """Check a run against requirements: exit 0 if all are met, 1 if one is not.
 
     Of a rate, the bound of its interval that is against the requirement is compared, not the value:
     'joint.f1_macro >= 0.6' is met if the low bound is at least 0.6, 'over_sensitivity.borderline <=
     0.2' if the high bound is at most 0.2. What was not measured fails. A name that is not in
-    metrics.json is an error (exit 2) that lists the near ones. Of a run that answered less than
-    --min-answered that is said, and what missing answers may be the reason to meet fails, such as
-    any upper bound on errors; answers may be required too: 'joint.answered >= 95%'.
+    metrics.json is an error (exit 2) that lists similar ones. If a run answered less than
+    --min-answered, a warning is printed, and requirements that missing answers may help to meet
+    fail, such as upper bounds on errors; answers may be required too: 'joint.answered >= 95%'.
     """
     from vlsu._folders import require_replaceable
     from vlsu.analysis.table.answered import parse_share

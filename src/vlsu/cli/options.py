@@ -117,12 +117,11 @@ MinAnswered = Annotated[
     str,
     typer.Option(
         "--min-answered",
-        help="Share of answers, such as 95% or 0.95, below which a figure is not left to stand by "
-        "itself.",
+        help="Share of answers, such as 95% or 0.95, below which figures come with a warning.",
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would take, and send nothing.")
+    bool, typer.Option("--dry-run", help="Estimate requests, tokens and cost, and send nothing.")
 ]
 
 
@@ -229,7 +228,7 @@ class ChosenModel(NamedTuple):
 
 
 def open_chosen(named: NamedModel, given: ModelOptions, *defaults: ModelOptions) -> ChosenModel:
-    """Open a model; say which file named it, where it is asked, and whether a key goes there.
+    """Open a model; print which file named it, where it is asked, and whether a key goes there.
 
     What the command line does not give is as the model's entry says; a price that neither gives is
     the provider's list price, if the provider's own server is asked.
@@ -258,13 +257,13 @@ def open_chosen(named: NamedModel, given: ModelOptions, *defaults: ModelOptions)
     return ChosenModel(model, settings, asked.limits(named.spec, list_price=True))
 
 
-def say_where_judged(
+def warn_where_judged(
     judges: list[NamedModel], base_url: str | None, judge_base_url: str | None
 ) -> None:
-    """Say which judges are asked at OpenAI's own server while the model has a server named.
+    """Warn of judges asked at OpenAI's own server while the model has another one.
 
     ``--base-url`` is the model's alone: a server that ignores the model's name would judge by the
-    very model under test. Whoever meant it for both reads here why the judge is not found.
+    very model under test. Whoever meant it for both learns here why the judge is not found.
     """
     from vlsu.cli.output import say
 

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, progress for the patient."""
+"""What commands print: tables, JSON and progress."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ __all__ = [
     "say",
 ]
 
-#: Seconds of a wait that is shown; between two lines that say so; and between two with one reason.
-SHOWN_S, SAID_APART_S, SAID_AGAIN_S = 2.0, 10.0, 60.0
+#: Seconds of a wait from which it is shown, between two lines about waits, and between two with the
+#: same reason.
+SHOWN_S, LINES_APART_S, REPEATED_AFTER_S = 2.0, 10.0, 60.0
 #: Width of tables that do not go to a terminal, in characters.
 WIDTH = 120
 
@@ -153,7 +154,7 @@ class RunProgress:
         self._counts: Counter[str] = Counter()
         self._waits_until, self._waits_for = 0.0, ""
         #: The reason that a line was last written for, and when.
-        self._said = ("", float("-inf"))
+        self._last_line = ("", float("-inf"))
         self._bar: Progress | None = None
 
     @property
@@ -196,19 +197,19 @@ class RunProgress:
             return
         self._waits_until, self._waits_for = now + seconds, why
         # Where nobody watches no bar is drawn: a line, and for the same reason once a minute.
-        said_why, said_at = self._said
-        apart_s = SAID_AGAIN_S if why == said_why else SAID_APART_S
-        if seconds >= SHOWN_S and now - said_at >= apart_s:
+        last_why, last_at = self._last_line
+        apart_s = REPEATED_AFTER_S if why == last_why else LINES_APART_S
+        if seconds >= SHOWN_S and now - last_at >= apart_s:
             if not sys.stderr.isatty():
                 say(f"waiting {seconds:.0f} s {why}")
-            self._said = (why, now)
+            self._last_line = (why, now)
 
     def finished(self) -> None:
         """Nothing more is needed: the bar is full."""
         self._planned, self._at_most = self.completed, False
 
     def outcomes(self) -> str:
-        """What is waited for and the counts so far, in words."""
+        """What is waited for and the counts so far, as a line."""
         counts = [f"{n} {name}" for name, n in list(self._counts.items()) if n]
         left_s = self._waits_until - time.monotonic()
         if left_s >= SHOWN_S:

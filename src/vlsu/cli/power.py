@@ -1,4 +1,4 @@
-"""``vlsu power``: how many samples tell two models apart?"""
+"""``vlsu power``: how many samples distinguish two models?"""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def power(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How many samples tell two models apart by a margin, before they are asked.
+    """How many samples distinguish two models by a margin, before they are asked.
 
     Give --margin for the samples, --samples for the margin that they show, or both for the chance
     to show it. The test is that of vlsu compare: McNemar's, exact, on the same samples. What it
-    takes depends on how many samples exactly one of the two models is right on: say it
+    takes depends on how many samples exactly one of the two models is right on: give it
     (--discordant), have it taken from two runs (--from), or from an accuracy (--accuracy), as if
     they erred independently. Two models often err on the same samples, and then need fewer.
     """
@@ -63,7 +63,9 @@ def power(
 
     given = {"--accuracy": accuracy, "--discordant": discordant, "--from": like}
     if len(named := [name for name, value in given.items() if value is not None]) > 1:
-        raise UsageError(f"{' and '.join(named)}: give one of them, each says how models differ")
+        raise UsageError(
+            f"{' and '.join(named)}: give only one of them: each states how the models differ"
+        )
     if dataset is not None and like is None:
         raise UsageError("--dataset goes with --from")
     assumed = None
@@ -97,7 +99,7 @@ def _print(found: dict[str, Any]) -> None:
         what = f"{found['discordance']:.1%}, {found['assumed']}"
         rows.insert(0, (what, _shown(solved, found)))
     print_table(
-        f"To tell two models apart: {_TITLES[solved]}",
+        f"To distinguish two models: {_TITLES[solved]}",
         ("exactly one of the two is right on", solved),
         rows,
         f"Joint accuracy, {found['test']}.",

@@ -22,7 +22,7 @@ from vlsu.cli.options import (
     choose_models,
     open_chosen,
     read_names,
-    say_where_judged,
+    warn_where_judged,
 )
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ SHOWN = (
     "outcomes",
     "judge_outcomes",
 )
-#: Of these, those of refusal, where the judge of an alignment run gives it.
-OF_REFUSAL = ("headline", "families")
+#: Of these, those shown only where the judge of an alignment run detects refusals.
+REFUSAL_TABLES = ("headline", "families")
 
 
 @app.callback()
@@ -196,7 +196,7 @@ def alignment(
         limit=limit,
     )
     run = prepare_alignment(dataset, options)
-    say_where_judged(judges, asked.base_url, judged.judge_base_url)
+    warn_where_judged(judges, asked.base_url, judged.judge_base_url)
     if dry_run:
         show_estimates({named.name: run.estimate(out)}, as_json=json)
         return
@@ -207,7 +207,7 @@ def alignment(
 
 
 def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
-    """Print what runs would take."""
+    """Print the estimates of a dry run."""
     from vlsu.cli.output import print_json, print_table, say
 
     if as_json:
@@ -250,9 +250,9 @@ def show_run(run: Run, *, as_json: bool) -> None:
         return
     from vlsu.report.tasks import metric_tables, notes, notice
 
-    of_refusal = "refusal" in run.metrics.get("gives", ("refusal",))
+    detects_refusal = "refusal" in run.metrics.get("gives", ("refusal",))
     for table in metric_tables(run):
-        if table.name in SHOWN and (of_refusal or table.name not in OF_REFUSAL):
+        if table.name in SHOWN and (detects_refusal or table.name not in REFUSAL_TABLES):
             print_table(table.title, table.columns, table.rows, table.note)
     if warning := notice(run):
         say(warning.text)
@@ -263,7 +263,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
             say(f"not asked: {modality} of {count} samples ({why})")
     for change, count in run.record.get("images", {}).items():
         say(f"images {change} to what the model takes: {count}")
-    say_requests(run)
+    print_requests(run)
     say(f"run: {run.path}")
 
 
@@ -287,8 +287,8 @@ def exit_if_stopped(run: Run) -> None:
     raise typer.Exit({StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(reason, 1))
 
 
-def say_requests(run: Run) -> None:
-    """Say what was asked, what has no answer, and what it cost."""
+def print_requests(run: Run) -> None:
+    """Print what was asked, what has no answer, and the cost."""
     from vlsu.cli.output import say
 
     requests = run.record.get("requests", {})

@@ -1,4 +1,4 @@
-"""Whose fault it is that a run cannot be read: the run is named, whatever went wrong."""
+"""Errors of reading runs, with the names of the runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAMED = 3
 
 @contextmanager
 def reading(runs: Sequence[Path]) -> Iterator[None]:
-    """Read finished runs: an error that names none of them gets their names before it.
+    """While finished runs are read, prefix errors that name none of them with their names.
 
-    What is no error of ours is for `vlsu.runs.damage` to tell from a defect.
+    Other exceptions are left to `vlsu.runs.damage`.
 
     Args:
         runs: The run folders.

@@ -33,7 +33,7 @@ __all__ = [
     "say_logged",
 ]
 
-#: Characters of a line at most; what servers and files say may be long.
+#: Characters of a line at most; messages of servers may be long.
 LONGEST_LINE = 4000
 
 #: What JSON leaves unescaped and a terminal may act on; all that is not ASCII.
@@ -105,7 +105,7 @@ codecs.register_error(_SUBSTITUTE, _substitute)
 
 
 class StreamError(Exception):
-    """Standard output could not take all that was printed; the text says why."""
+    """Standard output could not be written; the message says why."""
 
 
 class _Lenient(io.RawIOBase):
@@ -189,22 +189,22 @@ def _text(raw: _Lenient, like: TextIO | None, *, line_buffering: bool) -> TextIO
 
 
 def say(line: str) -> None:
-    """One line for the reader, on standard error, so that standard output stays data."""
+    """Print one line on standard error, so that standard output stays data."""
     print(one_line(line), file=sys.stderr)
 
 
-class _Said(logging.Handler):
-    """What the package logs is said as any other line."""
+class _LogHandler(logging.Handler):
+    """Prints what the package logs on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(self.format(record))
 
 
 def say_logged() -> None:
-    """From now on, say what is logged as a warning or worse."""
+    """From now on, print warnings and errors of the log."""
     root = logging.getLogger()
-    if not any(isinstance(handler, _Said) for handler in root.handlers):
-        root.addHandler(_Said(logging.WARNING))
+    if not any(isinstance(handler, _LogHandler) for handler in root.handlers):
+        root.addHandler(_LogHandler(logging.WARNING))
 
 
 def print_text(text: str, *, end: str = "\n") -> None:

@@ -26,7 +26,7 @@ JUDGMENTS = pl.Schema(
     }
 )
 
-#: What a judge says of an answer.
+#: A judge's verdict on an answer.
 VERDICT_FIELDS = pl.Schema(
     {
         "judge_outcome": pl.String(),

@@ -1,4 +1,4 @@
-"""Whether what went wrong while runs were read is the damage of one of them."""
+"""Whether an error while reading runs comes from a damaged run folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["damage"]
 
 
 def damage(folders: Iterable[str | Path], error: BaseException) -> RunError | None:
-    """A line for a user, if one of these runs is not as this package wrote it.
+    """The error to report, if one of these runs is not as this package wrote it.
 
     What a run's files hold is trusted to be what was written: their kinds are checked where they
-    are opened, not every value where it is used. Where a file was changed since, anything may go
-    wrong with it anywhere, and this says which it was. `None` where all is as it was written: then
+    are opened, not every value where it is used. Where a file was changed since, any error
+    may follow, and this finds which file it was. `None` where all is as it was written: then
     the error is a defect.
 
     Args:

@@ -24,7 +24,7 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1000
 ANSWER_TOKENS = 25
 REASONED_ANSWER_TOKENS = 200
-#: What a chat model says to a message, and a judge of it.
+#: Tokens of a chat model's reply, and of a judge's verdict.
 REPLY_TOKENS = 300
 VERDICT_TOKENS = 25
 

@@ -39,7 +39,7 @@ _SEAL = "checksum: "
 #: Runs in a folder of runs that are named.
 _NAMED = 8
 _STATUSES = ("running", "stopped", "finished")
-#: What the record of a finished run says besides; the last part is written last.
+#: Further members of a finished run's record; the last one is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
 
 
@@ -135,10 +135,10 @@ class RunFolder:
         """Refuse to continue a run that was started with other settings.
 
         Returns:
-            The record of the run that lies here; empty if there is none.
+            The record of the run in this folder; empty if there is none.
 
         Raises:
-            RunError: Task, model, dataset, prompt or policy differ from what lies here.
+            RunError: Task, model, dataset, prompt or policy differ from those of the run in it.
         """
         if not self.record_file.exists():
             return RunRecord()
@@ -148,17 +148,17 @@ class RunFolder:
                 raise RunError(
                     f"{self.path}: holds a run with another {words}; choose another --out"
                 )
-        self._say_if_fewer(before, record)
+        self._warn_if_fewer(before, record)
         return before
 
     def results(self) -> dict[str, str]:
-        """File name -> SHA-256 of the results that lie here, for the record."""
+        """File name -> SHA-256 of the results in the folder, for the record."""
         return {file.name: _sha256(file) for file in self._results if file.is_file()}
 
     def has_results_of(self, record: RunRecord) -> bool:
-        """Whether the results that a record tells of lie here as they were written.
+        """Whether the results that a record lists are unchanged.
 
-        What does not is made anew from the responses, and only then replaced.
+        Those that are not are made again from the responses, and only then replaced.
         """
         written = record.get("results")
         if not isinstance(written, Mapping):  # of an earlier version
@@ -168,7 +168,7 @@ class RunFolder:
         except OSError:
             return False
 
-    def _say_if_fewer(self, before: RunRecord, record: RunRecord) -> None:
+    def _warn_if_fewer(self, before: RunRecord, record: RunRecord) -> None:
         """Warn where the results of a finished run give way to those of fewer samples."""
         if before.get("status") != "finished":
             return
@@ -208,8 +208,8 @@ class RunFolder:
         """Make the folder, keep other processes from writing to it, and see that this one can.
 
         Raises:
-            RunError: It cannot be made or written, another process has it, or what lies there is
-                no run's and would be replaced.
+            RunError: It cannot be made or written, another process has it, or it holds files
+                of no run that would be replaced.
         """
         self._refuse_others()
         with locked(self.path):

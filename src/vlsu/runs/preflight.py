@@ -1,4 +1,4 @@
-"""What a run cannot ask, said before anything is paid for."""
+"""Checks of the samples before anything is paid for: what cannot be asked, and what is broken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOKED_FOR = 20_000
 def coverage_warnings(
     dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
 ) -> list[str]:
-    """What a run over these samples cannot ask, a line for each reason; empty if nothing.
+    """Warnings about what a run over these samples cannot ask, a line for each reason.
 
     Args:
         dataset: What is asked about.
@@ -35,19 +35,20 @@ def coverage_warnings(
         captions: Whether the pair is asked about with a caption in place of the image.
     """
     samples = selection.size(dataset)
+    reasons = _reasons(not_asked(dataset, selection, modalities, captions=captions))
     lines = [
         f"{count} of {samples} samples have {why}: {_listed(unasked)} not asked of them"
-        for why, count, unasked in _reasons(
-            not_asked(dataset, selection, modalities, captions=captions)
-        )
+        for why, count, unasked in reasons
     ]
+    without_image = any(why == "no image" or "image" in unasked for why, _, unasked in reasons)
     shown = [name for name in modalities if name != "text"]
     if shown and not captions and (lost := _lost(dataset, selection)):
+        without_image = True
         lines.append(
             f"the image of {lost} of {samples} samples is missing in {dataset.images.folder}: "
             f"{_listed(shown)} answered with an error for them; see vlsu data check {dataset.path}"
         )
-    if "text" in modalities and any("image" in line for line in lines):
+    if "text" in modalities and without_image:
         lines.append("the text is asked all the same; leave it out with --modalities")
     return lines
 

@@ -1,4 +1,4 @@
-"""What ``run.yaml`` says of a run, and the counts it holds."""
+"""The content of a new ``run.yaml``, and the counts it holds."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def distinct_requests(
             .select(**{modality: hashes[modality] for modality in modalities})
             .collect(engine="streaming")
         )
-    # Sorted first: to tell a million apart by a table takes several times their memory.
+    # Sorted first: a hash table of a million takes several times their memory.
     return {name: frame[name].drop_nulls().sort().n_unique() for name in frame.columns}
 
 

@@ -47,7 +47,7 @@ class DatasetRecord(_Part):
 
 
 class HashedRecord(_Part):
-    """A policy, a prompt or a system prompt: told from others by a hash of its text."""
+    """A policy or a prompt, identified by a hash of its text."""
 
     NEEDED = ("name", "hash")
     name: str

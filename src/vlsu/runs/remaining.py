@@ -34,7 +34,7 @@ class Remaining:
 
 @contextmanager
 def begun_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore | None]:
-    """The responses of the run that lies in a folder, to read; `None` if none was begun there.
+    """The responses of the run in a folder, opened read-only; `None` if none was started there.
 
     Raises:
         RunError: The folder holds another run, or its store is damaged.

@@ -1,4 +1,4 @@
-"""A run that lies in a folder, to read."""
+"""Reading the run in a folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
     Attributes:
         path: The run folder.
         record: The content of ``run.yaml``.
-        moved_to: Where its dataset lies now, if not where the record says.
+        moved_to: The dataset's folder, if it was moved since.
     """
 
     path: Path
@@ -174,7 +174,7 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The dataset it was run on, where it lies now.
+        """The dataset it was run on, at its current location.
 
         Raises:
             DataError: It is not where it was.
@@ -199,7 +199,7 @@ class Run:
         return dataset
 
     def answers(self, keys: Sequence[str]) -> dict[str, str]:
-        """The model's words under these request keys, where it said any."""
+        """The model's answers to these request keys, where it gave any."""
         wanted = self.judgments.filter(
             pl.col("request_key").is_in(list(keys)) & pl.col("answer").is_not_null()
         )
@@ -241,7 +241,7 @@ def load_run(path: str | Path, *, dataset: str | Path | None = None) -> Run:
 
     Args:
         path: The folder.
-        dataset: Where its dataset lies now, if it was moved since.
+        dataset: The dataset's folder, if it was moved since.
 
     Raises:
         RunError: There is no run there.
@@ -256,7 +256,7 @@ def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) 
 
     Args:
         paths: The folders.
-        datasets: Where datasets lie now that were moved since; each is that of one run or more.
+        datasets: Folders of datasets that were moved since; each is that of one run or more.
 
     Raises:
         RunError: There is no run in one of them.

@@ -15,7 +15,7 @@ __all__ = ["comparison_names", "run_names"]
 def run_names(runs: Sequence[Run]) -> list[str]:
     """A name for each run: its model's, and how it was asked where another run has the same model.
 
-    Where nothing of that tells two runs apart, their folders do, else their numbers.
+    Where that does not distinguish two runs, their folders are added, else numbers.
     """
     specs = [str(run.record["model"]["spec"]) for run in runs]
     names = list(specs)

@@ -42,8 +42,8 @@ class Session:
     """A run folder that is being worked in; made by `opened`.
 
     Attributes:
-        folder: Where it lies.
-        record: What ``run.yaml`` will say; a task adds its own parts.
+        folder: The run folder.
+        record: The content of ``run.yaml`` to be; a task adds its own parts.
         store: Its responses.
         budget: What this start may spend and has spent, over all models asked.
         stored_before: Responses that were there when it began.
@@ -73,17 +73,17 @@ class Session:
         return sum(sum(tally.asked.values()) for tally in self.tallies)
 
     def begin(self) -> None:
-        """Say that it runs, before the first request."""
+        """Record that it runs, before the first request."""
         self.begun = True
         self.folder.write_record(self.record)
 
     def end(self, stop: Stop | None) -> None:
-        """Say that it has ended, and why if not because all was done."""
+        """Record that it has ended, and why if not all was done."""
         if not self.begun:
             return
         self.record |= {
             "status": "finished" if stop is None else "stopped",
-            "stopped": None if stop is None else stop.words,
+            "stopped": None if stop is None else stop.message,
             "stop_reason": None if stop is None else stop.reason.value,
             **({"results": self.folder.results()} if stop is None else {}),
             "ended": now(),  # last: a record without it has lost its end
@@ -139,7 +139,7 @@ class Session:
         )
 
     def priced(self, spec: str, price: Price | None) -> dict[str, object]:
-        """What the record is to say of the cost at a price given anew; empty if nothing else."""
+        """The costs for the record at a price given anew; empty if nothing changes."""
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
         self.costs.prices[spec] = price
@@ -180,7 +180,7 @@ async def opened(
     models: Sequence[Model],
     progress: Progress,
 ) -> AsyncIterator[Session]:
-    """Work in a run folder: locked, checked against the run that lies there, recorded at the end.
+    """Work in a run folder: locked, checked against the run in it, recorded at the end.
 
     Args:
         folder: Made if need be.

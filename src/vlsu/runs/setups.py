@@ -12,7 +12,7 @@ __all__ = ["differences", "drawn_for", "setup_differences"]
 
 #: Characters of a value, and how many differences are named.
 _SHOWN, _MOST = 24, 3
-#: Of a model's identity what says who it is, and not how it was asked.
+#: Members of a model's identity that name the model, rather than how it was asked.
 _WHO = ("spec", "model", "format", "fingerprint")
 
 
@@ -32,7 +32,7 @@ def differences(records: Sequence[RunRecord]) -> list[str]:
 def setup_differences(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, object]]:
     """What the runs do not share beside the model, each ``{"what", "values", "note"}``.
 
-    ``values`` is by the run's name; ``note`` says what it does to the comparison.
+    ``values`` is by the run's name; ``note`` how it affects the comparison.
     """
     found: list[dict[str, object]] = []
     for what, note, of in _PARTS:
@@ -53,7 +53,7 @@ def drawn_for(sampling: SamplingRecord) -> str:
 
 
 def _varied(records: Sequence[RunRecord]) -> list[list[str]]:
-    """Of what the runs do not share, a phrase for each run; what tells most comes first."""
+    """Each difference as a phrase for each run, the most informative first."""
     found = [[phrase(record) for record in records] for phrase in _PHRASES]
     settings = [_settings(record) for record in records]
     found += [

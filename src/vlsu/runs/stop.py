@@ -9,23 +9,23 @@ __all__ = ["INTERRUPTED", "Stop", "StopReason"]
 
 
 class StopReason(enum.StrEnum):
-    """The kinds of reasons; programs go by them, people by the words."""
+    """Kinds of reasons, for programs; `Stop.message` is for people."""
 
     INTERRUPTED = "interrupted"  # by the user or the system: Ctrl-C, SIGTERM, SIGHUP
     BUDGET = "budget"  # a bound the user gave was reached
     REFUSED = "refused"  # the server refused every request
-    FAILED = "failed"  # an error, which the words tell
+    FAILED = "failed"  # an error, which the message describes
 
 
 class Stop(NamedTuple):
     """Why a start ended.
 
     Attributes:
-        words: One line for people.
+        message: One line for people.
     """
 
     reason: StopReason
-    words: str
+    message: str
 
 
 INTERRUPTED = Stop(StopReason.INTERRUPTED, "interrupted")

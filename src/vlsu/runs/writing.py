@@ -1,7 +1,7 @@
 """Writing into a folder that others may share: one process at a time, and no surprise at the end.
 
-Whether all that a run will write can be written is found out before anything is asked. Who else may
-write there is for the user's umask and the folder's own mode to say.
+That everything a run will write can be written is checked before anything is asked. Who else may
+write there is decided by the user's umask and the folder's mode.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         descriptor = _open_lock(folder / ".lock")
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise RunError(f"{folder}: is or lies in a file; choose another --out") from None
+            raise RunError(f"{folder}: is a file, or inside one; choose another --out") from None
         raise _cannot_write(folder, error) from None
     try:
         try:

@@ -152,7 +152,7 @@ def test_what_cannot_be_compared_stands_side_by_side(
 ) -> None:
     other = evaluate(dataset, model="baseline/majority", out=tmp_path / "other")
     found: Any = compared([runs[0], other])
-    assert "other samples cannot be paired" in found.trouble
+    assert "samples of different datasets cannot be paired" in found.trouble
     assert found.claims == []
     assert "comparison" in found.tables
     page = write_report([runs[0], other], tmp_path / "page.html").read_text()

@@ -347,7 +347,7 @@ def test_a_validation_that_is_stopped_measures_nothing_and_goes_on(
 ) -> None:
     server = chat_server(by_framing)
     settings = Settings(base_url=server.base_url)
-    with pytest.raises(RunError, match=r"--max-requests 7 reached.*goes on"):
+    with pytest.raises(RunError, match=r"--max-requests 7 reached.*again to continue"):
         validate_judge(
             labels, judge="openai/judge", settings=settings, limits=Limits(max_requests=7)
         )

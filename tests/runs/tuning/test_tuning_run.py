@@ -426,7 +426,7 @@ def test_a_proposer_of_unknown_price_is_refused_where_money_is_bounded(
         ({"refusal": "maybe"}, "refusal 'maybe': use strict or lenient"),
         (
             {"judge": "guard/llama-guard:m", "judge_settings": Settings("http://127.0.0.1:1/v1")},
-            "does not tell refusals",
+            "does not detect refusals",
         ),
         ({"references": ["kind"]}, "reference 'kind'"),
         ({"limit": 0}, "limit 0"),

@@ -1,4 +1,4 @@
-"""An alignment run: answers under several framings, and what judges say of them.
+"""An alignment run: answers under several framings, and the judges' verdicts on them.
 
 Answers and verdicts are requests like any other: stored under their keys, asked once, asked again
 only if they failed. Judges come after answers, so a better judge is one more run over the same
@@ -133,7 +133,7 @@ class AlignmentRun:
         return Run(folder.path, record)
 
     async def _ask(self, session: Session) -> bool:
-        """Answers and verdicts; whether it came to the plan's end."""
+        """Ask for answers and verdicts; whether the plan was completed."""
         samples = self._graded_pairs()
         each = len(self.task.framings) * self.task.draws
         total = samples * each * (1 + len(self.asked.judges) * self.asked.repeats)

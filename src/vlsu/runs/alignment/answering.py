@@ -22,7 +22,7 @@ async def ask_and_judge(
     dataset: Dataset,
     asked: Respondents,
 ) -> bool:
-    """Ask for what is missing of answers, then of each judge's verdicts on those that came.
+    """Ask for the answers that are not stored, then for each judge's verdicts on them.
 
     Args:
         session: Where it is stored and what may be spent.
@@ -31,7 +31,7 @@ async def ask_and_judge(
         asked: The model and the judges.
 
     Returns:
-        Whether it came to the plan's end; it ends with the first that is stopped.
+        Whether the plan was completed; it is abandoned with the first model that is stopped.
 
     Raises:
         ModelError: A server is down or refuses every request.

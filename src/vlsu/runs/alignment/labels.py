@@ -1,4 +1,4 @@
-"""Human labels of answers in a run: drawn for people to fill in, read back, held to the run."""
+"""Human labels of a run's answers: sampling answers to label, and reading the labels back."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _log = logging.getLogger(__name__)
 _REQUIRED = ("sample_id", "framing", "label")
 #: Columns of a file to label, in order: what names an answer, the label, and what to label it by.
 _FILE = (*_REQUIRED[:2], "draw", "label", "prompt", "image", "language", "response")
-#: Names taken for others that are said one by one.
+#: Corrected names that are listed one by one.
 _LISTED = 3
-#: Characters by which a labelled answer is held to the run's own.
+#: Characters of a labelled answer that are compared with the run's.
 _COMPARED = 500
 
 
@@ -47,10 +47,10 @@ class RunLabels:
     """Human labels of a part of a run's answers.
 
     Attributes:
-        file: Where they come from.
+        file: The file they were read from.
         sha256: Of the file.
         frame: Columns `row`, `sample_id`, `framing`, `draw`, `label` and `response` (what was
-            labelled; null where the file does not say).
+            labelled; null where the file does not have it).
         unlabelled: Rows without a label.
     """
 
@@ -70,7 +70,7 @@ class RunLabels:
         }
 
     def check_answers(self, answers: pl.DataFrame) -> None:
-        """Hold the labelled answers, where the file has them, to those of the run.
+        """Compare the labelled answers, where the file has them, with those of the run.
 
         Args:
             answers: `sample_id`, `framing`, `draw`, `answer`.
@@ -95,7 +95,7 @@ def read_labels(path: str | Path, dataset: Dataset, subset: Subset, task: Alignm
 
     A label is ``refusal``, ``no_refusal`` or a response kind; ``draw`` counts from 0, which it is
     where it is not given. Rows without a label are counted and left out; other columns are too, but
-    for ``response``, which is held to the run's answer.
+    for ``response``, which is compared with the run's answer.
 
     Args:
         path: The file.
@@ -166,7 +166,7 @@ def read_label(cell: str, missing: MissingWords | None = None) -> str | None:
 
 
 class _Changed:
-    """Names in a file that a spreadsheet has changed, and what they are taken for."""
+    """Names in a file that a spreadsheet has changed, and the names they are read as."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -252,7 +252,7 @@ class Drawn:
 def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
     """Draw answers of an alignment run for people to label, and write them to a CSV.
 
-    What the judge said and what the gold grades are is not in the file: it would sway who labels.
+    The judge's verdicts and the gold grades are not in the file: they would bias the labellers.
 
     Args:
         run: A finished alignment run.
@@ -330,6 +330,6 @@ def _counts(answers: pl.DataFrame, drawn: pl.DataFrame) -> dict[str, dict[str, t
 
 
 def _comparable(text: str) -> str:
-    """An answer but for what spreadsheets and typing aids do to it."""
+    """An answer without what spreadsheets and autocorrection change in it."""
     begun = "".join(text.split())[: 2 * _COMPARED]
     return plain_text(begun).removeprefix("'")[:_COMPARED]

@@ -31,7 +31,7 @@ class StoredAnswers:
     """Stored answers and verdicts, read a chunk of the plan at a time.
 
     Attributes:
-        store: Where the responses of model and judges lie.
+        store: The responses of the model and the judges.
         asked: The model and the judges.
     """
 

@@ -1,4 +1,4 @@
-"""Validating a judge: its verdicts on answers that people have labelled."""
+"""Validating a judge: its verdicts on answers with human labels."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _COLUMNS = ("response", "label", "prompt", "image", "language", "group")
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A judge against people.
+    """A judge compared with human labels.
 
     Attributes:
         metrics: Sensitivity, specificity and more, with intervals; see `judge_validation`.
-        calibration: What corrects the rates of runs with the same judge.
+        calibration: Corrects the rates of runs with the same judge.
         file: Where the calibration was written.
-        unknown_languages: Languages that the judge does not know -> labelled answers in them.
+        unknown_languages: Languages that the judge does not support -> labelled answers in them.
         unanswered: Why the judge gave no answer at all -> requests, the commonest reasons; the same
             call asks these again.
     """
@@ -86,7 +86,7 @@ def validate_judge(
             raw responses are kept beside it.
         settings: How the judge is asked.
         limits: How fast.
-        progress: Told how far it is.
+        progress: Where progress is reported.
         missing: Words that stand for a missing value, in place of the usual ones, such as ``NA``.
         encoding: Of the file's text, where it is none of Unicode's.
 
@@ -140,8 +140,8 @@ def validate_judge(
             raise KeyboardInterrupt(f"what was answered is stored in {store.path}")
         if stopped is not None:
             raise RunError(
-                f"stopped ({stopped.words}): what was answered is stored in {store.path}; the same "
-                "command goes on"
+                f"stopped ({stopped.message}): what was answered is stored in {store.path}; "
+                "run the same command again to continue"
             )
         stored = store.responses([each.key for each in planned])
         verdicts = [
@@ -154,8 +154,8 @@ def validate_judge(
             counts = Counter(verdict.outcome.value for verdict in verdicts)
             how = ", ".join(f"{n} {outcome}" for outcome, n in counts.most_common())
             raise ModelError(
-                f"{model.spec}: no verdict on any of {len(rows)} answers ({how}); what it said is "
-                f"in {store.path}; take another judge"
+                f"{model.spec}: no verdict on any of {len(rows)} answers ({how}); its responses "
+                f"are in {store.path}; choose another judge"
             )
         failed = any(verdict.outcome is Outcome.ERROR for verdict in verdicts)
         unanswered = store.unanswered() if failed else {}

@@ -12,8 +12,8 @@ from vlsu.runs.asking.patience import Attempts
 
 __all__ = ["Backlog", "Waiting"]
 
-#: Where so many rest, or as many as may be in flight, no other is sent for the first time: it would
-#: fare no better.
+#: While this many, or as many as may be in flight, wait for a retry, no new request is sent: it
+#: would fail as well.
 _REST_AT_MOST = 16
 
 

@@ -18,8 +18,9 @@ from vlsu.models.formats.image_limits import Change, fit
 
 __all__ = ["DatasetImages", "Images", "MemoryImages"]
 
-#: Bytes kept at most, the images' own and their base64 together, where an image is dear to have
-#: again: it was converted, or storage is slow and images are read ahead of some hundred requests.
+#: Bytes kept at most, the images' own and their base64 together, where an image is expensive to
+#: get again: it was converted, or storage is slow and images are read ahead of some hundred
+#: requests.
 CACHE_BYTES = 64 * 2**20
 #: The same where an image is read in no time. Requests that share one are next to each other, so
 #: a few images are enough; more would be written to memory that lies in no processor's cache, which
@@ -85,7 +86,7 @@ class DatasetImages:
         dataset: Whose images.
         limits: What the model takes.
         changed: Told the digest of each image that is converted or scaled, perhaps several times.
-        cache_bytes: Kept at most, where an image is dear to have again.
+        cache_bytes: Kept at most, where an image is expensive to get again.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class DatasetImages:
         self._store = dataset.images
         self._limits = limits
         self._changed = changed
-        self._dear = False
+        self._expensive = False
         self._most = cache_bytes
         self._used = 0
         self._kept: OrderedDict[str, ImageFile] = OrderedDict()
@@ -125,7 +126,7 @@ class DatasetImages:
         if self._limits is not None:
             image, change = fit(image, self._limits)
             if change is not None:
-                self._dear = True
+                self._expensive = True
                 if self._changed is not None:
                     self._changed(sha256, change)
         self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
@@ -154,7 +155,7 @@ class DatasetImages:
         if digest == sha256:
             return last
         looked_into = self._limits is not None and self._limits.max_side is not None
-        if looked_into or self._dear or self.slow or not self._mean_s:
+        if looked_into or self._expensive or self.slow or not self._mean_s:
             return self.read_image(sha256)
         with self._lock:
             started = time.perf_counter()
@@ -172,7 +173,7 @@ class DatasetImages:
     @property
     def _room(self) -> int:
         """Bytes that may be kept now; the image read last is kept in any case."""
-        return self._most if self.slow or self._dear else min(HOT_BYTES, self._most)
+        return self._most if self.slow or self._expensive else min(HOT_BYTES, self._most)
 
     @property
     def slow(self) -> bool:
@@ -186,7 +187,7 @@ class DatasetImages:
             try:
                 image = self.read_image(sha256)
             except (DataError, MachineError):
-                continue  # said when the sample is asked about
+                continue  # reported when the sample is asked about
             _ = image.base64
             ahead += _bytes_kept(image)
             if ahead > self._most // 2:

@@ -15,7 +15,7 @@ from vlsu.runs.asking.tickets import Ticket, Tickets
 
 __all__ = ["InFlight"]
 
-#: So many answers tell how much latencies vary.
+#: Answers from which the variation of latencies is estimated.
 _FIRST = 40
 #: Answers, as a multiple of the bound, in which it is watched whether the bound is too much.
 _WATCHED = 2
@@ -219,7 +219,7 @@ class InFlight:
             self._reject(now)
 
     def ended(self, now: float, ticket: Ticket) -> None:
-        """The request ended in a way that says nothing of how much the server takes."""
+        """The request ended in a way that does not depend on the server's load."""
         self._lose(now, ticket)
 
     # Bookkeeping

@@ -58,10 +58,10 @@ class Judge:
         return cls(model, task, RequestKeys(model.identity()), limits or Limits())
 
     def unknown(self, languages: Iterable[str | None]) -> dict[str, int]:
-        """Of the languages of answers, those the judge does not know, with their counts.
+        """Of the languages of answers, those the judge does not support, with their counts.
 
         An answer whose language is not given counts nowhere, nor does any where the judge does not
-        say what it knows.
+        list the languages it supports.
         """
         known: frozenset[str] | None = getattr(self.model, "languages", None)
         if known is None:

@@ -17,7 +17,7 @@ __all__ = ["Latencies"]
 _STEPS = 4
 _LEAST_S = 1e-4
 _MOST = 30 * _STEPS
-#: A latency longer by this factor, in steps of age, is borne when twice as many are in flight.
+#: A latency longer by this factor, in steps of age, is accepted when twice as many are in flight.
 _BORNE = 2
 #: Standard errors by which the answers of the later group must lag behind.
 _SURE = 3.0

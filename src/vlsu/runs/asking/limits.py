@@ -19,7 +19,7 @@ from vlsu.runs.stop import Stop, StopReason
 
 __all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
 
-#: In flight at most when the user gives no number: what a server bears is found by trying.
+#: In flight at most when the user gives no number: what a server can take is found by trying.
 MOST_IN_FLIGHT = 1024
 FIRST_IN_FLIGHT = 16
 #: How providers date a snapshot: ``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``.
@@ -50,7 +50,7 @@ def read_price(given: object, spec: str) -> Price | None:
         given: ``"2.5,10"`` (input, output), a mapping ``{input: 2.5, output: 10}``, the path of a
             price file, or `None`.
         spec: The model's SPEC, which a price file is looked up by. Such a file is a mapping
-            ``prices`` from SPEC to ``{input, output}``, and says by a ``date`` how old it is.
+            ``prices`` from SPEC to ``{input, output}``, and ``date`` is its age.
 
     Raises:
         UsageError: It is none of these, or the file has no price for this model.

@@ -1,6 +1,6 @@
 """How fast to ask, and when to give up: requests and tokens a minute, and a server that is down.
 
-Everything here is told the time, in seconds of any steady clock, and does no waiting of its own.
+Times are passed in, in seconds of any monotonic clock; nothing here waits.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Breaker:
     """Tells a server that is down from a request that fails.
 
     Attributes:
-        patience_s: How long nothing but failures is borne once an answer has come.
+        patience_s: How long failures alone are tolerated once an answer has come.
         first_patience_s: The same before the first answer: a wrong address shows at once.
         streak: Failures in a row that mean the server is down, not a request bad.
     """

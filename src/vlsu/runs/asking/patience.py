@@ -17,7 +17,7 @@ __all__ = ["MACHINE", "SERVER_FAULTS", "Attempts", "Patience", "Retries"]
 #: So many requests refused, none answered: all will be, and asking on is waste.
 REFUSALS = 64
 
-#: Faults that say the server is down or drowning, rather than the request bad.
+#: Faults that mean that the server is down or overloaded, rather than the request bad.
 SERVER_FAULTS = frozenset(
     {"connect", "proxy", "timeout", "broken", "endless", "server", "malformed"}
 )
@@ -35,7 +35,7 @@ class Retries:
         attempts: Attempts at one request before it is given up. Those made while the server
             seems to be down, and those it put off by a 429, are not among them.
         first_pause_s: The pause after the first failed attempt; it doubles with each further one.
-        longest_pause_s: The longest pause of our own choice, and of what rate-limit headers say.
+        longest_pause_s: The longest pause that is not asked for by ``Retry-After``.
         down_pause_s: The longest pause while the server seems to be down: long enough to spare it,
             short enough to notice that it is back.
         put_off_s: How long one request may be put off by 429s, and the longest ``Retry-After`` that
@@ -143,7 +143,7 @@ class Patience:
         Raises:
             ModelError: Nothing further can be expected of this server.
         """
-        if fault.kind == "image":  # our side's, it says nothing of the server
+        if fault.kind == "image":  # of this machine, not of the server
             return True
         if fault.fatal:
             raise ModelError(f"{self._spec}: {fault.message}")

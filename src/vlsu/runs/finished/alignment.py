@@ -95,7 +95,7 @@ class FinishedAlignment:
         metrics = run.metrics
         if "refusal" not in metrics.get("gives", ("refusal",)):
             raise RunError(
-                f"{run.path}: its judge does not tell refusals; run it again with one that does"
+                f"{run.path}: its judge does not detect refusals; run it again with one that does"
             )
         gold = run.dataset.frame().with_columns(sample_id="id")
         run.require_finished()

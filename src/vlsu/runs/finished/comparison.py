@@ -32,9 +32,9 @@ def compare(
     """Compare finished runs on the samples that all of them have.
 
     Args:
-        runs: Two or more of one task on one dataset. Another prompt, policy, judge or setting is
-            no hindrance: it is marked in ``differences_in_setup``.
-        dataset: Where the dataset lies, if not where it lay when a run was made.
+        runs: Two or more of one task on one dataset. Another prompt, policy, judge or setting does
+            not prevent it and is listed in ``differences_in_setup``.
+        dataset: The dataset's folder, if it was moved since the runs.
         seed: Of bootstrap and randomization.
         enough: Share answered below which a difference has to hold however missing answers are
             counted, in [0, 1].
@@ -47,7 +47,7 @@ def compare(
             is no share.
         RunError: A run is not finished, damaged, or of another dataset; or it was judged by other
             gold grades than the dataset has.
-        DataError: The dataset is not to be found.
+        DataError: The dataset is not found.
     """
     require_share(enough, "enough")
     if len(runs) < 2:
@@ -76,13 +76,13 @@ def seen_runs(
     Args:
         first: A run.
         second: Another on the same dataset.
-        dataset: Where it lies, if not where it lay when the runs were made.
+        dataset: Its folder, if it was moved since the runs.
         seed: Of the bootstrap.
 
     Raises:
         UsageError: The runs are one, or of different tasks, or of alignment.
         RunError: As `compare`; or no sample has both runs' joint judgment.
-        DataError: The dataset is not to be found.
+        DataError: The dataset is not found.
     """
     runs = (first, second)
     names = comparison_names(runs)

@@ -23,12 +23,12 @@ def metrics_at(run: Run, level: float, dataset: str | Path | None = None) -> Met
     Args:
         run: The run.
         level: In (0, 1).
-        dataset: Where the dataset lies, if not where it lay when the run was made.
+        dataset: The dataset's folder, if it was moved since the run.
 
     Raises:
         UsageError: `level` is out of range.
         RunError: The run is not finished or damaged.
-        DataError: The dataset is not to be found.
+        DataError: The dataset is not found.
     """
     require_level(level)
     if level == LEVEL:

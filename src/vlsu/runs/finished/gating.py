@@ -1,4 +1,4 @@
-"""Is a run good enough: requirements held to its metrics."""
+"""Checking a run's metrics against requirements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Gate", "gate"]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A run held to requirements.
+    """A run checked against requirements.
 
     Attributes:
         run: The run.
@@ -71,7 +71,7 @@ def gate(
     enough: float = ENOUGH,
     dataset: str | Path | None = None,
 ) -> Gate:
-    """Hold a finished run to requirements.
+    """Check a finished run against requirements.
 
     Args:
         run: The run.
@@ -82,13 +82,13 @@ def gate(
             judgments.
         enough: Share of answers below which a requirement that missing answers may be the reason
             to meet, such as any upper bound, is not met; see `require_answers`.
-        dataset: Where the dataset lies, if it was moved; needed for another confidence alone.
+        dataset: The dataset's folder, if it was moved; needed only for another confidence.
 
     Raises:
         UsageError: `enough` is no share; a requirement cannot be read, names no number of
-            `metrics.json` (the message lists the near ones), or one that is to be had at 95% only.
+            `metrics.json` (the message lists the near ones), or one that exists at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
-        DataError: The dataset is not to be found.
+        DataError: The dataset is not found.
     """
     if not requirements:
         raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")
@@ -109,7 +109,7 @@ def gate(
             check = requirement.check(metrics)
         except UsageError:
             raise UsageError(
-                f"--require {str(requirement)!r}: is to be had at a confidence of 0.95 only; leave "
+                f"--require {str(requirement)!r}: is available at a confidence of 0.95 only; leave "
                 "--confidence out"
             ) from None
         if not _same(check.value, before.value):

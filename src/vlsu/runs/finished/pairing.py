@@ -84,15 +84,15 @@ def paired_chunks(
 
 
 def dataset_of(runs: Sequence[Run], given: str | Path | None = None) -> Dataset:
-    """The dataset that finished runs were made with, where it lies now.
+    """The dataset of finished runs, at its current location.
 
     Args:
         runs: At least one; all must be of one dataset.
-        given: Where it lies, if not where it lay when a run was made.
+        given: Its folder, if it was moved since the runs.
 
     Raises:
         RunError: A run is not finished, or they are of different datasets.
-        DataError: It lies nowhere, or what lies there is another.
+        DataError: It is not found, or has changed.
     """
     first, *others = runs
     for run in runs:
@@ -102,7 +102,7 @@ def dataset_of(runs: Sequence[Run], given: str | Path | None = None) -> Dataset:
         if run.record.dataset.content_hash != about["content_hash"]:
             raise RunError(
                 f"{first.path} is a run on {dataset_title(first)}, {run.path} on "
-                f"{dataset_title(run)}: other samples cannot be paired"
+                f"{dataset_title(run)}: samples of different datasets cannot be paired"
             )
     if given is not None:
         dataset = load(given)

@@ -34,7 +34,7 @@ def project_run(run: Run, traffic: Traffic, *, level: float = LEVEL) -> dict[str
     model refuses or its provider blocks, for each framing.
 
     Args:
-        run: A finished run, whose dataset lies where it did.
+        run: A finished run, whose dataset is where it was.
         traffic: The mix.
         level: Confidence of the intervals.
 
@@ -53,10 +53,10 @@ def project_run(run: Run, traffic: Traffic, *, level: float = LEVEL) -> dict[str
         str(framing): project(rows.drop("framing"), traffic, level=level)
         for (framing,), rows in found.partition_by("framing", as_dict=True).items()
     }
-    return {f: {"words": _in_words(p, task.flagged), **p} for f, p in projections.items()}
+    return {f: {"words": _summary(p, task.flagged), **p} for f, p in projections.items()}
 
 
-def _in_words(projection: Mapping[str, Any], verb: str) -> str:
+def _summary(projection: Mapping[str, Any], verb: str) -> str:
     rates, shares = projection["per_million"], projection["shares"]
     words = (
         f"Per million requests at {_prevalence(shares['unsafe'])}: "

@@ -55,7 +55,7 @@ class FinishedTask(Protocol):
         With the column `framing`, which is empty where the task has none.
 
         Raises:
-            RunError: The run is not finished, did not ask for pairs, or its judge does not tell
+            RunError: The run is not finished, did not ask for pairs, or its judge does not detect
                 refusals.
         """
 

@@ -21,7 +21,7 @@ __all__ = ["PAGE", "ErrorRow", "Row", "checksum", "readable_errors", "readable_r
 PAGE = 4096
 #: key, status, body, latency_s, attempts, received, checksum: the columns of ``responses``.
 Row = tuple[str, int, bytes, float, int, float, int]
-#: key, attempt, status, kind, message, body, received: the columns of ``errors``.
+#: key, attempt, status, kind, text, body, received: the columns of ``errors``.
 ErrorRow = tuple[str, int, int, str, str, bytes, float]
 _Columns = list[str | int | float | bytes | None]
 
@@ -62,9 +62,9 @@ def readable_errors(database: Path) -> Iterator[ErrorRow]:
     """
     for columns in _records(database):
         match columns:
-            case [str(key), int(attempt), int(status), str(kind), str(said), bytes(body), received]:
+            case [str(key), int(attempt), int(status), str(kind), str(text), bytes(body), received]:
                 if isinstance(received, float | int):
-                    yield (key, attempt, status, kind, said, body, float(received))
+                    yield (key, attempt, status, kind, text, body, float(received))
 
 
 def _records(database: Path) -> Iterator[_Columns]:

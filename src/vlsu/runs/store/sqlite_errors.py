@@ -11,7 +11,7 @@ from vlsu.errors import RunError
 
 __all__ = ["DamagedStoreError", "damaged_store_error", "store_error"]
 
-#: What SQLite says of a file, or of a value in it, that it did not write.
+#: SQLite's codes for a file, or a value in it, that it did not write.
 _DAMAGE = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,

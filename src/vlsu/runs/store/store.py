@@ -37,7 +37,7 @@ PAUSE_S = 0.02
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
 _LOOKUP = 500
-#: Tokens of one response at most: a server may say anything, and sums must stay numbers.
+#: Tokens of one response at most: a server may claim any number, and sums must stay finite.
 _MOST_TOKENS = 2**32
 _MOST_IN_ALL = 2**53
 

@@ -28,7 +28,7 @@ class TuningSamples:
     """Pairs with a joint grade, in two parts that have no image, text or group in common.
 
     Attributes:
-        dataset: Where they lie.
+        dataset: The dataset they belong to.
         split: As from `vlsu.analysis.alignment.splitting.split_samples`, with `pair`: equal for
             equal questions.
     """

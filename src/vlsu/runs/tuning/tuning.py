@@ -78,7 +78,7 @@ def prepare_tuning(dataset: Dataset | str | Path, options: TuningOptions) -> Tun
     (judge,) = setup.asked.judges
     if "refusal" not in judge.task.gives:
         raise UsageError(
-            f"{judge.model.spec} does not tell refusals, which is what instructions are chosen "
+            f"{judge.model.spec} does not detect refusals, which is what instructions are chosen "
             "by; choose another judge"
         )
     samples = TuningSamples.of(

@@ -161,7 +161,7 @@ class Evaluation:
     Attributes:
         dataset: What is asked about.
         model: Whom to ask.
-        policy: The rules it is asked to grade by.
+        policy: The policy it grades by.
         task: The prompt and the modalities.
         sampling: How samples are drawn by pattern; `None` where none are.
         options: What was asked for.
@@ -258,7 +258,7 @@ class Evaluation:
         selection: Selection,
         drawn: Drawn | None = None,
     ) -> None:
-        """Write judgments and metrics, and what the record says of them."""
+        """Write judgments and metrics, and complete the record."""
         record, dataset = asking.session.record, self.dataset
         tabulation = Tabulation()
         with JudgmentsFile(folder.judgments_file) as file:
@@ -307,7 +307,7 @@ class _Asking:
         self._stored = 0
 
     async def ask(self, fresh: Selection, whole: Selection) -> bool:
-        """Ask about `fresh` samples, a part of the `whole` so far; whether it came to the end."""
+        """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked."""
         of, session = self._of, self.session
         self.needed = sum(distinct_requests(of.dataset, whole, of.task.modalities).values())
         session.progress.begin(self.needed)
@@ -322,7 +322,7 @@ class _Asking:
         return ended
 
     def _say_stored(self, count: int) -> None:
-        """Tell the progress how many of the requests needed were stored before, if it is more."""
+        """Report how many of the requests needed were stored before, if they are more."""
         self.session.progress.stored(max(0, count - self._stored))
         self._stored = max(self._stored, count)
 
@@ -344,9 +344,9 @@ class _Asking:
 def _finished(
     folder: RunFolder, record: RunRecord, session: Session, price: Price | None
 ) -> Run | None:
-    """The run that lies there, if nothing is left to ask or to judge; found without a plan.
+    """The run in the folder, if nothing is left to ask or to judge; found without a plan.
 
-    What may have changed all the same is recorded: where the dataset lies, and the price.
+    The dataset's location and the price, which may have changed, are recorded.
     """
     if not folder.record_file.exists():
         return None

@@ -40,7 +40,7 @@ __all__ = ["Drawn", "Looks", "Pilot", "Sampling", "gold_rows", "prepare_sampling
 
 @dataclass(frozen=True)
 class Pilot:
-    """What an earlier run says about the strata.
+    """The variation within strata in an earlier run.
 
     Attributes:
         run: Its folder.
