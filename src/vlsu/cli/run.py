@@ -290,6 +290,7 @@ def exit_if_stopped(run: Run) -> None:
 def print_requests(run: Run) -> None:
     """Print what was asked, what has no answer, and the cost."""
     from vlsu.cli.output import say
+    from vlsu.runs.task_records import TASK_RECORDS
 
     requests = run.record.get("requests", {})
     if unanswered := requests.get("unanswered", {}):
@@ -299,7 +300,7 @@ def print_requests(run: Run) -> None:
     asked, reused = requests.get("asked", 0), requests.get("reused", 0)
     say(f"requests: {asked} asked, {reused} stored before")
     if shared := requests.get("shared", 0):
-        what = "judgments" if run.record.get("task") == "understanding" else "answers and verdicts"
+        what = TASK_RECORDS[run.record.task].results
         say(
             f"{asked + reused + shared} {what} from {asked + reused} requests: {shared} needed the "
             "same request as another and were not asked again"

@@ -20,12 +20,14 @@ class TaskRecord:
             Framings and judges may be added to: each has keys of its own.
         columns: Columns of ``judgments.parquet`` that every version has written.
         parts: Parts of the dataset whose samples are judged at most once in each.
+        results: What is made of the responses, in messages.
     """
 
     needed: tuple[str, ...] = ()
     fixed: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     parts: int = 1
+    results: str = "answers and verdicts"
 
 
 _CAPTIONS: Mapping[tuple[str, ...], str] = {("captions",): "choice between images and captions"}
@@ -35,6 +37,7 @@ TASK_RECORDS: Mapping[str, TaskRecord] = {
     "understanding": TaskRecord(
         needed=("prompt", "fingerprint", "limit", "seed"),
         fixed={("prompt", "hash"): "prompt"},
+        results="judgments",
     ),
     "alignment": TaskRecord(
         needed=("framings", "judges", "captions", "limit", "seed"),
