@@ -27,8 +27,8 @@ from vlsu.analysis.sampling.precision import Precision, rates
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.policy import MODALITIES, Pattern
-from vlsu.runs.asking.plan import Chosen
-from vlsu.runs.understanding.sampling import Looks, Pilot, Sampling
+from vlsu.runs.asking.plan import ChosenSamples
+from vlsu.runs.understanding.sampling import DrawResult, Pilot, Sampling
 from vlsu.runs.understanding.strata import Strata
 
 SEED = 0
@@ -207,7 +207,7 @@ class AtOnce(Precision):
         return TOTAL
 
 
-def numbers(chosen: Chosen) -> Ints:
+def numbers(chosen: ChosenSamples) -> Ints:
     """Of the samples."""
     return np.array(chosen.ids, dtype=np.int64)
 
@@ -257,7 +257,7 @@ def draw(judged: Judged, sampling: Sampling) -> tuple[Metrics, Sequence[int]]:
         try:
             sizes = drawing.send((first, second))
         except StopIteration as end:
-            looks: Looks = end.value
+            looks: DrawResult = end.value
             return looks.metrics or judged.full, looks.steps
 
 

@@ -39,13 +39,13 @@ def compare(
     """
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, print_text
-    from vlsu.cli.run_errors import reading
+    from vlsu.cli.run_errors import naming_runs
     from vlsu.report.comparison.tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.finished.comparison import compare as compare_runs
 
     enough = parse_share(min_answered, "--min-answered")
-    with reading(runs):
+    with naming_runs(runs):
         comparison = compare_runs(
             [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough
         )

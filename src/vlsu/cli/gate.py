@@ -45,7 +45,7 @@ def gate(
     from vlsu._folders import require_replaceable
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, say
-    from vlsu.cli.run_errors import reading
+    from vlsu.cli.run_errors import naming_runs
     from vlsu.errors import UsageError
     from vlsu.report.export.junit import junit as junit_xml
     from vlsu.report.run_notes import sampling_note
@@ -59,7 +59,7 @@ def gate(
     if junit is not None:
         require_replaceable(junit, "--junit")
     enough = parse_share(min_answered, "--min-answered")
-    with reading([run]):
+    with naming_runs([run]):
         held = load_run(run)
         found = hold(held, require, confidence=confidence, enough=enough, dataset=dataset)
         warning = notice(held, enough)

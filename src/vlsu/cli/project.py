@@ -42,14 +42,14 @@ def project(
     refused, or blocked by the provider, for each framing.
     """
     from vlsu.cli.output import print_json, print_table, print_text, say
-    from vlsu.cli.run_errors import reading
+    from vlsu.cli.run_errors import naming_runs
     from vlsu.report.tasks import notice
     from vlsu.runs import load_run
     from vlsu.runs.finished.projection import load_traffic, project_run, rounded
     from vlsu.runs.finished.tasks import TASKS
 
     shares = load_traffic(traffic)
-    with reading([run]):
+    with naming_runs([run]):
         opened = load_run(run, dataset=dataset)
         found = project_run(opened, shares)
     if json:

@@ -51,7 +51,7 @@ def report(
     """
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import say
-    from vlsu.cli.run_errors import reading
+    from vlsu.cli.run_errors import naming_runs
     from vlsu.errors import UsageError
     from vlsu.report import publish_figures, publish_tables, write_report
     from vlsu.report.comparison.oracle import load_oracle
@@ -60,7 +60,7 @@ def report(
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
     enough = parse_share(min_answered, "--min-answered")
-    with reading(runs):
+    with naming_runs(runs):
         loaded = load_runs(runs, dataset or ())
         for run in loaded:
             if run.record.task == "tuning":

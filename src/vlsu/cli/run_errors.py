@@ -12,7 +12,7 @@ _NAMED = 3
 
 
 @contextmanager
-def reading(runs: Sequence[Path]) -> Iterator[None]:
+def naming_runs(runs: Sequence[Path]) -> Iterator[None]:
     """While finished runs are read, prefix errors that name none of them with their names.
 
     Other exceptions are left to `vlsu.runs.damage`.

@@ -24,13 +24,13 @@ def view(
 
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import say
-    from vlsu.cli.run_errors import reading
+    from vlsu.cli.run_errors import naming_runs
     from vlsu.errors import UsageError
     from vlsu.report.serve.view import view_app
     from vlsu.runs import load_runs
 
     enough = parse_share(min_answered, "--min-answered")
-    with reading(runs):
+    with naming_runs(runs):
         app = view_app(load_runs(runs, dataset or ()), enough=enough)
     import uvicorn
 

@@ -14,7 +14,7 @@ from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Distinct", "Remaining", "begun_store", "remaining_judgments"]
+__all__ = ["DistinctCount", "Remaining", "open_existing_store", "remaining_judgments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Remaining:
 
 
 @contextmanager
-def begun_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore | None]:
+def open_existing_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore | None]:
     """The responses of the run in a folder, opened read-only; `None` if none was started there.
 
     Raises:
@@ -50,7 +50,7 @@ def begun_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore 
         store.close()
 
 
-class Distinct:
+class DistinctCount:
     """Counts different digests; 8 bytes each, for a million requests are many."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ def remaining_judgments(
     chunks: Iterable[Chunk], store: ResponseStore, modalities: Sequence[str]
 ) -> Remaining:
     """What is left of an understanding run."""
-    left = {modality: Distinct() for modality in modalities}
-    images, stored = Distinct(), Distinct()
+    left = {modality: DistinctCount() for modality in modalities}
+    images, stored = DistinctCount(), DistinctCount()
     for chunk in chunks:
         there = store.stored(list({each.key for each in chunk.planned}))
         stored.add(there)

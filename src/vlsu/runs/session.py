@@ -32,14 +32,14 @@ from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Session", "opened"]
+__all__ = ["Session", "open_session"]
 
 _WHERE = "what was answered is stored in {}; run the same command again to continue"
 
 
 @dataclass(slots=True)
 class Session:
-    """A run folder that is being worked in; made by `opened`.
+    """A run folder that is being worked in; made by `open_session`.
 
     Attributes:
         folder: The run folder.
@@ -173,7 +173,7 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(
+async def open_session(
     folder: RunFolder,
     record: RunRecord,
     limits: Limits,

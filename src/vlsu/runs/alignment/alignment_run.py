@@ -36,9 +36,9 @@ from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.remaining import begun_store
+from vlsu.runs.remaining import open_existing_store
 from vlsu.runs.run import Run
-from vlsu.runs.session import Session, opened
+from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Alignment
 
@@ -81,7 +81,7 @@ class AlignmentRun:
         left, prices = None, {}
         if out is not None:
             prices = recorded_prices(RunFolder(out).check_same(self._record()))
-            with begun_store(RunFolder(out), self._record()) as store:
+            with open_existing_store(RunFolder(out), self._record()) as store:
                 if store is not None:
                     stored = StoredAnswers(store, self.asked)
                     left = remaining_answers(self._answers(), stored)
@@ -120,7 +120,7 @@ class AlignmentRun:
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         record = self._record()
         asked = self.asked
-        async with opened(folder, record, asked.limits, asked.models, progress) as session:
+        async with open_session(folder, record, asked.limits, asked.models, progress) as session:
             require_valid_samples(self.dataset, self.subset)
             log_coverage_warnings(
                 self.dataset, self.subset, ("joint",), captions=self.task.captions

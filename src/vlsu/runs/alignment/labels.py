@@ -29,7 +29,7 @@ from vlsu.runs.folder import write_atomically
 from vlsu.runs.run import Run
 from vlsu.tasks import Alignment
 
-__all__ = ["Drawn", "RunLabels", "draw_labels", "read_label", "read_labels"]
+__all__ = ["AnswersToLabel", "RunLabels", "draw_labels", "read_label", "read_labels"]
 
 _log = logging.getLogger(__name__)
 
@@ -218,7 +218,7 @@ def _draw(where: str, written: str, draws: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class AnswersToLabel:
     """Answers written to a file for people to label.
 
     Attributes:
@@ -249,7 +249,7 @@ class Drawn:
         return None if not most else -(-int(most * len(self.framings)) // 10) * 10 + 10
 
 
-def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
+def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> AnswersToLabel:
     """Draw answers of an alignment run for people to label, and write them to a CSV.
 
     The judge's verdicts and the gold grades are not in the file: they would bias the labellers.
@@ -291,7 +291,7 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> Drawn:
         cells = (id_, framing, str(draw), "", text, image, language, answer)
         writer.writerow(map(escape_formula, cells))
     write_atomically(file, lines.getvalue().encode("utf-8-sig"))
-    return Drawn(file, drawn.height, _counts(answers, drawn), trouble)
+    return AnswersToLabel(file, drawn.height, _counts(answers, drawn), trouble)
 
 
 def _prompts(run: Run, ids: list[str]) -> tuple[dict[str, tuple[str, str, str]], str | None]:

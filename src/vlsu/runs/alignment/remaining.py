@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from vlsu.runs.alignment.stored_answers import StoredAnswers
 from vlsu.runs.asking.plan import Chunk
-from vlsu.runs.remaining import Distinct, Remaining
+from vlsu.runs.remaining import DistinctCount, Remaining
 
 __all__ = ["remaining_answers"]
 
@@ -16,8 +16,8 @@ def remaining_answers(chunks: Iterable[Chunk], responses: StoredAnswers) -> Rema
 
     An answer that is not there yet will need every verdict on it.
     """
-    answers, images, stored = Distinct(), Distinct(), Distinct()
-    verdicts = {judge.model.spec: Distinct() for judge in responses.asked.judges}
+    answers, images, stored = DistinctCount(), DistinctCount(), DistinctCount()
+    verdicts = {judge.model.spec: DistinctCount() for judge in responses.asked.judges}
     for chunk in chunks:
         there = responses.store.stored(list({each.key for each in chunk.planned}))
         stored.add(there)

@@ -13,7 +13,7 @@ from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.tasks import Verdict, read_reply
 from vlsu.tasks.base import answer_excerpt
 
-__all__ = ["StoredAnswers", "is_judged"]
+__all__ = ["StoredAnswers", "can_be_judged"]
 
 Row = tuple[object, ...]
 
@@ -21,7 +21,7 @@ Row = tuple[object, ...]
 _NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
-def is_judged(response: Response) -> bool:
+def can_be_judged(response: Response) -> bool:
     """Whether there is an answer for a judge to read."""
     return response.outcome is Outcome.OK and bool(response.text.strip())
 
@@ -48,7 +48,7 @@ class StoredAnswers:
         return [
             judge.question(planned, answers[planned.key].text, repeat)
             for planned in chunk.planned
-            if planned.key in answers and is_judged(answers[planned.key])
+            if planned.key in answers and can_be_judged(answers[planned.key])
             for repeat in range(self.asked.repeats)
         ]
 
@@ -73,7 +73,7 @@ class StoredAnswers:
                 for judge in self.asked.judges
                 for repeat in range(self.asked.repeats)
             ]
-            if planned.key in read and is_judged(read[planned.key])
+            if planned.key in read and can_be_judged(read[planned.key])
             else []
             for planned in chunk.planned
         ]

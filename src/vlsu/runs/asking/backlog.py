@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vlsu.models.base import Request
 from vlsu.runs.asking.patience import Attempts
 
-__all__ = ["Backlog", "Waiting"]
+__all__ = ["Backlog", "PendingRequest"]
 
 #: While this many, or as many as may be in flight, wait for a retry, no new request is sent: it
 #: would fail as well.
@@ -18,7 +18,7 @@ _REST_AT_MOST = 16
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class PendingRequest:
     """A request that has no answer yet."""
 
     key: str
@@ -37,11 +37,11 @@ class Backlog:
 
     def __init__(self, woken: Callable[[], None]) -> None:
         self._woken = woken
-        self._ready: deque[Waiting] = deque()
-        self._again: deque[Waiting] = deque()
-        self._resting: dict[Waiting, asyncio.TimerHandle] = {}
+        self._ready: deque[PendingRequest] = deque()
+        self._again: deque[PendingRequest] = deque()
+        self._resting: dict[PendingRequest, asyncio.TimerHandle] = {}
 
-    def add(self, fresh: Iterable[Waiting]) -> None:
+    def add(self, fresh: Iterable[PendingRequest]) -> None:
         """These are to be sent for the first time."""
         self._ready.extend(fresh)
 
@@ -63,7 +63,7 @@ class Backlog:
     def _may_begin(self, level: int) -> bool:
         return len(self._resting) + len(self._again) < max(level, _REST_AT_MOST)
 
-    def take(self, level: int) -> Waiting | None:
+    def take(self, level: int) -> PendingRequest | None:
         """The next to be sent, if any may be; arguments as `to_send`."""
         if self._again:
             return self._again.popleft()
@@ -71,11 +71,11 @@ class Backlog:
             return self._ready.popleft()
         return None
 
-    def put_back(self, waiting: Waiting) -> None:
+    def put_back(self, waiting: PendingRequest) -> None:
         """It was not sent, and is the next to be."""
         self._again.appendleft(waiting)
 
-    def rest(self, waiting: Waiting, seconds: float, *, last: bool) -> None:
+    def rest(self, waiting: PendingRequest, seconds: float, *, last: bool) -> None:
         """Send it again after so long.
 
         Args:
@@ -87,7 +87,7 @@ class Backlog:
             seconds, self._rested, waiting, last
         )
 
-    def _rested(self, waiting: Waiting, last: bool) -> None:
+    def _rested(self, waiting: PendingRequest, last: bool) -> None:
         del self._resting[waiting]
         (self._ready if last else self._again).append(waiting)
         self._woken()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from vlsu._machine import exhausted_resource
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
-from vlsu.runs.asking.backlog import Backlog, Waiting
+from vlsu.runs.asking.backlog import Backlog, PendingRequest
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.in_flight import InFlight
 from vlsu.runs.asking.limits import Budget
@@ -25,7 +25,7 @@ from vlsu.runs.asking.pace import Breaker, RateLimit
 from vlsu.runs.asking.patience import MACHINE, SERVER_FAULTS, Patience, Retries
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
-from vlsu.runs.asking.sending import sent_once
+from vlsu.runs.asking.sending import send_once
 from vlsu.runs.asking.tickets import Ticket
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
@@ -185,14 +185,14 @@ class Executor:
             if exhausted_resource(error) is None:
                 raise
 
-    def _to_ask(self, chunk: Chunk) -> list[Waiting]:
+    def _to_ask(self, chunk: Chunk) -> list[PendingRequest]:
         """What of a chunk is to be asked: what is not stored, nor under way for another sample."""
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
         if stored:
             self._patience.answered_before()
-        ready = [Waiting(k, request) for k, request in fresh.items() if k not in stored]
+        ready = [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in ready)
         self._tally.planned += len(chunk.planned)
         self._progress.spared(len(chunk.planned) - len(ready))
@@ -265,7 +265,7 @@ class Executor:
         except Exception as error:
             self._fail(error)
 
-    async def _ask(self, waiting: Waiting) -> Outcome | None:
+    async def _ask(self, waiting: PendingRequest) -> Outcome | None:
         """Send once; what it comes to, if it has come to anything.
 
         It has not if the run was stopped, or the request is to be sent later.
@@ -280,7 +280,7 @@ class Executor:
             return None
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
-        raw, response = await sent_once(self._model, waiting.request, self._images)
+        raw, response = await send_once(self._model, waiting.request, self._images)
         now = self._clock()
         fault = response.fault
         if fault is not None and fault.kind == MACHINE:
@@ -309,7 +309,7 @@ class Executor:
             self._backlog.rest(waiting, pause_s, last=down)
         return None
 
-    def _not_sent(self, now: float, ticket: Ticket, waiting: Waiting, fault: Fault) -> None:
+    def _not_sent(self, now: float, ticket: Ticket, waiting: PendingRequest, fault: Fault) -> None:
         """This machine lacked something; no attempt of the request's is over.
 
         Raises:
@@ -375,7 +375,7 @@ class Executor:
         else:
             self._in_flight.ended(now, ticket)
 
-    def _stop_retrying(self, now: float, waiting: Waiting, fault: Fault) -> bool:
+    def _stop_retrying(self, now: float, waiting: PendingRequest, fault: Fault) -> bool:
         """Whether to stop retrying a request.
 
         Raises:

@@ -23,7 +23,7 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.tasks import RequestSource, TaskRequest
 
 __all__ = [
-    "Chosen",
+    "ChosenSamples",
     "Chunk",
     "Planned",
     "Selection",
@@ -92,7 +92,7 @@ class Subset:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenSamples:
     """The samples with these identifiers."""
 
     ids: tuple[str, ...]

@@ -10,10 +10,10 @@ from vlsu.models.base import Fault, ImageSource, Model, Outcome, Raw, Request, R
 from vlsu.models.contract import check_raw, check_response, is_from_outside
 from vlsu.runs.asking.patience import MACHINE
 
-__all__ = ["sent_once"]
+__all__ = ["send_once"]
 
 
-async def sent_once(model: Model, request: Request, images: ImageSource) -> tuple[Raw, Response]:
+async def send_once(model: Model, request: Request, images: ImageSource) -> tuple[Raw, Response]:
     """Send a request once; what came back, and how it reads.
 
     What is no defect of the model becomes a fault: an image that cannot be had, and what this

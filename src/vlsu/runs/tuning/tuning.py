@@ -36,7 +36,7 @@ from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.record import new_record
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
-from vlsu.runs.session import Session, opened
+from vlsu.runs.session import Session, open_session
 from vlsu.runs.tuning.estimate import TuningEstimate, race_answers
 from vlsu.runs.tuning.options import TuningOptions
 from vlsu.runs.tuning.proposals import PROPOSAL_BYTES
@@ -155,7 +155,9 @@ class Tuning:
         models = self.setup.asked.models
         if self.options.proposer is not None:
             models.append(self.options.proposer.model)
-        async with opened(folder, record, self.setup.asked.limits, models, progress) as session:
+        async with open_session(
+            folder, record, self.setup.asked.limits, models, progress
+        ) as session:
             before = folder.record() if folder.record_file.exists() else {}
             record["held_out_shown"] = list(before.get("held_out_shown", ()))
             session.begin()

@@ -30,12 +30,12 @@ from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.remaining import begun_store, remaining_judgments
+from vlsu.runs.remaining import open_existing_store, remaining_judgments
 from vlsu.runs.run import Run
-from vlsu.runs.session import Session, opened
+from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.sampling import Drawn, Sampling, prepare_sampling
+from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
 from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
@@ -193,7 +193,7 @@ class Evaluation:
         if out is not None:
             before = RunFolder(out).check_same(self._record())
             price = price or recorded_prices(before).get(self.model.spec)
-            with begun_store(RunFolder(out), self._record()) as store:
+            with open_existing_store(RunFolder(out), self._record()) as store:
                 if store is not None:
                     keys = RequestKeys(self.model.identity())
                     chunks = plan(self.dataset, selection, self.task, keys)
@@ -236,7 +236,9 @@ class Evaluation:
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         record = self._record()
-        async with opened(folder, record, self.options.limits, [self.model], progress) as session:
+        async with open_session(
+            folder, record, self.options.limits, [self.model], progress
+        ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
             require_valid_samples(self.dataset, self._covered)
@@ -256,7 +258,7 @@ class Evaluation:
         folder: RunFolder,
         asking: _Asking,
         selection: Selection,
-        drawn: Drawn | None = None,
+        drawn: DrawnSample | None = None,
     ) -> None:
         """Write judgments and metrics, and complete the record."""
         record, dataset = asking.session.record, self.dataset

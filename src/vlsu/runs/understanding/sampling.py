@@ -31,11 +31,11 @@ from vlsu.data import Dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
-from vlsu.runs.asking.plan import Chosen, Selection, Subset
+from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset
 from vlsu.runs.run import Run, load_run
 from vlsu.runs.understanding.strata import Strata
 
-__all__ = ["Drawn", "Looks", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
+__all__ = ["DrawResult", "DrawnSample", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Pilot:
 
 
 @dataclass(frozen=True)
-class Looks:
+class DrawResult:
     """What a draw came to.
 
     Attributes:
@@ -69,7 +69,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Drawn(Looks):
+class DrawnSample(DrawResult):
     """The same, and the samples that were asked about."""
 
     selection: Selection
@@ -124,7 +124,7 @@ class Sampling:
         self,
         ask: Callable[[Selection, Selection], Awaitable[bool]],
         tabulate: Callable[[Selection, Tabulation], None],
-    ) -> Drawn | None:
+    ) -> DrawnSample | None:
         """Draw until the budget is spent or the interval is narrow enough.
 
         Args:
@@ -141,7 +141,7 @@ class Sampling:
         while True:
             fresh = self.strata.first(sizes, before)
             whole = self._selection(sizes)
-            if not await ask(Chosen(fresh[0].ids + fresh[1].ids), whole):
+            if not await ask(ChosenSamples(fresh[0].ids + fresh[1].ids), whole):
                 return None
             for chosen, tabulation in zip(fresh, halves, strict=True):
                 tabulate(chosen, tabulation)
@@ -149,10 +149,10 @@ class Sampling:
             try:
                 sizes = drawing.send((halves[0].cells(), halves[1].cells()))
             except StopIteration as end:
-                looks: Looks = end.value
-                return Drawn(looks.steps, looks.metrics, looks.reached, whole)
+                looks: DrawResult = end.value
+                return DrawnSample(looks.steps, looks.metrics, looks.reached, whole)
 
-    def drawing(self) -> Generator[IntArray, tuple[Cells, Cells], Looks]:
+    def drawing(self) -> Generator[IntArray, tuple[Cells, Cells], DrawResult]:
         """The draw apart from the asking.
 
         Yields:
@@ -170,7 +170,7 @@ class Sampling:
             cells = yield sizes
             steps.append(size)
             if size == len(self.strata):
-                return Looks(steps, None, None if until is None else True)
+                return DrawResult(steps, None, None if until is None else True)
             if deviation is None:
                 deviation = observed_deviations(cells, MODALITIES.index(self.modality))
             if until is None and size < self.most:
@@ -178,11 +178,11 @@ class Sampling:
                 continue
             metrics = Metrics(stratified_metrics(StratifiedSample.from_halves(cells, population)))
             if until is None:
-                return Looks(steps, metrics, None)
+                return DrawResult(steps, metrics, None)
             half_width = until.half_width_in(metrics)
             reached = half_width is not None and half_width <= until.half_width
             if reached or size >= self.most:
-                return Looks(steps, metrics, reached)
+                return DrawResult(steps, metrics, reached)
             size = min(self.most, until.next_size(half_width, sizes, population))
 
     def _first_size(self) -> int:
@@ -206,7 +206,7 @@ class Sampling:
         if sizes.sum() >= len(self.strata):
             return Subset()
         first, second = self.strata.first(sizes)
-        return Chosen(first.ids + second.ids)
+        return ChosenSamples(first.ids + second.ids)
 
 
 def prepare_sampling(

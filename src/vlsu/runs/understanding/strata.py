@@ -12,7 +12,7 @@ from vlsu.analysis.sampling.allocation import STRATA, stratum_of
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.data import Dataset
 from vlsu.policy import MODALITIES, SEVERITY_CODES
-from vlsu.runs.asking.plan import Chosen, rank
+from vlsu.runs.asking.plan import ChosenSamples, rank
 
 __all__ = ["Strata"]
 
@@ -60,7 +60,9 @@ class Strata:
     def __len__(self) -> int:
         return self.samples.height
 
-    def first(self, sizes: IntArray, after: IntArray | None = None) -> tuple[Chosen, Chosen]:
+    def first(
+        self, sizes: IntArray, after: IntArray | None = None
+    ) -> tuple[ChosenSamples, ChosenSamples]:
         """The first samples of each stratum, by half.
 
         Args:
@@ -74,6 +76,6 @@ class Strata:
             taken &= place >= after.ravel()[number.to_numpy()]
         rows = self.samples.filter(pl.Series(taken))
         return (
-            Chosen(tuple(rows.filter(pl.col("half") == 0)["id"])),
-            Chosen(tuple(rows.filter(pl.col("half") == 1)["id"])),
+            ChosenSamples(tuple(rows.filter(pl.col("half") == 0)["id"])),
+            ChosenSamples(tuple(rows.filter(pl.col("half") == 1)["id"])),
         )
