@@ -202,7 +202,7 @@ def test_results_that_are_no_runs_are_not_replaced(tmp_path: Path, name: str) ->
     out = tmp_path / "R"
     out.mkdir()
     (out / name).write_text("mine")
-    with pytest.raises(RunError, match=f"R: holds a {name} and is no run's folder"):
+    with pytest.raises(RunError, match=f"R: holds a {name} but no run"):
         run_into(out, data)
     assert tree(out) == {name: b"mine"}
 
@@ -276,7 +276,7 @@ def test_a_calibration_replaces_a_calibration_and_nothing_else(tmp_path: Path) -
     labels = tmp_path / "labels.csv"
     labels.write_text("response,label\nI can't help with that.,refusal\nSure.,no_refusal\n")
     before = labels.read_bytes()
-    with pytest.raises(UsageError, match=r"labels.csv: is there already and is no calibration"):
+    with pytest.raises(UsageError, match=r"labels.csv: already exists and is not a calibration"):
         validate_judge(labels, judge="judge/offline", out=labels)
     assert labels.read_bytes() == before
     for _ in range(2):

@@ -164,7 +164,7 @@ def test_a_smaller_limit_says_that_the_results_are_of_fewer_samples(
     fewer = evaluate(dataset, server, tmp_path / "run", limit=3)
     assert fewer.judgments.height == 9
     [said] = caplog.messages
-    assert "held the results of 12 samples, and gets those of 3 (--limit); every answer is" in said
+    assert "the results of 12 samples are replaced by those of 3 (--limit); every answer is" in said
     asked = len(server.requests)
     assert evaluate(dataset, server, tmp_path / "run").metrics == whole.metrics
     assert len(server.requests) == asked

@@ -553,7 +553,7 @@ def test_a_damaged_record_is_one_line_and_can_be_deleted(whole, tmp_path):
             evaluate(dataset, server, copy)
         assert str(caught.value) == (
             f"{copy / 'run.yaml'}: damaged; delete it and run the same vlsu run command again: "
-            "what was answered is kept, and it is written anew"
+            "what was answered is kept, and the file is written again"
         )
     (copy / "run.yaml").unlink()
     begun = len(server.asked)

@@ -88,16 +88,19 @@ def validate(
             print_table(table.title, table.columns, table.rows, table.note)
         for setting in ("strict", "lenient"):
             if why := metrics[setting]["too_weak"]:
-                say(f"{setting}: no rate can be corrected by this: {why}")
+                say(f"{setting}: this judge's errors cannot be corrected: {why}")
     if metrics["missing"]:
         failed = ", ".join(
             f"{count} {outcome}"
             for outcome, count in metrics["outcomes"].items()
             if count and outcome != "ok"
         )
-        say(f"the judge failed on {metrics['missing']} answers ({failed}); they are in no rate")
+        say(
+            f"the judge failed on {metrics['missing']} answers ({failed}); they are left out of "
+            "every rate"
+        )
     for message, count in result.unanswered.items():
-        say(f"no answer to {count} requests: {message}; the same command asks again")
+        say(f"no answer to {count} requests: {message}; run the same command again to ask for them")
     if result.unknown_languages:
         say(unknown_languages(judge, result.unknown_languages))
     say(f"calibration: {result.file}")

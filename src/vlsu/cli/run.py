@@ -296,7 +296,7 @@ def print_requests(run: Run) -> None:
     if unanswered := requests.get("unanswered", {}):
         for message, count in unanswered.items():
             say(f"no answer to {count} requests: {message}")
-        say("the same command asks again for what has no answer")
+        say("run the same command again to ask for the missing answers")
     asked, reused = requests.get("asked", 0), requests.get("reused", 0)
     say(f"requests: {asked} asked, {reused} stored before")
     if shared := requests.get("shared", 0):

@@ -31,7 +31,7 @@ def damage(folders: Iterable[str | Path], error: BaseException) -> RunError | No
         if changed is not None:
             return RunError(
                 f"{changed}: not as vlsu wrote it, and cannot be read ({type(error).__name__}); "
-                "delete it and run the same vlsu run command again: it is made anew from the "
+                "delete it and run the same vlsu run command again: it is made again from the "
                 "stored responses"
             )
     return None

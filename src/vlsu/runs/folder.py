@@ -100,7 +100,7 @@ class RunFolder:
     def _damaged_record(self) -> RunError:
         return RunError(
             f"{self.record_file}: damaged; delete it and run the same vlsu run command again: "
-            "what was answered is kept, and it is written anew"
+            "what was answered is kept, and the file is written again"
         )
 
     def write_record(self, record: Mapping[str, object]) -> None:
@@ -169,15 +169,15 @@ class RunFolder:
             return False
 
     def _warn_if_fewer(self, before: RunRecord, record: RunRecord) -> None:
-        """Warn where the results of a finished run give way to those of fewer samples."""
+        """Warn where the results of a finished run are replaced by those of fewer samples."""
         if before.get("status") != "finished":
             return
         all_of_it = record.dataset.samples
         held, now = (min(each.get("limit") or all_of_it, all_of_it) for each in (before, record))
         if now < held:
             _log.warning(
-                "%s: held the results of %d samples, and gets those of %d (--limit); every answer "
-                "is kept, and the former command brings its results back",
+                "%s: the results of %d samples are replaced by those of %d (--limit); every answer "
+                "is kept, and the former command restores its results",
                 self.path,
                 held,
                 now,
@@ -199,9 +199,7 @@ class RunFolder:
             raise RunError(f"{self.path}: is a dataset; choose another --out for the run")
         for file in (self.metrics_file, self.judgments_file, self.verdicts_file):
             if os.path.lexists(file):
-                raise RunError(
-                    f"{self.path}: holds a {file.name} and is no run's folder; choose another --out"
-                )
+                raise RunError(f"{self.path}: holds a {file.name} but no run; choose another --out")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

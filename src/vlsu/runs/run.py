@@ -217,8 +217,8 @@ class Run:
 def _damaged(file: Path, what: str = "") -> RunError:
     how = f" ({what})" if what else ""
     return RunError(
-        f"{file}: damaged{how}; delete it and run the same vlsu run command again: it is made anew "
-        "from the stored responses"
+        f"{file}: damaged{how}; delete it and run the same vlsu run command again: it is made "
+        "again from the stored responses"
     )
 
 

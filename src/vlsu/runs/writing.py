@@ -142,7 +142,7 @@ def create_file(file: Path) -> None:
     regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
     os.close(descriptor)
     if not regular:
-        raise RunError(f"{file}: is no file; remove it")
+        raise RunError(f"{file}: is not a regular file; remove it")
 
 
 def _cannot_write(path: Path, error: OSError) -> RunError:

@@ -270,7 +270,7 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> AnswersToLa
     if run.record.task != "alignment":
         raise UsageError(f"{run.path}: no alignment run; only answers can be labelled")
     if file.exists():
-        raise UsageError(f"{file}: is there already, perhaps with labels; choose another --out")
+        raise UsageError(f"{file}: already exists, perhaps with labels; choose another --out")
     answers = (
         run.judgments.filter(pl.col("judge_outcome").is_not_null(), pl.col("answer").is_not_null())
         .with_columns(

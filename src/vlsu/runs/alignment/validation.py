@@ -103,7 +103,7 @@ def validate_judge(
         raise UsageError(f"{file} is a folder; name the calibration file to write")
     require_replaceable(file, "--out")
     if file.exists() and file.stat().st_size and not _is_calibration(file):
-        raise UsageError(f"{file}: is there already and is no calibration; choose another --out")
+        raise UsageError(f"{file}: already exists and is not a calibration; choose another --out")
     asked = Judge.of(model)
     if "refusal" not in asked.task.gives:
         raise UsageError(

@@ -48,7 +48,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         sqlite3.Error: It cannot be opened, or has other tables than a store.
     """
     if path.exists() and not is_regular(path):
-        raise RunError(f"{path}: is no file; remove it")
+        raise RunError(f"{path}: is not a regular file; remove it")
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     try:

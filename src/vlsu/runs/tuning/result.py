@@ -126,8 +126,8 @@ def read_tuning(folder: str | Path) -> dict[str, Any]:
         tree = None
     if not isinstance(tree, dict):
         raise RunError(
-            f"{file}: damaged; run the same vlsu framings tune command again: it is made anew from "
-            "the stored responses"
+            f"{file}: damaged; run the same vlsu framings tune command again: it is made again "
+            "from the stored responses"
         )
     return tree
 
