@@ -30,7 +30,7 @@ from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.report import write_report
 from vlsu.runs import Run, align, load_run
-from vlsu.runs.alignment.labels import Drawn, draw_labels, read_labels
+from vlsu.runs.alignment.labels import AnswersToLabel, draw_labels, read_labels
 from vlsu.runs.alignment.validation import validate_judge
 from vlsu.runs.asking.plan import Subset
 from vlsu.tasks import Alignment, load_framings
@@ -184,7 +184,9 @@ def test_how_many_to_draw_is_said(run: Run, tmp_path: Path) -> None:
     enough = draw_labels(run, wanted, tmp_path / "enough.csv")
     assert enough.wanted() is None
     assert all(d >= 20 for parts in enough.framings.values() for _, d in parts.values())
-    rare = Drawn(tmp_path / "x.csv", 20, {"default": {"safe": (19, 2), "unsafe": (900, 90)}}, None)
+    rare = AnswersToLabel(
+        tmp_path / "x.csv", 20, {"default": {"safe": (19, 2), "unsafe": (900, 90)}}, None
+    )
     assert rare.wanted() is None
 
 
