@@ -21,7 +21,7 @@ class Server:
     port: Annotated[int | None, typer.Option("--at", min=1, help="Its port.")] = None
 
 
-CALLS = []
+CALLS: list[tuple[str, Server, bool]] = []
 
 
 @with_option_groups
