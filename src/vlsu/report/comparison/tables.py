@@ -12,7 +12,7 @@ from vlsu.report.table import ABSENT, Table, format_change, format_rate
 __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
 
 Comparison = Mapping[str, Any]
-Pair = Mapping[str, Any]
+_Pair = Mapping[str, Any]
 
 #: Metrics of a pair that are shown first, and those that have a sentence, claimed or not.
 _HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
@@ -71,7 +71,7 @@ def setup_table(comparison: Comparison) -> Table:
     return Table("setup", title, ("", *names, "note"), rows, note)
 
 
-def pair_tables(pair: Pair) -> tuple[Table, ...]:
+def pair_tables(pair: _Pair) -> tuple[Table, ...]:
     """A pair's metrics: the headline, then families, patterns and categories."""
     first, second = pair["first"], pair["second"]
     title = f"{second} against {first}"
@@ -243,7 +243,7 @@ def _leaderboards(comparison: Comparison) -> Iterator[Table]:
 def _agreement(comparison: Comparison) -> Table:
     rows: list[tuple[str, ...]] = []
     for what, agreement in comparison["agreement"].items():
-        pairs: Sequence[Pair] = agreement if isinstance(agreement, list) else agreement["pairs"]
+        pairs: Sequence[_Pair] = agreement if isinstance(agreement, list) else agreement["pairs"]
         rows += (
             (
                 what,
