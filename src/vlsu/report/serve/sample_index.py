@@ -55,7 +55,7 @@ class SampleIndex:
         Args:
             filters: Facets and the value each must have; those of parts, such as the answers of an
                 alignment run, all in one part. Facets that the run does not have match nothing.
-            words: To be matching in identifier, text or answers, in any letter case; empty for any.
+            words: To be found in identifier, text or answers, in any letter case; empty for any.
         """
         known = {*self._facets.columns, *self._parts.columns} - {"at", "id"}
         if any(name not in known for name, _ in filters):
