@@ -137,4 +137,4 @@ def test_the_traceback_is_there_for_whoever_asks(run, tmp_path, monkeypatch, cap
         main()
     shown = capfd.readouterr().err
     assert "Traceback" in shown
-    assert "KeyError: 'late_fusion'" in shown
+    assert "AttributeError: no 'late_fusion' here" in shown
