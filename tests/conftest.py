@@ -68,7 +68,9 @@ def dataset(tmp_path: Path) -> Dataset:
     return make_dataset(tmp_path / "dataset")
 
 
-def completion(content: str | None, finish: str = "stop", **message: Any) -> dict[str, Any]:
+def completion(
+    content: str | list[dict[str, str]] | None, finish: str = "stop", **message: Any
+) -> dict[str, Any]:
     """The body of a chat completion, as the API reference documents it."""
     return {
         "id": "chatcmpl-1",

@@ -24,6 +24,7 @@ from typing import Any
 import polars as pl
 
 from tests.conftest import completion
+from tests.support.values import present
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
 from vlsu.policy import Severity, default_policy
@@ -144,8 +145,7 @@ class FaultServer:
             quiet = quiet + 1 if self.in_flight == 0 and asked == len(self.asked) else 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        task = present(asyncio.current_task())
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         try:

@@ -182,7 +182,7 @@ def test_many_files_of_one_name_are_searched_by_bisection(tmp_path):
     index = ImageFolder(folder)
     for n in (0, 7, 1999):
         match = index.find_path(f"d{n}/image.png")
-        assert match is not None
+        match = present(match)
     assert (match.path, match.others) == (f"d{n}/image.png", 0)
     assert present(index.find_path("image.png")).others > 1
 
@@ -286,7 +286,7 @@ def test_a_file_put_in_the_place_of_a_link_later_is_still_not_followed(tmp_path)
     (tmp_path / "images" / "a" / "1.png").unlink()
     (tmp_path / "images" / "a" / "1.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(DataError, match="symbolic link"):
-        folder.read(match.path)
+        folder.read(present(match).path)
 
 
 # Images in the row

@@ -283,7 +283,7 @@ def test_a_calibration_replaces_a_calibration_and_nothing_else(tmp_path: Path) -
         validate_judge(labels, judge="judge/offline", out=tmp_path / "c.json")
 
 
-def _runs(made: Path) -> list[object]:
+def _runs(made: Path) -> list[Any]:
     from vlsu.runs import load_run
 
     return [load_run(made / "R")]

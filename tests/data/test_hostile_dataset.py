@@ -344,7 +344,7 @@ def test_a_new_image_replaces_a_link_in_its_place(tmp_path):
     store = ImageStore(tmp_path / "d")
     data = png((9, 9, 9))
     sha256 = store.add(data)
-    path = store.path(sha256)
+    path = present(store.path(sha256))
     path.unlink()
     (tmp_path / "victim").write_text("untouched")
     path.symlink_to(tmp_path / "victim")

@@ -32,6 +32,7 @@ from vlsu.report.table import Table
 from vlsu.report.table_formats import csv_table, latex, markdown
 from vlsu.report.tasks import contents
 from vlsu.runs import Run, load_run
+from vlsu.runs.record_schema import RunRecord
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,8 @@ def utf8(text: str) -> str:
 
 
 def renamed(run: Run, spec: str) -> Run:
-    return Run(run.path, {**run.record, "model": {**run.record["model"], "spec": spec}})
+    record = {**run.record, "model": {**run.record["model"], "spec": spec}}
+    return Run(run.path, RunRecord(record))
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ from vlsu.report.understanding.completed import completed_metrics
 from vlsu.report.understanding.headline import headline_sentence
 from vlsu.report.understanding.listing import sample_entries, sample_frame, worst_first
 from vlsu.runs import Run
+from vlsu.runs.record_schema import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_json_in_the_page_cannot_end_its_element() -> None:
 def test_a_name_no_file_can_hold_does_not_stop_the_report(run: Run, tmp_path: Path) -> None:
     odd = {**run.record, "model": {**run.record["model"], "spec": "<b>x\ud800\x00"}}
     for suffix in ("html", "md", "tex", "json"):
-        out = write_report([Run(run.path, odd)], tmp_path / f"r.{suffix}")
+        out = write_report([Run(run.path, RunRecord(odd))], tmp_path / f"r.{suffix}")
         assert "\x00" not in out.read_text(encoding="utf-8")
     assert "<b>x" not in (tmp_path / "r.html").read_text(encoding="utf-8")
 
@@ -122,13 +123,9 @@ def test_a_run_of_one_modality_is_reported(tmp_path: Path) -> None:
 
 
 def test_without_its_dataset_a_run_is_told_by_its_judgments(run: Run, tmp_path: Path) -> None:
-    gone = Run(
-        run.path,
-        {
-            **run.record,  # under its own name a bundled set is found wherever it lies
-            "dataset": {**run.record["dataset"], "name": "x", "path": str(tmp_path / "gone")},
-        },
-    )
+    # Under its own name a bundled set is found wherever it lies.
+    moved = {**run.record["dataset"], "name": "x", "path": str(tmp_path / "gone")}
+    gone = Run(run.path, RunRecord({**run.record, "dataset": moved}))
     page = write_report([gone], tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Texts and images are not shown: " in page
     assert "no such dataset folder" in page
@@ -214,7 +211,7 @@ def test_samples_that_a_page_cannot_hold_are_in_a_file_beside_it(tmp_path: Path)
 
 def test_the_note_on_embedded_baselines(run: Run) -> None:
     def note(spec: str) -> str:
-        return baseline_note(Run(run.path, {"model": {"spec": spec}}))
+        return baseline_note(Run(run.path, RunRecord({"model": {"spec": spec}})))
 
     assert "not a vision-language model" in note("baseline/late-fusion")
     assert "at random" in note("baseline/random")

@@ -18,6 +18,7 @@ from benchmarks.simulated import Server, fixed, simulate
 
 from tests.conftest import completion, make_dataset
 from tests.fault_server import FaultServer, good, run_command, say, text_dataset
+from tests.support.values import present
 from vlsu._machine import exhausted_resource
 from vlsu.errors import MachineError
 from vlsu.models.inprocess import InProcessModel
@@ -38,7 +39,7 @@ class Watching:
         self.most = 0
 
     def __call__(self, asked):
-        self.most = max(self.most, self.server.in_flight)
+        self.most = max(self.most, present(self.server).in_flight)
         return self.answer(asked)
 
 

@@ -3,6 +3,7 @@
 import inspect
 import json
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def entry(**values):
 
 #: Every option of how a model is asked: its default, a value of an entry of models.yaml, and one of
 #: the command line.
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "base_url": (None, "http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"),
     "system": (None, "Be brief.", "Be long."),
     "max_tokens": (1024, 512, 256),
@@ -189,7 +190,15 @@ def test_the_command_line_wins_with_the_default_too(dataset, chat_server, tmp_pa
         f"models: {{mine: {{spec: openai/mock, base_url: '{server.base_url}', max_tokens: 512, "
         "seed: 3, structured: 'on', system: Be brief., params: {top_p: 0.5}}}"
     )
-    asked = ("run", "understanding", dataset.path, "--model", "mine", "--modalities", "text")
+    asked: tuple[object, ...] = (
+        "run",
+        "understanding",
+        dataset.path,
+        "--model",
+        "mine",
+        "--modalities",
+        "text",
+    )
     command(*asked, "--out", "file", cwd=tmp_path)
     of_file = server.requests[-1]
     assert (of_file["max_tokens"], of_file["seed"], of_file["top_p"]) == (512, 3, 0.5)
@@ -209,7 +218,15 @@ def test_a_system_prompt_may_be_a_files_text(dataset, chat_server, tmp_path):
     server = chat_server(lambda body, n: grade("safe"))
     (tmp_path / "system.txt").write_text("\ufeffBe brief.\n", encoding="utf-8")
     (tmp_path / "empty.txt").write_text("\n")
-    asked = ("run", "understanding", dataset.path, "--model", "openai/mock", "--limit", "1")
+    asked: tuple[object, ...] = (
+        "run",
+        "understanding",
+        dataset.path,
+        "--model",
+        "openai/mock",
+        "--limit",
+        "1",
+    )
     asked += ("--modalities", "text", "--base-url", server.base_url)
 
     def system(given, out):

@@ -109,7 +109,7 @@ def test_modalities_give_patterns() -> None:
         # One senior grader for the image, three for the rest.
         for g in range(1 if m == "image" else 3)
     ]  # fmt: skip
-    others = {"modality": "joint", "category": None, "grade": "safe"}
+    others: Any = {"modality": "joint", "category": None, "grade": "safe"}
     rows += [{"item": "q10", "grader": f"g{g}", **others} for g in range(3)]
     found: Any = grader_agreement(pl.DataFrame(rows), replicates=50, ties="worse")["oracle"]
     assert found["image"]["n"] == 0

@@ -120,5 +120,5 @@ def test_the_first_of_any_number_have_the_patterns_in_their_shares() -> None:
     assert side["place"].to_list() == list(range(side.height))
     share = (side["pattern"] == "rare").mean()
     for first in (20, 50, 100):
-        found = (side["pattern"][:first] == "rare").sum()
+        found = int((side["pattern"][:first] == "rare").sum())
         assert abs(found - share * first) <= 1

@@ -52,7 +52,7 @@ class Share:
             theirs = binomtest(self.hits, self.n).proportion_ci(method="wilson")
             wanted = (self.hits / self.n, theirs.low, theirs.high)
         else:
-            wanted = (0.0, 0.0, 1.0) if self.zero_division else (None, None, None)
+            wanted: Any = (0.0, 0.0, 1.0) if self.zero_division else (None, None, None)
         assert tuple(rate.values()) == pytest.approx(wanted, abs=1e-12)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import completion
 from tests.fault_server import FaultServer, ask_and_judge, good, say, text_dataset
+from tests.support.values import nested
 from vlsu.models import Outcome
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
 from vlsu.models.formats.anthropic import Messages
@@ -138,7 +139,7 @@ class Says:
 
 def in_process(text, reason):
     model = InProcessModel("test/says", Says(text, reason))
-    (raw,) = model._answer([None], None)
+    (raw,) = nested(model)._answer([None], None)
     return model.read(raw)
 
 

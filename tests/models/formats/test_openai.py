@@ -21,8 +21,8 @@ SCHEMA = {"type": "object", "properties": {"severity": {"type": "string"}}}
 
 
 def body_of(request, name="m", base_url=OWN_SERVER, **settings):
-    settings = Settings(base_url=base_url, **settings)
-    return json.loads(b"".join(WIRE.encode(name, request, settings, lambda _: IMAGE)))
+    asked = Settings(base_url=base_url, **settings)
+    return json.loads(b"".join(WIRE.encode(name, request, asked, lambda _: IMAGE)))
 
 
 def decode(body, status=200):

@@ -22,6 +22,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.values import present
 from vlsu.errors import DataError
 from vlsu.models.http import plain
 from vlsu.models.http.client import HttpClient, is_simple_http
@@ -70,7 +71,7 @@ class Server:
 
     async def _serve(self, reader, writer) -> None:
         self.connections += 1
-        task = asyncio.current_task()
+        task = present(asyncio.current_task())
         self.serving.add(task)
         try:
             while True:

@@ -66,7 +66,7 @@ def test_missing_answers_are_those_the_judge_failed_on(tables: dict[str, Table])
 
 
 def test_settings_name_framings_judge_and_rubric(tables: dict[str, Table]) -> None:
-    settings = dict(tables["settings"].rows)
+    settings = {row[0]: row[1] for row in tables["settings"].rows}
     assert settings["framing: harmless"].startswith("hash ")
     assert settings["judge scripted/judge: rubric"].startswith("hash ")
     assert settings["calibrated"] == "no"

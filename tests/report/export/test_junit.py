@@ -14,6 +14,7 @@ from tests.report_runs import scripted_run
 from vlsu.report.export.junit import junit
 from vlsu.runs import Run, load_run
 from vlsu.runs.finished.gating import gate
+from vlsu.runs.record_schema import RunRecord
 
 Name = tuple[str | None, str | None]
 
@@ -72,7 +73,7 @@ def test_a_name_tells_metric_and_bound_in_full(run: Run) -> None:
 def test_any_name_of_a_model_is_sound_xml(run: Run) -> None:
     odd = "<b>\"&'\x1b[31m\x00\ud800\ufffe\u202e ]]>\n" + "x" * 3000
     record = {**run.record, "model": {**run.record["model"], "spec": odd}}
-    text = junit(gate(Run(run.path, record), ["n >= 1"]))
+    text = junit(gate(Run(run.path, RunRecord(record)), ["n >= 1"]))
     root = ElementTree.fromstring(text.encode())
     assert "\x1b" not in text
     (case,) = root.iter("testcase")

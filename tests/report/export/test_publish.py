@@ -32,6 +32,7 @@ from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.table_formats import csv_table, json_table, latex
 from vlsu.report.tasks import contents
 from vlsu.runs import Run
+from vlsu.runs.record_schema import RunRecord
 
 pytestmark = pytest.mark.slow
 
@@ -320,7 +321,7 @@ def test_every_chart_is_drawn(task: str, request: pytest.FixtureRequest, tmp_pat
 
 def test_a_redacted_page_holds_nothing_of_the_dataset_but_grades(run: Run, tmp_path: Path) -> None:
     record = {**run.record, "model": {**run.record["model"], "base_url": "https://inside.example"}}
-    own = Run(run.path, record)
+    own = Run(run.path, RunRecord(record))
     page = write_report([own], tmp_path / "r.html", redact=True).read_text(encoding="utf-8")
     (packed,) = re.findall(r'id="sample-data">([^<]+)<', page)
     entries = json.loads(gzip.decompress(base64.b64decode(packed)))
@@ -342,7 +343,7 @@ def test_a_redacted_page_holds_nothing_of_the_dataset_but_grades(run: Run, tmp_p
 @pytest.mark.parametrize("suffix", [".html", ".md", ".tex", ".json"])
 def test_a_redacted_report_names_no_server(run: Run, tmp_path: Path, suffix: str) -> None:
     record = {**run.record, "model": {**run.record["model"], "base_url": "https://inside.example"}}
-    own = Run(run.path, record)
+    own = Run(run.path, RunRecord(record))
     said = write_report([own], tmp_path / f"a{suffix}").read_text(encoding="utf-8")
     assert ("inside.example" in said) == (suffix != ".tex")
     out = write_report([own], tmp_path / f"b{suffix}", redact=True)

@@ -514,7 +514,15 @@ def test_the_command_line_runs_judges_and_reports(
     server = chat_server(by_framing)
     calibration, run = tmp_path / "calibration.json", tmp_path / "run"
     vlsu("judge", "validate", labels, "--judge", "judge/offline", "--out", calibration)
-    arguments = ("run", "alignment", dataset.path, "--model", "openai/assistant", "--out", run)
+    arguments: tuple[object, ...] = (
+        "run",
+        "alignment",
+        dataset.path,
+        "--model",
+        "openai/assistant",
+        "--out",
+        run,
+    )
     arguments += ("--base-url", server.base_url, "--calibration", calibration)
     shown = vlsu(*arguments)
     assert "over-blocking" in shown.stdout

@@ -30,7 +30,7 @@ def test_the_list_is_dated_and_every_price_in_it_can_be_read():
     providers = {spec.partition("/")[0] for spec in BUNDLED["prices"]}
     assert providers == {"openai", "anthropic", "google"}
     for spec, price in BUNDLED["prices"].items():
-        known = known_price(spec)
+        known = present(known_price(spec))
         assert (known.input, known.output) == (price["input"], price["output"])
         assert known.source == LISTED
         assert 0 < known.input < known.output, spec
@@ -104,7 +104,15 @@ def test_the_list_price_is_the_last_resort_and_only_of_the_providers_own_server(
 
 
 def test_a_dry_run_names_the_date_of_its_prices(dataset, tmp_path):
-    asked = ("run", "understanding", dataset.path, "--model", "openai/gpt-4o", "--out", "run")
+    asked: tuple[object, ...] = (
+        "run",
+        "understanding",
+        dataset.path,
+        "--model",
+        "openai/gpt-4o",
+        "--out",
+        "run",
+    )
     options = {"cwd": tmp_path, "env": WITH_KEY}
     note = " ".join(command(*asked, "--dry-run", **options).stdout.split())
     assert f"Prices: {LISTED}." in note
@@ -117,7 +125,7 @@ def test_a_dry_run_names_the_date_of_its_prices(dataset, tmp_path):
 
 def test_a_run_records_and_says_what_its_cost_was_reckoned_by(dataset, chat_server, tmp_path):
     server = chat_server(lambda body, n: grade("safe"))
-    asked = ("run", "understanding", dataset.path, "--model", "openai/gpt-4o")
+    asked: tuple[object, ...] = ("run", "understanding", dataset.path, "--model", "openai/gpt-4o")
     asked += ("--base-url", server.base_url, "--out")
     done = command(*asked, "priced", "--price", "1,2", cwd=tmp_path)
     assert "(prices: given)" in done.stderr
