@@ -48,8 +48,8 @@ def sampling_note(run: Run) -> str:
         f"Estimated for all {estimate['population']:,} samples of the dataset from "
         f"{estimate['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
         f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
-        "dataset lies. n, the map of samples and the flow from parts to pair are of those asked; "
-        "confusions and counts of errors are estimated for the dataset."
+        "dataset lies. n, the map of samples and the counts of the flow from parts to pair are of "
+        "those asked; all shares, confusions and counts of errors are estimated for the dataset."
     )
 
 
