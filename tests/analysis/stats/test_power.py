@@ -170,7 +170,7 @@ def test_the_command(tmp_path: Path, runs: tuple[Run, Run]) -> None:
     aligned = alignment(tmp_path / "aligned", limit=5)
     for arguments, message in (
         ((), "give --margin"),
-        ((*two, "--accuracy", "0.5"), "give one of them"),
+        ((*two, "--accuracy", "0.5"), "give only one of them"),
         (("--margin", "0.1", "--dataset", tmp_path), "--dataset goes with --from"),
         (("--from", runs[0].path, tmp_path / "no"), "not a run"),
         (("--from", runs[0].path, aligned.path), "compare runs of one task"),
