@@ -162,7 +162,7 @@ def sick_for_one(behaviour: Behaviour) -> Callable[[Asked], Behaviour]:
 
 def timeout(fault: Fault) -> float:
     """Seconds: short where they are waited for, else long enough for a machine under load."""
-    return 0.25 if fault.kind == "timeout" else 20.0
+    return 1.0 if fault.kind == "timeout" else 20.0
 
 
 @pytest.fixture(scope="module")

@@ -190,7 +190,7 @@ def test_a_key_in_a_status_line_and_in_headers_is_nowhere(client, texts, tmp_pat
         return _headers_and_status_line if "words 3 " in asked.words else good(asked)
 
     with FaultServer(respond) as server:
-        result = ask_and_judge(texts, server.base_url, tmp_path / "run", timeout_s=2.0)
+        result = ask_and_judge(texts, server.base_url, tmp_path / "run")
     assert result.outcomes["error"] == 1
     assert files_with_key(tmp_path / "run") == []
 
