@@ -22,6 +22,8 @@ __all__ = ["Discordance", "SeenRuns", "plan"]
 
 #: Discordances that a plan is also made for.
 _OTHERS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+#: A chance of a false claim that is still told from none.
+_LEAST_ALPHA = 1e-12
 _MOST_SAMPLES = 10**12
 _NORMAL = NormalDist()
 
@@ -150,6 +152,9 @@ def plan(
     _require("alpha", alpha)
     if tests < 1:
         raise UsageError(f"--tests {tests}: give at least 1")
+    if alpha / tests < _LEAST_ALPHA:
+        of = f" over {tests} tests" if tests > 1 else ""
+        raise UsageError(f"--alpha {alpha:g}{of}: give at least {_LEAST_ALPHA:g} for each")
     if samples is not None and not 1 <= samples <= _MOST_SAMPLES:
         raise UsageError(f"--samples {samples}: give a number from 1 to {_MOST_SAMPLES:,}")
     if discordance is None:

@@ -19,6 +19,8 @@ __all__ = ["independent_discordance", "power", "samples_needed", "smallest_margi
 
 #: Expected discordant samples up to which power is computed exactly.
 _EXACT = 1_000
+#: Samples beyond which nobody plans.
+_MOST = 10**18
 #: Standard deviations of a binomial that are looked at; the rest is below 1e-12.
 _REACH = 7.5
 _NORMAL = NormalDist()
@@ -91,6 +93,8 @@ def samples_needed(
     low, high = 0, 8
     while power(high, discordance, margin, alpha) < wanted:
         low, high = high, 2 * high
+        if high > _MOST:
+            raise UsageError(f"margin {margin:g}: takes more than {_MOST:.0e} samples; give more")
     while high - low > 1:
         middle = (low + high) // 2
         if power(middle, discordance, margin, alpha) < wanted:

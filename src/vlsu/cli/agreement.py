@@ -63,7 +63,9 @@ def agreement(
         str, typer.Option(help="A tied majority: random (a seeded draw), worse, or drop.")
     ] = "random",
     split: Annotated[int, typer.Option(min=0, help="Most divided items to name.")] = 10,
-    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap replicates.")] = 2000,
+    replicates: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Bootstrap replicates.")
+    ] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of ties.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -250,7 +250,7 @@ def read_params(pairs: list[str]) -> dict[str, object]:
     Raises:
         UsageError: A pair without ``=`` or without a name.
     """
-    import json
+    import orjson
 
     from vlsu.errors import UsageError
 
@@ -260,7 +260,11 @@ def read_params(pairs: list[str]) -> dict[str, object]:
         if not equals or not name:
             raise UsageError(f"--param {pair!r}: write name=value")
         try:
-            params[name] = json.loads(value)
-        except json.JSONDecodeError:
+            params[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
             params[name] = value
+        try:
+            pair.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"--param {name!r}: not UTF-8") from None
     return params

@@ -176,7 +176,12 @@ def open_folder(folder: Path) -> Dataset:
     Raises:
         DataError: As `load`.
     """
-    if not folder.is_dir():
+    try:
+        found = folder.is_dir()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{one_line(folder)}: cannot be opened ({why})") from None
+    if not found:
         names = ", ".join(BUNDLED)
         raise DataError(
             f"{folder}: no such dataset folder; give a folder or a bundled name: {names}"

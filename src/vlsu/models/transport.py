@@ -251,8 +251,11 @@ def is_usable(url: str) -> bool:
 
 def host_of(url: str | SplitResult) -> str:
     """Host and port of an address, without the credentials it may hold."""
-    parts = urlsplit(url) if isinstance(url, str) else url
-    return parts.netloc.rpartition("@")[2]
+    try:
+        netloc = urlsplit(url).netloc if isinstance(url, str) else url.netloc
+    except ValueError:  # no address: what stands in a host's place
+        netloc = str(url).partition("://")[2].partition("/")[0]
+    return netloc.rpartition("@")[2]
 
 
 def _no_answer(kind: str, said: str, took_s: float = 0.0) -> tuple[Raw, Header]:

@@ -72,7 +72,7 @@ def load_oracle(path: Path) -> Oracle:
             Pattern.parse(name)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(
             f"{path}: no human oracle of the pair; write it with vlsu agreement FILE --json, where "
             "FILE has grades of the modality joint"
