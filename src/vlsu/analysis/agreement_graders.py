@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,9 @@ from vlsu.analysis.estimates import THIN
 from vlsu.analysis.intervals import UNDEFINED, Rate
 from vlsu.analysis.oracle import Comparisons
 from vlsu.policy import NOT_SURE
+
+#: Stands for no answer in a table of answers.
+_NO_ANSWER = -2
 
 __all__ = ["confused_labels", "grader_pairs", "grader_table", "split_units"]
 
@@ -77,33 +81,33 @@ def grader_pairs(grades: Grades, bootstrap: Bootstrap) -> list[dict[str, object]
         ``confusion``: first's answer -> second's answer -> units, `not_sure` included.
     """
     k = len(grades.labels)
-    both = grades.answers.join(grades.answers, on="unit", suffix="_2").filter(
-        pl.col("grader") < pl.col("grader_2")
-    )
+    answers = grades.answers
+    given = np.full((len(grades.graders), grades.units.height), _NO_ANSWER)
+    given[answers["grader"].to_numpy(), answers["unit"].to_numpy()] = answers["code"].to_numpy()
     names = (*grades.labels, NOT_SURE)
     found = []
-    for (first, second), rows in both.group_by("grader", "grader_2", maintain_order=True):
-        assert isinstance(first, int)
-        assert isinstance(second, int)
-        rows = rows.sort("unit")
+    for first, second in combinations(range(len(grades.graders)), 2):
+        unit = np.flatnonzero((given[first] != _NO_ANSWER) & (given[second] != _NO_ANSWER))
+        if not len(unit):
+            continue
+        one, other = given[first, unit], given[second, unit]
         # UNSURE is -1: the last row and column of the table.
-        full = np.zeros((k + 1, k + 1), dtype=np.int64)
-        np.add.at(full, (rows["code"].to_numpy(), rows["code_2"].to_numpy()), 1)
+        place = (one % (k + 1)) * (k + 1) + other % (k + 1)
+        full = np.bincount(place, minlength=(k + 1) ** 2).reshape(k + 1, k + 1)
         confusion = {
             a: dict(zip(names, line, strict=True))
             for a, line in zip(names, full.tolist(), strict=True)
         }
-        graded = rows.filter((pl.col("code") != UNSURE) & (pl.col("code_2") != UNSURE))
+        graded = (one != UNSURE) & (other != UNSURE)
+        codes, item = (one[graded], other[graded]), grades.item[unit[graded]]
         pair: dict[str, object] = {
             "first": grades.graders[first],
             "second": grades.graders[second],
-            "n": graded.height,
+            "n": len(item),
         }
-        if graded.height:
-            codes = graded["code"].to_numpy(), graded["code_2"].to_numpy()
-            item = grades.item[graded["unit"].to_numpy()]
+        if len(item):
             name, drawn = f"{grades.graders[first]} / {grades.graders[second]}", None
-            if graded.height >= 2 * THIN:  # of fewer units, too few agree or too few disagree
+            if len(item) >= 2 * THIN:  # of fewer units, too few agree or too few disagree
                 kinds = item_kinds(np.eye(k * k), codes[0] * k + codes[1], item)
                 drawn = bootstrap.draw(*kinds, name).reshape(-1, k, k)
             pair |= pair_agreement(
@@ -200,7 +204,15 @@ def _mean(scores: FloatArray, item: IntArray) -> Rate:
 
 
 def _pair_mean(first: IntArray, second: IntArray, item: IntArray) -> Callable[[FloatArray], Mean]:
-    return lambda weights: clustered_mean(1 - weights[first, second], item)
+    known: dict[bytes, Mean] = {}
+
+    def mean(weights: FloatArray) -> Mean:
+        of = weights.tobytes()
+        if of not in known:
+            known[of] = clustered_mean(1 - weights[first, second], item)
+        return known[of]
+
+    return mean
 
 
 def _by_agreement(pair: dict[str, object]) -> tuple[float, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ from vlsu.analysis.clustering import Mean, clustered_mean
 from vlsu.analysis.estimates import THIN
 from vlsu.analysis.intervals import UNDEFINED, Rate, percentiles, wilson
 from vlsu.analysis.resampling import draw_sums, generator
+
+#: Units up to which plain Python groups faster than a data frame is made.
+_FEW = 5_000
 
 __all__ = ["Bootstrap", "item_kinds", "pair_agreement", "unit_agreement"]
 
@@ -158,6 +162,14 @@ def item_kinds(
         item: Of each unit, shape ``(U,)``.
     """
     # Named by their contents and sorted, so that the order of the items decides no draw.
+    if len(item) <= _FEW:
+        counted = Counter(_contents(entry, item))
+        names = sorted(counted, key=lambda each: ",".join(map(str, each)))
+        kinds = np.zeros((len(names), features.shape[1]))
+        for number, each in enumerate(names):
+            for place in each:
+                kinds[number] += features[place]
+        return kinds, np.array([counted[each] for each in names], dtype=np.int64)
     found = (
         pl.DataFrame({"item": item, "entry": entry})
         .group_by("item")
@@ -170,6 +182,16 @@ def item_kinds(
     kinds = np.zeros((found.height, features.shape[1]))
     np.add.at(kinds, of_kind, features[found["entry"].explode().to_numpy()])
     return kinds, found["len"].cast(pl.Int64).to_numpy()
+
+
+def _contents(entry: IntArray, item: IntArray) -> list[tuple[int, ...]]:
+    """Of each item the kinds of its units, sorted."""
+    order = np.lexsort((entry, item))
+    entries, items = entry[order].tolist(), item[order]
+    starts = np.flatnonzero(np.diff(items, prepend=items[:1] - 1)).tolist()
+    if len(starts) == len(entries):
+        return [(each,) for each in entries]
+    return [tuple(entries[a:b]) for a, b in zip(starts, [*starts[1:], len(entries)], strict=True)]
 
 
 #: From sums of votes to a coefficient, and the disagreement of two labels, from 0 to 1, in it.
