@@ -227,10 +227,10 @@ class HttpModel:
 
     def _explained(self, status: int, response: Response) -> Response:
         """What may be wrong with the address, and whether a proxy may have answered itself."""
-        fault, proxy = response.fault, self._client.proxy
-        if fault is None:
+        fault = response.fault
+        if fault is None:  # of every answer: nothing more is looked up for it
             return response
-        line = fault.message
+        proxy, line = self._client.proxy, fault.message
         if fault.kind == "not-found" and self._not_found_hint and not _OF_A_MODEL.search(line):
             line += f" ({self._not_found_hint})"
         if proxy is not None and status in OF_PROXIES:
