@@ -39,6 +39,42 @@ def server(chat_server):
     return chat_server(lambda body, n: grade("safe"))
 
 
+# What a run shows of itself
+
+
+def test_a_run_shows_itself_in_a_line_and_says_if_it_was_stopped(dataset, server, tmp_path):
+    out = tmp_path / "run"
+    limits = Limits(max_requests=7, concurrency=1)
+    settings = Settings(base_url=server.base_url)
+    stopped = prepare(dataset, model="openai/mock", settings=settings, limits=limits).run(out)
+    assert "stopped (--max-requests 7 reached)" in repr(stopped)
+
+    finished = evaluate(dataset, server, out)
+    name = finished.record["dataset"]["name"]
+    assert repr(finished) == f"<Run understanding of openai/mock on {name}: finished, in {out}>"
+
+    finished.record["dataset"]["name"] = "two\nlines\x1b[31m" + 10_000 * "x"
+    assert repr(finished).isprintable()
+    assert len(repr(finished)) < 500
+
+
+def test_a_dry_run_over_a_begun_folder_knows_the_price_of_its_earlier_starts(
+    dataset, server, tmp_path
+):
+    out = tmp_path / "run"
+    settings = Settings(base_url=server.base_url)
+    first = Limits(max_requests=7, concurrency=1, price=Price(3, 5))
+    prepare(dataset, model="openai/mock", settings=settings, limits=first).run(out)
+
+    again = prepare(dataset, model="openai/mock", settings=settings)
+    assert again.estimate().cost is None
+    guess = again.estimate(out)
+    assert guess.stored == 7
+    assert guess.cost == pytest.approx(
+        (3 * guess.input_tokens + 5 * guess.output_tokens) / 1_000_000
+    )
+
+
 # Who may write
 
 

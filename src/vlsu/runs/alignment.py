@@ -23,6 +23,7 @@ from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment_rows import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS, Reading
+from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
@@ -226,8 +227,9 @@ class AlignmentRun:
             RunError: The folder holds another run.
         """
         judges = [Judge.of(judge) for judge in self.judges]
-        left = None
+        left, prices = None, {}
         if out is not None:
+            prices = recorded_prices(RunFolder(out).check_same(self._record(judges)))
             with begun_store(RunFolder(out), self._record(judges)) as store:
                 if store is not None:
                     reading = Reading(store, self.model, judges, self.judge_repeats)
@@ -236,9 +238,9 @@ class AlignmentRun:
             self.dataset,
             self.subset,
             self.task,
-            self.limits.price,
+            self.limits.price or prices.get(self.model.spec),
             [
-                (judge.model.spec, judge.task, limits.price)
+                (spec := judge.model.spec, judge.task, limits.price or prices.get(spec))
                 for judge, limits in zip(judges, self.judge_limits, strict=True)
             ],
             self.judge_repeats,

@@ -12,7 +12,7 @@ from vlsu.runs.limits import Price
 from vlsu.runs.plan import Chunk
 from vlsu.runs.store import ResponseStore
 
-__all__ = ["Costs"]
+__all__ = ["Costs", "recorded_prices"]
 
 
 @dataclass(slots=True)
@@ -30,10 +30,7 @@ class Costs:
     @classmethod
     def of(cls, record: Mapping[str, Any], store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
-        given = record.get("prices")
-        found = given.items() if isinstance(given, Mapping) else ()
-        prices = {spec: price for spec, each in found if (price := _price(each)) is not None}
-        return cls(prices, store.usage())
+        return cls(recorded_prices(record), store.usage())
 
     def record(self, store: ResponseStore) -> dict[str, Any]:
         """The run's part of ``run.yaml``: empty where no price is known.
@@ -79,6 +76,13 @@ class Costs:
         read, written = self.before.get(spec, (0, 0))
         tokens = (response.input_tokens or 0, response.output_tokens or 0)
         self.before[spec] = read + tokens[0], written + tokens[1]
+
+
+def recorded_prices(record: Mapping[str, Any]) -> dict[str, Price]:
+    """The prices an earlier start was given, by SPEC; without those that are damaged."""
+    given = record.get("prices")
+    found = given.items() if isinstance(given, Mapping) else ()
+    return {str(spec): price for spec, each in found if (price := _price(each)) is not None}
 
 
 def _price(tree: object) -> Price | None:

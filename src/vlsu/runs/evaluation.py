@@ -18,6 +18,7 @@ from vlsu.errors import UsageError
 from vlsu.models import as_model
 from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import Heard, JudgmentsFile, judged
@@ -188,14 +189,16 @@ class Evaluation:
             RunError: The folder holds another run.
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        left = None
+        left, price = None, self.limits.price
         if out is not None:
+            before = RunFolder(out).check_same(self._record())
+            price = price or recorded_prices(before).get(self.model.spec)
             with begun_store(RunFolder(out), self._record()) as store:
                 if store is not None:
                     keys = RequestKeys(self.model.identity())
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
-        found = estimate(self.dataset, selection, self.task, self.limits.price, left)
+        found = estimate(self.dataset, selection, self.task, price, left)
         require_sound(self.dataset, self._covered)
         lines = lacking(self.dataset, self._covered, self.task.modalities)
         return replace(found, lacking=tuple(lines))

@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 
 from vlsu._files import read_bytes
+from vlsu._text import one_line
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError
@@ -43,6 +44,13 @@ class Run:
     path: Path
     record: dict[str, Any]
     moved_to: Path | None = None
+
+    def __repr__(self) -> str:
+        record, state = self.record, str(self.record.get("status"))
+        if record.get("stopped"):
+            state += f" ({record['stopped']})"
+        about = f"{record['task']} of {record['model']['spec']} on {record['dataset']['name']}"
+        return f"<Run {one_line(about)}: {one_line(state)}, in {one_line(self.path, 300)}>"
 
     @property
     def finished(self) -> bool:
