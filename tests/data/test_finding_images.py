@@ -181,8 +181,7 @@ def test_many_files_of_one_name_are_searched_by_bisection(tmp_path):
         (folder / f"d{n}" / "image.png").write_bytes(b"")
     index = ImageFolder(folder)
     for n in (0, 7, 1999):
-        match = index.find_path(f"d{n}/image.png")
-        match = present(match)
+        match = present(index.find_path(f"d{n}/image.png"))
     assert (match.path, match.others) == (f"d{n}/image.png", 0)
     assert present(index.find_path("image.png")).others > 1
 

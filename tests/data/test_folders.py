@@ -18,7 +18,15 @@ from tests.quirks import picture
 from tests.report_runs import scripted_run
 from vlsu import evaluate
 from vlsu.cli.demo import try_alignment
-from vlsu.data import Dataset, check_dataset, export_dataset, import_dataset, load, sample_dataset
+from vlsu.data import (
+    Dataset,
+    FindingKind,
+    check_dataset,
+    export_dataset,
+    import_dataset,
+    load,
+    sample_dataset,
+)
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.report import publish_figures, publish_tables, write_report
 from vlsu.runs.alignment.validation import validate_judge
@@ -145,7 +153,7 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path: Path) -> None:
         [*map(str, command), "--images", str(images), "--overwrite"], capture_output=True
     )
     assert done.returncode == 0, done.stderr
-    assert check_dataset(load(out)).counts.get("orphan") is None
+    assert check_dataset(load(out)).counts.get(FindingKind.ORPHAN) is None
     assert len(load(out)) == 3_000
     assert not list(out.glob(".*.tmp"))
 

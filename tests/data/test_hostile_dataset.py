@@ -357,7 +357,7 @@ def test_the_umask_decides_who_may_read_an_image(tmp_path):
     before = os.umask(0o002)
     try:
         store = ImageStore(tmp_path)
-        path = store.path(store.add(png((9, 9, 9))))
+        path = present(store.path(store.add(png((9, 9, 9)))))
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o664

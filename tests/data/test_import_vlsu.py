@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -44,7 +44,8 @@ Import = Callable[..., ImportReport]
 def table(*rows: dict[str, str], columns: list[str] = COLUMNS) -> str:
     text = io.StringIO(newline="")
     # Older writers leave a lone carriage return unquoted, where it ends the row for every reader.
-    quoting = csv.QUOTE_ALL if "\r" in "".join("".join(row.values()) for row in rows) else 0
+    cells = [cell for row in rows for cell in row.values()]
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
     writer = csv.DictWriter(text, columns, lineterminator="\n", quoting=quoting)
     writer.writeheader()
     writer.writerows(rows)

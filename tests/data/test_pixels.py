@@ -522,7 +522,7 @@ def test_a_truncated_file_is_said_to_be_damaged_by_everyone(form):
 
 def test_a_dataset_of_odd_images_is_sound(tmp_path):
     store = ImageStore(tmp_path)
-    files = [data for data, *_ in (*GREY.values(), *TRANSPARENT.values())]
+    files = [data for data, _ in GREY.values()] + [data for data, *_ in TRANSPARENT.values()]
     files += [png(np.asarray(RED), 8, 2, beside) for beside in BESIDE.values()]
     rows = [Sample(f"s{n}", image_sha256=store.add(data)) for n, data in enumerate(files)]
     about: Any = {"name": "odd", "version": "1", "licence": "CC0-1.0", "citation": "", "source": ""}

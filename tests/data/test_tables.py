@@ -10,6 +10,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import polars as pl
@@ -288,17 +289,17 @@ def test_no_line_is_read_more_than_twice_whatever_they_hold(lines: list[str], ti
     assert handed <= 2 * total
 
 
-class Endless(io.TextIOBase):
+class Endless(io.StringIO):
     """A text of so many characters without a line's end, which notes what is asked of it."""
 
     def __init__(self, characters: int, rest: str) -> None:
+        super().__init__(rest)
         self._left = characters
-        self._rest = io.StringIO(rest)
         self.most = 0
 
-    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
         if not self._left:
-            return self._rest.readline()
+            return super().readline()
         assert size is not None
         assert size > 0, "a line is asked for without a bound"
         self.most = max(self.most, size)
@@ -348,7 +349,12 @@ tables = st.integers(1, 5).flatmap(
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )
 def test_a_well_formed_table_is_what_csv_and_pandas_read(
-    tmp_path: Path, rows: list[list[str]], delimiter: str, end: str, encoding: str, quoting: int
+    tmp_path: Path,
+    rows: list[list[str]],
+    delimiter: str,
+    end: str,
+    encoding: str,
+    quoting: Literal[0, 1],
 ) -> None:
     width = len(rows[0]) if rows else 2
     header = [f"column {n}" for n in range(width)]

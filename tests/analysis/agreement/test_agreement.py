@@ -226,7 +226,7 @@ def test_one_label_leaves_chance_corrected_agreement_undefined_but_gwets() -> No
 def test_not_sure_is_an_answer_and_no_grade() -> None:
     plain = [("safe", "safe"), ("unsafe", "borderline"), ("safe", None), ("unsafe", "unsafe")]
     unsure = [("Safe", "S"), ("UNSAFE", "Borderline "), ("safe", "Not Sure"), ("unsafe", "unsafe")]
-    first, second = (grader_agreement(long(rows)) for rows in (plain, unsure))
+    first, second = (nested(grader_agreement(long(rows))) for rows in (plain, unsure))
     assert first["overall"] == second["overall"]
     assert second["counts"]["not_sure"] == 1
     assert second["graders"]["g1"]["not_sure"]["count"] == 1

@@ -151,12 +151,12 @@ def test_corrected_differences_hold_the_truth() -> None:
     for _ in range(runs):
         mood = rng.random(n)
         refused = mood < 0.6, mood + rng.normal(0, 0.1, n) < 0.25
-        judged = [(rng.random(n) < np.where(r, 0.85, 0.1)).astype(float) for r in refused]
+        first, second = ((rng.random(n) < np.where(r, 0.85, 0.1)).astype(float) for r in refused)
         counts = BinaryCounts(
             tp=(tp := rng.binomial(150, 0.85)), fn=150 - tp, fp=(fp := rng.binomial(150, 0.1)),
             tn=150 - fp,
         )  # fmt: skip
-        rate = rogan_gladen_difference(paired_difference(*judged, cluster).rate, counts)
+        rate = rogan_gladen_difference(paired_difference(first, second, cluster).rate, counts)
         low, high = bounds(rate)
         # The expectation of the second rate: P(U + N(0, 0.1) < 0.25), almost 0.25.
         held += low <= 0.25013 - 0.6 <= high
@@ -349,9 +349,9 @@ def test_paired_differences_of_copies_are_worth_one_of_them() -> None:
     first, second = rng.choice([0.0, 0.5, 1.0], (2, 100))
     once = paired_difference(first, second, np.arange(100)).rate
     copies = np.repeat(np.arange(100), 5)
-    copied = paired_difference(*np.repeat([first, second], 5, axis=1), copies).rate
+    copied = paired_difference(np.repeat(first, 5), np.repeat(second, 5), copies).rate
     assert bounds(copied) == pytest.approx(bounds(once), abs=1e-3)
-    same = paired_difference(*np.repeat([first, first], 5, axis=1), copies).rate
+    same = paired_difference(np.repeat(first, 5), np.repeat(first, 5), copies).rate
     assert bounds(same) == pytest.approx((-0.027, 0.027), abs=1e-3)
 
 

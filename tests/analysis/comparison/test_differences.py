@@ -63,11 +63,11 @@ def joint_accuracy(cells: PairedCells) -> Difference:
 
 def joint_f1(cells: PairedCells, *names: str) -> dict[str, Difference]:
     among = in_both(cells)
-    sides = (
+    first, second = (
         Confusion(np.where(among, run.gold[:, 2] * 4 + run.predicted[:, 2], -1))
         for run in cells.runs
     )
-    return PairedEstimator(cells, 4000, 0).f1(*sides, "joint", *names)
+    return PairedEstimator(cells, 4000, 0).f1(first, second, "joint", *names)
 
 
 def test_each_run_of_the_table_is_its_own_tabulation() -> None:

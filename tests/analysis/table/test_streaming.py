@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.support.values import nested
 from vlsu.analysis import minimal_pairs, probability_metrics
 from vlsu.analysis.table.streaming import (
     collect_in_slices,
@@ -89,8 +90,8 @@ def test_many_samples_have_the_metrics_of_one_copy(tmp_path: Path) -> None:
     one, many = made(1), made(copies)
     for name, frame in zip(("judgments", "samples"), many, strict=True):
         frame.write_parquet(tmp_path / name, row_group_size=30_000)
-    few_pairs, pairs = minimal_pairs(*one), minimal_pairs(*many)
-    few_p, p = (probability_metrics(*frames)["joint"] for frames in (one, many))
+    few_pairs, pairs = nested(minimal_pairs(*one)), nested(minimal_pairs(*many))
+    few_p, p = (nested(probability_metrics(*frames))["joint"] for frames in (one, many))
     for part in ("same_image", "same_text"):
         assert pairs[part]["pairs"] == copies * few_pairs[part]["pairs"] > 0
         assert pairs[part]["clusters"] == copies * few_pairs[part]["clusters"]

@@ -122,7 +122,7 @@ def by_hand(rows: list[tuple[str, str, str, str]], shared: int) -> dict[str, tup
             counts = found.setdefault(name, [0, 0, 0])
             for n, hit in enumerate((True, right, ordered)):
                 counts[n] += hit
-    return {name: tuple(counts) for name, counts in found.items()}
+    return {name: (pairs, apart, ordered) for name, (pairs, apart, ordered) in found.items()}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -48,11 +48,12 @@ class Share:
 
     def check(self, rate: dict[str, Any]) -> None:
         assert all(type(bound) is float or bound is None for bound in rate.values())
+        wanted: Any
         if self.n:
             theirs = binomtest(self.hits, self.n).proportion_ci(method="wilson")
             wanted = (self.hits / self.n, theirs.low, theirs.high)
         else:
-            wanted: Any = (0.0, 0.0, 1.0) if self.zero_division else (None, None, None)
+            wanted = (0.0, 0.0, 1.0) if self.zero_division else (None, None, None)
         assert tuple(rate.values()) == pytest.approx(wanted, abs=1e-12)
 
 
