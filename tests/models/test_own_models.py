@@ -11,6 +11,7 @@ import pytest
 import vlsu
 from tests.conftest import make_dataset
 from tests.fault_server import text_dataset
+from tests.support.values import mistyped
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models import Outcome, Raw, Response, as_model
 from vlsu.models.inprocess import InProcessModel
@@ -199,11 +200,14 @@ def reads(response):
     [
         (Cancels, "cancelled its own request"),
         (sends(None), "send: expected a vlsu.models.base.Raw, found NoneType"),
-        (sends(Raw("200", b"")), "send: status: expected an int, found str"),
-        (sends(Raw(200, "text")), "send: body: expected bytes, found str"),
+        (sends(Raw(mistyped("200"), b"")), "send: status: expected an int, found str"),
+        (sends(Raw(200, mistyped("text"))), "send: body: expected bytes, found str"),
         (reads(None), "read: expected a vlsu.models.base.Response, found NoneType"),
-        (reads(Response("ok")), "read: outcome: expected an Outcome, found str"),
-        (reads(Response(Outcome.OK, text=None)), "read: text: expected a text, found NoneType"),
+        (reads(Response(mistyped("ok"))), "read: outcome: expected an Outcome, found str"),
+        (
+            reads(Response(Outcome.OK, text=mistyped(None))),
+            "read: text: expected a text, found NoneType",
+        ),
         (reads(Response(Outcome.OK, ANSWER, input_tokens=-1)), "read: input_tokens: expected 0 to"),
         (
             reads(Response(Outcome.OK, ANSWER, output_tokens=10**30)),
@@ -219,8 +223,7 @@ def test_a_model_that_breaks_the_contract_ends_the_run_in_one_line(model, said, 
 
 
 def test_an_identity_that_is_no_json_is_refused_before_anything_is_asked(texts, tmp_path):
-    model = Whole()
-    model.identity = lambda: {"weights": object()}
+    model = type("Whole", (Whole,), {"identity": lambda self: {"weights": object()}})()
     with pytest.raises(UsageError, match=r"identity\(\) of Whole: expected names and JSON values"):
         vlsu.evaluate(texts, model=model, modalities=["text"], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

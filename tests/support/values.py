@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-__all__ = ["nested", "present"]
+__all__ = ["mistyped", "nested", "present"]
 
 T = TypeVar("T")
+
+
+def mistyped(value: object) -> Any:
+    """A value of another type than the parameter it is passed for, to be refused at run time."""
+    return value
 
 
 def present(value: T | None) -> T:

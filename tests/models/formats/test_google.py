@@ -11,6 +11,7 @@ from tests.wire_cases import check_decode_is_total, json_values
 from vlsu.errors import ModelError
 from vlsu.models import ImageFile, ImagePart, Message, Outcome, Request, Settings, open_model
 from vlsu.models.formats.google import GenerateContent
+from vlsu.models.http.transport import Header
 
 WIRE = GenerateContent()
 IMAGE = ImageFile(b"RIFF not really", "image/webp")
@@ -27,6 +28,10 @@ def body_of(request, name="gemini-2.0-flash", **settings):
 
 def decode(body, status=200):
     return WIRE.decode(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def header(fields: dict[str, str]) -> Header:
+    return lambda name: fields.get(name)
 
 
 def answer(*parts, finish="STOP", **candidate):
@@ -259,9 +264,9 @@ def test_errors(body, status, kind, retry, fatal):
 
 def test_the_wait_is_told_in_the_body_or_the_header():
     body = json.dumps(error(429, "RESOURCE_EXHAUSTED", "m", RETRY)).encode()
-    assert WIRE.rate_limits({}.get, body, now=0.0).retry_after_s == 34.5
-    assert WIRE.rate_limits({"retry-after": "3"}.get, b"<html>", now=0.0).retry_after_s == 3.0
-    assert WIRE.rate_limits({}.get, b"", now=0.0).retry_after_s is None
+    assert WIRE.rate_limits(header({}), body, now=0.0).retry_after_s == 34.5
+    assert WIRE.rate_limits(header({"retry-after": "3"}), b"<html>", now=0.0).retry_after_s == 3.0
+    assert WIRE.rate_limits(header({}), b"", now=0.0).retry_after_s is None
 
 
 def test_the_probability_of_unsafe_comes_from_the_token_of_the_severity():
@@ -322,4 +327,4 @@ ANSWERS = st.fixed_dictionaries(
 @given(ANSWERS | json_values())
 def test_decode_is_total(tree):
     check_decode_is_total(WIRE, tree)
-    WIRE.rate_limits({}.get, json.dumps(tree).encode(), now=0.0)
+    WIRE.rate_limits(header({}), json.dumps(tree).encode(), now=0.0)

@@ -13,6 +13,7 @@ import sys
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -133,6 +134,9 @@ def posting(
 ):
     """Posts so many times in turn; what came back, and the server."""
 
+    def parts(n: int) -> list[bytes]:
+        return [b"ab", b"c%d" % n]
+
     async def run():
         async with Server(behave) as server:
             http = HttpClient(server.url, {"X-Key": "k"}, timeout_s)
@@ -140,7 +144,7 @@ def posting(
             for n in range(times):
                 if n and pause:
                     await asyncio.sleep(pause)
-                answers.append(await http.post(lambda n=n: [b"ab", b"c%d" % n]))
+                answers.append(await http.post(partial(parts, n)))
             await http.close()
         return answers, server
 
@@ -573,7 +577,7 @@ def test_a_body_that_cannot_be_made_is_no_fault_of_the_network_and_costs_no_conn
     async def run():
         async with Server(says(whole(BODY))) as server:
             http = HttpClient(server.url, {}, 10)
-            statuses = []
+            statuses: list[int | None] = []
             for make in (no_image, lambda: [b"{}"], no_image, lambda: [b"{}"]):
                 try:
                     statuses.append((await http.post(make))[0].status)

@@ -1,5 +1,6 @@
 """The embedded judge: kinds, both refusal settings, languages, hostile answers, real answers."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -235,10 +236,10 @@ def test_on_real_answers_it_beats_the_phrase_list_clearly(judge, monkeypatch):
     from sklearn.metrics import cohen_kappa_score
 
     monkeypatch.syspath_prepend(str(ROOT / "training/judge"))
-    from baseline import phrase_list
-    from sources import MARKERS, read_msts
+    phrase_list = importlib.import_module("baseline").phrase_list
+    sources = importlib.import_module("sources")
 
-    answers = [a for a in read_msts(MSTS) if a.text not in MARKERS][::4]
+    answers = [a for a in sources.read_msts(MSTS) if a.text not in sources.MARKERS][::4]
     gold = [a.gold == "1.2" for a in answers]
     verdicts = judge.judge([a.text for a in answers], [None] * len(answers))
     bare = [v.kind is ResponseKind.BARE_REFUSAL for v in verdicts]
