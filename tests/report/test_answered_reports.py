@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_a_server_that_says_so_cut_them_off(tmp_path: Path, chat_server: ChatSer
 
 @pytest.mark.parametrize("structured", ["on", "off"])
 def test_no_remedy_is_advised_that_was_taken(
-    tmp_path: Path, chat_server: ChatServers, structured: str
+    tmp_path: Path, chat_server: ChatServers, structured: Literal["on", "off"]
 ) -> None:
     server = chat_server(lambda body, number: completion("Hm."))
     settings = Settings(base_url=server.base_url, structured=structured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,6 +14,8 @@ from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
 from tests.report_runs import scripted_run, with_diagnostics
 from vlsu.report import write_report
+
+Scheme = Literal["light", "dark"]
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +47,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def found(browser: Browser, page: Path, width: int, scheme: str) -> list[str]:
+def found(browser: Browser, page: Path, width: int, scheme: Scheme) -> list[str]:
     """What axe has to say, once with every table open and once with a sample open on a phone."""
     opened = browser.new_page(
         viewport={"width": width, "height": 900},
@@ -71,7 +74,7 @@ def found(browser: Browser, page: Path, width: int, scheme: str) -> list[str]:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("page", ["understanding", "alignment", "several", "redacted"])
 def test_nothing_is_in_anybodys_way(
-    browser: Browser, pages: dict[str, Path], page: str, width: int, scheme: str
+    browser: Browser, pages: dict[str, Path], page: str, width: int, scheme: Scheme
 ) -> None:
     assert found(browser, pages[page], width, scheme) == []
 

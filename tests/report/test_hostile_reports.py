@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from tests.alignment_runs import alignment_run
 from tests.conftest import make_dataset
@@ -144,6 +144,14 @@ def test_a_table_of_anything_is_one_table(text: str) -> None:
     assert [len(record) for record in records] == [2, 2, 2]
 
 
+def complaints_of(page: Page) -> list[str]:
+    """The list to which a page adds what it logs and its errors from now on."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path, width: int) -> None:
@@ -158,9 +166,7 @@ def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path, width: int)
         )
         for name, file in pages.items():
             page = browser.new_page(viewport={"width": width, "height": 900})
-            complaints: list[str] = []
-            page.on("console", lambda m, c=complaints: c.append(m.text))
-            page.on("pageerror", lambda error, c=complaints: c.append(str(error)))
+            complaints = complaints_of(page)
             page.goto(file.as_uri())
             page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

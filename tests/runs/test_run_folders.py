@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -456,7 +457,13 @@ def test_a_killed_starts_cost_is_not_forgotten(dataset, server, tmp_path):
 def test_tampered_prices_and_counts_of_tokens_are_no_defect(dataset, server, tmp_path):
     out = tmp_path / "run"
     run = evaluate(dataset, server, out, limits=Limits(max_requests=7, price=PRICE))
-    for prices in ([], {"openai/mock": 3}, {"openai/mock": {"input": "nan", "output": 1}}, "x"):
+    tampered: list[Any] = [
+        [],
+        {"openai/mock": 3},
+        {"openai/mock": {"input": "nan", "output": 1}},
+        "x",
+    ]
+    for prices in tampered:
         RunFolder(out).write_record({**run.record, "prices": prices})
         assert evaluate(dataset, server, out, limits=Limits(max_requests=1)).record
     store = ResponseStore(out / "responses.sqlite")

@@ -134,7 +134,12 @@ def test_runs_of_one_task_share_a_report(run: Run, tmp_path: Path, suffix: str) 
 
 def rates(over: float, under: float, **more: object) -> dict[str, object]:
     def rate(value: float) -> dict[str, object]:
-        found = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 10}
+        found: dict[str, object] = {
+            "value": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+            "n": 10,
+        }
         return {**found, "corrected": {**found, "value": value / 2, "low": 0.0}} if more else found
 
     return {"over_blocking": rate(over), "under_refusal": rate(under)}
@@ -174,7 +179,7 @@ def test_no_framing_of_the_frontier_is_beaten() -> None:
 
 
 def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
-    def null(tree: object) -> object:
+    def null(tree: Any) -> Any:
         if not isinstance(tree, dict):
             return tree
         return {

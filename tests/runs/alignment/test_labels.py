@@ -63,7 +63,7 @@ class Formulaic(Answering):
         return {"text": "=1+1 is what I see,\nand more."} if helps else said
 
 
-def run_of(out: Path, data: str = "vlsu-mini", **more: object) -> Run:
+def run_of(out: Path, data: str | Path = "vlsu-mini", **more: object) -> Run:
     arguments: Any = {
         "model": InProcessModel("scripted/assistant", Formulaic()),
         "judges": [InProcessModel("scripted/judge", Erring())],

@@ -220,9 +220,11 @@ def test_the_order_of_rows_leaves_no_trace() -> None:
 def test_a_ratio_of_sums_that_vary_together() -> None:
     share, size = np.array([0.5, 0.5]), np.array([100.0, 100.0])
     first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    apart = ratio(*StratumProportions(share, size, np.eye(2)).sums(first, second))
+    part, other = StratumProportions(share, size, np.eye(2)).sums(first, second)
+    apart = ratio(part, other)
     one = np.array([[1.0, 1.0], [1.0, 1.0]])
-    together = ratio(*StratumProportions(share, size, one).sums(first, second))
+    part, other = StratumProportions(share, size, one).sums(first, second)
+    together = ratio(part, other)
     assert apart.value == together.value == 0.5
     # Two that rise and fall together have a ratio that hardly varies.
     assert present(together.high) - present(together.low) < 0.1 * (
