@@ -24,7 +24,7 @@ class View(dict[str, Any]):
             raise AttributeError(name)
         key = name if name in self else name.replace("_", "-")
         if key not in self:
-            there = ", ".join(list(self)[:12]) or "nothing"
+            there = ", ".join(each.replace("-", "_") for each in self) or "nothing"
             raise AttributeError(f"no {name!r} here; there is {there}")
         read = _readers(type(self)).get(name)
         return self[key] if read is None else read(self[key])

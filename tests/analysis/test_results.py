@@ -47,6 +47,9 @@ def test_it_is_still_json():
 def test_what_is_not_there_is_named():
     with pytest.raises(AttributeError, match="no 'dominance' here; there is n, joint, families"):
         _ = METRICS.dominance
+    many = Metrics({f"key-{number}": number for number in range(20)})
+    with pytest.raises(AttributeError, match=r"key_0, .*key_19$"):
+        _ = many.key_20
     assert not hasattr(METRICS.joint, "answered")
     assert Metrics({"calibration": None}).calibration is None
 

@@ -328,3 +328,37 @@ def test_requests_a_minute_are_kept_to(dataset, chat_server, tmp_path):
     assert run.finished
     first, last = server.arrivals[0], server.arrivals[-1]
     assert last - first >= 3 * 0.1 - 0.05
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"limit": "ten"}, "limit 'ten': a whole number of samples is needed"),
+        ({"limit": 2.5}, "limit 2.5: a whole number of samples is needed"),
+        ({"settings": 5}, r"settings 5: give a vlsu.Settings\(...\)"),
+        ({"limits": 5}, r"limits 5: give a vlsu.Limits\(...\)"),
+        ({"modalities": "joint"}, r"modalities 'joint': give a list, such as \['joint'\]"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused_in_one_line(tmp_path, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        vlsu.evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_text_is_no_list_of_judges_or_framings():
+    with pytest.raises(UsageError, match=r"judges 'one': give a list, such as \['one'\]"):
+        AlignmentOptions(model="openai/m", judges="one")
+    with pytest.raises(UsageError, match=r"framings 'one': give a list, such as \['one'\]"):
+        AlignmentOptions(model="openai/m", framings="one")
+
+
+def test_what_a_notebook_writes_may_be_named_by_a_text(tmp_path):
+    run = vlsu.evaluate("vlsu-mini", model="baseline/majority", out=str(tmp_path / "run"), limit=3)
+    page = tmp_path / "report.md"
+    assert vlsu.write_report([run], str(page)) == page
+    assert page.is_file()
+    tables = vlsu.report.publish_tables([run], str(tmp_path / "tables"))
+    assert all(table.is_file() for table in tables)
+    with pytest.raises(UsageError, match=r"requirements 'joint\.n == 3': give a list"):
+        vlsu.gate(run, "joint.n == 3")

@@ -33,7 +33,7 @@ def power(
     like: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            "--from", help="Two finished understanding runs that what comes is taken to be like."
+            "--from", help="Two finished understanding runs, assumed to be like those to come."
         ),
     ] = None,
     alpha: Annotated[

@@ -17,7 +17,7 @@ from vlsu.models.catalogue import NamedModel
 from vlsu.runs.asking.limits import Limits, Price, known_price, read_price
 from vlsu.runs.asking.plan import Subset
 
-__all__ = ["UNSET", "ModelOptions", "RunOptions", "Unset", "merged"]
+__all__ = ["UNSET", "ModelOptions", "RunOptions", "Unset", "merged", "require_list"]
 
 
 class Unset(enum.Enum):
@@ -69,7 +69,14 @@ class ModelOptions:
 
     @classmethod
     def of(cls, settings: Settings | None, limits: Limits | None) -> ModelOptions:
-        """Every option, as these objects have it; none of an object that is `None`."""
+        """Every option, as these objects have it; none of an object that is `None`.
+
+        Raises:
+            UsageError: One of them is something else.
+        """
+        for what, kind, source in (("settings", Settings, settings), ("limits", Limits, limits)):
+            if source is not None and not isinstance(source, kind):
+                raise UsageError(f"{what} {source!r}: give a vlsu.{kind.__name__}(...)")
         values = {
             each.name: getattr(source, each.name)
             for source in (settings, limits)
@@ -135,6 +142,16 @@ def _of(kind: type[Settings] | type[Limits], values: Mapping[str, Any]) -> dict[
     return {name: value for name, value in values.items() if name in names}
 
 
+def require_list(name: str, value: object) -> None:
+    """Check that an option of several values is not a single text, whose letters it would be.
+
+    Raises:
+        UsageError: It is.
+    """
+    if isinstance(value, str):
+        raise UsageError(f"{name} {value!r}: give a list, such as [{value!r}]")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """The options that the runs of all tasks share.
@@ -156,6 +173,8 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if self.limit is not None and not isinstance(self.limit, int):
+            raise UsageError(f"limit {self.limit!r}: a whole number of samples is needed")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit}: at least 1 sample is needed")
 

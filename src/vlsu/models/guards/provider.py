@@ -46,7 +46,7 @@ class GuardModel(HttpModel):
 
 
 def guard_model(name: str, settings: Settings) -> GuardModel:
-    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a telling name.
+    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a known name.
 
     The server is given by ``--judge-base-url`` or ``--base-url``; its key is that of
     ``openai/...``.

@@ -23,7 +23,7 @@ __all__ = ["publish_figures", "publish_tables"]
 
 def publish_tables(
     runs: Sequence[Run],
-    folder: Path,
+    folder: str | Path,
     *,
     redact: bool = False,
     oracle: Oracle | None = None,
@@ -45,6 +45,7 @@ def publish_tables(
         UsageError: The folder cannot be made, or the runs are of different tasks.
         RunError: A run is not finished, or a file cannot be written.
     """
+    folder = Path(folder)
     texts = {}
     for table in report_tables(runs, redact=redact, oracle=oracle, enough=enough):
         texts[f"{table.name}.csv"] = csv_table(table)
@@ -65,7 +66,7 @@ def publish_tables(
 
 
 def publish_figures(
-    runs: Sequence[Run], folder: Path, *, oracle: Oracle | None = None, enough: float = ENOUGH
+    runs: Sequence[Run], folder: str | Path, *, oracle: Oracle | None = None, enough: float = ENOUGH
 ) -> list[Path]:
     """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
 
@@ -74,4 +75,4 @@ def publish_figures(
         RunError: A run is not finished, or a file cannot be written.
     """
     shown = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
-    return write_figures(shown.charts, folder)
+    return write_figures(shown.charts, Path(folder))

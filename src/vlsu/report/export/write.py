@@ -74,7 +74,7 @@ FORMATS: Mapping[str, _Format] = {
 
 def write_report(
     runs: Sequence[Run],
-    out: Path,
+    out: str | Path,
     *,
     redact: bool = False,
     oracle: Oracle | None = None,
@@ -102,6 +102,7 @@ def write_report(
         RunError: A run is not finished, or the file cannot be written.
     """
     require_share(enough, "enough")
+    out = Path(out)
     make = FORMATS.get(out.suffix.lower())
     if make is None:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")

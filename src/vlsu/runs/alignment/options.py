@@ -10,7 +10,7 @@ from vlsu.analysis import Calibration
 from vlsu.errors import UsageError
 from vlsu.models.base import Model, Settings
 from vlsu.runs.asking.limits import Limits
-from vlsu.runs.options import RunOptions
+from vlsu.runs.options import RunOptions, require_list
 from vlsu.tasks import FRAMINGS
 
 __all__ = ["AlignmentOptions", "JudgedOptions"]
@@ -61,6 +61,8 @@ class AlignmentOptions(JudgedOptions):
 
     def __post_init__(self) -> None:
         JudgedOptions.__post_init__(self)
+        require_list("judges", self.judges)
+        require_list("framings", self.framings)
         if self.judge_repeats < 1:
             raise UsageError(f"judge-repeats {self.judge_repeats}: at least 1 verdict is needed")
         if not self.judges:

@@ -14,6 +14,7 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.finished.confidence import metrics_at
+from vlsu.runs.options import require_list
 from vlsu.runs.run import Run
 
 __all__ = ["Gate", "gate"]
@@ -90,6 +91,7 @@ def gate(
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not found.
     """
+    require_list("requirements", requirements)
     if not requirements:
         raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
-from vlsu.runs.options import RunOptions
+from vlsu.runs.options import RunOptions, require_list
 
 __all__ = ["UnderstandingOptions"]
 
@@ -39,6 +39,7 @@ class UnderstandingOptions(RunOptions):
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
+        require_list("modalities", self.modalities)
         if self.limit is not None and (self.budget is not None or self.until is not None):
             raise UsageError(
                 "--limit cuts the dataset, --budget and --until draw from it; give one"
