@@ -27,19 +27,14 @@ from pathlib import Path
 
 from benchmarks.measure import load_average, say
 from benchmarks.simulated import (
+    LATENCIES,
     Draw,
     RefusingMany,
     RefusingQuick,
     Server,
     Slots,
     Slowing,
-    bimodal,
-    exponential,
-    fixed,
-    lognormal,
-    pareto,
     simulate,
-    uniform,
 )
 from benchmarks.writing import markdown, percent, write_results
 from vlsu.data import Sample, write_dataset
@@ -147,15 +142,6 @@ def texts(folder: Path, count: int) -> Path:
 
 # Simulated runs
 
-#: Latencies with a mean of a second.
-LATENCIES: dict[str, Draw] = {
-    "fixed": fixed(1.0),
-    "uniform": uniform(0.1, 1.9),
-    "exponential": exponential(1.0),
-    "lognormal": lognormal(1.0, 1.0),
-    "bimodal": bimodal(0.3 / 2.65, 5 / 2.65),
-    "pareto": pareto(1.0, 1.5),
-}
 MOST = 256
 
 

@@ -61,6 +61,17 @@ def pareto(mean: float, alpha: float) -> Draw:
     return lambda draws: least * draws.paretovariate(alpha)
 
 
+#: Latencies with a mean of a second.
+LATENCIES: dict[str, Draw] = {
+    "fixed": fixed(1.0),
+    "uniform": uniform(0.1, 1.9),
+    "exponential": exponential(1.0),
+    "lognormal": lognormal(1.0, 1.0),
+    "bimodal": bimodal(0.3 / 2.65, 5 / 2.65),
+    "pareto": pareto(1.0, 1.5),
+}
+
+
 # Servers
 
 

@@ -14,9 +14,8 @@ class View(dict[str, Any]):
 
     A subclass declares its members as annotations: a JSON value as ``int``, ``str`` and so on, an
     object as another `View` or as a class that has ``from_json``, an object with keys of the data
-    as ``dict[str, View]``. Members that
-    are not there raise `AttributeError`; those declared as ``X | None`` may also be null. A hyphen
-    in a key is an underscore in the attribute.
+    as ``dict[str, View]``. Members that are not there raise `AttributeError`; those declared as
+    ``X | None`` may also be null. A hyphen in a key is an underscore in the attribute.
     """
 
     def __getattr__(self, name: str) -> Any:

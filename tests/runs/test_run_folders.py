@@ -91,6 +91,19 @@ def test_a_dry_run_over_a_begun_folder_knows_the_price_of_its_earlier_starts(
     )
 
 
+def test_an_estimate_over_a_finished_folder_says_once_what_a_smaller_limit_replaces(
+    dataset, server, tmp_path, caplog
+):
+    settings = Settings(base_url=server.base_url)
+    prepare(dataset, UnderstandingOptions(model="openai/mock", settings=settings)).run(
+        tmp_path / "run"
+    )
+    part = UnderstandingOptions(model="openai/mock", settings=settings, limit=3)
+    caplog.clear()
+    prepare(dataset, part).estimate(tmp_path / "run")
+    assert [r.getMessage().count("results of 12 samples") for r in caplog.records] == [1]
+
+
 # Who may write
 
 

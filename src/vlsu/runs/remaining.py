@@ -14,7 +14,7 @@ from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["DistinctCount", "Remaining", "open_existing_store", "remaining_judgments"]
+__all__ = ["DistinctCount", "Remaining", "open_existing_run", "remaining_judgments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,24 @@ class Remaining:
 
 
 @contextmanager
-def open_existing_store(folder: RunFolder, record: RunRecord) -> Iterator[ResponseStore | None]:
-    """The responses of the run in a folder, opened read-only; `None` if none was started there.
+def open_existing_run(
+    folder: RunFolder, record: RunRecord
+) -> Iterator[tuple[RunRecord, ResponseStore | None]]:
+    """The run in a folder, to read: its record, and its responses.
+
+    Yields:
+        The record, empty if no run was started there, and the store, `None` if there is none.
 
     Raises:
         RunError: The folder holds another run, or its store is damaged.
     """
-    folder.check_same(record)
+    before = folder.check_same(record)
     if not folder.responses_file.exists():
-        yield None
+        yield before, None
         return
     store = ResponseStore(folder.responses_file, read_only=True)
     try:
-        yield store
+        yield before, store
     finally:
         store.close()
 

@@ -5,6 +5,7 @@ are not. ``benchmarks/concurrency.py`` has the whole table.
 """
 
 import pytest
+from benchmarks import simulated
 from benchmarks.simulated import (
     Batching,
     Dying,
@@ -19,23 +20,12 @@ from benchmarks.simulated import (
     exponential,
     fixed,
     lognormal,
-    pareto,
     simulate,
-    uniform,
 )
 
 pytestmark = pytest.mark.slow
 
-#: Latencies with a mean of a second.
-LATENCIES = {
-    "fixed": fixed(1.0),
-    "uniform": uniform(0.1, 1.9),
-    "exponential": exponential(1.0),
-    "lognormal": lognormal(1.0, 1.0),
-    "bimodal": bimodal(0.3 / 2.65, 5 / 2.65),
-    "rarely long": bimodal(0.3 / 0.77, 5 / 0.77, share_long=0.1),
-    "pareto": pareto(1.0, 1.5),
-}
+LATENCIES = {**simulated.LATENCIES, "rarely long": bimodal(0.3 / 0.77, 5 / 0.77, share_long=0.1)}
 MOST = 256
 
 

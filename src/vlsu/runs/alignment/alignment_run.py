@@ -36,7 +36,7 @@ from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.remaining import open_existing_store
+from vlsu.runs.remaining import open_existing_run
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
@@ -80,8 +80,8 @@ class AlignmentRun:
         asked = self.asked
         left, prices = None, {}
         if out is not None:
-            prices = recorded_prices(RunFolder(out).check_same(self._record()))
-            with open_existing_store(RunFolder(out), self._record()) as store:
+            with open_existing_run(RunFolder(out), self._record()) as (before, store):
+                prices = recorded_prices(before)
                 if store is not None:
                     stored = StoredAnswers(store, self.asked)
                     left = remaining_answers(self._answers(), stored)

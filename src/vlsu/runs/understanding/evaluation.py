@@ -30,7 +30,7 @@ from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.remaining import open_existing_store, remaining_judgments
+from vlsu.runs.remaining import open_existing_run, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
@@ -191,9 +191,8 @@ class Evaluation:
         selection = self.subset if self.sampling is None else self.sampling.expected()
         left, price = None, self.options.limits.price
         if out is not None:
-            before = RunFolder(out).check_same(self._record())
-            price = price or recorded_prices(before).get(self.model.spec)
-            with open_existing_store(RunFolder(out), self._record()) as store:
+            with open_existing_run(RunFolder(out), self._record()) as (before, store):
+                price = price or recorded_prices(before).get(self.model.spec)
                 if store is not None:
                     keys = RequestKeys(self.model.identity())
                     chunks = plan(self.dataset, selection, self.task, keys)
