@@ -74,7 +74,7 @@ def test_the_reversed_control_has_all_the_lines_in_reverse():
 def test_the_reversed_control_shows_the_image_after_the_words():
     def parts(prompt):
         task = Understanding(POLICY, load_prompt(prompt, POLICY), ["joint"])
-        return task.asks(SAMPLE)[0].request.messages[-1].parts
+        return task.requests(SAMPLE)[0].request.messages[-1].parts
 
     first, last = parts("zero-shot"), parts("reversed")
     assert isinstance(first[0], ImagePart)
@@ -87,7 +87,7 @@ def test_joint_first_thinks_of_the_pair_before_its_parts():
     words = shown("joint-first", "joint")
     assert words.index("Together:") < words.index("Image:") < words.index("Text:")
     task = Understanding(POLICY, load_prompt("joint-first", POLICY), ["joint"])
-    schema = task.asks(SAMPLE)[0].request.schema
+    schema = task.requests(SAMPLE)[0].request.schema
     assert next(iter(schema["properties"])) == "together"
 
 
