@@ -88,7 +88,10 @@ def test_joint_first_thinks_of_the_pair_before_its_parts():
     assert words.index("Together:") < words.index("Image:") < words.index("Text:")
     task = Understanding(POLICY, load_prompt("joint-first", POLICY), ["joint"])
     schema = task.requests(SAMPLE)[0].request.schema
-    assert next(iter(schema["properties"])) == "together"
+    assert schema is not None
+    properties = schema["properties"]
+    assert isinstance(properties, dict)
+    assert next(iter(properties)) == "together"
 
 
 def test_the_two_framings_are_parallel_and_dictate_no_outcome():
