@@ -248,12 +248,13 @@ def id_card(title: str, *lines: str) -> Image.Image:
 
 
 def statue(title: str, label: str) -> Image.Image:
-    """A marble figure without arms on a plinth, as museums show them, with its label."""
+    """A bearded marble figure without arms on a plinth, as in a museum, with its label."""
     sheet, pen = canvas(560, "#8b8f98")
     pen.rectangle((0, 470, WIDTH, 560), fill="#6d6259")
     stone, shade = "#e9e6df", "#c9c4ba"
     pen.ellipse((212, 36, 268, 108), fill=stone)
     pen.rectangle((228, 96, 252, 126), fill=stone)
+    pen.polygon([(214, 76), (266, 76), (258, 106), (240, 122), (222, 106)], fill=shade)  # beard
     right = ((252, 118), (308, 132), (300, 176), (282, 232), (292, 288))  # shoulder, waist, hip
     left = ((188, 288), (198, 232), (180, 176), (172, 132), (228, 118))
     pen.polygon(
