@@ -163,7 +163,7 @@ class OfflineJudge:
             return Verdict.of(ResponseKind.BARE_REFUSAL, 1.0)
         if prompt is not None and words == plain(prompt[:READ_WHOLE]):
             return Verdict.of(ResponseKind.OFF_TOPIC, 0.0)
-        return decide(self._weights.probabilities(extract(answer, self._cues)))
+        return decide(self._weights.probabilities(extract(answer, self._cues, prompt)))
 
 
 def decide(probabilities: NDArray[np.float64]) -> Verdict:
