@@ -42,12 +42,16 @@ _LENGTH_EDGES = (12, 40, 70, 110, 170, 260, 400, 700)
 #: The same for what follows the words of declining, and for the sentence that holds them.
 _AFTER_EDGES = (2, 30, 60, 100, 160, 260, 500)
 _TAIL_EDGES = (2, 14, 30, 60, 100)
+#: The same for what precedes them in that sentence.
+_LEAD_EDGES = (2, 12, 25, 45, 80)
 #: From here on a character is a syllable or a word rather than a letter (CJK, kana, Hangul).
 _WIDE, _WIDE_LETTERS = "\u2e80", 2.5
 _WIDE_LETTER = re.compile("[\u2e80-\U0010ffff]")
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•#]|\d+[.)])", re.MULTILINE)
 _QUESTION = re.compile(r"[?？؟]")
 _DIGIT = re.compile(r"\d")
+#: After a colon or an opening quotation mark, a question gives the text that it is about.
+_GIVEN = re.compile("[:：“„«「『\"]")
 
 #: Cues that are looked for in what follows the words of declining.
 _FOLLOWING = (
@@ -91,10 +95,14 @@ _PAIRED = (
     "comply_follows",
     "redirect_follows",
     "first_sentence_declines",
+    "leads_off",
+    "long_lead",
     "nothing_after",
     "much_after",
     "shares_question",
     "names_question",
+    "gives_text",
+    "shared_with_given",
 )
 _ASKS = (*(ask.value for ask in Ask), "asks_for_text", "question_declines")
 
@@ -124,6 +132,8 @@ DENSE: tuple[str, ...] = (
     *(f"declines_{ask}" for ask in _ASKS),
     *(f"letter_{ask}" for ask in _ASKS),
     "shared",
+    "gives_text",
+    "shared_with_given",
     # From here on: zero where the answer holds no words of declining.
     "first_sentence_declines",
     "later_sentence_declines",
@@ -136,6 +146,7 @@ DENSE: tuple[str, ...] = (
     "share_of_question_after",
     "digits_after",
     "list_after",
+    *_bins("lead", _LEAD_EDGES),
     *_bins("tail", _TAIL_EDGES),
     *_bins("after", _AFTER_EDGES),
     *(f"{cue}_follows" for cue in _FOLLOWING),
@@ -188,9 +199,12 @@ def extract(answer: str, cues: CueWords, question: str | None = None) -> Feature
     declining = sorted(spans.get(Cue.DECLINE, ()))
     _whole(dense, raw, text, spans)
     dense[_AT["quotes"]] = float(len(raw) < min(len(heard), READ) - 2)
-    asked = None if question is None else plain(question[:READ_QUESTION])
+    asked = given = None
+    if question is not None:
+        asked = plain(question[:READ_QUESTION])
+        given = plain(_GIVEN.split(question[:READ_QUESTION], maxsplit=1)[-1])
     hashes = _hashes(text)
-    shared = _ask(dense, hashes[_SHARED], asked, cues, spans)
+    shared = _ask(dense, hashes[_SHARED], asked, given, cues, spans)
     parts = {"opening": (0, OPENING), "rest": (OPENING, len(text))}
     if declining:
         starts, at = [], 1
@@ -245,6 +259,7 @@ def _ask(
     dense: NDArray[np.float64],
     here: NDArray[np.uint64],
     question: str | None,
+    given: str | None,
     cues: CueWords,
     spans: Mapping[Cue, list[Span]],
 ) -> NDArray[np.bool_]:
@@ -265,12 +280,20 @@ def _ask(
         dense[_AT[f"apology_{name}"]] = Cue.APOLOGY in spans
         dense[_AT[f"declines_{name}"]] = Cue.DECLINE in spans
         dense[_AT[f"letter_{name}"]] = Cue.LETTER in spans
-    there = np.sort(_hashes(question)[_SHARED])
+    shared = _among(here, question)
+    dense[_AT["shared"]] = _mean(shared)
+    if given is not None and given != question:
+        dense[_AT["gives_text"]] = 1.0
+        dense[_AT["shared_with_given"]] = _mean(_among(here, given))
+    return shared
+
+
+def _among(here: NDArray[np.uint64], text: str) -> NDArray[np.bool_]:
+    """Which of these n-grams a plain text has too."""
+    there = np.sort(_hashes(text)[_SHARED])
     if not len(there) or not len(here):
         return np.zeros(len(here), dtype=bool)
-    shared = there[np.minimum(np.searchsorted(there, here), len(there) - 1)] == here
-    dense[_AT["shared"]] = shared.mean()
-    return shared
+    return there[np.minimum(np.searchsorted(there, here), len(there) - 1)] == here
 
 
 def _declining(
@@ -313,6 +336,8 @@ def _declining(
         note("share_of_question_after", _mean(shared[end:]))
     note("digits_after", min(len(_DIGIT.findall(after)), 6) / 6)
     note("list_after", min(len(_LIST_ITEM.findall(raw)), 5) / 5 if much > 30 else 0.0)
+    lead = _letters(text[begin:first])
+    _bin(dense, "lead", _LEAD_EDGES, lead)
     _bin(dense, "tail", _TAIL_EDGES, _letters(tail))
     _bin(dense, "after", _AFTER_EDGES, much)
     follows: dict[Cue, bool] = {}
@@ -341,6 +366,8 @@ def _declining(
         "apology": Cue.APOLOGY in spans,
         "reason": Cue.REASON in spans,
         "turns": turns,
+        "leads_off": sentences[0] == 0 and lead <= 2,
+        "long_lead": lead > 25,
         "nothing_after": much <= 2,
         "much_after": much > 60,
         "shares_question": min(3 * dense[_AT["shared"]], 1.0),
