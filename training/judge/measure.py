@@ -91,7 +91,9 @@ def main() -> None:
 class Bench:
     """The answers and the examples to train on with their features, ready to be split."""
 
-    def __init__(self, answers: list[Answer], own: list[OwnText], contrasts: list[Contrast]) -> None:
+    def __init__(
+        self, answers: list[Answer], own: list[OwnText], contrasts: list[Contrast]
+    ) -> None:
         cues = default_cues()
         self.answers, self.own = answers, own
         self.features = [extract(a.text, cues, a.prompt) for a in answers]

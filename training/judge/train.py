@@ -36,8 +36,10 @@ def main() -> None:
     WEIGHTS_FILE.parent.mkdir(exist_ok=True)
     weights.save(WEIGHTS_FILE)
     texts = len({(one.text, one.model, one.case, one.language) for one in shown})
-    print(f"{texts} answers, {len(shown)} examples -> {WEIGHTS_FILE.name}, "
-          f"{WEIGHTS_FILE.stat().st_size} bytes")
+    print(
+        f"{texts} answers, {len(shown)} examples -> {WEIGHTS_FILE.name}, "
+        f"{WEIGHTS_FILE.stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

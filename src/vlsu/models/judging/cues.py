@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -72,7 +73,7 @@ class _Index:
         starts |= {start[:1] for start in starts}
         tables = [(self._words, starts)]
         if not text.isascii():
-            signs = set(map("".join, zip(text, text[1:], strict=False)))
+            signs = set(map("".join, pairwise(text)))
             tables.append((self._signs, signs | set(text)))
         for table, begins in tables:
             for key in begins & table.keys():

@@ -1,6 +1,4 @@
-"""An answer as numbers: its cues and where they stand, what surrounds its words of declining,
-what the question asks for, its shape, its hashed character n-grams.
-"""
+"""An answer as numbers: cues, what surrounds its words of declining, what the question asks for."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ _LIST_ITEM = re.compile(r"^\s*(?:[-*•#]|\d+[.)])", re.MULTILINE)
 _QUESTION = re.compile(r"[?？؟]")
 _DIGIT = re.compile(r"\d")
 #: After a colon or an opening quotation mark, a question gives the text that it is about.
-_GIVEN = re.compile("[:：“„«「『\"]")
+_GIVEN = re.compile('[:：“„«「『"]')
 
 #: Cues that are looked for in what follows the words of declining.
 _FOLLOWING = (
@@ -223,7 +221,9 @@ def extract(answer: str, cues: CueWords, question: str | None = None) -> Feature
     )
 
 
-def _whole(dense: NDArray[np.float64], raw: str, text: str, spans: Mapping[Cue, list[Span]]) -> None:
+def _whole(
+    dense: NDArray[np.float64], raw: str, text: str, spans: Mapping[Cue, list[Span]]
+) -> None:
     """What is asked of the answer as a whole."""
     for number, cue in enumerate(Cue):
         if found := spans.get(cue):
@@ -293,7 +293,9 @@ def _among(here: NDArray[np.uint64], text: str) -> NDArray[np.bool_]:
     there = np.sort(_hashes(text)[_SHARED])
     if not len(there) or not len(here):
         return np.zeros(len(here), dtype=bool)
-    return there[np.minimum(np.searchsorted(there, here), len(there) - 1)] == here
+    at = np.minimum(np.searchsorted(there, here), len(there) - 1)
+    among: NDArray[np.bool_] = there[at] == here
+    return among
 
 
 def _declining(
@@ -331,7 +333,10 @@ def _declining(
     note("every_sentence_declines", len(sentences) == len(starts))
     note("sentences_after", min(len(starts) - 1 - last, 6) / 6)
     if question is not None:
-        note("declining_in_question", any(text[at:stop].strip() in question for at, stop in declining))
+        note(
+            "declining_in_question",
+            any(text[at:stop].strip() in question for at, stop in declining),
+        )
         note("declining_share_of_question", _mean(shared[begin:end]))
         note("share_of_question_after", _mean(shared[end:]))
     note("digits_after", min(len(_DIGIT.findall(after)), 6) / 6)
@@ -417,7 +422,7 @@ def _grams(
         here = held[offset : offset + buckets]
         for length, mixed in hashes.items():
             here[mixed[begin : max(begin, end - length + 1)] >> shift] = True
-        found = np.count_nonzero(here)
+        found = int(np.count_nonzero(here))
         weights.append(np.full(found, 1 / np.sqrt(max(found, 1))))
         offset += buckets
     return np.flatnonzero(held), np.concatenate(weights)

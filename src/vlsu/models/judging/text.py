@@ -39,9 +39,7 @@ _SENTENCE = re.compile(rf"[^{_SENTENCE_MARKS}]+[{_SENTENCE_MARKS}]*")
 
 #: Stands between the sentences of a text that `broken` made plain; no character of any script.
 BREAK = "\ue000"
-_BREAK = re.compile(
-    r"[.!?…;。！？；؟؛।\n](?:(?<=[。！？；؟؛।\n])|(?=[\s.!?\"'”’)*_]|\Z))"
-)
+_BREAK = re.compile(r"[.!?…;。！？；؟؛।\n](?:(?<=[。！？；؟؛।\n])|(?=[\s.!?\"'”’)*_]|\Z))")
 
 #: Double quotes of the twelve languages, within a line. Not single ones: they are apostrophes too.
 _QUOTED = re.compile(
