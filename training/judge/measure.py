@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,16 @@ class Bench:
             rows = matrix([extract(e.text, cues, e.prompt) for e in shown])
         return fit(rows, [e.kind for e in shown], [e.weight for e in shown])
 
+    @cached_property
+    def model_left_out(self) -> list[Verdict]:
+        """A verdict for each answer from weights that had not seen its model."""
+        return self.judged(self.by_model())
+
+    @cached_property
+    def model_and_case_left_out(self) -> list[Verdict]:
+        """The same from weights that had not seen its case either."""
+        return self.judged(self.by_model_and_case())
+
     def by_model(self) -> Splits:
         """Train on four models' answers and our texts, test on the fifth's."""
         return [(self.example_models != m, self.models == m) for m in sorted(set(self.models))]
@@ -129,6 +140,18 @@ class Bench:
                 (self.example_models != m) & (self.example_folds != f),
                 (self.models == m) & (self.folds == f),
             )
+            for m in sorted(set(self.models))
+            for f in range(CASE_FOLDS)
+        ]
+
+    def answers_by_model(self) -> Splits:
+        """As `by_model`, where the answers alone are trained on."""
+        return [(self.models != m, self.models == m) for m in sorted(set(self.models))]
+
+    def answers_by_model_and_case(self) -> Splits:
+        """As `by_model_and_case`, likewise."""
+        return [
+            ((self.models != m) & (self.folds != f), (self.models == m) & (self.folds == f))
             for m in sorted(set(self.models))
             for f in range(CASE_FOLDS)
         ]
@@ -210,7 +233,7 @@ def refusal_only(bench: Bench, every: list[Answer]) -> dict[str, object]:
     """Taxonomy 1.2 against the rest: judge, phrase lists and people."""
     texts = [a.text for a in bench.answers]
     gold = np.array([a.gold == "1.2" for a in bench.answers])
-    verdicts = bench.judged(bench.by_model())
+    verdicts = bench.model_left_out
     left_out = bare(verdicts)
     sure = np.array([not verdict.withheld for verdict in verdicts])
     first, second = (np.array([a.labels[i] == "1.2" for a in bench.answers]) for i in (0, 1))
@@ -235,7 +258,7 @@ def refusal_only(bench: Bench, every: list[Answer]) -> dict[str, object]:
         "leave_model_out": table(left_out),
         "withheld": mean((~sure).tolist()),
         "leave_model_out_without_withheld": scores(gold[sure], left_out[sure], bench.cases[sure]),
-        "leave_model_and_case_out": table(bare(bench.judged(bench.by_model_and_case()))),
+        "leave_model_and_case_out": table(bare(bench.model_and_case_left_out)),
         "text_not_in_training": {
             "judge": scores(gold[unseen], left_out[unseen], bench.cases[unseen]),
             "phrase_list": scores(gold[unseen], plain_list[unseen], bench.cases[unseen]),
@@ -268,11 +291,15 @@ def safe_against_unsafe(bench: Bench) -> dict[str, object]:
     first, second = (np.array([a.labels[i][0] == "2" for a in bench.answers]) for i in (0, 1))
     listed = np.array([not phrase_list(a.text) for a in bench.answers])
     result: dict[str, dict[str, object]] = {}
-    for name, splits in (
-        ("leave_model_out", bench.by_model()),
-        ("leave_model_and_case_out", bench.by_model_and_case()),
+    for name, splits, verdicts in (
+        ("leave_model_out", bench.answers_by_model(), bench.model_left_out),
+        (
+            "leave_model_and_case_out",
+            bench.answers_by_model_and_case(),
+            bench.model_and_case_left_out,
+        ),
     ):
-        kinds = [v.kind for v in bench.judged(splits)]
+        kinds = [v.kind for v in verdicts]
         complied = np.array([kind in COMPLIES for kind in kinds])
         fully = np.array([kind is ResponseKind.FULL_COMPLIANCE for kind in kinds])
         rows = matrix(bench.features)
@@ -300,7 +327,7 @@ def direct(bench: Bench, gold: Bools, splits: Splits, rows: csr_matrix) -> np.nd
     """Held-out probability of `gold` from a balanced binary regression on `rows`."""
     p = np.zeros(len(gold))
     for train, test in splits:
-        model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500)
+        model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500, tol=1e-3)
         p[test] = model.fit(rows[train], gold[train]).predict_proba(rows[test])[:, 1]
     return p
 
@@ -446,7 +473,7 @@ def embedding(bench: Bench) -> dict[str, object]:
     own = matrix(bench.features)
     gold = np.array([a.gold == "1.2" for a in bench.answers])
     return {
-        name: scores(gold, direct(bench, gold, bench.by_model(), rows) >= 0.5, bench.cases)
+        name: scores(gold, direct(bench, gold, bench.answers_by_model(), rows) >= 0.5, bench.cases)
         for name, rows in (
             ("features", own),
             ("minilm", vectors),
