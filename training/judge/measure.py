@@ -85,6 +85,8 @@ def main() -> None:
             continue
         found = measured()
         quality = json.loads(QUALITY.read_text(encoding="utf-8")) | {name: found}
+        earlier = quality.get("measured_with_earlier_weights", [])
+        quality["measured_with_earlier_weights"] = [part for part in earlier if part != name]
         QUALITY.write_text(json.dumps(quality, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: written to {QUALITY.name}", flush=True)
 
