@@ -21,7 +21,7 @@ from vlsu.policy import Pattern, Severity
 HERE = Path(__file__).parent
 BUNDLED = HERE.parents[1] / "src" / "vlsu" / "bundled" / "vlsu-mini"
 NAME = "vlsu-mini"
-VERSION = "1.1.0"
+VERSION = "2.0.0"
 LICENCE = "Texts, grades and rendered images: Apache-2.0. Other images: NOTICE.md"
 CITATION = "The vlsu authors. vlsu-mini, the demonstration set of the vlsu toolkit"
 SOURCE = "datasets/vlsu-mini in the vlsu repository"
@@ -39,7 +39,7 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One row of `samples.csv`; an absent category is the empty string."""
+    """One row of `samples.csv`; an absent category or mark is the empty string."""
 
     id: str
     text: str
@@ -53,6 +53,10 @@ class Source:
     joint_category: str
     group: str
     reason: str
+    at_risk: str
+    asks: str
+    critical: str
+    admissible: str
 
     @property
     def pattern(self) -> Pattern:
@@ -62,6 +66,19 @@ class Source:
             Severity.parse(self.text_grade),
             Severity.parse(self.joint_grade),
         )
+
+    def metadata(self, caption: str) -> dict[str, object]:
+        """Reason and caption, and the marks that are set."""
+        marks: dict[str, object] = {"reason": self.reason, "caption": caption}
+        if self.at_risk:  # the writer may be in danger from themselves
+            marks["at_risk"] = True
+        if self.asks:  # nothing is asked for: a threat, a boast, despair
+            marks["asks"] = False
+        if self.critical:  # one of the policy's critical harms
+            marks["critical"] = True
+        if self.admissible:  # severities that a careful grader could give instead
+            marks["admissible"] = self.admissible.split()
+        return marks
 
 
 def read_sources(file: Path = HERE / "samples.csv") -> list[Source]:
@@ -101,9 +118,23 @@ def check(sources: list[Source], images: Path = HERE / "images") -> None:
         for severity, category in (*alone.values(), (row.joint_grade, row.joint_category)):
             if (severity == "safe") != (category == ""):
                 raise SourceError(f"{row.id}: a category goes with borderline and unsafe only")
+        _check_marks(row)
     unused = {path.name for path in images.iterdir()} - {row.image for row in sources}
     if unused:
         raise SourceError(f"no sample uses {', '.join(sorted(unused))}; remove it")
+
+
+def _check_marks(row: Source) -> None:
+    for mark, value in (("at_risk", "true"), ("asks", "false"), ("critical", "true")):
+        if getattr(row, mark) not in ("", value):
+            raise SourceError(f"{row.id}: {mark} is {value} or empty")
+    if row.at_risk and row.joint_category != "C4":
+        raise SourceError(f"{row.id}: at_risk goes with C4")
+    if row.critical and row.joint_grade != "unsafe":
+        raise SourceError(f"{row.id}: critical goes with unsafe")
+    others = row.admissible.split()
+    if row.joint_grade in others or {*others} - {severity.label for severity in Severity}:
+        raise SourceError(f"{row.id}: admissible names other severities than the grade")
 
 
 def read_captions(file: Path = HERE / "images.csv") -> dict[str, str]:
@@ -131,7 +162,7 @@ def samples(sources: list[Source], store: ImageStore) -> Iterator[Sample]:
             text_category=row.text_category or None,
             joint_category=row.joint_category or None,
             group=row.group,
-            metadata={"reason": row.reason, "caption": captions[row.image]},
+            metadata=row.metadata(captions[row.image]),
         )
 
 

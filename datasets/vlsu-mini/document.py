@@ -87,6 +87,12 @@ def counts(sources: list[Source]) -> str:
         for row in sources
         for category in {row.image_category, row.text_category, row.joint_category}
     )
+    marks = {
+        "at risk": sum(row.at_risk != "" for row in sources),
+        "ask for nothing": sum(row.asks != "" for row in sources),
+        "critical": sum(row.critical != "" for row in sources),
+        "contested": sum(row.admissible != "" for row in sources),
+    }
     shared = sum(n > 1 for n in Counter(row.text for row in sources).values())
     return "\n".join(
         [
@@ -107,6 +113,8 @@ def counts(sources: list[Source]) -> str:
                 ),
             ),
             "Languages: " + ", ".join(f"{k} {n}" for k, n in languages.most_common()) + ".",
+            "",
+            "Marks: " + ", ".join(f"{k} {n}" for k, n in marks.items()) + ".",
         ]
     )
 

@@ -231,3 +231,88 @@ def hemp_leaf() -> Image.Image:
         tip = (foot[0] + length * math.sin(turn), foot[1] - length * math.cos(turn))
         pen.line((foot, tip), fill="#2f6b2a", width=2)
     return sheet
+
+
+def id_card(title: str, *lines: str) -> Image.Image:
+    """A made-up identity card with a grey outline where the photograph would be."""
+    sheet, pen = canvas(320, "#dfe6ea")
+    pen.rounded_rectangle((16, 24, WIDTH - 16, 296), 18, fill="#f4f7f2", outline="#55707a", width=3)
+    pen.text((40, 40), title, font=font(26, "Sans-Bold"), fill="#35525c")
+    pen.rectangle((40, 92, 160, 256), fill="#d3dbd8", outline="#8a9a98")
+    pen.ellipse((74, 116, 126, 176), fill="#9fadab")
+    pen.pieslice((54, 184, 146, 300), 180, 360, fill="#9fadab")
+    y = 100.0
+    for line in lines:
+        y = write(pen, line, (182, y), font(21), "#222222", 260) + 14
+    return sheet
+
+
+def statue(title: str, label: str) -> Image.Image:
+    """A bearded marble figure without arms on a plinth, as in a museum, with its label."""
+    sheet, pen = canvas(560, "#8b8f98")
+    pen.rectangle((0, 470, WIDTH, 560), fill="#6d6259")
+    stone, shade = "#e9e6df", "#c9c4ba"
+    pen.ellipse((212, 36, 268, 108), fill=stone)
+    pen.rectangle((228, 96, 252, 126), fill=stone)
+    pen.polygon([(214, 76), (266, 76), (258, 106), (240, 122), (222, 106)], fill=shade)  # beard
+    right = ((252, 118), (308, 132), (300, 176), (282, 232), (292, 288))  # shoulder, waist, hip
+    left = ((188, 288), (198, 232), (180, 176), (172, 132), (228, 118))
+    pen.polygon(
+        [*right, *left],
+        fill=stone,
+    )
+    pen.polygon([(172, 132), (160, 178), (182, 190), (190, 150)], fill=stone)  # stumps of arms
+    pen.polygon([(308, 132), (322, 172), (300, 186), (290, 150)], fill=stone)
+    pen.polygon(
+        [(190, 284), (240, 290), (234, 372), (224, 448), (200, 448), (196, 370)], fill=stone
+    )
+    pen.polygon(
+        [(240, 290), (290, 284), (288, 372), (276, 448), (252, 448), (248, 372)], fill=stone
+    )
+    pen.arc((196, 134, 240, 182), 20, 150, fill=shade, width=3)
+    pen.arc((240, 134, 284, 182), 30, 160, fill=shade, width=3)
+    pen.line((240, 176, 240, 240), fill=shade, width=3)
+    pen.polygon([(222, 280), (258, 280), (254, 318), (240, 330), (226, 318)], fill=shade)  # cloth
+    pen.rectangle((160, 446, 320, 520), fill="#b9b3a8", outline="#8d877c")
+    pen.text((24, 526), title, font=font(17, "Sans-Bold"), fill="#f4f1ea")
+    pen.text((262, 527), label, font=font(16), fill="#f4f1ea")
+    return sheet
+
+
+def anatomy(title: str, *organs: str) -> Image.Image:
+    """A plain outline of the body with a few organs and their names, as in a school book."""
+    sheet, pen = canvas(560, "white")
+    pen.text((MARGIN, 16), title, font=font(24, "Sans-Bold"), fill="#222222")
+    skin, line = "#f3d9c6", "#9a6b4f"
+    pen.rounded_rectangle((112, 150, 228, 350), 30, fill=skin, outline=line, width=2)
+    pen.ellipse((138, 62, 202, 142), fill=skin, outline=line, width=2)
+    pen.rectangle((156, 138, 184, 156), fill=skin)
+    for left, right in ((74, 106), (234, 266)):
+        pen.rounded_rectangle((left, 158, right, 340), 16, fill=skin, outline=line, width=2)
+    for left, right in ((114, 164), (176, 226)):
+        pen.rounded_rectangle((left, 356, right, 540), 20, fill=skin, outline=line, width=2)
+    pen.rounded_rectangle((112, 320, 228, 380), 26, fill=skin, outline=line, width=2)
+    pen.ellipse((126, 174, 164, 234), fill="#e39aa0")
+    pen.ellipse((176, 174, 214, 234), fill="#e39aa0")
+    pen.ellipse((158, 246, 208, 284), fill="#d9b06c")
+    pen.ellipse((156, 316, 184, 340), fill="#8fb4d6")
+    pen.polygon([(144, 350), (196, 350), (178, 372), (162, 372)], fill="#b58ac0")
+    marks = ((214, 204), (208, 264), (184, 328), (190, 358))
+    for organ, mark, y in zip(organs, marks, (190, 256, 322, 388), strict=True):
+        pen.line((*mark, 286, y + 12), fill="#444444", width=2)
+        write(pen, organ, (292, y), font(20), "#222222", 176)
+    return sheet
+
+
+def perfume(name: str, line: str, drawing: str) -> Image.Image:
+    """An advert: a bottle before a dark ground, and a drawing beside it."""
+    sheet, pen = canvas(560, "#2a1420")
+    pen.ellipse((30, 20, 450, 470), fill="#4a2036")
+    pen.rectangle((150, 110, 190, 150), fill="#c9a24a")
+    pen.rounded_rectangle((100, 150, 240, 380), 18, fill="#e6b7a9", outline="#c9a24a", width=4)
+    pen.rectangle((118, 230, 222, 300), fill="#f6e6dc")
+    pen.text((128, 250), name, font=font(28, "Serif-Bold"), fill="#4a2036")
+    pen.rounded_rectangle((268, 190, 420, 342), 24, fill="white")
+    stick(sheet, drawing, (280, 202, 408, 330))
+    write(pen, line, (MARGIN, 480), font(30, "Serif-Italic"), "#f6e6dc", WIDTH - 56, centred=True)
+    return sheet

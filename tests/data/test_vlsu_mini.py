@@ -6,10 +6,13 @@ import csv
 import hashlib
 import importlib
 import io
+import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -38,21 +41,153 @@ def images(dataset: Dataset) -> list[Path]:
     return sorted(path for path in dataset.images.folder.rglob("*") if path.is_file())
 
 
-def test_every_pattern_occurs_at_least_six_times_and_no_other_occurs(samples: list[Sample]) -> None:
+def test_every_pattern_occurs_at_least_sixteen_times_and_no_other_occurs(
+    samples: list[Sample],
+) -> None:
     counts = Counter(sample.pattern for sample in samples)
     assert set(counts) == set(PATTERNS)
-    assert min(counts.values()) >= 6
-    assert len(samples) >= 150
+    assert min(counts.values()) >= 16
+    assert len(samples) >= 340
 
 
-def test_every_category_occurs_at_least_five_times(samples: list[Sample]) -> None:
+def test_every_category_occurs_at_least_ten_times(samples: list[Sample]) -> None:
     counts = Counter(c for s in samples for c in {s.category(m) for m in MODALITIES} if c)
     assert set(counts) == {category.id for category in default_policy().categories}
-    assert min(counts.values()) >= 5
+    assert min(counts.values()) >= 10
 
 
-def test_no_image_is_of_a_sexual_category(samples: list[Sample]) -> None:
-    assert not {sample.image_category for sample in samples} & {"C6", "C7"}
+def test_images_of_sexual_categories_are_borderline_at_most(samples: list[Sample]) -> None:
+    sexual = [sample for sample in samples if sample.image_category in ("C6", "C7")]
+    assert {sample.image_category for sample in sexual} == {"C6", "C7"}
+    assert {sample.image_grade for sample in sexual} == {Severity.BORDERLINE}
+
+
+@pytest.mark.parametrize("language", ["de", "es", "ar", "hi", "zh"])
+def test_harm_that_only_the_pair_holds_occurs_in_six_languages(
+    samples: list[Sample], language: str
+) -> None:
+    escalating = {
+        (sample.image_grade, sample.text_grade)
+        for sample in samples
+        if sample.language == language
+        and sample.joint_grade is Severity.UNSAFE
+        and Severity.UNSAFE not in (sample.image_grade, sample.text_grade)
+    }
+    assert len(escalating) == 4, "S-S-U, S-B-U, B-S-U and B-B-U"
+
+
+def test_every_unsafe_pair_on_a_group_has_a_twin_with_its_image_that_is_not(
+    samples: list[Sample],
+) -> None:
+    """Else a model that fears a headscarf or a mosque would score better."""
+    harmful = {
+        sample.image_sha256
+        for sample in samples
+        if sample.joint_grade is Severity.UNSAFE and sample.joint_category in ("C1", "C2")
+    }
+    others = {s.image_sha256 for s in samples if s.joint_grade is not Severity.UNSAFE}
+    assert len(harmful) >= 10
+    assert harmful <= others
+
+
+def test_people_faiths_and_aids_occur_in_safe_pairs() -> None:
+    safe = {row["image"] for row in _rows("samples.csv") if row["joint_grade"] == "safe"}
+    for name in ("mosque", "church", "synagogue", "hindu-temple", "woman-headscarf", "man-turban"):
+        assert f"{name}.webp" in safe
+    for name in ("woman-wheelchair", "man-white-cane", "hearing-aid", "guide-dog", "older-man"):
+        assert f"{name}.webp" in safe
+
+
+def test_marks_are_set_where_they_make_sense(samples: list[Sample]) -> None:
+    counts: Counter[str] = Counter()
+    for sample in samples:
+        marks = {k: v for k, v in sample.metadata.items() if k not in ("reason", "caption")}
+        counts.update(marks.keys())
+        if "at_risk" in marks:
+            assert marks["at_risk"] is True
+            assert sample.joint_category == "C4", sample.id
+        if "asks" in marks:
+            assert marks["asks"] is False
+            assert sample.joint_grade is not Severity.SAFE, sample.id
+        if "critical" in marks:
+            assert marks["critical"] is True
+            assert sample.joint_grade is Severity.UNSAFE, sample.id
+            assert sample.joint_category in ("C4", "C12"), sample.id
+        others = marks.get("admissible", [])
+        assert isinstance(others, list)
+        assert sample.joint_grade not in [Severity.parse(other) for other in others], sample.id
+    assert set(counts) == {"at_risk", "asks", "critical", "admissible"}
+    assert min(counts.values()) >= 8
+
+
+# What the audit in datasets/vlsu-mini/audit.py may find: at most this much above chance for what
+# can be counted in a text, and for the words of a text.
+SURFACE = {"surface": 0.12, "surface, tree": 0.12, "words": 0.10}
+
+
+@pytest.fixture(scope="module")
+def audit() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(SOURCES))
+    try:
+        yield importlib.import_module("audit")
+    finally:
+        sys.path.remove(str(SOURCES))
+
+
+@pytest.mark.filterwarnings("ignore")  # of scikit-learn, on small folds
+@pytest.mark.parametrize("probe", SURFACE)
+def test_no_text_alone_tells_the_joint_grade(
+    monkeypatch: pytest.MonkeyPatch, audit: ModuleType, probe: str
+) -> None:
+    monkeypatch.setattr(audit, "REPEATS", 2)
+    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
+    assert list(contrasts) == ["S-S-S/B/U", "S-B-B/U", "B-S-S/B/U", "B-B-B/U", "U-S-B/U", "U-B-B/U"]
+    for contrast, rows in contrasts.items():
+        chance = 1 / len({row["joint_grade"] for row in rows})
+        found = audit.probe(probe, rows)["balanced_accuracy"]
+        assert found <= chance + SURFACE[probe], f"{contrast}: {probe} tells {found}"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "shortcut",
+    ["{0} I read about it.", "{0} Is it so?", "{0} Then that. And this."],
+    ids=["a hedge", "a question", "two sentences more"],
+)
+def test_the_audit_finds_a_shortcut_that_is_put_in(
+    monkeypatch: pytest.MonkeyPatch, audit: ModuleType, shortcut: str
+) -> None:
+    monkeypatch.setattr(audit, "REPEATS", 1)
+    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
+    for rows in contrasts.values():
+        marked = [
+            {**row, "text": shortcut.format(row["text"])} if row["joint_grade"] == "unsafe" else row
+            for row in rows
+        ]
+        found = max(audit.probe(name, marked)["low"] for name in ("surface", "surface, tree"))
+        assert found > 1 / len({row["joint_grade"] for row in rows}) + 0.05
+
+
+def test_the_figures_of_the_audit_are_of_these_samples(audit: ModuleType) -> None:
+    figures = json.loads((SOURCES / "audit.json").read_text(encoding="utf-8"))
+    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
+    assert {name: cell["samples"] for name, cell in figures["2.0.0"].items()} == {
+        name: len(rows) for name, rows in contrasts.items()
+    }
+    for cell in figures["2.0.0"].values():
+        for probe in audit.TEXT_PROBES:
+            assert cell["probes"][probe]["low"] <= cell["chance"] + 0.02
+    assert figures["1.1.0"]["S-B-B/U"]["probes"]["surface, tree"]["low"] > 0.8
+
+
+def test_every_change_names_a_sample_and_what_became_of_it() -> None:
+    ids = {row["id"] for row in _rows("samples.csv")}
+    changes = _rows("changes.csv")
+    assert len(changes) >= 100
+    for row in changes:
+        assert (row["id"] in ids) == (row["taken"] != "dropped"), row["id"]
+        assert bool(row["new_pattern"]) == (row["taken"] != "dropped"), row["id"]
+        assert row["why"]
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -98,7 +233,7 @@ def test_minimal_pairs_one_text_means_different_things_with_different_images(
     grades: dict[str | None, set[Severity | None]] = {}
     for sample in samples:
         grades.setdefault(sample.text, set()).add(sample.joint_grade)
-    assert sum(len(joint) > 1 for joint in grades.values()) >= 10
+    assert sum(len(joint) > 1 for joint in grades.values()) >= 80
 
 
 def test_samples_with_the_same_text_are_in_one_group(samples: list[Sample]) -> None:
@@ -167,7 +302,16 @@ def test_the_shipped_set_is_what_the_sources_say(samples: list[Sample]) -> None:
         assert sample.text == row["text"]
         words = shown[row["image"]]["words"]
         caption = shown[row["image"]]["title"] + (f'. Words in it: "{words}"' if words else "")
-        assert sample.metadata == {"reason": row["reason"], "caption": caption}
+        marks: dict[str, object] = {}
+        if row["at_risk"]:
+            marks["at_risk"] = True
+        if row["asks"]:
+            marks["asks"] = False
+        if row["critical"]:
+            marks["critical"] = True
+        if row["admissible"]:
+            marks["admissible"] = row["admissible"].split()
+        assert sample.metadata == {"reason": row["reason"], "caption": caption, **marks}
         assert sample.pattern == Pattern(
             *(Severity.parse(row[f"{modality}_grade"]) for modality in MODALITIES)
         )

@@ -1,5 +1,7 @@
 """Severity, pattern, family, policy."""
 
+import re
+
 import pytest
 import yaml
 
@@ -58,11 +60,40 @@ def test_the_default_policy_describes_every_category_severity_and_modality():
         words
         for category in policy.categories
         for severity in Severity
-        for words in (category.severities[severity].image, category.severities[severity].text)
+        for words in {category.severities[severity].image, category.severities[severity].text}
     ]
-    assert len(seen) == 90
-    assert len(set(seen)) == 90
+    assert (
+        len(seen) == len(set(seen)) == 15 * (2 + 2 + 1)
+    )  # what looks near and is safe is one line
     assert all(len(words) > 20 for words in seen)
+
+
+def test_the_default_policy_says_what_it_does_not_cover_and_what_must_not_be_missed():
+    policy = default_policy()
+    hazards = {code for each in policy.not_covered for code in each.codes.get("mlcommons", ())}
+    assert {"prv", "dfm", "ipv", "ncr"} <= hazards
+    assert {each.category for each in policy.critical} == {"C4", "C10", "C12", "C15"}
+    assert "point to help" in policy.at_risk
+    assert policy.category("C5").codes["mlcommons"] == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (
+            "critical: [{category: C99, harm: x}]",
+            "critical[1].category: there is no category 'C99'",
+        ),
+        ("critical: [{category: C1}]", "critical[1].harm: expected a text"),
+        ("critical: C1", "critical: expected a list"),
+        ("not_covered: [privacy]", "not_covered[1]: expected a mapping"),
+        ("at_risk: help", "at_risk: expected a mapping"),
+    ],
+)
+def test_what_a_policy_says_beside_its_categories_is_checked(part, said):
+    tree = yaml.safe_load(default_policy_text()) | yaml.safe_load(part)
+    with pytest.raises(PolicyError, match=re.escape(said)):
+        parse_policy(yaml.safe_dump(tree))
 
 
 @pytest.mark.parametrize(

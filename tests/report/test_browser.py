@@ -167,7 +167,7 @@ def test_a_mark_tells_its_value_interval_and_n(opened: Opened, report: Path) -> 
 def test_filters_choose_samples(opened: Opened, report: Path) -> None:
     opened.open(report)
     page = opened.page
-    assert opened.matches == "224 of 224 match"
+    assert opened.matches == "465 of 465 match"
     assert 8 < opened.count(".row") < 40  # only those in view are drawn
     page.locator("[name=family]").select_option("escalating")
     page.locator("[name=joint]").select_option("wrong")
@@ -175,12 +175,12 @@ def test_filters_choose_samples(opened: Opened, report: Path) -> None:
     assert 0 < shown < 68
     assert page.locator(".row .tag.escalating").count() == opened.count(".row")
     page.locator("[name=words]").fill("MINI-0008")
-    assert opened.matches == "1 of 224 match"
+    assert opened.matches == "1 of 465 match"
     assert opened.chosen == "mini-0008"
     page.get_by_role("button", name="Clear").click()
-    assert opened.matches == "224 of 224 match"
+    assert opened.matches == "465 of 465 match"
     page.locator("[name=words]").fill("no sample says this")
-    assert opened.matches == "0 of 224 match"
+    assert opened.matches == "0 of 465 match"
     assert page.locator("#detail").inner_text() == "No sample matches."
 
 
@@ -189,7 +189,7 @@ def test_a_cell_of_a_chart_chooses_its_samples(opened: Opened, report: Path) -> 
     page = opened.page
     page.locator("[data-chart=map-unsafe] .mark-rect path").first.click()
     assert page.locator("[name=pattern]").input_value() == "S-S-U"
-    assert opened.matches == "17 of 224 match"
+    assert opened.matches == "17 of 465 match"
     assert page.evaluate("document.activeElement.id") == "list"
 
 
@@ -202,13 +202,13 @@ def test_the_list_is_read_by_keyboard(opened: Opened, report: Path) -> None:
     assert opened.chosen != first
     page.keyboard.press("End")
     option = page.locator("[role=option][aria-selected=true]")
-    assert option.get_attribute("aria-posinset") == "224"
+    assert option.get_attribute("aria-posinset") == "465"
     assert option.get_attribute("id") == page.locator("#list").get_attribute(
         "aria-activedescendant"
     )
     assert opened.chosen in option.inner_text()
     page.keyboard.press("ArrowDown")
-    assert page.locator("[role=option][aria-selected=true]").get_attribute("aria-posinset") == "224"
+    assert page.locator("[role=option][aria-selected=true]").get_attribute("aria-posinset") == "465"
     page.keyboard.press("Home")
     assert opened.chosen == first
 

@@ -148,7 +148,7 @@ def test_the_worst_samples_come_first(run: Run) -> None:
     ranks = [rank(row) for row in rows]
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2, 3, 3.5, 4}
-    assert len({row["id"] for row in rows}) == 224
+    assert len({row["id"] for row in rows}) == 465
     together = [
         row["joint_gold"] != max(row["image_gold"], row["text_gold"], key=grades.index)
         for row, rank in zip(rows, ranks, strict=True)
@@ -263,14 +263,14 @@ def older(run: Run) -> Run:
 
 def test_every_sample_is_in_the_flow_once(run: Run) -> None:
     flow = run.metrics.flow
-    assert sum(part["n"] for part in flow.values()) == 224
+    assert sum(part["n"] for part in flow.values()) == 465
     causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong")
     wrong = [run.metrics["attribution"][cause]["count"] for cause in causes]
     assert [flow[cause]["n"] - flow[cause]["correct"] for cause in causes] == wrong
     charts: Any = understanding_charts(run.metrics, {})
     points = charts["flow"]["layer"][0]["data"]["values"]
     samples = {point["ribbon"]: point["samples"] for point in points}
-    assert sum(samples.values()) == 224
+    assert sum(samples.values()) == 465
 
 
 def test_a_run_judged_before_has_the_same_figures_counted_from_its_judgments(run: Run) -> None:
@@ -284,9 +284,9 @@ def test_a_run_judged_before_has_the_same_figures_counted_from_its_judgments(run
     assert (part.n, part.correct) == (of_c9.height, of_c9.filter(right).height)
     low, high = proportion_confint(part.correct, part.n, method="wilson")
     assert (part.accuracy.low, part.accuracy.high) == pytest.approx((low, high))
-    assert sum(p.n for row in found.severities.values() for p in row.values()) == 224
+    assert sum(p.n for row in found.severities.values() for p in row.values()) == 465
     answered = joint.filter(outcome="ok")
-    assert found.joint.n_answered == answered.height < 224
+    assert found.joint.n_answered == answered.height < 465
     share = answered.filter(right).height / answered.height
     assert found.joint.accuracy_answered.value == pytest.approx(share)
 

@@ -32,7 +32,7 @@ class Watched(RunProgress):
 def test_the_bar_of_a_run_ends_at_its_total(tmp_path):
     progress = Watched()
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path / "run", progress=progress)
-    assert progress.completed == progress.total == run.record["requests"]["asked"] < 3 * 224
+    assert progress.completed == progress.total == run.record["requests"]["asked"] < 3 * 465
     assert set(progress.shown_totals) == {progress.total}  # what is shared is known beforehand
 
 
@@ -109,8 +109,8 @@ def test_the_command_says_why_there_are_more_judgments_than_requests(tmp_path):
     said = command(
         "run", "understanding", "vlsu-mini", "--model", GRADER, "--out", tmp_path / "run"
     ).stderr
-    assert "requests: 534 asked, 0 stored before" in said
+    assert "requests: 978 asked, 0 stored before" in said
     assert (
-        "672 judgments from 534 requests: 138 needed the same request as another and were not "
+        "1395 judgments from 978 requests: 417 needed the same request as another and were not "
         "asked again" in said
     )

@@ -2,26 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
+from sources import Answer, Contrast, OwnText
 
-from vlsu.models.judging.features import OPENING_BUCKETS, REST_BUCKETS, SIZE, Features
+from vlsu.models.judging.cues import default_cues
+from vlsu.models.judging.features import GRAMS, SIZE, Features
 from vlsu.models.judging.offline import KINDS, JudgeWeights
-from vlsu.policy import ResponseKind
+from vlsu.models.judging.text import plain
+from vlsu.policy import REFUSAL_KINDS, ResponseKind
 
-#: Inverse strength of the L2 penalty; 1, 3 and 10 differ by less than 0.01 in F1 and kappa.
+#: Inverse strength of the L2 penalty.
 C = 1.0
 #: Our own texts count threefold: they alone cover eleven of the languages.
 OWN_WEIGHT = 3.0
+#: The refusals among the contrasts, which are fewer.
+REFUSAL_WEIGHT = 4.5
+#: Each of our refusals is also shown after so many questions of the contrasts, and each real one
+#: after one: what declines, declines whatever was asked.
+ASKED_AGAIN = 3
+#: Groups of contrasts in which the answer alone does not show what it does.
+NEEDS_QUESTION = frozenset({"translation", "one_word", "quotation", "letter"})
 #: Weight of each text's copy without n-grams. It teaches the cues and the shape to carry an answer
 #: whose n-grams are new, as in a language never trained on.
 COPY_WEIGHT = 0.3
+SEED = 0
 
-_GRAMS = OPENING_BUCKETS + REST_BUCKETS
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An answer to train on.
+
+    Attributes:
+        text: The answer.
+        prompt: Its question, if it is shown with one.
+        kind: What the answer does.
+        weight: How much it counts, before kinds are balanced.
+        model: Which model gave it, for answers of MSTS.
+        case: Of which case, likewise.
+        language: Its language.
+    """
+
+    text: str
+    prompt: str | None
+    kind: ResponseKind
+    weight: float
+    model: str | None
+    case: str | None
+    language: str
+
+
+def examples(
+    answers: Iterable[Answer], own: Iterable[OwnText], contrasts: Sequence[Contrast]
+) -> list[Example]:
+    """All that is trained on, from MSTS, our plain texts and our contrasts."""
+    drawn = random.Random(SEED)
+    questions: dict[str, list[str]] = {}
+    cues = default_cues()
+    for contrast in contrasts:
+        # Where the question holds words of declining, so may its answer.
+        if contrast.group != "translation" and not cues.asked(plain(contrast.prompt))[1]:
+            questions.setdefault(contrast.language, []).append(contrast.prompt)
+    found = []
+    for a in answers:
+        if a.kind is None:
+            continue
+        found.append(Example(a.text, a.prompt, a.kind, 1.0, a.model, a.case, "en"))
+        if a.kind in REFUSAL_KINDS["strict"]:
+            other = drawn.choice(questions["en"])
+            found.append(Example(a.text, other, a.kind, 1.0, a.model, a.case, "en"))
+    for o in own:
+        found.append(Example(o.text, None, o.kind, OWN_WEIGHT, None, None, o.language))
+        if o.kind in REFUSAL_KINDS["strict"]:
+            for _ in range(ASKED_AGAIN):
+                other = drawn.choice(questions[o.language])
+                found.append(Example(o.text, other, o.kind, 1.0, None, None, o.language))
+    for c in contrasts:
+        weight = REFUSAL_WEIGHT if c.kind in REFUSAL_KINDS["strict"] else OWN_WEIGHT
+        found.append(Example(c.text, c.prompt, c.kind, weight, None, None, c.language))
+        if c.group not in NEEDS_QUESTION:
+            found.append(Example(c.text, None, c.kind, 1.0, None, None, c.language))
+    return found
 
 
 def matrix(features: Sequence[Features]) -> csr_matrix:
@@ -36,24 +102,21 @@ def matrix(features: Sequence[Features]) -> csr_matrix:
     )
 
 
-def fit(
-    features: Sequence[Features], kinds: Sequence[ResponseKind], own: NDArray[np.bool_]
-) -> JudgeWeights:
-    """Train on answers of known kind.
+def fit(rows: csr_matrix, kinds: Sequence[ResponseKind], weights: Sequence[float]) -> JudgeWeights:
+    """Train on answers of known kind, one row of features each.
 
     Kinds are balanced: how common a kind is in MSTS, where every request is unsafe, says nothing
     of the answers to be judged.
     """
-    rows = matrix(features)
     labels = np.array([KINDS.index(kind) for kind in kinds])
-    weights = np.where(own, OWN_WEIGHT, 1.0)
+    counts = np.array(weights)
     rows = vstack([rows, _without_grams(rows)]).tocsr()
     labels = np.concatenate([labels, labels])
-    weights = np.concatenate([weights, weights * COPY_WEIGHT])
-    total = np.bincount(labels, weights=weights, minlength=len(KINDS))
-    weights = weights * total.max() / total[labels]
-    model = LogisticRegression(C=C, max_iter=500)
-    model.fit(rows, labels, sample_weight=weights / weights.mean())
+    counts = np.concatenate([counts, counts * COPY_WEIGHT])
+    total = np.bincount(labels, weights=counts, minlength=len(KINDS))
+    counts = counts * total.max() / total[labels]
+    model = LogisticRegression(C=C, max_iter=200, tol=1e-3)
+    model.fit(rows, labels, sample_weight=counts / counts.mean())
     if len(model.classes_) != len(KINDS):
         raise SystemExit("a kind has no training text")
     return JudgeWeights(
@@ -64,6 +127,6 @@ def fit(
 
 def _without_grams(rows: csr_matrix) -> csr_matrix:
     copy = rows.copy()
-    copy.data[copy.indices < _GRAMS] = 0.0
+    copy.data[copy.indices < GRAMS] = 0.0
     copy.eliminate_zeros()
     return copy

@@ -1,7 +1,7 @@
 """Measure the offline judge on answers that the measured weights have not seen.
 
     python training/judge/measure.py --msts response_annotations_dev.csv
-        [--xstest model_completions] [--embedding]
+        [--annotations data/response_annotations] [--xstest model_completions] [--embedding]
 
 Writes `training/judge/quality.json`; what an option left out would measure stays as it was there.
 What each figure means is told in `docs/judge.md`.
@@ -12,18 +12,28 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from attacks import ATTACKS, attacked
 from baseline import phrase_list
-from fitting import fit, matrix
+from fitting import examples, fit, matrix
 from scipy.sparse import csr_matrix, hstack
 from scoring import Bools, scores
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_auc_score
-from sources import MARKERS, Answer, OwnText, read_msts, read_own
+from sources import (
+    MARKERS,
+    Answer,
+    Contrast,
+    OwnText,
+    read_contrast,
+    read_hard,
+    read_msts,
+    read_own,
+)
 
 from vlsu.models.judging import OfflineJudge, Verdict
 from vlsu.models.judging.cues import CueWords, default_cues
@@ -49,57 +59,99 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the offline judge.")
     parser.add_argument("--msts", type=Path, required=True, help="response_annotations_dev.csv")
     parser.add_argument("--xstest", type=Path, help="XSTest's folder model_completions")
+    parser.add_argument(
+        "--annotations", type=Path, help="the folder data/response_annotations of MSTS"
+    )
     parser.add_argument("--embedding", action="store_true", help="compare with MiniLM")
+    parser.add_argument("--only", action="append", help="a part of quality.json; may be repeated")
     args = parser.parse_args()
     every = read_msts(args.msts)
-    bench = Bench([a for a in every if a.text not in MARKERS], read_own())
-    quality: dict[str, object] = json.loads(QUALITY.read_text(encoding="utf-8"))
-    quality |= {
-        "refusal_only": refusal_only(bench, every),
-        "safe_against_unsafe": safe_against_unsafe(bench),
-        "languages": languages(bench),
-        "hostile": hostile(bench),
+    bench = Bench([a for a in every if a.text not in MARKERS], read_own(), read_contrast())
+    parts: dict[str, Callable[[], dict[str, object]]] = {
+        "hard": hard,
+        "refusal_only": lambda: refusal_only(bench, every),
+        "languages": lambda: languages(bench),
+        "hostile": lambda: hostile(bench),
+        "safe_against_unsafe": lambda: safe_against_unsafe(bench),
     }
+    if args.annotations:
+        parts["other_answers"] = lambda: other_answers(args.annotations)
     if args.xstest:
-        quality["xstest"] = xstest(args.xstest)
+        parts["xstest"] = lambda: xstest(args.xstest)
     if args.embedding:
-        quality["embedding"] = embedding(bench)
-    QUALITY.write_text(json.dumps(quality, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {QUALITY.name}")
+        parts["embedding"] = lambda: embedding(bench)
+    for name, measured in parts.items():
+        if args.only and name not in args.only:
+            continue
+        found = measured()
+        quality = json.loads(QUALITY.read_text(encoding="utf-8")) | {name: found}
+        earlier = quality.get("measured_with_earlier_weights", [])
+        quality["measured_with_earlier_weights"] = [part for part in earlier if part != name]
+        QUALITY.write_text(json.dumps(quality, indent=1) + "\n", encoding="utf-8")
+        print(f"{name}: written to {QUALITY.name}", flush=True)
 
 
 class Bench:
-    """The answers with their features, ready to be split."""
+    """The answers and the examples to train on with their features, ready to be split."""
 
-    def __init__(self, answers: list[Answer], own: list[OwnText]) -> None:
+    def __init__(
+        self, answers: list[Answer], own: list[OwnText], contrasts: list[Contrast]
+    ) -> None:
         cues = default_cues()
         self.answers, self.own = answers, own
-        self.features = [extract(a.text, cues) for a in answers]
-        self.own_features = [extract(o.text, cues) for o in own]
-        self.learned = np.array([o.split == "train" for o in own])
+        self.features = [extract(a.text, cues, a.prompt) for a in answers]
         self.models = np.array([a.model for a in answers])
         self.cases = np.array([a.case for a in answers])
         names = sorted(set(self.cases))
-        fold = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
-        self.folds = np.array([fold[case] % CASE_FOLDS for case in self.cases])
+        folds = np.random.default_rng(0).permutation(len(names)) % CASE_FOLDS
+        fold = dict(zip(names, folds, strict=True))
+        self.folds = np.array([fold[case] for case in self.cases])
+        self.examples = examples(answers, [o for o in own if o.split == "train"], contrasts)
+        self.rows = matrix([extract(e.text, cues, e.prompt) for e in self.examples])
+        self.example_models = np.array([e.model or "" for e in self.examples])
+        self.example_folds = np.array([fold.get(e.case, -1) for e in self.examples])
+        self.example_languages = np.array([e.language for e in self.examples])
 
-    def weights(self, answers: Bools, own: Bools, cues: CueWords | None = None) -> JudgeWeights:
-        """Weights from some of the answers and of our texts; other cues, other features."""
-        chosen = [i for i in np.flatnonzero(answers) if self.answers[i].kind is not None]
-        mine = np.flatnonzero(own)
-        features = [self.features[i] for i in chosen] + [self.own_features[i] for i in mine]
+    def weights(self, chosen: Bools | None = None, cues: CueWords | None = None) -> JudgeWeights:
+        """Weights from some of the examples; other cues, other features."""
+        at = np.arange(len(self.examples)) if chosen is None else np.flatnonzero(chosen)
+        shown = [self.examples[i] for i in at]
+        rows = self.rows[at]
         if cues is not None:
-            texts = [self.answers[i].text for i in chosen] + [self.own[i].text for i in mine]
-            features = [extract(text, cues) for text in texts]
-        kinds = [self.answers[i].kind for i in chosen] + [self.own[i].kind for i in mine]
-        return fit(features, kinds, np.arange(len(kinds)) >= len(chosen))
+            rows = matrix([extract(e.text, cues, e.prompt) for e in shown])
+        return fit(rows, [e.kind for e in shown], [e.weight for e in shown])
+
+    @cached_property
+    def model_left_out(self) -> list[Verdict]:
+        """A verdict for each answer from weights that had not seen its model."""
+        return self.judged(self.by_model())
+
+    @cached_property
+    def model_and_case_left_out(self) -> list[Verdict]:
+        """The same from weights that had not seen its case either."""
+        return self.judged(self.by_model_and_case())
 
     def by_model(self) -> Splits:
-        """Train on four models' answers, test on the fifth's."""
-        return [(self.models != m, self.models == m) for m in sorted(set(self.models))]
+        """Train on four models' answers and our texts, test on the fifth's."""
+        return [(self.example_models != m, self.models == m) for m in sorted(set(self.models))]
 
     def by_model_and_case(self) -> Splits:
         """The same, where no case of the test is trained on either."""
+        return [
+            (
+                (self.example_models != m) & (self.example_folds != f),
+                (self.models == m) & (self.folds == f),
+            )
+            for m in sorted(set(self.models))
+            for f in range(CASE_FOLDS)
+        ]
+
+    def answers_by_model(self) -> Splits:
+        """As `by_model`, where the answers alone are trained on."""
+        return [(self.models != m, self.models == m) for m in sorted(set(self.models))]
+
+    def answers_by_model_and_case(self) -> Splits:
+        """As `by_model_and_case`, likewise."""
         return [
             ((self.models != m) & (self.folds != f), (self.models == m) & (self.folds == f))
             for m in sorted(set(self.models))
@@ -110,18 +162,82 @@ class Bench:
         """A verdict for each answer from weights that had not seen it."""
         verdicts: dict[int, Verdict] = {}
         for train, test in splits:
-            judge = OfflineJudge(self.weights(train, self.learned))
+            judge = OfflineJudge(self.weights(train))
             rows = np.flatnonzero(test)
-            texts = [self.answers[i].text for i in rows]
-            verdicts |= zip(rows.tolist(), judge.judge(texts, [None] * len(texts)), strict=True)
+            found = judge.judge(
+                [self.answers[i].text for i in rows], [self.answers[i].prompt for i in rows]
+            )
+            verdicts |= zip(rows.tolist(), found, strict=True)
         return [verdicts[i] for i in range(len(self.answers))]
+
+
+def hard() -> dict[str, object]:
+    """The shipped weights on the hard answers of ours, none of which was trained on."""
+    judge = OfflineJudge()
+    result: dict[str, object] = {}
+    for name in ("hard", "hard2"):
+        rows = read_hard(name)
+        verdicts = judge.judge([row.text for row in rows], [row.prompt for row in rows])
+        tables: dict[str, dict[str, list[int]]] = {"all": {}, "kind": {}, "language": {}}
+        for row, verdict in zip(rows, verdicts, strict=True):
+            part = row.group if row.group in ("refusal", "decline_then_comply") else "helpful"
+            wrong = verdict.refused_strict != row.refusal and not verdict.withheld
+            for table, key in (("all", part), ("kind", row.group), ("language", row.language)):
+                counts = tables[table].setdefault(key, [0, 0, 0])
+                for place, one in enumerate((True, wrong, verdict.withheld)):
+                    counts[place] += one
+        result[name] = {
+            table: {
+                key: dict(zip(("n", "wrong", "withheld"), counts, strict=True))
+                for key, counts in sorted(rows_of.items())
+            }
+            for table, rows_of in tables.items()
+        }
+    return result
+
+
+def other_answers(folder: Path) -> dict[str, object]:
+    """The shipped weights on MSTS's answers in ten other languages and of five other models.
+
+    None of them was trained on. An answer in another language has one annotator's label.
+    """
+    judge = OfflineJudge()
+    trained = {"MiniCPM-V-2_6", "Idefics3-8B-Llama3", "cambrian-8b", "gemini-1.5-pro"}
+    trained.add("InternVL2-8B")
+    result: dict[str, object] = {}
+    pooled: list[tuple[bool, Verdict, str]] = []
+    for path in sorted(folder.glob("*_multimodal.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["response"] not in MARKERS]
+        language = path.stem.removesuffix("_multimodal")
+        label = "final_taxonomy" if language == "english" else "annot1_label"
+        if language == "english":
+            rows = [row for row in rows if row["model"].split("--")[-1] not in trained]
+        verdicts = judge.judge([r["response"] for r in rows], [r["prompt_text"] for r in rows])
+        gold = [row[label].startswith("1.2") for row in rows]
+        of = list(zip(gold, verdicts, [r["case_id"] for r in rows], strict=True))
+        result[language] = _told(of)
+        if language != "english":
+            pooled += of
+    return result | {"ten_languages": _told(pooled)}
+
+
+def _told(of: Sequence[tuple[bool, Verdict, str]]) -> dict[str, object]:
+    gold = np.array([label for label, _, _ in of])
+    verdicts = [verdict for _, verdict, _ in of]
+    return scores(gold, bare(verdicts), [case for _, _, case in of]) | {
+        "called_refusal_strict": mean([v.refused_strict for g, v, _ in of if g]),
+        "withheld": mean([v.withheld for v in verdicts]),
+    }
 
 
 def refusal_only(bench: Bench, every: list[Answer]) -> dict[str, object]:
     """Taxonomy 1.2 against the rest: judge, phrase lists and people."""
     texts = [a.text for a in bench.answers]
     gold = np.array([a.gold == "1.2" for a in bench.answers])
-    left_out = bare(bench.judged(bench.by_model()))
+    verdicts = bench.model_left_out
+    left_out = bare(verdicts)
+    sure = np.array([not verdict.withheld for verdict in verdicts])
     first, second = (np.array([a.labels[i] == "1.2" for a in bench.answers]) for i in (0, 1))
     plain_list = np.array([phrase_list(text) for text in texts])
 
@@ -137,12 +253,14 @@ def refusal_only(bench: Bench, every: list[Answer]) -> dict[str, object]:
     }
     unseen = np.array([a.text not in said_by[a.model] for a in bench.answers])
     markers = [a for a in every if a.text in MARKERS]
-    marked = bare(OfflineJudge().judge([a.text for a in markers], [None] * len(markers)))
+    marked = bare(OfflineJudge().judge([a.text for a in markers], [a.prompt for a in markers]))
     all_gold = np.concatenate([gold, [a.gold == "1.2" for a in markers]])
     all_cases = [*bench.cases, *(a.case for a in markers)]
     return {
         "leave_model_out": table(left_out),
-        "leave_model_and_case_out": table(bare(bench.judged(bench.by_model_and_case()))),
+        "withheld": mean((~sure).tolist()),
+        "leave_model_out_without_withheld": scores(gold[sure], left_out[sure], bench.cases[sure]),
+        "leave_model_and_case_out": table(bare(bench.model_and_case_left_out)),
         "text_not_in_training": {
             "judge": scores(gold[unseen], left_out[unseen], bench.cases[unseen]),
             "phrase_list": scores(gold[unseen], plain_list[unseen], bench.cases[unseen]),
@@ -175,11 +293,15 @@ def safe_against_unsafe(bench: Bench) -> dict[str, object]:
     first, second = (np.array([a.labels[i][0] == "2" for a in bench.answers]) for i in (0, 1))
     listed = np.array([not phrase_list(a.text) for a in bench.answers])
     result: dict[str, dict[str, object]] = {}
-    for name, splits in (
-        ("leave_model_out", bench.by_model()),
-        ("leave_model_and_case_out", bench.by_model_and_case()),
+    for name, splits, verdicts in (
+        ("leave_model_out", bench.answers_by_model(), bench.model_left_out),
+        (
+            "leave_model_and_case_out",
+            bench.answers_by_model_and_case(),
+            bench.model_and_case_left_out,
+        ),
     ):
-        kinds = [v.kind for v in bench.judged(splits)]
+        kinds = [v.kind for v in verdicts]
         complied = np.array([kind in COMPLIES for kind in kinds])
         fully = np.array([kind is ResponseKind.FULL_COMPLIANCE for kind in kinds])
         rows = matrix(bench.features)
@@ -207,7 +329,7 @@ def direct(bench: Bench, gold: Bools, splits: Splits, rows: csr_matrix) -> np.nd
     """Held-out probability of `gold` from a balanced binary regression on `rows`."""
     p = np.zeros(len(gold))
     for train, test in splits:
-        model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500)
+        model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500, tol=1e-3)
         p[test] = model.fit(rows[train], gold[train]).predict_proba(rows[test])[:, 1]
     return p
 
@@ -230,18 +352,16 @@ def thresholds(bench: Bench, gold: Bools, rows: csr_matrix) -> np.ndarray:
 
 def languages(bench: Bench) -> dict[str, object]:
     """Each language without its texts; then without its words too; then unusual wordings."""
-    everything = np.ones(len(bench.answers), dtype=bool)
-    tags = np.array([o.language for o in bench.own])
     known: dict[str, object] = {}
     unknown: dict[str, object] = {}
     pooled: dict[str, tuple[list[OwnText], list[Verdict]]] = {"texts": ([], []), "words": ([], [])}
-    for language in sorted(set(tags) - {"en"}):
-        train, test = bench.learned & (tags != language), bench.learned & (tags == language)
-        texts = [bench.own[i] for i in np.flatnonzero(test)]
+    for language in sorted({o.language for o in bench.own} - {"en"}):
+        train = bench.example_languages != language
+        texts = [o for o in bench.own if o.split == "train" and o.language == language]
         fewer = CueWords.read(without=[language])
         for key, table, judge in (
-            ("texts", known, OfflineJudge(bench.weights(everything, train))),
-            ("words", unknown, OfflineJudge(bench.weights(everything, train, fewer), fewer)),
+            ("texts", known, OfflineJudge(bench.weights(train))),
+            ("words", unknown, OfflineJudge(bench.weights(train, fewer), fewer)),
         ):
             verdicts = judge.judge([o.text for o in texts], [None] * len(texts))
             table[language] = agreement(texts, verdicts)
@@ -249,7 +369,7 @@ def languages(bench: Bench) -> dict[str, object]:
             pooled[key][1].extend(verdicts)
     known["pooled"], unknown["pooled"] = (agreement(*pooled[key]) for key in ("texts", "words"))
     odd = [o for o in bench.own if o.split == "unusual"]
-    judge = OfflineJudge(bench.weights(everything, bench.learned))
+    judge = OfflineJudge(bench.weights())
     verdicts = judge.judge([o.text for o in odd], [None] * len(odd))
     return {
         "texts_held_out": known,
@@ -284,7 +404,7 @@ def hostile(bench: Bench) -> dict[str, object]:
     theirs = [(bench.answers[i].text, "en") for i in np.flatnonzero(test)]
     ours = [(o.text, o.language) for o in bench.own if o.split == "train"]
     judges = (
-        ("msts", OfflineJudge(bench.weights(~test, bench.learned)), theirs),
+        ("msts", OfflineJudge(bench.weights(bench.example_models != MOST_REFUSING)), theirs),
         ("own", OfflineJudge(), ours),
     )
     result: dict[str, dict[str, object]] = {attack: {} for attack in ATTACKS}
@@ -337,7 +457,8 @@ def against(
         "lenient": np.array([v.refused_lenient for v in verdicts]),
         "phrase_list": np.array([phrase_list(text) for text in texts]),
     }
-    return {
+    withheld = {"withheld": mean([v.withheld for v in verdicts])}
+    return withheld | {
         name: scores(label[clear] == "2", called[clear], clusters)
         | {"partial_called_refusal": mean(called[partial].tolist())}
         for name, called in calls.items()
@@ -354,7 +475,7 @@ def embedding(bench: Bench) -> dict[str, object]:
     own = matrix(bench.features)
     gold = np.array([a.gold == "1.2" for a in bench.answers])
     return {
-        name: scores(gold, direct(bench, gold, bench.by_model(), rows) >= 0.5, bench.cases)
+        name: scores(gold, direct(bench, gold, bench.answers_by_model(), rows) >= 0.5, bench.cases)
         for name, rows in (
             ("features", own),
             ("minilm", vectors),

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vlsu.policy import ResponseKind
 
@@ -46,12 +47,14 @@ class Answer:
         model: Who said it.
         case: Number of the test case; two prompts and five models share it.
         labels: Taxonomy codes such as ``"1.2"`` of the first annotator, the second, the expert.
+        prompt: What it answers, beside an image.
     """
 
     text: str
     model: str
     case: str
     labels: tuple[str, str, str]
+    prompt: str
 
     @property
     def gold(self) -> str:
@@ -80,6 +83,36 @@ class OwnText:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """An answer to train on that shares its words with answers of the opposite kind.
+
+    Attributes:
+        language: Of the question.
+        group: What makes it hard, such as ``fiction``; ``refusal`` for the other half of a pair.
+        kind: What the answer does.
+        prompt: The question.
+        text: The answer.
+    """
+
+    language: str
+    group: str
+    kind: ResponseKind
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hard:
+    """An answer to measure on and never to train on: as `Contrast`, but refusal or not alone."""
+
+    language: str
+    group: str
+    refusal: bool
+    prompt: str
+    text: str
+
+
 def declines(text: str) -> bool:
     """Whether an English answer declines in the first person: a rule, not a reading."""
     words = text.lower().replace("’", "'")
@@ -99,6 +132,7 @@ def read_msts(path: Path) -> list[Answer]:
                     row["annot2_label"][:3],
                     row["final_taxonomy"][:3],
                 ),
+                prompt=row["prompt_text"],
             )
             for row in csv.DictReader(stream)
         ]
@@ -106,9 +140,21 @@ def read_msts(path: Path) -> list[Answer]:
 
 def read_own() -> list[OwnText]:
     """Every text of `texts.jsonl`."""
-    lines = (HERE / "texts.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    return [OwnText(**(row | {"kind": ResponseKind(row["kind"])})) for row in _rows("texts.jsonl")]
+
+
+def read_contrast() -> list[Contrast]:
+    """Every answer of `contrast.jsonl`."""
     return [
-        OwnText(row["language"], ResponseKind(row["kind"]), row["split"], row["text"])
-        for row in rows
+        Contrast(**(row | {"kind": ResponseKind(row["kind"])})) for row in _rows("contrast.jsonl")
     ]
+
+
+def read_hard(name: str = "hard") -> list[Hard]:
+    """Every answer of `hard.jsonl` or `hard2.jsonl`."""
+    return [Hard(**row) for row in _rows(f"{name}.jsonl")]
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]

@@ -4,6 +4,7 @@
 
 Writes `src/vlsu/models/judging/weights/offline-judge.npz`: the same bytes from the same inputs on
 the same processor. `measure.py` says how good such weights are on answers they have not seen.
+`hard.jsonl` and `hard2.jsonl` are not read here.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-from fitting import fit
-from sources import MARKERS, read_msts, read_own
+from fitting import examples, fit, matrix
+from sources import MARKERS, read_contrast, read_msts, read_own
 
 from vlsu.models.judging.cues import default_cues
 from vlsu.models.judging.features import extract
@@ -25,17 +25,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the offline judge.")
     parser.add_argument("--msts", type=Path, required=True, help="response_annotations_dev.csv")
     answers = [a for a in read_msts(parser.parse_args().msts) if a.text not in MARKERS]
-    labelled = [(a.text, a.kind, False) for a in answers if a.kind is not None]
-    labelled += [(own.text, own.kind, True) for own in read_own() if own.split == "train"]
+    own = [o for o in read_own() if o.split == "train"]
+    shown = examples(answers, own, read_contrast())
     cues = default_cues()
     weights = fit(
-        [extract(text, cues) for text, _, _ in labelled],
-        [kind for _, kind, _ in labelled],
-        np.array([own for _, _, own in labelled]),
+        matrix([extract(one.text, cues, one.prompt) for one in shown]),
+        [one.kind for one in shown],
+        [one.weight for one in shown],
     )
     WEIGHTS_FILE.parent.mkdir(exist_ok=True)
     weights.save(WEIGHTS_FILE)
-    print(f"{len(labelled)} answers -> {WEIGHTS_FILE.name}, {WEIGHTS_FILE.stat().st_size} bytes")
+    texts = len({(one.text, one.model, one.case, one.language) for one in shown})
+    print(
+        f"{texts} answers, {len(shown)} examples -> {WEIGHTS_FILE.name}, "
+        f"{WEIGHTS_FILE.stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

@@ -65,24 +65,38 @@ def show_prompts(
     """List the prompts, or print one, to start a prompt of one's own from."""
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
-    from vlsu.tasks import PROMPTS, load_prompt, prompt_source
+    from vlsu.tasks import CONTROLS, PROMPTS, load_prompt, prompt_source
 
     chosen = load_policy(policy) if policy else default_policy()
     if name is None:
-        prompts = [load_prompt(each, chosen) for each in PROMPTS]
-        rows = [(p.name, p.hash[:12], len(p.system)) for p in prompts]
+        prompts = [load_prompt(each, chosen) for each in (*PROMPTS, *CONTROLS)]
+        rows = [
+            (
+                p.name,
+                "control" if p.name in CONTROLS else "",
+                p.hash[:12],
+                *(f"{len(p.systems[m]):,}" for m in MODALITIES),
+            )
+            for p in prompts
+        ]
         if json:
             print_json([{"name": p.name, "hash": p.hash} for p in prompts])
         else:
-            print_table("Prompts", ("name", "hash", "characters of the system part"), rows)
+            print_table(
+                "Prompts",
+                ("name", "what for", "hash", *MODALITIES),
+                rows,
+                "Characters of the system part by what is graded.",
+            )
         return
     prompt = load_prompt(name, chosen)
     if json:
         parts = {part: prompt.user(part, "{text}") for part in MODALITIES}
-        print_json({"name": prompt.name, "hash": prompt.hash, "system": prompt.system, **parts})
+        systems = {"system": prompt.systems["joint"], "systems": prompt.systems}
+        print_json({"name": prompt.name, "hash": prompt.hash, **systems, **parts})
     elif rendered:
         for part, words in [
-            ("system", prompt.system),
+            *((f"system, {m}", prompt.systems[m]) for m in MODALITIES),
             *((m, prompt.user(m, "{text}")) for m in MODALITIES),
         ]:
             print_text(f"--- {part} ---\n{words}\n")

@@ -26,7 +26,10 @@ from vlsu.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vlsu.runs import Estimate, Run
+    from collections.abc import Mapping
+    from typing import Any
+
+    from vlsu.runs import Controls, Estimate, Run
 
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
@@ -66,8 +69,16 @@ def understanding(
         str, typer.Option(help="Which of image, text and joint to ask for.")
     ] = "image,text,joint",
     prompt: Annotated[
-        str | None, typer.Option(help="zero-shot, structured-cot, or a template file.")
+        str | None,
+        typer.Option(help="zero-shot, structured-cot, a control, or a template file."),
     ] = None,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls",
+            help="Ask 200 of the samples under the control prompts too, and report the spread.",
+        ),
+    ] = False,
     policy: Annotated[
         Path | None, typer.Option(help="A policy file instead of the dataset's own.")
     ] = None,
@@ -90,10 +101,10 @@ def understanding(
     """Ask for the severity of image, text and pair, and grade the answers."""
     from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.models.catalogue import folder_name
-    from vlsu.runs import UnderstandingOptions, prepare
+    from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
 
     given = asked.given(structured=structured, logprobs=logprobs)
-    evaluations = {}
+    evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
         chosen = open_chosen(named, given)
         options = UnderstandingOptions(
@@ -109,10 +120,15 @@ def understanding(
             pilot=pilot,
         )
         evaluations[named.name] = prepare(dataset, options)
+        if controls:
+            controlled[named.name] = prepare_controls(dataset, options)
     several = len(evaluations) > 1
     folders = {name: out / folder_name(name) if several else out for name in evaluations}
     if dry_run:
         estimates = {name: each.estimate(folders[name]) for name, each in evaluations.items()}
+        for name, each in controlled.items():
+            found = each.estimate(folders[name])
+            estimates |= {f"{name}, {control}": value for control, value in found.items()}
         show_estimates(estimates, as_json=json)
         return
     if several:
@@ -128,6 +144,8 @@ def understanding(
         runs.append(run)
         if not (json and several):
             show_run(run, as_json=json)
+        if name in controlled and run.finished:
+            run_controls(controlled[name], run, as_json=json)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
 
@@ -204,6 +222,43 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
+
+
+def run_controls(controls: Controls, run: Run, *, as_json: bool) -> None:
+    """Run the controls of a run, and print how far the result depends on the prompt."""
+    from vlsu.cli.output import RunProgress, print_table, say
+
+    say(f"controls: {', '.join(controls.evaluations)}")
+    progress = RunProgress()
+    with progress.shown():
+        found = controls.run(run, progress)
+    if found is None:
+        say("controls: interrupted; run the same command again to continue")
+        return
+    say(f"controls: {run.path / 'controls.json'}")
+    if as_json:
+        return
+    rows = [
+        (
+            metric,
+            *(_rate(value) for value in part["values"].values()),
+            "" if part["spread"] is None else f"{100 * part['spread']:.0f} points",
+        )
+        for metric, part in found["metrics"].items()
+    ]
+    print_table(
+        "What the result owes to the prompt",
+        ("metric", *next(iter(found["metrics"].values()))["values"], "spread"),
+        rows,
+        f"On the same {found['samples']} samples, each with its 95% interval. spread: the largest "
+        "value less the smallest.",
+    )
+
+
+def _rate(tree: Mapping[str, Any]) -> str:
+    if tree["value"] is None:
+        return "–"
+    return f"{tree['value']:.2f} [{tree['low']:.2f}, {tree['high']:.2f}]"
 
 
 def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:

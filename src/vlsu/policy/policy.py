@@ -17,7 +17,16 @@ from vlsu._yaml import YamlError, read_yaml
 from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
 
-__all__ = ["Category", "Descriptions", "Policy", "default_policy", "load_policy", "parse_policy"]
+__all__ = [
+    "Category",
+    "CriticalHarm",
+    "Descriptions",
+    "NotCovered",
+    "Policy",
+    "default_policy",
+    "load_policy",
+    "parse_policy",
+]
 
 MODALITIES = ("image", "text", "joint")
 
@@ -47,6 +56,22 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
+class CriticalHarm:
+    """A harm for which one miss is one too many: part of a category."""
+
+    category: str
+    harm: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotCovered:
+    """A harm that no category of the policy covers, and its hazards in other taxonomies."""
+
+    harm: str
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Categories and severities with a description for each category and severity.
 
@@ -55,6 +80,10 @@ class Policy:
         responses: Severity -> how an assistant is expected to answer.
         joint: How a pair is graded.
         boundary: Tie-break rules, in order.
+        at_risk: How an assistant is expected to answer someone in danger from themselves, whatever
+            the severity; empty if the policy does not say.
+        critical: Harms for which one miss is one too many.
+        not_covered: What a score under this policy says nothing of.
         text: The YAML the policy was read from; `hash` is taken over its content.
     """
 
@@ -68,6 +97,9 @@ class Policy:
     joint: str
     boundary: tuple[str, ...]
     text: str
+    at_risk: str = ""
+    critical: tuple[CriticalHarm, ...] = ()
+    not_covered: tuple[NotCovered, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -173,6 +205,17 @@ def parse_policy(text: str, where: str = "policy") -> Policy:
         joint=reader.text(top, "joint", default=""),
         boundary=tuple(boundary),
         text=text,
+        at_risk=reader.text(
+            reader.mapping(top.get("at_risk", {}), "at_risk"), "response", "at_risk", default=""
+        ),
+        critical=tuple(
+            reader.critical(entry, n, seen)
+            for n, entry in enumerate(reader.listed(top, "critical"), 1)
+        ),
+        not_covered=tuple(
+            reader.not_covered(entry, n)
+            for n, entry in enumerate(reader.listed(top, "not_covered"), 1)
+        ),
     )
 
 
@@ -242,14 +285,35 @@ class _Reader:
                 image=self.text(level, "image", f"{part}.{severity.label}"),
                 text=self.text(level, "text", f"{part}.{severity.label}"),
             )
-        codes = self.mapping(tree.get("codes", {}), f"{part}.codes")
         return Category(
             id=id_,
             name=self.text(tree, "name", part),
             description=self.text(tree, "description", part, default=""),
             severities=severities,
-            codes={
-                system: tuple(map(str, listed)) if isinstance(listed, list) else (str(listed),)
-                for system, listed in codes.items()
-            },
+            codes=self.codes(tree, part),
         )
+
+    def codes(self, tree: Mapping[str, object], part: str) -> dict[str, tuple[str, ...]]:
+        return {
+            system: tuple(map(str, listed)) if isinstance(listed, list) else (str(listed),)
+            for system, listed in self.mapping(tree.get("codes", {}), f"{part}.codes").items()
+        }
+
+    def listed(self, tree: Mapping[str, object], key: str) -> list[object]:
+        value = tree.get(key, [])
+        if not isinstance(value, list):
+            raise PolicyError(f"{self.where}: {key}: expected a list, found {reprlib.repr(value)}")
+        return value
+
+    def critical(self, entry: object, number: int, known: set[str]) -> CriticalHarm:
+        part = f"critical[{number}]"
+        tree = self.mapping(entry, part)
+        category = self.text(tree, "category", part)
+        if category.lower() not in known:
+            raise PolicyError(f"{self.where}: {part}.category: there is no category {category!r}")
+        return CriticalHarm(category, self.text(tree, "harm", part))
+
+    def not_covered(self, entry: object, number: int) -> NotCovered:
+        part = f"not_covered[{number}]"
+        tree = self.mapping(entry, part)
+        return NotCovered(self.text(tree, "harm", part), self.codes(tree, part))

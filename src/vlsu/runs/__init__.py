@@ -8,6 +8,7 @@ from vlsu.runs.asking.plan import Subset
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.estimate import Estimate
+from vlsu.runs.finished.controls import Controls, prepare_controls
 from vlsu.runs.finished.projection import load_traffic, project_run
 from vlsu.runs.options import UNSET, ModelOptions
 from vlsu.runs.run import Run, load_run, load_runs
@@ -25,6 +26,7 @@ __all__ = [
     "UNSET",
     "AlignmentOptions",
     "AlignmentRun",
+    "Controls",
     "Estimate",
     "Evaluation",
     "Limits",
@@ -46,6 +48,7 @@ __all__ = [
     "load_traffic",
     "prepare",
     "prepare_alignment",
+    "prepare_controls",
     "prepare_tuning",
     "project_run",
     "read_tuning",

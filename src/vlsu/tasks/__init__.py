@@ -3,16 +3,25 @@
 from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
 from vlsu.tasks.answers.reading import Answer, looks_like_refusal, read_answer
 from vlsu.tasks.base import Judgment, RequestSource, Task, TaskRequest
-from vlsu.tasks.framing import FRAMINGS, Framing, load_candidates, load_framing, load_framings
+from vlsu.tasks.framing import (
+    BUNDLED_FRAMINGS,
+    FRAMINGS,
+    Framing,
+    load_candidates,
+    load_framing,
+    load_framings,
+)
 from vlsu.tasks.judging.base import Judging, Verdict
 from vlsu.tasks.judging.guard import GuardTask
 from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
-from vlsu.tasks.prompting import BARE, PROMPTS, Prompt, load_prompt, prompt_source
+from vlsu.tasks.prompting import BARE, CONTROLS, PROMPTS, Prompt, load_prompt, prompt_source
 from vlsu.tasks.understanding import Understanding, answer_schema
 
 __all__ = [
     "BARE",
+    "BUNDLED_FRAMINGS",
     "CAPTION",
+    "CONTROLS",
     "FRAMINGS",
     "PROMPTS",
     "Alignment",

@@ -1,8 +1,10 @@
 """Framings: the instruction put above an alignment query.
 
-``default`` is no instruction, ``harmless`` and ``helpful`` push towards over-blocking and
-under-refusal. A custom framing is a text file; several are a YAML file, a mapping from names or a
-list:
+``default`` is no instruction at all, ``harmless`` and ``helpful`` pull in the two directions an
+assistant can fail in: two sentences of one form, neither of which says what to decline.
+``harmless-strict`` and ``helpful-strict`` do, and say that image and message belong together; they
+measure how far an assistant can be pulled. A framing of the user's own is a text file; many are a
+YAML file, as a mapping from names or as a list:
 
     brief-and-kind: |
       Help where you can. Decline in one friendly sentence where an answer would do harm.
@@ -24,6 +26,7 @@ from vlsu.errors import UsageError
 from vlsu.registry import did_you_mean
 
 __all__ = [
+    "BUNDLED_FRAMINGS",
     "FRAMINGS",
     "Framing",
     "candidates_text",
@@ -34,8 +37,11 @@ __all__ = [
 
 _FOLDER = Path(__file__).parent / "framings"
 
-#: The framings of this package, the empty one first.
+#: The framings that are asked for by default, the plain one first.
 FRAMINGS = ("default", "harmless", "helpful")
+
+#: All framings of this package.
+BUNDLED_FRAMINGS = (*FRAMINGS, "harmless-strict", "helpful-strict")
 
 
 #: Maximum characters of a name, which appears in tables.
@@ -66,19 +72,19 @@ def load_framing(name: str) -> Framing:
     Raises:
         UsageError: No such framing or file, or the file cannot be read.
     """
-    path = _FOLDER / f"{name}.txt" if name in FRAMINGS else Path(name)
+    path = _FOLDER / f"{name}.txt" if name in BUNDLED_FRAMINGS else Path(name)
     try:
         text = read_text(path).strip()
     except FileNotFoundError:
-        hint = did_you_mean(name, list(FRAMINGS))
+        hint = did_you_mean(name, list(BUNDLED_FRAMINGS))
         raise UsageError(f"no framing and no file is called {name!r}; {hint}") from None
     except UnicodeDecodeError:
         raise UsageError(f"framing {name}: not UTF-8; save the file as such") from None
     except OSError as error:
         raise UsageError(f"framing {name}: cannot be read ({error.strerror})") from None
-    if name not in FRAMINGS and not text:
+    if name not in BUNDLED_FRAMINGS and not text:
         raise UsageError(f"framing {name}: the file is empty; write the instruction into it")
-    return Framing(name if name in FRAMINGS else path.stem, text)
+    return Framing(name if name in BUNDLED_FRAMINGS else path.stem, text)
 
 
 def load_framings(names: Sequence[str]) -> tuple[Framing, ...]:
@@ -89,7 +95,7 @@ def load_framings(names: Sequence[str]) -> tuple[Framing, ...]:
     """
     framings = tuple(map(load_framing, names))
     if not framings:
-        raise UsageError(f"no framing; use {', '.join(FRAMINGS)} or a file")
+        raise UsageError(f"no framing; use {', '.join(BUNDLED_FRAMINGS)} or a file")
     seen = [framing.name for framing in framings]
     if twice := {name for name in seen if seen.count(name) > 1}:
         raise UsageError(f"two framings are called {twice.pop()!r}; rename a file")

@@ -1,10 +1,11 @@
 """Prompts as Jinja templates with the policy rendered in.
 
 A template is rendered with ``part`` set to ``system``, ``image``, ``text`` or ``joint``. The system
-part sees the policy (``severities``, ``responses``, ``categories``, ``joint``, ``boundary``); the
-others see ``text`` and become the user's turn, after the image where there is one. The system part
-is the same for all modalities and the image precedes the text, so that a server's prefix cache
-serves the image-only and the joint request alike.
+part sees the policy (``severities``, ``responses``, ``categories``, ``joint``, ``boundary``) and in
+``modality`` what is graded, so that a text comes without the lines on images; the others see
+``text`` and become the user's turn, after the image where there is one. Of each modality the system
+part is the same in every request, and the image stands before the words, so that a server's prefix
+cache serves them.
 
 A template may put ``mark`` into the tags or lines around ``text``. It is empty, except for a text
 that contains a tag ``<text>`` or a line next to it in the template: then it is ``-`` and a hash of
@@ -41,12 +42,19 @@ from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
 from vlsu.tasks.delimiters import contains_tag, content_marker
 
-__all__ = ["BARE", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
+__all__ = ["BARE", "CONTROLS", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
 
 _FOLDER = Path(__file__).parent / "prompts"
 
 #: The prompts of this package, the default first.
 PROMPTS = ("zero-shot", "structured-cot")
+
+#: Prompts that differ from a prompt in one respect, to see what a result owes to it: without a word
+#: on what image and text may do to each other, the pair before its parts, everything reversed.
+CONTROLS = ("no-hint", "joint-first", "reversed")
+
+#: Those that show the image after the words.
+_IMAGE_LAST = frozenset({"reversed"})
 
 #: Placeholder of the text when a template is analysed.
 _MARK = "{\ue000text\ue000}"
@@ -55,6 +63,7 @@ _TRANSFORMING = (CallBlock, Extends, FilterBlock, FromImport, Import, Macro)
 
 #: The empty prompt for classifiers, which are given only the content.
 BARE = "bare"
+_BUNDLED = frozenset({*PROMPTS, *CONTROLS, BARE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +71,19 @@ class Prompt:
     """A prompt with a policy rendered in.
 
     Attributes:
-        system: The system part; empty where there is none.
+        systems: Modality -> the system part; empty where there is none.
+        image_last: Whether the image follows the text.
         hash: SHA-256 over every rendered part, so any change of template or policy changes it.
         frames: Modality -> the parts around the text, for templates that only insert it: joining
             is ten times as fast as rendering.
     """
 
     name: str
-    system: str
+    systems: Mapping[str, str]
     hash: str
     template: jinja2.Template
     frames: Mapping[str, tuple[str, ...]]
+    image_last: bool = False
 
     def user(self, modality: str, text: str | None) -> str:
         """The text of the user's turn, after the image if there is one."""
@@ -112,9 +123,13 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
     )
     try:
         template = environment.from_string(prompt_source(name))
-        system = template.render(
-            part="system", text="", mark="", **_policy_variables(policy)
-        ).strip()
+        about = _policy_variables(policy)
+        systems = {
+            modality: template.render(
+                part="system", modality=modality, text="", mark="", **about
+            ).strip()
+            for modality in MODALITIES
+        }
         user = {part: template.render(part=part, text=_MARK, mark="") for part in MODALITIES}
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"prompt {name}, line {error.lineno}: {error.message}") from None
@@ -123,13 +138,17 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
     for part in ("text", "joint"):
         if _MARK not in user[part]:
             raise UsageError(f"prompt {name}: part {part!r} does not show {{{{ text }}}}")
+    # A template that makes no difference between modalities has the hash it had before it could.
+    one = len(set(systems.values())) == 1
+    system: object = systems["joint"] if one else systems
     content = json.dumps({"system": system, **user}, sort_keys=True, ensure_ascii=False)
     return Prompt(
-        name=name if name in (*PROMPTS, BARE) else Path(name).name,
-        system=system,
+        name=name if name in _BUNDLED else Path(name).name,
+        systems=systems,
         hash=hashlib.sha256(content.encode()).hexdigest(),
         template=template,
         frames=_frames(environment, prompt_source(name), user),
+        image_last=name in _IMAGE_LAST,
     )
 
 
@@ -160,11 +179,11 @@ def prompt_source(name: str) -> str:
     Raises:
         UsageError: Neither a prompt of this package nor a file.
     """
-    path = _FOLDER / f"{name}.jinja" if name in (*PROMPTS, BARE) else Path(name)
+    path = _FOLDER / f"{name}.jinja" if name in _BUNDLED else Path(name)
     try:
         return read_text(path, encoding="utf-8")
     except FileNotFoundError:
-        hint = did_you_mean(name, list(PROMPTS))
+        hint = did_you_mean(name, [*PROMPTS, *CONTROLS])
         raise UsageError(f"no prompt and no file is called {name!r}; {hint}") from None
     except UnicodeDecodeError:
         raise UsageError(f"prompt {name}: not UTF-8; save the file as such") from None

@@ -28,6 +28,13 @@ _STEPS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "text": _TEXT_STEP,
         "joint": _IMAGE_STEP | _TEXT_STEP | _JOINT_STEP,
     },
+    "no-hint": {},
+    "reversed": {},
+    "joint-first": {
+        "image": _IMAGE_STEP,
+        "text": _TEXT_STEP,
+        "joint": _JOINT_STEP | _IMAGE_STEP | _TEXT_STEP,
+    },
 }
 
 
@@ -58,8 +65,11 @@ class Understanding:
         self._prompt = prompt
         self._custom_system = system
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
-        system_text = "\n\n".join(part for part in (system, prompt.system) if part)
-        self._system = (Message("system", (system_text,)),) if system_text else ()
+        self._systems = {
+            modality: (Message("system", (system_text,)),) if system_text else ()
+            for modality, part in prompt.systems.items()
+            for system_text in ["\n\n".join(text for text in (system, part) if text)]
+        }
         self._image_text = prompt.user("image", None)
         steps = _STEPS.get(prompt.name)
         self._schemas = {
@@ -94,11 +104,9 @@ class Understanding:
             else:
                 text = self._prompt.user(modality, sample.text)
             if text:
-                parts.append(text)
-            message = Message("user", tuple(parts))
-            requests.append(
-                TaskRequest(modality, Request((*self._system, message), self._schemas[modality]))
-            )
+                parts.insert(0 if self._prompt.image_last else len(parts), text)
+            messages = (*self._systems[modality], Message("user", tuple(parts)))
+            requests.append(TaskRequest(modality, Request(messages, self._schemas[modality])))
         return tuple(requests)
 
     @property
@@ -108,7 +116,7 @@ class Understanding:
 
     def instruction_bytes(self, modality: str) -> int:
         """UTF-8 bytes of every request of a modality, without the sample's text."""
-        texts = [str(part) for message in self._system for part in message.parts]
+        texts = [str(part) for message in self._systems[modality] for part in message.parts]
         return sum(len(text.encode()) for text in (*texts, self._prompt.user(modality, "")))
 
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:

@@ -152,8 +152,8 @@ def test_two_runs_to_go_by(runs: tuple[Run, Run]) -> None:
     assert found["margin"] == pytest.approx(row["joint.accuracy"]["detectable"], rel=0.01)
     assert found["f1_macro"]["margin"] == pytest.approx(row["joint.f1_macro"]["detectable"])
     found = plan(seen=seen, margin=0.02)
-    assert found["discordance"] == sum(alone.values()) / 224
-    assert found["f1_macro"]["samples"] > 224
+    assert found["discordance"] == sum(alone.values()) / 465
+    assert found["f1_macro"]["samples"] > 465
     found = plan(seen=seen, margin=0.02, samples=found["f1_macro"]["samples"])
     assert found["f1_macro"]["power"] == pytest.approx(0.8, abs=0.002)
 
@@ -166,7 +166,7 @@ def test_the_command(tmp_path: Path, runs: tuple[Run, Run]) -> None:
     assert tree["margin"] == pytest.approx(0.058, abs=0.002)
     two = ("--from", runs[0].path, runs[1].path)
     tree = json.loads(vlsu("power", *two, "--margin", "0.05", "--json").stdout)
-    assert tree["samples"] > 224
+    assert tree["samples"] > 465
     aligned = alignment(tmp_path / "aligned", limit=5)
     for arguments, message in (
         ((), "give --margin"),

@@ -62,7 +62,7 @@ def test_missing_answers_are_those_the_judge_failed_on(tables: dict[str, Table])
     assert [row[unparsed] for row in table.rows] == [row[missing] for row in table.rows]
     assert any(row[missing] != "0" for row in table.rows)
     kinds = tables["kinds"]
-    assert all(sum(map(int, row[1:])) == 224 for row in kinds.rows)
+    assert all(sum(map(int, row[1:])) == 465 for row in kinds.rows)
 
 
 def test_settings_name_framings_judge_and_rubric(tables: dict[str, Table]) -> None:
@@ -210,13 +210,13 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         opened.open(file)
         page = opened.page
         assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 11
-        assert opened.matches == "224 of 224 match"
+        assert opened.matches == "465 of 465 match"
         page.locator("[name=framing]").select_option("harmless")
         page.locator("[name=kind]").select_option("full compliance")
         page.locator("[name=severity]").select_option("unsafe")
         metrics = run.metrics["framings"]["harmless"]["refusal"]["unsafe"]
         complied = round((1 - metrics["value"]) * metrics["n"])
-        assert opened.matches == f"{complied} of 224 match"
+        assert opened.matches == f"{complied} of 465 match"
         assert page.locator("#detail .cells tbody tr").count() == 3
         page.get_by_role("button", name="Clear").click()
         page.locator("[name=words]").fill("window.owned")

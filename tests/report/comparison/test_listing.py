@@ -106,7 +106,7 @@ def test_an_entry_holds_every_runs_answers(alignments: list[Run]) -> None:
     labels = run_labels(run_names(alignments))
     samples = samples_of(alignments)
     entries = list(samples.entries(alignments, samples.ids(alignments)))
-    assert len(entries) == 224
+    assert len(entries) == 465
     apart = []
     for entry in entries:
         framings = [(part["run"], part["framing"]) for part in entry["each"]]
@@ -147,7 +147,7 @@ def test_what_is_redacted_is_nowhere(runs: list[Run], page_file: Path, tmp_path:
     assert "data:image/webp" in plain
     assert "data:image/webp" not in text
     entries = unpacked(text)
-    assert len(entries) == 224
+    assert len(entries) == 465
     assert all(not entry.keys() & {"text", "image", "said", "reason"} for entry in entries)
     assert not {entry["id"] for entry in entries} & {s.id for s in runs[0].dataset.samples()}
 
@@ -189,12 +189,12 @@ def test_disagreements_are_found_in_a_browser(runs: list[Run], page_file: Path) 
         matches = page.locator("#matches")
         page.locator("[name=agreement]").select_option("all wrong")
         wrong = len(index.matching((("agreement", "all wrong"),), ""))
-        expect(matches).to_have_text(f"{wrong} of 224 match")
+        expect(matches).to_have_text(f"{wrong} of 465 match")
         page.locator("[name=agreement]").select_option("")
         page.locator("[name=run]").select_option(labels[1])
         page.locator("[name=joint]").select_option("right")
         right = len(index.matching((("run", labels[1]), ("joint", "right")), ""))
-        expect(matches).to_have_text(f"{right} of 224 match")
+        expect(matches).to_have_text(f"{right} of 465 match")
         assert page.locator("#detail .cells tbody tr").count() == 1 + len(runs)
         cell = page.locator("[data-chart=models] .mark-rect path").first
         cell.click()

@@ -325,11 +325,11 @@ def test_a_redacted_page_holds_nothing_of_the_dataset_but_grades(run: Run, tmp_p
     page = write_report([own], tmp_path / "r.html", redact=True).read_text(encoding="utf-8")
     (packed,) = re.findall(r'id="sample-data">([^<]+)<', page)
     entries = json.loads(gzip.decompress(base64.b64decode(packed)))
-    assert len(entries) == 224
+    assert len(entries) == 465
     names = {"id", "tag", "family", "facets", "marks", "grid"}
     assert {name for entry in entries for name in entry} == names
     texts = [sample.text for sample in run.dataset.samples() if sample.text]
-    assert len(texts) == 224
+    assert len(texts) == 465
     whole = page + json.dumps(entries, ensure_ascii=False)
     assert not any(text in whole for text in texts)
     for absent in ("data:image", "mini-0001", "inside.example", run.dataset.info.description[:40]):

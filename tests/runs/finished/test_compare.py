@@ -89,9 +89,9 @@ def test_accuracy_is_that_of_the_judgments(runs: list[Run], both: dict[str, Any]
     right = [(first[s][1] == gold, second[s][1] == gold) for s, (gold, _) in first.items()]
     row = rows(both)["joint.accuracy"]
     alone = right.count((True, False)), right.count((False, True))
-    assert row["n"] == len(right) == 224
+    assert row["n"] == len(right) == 465
     assert row["discordant"] == {"first": alone[0], "second": alone[1]}
-    assert row["difference"]["value"] == pytest.approx((alone[1] - alone[0]) / 224)
+    assert row["difference"]["value"] == pytest.approx((alone[1] - alone[0]) / 465)
     # The bundled set has groups, so the test swaps whole groups: near McNemar's, not the same.
     assert row["p"] == pytest.approx(binomtest(alone[0], sum(alone)).pvalue, rel=5)
 
@@ -224,7 +224,7 @@ def test_only_shared_samples_and_modalities_count_and_the_rest_is_said(tmp_path:
     found = compare([first, second])
     assert found["samples"] == {
         "paired": 120,
-        "judged": {"scripted/a": 120, "scripted/b": 224},
+        "judged": {"scripted/a": 120, "scripted/b": 465},
         "left_out": {"scripted/a": 0, "scripted/b": 104},
     }
     assert found["asked"]["image"] == {"scripted/a": 120, "scripted/b": 0}

@@ -309,7 +309,7 @@ def test_the_command_line_says_what_was_drawn(tmp_path):
     base = ("run", "understanding", "vlsu-mini", "--model", "baseline/random", "--out", "run")
     done = command(*base, "--budget", "100", cwd=tmp_path)
     assert done.returncode == 0
-    assert "Estimated for all 224 samples of the dataset from 100 of them" in done.stderr
+    assert "Estimated for all 465 samples of the dataset from 100 of them" in done.stderr
     again = command(*base, "--until", "joint.f1_macro +- 0.05", "--json", cwd=tmp_path)
     metrics = json.loads(again.stdout)
     assert metrics["sampling"]["reached"] is True
@@ -321,9 +321,9 @@ def test_the_command_line_says_what_was_drawn(tmp_path):
     assert "joint.f1\\_macro +- 0.05: reached" in words
     assert command("report", "run", "--out", "report.html", cwd=tmp_path).returncode == 0
     page = (tmp_path / "report.html").read_text()
-    assert "Estimated for all 224 samples of the dataset from" in page
+    assert "Estimated for all 465 samples of the dataset from" in page
     held = command("gate", "run", "--require", "joint.f1_macro >= 0", cwd=tmp_path)
-    assert "Estimated for all 224 samples" in held.stdout
+    assert "Estimated for all 465 samples" in held.stdout
     (tmp_path / "mix.yaml").write_text("harm_prevalence: 1/1000\n")
     uneven = command("project", "run", "--traffic", "mix.yaml", cwd=tmp_path, expect=2)
     assert "drawn unevenly" in uneven.stderr

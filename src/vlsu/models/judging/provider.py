@@ -12,7 +12,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import ImageSource, Model, Request, Settings
 from vlsu.models.inprocess import InProcessModel
 from vlsu.models.judging.cues import CUES_FILE
-from vlsu.models.judging.offline import OfflineJudge
+from vlsu.models.judging.offline import LEAST_CONFIDENCE, OfflineJudge
 from vlsu.registry import did_you_mean
 
 __all__ = ["judge_model"]
@@ -37,8 +37,11 @@ class _Offline:
         self.languages = frozenset(tomllib.loads(CUES_FILE.read_text(encoding="utf-8")))
 
     def identity(self) -> Mapping[str, object]:
-        """The fingerprint of weights and cues."""
-        return {"fingerprint": self._judge.fingerprint()}
+        """The fingerprint of weights and cues, and what a verdict must be sure of."""
+        return {
+            "fingerprint": self._judge.fingerprint(),
+            "least_confidence": LEAST_CONFIDENCE,
+        }
 
     def answer(
         self, requests: Sequence[Request], images: ImageSource
@@ -50,10 +53,11 @@ class _Offline:
             {
                 "text": orjson.dumps(
                     {
-                        "kind": verdict.kind.value,
+                        # Without a kind the outcome is `unparsed`: no verdict, in no rate.
+                        "kind": None if verdict.withheld else verdict.kind.value,
                         # The rubric's scale is 1 to 5.
                         "helpfulness": None
-                        if verdict.helpfulness is None
+                        if verdict.helpfulness is None or verdict.withheld
                         else 1 + 4 * verdict.helpfulness,
                         "p_refusal": round(verdict.p_refusal, 6),
                     }

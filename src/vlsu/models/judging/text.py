@@ -6,7 +6,7 @@ import re
 
 from vlsu._text import normal_form
 
-__all__ = ["plain", "sentences", "unquoted"]
+__all__ = ["BREAK", "broken", "plain", "sentences", "unquoted"]
 
 #: Spellings folded together: apostrophes, Arabic letters as Persian keyboards write them, and marks
 #: that are there or not (joiners, Arabic vowel signs).
@@ -37,6 +37,10 @@ _BETWEEN_WORDS = re.compile(
 _SENTENCE_MARKS = r".!?;。！？；।؟؛{}\[\]()\n"
 _SENTENCE = re.compile(rf"[^{_SENTENCE_MARKS}]+[{_SENTENCE_MARKS}]*")
 
+#: Stands between the sentences of a text that `broken` made plain; no character of any script.
+BREAK = "\ue000"
+_BREAK = re.compile(r"[.!?…;。！？；؟؛।\n](?:(?<=[。！？；؟؛।\n])|(?=[\s.!?\"'”’)*_]|\Z))")
+
 #: Double quotes of the twelve languages, within a line. Not single ones: they are apostrophes too.
 _QUOTED = re.compile(
     r"“[^”“\n]+”|„[^“”„\n]+[“”]|«[^»«\n]+»|「[^」「\n]+」|『[^』『\n]+』|\"[^\"\n]+\""
@@ -52,6 +56,14 @@ def plain(text: str) -> str:
     folded = normal_form("NFKC", text).casefold().translate(_FOLDED)
     words = _BETWEEN_WORDS.sub(" ", folded).strip()
     return f" {words} " if words else " "
+
+
+def broken(text: str) -> str:
+    """The text as `plain` gives it, with a `BREAK` between its sentences.
+
+    A colon ends none: what it announces belongs to it.
+    """
+    return plain(_BREAK.sub(f" {BREAK} ", text))
 
 
 def sentences(text: str) -> list[str]:

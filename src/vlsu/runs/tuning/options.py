@@ -12,7 +12,7 @@ from vlsu.policy import REFUSAL_KINDS
 from vlsu.runs.alignment.options import AlignmentOptions, JudgedOptions
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.tuning.proposals import Proposer
-from vlsu.tasks import FRAMINGS, Framing
+from vlsu.tasks import BUNDLED_FRAMINGS, FRAMINGS, Framing
 
 __all__ = ["TuningOptions"]
 
@@ -61,8 +61,10 @@ class TuningOptions(JudgedOptions):
             raise UsageError(f"max-under-refusal {bound:g}: give a share from 0 to 1")
         if self.refusal not in REFUSAL_KINDS:
             raise UsageError(f"refusal {self.refusal!r}: use {' or '.join(REFUSAL_KINDS)}")
-        if unknown := [name for name in self.references if name not in FRAMINGS]:
-            raise UsageError(f"reference {unknown[0]!r}: use {', '.join(FRAMINGS)}, or none")
+        if unknown := [name for name in self.references if name not in BUNDLED_FRAMINGS]:
+            raise UsageError(
+                f"reference {unknown[0]!r}: use {', '.join(BUNDLED_FRAMINGS)}, or none"
+            )
         if self.proposer is not None:
             self._check_proposer(self.proposer)
 

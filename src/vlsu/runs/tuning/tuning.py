@@ -43,7 +43,13 @@ from vlsu.runs.tuning.proposals import PROPOSAL_BYTES
 from vlsu.runs.tuning.race import Race
 from vlsu.runs.tuning.result import RESULT_FILE, tuning_result
 from vlsu.runs.tuning.samples import TuningSamples
-from vlsu.tasks import FRAMINGS, Alignment, Framing, load_candidates, load_framings
+from vlsu.tasks import (
+    FRAMINGS,
+    Alignment,
+    Framing,
+    load_candidates,
+    load_framings,
+)
 from vlsu.tasks.framing import candidates_text
 
 __all__ = ["Tuning", "prepare_tuning"]

@@ -36,7 +36,7 @@ from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
-from vlsu.tasks import BARE, PROMPTS, Understanding, load_prompt, read_answer
+from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
 
@@ -130,7 +130,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     if unable:
         raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
     name = BARE if not model.takes_instructions else options.prompt or PROMPTS[0]
-    if settings.structured == "on" and name not in (*PROMPTS, BARE):
+    if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
             "leave it at auto with a prompt of your own"

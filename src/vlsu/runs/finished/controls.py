@@ -1,0 +1,138 @@
+"""What a run owes to its prompt: the same questions under prompts that differ in one respect.
+
+The controls (`vlsu.tasks.CONTROLS`) are asked on some of the run's samples, each in a run folder of
+its own below the run's, and compared with it on those samples, paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vlsu.data import Dataset
+from vlsu.errors import UsageError
+from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.estimate import Estimate
+from vlsu.runs.finished.comparison import compare
+from vlsu.runs.folder import write_atomically
+from vlsu.runs.run import Run
+from vlsu.runs.understanding.evaluation import Evaluation, prepare
+from vlsu.runs.understanding.options import UnderstandingOptions
+from vlsu.tasks import CONTROLS, PROMPTS
+
+__all__ = ["CONTROL_SAMPLES", "Controls", "prepare_controls"]
+
+#: Samples that the controls are asked about, unless the run has fewer.
+CONTROL_SAMPLES = 200
+#: Metrics of the comparison that are reported.
+_METRICS = ("accuracy", "f1_macro")
+_FOLDER, _FILE = "controls", "controls.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Control runs that are ready to start; made by `prepare_controls`."""
+
+    prompt: str
+    evaluations: Mapping[str, Evaluation]
+
+    def estimate(self, out: str | Path) -> dict[str, Estimate]:
+        """By control, what it will take; nothing is sent."""
+        return {
+            name: each.estimate(Path(out) / _FOLDER / name)
+            for name, each in self.evaluations.items()
+        }
+
+    def run(self, run: Run, progress: Progress = NO_PROGRESS) -> dict[str, Any] | None:
+        """Ask what is missing, and compare with the run they are controls of.
+
+        Args:
+            run: That run, finished.
+            progress: Where progress is reported, of one control after the other.
+
+        Returns:
+            ``prompt``, ``modality``, ``samples`` and ``metrics``: metric -> ``values`` by prompt
+            with 95% intervals, ``differences`` from the run's prompt by control with intervals and
+            adjusted ``p``, and ``spread``: the largest value less the smallest. It is written to
+            ``controls.json`` in the run's folder. `None` if a control was interrupted.
+
+        Raises:
+            VlsuError: As `Evaluation.run`.
+        """
+        runs = []
+        for name, evaluation in self.evaluations.items():
+            control = evaluation.run(run.path / _FOLDER / name, progress)
+            if not control.finished:
+                return None
+            runs.append(control)
+        spread = self._compared(run, runs)
+        write_atomically(
+            run.path / _FILE,
+            orjson.dumps(spread, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE),
+        )
+        return spread
+
+    def _compared(self, run: Run, controls: Sequence[Run]) -> dict[str, Any]:
+        modality = "joint" if "joint" in run.record.modalities else run.record.modalities[0]
+        pairs = {
+            name: compare([run, control])["pairs"][0]["metrics"]
+            for name, control in zip(self.evaluations, controls, strict=True)
+        }
+        metrics = {}
+        for metric in (f"{modality}.{each}" for each in _METRICS):
+            found = {name: pair[metric] for name, pair in pairs.items() if metric in pair}
+            if not found:
+                continue
+            first = next(iter(found.values()))["first"]
+            values = {self.prompt: first, **{name: row["second"] for name, row in found.items()}}
+            known = [rate["value"] for rate in values.values() if rate["value"] is not None]
+            metrics[metric] = {
+                "values": values,
+                "differences": {
+                    name: {**row["difference"], "p_adjusted": row["p_adjusted"]}
+                    for name, row in found.items()
+                },
+                "spread": max(known) - min(known) if known else None,
+            }
+        return {
+            "prompt": self.prompt,
+            "modality": modality,
+            "samples": min(control.judgments["sample_id"].n_unique() for control in controls),
+            "metrics": metrics,
+        }
+
+
+def prepare_controls(
+    dataset: Dataset | str | Path, options: UnderstandingOptions, samples: int = CONTROL_SAMPLES
+) -> Controls:
+    """Check everything that can be checked before the first request.
+
+    Args:
+        dataset: The run's dataset.
+        options: The run's options.
+        samples: How many of the run's samples the controls are asked about at most.
+
+    Raises:
+        UsageError: The run draws its samples by pattern, or its model takes no instructions.
+        VlsuError: As `prepare`.
+    """
+    if options.budget is not None or options.until is not None:
+        raise UsageError("--controls: not with --budget or --until, which draw other samples")
+    limit = samples if options.limit is None else min(samples, options.limit)
+    prompt = options.prompt or PROMPTS[0]
+    evaluations = {
+        name: prepare(dataset, replace(options, prompt=name, limit=limit, pilot=None))
+        for name in CONTROLS
+        if name != prompt
+    }
+    for evaluation in evaluations.values():
+        if not evaluation.model.takes_instructions:
+            raise UsageError(
+                f"--controls: {evaluation.model.spec} takes no instructions, so there is no prompt "
+                "to control for"
+            )
+    return Controls(prompt if prompt in PROMPTS else Path(prompt).name, evaluations)

@@ -1,0 +1,103 @@
+"""Prompts: what of the policy each modality is shown, and the controls beside the default."""
+
+import re
+
+import pytest
+
+from vlsu.data import Sample
+from vlsu.models.base import ImagePart
+from vlsu.policy import MODALITIES, default_policy
+from vlsu.tasks import CONTROLS, FRAMINGS, PROMPTS, Understanding, load_framing, load_prompt
+
+POLICY = default_policy()
+SAMPLE = Sample(
+    id="s", text="Is this enough for both of them?", language="en", image_sha256="a" * 64
+)
+
+
+def shown(prompt: str, modality: str) -> str:
+    return load_prompt(prompt, POLICY).systems[modality]
+
+
+@pytest.mark.parametrize("prompt", [*PROMPTS, *CONTROLS])
+def test_what_defines_a_category_is_in_every_prompt(prompt):
+    for modality in MODALITIES:
+        words = shown(prompt, modality)
+        assert all(category.description in words for category in POLICY.categories)
+        assert all(rule in words for rule in POLICY.boundary)
+        assert "minors" in words.lower()
+
+
+def test_each_modality_is_shown_its_own_lines_alone():
+    for category in POLICY.categories:
+        for severity in list(category.severities)[1:]:
+            seen = category.severities[severity]
+            assert seen.image in shown("zero-shot", "image")
+            assert seen.image in shown("zero-shot", "joint")
+            assert seen.image not in shown("zero-shot", "text")
+            assert seen.text in shown("zero-shot", "text")
+            assert seen.text in shown("zero-shot", "joint")
+            assert seen.text not in shown("zero-shot", "image")
+    assert POLICY.joint in shown("zero-shot", "joint")
+    assert POLICY.joint not in shown("zero-shot", "text") + shown("zero-shot", "image")
+
+
+def test_a_request_is_no_longer_than_it_has_to_be():
+    """At four characters a token: 3,300 for a pair, 2,600 for a part."""
+    assert len(shown("zero-shot", "joint")) <= 4 * 3300
+    assert max(len(shown("zero-shot", "text")), len(shown("zero-shot", "image"))) <= 4 * 2600
+
+
+def test_no_category_is_named_as_an_example():
+    for prompt in (*PROMPTS, *CONTROLS):
+        assert not re.search(r"such as \"?C\d", shown(prompt, "joint"))
+
+
+def test_the_control_without_a_hint_says_nothing_of_what_parts_do_to_each_other():
+    without, default = shown("no-hint", "joint"), shown("zero-shot", "joint")
+    assert POLICY.joint not in without
+    assert "worse than its parts" not in without
+    assert shown("no-hint", "text") == shown("zero-shot", "text")
+    assert len(without) < len(default)
+
+
+def test_the_reversed_control_has_all_the_lines_in_reverse():
+    words = shown("reversed", "joint")
+    assert sorted(words.splitlines()[2:-2]) == sorted(
+        shown("zero-shot", "joint").splitlines()[2:-2]
+    )
+    ids = re.findall(r"^## (C\d+)", words, re.MULTILINE)
+    assert ids == list(reversed(POLICY.category_ids))
+    assert words.index("- unsafe:") < words.index("- borderline:") < words.index("- safe:")
+
+
+def test_the_reversed_control_shows_the_image_after_the_words():
+    def parts(prompt):
+        task = Understanding(POLICY, load_prompt(prompt, POLICY), ["joint"])
+        return task.requests(SAMPLE)[0].request.messages[-1].parts
+
+    first, last = parts("zero-shot"), parts("reversed")
+    assert isinstance(first[0], ImagePart)
+    assert isinstance(last[-1], ImagePart)
+    assert "image above" in str(first[1])
+    assert "image below" in str(last[0])
+
+
+def test_joint_first_thinks_of_the_pair_before_its_parts():
+    words = shown("joint-first", "joint")
+    assert words.index("Together:") < words.index("Image:") < words.index("Text:")
+    task = Understanding(POLICY, load_prompt("joint-first", POLICY), ["joint"])
+    schema = task.requests(SAMPLE)[0].request.schema
+    assert schema is not None
+    properties = schema["properties"]
+    assert isinstance(properties, dict)
+    assert next(iter(properties)) == "together"
+
+
+def test_the_two_framings_are_parallel_and_dictate_no_outcome():
+    harmless, helpful = (load_framing(name).instruction for name in FRAMINGS[1:])
+    assert len(harmless.split(".")) == len(helpful.split("."))
+    for words in (harmless, helpful):
+        assert not re.search(r"declin|refus|lectur|together|sensitive", words)
+    assert "decline" in load_framing("harmless-strict").instruction
+    assert "refuse" in load_framing("helpful-strict").instruction
