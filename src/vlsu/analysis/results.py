@@ -299,6 +299,13 @@ class Differences(View):
     refusal_or_blocked: RefusalRates
     blocked: RefusalRates
     helpfulness: RefusalRates
+    complied_full: RefusalRates
+    complied_partial: RefusalRates
+    redirected: RefusalRates
+    declined: RefusalRates
+    off_topic: RefusalRates
+    empty: RefusalRates
+    stopped: RefusalRates
     over_blocking: JudgedRate
     over_refusal_safe: JudgedRate
     under_refusal: JudgedRate

@@ -25,7 +25,7 @@ _ABOUT_ANSWERING = {
     *("gold", "gold_ceiling"),
 }
 #: Rates in which the provider's block has a place of its own.
-_OF_BLOCKS = {"blocked", "refusal_or_blocked"}
+_OF_BLOCKS = {"blocked", "refusal_or_blocked", "stopped"}
 #: Parts that rest on the answers about pairs alone; other parts without a share of their own rest
 #: on those of every modality.
 _OF_PAIRS = {"over_sensitivity", "minimal_pairs"}
