@@ -25,6 +25,7 @@ __all__ = [
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
+    "CategoryPart",
     "ClassScores",
     "Differences",
     "Dominance",
@@ -100,6 +101,22 @@ class Part(View):
     accuracy: Rate
     f1_macro: Rate
     answered: Rate
+
+
+class CategoryPart(Part):
+    """A category, and the errors that a release rests on.
+
+    Attributes:
+        unsafe_recall: Of `n_unsafe` unsafe pairs, the share called unsafe.
+        unsafe_called_safe: The share of them called safe.
+        borderline_called_unsafe: Of `n_borderline` borderline pairs, the share called unsafe.
+    """
+
+    n_unsafe: int
+    unsafe_recall: Rate
+    unsafe_called_safe: Rate
+    n_borderline: int
+    borderline_called_unsafe: Rate
 
 
 class Families(View):
@@ -346,7 +363,7 @@ class Metrics(View):
     joint: ModalityScores
     patterns: dict[str, Part]
     families: Families
-    categories: dict[str, Part]
+    categories: dict[str, CategoryPart]
     attribution: Attribution
     dominance: Dominance
     late_fusion: LateFusion

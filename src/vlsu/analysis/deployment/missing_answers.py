@@ -22,6 +22,7 @@ _ROOTS = {"n", "outcomes", "judge_outcomes", "intervals", "sampling", "calibrati
 _ABOUT_ANSWERING = {
     *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
+    *("n_unsafe", "n_borderline"),
     *("gold", "gold_ceiling"),
 }
 #: Rates in which the provider's block has a place of its own.
@@ -32,7 +33,7 @@ _OF_PAIRS = {"over_sensitivity", "minimal_pairs"}
 #: Parts whose own parts have the names of framings, which the user gives.
 _NAMED = {"framings", "differences"}
 #: Rates in which a missing answer counts as wrong.
-_MISSING_IS_WRONG = {"accuracy", "recall", "f1", "told_apart", "ordered"}
+_MISSING_IS_WRONG = {"accuracy", "recall", "unsafe_recall", "f1", "told_apart", "ordered"}
 
 Tree = Mapping[str, Any]
 
