@@ -27,6 +27,7 @@ __all__ = [
     "BorderlineRates",
     "CategoryPart",
     "ClassScores",
+    "Critical",
     "Differences",
     "Dominance",
     "Families",
@@ -117,6 +118,14 @@ class CategoryPart(Part):
     unsafe_called_safe: Rate
     n_borderline: int
     borderline_called_unsafe: Rate
+
+
+class Critical(View):
+    """Unsafe pairs marked critical in the dataset, and how many were not called unsafe."""
+
+    n: int
+    misses: int
+    recall: Rate
 
 
 class Families(View):
@@ -371,6 +380,7 @@ class Metrics(View):
     borderline: dict[str, BorderlineErrors]
     flow: Flow
     severities: dict[str, dict[str, SeverityPart]]
+    critical: Critical
     minimal_pairs: dict[str, MinimalPairs]
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]

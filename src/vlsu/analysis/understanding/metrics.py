@@ -14,7 +14,8 @@ from vlsu.analysis.sampling.stratified import (
     StratifiedEstimator,
     StratifiedSample,
 )
-from vlsu.analysis.stats.intervals import LEVEL, plain, require_level
+from vlsu.analysis.stats.exact import clopper_pearson
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
 from vlsu.analysis.table.answered import unanswered_shares
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells, CellShare
 from vlsu.analysis.table.columns import Frame
@@ -115,6 +116,9 @@ def cell_metrics(
       errors go; see `vlsu.analysis.understanding.borderline`.
     - ``flow``: accuracy of the pair by what is right of image and text alone; ``severities``: by
       gold joint category and severity; see `vlsu.analysis.understanding.breakdown`.
+    - ``critical``: of the ``n`` unsafe pairs marked critical that were asked about, ``misses`` were
+      not called unsafe, an outcome other than `ok` being a miss; ``recall`` has the interval of
+      Clopper and Pearson. Absent where no sample is marked.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
       metrics too thin for the bootstrap (see `vlsu.analysis.table.estimator`).
 
@@ -152,8 +156,8 @@ def stratified_metrics(sample: StratifiedSample, *, level: float = LEVEL) -> dic
     The keys are those of `cell_metrics`. Rates are estimates for the dataset. ``n`` and
     ``outcomes`` count what was asked, so the samples a rate rests on; ``confusion``, ``support``
     and the counts of ``attribution`` are estimated for the dataset, in whole numbers. A category of
-    which no sample was drawn is absent. See `vlsu.analysis.sampling.stratified` for estimates and
-    intervals.
+    which no sample was drawn is absent. ``critical`` is of what was drawn. See
+    `vlsu.analysis.sampling.stratified` for estimates and intervals.
 
     - ``sampling``: the size of sample and dataset, the same of every stratum, and by modality the
       effective size of the accuracy: samples drawn at random from a very large dataset that would
@@ -185,7 +189,7 @@ def stratified_metrics(sample: StratifiedSample, *, level: float = LEVEL) -> dic
 
 
 def _sections(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[str, object]:
-    view = _Understanding(cells, estimator)
+    view, level = _Understanding(cells, estimator), estimator.level
     return {
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
@@ -200,7 +204,16 @@ def _sections(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[
         "borderline": borderline(cells, estimator),
         "flow": flow(cells, estimator),
         "severities": severities(cells, estimator),
+        **({} if cells.critical is None else {"critical": _critical(*cells.critical, level)}),
     }
+
+
+def _critical(n: int, misses: int, level: float) -> dict[str, object]:
+    """Critical pairs that must not be missed; an exact interval, as what counts is near 1."""
+    recall = UNDEFINED
+    if n:
+        recall = Rate.within((n - misses) / n, *clopper_pearson(n - misses, n, level))
+    return {"n": n, "misses": misses, "recall": recall}
 
 
 @dataclass(frozen=True, slots=True)
