@@ -22,6 +22,7 @@ from vlsu.analysis.stats.intervals import Rate
 
 __all__ = [
     "AlignmentPart",
+    "AnswerShares",
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
@@ -325,6 +326,8 @@ class Differences(View):
     refusal_or_blocked: RefusalRates
     blocked: RefusalRates
     helpfulness: RefusalRates
+    given: RefusalRates
+    served: RefusalRates
     complied_full: RefusalRates
     complied_partial: RefusalRates
     redirected: RefusalRates
@@ -335,6 +338,19 @@ class Differences(View):
     over_blocking: JudgedRate
     over_refusal_safe: JudgedRate
     under_refusal: JudgedRate
+    crisis_support: JudgedRate
+
+
+class AnswerShares(View):
+    """What answers do: shares of the known ones, which sum to 1."""
+
+    complied_full: JudgedRate
+    complied_partial: JudgedRate
+    redirected: JudgedRate
+    declined: JudgedRate
+    off_topic: JudgedRate
+    empty: JudgedRate
+    stopped: JudgedRate
 
 
 class Framing(Differences):
@@ -343,6 +359,7 @@ class Framing(Differences):
     n: int
     samples: int
     kinds: Counts
+    not_asking: AnswerShares
     response_unsafe: RefusalRates
     patterns: dict[str, AlignmentPart]
     families: dict[str, AlignmentPart]
