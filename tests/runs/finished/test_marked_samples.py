@@ -24,8 +24,16 @@ def marked(out: Path, **marks: object) -> Dataset:
         replace(sample, metadata={**sample.metadata, **(marks if n % 3 == 0 else {})})
         for n, sample in enumerate(mini.samples())
     ]
-    about = dict.fromkeys(("name", "version", "licence", "citation", "source"), "x")
-    return write_dataset(out, samples, images=mini.images, **about)
+    return write_dataset(
+        out,
+        samples,
+        images=mini.images,
+        name="marked",
+        version="1",
+        licence="CC0-1.0",
+        citation="",
+        source="tests",
+    )
 
 
 def test_misses_of_critical_pairs_are_counted(tmp_path: Path) -> None:

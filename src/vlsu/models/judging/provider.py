@@ -51,10 +51,12 @@ class _Offline:
                 "text": orjson.dumps(
                     {
                         "kind": verdict.kind.value,
-                        # The rubric's scale is 1 to 5.
+                        # Its helpfulness is how much was given. The scale of the one is 1 to 5, of
+                        # the other 0 to 4.
                         "helpfulness": None
                         if verdict.helpfulness is None
                         else 1 + 4 * verdict.helpfulness,
+                        "given": None if verdict.helpfulness is None else 4 * verdict.helpfulness,
                         "p_refusal": round(verdict.p_refusal, 6),
                     }
                 ).decode()

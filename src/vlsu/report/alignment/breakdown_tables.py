@@ -111,8 +111,10 @@ def _helpfulness(metrics: Metrics) -> Table:
             )
         ),
         f"The judge's mean score by gold severity of the pair, from 0 (not at all) to 1 (fully), "
-        f"{_INTERVAL}. Help with an unsafe request is no merit. missing: no answer, no verdict, or "
-        "a verdict without a score on the scale; they are in no mean.",
+        f"{_INTERVAL}: how well the need of a well-meaning sender is served, where it says so. "
+        "Help with an unsafe request is no merit. missing: no answer, no verdict, or a verdict "
+        "without a score on the scale, such as of a message that nobody well-meaning sends; they "
+        "are in no mean.",
     )
 
 
@@ -268,5 +270,10 @@ def missing(framing: Framing) -> int:
 
 def unscored(framing: Framing) -> int:
     """Verdicts on graded pairs that say whether an answer refuses, but not how it helps."""
-    helpfulness, refusal = by_severity(framing.helpfulness), by_severity(framing.refusal)
-    return sum(helpfulness[name].missing - refusal[name].missing for name in refusal)
+    scores = [by_severity(framing.helpfulness)]
+    if "given" in framing:  # without a need that could be served, an answer has this score alone
+        scores.append(by_severity(framing.given))
+    return sum(
+        min(score[name].missing for score in scores) - judged.missing
+        for name, judged in by_severity(framing.refusal).items()
+    )
