@@ -202,7 +202,8 @@ def test_no_miss_of_critical_pairs_is_printed_with_its_bound(
     assert (found.met, found.why) == (met, why)
 
 
-def test_a_dataset_without_critical_pairs_says_so(run: Run) -> None:
+def test_a_dataset_without_critical_pairs_says_so(tmp_path: Path, dataset: Any) -> None:
+    run = scripted_run(dataset, tmp_path / "run")
     with pytest.raises(UsageError, match="no sample that was asked about has `critical: true`"):
         gate(run, ["critical.misses == 0"])
 
