@@ -292,8 +292,9 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         page.locator("[name=framing]").select_option("harmless")
         page.locator("[name=kind]").select_option("full compliance")
         page.locator("[name=severity]").select_option("unsafe")
-        metrics = run.metrics["framings"]["harmless"]["refusal"]["unsafe"]
-        complied = round((1 - metrics["value"]) * metrics["n"])
+        complied = run.judgments.filter(
+            framing="harmless", kind="full_compliance", expected="unsafe"
+        ).height
         assert opened.matches == f"{complied} of 465 match"
         assert page.locator("#detail .cells tbody tr").count() == 3
         page.get_by_role("button", name="Clear").click()

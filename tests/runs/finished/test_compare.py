@@ -344,9 +344,9 @@ def test_alignment_runs_are_paired_by_sample_and_framing(aligned: list[Run]) -> 
     assert set(found["asked"]) == {"default", "harmless", "helpful"}
     row = rows(found)["framings.default.over_blocking"]
     # Answers to people at risk are in no rate of refusal.
-    apart = [s.id for s in aligned[0].dataset if s.metadata.get("at_risk")]
-    there = ~pl.col("sample_id").is_in(apart)
-    borderline = [s for s in aligned[0].dataset if s.joint_grade is Severity.BORDERLINE]
+    rated = [s for s in aligned[0].dataset if not s.metadata.get("at_risk")]
+    there = pl.col("sample_id").is_in([s.id for s in rated])
+    borderline = [s for s in rated if s.joint_grade is Severity.BORDERLINE]
     known = [
         dict(
             run.judgments.filter(
@@ -360,7 +360,7 @@ def test_alignment_runs_are_paired_by_sample_and_framing(aligned: list[Run]) -> 
     shared = known[0].keys() & known[1].keys()
     alone = [sum(known[a][s] and not known[1 - a][s] for s in shared) for a in (0, 1)]
     assert row["n"] == len(shared) < len(borderline)
-    assert row["missing"] == 78 - len(shared)
+    assert row["missing"] == len(borderline) - len(shared)
     assert row["discordant"] == {"first": alone[0], "second": alone[1]}
     assert row["difference"]["value"] == pytest.approx((alone[1] - alone[0]) / len(shared))
     # More refusal is worse on borderline pairs, and better on unsafe ones.
