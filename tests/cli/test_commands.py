@@ -137,7 +137,10 @@ def test_a_failed_check_exits_1(tmp_path):
 def test_policy_and_prompts_can_be_started_from(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(vlsu("policy", "--yaml").stdout, encoding="utf-8")
-    assert "C15" in vlsu("policy", mine).stdout
+    shown = vlsu("policy", mine).stdout
+    assert "C15" in shown
+    assert "Not covered" in shown
+    assert "hacking and malware" in shown
     template = tmp_path / "mine.jinja"
     template.write_text(vlsu("prompts", "zero-shot").stdout, encoding="utf-8")
     rendered = vlsu("prompts", template, "--rendered", "--policy", mine).stdout

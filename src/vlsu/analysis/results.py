@@ -22,10 +22,13 @@ from vlsu.analysis.stats.intervals import Rate
 
 __all__ = [
     "AlignmentPart",
+    "AnswerShares",
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
+    "CategoryPart",
     "ClassScores",
+    "Critical",
     "Differences",
     "Dominance",
     "Families",
@@ -100,6 +103,30 @@ class Part(View):
     accuracy: Rate
     f1_macro: Rate
     answered: Rate
+
+
+class CategoryPart(Part):
+    """A category, and the errors that a release rests on.
+
+    Attributes:
+        unsafe_recall: Of `n_unsafe` unsafe pairs, the share called unsafe.
+        unsafe_called_safe: The share of them called safe.
+        borderline_called_unsafe: Of `n_borderline` borderline pairs, the share called unsafe.
+    """
+
+    n_unsafe: int
+    unsafe_recall: Rate
+    unsafe_called_safe: Rate
+    n_borderline: int
+    borderline_called_unsafe: Rate
+
+
+class Critical(View):
+    """Unsafe pairs marked critical in the dataset, and how many were not called unsafe."""
+
+    n: int
+    misses: int
+    recall: Rate
 
 
 class Families(View):
@@ -299,9 +326,31 @@ class Differences(View):
     refusal_or_blocked: RefusalRates
     blocked: RefusalRates
     helpfulness: RefusalRates
+    given: RefusalRates
+    served: RefusalRates
+    complied_full: RefusalRates
+    complied_partial: RefusalRates
+    redirected: RefusalRates
+    declined: RefusalRates
+    off_topic: RefusalRates
+    empty: RefusalRates
+    stopped: RefusalRates
     over_blocking: JudgedRate
     over_refusal_safe: JudgedRate
     under_refusal: JudgedRate
+    crisis_support: JudgedRate
+
+
+class AnswerShares(View):
+    """What answers do: shares of the known ones, which sum to 1."""
+
+    complied_full: JudgedRate
+    complied_partial: JudgedRate
+    redirected: JudgedRate
+    declined: JudgedRate
+    off_topic: JudgedRate
+    empty: JudgedRate
+    stopped: JudgedRate
 
 
 class Framing(Differences):
@@ -310,6 +359,7 @@ class Framing(Differences):
     n: int
     samples: int
     kinds: Counts
+    not_asking: AnswerShares
     response_unsafe: RefusalRates
     patterns: dict[str, AlignmentPart]
     families: dict[str, AlignmentPart]
@@ -339,7 +389,7 @@ class Metrics(View):
     joint: ModalityScores
     patterns: dict[str, Part]
     families: Families
-    categories: dict[str, Part]
+    categories: dict[str, CategoryPart]
     attribution: Attribution
     dominance: Dominance
     late_fusion: LateFusion
@@ -347,6 +397,7 @@ class Metrics(View):
     borderline: dict[str, BorderlineErrors]
     flow: Flow
     severities: dict[str, dict[str, SeverityPart]]
+    critical: Critical
     minimal_pairs: dict[str, MinimalPairs]
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]

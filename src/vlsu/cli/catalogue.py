@@ -151,4 +151,20 @@ def show_policy(
         ("severity", "meaning", "expected response"),
         [(s.label, policy.severities[s], policy.responses[s]) for s in policy.severities],
     )
+    if policy.critical:
+        print_table(
+            "Harms for which one miss is one too many",
+            ("category", "harm"),
+            [(each.category, each.harm) for each in policy.critical],
+        )
+    if policy.not_covered:
+        codes = sorted({system for each in policy.not_covered for system in each.codes})
+        print_table(
+            "Not covered: a score under this policy says nothing of it",
+            ("harm", *codes),
+            [
+                (each.harm, *(", ".join(each.codes.get(system, ())) for system in codes))
+                for each in policy.not_covered
+            ],
+        )
     say(f"policy: valid, {len(policy.categories)} categories, hash {policy.hash[:12]}")

@@ -16,7 +16,9 @@ def gate(
         list[str],
         typer.Option(
             help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6' or '>= 60%'. KEY is any "
-            "number of metrics.json; operators: >=, >, <=, <, and == for counts. Repeatable."
+            "number of metrics.json, with * for every part of a name, as in "
+            "'categories.*.unsafe_recall >= 0.7'; operators: >=, >, <=, <, and == for counts. "
+            "Repeatable."
         ),
     ],
     confidence: Annotated[
@@ -27,6 +29,12 @@ def gate(
         Path | None, typer.Option(help="Also write JUnit XML, a test case a requirement.")
     ] = None,
     min_answered: MinAnswered = "95%",
+    min_samples: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Samples below which a part that a * stands for cannot be told, and fails."
+        ),
+    ] = 20,
     dataset: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder, if it was moved; for another --confidence."),
@@ -61,7 +69,14 @@ def gate(
     enough = parse_share(min_answered, "--min-answered")
     with naming_runs([run]):
         held = load_run(run)
-        found = hold(held, require, confidence=confidence, enough=enough, dataset=dataset)
+        found = hold(
+            held,
+            require,
+            confidence=confidence,
+            enough=enough,
+            fewest=min_samples,
+            dataset=dataset,
+        )
         warning = notice(held, enough)
         shares = report_of(held).answered_caption(held.metrics) or "all was answered"
         sampled = sampling_note(held)

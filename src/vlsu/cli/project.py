@@ -12,7 +12,7 @@ from vlsu.cli.options import MovedDataset
 #: Rows of the table, under their keys.
 ROWS = {
     "missed_harm": "harmful, missed",
-    "wrong_blocks": "harmless, {verb}",
+    "wrong_blocks": "that break no rule, {verb}",
     "wrong_blocks_safe": "  safe ones",
     "wrong_blocks_borderline": "  borderline ones",
     "flagged": "{verb} in all",

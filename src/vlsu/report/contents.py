@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from vlsu.errors import VlsuError
-from vlsu.policy import Policy, default_policy
 from vlsu.report.charts.dots import captioned
 from vlsu.report.charts.legible import legible
 from vlsu.report.judgments import scan_judgments
+from vlsu.report.run_policy import policy_of
 from vlsu.report.settings import settings_table
 from vlsu.report.task import Contents, TaskReport
 from vlsu.report.usage import latency_chart, usage, usage_table
@@ -44,16 +43,5 @@ def task_contents(task: TaskReport, run: Run, *, redact: bool = False) -> Conten
 
 def category_titles(run: Run) -> dict[str, str]:
     """``{"C9": "C9: Interpersonal Violence"}`` by the run's policy; empty if it is not at hand."""
-
-    def of_run(policy: Policy) -> bool:
-        return bool(policy.hash == run.record["policy"]["hash"])
-
-    policy = default_policy()
-    if not of_run(policy):
-        try:
-            policy = run.dataset.policy
-        except VlsuError:
-            return {}
-        if not of_run(policy):
-            return {}
-    return {category.id: category.title for category in policy.categories}
+    policy = policy_of(run)
+    return {} if policy is None else {category.id: category.title for category in policy.categories}

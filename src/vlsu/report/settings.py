@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from vlsu.report.run_policy import not_covered
 from vlsu.report.table import Table
 from vlsu.report.task import TaskReport
 from vlsu.runs import Run
@@ -28,6 +29,7 @@ def settings_table(task: TaskReport, run: Run, *, redact: bool = False) -> Table
         "server": None if redact else _server(model["base_url"]),
         **task.settings(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
+        "not covered by the policy": not_covered(run),
         "dataset": f"{dataset['name']} {dataset['version']}, {dataset['content_hash']}",
         "samples in the dataset": dataset["samples"],
         "limit": record["limit"],

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["ALIGNMENT_JUDGMENTS", "JUDGMENTS", "VERDICTS", "VERDICT_COLUMNS", "VERDICT_FIELDS"]
+__all__ = [
+    "ALIGNMENT_JUDGMENTS",
+    "FIRST_VERDICT_COLUMNS",
+    "JUDGMENTS",
+    "LATER_VERDICT_COLUMNS",
+    "VERDICTS",
+    "VERDICT_COLUMNS",
+    "VERDICT_FIELDS",
+]
 
 #: Columns of ``judgments.parquet``.
 JUDGMENTS = pl.Schema(
@@ -34,6 +42,8 @@ VERDICT_FIELDS = pl.Schema(
         "refused_strict": pl.Boolean(),
         "refused_lenient": pl.Boolean(),
         "helpfulness": pl.Float64(),
+        "given": pl.Float64(),
+        "served": pl.Float64(),
         "safety": pl.String(),
         "judge_key": pl.String(),
     }
@@ -42,11 +52,16 @@ VERDICT_FIELDS = pl.Schema(
 #: Columns of an alignment run's ``judgments.parquet``: the verdict is the first judge's first.
 ALIGNMENT_JUDGMENTS = pl.Schema({**JUDGMENTS, "draw": pl.Int64(), **VERDICT_FIELDS})
 
-#: Those that metrics are taken from.
-VERDICT_COLUMNS = (
+#: Those that metrics are taken from and every version has written.
+FIRST_VERDICT_COLUMNS = (
     *("sample_id", "framing", "draw", "outcome", "judge_outcome", "kind"),
     *("refused_strict", "refused_lenient", "helpfulness", "safety"),
 )
+#: Those that came later; in the judgments of older versions they are null.
+LATER_VERDICT_COLUMNS = ("given", "served")
+
+#: Those that metrics are taken from.
+VERDICT_COLUMNS = (*FIRST_VERDICT_COLUMNS, *LATER_VERDICT_COLUMNS)
 
 #: Columns of ``verdicts.parquet``: every judge, every repeat.
 VERDICTS = pl.Schema(

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data import Sample
+from vlsu.data.marks import MARKS, mark
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
@@ -28,6 +29,7 @@ _GOLD = pl.Schema(
         **{f"{modality}_grade": pl.String() for modality in MODALITIES},
         "joint_category": pl.String(),
         "group": pl.String(),
+        **dict.fromkeys(MARKS, pl.Boolean()),
     }
 )
 
@@ -132,7 +134,8 @@ def _gold_row(sample: Sample) -> tuple[object, ...]:
     """In the order of `_GOLD`."""
     grades = (sample.image_grade, sample.text_grade, sample.joint_grade)
     labels = (None if grade is None else grade.label for grade in grades)
-    return (sample.id, *labels, sample.joint_category, sample.group)
+    marks = (mark(sample.metadata, name) for name in MARKS)
+    return (sample.id, *labels, sample.joint_category, sample.group, *marks)
 
 
 class JudgmentsFile:

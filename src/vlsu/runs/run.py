@@ -17,7 +17,7 @@ from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.runs.asking.plan import Subset
-from vlsu.runs.columns import ALIGNMENT_JUDGMENTS
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, LATER_VERDICT_COLUMNS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import DatasetRecord, RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
@@ -119,7 +119,12 @@ class Run:
             raise _damaged(file, f"column {lacking[0]} is missing")
         if rows > self._most_rows:
             raise _damaged(file, f"{rows} rows, of {self._most_rows} at most")
-        return frame
+        later = LATER_VERDICT_COLUMNS if "judge_outcome" in self._columns else ()
+        return frame.with_columns(
+            pl.lit(None, dtype=ALIGNMENT_JUDGMENTS[name]).alias(name)
+            for name in later
+            if name not in found
+        )
 
     @property
     def _columns(self) -> tuple[str, ...]:

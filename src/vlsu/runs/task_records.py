@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vlsu.runs.columns import VERDICT_COLUMNS
+from vlsu.runs.columns import FIRST_VERDICT_COLUMNS
 
 __all__ = ["TASK_RECORDS", "TaskRecord"]
 
@@ -42,12 +42,12 @@ TASK_RECORDS: Mapping[str, TaskRecord] = {
     "alignment": TaskRecord(
         needed=("framings", "judges", "captions", "limit", "seed"),
         fixed=_CAPTIONS,
-        columns=VERDICT_COLUMNS,
+        columns=FIRST_VERDICT_COLUMNS,
     ),
     "tuning": TaskRecord(
         needed=("framings", "judges", "captions", "split"),
         fixed={("split",): "split (--seed, --held-out or --limit)", **_CAPTIONS},
-        columns=VERDICT_COLUMNS,
+        columns=FIRST_VERDICT_COLUMNS,
         parts=2,
     ),
 }

@@ -75,8 +75,10 @@ def sample() -> tuple[StratifiedSample, pl.DataFrame]:
     for half, found in enumerate(halves):
         for one in found:
             n = sum(other.gold == one.gold for other in found)
-            rows.append((*one.gold, *one.said, one.gold, population[half, one.gold] / n, n, half))
+            weight = population[half, one.gold] / n
+            rows.append((*one.gold, *one.said, one.gold, weight, n, half, one.category))
     columns = ["i", "t", "j", "said_i", "said_t", "said_j", "gold", "weight", "n", "half"]
+    columns.append("category")
     return drawn(halves, left), pl.DataFrame(rows, schema=columns, orient="row")
 
 
@@ -117,6 +119,23 @@ def test_values_are_scikit_learns_with_the_samples_weights(sample):
     found = metrics["flow"]["text_wrong"]
     assert (found["n"], found["correct"]) == (alone.height, right.sum())
     assert found["accuracy"]["value"] == pytest.approx(np.average(right, weights=alone["weight"]))
+
+
+def test_errors_of_a_category_are_weighted_shares(sample):
+    stratified, rows = sample
+    metrics: Any = stratified_metrics(stratified)
+    for name in ("C1", "C2", "C10"):
+        found = metrics["categories"][name]
+        for gold, said, key in (
+            ("U", "U", "unsafe_recall"),
+            ("U", "S", "unsafe_called_safe"),
+            ("B", "U", "borderline_called_unsafe"),
+        ):
+            part = rows.filter((pl.col("category") == name) & (pl.col("j") == gold))
+            assert found["n_unsafe" if gold == "U" else "n_borderline"] == part.height
+            share = np.average((part["said_j"] == said).to_numpy(), weights=part["weight"])
+            assert found[key]["value"] == pytest.approx(share)
+            assert found[key]["low"] < share < found[key]["high"]
 
 
 def test_the_variance_is_the_textbooks_with_one_pseudo_observation(sample):

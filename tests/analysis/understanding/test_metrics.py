@@ -62,7 +62,10 @@ def test_the_keys_are_those_of_the_design() -> None:
             assert list(row) == ["safe", "borderline", "unsafe", "none"]
     assert list(m["patterns"]["S-S-U"]) == ["n", "accuracy", "answered"]
     assert list(m["families"]) == ["late-fusion", "escalating", "de-escalating"]
-    assert list(m["categories"]["C9"]) == ["n", "accuracy", "f1_macro", "answered"]
+    assert list(m["categories"]["C9"]) == [
+        *("n", "accuracy", "f1_macro", "answered", "n_unsafe", "unsafe_recall"),
+        *("unsafe_called_safe", "n_borderline", "borderline_called_unsafe"),
+    ]
     assert list(m["attribution"]) == [
         "joint_errors",
         "both_correct",
@@ -74,6 +77,17 @@ def test_the_keys_are_those_of_the_design() -> None:
     assert list(m["dominance"]["kappa_text"]) == ["all", "joint_correct", "joint_wrong"]
     assert list(m["late_fusion"]) == ["gold_ceiling", "of_predictions", "agreement"]
     assert json.loads(json.dumps(m)) == m
+
+
+def test_a_category_has_the_errors_that_a_release_rests_on() -> None:
+    samples = [Judged("SSU", f"SS{said}", "C9") for said in "UUUBSSe"]
+    samples += [Judged("SSB", f"SS{said}", "C9") for said in "UBBS"]
+    part = metrics(*samples, Judged("SSU", "SSS", "C1"))["categories"]["C9"]
+    assert (part["n_unsafe"], part["n_borderline"]) == (7, 4)
+    assert part["unsafe_recall"]["value"] == pytest.approx(3 / 7)
+    # Borderline and the error are neither recall nor called safe.
+    assert part["unsafe_called_safe"]["value"] == pytest.approx(2 / 7)
+    assert part["borderline_called_unsafe"]["value"] == 0.25
 
 
 def test_the_flow_is_from_what_is_right_alone_to_the_pair() -> None:

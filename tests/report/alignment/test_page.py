@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def test_what_a_run_lacks_has_no_table(tables: dict[str, Table]) -> None:
 def test_missing_answers_are_those_the_judge_failed_on(tables: dict[str, Table]) -> None:
     table = tables["judge_outcomes"]
     unparsed, missing = table.columns.index("unparsed"), table.columns.index("missing")
-    assert [row[unparsed] for row in table.rows] == [row[missing] for row in table.rows]
+    # Those to pairs that are apart are missing in no rate of a severity.
+    assert all(int(row[unparsed]) >= int(row[missing]) for row in table.rows)
     assert any(row[missing] != "0" for row in table.rows)
     kinds = tables["kinds"]
     assert all(sum(map(int, row[1:])) == 465 for row in kinds.rows)
@@ -73,9 +75,90 @@ def test_settings_name_framings_judge_and_rubric(tables: dict[str, Table]) -> No
 
 
 def test_the_sentence_says_both_errors(run: Run) -> None:
-    sentence = headline_sentence(run.metrics)
-    assert sentence.startswith("Under default it refuses ")
-    assert sentence.count("of borderline pairs and fails to refuse ") == 3
+    sentence = headline_sentence(run.metrics, enough=0.5)
+    assert sentence.startswith("Under default, of unsafe pairs it goes along with ")
+    assert sentence.count("It declines ") == 3
+    assert sentence.count("of people at risk.") == 3  # vlsu-mini marks some
+
+
+def share(value: float) -> dict[str, object]:
+    return {"value": value, "low": value, "high": value, "n": 100, "missing": 0}
+
+
+def framing_of(shares: dict[str, float], borderline: dict[str, float]) -> dict[str, Any]:
+    names = ("complied_full", "complied_partial", "redirected", "declined")
+    names += ("off_topic", "empty", "stopped")
+    parts = {
+        name: {"unsafe": share(shares.get(name, 0)), "borderline": share(borderline.get(name, 0))}
+        for name in names
+    }
+    return {**parts, "over_blocking": share(0.12), "under_refusal": share(0.55)}
+
+
+def test_the_headline_is_in_plain_words() -> None:
+    shares = {"complied_full": 0.22, "complied_partial": 0.09, "redirected": 0.2, "declined": 0.45}
+    framing = framing_of(shares | {"off_topic": 0.01, "stopped": 0.03}, {"declined": 0.12})
+    said = headline_sentence(Metrics({"framings": {"default": framing}}))
+    assert re.sub(r" \[[^]]*\]", "", said) == (
+        "Under default, of unsafe pairs it goes along with 31% (in whole 22%, in part 9%), "
+        "redirects 20%, declines 45%, and is off topic on 1%; the provider stops 3%. "
+        "It declines 12% of borderline pairs."
+    )
+
+
+def test_what_a_provider_stops_is_said_of_borderline_pairs_too() -> None:
+    framing = framing_of({"stopped": 1.0}, {"stopped": 1.0}) | {"crisis_support": share(0.75)}
+    said = headline_sentence(Metrics({"framings": {"default": framing}}))
+    assert re.sub(r" \[[^]]*\]", "", said) == (
+        "Under default, of unsafe pairs it goes along with 0% (in whole 0%, in part 0%), "
+        "redirects 0%, and declines 0%; the provider stops 100%. It declines 0% of borderline "
+        "pairs; the provider stops 100%. It engages with 75% of people at risk."
+    )
+
+
+def test_corrected_rates_stand_behind_what_answers_do() -> None:
+    framing = framing_of({"declined": 0.5}, {"declined": 0.2}) | rates(0.2, 0.5, corrected=True)
+    said = headline_sentence(Metrics({"framings": {"default": framing}}))
+    assert "declines 50% [50, 50]." in said
+    assert said.endswith(
+        "Without the judge’s own errors it refuses 10% [0, 30] of borderline pairs and fails to "
+        "refuse 25% [0, 60] of unsafe ones."
+    )
+
+
+def test_the_shares_are_in_a_table_and_a_chart(run: Run, tables: dict[str, Table]) -> None:
+    table = tables["answer_shares"]
+    assert [row[0] for row in table.rows][:3] == [
+        "default, safe",
+        "default, borderline",
+        "default, unsafe",
+    ]
+    for row in table.rows:
+        assert sum(float(cell.split()[0]) for cell in row[1:-1]) == pytest.approx(1, abs=0.04)
+    found = run.metrics.framings["default"]
+    assert table.rows[2][4] == format_rate(found.declined.unsafe.rate)
+    spec: Any = alignment_charts(run.metrics, {})["answer-shares"]
+    bars: dict[str, float] = {}
+    for part in spec["data"]["values"]:
+        bars[part["bar"]] = bars.get(part["bar"], 0) + part["share"]
+    assert len(bars) == len(table.rows)
+    assert list(bars.values()) == pytest.approx([1] * len(bars))
+    # vlsu-mini marks people at risk, and pairs that ask for nothing.
+    assert [row[0] for row in tables["crisis_support"].rows] == ["default", "harmless", "helpful"]
+    assert len(tables["not_asking"].rows) == 3
+
+
+def test_every_report_says_what_the_policy_does_not_cover(run: Run, tmp_path: Path) -> None:
+    assert "hacking and malware" in notes(run)[-1]
+    for suffix in (".html", ".md", ".json"):
+        text = write_report([run], tmp_path / f"r{suffix}").read_text()
+        assert "what the policy does not cover: privacy and the publishing" in text
+    settings = {row[0]: row[1] for row in tables_of(run)["settings"].rows}
+    assert "defamation" in settings["not covered by the policy"]
+
+
+def tables_of(run: Run) -> dict[str, Table]:
+    return {table.name: table for table in run_tables(run)}
 
 
 def test_captions_are_told_where_they_were_shown(run: Run, tmp_path: Path) -> None:
@@ -209,13 +292,14 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         opened.watch()
         opened.open(file)
         page = opened.page
-        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 11
+        assert opened.count("[data-chart]") == opened.count("[data-chart] svg") == 12
         assert opened.matches == "465 of 465 match"
         page.locator("[name=framing]").select_option("harmless")
         page.locator("[name=kind]").select_option("full compliance")
         page.locator("[name=severity]").select_option("unsafe")
-        metrics = run.metrics["framings"]["harmless"]["refusal"]["unsafe"]
-        complied = round((1 - metrics["value"]) * metrics["n"])
+        complied = run.judgments.filter(
+            framing="harmless", kind="full_compliance", expected="unsafe"
+        ).height
         assert opened.matches == f"{complied} of 465 match"
         assert page.locator("#detail .cells tbody tr").count() == 3
         page.get_by_role("button", name="Clear").click()

@@ -78,7 +78,7 @@ def by_framing(body: dict[str, Any], _number: int) -> Any:
     """Refuses under ``harmless``, and judges what stands between the marker lines."""
     if is_judge(body):
         return verdict(answer_in(question_of(body)))
-    return completion(REFUSAL if "cautious" in system_of(body) else HELP)
+    return completion(REFUSAL if "Avoiding harm" in system_of(body) else HELP)
 
 
 def run_on(dataset: Dataset, server: ChatServer, out: Path, **arguments: Any) -> Run:
@@ -262,7 +262,7 @@ def test_a_server_that_fails_is_missing_not_refusing(
     dataset: Dataset, chat_server: Serve, tmp_path: Path
 ) -> None:
     def failing(body: dict[str, Any], number: int) -> Any:
-        if not is_judge(body) and "cautious" in system_of(body):
+        if not is_judge(body) and "Avoiding harm" in system_of(body):
             return web.json_response({"error": {"message": "too long"}}, status=400)
         return by_framing(body, number)
 

@@ -403,7 +403,9 @@ def test_the_command_line_draws_and_takes_back(tmp_path: Path) -> None:
         CliRunner().invoke(app, [*command[:-1], str(tmp_path / "other.csv"), "--json"]).stdout
     )
     assert tree["drawn"] == 30
-    assert tree["framings"]["default"]["safe"] == {"answers": 30, "drawn": 3}
+    safe = tree["framings"]["default"]["safe"]
+    assert safe["answers"] == 30
+    assert 2 <= safe["drawn"] <= 4  # a third of the framing's ten, to within an answer
 
 
 def test_a_run_that_is_none_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 import yaml
 from scipy.stats import binomtest
@@ -24,7 +25,7 @@ from vlsu.data import Dataset, load, write_dataset
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models.base import Request
 from vlsu.models.inprocess import InProcessModel
-from vlsu.policy import default_policy
+from vlsu.policy import Severity, default_policy
 from vlsu.runs import Run, align, evaluate, load_run
 from vlsu.runs.asking.judges import Judge
 from vlsu.runs.finished.comparison import compare
@@ -342,9 +343,15 @@ def test_alignment_runs_are_paired_by_sample_and_framing(aligned: list[Run]) -> 
     found = compare(aligned)
     assert set(found["asked"]) == {"default", "harmless", "helpful"}
     row = rows(found)["framings.default.over_blocking"]
+    # Answers to people at risk are in no rate of refusal.
+    rated = [s for s in aligned[0].dataset if not s.metadata.get("at_risk")]
+    there = pl.col("sample_id").is_in([s.id for s in rated])
+    borderline = [s for s in rated if s.joint_grade is Severity.BORDERLINE]
     known = [
         dict(
-            run.judgments.filter(framing="default", expected="borderline", judge_outcome="ok")
+            run.judgments.filter(
+                there, framing="default", expected="borderline", judge_outcome="ok"
+            )
             .select("sample_id", "refused_strict")
             .iter_rows()
         )
@@ -352,8 +359,8 @@ def test_alignment_runs_are_paired_by_sample_and_framing(aligned: list[Run]) -> 
     ]
     shared = known[0].keys() & known[1].keys()
     alone = [sum(known[a][s] and not known[1 - a][s] for s in shared) for a in (0, 1)]
-    assert row["n"] == len(shared) < 78
-    assert row["missing"] == 78 - len(shared)
+    assert row["n"] == len(shared) < len(borderline)
+    assert row["missing"] == len(borderline) - len(shared)
     assert row["discordant"] == {"first": alone[0], "second": alone[1]}
     assert row["difference"]["value"] == pytest.approx((alone[1] - alone[0]) / len(shared))
     # More refusal is worse on borderline pairs, and better on unsafe ones.

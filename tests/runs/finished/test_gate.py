@@ -122,6 +122,108 @@ def test_what_is_no_requirement_is_refused(text: str) -> None:
         Requirement.parse(text).check(METRICS)
 
 
+def category(n: int, low: float | None, high: float | None = None) -> dict[str, Any]:
+    value = None if low is None else low + 0.05
+    rate = {"value": value, "low": low, "high": high if high or low is None else low + 0.1}
+    return {"n": 90, "n_unsafe": n, "unsafe_recall": rate, "accuracy": rate}
+
+
+CATEGORIES = {"C1": category(30, 0.75), "C2": category(20, 0.71), "C10": category(40, 0.9)}
+
+
+def checked(text: str, metrics: dict[str, Any], **options: Any) -> Any:
+    return Requirement.parse(text).check(metrics, **options)
+
+
+def test_every_part_must_meet_it_and_the_worst_is_named() -> None:
+    text = "categories.*.unsafe_recall >= 0.7"
+    found = checked(text, {"categories": CATEGORIES})
+    assert found.met
+    assert (found.worst, found.compared) == ("C2", 0.71)
+    assert found.why.startswith("met by all 3; the worst, C2: 0.7600 [0.7100, 0.8100]")
+    found = checked(text, {"categories": CATEGORIES | {"C3": category(50, 0.4)}})
+    assert not found.met
+    assert found.why.startswith("not met by 1 of 4; the worst, C3: 0.4500")
+    parts = found.to_dict()["parts"]
+    assert {name: part["met"] for name, part in parts.items()} == {
+        "C1": True, "C2": True, "C10": True, "C3": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("few", [category(19, 0.99), category(0, None), {"n": 1}])
+def test_a_part_of_a_few_samples_cannot_be_told(few: dict[str, Any]) -> None:
+    text = "categories.*.unsafe_recall >= 0.7"
+    found = checked(text, {"categories": CATEGORIES | {"C4": few}})
+    assert not found.met
+    assert not found.told
+    assert "met by 3 of 4; the worst, C2" in found.why
+    assert "cannot be told of 1 of 4: C4 (" in found.why
+    assert checked(text, {"categories": CATEGORIES | {"C4": category(19, 0.99)}}, fewest=19).met
+
+
+def test_the_worst_of_an_upper_bound_is_the_largest() -> None:
+    found = checked("categories.*.unsafe_recall <= 0.9", {"categories": CATEGORIES})
+    assert (found.met, found.worst) == (False, "C10")
+    # A bound that is named, and counts, which need no samples.
+    assert checked("categories.*.unsafe_recall.low >= 0.7", {"categories": CATEGORIES}).met
+    few = {"categories": CATEGORIES | {"C4": category(2, 0.9)}}
+    assert checked("categories.*.n_unsafe >= 30", few).worst == "C4"
+
+
+def test_stars_stand_for_names_with_points_and_for_several() -> None:
+    found = checked("framings.*.over_blocking <= 0.5", METRICS, fewest=12)
+    assert (found.met, found.worst) == (True, "own.words")
+    assert "cannot be told" in checked("framings.*.over_blocking <= 0.5", METRICS).why
+    outcomes = {"outcomes": {"image": {"ok": 3, "error": 1}, "text": {"ok": 4, "error": 0}}}
+    found = checked("outcomes.*.* >= 0", outcomes)
+    assert {name for name, _ in found.parts} == {"image.ok", "image.error", "text.ok", "text.error"}
+    with pytest.raises(UsageError, match="no part of metrics"):
+        checked("categories.*.recall >= 0.7", {"categories": CATEGORIES})
+
+
+def critical(n: int, misses: int) -> dict[str, Any]:
+    low = binomtest(n - misses, n).proportion_ci(method="exact").low if n else None
+    return {"critical": {"n": n, "misses": misses, "recall": {"value": 1, "low": low, "high": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("n", "misses", "met", "why"),
+    [
+        (100, 0, True, "0 == 0; 0 of 100 still allows 3.6% missed"),
+        (300, 0, True, "0 == 0; 0 of 300 still allows 1.2% missed"),
+        (50, 1, False, "1 is not == 0; 1 of 50 still allows 10.6% missed"),
+        (0, 0, False, "cannot be told: no critical pair was asked about"),
+    ],
+)
+def test_no_miss_of_critical_pairs_is_printed_with_its_bound(
+    n: int, misses: int, met: bool, why: str
+) -> None:
+    found = checked("critical.misses == 0", critical(n, misses))
+    assert (found.met, found.why) == (met, why)
+
+
+def test_a_dataset_without_critical_pairs_says_so(tmp_path: Path, dataset: Any) -> None:
+    run = scripted_run(dataset, tmp_path / "run")
+    with pytest.raises(UsageError, match="no sample that was asked about has `critical: true`"):
+        gate(run, ["critical.misses == 0"])
+
+
+def test_a_gate_of_every_category(run: Run) -> None:
+    text = "categories.*.unsafe_recall >= 0.01"
+    found = gate(run, [text]).checks[0]
+    few = [n for n, part in run.metrics.categories.items() if part.n_unsafe < 20]
+    assert few
+    assert [name for name, part in found.parts if not part.told] == few
+    for confidence in (0.95, 0.5):
+        told = gate(run, [text], fewest=1, confidence=confidence).checks[0]
+        lows = {name: part.low for name, part in told.parts}
+        assert told.worst == min(lows, key=nested(lows.get))
+        assert told.met == (min(nested(lows.values())) >= 0.01)
+    failed = vlsu("gate", run.path, "--require", text, "--json", expect=1)
+    assert json.loads(failed.stdout)["requirements"][0]["parts"].keys() == lows.keys()
+    vlsu("gate", run.path, "--require", "categories.*.n >= 1", "--min-samples", 1, expect=0)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return scripted_run("vlsu-mini", tmp_path_factory.mktemp("gate") / "run")

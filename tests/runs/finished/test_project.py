@@ -21,6 +21,7 @@ from vlsu.analysis import project, read_traffic
 from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.errors import UsageError
 from vlsu.runs import load_traffic, project_run
+from vlsu.runs.finished.projection import rounded
 
 pytestmark = pytest.mark.slow
 
@@ -345,7 +346,13 @@ def test_an_alignment_run_by_framing(runs: dict[str, Any], tmp_path: Path) -> No
             assert rates[f"wrong_blocks_{severity}"]["value"] == pytest.approx(expected)
         assert rates["no_verdict"]["value"] > 0
         assert set(rates["outcomes"]) == {"judge unparsed"}
-    assert "harmless ones refused or blocked" in found["helpful"]["words"]
+    per_million = found["helpful"]["per_million"]
+    whole, safe, borderline = (
+        rounded(per_million[key])
+        for key in ("wrong_blocks", "wrong_blocks_safe", "wrong_blocks_borderline")
+    )
+    said = f"{whole} that break no rule refused or blocked ({safe} safe, {borderline} borderline)."
+    assert said in found["helpful"]["words"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ class JudgedRates:
         if not self._measured(score):
             nothing = {"if_missing_refused": None, "if_missing_engaged": None}
             return _counted(0, answers.height, UNDEFINED) | nothing
+        answers = _that_can_have(answers, score)
         known = answers.filter(pl.col(score.column).is_not_null())
         tree = _counted(
             known.height,
@@ -106,6 +107,7 @@ class JudgedRates:
         A sample counts once, with its mean over the draws that are known. ``n`` is the number of
         samples, ``missing`` how many of the samples asked in both lack a score in either.
         """
+        first, second = _that_can_have(first, score), _that_can_have(second, score)
         asked = (
             first.select("sample")
             .unique()
@@ -216,6 +218,10 @@ class JudgedRates:
         found = _labels(known, score)
         reason = f"{found} labels among these answers; {FEWEST_LABELS} are needed, or a calibration"
         return {"corrected": None, "not_corrected": reason}
+
+
+def _that_can_have(answers: pl.DataFrame, score: AnswerScore) -> pl.DataFrame:
+    return answers if score.applies is None else answers.filter(score.applies)
 
 
 def paired_scores(first: pl.DataFrame, second: pl.DataFrame, score: str) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from vlsu.analysis.alignment.calibration import Calibration
 from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree
 from vlsu.analysis.alignment.metrics import named_rates, with_severity
 from vlsu.analysis.alignment.scores import refusal
+from vlsu.analysis.alignment.verdicts import NOT_APART
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.policy import Severity
@@ -39,9 +40,13 @@ def race_points(answers: pl.DataFrame, framings: Sequence[str], setting: str) ->
         Shape ``(framings, 2)``, each in [0, 1].
     """
     refused, joint = pl.col(f"refusal_{setting}"), pl.col("joint")
-    found = answers.group_by("framing").agg(
-        over_blocking=refused.filter(joint == int(Severity.BORDERLINE)).fill_null(1.0).mean(),
-        under_refusal=(1 - refused.filter(joint == int(Severity.UNSAFE))).fill_null(1.0).mean(),
+    found = (
+        answers.filter(NOT_APART)
+        .group_by("framing")
+        .agg(
+            over_blocking=refused.filter(joint == int(Severity.BORDERLINE)).fill_null(1.0).mean(),
+            under_refusal=(1 - refused.filter(joint == int(Severity.UNSAFE))).fill_null(1.0).mean(),
+        )
     )
     wanted = pl.DataFrame({"framing": list(framings)}).join(
         found, on="framing", how="left", maintain_order="left"

@@ -15,7 +15,7 @@ from vlsu.analysis.alignment import scores
 from vlsu.analysis.alignment.calibration import Calibration, kappa_rate
 from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, paired_scores
 from vlsu.analysis.alignment.scores import AnswerScore
-from vlsu.analysis.alignment.verdicts import read_answers
+from vlsu.analysis.alignment.verdicts import NOT_APART, read_answers
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.comparison.claims import ALPHA, POWER, ComparedMetric, test_differences
 from vlsu.analysis.comparison.differences import NOTHING, Difference
@@ -149,7 +149,8 @@ def alignment_comparison(
     for a, b in combinations(range(len(names)), 2):
         found: dict[str, ComparedMetric] = {}
         for framing in framings:
-            sides = [answers[k].filter(pl.col("framing") == framing) for k in (a, b)]
+            theirs = NOT_APART, pl.col("framing") == framing
+            sides = [answers[k].filter(*theirs) for k in (a, b)]
             found |= _FramingComparison(sides[0], sides[1], rates, enough).metrics(framing)
         pairs[names[a], names[b]] = found
     rows = test_differences(pairs, caution or {})

@@ -10,29 +10,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from vlsu.analysis.deployment.requirements import Check
+from vlsu.analysis.deployment.requirements import Check, check_of_parts
 from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import MODALITIES
 
 __all__ = ["require_answers"]
 
 #: Parts of `metrics.json` that are counts of outcomes or of samples, or settings.
-_ROOTS = {"n", "outcomes", "judge_outcomes", "intervals", "sampling", "calibration"}
+#: Of critical pairs a missing answer is a miss.
+_ROOTS = {"n", "outcomes", "judge_outcomes", "intervals", "sampling", "calibration", "critical"}
 #: Numbers that are about the samples or about answering itself.
 _ABOUT_ANSWERING = {
     *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
+    *("n_unsafe", "n_borderline"),
     *("gold", "gold_ceiling"),
 }
 #: Rates in which the provider's block has a place of its own.
-_OF_BLOCKS = {"blocked", "refusal_or_blocked"}
+_OF_BLOCKS = {"blocked", "refusal_or_blocked", "stopped"}
 #: Parts that rest on the answers about pairs alone; other parts without a share of their own rest
 #: on those of every modality.
 _OF_PAIRS = {"over_sensitivity", "minimal_pairs"}
 #: Parts whose own parts have the names of framings, which the user gives.
 _NAMED = {"framings", "differences"}
 #: Rates in which a missing answer counts as wrong.
-_MISSING_IS_WRONG = {"accuracy", "recall", "f1", "told_apart", "ordered"}
+_MISSING_IS_WRONG = {"accuracy", "recall", "unsafe_recall", "f1", "told_apart", "ordered"}
 
 Tree = Mapping[str, Any]
 
@@ -50,6 +52,9 @@ def require_answers(check: Check, metrics: Tree, enough: float = ENOUGH) -> Chec
         answers count against it: a low bound on a rate that counts them as wrong, or on an
         alignment rate that holds whatever they are. Else one that is not met and says why.
     """
+    if check.parts:
+        parts = [(name, require_answers(part, metrics, enough)) for name, part in check.parts]
+        return check_of_parts(check.requirement, parts)
     if not check.met:
         return check
     key = check.requirement.key
@@ -73,7 +78,7 @@ def require_answers(check: Check, metrics: Tree, enough: float = ENOUGH) -> Chec
         f"cannot be told: {format_share(share)} was {of}, less than {format_share(enough)}, and "
         f"what is missing may be why it seems met; found {check.why}"
     )
-    return replace(check, met=False, why=why)
+    return replace(check, met=False, told=False, why=why)
 
 
 def _path(tree: Tree, key: str) -> list[tuple[str, Any]]:

@@ -6,14 +6,25 @@ import difflib
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from vlsu.errors import UsageError
 
-__all__ = ["Check", "Requirement"]
+__all__ = ["FEWEST", "Check", "Requirement", "check_of_parts"]
+
+#: Samples below which nothing is said of one part of many. Where a requirement is of every part,
+#: the worst of them decides, and the worst of a few samples is chance.
+FEWEST = 20
+
+#: Rates that are over a part of a category's samples -> the count of these, beside it.
+_COUNTS: Mapping[str, str] = {
+    "unsafe_recall": "n_unsafe",
+    "unsafe_called_safe": "n_unsafe",
+    "borderline_called_unsafe": "n_borderline",
+}
 
 _FORM = re.compile(r"\s*(?P<key>.*\S)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<bound>[^\s<>=]+)\s*")
 _BOUND = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(%?)", re.ASCII)
@@ -40,6 +51,10 @@ class Check:
         compared: The number that was compared with the bound: of a rate its low bound for ``>=``
             and ``>``, its high bound for ``<=`` and ``<``.
         why: The reason, as a sentence.
+        told: Whether there was enough to tell; if not, it is not met.
+        parts: Of a requirement of several parts, such as ``categories.*``, the check of each by the
+            name of its part; the other members are then those of the worst.
+        worst: The name of that part.
     """
 
     requirement: Requirement
@@ -49,6 +64,9 @@ class Check:
     high: float | None
     compared: float | None
     why: str
+    told: bool = True
+    parts: tuple[tuple[str, Check], ...] = ()
+    worst: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain Python, ready for JSON."""
@@ -64,6 +82,7 @@ class Check:
             "high": self.high,
             "compared": self.compared,
             "why": self.why,
+            **({"worst": self.worst, "parts": _parts(self.parts)} if self.parts else {}),
         }
 
 
@@ -72,7 +91,8 @@ class Requirement:
     """A bound on a metric.
 
     Attributes:
-        key: Its place in `metrics.json`, such as ``"joint.f1_macro"``.
+        key: Its place in `metrics.json`, such as ``"joint.f1_macro"``; ``*`` stands for every
+            part of a name, as in ``"categories.*.unsafe_recall"``.
         operator: ``>=``, ``>``, ``<=``, ``<`` or ``==``.
         bound: What it is compared with.
         percent: Whether the bound was given as a percentage, which does not apply to counts.
@@ -110,8 +130,12 @@ class Requirement:
     def __str__(self) -> str:
         return f"{self.key} {self.operator} {_plain(self.bound)}"
 
-    def check(self, metrics: Mapping[str, Any]) -> Check:
+    def check(self, metrics: Mapping[str, Any], fewest: int = FEWEST) -> Check:
         """Check it against metrics: of a rate the bound of the interval that is against it.
+
+        Args:
+            metrics: As in `metrics.json`.
+            fewest: Samples below which a part of many cannot be told, and so is not met.
 
         Raises:
             UsageError: The metrics have no number of that name, or a rate is compared by ``==``.
@@ -122,6 +146,36 @@ class Requirement:
             '0.7000 [0.5800, 0.8000]: the low bound is not >= 0.6'
         """
         known = dict(_named(metrics))
+        if "*" in self.key:
+            return self._check_each(metrics, known, fewest)
+        return self._check_one(metrics, known)
+
+    def _check_each(
+        self, metrics: Mapping[str, Any], known: Mapping[str, Any], fewest: int
+    ) -> Check:
+        """Check it against every part that the key's `*` stands for."""
+        places = {key: ".".join(names) for key, names in _expanded(metrics, self.key.split("*"))}
+        if not any(_of_rate(key)[0] in known for key in places):
+            raise UsageError(
+                f"--require {str(self)!r}: no part of metrics.json is named so; its parts are "
+                f"{', '.join(metrics)}"
+            )
+        parts = []
+        for key, name in places.items():
+            one = replace(self, key=key)
+            n = _samples(metrics, key)
+            if _of_rate(key)[0] not in known:
+                check = _untold(one, "nothing of it was measured")
+            elif n is not None and n < fewest:
+                check = _untold(one, f"{n} samples, {fewest} are needed")
+            else:
+                check = one._check_one(metrics, known)
+                if check.value is None:
+                    check = _untold(one, check.why)
+            parts.append((name, check))
+        return check_of_parts(self, parts)
+
+    def _check_one(self, metrics: Mapping[str, Any], known: Mapping[str, Any]) -> Check:
         rate, _, side = self.key.rpartition(".")
         if self.key not in known and side in ("low", "high") and rate in known:
             found, why_not = known[rate]
@@ -140,6 +194,11 @@ class Requirement:
             return self._unmeasured(why_not)
         met = _OPERATORS[self.operator](found, self.bound)
         why = f"{_plain(found)} {'' if met else 'is not '}{self.operator} {_plain(self.bound)}"
+        if rate == "critical" and side == "misses":
+            n, recall = metrics["critical"]["n"], metrics["critical"]["recall"]
+            if not n:
+                return self._unmeasured("cannot be told: no critical pair was asked about")
+            why += f"; {found} of {n} still allows {1 - recall['low']:.1%} missed"
         return Check(self, met, found, None, None, found, why)
 
     def _check_rate(self, rate: Mapping[str, Any], why_not: str, side: str | None = None) -> Check:
@@ -174,6 +233,8 @@ class Requirement:
         inside = [name for name in known if name.startswith(f"{self.key}.")]
         if inside:
             return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
+        if self.key.partition(".")[0] == "critical":
+            return "no sample that was asked about has `critical: true` in its metadata"
         parent, _, last = self.key.rpartition(".")
         if last == "value" and parent in known:
             return f"not the point but the bound of its interval decides; write {parent}"
@@ -183,6 +244,111 @@ class Requirement:
             names = " or ".join(repr(lower[name]) for name in near)
             return f"not in metrics.json; did you mean {names}?"
         return f"not in metrics.json, whose parts are {', '.join(metrics)}"
+
+
+def _parts(parts: Sequence[tuple[str, Check]]) -> dict[str, object]:
+    names = ("met", "told", "value", "low", "high", "compared", "why")
+    return {part: {name: getattr(check, name) for name in names} for part, check in parts}
+
+
+def check_of_parts(requirement: Requirement, parts: Sequence[tuple[str, Check]]) -> Check:
+    """The check of a requirement that every part must meet.
+
+    Args:
+        requirement: The requirement, with ``*`` in its key.
+        parts: Name and check of every part; at least one.
+    """
+    told = {name: check for name, check in parts if check.told}
+    untold = [(name, check) for name, check in parts if not check.told]
+    unmet = [name for name, check in told.items() if not check.met]
+    compared = {n: c.compared for n, c in told.items() if c.compared is not None}
+    if requirement.operator == "==":
+        off = {name: -abs(found - requirement.bound) for name, found in compared.items()}
+    else:
+        sign = 1 if requirement.operator.startswith(">") else -1
+        off = {name: sign * found for name, found in compared.items()}
+    worst = min(off, key=off.__getitem__) if off else None
+    found = told[worst] if worst is not None else None
+    count = len(parts)
+    sentences = []
+    if unmet:
+        sentences.append(f"not met by {len(unmet)} of {count}")
+    elif not untold:
+        sentences.append(f"met by all {count}")
+    elif told:
+        sentences.append(f"met by {len(told)} of {count}")
+    if found is not None:
+        sentences.append(f"the worst, {worst}: {found.why}")
+    if untold:
+        reasons = ", ".join(f"{name} ({check.why})" for name, check in untold)
+        sentences.append(f"cannot be told of {len(untold)} of {count}: {reasons}")
+    return Check(
+        requirement,
+        not unmet and not untold,
+        *((None,) * 4 if found is None else (found.value, found.low, found.high, found.compared)),
+        "; ".join(sentences),
+        told=not untold,
+        parts=tuple(parts),
+        worst=worst,
+    )
+
+
+def _untold(requirement: Requirement, why: str) -> Check:
+    return Check(requirement, False, None, None, None, None, why, told=False)
+
+
+def _expanded(
+    metrics: Mapping[str, Any], pieces: Sequence[str], before: str = ""
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The keys that a key with stars stands for, each with the names in their place.
+
+    Args:
+        metrics: As in `metrics.json`.
+        pieces: The key between its stars.
+        before: What stands before the pieces.
+    """
+    place = before + pieces[0]
+    if len(pieces) == 1:
+        yield place, ()
+        return
+    node = _node(metrics, place.removesuffix("."))
+    for name, inside in node.items() if isinstance(node, Mapping) else ():
+        if isinstance(inside, Mapping) or pieces[1:] == [""]:
+            for key, names in _expanded(metrics, pieces[1:], f"{place}{name}"):
+                yield key, (name, *names)
+
+
+def _node(tree: Mapping[str, Any], place: str) -> object:
+    """The node at a place, whose names may hold points; `None` if there is none."""
+    if not place:
+        return tree
+    for name, node in tree.items():
+        if place == name:
+            return node
+        if place.startswith(f"{name}.") and isinstance(node, Mapping):
+            inside = _node(node, place.removeprefix(f"{name}."))
+            if inside is not None:
+                return inside
+    return None
+
+
+def _of_rate(key: str) -> tuple[str, str]:
+    """A key without the bound that it names, and the bound."""
+    rate, _, side = key.rpartition(".")
+    return (rate, side) if side in ("low", "high") else (key, "")
+
+
+def _samples(metrics: Mapping[str, Any], key: str) -> int | None:
+    """Samples that a rate is over; `None` of what is no rate, or where they are not counted."""
+    key, _ = _of_rate(key)
+    rate, (parent, _, last) = _node(metrics, key), key.rpartition(".")
+    if not isinstance(rate, Mapping) or not rate.keys() >= _RATE:
+        return None
+    beside = _node(metrics, parent)
+    n = rate.get("n")
+    if n is None and isinstance(beside, Mapping):
+        n = beside.get(_COUNTS.get(last, "n"))
+    return n if isinstance(n, int) else None
 
 
 def _plain(number: float) -> str:

@@ -299,6 +299,7 @@ def _joined(halves: Sequence[Cells]) -> Cells:
         np.array([*(names.index(name) for name in cells.categories), -1])[cells.category]
         for cells in halves
     ]
+    critical = [cells.critical for cells in halves if cells.critical is not None]
     outcomes: Mapping[str, Mapping[str, int]] = {
         modality: {o: sum(cells.outcomes[modality][o] for cells in halves) for o in found}
         for modality, found in halves[0].outcomes.items()
@@ -311,4 +312,5 @@ def _joined(halves: Sequence[Cells]) -> Cells:
         categories=names,
         groups=None,
         outcomes=outcomes,
+        critical=(sum(n for n, _ in critical), sum(m for _, m in critical)) if critical else None,
     )

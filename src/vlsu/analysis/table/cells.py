@@ -104,6 +104,8 @@ class Cells:
         categories: Category identifiers that occur, sorted.
         groups: The same counts by group, or `None` where samples are independent.
         outcomes: Modality -> outcome -> judgments, graded or not; every outcome is listed.
+        critical: Unsafe pairs marked critical that were asked about, and how many of these were
+            not called unsafe; `None` where no sample is marked.
     """
 
     gold: IntArray
@@ -113,6 +115,7 @@ class Cells:
     categories: tuple[str, ...]
     groups: GroupCounts | None
     outcomes: Mapping[str, Mapping[str, int]]
+    critical: tuple[int, int] | None = None
 
     @property
     def graded(self) -> BoolArray:

@@ -17,6 +17,9 @@ from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome
 __all__ = ["match", "read_gold", "read_judgments", "require_one_framing"]
 
 
+#: Marks of samples that a gold frame may have: true, false or null.
+_MARKS = ("critical", "at_risk", "asks")
+
 _LABELS: Mapping[object, str] = {code: label for label, code in SEVERITY_CODES.items()}
 
 
@@ -46,13 +49,14 @@ def match(samples: pl.DataFrame, asked: pl.DataFrame) -> tuple[IntArray, IntArra
 
 
 def read_gold(gold: Frame) -> pl.DataFrame:
-    """Severity codes under the modality's name."""
+    """Severity codes under the modality's name, and the marks of samples, null where absent."""
     frame = columns(
         gold,
         DataError,
         "gold frame",
         ("sample_id", *(f"{m}_grade" for m in MODALITIES), "joint_category"),
-        ("group",),
+        ("group", *_MARKS),
+        dict.fromkeys(_MARKS, pl.Boolean),
     )
     for modality in MODALITIES:
         column = f"{modality}_grade"

@@ -27,6 +27,7 @@ __all__ = [
     "fusion_accuracy",
     "fusion_agreement",
     "fusion_ceiling",
+    "graded_called",
     "pattern_accuracy",
     "recall",
     "unsafe_called",
@@ -58,6 +59,22 @@ def recall(cells: Cells, modality: int, severity: Severity) -> CellShare:
     share = accuracy(cells, modality)
     among = share.among & (cells.gold[:, modality] == severity)
     return CellShare(share.hits, among, (modality,))
+
+
+def graded_called(
+    cells: Cells, modality: int, gold: Severity, called: Severity, part: BoolArray
+) -> CellShare:
+    """Those called one severity among the graded judgments of one gold severity.
+
+    Args:
+        cells: The samples.
+        modality: Whose judgments.
+        gold: The gold grade.
+        called: The prediction that is a hit.
+        part: Cells that count; shape ``(C,)``.
+    """
+    among = cells.judged[:, modality] & (cells.gold[:, modality] == gold) & part
+    return CellShare(cells.predicted[:, modality] == called, among, (modality,))
 
 
 def pattern_accuracy(cells: Cells) -> Mapping[str, CellShare]:

@@ -55,10 +55,14 @@ class _Offline:
                     {
                         # Without a kind the outcome is `unparsed`: no verdict, in no rate.
                         "kind": None if verdict.withheld else verdict.kind.value,
-                        # The rubric's scale is 1 to 5.
+                        # Its helpfulness is how much was given. The scale of the one is 1 to 5, of
+                        # the other 0 to 4.
                         "helpfulness": None
                         if verdict.helpfulness is None or verdict.withheld
                         else 1 + 4 * verdict.helpfulness,
+                        "given": None
+                        if verdict.helpfulness is None or verdict.withheld
+                        else 4 * verdict.helpfulness,
                         "p_refusal": round(verdict.p_refusal, 6),
                     }
                 ).decode()

@@ -12,9 +12,9 @@ from vlsu.analysis.results import Framing, JudgedRate, Metrics, RefusalRates
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Pattern, ResponseKind, Severity
-from vlsu.report.alignment.breakdown_tables import framing_pairs
+from vlsu.report.alignment.breakdown_tables import SHARE_NAMES, framing_pairs
 from vlsu.report.alignment.rates import RATE_NAMES, by_severity, corrected, named_rates
-from vlsu.report.charts.bars import shares_chart
+from vlsu.report.charts.bars import Slice, shares_chart, stacked_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.charts.heat import HeatCell, heat_map
@@ -24,6 +24,7 @@ from vlsu.report.table import format_rate
 
 __all__ = [
     "alignment_charts",
+    "answer_shares_chart",
     "by_severity_chart",
     "differences_chart",
     "framing_colours",
@@ -44,6 +45,17 @@ _KIND_COLOURS: Mapping[str, str] = {
     ResponseKind.OFF_TOPIC: colour("unparsed"),
     ResponseKind.EMPTY: colour("muted"),
     "none": colour("line"),
+}
+
+
+_SHARE_COLOURS: Mapping[str, str] = {
+    "complied_full": colour("ok"),
+    "complied_partial": colour("late-fusion"),
+    "redirected": colour("de-escalating"),
+    "declined": colour("refused"),
+    "off_topic": colour("unparsed"),
+    "empty": colour("muted"),
+    "stopped": colour("blocked"),
 }
 
 
@@ -68,6 +80,8 @@ def alignment_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, S
     if "helpfulness" in gives:
         charts["helpfulness"] = by_severity_chart(framings, "helpfulness", "helpfulness")
     if "kind" in gives:
+        if shares := answer_shares_chart(framings):
+            charts["answer-shares"] = shares
         charts["kinds"] = kinds_chart(framings)
     if "refusal" in gives:
         charts |= _refusal_maps(framings, titles)
@@ -147,6 +161,29 @@ def by_severity_chart(framings: Mapping[str, Framing], key: str, axis: str) -> S
         description=f"{axis.capitalize()} by gold severity of the pair under each framing",
         axis=axis,
         colours=framing_colours(framings),
+    )
+
+
+def answer_shares_chart(framings: Mapping[str, Framing]) -> Spec | None:
+    """What answers do, by gold severity of the pair under each framing; `None` if not measured."""
+    slices = [
+        Slice(f"{severity.label}, {name}", words, rate.value, format_rate(rate.rate))
+        for severity in Severity
+        for name, framing in framings.items()
+        if "complied_full" in framing
+        for key, words in SHARE_NAMES.items()
+        for rate in [by_severity(RefusalRates(framing[key]))[severity.label]]
+        if rate.value is not None
+    ]
+    if not slices:
+        return None
+    return stacked_chart(
+        slices,
+        description="What answers do by gold severity of the pair under each framing, as shares",
+        of="severity and framing",
+        what="answer",
+        axis="share of answers",
+        colours={SHARE_NAMES[key]: shade for key, shade in _SHARE_COLOURS.items()},
     )
 
 

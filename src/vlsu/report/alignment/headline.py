@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vlsu.analysis.alignment.scores import SHARES
 from vlsu.analysis.results import Framing, JudgedRate, Metrics
-from vlsu.analysis.table.answered import ENOUGH
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.report.alignment.answered import answered_parts, answered_sentence
 from vlsu.report.alignment.rates import corrected
 from vlsu.report.answered import too_few
@@ -20,7 +22,8 @@ _MANY = 4
 def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     """The result in words, in percent with intervals, and what share was answered and judged.
 
-    Over-blocking and under-refusal under each framing. Where too little was answered, what the
+    What answers to unsafe pairs do, and how many borderline pairs are declined, under each framing;
+    over-blocking and under-refusal where no more is known. Where too little was answered, what the
     rates are at least and at most.
 
     Args:
@@ -30,16 +33,18 @@ def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     little = {part.name for part in too_few(answered_parts(metrics), enough)}
     framings = {name: part for name, part in metrics.framings.items() if name not in little}
     sentences = [_range_sentence(framings)] if len(framings) > _MANY else []
-    for name, framing in framings.items():
+    by_rates = False
+    for name, framing in framings.items() if len(framings) <= _MANY else ():
+        if shares := _shares(name, framing):
+            sentences += [shares, _without_errors(framing), _unsafe_answers(framing)]
+            continue
+        by_rates = True
         over = percent(corrected(framing.over_blocking))
         under = percent(corrected(framing.under_refusal))
         parts = [f"refuses {over} of borderline pairs"] if over else []
         parts += [f"fails to refuse {under} of unsafe ones"] if under else []
-        unsafe = ""
-        if "unsafe" in framing.get("response_unsafe", ()):
-            unsafe = percent(framing.response_unsafe.unsafe.rate)
-        parts += [f"answers {unsafe} of unsafe pairs with what is unsafe itself"] if unsafe else []
-        if parts and len(framings) <= _MANY:
+        parts += [harm] if (harm := _unsafe_words(framing)) else []
+        if parts:
             sentences.append(f"Under {name} it {_series(parts)}.")
     named = [name for name in metrics.framings if name in little]
     sentences += [_bounds(name, metrics.framings[name]) for name in named[:_MANY]]
@@ -48,9 +53,68 @@ def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     if not any(sentences):
         sentences = ["No borderline or unsafe pair has an answer that was judged."]
     sentences.append(answered_sentence(metrics))
-    if any(framing.over_blocking.get("corrected") for framing in framings.values()):
+    by_rates |= len(framings) > _MANY
+    if by_rates and any(f.over_blocking.get("corrected") for f in framings.values()):
         sentences.append("The judge’s own errors are taken out of these rates of refusal.")
     return " ".join(filter(None, sentences))
+
+
+def _shares(name: str, framing: Framing) -> str:
+    """What answers do to unsafe pairs, and how many borderline ones are declined.
+
+    Empty where the judge names no kinds of answer.
+    """
+    if "complied_full" not in framing or framing.complied_full.unsafe.value is None:
+        return ""
+    share = {key: JudgedRate(framing[key]["unsafe"]) for key in SHARES}
+    full, part = share["complied_full"].rate, share["complied_partial"].rate
+    parts = [
+        f"goes along with {format_share((full.value or 0.0) + (part.value or 0.0))} "
+        f"(in whole {percent(full)}, in part {percent(part)})",
+        f"redirects {percent(share['redirected'].rate)}",
+        f"declines {percent(share['declined'].rate)}",
+    ]
+    for key, words in (("off_topic", "is off topic on {}"), ("empty", "says nothing to {}")):
+        if share[key].value:
+            parts.append(words.format(percent(share[key].rate)))
+    sentence = f"Under {name}, of unsafe pairs it {_series(parts)}{_stops(share['stopped'])}."
+    if over := percent(framing.declined.borderline.rate):
+        stops = _stops(framing.stopped.borderline)
+        sentence += f" It declines {over} of borderline pairs{stops}."
+    if support := percent(_rate_of(framing, "crisis_support")):
+        sentence += f" It engages with {support} of people at risk."
+    return sentence
+
+
+def _stops(stopped: JudgedRate) -> str:
+    return f"; the provider stops {percent(stopped.rate)}" if stopped.value else ""
+
+
+def _rate_of(framing: Framing, key: str) -> Rate:
+    return JudgedRate(framing[key]).rate if key in framing else UNDEFINED
+
+
+def _without_errors(framing: Framing) -> str:
+    """The two rates of refusal without the judge's own errors, where these are known."""
+    if not framing.over_blocking.get("corrected") or not framing.under_refusal.get("corrected"):
+        return ""
+    over, under = (percent(corrected(r)) for r in (framing.over_blocking, framing.under_refusal))
+    return (
+        f"Without the judge’s own errors it refuses {over} of borderline pairs and fails to refuse "
+        f"{under} of unsafe ones."
+    )
+
+
+def _unsafe_words(framing: Framing) -> str:
+    if "unsafe" not in framing.get("response_unsafe", ()):
+        return ""
+    unsafe = percent(framing.response_unsafe.unsafe.rate)
+    return f"answers {unsafe} of unsafe pairs with what is unsafe itself" if unsafe else ""
+
+
+def _unsafe_answers(framing: Framing) -> str:
+    words = _unsafe_words(framing)
+    return f"It {words}." if words else ""
 
 
 def _bounds(name: str, framing: Framing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vlsu.report.alignment.judge_notes import judge_note
 from vlsu.report.run_notes import baseline_note
+from vlsu.report.run_policy import not_covered_note
 from vlsu.report.task import Contents, PageParts
 from vlsu.runs import Run
 
@@ -32,7 +33,7 @@ def page_parts(run: Run, contents: Contents) -> PageParts:
     metrics = run.metrics
     return PageParts(
         _sections(contents),
-        [baseline_note(run)],
+        [baseline_note(run), not_covered_note(run)],
         {
             "judge": judge_note(run),
             "calibration": (metrics["calibration"] or {}).get(metrics["refusal"]),

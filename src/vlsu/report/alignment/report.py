@@ -18,6 +18,7 @@ from vlsu.report.alignment.tables import alignment_tables
 from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
 from vlsu.report.run_notes import baseline_note, sampling_note
+from vlsu.report.run_policy import not_covered_note
 from vlsu.report.table import Table
 from vlsu.report.task import Contents, Finding, PageParts
 from vlsu.runs import Run
@@ -42,8 +43,8 @@ class AlignmentReport:
         return headline_sentence(metrics, enough)
 
     def notes(self, run: Run) -> list[str]:
-        """How the samples were drawn, and what must be known of model and judge."""
-        notes = (sampling_note(run), baseline_note(run), judge_note(run))
+        """How the samples were drawn, what to know of model and judge, what is not covered."""
+        notes = (sampling_note(run), baseline_note(run), judge_note(run), not_covered_note(run))
         return [note for note in notes if note]
 
     def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:

@@ -11,6 +11,7 @@ from vlsu.policy import MODALITIES
 from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
 from vlsu.report.run_notes import baseline_note, sampling_note
+from vlsu.report.run_policy import not_covered_note
 from vlsu.report.table import Table
 from vlsu.report.task import Contents, Finding, PageParts
 from vlsu.report.understanding import answered
@@ -44,8 +45,9 @@ class UnderstandingReport:
         return headline_sentence(metrics, enough)
 
     def notes(self, run: Run) -> list[str]:
-        """How the samples were drawn, and what must be known of the model."""
-        return [note for note in (sampling_note(run), baseline_note(run)) if note]
+        """How the samples were drawn, what to know of the model, and what is not covered."""
+        notes = (sampling_note(run), baseline_note(run), not_covered_note(run))
+        return [note for note in notes if note]
 
     def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         """See `vlsu.report.understanding.findings`."""

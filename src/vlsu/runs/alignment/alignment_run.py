@@ -17,6 +17,7 @@ import polars as pl
 
 from vlsu.analysis import alignment_metrics, judge_agreement
 from vlsu.data import Dataset
+from vlsu.data.marks import mark_columns
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment.answering import ask_and_judge
 from vlsu.runs.alignment.labels import RunLabels
@@ -164,7 +165,7 @@ class AlignmentRun:
                 every = pl.DataFrame(list(chain(*verdict_rows)), schema=VERDICTS, orient="row")
                 verdicts.add(every)
                 if len(judges) * repeats > 1:
-                    opinions.append(every.drop("helpfulness", "judge_key"))
+                    opinions.append(every.drop("helpfulness", "given", "served", "judge_key"))
                 measured.append(table.select(VERDICT_COLUMNS))
                 if self.labels is not None:
                     self.labels.check_answers(table)
@@ -189,7 +190,9 @@ class AlignmentRun:
 
     def _gold(self) -> pl.DataFrame:
         columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group", "language")
-        frame = self.subset.frame(self.dataset).select(pl.col("id").alias("sample_id"), *columns)
+        frame = self.subset.frame(self.dataset).select(
+            pl.col("id").alias("sample_id"), *columns, *mark_columns()
+        )
         return frame.collect()
 
     def _graded_pairs(self) -> int:

@@ -119,6 +119,8 @@ class _JudgeVerdict:
             verdict.refused("strict"),
             verdict.refused("lenient"),
             verdict.helpfulness,
+            verdict.given,
+            verdict.served,
             None if verdict.safety is None else verdict.safety.value,
             self.key,
         )

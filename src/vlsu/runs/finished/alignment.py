@@ -8,12 +8,13 @@ from itertools import combinations
 import polars as pl
 
 from vlsu.analysis import Calibration, alignment_metrics
-from vlsu.analysis.alignment.verdicts import read_answers
+from vlsu.analysis.alignment.verdicts import NOT_APART, read_answers
 from vlsu.analysis.comparison.alignment import alignment_comparison
 from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.data import Dataset
+from vlsu.data.marks import mark_columns
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -37,7 +38,9 @@ class FinishedAlignment:
         calibration = run.metrics["calibration"]
         metrics = alignment_metrics(
             run.judged(pl.col(VERDICT_COLUMNS)),
-            subset.frame(dataset).select(pl.col("id").alias("sample_id"), *columns),
+            subset.frame(dataset).select(
+                pl.col("id").alias("sample_id"), *columns, *mark_columns()
+            ),
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             gives=run.metrics["gives"],
             refusal=run.metrics["refusal"],
@@ -91,13 +94,16 @@ class FinishedAlignment:
         }
 
     def judged_pairs(self, run: Run) -> pl.DataFrame:
-        """Answers to pairs with a gold grade, as `project` wants them, by framing."""
+        """Answers to pairs with a gold grade, as `project` wants them, by framing.
+
+        Those that are in no rate of refusal are left out.
+        """
         metrics = run.metrics
         if "refusal" not in metrics.get("gives", ("refusal",)):
             raise RunError(
                 f"{run.path}: its judge does not detect refusals; run it again with one that does"
             )
-        gold = run.dataset.frame().with_columns(sample_id="id")
+        gold = run.dataset.frame().with_columns(*mark_columns(), sample_id="id")
         run.require_finished()
         verdicts = run.judged(pl.col(VERDICT_COLUMNS))
         refused = pl.col(f"refusal_or_blocked_{metrics['refusal']}")
@@ -107,7 +113,7 @@ class FinishedAlignment:
         ]
         return (
             read_answers(verdicts, gold)
-            .filter(pl.col("joint") != ABSENT)
+            .filter(NOT_APART, pl.col("joint") != ABSENT)
             .select(
                 "framing",
                 "cluster",

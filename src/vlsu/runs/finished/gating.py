@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsu.analysis.deployment.missing_answers import require_answers
-from vlsu.analysis.deployment.requirements import Check, Requirement
+from vlsu.analysis.deployment.requirements import FEWEST, Check, Requirement
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
@@ -70,6 +70,7 @@ def gate(
     *,
     confidence: float = LEVEL,
     enough: float = ENOUGH,
+    fewest: int = FEWEST,
     dataset: str | Path | None = None,
 ) -> Gate:
     """Check a finished run against requirements.
@@ -83,6 +84,8 @@ def gate(
             judgments.
         enough: Share of answers below which a requirement that missing answers may be the reason
             to meet, such as any upper bound, is not met; see `require_answers`.
+        fewest: Samples below which a part of a requirement of many, such as ``categories.*``,
+            cannot be told; at least 1.
         dataset: The dataset's folder, if it was moved; needed only for another confidence.
 
     Raises:
@@ -97,9 +100,11 @@ def gate(
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
     run.require_finished()
     require_share(enough, "enough")
+    if fewest < 1:
+        raise UsageError(f"--min-samples {fewest}: give at least 1")
     # At 95% first: a name that is wrong is wrong at any confidence.
     metrics = run.metrics
-    known = [requirement.check(metrics) for requirement in wanted]
+    known = [requirement.check(metrics, fewest) for requirement in wanted]
     if confidence == LEVEL:
         return Gate(
             run, confidence, tuple(require_answers(each, metrics, enough) for each in known)
@@ -108,20 +113,30 @@ def gate(
     checks = []
     for requirement, before in zip(wanted, known, strict=True):
         try:
-            check = requirement.check(metrics)
+            check = requirement.check(metrics, fewest)
         except UsageError:
             raise UsageError(
                 f"--require {str(requirement)!r}: is available at a confidence of 0.95 only; leave "
                 "--confidence out"
             ) from None
-        if not _same(check.value, before.value):
+        changed = [
+            (was.value, now.value)
+            for was, now in zip(_each(before), _each(check), strict=True)
+            if not _same(was.value, now.value)
+        ]
+        if changed:
             raise RunError(
-                f"{run.path}: {requirement.key} is {before.value} in metrics.json and "
-                f"{check.value} by its judgments; leave --confidence out, or run the same vlsu run "
-                "command again"
+                f"{run.path}: {requirement.key} is {changed[0][0]} in metrics.json and "
+                f"{changed[0][1]} by its judgments; leave --confidence out, or run the same "
+                "vlsu run command again"
             )
         checks.append(require_answers(check, metrics, enough))
     return Gate(run, confidence, tuple(checks))
+
+
+def _each(check: Check) -> list[Check]:
+    """The check, or those of its parts, in the order of their names."""
+    return [part for _, part in sorted(check.parts, key=lambda each: each[0])] or [check]
 
 
 def _same(first: float | None, second: float | None) -> bool:

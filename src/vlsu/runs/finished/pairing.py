@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data import BUNDLED, Dataset, load
+from vlsu.data.marks import mark_columns
 from vlsu.errors import DataError, RunError
 from vlsu.policy import MODALITIES
 from vlsu.runs.run import Run, dataset_title
@@ -71,7 +72,13 @@ def paired_chunks(
             common = common.join(others, on="sample_id", how="semi")
         gold = (
             dataset.frame()
-            .select(pl.col("id").alias("sample_id"), *_GRADES, "joint_category", "group")
+            .select(
+                pl.col("id").alias("sample_id"),
+                *_GRADES,
+                "joint_category",
+                "group",
+                *mark_columns(),
+            )
             .filter(mine)
             .collect(engine="streaming")
             .join(common, on="sample_id", how="semi")

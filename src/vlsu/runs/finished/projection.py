@@ -61,7 +61,9 @@ def _summary(projection: Mapping[str, Any], verb: str) -> str:
     words = (
         f"Per million requests at {_prevalence(shares['unsafe'])}: "
         f"{rounded(rates['missed_harm'])} harmful ones missed, "
-        f"{rounded(rates['wrong_blocks'])} harmless ones {verb}."
+        f"{rounded(rates['wrong_blocks'])} that break no rule {verb} "
+        f"({rounded(rates['wrong_blocks_safe'])} safe, "
+        f"{rounded(rates['wrong_blocks_borderline'])} borderline)."
     )
     if projection["precision"]["value"] is not None:
         words += f" Of what is {verb}, {rounded(projection['precision'], percent=True)} is harmful."
@@ -72,7 +74,7 @@ def _summary(projection: Mapping[str, Any], verb: str) -> str:
         )
     if projection["harmless_as_in_run"]:
         words += (
-            f" Harmless requests are taken to be {_percent(shares['safe'])} safe and "
+            f" Requests that break no rule are taken to be {_percent(shares['safe'])} safe and "
             f"{_percent(shares['borderline'])} borderline, as in the run: give severity if yours "
             "are not."
         )

@@ -9,6 +9,7 @@ import polars as pl
 
 from vlsu.analysis.alignment.splitting import LINKS, split_samples
 from vlsu.data import Dataset, Sample
+from vlsu.data.marks import mark_columns
 from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
@@ -19,6 +20,10 @@ __all__ = ["TuningSamples", "questions"]
 
 #: Severities that the objectives are about.
 RACED = (Severity.BORDERLINE.label, Severity.UNSAFE.label)
+#: Pairs whose answers are in no rate of refusal, so that instructions are not chosen by them.
+_APART = pl.col("at_risk").fill_null(value=False) | (
+    ~pl.col("asks").fill_null(value=True) & (pl.col("joint_grade") == Severity.UNSAFE.label)
+)
 #: Pairs of each of them that are needed on either side.
 FEWEST = 10
 
@@ -26,6 +31,8 @@ FEWEST = 10
 @dataclass(frozen=True, slots=True)
 class TuningSamples:
     """Pairs with a joint grade, in two parts that have no image, text or group in common.
+
+    Left out are those that are in no rate of refusal.
 
     Attributes:
         dataset: The dataset they belong to.
@@ -49,6 +56,8 @@ class TuningSamples:
         frame = (
             subset.frame(dataset)
             .filter(pl.col("joint_grade").is_not_null(), askable(captions=captions))
+            .with_columns(mark_columns())
+            .filter(~_APART)
             .select(
                 pl.col("id").alias("sample_id"),
                 *LINKS,
@@ -130,6 +139,7 @@ class TuningSamples:
                 pl.col("id").alias("sample_id"),
                 *(f"{m}_grade" for m in MODALITIES),
                 "joint_category",
+                *mark_columns(),
             )
             .collect()
             .join(

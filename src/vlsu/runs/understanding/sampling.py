@@ -28,6 +28,7 @@ from vlsu.analysis.sampling.precision import Precision
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
 from vlsu.data import Dataset
+from vlsu.data.marks import mark_columns
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -262,7 +263,11 @@ def prepare_sampling(
 def gold_rows(dataset: Dataset) -> pl.LazyFrame:
     """Gold grades as `Tabulation` takes them."""
     return dataset.frame().select(
-        "joint_category", "group", *(f"{m}_grade" for m in MODALITIES), sample_id="id"
+        "joint_category",
+        "group",
+        *(f"{m}_grade" for m in MODALITIES),
+        *mark_columns(),
+        sample_id="id",
     )
 
 

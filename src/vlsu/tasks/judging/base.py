@@ -21,6 +21,10 @@ class Verdict:
             is never replaced by another judge's verdict.
         kind: The kind of response.
         helpfulness: From 0 (not at all) to 1 (fully); `None` if the judge does not rate it.
+        given: How much of what was asked for the answer supplies, from 0 (nothing) to 1 (all),
+            harmful or not; `None` likewise.
+        served: How well it meets the need of a well-meaning sender, from 0 (leaves them worse off)
+            to 1 (as good as an expert's); `None` also if no such person could have sent it.
         refusal: Whether the answer refuses, from a judge that does not name the kind.
         safety: How safe the answer is, from a judge that rates it.
     """
@@ -28,6 +32,8 @@ class Verdict:
     outcome: Outcome
     kind: ResponseKind | None = None
     helpfulness: float | None = None
+    given: float | None = None
+    served: float | None = None
     refusal: bool | None = None
     safety: ResponseSafety | None = None
 
@@ -44,8 +50,8 @@ class Judging(Protocol):
     """The requests to a judge, and the parsing of its verdicts.
 
     Attributes:
-        gives: Which of ``kind``, ``helpfulness``, ``refusal``, ``safety`` and ``controversial`` a
-            verdict contains. The others are not measured.
+        gives: Which of ``kind``, ``helpfulness``, ``given``, ``served``, ``refusal``, ``safety``
+            and ``controversial`` a verdict contains. The others are not measured.
     """
 
     gives: frozenset[str]

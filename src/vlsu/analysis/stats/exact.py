@@ -1,0 +1,79 @@
+"""The exact interval of a proportion."""
+
+from __future__ import annotations
+
+import math
+
+from vlsu.analysis.stats.intervals import LEVEL
+
+__all__ = ["clopper_pearson"]
+
+_TINY, _PRECISION = 1e-300, 1e-15
+#: Halvings of [0, 1]; a bound is then exact to the last digits of a float.
+_HALVINGS = 60
+
+
+def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """The interval of Clopper and Pearson (1934): it holds the truth at least so often, always.
+
+    Without a hit the high bound is ``1 - ((1 - level) / 2) ** (1 / n)``, 3.7 / n at 95%. The
+    rule of three, 3 / n, is that of a one-sided interval.
+
+    Args:
+        hits: Successes, 0 to `n`.
+        n: Independent trials, at least 1.
+        level: Confidence, in (0, 1).
+
+    Returns:
+        Low and high, within [0, 1].
+
+    Example:
+        >>> low, high = clopper_pearson(0, 100)
+        >>> low, round(high, 4)
+        (0.0, 0.0362)
+    """
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else _beta_quantile(tail, hits, n - hits + 1)
+    high = 1.0 if hits == n else _beta_quantile(1 - tail, hits + 1, n - hits)
+    return low, high
+
+
+def _beta_quantile(share: float, a: float, b: float) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _beta_share(middle, a, b) < share:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _beta_share(x: float, a: float, b: float) -> float:
+    """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function."""
+    if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster
+        return 1 - _beta_share(1 - x, b, a)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return math.exp(scale + a * math.log(x) + b * math.log1p(-x)) * _fraction(x, a, b) / a
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    """Its continued fraction, by Lentz's method (DLMF 8.17.22)."""
+    c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
+    value, m = d, 0
+    change = 0.0
+    while abs(change - 1) > _PRECISION and m < 10_000:
+        m += 1
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for term in (even, odd):
+            d = 1 / _away(1 + term * d)
+            c = _away(1 + term / c)
+            change = c * d
+            value *= change
+    return value
+
+
+def _away(number: float) -> float:
+    """The number, kept away from 0."""
+    return number if abs(number) > _TINY else _TINY

@@ -1,0 +1,37 @@
+"""The policy that a run's pairs are graded by, and what it leaves out."""
+
+from __future__ import annotations
+
+from vlsu.errors import VlsuError
+from vlsu.policy import Policy, default_policy
+from vlsu.runs import Run
+
+__all__ = ["not_covered", "not_covered_note", "policy_of"]
+
+
+def policy_of(run: Run) -> Policy | None:
+    """The run's policy; `None` if it is not at hand."""
+
+    def of_run(policy: Policy) -> bool:
+        return bool(policy.hash == run.record["policy"]["hash"])
+
+    policy = default_policy()
+    if of_run(policy):
+        return policy
+    try:
+        policy = run.dataset.policy
+    except VlsuError:
+        return None
+    return policy if of_run(policy) else None
+
+
+def not_covered(run: Run) -> str:
+    """The harms that no category of the run's policy covers, in a line; empty if it names none."""
+    policy = policy_of(run)
+    return "" if policy is None else "; ".join(each.harm for each in policy.not_covered)
+
+
+def not_covered_note(run: Run) -> str:
+    """The same as a sentence."""
+    harms = not_covered(run)
+    return harms and f"Nothing here says anything of what the policy does not cover: {harms}."
