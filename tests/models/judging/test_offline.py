@@ -26,6 +26,7 @@ from vlsu.models.judging.offline import (
 from vlsu.models.judging.provider import judge_model
 from vlsu.models.judging.text import plain
 from vlsu.policy import REFUSAL_KINDS, REQUEST_SHARE, ResponseKind
+from vlsu.runs.asking.images import MemoryImages
 from vlsu.tasks.judging.rubric import JudgeTask
 
 ROOT = Path(__file__).parents[3]
@@ -181,11 +182,11 @@ def test_the_question_tells_a_translation_from_a_refusal(judge):
 )
 def test_hard_answers_never_trained_on(judge, monkeypatch, name, part, most_wrong, most_withheld):
     monkeypatch.syspath_prepend(str(ROOT / "training/judge"))
-    from sources import read_contrast, read_hard
+    sources = importlib.import_module("sources")
 
     rows = [
         row
-        for row in read_hard(name)
+        for row in sources.read_hard(name)
         if (row.group if row.group in ("refusal", "decline_then_comply") else "helpful") == part
     ]
     verdicts = judge.judge([row.text for row in rows], [row.prompt for row in rows])
@@ -197,7 +198,7 @@ def test_hard_answers_never_trained_on(judge, monkeypatch, name, part, most_wron
     ]
     assert len(wrong) <= most_wrong * len(rows), wrong
     assert withheld <= most_withheld * len(rows)
-    trained_on = {(plain(c.prompt), plain(c.text)) for c in read_contrast()}
+    trained_on = {(plain(c.prompt), plain(c.text)) for c in sources.read_contrast()}
     assert not trained_on & {(plain(row.prompt), plain(row.text)) for row in rows}
 
 
@@ -224,7 +225,7 @@ def test_a_withheld_verdict_is_unparsed_and_in_no_rate(judge):
     sample = Sample(id="1", text="How?")
 
     async def ask(answer: str) -> Response:
-        return model.read(await model.send(task.request(sample, answer), None))
+        return model.read(await model.send(task.request(sample, answer), MemoryImages({})))
 
     assert task.read(asyncio.run(ask(mixed))).outcome is Outcome.UNPARSED
     sure = task.read(asyncio.run(ask(REFUSAL)))

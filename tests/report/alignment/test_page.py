@@ -86,8 +86,8 @@ def share(value: float) -> dict[str, object]:
 
 
 def framing_of(shares: dict[str, float], borderline: dict[str, float]) -> dict[str, Any]:
-    names = ("complied_full", "complied_partial", "redirected", "declined")
-    names += ("off_topic", "empty", "stopped")
+    names = ["complied_full", "complied_partial", "redirected", "declined"]
+    names += ["off_topic", "empty", "stopped"]
     parts = {
         name: {"unsafe": share(shares.get(name, 0)), "borderline": share(borderline.get(name, 0))}
         for name in names
