@@ -1,4 +1,4 @@
-"""Write what follows from the sources: `NOTICE-images.md`, and the counts in `README.md`."""
+"""Write what follows from the sources: `NOTICE-images.md`, counts and agreement in `README.md`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 from build import Source, read_sources
 
+from vlsu.analysis.agreement.coefficients import Votes, alpha
 from vlsu.policy import PATTERNS, Severity, default_policy
 
 HERE = Path(__file__).parent
-BEGIN = "<!-- counts: written by document.py -->"
-END = "<!-- end of counts -->"
+MARKERS = {
+    "counts": ("<!-- counts: written by document.py -->", "<!-- end of counts -->"),
+    "agreement": ("<!-- agreement: written by document.py -->", "<!-- end of agreement -->"),
+}
 
 HEAD = """\
 # Images of vlsu-mini: sources, authors, licences
@@ -119,13 +123,68 @@ def counts(sources: list[Source]) -> str:
     )
 
 
+def agreement(sources: list[Source]) -> str:
+    """How far the blind readers agree: with each other, with the first grades, with today's."""
+    graded: dict[str, dict[str, list[dict[str, str]]]] = {"image": {}, "text": {}, "joint": {}}
+    with (HERE / "readers.csv").open(encoding="utf-8", newline="") as rows:
+        readers = list(csv.DictReader(rows))
+    by_id = {row.id: row for row in sources}
+    for reading in readers:
+        row = by_id[reading["id"]]
+        unit = {"image": row.image, "text": row.text, "joint": row.id}
+        for part, units in graded.items():
+            units.setdefault(unit[part], []).append(reading)
+    first = _first_grades(by_id)
+    lines = []
+    for part, units in graded.items():
+        column = f"{part}_grade"
+        now = [getattr(by_id[unit[0]["id"]], column) for unit in units.values()]
+        before = [first.get((part, name), grade) for name, grade in zip(units, now, strict=True)]
+        one, two = ([unit[k][column] for unit in units.values()] for k in (0, 1))
+        cells = [
+            f"{_same(a, b):.3f} ({_ordinal_alpha(a, b):.3f})"
+            for a, b in ((one, two), (before, one), (before, two), (now, one), (now, two))
+        ]
+        lines.append((part, len(units), *cells))
+    head = ("graded", "n", "1 with 2", "first with 1", "first with 2", "now with 1", "now with 2")
+    return table(head, lines)
+
+
+def _first_grades(by_id: dict[str, Source]) -> dict[tuple[str, str], str]:
+    """Grades before the readers' were seen, of what `disputes.csv` names by part and unit."""
+    with (HERE / "disputes.csv").open(encoding="utf-8", newline="") as rows:
+        return {
+            (
+                row["part"],
+                {"image": row["image"], "text": by_id[row["id"]].text, "joint": row["id"]}[
+                    row["part"]
+                ],
+            ): row["first"]
+            for row in csv.DictReader(rows)
+        }
+
+
+def _same(one: list[str], two: list[str]) -> float:
+    return sum(a == b for a, b in zip(one, two, strict=True)) / len(one)
+
+
+def _ordinal_alpha(one: list[str], two: list[str]) -> float:
+    confusion = np.zeros((3, 3))
+    for a, b in zip(one, two, strict=True):
+        confusion[Severity.parse(a).value, Severity.parse(b).value] += 1
+    return float(alpha(Votes.from_table(confusion), ordinal=True).coefficient)
+
+
 def main() -> None:
     """Write both files."""
     (HERE / "NOTICE-images.md").write_text(notice(), encoding="utf-8", newline="\n")
     readme = HERE / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    text = f"{before}{BEGIN}\n{counts(read_sources())}\n{END}{after}"
+    text = readme.read_text(encoding="utf-8")
+    sources = read_sources()
+    for part, written in (("counts", counts(sources)), ("agreement", agreement(sources))):
+        begin, end = MARKERS[part]
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{written}\n{end}{rest.partition(end)[2]}"
     readme.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import krippendorff
 import polars as pl
 import pytest
 import yaml
@@ -350,3 +351,40 @@ def test_every_image_has_its_origin_on_record_and_in_the_notice(dataset: Dataset
     notice = (dataset.path / "NOTICE.md").read_text(encoding="utf-8")
     assert notice == (SOURCES / "NOTICE-images.md").read_text(encoding="utf-8")
     assert all(f"| {r['file']} | {r['title']} | {r['original']} |" in notice for r in rows)
+
+
+def test_the_agreement_of_blind_readers_is_that_of_their_grades() -> None:
+    rows = {row["id"]: row for row in _rows("samples.csv")}
+    readings = _rows("readers.csv")
+    assert Counter(r["id"] for r in readings) == dict.fromkeys(rows, 2)
+    units = {part: dict[str, list[str]]() for part in MODALITIES}
+    for reading in readings:
+        row = rows[reading["id"]]
+        names = {"image": row["image"], "text": row["text"], "joint": row["id"]}
+        for part, name in names.items():
+            units[part].setdefault(name, [row[f"{part}_grade"]]).append(reading[f"{part}_grade"])
+    readme = (SOURCES / "README.md").read_text(encoding="utf-8")
+    for part, graded in units.items():
+        now, one, two = (
+            [Severity.parse(grades[k]).value for grades in graded.values()] for k in (0, 1, 2)
+        )
+        cells = [
+            f"{sum(map(int.__eq__, a, b)) / len(a):.3f} "
+            f"({krippendorff.alpha([a, b], level_of_measurement='ordinal'):.3f})"
+            for a, b in ((one, two), (now, one), (now, two))
+        ]
+        line = next(x for x in readme.splitlines() if x.startswith(f"| {part} | {len(now)} |"))
+        columns = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        assert [columns[2], *columns[5:]] == cells
+
+
+def test_every_dispute_with_both_readers_was_decided_and_says_why() -> None:
+    rows = {row["id"]: row for row in _rows("samples.csv")}
+    for dispute in _rows("disputes.csv"):
+        part, row = dispute["part"], rows[dispute["id"]]
+        assert row[f"{part}_grade"] == dispute["now"]
+        assert dispute["first"] not in {dispute["reader_1"]} & {dispute["reader_2"]}
+        assert dispute["why"]
+        if part == "joint":
+            others = {dispute["reader_1"], dispute["reader_2"]} - {dispute["now"]}
+            assert others <= set(row["admissible"].split())
