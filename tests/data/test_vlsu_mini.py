@@ -350,6 +350,7 @@ def test_every_image_has_its_origin_on_record_and_in_the_notice(dataset: Dataset
     assert all(r["licence"] and r["author"] and r["package"] and r["original"] for r in rows)
     notice = (dataset.path / "NOTICE.md").read_text(encoding="utf-8")
     assert notice == (SOURCES / "NOTICE-images.md").read_text(encoding="utf-8")
+    assert (SOURCES.parents[1] / "NOTICE").read_text(encoding="utf-8").endswith(notice)
     assert all(f"| {r['file']} | {r['title']} | {r['original']} |" in notice for r in rows)
 
 
