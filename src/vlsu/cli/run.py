@@ -166,7 +166,10 @@ def alignment(
         ),
     ] = None,
     framings: Annotated[
-        str, typer.Option(help="Which of default, harmless and helpful to ask under.")
+        str,
+        typer.Option(
+            help="Which to ask under: default, harmless, helpful, harmless-strict, helpful-strict."
+        ),
     ] = "default,harmless,helpful",
     framing: Annotated[
         list[Path] | None, typer.Option(help="File with an instruction of your own. Repeatable.")
