@@ -153,7 +153,9 @@ def _drawn(samples: Frame, most: int, seed: int) -> tuple[pl.DataFrame, int]:
         rank = np.array([zlib.crc32(f"{seed}/{id_}".encode("utf-8", "replace")) for id_ in ids])
         chosen = ids.gather(np.argsort(rank, kind="stable")[:most])
         rows = rows.filter(pl.col("id").is_in(chosen.implode()))
-    return rows.collect(engine="streaming").unique("id").sort("id"), len(ids)
+    return rows.collect(engine="streaming").unique("id", keep="first", maintain_order=True).sort(
+        "id"
+    ), len(ids)
 
 
 @dataclass(frozen=True, slots=True)
