@@ -13,6 +13,7 @@ from vlsu.report.bibtex import references
 from vlsu.report.charts.figures import write_figures
 from vlsu.report.comparison.compared import compared, in_order, report_tables
 from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.run_policy import with_not_covered
 from vlsu.report.table_formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown
 from vlsu.report.tasks import contents
 from vlsu.runs import Run
@@ -31,6 +32,8 @@ def publish_tables(
 ) -> list[Path]:
     """Write each table of a report as NAME.csv, .json, .md and .tex, and the dataset's BibTeX.
 
+    The note of the first table says what the policy does not cover.
+
     Args:
         runs: Finished runs; the tables of one, or those of several side by side.
         folder: Made if need be; files of these names are replaced.
@@ -47,7 +50,8 @@ def publish_tables(
     """
     folder = Path(folder)
     texts = {}
-    for table in report_tables(runs, redact=redact, oracle=oracle, enough=enough):
+    tables = report_tables(runs, redact=redact, oracle=oracle, enough=enough)
+    for table in with_not_covered(tables, runs):
         texts[f"{table.name}.csv"] = csv_table(table)
         texts[f"{table.name}.json"] = json.dumps(json_table(table), indent=2) + "\n"
         texts[f"{table.name}.md"] = markdown(table) + "\n"

@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
@@ -36,6 +37,7 @@ from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
+from vlsu.runs.understanding.weights import load_weights
 from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
@@ -55,6 +57,7 @@ def evaluate(
     budget: int | None = None,
     until: str | None = None,
     pilot: str | Path | None = None,
+    weights: HarmWeights | str | Path | None = None,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -77,6 +80,7 @@ def evaluate(
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over this dataset that decides how the draw is spread.
+        weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
@@ -105,6 +109,7 @@ def evaluate(
         budget=budget,
         until=until,
         pilot=pilot,
+        weights=weights,
     )
     return prepare(dataset, options).run(out, progress)
 
@@ -137,6 +142,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         )
     prompt = load_prompt(name, policy)
     task = Understanding(policy, prompt, options.modalities, settings.system)
+    weights = options.weights
+    if weights is not None and not isinstance(weights, HarmWeights):
+        weights = load_weights(weights, policy)
     return Evaluation(
         dataset=dataset,
         model=model,
@@ -149,7 +157,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             budget=options.budget,
             until=options.until,
             pilot=options.pilot,
+            weights=weights,
         ),
+        weights=weights,
         options=options,
     )
 
@@ -164,6 +174,7 @@ class Evaluation:
         policy: The policy it grades by.
         task: The prompt and the modalities.
         sampling: How samples are drawn by pattern; `None` where none are.
+        weights: What errors on pairs cost, if that was given.
         options: What was asked for.
     """
 
@@ -172,6 +183,7 @@ class Evaluation:
     policy: Policy
     task: Understanding
     sampling: Sampling | None
+    weights: HarmWeights | None
     options: UnderstandingOptions
 
     @property
@@ -231,6 +243,7 @@ class Evaluation:
             self.task.modalities,
             self.options,
             sampling,
+            None if self.weights is None else self.weights.record(),
         )
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
@@ -268,7 +281,7 @@ class Evaluation:
                 file.add(judgments)
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
-            metrics = cell_metrics(tabulation.cells())
+            metrics = cell_metrics(tabulation.cells(), weights=self.weights)
             metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
         else:
             metrics = drawn.metrics

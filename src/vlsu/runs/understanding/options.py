@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.runs.options import RunOptions, require_list
@@ -25,6 +26,8 @@ class UnderstandingOptions(RunOptions):
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over this dataset that decides how the draw is spread.
+        weights: What errors on pairs cost, or a file of it, for ``weighted_harm`` in the metrics;
+            see ``docs/metrics.md``.
 
     Raises:
         UsageError: A number is out of range, or options exclude each other.
@@ -36,6 +39,7 @@ class UnderstandingOptions(RunOptions):
     budget: int | None = None
     until: str | None = None
     pilot: str | Path | None = None
+    weights: HarmWeights | str | Path | None = None
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
