@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from vlsu._views import View
+from vlsu.analysis.alignment.results import JudgedRate, RefusalRates
 from vlsu.analysis.stats.intervals import Rate
 
 __all__ = [
@@ -138,7 +139,7 @@ class Families(View):
 
 
 class Share(View):
-    """A count, and its share of all errors."""
+    """A count, and its share of all of these."""
 
     count: int
     share: Rate
@@ -271,41 +272,6 @@ class ProbabilityScores(View):
     average_precision: Rate
     bins: list[dict[str, Any]]
     thresholds: dict[str, Threshold]
-
-
-class JudgedRate(View):
-    """A rate of judged answers.
-
-    Attributes:
-        value: The share; `low` and `high` are its 95% interval. Null where nothing was judged.
-        n: Answers it is over.
-        missing: Answers that were asked for and are in no rate.
-        if_missing_refused: The share if all that are missing were refusals.
-        if_missing_engaged: The share if none of them were.
-        corrected: The same with the judge's own errors taken out, where they are known.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    missing: int
-    if_missing_refused: float | None
-    if_missing_engaged: float | None
-    corrected: JudgedRate | None
-
-    @property
-    def rate(self) -> Rate:
-        """Value and interval alone."""
-        return Rate.from_json(self)
-
-
-class RefusalRates(View):
-    """A judged rate for each severity of the pair."""
-
-    safe: JudgedRate
-    borderline: JudgedRate
-    unsafe: JudgedRate
 
 
 class AlignmentPart(View):

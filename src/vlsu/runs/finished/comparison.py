@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from vlsu.analysis.comparison.planning import ReferenceRuns
+from vlsu.analysis.comparison.results import Comparison
 from vlsu.analysis.comparison.understanding import joint_differences
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
@@ -26,7 +26,7 @@ def compare(
     dataset: str | Path | None = None,
     seed: int = 0,
     enough: float = ENOUGH,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare finished runs on the samples that all of them have.
 
     Args:
@@ -38,7 +38,8 @@ def compare(
             counted, in [0, 1].
 
     Returns:
-        The comparison; its keys are in ``docs/comparing.md``.
+        The comparison, a mapping whose members are attributes too; they are in
+        ``docs/comparing.md``.
 
     Raises:
         UsageError: Fewer than two runs, one given twice, or runs of different tasks; or `enough`
@@ -55,16 +56,19 @@ def compare(
     task = TASKS[one_task(runs, "compare runs of one task")]
     found = dataset_of(runs, dataset)
     info = found.info
-    return {
-        "task": task.name,
-        "dataset": {"name": info.name, "version": info.version, "content_hash": info.content_hash},
-        "runs": [
-            {"name": name, "path": str(run.path), "model": run.record.model.spec}
-            for name, run in zip(names, runs, strict=True)
-        ],
-        "differences_in_setup": setup_differences(runs, names),
-        **task.comparison(runs, names, found, seed, enough),
-    }
+    about = {"name": info.name, "version": info.version, "content_hash": info.content_hash}
+    return Comparison(
+        {
+            "task": task.name,
+            "dataset": about,
+            "runs": [
+                {"name": name, "path": str(run.path), "model": run.record.model.spec}
+                for name, run in zip(names, runs, strict=True)
+            ],
+            "differences_in_setup": setup_differences(runs, names),
+            **task.comparison(runs, names, found, seed, enough),
+        }
+    )
 
 
 def seen_runs(
