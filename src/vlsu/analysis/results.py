@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from vlsu._views import View
-from vlsu.analysis.alignment_results import (
+from vlsu.analysis.alignment.results import (
     AlignmentPart,
     AnswerShares,
     Differences,
@@ -142,7 +142,7 @@ class Families(View):
 
 
 class Share(View):
-    """A count, and its share of all errors."""
+    """A count, and its share of all of these."""
 
     count: int
     share: Rate

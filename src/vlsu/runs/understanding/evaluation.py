@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
@@ -42,6 +44,8 @@ from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt, read
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
 
+_log = logging.getLogger(__name__)
+
 
 def evaluate(
     dataset: Dataset | str | Path,
@@ -71,7 +75,8 @@ def evaluate(
         model: ``provider/name``, or a model of one's own.
         out: The run folder, made if need be.
         modalities: Which of image, text and joint to ask for.
-        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
+            instructions is not sent it, which a warning says.
         policy: A policy or its file; the dataset's own by default.
         base_url: Root of an OpenAI-compatible server.
         concurrency: Requests in flight; found by growing while it pays, if not given.
@@ -94,6 +99,7 @@ def evaluate(
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
     """
+    out = require_path("out", out)
     shortcuts = ModelOptions.given(
         base_url=base_url or None, concurrency=concurrency, seed=seed, params=params
     )
@@ -134,7 +140,12 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
     if unable:
         raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
-    name = BARE if not model.takes_instructions else options.prompt or PROMPTS[0]
+    name = options.prompt or PROMPTS[0]
+    if not model.takes_instructions:
+        if options.prompt not in (None, BARE):
+            load_prompt(name, policy)  # which refuses one that does not exist
+            _log.warning("prompt %s: not used, since %s takes no instructions", name, model.spec)
+        name = BARE
     if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "

@@ -9,7 +9,7 @@ from pathlib import Path
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
-from vlsu.runs.options import RunOptions, require_list
+from vlsu.runs.options import RunOptions
 
 __all__ = ["UnderstandingOptions"]
 
@@ -20,7 +20,8 @@ class UnderstandingOptions(RunOptions):
 
     Attributes:
         modalities: Which of image, text and joint to ask for.
-        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
+            instructions is not sent it, which a warning says.
         policy: A policy or its file; the dataset's own by default.
         budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
             are estimated; see ``docs/fewer-calls.md``.
@@ -30,7 +31,7 @@ class UnderstandingOptions(RunOptions):
             see ``docs/metrics.md``.
 
     Raises:
-        UsageError: A number is out of range, or options exclude each other.
+        UsageError: A value is of the wrong kind or out of range, or options exclude each other.
     """
 
     modalities: Sequence[str] = MODALITIES
@@ -43,7 +44,6 @@ class UnderstandingOptions(RunOptions):
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
-        require_list("modalities", self.modalities)
         if self.limit is not None and (self.budget is not None or self.until is not None):
             raise UsageError(
                 "--limit cuts the dataset, --budget and --until draw from it; give one"

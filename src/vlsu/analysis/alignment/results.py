@@ -33,11 +33,13 @@ class JudgedRate(View):
 
     Attributes:
         value: The share; `low` and `high` are its 95% interval. Null where nothing was judged.
-        n: Answers it is over.
+        n: Answers it is over; of a difference, samples.
         missing: Answers that were asked for and are in no rate.
         if_missing_refused: The share if all that are missing were refusals.
         if_missing_engaged: The share if none of them were.
         corrected: The same with the judge's own errors taken out, where they are known.
+        not_corrected: Why it is not, where `corrected` is null.
+        method: How a corrected rate was corrected.
     """
 
     value: float | None
@@ -48,6 +50,8 @@ class JudgedRate(View):
     if_missing_refused: float | None
     if_missing_engaged: float | None
     corrected: JudgedRate | None
+    not_corrected: str
+    method: str
 
     @property
     def rate(self) -> Rate:
