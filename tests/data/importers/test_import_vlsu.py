@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import quirks
+from tests.support import quirks
 from vlsu.data import ImportReport, Sample, check_dataset, import_dataset, load
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity, default_policy_text
