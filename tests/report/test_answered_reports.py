@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.answered_runs import half_alignment, half_run
 from tests.conftest import ChatServer, completion, make_dataset
-from tests.report_runs import scripted_run
+from tests.support.answered_runs import half_alignment, half_run
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested
 from vlsu.analysis.results import Metrics
 from vlsu.models import Settings
@@ -214,7 +214,7 @@ def test_a_page_of_several_opens_with_those_and_claims_nothing_against_them(
 
 
 def test_thresholds_say_on_what_they_rest(tmp_path: Path) -> None:
-    from tests.report_runs import diagnostics
+    from tests.support.report_runs import diagnostics
     from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 
     metrics: Any = diagnostics()

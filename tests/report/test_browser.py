@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import png
-from tests.report_runs import Scripted, scripted_run, with_diagnostics
+from tests.support.report_runs import Scripted, scripted_run, with_diagnostics
 from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity, default_policy

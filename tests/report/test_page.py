@@ -19,7 +19,7 @@ from PIL import Image
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.conftest import make_dataset, png
-from tests.report_runs import scripted_run
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate

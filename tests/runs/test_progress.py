@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.alignment_runs import Answering, judge
+from tests.support.alignment_runs import Answering, judge
 from tests.support.commands import vlsu as command
+from tests.support.tuning_runs import paired_dataset
 from tests.support.values import present
-from tests.tuning_runs import paired_dataset
 from vlsu.cli.output import RunProgress
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, TuningOptions, align, evaluate
