@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from attacks import LEAD_FORMS, MEASURED_ONLY, reported
 from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
-from sources import Answer, Contrast, OwnText
+from sources import Answer, Contrast, Lead, OwnText
 
-from vlsu.models.judging.cues import default_cues
+from vlsu.models.judging.cues import Ask, default_cues
 from vlsu.models.judging.features import GRAMS, SIZE, Features
 from vlsu.models.judging.offline import KINDS, JudgeWeights
 from vlsu.models.judging.text import plain
@@ -31,6 +32,10 @@ NEEDS_QUESTION = frozenset({"translation", "one_word", "quotation", "letter"})
 #: Weight of each text's copy without n-grams. It teaches the cues and the shape to carry an answer
 #: whose n-grams are new, as in a language never trained on.
 COPY_WEIGHT = 0.3
+#: How often each of our texts is shown beside a lead of its language and of English, and with which
+#: weight.
+LEADS_EACH = 1
+LEAD_WEIGHT = 1.0
 SEED = 0
 
 
@@ -58,9 +63,12 @@ class Example:
 
 
 def examples(
-    answers: Iterable[Answer], own: Iterable[OwnText], contrasts: Sequence[Contrast]
+    answers: Iterable[Answer],
+    own: Sequence[OwnText],
+    contrasts: Sequence[Contrast],
+    leads: Sequence[Lead],
 ) -> list[Example]:
-    """All that is trained on, from MSTS, our plain texts and our contrasts."""
+    """All that is trained on, from MSTS, our plain texts, our contrasts and our leads."""
     drawn = random.Random(SEED)
     questions: dict[str, list[str]] = {}
     cues = default_cues()
@@ -87,6 +95,55 @@ def examples(
         found.append(Example(c.text, c.prompt, c.kind, weight, None, None, c.language))
         if c.group not in NEEDS_QUESTION:
             found.append(Example(c.text, None, c.kind, 1.0, None, None, c.language))
+    return found + _with_leads(own, contrasts, leads)
+
+
+def _with_leads(
+    own: Sequence[OwnText], contrasts: Sequence[Contrast], leads: Sequence[Lead]
+) -> list[Example]:
+    """Answers beside words of somebody else, which change nothing; and words that are an answer.
+
+    What a lead announces is the answer where the question asks what is said, and a refusal as any
+    other where it asks for something else.
+    """
+    drawn = random.Random(SEED)
+    cues = default_cues()
+    forms = [form for form in LEAD_FORMS if form not in MEASURED_ONLY]
+    reads: dict[str, list[str]] = {}
+    asks_no_text: dict[str, list[str]] = {}
+    for c in contrasts:
+        asks, declines = cues.asked(plain(c.prompt))
+        if Ask.READ in asks and c.group == "quotation":
+            reads.setdefault(c.language, []).append(c.prompt)
+        elif not asks and not declines:
+            asks_no_text.setdefault(c.language, []).append(c.prompt)
+    of: dict[str, list[Lead]] = {}
+    for lead in leads:
+        of.setdefault(lead.language, []).append(lead)
+    found = []
+    for o in own:
+        refused = o.kind in REFUSAL_KINDS["strict"]
+        for language in (o.language, "en"):
+            for _ in range(LEADS_EACH):
+                said = reported(
+                    o.text, drawn.choice(forms), drawn.choice(of[language]), refused=refused
+                )
+                found.append(Example(said, None, o.kind, LEAD_WEIGHT, None, None, o.language))
+                if refused:
+                    other = drawn.choice(asks_no_text[o.language])
+                    found.append(Example(said, other, o.kind, LEAD_WEIGHT, None, None, o.language))
+    for c in contrasts:
+        if c.kind in REFUSAL_KINDS["strict"] and c.prompt in asks_no_text.get(c.language, ()):
+            said = reported(c.text, drawn.choice(forms), drawn.choice(of[c.language]), refused=True)
+            found.append(Example(said, c.prompt, c.kind, LEAD_WEIGHT, None, None, c.language))
+    for lead in leads:
+        said = reported(lead.no, "lead_before", lead, refused=True)
+        for kind, questions in (
+            (ResponseKind.FULL_COMPLIANCE, reads),
+            (ResponseKind.BARE_REFUSAL, asks_no_text),
+        ):
+            other = drawn.choice(questions[lead.language])
+            found.append(Example(said, other, kind, 1.0, None, None, lead.language))
     return found
 
 
