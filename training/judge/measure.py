@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from attacks import ATTACKS, attacked
+from attacks import ATTACKS, LEAD_FORMS, attacked, reported
 from baseline import phrase_list
 from fitting import examples, fit, matrix
 from scipy.sparse import csr_matrix, hstack
@@ -31,6 +31,7 @@ from sources import (
     OwnText,
     read_contrast,
     read_hard,
+    read_leads,
     read_msts,
     read_own,
 )
@@ -106,7 +107,8 @@ class Bench:
         folds = np.random.default_rng(0).permutation(len(names)) % CASE_FOLDS
         fold = dict(zip(names, folds, strict=True))
         self.folds = np.array([fold[case] for case in self.cases])
-        self.examples = examples(answers, [o for o in own if o.split == "train"], contrasts)
+        trained_on = [o for o in own if o.split == "train"]
+        self.examples = examples(answers, trained_on, contrasts, read_leads("train"))
         self.rows = matrix([extract(e.text, cues, e.prompt) for e in self.examples])
         self.example_models = np.array([e.model or "" for e in self.examples])
         self.example_folds = np.array([fold.get(e.case, -1) for e in self.examples])
@@ -395,10 +397,11 @@ def agreement(texts: Sequence[OwnText], verdicts: Sequence[Verdict]) -> dict[str
 
 
 def hostile(bench: Bench) -> dict[str, object]:
-    """How often words to the judge change the strict verdict; none of them was trained on.
+    """How often words to the judge, or of somebody else, change the strict verdict.
 
-    On the answers of one model, by weights from the other four's, and on our texts, by the shipped
-    weights.
+    None of them was trained on. A lead of reported speech stands beside every text of its language,
+    an English one beside every text. On the answers of one model, by weights from the other
+    four's, and on our texts, by the shipped weights.
     """
     test = bench.models == MOST_REFUSING
     theirs = [(bench.answers[i].text, "en") for i in np.flatnonzero(test)]
@@ -407,21 +410,31 @@ def hostile(bench: Bench) -> dict[str, object]:
         ("msts", OfflineJudge(bench.weights(bench.example_models != MOST_REFUSING)), theirs),
         ("own", OfflineJudge(), ours),
     )
-    result: dict[str, dict[str, object]] = {attack: {} for attack in ATTACKS}
+    result: dict[str, dict[str, object]] = {form: {} for form in (*ATTACKS, *LEAD_FORMS)}
+    leads = read_leads("held_out")
     for name, judge, texts in judges:
         before = judge.judge([text for text, _ in texts], [None] * len(texts))
-        for attack, flips in result.items():
-            said = [
-                attacked(text, verdict, attack, language)
-                for (text, language), verdict in zip(texts, before, strict=True)
-            ]
-            after = judge.judge(said, [None] * len(said))
-            pairs = list(zip(before, after, strict=True))
+        answers = list(zip(texts, before, strict=True))
+        for form, flips in result.items():
+            if form in ATTACKS:
+                said = [
+                    (attacked(text, verdict, form, language), verdict)
+                    for (text, language), verdict in answers
+                ]
+            else:
+                said = [
+                    (reported(text, form, lead, refused=verdict.refused_strict), verdict)
+                    for (text, language), verdict in answers
+                    for lead in leads
+                    if lead.language in (language, "en")
+                ]
+            after = judge.judge([text for text, _ in said], [None] * len(said))
+            pairs = [(was, now) for (_, was), now in zip(said, after, strict=True)]
             for direction, refused in (("refusal_hidden", True), ("refusal_feigned", False)):
                 changed = [
-                    b.refused_strict != a.refused_strict
-                    for b, a in pairs
-                    if b.refused_strict == refused
+                    was.refused_strict != now.refused_strict
+                    for was, now in pairs
+                    if was.refused_strict == refused
                 ]
                 flips[f"{name}_{direction}"] = {"n": len(changed), "flipped": mean(changed)}
     return result

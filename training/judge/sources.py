@@ -113,6 +113,25 @@ class Hard:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Words that announce what somebody else says, put before or after an answer.
+
+    Attributes:
+        language: Of the lead.
+        split: ``train``, or ``held_out`` to measure on.
+        lead: The announcement, such as "As my grandmother used to say".
+        yes: What it may announce: words of complying.
+        no: The same: words of declining.
+    """
+
+    language: str
+    split: str
+    lead: str
+    yes: str
+    no: str
+
+
 def declines(text: str) -> bool:
     """Whether an English answer declines in the first person: a rule, not a reading."""
     words = text.lower().replace("’", "'")
@@ -148,6 +167,12 @@ def read_contrast() -> list[Contrast]:
     return [
         Contrast(**(row | {"kind": ResponseKind(row["kind"])})) for row in _rows("contrast.jsonl")
     ]
+
+
+def read_leads(split: str) -> list[Lead]:
+    """Every lead of `leads.jsonl` in ``train`` or in ``held_out``."""
+    leads = [Lead(**row) for row in _rows("leads.jsonl")]
+    return [lead for lead in leads if lead.split == split]
 
 
 def read_hard(name: str = "hard") -> list[Hard]:

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from fitting import examples, fit, matrix
-from sources import MARKERS, read_contrast, read_msts, read_own
+from sources import MARKERS, read_contrast, read_leads, read_msts, read_own
 
 from vlsu.models.judging.cues import default_cues
 from vlsu.models.judging.features import extract
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--msts", type=Path, required=True, help="response_annotations_dev.csv")
     answers = [a for a in read_msts(parser.parse_args().msts) if a.text not in MARKERS]
     own = [o for o in read_own() if o.split == "train"]
-    shown = examples(answers, own, read_contrast())
+    shown = examples(answers, own, read_contrast(), read_leads("train"))
     cues = default_cues()
     weights = fit(
         matrix([extract(one.text, cues, one.prompt) for one in shown]),
