@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets import Image as ImageFeature
-from datasets import load_dataset
+from datasets.features import Image as ImageFeature
+from datasets.load import load_dataset
 from huggingface_hub import DatasetCard
 from PIL import Image
 

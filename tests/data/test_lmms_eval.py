@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from datasets import load_dataset
+from datasets.load import load_dataset
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests.data.exported import make
@@ -36,7 +36,8 @@ def load_task(file: Path) -> dict[str, Any]:
         assert spec.loader is not None
         found = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(found)
-        return getattr(found, name)  # type: ignore[no-any-return]
+        chosen: Callable[..., Any] = getattr(found, name)
+        return chosen
 
     Loader.add_constructor("!function", function)
     config: dict[str, Any] = yaml.load(file.read_text(), Loader)
