@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.data.exported import make, picture
 from tests.support.commands import vlsu
+from tests.support.exported import make, picture
 from vlsu.data import (
     Dataset,
     ImageStore,

@@ -18,8 +18,8 @@ from datasets.load import load_dataset
 from huggingface_hub import DatasetCard
 from PIL import Image
 
-from tests.data.exported import make, picture
 from tests.support.commands import vlsu
+from tests.support.exported import make, picture
 from vlsu.data import (
     COLUMNS,
     EXPORT_FORMATS,
@@ -27,6 +27,7 @@ from vlsu.data import (
     Sample,
     export_dataset,
     import_dataset,
+    importers,
     load,
     write_dataset,
     write_export,
@@ -35,6 +36,7 @@ from vlsu.data.exporting import parquet, webdataset
 from vlsu.data.exporting.content import Content
 from vlsu.errors import DataError, UsageError
 
+FILES = ("csv", "jsonl", "parquet")
 FOLDERS = ("hf", "webdataset", "vlsu")
 
 
@@ -195,9 +197,22 @@ def test_a_dataset_of_the_release_has_nine_columns_and_comes_back(tmp_path: Path
 # --- Re-import
 
 
-def test_a_csv_comes_back_to_the_same_content_hash(made: Dataset, tmp_path: Path) -> None:
-    file = export_dataset(made, "csv", tmp_path / "x.csv")
-    again = import_dataset("csv", file, tmp_path / "2", images=made.path / "images").dataset
+#: Format -> the importer that reads it, as far as there is one.
+IMPORTERS = {
+    "csv": "csv",
+    **{name: name for name in (*FILES, *FOLDERS) if name in importers.names()},
+}
+if "hf" not in IMPORTERS:
+    del IMPORTERS["vlsu"]  # an importer of the file alone, without the columns that follow
+
+
+@pytest.mark.parametrize("format", IMPORTERS)
+def test_an_export_comes_back_to_the_same_content_hash(
+    made: Dataset, tmp_path: Path, format: str
+) -> None:
+    out = export_dataset(made, format, tmp_path / f"x.{format}")
+    images = made.path / "images" if format in ("csv", "jsonl") else None
+    again = import_dataset(IMPORTERS[format], out, tmp_path / "2", images=images).dataset
     assert again.info.content_hash == made.info.content_hash
 
 

@@ -16,8 +16,8 @@ import yaml
 from datasets.load import load_dataset
 from sklearn.metrics import accuracy_score, f1_score
 
-from tests.data.exported import make
 from tests.support.commands import vlsu
+from tests.support.exported import make
 from vlsu import load
 from vlsu.data import Sample
 from vlsu.tasks.prompting import load_prompt

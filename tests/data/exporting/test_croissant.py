@@ -9,7 +9,7 @@ from typing import Any
 import mlcroissant
 import pytest
 
-from tests.data.exported import ANSWERS, make
+from tests.support.exported import ANSWERS, make
 from vlsu.data import EXPORT_FORMATS, Dataset, export_dataset
 from vlsu.data.exporting.content import Batch, Content
 from vlsu.data.exporting.lmms_eval import ModalityPrompt

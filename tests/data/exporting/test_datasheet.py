@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.exported import ANSWERS, make
 from tests.support.commands import vlsu
+from tests.support.exported import ANSWERS, make
 from vlsu.data import export_dataset, filter_dataset, load, sample_dataset, write_dataset
 from vlsu.data.exporting.licences import read_licence
 from vlsu.data.exporting.questions import QUESTIONS, unanswered
