@@ -67,10 +67,16 @@ def split(
         print_json({"parts": [part.to_dict() for part in made]})
         return
     rows = [
-        (part.name, len(part.dataset), f"{part.wanted:.1%}", part.groups, f"{part.furthest:.1f}")
+        (
+            *(part.name, len(part.dataset), f"{part.wanted:.1%}"),
+            *(part.groups, part.largest, f"{part.furthest:.1f}"),
+        )
         for part in made
     ]
-    heads = ("part", "samples", "wanted", "groups", "furthest pattern, samples off")
+    heads = (
+        *("part", "samples", "wanted", "groups", "largest group"),
+        "furthest pattern, samples off",
+    )
     print_table(f"Parts in {out}", heads, rows)
 
 

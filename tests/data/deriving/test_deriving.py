@@ -93,6 +93,12 @@ def test_parts_share_no_group_image_or_text_and_keep_every_sample(tmp_path: Path
     assert [len(part.dataset) for part in parts] == [238, 102]
 
 
+def test_a_group_that_is_too_large_stays_whole_and_is_told(tmp_path: Path) -> None:
+    rows = [graded(n, group="g" if n < 30 else None) for n in range(40)]
+    parts = split_dataset(write(tmp_path / "D", rows), tmp_path / "P", parts={"a": 1, "b": 1})
+    assert sorted((len(part.dataset), part.largest) for part in parts) == [(10, 1), (30, 30)]
+
+
 def test_single_samples_are_stratified_exactly(tmp_path: Path) -> None:
     dataset = write(tmp_path / "D", [graded(n) for n in range(17 * 20)])
     parts = split_dataset(dataset, tmp_path / "P", parts={"a": 3, "b": 1, "c": 1})

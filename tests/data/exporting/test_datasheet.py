@@ -78,6 +78,11 @@ def test_the_questions_are_put_into_the_file_and_asked_once(tmp_path: Path) -> N
     assert "unanswered" in listed
 
 
+def test_the_bundled_dataset_is_not_changed() -> None:
+    said = vlsu("data", "datasheet", "vlsu-mini", "--init", expect=2).stderr
+    assert "comes with vlsu and is not changed" in said
+
+
 def test_answers_go_along_with_what_is_made_of_the_dataset(tmp_path: Path) -> None:
     dataset = make(tmp_path / "D", datasheet=ANSWERS)
     drawn = sample_dataset(dataset, tmp_path / "S", n=2)

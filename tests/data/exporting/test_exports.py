@@ -1,5 +1,6 @@
 """Exports, as the readers of their formats see them."""
 
+import contextlib
 import csv
 import hashlib
 import importlib.resources
@@ -316,6 +317,17 @@ def test_a_dataset_without_rows_is_exported(tmp_path: Path) -> None:
     )
     for format in ("csv", "jsonl", "parquet", *FOLDERS):
         assert write_export(empty, format, tmp_path / f"x-{format}").samples == 0
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a\0b", "x" * 300, "file/X", "D"])
+@pytest.mark.parametrize("format", ["csv", "parquet", "hf"])
+def test_a_place_that_is_none_is_one_line(tmp_path: Path, format: str, name: str) -> None:
+    made = make(tmp_path / "D")
+    (tmp_path / "file").write_text("mine")
+    with contextlib.chdir(tmp_path), pytest.raises((UsageError, DataError)) as refused:
+        export_dataset(made, format, name)
+    assert "\n" not in str(refused.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["D", "file"]
 
 
 # --- The command

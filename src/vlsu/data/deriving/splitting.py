@@ -29,6 +29,7 @@ class Part:
     Attributes:
         wanted: Share of the samples that was asked for.
         groups: Groups of dependent samples, those of one sample included.
+        largest: Samples of the largest of them, which cannot be divided.
         furthest: The greatest difference between a pattern's count and its share of the part.
     """
 
@@ -36,6 +37,7 @@ class Part:
     dataset: Dataset
     wanted: float
     groups: int
+    largest: int
     furthest: float
 
     def to_dict(self) -> dict[str, object]:
@@ -46,6 +48,7 @@ class Part:
             "samples": len(self.dataset),
             "wanted": self.wanted,
             "groups": self.groups,
+            "largest": self.largest,
             "furthest": self.furthest,
             "content_hash": self.dataset.info.content_hash,
         }
@@ -104,12 +107,14 @@ def split_dataset(
     made = []
     for number, (name, share) in enumerate(shares.items()):
         mine = place == number
+        sizes = np.unique(group[mine], return_counts=True)[1]
         made.append(
             Part(
                 name=name,
                 dataset=_written(dataset, Path(out) / name, name, mine, seed, overwrite),
                 wanted=share,
-                groups=len(np.unique(group[mine])),
+                groups=len(sizes),
+                largest=int(sizes.max(initial=0)),
                 furthest=_furthest(strata, mine, share),
             )
         )

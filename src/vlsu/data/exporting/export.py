@@ -132,10 +132,11 @@ def write_export(
     write = _write_file if format in FILES else _write_folder
     try:
         files, tasks = write(dataset, content, format, path, stated, prompts or {})
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another place"
-        ) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and "\0" not in str(path):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be written ({why}); choose another place") from None
     return Export(
         out=path,
         format=format,
@@ -285,6 +286,8 @@ def _require_folder(path: Path) -> None:
     Raises:
         UsageError: It is a file, or a folder with other files.
     """
+    if path.name in ("", ".."):
+        raise UsageError(f"{path}: give --out the name of a new folder")
     if not path.exists() and not path.is_symlink():
         return
     if path.is_symlink() or not path.is_dir():

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from vlsu._files import read_text
 from vlsu._text import one_line
 from vlsu._yaml import read_yaml, write_yaml
-from vlsu.data.datasets.dataset import DATASET_FILE, Dataset
-from vlsu.errors import DataError
+from vlsu.data.datasets.dataset import BUNDLED, DATASET_FILE, Dataset, load
+from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.registry import did_you_mean
 
@@ -236,8 +236,11 @@ def add_questions(dataset: Dataset) -> int:
         How many were added.
 
     Raises:
+        UsageError: The dataset comes with this package.
         DataError: The file cannot be read or written.
     """
+    if dataset.path in [load(name).path for name in BUNDLED]:
+        raise UsageError(f"{dataset.info.name} comes with vlsu and is not changed; copy it first")
     path = dataset.path / DATASET_FILE
     answers = dict(checked(dataset.info.datasheet, str(path)))
     missing = [question for question in QUESTIONS if question.key not in answers]
