@@ -40,6 +40,11 @@ WHOLE = {
     "data info": "dataset",
     "data sample": "dataset --n 5 --out out/d",
     "data export": "dataset --out out/x.csv",
+    "data datasheet": "dataset",
+    "data split": "dataset --parts a=1,b=1 --out out/d",
+    "data filter": "dataset --where image=yes --out out/d",
+    "data merge": "dataset vlsu-mini --out out/d",
+    "data diff": "dataset vlsu-mini",
     "run understanding": "dataset --model baseline/majority --out out/r",
     "run alignment": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--dry-run",

@@ -14,6 +14,8 @@ from vlsu.cli import (
     catalogue,
     compare,
     data,
+    data_derived,
+    data_export,
     demo,
     framings,
     gate,
@@ -58,6 +60,8 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+data_derived.add_to(data.app)
+data_export.add_to(data.app)
 app.add_typer(data.app, name="data")
 app.add_typer(run.app, name="run")
 app.add_typer(judge.app, name="judge")

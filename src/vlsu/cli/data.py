@@ -187,43 +187,6 @@ def _first(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
     return [*rows[:_MOST_ROWS], more]
 
 
-@app.command("sample")
-def sample(
-    dataset: Folder,
-    n: Annotated[int, typer.Option(help="Samples to draw.")],
-    out: Out,
-    seed: Annotated[int, typer.Option(help="Another seed, another draw.")] = 0,
-    balanced: Annotated[
-        bool, typer.Option("--balanced", help="Equally many of each joint severity.")
-    ] = False,
-    overwrite: Overwrite = False,
-) -> None:
-    """Draw a random sample, stratified by pattern, into a dataset of its own."""
-    from vlsu.cli.output import say
-    from vlsu.data import load, sample_dataset
-
-    drawn = sample_dataset(
-        load(dataset), out, n=n, seed=seed, balanced=balanced, overwrite=overwrite
-    )
-    say(f"dataset: {drawn.path} ({len(drawn)} samples)")
-
-
-@app.command("export")
-def export(
-    dataset: Folder,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
-    format: Annotated[
-        str | None, typer.Option(help="csv, jsonl or parquet; by default --out's ending.")
-    ] = None,
-) -> None:
-    """Write the samples, without images, into one file."""
-    from vlsu.cli.output import say
-    from vlsu.data import export_dataset, load
-
-    written = export_dataset(load(dataset), format or out.suffix.lstrip("."), out)
-    say(f"file: {written}")
-
-
 def read_map(pairs: list[str]) -> dict[str, str]:
     """``column=field`` pairs, of which a column's name may hold ``,`` and ``=``.
 

@@ -3,9 +3,14 @@
 from vlsu.data import importers
 from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
-from vlsu.data.datasets.export import EXPORT_FORMATS, export_dataset, sample_dataset
 from vlsu.data.datasets.info import dataset_info
 from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.deriving.difference import Difference, diff_datasets
+from vlsu.data.deriving.filtering import filter_dataset
+from vlsu.data.deriving.merging import merge_datasets
+from vlsu.data.deriving.sampling import sample_dataset
+from vlsu.data.deriving.splitting import Part, split_dataset
+from vlsu.data.exporting.export import EXPORT_FORMATS, Export, export_dataset, write_export
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importing.pipeline import Example, ImportReport, import_dataset
@@ -20,7 +25,9 @@ __all__ = [
     "CheckReport",
     "Dataset",
     "DatasetInfo",
+    "Difference",
     "Example",
+    "Export",
     "Finding",
     "FindingKind",
     "ImageError",
@@ -28,16 +35,22 @@ __all__ = [
     "ImageFault",
     "ImageStore",
     "ImportReport",
+    "Part",
     "PolicyReference",
     "Progress",
     "Sample",
     "check_dataset",
     "dataset_info",
+    "diff_datasets",
     "export_dataset",
+    "filter_dataset",
     "import_dataset",
     "importers",
     "load",
+    "merge_datasets",
     "probe",
     "sample_dataset",
+    "split_dataset",
     "write_dataset",
+    "write_export",
 ]

@@ -1,1 +1,1 @@
-"""Dataset folders: opening, writing, checking, describing, sampling and exporting them."""
+"""Dataset folders: opening, writing, checking and describing them."""

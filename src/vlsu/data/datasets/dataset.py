@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -70,6 +70,8 @@ class DatasetInfo:
         content_hash: SHA-256 over the samples in order with the hashes of their images, without
             name, description and the split into files.
         files: The Parquet files, in order.
+        datasheet: The author's answers to the questions of a datasheet, by key
+            (`vlsu.data.exporting.questions`); empty if there are none.
     """
 
     name: str
@@ -82,6 +84,7 @@ class DatasetInfo:
     counts: Mapping[str, int]
     content_hash: str
     files: tuple[str, ...]
+    datasheet: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -226,6 +229,7 @@ def read_info(folder: Path) -> DatasetInfo:
             policy=_policy_reference(tree.get("policy")),
             counts=_counts(tree.get("counts")),
             files=_files(tree.get("files")),
+            datasheet=_datasheet(tree.get("datasheet")),
         )
     except ValueError as error:
         raise DataError(
@@ -276,6 +280,14 @@ def _files(names: object) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("files: one is listed twice")
     return tuple(names)
+
+
+def _datasheet(tree: object) -> dict[str, object]:
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ValueError("datasheet: an answer for each question is expected")
+    return {str(key): answer for key, answer in tree.items()}
 
 
 def _check_files(folder: Path, info: DatasetInfo) -> None:

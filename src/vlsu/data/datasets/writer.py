@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -67,10 +67,11 @@ def write_dataset(
     citation: str,
     source: str,
     policy: Policy | None = None,
-    images: ImageStore | None = None,
+    images: ImageStore | Sequence[ImageStore] | None = None,
     description: str = "",
     overwrite: bool = False,
     shard_rows: int = SHARD_ROWS,
+    datasheet: Mapping[str, object] | None = None,
 ) -> Dataset:
     """Write samples, in the order given, into a dataset folder.
 
@@ -89,10 +90,12 @@ def write_dataset(
         source: Origin of the samples: a file name or a URL.
         policy: The policy of the grades; the default policy if `None`, else it is written beside
             the samples.
-        images: A store from which images that `out` lacks are copied.
+        images: A store, or several, from which images that `out` lacks are copied.
         description: Description of the dataset.
         overwrite: Replace an existing dataset in `out`.
         shard_rows: Maximum rows per file; a larger dataset is sharded.
+        datasheet: The author's answers to the questions of a datasheet; those of a dataset that is
+            replaced are kept if `None`.
 
     Raises:
         DataError: `out` contains a dataset already, two samples have the same id, a sample cannot
@@ -100,6 +103,7 @@ def write_dataset(
     """
     folder = require_path("out", out)
     policy = policy or default_policy()
+    sources = [images] if isinstance(images, ImageStore) else list(images or ())
     try:
         prepare_folder(folder, overwrite=overwrite)
         shards = _ShardWriter(folder, shard_rows)
@@ -107,8 +111,9 @@ def write_dataset(
             tally = _Tally()
             for sample in rows:
                 row = to_row(sample)
-                if images is not None and sample.image_sha256 is not None:
-                    ImageStore(folder).copy_from(images, sample.image_sha256)
+                if sample.image_sha256 is not None:
+                    for source_of_images in sources:
+                        ImageStore(folder).copy_from(source_of_images, sample.image_sha256)
                 tally.add(row)
                 shards.add(row)
             shards.flush()
@@ -126,6 +131,7 @@ def write_dataset(
                 counts=tally.counts(),
                 content_hash=tally.digest(),
                 files=tuple(shards.names()),
+                datasheet=_former_answers(folder) if datasheet is None else datasheet,
             )
             _commit(folder, shards, info, policy)
         finally:
@@ -300,8 +306,18 @@ def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Polic
         _write_text(folder / _README, _readme(info))
     # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
     tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
+    if not info.datasheet:
+        del tree["datasheet"]
     _write_text(folder / DATASET_FILE, write_yaml(tree, width=100))
     (folder / _UNFINISHED).unlink(missing_ok=True)
+
+
+def _former_answers(folder: Path) -> Mapping[str, object]:
+    """What the author of a dataset that is replaced has answered once."""
+    try:
+        return read_info(folder).datasheet
+    except DataError:
+        return {}
 
 
 def _replaceable(folder: Path) -> list[str]:

@@ -1,34 +1,17 @@
-"""Random subsets of a dataset, and export of its samples to other formats."""
+"""Random subsets of a dataset."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import orjson
-import polars as pl
-
-from vlsu._files import open_binary
-from vlsu._folders import require_replaceable
-from vlsu._text import one_line
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import write_dataset
-from vlsu.data.parquet import literal, scan_parquet
-from vlsu.data.rows import COLUMNS, Row
-from vlsu.data.tables.spreadsheets import escaped_column
-from vlsu.errors import DataError, UsageError
+from vlsu.errors import UsageError
 from vlsu.policy import Severity
-from vlsu.registry import did_you_mean
 
-__all__ = ["EXPORT_FORMATS", "export_dataset", "sample_dataset"]
-
-#: Formats `export_dataset` writes.
-EXPORT_FORMATS = ("csv", "jsonl", "parquet")
-
-#: Maximum bytes of the first line of a JSONL export.
-_MAX_LINE_BYTES = 64 * 2**20
+__all__ = ["sample_dataset"]
 
 _GRADES = ["image_grade", "text_grade", "joint_grade"]
 
@@ -94,6 +77,7 @@ def sample_dataset(
         description=f"{n} of the {len(dataset)} samples of {info.name} {info.version} "
         f"({info.content_hash}), {how}, seed {seed}. {info.description}".strip(),
         overwrite=overwrite,
+        datasheet=info.datasheet,
     )
 
 
@@ -127,83 +111,3 @@ def _balanced(found: Mapping[_Stratum, int], n: int) -> dict[_Stratum, int]:
             )
         sizes |= _proportional(available, wanted)
     return sizes
-
-
-def export_dataset(dataset: Dataset, format: str, out: str | Path) -> Path:
-    """Write the samples, without images, into one file, atomically.
-
-    CSV and Parquet have the dataset's columns; a line of JSONL is an object of them, with metadata
-    as a nested object. In the CSV, cells that a spreadsheet would take for a formula are prefixed
-    with an apostrophe, which the importer ``csv`` removes. An existing file is replaced only if it
-    is an export.
-
-    Raises:
-        UsageError: No such format, or a file exists that is not an export.
-        DataError: The file cannot be written.
-    """
-    if format not in EXPORT_FORMATS:
-        near = did_you_mean(format, list(EXPORT_FORMATS))
-        raise UsageError(f"--format {format}: no such format; {near}")
-    path = Path(out)
-    require_replaceable(path, "--out")
-    if path.exists() and path.stat().st_size and not _is_export(path):
-        raise UsageError(
-            f"{path}: is there already and is no export of a dataset; choose another --out"
-        )
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    try:
-        if format == "jsonl":
-            with temporary.open("wb") as file:
-                file.writelines(map(_json_line, dataset.rows()))
-        else:
-            _sink(dataset, format, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another place"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def _sink(dataset: Dataset, format: str, path: Path) -> None:
-    frame = dataset.frame().select(COLUMNS)
-    try:
-        if format == "csv":
-            frame.select(map(escaped_column, COLUMNS)).sink_csv(literal(path))
-        else:
-            frame.sink_parquet(literal(path))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        with dataset.reading():
-            frame.select(pl.all().null_count()).collect(engine="streaming")  # a damaged file
-        raise
-
-
-def _is_export(path: Path) -> bool:
-    """Whether a file is what `export_dataset` writes, in any format."""
-    try:
-        with open_binary(path) as file:
-            first = file.readline(_MAX_LINE_BYTES)
-    except OSError:
-        return False
-    if first.rstrip(b"\r\n") == ",".join(COLUMNS).encode():
-        return True
-    try:
-        if first.startswith(b"PAR1"):
-            return tuple(scan_parquet(path).collect_schema()) == COLUMNS
-        return tuple(orjson.loads(first)) == COLUMNS
-    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError):
-        return False
-
-
-def _json_line(row: Row) -> bytes:
-    tree: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
-    try:
-        tree["metadata"] = orjson.loads(row[-1] or "{}")
-        return orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE)
-    except (orjson.JSONDecodeError, TypeError):
-        raise DataError(
-            f"sample {one_line(row[0])!r}: metadata is not JSON that can be written; "
-            "write the dataset again"
-        ) from None

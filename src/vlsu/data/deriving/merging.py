@@ -1,0 +1,151 @@
+"""Several datasets as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from vlsu._text import one_line, quoted
+from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.deriving.grouping import KEYS, components
+from vlsu.data.sample import Sample
+from vlsu.errors import UsageError
+
+__all__ = ["merge_datasets"]
+
+
+def merge_datasets(
+    datasets: Sequence[Dataset],
+    out: str | Path,
+    *,
+    prefix: bool = False,
+    name: str | None = None,
+    version: str = "1",
+    licence: str | None = None,
+    overwrite: bool = False,
+) -> Dataset:
+    """Write the samples of several datasets, in order, into one.
+
+    Identifiers are kept. Samples that share a group of their dataset, or an image or a text across
+    datasets, are one group of the result; a group keeps its name where no other has it.
+
+    Args:
+        datasets: Two or more, graded by the same policy.
+        out: The folder to write.
+        prefix: Put the dataset's name before an identifier that several datasets have, instead of
+            refusing it.
+        name: Of the result; by default the names joined.
+        version: Of the result.
+        licence: Of the result; by default the different licences joined by ``AND``, so that the
+            restrictions of each hold.
+        overwrite: Replace an existing dataset in `out`.
+
+    Raises:
+        UsageError: Fewer than two datasets, different policies, an identifier in several datasets,
+            or, with `prefix`, two datasets of one name.
+        DataError: `out` cannot be written.
+    """
+    if len(datasets) < 2:
+        raise UsageError("merge: give two datasets at least")
+    _require_same_policy(datasets)
+    colliding = _colliding(datasets)
+    if colliding and not prefix:
+        raise UsageError(
+            f"{len(colliding)} identifiers are in several datasets, such as "
+            f"{quoted(min(colliding))}; give --prefix to put the dataset's name before them, or "
+            "compare the datasets with vlsu data diff"
+        )
+    names = [dataset.info.name for dataset in datasets]
+    if colliding and len(set(names)) < len(names):
+        raise UsageError(
+            f"--prefix: two datasets are called {one_line(names[0])!r}, so that a prefix would not "
+            "tell their samples apart; give one another name in its dataset.yaml"
+        )
+    infos = [dataset.info for dataset in datasets]
+    merged = "; ".join(f"{i.name} {i.version} ({i.content_hash})" for i in infos)
+    return write_dataset(
+        out,
+        _merged(datasets, colliding),
+        name=name or "+".join(names),
+        version=version,
+        licence=licence or " AND ".join(dict.fromkeys(i.licence for i in infos)),
+        citation="\n".join(dict.fromkeys(i.citation for i in infos if i.citation)),
+        source="; ".join(dict.fromkeys(i.source for i in infos)),
+        policy=datasets[0].policy,
+        images=[dataset.images for dataset in datasets],
+        description=f"Merged of {merged}.",
+        overwrite=overwrite,
+    )
+
+
+def _require_same_policy(datasets: Sequence[Dataset]) -> None:
+    first, *others = datasets
+    for other in others:
+        if other.policy.hash != first.policy.hash:
+            raise UsageError(
+                f"{first.path} is graded by {_policy(first)}, {other.path} by {_policy(other)}; "
+                "grades by different policies cannot be merged"
+            )
+
+
+def _policy(dataset: Dataset) -> str:
+    return f"{one_line(dataset.policy.name)} {one_line(dataset.policy.version)}"
+
+
+def _colliding(datasets: Sequence[Dataset]) -> set[str]:
+    """Identifiers that more than one dataset has."""
+    hashes = []
+    for dataset in datasets:
+        with dataset.reading():
+            hashes.append(dataset.frame().select("id").collect())
+    repeated = pl.concat(hashes).group_by("id").len().filter(pl.col("len") > 1)
+    return set(repeated["id"].to_list())
+
+
+def _merged(datasets: Sequence[Dataset], colliding: set[str]) -> Iterator[Sample]:
+    """The samples with their new identifiers and groups."""
+    parts = []
+    for number, dataset in enumerate(datasets):
+        with dataset.reading():
+            keys = (
+                pl.when(pl.col(key).is_not_null()).then(pl.col(key).hash()).alias(key)
+                for key in KEYS
+            )
+            part = dataset.frame().select(*keys).collect()
+        # The same name in two datasets is not the same group.
+        here = pl.struct(pl.lit(number), pl.col("group")).hash()
+        parts.append(
+            part.with_columns(pl.when(pl.col("group").is_not_null()).then(here).alias("group"))
+        )
+    rows = pl.concat(parts)
+    first = components(rows)
+    several = pl.Series(first).is_duplicated() | rows["group"].is_not_null()
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    row = 0
+    for dataset in datasets:
+        for sample in dataset.samples():
+            id_ = sample.id
+            if id_ in colliding:
+                id_ = f"{dataset.info.name}/{id_}"
+            group = None
+            if several[row]:
+                root = int(first[row])
+                if root not in names:
+                    names[root] = _free(sample.group or id_, taken)
+                group = names[root]
+            yield replace(sample, id=id_, group=group)
+            row += 1
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with a number if another group has it."""
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f"{name}#{number}", number + 1
+    taken.add(candidate)
+    return candidate

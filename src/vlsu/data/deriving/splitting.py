@@ -1,0 +1,196 @@
+"""Parts of a dataset that share no group, image or text, each with every pattern's share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.deriving.grouping import KEYS, components
+from vlsu.errors import UsageError
+from vlsu.policy import MODALITIES
+
+__all__ = ["Part", "split_dataset"]
+
+_Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a split.
+
+    Attributes:
+        wanted: Share of the samples that was asked for.
+        groups: Groups of dependent samples, those of one sample included.
+        largest: Samples of the largest of them, which cannot be divided.
+        furthest: The greatest difference between a pattern's count and its share of the part.
+    """
+
+    name: str
+    dataset: Dataset
+    wanted: float
+    groups: int
+    largest: int
+    furthest: float
+
+    def to_dict(self) -> dict[str, object]:
+        """The part as plain values, ready for JSON."""
+        return {
+            "name": self.name,
+            "path": str(self.dataset.path),
+            "samples": len(self.dataset),
+            "wanted": self.wanted,
+            "groups": self.groups,
+            "largest": self.largest,
+            "furthest": self.furthest,
+            "content_hash": self.dataset.info.content_hash,
+        }
+
+
+def split_dataset(
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    parts: Mapping[str, float],
+    seed: int = 0,
+    overwrite: bool = False,
+) -> tuple[Part, ...]:
+    """Split a dataset into parts without leakage, stratified by pattern.
+
+    Samples that share a group, an image or a text, directly or through others, stay together.
+    Groups of several samples are placed first, the largest first, each where its patterns are
+    wanted most; single samples then fill every pattern up to its share. The split depends only on
+    the seed and the samples, on every machine.
+
+    Args:
+        dataset: The dataset.
+        out: The folder in which each part becomes a dataset folder of its name.
+        parts: Name -> share; the shares are divided by their sum.
+        seed: Seed of the order in which samples are placed.
+        overwrite: Replace existing datasets in the folders of the parts.
+
+    Raises:
+        UsageError: Fewer than two parts, a name that is no plain folder name, or a share that is
+            not positive.
+        DataError: A part cannot be written.
+    """
+    shares = _shares(parts)
+    with dataset.reading():
+        keys = (
+            pl.when(pl.col(key).is_not_null()).then(pl.col(key).hash()).alias(key) for key in KEYS
+        )
+        pattern = pl.concat_str(
+            [pl.col(f"{m}_grade").fill_null("") for m in MODALITIES], separator="-"
+        )
+        frame = (
+            dataset.frame()
+            .select("id", *keys, stratum=pattern.rank("dense").cast(pl.Int64) - 1)
+            .collect()
+        )
+    group = components(frame)
+    strata = frame["stratum"].to_numpy()
+    rank = np.array(
+        [
+            int.from_bytes(hashlib.sha256(f"{seed}\0{id_}".encode()).digest()[:7])
+            for id_ in frame["id"]
+        ],
+        dtype=np.int64,
+    )
+    place = _placed(group, strata, rank, np.array(list(shares.values())))
+    made = []
+    for number, (name, share) in enumerate(shares.items()):
+        mine = place == number
+        sizes = np.unique(group[mine], return_counts=True)[1]
+        made.append(
+            Part(
+                name=name,
+                dataset=_written(dataset, Path(out) / name, name, mine, seed, overwrite),
+                wanted=share,
+                groups=len(sizes),
+                largest=int(sizes.max(initial=0)),
+                furthest=_furthest(strata, mine, share),
+            )
+        )
+    return tuple(made)
+
+
+def _shares(parts: Mapping[str, float]) -> dict[str, float]:
+    if len(parts) < 2:
+        raise UsageError("--parts: give two at least, such as --parts train=0.8,test=0.2")
+    for name, share in parts.items():
+        if not share > 0 or share == float("inf"):
+            raise UsageError(f"--parts {name}={share:g}: a share must be above 0")
+        if not name or Path(name).name != name or name.startswith("."):
+            raise UsageError(f"--parts {name[:40]}: a name must be a plain folder name")
+    total = sum(parts.values())
+    return {name: share / total for name, share in parts.items()}
+
+
+def _placed(
+    group: _Integers, strata: _Integers, rank: _Integers, shares: np.ndarray[Any, Any]
+) -> _Integers:
+    """For each row the number of its part."""
+    kinds = int(strata.max(initial=-1)) + 1
+    sizes = np.bincount(group, minlength=len(group))
+    missing = np.outer(shares, np.bincount(strata, minlength=kinds)).astype(float)
+    place = np.full(len(group), -1, dtype=np.int64)
+    several = np.flatnonzero(sizes[group] > 1)
+    order = several[np.lexsort((several, group[several]))]
+    members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []
+    for rows in sorted(members, key=lambda each: (-len(each), int(rank[each[0]]))):
+        found, counts = np.unique(strata[rows], return_counts=True)
+        wanted = (missing[:, found] * counts).sum(axis=1)
+        best = int(np.argmax(wanted))
+        place[rows] = best
+        missing[best, found] -= counts
+    single = np.flatnonzero(sizes[group] == 1)
+    single = single[np.lexsort((rank[single], strata[single]))]
+    cuts = np.flatnonzero(np.diff(strata[single])) + 1
+    for rows in np.split(single, cuts) if len(single) else []:
+        wanted = np.maximum(missing[:, strata[rows[0]]], 0.0)
+        exact = (wanted if wanted.sum() else shares) / (wanted.sum() or shares.sum()) * len(rows)
+        whole = np.floor(exact).astype(int)
+        for part in np.argsort(whole - exact, kind="stable")[: len(rows) - whole.sum()]:
+            whole[part] += 1
+        place[rows] = np.repeat(np.arange(len(shares)), whole)
+    return place
+
+
+def _furthest(strata: _Integers, mine: np.ndarray[Any, Any], share: float) -> float:
+    kinds = int(strata.max(initial=-1)) + 1
+    everywhere = np.bincount(strata, minlength=kinds) * share
+    here = np.bincount(strata[mine], minlength=kinds)
+    return float(np.abs(here - everywhere).max(initial=0.0))
+
+
+def _written(
+    dataset: Dataset,
+    folder: Path,
+    name: str,
+    mine: np.ndarray[Any, Any],
+    seed: int,
+    overwrite: bool,
+) -> Dataset:
+    info = dataset.info
+    return write_dataset(
+        folder,
+        (sample for sample, wanted in zip(dataset.samples(), mine, strict=True) if wanted),
+        name=f"{info.name}-{name}",
+        version=info.version,
+        licence=info.licence,
+        citation=info.citation,
+        source=info.source,
+        policy=dataset.policy,
+        images=dataset.images,
+        description=f"The part {name} of {info.name} {info.version} ({info.content_hash}), split "
+        f"by group and stratified by pattern, seed {seed}. {info.description}".strip(),
+        overwrite=overwrite,
+        datasheet=info.datasheet,
+    )

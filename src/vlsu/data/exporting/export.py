@@ -1,0 +1,413 @@
+"""Exporting a dataset: the files of a format, and beside them what describes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from vlsu._files import read_bytes
+from vlsu._folders import foreign_names, require_replaceable
+from vlsu._text import one_line
+from vlsu.data.datasets.dataset import DATASET_FILE, Dataset
+from vlsu.data.exporting import lmms_eval, parquet, tables, vlsu_csv, webdataset
+from vlsu.data.exporting.about import About, Layout, describe, file_facts
+from vlsu.data.exporting.card import card
+from vlsu.data.exporting.content import Content
+from vlsu.data.exporting.croissant import MARK, croissant
+from vlsu.data.exporting.datasheet import datasheet
+from vlsu.data.exporting.licences import read_licence
+from vlsu.data.exporting.lmms_eval import ModalityPrompt
+from vlsu.data.exporting.questions import checked, unanswered
+from vlsu.data.progress import Progress
+from vlsu.data.rows import COLUMNS
+from vlsu.errors import DataError, UsageError
+from vlsu.registry import did_you_mean
+
+__all__ = ["EXPORT_FORMATS", "Export", "export_dataset", "write_export"]
+
+#: Formats of one file, and of a folder.
+FILES, FOLDERS = ("csv", "jsonl", "parquet"), ("hf", "webdataset", "vlsu", "lmms-eval")
+#: Formats `export_dataset` writes.
+EXPORT_FORMATS = (*FILES, *FOLDERS)
+
+_CROISSANT, _DATASHEET, _CARD = "croissant.json", "DATASHEET.md", "README.md"
+_PLAIN = {column: column for column in COLUMNS}
+_PARQUET = "application/x-parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The result of an export.
+
+    Attributes:
+        out: The file or the folder.
+        files: All files written, below `out` or beside it.
+        samples: Rows.
+        without_image: Rows without an image, in formats that carry images.
+        unanswered: Keys of the datasheet's questions that the author has not answered.
+        right_stated: Whether a restricted licence was overruled.
+        tasks: Names of the tasks, in the format ``lmms-eval``.
+    """
+
+    out: Path
+    format: str
+    files: tuple[Path, ...]
+    samples: int
+    without_image: int
+    unanswered: tuple[str, ...]
+    right_stated: bool
+    tasks: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """The result as plain values, ready for JSON."""
+        return {
+            "out": str(self.out),
+            "format": self.format,
+            "files": list(map(str, self.files)),
+            "samples": self.samples,
+            "without_image": self.without_image,
+            "unanswered": list(self.unanswered),
+            "right_stated": self.right_stated,
+            "tasks": list(self.tasks),
+        }
+
+
+def export_dataset(
+    dataset: Dataset,
+    format: str,
+    out: str | Path,
+    *,
+    have_right: bool = False,
+    prompts: Mapping[str, ModalityPrompt] | None = None,
+) -> Path:
+    """As `write_export`; returns the file or the folder."""
+    return write_export(dataset, format, out, have_right=have_right, prompts=prompts).out
+
+
+def write_export(
+    dataset: Dataset,
+    format: str,
+    out: str | Path,
+    *,
+    have_right: bool = False,
+    prompts: Mapping[str, ModalityPrompt] | None = None,
+    progress: Progress | None = None,
+) -> Export:
+    """Export a dataset.
+
+    ``csv`` and ``jsonl`` are one file of the samples without images, ``parquet`` one file with the
+    images inside. ``hf`` is a folder for Hugging Face `datasets`, ``webdataset`` a folder of tar
+    files, ``vlsu`` the released CSV's shape with the images beside it, ``lmms-eval`` a task folder.
+    Beside each lie ``croissant.json`` and ``DATASHEET.md``.
+
+    Everything is written under a temporary name and renamed at the end. A file is replaced only by
+    an export to the same file, a folder only if it is an export.
+
+    Args:
+        dataset: The dataset.
+        format: One of `EXPORT_FORMATS`.
+        out: The file or folder to write.
+        have_right: The caller has the right to pass on content whose licence is non-commercial or
+            without derivatives; this is recorded in the export.
+        prompts: Prompt of each modality, for ``lmms-eval``.
+        progress: Called with the rows written so far.
+
+    Raises:
+        UsageError: No such format, a restricted licence, or `out` holds something else.
+        DataError: A file of the dataset is damaged, or `out` cannot be written.
+    """
+    if format not in EXPORT_FORMATS:
+        near = did_you_mean(format, list(EXPORT_FORMATS))
+        raise UsageError(f"--format {format}: no such format; {near}")
+    answers = checked(dataset.info.datasheet, str(dataset.path / DATASET_FILE))
+    stated = _require_right(dataset, have_right)
+    path = Path(out)
+    content = Content(dataset, progress)
+    write = _write_file if format in FILES else _write_folder
+    try:
+        files, tasks = write(dataset, content, format, path, stated, prompts or {})
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and "\0" not in str(path):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be written ({why}); choose another place") from None
+    return Export(
+        out=path,
+        format=format,
+        files=tuple(files),
+        samples=len(dataset),
+        without_image=content.without_image,
+        unanswered=tuple(question.key for question in unanswered(answers)),
+        right_stated=stated,
+        tasks=tuple(tasks),
+    )
+
+
+def _require_right(dataset: Dataset, have_right: bool) -> bool:
+    """Whether a restricted licence is overruled.
+
+    Raises:
+        UsageError: The licence is restricted, and nothing was stated.
+    """
+    licence = read_licence(dataset.info.licence)
+    if licence.restrictions and not have_right:
+        raise UsageError(
+            f"{dataset.path}: its licence is {one_line(licence.name)} "
+            f"({', '.join(licence.restrictions)}), so that its content must not simply be passed "
+            "on; if you have the right to, say so with --i-have-the-right, which is recorded"
+        )
+    return bool(licence.restrictions)
+
+
+# --- Formats of one file
+
+
+def _write_file(
+    dataset: Dataset,
+    content: Content,
+    format: str,
+    path: Path,
+    stated: bool,
+    _: Mapping[str, ModalityPrompt],
+) -> tuple[list[Path], list[str]]:
+    require_replaceable(path, "--out")
+    if path.exists() and path.stat().st_size and not tables.is_table(path):
+        raise UsageError(
+            f"{path}: is there already and is no export of a dataset; choose another --out"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        if format == "parquet":
+            parquet.write_one(content, temporary)
+        elif format == "csv":
+            tables.write_csv(dataset, temporary)
+        else:
+            tables.write_jsonl(dataset, temporary)
+        media_type = {"csv": "text/csv", "jsonl": "application/jsonlines"}.get(format, _PARQUET)
+        (facts,) = file_facts([temporary], path.parent, media_type)
+        fields = dict(_PLAIN)
+        if format == "jsonl":
+            # Nested in the file; Croissant has no type for JSON, and its reader fails on it.
+            del fields["metadata"]
+        layout = Layout(
+            format,
+            (replace(facts, name=path.name),),
+            fields,
+            images="column" if format == "parquet" else "",
+            extensions=tuple(sorted(content.extensions)),
+        )
+        about = describe(
+            dataset, layout, right_stated=stated, without_image=_without_image(dataset, content)
+        )
+        documents = _documents(about)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    written = [path]
+    for name, text in documents.items():
+        place = _beside(path, name)
+        _write_text(place, text)
+        written.append(place)
+    return written, []
+
+
+def _without_image(dataset: Dataset, content: Content) -> int:
+    """Rows without an image in the export: all, where it carries none."""
+    return content.without_image if content.samples else len(dataset)
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Where a document about a single file goes: beside it, unless another's document is there."""
+    usual = path.parent / name
+    if not usual.exists() or _describes(usual, path.name):
+        return usual
+    return path.with_name(f"{path.name}.{name}")
+
+
+def _describes(document: Path, name: str) -> bool:
+    """Whether a document was written by this package for the file of that name."""
+    try:
+        data = read_bytes(document)
+        if document.name.endswith(".md"):
+            return data.startswith(_comment(name).encode())
+        tree = orjson.loads(data)
+        return MARK in tree and [each["contentUrl"] for each in tree["distribution"]] == [name]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _comment(name: str) -> str:
+    return f"<!-- Written by vlsu data export for {name} -->\n"
+
+
+# --- Formats of a folder
+
+
+def _write_folder(
+    dataset: Dataset,
+    content: Content,
+    format: str,
+    path: Path,
+    stated: bool,
+    prompts: Mapping[str, ModalityPrompt],
+) -> tuple[list[Path], list[str]]:
+    if format == "lmms-eval" and not prompts:
+        raise UsageError("--format lmms-eval: no prompts are given for the tasks")
+    _require_folder(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        layout, tasks = _WRITERS[format](dataset, content, temporary, prompts)
+        about = describe(dataset, layout, right_stated=stated, without_image=content.without_image)
+        for name, text in _documents(about).items():
+            _write_text(temporary / name, text)
+        _write_text(temporary / _CARD, _readme(about, tasks))
+        names = sorted(each.relative_to(temporary) for each in temporary.rglob("*"))
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return [path / name for name in names if (path / name).is_file()], tasks
+
+
+def _require_folder(path: Path) -> None:
+    """Refuse a place that holds anything but an export.
+
+    Raises:
+        UsageError: It is a file, or a folder with other files.
+    """
+    if path.name in ("", ".."):
+        raise UsageError(f"{path}: give --out the name of a new folder")
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise UsageError(f"{path}: is a file; give --out the name of a new folder")
+    if not foreign_names(path, lambda _: False) or _is_export(path):
+        return
+    raise UsageError(
+        f"{path}: holds other files and is no export of a dataset; choose a new folder"
+    )
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder is an export of this package, and nothing was put into it since."""
+    try:
+        tree = orjson.loads(read_bytes(folder / _CROISSANT))
+        listed = tree[MARK]["vlsu:files"]
+        return not foreign_names(folder, lambda entry: entry.name in listed)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _write_hf(
+    _: Dataset, content: Content, folder: Path, __: Mapping[str, ModalityPrompt]
+) -> tuple[Layout, list[str]]:
+    shards = parquet.write_shards(content, folder / "data")
+    files = file_facts(shards, folder, _PARQUET)
+    extensions = tuple(sorted(content.extensions))
+    return Layout("hf", files, _PLAIN, images="column", extensions=extensions), []
+
+
+def _write_webdataset(
+    _: Dataset, content: Content, folder: Path, __: Mapping[str, ModalityPrompt]
+) -> tuple[Layout, list[str]]:
+    shards = webdataset.write_shards(content, folder)
+    files = file_facts(shards, folder, "application/x-tar")
+    extensions = tuple(sorted(content.extensions))
+    return Layout("webdataset", files, _PLAIN, images="members", extensions=extensions), []
+
+
+def _write_vlsu(
+    dataset: Dataset, content: Content, folder: Path, _: Mapping[str, ModalityPrompt]
+) -> tuple[Layout, list[str]]:
+    file, columns = vlsu_csv.write_folder(dataset, content, folder)
+    files = file_facts([file], folder, "text/csv")
+    fields = {name: vlsu_csv.VLSU_COLUMNS.get(name, name) for name in columns}
+    extensions = tuple(sorted(content.extensions))
+    return Layout("vlsu", files, fields, images="folder", extensions=extensions), []
+
+
+def _write_lmms_eval(
+    dataset: Dataset, content: Content, folder: Path, prompts: Mapping[str, ModalityPrompt]
+) -> tuple[Layout, list[str]]:
+    shards = parquet.write_shards(content, folder / "data")
+    files = file_facts(shards, folder, _PARQUET)
+    tasks = lmms_eval.write_tasks(dataset, prompts, [file.name for file in files], folder)
+    extensions = tuple(sorted(content.extensions))
+    return Layout("lmms-eval", files, _PLAIN, images="column", extensions=extensions), tasks
+
+
+_WRITERS: dict[
+    str,
+    Callable[[Dataset, Content, Path, Mapping[str, ModalityPrompt]], tuple[Layout, list[str]]],
+] = {
+    "hf": _write_hf,
+    "webdataset": _write_webdataset,
+    "vlsu": _write_vlsu,
+    "lmms-eval": _write_lmms_eval,
+}
+
+
+# --- Documents
+
+
+def _documents(about: About) -> dict[str, str]:
+    """Name -> content of the documents beside every export."""
+    tree = croissant(about)
+    text = datasheet(about)
+    if about.layout.format in FILES:
+        text = _comment(about.layout.files[0].name) + text
+    else:
+        mark = tree[MARK]
+        assert isinstance(mark, dict)
+        mark["vlsu:files"] = sorted(_top_names(about))
+    pretty = orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return {_CROISSANT: pretty.decode(), _DATASHEET: text}
+
+
+def _top_names(about: About) -> set[str]:
+    """Names of the entries of an exported folder."""
+    names = {file.name.partition("/")[0] for file in about.layout.files}
+    names |= {_CROISSANT, _DATASHEET, _CARD}
+    if about.layout.format == "vlsu":
+        names.add("images")
+    if about.layout.format == "lmms-eval":
+        names |= set(lmms_eval.file_names(about.info.name))
+    return names
+
+
+def _readme(about: About, tasks: list[str]) -> str:
+    format = about.layout.format
+    usage = {
+        "hf": 'from datasets import load_dataset\n\nrows = load_dataset(".", split="test")\n'
+        'rows[0]["image"]  # a PIL image',
+        "webdataset": 'from datasets import load_dataset\n\nrows = load_dataset(".", split="test")',
+        "vlsu": f'import csv\n\nrows = list(csv.DictReader(open("{vlsu_csv.CSV_NAME}")))',
+        "lmms-eval": "from lmms_eval.tasks import TaskManager\n\n"
+        'tasks = TaskManager(include_path=".", include_defaults=False)\n'
+        f"# or: python -m lmms_eval --include_path . --tasks {','.join(tasks[:1])}",
+    }[format]
+    path = {"webdataset": "test-*.tar", "vlsu": vlsu_csv.CSV_NAME}.get(
+        format, "data/test-*.parquet"
+    )
+    return card(about, path=path, usage=usage)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
