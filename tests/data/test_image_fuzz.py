@@ -25,7 +25,7 @@ from vlsu.report.thumbnails import thumbnail
 
 MUTATIONS = int(os.environ.get("VLSU_FUZZ", "200"))
 #: Seconds that one file may take all doors together; decoding 50 megapixels takes less.
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def picture(mode: str = "RGB") -> Image.Image:

@@ -1,5 +1,6 @@
 """Samples, datasets, importers, images."""
 
+from vlsu.data.checks.full import FullCheck, full_check
 from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
 from vlsu.data.datasets.export import EXPORT_FORMATS, export_dataset, sample_dataset
@@ -23,6 +24,7 @@ __all__ = [
     "Example",
     "Finding",
     "FindingKind",
+    "FullCheck",
     "ImageError",
     "ImageFacts",
     "ImageFault",
@@ -34,6 +36,7 @@ __all__ = [
     "check_dataset",
     "dataset_info",
     "export_dataset",
+    "full_check",
     "import_dataset",
     "importers",
     "load",

@@ -32,7 +32,7 @@ from vlsu.data.images.probe import (
     read_picture,
 )
 
-__all__ = ["Picture", "decode_picture", "flatten", "is_upright"]
+__all__ = ["Picture", "decode_picture", "flatten", "is_upright", "states_place"]
 
 #: EXIF orientation -> what turns the picture upright.
 _TURNS = {
@@ -45,6 +45,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_GPS, _LATITUDE, _LONGITUDE = 0x8825, 2, 4
 #: TIFF tags: bits and format of a sample, which end of the values is black, their stated range.
 _BITS, _FORMAT, _PHOTOMETRIC, _LEAST, _GREATEST = 258, 339, 262, 340, 341
 _UNSIGNED = 1
@@ -100,6 +101,26 @@ def is_upright(data: bytes, facts: ImageFacts) -> bool:
         ImageError: It cannot be opened.
     """
     return read_picture(data, _orientation, facts) not in _TURNS
+
+
+def states_place(data: bytes, facts: ImageFacts) -> bool:
+    """Whether the camera data of an image file says where it was taken (EXIF's GPS part).
+
+    Args:
+        data: The file.
+        facts: What its header says.
+
+    Raises:
+        ImageError: It cannot be opened.
+    """
+    return read_picture(data, _has_place, facts)
+
+
+def _has_place(source: Image.Image) -> bool:
+    try:
+        return bool({_LATITUDE, _LONGITUDE} & source.getexif().get_ifd(_GPS).keys())
+    except Exception:  # damaged or hostile, and then nothing is known of it
+        return False
 
 
 def flatten(image: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
