@@ -1,5 +1,6 @@
 """Samples, datasets, importers, images."""
 
+from vlsu.data import importers
 from vlsu.data.checks.full import FullCheck, full_check
 from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
@@ -8,7 +9,6 @@ from vlsu.data.datasets.info import dataset_info
 from vlsu.data.datasets.writer import write_dataset
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importers import importers
 from vlsu.data.importing.pipeline import Example, ImportReport, import_dataset
 from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,7 @@ from vlsu.data.checks.cells import declared_languages, patterns
 from vlsu.data.checks.looks import Looks
 from vlsu.data.checks.rows import MAX_IDS, TextFacts, joined_rows
 from vlsu.data.datasets.check import CheckReport, check_dataset
-from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.progress import Progress
 
 __all__ = ["FullCheck", "full_check"]
@@ -155,7 +156,10 @@ def _leak_note(leak: Mapping[str, Any]) -> str:
 
 
 def full_check(
-    dataset: Dataset, *, against: Sequence[Dataset] = (), progress: Progress | None = None
+    dataset: Dataset | str | Path,
+    *,
+    against: Sequence[Dataset] = (),
+    progress: Progress | None = None,
 ) -> FullCheck:
     """Check files, labels and content of a dataset.
 
@@ -163,13 +167,15 @@ def full_check(
     in all; images and texts are not.
 
     Args:
-        dataset: The dataset.
+        dataset: A dataset, its folder, or the name of a bundled set.
         against: Others that should hold nothing of it; their images are decoded too.
         progress: Called with the number of checked images and their total, of each dataset.
 
     Raises:
-        DataError: A file of samples is damaged.
+        DataError: There is no dataset, or a file of samples is damaged.
     """
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset)
     looks = Looks()
     files = check_dataset(dataset, progress=progress, look=looks.add)
     placed = frozenset(looks.placed)

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu._text import one_line, quoted
-from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.pixels import Picture, decode_picture
 from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode, probe
 from vlsu.data.images.store import ImageStore
@@ -136,7 +136,10 @@ Look = Callable[[str, bytes, Picture], None]
 
 
 def check_dataset(
-    dataset: Dataset, *, progress: Progress | None = None, look: Look | None = None
+    dataset: Dataset | str | Path,
+    *,
+    progress: Progress | None = None,
+    look: Look | None = None,
 ) -> CheckReport:
     """Check every sample and decode every image of a dataset.
 
@@ -144,13 +147,15 @@ def check_dataset(
     allocates no memory; whatever a decoder raises becomes a finding.
 
     Args:
-        dataset: The dataset.
+        dataset: A dataset, its folder, or the name of a bundled set.
         progress: Called with the number of checked images and their total.
         look: Called with each image that could be decoded.
 
     Raises:
-        DataError: A file of samples is damaged.
+        DataError: There is no dataset, or a file of samples is damaged.
     """
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset)
     with dataset.reading():
         return _checked(dataset, progress, look)
 

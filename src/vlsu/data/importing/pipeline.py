@@ -14,6 +14,7 @@ from typing import IO
 
 import orjson
 
+from vlsu._arguments import require_kind, require_path
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
@@ -134,12 +135,13 @@ def import_dataset(
         progress: Called with the rows read so far.
 
     Raises:
-        UsageError: No such importer, or an invalid map.
+        UsageError: No such importer, an argument of the wrong kind, or an invalid map.
         PolicyError: The policy file cannot be read.
         DataError: The file is not of that format, no row can be imported, `out` cannot be written,
             or `strict` found a problem.
     """
-    path, folder = Path(src), Path(out)
+    require_kind("format", format, str)
+    path, folder = require_path("src", src), require_path("out", out)
     importer = importers.get(format)
     if policy is None or isinstance(policy, Policy):
         chosen = policy or default_policy()
@@ -155,7 +157,7 @@ def import_dataset(
             encoding=encoding,
         ),
     )
-    image_folder = None if images is None else ImageFolder(Path(images))
+    image_folder = None if images is None else ImageFolder(require_path("images", images))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
     tally = _Tally(path, strict)
     attacher = ImageAttacher(image_folder, ImageStore(folder))
