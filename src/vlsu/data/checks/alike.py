@@ -18,6 +18,8 @@ MAX_LISTED = 1000
 _MAX_SPLITS = 8
 
 _LISTED_LAST = {"identical": 2, "equal": 1, "near": 0}
+#: What decides the grade of a modality.
+_GRADED = {"image": ["image_equal"], "text": ["text_equal"], "joint": ["image_equal", "text_equal"]}
 
 
 def duplicates(rows: pl.DataFrame) -> dict[str, object]:
@@ -27,20 +29,20 @@ def duplicates(rows: pl.DataFrame) -> dict[str, object]:
         rows: Of one dataset; see `vlsu.data.checks.rows.joined_rows`.
 
     Returns:
-        ``images``, ``texts`` and ``pairs``: the groups, each with its ``kind``, the number of its
-        samples and the first of their ids. ``counts``: of each, groups by kind.
+        ``images``, ``texts`` and ``pairs``: the first `MAX_LISTED` groups, those that are least
+        alike first, each with its ``kind``, the number of its samples and the first of their ids,
+        and of images their hashes. ``counts``: of each, groups by kind.
     """
-    both = pl.col("image_equal").is_not_null() & pl.col("text_equal").is_not_null()
     found = {
         "images": _groups(rows, ["image_near"], ("image", "image_equal"), listed="image"),
         "texts": _groups(rows, ["text_near"], ("text", "text_equal")),
-        "pairs": _groups(rows.filter(both), ["image_equal", "text_equal"], ("image", "text")),
+        "pairs": _groups(rows, ["image_equal", "text_equal"], ("image", "text")),
     }
     return {
-        **{name: groups[:MAX_LISTED] for name, groups in found.items()},
+        **{name: groups.head(MAX_LISTED).to_dicts() for name, groups in found.items()},
         "counts": {
             name: {
-                kind: sum(group["kind"] == kind for group in groups)
+                kind: groups.filter(pl.col("kind") == kind).height
                 for kind in ("identical", "equal", "near")
                 if name != "pairs" or kind != "near"
             }
@@ -51,67 +53,65 @@ def duplicates(rows: pl.DataFrame) -> dict[str, object]:
 
 def _groups(
     rows: pl.DataFrame, keys: list[str], finer: tuple[str, str], listed: str | None = None
-) -> list[dict[str, object]]:
+) -> pl.DataFrame:
     """Rows of one key, where there are several, those that are least alike first.
 
     Args:
         rows: The rows.
         keys: Columns whose values are equal in a group.
-        finer: Columns with one value in a group that is identical, and in one that is equal.
+        finer: Columns with one value each in a group that is identical; of a single key, a group
+            is equal where only the second has one value.
         listed: Column whose different values are listed too.
     """
-    grouped = (
+    first, second = (pl.col(f"of_{name}") == 1 for name in finer)
+    if len(keys) > 1:
+        kind = pl.when(first & second).then(pl.lit("identical")).otherwise(pl.lit("equal"))
+    else:
+        near = pl.when(second).then(pl.lit("equal")).otherwise(pl.lit("near"))
+        kind = pl.when(first).then(pl.lit("identical")).otherwise(near)
+    values = pl.col(listed or keys[0]).unique(maintain_order=True).head(MAX_IDS)
+    return (
         rows.filter(pl.all_horizontal(pl.col(keys).is_not_null()))
         .group_by(keys, maintain_order=True)
         .agg(
-            pl.len().alias("n"),
-            pl.col("id").head(MAX_IDS),
+            pl.len().alias("samples"),
+            pl.col("id").head(MAX_IDS).alias("ids"),
             *(pl.col(name).n_unique().alias(f"of_{name}") for name in finer),
-            *([pl.col(listed).unique(maintain_order=True).head(MAX_IDS)] if listed else []),
+            values.alias("images"),
         )
-        .filter(pl.col("n") > 1)
+        .filter(pl.col("samples") > 1)
+        .with_columns(kind.alias("kind"))
+        .sort(pl.col("kind").replace_strict(_LISTED_LAST), maintain_order=True)
+        .select("kind", "samples", "ids", *(["images"] if listed else []))
     )
-    found = []
-    for group in grouped.iter_rows(named=True):
-        identical = [group[f"of_{name}"] == 1 for name in finer]
-        if len(keys) > 1:
-            kind = "identical" if all(identical) else "equal"
-        else:
-            kind = "identical" if identical[0] else "equal" if identical[1] else "near"
-        entry = {"kind": kind, "samples": group["n"], "ids": group["id"]}
-        found.append({**entry, **({"images": group[listed]} if listed else {})})
-    return sorted(found, key=lambda group: _LISTED_LAST[str(group["kind"])])
 
 
-def conflicts(rows: pl.DataFrame) -> list[dict[str, object]]:
+def conflicts(rows: pl.DataFrame) -> tuple[list[dict[str, object]], int]:
     """Samples of the same image, text or pair that are graded differently in that modality.
 
     Returns:
-        For each group ``modality``, ``grades`` (grade -> samples), and ``ids``, one of each grade
-        first.
+        The first `MAX_LISTED` groups, each with its ``modality``, ``grades`` (grade -> samples) and
+        ``ids``, one of each grade first; and how many there are.
     """
-    keys = {
-        "image": ["image_equal"],
-        "text": ["text_equal"],
-        "joint": ["image_equal", "text_equal"],
-    }
     found: list[dict[str, object]] = []
+    total = 0
     for modality in MODALITIES:
-        grade = f"{modality}_grade"
-        known = pl.all_horizontal(pl.col([*keys[modality], grade]).is_not_null())
+        keys, grade = _GRADED[modality], f"{modality}_grade"
+        known = pl.all_horizontal(pl.col([*keys, grade]).is_not_null())
         counted = (
             rows.filter(known)
-            .group_by([*keys[modality], grade], maintain_order=True)
+            .group_by([*keys, grade], maintain_order=True)
             .agg(pl.len().alias("n"), pl.col("id").head(MAX_IDS))
-            .with_columns(pl.len().over(keys[modality]).alias("grades"))
-            .filter(pl.col("grades") > 1)
+            .group_by(keys, maintain_order=True)
+            .agg(grade, "n", "id")
+            .filter(pl.col("n").list.len() > 1)
         )
-        for _, group in counted.group_by(keys[modality], maintain_order=True):
-            lists = group["id"].to_list()
-            ids = [one for ids in lists for one in ids[:1]] + [x for ids in lists for x in ids[1:]]
-            grades = dict(zip(group[grade], group["n"], strict=True))
-            found.append({"modality": modality, "grades": grades, "ids": ids[:MAX_IDS]})
-    return found
+        total += counted.height
+        for grades, counts, lists in counted.select(grade, "n", "id").head(MAX_LISTED).iter_rows():
+            ids = [ids[0] for ids in lists] + [id_ for ids in lists for id_ in ids[1:]]
+            by_grade = dict(zip(grades, counts, strict=True))
+            found.append({"modality": modality, "grades": by_grade, "ids": ids[:MAX_IDS]})
+    return found[:MAX_LISTED], total
 
 
 def leaks_between_splits(rows: pl.DataFrame) -> list[dict[str, object]]:

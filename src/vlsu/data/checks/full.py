@@ -10,13 +10,7 @@ from typing import Any
 import polars as pl
 
 from vlsu._text import one_line
-from vlsu.data.checks.alike import (
-    MAX_LISTED,
-    conflicts,
-    duplicates,
-    leaks_between_splits,
-    leaks_into,
-)
+from vlsu.data.checks.alike import conflicts, duplicates, leaks_between_splits, leaks_into
 from vlsu.data.checks.cells import declared_languages, patterns
 from vlsu.data.checks.looks import Looks
 from vlsu.data.checks.rows import MAX_IDS, TextFacts, joined_rows
@@ -35,7 +29,7 @@ class FullCheck:
         files: Files and labels that are wrong; see `vlsu.data.check_dataset`.
         texts: Samples with a text.
         duplicates: See `vlsu.data.checks.alike.duplicates`.
-        conflicts: See `vlsu.data.checks.alike.conflicts`; the first `MAX_LISTED`.
+        conflicts: See `vlsu.data.checks.alike.conflicts`.
         conflict_count: How many there are.
         patterns: See `vlsu.data.checks.cells.patterns`.
         leakage: What splits have in common, and what is in the other datasets as well.
@@ -186,13 +180,13 @@ def full_check(
         rows, facts = joined_rows([dataset, *against], looks)
         own = rows.filter(pl.col("source") == 0)
         names = [one_line(f"{other.info.name} {other.info.version}", 200) for other in against]
-        conflicting = conflicts(own)
+        conflicting, conflict_count = conflicts(own)
         return FullCheck(
             files=files,
             texts=facts.texts,
             duplicates=duplicates(own),
-            conflicts=conflicting[:MAX_LISTED],
-            conflict_count=len(conflicting),
+            conflicts=conflicting,
+            conflict_count=conflict_count,
             patterns=patterns(dataset),
             leakage=[*leaks_between_splits(own), *leaks_into(rows, names)],
             languages={

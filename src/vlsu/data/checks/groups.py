@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,7 +15,7 @@ class Groups:
     """Numbers 0 to n - 1, each in a group of its own until it is joined to another."""
 
     def __init__(self, n: int) -> None:
-        self._parents = list(range(n))
+        self._parents = array("q", range(n))
 
     def join(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Put the groups of both of each pair together."""
@@ -32,4 +33,5 @@ class Groups:
 
     def first(self) -> NDArray[np.int64]:
         """For each number the least of its group."""
-        return np.array([self._root(n) for n in range(len(self._parents))], dtype=np.int64)
+        numbers = range(len(self._parents))
+        return np.fromiter(map(self._root, numbers), dtype=np.int64, count=len(numbers))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlsu.data.checks.groups import Groups
 from vlsu.data.checks.neighbours import close_pairs
@@ -29,8 +30,9 @@ class Alike(NamedTuple):
     """Which images look alike, by hash.
 
     Attributes:
-        equal: Image -> the first image of the same pixels.
-        near: Image -> the first of the images that look like it, the same pixels included.
+        equal: Image -> the first image of the same pixels, if that is another.
+        near: Image -> the first of the images that look like it, the same pixels included, if that
+            is another.
     """
 
     equal: dict[str, str]
@@ -114,11 +116,13 @@ class Looks:
         groups.join(zip(told.tolist(), owners[inverse.ravel()].tolist(), strict=True))
         for one, other, _ in close_pairs(distinct):
             groups.join(zip(owners[one].tolist(), owners[other].tolist(), strict=True))
-        near = groups.first()
-        return Alike(
-            {name: names[first] for name, first in zip(names, equal.tolist(), strict=True)},
-            {name: names[first] for name, first in zip(names, near.tolist(), strict=True)},
-        )
+        return Alike(_moved(names, equal), _moved(names, groups.first()))
+
+
+def _moved(names: Sequence[str], first: NDArray[np.int64]) -> dict[str, str]:
+    """Name -> the name at its number in `first`, where that is another."""
+    moved = np.flatnonzero(first != np.arange(len(first)))
+    return {names[n]: names[first[n]] for n in moved.tolist()}
 
 
 def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from vlsu.data.checks.looks import Looks
@@ -23,6 +25,7 @@ MAX_IDS = 20
 _BATCH = 8192
 #: Key of a sample's metadata that tells which part of the data it is in.
 _SPLIT = "split"
+_TEXTS = ("text", "text_equal")
 _GRADES = [f"{modality}_grade" for modality in MODALITIES]
 
 
@@ -87,19 +90,17 @@ def joined_rows(datasets: Sequence[Dataset], looks: Looks) -> tuple[pl.DataFrame
 
 def _looked_up(column: str, table: Mapping[Any, Any], kind: type[pl.DataType]) -> pl.Expr:
     """The value of a table, or the key itself where it is in none."""
-    different = {key: value for key, value in table.items() if key != value}
-    return pl.col(column).replace_strict(different, default=pl.col(column), return_dtype=kind)
+    return pl.col(column).replace_strict(table, default=pl.col(column), return_dtype=kind)
 
 
 def _rows(dataset: Dataset, number: int, texts: Texts, facts: TextFacts | None) -> pl.DataFrame:
-    raw: list[int | None] = []
-    plain: list[int | None] = []
+    raw, plain = array("Q"), array("Q")  # 0 where there is none
     frame = dataset.frame().select("id", "text", "language")
     row = 0
     while (batch := frame.slice(row, _BATCH).collect()).height:
         for at, (id_, text, language) in enumerate(batch.iter_rows()):
-            raw.append(hash64(text) if text else None)
-            plain.append(texts.add(text, (number, row + at)) if text else None)
+            raw.append(hash64(text) if text else 0)
+            plain.append((texts.add(text, (number, row + at)) or 0) if text else 0)
             if facts is not None and text:
                 facts.add(id_, text, language)
         row += batch.height
@@ -110,10 +111,11 @@ def _rows(dataset: Dataset, number: int, texts: Texts, facts: TextFacts | None) 
     return (
         kept.collect()
         .with_columns(
-            text=pl.Series(raw, dtype=pl.UInt64),
-            text_equal=pl.Series(plain, dtype=pl.UInt64),
+            text=pl.Series(np.asarray(raw)),
+            text_equal=pl.Series(np.asarray(plain)),
             source=pl.lit(number, dtype=pl.Int32),
         )
+        .with_columns(pl.when(pl.col(name) != 0).then(pl.col(name)).alias(name) for name in _TEXTS)
         .with_row_index("row")
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from itertools import chain, islice
+
+import numpy as np
 
 from vlsu.data.checks.groups import Groups
 from vlsu.data.checks.minhash import ALIKE, Signatures, normalised, resemblance
@@ -18,11 +21,11 @@ Place = tuple[int, int]
 
 
 class Texts:
-    """Distinct normalised texts, by `hash64`; some 200 bytes a text."""
+    """Distinct normalised texts, by `hash64`; some 300 bytes a text."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
-        self._places: list[Place] = []
+        self._sources, self._rows = array("H"), array("Q")
         self._signatures = Signatures()
 
     def add(self, text: str, place: Place) -> int | None:
@@ -38,25 +41,29 @@ class Texts:
         key = hash64(plain)
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._places.append(place)
+            self._sources.append(place[0])
+            self._rows.append(place[1])
             self._signatures.add([plain])
         return key
 
     def alike(self, read: Callable[[Iterable[Place]], Mapping[Place, str]]) -> dict[int, int]:
-        """Hash of a normalised text -> that of the first of the texts that are alike to it.
+        """Hash of a normalised text -> that of the first of the texts alike, if that is another.
 
         Args:
             read: The texts at places.
         """
-        groups = Groups(len(self._places))
+        groups = Groups(len(self._rows))
         candidates = self._signatures.candidates()
-        while batch := [pair for pair, _ in zip(candidates, range(_BATCH), strict=False)]:
-            places = {self._places[number] for number in chain.from_iterable(batch)}
-            texts = {place: normalised(text) for place, text in read(places).items()}
+        while batch := list(islice(candidates, _BATCH)):
+            places = {n: (self._sources[n], self._rows[n]) for n in chain.from_iterable(batch)}
+            held = read(places.values())
+            texts = {number: normalised(held[place]) for number, place in places.items()}
             groups.join(
                 (one, other)
                 for one, other in batch
-                if resemblance(texts[self._places[one]], texts[self._places[other]]) >= ALIKE
+                if resemblance(texts[one], texts[other]) >= ALIKE
             )
-        keys = list(self._numbers)
-        return {key: keys[first] for key, first in zip(keys, groups.first().tolist(), strict=True)}
+        keys = np.fromiter(self._numbers, dtype=np.uint64, count=len(self._numbers))
+        first = groups.first()
+        moved = np.flatnonzero(first != np.arange(len(first)))
+        return dict(zip(keys[moved].tolist(), keys[first[moved]].tolist(), strict=True))
