@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 import vlsu
+from tests.support.image_files import saved
 from vlsu.data import ImageError, ImageStore
 from vlsu.data.images.pixels import decode_picture
-from vlsu.data.images.probe import probe
+from vlsu.data.images.probe import MAX_READ_BYTES, ImageFault, probe
 from vlsu.models import ImageFile
 from vlsu.models.formats.image_limits import GOOGLE, OPENAI, fit
 
@@ -57,6 +58,37 @@ def test_no_other_module_opens_images() -> None:
 )
 def test_the_test_sees_through_other_names(source: str) -> None:
     assert openings(source)
+
+
+# Bounds
+
+
+def test_a_jpeg_of_very_many_scans_is_a_bomb() -> None:
+    plain = saved(Image.new("L", (800, 800), 100), "JPEG", progressive=True)
+    assert decode_picture(plain).image.size == (800, 800)
+    start, end = plain.rindex(b"\xff\xda"), plain.rindex(b"\xff\xd9")
+    for times, fault in ((50, None), (5_000, ImageFault.BOMB)):
+        data = plain[:end] + plain[start:end] * times + plain[end:]
+        if fault is None:
+            assert decode_picture(data).image.size == (800, 800)
+            continue
+        with pytest.raises(ImageError, match="scans") as caught:
+            decode_picture(data)
+        assert caught.value.fault is fault
+
+
+def test_scans_of_what_lies_behind_a_picture_do_not_count() -> None:
+    preview = saved(Image.new("L", (8, 8)), "JPEG")
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    data = saved(Image.new("L", (8, 8)), "JPEG", exif=exif) + preview * 300
+    assert decode_picture(data).image.size == (8, 8)
+
+
+def test_more_bytes_than_any_picture_has_are_not_looked_at() -> None:
+    with pytest.raises(ImageError, match="over 256 MiB") as caught:
+        probe(bytes(MAX_READ_BYTES + 1))
+    assert caught.value.fault is ImageFault.OVERSIZED
 
 
 # HEIC

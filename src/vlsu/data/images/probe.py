@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from vlsu.data.images.cleaning import cleaned, without_texts
+from vlsu.data.images.cleaning import cleaned, jpeg_scans, without_texts
 from vlsu.errors import DataError
 
 __all__ = [
@@ -44,6 +44,9 @@ MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 #: Above this a file is not read at all.
 MAX_READ_BYTES = 256 * 1024 * 1024
+#: Passes over the pixels of a progressive JPEG: programs write some ten. Each takes as long as the
+#: picture is large, and a few bytes.
+MAX_SCANS = 100
 
 _FORMATS = {
     "JPEG": ("jpg", "image/jpeg"),
@@ -147,6 +150,10 @@ def read_picture(
     """
     if not data:
         raise ImageError(ImageFault.ZERO_BYTE, "the file is empty")
+    if len(data) > MAX_READ_BYTES:
+        raise ImageError(ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read")
+    if facts is None and jpeg_scans(data) > MAX_SCANS:
+        raise ImageError(ImageFault.BOMB, "it has far more scans than any picture has")
     try:
         return _read(without_texts(data), read, facts)
     except ImageError:
