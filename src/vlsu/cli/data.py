@@ -97,36 +97,63 @@ def import_(
 
 
 @app.command("check")
-def check(dataset: Folder, json: AsJson = False) -> None:
-    """Decode every image and look at every row; exit 1 if anything is wrong.
+def check(
+    dataset: Folder,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Another dataset that should hold nothing of this one. Repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A page of what was found: a file ending in .html.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Decode every image and look at every row and text; exit 1 if anything is wrong.
 
-    Also: how well simple classifiers tell the joint grade from the text alone, the image alone, and
-    both apart, and by which shortcuts. That is for you to judge, and makes no dataset wrong.
+    Wrong are damaged or missing files, labels that do not fit or conflict, and what leaks between
+    splits or into a dataset given by --against. Duplicates, small cells, odd languages and personal
+    data are noted, and how well simple classifiers tell the joint grade from the text alone, the
+    image alone, and both apart, and by which shortcuts: these are for you to judge.
     """
+    from dataclasses import replace
+
+    from vlsu._folders import require_replaceable
     from vlsu.cli.data_audit import audit, shortcut_lines
     from vlsu.cli.output import counter, print_json, print_table, say
-    from vlsu.data import check_dataset, load
+    from vlsu.data import full_check, load
+    from vlsu.errors import UsageError
 
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {out}: the page is HTML; name it check.html")
+    if out is not None:
+        require_replaceable(out, "--out")
     opened = load(dataset)
+    others = [load(other) for other in against or []]
     with counter("images") as progress:
-        report = check_dataset(opened, progress=progress)
+        report = full_check(opened, against=others, progress=progress)
     audited = audit(opened)
+    report = replace(report, **audited)
+    files = report.files
+    if out is not None:
+        from vlsu.report.data_check import write_check
+
+        write_check(report, opened, out)
     if json:
-        print_json({**report.to_dict(), **audited})
-    elif not report.ok:
-        first = {finding.kind: finding for finding in reversed(report.findings)}
+        print_json(report.to_dict())
+    elif not files.ok:
+        first = {finding.kind: finding for finding in reversed(files.findings)}
         rows = [
-            (kind.value, count, report.touched[kind], _where(first[kind]), first[kind].fix)
-            for kind, count in report.counts.items()
+            (kind.value, count, files.touched[kind], _where(first[kind]), first[kind].fix)
+            for kind, count in files.counts.items()
         ]
         print_table(
             f"Findings in {dataset}", ("finding", "count", "samples", "first", "what to do"), rows
         )
-    for line in [] if json else shortcut_lines(audited):
-        say(line)
-    say(
-        f"{report.samples} samples, {report.images} images: {'sound' if report.ok else 'not sound'}"
-    )
+    for note in [] if json else [*report.notes(), *shortcut_lines(audited)]:
+        say(note)
+    if out is not None:
+        say(f"page: {out}")
+    say(f"{files.samples} samples, {files.images} images: {'sound' if report.ok else 'not sound'}")
     if not report.ok:
         raise typer.Exit(1)
 

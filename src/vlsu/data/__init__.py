@@ -1,6 +1,7 @@
 """Samples, datasets, importers, images."""
 
 from vlsu.data import importers
+from vlsu.data.checks.full import FullCheck, full_check
 from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
 from vlsu.data.datasets.info import dataset_info
@@ -30,6 +31,7 @@ __all__ = [
     "Export",
     "Finding",
     "FindingKind",
+    "FullCheck",
     "ImageError",
     "ImageFacts",
     "ImageFault",
@@ -44,6 +46,7 @@ __all__ = [
     "diff_datasets",
     "export_dataset",
     "filter_dataset",
+    "full_check",
     "import_dataset",
     "importers",
     "load",

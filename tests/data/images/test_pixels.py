@@ -534,7 +534,7 @@ def test_a_dataset_of_odd_images_is_sound(tmp_path):
 @pytest.mark.parametrize(
     ("start", "what"),
     [
-        (b"\0\0\0\x18ftypheic", "HEIC, which is not read; save it as JPEG"),
+        (b"\0\0\0\x18ftypheic", "a damaged HEIC"),
         (b"%PDF-1.7", "a PDF"),
         (b"8BPS\0\1", "a Photoshop file"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL"),

@@ -7,7 +7,7 @@ import hashlib
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -17,7 +17,8 @@ import polars as pl
 
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.dataset import Dataset, load
-from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
+from vlsu.data.images.pixels import Picture, decode_picture
+from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode, probe
 from vlsu.data.images.store import ImageStore
 from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, is_sha256
@@ -25,7 +26,7 @@ from vlsu.data.sample import IMAGE_FAULT
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["CheckReport", "Finding", "FindingKind", "check_dataset"]
+__all__ = ["CheckReport", "Finding", "FindingKind", "Look", "check_dataset"]
 
 #: Maximum findings listed per kind; all are counted.
 MAX_LISTED = 1000
@@ -130,8 +131,15 @@ class CheckReport:
         }
 
 
+#: Given each image that is decoded: its SHA-256, its bytes and its picture. In several threads.
+Look = Callable[[str, bytes, Picture], None]
+
+
 def check_dataset(
-    dataset: Dataset | str | Path, *, progress: Progress | None = None
+    dataset: Dataset | str | Path,
+    *,
+    progress: Progress | None = None,
+    look: Look | None = None,
 ) -> CheckReport:
     """Check every sample and decode every image of a dataset.
 
@@ -141,6 +149,7 @@ def check_dataset(
     Args:
         dataset: A dataset, its folder, or the name of a bundled set.
         progress: Called with the number of checked images and their total.
+        look: Called with each image that could be decoded.
 
     Raises:
         DataError: There is no dataset, or a file of samples is damaged.
@@ -148,10 +157,10 @@ def check_dataset(
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
     with dataset.reading():
-        return _checked(dataset, progress)
+        return _checked(dataset, progress, look)
 
 
-def _checked(dataset: Dataset, progress: Progress | None) -> CheckReport:
+def _checked(dataset: Dataset, progress: Progress | None, look: Look | None) -> CheckReport:
     users = _image_users(dataset)
     on_disk = {path.stem: path for path in dataset.images.files() if _is_placed(dataset, path)}
     counts: Counter[FindingKind] = Counter()
@@ -161,7 +170,7 @@ def _checked(dataset: Dataset, progress: Progress | None) -> CheckReport:
     sources = (
         _label_findings(dataset),
         _absence_findings(dataset, users, on_disk),
-        _image_findings(dataset, users, looked_at, progress),
+        _image_findings(dataset, users, looked_at, progress, look),
         _orphan_findings(dataset, users, on_disk),
     )
     for source in sources:
@@ -266,6 +275,7 @@ def _image_findings(
     users: Mapping[str, tuple[int, str]],
     images: list[tuple[str, Path]],
     progress: Progress | None,
+    look: Look | None,
 ) -> Iterator[Finding]:
     workers = min(8, os.cpu_count() or 1)
     # Once for all threads: warning filters belong to the process.
@@ -274,7 +284,7 @@ def _image_findings(
         pending = iter(images)
         # A sliding window of futures, so that a million images are not queued at once.
         window = [
-            pool.submit(_check_image, dataset.images, *item)
+            pool.submit(_check_image, dataset.images, *item, look)
             for item in islice(pending, workers * 8)
         ]
         done = 0
@@ -282,7 +292,8 @@ def _image_findings(
             sha256, path = images[done]
             faults = _result(window.pop(0))
             window.extend(
-                pool.submit(_check_image, dataset.images, *item) for item in islice(pending, 1)
+                pool.submit(_check_image, dataset.images, *item, look)
+                for item in islice(pending, 1)
             )
             done += 1
             if progress is not None:
@@ -300,7 +311,9 @@ def _result(future: Future[list[tuple[FindingKind, str]]]) -> list[tuple[Finding
         return [(FindingKind.BOMB, "no memory to decode it")]
 
 
-def _check_image(store: ImageStore, sha256: str, path: Path) -> list[tuple[FindingKind, str]]:
+def _check_image(
+    store: ImageStore, sha256: str, path: Path, look: Look | None
+) -> list[tuple[FindingKind, str]]:
     """The problems of one image file."""
     try:
         data = store.read(sha256)
@@ -315,7 +328,7 @@ def _check_image(store: ImageStore, sha256: str, path: Path) -> list[tuple[Findi
     if hashlib.sha256(data).hexdigest() != sha256:
         found.append((FindingKind.HASH_MISMATCH, "the content is not what the name says"))
     try:
-        facts: ImageFacts | None = decode(data)
+        facts: ImageFacts | None = _decoded(sha256, data, look)
     except ImageError as error:
         facts = None
         found.append((FindingKind(error.fault), error.detail))
@@ -324,6 +337,14 @@ def _check_image(store: ImageStore, sha256: str, path: Path) -> list[tuple[Findi
     if facts is not None and path.suffix != f".{facts.extension}":
         found.append((FindingKind.WRONG_EXTENSION, f"the format is {facts.extension}"))
     return found
+
+
+def _decoded(sha256: str, data: bytes, look: Look | None) -> ImageFacts:
+    if look is None or (facts := probe(data)).pixels > MAX_PIXELS:
+        return decode(data)
+    picture = decode_picture(data)
+    look(sha256, data, picture)
+    return facts
 
 
 def _orphan_findings(

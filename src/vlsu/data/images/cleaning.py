@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-__all__ = ["cleaned", "without_texts"]
+__all__ = ["cleaned", "jpeg_scans", "without_texts"]
 
 #: Chunks of a PNG that decide what it looks like, beside those whose names begin with a capital.
 _OF_THE_PICTURE = frozenset({b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", b"fdAT"})
@@ -75,6 +75,18 @@ def cleaned(data: bytes) -> Iterator[bytes]:
         # The name of the item in the file's list of items, which lies before its pixels.
         head = re.sub(rb"(?s)(infe.{8})Exif", rb"\1none", data[:4096])
         yield head + data[4096:]
+
+
+def jpeg_scans(data: bytes) -> int:
+    """Passes over its pixels that a JPEG has its decoder make; 0 of any other file."""
+    if not data.startswith(b"\xff\xd8"):
+        return 0
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        padding = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if padding else 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
+    end = data.find(b"\xff\xd9", at)
+    return data.count(b"\xff\xda", at, len(data) if end < 0 else end)
 
 
 def _png(data: bytes, kept: frozenset[bytes]) -> bytes:

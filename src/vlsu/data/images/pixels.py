@@ -32,7 +32,7 @@ from vlsu.data.images.probe import (
     read_picture,
 )
 
-__all__ = ["Picture", "decode_picture", "flatten"]
+__all__ = ["Picture", "decode_picture", "flatten", "is_upright", "states_place"]
 
 #: EXIF orientation -> what turns the picture upright.
 _TURNS = {
@@ -45,6 +45,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_GPS, _LATITUDE, _LONGITUDE = 0x8825, 2, 4
 #: TIFF tags: bits and format of a sample, which end of the values is black, their stated range.
 _BITS, _FORMAT, _PHOTOMETRIC, _LEAST, _GREATEST = 258, 339, 262, 340, 341
 _UNSIGNED = 1
@@ -63,7 +64,7 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        image: Upright, of mode L, LA, RGB or RGBA.
+        image: Upright, of mode L, LA, RGB or RGBA, without metadata.
         profile: Its ICC profile, if that is of the image's colour space.
         facts: What its header says; the size there is before any turn.
     """
@@ -87,6 +88,39 @@ def decode_picture(data: bytes, *, side: int | None = None) -> Picture:
     """
     facts = probe(data)
     return read_picture(data, lambda image: _decoded(image, facts, side), facts)
+
+
+def is_upright(data: bytes, facts: ImageFacts) -> bool:
+    """Whether the pixels of an image file are to be shown as they lie, by its EXIF orientation.
+
+    Args:
+        data: The file.
+        facts: What its header says.
+
+    Raises:
+        ImageError: It cannot be opened.
+    """
+    return read_picture(data, _orientation, facts) not in _TURNS
+
+
+def states_place(data: bytes, facts: ImageFacts) -> bool:
+    """Whether the camera data of an image file says where it was taken (EXIF's GPS part).
+
+    Args:
+        data: The file.
+        facts: What its header says.
+
+    Raises:
+        ImageError: It cannot be opened.
+    """
+    return read_picture(data, _has_place, facts)
+
+
+def _has_place(source: Image.Image) -> bool:
+    try:
+        return bool({_LATITUDE, _LONGITUDE} & source.getexif().get_ifd(_GPS).keys())
+    except Exception:  # damaged or hostile, and then nothing is known of it
+        return False
 
 
 def flatten(image: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
@@ -120,10 +154,12 @@ def _decoded(source: Image.Image, facts: ImageFacts, side: int | None) -> Pictur
     raw = _raw_mode(source)
     source.load()
     image = _eight_bits(source, raw)
+    profile = _profile(source, image)
     turn = _TURNS.get(_orientation(source))  # of a TIFF, none is left: loading turns it
     if turn is not None:
         image = image.transpose(turn)
-    return Picture(image, _profile(source, image), facts)
+    image.info = {}  # encoders write comments and the like from here
+    return Picture(image, profile, facts)
 
 
 def _orientation(source: Image.Image) -> int:

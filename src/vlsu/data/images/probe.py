@@ -3,7 +3,11 @@
 Pillow reads the header, and the pixels only when their number is bounded. Whatever a hostile file
 makes a decoder raise ends as an `ImageError` with one of a few kinds. Only raster formats are
 opened: other decoders of Pillow's run programs (EPS) or have no use here, and once the format is
-known no other decoder sees the file.
+known no other decoder sees the file. HEIC is read where the extra ``heic`` is installed.
+
+This is the only module that opens an image (`Image.open`). Whoever looks at one comes through
+`probe`, `decode` or `vlsu.data.images.pixels.decode_picture`, which bound bytes, pixels and frames:
+of an animation only the first is ever decoded.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from vlsu.data.images.cleaning import cleaned, without_texts
+from vlsu.data.images.cleaning import cleaned, jpeg_scans, without_texts
 from vlsu.errors import DataError
 
 __all__ = [
@@ -40,6 +44,9 @@ MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 #: Above this a file is not read at all.
 MAX_READ_BYTES = 256 * 1024 * 1024
+#: Passes over the pixels of a progressive JPEG: programs write some ten. Each takes as long as the
+#: picture is large, and a few bytes.
+MAX_SCANS = 100
 
 _FORMATS = {
     "JPEG": ("jpg", "image/jpeg"),
@@ -50,7 +57,10 @@ _FORMATS = {
     "TIFF": ("tiff", "image/tiff"),
     "AVIF": ("avif", "image/avif"),
     "JPEG2000": ("jp2", "image/jp2"),
+    "HEIF": ("heic", "image/heic"),
 }
+#: How the type of a HEIC reads at its beginning. Some files of other formats have the last two.
+_HEIC = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"))
 
 #: Extension -> media type of every format a dataset may hold.
 EXTENSIONS: dict[str, str] = dict(_FORMATS.values())
@@ -140,6 +150,10 @@ def read_picture(
     """
     if not data:
         raise ImageError(ImageFault.ZERO_BYTE, "the file is empty")
+    if len(data) > MAX_READ_BYTES:
+        raise ImageError(ImageFault.OVERSIZED, f"over {MAX_READ_BYTES // 2**20} MiB, not read")
+    if facts is None and jpeg_scans(data) > MAX_SCANS:
+        raise ImageError(ImageFault.BOMB, "it has far more scans than any picture has")
     try:
         return _read(without_texts(data), read, facts)
     except ImageError:
@@ -159,11 +173,32 @@ def read_picture(
 def _read(data: bytes, read: Callable[[Image.Image], T], facts: ImageFacts | None) -> T:
     if facts is None:
         Image.init()
-        formats = [name for name in _FORMATS if name in Image.OPEN]
+        heic = _is_heic(data) and _has_heic()
+        formats = [name for name in _FORMATS if name in Image.OPEN and (name != "HEIF" or heic)]
     else:
         formats = [_NAMES[facts.extension]]
     with Image.open(io.BytesIO(data), formats=formats) as image:
         return read(image)
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC
+
+
+def _has_heic() -> bool:
+    """Whether HEIC can be read: the extra's decoder is made known to Pillow by the first of them.
+
+    Pictures beside the main one are left alone: a preview may show something else.
+    """
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener(
+            thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
+        )
+    return True
 
 
 def _header(image: Image.Image) -> ImageFacts:
@@ -173,9 +208,10 @@ def _header(image: Image.Image) -> ImageFacts:
 
 
 def _facts(image: Image.Image) -> ImageFacts:
-    # MPO is how phones save a JPEG with a preview or a depth map behind it: still one picture.
-    multi_picture = image.format == "MPO"
-    extension, media_type = _FORMATS["JPEG" if multi_picture else str(image.format)]
+    # MPO is how phones save a JPEG with a preview or a depth map behind it: still one picture. A
+    # HEIC likewise holds the shots of a burst, of which one is the picture.
+    multi_picture = image.format in ("MPO", "HEIF")
+    extension, media_type = _FORMATS["JPEG" if image.format == "MPO" else str(image.format)]
     animated = bool(getattr(image, "is_animated", False)) and not multi_picture
     return ImageFacts(extension, media_type, *image.size, animated)
 
@@ -211,8 +247,10 @@ _OTHERS = (
 
 def _what_it_is(data: bytes) -> str:
     """What a file is that is none of the formats, as far as its first bytes say."""
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-        return "the file is a HEIC, which is not read; save it as JPEG"
+    if _is_heic(data):
+        if _has_heic():
+            return "a damaged HEIC, or one of a rare kind"
+        return "the file is a HEIC; to read it, pip install 'vlsu[heic]', or save it as JPEG"
     text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
     for start, what in _OTHERS:
         if data.startswith(start) or text.startswith(start):

@@ -36,12 +36,14 @@ class NsfwScorer:
         """
         from PIL import Image
 
+        from vlsu.data.images.pixels import decode_picture
+
         edge = (_SIDE - _CROP) // 2
         middle = image.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
         middle = middle.crop((edge, edge, edge + _CROP, edge + _CROP))
         with io.BytesIO() as buffer:
             middle.save(buffer, format="JPEG")
-            pixels = np.asarray(Image.open(buffer, formats=["JPEG"]), dtype=np.float32)
+            pixels = np.asarray(decode_picture(buffer.getvalue()).image, dtype=np.float32)
         batch = (pixels[:, :, ::-1] - _MEAN_BGR)[np.newaxis]
         (scores,) = self._session.run(None, {"input:0": np.ascontiguousarray(batch)})
         return float(scores[0][1])

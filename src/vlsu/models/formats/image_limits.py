@@ -1,8 +1,10 @@
 """The image limits of each provider, and the conversion of images that exceed them.
 
-An accepted image is sent unchanged, except for 16-bit greyscale PNGs, which many servers misread.
-Any other is converted to PNG or JPEG (the first frame of an animation), and scaled down if it is
-too large; runs count both. The limits are part of a model's identity and so of every request key.
+An accepted image is sent unchanged, except for 16-bit greyscale PNGs, which many servers misread,
+and for what a file says beside its picture: metadata such as the place a photo was taken at is cut
+out, and a picture that its metadata turns upright is turned. Any other image is converted to PNG or
+JPEG (the first frame of an animation), and scaled down if it is too large; runs count both. The
+limits are part of a model's identity and so of every request key.
 """
 
 from __future__ import annotations
@@ -62,15 +64,19 @@ GOOGLE = ImageLimits(
 
 
 def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None]:
-    """The image as the provider accepts it, and the change that was made, if any.
+    """The image as the provider accepts it, and the change of the picture that was made, if any.
 
+    No metadata is left in it (`vlsu.data.images.metadata`); a file without any keeps its bytes.
     Deterministic for one version of Pillow. The pixels are decoded only if the image has to be
     changed, and never more than `vlsu.data.images.probe.MAX_PIXELS` of them.
 
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
     """
-    if limits.accepts(image.media_type, len(image.data), image.data[:HEAD]):
+    from vlsu.data.images.metadata import is_bare
+
+    bare = is_bare(image.media_type, image.data, len(image.data))
+    if bare and limits.accepts(image.media_type, len(image.data), image.data[:HEAD]):
         return image, None
     of_allowed_type = (
         image.media_type in limits.media_types
@@ -86,8 +92,24 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
         and (still or not facts.animated)
         and (limits.max_side is None or max(facts.width, facts.height) <= limits.max_side)
     ):
-        return image, None
+        if bare:
+            return image, None
+        if (stripped := _stripped(image, facts)) is not None:
+            return stripped, None
     return _changed(image, facts, limits)
+
+
+def _stripped(image: ImageFile, facts: ImageFacts) -> ImageFile | None:
+    """The file without its metadata; `None` where the picture has to be decoded for that."""
+    from vlsu.data.images.metadata import without_metadata
+    from vlsu.data.images.pixels import is_upright
+
+    data = without_metadata(image.media_type, image.data)
+    if data is image.data:
+        return image
+    if data is None or not is_upright(image.data, facts):
+        return None
+    return ImageFile(data, image.media_type)
 
 
 def _changed(

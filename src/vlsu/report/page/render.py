@@ -159,7 +159,7 @@ def description_of(run: Run) -> str:
 def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
     """A page from a template of this package, with its charts, stylesheet, scripts and policy."""
     style = _static("report.css")
-    scripts = [_static("charts.js"), _static("page.js")]
+    scripts = [*([_static("charts.js")] if charts else []), _static("page.js")]
     if "listed" in context:
         scripts.append(_static("samples.js"))
     held = context.get("listed")

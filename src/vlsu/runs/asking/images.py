@@ -11,6 +11,7 @@ from typing import Protocol
 import pybase64
 
 from vlsu.data import Dataset
+from vlsu.data.images.metadata import is_bare
 from vlsu.data.images.probe import EXTENSIONS
 from vlsu.errors import DataError, MachineError
 from vlsu.models.base import HEAD, Encoded, EncodedImage, ImageFile, ImageLimits, ImageSource
@@ -77,7 +78,8 @@ class MemoryImages:
 class DatasetImages:
     """Reads a dataset's images and keeps the ones used last.
 
-    An image that the model takes is given unchanged, any other converted or scaled (`limits`).
+    An image that the model takes is given unchanged but for its metadata, any other converted or
+    scaled (`limits`).
 
     The plan brings requests that share an image next to each other, so a small cache holds. It may
     be used from several threads.
@@ -162,7 +164,10 @@ class DatasetImages:
             size, self._likely = self._store.read_into(sha256, self._buffer, self._likely)
             media_type = EXTENSIONS[self._likely]
             head = self._buffer[:HEAD]
-            if self._limits is None or self._limits.accepts(media_type, size, head):
+            if self._limits is None or (
+                self._limits.accepts(media_type, size, head)
+                and is_bare(media_type, self._buffer, size)
+            ):
                 with memoryview(self._buffer) as view:
                     image = EncodedImage(media_type, pybase64.b64encode(view[:size]))
                 self._mean_s += (time.perf_counter() - started - self._mean_s) / 16
