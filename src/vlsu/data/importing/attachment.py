@@ -43,11 +43,13 @@ class ImageAttacher:
     def attach(self, row: SourceRow) -> tuple[Sample, list[Note]]:
         """The row's sample, with its image if one can be read, and notes.
 
-        An image embedded in the row, as a data URI or in base64, has precedence. Files are tried in
+        An image in the row, as bytes, a data URI or in base64, has precedence. Files are tried in
         this order: the stated path; a file named by the stated hash; a file with the name in the
         address; and, only if no path is stated, a file named by the row's id. A stated path without
         a file is noted.
         """
+        if row.image_data is not None:
+            return self._stored(row, _IN_ROW, row.image_data, [])
         for name in row.image_names:
             try:
                 data = inline_image(name)
@@ -148,7 +150,9 @@ def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
 def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
-    return [Note(row.line, "image not searched for: give its folder with --images")]
+    # An address may be fetched later; a path or a hash leads nowhere without a folder.
+    lost = row.image_sha256 is not None or not any("://" in name for name in row.image_names)
+    return [Note(row.line, "image not searched for: give its folder with --images", problem=lost)]
 
 
 def _missing(row: SourceRow) -> list[Note]:
