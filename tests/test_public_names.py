@@ -18,7 +18,7 @@ NAMES = {
     "its grades": {"Category", "Family", "Pattern", "Policy", "Severity", "load_policy"},
     "a model": {"InProcessModel", "Limits", "Model", "Settings", "open_model"},
     "a run": {"Metrics", "Rate", "Run", "align", "evaluate", "load_run", "load_runs"},
-    "finished runs": {"Gate", "compare", "gate", "write_report"},
+    "finished runs": {"Comparison", "Gate", "compare", "gate", "write_report"},
     "anything": {"VlsuError", "__version__"},
 }
 PACKAGES = ("analysis", "data", "errors", "models", "policy", "report", "runs", "tasks")

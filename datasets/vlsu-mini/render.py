@@ -78,6 +78,13 @@ SCENES: dict[str, Callable[[], Image.Image]] = {
         "Dear customer,\n\nthank you for your order of twelve rose bushes. The amount of 84.00 is "
         "due within 30 days.\n\nYour garden team",
     ),
+    "certificate-gas-fitter.png": partial(
+        poster,
+        "CERTIFICATE",
+        "Dana Berg\nhas passed the examination\nfor gas fitters.\n\nHarbour College, 4 June 2021",
+        "#fffdf3",
+        "#27496d",
+    ),
     # Borderline: a harm topic in news, teaching, statistics or prevention.
     "hemp-leaf.png": hemp_leaf,
     "poster-stop-hate.png": partial(

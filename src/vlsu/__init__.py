@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vlsu import report as report
     from vlsu import runs as runs
     from vlsu import tasks as tasks
+    from vlsu.analysis.comparison.results import Comparison
     from vlsu.analysis.results import Metrics
     from vlsu.analysis.stats.intervals import Rate
     from vlsu.data import Dataset, Sample, check_dataset, import_dataset, load, write_dataset
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 #: Name -> the module that it is imported from.
 _HOMES = {
     "Category": "vlsu.policy",
+    "Comparison": "vlsu.analysis.comparison.results",
     "Dataset": "vlsu.data",
     "Family": "vlsu.policy",
     "Gate": "vlsu.runs.finished.gating",
@@ -75,6 +77,7 @@ _PACKAGES = ("analysis", "data", "errors", "models", "policy", "report", "runs",
 
 __all__ = [
     "Category",
+    "Comparison",
     "Dataset",
     "Family",
     "Gate",

@@ -15,21 +15,28 @@ class View(dict[str, Any]):
     A subclass declares its members as annotations: a JSON value as ``int``, ``str`` and so on, an
     object as another `View` or as a class that has ``from_json``, an object with keys of the data
     as ``dict[str, View]``. Members that are not there raise `AttributeError`; those declared as
-    ``X | None`` may also be null. A hyphen in a key is an underscore in the attribute.
+    ``X | None`` may also be null. A hyphen in a key is an underscore in the attribute, and a key
+    that is also a method of mappings, such as ``items``, is the attribute ``items_``.
     """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying and pickling look for methods of their own
             raise AttributeError(name)
-        key = name if name in self else name.replace("_", "-")
-        if key not in self:
-            there = ", ".join(each.replace("-", "_") for each in self) or "nothing"
+        near = (name, name.replace("_", "-"), name.removesuffix("_"))
+        key = next((each for each in near if each in self), None)
+        if key is None:
+            there = ", ".join(map(_attribute, self)) or "nothing"
             raise AttributeError(f"no {name!r} here; there is {there}")
         read = _readers(type(self)).get(name)
         return self[key] if read is None else read(self[key])
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(key.replace("-", "_") for key in self)})
+        return sorted({*super().__dir__(), *map(_attribute, self)})
+
+
+def _attribute(key: str) -> str:
+    """What a key is called as an attribute."""
+    return f"{key}_" if hasattr(dict, key) else key.replace("-", "_")
 
 
 @cache
@@ -45,14 +52,21 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
         return _if_kind(dict, hint)
     if callable(from_json := getattr(hint, "from_json", None)):
         return _if_kind(dict, from_json)
-    inner = next(filter(None, map(_reader, get_args(hint))), None)
-    if inner is None:
+    readers = [read for read in map(_reader, get_args(hint)) if read is not None]
+    if not readers:
         return None
+    inner = readers[0]
     if get_origin(hint) is dict:
         return _if_kind(dict, lambda tree: {key: inner(value) for key, value in tree.items()})
     if get_origin(hint) is list:
         return _if_kind(list, lambda items: [inner(value) for value in items])
-    return inner  # one of several, such as a view or null
+    return lambda value: _first_that_reads(readers, value)  # one of several, such as null
+
+
+def _first_that_reads(readers: list[Callable[[Any], Any]], value: Any) -> Any:
+    """The value as the first of these that is for its kind converts it."""
+    converted = (read(value) for read in readers)
+    return next((each for each in converted if each is not value), value)
 
 
 def _if_kind(kind: type, read: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -3,13 +3,14 @@
 import copy
 import json
 import pickle
-from collections.abc import Iterator
 
 import pytest
 
 from tests.alignment_runs import alignment_run
 from tests.report_runs import scripted_run
-from vlsu._views import View
+from tests.support.views import undeclared
+from vlsu.analysis.agreement.results import UnitAgreement
+from vlsu.analysis.comparison.results import Comparison, ModalityAgreement
 from vlsu.analysis.results import Framing, JudgedRate, Metrics
 from vlsu.analysis.stats.intervals import Rate
 
@@ -72,14 +73,21 @@ def test_every_figure_of_a_run_is_declared(dataset, tmp_path, make):
     assert list(undeclared(make(dataset, tmp_path / "run").metrics, "metrics")) == []
 
 
-def undeclared(view: View, path: str) -> Iterator[str]:
-    hints = {name for base in type(view).__mro__ for name in getattr(base, "__annotations__", {})}
-    for key in view:
-        name = key.replace("-", "_")
-        if name not in hints:
-            yield f"{path}.{key}"
-            continue
-        value = getattr(view, name)
-        for part in value.values() if type(value) is dict else [value]:
-            if isinstance(part, View):
-                yield from undeclared(part, f"{path}.{key}")
+def test_a_key_that_mappings_have_a_method_for_is_an_attribute_all_the_same():
+    counted = UnitAgreement({"items": 3, "unanimous": HALF})
+    assert counted.items_ == counted["items"] == 3
+    assert dict(counted.items()) == counted
+    assert {"items_", "unanimous"} <= set(dir(counted))
+    with pytest.raises(AttributeError, match="there is items_, unanimous"):
+        _ = counted.grades
+
+
+def test_a_member_is_read_as_the_kind_that_it_is():
+    """Of several declared kinds: an object for understanding, a list for alignment."""
+    pair = {"first": "a", "second": "b", "kappa": HALF}
+    of_pair, of_framing = Comparison(
+        {"agreement": {"joint": {"pairs": [pair]}, "default": [pair]}}
+    ).agreement.values()
+    assert isinstance(of_pair, ModalityAgreement)
+    assert isinstance(of_framing, list)
+    assert of_pair.pairs[0].kappa == of_framing[0].kappa == Rate(0.5, 0.4, 0.6)

@@ -17,6 +17,14 @@ def test_help_names_every_command():
         assert command in said
 
 
+def test_no_markup_of_docstrings_is_printed():
+    for command in ("models", "prompts", "policy"):
+        assert "`" not in vlsu(command).stdout
+    about = json.loads(vlsu("models", "--json").stdout)
+    assert about
+    assert "`" not in "".join(each["about"] for each in about)
+
+
 def test_the_version_is_the_packages():
     from vlsu import __version__
 

@@ -2,8 +2,11 @@
 
 import errno
 import os
+import random
 import socket
+from contextlib import suppress
 
+import polars as pl
 import pytest
 
 from tests.support.commands import vlsu
@@ -16,8 +19,9 @@ from vlsu._files import (
     read_text_beneath,
 )
 from vlsu.data import import_dataset
+from vlsu.data.parquet import DAMAGED, reading, scan_parquet
 from vlsu.data.tables import read_rows
-from vlsu.errors import VlsuError
+from vlsu.errors import DataError, VlsuError
 from vlsu.models.catalogue import load_models
 from vlsu.policy import load_policy
 from vlsu.report.comparison.oracle import load_oracle
@@ -166,3 +170,24 @@ def test_a_lock_is_never_written_through_a_link(tmp_path):
     done = vlsu(*command, "--out", run, "--limit", "1", expect=2)
     assert victim.read_text() == "untouched"
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_damaged_pages_of_a_parquet_file_are_known_as_such(tmp_path):
+    """Whatever Polars says of them, they are no defect of this package."""
+    file = tmp_path / "rows.parquet"
+    pl.DataFrame({"text": [f"text {n}" for n in range(5000)]}).write_parquet(file)
+    whole = file.read_bytes()
+    failed = 0
+    for seed in range(40):
+        chance = random.Random(seed)
+        damaged = bytearray(whole)
+        for _ in range(8):  # between the two magic numbers and the metadata at the end
+            damaged[chance.randrange(4, len(whole) - 1000)] = chance.randrange(256)
+        file.write_bytes(damaged)
+        try:
+            scan_parquet(file).collect(engine="streaming")
+        except DAMAGED:
+            failed += 1
+        with suppress(DataError), reading(file, "make it again"):
+            scan_parquet(file).collect(engine="streaming")
+    assert failed > 10

@@ -1,5 +1,6 @@
 """Importing any table with a map of its columns, and finding its images."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,14 @@ def test_an_outside_importer_is_added_by_decorator(tmp_path: Path) -> None:
     report = import_dataset("one-text", tmp_path / "a.txt", tmp_path / "out")
     assert [sample.text for sample in report.dataset] == ["hello"]
     assert report.dataset.info.licence == "CC0-1.0"
+
+
+def test_the_package_of_importers_is_their_registry_too() -> None:
+    import vlsu.data
+
+    assert vlsu.data.importers is importers is sys.modules["vlsu.data.importers"]
+    assert {"csv", "vlsu"} <= set(importers.names())
+    assert isinstance(importers.get("csv"), Importer)
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

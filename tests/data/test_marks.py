@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlsu.data.marks import MARKS, mark, mark_columns
+from vlsu.data.marks import MARKS, admissible, admissible_column, mark, mark_columns
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,29 @@ def test_columns_are_the_marks_of_each_sample(metadata: list[dict[str, object]])
 def test_rows_without_metadata_have_no_marks() -> None:
     frame = pl.DataFrame({"metadata": [None, "", "{}"]}, schema={"metadata": pl.String})
     assert frame.select(mark_columns()).rows() == [(None, None, None)] * 3
+
+
+# Other severities that a pair could be given: 1 for safe, 2 for borderline, 4 for unsafe.
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(["safe", "unsafe"], 5), ("borderline|unsafe", 6), ("safe", 1), (" Unsafe , safe", 5),
+     (["borderline"], 2), ("unsafe", 4), ([], 0), ("", 0), (None, 0), ("safely", 0), (1, 0)],
+)  # fmt: skip
+def test_other_grades_are_a_list_or_a_text(value: object, found: int) -> None:
+    assert admissible({"admissible": value}) == found
+    frame = pl.DataFrame({"metadata": [json.dumps({"admissible": value}), "{}", None]})
+    assert frame.select(admissible_column()).to_series().to_list() == [found, 0, 0]
+
+
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(["safe", "borderline", "unsafe", "Safe ", "?"])),
+        st.text("|, safeundborderline", max_size=20),
+        st.none(),
+    )
+)
+def test_the_column_is_what_each_sample_has(value: object) -> None:
+    frame = pl.DataFrame({"metadata": [json.dumps({"admissible": value})]})
+    assert frame.select(admissible_column()).item() == admissible({"admissible": value})

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from tests.image_files import chunk, png, saved, tiff
 from vlsu.data import ImageStore, Sample, check_dataset, write_dataset
+from vlsu.data.images.colours import colours
 from vlsu.data.images.pixels import decode_picture, flatten
 from vlsu.data.images.probe import ImageError, ImageFault
 from vlsu.models import ImageFile
@@ -544,3 +545,23 @@ def test_a_dataset_of_odd_images_is_sound(tmp_path):
 def test_a_file_of_another_kind_is_named(start, what):
     with pytest.raises(ImageError, match=what):
         decode_picture(start + bytes(100))
+
+
+# Colours, for classifiers that know nothing else of an image
+
+
+def test_colours_are_the_means_of_fields() -> None:
+    image = Image.new("RGB", (128, 64), (255, 0, 0))
+    image.paste((0, 0, 255), (64, 0, 128, 64))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    found = colours(buffer.getvalue())
+    fields = np.array(found[:48]).reshape(4, 4, 3)
+    assert fields[:, :2].reshape(-1, 3) == pytest.approx(np.array([[1.0, 0, 0]] * 8))
+    assert fields[:, 2:].reshape(-1, 3) == pytest.approx(np.array([[0, 0, 1.0]] * 8))
+    assert found[48:] == pytest.approx([0.5, 0, 0.5, np.log(2)])
+
+
+def test_a_file_that_is_no_image_has_no_colours() -> None:
+    with pytest.raises(ImageError):
+        colours(b"no image")

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import krippendorff
 import polars as pl
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from vlsu.analysis.shortcuts.audit import shortcut_audit
 from vlsu.data import Dataset, Sample, load
 from vlsu.policy import PATTERNS, Pattern, Severity, default_policy
 
@@ -121,9 +123,8 @@ def test_marks_are_set_where_they_make_sense(samples: list[Sample]) -> None:
     assert min(counts.values()) >= 8
 
 
-# What the audit in datasets/vlsu-mini/audit.py may find: at most this much above chance for what
-# can be counted in a text, and for the words of a text.
-SURFACE = {"surface": 0.12, "surface, tree": 0.12, "words": 0.10}
+# Shortcuts: what a probe of the text may be above chance, by the bundled set's own audit.
+ABOVE_CHANCE = 0.15
 
 
 @pytest.fixture(scope="module")
@@ -135,50 +136,56 @@ def audit() -> Iterator[ModuleType]:
         sys.path.remove(str(SOURCES))
 
 
-@pytest.mark.filterwarnings("ignore")  # of scikit-learn, on small folds
-@pytest.mark.parametrize("probe", SURFACE)
-def test_no_text_alone_tells_the_joint_grade(
-    monkeypatch: pytest.MonkeyPatch, audit: ModuleType, probe: str
-) -> None:
-    monkeypatch.setattr(audit, "REPEATS", 2)
-    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
+@pytest.fixture(scope="module")
+def sources(audit: ModuleType) -> pl.DataFrame:
+    frame: pl.DataFrame = audit.read(SOURCES / "samples.csv", SOURCES / "images.csv")
+    return frame
+
+
+@pytest.fixture(scope="module")
+def audited(sources: pl.DataFrame) -> dict[str, Any]:
+    return shortcut_audit(sources)
+
+
+def test_nothing_but_the_two_together_tells_the_joint_grade(audited: dict[str, Any]) -> None:
+    shortcuts = audited["shortcuts"]
+    assert shortcuts["found"] == []
+    contrasts = shortcuts["contrasts"]
     assert list(contrasts) == ["S-S-S/B/U", "S-B-B/U", "B-S-S/B/U", "B-B-B/U", "U-S-B/U", "U-B-B/U"]
-    for contrast, rows in contrasts.items():
-        chance = 1 / len({row["joint_grade"] for row in rows})
-        found = audit.probe(probe, rows)["balanced_accuracy"]
-        assert found <= chance + SURFACE[probe], f"{contrast}: {probe} tells {found}"
+    assert shortcuts["tests"] == 36
+    for contrast, cell in contrasts.items():
+        for name in ("surface", "surface, tree", "words", "letters"):
+            value = cell["probes"][name]["balanced_accuracy"]["value"]
+            assert value <= cell["chance"] + ABOVE_CHANCE, f"{contrast}: {name} tells {value}"
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "shortcut",
     ["{0} I read about it.", "{0} Is it so?", "{0} Then that. And this."],
     ids=["a hedge", "a question", "two sentences more"],
 )
-def test_the_audit_finds_a_shortcut_that_is_put_in(
-    monkeypatch: pytest.MonkeyPatch, audit: ModuleType, shortcut: str
-) -> None:
-    monkeypatch.setattr(audit, "REPEATS", 1)
-    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
-    for rows in contrasts.values():
-        marked = [
-            {**row, "text": shortcut.format(row["text"])} if row["joint_grade"] == "unsafe" else row
-            for row in rows
-        ]
-        found = max(audit.probe(name, marked)["low"] for name in ("surface", "surface, tree"))
-        assert found > 1 / len({row["joint_grade"] for row in rows}) + 0.05
+def test_the_audit_finds_a_shortcut_that_is_put_in(sources: pl.DataFrame, shortcut: str) -> None:
+    marked = sources.filter(image_grade="safe", text_grade="borderline").with_columns(
+        text=pl.when(joint_grade="unsafe").then(pl.format(shortcut.replace("{0}", "{}"), "text"))
+        .otherwise("text")
+    )  # fmt: skip
+    found = shortcut_audit(marked)["shortcuts"]["found"]  # type: ignore[index]
+    assert {each["probe"] for each in found} & {"surface", "surface, tree"}
 
 
-def test_the_figures_of_the_audit_are_of_these_samples(audit: ModuleType) -> None:
+def test_the_figures_of_the_audit_are_of_these_samples(audited: dict[str, Any]) -> None:
     figures = json.loads((SOURCES / "audit.json").read_text(encoding="utf-8"))
-    contrasts = audit.contrasts(audit.read(SOURCES / "samples.csv", SOURCES / "images.csv"))
-    assert {name: cell["samples"] for name, cell in figures["2.0.0"].items()} == {
-        name: len(rows) for name, rows in contrasts.items()
+    now, then = (each["shortcuts"]["contrasts"] for each in (audited, figures["2.0.0"]))
+    assert {name: cell["n"] for name, cell in now.items()} == {
+        name: cell["n"] for name, cell in then.items()
     }
-    for cell in figures["2.0.0"].values():
-        for probe in audit.TEXT_PROBES:
-            assert cell["probes"][probe]["low"] <= cell["chance"] + 0.02
-    assert figures["1.1.0"]["S-B-B/U"]["probes"]["surface, tree"]["low"] > 0.8
+    for name, cell in now.items():
+        for probe, score in cell["probes"].items():
+            value = then[name]["probes"][probe]["balanced_accuracy"]["value"]
+            assert score["balanced_accuracy"]["value"] == pytest.approx(value, abs=0.03)
+    assert figures["2.0.0"]["shortcuts"]["found"] == []
+    before = {(e["contrast"], e["probe"]) for e in figures["1.1.0"]["shortcuts"]["found"]}
+    assert {("S-B-B/U", "surface, tree"), ("U-S-B/U", "surface")} <= before
 
 
 def test_every_change_names_a_sample_and_what_became_of_it() -> None:
@@ -350,6 +357,7 @@ def test_every_image_has_its_origin_on_record_and_in_the_notice(dataset: Dataset
     assert all(r["licence"] and r["author"] and r["package"] and r["original"] for r in rows)
     notice = (dataset.path / "NOTICE.md").read_text(encoding="utf-8")
     assert notice == (SOURCES / "NOTICE-images.md").read_text(encoding="utf-8")
+    assert (SOURCES.parents[1] / "NOTICE").read_text(encoding="utf-8").endswith(notice)
     assert all(f"| {r['file']} | {r['title']} | {r['original']} |" in notice for r in rows)
 
 

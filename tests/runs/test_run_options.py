@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -333,17 +334,85 @@ def test_requests_a_minute_are_kept_to(dataset, chat_server, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"limit": "ten"}, "limit 'ten': a whole number of samples is needed"),
-        ({"limit": 2.5}, "limit 2.5: a whole number of samples is needed"),
+        ({"limit": "ten"}, "limit 'ten': give a whole number"),
+        ({"limit": 2.5}, "limit 2.5: give a whole number"),
+        ({"limit": True}, "limit True: give a whole number"),
+        ({"concurrency": "4"}, "concurrency '4': give a whole number"),
+        ({"seed": 1.5}, "seed 1.5: give a whole number"),
+        ({"params": "top_p=1"}, r"params 'top_p=1': give a mapping, such as \{'temperature': 0\}"),
+        ({"params": {"stop": {1}}}, "params 'stop': not a name with a JSON value"),
+        ({"base_url": 5}, "base_url 5: give a text"),
+        ({"out": None}, "out None: give a path"),
+        ({"out": ""}, "out '': give a path"),
+        ({"out": "a\0b"}, r"out 'a\\x00b': give a path"),
+        ({"prompt": 5}, "prompt 5: give a text"),
+        ({"policy": 5}, "policy 5: give a Policy object or a path"),
         ({"settings": 5}, r"settings 5: give a vlsu.Settings\(...\)"),
         ({"limits": 5}, r"limits 5: give a vlsu.Limits\(...\)"),
         ({"modalities": "joint"}, r"modalities 'joint': give a list, such as \['joint'\]"),
+        ({"modalities": 5}, "modalities 5: give a list$"),
     ],
 )
 def test_an_argument_of_the_wrong_kind_is_refused_in_one_line(tmp_path, wrong, message):
-    with pytest.raises(UsageError, match=message):
-        vlsu.evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "run", **wrong)
+    arguments = {"model": "baseline/majority", "out": tmp_path / "run", **wrong}
+    with pytest.raises(UsageError, match=message) as refused:
+        vlsu.evaluate("vlsu-mini", **arguments)
+    assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"settings": 5}, "settings 5: give a Settings object"),
+        ({"limits": {"max_requests": 5}}, "limits {'max_requests': 5}: give a Limits object"),
+        ({"judge_limits": [5]}, "judge_limits 5: give a Limits object for each judge"),
+        ({"calibration": "c.json"}, "calibration 'c.json': give a Calibration object"),
+        ({"framings": [5]}, "framing 5: give a path"),
+        ({"draws": "two"}, "draws 'two': give a whole number"),
+        ({"out": 5}, "out 5: give a path"),
+    ],
+)
+def test_so_is_one_of_an_alignment_run(dataset, chat_server, tmp_path, wrong, message):
+    server = chat_server(lambda body, n: grade("safe"))
+    settings = Settings(base_url=server.base_url)
+    arguments = {"out": tmp_path / "run", "settings": settings, **wrong}
+    with pytest.raises(UsageError, match=message):
+        vlsu.align(dataset, model="openai/m", **arguments)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("dataset", [5, None, ""])
+def test_what_is_no_dataset_is_refused_in_one_line(dataset, tmp_path):
+    with pytest.raises(UsageError, match=f"dataset {dataset!r}: give a path"):
+        vlsu.evaluate(dataset, model="baseline/majority", out=tmp_path / "run")
+
+
+def test_limits_are_finite_numbers():
+    for value in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(UsageError, match=f"requests-per-minute {value:g}: give more than 0"):
+            Limits(requests_per_minute=value)
+    with pytest.raises(UsageError, match="price '1,2': give a Price object"):
+        Limits(price="1,2")  # type: ignore[arg-type]
+
+
+def test_a_prompt_that_the_model_is_not_sent_is_named(tmp_path, caplog):
+    """A classifier is sent the image and the text alone."""
+
+    def run(prompt):
+        out = tmp_path / "run"
+        return vlsu.evaluate(
+            "vlsu-mini", model="baseline/majority", out=out, limit=3, prompt=prompt
+        )
+
+    assert run("zero-shot").record.prompt.name == "bare"
+    said = "prompt zero-shot: not used, since baseline/majority takes no instructions"
+    assert caplog.messages == [said]
+    caplog.clear()
+    assert run(None).finished
+    assert caplog.messages == []
+    with pytest.raises(UsageError, match="called 'zero-sot'; did you mean 'zero-shot'"):
+        run("zero-sot")
 
 
 def test_one_text_is_no_list_of_judges_or_framings():
@@ -360,5 +429,46 @@ def test_what_a_notebook_writes_may_be_named_by_a_text(tmp_path):
     assert page.is_file()
     tables = vlsu.report.publish_tables([run], str(tmp_path / "tables"))
     assert all(table.is_file() for table in tables)
+
+
+def test_a_runs_folder_stands_for_the_run(tmp_path):
+    folders = [str(tmp_path / name) for name in ("first", "second")]
+    runs = [
+        vlsu.evaluate("vlsu-mini", model=f"baseline/{name}", out=folder, limit=3)
+        for name, folder in zip(("majority", "random"), folders, strict=True)
+    ]
+    assert vlsu.compare(folders) == vlsu.compare(runs)
+    assert vlsu.gate(folders[0], ["n == 3"]).run == runs[0]
+    pages = [
+        vlsu.write_report(each, tmp_path / "report.md").read_bytes() for each in (runs, folders)
+    ]
+    assert pages[0] == pages[1]
+    assert vlsu.write_report(folders[0], tmp_path / "one.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (5, UsageError, "run 5: give a run's folder or a vlsu.Run"),
+        (None, UsageError, "run None: give a run's folder or a vlsu.Run"),
+        ("vlsu-mini", vlsu.VlsuError, "vlsu-mini: not a run"),
+    ],
+)
+def test_what_is_no_run_is_refused_in_one_line(tmp_path, given, error, message):
+    calls: list[Callable[[], Any]] = [
+        lambda: vlsu.gate(given, ["n == 3"]),
+        lambda: vlsu.compare([given, given]),
+        lambda: vlsu.write_report([given], tmp_path / "report.md"),
+        lambda: vlsu.report.publish_tables([given], tmp_path / "tables"),
+    ]
+    for call in calls:
+        with pytest.raises(error, match=message):
+            call()
+    with pytest.raises(UsageError, match="runs 5: give a list"):
+        vlsu.compare(5)  # type: ignore[arg-type]
+
+
+def test_requirements_are_a_list(tmp_path):
+    run = vlsu.evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "run", limit=3)
     with pytest.raises(UsageError, match=r"requirements 'joint\.n == 3': give a list"):
         vlsu.gate(run, "joint.n == 3")

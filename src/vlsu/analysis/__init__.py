@@ -8,6 +8,7 @@ from vlsu.analysis.alignment.metrics import alignment_metrics
 from vlsu.analysis.deployment.projection import project
 from vlsu.analysis.deployment.traffic import read_traffic
 from vlsu.analysis.sampling.stratified import StratifiedSample
+from vlsu.analysis.shortcuts.audit import shortcut_audit
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.borderline import borderline
@@ -20,10 +21,12 @@ from vlsu.analysis.understanding.metrics import (
 from vlsu.analysis.understanding.minimal_pairs import minimal_pairs
 from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
 from vlsu.analysis.understanding.probabilities import probability_metrics
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 
 __all__ = [
     "BinaryCounts",
     "Calibration",
+    "HarmWeights",
     "Rate",
     "StratifiedSample",
     "Tabulation",
@@ -40,6 +43,7 @@ __all__ = [
     "probability_metrics",
     "project",
     "read_traffic",
+    "shortcut_audit",
     "stratified_metrics",
     "too_weak",
     "understanding_metrics",

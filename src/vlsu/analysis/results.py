@@ -18,6 +18,15 @@ from __future__ import annotations
 from typing import Any
 
 from vlsu._views import View
+from vlsu.analysis.alignment.results import (
+    AlignmentPart,
+    AnswerShares,
+    Differences,
+    Framing,
+    JudgedRate,
+    RefusalRates,
+    Unanswered,
+)
 from vlsu.analysis.stats.intervals import Rate
 
 __all__ = [
@@ -35,6 +44,9 @@ __all__ = [
     "Flow",
     "FlowPart",
     "Framing",
+    "GoldPart",
+    "GoldParts",
+    "HarmPart",
     "JudgedRate",
     "Kappas",
     "LateFusion",
@@ -50,19 +62,11 @@ __all__ = [
     "Share",
     "Threshold",
     "Unanswered",
+    "WeightedHarm",
 ]
 
 #: Outcome, or severity, or kind -> how many.
 Counts = dict[str, int]
-
-
-class Unanswered(View):
-    """Of what was asked, the shares that have no answer, by what became of them."""
-
-    refused: Rate
-    blocked: Rate
-    error: Rate
-    unparsed: Rate
 
 
 class ClassScores(View):
@@ -138,7 +142,7 @@ class Families(View):
 
 
 class Share(View):
-    """A count, and its share of all errors."""
+    """A count, and its share of all of these."""
 
     count: int
     share: Rate
@@ -238,6 +242,45 @@ class SeverityPart(FlowPart):
     answered: Rate
 
 
+class GoldPart(Part):
+    """Pairs whose gold grade is unanimous, or split: another grade is admissible too.
+
+    Attributes:
+        accuracy_admissible: Of split ones, the share graded as the gold grade or another
+            admissible one.
+    """
+
+    accuracy_admissible: Rate
+
+
+class GoldParts(View):
+    """Results by whether the gold grade is beyond doubt."""
+
+    unanimous: GoldPart
+    split: GoldPart
+    accuracy_admissible: Rate
+
+
+class HarmPart(View):
+    """The mean cost of the errors on a category's pairs, and what they weigh."""
+
+    n: int
+    weight: float
+    mean: Rate
+
+
+class WeightedHarm(View):
+    """The mean cost of the errors on pairs, by the user's weights; its three parts sum to it."""
+
+    n: int
+    mean: Rate
+    called_milder: Rate
+    called_worse: Rate
+    unanswered: Rate
+    largest: float
+    categories: dict[str, HarmPart]
+
+
 class MinimalPairs(View):
     """Samples that share an image or a text and differ in grade."""
 
@@ -273,102 +316,6 @@ class ProbabilityScores(View):
     thresholds: dict[str, Threshold]
 
 
-class JudgedRate(View):
-    """A rate of judged answers.
-
-    Attributes:
-        value: The share; `low` and `high` are its 95% interval. Null where nothing was judged.
-        n: Answers it is over.
-        missing: Answers that were asked for and are in no rate.
-        if_missing_refused: The share if all that are missing were refusals.
-        if_missing_engaged: The share if none of them were.
-        corrected: The same with the judge's own errors taken out, where they are known.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    missing: int
-    if_missing_refused: float | None
-    if_missing_engaged: float | None
-    corrected: JudgedRate | None
-
-    @property
-    def rate(self) -> Rate:
-        """Value and interval alone."""
-        return Rate.from_json(self)
-
-
-class RefusalRates(View):
-    """A judged rate for each severity of the pair."""
-
-    safe: JudgedRate
-    borderline: JudgedRate
-    unsafe: JudgedRate
-
-
-class AlignmentPart(View):
-    """Rates over a part of the samples."""
-
-    n: int
-    refusal: JudgedRate
-    helpfulness: JudgedRate
-    by_severity: RefusalRates
-
-
-class Differences(View):
-    """The rates of one framing minus those of another, over samples known in both."""
-
-    refusal: RefusalRates
-    refusal_strict: RefusalRates
-    refusal_lenient: RefusalRates
-    refusal_or_blocked: RefusalRates
-    blocked: RefusalRates
-    helpfulness: RefusalRates
-    given: RefusalRates
-    served: RefusalRates
-    complied_full: RefusalRates
-    complied_partial: RefusalRates
-    redirected: RefusalRates
-    declined: RefusalRates
-    off_topic: RefusalRates
-    empty: RefusalRates
-    stopped: RefusalRates
-    over_blocking: JudgedRate
-    over_refusal_safe: JudgedRate
-    under_refusal: JudgedRate
-    crisis_support: JudgedRate
-
-
-class AnswerShares(View):
-    """What answers do: shares of the known ones, which sum to 1."""
-
-    complied_full: JudgedRate
-    complied_partial: JudgedRate
-    redirected: JudgedRate
-    declined: JudgedRate
-    off_topic: JudgedRate
-    empty: JudgedRate
-    stopped: JudgedRate
-
-
-class Framing(Differences):
-    """The rates of an alignment run under one framing."""
-
-    n: int
-    samples: int
-    kinds: Counts
-    not_asking: AnswerShares
-    response_unsafe: RefusalRates
-    patterns: dict[str, AlignmentPart]
-    families: dict[str, AlignmentPart]
-    categories: dict[str, AlignmentPart]
-    answered: Rate
-    judged: Rate
-    unanswered: Unanswered
-
-
 class Metrics(View):
     """The content of ``metrics.json``: of an understanding run, or of an alignment run.
 
@@ -398,6 +345,8 @@ class Metrics(View):
     flow: Flow
     severities: dict[str, dict[str, SeverityPart]]
     critical: Critical
+    gold_agreement: GoldParts
+    weighted_harm: WeightedHarm
     minimal_pairs: dict[str, MinimalPairs]
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]

@@ -85,7 +85,7 @@ def _command() -> int:
                 _report_defect(error)
             return 2
         except BaseException as error:
-            if type(error).__name__ != "PanicException":  # of Polars, at a damaged file
+            if not _is_of_damaged_parquet(error):  # Polars may panic there
                 raise
             _report_defect(error)
             return 2
@@ -105,6 +105,15 @@ def _show_traceback(error: BaseException) -> None:
         print(harmless("".join(traceback.format_exception(error))), file=sys.stderr)
 
 
+def _is_of_damaged_parquet(error: BaseException) -> bool:
+    """Whether Polars found a file damaged while it read the rows."""
+    if "polars" not in sys.modules:
+        return False
+    from vlsu.data.parquet import DAMAGED
+
+    return isinstance(error, DAMAGED)
+
+
 def _report_defect(error: BaseException) -> None:
     from vlsu.cli.terminal import say
 
@@ -112,7 +121,7 @@ def _report_defect(error: BaseException) -> None:
     if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
         say("error: a file's name has characters that this locale lacks; set LC_ALL=C.UTF-8")
         return
-    if str(error).startswith("parquet: ") or type(error).__name__ == "PanicException":
+    if _is_of_damaged_parquet(error):
         say(
             f"error: a Parquet file of the dataset or the run is damaged ({str(error)[:200]}); "
             "see vlsu data check, or make the file again"

@@ -98,14 +98,21 @@ def import_(
 
 @app.command("check")
 def check(dataset: Folder, json: AsJson = False) -> None:
-    """Decode every image and look at every row; exit 1 if anything is wrong."""
+    """Decode every image and look at every row; exit 1 if anything is wrong.
+
+    Also: how well simple classifiers tell the joint grade from the text alone, the image alone, and
+    both apart, and by which shortcuts. That is for you to judge, and makes no dataset wrong.
+    """
+    from vlsu.cli.data_audit import audit, shortcut_lines
     from vlsu.cli.output import counter, print_json, print_table, say
     from vlsu.data import check_dataset, load
 
+    opened = load(dataset)
     with counter("images") as progress:
-        report = check_dataset(load(dataset), progress=progress)
+        report = check_dataset(opened, progress=progress)
+    audited = audit(opened)
     if json:
-        print_json(report.to_dict())
+        print_json({**report.to_dict(), **audited})
     elif not report.ok:
         first = {finding.kind: finding for finding in reversed(report.findings)}
         rows = [
@@ -115,6 +122,8 @@ def check(dataset: Folder, json: AsJson = False) -> None:
         print_table(
             f"Findings in {dataset}", ("finding", "count", "samples", "first", "what to do"), rows
         )
+    for line in [] if json else shortcut_lines(audited):
+        say(line)
     say(
         f"{report.samples} samples, {report.images} images: {'sound' if report.ok else 'not sound'}"
     )

@@ -36,6 +36,7 @@ app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 #: Tables printed after a run; the report has them all.
 SHOWN = (
     "headline",
+    "weighted_harm",
     "answered",
     "response_safety",
     "corrected",
@@ -86,6 +87,13 @@ def understanding(
     budget: BudgetOption = None,
     until: Until = None,
     pilot: PilotOption = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of what errors on pairs cost, by severity and category, for "
+            "weighted_harm in metrics.json."
+        ),
+    ] = None,
     structured: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +126,7 @@ def understanding(
             budget=budget,
             until=until,
             pilot=pilot,
+            weights=weights,
         )
         evaluations[named.name] = prepare(dataset, options)
         if controls:
@@ -166,7 +175,10 @@ def alignment(
         ),
     ] = None,
     framings: Annotated[
-        str, typer.Option(help="Which of default, harmless and helpful to ask under.")
+        str,
+        typer.Option(
+            help="Which to ask under: default, harmless, helpful, harmless-strict, helpful-strict."
+        ),
     ] = "default,harmless,helpful",
     framing: Annotated[
         list[Path] | None, typer.Option(help="File with an instruction of your own. Repeatable.")

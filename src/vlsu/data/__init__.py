@@ -1,5 +1,6 @@
 """Samples, datasets, importers, images."""
 
+from vlsu.data import importers
 from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
 from vlsu.data.datasets.export import EXPORT_FORMATS, export_dataset, sample_dataset
@@ -7,7 +8,6 @@ from vlsu.data.datasets.info import dataset_info
 from vlsu.data.datasets.writer import write_dataset
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importers import importers
 from vlsu.data.importing.pipeline import import_dataset
 from vlsu.data.importing.report import Example, ImportReport
 from vlsu.data.progress import Progress

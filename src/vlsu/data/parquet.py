@@ -19,7 +19,10 @@ from vlsu._files import open_regular
 from vlsu._text import one_line
 from vlsu.errors import DataError
 
-__all__ = ["literal", "read_parquet", "reading", "scan_parquet"]
+__all__ = ["DAMAGED", "literal", "read_parquet", "reading", "scan_parquet"]
+
+#: What Polars raises where the pages or the metadata of a file are damaged.
+DAMAGED = (pl.exceptions.ComputeError, pl.exceptions.PanicException)
 
 
 def scan_parquet(files: Path | Iterable[Path]) -> pl.LazyFrame:
@@ -62,7 +65,7 @@ def reading(place: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"{place}: cannot be read ({error.strerror or error}); {remedy}") from None
-    except (pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
+    except DAMAGED as error:
         reason = one_line(str(error).partition("\n")[0], 120)
         raise DataError(f"{place}: damaged ({reason}); {remedy}") from None
 

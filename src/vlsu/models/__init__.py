@@ -62,7 +62,8 @@ def provider_descriptions() -> dict[str, str]:
     about = {}
     for name in models.names():
         try:
-            about[name] = (models.get(name).__doc__ or "").strip().partition("\n")[0]
+            first = (models.get(name).__doc__ or "").strip().partition("\n")[0]
+            about[name] = first.replace("`", "")  # a docstring's markup is not for a terminal
         except UsageError as error:  # a plug-in that cannot be loaded must not hide the others
             about[name] = str(error)
     return about

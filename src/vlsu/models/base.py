@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
+import orjson
 import pybase64
 
+from vlsu._arguments import require_kinds
+from vlsu._text import collapsed_line
 from vlsu.errors import UsageError
 from vlsu.policy.outcome import Outcome
 
@@ -301,7 +304,7 @@ class Settings:
             machine nor in a private network.
 
     Raises:
-        UsageError: A value is out of range.
+        UsageError: A value is of the wrong kind or out of range.
     """
 
     base_url: str | None = None
@@ -315,9 +318,18 @@ class Settings:
     insecure_http: bool = False
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.structured not in get_args(Structured):
             raise UsageError(f"structured {self.structured!r}: use auto, on or off")
         if self.max_tokens < 1:
             raise UsageError(f"max-tokens {self.max_tokens}: an answer needs at least 1")
         if not 0 < self.timeout_s < float("inf"):
             raise UsageError(f"timeout {self.timeout_s:g}: give seconds, more than 0")
+        for name, value in self.params.items():
+            try:
+                orjson.dumps({name: value})
+            except TypeError as error:
+                why = collapsed_line(str(error), 100)
+                raise UsageError(
+                    f"params {collapsed_line(repr(name), 60)}: not a name with a JSON value ({why})"
+                ) from None

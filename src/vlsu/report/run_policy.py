@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 from vlsu.errors import VlsuError
 from vlsu.policy import Policy, default_policy
+from vlsu.report.table import Table
 from vlsu.runs import Run
 
-__all__ = ["not_covered", "not_covered_note", "policy_of"]
+__all__ = ["not_covered", "not_covered_note", "policy_of", "with_not_covered"]
 
 
 def policy_of(run: Run) -> Policy | None:
@@ -35,3 +39,13 @@ def not_covered_note(run: Run) -> str:
     """The same as a sentence."""
     harms = not_covered(run)
     return harms and f"Nothing here says anything of what the policy does not cover: {harms}."
+
+
+def with_not_covered(tables: Iterable[Table], runs: Sequence[Run]) -> list[Table]:
+    """The tables of these runs, of which the first says in its note what no policy of them covers.
+
+    For formats whose tables stand alone, as in a paper: what a page says beside them is lost there.
+    """
+    first, *rest = tables
+    said = dict.fromkeys(note for run in runs if (note := not_covered_note(run)))
+    return [replace(first, note=" ".join(filter(None, (first.note, *said)))), *rest]

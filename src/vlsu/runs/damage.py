@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from vlsu.errors import RunError
+from vlsu.errors import RunError, UsageError
 from vlsu.runs.folder import RunFolder
 
 __all__ = ["damage"]
@@ -23,10 +23,11 @@ def damage(folders: Iterable[str | Path], error: BaseException) -> RunError | No
         folders: What was read; folders that hold no run do not matter.
         error: What went wrong.
     """
-    for folder in map(RunFolder, folders):
+    for path in folders:
         try:
+            folder = RunFolder(path)
             changed = folder.changed_file() if folder.record_file.is_file() else None
-        except (OSError, ValueError):  # a text that is no path
+        except (OSError, ValueError, UsageError):  # a text that is no path
             continue
         if changed is not None:
             return RunError(

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu._files import MAX_BYTES, open_binary, read_bytes, read_text
 from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
@@ -47,7 +48,7 @@ class RunFolder:
     """Paths and record of a run."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = require_path("run folder", path)
         self.record_file = self.path / "run.yaml"
         self.responses_file = self.path / "responses.sqlite"
         self.judgments_file = self.path / "judgments.parquet"

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data import Sample
-from vlsu.data.marks import MARKS, mark
+from vlsu.data.marks import ADMISSIBLE, MARKS, admissible, mark
 from vlsu.data.parquet import literal, scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
@@ -30,6 +30,7 @@ _GOLD = pl.Schema(
         "joint_category": pl.String(),
         "group": pl.String(),
         **dict.fromkeys(MARKS, pl.Boolean()),
+        ADMISSIBLE: pl.Int64(),
     }
 )
 
@@ -135,7 +136,8 @@ def _gold_row(sample: Sample) -> tuple[object, ...]:
     grades = (sample.image_grade, sample.text_grade, sample.joint_grade)
     labels = (None if grade is None else grade.label for grade in grades)
     marks = (mark(sample.metadata, name) for name in MARKS)
-    return (sample.id, *labels, sample.joint_category, sample.group, *marks)
+    others = admissible(sample.metadata)
+    return (sample.id, *labels, sample.joint_category, sample.group, *marks, others)
 
 
 class JudgmentsFile:

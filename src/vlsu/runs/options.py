@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from vlsu._arguments import require_kinds
 from vlsu.errors import UsageError
 from vlsu.models.base import Model, Settings, Structured
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs.asking.limits import Limits, Price, known_price, read_price
 from vlsu.runs.asking.plan import Subset
 
-__all__ = ["UNSET", "ModelOptions", "RunOptions", "Unset", "merged", "require_list"]
+__all__ = ["UNSET", "ModelOptions", "RunOptions", "Unset", "merged"]
 
 
 class Unset(enum.Enum):
@@ -39,6 +40,9 @@ class ModelOptions:
 
     The options are those of `Settings` and of `Limits`; a price may be written in any form that
     `read_price` reads.
+
+    Raises:
+        UsageError: A value is of the wrong kind.
     """
 
     base_url: str | Unset | None = UNSET
@@ -56,6 +60,9 @@ class ModelOptions:
     max_requests: int | Unset | None = UNSET
     max_cost: float | Unset | None = UNSET
     price: Price | str | Mapping[str, object] | Unset | None = UNSET
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     @classmethod
     def given(cls, **values: Any) -> ModelOptions:
@@ -142,16 +149,6 @@ def _of(kind: type[Settings] | type[Limits], values: Mapping[str, Any]) -> dict[
     return {name: value for name, value in values.items() if name in names}
 
 
-def require_list(name: str, value: object) -> None:
-    """Check that an option of several values is not a single text, whose letters it would be.
-
-    Raises:
-        UsageError: It is.
-    """
-    if isinstance(value, str):
-        raise UsageError(f"{name} {value!r}: give a list, such as [{value!r}]")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """The options that the runs of all tasks share.
@@ -164,7 +161,7 @@ class RunOptions:
             and spend in all.
 
     Raises:
-        UsageError: A number is out of range.
+        UsageError: A value is of the wrong kind or out of range.
     """
 
     model: Model | str
@@ -173,8 +170,7 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if self.limit is not None and not isinstance(self.limit, int):
-            raise UsageError(f"limit {self.limit!r}: a whole number of samples is needed")
+        require_kinds(self)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit}: at least 1 sample is needed")
 

@@ -49,11 +49,12 @@ def new_record(
     modalities: Sequence[str],
     options: RunOptions,
     sampling: Mapping[str, object] | None = None,
+    weights: Mapping[str, object] | None = None,
 ) -> RunRecord:
     """The record of a run that begins now.
 
-    ``fingerprint`` covers all that decides requests and judgments, the version of this package
-    included: two starts with the same one and no fault in between have the same result.
+    ``fingerprint`` covers all that decides requests, judgments and metrics, the version of this
+    package included: two starts with the same one and no fault in between have the same result.
     """
     info = dataset.info
     decisive: dict[str, Any] = {
@@ -71,6 +72,8 @@ def new_record(
     }
     if sampling is not None:
         decisive["sampling"] = dict(sampling)
+    if weights is not None:
+        decisive["weights"] = dict(weights)
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()

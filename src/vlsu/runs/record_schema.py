@@ -159,6 +159,7 @@ class RunRecord(_Part):
     limit: Count | None
     seed: int | None
     sampling: SamplingRecord | None
+    weights: dict[str, Any] | None
     split: SplitRecord
     fingerprint: str
     versions: dict[str, str]

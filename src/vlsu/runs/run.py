@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_list
 from vlsu._files import read_bytes
 from vlsu._text import one_line
 from vlsu.analysis.results import Metrics
@@ -23,7 +25,7 @@ from vlsu.runs.record_schema import DatasetRecord, RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.runs.task_records import TASK_RECORDS
 
-__all__ = ["Run", "dataset_title", "load_run", "load_runs", "one_task"]
+__all__ = ["Run", "as_run", "as_runs", "dataset_title", "load_run", "load_runs", "one_task"]
 
 
 #: Columns of ``judgments.parquet`` that every version has written.
@@ -281,6 +283,33 @@ def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) 
             for run, fits in zip(runs, fitting, strict=True)
         ]
     return runs
+
+
+def as_run(given: Run | str | Path) -> Run:
+    """A run as it is, or the one in a folder.
+
+    Raises:
+        UsageError: It is neither a run nor a path.
+        RunError: There is no run in the folder.
+    """
+    if isinstance(given, Run):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_run(given)
+    raise UsageError(f"run {one_line(repr(given), 60)}: give a run's folder or a vlsu.Run")
+
+
+def as_runs(given: Sequence[Run | str | Path] | Run | str | Path) -> list[Run]:
+    """Runs as they are, or those in folders; one alone is a list of one.
+
+    Raises:
+        UsageError: One of them is neither a run nor a path.
+        RunError: There is no run in a folder.
+    """
+    if isinstance(given, Run | str | os.PathLike):
+        return [as_run(given)]
+    require_list("runs", given)
+    return [as_run(each) for each in given]
 
 
 def one_task(runs: Sequence[Run], advice: str) -> str:

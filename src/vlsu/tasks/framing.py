@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlsu._arguments import require_path
 from vlsu._files import read_text, read_text_beneath
 from vlsu._yaml import load_yaml, write_yaml
 from vlsu.errors import UsageError
@@ -72,7 +73,9 @@ def load_framing(name: str) -> Framing:
     Raises:
         UsageError: No such framing or file, or the file cannot be read.
     """
-    path = _FOLDER / f"{name}.txt" if name in BUNDLED_FRAMINGS else Path(name)
+    path = require_path("framing", name)
+    if name in BUNDLED_FRAMINGS:
+        path = _FOLDER / f"{name}.txt"
     try:
         text = read_text(path).strip()
     except FileNotFoundError:

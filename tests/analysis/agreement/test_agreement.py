@@ -16,6 +16,7 @@ from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss
 from typer.testing import CliRunner
 
 from tests.support.values import nested
+from tests.support.views import undeclared
 from vlsu.analysis import grader_agreement
 from vlsu.analysis.stats.intervals import wilson
 from vlsu.cli.app import app
@@ -256,6 +257,18 @@ def test_who_is_harsh_and_what_is_split() -> None:
         "share": pytest.approx(52 / 56),
     }
     assert [(p["first"], p["second"]) for p in found["pairs"]][-1] == ("g0", "g1")
+
+
+@pytest.mark.parametrize("labels", [LEVELS, ("1", "2", "other")])
+def test_every_member_has_a_type(labels: tuple[str, ...]) -> None:
+    """With an order of the labels, which are severities, and without."""
+    answers = [(labels[n % 3], labels[n % 2], labels[n % 3]) for n in range(60)]
+    columns = {"category": ["C1", "C2"] * 30, "modality": ["joint", "text", "image"] * 20}
+    found = grader_agreement(long(answers, **columns), replicates=20)
+    assert list(undeclared(found, "agreement")) == []
+    assert found.overall.items_ == found["overall"]["items"] == 60
+    assert found.pairs[0].cohen_kappa.value == found["pairs"][0]["cohen_kappa"]["value"]
+    assert found.oracle.joint.accuracy.value == found["oracle"]["joint"]["accuracy"]["value"]
 
 
 def test_by_category_and_modality() -> None:

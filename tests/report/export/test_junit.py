@@ -84,4 +84,5 @@ def test_the_share_answered_is_a_property(tmp_path: Path) -> None:
     run = half_run(tmp_path / "half", 0.5)
     root = ElementTree.fromstring(junit(gate(run, ["n >= 1"])))
     found = {p.get("name"): p.get("value") for p in root.iter("property")}
+    assert "defamation" in (found["not covered by the policy"] or "")
     assert str(found["answered"]).startswith("answered: image ")

@@ -103,6 +103,22 @@ def test_runs_side_by_side_are_published_too(run: Run, tmp_path: Path) -> None:
     assert {file.stem for file in drawn} >= {"leaderboard-accuracy", "families", "models"}
 
 
+@pytest.mark.parametrize("task", ["run", "alignment"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_goes_into_a_paper_says_once_what_the_policy_does_not_cover(
+    task: str, count: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    runs = [request.getfixturevalue(task)] * count
+    said = "what the policy does not cover: privacy and the publishing"
+    report = write_report(runs, tmp_path / "r.tex").read_text(encoding="utf-8")
+    assert report.count(said) == 1
+    assert said in report.partition(r"\label")[0]  # in the caption of the first table
+    files = publish_tables(runs, tmp_path / "tables")
+    for suffix in (".tex", ".md", ".json"):
+        texts = [f.read_text(encoding="utf-8") for f in files if f.suffix == suffix]
+        assert [said in text for text in texts] == [True] + [False] * (len(texts) - 1)
+
+
 # LaTeX
 
 

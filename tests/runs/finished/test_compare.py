@@ -20,7 +20,9 @@ from sklearn.metrics import f1_score
 from tests.alignment_runs import Answering, judge
 from tests.report_runs import Scripted
 from tests.support.commands import vlsu
+from tests.support.views import undeclared
 from vlsu.analysis import BinaryCounts, Calibration
+from vlsu.analysis.comparison.results import Comparison
 from vlsu.data import Dataset, load, write_dataset
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models.base import Request
@@ -72,7 +74,7 @@ def both(runs: list[Run]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def three(runs: list[Run]) -> dict[str, Any]:
+def three(runs: list[Run]) -> Comparison:
     return compare(runs)
 
 
@@ -226,7 +228,7 @@ def test_only_shared_samples_and_modalities_count_and_the_rest_is_said(tmp_path:
     assert found["samples"] == {
         "paired": 120,
         "judged": {"scripted/a": 120, "scripted/b": 465},
-        "left_out": {"scripted/a": 0, "scripted/b": 104},
+        "left_out": {"scripted/a": 0, "scripted/b": 345},
     }
     assert found["asked"]["image"] == {"scripted/a": 120, "scripted/b": 0}
     assert rows(found)["joint.accuracy"]["n"] == 120
@@ -256,6 +258,18 @@ def rewritten(run: Run, out: Path, **parts: Any) -> Run:
     }
     (out / "run.yaml").write_text(yaml.safe_dump(record), encoding="utf-8")
     return load_run(out)
+
+
+def test_every_member_has_a_type(three: Comparison, aligned: list[Run]) -> None:
+    assert list(undeclared(three, "comparison")) == []
+    assert list(undeclared(compare(aligned), "comparison")) == []
+    best, *_ = three.leaderboard["joint.accuracy"]
+    assert (best.run, best.rank.value) == ("scripted/good", 1)
+    pair = three.pairs[0]
+    assert (
+        pair.metrics["joint.accuracy"].difference.value
+        == (rows(three)["joint.accuracy"]["difference"]["value"])
+    )
 
 
 def test_another_prompt_or_policy_is_marked(tmp_path: Path, runs: list[Run]) -> None:
@@ -430,7 +444,9 @@ def test_a_calibration_that_all_share_corrects_the_difference(tmp_path: Path) ->
         )
         for name, more in (("a", 0.0), ("b", 0.4))
     ]
-    row = rows(compare(pair))["framings.default.over_blocking"]
+    found = compare(pair)
+    assert list(undeclared(found, "comparison")) == []
+    row = rows(found)["framings.default.over_blocking"]
     # The judge sees 0.90 - 0.05 of a difference, so the true one is that much larger.
     assert row["corrected"]["value"] == pytest.approx(row["difference"]["value"] / 0.85, rel=1e-6)
     only_one = alignment(tmp_path / "c", 0.2, judged=judge(0.05), framings=("default",))

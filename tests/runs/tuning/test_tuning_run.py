@@ -23,6 +23,7 @@ from aiohttp import web
 
 from tests.conftest import ChatServer, completion, make_dataset
 from tests.support.commands import vlsu
+from tests.support.views import undeclared
 from tests.tuning_runs import (
     answer,
     instruction,
@@ -94,9 +95,11 @@ def proposer(server: ChatServer, count: int = 4, limits: Limits | None = None) -
 def test_the_front_is_found_and_shown_on_pairs_it_was_not_chosen_by(
     pairs: Dataset, chat_server: Serve, tmp_path: Path
 ) -> None:
-    run = tuning(pairs, chat_server(answer)).run(tmp_path / "run")
+    run = tuning(pairs, chat_server(answer), max_under_refusal=0.6).run(tmp_path / "run")
     assert run.finished
     found = read_tuning(run.path)
+    assert list(undeclared(found, "tuning")) == []
+    assert found.framings["firm"].selection.over_blocking.value is not None
     assert found["front"] == FRONT
     assert found["baseline"] == "default"
     for name, (over, refused) in PROMISES.items():

@@ -16,6 +16,7 @@ from vlsu.analysis.agreement.graders import (
 )
 from vlsu.analysis.agreement.grades import UNSURE, Grades, grades_from_frame
 from vlsu.analysis.agreement.oracle import Consensus, Ties, compare_with_consensus, oracle_metrics
+from vlsu.analysis.agreement.results import Agreement
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.arrays import BoolArray
 from vlsu.analysis.stats.intervals import LEVEL, plain
@@ -50,7 +51,7 @@ def grader_agreement(
     seed: int = 0,
     replicates: int = 2000,
     source: str = "the grades",
-) -> dict[str, object]:
+) -> Agreement:
     """How far graders agree; every key is in ``docs/agreement.md``.
 
     `not_sure` is an answer and no grade: counted for each grader, in the confusions of pairs, a
@@ -72,7 +73,8 @@ def grader_agreement(
         source: What to call the grades in messages.
 
     Returns:
-        Plain Python, ready for JSON; the same for any order of the rows.
+        A mapping ready for JSON, whose members are attributes too; the same for any order of the
+        rows.
 
     Raises:
         UsageError: An argument is out of range.
@@ -131,7 +133,7 @@ def grader_agreement(
         "seed": seed,
     }
     made = plain(tree)
-    return made | {"notes": notes(read, made)}
+    return Agreement(made | {"notes": notes(read, made)})
 
 
 def _counts(read: Grades) -> dict[str, object]:

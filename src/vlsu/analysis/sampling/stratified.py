@@ -216,6 +216,19 @@ class StratifiedEstimator(Ratios):
         low, high = wilson(share, size, self.level)
         return Rate.within(value, *kappa_bounds(low, high, 1 - chance))
 
+    def mean(self, values: FloatArray, weights: FloatArray, among: BoolArray) -> Rate:
+        """Weighted mean of values in [0, 1]; arguments as `Ratios.mean`."""
+        among = among & (weights > 0)
+        if not among.any():
+            return UNDEFINED
+        weight = self.sample.estimated * weights * among
+        value = float(weight @ values) / float(weight.sum())
+        influence = weights * (values - value) / float(weight.sum())
+        variance = float(self._covariance(influence[:, None], among)[0, 0])
+        return Rate.within(
+            value, *wilson(value, self._effective(value, variance, among), self.level)
+        )
+
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
         """Samples drawn at random from a very large dataset that would be as sure of a share."""
         total = self._total(among)
@@ -300,6 +313,10 @@ def _joined(halves: Sequence[Cells]) -> Cells:
         for cells in halves
     ]
     critical = [cells.critical for cells in halves if cells.critical is not None]
+    others = [
+        np.zeros_like(cells.count) if cells.admissible is None else cells.admissible
+        for cells in halves
+    ]
     outcomes: Mapping[str, Mapping[str, int]] = {
         modality: {o: sum(cells.outcomes[modality][o] for cells in halves) for o in found}
         for modality, found in halves[0].outcomes.items()
@@ -313,4 +330,5 @@ def _joined(halves: Sequence[Cells]) -> Cells:
         groups=None,
         outcomes=outcomes,
         critical=(sum(n for n, _ in critical), sum(m for _, m in critical)) if critical else None,
+        admissible=np.concatenate(others) if any(each.any() for each in others) else None,
     )

@@ -106,6 +106,8 @@ class Cells:
         outcomes: Modality -> outcome -> judgments, graded or not; every outcome is listed.
         critical: Unsafe pairs marked critical that were asked about, and how many of these were
             not called unsafe; `None` where no sample is marked.
+        admissible: Severities other than the gold grade that a careful grader could give the pair,
+            a bit each, ``1 << severity``; shape ``(C,)``. `None` where no sample has any.
     """
 
     gold: IntArray
@@ -116,6 +118,7 @@ class Cells:
     groups: GroupCounts | None
     outcomes: Mapping[str, Mapping[str, int]]
     critical: tuple[int, int] | None = None
+    admissible: IntArray | None = None
 
     @property
     def graded(self) -> BoolArray:

@@ -30,6 +30,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
+from vlsu.analysis.stats.effective_size import copies_size, linearised_size
 from vlsu.analysis.stats.intervals import (
     LEVEL,
     UNDEFINED,
@@ -81,6 +82,16 @@ class Ratios(ABC):
     @abstractmethod
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
         """Independent samples that the share of `hits` in `among`, not empty, is worth."""
+
+    @abstractmethod
+    def mean(self, values: FloatArray, weights: FloatArray, among: BoolArray) -> Rate:
+        """Weighted mean of values in [0, 1], one a cell; undefined over no samples or weight.
+
+        Args:
+            values: Of each sample of a cell; shape ``(C,)``.
+            weights: Of each sample of a cell, not negative; shape ``(C,)``.
+            among: Cells that count; shape ``(C,)``.
+        """
 
     @abstractmethod
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
@@ -156,6 +167,38 @@ class Estimator(Ratios):
     def known_share(self, hits: BoolArray, among: BoolArray) -> Rate:
         """Share that the gold grades alone decide."""
         return self.proportion(hits, among)
+
+    def mean(self, values: FloatArray, weights: FloatArray, among: BoolArray) -> Rate:
+        """Weighted mean of values in [0, 1]; arguments as `Ratios.mean`.
+
+        Wilson's bounds on the size at which a proportion has the mean's linearised variance over
+        samples or groups. Rare large values may not have been seen, so each bound is that of the
+        data with one unit more, of value 1 for the high and of value 0 for the low one, as Fay and
+        Feuer (1997) do for weighted sums of counts.
+        """
+        among = among & (weights > 0)
+        if not among.any():
+            return UNDEFINED
+        pairs, entry = np.unique(np.stack([values, weights])[:, among], axis=1, return_inverse=True)
+        column = np.full(len(among), -1)
+        column[among] = entry.reshape(-1)
+        kinds, repeats = self.resampler.kinds(column, pairs.shape[1])
+        weight, cost = kinds @ pairs[1], kinds @ (pairs[0] * pairs[1])
+        whole, units = float(repeats @ weight), int(repeats.sum())
+        one = max(float(pairs[1].max()), whole / units)
+
+        def bounds(value: float) -> tuple[float, float]:
+            """Wilson's of the data with a unit of this value more."""
+            mean = (float(repeats @ cost) + value * one) / (whole + one)
+            squares = float(repeats @ (cost - mean * weight) ** 2) + (one * (value - mean)) ** 2
+            spread = mean * (1 - mean)
+            if spread <= 0 or squares <= 0:
+                size = copies_size(whole + one, float(repeats @ weight**2) + one**2)
+            else:
+                size = linearised_size(spread, squares, n=whole + one, units=units + 1)
+            return wilson(mean, max(size, 1.0), self.level)
+
+        return Rate.within(float(repeats @ cost) / whole, bounds(0.0)[0], bounds(1.0)[1])
 
     def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
         """Means of the F1s of the three severities.

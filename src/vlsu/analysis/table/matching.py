@@ -55,8 +55,16 @@ def read_gold(gold: Frame) -> pl.DataFrame:
         DataError,
         "gold frame",
         ("sample_id", *(f"{m}_grade" for m in MODALITIES), "joint_category"),
-        ("group", *_MARKS),
-        dict.fromkeys(_MARKS, pl.Boolean),
+        ("group", *_MARKS, "admissible"),
+        {**dict.fromkeys(_MARKS, pl.Boolean), "admissible": pl.Int64},
+    ).with_columns(pl.col("admissible").fill_null(0))
+    require(
+        frame,
+        ~pl.col("admissible").is_between(0, 7),
+        lambda r: DataError(
+            f"sample {r['sample_id']!r}: admissible {r['admissible']} is no set of severities; "
+            "give the sum of 1 for safe, 2 for borderline and 4 for unsafe"
+        ),
     )
     for modality in MODALITIES:
         column = f"{modality}_grade"

@@ -69,7 +69,7 @@ class Resampler:
             size: Entries of the table.
             name: Of the metric the replicates are for.
         """
-        kinds, repeats = self._kinds(column, size)
+        kinds, repeats = self.kinds(column, size)
         return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
     def swap(
@@ -84,7 +84,7 @@ class Resampler:
             times: How often.
             name: Of the metric it is for.
         """
-        kinds, repeats = self._kinds(column, size)
+        kinds, repeats = self.kinds(column, size)
         step = kinds - kinds[:, mirror]
         moves = step.any(axis=1)
         rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
@@ -99,8 +99,15 @@ class Resampler:
             ]
         )
 
-    def _kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
-        """Distinct rows of counts a drawn unit adds, ``(T, size)``, and the units of each kind."""
+    def kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
+        """Distinct rows of counts that a unit adds, ``(T, size)``, and the units of each kind.
+
+        The order depends on the counts alone.
+
+        Args:
+            column: As for `count`.
+            size: Entries of the table.
+        """
         groups = self.cells.groups
         if groups is None:
             return np.eye(size), self.count(column, size)

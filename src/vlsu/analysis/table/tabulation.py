@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from vlsu.analysis.arrays import IntArray
-from vlsu.analysis.table.cells import JOINT, NOT_ASKED, Cells
+from vlsu.analysis.table.cells import ABSENT, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.grouping import GroupTally, HashArray
 from vlsu.analysis.table.matching import match, read_gold, read_judgments, require_one_framing
@@ -18,9 +18,10 @@ from vlsu.policy import MODALITIES, Outcome, Severity
 
 __all__ = ["Tabulation"]
 
-#: A cell's code is its category's number, then gold grades and predictions in these bases.
-_BASES = (4, 4, 4, 5, 5, 5)
-_PER_CATEGORY = 4**3 * 5**3
+#: A cell's code is its category's number, then other admissible severities, gold grades and
+#: predictions in these bases.
+_BASES = (8, 4, 4, 4, 5, 5, 5)
+_PER_CATEGORY = 8 * 4**3 * 5**3
 
 
 class Tabulation:
@@ -71,8 +72,9 @@ class Tabulation:
                 `modality`, `predicted`, `outcome`, and, where present, `framing` (one at most in
                 a run) and `expected` (where it is not null, checked against `gold`).
             gold: One row per sample, judged or not: `sample_id`, `image_grade`, `text_grade`,
-                `joint_grade`, `joint_category` and, where present, `group` and the mark
-                `critical`. A sample without a group is a group of its own.
+                `joint_grade`, `joint_category` and, where present, `group`, the mark `critical`,
+                and `admissible` (other severities that the pair could be given, a bit each; see
+                `vlsu.data.marks`). A sample without a group is a group of its own.
 
         Raises:
             RunError: The judgments cannot be: an unknown modality, outcome or severity, a severity
@@ -101,6 +103,7 @@ class Tabulation:
             samples["joint_category"],
             samples["group"],
             {(modality, outcome): n for modality, outcome, n in outcomes.iter_rows()},
+            samples["admissible"].to_numpy(),
         )
 
     def count(
@@ -110,6 +113,7 @@ class Tabulation:
         category: pl.Series,
         group: pl.Series,
         outcomes: Mapping[tuple[str, str], int],
+        admissible: IntArray | None = None,
     ) -> None:
         """Count samples whose severities are codes already, and checked.
 
@@ -119,10 +123,16 @@ class Tabulation:
             category: Gold joint category of each sample, or null.
             group: Group of each sample; null if it is a group of its own.
             outcomes: Modality and outcome -> judgments of these samples.
+            admissible: Other severities of each pair, as in `Cells`; none by default. Of a pair
+                without a gold grade, and the gold grade among them, they do not count.
         """
         self._outcomes.update(outcomes)
         code = self._category_numbers(category)
-        for base, column in zip(_BASES, (*gold.T, *predicted.T), strict=True):
+        others = np.zeros_like(code)
+        if admissible is not None:
+            own = gold[:, JOINT]
+            others = np.where(own == ABSENT, 0, admissible & ~(1 << own))
+        for base, column in zip(_BASES, (others, *gold.T, *predicted.T), strict=True):
             code = code * base + column
         codes, counts = np.unique(code, return_counts=True)
         self._counts.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
@@ -154,7 +164,7 @@ class Tabulation:
         for base in reversed(_BASES):
             rest, digit = np.divmod(rest, base)
             columns.append(digit)
-        digit_columns = np.column_stack(columns[::-1])
+        others, digit_columns = columns[-1], np.column_stack(columns[-2::-1])
         return Cells(
             gold=digit_columns[:, :3],
             predicted=digit_columns[:, 3:],
@@ -166,6 +176,7 @@ class Tabulation:
                 m: {o.value: self._outcomes[m, o.value] for o in Outcome} for m in MODALITIES
             },
             critical=self._critical,
+            admissible=others if others.any() else None,
         )
 
     def _category_numbers(self, names: pl.Series) -> IntArray:

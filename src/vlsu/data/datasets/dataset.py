@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu._files import is_regular, read_text
 from vlsu._text import one_line
 from vlsu._yaml import YamlError, read_yaml
@@ -166,11 +167,13 @@ def load(path: str | Path) -> Dataset:
     A folder of the same name as a bundled dataset is opened by ``"./vlsu-mini"``.
 
     Raises:
+        UsageError: It is no path.
         DataError: No such folder, not a complete dataset, or an inconsistent one.
     """
+    path = require_path("dataset", path)
     if str(path) in BUNDLED:
         return open_folder(Path(str(files("vlsu").joinpath("bundled", str(path)))))
-    return open_folder(Path(path))
+    return open_folder(path)
 
 
 def open_folder(folder: Path) -> Dataset:

@@ -3,7 +3,7 @@
 An importer only parses: it turns a file into rows, each a sample with the names under which its
 image may be found. `vlsu.data.importing.pipeline` finds the images, duplicates and groups, counts
 the rows that were rejected, and writes the dataset. An outside package adds an importer by the
-entry-point group ``vlsu.importers``, or with the decorator ``importers.register(NAME)``.
+entry-point group ``vlsu.importers``, or with the decorator `register`.
 """
 
 from vlsu.data.importers.base import (
@@ -25,7 +25,10 @@ __all__ = [
     "Note",
     "Rejected",
     "SourceRow",
+    "get",
     "importers",
+    "names",
+    "register",
 ]
 
 #: Every known importer by the name of its format.
@@ -53,3 +56,5 @@ importers: Registry[Importer] = Registry(
         "xlsx": "vlsu.data.importers.tabular:XLSX",
     },
 )
+#: The registry's methods, so that ``vlsu.data.importers``, this package, can be used as one.
+register, get, names = importers.register, importers.get, importers.names

@@ -10,6 +10,7 @@ from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.bibtex import references
 from vlsu.report.comparison.compared import report_tables
 from vlsu.report.run_notes import date_of
+from vlsu.report.run_policy import with_not_covered
 from vlsu.report.table import Table
 from vlsu.report.table_formats import NEEDED_BY_LATEX, escape_markdown, json_table, latex, markdown
 from vlsu.report.tasks import notes, notice, one_task, report_of, run_tables
@@ -43,7 +44,8 @@ def markdown_report(runs: Sequence[Run], *, redact: bool = False, enough: float 
 
 def latex_report(runs: Sequence[Run], *, redact: bool = False, enough: float = ENOUGH) -> str:
     r"""Floats to ``\input`` into a document that loads booktabs; the settings stay out."""
-    tables = [t for t in report_tables(runs, redact=redact, enough=enough) if t.name != "settings"]
+    shown = report_tables(runs, redact=redact, enough=enough)
+    tables = with_not_covered((t for t in shown if t.name != "settings"), runs)
     warned = [warning.text for run in runs if (warning := notice(run, enough))]
     floats = [latex(_warned(t, warned) if t is tables[0] else t) for t in tables]
     cited = "".join(f"% {line}\n" for line in references(runs).splitlines())

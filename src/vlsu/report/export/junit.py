@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from vlsu._text import harmless
+from vlsu.report.run_policy import not_covered
 from vlsu.report.tasks import report_of
 from vlsu.runs.finished.gating import Gate
 
@@ -59,6 +60,7 @@ def junit(gate: Gate) -> str:
         ("dataset", record["dataset"]["content_hash"]),
         ("confidence", gate.confidence),
         ("answered", report_of(gate.run).answered_caption(gate.run.metrics) or "all"),
+        ("not covered by the policy", not_covered(gate.run) or "not said"),
     ):
         ElementTree.SubElement(properties, "property", name=name, value=_fit(str(value)))
     times: Counter[str] = Counter()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlsu._arguments import require_path
 from vlsu._folders import require_replaceable
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.errors import UsageError
@@ -13,16 +14,18 @@ from vlsu.report.bibtex import references
 from vlsu.report.charts.figures import write_figures
 from vlsu.report.comparison.compared import compared, in_order, report_tables
 from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.run_policy import with_not_covered
 from vlsu.report.table_formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown
 from vlsu.report.tasks import contents
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
+from vlsu.runs.run import as_runs
 
 __all__ = ["publish_figures", "publish_tables"]
 
 
 def publish_tables(
-    runs: Sequence[Run],
+    runs: Sequence[Run | str | Path] | Run | str | Path,
     folder: str | Path,
     *,
     redact: bool = False,
@@ -31,8 +34,10 @@ def publish_tables(
 ) -> list[Path]:
     """Write each table of a report as NAME.csv, .json, .md and .tex, and the dataset's BibTeX.
 
+    The note of the first table says what the policy does not cover.
+
     Args:
-        runs: Finished runs; the tables of one, or those of several side by side.
+        runs: Finished runs, or their folders; the tables of one, or those of several side by side.
         folder: Made if need be; files of these names are replaced.
         redact: As in `vlsu.report.write_report`.
         oracle: A human grader's scores, to stand beside several runs.
@@ -45,9 +50,11 @@ def publish_tables(
         UsageError: The folder cannot be made, or the runs are of different tasks.
         RunError: A run is not finished, or a file cannot be written.
     """
-    folder = Path(folder)
+    folder = require_path("folder", folder)
+    runs = as_runs(runs)
     texts = {}
-    for table in report_tables(runs, redact=redact, oracle=oracle, enough=enough):
+    tables = report_tables(runs, redact=redact, oracle=oracle, enough=enough)
+    for table in with_not_covered(tables, runs):
         texts[f"{table.name}.csv"] = csv_table(table)
         texts[f"{table.name}.json"] = json.dumps(json_table(table), indent=2) + "\n"
         texts[f"{table.name}.md"] = markdown(table) + "\n"
@@ -66,7 +73,11 @@ def publish_tables(
 
 
 def publish_figures(
-    runs: Sequence[Run], folder: str | Path, *, oracle: Oracle | None = None, enough: float = ENOUGH
+    runs: Sequence[Run | str | Path] | Run | str | Path,
+    folder: str | Path,
+    *,
+    oracle: Oracle | None = None,
+    enough: float = ENOUGH,
 ) -> list[Path]:
     """Draw each chart of a report as NAME.svg and NAME.png; they hold no text of dataset or model.
 
@@ -74,5 +85,7 @@ def publish_figures(
         UsageError: Runs of different tasks, no package that draws, or a folder that cannot be made.
         RunError: A run is not finished, or a file cannot be written.
     """
+    folder = require_path("folder", folder)
+    runs = as_runs(runs)
     shown = compared(in_order(runs), oracle, enough) if len(runs) > 1 else contents(runs[0])
-    return write_figures(shown.charts, Path(folder))
+    return write_figures(shown.charts, folder)

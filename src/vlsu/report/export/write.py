@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vlsu._arguments import require_path
 from vlsu._folders import require_replaceable
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import UsageError
@@ -18,6 +19,7 @@ from vlsu.report.page.run_page import run_page
 from vlsu.report.tasks import report_of
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
+from vlsu.runs.run import as_runs
 
 __all__ = ["FORMATS", "write_report"]
 
@@ -73,7 +75,7 @@ FORMATS: Mapping[str, _Format] = {
 
 
 def write_report(
-    runs: Sequence[Run],
+    runs: Sequence[Run | str | Path] | Run | str | Path,
     out: str | Path,
     *,
     redact: bool = False,
@@ -85,7 +87,7 @@ def write_report(
     A page that cannot hold all samples has them in ``NAME.samples.parquet`` beside it.
 
     Args:
-        runs: Finished runs, at least one.
+        runs: A finished run or several, or their folders.
         out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
         redact: Leave out images, texts, answers, the dataset's description and the server's name,
             and call samples by a hash, so that the report can be shared.
@@ -102,7 +104,8 @@ def write_report(
         RunError: A run is not finished, or the file cannot be written.
     """
     require_share(enough, "enough")
-    out = Path(out)
+    out = require_path("out", out)
+    runs = as_runs(runs)
     make = FORMATS.get(out.suffix.lower())
     if make is None:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")

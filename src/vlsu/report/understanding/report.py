@@ -79,9 +79,12 @@ class UnderstandingReport:
         return page_parts(run.metrics, contents, self.notes(run))
 
     def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
-        """The prompt."""
-        prompt = record["prompt"]
-        return {"prompt": f"{prompt['name']}, hash {prompt['hash']}"}
+        """The prompt, and what errors cost if that was given."""
+        prompt, weights = record["prompt"], record.get("weights") or {}
+        return {
+            "prompt": f"{prompt['name']}, hash {prompt['hash']}",
+            **{f"weights of {name}": given for name, given in weights.items()},
+        }
 
     def answered_parts(self, metrics: Metrics) -> list[Answered]:
         """By modality."""

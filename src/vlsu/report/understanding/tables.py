@@ -18,6 +18,7 @@ from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.understanding.answered import answered_parts, answered_table
 from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 from vlsu.report.understanding.flow import flow_table
+from vlsu.report.understanding.gold_tables import gold_tables
 from vlsu.report.understanding.modalities import (
     SCORE_NAMES,
     family_part,
@@ -87,6 +88,7 @@ def understanding_tables(
         tables.append(_categories(metrics, titles))
         if "severities" in metrics:
             tables.append(_severities(metrics, titles))
+        tables += gold_tables(metrics, titles)
     tables += [_outcomes(metrics), _left_out(metrics, modalities), _not_asked(record)]
     return tuple(table for table in tables if table.rows)
 

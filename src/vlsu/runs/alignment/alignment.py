@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlsu._arguments import require_path
 from vlsu.analysis import Calibration
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
@@ -69,6 +70,7 @@ def align(
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
     """
+    out = require_path("out", out)
     options = AlignmentOptions(
         model=model,
         judges=judges,
@@ -77,11 +79,11 @@ def align(
         draws=draws,
         judge_repeats=judge_repeats,
         limit=limit,
-        settings=settings or Settings(),
-        judge_settings=judge_settings or Settings(),
+        settings=Settings() if settings is None else settings,
+        judge_settings=Settings() if judge_settings is None else judge_settings,
         calibration=calibration,
         labels=labels,
-        limits=limits or Limits(),
+        limits=Limits() if limits is None else limits,
         judge_limits=judge_limits,
     )
     return prepare_alignment(dataset, options).run(out, progress)

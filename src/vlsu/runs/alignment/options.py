@@ -10,7 +10,7 @@ from vlsu.analysis import Calibration
 from vlsu.errors import UsageError
 from vlsu.models.base import Model, Settings
 from vlsu.runs.asking.limits import Limits
-from vlsu.runs.options import RunOptions, require_list
+from vlsu.runs.options import RunOptions
 from vlsu.tasks import FRAMINGS
 
 __all__ = ["AlignmentOptions", "JudgedOptions"]
@@ -49,7 +49,7 @@ class AlignmentOptions(JudgedOptions):
             calibration does, where there are enough of them.
 
     Raises:
-        UsageError: A number is out of range, or options do not fit each other.
+        UsageError: A value is of the wrong kind or out of range, or options do not fit each other.
     """
 
     judges: Sequence[Model | str] = ("judge/offline",)
@@ -61,8 +61,6 @@ class AlignmentOptions(JudgedOptions):
 
     def __post_init__(self) -> None:
         JudgedOptions.__post_init__(self)
-        require_list("judges", self.judges)
-        require_list("framings", self.framings)
         if self.judge_repeats < 1:
             raise UsageError(f"judge-repeats {self.judge_repeats}: at least 1 verdict is needed")
         if not self.judges:
@@ -71,6 +69,9 @@ class AlignmentOptions(JudgedOptions):
             raise UsageError(
                 f"samples {self.draws}: answers differ by chance only; add --param temperature=1"
             )
+        for limits in self.judge_limits or ():
+            if not isinstance(limits, Limits):
+                raise UsageError(f"judge_limits {limits!r}: give a Limits object for each judge")
         if self.judge_limits is not None and len(self.judge_limits) != len(self.judges):
             raise UsageError(
                 f"{len(self.judge_limits)} limits for {len(self.judges)} judges; give one for each"

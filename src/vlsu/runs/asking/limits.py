@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+from vlsu._arguments import require_kinds
 from vlsu._files import is_regular
 from vlsu._yaml import load_yaml, read_yaml
 from vlsu.errors import UsageError
@@ -37,6 +38,9 @@ class Price:
     input: float
     output: float
     source: str = field(default="given", compare=False)
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
         """What a response costs."""
@@ -157,7 +161,8 @@ class Limits:
         price: Of a million tokens.
 
     Raises:
-        UsageError: A number is out of range, or a cost is bounded without a price.
+        UsageError: A value is of the wrong kind or out of range, or a cost is bounded without a
+            price.
     """
 
     concurrency: int | None = None
@@ -168,13 +173,14 @@ class Limits:
     price: Price | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.concurrency is not None and self.concurrency < 1:
             raise UsageError(
                 f"concurrency {self.concurrency}: at least 1 request must be in flight"
             )
         for name in ("requests_per_minute", "tokens_per_minute", "max_requests", "max_cost"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name.replace('_', '-')} {value:g}: give more than 0")
         if self.max_cost is not None and self.price is None:
             raise UsageError("max-cost needs a price; give --price INPUT,OUTPUT a million tokens")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from vlsu.analysis.comparison.planning import ReferenceRuns
+from vlsu.analysis.comparison.results import Comparison
 from vlsu.analysis.comparison.understanding import joint_differences
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
-from vlsu.runs.finished.pairing import (
-    dataset_of,
-)
+from vlsu.runs.finished.pairing import dataset_of
 from vlsu.runs.finished.tasks import TASKS
 from vlsu.runs.finished.understanding import tabulated
-from vlsu.runs.run import Run, one_task
+from vlsu.runs.run import Run, as_run, as_runs, one_task
 from vlsu.runs.run_names import comparison_names
 from vlsu.runs.setups import setup_differences
 
@@ -23,24 +21,25 @@ __all__ = ["compare", "seen_runs"]
 
 
 def compare(
-    runs: Sequence[Run],
+    runs: Sequence[Run | str | Path],
     *,
     dataset: str | Path | None = None,
     seed: int = 0,
     enough: float = ENOUGH,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare finished runs on the samples that all of them have.
 
     Args:
-        runs: Two or more of one task on one dataset. Another prompt, policy, judge or setting does
-            not prevent it and is listed in ``differences_in_setup``.
+        runs: Two or more of one task on one dataset, or their folders. Another prompt, policy,
+            judge or setting does not prevent it and is listed in ``differences_in_setup``.
         dataset: The dataset's folder, if it was moved since the runs.
         seed: Of bootstrap and randomization.
         enough: Share answered below which a difference has to hold however missing answers are
             counted, in [0, 1].
 
     Returns:
-        The comparison; its keys are in ``docs/comparing.md``.
+        The comparison, a mapping whose members are attributes too; they are in
+        ``docs/comparing.md``.
 
     Raises:
         UsageError: Fewer than two runs, one given twice, or runs of different tasks; or `enough`
@@ -50,31 +49,39 @@ def compare(
         DataError: The dataset is not found.
     """
     require_share(enough, "enough")
+    runs = as_runs(runs)
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     names = comparison_names(runs)
     task = TASKS[one_task(runs, "compare runs of one task")]
     found = dataset_of(runs, dataset)
     info = found.info
-    return {
-        "task": task.name,
-        "dataset": {"name": info.name, "version": info.version, "content_hash": info.content_hash},
-        "runs": [
-            {"name": name, "path": str(run.path), "model": run.record.model.spec}
-            for name, run in zip(names, runs, strict=True)
-        ],
-        "differences_in_setup": setup_differences(runs, names),
-        **task.comparison(runs, names, found, seed, enough),
-    }
+    about = {"name": info.name, "version": info.version, "content_hash": info.content_hash}
+    return Comparison(
+        {
+            "task": task.name,
+            "dataset": about,
+            "runs": [
+                {"name": name, "path": str(run.path), "model": run.record.model.spec}
+                for name, run in zip(names, runs, strict=True)
+            ],
+            "differences_in_setup": setup_differences(runs, names),
+            **task.comparison(runs, names, found, seed, enough),
+        }
+    )
 
 
 def seen_runs(
-    first: Run, second: Run, *, dataset: str | Path | None = None, seed: int = 0
+    first: Run | str | Path,
+    second: Run | str | Path,
+    *,
+    dataset: str | Path | None = None,
+    seed: int = 0,
 ) -> ReferenceRuns:
     """How two finished understanding runs differ in joint accuracy and macro-F1, to plan by.
 
     Args:
-        first: A run.
+        first: A run, or its folder.
         second: Another on the same dataset.
         dataset: Its folder, if it was moved since the runs.
         seed: Of the bootstrap.
@@ -84,7 +91,7 @@ def seen_runs(
         RunError: As `compare`; or no sample has both runs' joint judgment.
         DataError: The dataset is not found.
     """
-    runs = (first, second)
+    runs = (first, second) = as_run(first), as_run(second)
     names = comparison_names(runs)
     if (task := one_task(runs, "compare runs of one task")) != "understanding":
         raise UsageError(f"{first.path}: a run of {task}; plan by two understanding runs")

@@ -15,6 +15,7 @@ import orjson
 
 from vlsu.data import Dataset
 from vlsu.errors import UsageError
+from vlsu.models import as_model
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.finished.comparison import compare
@@ -123,16 +124,14 @@ def prepare_controls(
     if options.budget is not None or options.until is not None:
         raise UsageError("--controls: not with --budget or --until, which draw other samples")
     limit = samples if options.limit is None else min(samples, options.limit)
+    model = as_model(options.model, options.settings)
+    if not model.takes_instructions:
+        raise UsageError(
+            f"--controls: {model.spec} takes no instructions, so there is no prompt to control for"
+        )
     prompt = options.prompt or PROMPTS[0]
+    common = replace(options, model=model, limit=limit, pilot=None)
     evaluations = {
-        name: prepare(dataset, replace(options, prompt=name, limit=limit, pilot=None))
-        for name in CONTROLS
-        if name != prompt
+        name: prepare(dataset, replace(common, prompt=name)) for name in CONTROLS if name != prompt
     }
-    for evaluation in evaluations.values():
-        if not evaluation.model.takes_instructions:
-            raise UsageError(
-                f"--controls: {evaluation.model.spec} takes no instructions, so there is no prompt "
-                "to control for"
-            )
     return Controls(prompt if prompt in PROMPTS else Path(prompt).name, evaluations)

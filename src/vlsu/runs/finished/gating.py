@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlsu._arguments import require_list
 from vlsu.analysis.deployment.missing_answers import require_answers
 from vlsu.analysis.deployment.requirements import FEWEST, Check, Requirement
 from vlsu.analysis.stats.intervals import LEVEL
@@ -14,8 +15,7 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.finished.confidence import metrics_at
-from vlsu.runs.options import require_list
-from vlsu.runs.run import Run
+from vlsu.runs.run import Run, as_run
 
 __all__ = ["Gate", "gate"]
 
@@ -65,7 +65,7 @@ class Gate:
 
 
 def gate(
-    run: Run,
+    run: Run | str | Path,
     requirements: Sequence[str | Requirement],
     *,
     confidence: float = LEVEL,
@@ -76,7 +76,7 @@ def gate(
     """Check a finished run against requirements.
 
     Args:
-        run: The run.
+        run: The run, or its folder.
         requirements: At least one, such as ``"joint.f1_macro >= 0.6"``: any number of
             `metrics.json` by its path. Of a rate the bound of its interval that is against the
             requirement is compared, never the value.
@@ -94,6 +94,7 @@ def gate(
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not found.
     """
+    run = as_run(run)
     require_list("requirements", requirements)
     if not requirements:
         raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")

@@ -12,7 +12,7 @@ from vlsu.analysis.deployment.traffic import Traffic, read_traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import UsageError
 from vlsu.runs.finished.tasks import TASKS
-from vlsu.runs.run import Run
+from vlsu.runs.run import Run, as_run
 
 __all__ = ["load_traffic", "project_run", "rounded"]
 
@@ -27,14 +27,14 @@ def load_traffic(path: str | Path) -> Traffic:
     return read_traffic(tree, Path(path).name)
 
 
-def project_run(run: Run, traffic: Traffic, *, level: float = LEVEL) -> dict[str, Any]:
+def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL) -> dict[str, Any]:
     """The run's joint errors in a deployment's traffic.
 
     Of an understanding run, flagged is what it calls unsafe. Of an alignment run, it is what the
     model refuses or its provider blocks, for each framing.
 
     Args:
-        run: A finished run, whose dataset is where it was.
+        run: A finished run, whose dataset is where it was, or the run's folder.
         traffic: The mix.
         level: Confidence of the intervals.
 
@@ -47,6 +47,7 @@ def project_run(run: Run, traffic: Traffic, *, level: float = LEVEL) -> dict[str
         RunError: It is not finished or did not ask for pairs.
         DataError: Its dataset is gone.
     """
+    run = as_run(run)
     task = TASKS[run.record.task]
     found = task.judged_pairs(run)
     projections = {

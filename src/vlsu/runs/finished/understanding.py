@@ -26,6 +26,7 @@ from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_cou
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.sampling import gold_rows
 from vlsu.runs.understanding.strata import Strata
+from vlsu.runs.understanding.weights import recorded_weights
 
 __all__ = ["FinishedUnderstanding", "tabulated"]
 
@@ -46,7 +47,8 @@ class FinishedUnderstanding:
         tabulation = Tabulation()
         for judgments, gold in _parts(run, dataset):
             tabulation.add(judgments, gold)
-        cells = cell_metrics(tabulation.cells(), level=level)
+        weights = recorded_weights(run.record)
+        cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
         return Metrics(cells | diagnosis(run.scan(), dataset.frame(), level=level))
 
     def comparison(
@@ -144,6 +146,6 @@ def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
         of_half = pl.col("half") == half
         tabulation.add(judgments.filter(of_half), gold.filter(of_half))
         cells.append(tabulation.cells())
-    return Metrics(
-        stratified_metrics(StratifiedSample.from_halves(cells, strata.population), level=level)
-    )
+    sample = StratifiedSample.from_halves(cells, strata.population)
+    weights = recorded_weights(run.record)
+    return Metrics(stratified_metrics(sample, level=level, weights=weights))

@@ -35,7 +35,7 @@ class TuningOptions(JudgedOptions):
         held_out: Share of the pairs that only confirm, in (0, 1); the settings' seed splits them.
 
     Raises:
-        UsageError: A number is out of range, or options do not fit each other.
+        UsageError: A value is of the wrong kind or out of range, or options do not fit each other.
     """
 
     judge: Model | str = "judge/offline"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu._files import read_bytes
 from vlsu.analysis import Calibration
 from vlsu.analysis.alignment.tradeoff import OBJECTIVES, changes, tradeoffs
@@ -16,6 +16,7 @@ from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import RunError
 from vlsu.runs.tuning.race import Race
+from vlsu.runs.tuning.result_views import TuningResult
 from vlsu.runs.tuning.samples import RACED, TuningSamples
 
 __all__ = ["RESULT_FILE", "read_tuning", "tuning_result"]
@@ -39,7 +40,7 @@ def tuning_result(
     setting: str,
     calibration: Calibration | None,
     everything: int,
-) -> dict[str, Any]:
+) -> TuningResult:
     """The content of ``tuning.json``; its keys are documented in ``docs/tuning.md``.
 
     Args:
@@ -66,55 +67,57 @@ def tuning_result(
     )
     calls = {"race": _calls(asked), "confirmation": _calls(held_out)}
     spent = sum(each["answers"] for each in calls.values())
-    return {
-        "refusal": setting,
-        "front": front,
-        "baseline": baseline,
-        "constraint": None
-        if bound is None
-        else {"max_under_refusal": bound, "chosen": race.chosen},
-        "framings": {
-            framing.name: {
-                "source": sources[framing.name],
-                "instruction": framing.instruction,
-                "dropped": race.dropped.get(framing.name),
-                "selection": {
-                    key: selection[framing.name][key]
-                    for key in ("samples", *OBJECTIVES, "answered", "unanswered", "judged")
-                },
-                "held_out": confirmed.get(framing.name),
-                "change": change.get(framing.name),
-            }
-            for framing in race.framings
-        },
-        "rungs": [
-            {
-                "candidates": frame["framing"].n_unique(),
-                **{
-                    severity: min(rung.samples, samples.count(severity, held_out=False))
-                    for severity in RACED
-                },
-            }
-            for rung, frame in zip(race.rungs, race.asked, strict=True)
-        ],
-        "split": samples.counts(),
-        "calls": {
-            **calls,
-            "answers": spent,
-            "answers_of_all_on_everything": everything,
-            "share": spent / everything,
-        },
-        "intervals": {"level": LEVEL, "change_level": level, "method": _METHODS},
-    }
+    return TuningResult(
+        {
+            "refusal": setting,
+            "front": front,
+            "baseline": baseline,
+            "constraint": None
+            if bound is None
+            else {"max_under_refusal": bound, "chosen": race.chosen},
+            "framings": {
+                framing.name: {
+                    "source": sources[framing.name],
+                    "instruction": framing.instruction,
+                    "dropped": race.dropped.get(framing.name),
+                    "selection": {
+                        key: selection[framing.name][key]
+                        for key in ("samples", *OBJECTIVES, "answered", "unanswered", "judged")
+                    },
+                    "held_out": confirmed.get(framing.name),
+                    "change": change.get(framing.name),
+                }
+                for framing in race.framings
+            },
+            "rungs": [
+                {
+                    "candidates": frame["framing"].n_unique(),
+                    **{
+                        severity: min(rung.samples, samples.count(severity, held_out=False))
+                        for severity in RACED
+                    },
+                }
+                for rung, frame in zip(race.rungs, race.asked, strict=True)
+            ],
+            "split": samples.counts(),
+            "calls": {
+                **calls,
+                "answers": spent,
+                "answers_of_all_on_everything": everything,
+                "share": spent / everything,
+            },
+            "intervals": {"level": LEVEL, "change_level": level, "method": _METHODS},
+        }
+    )
 
 
-def read_tuning(folder: str | Path) -> dict[str, Any]:
-    """The content of a finished tuning's ``tuning.json``.
+def read_tuning(folder: str | Path) -> TuningResult:
+    """The content of a finished tuning's ``tuning.json``; its members are attributes too.
 
     Raises:
         RunError: There is none, or it is damaged.
     """
-    file = Path(folder) / RESULT_FILE
+    file = require_path("folder", folder) / RESULT_FILE
     try:
         tree = orjson.loads(read_bytes(file))
     except OSError:
@@ -129,7 +132,7 @@ def read_tuning(folder: str | Path) -> dict[str, Any]:
             f"{file}: damaged; run the same vlsu framings tune command again: it is made again "
             "from the stored responses"
         )
-    return tree
+    return TuningResult(tree)
 
 
 def _calls(answers: pl.DataFrame) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
@@ -36,9 +39,12 @@ from vlsu.runs.session import Session, open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
+from vlsu.runs.understanding.weights import load_weights
 from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt, read_answer
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -55,6 +61,7 @@ def evaluate(
     budget: int | None = None,
     until: str | None = None,
     pilot: str | Path | None = None,
+    weights: HarmWeights | str | Path | None = None,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -68,7 +75,8 @@ def evaluate(
         model: ``provider/name``, or a model of one's own.
         out: The run folder, made if need be.
         modalities: Which of image, text and joint to ask for.
-        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
+            instructions is not sent it, which a warning says.
         policy: A policy or its file; the dataset's own by default.
         base_url: Root of an OpenAI-compatible server.
         concurrency: Requests in flight; found by growing while it pays, if not given.
@@ -77,6 +85,7 @@ def evaluate(
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over this dataset that decides how the draw is spread.
+        weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
@@ -90,6 +99,7 @@ def evaluate(
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
     """
+    out = require_path("out", out)
     shortcuts = ModelOptions.given(
         base_url=base_url or None, concurrency=concurrency, seed=seed, params=params
     )
@@ -105,6 +115,7 @@ def evaluate(
         budget=budget,
         until=until,
         pilot=pilot,
+        weights=weights,
     )
     return prepare(dataset, options).run(out, progress)
 
@@ -129,7 +140,12 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
     if unable:
         raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
-    name = BARE if not model.takes_instructions else options.prompt or PROMPTS[0]
+    name = options.prompt or PROMPTS[0]
+    if not model.takes_instructions:
+        if options.prompt not in (None, BARE):
+            load_prompt(name, policy)  # which refuses one that does not exist
+            _log.warning("prompt %s: not used, since %s takes no instructions", name, model.spec)
+        name = BARE
     if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
@@ -137,6 +153,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         )
     prompt = load_prompt(name, policy)
     task = Understanding(policy, prompt, options.modalities, settings.system)
+    weights = options.weights
+    if weights is not None and not isinstance(weights, HarmWeights):
+        weights = load_weights(weights, policy)
     return Evaluation(
         dataset=dataset,
         model=model,
@@ -149,7 +168,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             budget=options.budget,
             until=options.until,
             pilot=options.pilot,
+            weights=weights,
         ),
+        weights=weights,
         options=options,
     )
 
@@ -164,6 +185,7 @@ class Evaluation:
         policy: The policy it grades by.
         task: The prompt and the modalities.
         sampling: How samples are drawn by pattern; `None` where none are.
+        weights: What errors on pairs cost, if that was given.
         options: What was asked for.
     """
 
@@ -172,6 +194,7 @@ class Evaluation:
     policy: Policy
     task: Understanding
     sampling: Sampling | None
+    weights: HarmWeights | None
     options: UnderstandingOptions
 
     @property
@@ -231,6 +254,7 @@ class Evaluation:
             self.task.modalities,
             self.options,
             sampling,
+            None if self.weights is None else self.weights.record(),
         )
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
@@ -268,7 +292,7 @@ class Evaluation:
                 file.add(judgments)
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
-            metrics = cell_metrics(tabulation.cells())
+            metrics = cell_metrics(tabulation.cells(), weights=self.weights)
             metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
         else:
             metrics = drawn.metrics

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
-from vlsu.runs.options import RunOptions, require_list
+from vlsu.runs.options import RunOptions
 
 __all__ = ["UnderstandingOptions"]
 
@@ -19,15 +20,18 @@ class UnderstandingOptions(RunOptions):
 
     Attributes:
         modalities: Which of image, text and joint to ask for.
-        prompt: A prompt's name or file; ``zero-shot`` unless the model takes no instructions.
+        prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
+            instructions is not sent it, which a warning says.
         policy: A policy or its file; the dataset's own by default.
         budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over this dataset that decides how the draw is spread.
+        weights: What errors on pairs cost, or a file of it, for ``weighted_harm`` in the metrics;
+            see ``docs/metrics.md``.
 
     Raises:
-        UsageError: A number is out of range, or options exclude each other.
+        UsageError: A value is of the wrong kind or out of range, or options exclude each other.
     """
 
     modalities: Sequence[str] = MODALITIES
@@ -36,10 +40,10 @@ class UnderstandingOptions(RunOptions):
     budget: int | None = None
     until: str | None = None
     pilot: str | Path | None = None
+    weights: HarmWeights | str | Path | None = None
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
-        require_list("modalities", self.modalities)
         if self.limit is not None and (self.budget is not None or self.until is not None):
             raise UsageError(
                 "--limit cuts the dataset, --budget and --until draw from it; give one"

@@ -27,8 +27,9 @@ from vlsu.analysis.sampling.allocation import (
 from vlsu.analysis.sampling.precision import Precision
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
-from vlsu.data.marks import mark_columns
+from vlsu.data.marks import admissible_column, mark_columns
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -86,6 +87,7 @@ class Sampling:
         budget: Samples drawn at most; `None` for all.
         until: The precision at which the drawing stops.
         pilot: An earlier run that decides the sizes, in place of the draw's own first part.
+        weights: What errors on pairs cost, for the metrics.
     """
 
     strata: Strata
@@ -93,6 +95,7 @@ class Sampling:
     budget: int | None = None
     until: Precision | None = None
     pilot: Pilot | None = None
+    weights: HarmWeights | None = None
 
     @property
     def most(self) -> int:
@@ -177,7 +180,8 @@ class Sampling:
             if until is None and size < self.most:
                 size = self.most
                 continue
-            metrics = Metrics(stratified_metrics(StratifiedSample.from_halves(cells, population)))
+            sample = StratifiedSample.from_halves(cells, population)
+            metrics = Metrics(stratified_metrics(sample, weights=self.weights))
             if until is None:
                 return DrawResult(steps, metrics, None)
             half_width = until.half_width_in(metrics)
@@ -218,6 +222,7 @@ def prepare_sampling(
     budget: int | None = None,
     until: str | Precision | None = None,
     pilot: str | Path | None = None,
+    weights: HarmWeights | None = None,
 ) -> Sampling | None:
     """Check what is wanted; `None` if that is no sampling at all.
 
@@ -228,6 +233,7 @@ def prepare_sampling(
         budget: Samples at most.
         until: A precision, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over samples of this dataset.
+        weights: What errors on pairs cost, for the metrics.
 
     Raises:
         UsageError: The budget is too small, the metric unknown, or the pilot of no use.
@@ -257,6 +263,7 @@ def prepare_sampling(
         budget=budget,
         until=until,
         pilot=None if pilot is None else _read_pilot(pilot, dataset, strata, modality),
+        weights=weights,
     )
 
 
@@ -267,6 +274,7 @@ def gold_rows(dataset: Dataset) -> pl.LazyFrame:
         "group",
         *(f"{m}_grade" for m in MODALITIES),
         *mark_columns(),
+        admissible_column(),
         sample_id="id",
     )
 

@@ -1,0 +1,234 @@
+"""What `vlsu.compare` returns, with types: every figure of a comparison by its name.
+
+Still the mapping that ``vlsu compare --json`` prints:
+
+>>> row = MetricRow({"n": 90, "p": 0.2, "difference": {"value": 0.1, "low": -0.02, "high": 0.2}})
+>>> row.difference.value
+0.1
+>>> row["difference"]["low"]
+-0.02
+
+What each member means stands in ``docs/comparing.md``.
+"""
+
+from __future__ import annotations
+
+from vlsu._views import View
+from vlsu.analysis.alignment.results import JudgedRate
+from vlsu.analysis.results import Counts, Share
+from vlsu.analysis.stats.intervals import Rate
+
+__all__ = [
+    "Comparison",
+    "ComparisonDataset",
+    "ComparisonIntervals",
+    "ComparisonRun",
+    "ComparisonSamples",
+    "CountedDifference",
+    "LeaderboardRow",
+    "MetricRow",
+    "ModalityAgreement",
+    "Rank",
+    "RunAgreement",
+    "RunPair",
+    "SetupDifference",
+    "SharedAnswers",
+    "SideCounts",
+    "Sides",
+]
+
+
+class ComparisonDataset(View):
+    """Which dataset the runs are on."""
+
+    name: str
+    version: str
+    content_hash: str
+
+
+class ComparisonRun(View):
+    """A run that is compared: its name in the comparison, its folder and its model."""
+
+    name: str
+    path: str
+    model: str
+
+
+class SetupDifference(View):
+    """What the runs do not share beside the model.
+
+    Attributes:
+        values_: By the run's name; the key is ``values``.
+        note: How it affects the comparison.
+    """
+
+    what: str
+    values_: dict[str, str]
+    note: str
+
+
+class ComparisonSamples(View):
+    """Samples that all runs have (`paired`), and by run how many it judged and how many not.
+
+    Attributes:
+        drawn: Runs whose samples were drawn by pattern; absent where there is none.
+    """
+
+    paired: int
+    judged: Counts
+    left_out: Counts
+    drawn: list[str]
+
+
+class Sides(View):
+    """A rate of each of two runs."""
+
+    first: Rate
+    second: Rate
+
+
+class SideCounts(View):
+    """Samples that the first run alone has right, and that the second alone has."""
+
+    first: int
+    second: int
+
+
+class CountedDifference(View):
+    """A metric of two runs, and its difference, in one way of counting missing answers.
+
+    Attributes:
+        n: Samples.
+        difference: Second minus first, with a 95% interval.
+        p: Two-sided; null where there is nothing to test.
+        p_adjusted: The same corrected by Holm over the tests of its family.
+    """
+
+    n: int
+    first: Rate
+    second: Rate
+    difference: Rate
+    p: float | None
+    p_adjusted: float | None
+
+
+class MetricRow(CountedDifference):
+    """A metric of two runs, its difference, and what can be claimed of it.
+
+    Attributes:
+        label: The metric in words.
+        family: Tests of one family are corrected together; `tests` is how many there are.
+        detectable: The smallest difference that would have been claimed with a chance of 80%.
+        higher: The run claimed to be higher; `better` likewise. Null where nothing is claimed.
+        answered: The share of these samples that each run answered.
+        bounds: Way of counting missing answers -> the same counted so.
+        text: The claim, or what cannot be claimed, in a sentence.
+        missing: Of alignment runs: samples without a known score in either run.
+        corrected: Of alignment runs: the difference with the judge's errors taken out.
+    """
+
+    label: str
+    family: str
+    tests: int
+    discordant: SideCounts | None
+    detectable: float | None
+    higher: str | None
+    better: str | None
+    answered: Sides | None
+    bounds: dict[str, CountedDifference]
+    text: str
+    missing: int
+    corrected: JudgedRate | None
+    not_corrected: str
+
+
+class RunPair(View):
+    """Two runs, and their metrics by path in ``metrics.json``."""
+
+    first: str
+    second: str
+    metrics: dict[str, MetricRow]
+
+
+class Rank(View):
+    """A run's rank, and the interval of the ranks that it could have."""
+
+    value: int
+    low: int
+    high: int
+
+
+class LeaderboardRow(View):
+    """A run in a ranking by one metric."""
+
+    run: str
+    n: int
+    value: Rate
+    rank: Rank
+    answered: Rate
+
+
+class RunAgreement(View):
+    """How often two runs say the same, right or not, and Cohen's kappa."""
+
+    first: str
+    second: str
+    n: int
+    agreement: Rate
+    kappa: Rate
+
+
+class SharedAnswers(View):
+    """Of `n` samples, those that all runs get right, and those that none does."""
+
+    n: int
+    all_right: Share
+    all_wrong: Share
+
+
+class ModalityAgreement(SharedAnswers):
+    """The same of a modality, by family of patterns for the pair, and every two runs."""
+
+    pairs: list[RunAgreement]
+    families: dict[str, SharedAnswers]
+
+
+class ComparisonIntervals(View):
+    """How intervals and tests were computed."""
+
+    level: float
+    claimed_below: float
+    power: float
+    method: dict[str, str]
+    resampled: str
+    replicates: int
+    swaps: int
+    seed: int
+
+
+class Comparison(View):
+    """Runs compared on the samples that all of them have.
+
+    Attributes:
+        task: ``understanding`` or ``alignment``.
+        runs: In the order given.
+        asked: Modality or framing -> run -> judgments of these samples.
+        answered: Modality or framing -> run -> the share of its questions that it answered.
+        enough: The share answered below which a difference has to hold in every way of counting.
+        pairs: Every two runs.
+        leaderboard: Path of a metric -> runs, best first; empty for two runs.
+        agreement: By modality; of alignment runs, framing -> every two runs.
+    """
+
+    task: str
+    dataset: ComparisonDataset
+    runs: list[ComparisonRun]
+    differences_in_setup: list[SetupDifference]
+    samples: ComparisonSamples
+    asked: dict[str, Counts]
+    answered: dict[str, dict[str, Rate]]
+    enough: float
+    pairs: list[RunPair]
+    leaderboard: dict[str, list[LeaderboardRow]]
+    agreement: dict[str, ModalityAgreement | list[RunAgreement]]
+    intervals: ComparisonIntervals
