@@ -105,12 +105,12 @@ def import_dataset(
             encoding=encoding,
         ),
     )
-    if images is None and path.is_dir():
-        images = path
-    image_folder = None if images is None else ImageFolder(Path(images))
+    implied = images is None and path.is_dir()
+    place = path if implied else images
+    image_folder = None if place is None else ImageFolder(Path(place))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
     licence = licence or about.licence or "unknown"
-    attacher = ImageAttacher(image_folder, ImageStore(folder))
+    attacher = ImageAttacher(image_folder, ImageStore(folder), implied=implied)
     try:
         prepare_folder(folder, overwrite=overwrite)
         with (
