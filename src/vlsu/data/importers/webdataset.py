@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions
-from vlsu.data.importers.benchmark import find_files
 from vlsu.data.importers.tabular import read_source
 from vlsu.data.sources import Source, SourceItem
 from vlsu.data.sources.base import columns_of
 from vlsu.data.sources.shards import shard_source
+from vlsu.errors import DataError
 
 __all__ = ["WEBDATASET", "read_webdataset"]
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
 def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
@@ -23,8 +25,12 @@ def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         UsageError: The map names an unknown field, or one field twice.
         DataError: There is no archive, one is damaged, or no field holds a text or an image.
     """
-    names = ["*.tar", "*.tar.gz", "*.tgz"]
-    shards = [shard_source(file) for file in find_files(path, names, "webdataset")]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(_SUFFIXES))
+    if not files:
+        raise DataError(f"{path}: no tar archive in this folder; give the folder of the shards")
+    shards = [shard_source(file) for file in files]
 
     def read() -> Iterator[SourceItem]:
         number = 0

@@ -179,7 +179,7 @@ class Tally:
         temporary = target.with_name(f".{target.name}-{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
-                file.write(orjson.dumps(head, option=orjson.OPT_INDENT_2).rstrip(b"\n}"))
+                file.write(orjson.dumps(head, option=orjson.OPT_INDENT_2).removesuffix(b"\n}"))
                 for name in self._files:
                     file.write(f',\n  "{name}": ['.encode())
                     file.writelines(self._kept(name))
