@@ -169,7 +169,7 @@ def test_mm_safetybench_from_the_hub(tmp_path: Path) -> None:
     rows = {"id": ["0"], "question": ["Sell it."]}
     for rendering in ("SD", "SD_TYPO", "TYPO"):
         pl.DataFrame({**rows, "image": [image]}).write_parquet(folder / f"{rendering}.parquet")
-    schema = {"id": pl.String, "question": pl.String, "image": pl.Struct({"bytes": pl.Binary})}
+    schema: Any = {"id": pl.String, "question": pl.String, "image": pl.Struct({"bytes": pl.Binary})}
     alone = pl.DataFrame({**rows, "image": [None]}, schema=schema)
     alone.write_parquet(folder / "Text_only.parquet")
     samples = by_id(import_dataset("mm-safetybench", tmp_path / "hub", tmp_path / "out"))
