@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import orjson
 
@@ -91,6 +92,11 @@ def build_row(
     )
     names = tuple(name for name in (image, url) if name)
     return SourceRow(line, sample, names, sha256, tuple(builder.notes), image_data)
+
+
+@lru_cache(maxsize=1024)
+def _grade_key(word: str) -> str:
+    return label_key(_COMMA_ZERO.sub(".", word))
 
 
 def _filled(extra: Mapping[str, object]) -> dict[str, object]:
@@ -186,7 +192,7 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
-        key = label_key(_COMMA_ZERO.sub(".", word))
+        key = _grade_key(word) if len(word) <= _MAX_SHOWN else label_key(word)
         if key in self._options.grades:
             stated = self._options.grades[key]
             if stated is None:
