@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from vlsu._text import one_line
 from vlsu.errors import UsageError
 
-__all__ = ["require_kinds", "require_list", "require_path"]
+__all__ = ["require_kind", "require_kinds", "require_list", "require_path"]
 
 #: Kind of a value -> what to give.
 _WANTED: dict[Any, str] = {
@@ -47,6 +47,16 @@ def require_kinds(options: Any) -> None:
         kinds = tuple(kind for kind in kinds if not (kind is str and Path in kinds))
         wanted = [_wanted(kind) for kind in kinds if not _is_absence(kind)]
         raise UsageError(f"{name} {_shown(value)}: give {' or '.join(wanted)}")
+
+
+def require_kind(name: str, value: object, kind: type) -> None:
+    """Check that an argument is of a kind; whole numbers are numbers too, truth values are not.
+
+    Raises:
+        UsageError: It is not; the message names the argument, the value and what to give.
+    """
+    if not _is(value, kind):
+        raise UsageError(f"{name} {_shown(value)}: give {_wanted(kind)}")
 
 
 def require_list(name: str, value: object) -> None:
@@ -107,7 +117,8 @@ def _is_absence(kind: Any) -> bool:
 
 
 def _wanted(kind: Any) -> str:
-    return _WANTED.get(kind) or f"a {kind.__name__} object"
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    return _WANTED.get(kind) or f"{article} {kind.__name__} object"
 
 
 def _shown(value: object) -> str:

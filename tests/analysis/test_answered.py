@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from tests.analysis_frames import Judged, frames
-from tests.answered_runs import half_alignment, half_run
 from tests.conftest import make_dataset
-from tests.report_runs import scripted_run
+from tests.support.analysis_frames import Judged, frames
+from tests.support.answered_runs import half_alignment, half_run
+from tests.support.report_runs import scripted_run
 from vlsu.analysis import understanding_metrics
 from vlsu.analysis.comparison import claims
 from vlsu.analysis.table.answered import format_share, parse_share

@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from tests.alignment_runs import alignment_run
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from tests.support.views import undeclared
 from vlsu.analysis.agreement.results import UnitAgreement
 from vlsu.analysis.comparison.results import Comparison, ModalityAgreement

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.alignment_runs import alignment_run
 from tests.cli.test_command_line import COMMANDS
 from tests.conftest import make_dataset
-from tests.hostile_runs import outcome
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.hostile_runs import outcome
+from tests.support.report_runs import scripted_run
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import completion
-from tests.fault_server import FaultServer, ask_and_judge, error, good, run_command, text_dataset
-from tests.fault_server import say as answer_with
 from tests.support.commands import vlsu
+from tests.support.fault_server import (
+    FaultServer,
+    ask_and_judge,
+    error,
+    good,
+    run_command,
+    text_dataset,
+)
+from tests.support.fault_server import say as answer_with
 from vlsu import _text as vlsu_text
 from vlsu._text import collapsed_line, without_control_sequences
 from vlsu.cli.output import print_table

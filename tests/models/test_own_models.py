@@ -10,7 +10,7 @@ import pytest
 
 import vlsu
 from tests.conftest import make_dataset
-from tests.fault_server import text_dataset
+from tests.support.fault_server import text_dataset
 from tests.support.values import mistyped
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models import Outcome, Raw, Response, as_model

@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
-from tests.report_runs import scripted_run, with_diagnostics
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run, with_diagnostics
 from vlsu.report import write_report
 
 Scheme = Literal["light", "dark"]

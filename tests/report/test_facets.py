@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.alignment_runs import alignment_run
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.data import Sample
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.report.tasks import report_of

@@ -15,10 +15,10 @@ import orjson
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.alignment_runs import alignment_run
 from tests.conftest import make_dataset
 from tests.report.test_browser import CHROMIUM
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, write_dataset
 from vlsu.policy import Family, default_policy

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import make_dataset
-from tests.report_runs import diagnostics, scripted_run
+from tests.support.report_runs import diagnostics, scripted_run
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.policy import Pattern

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import completion, make_dataset
-from tests.fault_server import (
+from tests.support.fault_server import (
     GOOD_BODY,
     QUICK,
     Asked,

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 import vlsu
-from tests.alignment_runs import alignment_run
 from tests.conftest import make_dataset
-from tests.hostile_runs import CHANGES, STATEMENTS, change_json, copy_of, outcome, served
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.hostile_runs import CHANGES, STATEMENTS, change_json, copy_of, outcome, served
+from tests.support.report_runs import scripted_run
 from vlsu.errors import RunError, VlsuError
 from vlsu.models.base import Raw, Response
 from vlsu.runs import ResponseStore, load_run

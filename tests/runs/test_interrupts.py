@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.fault_server import FaultServer, good, silence, text_dataset
+from tests.support.fault_server import FaultServer, good, silence, text_dataset
 from vlsu.runs import ResponseStore
 
 pytestmark = pytest.mark.slow

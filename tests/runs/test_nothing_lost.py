@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import vlsu
-from tests.fault_server import (
+from tests.support.fault_server import (
     Asked,
     Behaviour,
     FaultServer,

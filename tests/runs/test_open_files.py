@@ -17,7 +17,7 @@ import yaml
 from benchmarks.simulated import Server, fixed, simulate
 
 from tests.conftest import completion, make_dataset
-from tests.fault_server import FaultServer, good, run_command, say, text_dataset
+from tests.support.fault_server import FaultServer, good, run_command, say, text_dataset
 from tests.support.values import present
 from vlsu._machine import exhausted_resource
 from vlsu.errors import MachineError

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.alignment_runs import Answering, judge
+from tests.support.alignment_runs import Answering, judge
 from tests.support.commands import vlsu as command
+from tests.support.tuning_runs import paired_dataset
 from tests.support.values import present
-from tests.tuning_runs import paired_dataset
 from vlsu.cli.output import RunProgress
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, TuningOptions, align, evaluate
@@ -109,8 +109,8 @@ def test_the_command_says_why_there_are_more_judgments_than_requests(tmp_path):
     said = command(
         "run", "understanding", "vlsu-mini", "--model", GRADER, "--out", tmp_path / "run"
     ).stderr
-    assert "requests: 978 asked, 0 stored before" in said
+    assert "requests: 979 asked, 0 stored before" in said
     assert (
-        "1395 judgments from 978 requests: 417 needed the same request as another and were not "
+        "1395 judgments from 979 requests: 416 needed the same request as another and were not "
         "asked again" in said
     )

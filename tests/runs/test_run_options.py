@@ -468,6 +468,43 @@ def test_what_is_no_run_is_refused_in_one_line(tmp_path, given, error, message):
         vlsu.compare(5)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("gate", {"requirements": [5]}, "requirement 5: give a text"),
+        ("gate", {"requirements": ["n == 3"], "confidence": "high"}, "'high': give a number"),
+        ("gate", {"requirements": ["n == 3"], "fewest": 2.5}, "fewest 2.5: give a whole number"),
+        ("compare", {"enough": "all"}, "enough 'all': give a number"),
+        ("compare", {"seed": "one"}, "seed 'one': give a whole number"),
+        ("compare", {"seed": -1}, "seed -1: give 0 or more"),
+        ("write_report", {"out": 5}, "out 5: give a path"),
+        ("write_report", {"out": "r.html", "oracle": 5}, "oracle 5: give an Oracle object"),
+        ("load_runs", {"paths": "R"}, r"paths 'R': give a list, such as \['R'\]"),
+        ("open_model", {"spec": None}, "model None: give a text"),
+        ("open_model", {"spec": "openai/m", "settings": 5}, "settings 5: give a Settings object"),
+        ("import_dataset", {"format": "csv", "src": 5, "out": "D"}, "src 5: give a path"),
+        ("check_dataset", {"dataset": 5}, "dataset 5: give a path"),
+    ],
+)
+def test_what_is_done_with_runs_and_datasets_refuses_wrong_arguments_alike(
+    finished, name, wrong, message
+):
+    run = {"gate": {"run": finished}}
+    runs = {each: {"runs": [finished, finished]} for each in ("compare", "write_report")}
+    with pytest.raises(UsageError, match=message):
+        getattr(vlsu, name)(**(run | runs).get(name, {}), **wrong)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished") / "run"
+    return vlsu.evaluate("vlsu-mini", model="baseline/majority", out=out, limit=3)
+
+
+def test_a_dataset_may_be_checked_by_its_name():
+    assert vlsu.check_dataset("vlsu-mini").ok
+
+
 def test_requirements_are_a_list(tmp_path):
     run = vlsu.evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "run", limit=3)
     with pytest.raises(UsageError, match=r"requirements 'joint\.n == 3': give a list"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import completion
-from tests.fault_server import (
+from tests.support.fault_server import (
     FaultServer,
     ask_and_judge,
     error,

@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 
+from vlsu._arguments import require_kind
 from vlsu._text import collapsed_line
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models.base import (
@@ -77,6 +78,9 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
             not return a model.
         ModelError: The model cannot be set up, for example because no key is set.
     """
+    require_kind("model", spec, str)
+    if settings is not None:
+        require_kind("settings", settings, Settings)
     provider, _, name = spec.partition("/")
     if not name:
         raise UsageError(f"{spec!r} is not a model; write provider/name such as openai/gpt-4o")

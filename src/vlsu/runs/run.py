@@ -266,9 +266,11 @@ def load_runs(paths: Sequence[str | Path], datasets: Sequence[str | Path] = ()) 
         datasets: Folders of datasets that were moved since; each is that of one run or more.
 
     Raises:
+        UsageError: The paths are no list, or one is no path.
         RunError: There is no run in one of them.
         DataError: There is no dataset in one, or one of no run.
     """
+    require_list("paths", paths)
     folders = map(RunFolder, paths)
     runs = [Run(folder.path, folder.record()) for folder in folders]
     for place in datasets:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from tests.analysis_frames import GOLD, SEVERITIES
+from tests.support.analysis_frames import GOLD, SEVERITIES
 from tests.support.values import nested
 from vlsu.analysis import BinaryCounts, Calibration, alignment_metrics
 from vlsu.analysis.stats.clustering import paired_difference

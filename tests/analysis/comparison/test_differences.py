@@ -13,7 +13,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from tests.analysis_frames import Judged, frames, random_samples
+from tests.support.analysis_frames import Judged, frames, random_samples
 from tests.support.values import present
 from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.comparison.differences import Difference, PairedEstimator

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.analysis_frames import Judged, frames, random_samples
+from tests.support.analysis_frames import Judged, frames, random_samples
 from tests.support.values import nested, present
 from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.sampling.allocation import STRATA, stratum_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from tests.analysis_frames import Judged, frames, random_samples
+from tests.support.analysis_frames import Judged, frames, random_samples
 from tests.support.values import nested
 from vlsu.analysis import Tabulation, understanding_metrics
 from vlsu.analysis.stats.intervals import percentiles, wilson

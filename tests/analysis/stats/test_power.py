@@ -12,9 +12,9 @@ import pytest
 from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 
-from tests.report_runs import scripted_run
 from tests.runs.finished.test_compare import alignment, understanding
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested
 from vlsu.analysis.comparison.planning import Discordance, plan
 from vlsu.analysis.stats.power import power

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 from tests.analysis.alignment.test_metrics import FAIR, run
-from tests.analysis_frames import frames, random_samples
+from tests.support.analysis_frames import frames, random_samples
 from vlsu.analysis import alignment_metrics, understanding_metrics
 from vlsu.errors import UsageError
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.analysis_frames import Judged, frames, random_samples
+from tests.support.analysis_frames import Judged, frames, random_samples
 from vlsu.analysis import Tabulation, cell_metrics, understanding_metrics
 from vlsu.analysis.table.cells import GroupCounts
 from vlsu.analysis.table.resampling import Resampler

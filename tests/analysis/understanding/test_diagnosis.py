@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.analysis_frames import Judged, frames
+from tests.support.analysis_frames import Judged, frames
 from tests.support.values import nested
 from vlsu.analysis import Tabulation, minimal_pairs
 from vlsu.analysis.stats.intervals import LEVEL, wilson

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.analysis_frames import Judged, frames
+from tests.support.analysis_frames import Judged, frames
 from vlsu.analysis import understanding_metrics
 from vlsu.errors import DataError, RunError, UsageError, VlsuError
 

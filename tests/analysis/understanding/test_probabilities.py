@@ -16,7 +16,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from tests.analysis_frames import JUDGMENTS
+from tests.support.analysis_frames import JUDGMENTS
 from vlsu.analysis import probability_metrics
 from vlsu.analysis.stats.clustering import estimated_share
 from vlsu.analysis.understanding.reliability import equal_mass_bins, folded_excess

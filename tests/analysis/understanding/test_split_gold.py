@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from tests.analysis_frames import SEVERITIES, Judged, frames
+from tests.support.analysis_frames import SEVERITIES, Judged, frames
 from vlsu.analysis import StratifiedSample, Tabulation, stratified_metrics, understanding_metrics
 from vlsu.analysis.sampling.allocation import STRATA, stratum_of
 from vlsu.errors import DataError

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from tests.analysis_frames import FAILURES, SEVERITIES, Judged, frames
+from tests.support.analysis_frames import FAILURES, SEVERITIES, Judged, frames
 from vlsu.analysis import understanding_metrics
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError

@@ -21,7 +21,14 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from tests.analysis_frames import FAILURES, MODALITIES, SEVERITIES, Judged, frames, random_samples
+from tests.support.analysis_frames import (
+    FAILURES,
+    MODALITIES,
+    SEVERITIES,
+    Judged,
+    frames,
+    random_samples,
+)
 from vlsu.analysis import understanding_metrics
 
 pytestmark = pytest.mark.slow

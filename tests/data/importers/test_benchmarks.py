@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.quirks import picture
+from tests.support.quirks import picture
 from vlsu.data import ImportReport, Sample, import_dataset, importers
 from vlsu.data.importers.categories import COUNTERPARTS
 from vlsu.errors import DataError, UsageError

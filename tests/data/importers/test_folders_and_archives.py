@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import make_dataset
-from tests.quirks import picture
+from tests.support.quirks import picture
 from vlsu.data import Dataset, import_dataset, load
 from vlsu.data.rows import COLUMNS
 from vlsu.errors import DataError, UsageError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.quirks import picture
 from tests.support.commands import vlsu
+from tests.support.quirks import picture
 from vlsu.data import import_dataset, load, sample_dataset
 from vlsu.errors import DataError, UsageError
 

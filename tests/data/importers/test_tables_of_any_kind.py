@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.quirks import picture
+from tests.support.quirks import picture
 from tests.support.workbooks import write_workbook
 from vlsu.data import ImportReport, Sample, export_dataset, import_dataset, write_dataset
 from vlsu.data.sources import Entry, open_source

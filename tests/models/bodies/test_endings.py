@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import completion
-from tests.fault_server import FaultServer, ask_and_judge, good, say, text_dataset
+from tests.support.fault_server import FaultServer, ask_and_judge, good, say, text_dataset
 from tests.support.values import nested
 from vlsu.models import Outcome
 from vlsu.models.bodies.endings import Ending, parse_finish_reason

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fault_server import FaultServer, ask_and_judge, reply, text_dataset
-from tests.wire_cases import STATUSES, json_values
+from tests.support.fault_server import FaultServer, ask_and_judge, reply, text_dataset
+from tests.support.wire_cases import STATUSES, json_values
 from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
 from vlsu.models.bodies.error_bodies import parse_error_body

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import completion
-from tests.fault_server import FaultServer, ask_and_judge, reply, text_dataset
+from tests.support.fault_server import FaultServer, ask_and_judge, reply, text_dataset
 from vlsu.models import Outcome
 from vlsu.models.bodies.json_bodies import MAX_DEPTH, parse_json
 from vlsu.models.formats.openai import ChatCompletions

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire_cases import check_decode_is_total, json_values
+from tests.support.wire_cases import check_decode_is_total, json_values
 from vlsu.errors import ModelError
 from vlsu.models import ImageFile, ImagePart, Message, Outcome, Request, Settings, open_model
 from vlsu.models.formats.google import GenerateContent

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.conftest import completion
-from tests.fault_server import FaultServer, ask_and_judge, good, reply, say, text_dataset
+from tests.support.fault_server import FaultServer, ask_and_judge, good, reply, say, text_dataset
 from vlsu.models import Outcome
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent

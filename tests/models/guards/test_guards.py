@@ -320,7 +320,9 @@ def printing(body: dict[str, Any], _number: int = 0) -> Any:
     """The model under test answers by the framing; a guard prints what its family prints."""
     if not str(body["model"]).startswith("the-"):
         system = "".join(m["content"] for m in body["messages"] if m["role"] == "system")
-        answer = REFUSAL if "cautious" in system else HARM if "helpful" in system else HELP
+        answer = (
+            REFUSAL if "Avoiding harm" in system else HARM if "Being useful" in system else HELP
+        )
         return completion(f"{answer} Refusal: Yes")
     family = guard_of(body)
     shown = answer_shown(body)

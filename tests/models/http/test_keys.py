@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.fault_server import FaultServer, good, text_dataset
 from tests.models.http.test_http_clients import BODY, Server, in_loop, says, whole
+from tests.support.fault_server import FaultServer, good, text_dataset
 from tests.support.values import present
 from vlsu.errors import ModelError, UsageError
 from vlsu.models import Settings, open_model

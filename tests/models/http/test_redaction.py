@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import completion
-from tests.fault_server import FaultServer, ask_and_judge, good, reply, run_command, text_dataset
+from tests.support.fault_server import (
+    FaultServer,
+    ask_and_judge,
+    good,
+    reply,
+    run_command,
+    text_dataset,
+)
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 
 pytestmark = pytest.mark.slow

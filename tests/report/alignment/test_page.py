@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.alignment_runs import HOSTILE, alignment_run
 from tests.conftest import make_dataset
 from tests.report.test_browser import CHROMIUM, Opened
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import HOSTILE, alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError

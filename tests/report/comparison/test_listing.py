@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.alignment_runs import alignment_run
 from tests.report.serve.test_view import expected_places
 from tests.report.test_browser import CHROMIUM
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.report import write_report
 from vlsu.report.comparison.judgment_listing import furthest_apart_first, shared_entries
 from vlsu.report.comparison.tasks import samples_of

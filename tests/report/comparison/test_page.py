@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.errors import UsageError

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.answered_runs import half_run
 from tests.conftest import make_dataset
-from tests.report_runs import scripted_run
+from tests.support.answered_runs import half_run
+from tests.support.report_runs import scripted_run
 from vlsu.report.export.junit import junit
 from vlsu.runs import Run, load_run
 from vlsu.runs.finished.gating import gate

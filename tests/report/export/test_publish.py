@@ -19,9 +19,9 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from tests.alignment_runs import alignment_run
 from tests.conftest import make_dataset
-from tests.report_runs import scripted_run, with_diagnostics
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run, with_diagnostics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset
 from vlsu.report import publish_figures, publish_tables, write_report

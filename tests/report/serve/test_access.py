@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import make_dataset
-from tests.report_runs import scripted_run
+from tests.support.report_runs import scripted_run
 from vlsu.report.serve.view import view_app
 from vlsu.runs import Run
 

@@ -15,9 +15,9 @@ import orjson
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.alignment_runs import alignment_run
 from tests.report.test_browser import CHROMIUM
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.data import Dataset
 from vlsu.report.alignment.listing import answer_entries
 from vlsu.report.serve.sample_index import SampleIndex

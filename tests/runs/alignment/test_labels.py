@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tests.alignment_runs import HOSTILE, Answering, Judging
 from tests.conftest import make_dataset
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import HOSTILE, Answering, Judging
+from tests.support.report_runs import scripted_run
 from vlsu.analysis.alignment.labelling import draw_answers
 from vlsu.cli.app import app
 from vlsu.data import load

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.alignment_runs import Answering, Judging
-from tests.quirks import picture
+from tests.support.alignment_runs import Answering, Judging
+from tests.support.quirks import picture
 from vlsu.data import Dataset, ImageStore, Sample, load, write_dataset
 from vlsu.errors import DataError
 from vlsu.models.inprocess import InProcessModel

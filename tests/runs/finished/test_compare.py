@@ -17,9 +17,9 @@ import yaml
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from tests.alignment_runs import Answering, judge
-from tests.report_runs import Scripted
+from tests.support.alignment_runs import Answering, judge
 from tests.support.commands import vlsu
+from tests.support.report_runs import Scripted
 from tests.support.views import undeclared
 from vlsu.analysis import BinaryCounts, Calibration
 from vlsu.analysis.comparison.results import Comparison

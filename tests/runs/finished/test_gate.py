@@ -14,9 +14,9 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 
-from tests.alignment_runs import alignment_run, judge
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run, judge
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
 from vlsu.analysis import BinaryCounts, Calibration
 from vlsu.analysis.deployment.requirements import Requirement

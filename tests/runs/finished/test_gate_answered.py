@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.answered_runs import half_alignment, half_run
+from tests.support.answered_runs import half_alignment, half_run
 from tests.support.commands import vlsu
 from vlsu.errors import UsageError
 from vlsu.report.export.junit import junit

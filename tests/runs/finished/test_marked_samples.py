@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.alignment_runs import alignment_run
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
+from tests.support.report_runs import scripted_run
 from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.data import Dataset, Sample, load, write_dataset
 from vlsu.data.marks import MARKS

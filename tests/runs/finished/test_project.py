@@ -13,9 +13,9 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 
-from tests.alignment_runs import alignment_run
-from tests.report_runs import scripted_run
+from tests.support.alignment_runs import alignment_run
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
 from vlsu.analysis import project, read_traffic
 from vlsu.analysis.stats.weighting import StratumProportions, ratio

@@ -23,8 +23,7 @@ from aiohttp import web
 
 from tests.conftest import ChatServer, completion, make_dataset
 from tests.support.commands import vlsu
-from tests.support.views import undeclared
-from tests.tuning_runs import (
+from tests.support.tuning_runs import (
     answer,
     instruction,
     paired_dataset,
@@ -33,6 +32,7 @@ from tests.tuning_runs import (
     system_of,
     words_of,
 )
+from tests.support.views import undeclared
 from vlsu.cli.report import report
 from vlsu.data import Dataset, load
 from vlsu.errors import DataError, RunError, UsageError

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.report_runs import scripted_run
 from tests.support.commands import vlsu
+from tests.support.report_runs import scripted_run
 from vlsu.analysis import Rate
 from vlsu.data import load
 from vlsu.errors import UsageError

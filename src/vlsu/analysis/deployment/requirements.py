@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from vlsu._arguments import require_kind
 from vlsu.errors import UsageError
 
 __all__ = ["FEWEST", "Check", "Requirement", "check_of_parts"]
@@ -114,6 +115,7 @@ class Requirement:
             >>> str(Requirement.parse("joint.f1_macro >= 60%"))
             'joint.f1_macro >= 0.6'
         """
+        require_kind("requirement", text, str)
         found = _FORM.fullmatch(text)
         number = _BOUND.fullmatch(found["bound"]) if found else None
         bound = float(number[1]) if number else math.nan

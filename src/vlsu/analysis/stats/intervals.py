@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vlsu._arguments import require_kind
 from vlsu.analysis.arrays import FloatArray
 from vlsu.errors import UsageError
 
@@ -96,6 +97,7 @@ def plain(tree: Mapping[str, object]) -> dict[str, object]:
 
 def require_level(level: float) -> None:
     """Raise `UsageError` unless this can be a confidence level."""
+    require_kind("confidence", level, float)
     if not 0 < level < 1:
         raise UsageError(f"confidence {level}: give a share between 0 and 1, such as 0.95")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vlsu._arguments import require_kind
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, wilson
 from vlsu.errors import UsageError
 from vlsu.policy import Outcome
@@ -98,5 +99,6 @@ def parse_share(text: str, option: str) -> float:
 
 def require_share(share: float, name: str) -> None:
     """Raise `UsageError` unless this is a share."""
+    require_kind(name, share, float)
     if not 0 <= share <= 1:
         raise UsageError(f"{name} is {share}; give a share from 0 to 1, such as 0.95")

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu._text import one_line, quoted
-from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode
 from vlsu.data.images.store import ImageStore
 from vlsu.data.progress import Progress
@@ -130,19 +130,23 @@ class CheckReport:
         }
 
 
-def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
+def check_dataset(
+    dataset: Dataset | str | Path, *, progress: Progress | None = None
+) -> CheckReport:
     """Check every sample and decode every image of a dataset.
 
     An image is decoded only if it has at most `MAX_PIXELS` pixels, so a decompression bomb
     allocates no memory; whatever a decoder raises becomes a finding.
 
     Args:
-        dataset: The dataset.
+        dataset: A dataset, its folder, or the name of a bundled set.
         progress: Called with the number of checked images and their total.
 
     Raises:
-        DataError: A file of samples is damaged.
+        DataError: There is no dataset, or a file of samples is damaged.
     """
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset)
     with dataset.reading():
         return _checked(dataset, progress)
 

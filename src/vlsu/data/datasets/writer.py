@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu._files import read_text
 from vlsu._folders import foreign_names, is_dataset
 from vlsu._text import one_line
@@ -99,7 +100,7 @@ def write_dataset(
         DataError: `out` contains a dataset already, two samples have the same id, a sample cannot
             be stored, or the folder cannot be written.
     """
-    folder = Path(out)
+    folder = require_path("out", out)
     policy = policy or default_policy()
     try:
         prepare_folder(folder, overwrite=overwrite)

@@ -13,6 +13,7 @@ from typing import IO
 
 import orjson
 
+from vlsu._arguments import require_kind, require_path
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
@@ -83,12 +84,13 @@ def import_dataset(
         progress: Called with the rows read so far.
 
     Raises:
-        UsageError: No such importer, or an invalid map.
+        UsageError: No such importer, an argument of the wrong kind, or an invalid map.
         PolicyError: The policy file cannot be read.
         DataError: The file is not of that format, no row can be imported, `out` cannot be written,
             or `strict` found a problem.
     """
-    path, folder = Path(src), Path(out)
+    require_kind("format", format, str)
+    path, folder = require_path("src", src), require_path("out", out)
     importer = importers.get(format)
     about = importer.about(path)
     if policy is None or isinstance(policy, Policy):
@@ -107,7 +109,7 @@ def import_dataset(
     )
     implied = images is None and path.is_dir()
     place = path if implied else images
-    image_folder = None if place is None else ImageFolder(Path(place))
+    image_folder = None if place is None else ImageFolder(require_path("images", place))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
     licence = licence or about.licence or "unknown"
     attacher = ImageAttacher(image_folder, ImageStore(folder), implied=implied)

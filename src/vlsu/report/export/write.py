@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from vlsu._arguments import require_path
+from vlsu._arguments import require_kind, require_path
 from vlsu._folders import require_replaceable
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import UsageError
@@ -106,6 +106,8 @@ def write_report(
     require_share(enough, "enough")
     out = require_path("out", out)
     runs = as_runs(runs)
+    if oracle is not None:
+        require_kind("oracle", oracle, Oracle)
     make = FORMATS.get(out.suffix.lower())
     if make is None:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from vlsu._arguments import require_path
 from vlsu._files import open_beneath, open_regular, read_bytes
 from vlsu._folders import require_replaceable
 from vlsu._text import one_line
@@ -94,7 +95,7 @@ def validate_judge(
         VlsuError: The file is not as described, or the judge cannot be reached.
         KeyboardInterrupt: It was interrupted; what was answered is stored.
     """
-    source = Path(labels)
+    source = require_path("labels", labels)
     rows, images = _read(source, MissingWords.read(missing), encoding)
     model = as_model(judge, settings)
     name = re.sub(r"[^\w.-]+", "-", model.spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlsu._arguments import require_kind
 from vlsu.analysis.comparison.planning import ReferenceRuns
 from vlsu.analysis.comparison.results import Comparison
 from vlsu.analysis.comparison.understanding import joint_differences
@@ -33,7 +34,7 @@ def compare(
         runs: Two or more of one task on one dataset, or their folders. Another prompt, policy,
             judge or setting does not prevent it and is listed in ``differences_in_setup``.
         dataset: The dataset's folder, if it was moved since the runs.
-        seed: Of bootstrap and randomization.
+        seed: Of bootstrap and randomization, not negative.
         enough: Share answered below which a difference has to hold however missing answers are
             counted, in [0, 1].
 
@@ -49,6 +50,9 @@ def compare(
         DataError: The dataset is not found.
     """
     require_share(enough, "enough")
+    require_kind("seed", seed, int)
+    if seed < 0:
+        raise UsageError(f"seed {seed}: give 0 or more")
     runs = as_runs(runs)
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")

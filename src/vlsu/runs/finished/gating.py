@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlsu._arguments import require_list
+from vlsu._arguments import require_kind, require_list
 from vlsu.analysis.deployment.missing_answers import require_answers
 from vlsu.analysis.deployment.requirements import FEWEST, Check, Requirement
 from vlsu.analysis.stats.intervals import LEVEL
@@ -89,8 +89,9 @@ def gate(
         dataset: The dataset's folder, if it was moved; needed only for another confidence.
 
     Raises:
-        UsageError: `enough` is no share; a requirement cannot be read, names no number of
-            `metrics.json` (the message lists the near ones), or one that exists at 95% only.
+        UsageError: An argument is of the wrong kind; `enough` is no share; a requirement cannot be
+            read, names no number of `metrics.json` (the message lists similar ones), or one that
+            exists at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not found.
     """
@@ -101,6 +102,7 @@ def gate(
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
     run.require_finished()
     require_share(enough, "enough")
+    require_kind("fewest", fewest, int)
     if fewest < 1:
         raise UsageError(f"--min-samples {fewest}: give at least 1")
     # At 95% first: a name that is wrong is wrong at any confidence.

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.quirks import picture
+from tests.support.quirks import picture
 from vlsu.data.tables import (
     Blank,
     Broken,

@@ -1,6 +1,6 @@
 """A made CSV of 2,000 rows in the shape VLSU was released in, with every quirk we know of.
 
-    python tests/quirks.py OUTDIR
+    python tests/support/quirks.py OUTDIR
 
 writes ``OUTDIR/quirks.csv``, ``OUTDIR/images/`` and a file outside of that folder, and prints what
 an import must report. The texts are numbers and harmless words.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.image_files import chunk, png, saved, tiff
+from tests.support.image_files import chunk, png, saved, tiff
 from vlsu.data import ImageStore, Sample, check_dataset, write_dataset
 from vlsu.data.images.colours import colours
 from vlsu.data.images.pixels import decode_picture, flatten

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tasks.test_linear_readings import grows_in_proportion
+from tests.tasks.answers.test_linear_readings import grows_in_proportion
 from vlsu.analysis.agreement.agreement import grader_agreement
 from vlsu.analysis.agreement.labels import merge_labels
 from vlsu.data import import_dataset

@@ -25,7 +25,7 @@ from vlsu.analysis.shortcuts.audit import shortcut_audit
 from vlsu.data import Dataset, Sample, load
 from vlsu.policy import PATTERNS, Pattern, Severity, default_policy
 
-SOURCES = Path(__file__).parents[2] / "datasets" / "vlsu-mini"
+SOURCES = Path(__file__).parents[3] / "datasets" / "vlsu-mini"
 MODALITIES = ("image", "text", "joint")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import quirks
+from tests.support import quirks
 from vlsu.data import ImportReport, Sample, check_dataset, import_dataset, load
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity, default_policy_text
@@ -183,7 +183,7 @@ def test_an_unknown_category_is_kept_as_the_source_wrote_it(import_text: Import)
 
 def test_categories_follow_the_users_own_policy(import_text: Import, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    own.write_text(default_policy_text().replace("id: C12", "id: T1"))
+    own.write_text(default_policy_text().replace("C12", "T1"))
     report = import_text(table({**ROW, "combined_category": "T1: Terror"}), policy=own)
     assert only(report).joint_category == "T1"
     assert load(report.dataset.path).policy.category_ids[11] == "T1"

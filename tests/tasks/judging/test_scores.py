@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.alignment_runs import Answering, alignment_run
 from tests.conftest import ChatServer, completion
+from tests.support.alignment_runs import Answering, alignment_run
 from tests.support.values import nested
 from vlsu.data import Dataset, Sample
 from vlsu.models import Settings

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import make_dataset
-from tests.quirks import picture
-from tests.report_runs import scripted_run
+from tests.support.quirks import picture
+from tests.support.report_runs import scripted_run
 from vlsu import evaluate
 from vlsu.cli.demo import try_alignment
 from vlsu.data import (

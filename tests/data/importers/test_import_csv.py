@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.quirks import picture
+from tests.support.quirks import picture
 from vlsu.data import ImportReport, export_dataset, import_dataset, importers
 from vlsu.data.importers import Importer, ImportOptions, SourceRow
 from vlsu.data.sample import Sample

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.quirks import animated_gif, bomb_png, noise, picture
+from tests.support.quirks import animated_gif, bomb_png, noise, picture
 from vlsu.data import (
     Dataset,
     FindingKind,

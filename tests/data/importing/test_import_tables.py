@@ -146,7 +146,7 @@ def test_a_missing_word_is_absent_and_said(tmp_path: Path, word: str) -> None:
 
 def test_a_category_of_the_policy_is_never_missing(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    own.write_text(default_policy_text().replace("id: C12", "id: None"))
+    own.write_text(default_policy_text().replace("C12", "None"))
     text = "text,joint_grade,joint_category\na,safe,none\nb,safe,NA\n"
     report = import_csv(tmp_path, text, policy=own)
     assert [sample.joint_category for sample in report.dataset] == ["None", None]

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from tests.alignment_runs import Answering, judge
-from tests.report_runs import Scripted
+from tests.support.alignment_runs import Answering, judge
+from tests.support.report_runs import Scripted
 from vlsu.data import Dataset, load
 from vlsu.models.base import Fault, Outcome, Raw, Request, Response
 from vlsu.models.inprocess import InProcessModel
