@@ -272,3 +272,23 @@ def test_a_dataset_has_no_map(tmp_path: Path) -> None:
     made = make_dataset(tmp_path / "made")
     with pytest.raises(UsageError, match="--map"):
         import_dataset("dataset", made.path, tmp_path / "again", map={"text": "id"})
+
+
+def test_croissant_metadata_beside_an_export_say_what_it_is(tmp_path: Path) -> None:
+    made = make_dataset(tmp_path / "made")
+    folder = as_archive(made, tmp_path / "export")
+    about = {
+        "name": "tiny",
+        "version": "3",
+        "license": "https://creativecommons.org/licenses/by-nd/4.0/",
+        "usageInfo": {"name": "CC-BY-ND-4.0"},
+        "citeAs": "Nobody (2026)",
+        "prov:wasDerivedFrom": {"prov:label": "https://example.org/tiny"},
+        "description": "Tiny.",
+    }
+    (folder / "croissant.json").write_text(json.dumps(about))
+    report = import_dataset("webdataset", folder, tmp_path / "again")
+    info = report.dataset.info
+    assert (info.name, info.version, info.licence) == ("tiny", "3", "CC-BY-ND-4.0")
+    assert (info.citation, info.source) == ("Nobody (2026)", "https://example.org/tiny")
+    assert report.restrictions == ("no-derivatives",)

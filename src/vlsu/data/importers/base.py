@@ -120,7 +120,8 @@ class Importer:
         citation: How to cite the data.
         description: What they are.
         source: Where they come from, such as an address; empty for the file's name.
-        describe: Function from the file or folder to what it says about itself.
+        describe: Function from the file or folder to what it says about itself, which goes before
+            the rest.
     """
 
     read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
@@ -133,12 +134,13 @@ class Importer:
 
     def about(self, path: Path) -> About:
         """What is known of the data before they are read."""
-        if self.describe is not None:
-            return self.describe(path)
+        stated = About() if self.describe is None else self.describe(path)
         return About(
-            name=self.name,
-            licence=self.licence,
-            citation=self.citation,
-            source=self.source,
-            description=self.description,
+            name=stated.name or self.name,
+            version=stated.version,
+            licence=stated.licence or self.licence,
+            citation=stated.citation or self.citation,
+            source=stated.source or self.source,
+            description=stated.description or self.description,
+            policy=stated.policy,
         )

@@ -2,7 +2,8 @@
 
 See `vlsu.data.sources.folders` for what is read. Columns go to fields as in a table; a column of
 the type `Image` is the image. Where there are several configurations or splits, they are kept in
-the metadata. Name, licence and citation come from the front matter of the card, ``README.md``.
+the metadata. Name, licence and citation come from ``croissant.json``, else from the front matter
+of the card, ``README.md``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from vlsu._files import read_text
 from vlsu._yaml import YamlError, read_yaml
 from vlsu.data.importers.base import About, Importer, ImportItem, ImportOptions
+from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.exported import is_export
 from vlsu.data.importers.tabular import read_source
 from vlsu.data.sources import Entry, Source, SourceItem
@@ -67,7 +69,9 @@ def _with_places(source: Source) -> Iterator[SourceItem]:
 
 
 def about_hf(path: Path) -> About:
-    """What the card of a folder says."""
+    """What the Croissant metadata of a folder say, else its card."""
+    if (described := about_croissant(path)).name:
+        return described
     try:
         found = _FRONT_MATTER.match(read_text(path / "README.md"))
         tree = read_yaml(found[1]) if found else {}

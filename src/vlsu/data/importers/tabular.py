@@ -21,6 +21,7 @@ from vlsu.data.importers.base import (
     Rejected,
     SourceRow,
 )
+from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_csv
 from vlsu.data.importers.exported import exported_row, is_export
 from vlsu.data.importers.fields import assign_fields
@@ -244,7 +245,7 @@ def _then(notes: Iterable[Note], items: Iterator[ImportItem]) -> Iterator[Import
 def _importer(format: str) -> Importer:
     read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
     read = partial(read_tabular, format=format)
-    return Importer(read)
+    return Importer(read, describe=about_croissant)
 
 
 CSV, JSONL, PARQUET, XLSX = map(_importer, ("csv", "jsonl", "parquet", "xlsx"))

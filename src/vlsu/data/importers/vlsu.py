@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, SourceRow
 from vlsu.data.importers.benchmark import find_files
+from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_mapped
 from vlsu.data.tables import Table, listing, normalise
 from vlsu.errors import DataError, UsageError
@@ -104,6 +105,7 @@ _CITATION = (
 
 VLSU = Importer(
     read_vlsu,
+    describe=about_croissant,
     name="vlsu",
     source="https://github.com/apple/ml-vlsu",
     licence="CC-BY-NC-ND",

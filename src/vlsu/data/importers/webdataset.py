@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions
+from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.tabular import read_source
 from vlsu.data.sources import Source, SourceItem
 from vlsu.data.sources.base import columns_of
@@ -43,4 +44,4 @@ def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     return read_source(source, options)
 
 
-WEBDATASET = Importer(read_webdataset)
+WEBDATASET = Importer(read_webdataset, describe=about_croissant)

@@ -17,9 +17,7 @@ __all__ = ["ImageAttacher"]
 
 #: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
-_AT_ADDRESS = (
-    "image at its address only: fetch it with vlsu data fetch, or give its folder with --images"
-)
+_AT_ADDRESS = "image at its address only: give its folder with --images"
 
 
 @dataclass(frozen=True, slots=True)
