@@ -24,15 +24,27 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset 
 
 @app.command("import")
 def import_(
-    format: Annotated[str, typer.Argument(help="vlsu, csv, or another importer's name.")],
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="The file to import.")],
+    format: Annotated[
+        str,
+        typer.Argument(
+            help="A benchmark: vlsu, siuo, msts, figstep, mm-safetybench, vlsbench, mssbench, "
+            "holisafe, vlguard, beavertails-v, mossbench, hateful-memes; or a table: csv, jsonl, "
+            "parquet, xlsx, hf, webdataset, dataset."
+        ),
+    ],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="The file, or the folder, to import.")
+    ],
     out: Out,
     images: Annotated[
-        Path | None, typer.Option(help="Folder with the images, by id or by file name.")
+        Path | None,
+        typer.Option(
+            help="Folder with the images, by id or by file name; by default SRC, if a folder."
+        ),
     ] = None,
     map: Annotated[
         list[str] | None,
-        typer.Option(help="column=field for the csv importer. Repeatable, or comma-separated."),
+        typer.Option(help="column=field, for a table of any kind. Repeatable, or comma-separated."),
     ] = None,
     grades: Annotated[
         list[str] | None,
@@ -44,14 +56,22 @@ def import_(
     missing: Missing = None,
     encoding: Encoding = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Any rejected or doubtful row is an error.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Any rejected or doubtful row, or image that is not found, is an error.",
+        ),
     ] = False,
     policy: Annotated[
         Path | None, typer.Option(help="Policy file the categories belong to.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
-    version: Annotated[str, typer.Option(help="Version of the dataset.")] = "1",
-    licence: Annotated[str | None, typer.Option(help="Licence of the data.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Version of the dataset; 1 by default.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the data; by default that of the source.")
+    ] = None,
     citation: Annotated[str | None, typer.Option(help="How to cite it.")] = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
@@ -79,6 +99,9 @@ def import_(
             overwrite=overwrite,
             progress=progress,
         )
+    if report.restrictions:
+        kinds = " and ".join(report.restrictions)
+        say(f"licence of the data: {one_line(report.dataset.info.licence)} ({kinds})")
     if json:
         print_json(report.to_dict())
         return
@@ -93,6 +116,8 @@ def import_(
         *((f"note: {k}", n, examples.get(k, "")) for k, n in report.notes.items()),
     ]
     print_table(f"Import of {report.source}", ("what", "count", "first"), rows)
+    if report.rejected:
+        say(f"all rejected rows: {report.dataset.path / 'import.json'}")
     say(f"dataset: {report.dataset.path} ({report.dataset.info.content_hash})")
 
 

@@ -14,7 +14,8 @@ from vlsu.data.deriving.splitting import Part, split_dataset
 from vlsu.data.exporting.export import EXPORT_FORMATS, Export, export_dataset, write_export
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importing.pipeline import Example, ImportReport, import_dataset
+from vlsu.data.importing.pipeline import import_dataset
+from vlsu.data.importing.report import Example, ImportReport
 from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS
 from vlsu.data.sample import Sample

@@ -261,7 +261,7 @@ def test_a_file_without_samples_is_an_error(import_text: Import, text: str, mess
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         import_dataset("vlsu", tmp_path / "none.csv", tmp_path / "out")
-    with pytest.raises(DataError, match="is a folder"):
+    with pytest.raises(DataError, match="no file of vlsu in this folder"):
         import_dataset("vlsu", tmp_path, tmp_path / "out")
     with pytest.raises(UsageError, match="did you mean 'vlsu'"):
         import_dataset("vslu", tmp_path, tmp_path / "out")

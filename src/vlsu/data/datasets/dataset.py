@@ -25,6 +25,7 @@ __all__ = [
     "BUNDLED",
     "DATASET_FILE",
     "FORMAT",
+    "IMPORT_FILE",
     "POLICY_FILE",
     "Dataset",
     "DatasetInfo",
@@ -40,6 +41,8 @@ BUNDLED = ("vlsu-mini",)
 DATASET_FILE = "dataset.yaml"
 #: Present only if the dataset's policy is not the default one.
 POLICY_FILE = "policy.yaml"
+#: Written by imports: every row that was rejected or corrected.
+IMPORT_FILE = "import.json"
 #: Value of `format` in `DATASET_FILE`.
 FORMAT = "vlsu-dataset/1"
 

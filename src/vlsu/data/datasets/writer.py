@@ -22,6 +22,7 @@ from vlsu._yaml import write_yaml
 from vlsu.data.datasets.dataset import (
     DATASET_FILE,
     FORMAT,
+    IMPORT_FILE,
     POLICY_FILE,
     Dataset,
     DatasetInfo,
@@ -50,10 +51,11 @@ _README = "README.md"
 #: Exists while the new files replace those of a former dataset, and lists the former names.
 _UNFINISHED = ".dataset-unfinished"
 _SHARD_NAME = re.compile(r"[0-9a-f]{2}")
-_TEXTS = (_README, POLICY_FILE)
+_TEXTS = (_README, POLICY_FILE, IMPORT_FILE)
 _SAMPLES = re.compile(r"samples(?:-\d{5}-of-\d{5})?\.parquet")
 _TEMPORARY = re.compile(
-    r"\.(?:samples-\d{5}|README\.md|policy\.yaml|dataset\.yaml|\.dataset-unfinished)-\d+\.tmp"
+    r"\.(?:samples-\d{5}|README\.md|policy\.yaml|dataset\.yaml|import\.json|\.dataset-unfinished)"
+    r"-\d+\.tmp"
 )
 
 
@@ -332,12 +334,12 @@ def _replaceable(folder: Path) -> list[str]:
         info = read_info(folder)
     except DataError:  # damaged: its files are recognised by their names
         names = [path.name for path in folder.iterdir() if _SAMPLES.fullmatch(path.name)]
-        return [*names, POLICY_FILE]
+        return [*names, POLICY_FILE, IMPORT_FILE]
     names = [name for name in info.files if _SAMPLES.fullmatch(name)]
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if read_text(folder / _README) == _readme(info):
             names.append(_README)
-    return [*names, POLICY_FILE]
+    return [*names, POLICY_FILE, IMPORT_FILE]
 
 
 def _write_text(path: Path, text: str) -> None:

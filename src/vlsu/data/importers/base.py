@@ -10,7 +10,7 @@ from vlsu.data.sample import Sample
 from vlsu.data.tables.missing import MissingWords
 from vlsu.policy import Policy, Severity
 
-__all__ = ["ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "SourceRow"]
+__all__ = ["About", "ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "SourceRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class SourceRow:
         image_names: URLs, paths or file names of the image, the most specific first.
         image_sha256: The image's hash according to the source.
         notes: Corrections made to it.
+        image_data: The image itself, if the source holds it.
+        grouped: Whether the source says which samples form groups, so that none are found.
     """
 
     line: int
@@ -80,6 +82,8 @@ class SourceRow:
     image_names: tuple[str, ...] = ()
     image_sha256: str | None = None
     notes: tuple[Note, ...] = ()
+    image_data: bytes | None = field(default=None, repr=False)
+    grouped: bool = False
 
 
 #: A note by itself is about a line without a row, such as a blank one.
@@ -87,14 +91,37 @@ ImportItem = SourceRow | Rejected | Note
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a source says about itself; empty where it says nothing.
+
+    Attributes:
+        source: Where the data come from, such as an address.
+        policy: The policy of its grades, if it has one of its own.
+    """
+
+    name: str = ""
+    version: str = ""
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    description: str = ""
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Importer:
     """A reader of one format.
 
     Attributes:
-        read: Function from the file and the options to one item per row, lazily and in order.
-            Raises `DataError` for a file that is not of this format.
+        read: Function from the file or folder and the options to one item per row, lazily and in
+            order. Raises `DataError` for a file that is not of this format.
         name: Default name of the dataset; empty for the file's name.
         licence: Licence of the data, if the format implies it.
+        citation: How to cite the data.
+        description: What they are.
+        source: Where they come from, such as an address; empty for the file's name.
+        describe: Function from the file or folder to what it says about itself, which goes before
+            the rest.
     """
 
     read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
@@ -102,3 +129,18 @@ class Importer:
     licence: str = ""
     citation: str = ""
     description: str = ""
+    source: str = ""
+    describe: Callable[[Path], About] | None = None
+
+    def about(self, path: Path) -> About:
+        """What is known of the data before they are read."""
+        stated = About() if self.describe is None else self.describe(path)
+        return About(
+            name=stated.name or self.name,
+            version=stated.version,
+            licence=stated.licence or self.licence,
+            citation=stated.citation or self.citation,
+            source=stated.source or self.source,
+            description=stated.description or self.description,
+            policy=stated.policy,
+        )

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import orjson
 
@@ -17,11 +18,13 @@ from vlsu.data.tables.labels import label_key
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
-__all__ = ["FIELDS", "build_row"]
+__all__ = ["FIELDS", "build_row", "shown_word", "without_controls"]
 
 #: Fields that a column can be mapped to: columns of the dataset, or ``image``, a file's name.
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 
+#: A cell of more characters or words may be a text in the wrong column, and is not shown.
+_MAX_SHOWN, _MAX_WORDS = 60, 7
 #: An identifier of more characters is probably in the wrong column.
 _LONG_ID_LENGTH = 500
 #: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
@@ -35,10 +38,12 @@ _EXACT_DIGITS = 18
 def build_row(
     line: int,
     values: Mapping[str, str],
-    extra: Mapping[str, str],
+    extra: Mapping[str, object],
     options: ImportOptions,
     *,
     nulls: bool = False,
+    metadata: Mapping[str, object] | None = None,
+    image_data: bytes | None = None,
 ) -> SourceRow | Rejected:
     """Build a sample from a record.
 
@@ -48,6 +53,8 @@ def build_row(
         extra: All other cells; they go into the metadata.
         options: The policy, and what counts as a missing value.
         nulls: Whether null bytes were removed from the record.
+        metadata: The field ``metadata``, if the file holds it as a mapping.
+        image_data: The image, if the file holds its bytes.
     """
     builder = _Builder(line, values, options)
     if nulls:
@@ -66,7 +73,9 @@ def build_row(
         builder.note("image_sha256 is no SHA-256", quoted(sha256), "remove or fix it", problem=True)
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
-    stated = {**builder.stated_metadata(), **({"image": image} if image else {})}
+    stated: dict[str, object] = {**builder.stated_metadata(), **(metadata or {})}
+    if image:
+        stated["image"] = image
     sample = Sample(
         id=builder.identifier(),
         text=builder.text(),
@@ -82,11 +91,27 @@ def build_row(
         metadata={**stated, **_filled(extra), **builder.originals},
     )
     names = tuple(name for name in (image, url) if name)
-    return SourceRow(line, sample, names, sha256, tuple(builder.notes))
+    return SourceRow(line, sample, names, sha256, tuple(builder.notes), image_data)
 
 
-def _filled(extra: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in extra.items() if value.strip()}
+@lru_cache(maxsize=1024)
+def _grade_key(word: str) -> str:
+    return label_key(_COMMA_ZERO.sub(".", word))
+
+
+def _filled(extra: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in extra.items()
+        if (value.strip() if isinstance(value, str) else value is not None)
+    }
+
+
+def shown_word(word: str) -> str:
+    """A cell for a message, unless it may be a sample's text: then only its length."""
+    if len(word) > _MAX_SHOWN or len(word.split()) > _MAX_WORDS:
+        return f"a text of {len(word):,} characters"
+    return quoted(word)
 
 
 class _Builder:
@@ -125,7 +150,7 @@ class _Builder:
                 fix = "give the row an id"
                 self.note("id missing -> made from the line", fix=fix, problem=True)
             return f"row-{self._line}"
-        if not id_.isprintable() and (escaped := _without_controls(id_)) != id_:
+        if not id_.isprintable() and (escaped := without_controls(id_)) != id_:
             fix = "give the row an id of printable characters"
             self.note("control characters in id -> escaped", quoted(escaped), fix, problem=True)
             self.originals["original_id"] = id_
@@ -135,7 +160,7 @@ class _Builder:
             self.note("id is a word for a missing value, kept as id", quoted(id_), fix)
         if len(id_) > _LONG_ID_LENGTH:
             fix = "see whether the right column is the id"
-            self.note(f"id of over {_LONG_ID_LENGTH} characters", quoted(id_), fix)
+            self.note(f"id of over {_LONG_ID_LENGTH} characters", shown_word(id_), fix)
         return id_
 
     def _is_missing(self, field: str, text: str) -> bool:
@@ -167,7 +192,7 @@ class _Builder:
         if not word:
             self.note(f"grade empty -> absent ({modality})")
             return None
-        key = label_key(_COMMA_ZERO.sub(".", word))
+        key = _grade_key(word) if len(word) <= _MAX_SHOWN else label_key(word)
         if key in self._options.grades:
             stated = self._options.grades[key]
             if stated is None:
@@ -184,7 +209,7 @@ class _Builder:
             return None
         reason = f"unknown grade ({modality})"
         fix = "use safe, borderline, unsafe or not_sure, or say what it is: --grades WORD=unsafe"
-        return Rejected(self._line, reason, quoted(word), fix)
+        return Rejected(self._line, reason, shown_word(word), fix)
 
     def _note_not_sure(self, field: str, modality: str, word: str) -> None:
         self.note(f"grade not_sure -> absent ({modality})")
@@ -201,7 +226,7 @@ class _Builder:
         if found is None:
             self.note(
                 f"unknown category -> absent ({modality})",
-                quoted(words),
+                shown_word(words),
                 "use a category of the policy, or a policy that has it",
                 problem=True,
             )
@@ -213,7 +238,7 @@ class _Builder:
         if others:
             self.note(
                 f"several categories, first taken ({modality})",
-                quoted(words),
+                shown_word(words),
                 "give the category that is meant",
                 problem=True,
             )
@@ -224,7 +249,7 @@ class _Builder:
         if named not in (None, found):
             self.note(
                 f"category number and name disagree, number kept ({modality})",
-                quoted(words),
+                shown_word(words),
                 "fix the category",
                 problem=True,
             )
@@ -275,7 +300,7 @@ def _nests_deeper(tree: object, levels: int) -> bool:
     return any(isinstance(each, dict | list) for each in layer)
 
 
-def _without_controls(text: str) -> str:
+def without_controls(text: str) -> str:
     r"""The text with control characters and line breaks escaped, such as ``\n`` or ``\x1b``."""
     return "".join(
         character.encode("unicode_escape").decode()

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, SourceRow
+from vlsu.data.importers.benchmark import find_files
+from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_mapped
 from vlsu.data.tables import Table, listing, normalise
 from vlsu.errors import DataError, UsageError
@@ -26,6 +28,9 @@ _FIELDS = {
     "combined_category": "joint_category",
 }
 
+#: Columns that `vlsu data export` adds to those of the release.
+_ADDED = ("language", "group", "metadata")
+
 #: The mislabelled row of the release: (category stated, correct category).
 _MISLABELLED = {"2aa9226c-201d-458d-9b2e-0aa36845c763": ("C14", "C15")}
 
@@ -33,12 +38,16 @@ _MISLABELLED = {"2aa9226c-201d-458d-9b2e-0aa36845c763": ("C14", "C15")}
 def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     """Read the released CSV: columns in any order and letter case, others into the metadata.
 
+    A `web_path` that is no address is the path of an image, as `vlsu data export` writes it. Of a
+    folder, ``VLSU.csv`` is read.
+
     Raises:
         UsageError: A map is given, which this format does not support.
         DataError: A column is missing or ambiguous, or the file cannot be read as text.
     """
     if options.map:
         raise UsageError("--map is for the importer 'csv'; the columns of 'vlsu' are known")
+    (path, *_) = find_files(path, ["VLSU.csv", "*.csv"], "vlsu")
     table = Table(path, _FIELDS.keys(), encoding=options.encoding)
     names = [normalise(column) for column in table.header]
     for column in _FIELDS:
@@ -50,10 +59,19 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
             f"found: {listing(table.header)}; for other columns use the importer 'csv' with --map"
         )
     fields = {n: _FIELDS[name] for n, name in enumerate(names) if name in _FIELDS}
+    fields |= {names.index(name): name for name in _ADDED if names.count(name) == 1}
     return (
-        _correct(item, options.policy) if isinstance(item, SourceRow) else item
+        _correct(_with_path(item), options.policy) if isinstance(item, SourceRow) else item
         for item in read_mapped(table, fields, options)
     )
+
+
+def _with_path(row: SourceRow) -> SourceRow:
+    """The row, with a path that stands where an address is expected as a path."""
+    url = row.sample.image_url
+    if url is None or "://" in url:
+        return row
+    return replace(row, sample=replace(row.sample, image_url=None))
 
 
 def _correct(row: SourceRow, policy: Policy) -> SourceRow:
@@ -87,7 +105,9 @@ _CITATION = (
 
 VLSU = Importer(
     read_vlsu,
+    describe=about_croissant,
     name="vlsu",
+    source="https://github.com/apple/ml-vlsu",
     licence="CC-BY-NC-ND",
     citation=_CITATION,
     description="VLSU, imported from its released CSV. For local use: its licence forbids "

@@ -17,6 +17,7 @@ __all__ = ["ImageAttacher"]
 
 #: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
+_AT_ADDRESS = "image at its address only: give its folder with --images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,28 @@ class ImageAttacher:
     Args:
         folder: The folder to search; `None` for embedded images only.
         store: The image store of the dataset.
+        implied: Whether the user did not name the folder, so that images with an address may be
+            missing there.
     """
 
-    def __init__(self, folder: ImageFolder | None, store: ImageStore) -> None:
+    def __init__(
+        self, folder: ImageFolder | None, store: ImageStore, *, implied: bool = False
+    ) -> None:
         self._folder = folder
         self._store = store
+        self._implied = implied
         self._claims: dict[str, str] = {}
 
     def attach(self, row: SourceRow) -> tuple[Sample, list[Note]]:
         """The row's sample, with its image if one can be read, and notes.
 
-        An image embedded in the row, as a data URI or in base64, has precedence. Files are tried in
+        An image in the row, as bytes, a data URI or in base64, has precedence. Files are tried in
         this order: the stated path; a file named by the stated hash; a file with the name in the
         address; and, only if no path is stated, a file named by the row's id. A stated path without
         a file is noted.
         """
+        if row.image_data is not None:
+            return self._stored(row, _IN_ROW, row.image_data, [])
         for name in row.image_names:
             try:
                 data = inline_image(name)
@@ -58,6 +66,8 @@ class ImageAttacher:
         if self._folder is None:
             return _without_image(row), _not_searched(row)
         found = self._find(row, self._folder)
+        if found is None and self._implied and row.sample.image_url is not None:
+            return _without_image(row), _not_searched(row)
         if found is None:
             named = row.image_names[0] if row.image_names else None
             # An address in the sample shows that there should be an image; a file name is recorded.
@@ -148,7 +158,10 @@ def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
 def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
-    return [Note(row.line, "image not searched for: give its folder with --images")]
+    if row.sample.image_url is not None:
+        return [Note(row.line, _AT_ADDRESS)]
+    # A path or a hash leads nowhere without a folder.
+    return [Note(row.line, "image not searched for: give its folder with --images", problem=True)]
 
 
 def _missing(row: SourceRow) -> list[Note]:

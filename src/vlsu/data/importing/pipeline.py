@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -16,13 +15,13 @@ import orjson
 
 from vlsu._arguments import require_kind, require_path
 from vlsu._text import one_line, quoted
-from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, importers
 from vlsu.data.importing.attachment import ImageAttacher
 from vlsu.data.importing.duplicates import GroupIndex, IdIndex
+from vlsu.data.importing.report import ImportReport, Tally
 from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, to_row, to_sample
 from vlsu.data.sample import Sample
@@ -32,61 +31,7 @@ from vlsu.errors import DataError, PolicyError, UsageError
 from vlsu.policy import NOT_SURE, Policy, Severity, default_policy, load_policy
 from vlsu.registry import did_you_mean
 
-__all__ = ["Example", "ImportReport", "import_dataset"]
-
-_MAX_EXAMPLES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One of the first occurrences of a rejection or note, without the sample's text.
-
-    Attributes:
-        line: Line of the source file, from 1; 0 for the file as a whole.
-    """
-
-    kind: str
-    line: int
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """The result of an import, accounting for every row.
-
-    ``rows_read == imported + sum(rejected.values())``.
-
-    Attributes:
-        rows_read: Rows of the source, without blank lines.
-        imported: Samples in the dataset.
-        rejected: Reason -> number of rejected rows.
-        notes: Kind -> number of corrections and other notes.
-        examples: The first few of each reason and kind.
-    """
-
-    format: str
-    source: str
-    dataset: Dataset
-    rows_read: int
-    imported: int
-    rejected: Mapping[str, int]
-    notes: Mapping[str, int]
-    examples: tuple[Example, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """The report as plain values, ready for JSON."""
-        return {
-            "format": self.format,
-            "source": self.source,
-            "out": str(self.dataset.path),
-            "rows_read": self.rows_read,
-            "imported": self.imported,
-            "rejected": dict(self.rejected),
-            "notes": dict(self.notes),
-            "examples": [asdict(example) for example in self.examples],
-            "counts": dict(self.dataset.info.counts),
-            "content_hash": self.dataset.info.content_hash,
-        }
+__all__ = ["import_dataset"]
 
 
 def import_dataset(
@@ -102,7 +47,7 @@ def import_dataset(
     strict: bool = False,
     policy: Policy | str | Path | None = None,
     name: str | None = None,
-    version: str = "1",
+    version: str | None = None,
     licence: str | None = None,
     citation: str | None = None,
     source: str | None = None,
@@ -110,23 +55,27 @@ def import_dataset(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import a file as a dataset folder.
+    """Import a file or a folder as a dataset folder.
+
+    ``import.json`` in the folder lists every row that was rejected or corrected.
 
     Args:
-        format: Name of an importer: ``"vlsu"``, ``"csv"`` or one of another package.
-        src: The source file.
+        format: Name of an importer, such as ``"vlsu"`` or ``"csv"``; `importers.names` has all.
+        src: The source file or folder.
         out: The dataset folder to write.
-        images: The folder with the images.
+        images: The folder with the images; by default the source, if that is a folder.
         map: Column of the file -> field of the dataset, for importers that support it.
         grades: Word of the file -> ``"safe"``, ``"borderline"``, ``"unsafe"`` or ``"not_sure"``.
         missing: Words for a missing value, instead of the usual ones such as ``NA``; an empty cell
             is always missing, and a sample's text never is.
         encoding: Text encoding of the file, if it is not Unicode.
-        strict: Raise an error for every rejected row, and every note that is a problem.
-        policy: The policy of the categories, or its file; the default policy if `None`.
+        strict: Raise an error for every rejected row, and every note that is a problem, such as an
+            image that was not found.
+        policy: The policy of the categories, or its file; if `None`, that of the source, else the
+            default policy.
         name: Of the dataset; like `version`, `licence`, `citation`, `source` and `description`, by
-            default from the importer or the file's name.
-        version: Of the dataset.
+            default from the source, the importer or the file's name.
+        version: Of the dataset; 1 by default.
         licence: Of the dataset.
         citation: How to cite it.
         source: Origin of the dataset.
@@ -143,8 +92,9 @@ def import_dataset(
     require_kind("format", format, str)
     path, folder = require_path("src", src), require_path("out", out)
     importer = importers.get(format)
+    about = importer.about(path)
     if policy is None or isinstance(policy, Policy):
-        chosen = policy or default_policy()
+        chosen = policy or about.policy or default_policy()
     else:
         chosen = load_policy(policy)
     items = importer.read(
@@ -157,13 +107,19 @@ def import_dataset(
             encoding=encoding,
         ),
     )
-    image_folder = None if images is None else ImageFolder(require_path("images", images))
+    implied = images is None and path.is_dir()
+    place = path if implied else images
+    image_folder = None if place is None else ImageFolder(require_path("images", place))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
-    tally = _Tally(path, strict)
-    attacher = ImageAttacher(image_folder, ImageStore(folder))
+    licence = licence or about.licence or "unknown"
+    attacher = ImageAttacher(image_folder, ImageStore(folder), implied=implied)
     try:
         prepare_folder(folder, overwrite=overwrite)
-        with tempfile.TemporaryFile(dir=folder) as spool, warnings.catch_warnings():
+        with (
+            tempfile.TemporaryFile(dir=folder) as spool,
+            Tally(path, folder, strict) as tally,
+            warnings.catch_warnings(),
+        ):
             # Pillow warns about unusual metadata; `vlsu data check` finds real problems.
             warnings.simplefilter("ignore")
             ids, groups = _read_all(items, attacher, spool, tally, progress)
@@ -173,15 +129,16 @@ def import_dataset(
             dataset = write_dataset(
                 folder,
                 _resolve(spool, ids, groups, tally),
-                name=name or importer.name or path.stem,
-                version=version,
-                licence=licence or importer.licence or "unknown",
-                citation=importer.citation if citation is None else citation,
-                source=source or path.name,
+                name=name or about.name or path.stem,
+                version=version or about.version or "1",
+                licence=licence,
+                citation=about.citation if citation is None else citation,
+                source=source or about.source or path.name,
                 policy=chosen,
-                description=importer.description if description is None else description,
+                description=about.description if description is None else description,
                 overwrite=overwrite,
             )
+            return tally.write(format, dataset)
     except BaseException as error:
         if made_here:
             shutil.rmtree(folder, ignore_errors=True)
@@ -192,7 +149,6 @@ def import_dataset(
                 f"{folder}: cannot be written ({error.strerror}); free space or choose another"
             ) from None
         raise
-    return tally.report(format, dataset)
 
 
 def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
@@ -214,7 +170,7 @@ def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
     return grades
 
 
-def _note_left_out(folder: ImageFolder, tally: _Tally) -> None:
+def _note_left_out(folder: ImageFolder, tally: Tally) -> None:
     if folder.left_out:
         tally.note(_LINKS, folder.left_out)
     for path, reason in folder.unread:
@@ -234,7 +190,7 @@ def _read_all(
     items: Iterator[ImportItem],
     attacher: ImageAttacher,
     spool: IO[bytes],
-    tally: _Tally,
+    tally: Tally,
     progress: Progress | None,
 ) -> tuple[IdIndex, GroupIndex]:
     """First pass: rows with their images into the spool, their ids and contents into indexes."""
@@ -258,15 +214,15 @@ def _read_all(
             continue
         ids.add(sample.id, hash64(canonical(row).decode()))
         groups.add(sample)
-        notes = [*item.notes, *notes]
-        spool.write(orjson.dumps((item.line, row, notes), option=orjson.OPT_APPEND_NEWLINE))
+        spooled = (item.line, row, [*item.notes, *notes], item.grouped)
+        spool.write(orjson.dumps(spooled, option=orjson.OPT_APPEND_NEWLINE))
     return ids, groups
 
 
 _NEAR_DUPLICATE_ID = "id differs from another's only in letter case or Unicode form"
 
 
-def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) -> Iterator[Sample]:
+def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: Tally) -> Iterator[Sample]:
     """Second pass: the samples without duplicate rows, with unique ids and groups.
 
     Notes are counted here, so that those of a duplicate row do not count twice.
@@ -277,7 +233,7 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
     near_duplicates = ids.near_duplicates()
     spool.seek(0)
     for number, spooled in enumerate(spool):
-        line, row, notes = orjson.loads(spooled)
+        line, row, notes, grouped = orjson.loads(spooled)
         sample = to_sample(row)
         if number in decisions:
             if not decisions[number]:
@@ -296,68 +252,7 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: _Tally) 
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
         first = int(firsts[number])
-        if first >= 0:
+        if first >= 0 and not grouped:
             group = names.setdefault(first, sample.id)
             sample = replace(sample, group=sample.group or group)
         yield sample
-
-
-class _Tally:
-    """Counts rejections and notes; with `strict` the first problem raises an error."""
-
-    def __init__(self, path: Path, strict: bool) -> None:
-        self._path = path
-        self._strict = strict
-        self.rows = 0
-        self._rejected: Counter[str] = Counter()
-        self._notes: Counter[str] = Counter()
-        self._examples: list[Example] = []
-
-    def row(self) -> None:
-        self.rows += 1
-
-    def reject(self, rejected: Rejected) -> None:
-        example = Example(rejected.reason, rejected.line, rejected.value)
-        if self._strict:
-            raise self._error(example, rejected.fix)
-        self._count(self._rejected, example)
-
-    def note(self, note: Note, count: int = 1) -> None:
-        example = Example(note.kind, note.line, note.value)
-        if self._strict and note.problem:
-            raise self._error(example, note.fix)
-        self._count(self._notes, example, count)
-
-    def require_samples(self) -> None:
-        """Raise an error if there is no row to store."""
-        if not self.rows:
-            raise DataError(f"{self._path}: a header and no rows; give a file with rows")
-        if self._rejected.total() == self.rows:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in self._rejected.most_common())
-            first = next(e for e in self._examples if e.kind in self._rejected)
-            raise DataError(
-                f"{self._path}: none of {self.rows} rows can be imported ({reasons}); first: line "
-                f"{first.line}: {first.kind}: {first.value}"
-            )
-
-    def report(self, format: str, dataset: Dataset) -> ImportReport:
-        return ImportReport(
-            format=format,
-            source=str(self._path),
-            dataset=dataset,
-            rows_read=self.rows,
-            imported=len(dataset),
-            rejected=dict(self._rejected.most_common()),
-            notes=dict(self._notes.most_common()),
-            examples=tuple(self._examples),
-        )
-
-    def _count(self, counts: Counter[str], example: Example, count: int = 1) -> None:
-        if counts[example.kind] < _MAX_EXAMPLES:
-            self._examples.append(example)
-        counts[example.kind] += count
-
-    def _error(self, example: Example, fix: str) -> DataError:
-        place = f"{self._path}: line {example.line}" if example.line else str(self._path)
-        what = f"{example.kind}: {example.value}" if example.value else example.kind
-        return DataError(f"{place}: {what}; {fix or 'fix the row'}")

@@ -11,7 +11,7 @@ import orjson
 from vlsu._files import open_binary
 from vlsu.errors import DataError, UsageError
 
-__all__ = ["find_encoding", "other_format"]
+__all__ = ["find_encoding", "marked_encoding", "other_format"]
 
 #: Bytes at the beginning of a file that are inspected.
 _HEAD = 64 * 1024
@@ -83,7 +83,7 @@ def other_format(path: Path) -> str | None:
         return next((what for mark, what in _ZIPPED if mark in head), "a ZIP archive")
     if head[257:262] == b"ustar":
         return "a tar archive"
-    encoding = _marked(head) or "utf-8"
+    encoding = marked_encoding(head) or "utf-8"
     return _other_text(head.decode(encoding, "ignore").lstrip("\ufeff \t\r\n"), len(head) < _HEAD)
 
 
@@ -133,7 +133,7 @@ def find_encoding(path: Path, stated: str | None = None, *, option: str = "--enc
             raise DataError(f"{path}: is {what}, and a CSV is expected; {advice}")
         with open_binary(path) as file:
             head = file.read(4)
-        encoding = _marked(head) or "utf-8"
+        encoding = marked_encoding(head) or "utf-8"
         if stated is not None:
             known = _known_encoding(stated, option)
             if head.startswith(codecs.BOM_UTF8) and not known.startswith("utf"):
@@ -150,7 +150,7 @@ def find_encoding(path: Path, stated: str | None = None, *, option: str = "--enc
     return encoding
 
 
-def _marked(head: bytes) -> str | None:
+def marked_encoding(head: bytes) -> str | None:
     """The encoding indicated by a file's first bytes."""
     for mark, name in _MARKS:
         if head.startswith(mark):

@@ -1,0 +1,251 @@
+"""The importer for tables of any kind: CSV, JSON lines, JSON, Parquet, Arrow and workbooks.
+
+What a file is, is found out from its content: ``csv``, ``jsonl``, ``parquet`` and ``xlsx`` name
+what is expected, and a file of another kind is read all the same and noted.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from vlsu.data.importers.base import (
+    Importer,
+    ImportItem,
+    ImportOptions,
+    Note,
+    Rejected,
+    SourceRow,
+)
+from vlsu.data.importers.croissant import about_croissant
+from vlsu.data.importers.csv import read_csv
+from vlsu.data.importers.exported import exported_row, is_export
+from vlsu.data.importers.fields import assign_fields
+from vlsu.data.importers.record import FIELDS, build_row
+from vlsu.data.sources import Source, SourceItem, open_source
+from vlsu.data.sources.opening import file_kind
+from vlsu.data.tables import Blank, Broken, MissingWords, normalise
+
+__all__ = ["CSV", "JSONL", "PARQUET", "XLSX", "broken_item", "plain", "read_source", "split_image"]
+
+_EXPECTED = {
+    "csv": (None,),
+    "jsonl": ("JSON lines", "JSON"),
+    "parquet": ("a Parquet file",),
+    "xlsx": ("an Excel workbook (xlsx)",),
+}
+
+
+def read_tabular(path: Path, options: ImportOptions, *, format: str) -> Iterator[ImportItem]:
+    """Read a table of any kind.
+
+    Raises:
+        UsageError: The map names an unknown field, or one field twice; or a workbook cannot be
+            read without another package.
+        DataError: A mapped column is missing or ambiguous, no column has texts or images, or the
+            file holds no rows.
+    """
+    kind = file_kind(path)
+    notes = []
+    if kind not in _EXPECTED[format] and kind is not None:
+        notes.append(Note(0, f"the file is {kind}, and is read as such"))
+    elif kind not in _EXPECTED[format]:
+        notes.append(Note(0, "the file is delimited text, and is read as such"))
+    if kind is None:
+        return _then(notes, read_csv(path, options))
+    return _then(notes, read_source(open_source(path, encoding=options.encoding), options))
+
+
+def read_source(
+    source: Source, options: ImportOptions, items: Iterable[SourceItem] | None = None
+) -> Iterator[ImportItem]:
+    """Read every row of a source, its columns assigned to fields.
+
+    Args:
+        source: The source.
+        options: The policy, the map, and what counts as a missing value.
+        items: Its rows, if they were read otherwise.
+
+    Raises:
+        UsageError: The map names an unknown field, or one field twice.
+        DataError: A mapped column is missing or ambiguous, or no column has texts or images.
+    """
+    images = [name for name in source.columns if name in _image_columns(source)]
+    fields, notes = assign_fields(source.columns, options.map, str(source.path), images=images)
+    roles = {source.columns[n]: field for n, field in fields.items()}
+    return _then(notes, _rows(source, roles, options, items))
+
+
+def _rows(
+    source: Source,
+    roles: dict[str, str],
+    options: ImportOptions,
+    items: Iterable[SourceItem] | None,
+) -> Iterator[ImportItem]:
+    exported = is_export(source.columns) and not options.map and not options.grades
+    if exported and options.missing.words is None:
+        options = ImportOptions(
+            options.policy,
+            options.map,
+            options.grades,
+            MissingWords.read([""]),
+            options.encoding,
+        )
+    taken = set(roles.values())
+    for item in source.read() if items is None else items:
+        if isinstance(item, Blank | Broken):
+            yield broken_item(item)
+            continue
+        values: dict[str, object] = {}
+        extra: dict[str, object] = {}
+        for name, value in item.values.items():
+            role = roles.get(name)
+            if role is None and (named := normalise(name)) in FIELDS and named not in taken:
+                role = roles[name] = named  # a column that only later rows have
+                taken.add(named)
+            (extra if role is None else values)[role or name] = value
+        yield _row(item.line, values, extra, options, exported=exported, nulls=item.nulls)
+
+
+def _row(
+    line: int,
+    values: dict[str, object],
+    extra: dict[str, object],
+    options: ImportOptions,
+    *,
+    exported: bool,
+    nulls: bool,
+) -> SourceRow | Rejected:
+    data, name, faults = split_image(values.pop("image", None))
+    if name is not None and not (exported and data is not None):
+        values["image"] = name
+    if exported and (row := exported_row(line, values, extra, options, data)) is not None:
+        return row
+    metadata = values.pop("metadata", None)
+    if metadata is not None and not isinstance(metadata, dict):
+        values["metadata"], metadata = metadata, None
+    texts: dict[str, str] = {}
+    for field, value in values.items():
+        text = _text(value)
+        if text is None:
+            what = type(value).__name__
+            fix = f"give {field} as a text, or map another column"
+            return Rejected(line, f"{field} is not a text", what, fix)
+        texts[field] = text if field == "text" else text.strip()
+    notes = [Note(line, fault, problem=True) for fault in faults]
+    kept, dropped = _metadata(extra)
+    notes += [Note(line, "binary column left out", fix="map it to image")] if dropped else []
+    stated = _metadata(metadata or {})[0]
+    row_ = build_row(line, texts, kept, options, nulls=nulls, metadata=stated, image_data=data)
+    if isinstance(row_, SourceRow) and notes:
+        return SourceRow(
+            row_.line,
+            row_.sample,
+            row_.image_names,
+            row_.image_sha256,
+            (*row_.notes, *notes),
+            row_.image_data,
+        )
+    return row_
+
+
+def split_image(value: object) -> tuple[bytes | None, str | None, list[str]]:
+    """The bytes, the name and faults of an image in a row.
+
+    It may be bytes, a text (a path, an address, a data URI or base64), the struct of `bytes` and
+    `path` that Hugging Face `datasets` writes, or a list of these, of which the first is taken.
+    """
+    faults = []
+    if isinstance(value, list | tuple):
+        if len(value) > 1:
+            faults.append("several images in a row, first taken")
+        value = value[0] if value else None
+    name: object = None
+    if isinstance(value, dict):
+        name = value.get("path") or value.get("src") or value.get("url")
+        value = value.get("bytes")
+    if isinstance(value, str):
+        return None, value, faults
+    if isinstance(value, bytes | bytearray | memoryview) and len(value):
+        return bytes(value), None, faults
+    return None, name if isinstance(name, str) and name else None, faults
+
+
+def broken_item(item: Blank | Broken) -> Note | Rejected:
+    """What is said about a line without a row, or one that cannot be read."""
+    if isinstance(item, Blank):
+        return Note(item.line, "blank line")
+    return Rejected(item.line, item.reason, item.value, item.advice)
+
+
+def plain(value: object) -> object:
+    """A value as metadata hold it: what JSON has no type for becomes a text or nothing."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta | decimal.Decimal):
+        return str(value)
+    if isinstance(value, str | bool) or value is None:
+        return value
+    return None
+
+
+def _metadata(extra: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    """Values that fit into metadata, and whether binary ones were left out."""
+    kept: dict[str, object] = {}
+    dropped = False
+    for name, value in extra.items():
+        data, path, _ = split_image(value)
+        if data is not None:
+            dropped = True
+            if path is not None:
+                kept[name] = path
+        else:
+            kept[name] = plain(value)
+    return kept, dropped
+
+
+def _text(value: object) -> str | None:
+    """The text of a scalar, `None` for anything else."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else "" if math.isnan(value) else str(value)
+    if isinstance(value, str | int | datetime.date):
+        return str(value)
+    return None
+
+
+def _image_columns(source: Source) -> set[str]:
+    """Columns of which the first row holds an image itself."""
+    for item in source.read():
+        if not isinstance(item, Blank | Broken):
+            return {
+                name for name, value in item.values.items() if split_image(value)[0] is not None
+            }
+    return set()
+
+
+def _then(notes: Iterable[Note], items: Iterator[ImportItem]) -> Iterator[ImportItem]:
+    yield from notes
+    yield from items
+
+
+def _importer(format: str) -> Importer:
+    read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
+    read = partial(read_tabular, format=format)
+    return Importer(read, describe=about_croissant)
+
+
+CSV, JSONL, PARQUET, XLSX = map(_importer, ("csv", "jsonl", "parquet", "xlsx"))
