@@ -5,6 +5,8 @@ from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyRefe
 from vlsu.data.datasets.export import EXPORT_FORMATS, export_dataset, sample_dataset
 from vlsu.data.datasets.info import dataset_info
 from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.fetching.fetch import FetchReport, fetch_images
+from vlsu.data.fetching.politeness import Pace
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import importers
@@ -21,6 +23,7 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "Example",
+    "FetchReport",
     "Finding",
     "FindingKind",
     "ImageError",
@@ -28,12 +31,14 @@ __all__ = [
     "ImageFault",
     "ImageStore",
     "ImportReport",
+    "Pace",
     "PolicyReference",
     "Progress",
     "Sample",
     "check_dataset",
     "dataset_info",
     "export_dataset",
+    "fetch_images",
     "import_dataset",
     "importers",
     "load",

@@ -16,7 +16,14 @@ from typing import TypeVar
 
 from vlsu._machine import exhausted_resource
 from vlsu._text import one_line
-from vlsu.data.images.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
+from vlsu.data.images.probe import (
+    EXTENSIONS,
+    MAX_READ_BYTES,
+    ImageError,
+    ImageFacts,
+    ImageFault,
+    probe,
+)
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError, MachineError
 
@@ -45,15 +52,19 @@ class ImageStore:
         """The folder of the images."""
         return self.root / "images"
 
-    def add(self, image: bytes | str | os.PathLike[str]) -> str:
+    def add(self, image: bytes | str | os.PathLike[str], facts: ImageFacts | None = None) -> str:
         """Store an image, given as bytes or as a file, and return its SHA-256.
+
+        Args:
+            image: The bytes, or the file.
+            facts: What its header says, if that is known.
 
         Raises:
             ImageError: The bytes are not an image that can be read; its pixels are not decoded.
             DataError: The file cannot be read or the store cannot be written.
         """
         data = image if isinstance(image, bytes) else read_bounded(Path(image))
-        facts = probe(data)
+        facts = facts or probe(data)
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.folder / sha256[:2] / f"{sha256}.{facts.extension}"
         if not _is_own_file(target):
