@@ -23,7 +23,9 @@ _RUN_FILES = frozenset(
         *("candidates.yaml", ".lock"),
     }
 )
-_DATASET_FILES = re.compile(r"dataset\.yaml|policy\.yaml|README\.md|samples[^/]*\.parquet")
+_DATASET_FILES = re.compile(
+    r"dataset\.yaml|policy\.yaml|README\.md|samples[^/]*\.parquet|fetch\.sqlite\S*"
+)
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
 #: Bytes of a ``dataset.yaml``, at most.
 _MAX_BYTES = 16 * 2**20

@@ -19,6 +19,7 @@ from vlsu.cli.options import (
     Out,
     PilotOption,
     Until,
+    WithoutImages,
     choose_models,
     open_chosen,
     read_names,
@@ -86,6 +87,7 @@ def understanding(
     budget: BudgetOption = None,
     until: Until = None,
     pilot: PilotOption = None,
+    without_images: WithoutImages = False,
     structured: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +120,7 @@ def understanding(
             budget=budget,
             until=until,
             pilot=pilot,
+            without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)
         if controls:
@@ -187,6 +190,7 @@ def alignment(
         ),
     ] = None,
     limit: Limit = None,
+    without_images: WithoutImages = False,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
@@ -212,6 +216,7 @@ def alignment(
         calibration=load_calibration(calibration) if calibration else None,
         labels=labels,
         limit=limit,
+        without_images=without_images,
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)

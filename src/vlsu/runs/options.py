@@ -162,6 +162,8 @@ class RunOptions:
         settings: How the model is asked.
         limits: What may be sent to it at once and a minute, its price, and what one start may send
             and spend in all.
+        without_images: Whether a run goes on where samples have the address of an image and no
+            image; else it stops before anything is asked.
 
     Raises:
         UsageError: A number is out of range.
@@ -171,6 +173,7 @@ class RunOptions:
     limit: int | None = None
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
+    without_images: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and not isinstance(self.limit, int):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import logging
 import os
 import threading
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import polars as pl
@@ -25,21 +23,20 @@ from vlsu.data.fetching.acceptance import MAX_IMAGE_BYTES, accept
 from vlsu.data.fetching.addresses import parse_address
 from vlsu.data.fetching.application import use_images
 from vlsu.data.fetching.client import Client, Dial, dial
+from vlsu.data.fetching.entries import Result, Stated, Wanted
+from vlsu.data.fetching.failed import FAILED_FILE, write_failed
 from vlsu.data.fetching.faults import FetchFaultError
-from vlsu.data.fetching.journal import Journal, Result, Stated, Wanted
+from vlsu.data.fetching.journal import Journal
 from vlsu.data.fetching.mirrors import mirrored, require_template
 from vlsu.data.fetching.politeness import Dispatcher, Pace
 from vlsu.data.fetching.resolver import Lookup, Resolver, system_lookup
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.progress import Progress
 from vlsu.data.rows import is_sha256
-from vlsu.data.tables.spreadsheets import escape_formula
-from vlsu.errors import DataError, UsageError
+from vlsu.errors import UsageError
 
-__all__ = ["FAILED_FILE", "FetchReport", "Network", "fetch_images"]
+__all__ = ["FetchReport", "Network", "fetch_images"]
 
-#: The list of what failed, in the dataset's folder.
-FAILED_FILE = "fetch-failed.csv"
 TIMEOUT_S = 30.0
 #: Results that are recorded together, and the seconds after which they are at the latest.
 _RECORDED, _RECORDED_S = 100, 0.5
@@ -172,7 +169,7 @@ def fetch_images(
             fetched=fetched,
             failed=journal.reasons(),
             hosts=journal.hosts(),
-            failed_file=_write_failed(dataset.path, journal),
+            failed_file=write_failed(dataset.path, journal),
         )
 
 
@@ -342,38 +339,6 @@ def _say_proxies(count: int) -> None:
             count,
             " and ".join(f"{name}_proxy" for name in names),
         )
-
-
-def _write_failed(folder: Path, journal: Journal) -> Path | None:
-    """Write the list of what failed, for a mirror to find; none is left if nothing did."""
-    file = folder / FAILED_FILE
-    temporary = folder / f".{FAILED_FILE}-{os.getpid()}.tmp"
-    count = 0
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(("id", "image_url", "reason"))
-            for _, sample, url, reason in journal.failed():
-                cells = (sample, _without_password(url), reason)
-                writer.writerow([escape_formula(cell) for cell in cells])
-                count += 1
-        if not count:
-            file.unlink(missing_ok=True)
-            return None
-        temporary.replace(file)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be written ({error.strerror}); free space") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return file
-
-
-def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    except ValueError:
-        return url.rpartition("@")[2]
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from vlsu.data.fetching.entries import Wanted
 from vlsu.data.fetching.faults import FetchFaultError
-from vlsu.data.fetching.journal import Wanted
 
 __all__ = ["Dispatcher", "Pace"]
 

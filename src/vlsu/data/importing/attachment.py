@@ -148,6 +148,8 @@ def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
 def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
+    if row.sample.image_url is not None:
+        return [Note(row.line, "image at its address only: fetch it with vlsu data fetch")]
     return [Note(row.line, "image not searched for: give its folder with --images")]
 
 
@@ -157,7 +159,7 @@ def _missing(row: SourceRow) -> list[Note]:
     fix = "put it into the images folder, at the path that the row states"
     value = row.image_names[0] if row.image_names else row.sample.id
     if "://" in value:
-        fix = "put it into the images folder, named by the row's id or as in its address"
+        fix = "fetch it with vlsu data fetch, or put it into the images folder, named by its id"
     return [Note(row.line, "image missing", quoted(value, 80), fix, problem=True)]
 
 
