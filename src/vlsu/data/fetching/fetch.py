@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
@@ -43,6 +43,8 @@ _RECORDED, _RECORDED_S = 100, 0.5
 #: Addresses of a host with one and the same image that are worth a warning.
 _SUSPICIOUS = 5
 _BATCH = 8192
+#: Seconds between two looks of a thread that waits for another.
+_LOOK_S = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -357,16 +359,29 @@ def _in_event_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work())
         return
-    failures: list[BaseException] = []
+    ended: Future[None] = Future()
+    under_way: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None] | None]] = []
+
+    async def watched() -> None:
+        under_way.append((asyncio.get_running_loop(), asyncio.current_task()))
+        await work()
 
     def in_thread() -> None:
         try:
-            _in_event_loop(work)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                ended.set_result(runner.run(watched()))
         except BaseException as error:
-            failures.append(error)
+            ended.set_exception(error)
 
     thread = threading.Thread(target=in_thread, name="fetch", daemon=True)
     thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+    try:
+        while thread.is_alive():  # an interrupt comes through between two looks
+            thread.join(_LOOK_S)
+    except KeyboardInterrupt:
+        for loop, task in under_way:
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
+    ended.result()

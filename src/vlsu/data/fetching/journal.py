@@ -38,7 +38,9 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._file = folder / JOURNAL_FILE
         with self._errors():
-            self._db = sqlite3.connect(self._file, timeout=1.0, isolation_level=None)
+            self._db = sqlite3.connect(
+                self._file, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
             try:
                 # Held until this process ends, however it ends.
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
