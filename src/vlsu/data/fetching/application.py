@@ -32,7 +32,7 @@ def use_images(dataset: Dataset, journal: Journal) -> Dataset:
         sha256 = _image(row, journal)
         changes += sha256 != row[_SHA256]
         index.add(Sample(row[_ID] or "", text=row[_TEXT], image_sha256=sha256, image_url=row[_URL]))
-    if not changes:
+    if not changes and not journal.changing:
         return dataset
     firsts = index.representatives(set())
     names = _group_names(dataset, firsts)
@@ -51,7 +51,8 @@ def use_images(dataset: Dataset, journal: Journal) -> Dataset:
         new[_SHA256], new[_GROUP] = sha256, group
         return tuple(new)
 
-    return update_rows(dataset, change)
+    with journal.change():
+        return update_rows(dataset, change)
 
 
 def _image(row: Row, journal: Journal) -> str | None:

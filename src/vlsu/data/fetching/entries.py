@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS addresses (
     fresh INTEGER NOT NULL,    -- whether it was fetched in this start
     seen INTEGER NOT NULL      -- whether the dataset has the address
 );
+CREATE TABLE IF NOT EXISTS changing (dataset INTEGER PRIMARY KEY);
 CREATE INDEX IF NOT EXISTS queued ON addresses (queue, id) WHERE queue IS NOT NULL;
 """
 #: Of an address that is known, an image in the dataset counts unless it is the one to be replaced.

@@ -39,7 +39,7 @@ __all__ = ["FetchReport", "Network", "fetch_images"]
 
 TIMEOUT_S = 30.0
 #: Results that are recorded together, and the seconds after which they are at the latest.
-_RECORDED, _RECORDED_S = 100, 0.5
+_RECORDED, _RECORDED_S = 25, 0.1
 #: Addresses of a host with one and the same image that are worth a warning.
 _SUSPICIOUS = 5
 _BATCH = 8192

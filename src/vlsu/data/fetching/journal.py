@@ -249,6 +249,21 @@ class Journal:
             ).fetchone()
         return None if found is None else (found[0], found[1])
 
+    @property
+    def changing(self) -> bool:
+        """Whether a start was stopped while it changed the rows of the dataset."""
+        with self._errors():
+            return self._db.execute("SELECT count(*) FROM changing").fetchone()[0] > 0
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Context in which the rows of the dataset are changed."""
+        with self._transaction() as cursor:
+            cursor.execute("INSERT OR IGNORE INTO changing VALUES (1)")
+        yield
+        with self._transaction() as cursor:
+            cursor.execute("DELETE FROM changing")
+
     # Counts
 
     def counts(self) -> tuple[int, int, int]:
