@@ -64,6 +64,7 @@ _LOCAL_NAT64, _TEREDO = IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_LOW = re.compile(r"[\x00-\x1f]")
 _BAD_IN_AUTHORITY = re.compile(r"[\\\s\"<>^`{|}]")
 _BRACKETED = re.compile(r"\[[^\[\]]*\](?::[0-9]*)?")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -149,7 +150,7 @@ def parse_address(url: str) -> WebAddress:
     bracketed = authority.startswith("[")
     if bracketed and _BRACKETED.fullmatch(authority) is None:
         raise FetchFaultError(Reason.BAD_ADDRESS)
-    if _BAD_IN_AUTHORITY.search(parts.netloc) or any(ord(c) < 0x20 for c in text):
+    if _BAD_IN_AUTHORITY.search(parts.netloc) or _LOW.search(text):
         raise FetchFaultError(Reason.BAD_ADDRESS)
     host, ip = _ipv6(hostname) if bracketed else _host(hostname)
     try:

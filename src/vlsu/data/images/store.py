@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import stat
 import threading
@@ -294,13 +295,23 @@ def _is_own_file(path: Path) -> bool:
         return False
 
 
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:  # a single write takes 2 GiB at most, or what a full disk has left
+        view = view[file.write(view) :]
+
+
 def _write_whole(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}-{os.getpid()}-{threading.get_ident()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
-            file.write(data)
+        try:
+            descriptor = os.open(temporary, flags, 0o666)
+        except FileNotFoundError:  # of a folder with so many images only the first
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, flags, 0o666)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            _write_all(file, data)
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
