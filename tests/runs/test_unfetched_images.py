@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import completion, png
 from tests.support.commands import vlsu
-from vlsu import Settings, align, evaluate
+from vlsu import Run, Settings, align, evaluate
 from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.errors import DataError
 from vlsu.policy import Severity
@@ -94,16 +94,23 @@ def test_a_limit_is_looked_at_as_it_is(half_fetched, server, tmp_path):
 
 
 def test_alignment_stops_before_it_asks(half_fetched, server, tmp_path):
-    options = {
-        "model": "openai/m",
-        "settings": Settings(base_url=server.base_url),
-        "framings": ["default"],
-    }
+    settings = Settings(base_url=server.base_url)
+
+    def run(without_images: bool = False) -> Run:
+        return align(
+            half_fetched,
+            model="openai/m",
+            settings=settings,
+            framings=["default"],
+            out=tmp_path / "r",
+            without_images=without_images,
+        )
+
     with pytest.raises(DataError, match=SAYS):
-        align(half_fetched, out=tmp_path / "r", **options)
+        run()
     assert server.requests == []
-    run = align(half_fetched, out=tmp_path / "r", without_images=True, **options)
-    assert (run.finished, len(server.requests)) == (True, 2)
+    done = run(without_images=True)
+    assert (done.finished, len(server.requests)) == (True, 2)
 
 
 @pytest.mark.parametrize("task", ["understanding", "alignment"])

@@ -561,6 +561,7 @@ def test_what_was_fetched_is_asked_conditionally(tmp_path):
         assert (changed.had, changed.fetched) == (0, 1)
         (sample,) = changed.dataset
         assert sample.image_sha256 == hashlib.sha256(png(2)).hexdigest()
+        assert check_dataset(changed.dataset).ok  # what it was is not left behind
         server.respond = lambda request: response(b"", "404 Not Found")
         gone = fetch_images(folder, pace=QUICK, network=Names().network, again=True)
     assert (gone.had, gone.failed) == (1, {})  # what is there is kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,12 @@ def use_images(dataset: Dataset, journal: Journal) -> Dataset:
         DataError: The dataset cannot be read or written.
     """
     index, changes = GroupIndex(), 0
+    replaced: set[str] = set()
     for row in dataset.rows():
         sha256 = _image(row, journal)
-        changes += sha256 != row[_SHA256]
+        if sha256 != row[_SHA256]:
+            changes += 1
+            replaced |= {row[_SHA256] or ""}
         index.add(Sample(row[_ID] or "", text=row[_TEXT], image_sha256=sha256, image_url=row[_URL]))
     if not changes and not journal.changing:
         return dataset
@@ -52,7 +56,22 @@ def use_images(dataset: Dataset, journal: Journal) -> Dataset:
         return tuple(new)
 
     with journal.change():
-        return update_rows(dataset, change)
+        changed = update_rows(dataset, change)
+    _remove_unused(changed, replaced)
+    return changed
+
+
+def _remove_unused(dataset: Dataset, images: set[str]) -> None:
+    """Remove images that no sample has any more."""
+    if not images - {""}:
+        return
+    with dataset.reading():
+        column = dataset.frame().select("image_sha256").unique().collect(engine="streaming")
+    for sha256 in images.difference(column["image_sha256"]):
+        path = dataset.image_path(sha256)
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _image(row: Row, journal: Journal) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import polars as pl
 import uvloop
@@ -334,7 +334,7 @@ class _Fetching:
 
 def _say_proxies(count: int) -> None:
     names = sorted({"http", "https", "all"} & set(getproxies()))
-    if names:
+    if names and not proxy_bypass("images.example"):
         _log.warning(
             "%d addresses are asked directly, not through the proxy of %s: it could be made to "
             "reach what this command refuses",

@@ -253,7 +253,7 @@ class Journal:
     def changing(self) -> bool:
         """Whether a start was stopped while it changed the rows of the dataset."""
         with self._errors():
-            return self._db.execute("SELECT count(*) FROM changing").fetchone()[0] > 0
+            return self._db.execute("SELECT 1 FROM changing").fetchone() is not None
 
     @contextmanager
     def change(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from vlsu.data.fetching.faults import FetchFaultError
 __all__ = ["Dispatcher", "Pace"]
 
 #: Addresses of a host that are in memory at a time, and that may wait to be asked again.
-_LOADED, _MAX_RETRYING = 64, 64
+_LOADED, _MAX_RETRYING = 64, 16
 #: Images after which a host that wanted rest is asked for one more at a time.
 _TRUSTED = 20
 #: Statuses that mean a host is asked too much.
@@ -51,7 +51,7 @@ class _Host:
     left: int  # not loaded yet
     slots: int
     after: int = 0
-    loaded: deque[Wanted] = field(default_factory=deque)
+    loaded: list[Wanted] = field(default_factory=list)  # the next one last
     active: int = 0
     retrying: int = 0
     not_before: float = 0.0
@@ -112,7 +112,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._random = random.Random()  # noqa: S311 - only spreads the retries
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._dispatch()
+        self._go_on()
         try:
             await self._ended
         finally:
@@ -129,7 +129,7 @@ class Dispatcher:
             _, _, host, wanted = heapq.heappop(self._later)
             if wanted is not None:
                 host.retrying -= 1
-                host.loaded.appendleft(wanted)
+                host.loaded.append(wanted)
             self._queue(host)
         while self._active < self._pace.concurrency and self._error is None:
             found = self._take(now)
@@ -146,7 +146,7 @@ class Dispatcher:
             if not self._ended.done():
                 self._ended.set_exception(self._error)
         elif self._later and self._active < self._pace.concurrency:
-            self._timer = self._loop.call_at(self._later[0][0], self._dispatch)
+            self._timer = self._loop.call_at(self._later[0][0], self._go_on)
         elif not self._active and not self._later and not self._ended.done():
             self._ended.set_result(None)
 
@@ -166,13 +166,14 @@ class Dispatcher:
                 heapq.heappush(self._later, (host.not_before, next(self._number), host, None))
                 continue
             if not host.loaded and host.left:
-                host.loaded.extend(self._more(host.name, host.after, _LOADED))
+                host.loaded = self._more(host.name, host.after, _LOADED)
                 host.left = max(0, host.left - len(host.loaded)) if host.loaded else 0
                 if host.loaded:
                     host.after = host.loaded[-1].id
+                    host.loaded.reverse()
             if not host.loaded:
                 continue
-            wanted = host.loaded.popleft()
+            wanted = host.loaded.pop()
             host.active += 1
             self._queue(host)
             return host, wanted
@@ -181,19 +182,28 @@ class Dispatcher:
     async def _run(self, host: _Host, wanted: Wanted) -> None:
         wanted.tries += 1
         try:
-            await self._attempt(wanted)
-        except FetchFaultError as fault:
-            self._after_fault(host, wanted, fault)
+            try:
+                await self._attempt(wanted)
+            except FetchFaultError as fault:
+                self._after_fault(host, wanted, fault)
+            else:
+                self._after_success(host)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             self._error = self._error or error
-        else:
-            self._after_success(host)
         host.active -= 1
         self._active -= 1
         self._queue(host)
-        self._dispatch()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Dispatch; what goes wrong there ends the run, as nobody else would see it."""
+        try:
+            self._dispatch()
+        except BaseException as error:
+            if not self._ended.done():
+                self._ended.set_exception(error)
 
     def _after_success(self, host: _Host) -> None:
         host.failures = host.rests = 0

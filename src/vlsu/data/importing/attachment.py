@@ -149,7 +149,8 @@ def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
     if row.sample.image_url is not None:
-        return [Note(row.line, "image not fetched: run vlsu data fetch, or give its folder with --images")]
+        kind = "image not fetched: run vlsu data fetch, or give its folder with --images"
+        return [Note(row.line, kind)]
     return [Note(row.line, "image not searched for: give its folder with --images")]
 
 
