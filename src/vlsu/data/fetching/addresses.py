@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -170,6 +171,7 @@ def _basic(userinfo: str) -> str:
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
+@lru_cache(4096)
 def _ipv6(host: str) -> tuple[str, IPAddress]:
     try:
         if "%" in host:  # of an interface of this machine
@@ -180,6 +182,7 @@ def _ipv6(host: str) -> tuple[str, IPAddress]:
     return str(ip), ip
 
 
+@lru_cache(4096)
 def _host(host: str) -> tuple[str, IPAddress | None]:
     """The host in ASCII, and what it is as an IP address."""
     try:

@@ -243,10 +243,9 @@ class Journal:
 
     def image_of(self, url: str) -> tuple[str, str | None] | None:
         """The hash of the image of an address, and the one it replaces."""
-        with self._errors():
-            found = self._db.execute(
-                "SELECT sha256, before FROM addresses WHERE url = ? AND state = 1", (url,)
-            ).fetchone()
+        found = self._db.execute(
+            "SELECT sha256, before FROM addresses WHERE url = ? AND state = 1", (url,)
+        ).fetchone()
         return None if found is None else (found[0], found[1])
 
     @property

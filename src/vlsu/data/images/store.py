@@ -67,7 +67,7 @@ class ImageStore:
         data = image if isinstance(image, bytes) else read_bounded(Path(image))
         facts = facts or probe(data)
         sha256 = hashlib.sha256(data).hexdigest()
-        target = self.folder / sha256[:2] / f"{sha256}.{facts.extension}"
+        target = Path(f"{self.root}/images/{sha256[:2]}/{sha256}.{facts.extension}")
         if not _is_own_file(target):
             try:
                 _write_whole(target, data)
