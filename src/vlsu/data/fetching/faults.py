@@ -36,13 +36,20 @@ class FetchFaultError(Exception):
     Attributes:
         reason: A `Reason`, or a status such as ``http-404``.
         transient: Whether the same request may succeed later.
+        soon: Whether it may within seconds.
         retry_after_s: Seconds that the server asked to wait, if it did.
     """
 
     def __init__(
-        self, reason: str, *, transient: bool = False, retry_after_s: float | None = None
+        self,
+        reason: str,
+        *,
+        transient: bool = False,
+        soon: bool = True,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = str(reason)
         self.transient = transient
+        self.soon = soon
         self.retry_after_s = retry_after_s

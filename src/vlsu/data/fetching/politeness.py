@@ -226,7 +226,7 @@ class Dispatcher:
             host.not_before = now + rest_s
             if rest_s > pace.max_wait_s:
                 self._abandon(host, fault.reason)
-        if host.given_up is not None or wanted.tries >= pace.tries:
+        if host.given_up is not None or wanted.tries >= pace.tries or not fault.soon:
             self._failed(wanted, fault)
             host.failures += 1
             if host.failures >= pace.max_failures and host.given_up is None:

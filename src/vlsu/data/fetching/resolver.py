@@ -24,7 +24,8 @@ AT_ONCE, TIMEOUT_S, KEPT_S, FAILURE_KEPT_S = 8, 15.0, 300.0, 30.0
 MAX_NAMES, MAX_TRIED = 4096, 4
 #: A name with more answers than this is refused rather than judged.
 MAX_ANSWERS = 256
-#: Errors of `getaddrinfo` after which asking again is of no use.
+#: Errors of `getaddrinfo` after which asking again at once is of no use. A machine without a
+#: network gets them as well, so a later start asks again.
 _FINAL = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -69,7 +70,7 @@ class Resolver:
             until, kept = self._kept[name]
             if loop.time() < until:
                 if isinstance(kept, FetchFaultError):
-                    raise FetchFaultError(kept.reason, transient=kept.transient)
+                    raise FetchFaultError(kept.reason, transient=kept.transient, soon=kept.soon)
                 return kept
             del self._kept[name]
         if name not in self._under_way:
@@ -86,7 +87,9 @@ class Resolver:
             except TimeoutError:
                 raise FetchFaultError(Reason.DNS, transient=True) from None
             except socket.gaierror as error:
-                raise FetchFaultError(Reason.DNS, transient=error.errno not in _FINAL) from None
+                raise FetchFaultError(
+                    Reason.DNS, transient=True, soon=error.errno not in _FINAL
+                ) from None
             except OSError as error:
                 if exhausted := exhausted_resource(error):
                     raise MachineError(exhausted) from None
@@ -97,7 +100,7 @@ class Resolver:
 
     def _judged(self, found: Sequence[str]) -> tuple[str, ...]:
         if not found:
-            raise FetchFaultError(Reason.DNS)
+            raise FetchFaultError(Reason.DNS, transient=True, soon=False)
         distinct = list(dict.fromkeys(found))
         if len(distinct) > MAX_ANSWERS:
             raise FetchFaultError(Reason.DNS)
