@@ -197,6 +197,41 @@ def test_a_dataset_without_addresses_is_left_as_it_is(tmp_path):
     assert not (tmp_path / "d" / "fetch.sqlite").exists()
 
 
+def test_a_dataset_of_several_files_stays_one(tmp_path):
+    folder = tmp_path / "d"
+    with serving(numbered) as server:
+        samples = [
+            Sample(f"s{n}", image_url=server.url(f"{n % 6}.png", "a.example")) for n in range(10)
+        ]
+        write_dataset(
+            folder, samples, name="x", version="1", licence="", citation="", source="",
+            shard_rows=4,
+        )  # fmt: skip
+        untouched = (folder / "samples-00001-of-00003.parquet").stat().st_ino
+        after = fetch_images(folder, pace=QUICK, network=Names().network).dataset
+    assert len(after.info.files) == 3
+    assert [sample.id for sample in after] == [f"s{n}" for n in range(10)]
+    groups = [sample.group for sample in after]
+    assert groups == ["s0", "s1", "s2", "s3", None, None, "s0", "s1", "s2", "s3"]
+    assert check_dataset(after).ok
+    assert (folder / "samples-00001-of-00003.parquet").stat().st_ino != untouched
+
+
+def test_a_dataset_that_is_imported_anew_keeps_what_was_fetched(tmp_path):
+    folder = tmp_path / "d"
+    with serving(numbered) as server:
+        urls = [server.url(f"{n}.png", "a.example") for n in range(3)]
+        dataset_of(folder, urls)
+        fetch_images(folder, pace=QUICK, network=Names().network)
+        write_dataset(
+            folder, [Sample(f"new{n}", image_url=url) for n, url in enumerate(urls[:2])],
+            name="x", version="2", licence="", citation="", source="", overwrite=True,
+        )  # fmt: skip
+        report = fetch_images(folder, pace=QUICK, network=Names().network)
+    assert (report.wanted, report.had, len(server.requests)) == (2, 2, 3)
+    assert report.dataset.info.counts["images"] == 2
+
+
 def test_it_runs_in_a_notebook_too(tmp_path):
     with serving(numbered) as server:
         dataset_of(tmp_path / "d", [server.url("1.png", "a.example")])
@@ -649,6 +684,27 @@ def test_a_journal_that_is_damaged_is_said_to_be(tmp_path):
     (folder / "fetch.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(DataError, match=r"fetch\.sqlite: cannot be used .* delete it"):
         fetch_images(folder, network=Names().network)
+
+
+def test_links_in_an_untrusted_dataset_lead_nowhere(tmp_path):
+    folder, outside = tmp_path / "d", tmp_path / "outside"
+    outside.mkdir()
+    with serving(numbered) as server:
+        dataset_of(folder, [server.url("1.png", "a.example")])
+        (folder / "fetch.sqlite").symlink_to(outside / "made")
+        with pytest.raises(DataError, match="symbolic link"):
+            fetch_images(folder, pace=QUICK, network=Names().network)
+        (folder / "fetch.sqlite").unlink()
+        (folder / "fetch-failed.csv").symlink_to(outside / "made")
+        shard = folder / "images" / hashlib.sha256(png(1)).hexdigest()[:2]
+        shard.parent.mkdir()
+        shard.symlink_to(outside)
+        with pytest.raises(DataError, match="symbolic link"):
+            fetch_images(folder, pace=QUICK, network=Names().network)
+        server.respond = lambda request: response(b"", "404 Not Found")
+        fetch_images(folder, pace=QUICK, network=Names().network)
+    assert list(outside.iterdir()) == []
+    assert not (folder / "fetch-failed.csv").is_symlink()
 
 
 @pytest.mark.parametrize(

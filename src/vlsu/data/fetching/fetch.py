@@ -186,22 +186,21 @@ def _check(pace: Pace, timeout_s: float) -> None:
 def _stated(dataset: Dataset) -> Iterator[Stated]:
     """The rows that have an address, in order."""
     images = dataset.images
-    wanted = pl.col("image_url").is_not_null()
     stated = pl.col("metadata").str.json_path_match("$.image_sha256").alias("stated")
     for name in dataset.info.files:
         start = 0
         while True:
-            frame = scan_parquet(dataset.path / name).slice(start, _BATCH)
-            rows = frame.select("id", "image_url", "image_sha256", stated, wanted.alias("wanted"))
-            found = rows.collect()
-            for id_, url, sha256, required, some in found.iter_rows():
-                if not some:
+            with dataset.reading():
+                rows = scan_parquet(dataset.path / name).slice(start, _BATCH)
+                found = rows.select("id", "image_url", "image_sha256", stated).collect()
+            for id_, url, sha256, required in found.iter_rows():
+                if url is None:
                     continue
                 if sha256 is not None and images.path(sha256) is None:
-                    yield Stated(id_, url, None, sha256)
+                    yield Stated(id_ or "", url, None, sha256)
                 else:
                     valid = required is not None and is_sha256(required)
-                    yield Stated(id_, url, sha256, required if valid else None)
+                    yield Stated(id_ or "", url, sha256, required if valid else None)
             if found.height < _BATCH:
                 break
             start += _BATCH

@@ -37,12 +37,15 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / JOURNAL_FILE
+        if self._file.is_symlink():  # of an untrusted dataset, it may lead anywhere
+            raise DataError(f"{self._file}: is a symbolic link; remove it")
         with self._errors():
             self._db = sqlite3.connect(
                 self._file, timeout=1.0, isolation_level=None, check_same_thread=False
             )
             try:
                 # Held until this process ends, however it ends.
+                self._db.execute("PRAGMA trusted_schema = OFF")
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")

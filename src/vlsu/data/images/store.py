@@ -68,6 +68,7 @@ class ImageStore:
         facts = facts or probe(data)
         sha256 = hashlib.sha256(data).hexdigest()
         target = Path(f"{self.root}/images/{sha256[:2]}/{sha256}.{facts.extension}")
+        _refuse_link(str(target.parent))
         if not _is_own_file(target):
             try:
                 _write_whole(target, data)
@@ -277,15 +278,18 @@ class _Opened:
 _LINK = "it is a symbolic link, and links in a dataset are not followed"
 
 
-@cache
-def _require_own_folder(folder: str) -> None:
+def _refuse_link(folder: str) -> None:
     """Refuse a folder of images that is a link, which may lead anywhere on this machine."""
     try:
         linked = stat.S_ISLNK(os.lstat(folder).st_mode)
     except OSError:
         return  # opening the file reports the problem
     if linked:
-        raise DataError(f"{folder}: cannot be read ({_LINK}); put the folder itself in its place")
+        raise DataError(f"{folder}: cannot be used ({_LINK}); put the folder itself in its place")
+
+
+#: The same for reading, which asks once a folder.
+_require_own_folder = cache(_refuse_link)
 
 
 def _is_own_file(path: Path) -> bool:
