@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -48,49 +48,39 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="for what is fetched; a temporary one else")
     options = parser.parse_args()
-    load = load_average()
-    rows: list[list[object]] = []
-    data: list[dict[str, object]] = []
-
-    def note(what: str, count: int, timed: Timed) -> None:
-        rate = count / timed.wall_s
-        figures = (
-            f"{timed.wall_s:.1f}",
-            f"{timed.cpu_s:.1f}",
-            f"{rate:,.0f}",
-            f"{timed.peak_mb:.0f}",
-        )
-        rows.append([what, f"{count:,}", *figures])
-        data.append({"what": what, "count": count, **timed.__dict__})
-        say(f"{what}: {timed.wall_s:.1f} s")
-
-    ratio = None
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="vlsu-fetch-") as work:
-        folder = Path(work)
         if options.images:
-            ratio = _compare(folder, options.images, options.rounds, note)
-        for count in options.rows:
-            dataset = folder / "dataset"
-            _dataset(
-                dataset, [f"http://10.{n % 1000 % 250}.0.1/some/path/{n}.jpg" for n in range(count)]
-            )
-            timed = _run(_vlsu(dataset))
-            note("rows that are all refused", count, timed)
-            shutil.rmtree(dataset)
-    words = f"Load average {load:.1f} at the start."
-    if ratio is not None:
-        words = (
-            f"JPEG files of 100 KB from one server on loopback; {options.rounds} rounds, medians; "
-            f"vlsu took {ratio['default']:.2f} times curl's wall time with its defaults, "
-            f"{ratio['same']:.2f} times with as many requests at a time. {words}"
-        )
-    table = markdown(HEAD, rows)
-    write_results("fetch", f"{words}\n\n{table}", {"load": load, "ratio": ratio, "rows": data})
+            _write("fetch", *_compare(Path(work), options.images, options.rounds))
+        if options.rows:
+            _write("fetch_memory", *_grow(Path(work), options.rows))
     return 0
 
 
-def _compare(folder: Path, images: int, rounds: int, note) -> dict[str, float]:
-    """Rounds of curl and vlsu in turn; the ratios of their median wall times."""
+def _write(name: str, words: str, timed: Sequence[tuple[str, int, Timed]]) -> None:
+    """Write a table of what was timed: its name, how many, and what they took."""
+    rows = [
+        [what, f"{n:,}", *(f"{each:,.1f}" for each in (t.wall_s, t.cpu_s, n / t.wall_s, t.peak_mb))]
+        for what, n, t in timed
+    ]
+    data = [{"what": what, "count": n, **asdict(t)} for what, n, t in timed]
+    write_results(name, f"{words}\n\n{markdown(HEAD, rows)}", {"words": words, "rows": data})
+
+
+def _grow(folder: Path, sizes: Sequence[int]) -> tuple[str, list[tuple[str, int, Timed]]]:
+    """Datasets of so many addresses, all refused."""
+    load, timed = load_average(), []
+    for count in sizes:
+        say(f"{count:,} addresses ...")
+        dataset = folder / "dataset"
+        _dataset(dataset, (f"http://10.{n % 250}.0.1/some/path/{n}.jpg" for n in range(count)))
+        timed.append(("addresses that are all refused", count, _run(_vlsu(dataset))))
+        shutil.rmtree(dataset)
+    return f"Load average {load:.1f} at the start.", timed
+
+
+def _compare(folder: Path, images: int, rounds: int) -> tuple[str, list[tuple[str, int, Timed]]]:
+    """Rounds of curl and vlsu in turn; medians, and the ratios of the wall times."""
+    load = load_average()
     times: dict[str, list[Timed]] = {}
     with _server() as root:
         urls = [f"{root}/{n}.jpg" for n in range(images)]
@@ -113,11 +103,15 @@ def _compare(folder: Path, images: int, rounds: int, note) -> dict[str, float]:
         what: Timed(*(median(getattr(t, name) for t in each) for name in Timed.__annotations__))
         for what, each in times.items()
     }
-    note("curl --parallel", images, middle["curl --parallel"])
-    note("vlsu data fetch", images, middle["default"])
-    note(f"vlsu data fetch {' '.join(SAME_CONCURRENCY)}", images, middle["same"])
     base = middle["curl --parallel"].wall_s
-    return {what: middle[what].wall_s / base for what in ("default", "same")}
+    words = (
+        f"JPEG files of 100 KB from one server on loopback; {rounds} rounds, medians; vlsu took "
+        f"{middle['default'].wall_s / base:.2f} times curl's wall time with its defaults, "
+        f"{middle['same'].wall_s / base:.2f} times with as many requests at a time. "
+        f"Load average {load:.1f} at the start."
+    )
+    names = {"default": "vlsu data fetch", "same": f"vlsu data fetch {' '.join(SAME_CONCURRENCY)}"}
+    return words, [(names.get(what, what), images, each) for what, each in middle.items()]
 
 
 def _curl(folder: Path, target: Path, urls: Sequence[str]) -> list[str]:
