@@ -24,7 +24,7 @@ _RUN_FILES = frozenset(
     }
 )
 _DATASET_FILES = re.compile(
-    r"dataset\.yaml|policy\.yaml|import\.json|README\.md|samples[^/]*\.parquet"
+    r"dataset\.yaml|policy\.yaml|import\.json|README\.md|samples[^/]*\.parquet|fetch\.sqlite\S*"
 )
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
 #: Bytes of a ``dataset.yaml``, at most.

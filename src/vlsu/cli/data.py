@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlsu._text import one_line
+from vlsu.cli.fetch import AllowPrivate, fetch, fetch_into, print_fetched
 from vlsu.cli.table_options import Encoding, Missing
 
+if TYPE_CHECKING:
+    from vlsu.data import ImportReport
+
 app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
+app.command("fetch")(fetch)
 
 #: Rows of one table on the screen.
 _MOST_ROWS = 40
@@ -42,6 +47,11 @@ def import_(
             help="Folder with the images, by id or by file name; by default SRC, if a folder."
         ),
     ] = None,
+    fetch: Annotated[
+        bool,
+        typer.Option("--fetch", help="Fetch the images from their addresses, as vlsu data fetch."),
+    ] = False,
+    allow_private: AllowPrivate = False,
     map: Annotated[
         list[str] | None,
         typer.Option(help="column=field, for a table of any kind. Repeatable, or comma-separated."),
@@ -77,8 +87,9 @@ def import_(
     json: AsJson = False,
 ) -> None:
     """Make a dataset folder of your copy of a benchmark; every row is imported or accounted for."""
-    from vlsu.cli.output import counter, print_json, print_table, say
+    from vlsu.cli.output import counter, print_json
     from vlsu.data import import_dataset
+    from vlsu.cli.output import counter, print_json, say
 
     with counter("rows") as progress:
         report = import_dataset(
@@ -102,9 +113,20 @@ def import_(
     if report.restrictions:
         kinds = " and ".join(report.restrictions)
         say(f"licence of the data: {one_line(report.dataset.info.licence)} ({kinds})")
+    fetched = fetch_into(out, allow_private=allow_private) if fetch else None
     if json:
-        print_json(report.to_dict())
-        return
+        print_json(report.to_dict() | ({} if fetched is None else {"fetch": fetched.to_dict()}))
+    else:
+        _print_import(report)
+    if fetched is not None:
+        print_fetched(fetched, as_json=json)
+        if strict and fetched.failed:
+            raise typer.Exit(1)
+
+
+def _print_import(report: ImportReport) -> None:
+    from vlsu.cli.output import print_table, say
+
     examples: dict[str, str] = {}
     for example in report.examples:
         at = f"line {example.line}" if example.line else "file"

@@ -57,6 +57,14 @@ System = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")]
+WithoutImages = Annotated[
+    bool,
+    typer.Option(
+        "--without-images",
+        help="Go on where samples have the address of an image and no image (vlsu data fetch "
+        "fetches it), and ask of them only what needs none.",
+    ),
+]
 BudgetOption = Annotated[
     int | None,
     typer.Option(

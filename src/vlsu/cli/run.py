@@ -19,6 +19,7 @@ from vlsu.cli.options import (
     Out,
     PilotOption,
     Until,
+    WithoutImages,
     choose_models,
     open_chosen,
     read_names,
@@ -94,6 +95,7 @@ def understanding(
             "weighted_harm in metrics.json."
         ),
     ] = None,
+    without_images: WithoutImages = False,
     structured: Annotated[
         str | None,
         typer.Option(
@@ -127,6 +129,7 @@ def understanding(
             until=until,
             pilot=pilot,
             weights=weights,
+            without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)
         if controls:
@@ -199,6 +202,7 @@ def alignment(
         ),
     ] = None,
     limit: Limit = None,
+    without_images: WithoutImages = False,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
@@ -224,6 +228,7 @@ def alignment(
         calibration=load_calibration(calibration) if calibration else None,
         labels=labels,
         limit=limit,
+        without_images=without_images,
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)

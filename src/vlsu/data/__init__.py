@@ -12,6 +12,8 @@ from vlsu.data.deriving.merging import merge_datasets
 from vlsu.data.deriving.sampling import sample_dataset
 from vlsu.data.deriving.splitting import Part, split_dataset
 from vlsu.data.exporting.export import EXPORT_FORMATS, Export, export_dataset, write_export
+from vlsu.data.fetching.fetch import FetchReport, fetch_images
+from vlsu.data.fetching.politeness import Pace
 from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importing.pipeline import import_dataset
@@ -30,6 +32,7 @@ __all__ = [
     "Difference",
     "Example",
     "Export",
+    "FetchReport",
     "Finding",
     "FindingKind",
     "FullCheck",
@@ -38,6 +41,7 @@ __all__ = [
     "ImageFault",
     "ImageStore",
     "ImportReport",
+    "Pace",
     "Part",
     "PolicyReference",
     "Progress",
@@ -46,6 +50,7 @@ __all__ = [
     "dataset_info",
     "diff_datasets",
     "export_dataset",
+    "fetch_images",
     "filter_dataset",
     "full_check",
     "import_dataset",

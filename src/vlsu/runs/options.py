@@ -159,6 +159,8 @@ class RunOptions:
         settings: How the model is asked.
         limits: What may be sent to it at once and a minute, its price, and what one start may send
             and spend in all.
+        without_images: Whether a run goes on where samples have the address of an image and no
+            image; else it stops before anything is asked.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range.
@@ -168,6 +170,7 @@ class RunOptions:
     limit: int | None = None
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
+    without_images: bool = False
 
     def __post_init__(self) -> None:
         require_kinds(self)

@@ -14,7 +14,13 @@ from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.record import not_asked
 
-__all__ = ["coverage_warnings", "log_coverage_warnings", "require_valid_samples"]
+__all__ = [
+    "coverage_warnings",
+    "log_coverage_warnings",
+    "require_fetched",
+    "require_valid_samples",
+    "unfetched",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +65,51 @@ def log_coverage_warnings(
     """Log `coverage_warnings`."""
     for line in coverage_warnings(dataset, selection, modalities, captions=captions):
         _log.warning("%s", line)
+
+
+def unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:
+    """That images which are asked about are still at their addresses; `None` if none is.
+
+    Args:
+        dataset: What is asked about.
+        selection: How much of it.
+        modalities: Those asked for; the text alone needs no image.
+    """
+    if not {"image", "joint"} & set(modalities):
+        return None
+    address_only = pl.col("image_sha256").is_null() & pl.col("image_url").is_not_null()
+    with dataset.reading():
+        frame = selection.frame(dataset).select(address_only.sum())
+        count = int(frame.collect(engine="streaming").item() or 0)
+    if not count:
+        return None
+    return (
+        f"{dataset.path}: of {count} of {selection.size(dataset)} samples there is the address of "
+        f"the image and no image; run vlsu data fetch {dataset.path}, or add --without-images "
+        "(without_images=True) to ask only what needs none of these"
+    )
+
+
+def require_fetched(
+    dataset: Dataset,
+    selection: Selection,
+    modalities: Sequence[str],
+    *,
+    without_images: bool = False,
+) -> None:
+    """Refuse a run over samples whose images have not been fetched, before anything is asked.
+
+    Args:
+        dataset: What is asked about.
+        selection: How much of it.
+        modalities: Those asked for.
+        without_images: Whether the user wants it so.
+
+    Raises:
+        DataError: There are some.
+    """
+    if not without_images and (why := unfetched(dataset, selection, modalities)):
+        raise DataError(why)
 
 
 def require_valid_samples(dataset: Dataset, selection: Selection) -> None:

@@ -182,6 +182,7 @@ def test_without_an_images_folder_the_note_says_what_to_do(tmp_path: Path) -> No
     assert report.imported == 2
     ((kind, count),) = notes(report).items()
     assert "--images" in kind
+    assert "vlsu data fetch" in kind
     assert count == 1
 
 

@@ -54,7 +54,8 @@ class FindingKind(enum.StrEnum):
 
 
 _FIXES = {
-    FindingKind.MISSING: "import again with the image in the folder of --images",
+    FindingKind.MISSING: "fetch it with vlsu data fetch, if it has an address; else import again "
+    "with the image in the folder of --images",
     FindingKind.UNREADABLE: "replace the image and import again",
     FindingKind.ZERO_BYTE: "replace the image and import again",
     FindingKind.TRUNCATED: "replace the image and import again",
@@ -262,7 +263,7 @@ def _absence_findings(
     )
     for id_, _, fault_text in rows.collect().iter_rows():
         if fault_text is None:
-            detail = "never found; it has a URL"
+            detail = "not fetched; it has a URL"
             yield _finding(FindingKind.MISSING, detail, samples=1, sample=id_)
             continue
         name, _, file = fault_text[:1000].partition(": ")

@@ -38,7 +38,16 @@ from vlsu.data.tables.columns import listing
 from vlsu.errors import DataError
 from vlsu.policy import Policy, default_policy
 
-__all__ = ["SHARD_ROWS", "hash64", "prepare_folder", "write_dataset"]
+__all__ = [
+    "SHARD_ROWS",
+    "RowTally",
+    "hash64",
+    "prepare_folder",
+    "refresh_readme",
+    "sync_file",
+    "write_dataset",
+    "write_text_file",
+]
 
 #: Default number of rows per file.
 SHARD_ROWS = 100_000
@@ -110,7 +119,7 @@ def write_dataset(
         prepare_folder(folder, overwrite=overwrite)
         shards = _ShardWriter(folder, shard_rows)
         try:
-            tally = _Tally()
+            tally = RowTally()
             for sample in rows:
                 row = to_row(sample)
                 if sample.image_sha256 is not None:
@@ -199,7 +208,7 @@ def hash64(text: str) -> int:
     return int.from_bytes(digest) or 1
 
 
-class _Tally:
+class RowTally:
     """Content hash and counts of streamed rows, in 16 bytes per row."""
 
     def __init__(self) -> None:
@@ -209,6 +218,7 @@ class _Tally:
         self._without_text = 0
 
     def add(self, row: Row) -> None:
+        """Count the next row."""
         self._hash.update(canonical(row))
         self._ids.append(hash64(row[0] or ""))
         sha256 = row[_SHA256]
@@ -217,9 +227,11 @@ class _Tally:
         self._without_text += row[_TEXT] is None
 
     def digest(self) -> str:
+        """The content hash of the rows so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
     def counts(self) -> dict[str, int]:
+        """The counts of ``dataset.yaml``."""
         return {
             "samples": len(self._ids),
             "images": len(np.unique(np.asarray(self._images))),
@@ -228,6 +240,7 @@ class _Tally:
         }
 
     def repeated_id(self, files: list[Path]) -> str | None:
+        """An identifier that two rows have, if any."""
         ids = np.asarray(self._ids)
         if len(np.unique(ids)) == len(ids):
             return None
@@ -293,24 +306,24 @@ class _ShardWriter:
 
 def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Policy) -> None:
     replaced = _replaceable(folder)
-    _write_text(folder / _UNFINISHED, "".join(f"{name}\n" for name in replaced))
+    write_text_file(folder / _UNFINISHED, "".join(f"{name}\n" for name in replaced))
     with contextlib.suppress(FileNotFoundError):
         (folder / DATASET_FILE).unlink()
     for name in replaced:
         with contextlib.suppress(FileNotFoundError):
             (folder / name).unlink()
     for temporary, name in zip(shards.temporary, info.files, strict=True):
-        _sync(temporary)
+        sync_file(temporary)
         temporary.replace(folder / name)
     if policy.hash != default_policy().hash:
-        _write_text(folder / POLICY_FILE, policy.text)
+        write_text_file(folder / POLICY_FILE, policy.text)
     if not (folder / _README).exists():  # an edited one is kept
-        _write_text(folder / _README, _readme(info))
+        write_text_file(folder / _README, _readme(info))
     # `counts` and `files` are a mapping and a tuple in memory, plain YAML in the file.
     tree = {"format": FORMAT, **asdict(info), "files": list(info.files)}
     if not info.datasheet:
         del tree["datasheet"]
-    _write_text(folder / DATASET_FILE, write_yaml(tree, width=100))
+    write_text_file(folder / DATASET_FILE, write_yaml(tree, width=100))
     (folder / _UNFINISHED).unlink(missing_ok=True)
 
 
@@ -342,14 +355,24 @@ def _replaceable(folder: Path) -> list[str]:
     return [*names, POLICY_FILE, IMPORT_FILE]
 
 
-def _write_text(path: Path, text: str) -> None:
+def refresh_readme(folder: Path, before: DatasetInfo, after: DatasetInfo) -> None:
+    """Bring a dataset's ``README.md`` up to date; an edited one is kept."""
+    file = folder / _README
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if read_text(file) == _readme(before):
+            write_text_file(file, _readme(after))
+
+
+def write_text_file(path: Path, text: str) -> None:
+    """Write a text file atomically, and onto the disk."""
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8", newline="\n")
-    _sync(temporary)
+    sync_file(temporary)
     temporary.replace(path)
 
 
-def _sync(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Have the system write a file onto the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

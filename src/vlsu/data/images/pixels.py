@@ -74,20 +74,23 @@ class Picture:
     facts: ImageFacts
 
 
-def decode_picture(data: bytes, *, side: int | None = None) -> Picture:
+def decode_picture(
+    data: bytes, *, side: int | None = None, facts: ImageFacts | None = None
+) -> Picture:
     """The picture of an image file.
 
     Args:
         data: The file.
         side: Pixels of the longer side that are enough: a JPEG may be decoded at a half, a quarter
             or an eighth of its size, but no smaller than this.
+        facts: Of the image, if they are known.
 
     Raises:
         ImageError: It is no image that can be read whole, or more than `MAX_PIXELS` pixels would
             have to be decoded.
     """
-    facts = probe(data)
-    return read_picture(data, lambda image: _decoded(image, facts, side), facts)
+    known = facts or probe(data)
+    return read_picture(data, lambda image: _decoded(image, known, side), known)
 
 
 def is_upright(data: bytes, facts: ImageFacts) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import stat
 import threading
@@ -16,7 +17,14 @@ from typing import TypeVar
 
 from vlsu._machine import exhausted_resource
 from vlsu._text import one_line
-from vlsu.data.images.probe import EXTENSIONS, MAX_READ_BYTES, ImageError, ImageFault, probe
+from vlsu.data.images.probe import (
+    EXTENSIONS,
+    MAX_READ_BYTES,
+    ImageError,
+    ImageFacts,
+    ImageFault,
+    probe,
+)
 from vlsu.data.rows import is_sha256
 from vlsu.errors import DataError, MachineError
 
@@ -45,17 +53,22 @@ class ImageStore:
         """The folder of the images."""
         return self.root / "images"
 
-    def add(self, image: bytes | str | os.PathLike[str]) -> str:
+    def add(self, image: bytes | str | os.PathLike[str], facts: ImageFacts | None = None) -> str:
         """Store an image, given as bytes or as a file, and return its SHA-256.
+
+        Args:
+            image: The bytes, or the file.
+            facts: What its header says, if that is known.
 
         Raises:
             ImageError: The bytes are not an image that can be read; its pixels are not decoded.
             DataError: The file cannot be read or the store cannot be written.
         """
         data = image if isinstance(image, bytes) else read_bounded(Path(image))
-        facts = probe(data)
+        facts = facts or probe(data)
         sha256 = hashlib.sha256(data).hexdigest()
-        target = self.folder / sha256[:2] / f"{sha256}.{facts.extension}"
+        target = Path(f"{self.root}/images/{sha256[:2]}/{sha256}.{facts.extension}")
+        _refuse_link(str(target.parent))
         if not _is_own_file(target):
             try:
                 _write_whole(target, data)
@@ -265,15 +278,18 @@ class _Opened:
 _LINK = "it is a symbolic link, and links in a dataset are not followed"
 
 
-@cache
-def _require_own_folder(folder: str) -> None:
+def _refuse_link(folder: str) -> None:
     """Refuse a folder of images that is a link, which may lead anywhere on this machine."""
     try:
         linked = stat.S_ISLNK(os.lstat(folder).st_mode)
     except OSError:
         return  # opening the file reports the problem
     if linked:
-        raise DataError(f"{folder}: cannot be read ({_LINK}); put the folder itself in its place")
+        raise DataError(f"{folder}: cannot be used ({_LINK}); put the folder itself in its place")
+
+
+#: The same for reading, which asks once a folder.
+_require_own_folder = cache(_refuse_link)
 
 
 def _is_own_file(path: Path) -> bool:
@@ -283,13 +299,23 @@ def _is_own_file(path: Path) -> bool:
         return False
 
 
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:  # a single write takes 2 GiB at most, or what a full disk has left
+        view = view[file.write(view) :]
+
+
 def _write_whole(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}-{os.getpid()}-{threading.get_ident()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
-            file.write(data)
+        try:
+            descriptor = os.open(temporary, flags, 0o666)
+        except FileNotFoundError:  # of a folder with so many images only the first
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, flags, 0o666)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            _write_all(file, data)
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ __all__ = ["ImageAttacher"]
 
 #: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
-_AT_ADDRESS = "image at its address only: give its folder with --images"
+_AT_ADDRESS = "image not fetched: run vlsu data fetch, or give its folder with --images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _missing(row: SourceRow) -> list[Note]:
     fix = "put it into the images folder, at the path that the row states"
     value = row.image_names[0] if row.image_names else row.sample.id
     if "://" in value:
-        fix = "put it into the images folder, named by the row's id or as in its address"
+        fix = "fetch it with vlsu data fetch, or put it into the images folder, named by its id"
     return [Note(row.line, "image missing", quoted(value, 80), fix, problem=True)]
 
 

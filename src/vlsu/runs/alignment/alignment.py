@@ -41,6 +41,7 @@ def align(
     labels: str | Path | None = None,
     limits: Limits | None = None,
     judge_limits: Sequence[Limits] | None = None,
+    without_images: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the alignment task; the same call again asks only what is missing.
@@ -65,6 +66,8 @@ def align(
         limits: What may be sent to the model at once and a minute, its price, and what may be
             sent and spent in all, on the judges too.
         judge_limits: The same for each judge, in their order; their bounds in all do not count.
+        without_images: Whether to go on where samples have the address of an image and no image;
+            else that is an error, before anything is asked.
         progress: Where progress is reported.
 
     Raises:
@@ -85,6 +88,7 @@ def align(
         labels=labels,
         limits=Limits() if limits is None else limits,
         judge_limits=judge_limits,
+        without_images=without_images,
     )
     return prepare_alignment(dataset, options).run(out, progress)
 

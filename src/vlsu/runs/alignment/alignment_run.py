@@ -34,7 +34,13 @@ from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
-from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
+from vlsu.runs.preflight import (
+    coverage_warnings,
+    log_coverage_warnings,
+    require_fetched,
+    require_valid_samples,
+    unfetched,
+)
 from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import open_existing_run
@@ -102,6 +108,9 @@ class AlignmentRun:
         lines = coverage_warnings(
             self.dataset, self.subset, ("joint",), captions=self.task.captions
         )
+        stop = unfetched(self.dataset, self.subset, ("joint",))
+        if stop is not None and not self.options.without_images:
+            lines.insert(0, stop)
         return replace(found, lacking=tuple(lines))
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
@@ -122,6 +131,12 @@ class AlignmentRun:
         record = self._record()
         asked = self.asked
         async with open_session(folder, record, asked.limits, asked.models, progress) as session:
+            require_fetched(
+                self.dataset,
+                self.subset,
+                ("joint",),
+                without_images=self.options.without_images,
+            )
             require_valid_samples(self.dataset, self.subset)
             log_coverage_warnings(
                 self.dataset, self.subset, ("joint",), captions=self.task.captions

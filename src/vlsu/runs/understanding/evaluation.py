@@ -30,7 +30,13 @@ from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, ParsedResponses, judged
 from vlsu.runs.options import ModelOptions, merged
-from vlsu.runs.preflight import coverage_warnings, log_coverage_warnings, require_valid_samples
+from vlsu.runs.preflight import (
+    coverage_warnings,
+    log_coverage_warnings,
+    require_fetched,
+    require_valid_samples,
+    unfetched,
+)
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import open_existing_run, remaining_judgments
@@ -66,6 +72,7 @@ def evaluate(
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     limits: Limits | None = None,
+    without_images: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -91,6 +98,8 @@ def evaluate(
         settings: Everything else about how the model is asked.
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
+        without_images: Whether to go on where samples have the address of an image and no image;
+            else that is an error, before anything is asked.
         progress: Where progress is reported.
 
     Returns:
@@ -116,6 +125,7 @@ def evaluate(
         until=until,
         pilot=pilot,
         weights=weights,
+        without_images=without_images,
     )
     return prepare(dataset, options).run(out, progress)
 
@@ -223,6 +233,9 @@ class Evaluation:
         found = estimate(self.dataset, selection, self.task, price, left)
         require_valid_samples(self.dataset, self._covered)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities)
+        stop = unfetched(self.dataset, self._covered, self.task.modalities)
+        if stop is not None and not self.options.without_images:
+            lines.insert(0, stop)
         return replace(found, lacking=tuple(lines))
 
     @property
@@ -235,11 +248,21 @@ class Evaluation:
 
         Raises:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
+            DataError: Images have not been fetched.
         """
+        self._require_images()
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
+
+    def _require_images(self) -> None:
+        require_fetched(
+            self.dataset,
+            self._covered,
+            self.task.modalities,
+            without_images=self.options.without_images,
+        )
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or continue the run in it."""
@@ -264,6 +287,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
+            self._require_images()
             require_valid_samples(self.dataset, self._covered)
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()

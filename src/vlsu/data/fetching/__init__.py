@@ -1,0 +1,1 @@
+"""Fetching the images of a dataset from their addresses."""

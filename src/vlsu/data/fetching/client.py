@@ -1,0 +1,276 @@
+"""The client: from an address to an image's bytes, over redirects, within one time.
+
+A connection is made to an IP address that the resolver has judged, and to no name: nothing is
+looked up a second time. Host header, server name and certificate are those of the name. Proxies
+that the environment names are not used: a proxy would look the name up itself, and reach with its
+own rights what is refused here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import ssl
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+
+from vlsu._machine import exhausted_file_descriptors, exhausted_resource
+from vlsu._version import __version__
+from vlsu.data.fetching.addresses import WebAddress
+from vlsu.data.fetching.connection import Connection, Held, Received
+from vlsu.data.fetching.faults import FetchFaultError, Reason
+from vlsu.data.fetching.resolver import Resolver
+from vlsu.errors import MachineError
+
+__all__ = ["USER_AGENT", "Client", "Dial", "Download", "dial"]
+
+#: What servers are told of who asks.
+USER_AGENT = f"vlsu/{__version__} (vlsu data fetch; Python/{platform.python_version()})"
+MAX_REDIRECTS = 8
+#: Maximum seconds to connect to one of a host's addresses.
+CONNECT_S = 10.0
+#: Idle connections that are kept, and for how many seconds.
+MAX_IDLE, IDLE_S = 64, 15.0
+#: Maximum characters of an ETag or a date that is kept.
+_MAX_VALIDATOR = 512
+
+#: Statuses of a server that may answer otherwise later.
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+#: Connects to an IP address and a port: ``dial(factory, ip, port, ssl, server_name)``.
+Dial = Callable[
+    [Callable[[], Connection], str, int, ssl.SSLContext | None, str | None],
+    Awaitable[tuple[asyncio.BaseTransport, Connection]],
+]
+
+
+async def dial(
+    factory: Callable[[], Connection],
+    ip: str,
+    port: int,
+    context: ssl.SSLContext | None,
+    server_name: str | None,
+) -> tuple[asyncio.BaseTransport, Connection]:
+    """Connect over TCP, and TLS where there is a context."""
+    loop = asyncio.get_running_loop()
+    transport, connection = await loop.create_connection(
+        factory, ip, port, ssl=context, server_hostname=server_name
+    )
+    return transport, connection
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What an address gave.
+
+    Attributes:
+        body: The bytes; `None` if the image is unchanged (status 304).
+        etag: To ask conditionally next time.
+        modified: ``Last-Modified``, likewise.
+    """
+
+    body: bytes | None
+    etag: str | None = None
+    modified: str | None = None
+
+
+class Client:
+    """Gets images over HTTP/1.1, with and without TLS.
+
+    Args:
+        resolver: Gives the IP addresses that may be connected to.
+        timeout_s: Seconds for an image, redirects included.
+        max_bytes: Maximum bytes of an image.
+        dial: How a connection is made.
+        context: Of TLS; the system's certificates by default.
+    """
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        dial: Dial = dial,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._resolver = resolver
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+        self._dial = dial
+        self._context = context
+        self._held = Held()
+        self._idle: OrderedDict[Connection, tuple[str, str, int]] = OrderedDict()
+        self._idle_of: dict[tuple[str, str, int], list[Connection]] = {}
+
+    async def get(
+        self, address: WebAddress, etag: str | None = None, modified: str | None = None
+    ) -> Download:
+        """Get an image once.
+
+        Args:
+            address: Where it is.
+            etag: Of the image that is there already.
+            modified: When that was changed last.
+
+        Raises:
+            FetchFaultError: There is none, or not within the bounds.
+            MachineError: A resource of this machine is exhausted.
+        """
+        conditions = {"If-None-Match": etag, "If-Modified-Since": None if etag else modified}
+        given = {name: value for name, value in conditions.items() if value}
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                received = await self._followed(address, given)
+        except TimeoutError:
+            raise FetchFaultError(Reason.TIMEOUT, transient=True) from None
+        if received.status == 304 and given:
+            return Download(None, etag, modified)
+        if received.status != 200:
+            raise FetchFaultError(
+                f"http-{received.status}",
+                transient=received.status in _TRANSIENT,
+                retry_after_s=_retry_after(received.headers.get("retry-after")),
+            )
+        if not received.body:
+            raise FetchFaultError(Reason.EMPTY)
+        return Download(
+            received.body,
+            _validator(received.headers.get("etag")),
+            _validator(received.headers.get("last-modified")),
+        )
+
+    async def _followed(self, address: WebAddress, conditions: Mapping[str, str]) -> Received:
+        for _ in range(MAX_REDIRECTS + 1):
+            received = await self._once(address, conditions)
+            if received.status not in _REDIRECTS:
+                return received
+            location = received.headers.get("location", "")
+            if not location:
+                raise FetchFaultError(Reason.BAD_REDIRECT)
+            # Servers send UTF-8 where headers are read as Latin-1.
+            location = location.encode("latin-1").decode("utf-8", "replace")
+            address = address.redirected(location)
+        raise FetchFaultError(Reason.REDIRECTS)
+
+    async def _once(self, address: WebAddress, conditions: Mapping[str, str]) -> Received:
+        head = _head(address, conditions)
+        connection = self._reused(address.origin)
+        if connection is not None:
+            try:
+                return await self._asked(connection, address, head)
+            except FetchFaultError as fault:
+                # The server may have closed it just before it was used.
+                if fault.reason != Reason.BROKEN or connection.began:
+                    raise
+        return await self._asked(await self._connected(address), address, head)
+
+    async def _asked(self, connection: Connection, address: WebAddress, head: bytes) -> Received:
+        received = await connection.request(head)
+        if connection.reusable:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle[connection] = address.origin
+            self._idle_of.setdefault(address.origin, []).append(connection)
+            while len(self._idle) > MAX_IDLE:
+                self._forget(next(iter(self._idle))).abort()
+        return received
+
+    def _reused(self, origin: tuple[str, str, int]) -> Connection | None:
+        now = asyncio.get_running_loop().time()
+        while idle := self._idle_of.get(origin):
+            connection = self._forget(idle[-1])
+            if connection.reusable and now - connection.idle_since < IDLE_S:
+                return connection
+            connection.abort()
+        return None
+
+    def _forget(self, connection: Connection) -> Connection:
+        """Take a connection out of the idle ones."""
+        origin = self._idle.pop(connection)
+        idle = self._idle_of[origin]
+        idle.remove(connection)
+        if not idle:
+            del self._idle_of[origin]
+        return connection
+
+    async def _connected(self, address: WebAddress) -> Connection:
+        """A new connection, to the first of the host's judged addresses that answers."""
+        addresses = await self._resolver.addresses(address)
+        context, name = None, None
+        if address.scheme == "https":
+            context, name = self._tls(), address.host
+        fault = FetchFaultError(Reason.CONNECT, transient=True)
+        for ip in addresses:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    _, connection = await self._dial(
+                        partial(Connection, self._held, self._max_bytes),
+                        ip,
+                        address.port,
+                        context,
+                        name,
+                    )
+            except TimeoutError:
+                continue
+            except ssl.SSLCertVerificationError:
+                raise FetchFaultError(Reason.TLS) from None
+            except ssl.SSLError:
+                fault = FetchFaultError(Reason.TLS, transient=True)
+            except OSError as error:
+                if lack := exhausted_resource(error) or exhausted_file_descriptors():
+                    raise MachineError(lack) from None
+            else:
+                return connection
+        raise fault
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        return self._context
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for connection in list(self._idle):
+            self._forget(connection).abort()
+        await asyncio.sleep(0)  # they close in the loop's next iteration
+
+
+def _head(address: WebAddress, conditions: Mapping[str, str]) -> bytes:
+    fields = {
+        "Host": address.host_header,
+        "User-Agent": USER_AGENT,
+        "Accept": "image/*,*/*;q=0.5",
+        "Accept-Encoding": "identity",
+        **conditions,
+    }
+    if address.authorization is not None:
+        fields["Authorization"] = address.authorization
+    lines = (f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"GET {address.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+
+def _validator(value: str | None) -> str | None:
+    """A validator as it may be sent back: printable, and of bounded length."""
+    if value is None or len(value) > _MAX_VALIDATOR or not value.isascii():
+        return None
+    return value if value.isprintable() else None
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds of a ``Retry-After`` header: a number, or a date."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        at = parsedate_to_datetime(value[:64])
+    except (TypeError, ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
