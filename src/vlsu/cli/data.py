@@ -87,9 +87,8 @@ def import_(
     json: AsJson = False,
 ) -> None:
     """Make a dataset folder of your copy of a benchmark; every row is imported or accounted for."""
-    from vlsu.cli.output import counter, print_json
-    from vlsu.data import import_dataset
     from vlsu.cli.output import counter, print_json, say
+    from vlsu.data import import_dataset
 
     with counter("rows") as progress:
         report = import_dataset(
