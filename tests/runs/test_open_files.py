@@ -170,6 +170,60 @@ def test_connections_over_tls_under_a_low_limit(tmp_path):
     assert watching.most < 96
 
 
+#: Asks through a client that keeps more and more connections, until no more files may
+#: be open; once it is closed, they are returned a moment later by another thread.
+HOARDING = """
+import asyncio, os, sys, threading, time
+from vlsu.data import load
+from vlsu.models import Settings
+from vlsu.models.http import client as clients
+from vlsu.models.http.transport import Answer
+from vlsu.runs import evaluate
+
+class Hoarding:
+    kept = []
+
+    async def post(self, make):
+        list(make())
+        while True:
+            try:
+                self.kept.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                break
+        return Answer(200, sys.argv[3].encode(), lambda name: None)
+
+    async def close(self):
+        threading.Thread(target=self.release).start()
+
+    def release(self):
+        time.sleep(0.2)
+        while self.kept:
+            os.close(self.kept.pop())
+
+clients.HttpClient._open = lambda client: Hoarding()
+settings = Settings(base_url="https://localhost/v1")
+dataset = load(sys.argv[1])
+evaluate(dataset, model="openai/mock", modalities=("text",), out=sys.argv[2], settings=settings)
+"""
+
+
+def test_idle_connections_leave_room_for_the_results(tmp_path):
+    text_dataset(tmp_path / "D", 6)
+    answer = json.dumps(completion('{"severity": "safe", "category": null}'))
+    process = subprocess.run(
+        [sys.executable, "-c", HOARDING, str(tmp_path / "D"), str(tmp_path / "R"), answer],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OPENAI_API_KEY": "test"},
+        **limited(200, 200),
+    )
+    assert process.returncode == 0, process.stderr
+    record, outcomes = run_of(tmp_path / "R")
+    assert record["status"] == "finished"
+    assert outcomes == {"ok": 6}
+
+
 #: Leaves so many files to be opened, and posts more requests than that at once.
 CROWDED = """
 import asyncio, json, os, resource, sys

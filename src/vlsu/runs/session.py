@@ -22,7 +22,7 @@ from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.limits import Budget, Limits, Price
-from vlsu.runs.asking.open_files import open_files
+from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.costs import Costs
@@ -130,6 +130,7 @@ class Session:
             on_response=on_response,
         )
         self.tallies.append(tally)
+        await release_connections(model)
         return tally.stopped is None
 
     def images(self, dataset: Dataset, model: Model) -> DatasetImages:

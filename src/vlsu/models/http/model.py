@@ -236,5 +236,5 @@ class HttpModel:
         return response._replace(fault=replace(fault, message=line))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a later request opens new ones."""
         await self._client.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,10 @@ try:
 except ImportError:  # Windows, where sockets are no files
     resource = None  # type: ignore[assignment]
 
-__all__ = ["open_files"]
+from vlsu.models.base import Model
+from vlsu.models.http.model import HttpModel
+
+__all__ = ["open_files", "release_connections"]
 
 #: Kept free for all that is not a request: the store, images, looking up names, other libraries.
 _SPARE = 64
@@ -20,6 +25,9 @@ _SPARE = 64
 _PERHAPS_OPEN = 64
 #: Where the limit that may not be passed is none.
 _MANY = 10_240
+#: Seconds that closed connections are given to return their files, and between two looks.
+_RELEASE_S = 5.0
+_LOOK_S = 0.05
 
 _lock = threading.Lock()
 _users = 0
@@ -66,8 +74,34 @@ def _raised(wanted: int) -> int:
         with suppress(OSError, ValueError):  # a system with a rule of its own
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, most), hard))
             limit = min(needed, most)
-    spare = min(_SPARE, limit // 4)
-    return max(1, min(wanted, limit - in_use - spare))
+    return max(1, min(wanted, limit - in_use - _spare(limit)))
+
+
+async def release_connections(model: Model) -> None:
+    """Close a model's idle connections if they leave too few files to be opened for the results.
+
+    A client keeps connections for later requests, and may open more of them than are ever in use
+    at once. One that is closed returns its file a moment later, from another thread.
+    """
+    if not (isinstance(model, HttpModel) and _is_scarce()):
+        return
+    await model.close()
+    for _ in range(int(_RELEASE_S / _LOOK_S)):
+        if not _is_scarce():
+            return
+        await asyncio.sleep(_LOOK_S)
+
+
+def _spare(limit: int) -> int:
+    return min(_SPARE, limit // 4)
+
+
+def _is_scarce() -> bool:
+    """Whether fewer files may be opened than are kept free for all that is not a request."""
+    if resource is None:
+        return False
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit != resource.RLIM_INFINITY and limit - _in_use() < _spare(limit)
 
 
 def _put_back() -> None:
@@ -83,6 +117,9 @@ def _put_back() -> None:
 
 def _in_use() -> int:
     for folder in ("/proc/self/fd", "/dev/fd"):
-        with suppress(OSError):
+        try:
             return len(os.listdir(folder))  # noqa: PTH208 - no Path for each is needed
+        except OSError as error:
+            if error.errno == errno.EMFILE:
+                return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _PERHAPS_OPEN
