@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,13 @@ class ChatServer:
 @pytest.fixture
 def chat_server() -> Iterator[Callable[..., ChatServer]]:
     """Starts chat servers, each on a free port, and stops them after the test."""
+    with chat_servers() as start:
+        yield start
+
+
+@contextmanager
+def chat_servers() -> Iterator[Callable[..., ChatServer]]:
+    """The same for a fixture of a wider scope."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

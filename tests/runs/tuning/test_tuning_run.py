@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.conftest import ChatServer, completion, make_dataset
+from tests.conftest import ChatServer, chat_servers, completion, make_dataset
 from tests.support.commands import vlsu
 from tests.support.tuning_runs import (
     answer,
@@ -92,10 +94,41 @@ def proposer(server: ChatServer, count: int = 4, limits: Limits | None = None) -
     return Proposer(model, count, limits or Limits())
 
 
+@dataclass(frozen=True)
+class Search:
+    """A finished search of `CANDIDATES` at a price, and its server.
+
+    Attributes:
+        asked: Requests that it took.
+    """
+
+    run: Run
+    server: ChatServer
+    asked: int
+
+    def copied(self, folder: Path) -> Path:
+        """A copy of its folder, in which it can be searched again."""
+        return Path(shutil.copytree(self.run.path, folder))
+
+
+PRICED = Limits(price=Price(1.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def search(pairs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
+    with chat_servers() as serve, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", "test")
+        server = serve(answer)
+        folder = tmp_path_factory.mktemp("search") / "run"
+        run = tuning(pairs, server, limits=PRICED).run(folder)
+        yield Search(run, server, len(server.requests))
+
+
 def test_the_front_is_found_and_shown_on_pairs_it_was_not_chosen_by(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
+    pairs: Dataset, search: Search, tmp_path: Path
 ) -> None:
-    run = tuning(pairs, chat_server(answer), max_under_refusal=0.6).run(tmp_path / "run")
+    folder = search.copied(tmp_path / "run")
+    run = tuning(pairs, search.server, max_under_refusal=0.6).run(folder)
     assert run.finished
     found = read_tuning(run.path)
     assert list(undeclared(found, "tuning")) == []
@@ -129,11 +162,8 @@ def judgments_of(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows.drop_nulls("rung"), rows.filter(pl.col("rung").is_null())
 
 
-def test_no_image_text_or_group_is_on_both_sides(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
-) -> None:
-    server = chat_server(answer)
-    race, held_out = judgments_of(tuning(pairs, server).run(tmp_path / "run"))
+def test_no_image_text_or_group_is_on_both_sides(pairs: Dataset, search: Search) -> None:
+    race, held_out = judgments_of(search.run)
     samples = {sample.id: sample for sample in pairs}
     for link in ("image_sha256", "text", "group"):
         sides = [
@@ -142,17 +172,18 @@ def test_no_image_text_or_group_is_on_both_sides(
         assert sides[0] - {None}
         assert not sides[0] & sides[1] - {None}
     # And on the wire: every question of the race was asked before the first held-out one.
-    texts = [words_of(body) for body in server.requests]
+    requests = search.server.requests[: search.asked]
+    texts = [words_of(body) for body in requests]
     confirming = {samples[id_].text for id_ in held_out["sample_id"]}
     first = next(n for n, text in enumerate(texts) if text in confirming)
     assert all(text in confirming for text in texts[first:])
-    assert len({system_of(body) for body in server.requests[first:]}) == len(FRONT) + 1
+    assert len({system_of(body) for body in requests[first:]}) == len(FRONT) + 1
 
 
 def test_every_candidate_of_a_rung_sees_the_same_pairs(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
+    pairs: Dataset, search: Search, tmp_path: Path
 ) -> None:
-    run = tuning(pairs, chat_server(answer), keep=3).run(tmp_path / "run")
+    run = tuning(pairs, search.server, keep=3).run(search.copied(tmp_path / "run"))
     race, _ = judgments_of(run)
     found = read_tuning(run.path)
     sizes = [rung["candidates"] for rung in found["rungs"]]
@@ -176,13 +207,12 @@ def test_every_candidate_of_a_rung_sees_the_same_pairs(
 
 
 def test_the_same_command_again_asks_nothing_and_finds_the_same(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
+    pairs: Dataset, search: Search, tmp_path: Path
 ) -> None:
-    server = chat_server(answer)
-    first = tuning(pairs, server).run(tmp_path / "run")
-    asked, before = len(server.requests), read_tuning(first.path)
-    again = tuning(pairs, server).run(tmp_path / "run")
-    assert len(server.requests) == asked
+    server, asked, before = search.server, search.asked, read_tuning(search.run.path)
+    sent = len(server.requests)
+    again = tuning(pairs, server, limits=PRICED).run(search.copied(tmp_path / "run"))
+    assert len(server.requests) == sent
     assert read_tuning(again.path) == before
     calls = before["calls"]
     assert calls["answers"] == asked
@@ -192,16 +222,14 @@ def test_the_same_command_again_asks_nothing_and_finds_the_same(
 
 
 def test_a_dry_run_is_what_it_then_takes_at_most(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
+    pairs: Dataset, chat_server: Serve, search: Search
 ) -> None:
     server = chat_server(answer)
-    prepared = tuning(pairs, server, limits=Limits(price=Price(1.0, 1.0)))
-    guess = prepared.estimate()
+    guess = tuning(pairs, server, limits=PRICED).estimate()
     assert server.requests == []
     assert guess.everything.requests["answers"] == 19 * 240
-    prepared.run(tmp_path / "run")
     # Every place on the front is taken, so that nothing is left over.
-    assert guess.race.requests["answers"] == len(server.requests)
+    assert guess.race.requests["answers"] == search.asked
     assert guess.race.cost is not None
     assert guess.everything.cost is not None
     assert guess.race.cost < guess.everything.cost
@@ -221,14 +249,11 @@ def test_a_budget_stops_it_and_it_goes_on(
     assert read_tuning(run.path)["calls"]["answers"] == len(server.requests)
 
 
-def test_what_one_model_is_paid_for_in_all_stages_is_added_up(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
-) -> None:
-    server = chat_server(answer)
-    run = tuning(pairs, server, limits=Limits(price=Price(1.0, 1.0))).run(tmp_path / "run")
+def test_what_one_model_is_paid_for_in_all_stages_is_added_up(search: Search) -> None:
+    record = search.run.record
     # The server says 18 tokens of every request.
-    assert run.record["cost"] == pytest.approx(len(server.requests) * 18 / 1e6)
-    assert run.record["cost_of"] == {"openai/assistant": run.record["cost"]}
+    assert record["cost"] == pytest.approx(search.asked * 18 / 1e6)
+    assert record["cost_of"] == {"openai/assistant": record["cost"]}
 
 
 def command(
@@ -248,7 +273,7 @@ def candidates(tmp_path: Path) -> Path:
 
 
 def test_killed_it_asks_nothing_again_that_was_stored(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path, candidates: Path
+    pairs: Dataset, chat_server: Serve, tmp_path: Path, candidates: Path, search: Search
 ) -> None:
     server = chat_server(answer, 0.005)
     line = command(pairs, server, candidates, tmp_path / "run", "--concurrency", 8)
@@ -270,15 +295,12 @@ def test_killed_it_asks_nothing_again_that_was_stored(
     vlsu(*line)
     found = read_tuning(tmp_path / "run")
     assert len(server.requests) - before == found["calls"]["answers"] - stored
-    undisturbed = tuning(pairs, server, candidates=candidates).run(tmp_path / "other")
-    assert read_tuning(undisturbed.path) == found
+    assert read_tuning(search.run.path) == found
 
 
-def test_another_split_needs_another_folder(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
-) -> None:
-    server = chat_server(answer)
-    tuning(pairs, server).run(tmp_path / "run")
+def test_another_split_needs_another_folder(pairs: Dataset, search: Search, tmp_path: Path) -> None:
+    server = search.server
+    search.copied(tmp_path / "run")
     for other in ({"settings": {"seed": 1}}, {"held_out": 0.4}, {"limit": 200}):
         with pytest.raises(RunError, match="another"):
             tuning(pairs, server, **other).run(tmp_path / "run")
@@ -315,10 +337,10 @@ def test_an_instruction_that_leaves_the_model_without_words_does_not_win(
 
 
 def test_the_best_under_a_constraint_is_marked_and_kept(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
+    pairs: Dataset, search: Search, tmp_path: Path
 ) -> None:
-    server = chat_server(answer)
-    run = tuning(pairs, server, max_under_refusal=0.15, keep=1).run(tmp_path / "run")
+    folder = search.copied(tmp_path / "run")
+    run = tuning(pairs, search.server, max_under_refusal=0.15, keep=1).run(folder)
     found = read_tuning(run.path)
     assert found["constraint"] == {"max_under_refusal": 0.15, "chosen": "firm"}
     assert found["front"] == ["firm"]
@@ -484,9 +506,6 @@ def test_the_command_line_searches_and_shows(
     assert "candidate 'a': expected a text" in tune(expect=2).stderr
 
 
-def test_the_report_of_a_search_lies_in_its_folder(
-    pairs: Dataset, chat_server: Serve, tmp_path: Path
-) -> None:
-    run = tuning(pairs, chat_server(answer)).run(tmp_path / "run")
+def test_the_report_of_a_search_lies_in_its_folder(search: Search, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"see tuning\.md in that folder"):
-        report([run.path], tmp_path / "x.html")
+        report([search.run.path], tmp_path / "x.html")
