@@ -5,6 +5,7 @@ Each client asks every server in a process of its own, whose memory the kernel m
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -43,30 +44,35 @@ def bomb(wbits: int = 31) -> bytes:
     return b"".join([*(packer.compress(b" " * 2**20) for _ in range(256)), packer.flush()])
 
 
-#: Name -> how an answer begins, what then comes again and again (nothing: it ends), and how fast.
-AT_ONCE = {
-    "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-A: bbbbbbbbbbbb\r\n" * 4096),
-    "a trailer": (CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"y" * 65536),
-    "chunks of two bytes": (CHUNKED, b"2\r\nab\r\n" * 9000),
-    "chunks of one byte": (CHUNKED, b"1\r\na\r\n" * 9000),
-    "a chunk extension": (CHUNKED + b"2;", b"x" * 65536),
-    "chunk extensions": (CHUNKED, (b"1;a=" + b"x" * 1000 + b"\r\na\r\n") * 64),
-    "gzip and then junk": (GZIP + SAFE, os.urandom(65536)),
-    "gzip after gzip": (GZIP, gzip.compress(b"") * 3000),
-    "a gzip bomb": (GZIP + bomb(), b""),
-    "a deflate bomb": (GZIP.replace(b"gzip", b"deflate") + bomb(15), b""),
-    "headers": (OK, b"X-A: bbbbbbbbbbbb\r\n" * 4096),
-    "a header": (OK + b"X: ", b"y" * 65536),
-    "a status line": (b"HTTP/1.1 200 ", b"a" * 65536),
-    "blank lines": (b"", b"\r\n" * 4096),
-    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
-    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" * 1000),
-    "a body": (OK + b"\r\n", b" " * 65536),
-    "a body as long as can be said": (
-        OK + b"Content-Length: 9223372036854775807\r\n\r\n",
-        b" " * 65536,
-    ),
-}
+@functools.cache
+def at_once() -> dict[str, tuple[bytes, bytes]]:
+    """Name -> how an answer begins, and what then comes again and again (nothing: it ends)."""
+    return {
+        "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-A: bbbbbbbbbbbb\r\n" * 4096),
+        "a trailer": (CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"y" * 65536),
+        "chunks of two bytes": (CHUNKED, b"2\r\nab\r\n" * 9000),
+        "chunks of one byte": (CHUNKED, b"1\r\na\r\n" * 9000),
+        "a chunk extension": (CHUNKED + b"2;", b"x" * 65536),
+        "chunk extensions": (CHUNKED, (b"1;a=" + b"x" * 1000 + b"\r\na\r\n") * 64),
+        "gzip and then junk": (GZIP + SAFE, os.urandom(65536)),
+        "gzip after gzip": (GZIP, gzip.compress(b"") * 3000),
+        "a gzip bomb": (GZIP + bomb(), b""),
+        "a deflate bomb": (GZIP.replace(b"gzip", b"deflate") + bomb(15), b""),
+        "headers": (OK, b"X-A: bbbbbbbbbbbb\r\n" * 4096),
+        "a header": (OK + b"X: ", b"y" * 65536),
+        "a status line": (b"HTTP/1.1 200 ", b"a" * 65536),
+        "blank lines": (b"", b"\r\n" * 4096),
+        "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" * 1000),
+        "a body": (OK + b"\r\n", b" " * 65536),
+        "a body as long as can be said": (
+            OK + b"Content-Length: 9223372036854775807\r\n\r\n",
+            b" " * 65536,
+        ),
+    }
+
+
+#: The same of answers that come slowly.
 DRIPPING = {
     "a head drips": (OK, b"X: a\r\n"),
     "interim answers drip": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -174,7 +180,7 @@ def ask_all(
 @pytest.mark.parametrize("which", ["plain", "other"])
 def test_no_part_of_an_answer_without_an_end_takes_memory_without_an_end(which):
     timeout_s = 20.0 if which == "plain" else TIMEOUT_S  # the other waits for its end of some
-    seen = ask_all(which, AT_ONCE, timeout_s)
+    seen = ask_all(which, at_once(), timeout_s)
     for name, (status, said, took, mebibytes) in seen.items():
         assert status == 0, name
         assert said.partition(": ")[0] in ("endless", "malformed", "timeout", "broken"), name
@@ -194,7 +200,7 @@ def test_an_answer_that_drips_for_ever_ends_with_the_time_for_it(which):
 @pytest.mark.parametrize("which", ["plain", "other"])
 def test_many_answers_without_an_end_at_once_take_no_more_memory_than_they_may_together(which):
     """64 of 16 MiB would take a gigabyte."""
-    first, again = AT_ONCE["a body as long as can be said"]
+    first, again = at_once()["a body as long as can be said"]
     whole = OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
     with listening(whole, b"") as good, listening(first, again) as bad:
         command = [sys.executable, "-c", CLIENT, f"many {which}", "30", str(good), str(bad)]
