@@ -21,7 +21,7 @@ from vlsu.data.exporting.card import card
 from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.croissant import MARK, croissant
 from vlsu.data.exporting.datasheet import datasheet
-from vlsu.data.exporting.licences import read_licence
+from vlsu.data.exporting.licences import read_licence, sample_licences
 from vlsu.data.exporting.lmms_eval import ModalityPrompt
 from vlsu.data.exporting.questions import checked, unanswered
 from vlsu.data.progress import Progress
@@ -150,19 +150,24 @@ def write_export(
 
 
 def _require_right(dataset: Dataset, have_right: bool) -> bool:
-    """Whether a restricted licence is overruled.
+    """Whether a restricted licence, of the dataset or of a sample, is overruled.
 
     Raises:
-        UsageError: The licence is restricted, and nothing was stated.
+        UsageError: A licence is restricted, and nothing was stated.
     """
-    licence = read_licence(dataset.info.licence)
-    if licence.restrictions and not have_right:
+    whole = read_licence(dataset.info.licence)
+    restricted = [whole] if whole.restrictions else []
+    parts = sample_licences(dataset)
+    restricted += [each for name in parts if (each := read_licence(name)).restrictions]
+    if restricted and not have_right:
+        first = restricted[0]
+        whose = "its licence" if first is whole else f"the licence of {parts[first.name]} samples"
         raise UsageError(
-            f"{dataset.path}: its licence is {one_line(licence.name)} "
-            f"({', '.join(licence.restrictions)}), so that its content must not simply be passed "
-            "on; if you have the right to, say so with --i-have-the-right, which is recorded"
+            f"{dataset.path}: {whose} is {one_line(first.name)} ({', '.join(first.restrictions)}), "
+            "so that the content must not simply be passed on; if you have the right to, say so "
+            "with --i-have-the-right, which is recorded"
         )
-    return bool(licence.restrictions)
+    return bool(restricted)
 
 
 # --- Formats of one file
