@@ -179,6 +179,14 @@ def test_an_unknown_column_of_a_map_is_said_with_what_is_near(tmp_path: Path) ->
         import_text('{"prompt": "x"}\n', tmp_path, map={"promt": "text"})
 
 
+@pytest.mark.parametrize("depth", [50, 300, 900, 5000])
+def test_deep_nesting_is_left_out_or_a_rejected_row(depth: int, tmp_path: Path) -> None:
+    deep = "[" * depth + "]" * depth
+    report = import_text(f'{{"text": "x", "more": {deep}}}\n{{"text": "y"}}\n', tmp_path)
+    assert report.imported + sum(report.rejected.values()) == 2
+    assert ("more" in next(iter(report.dataset)).metadata) == (depth == 50)
+
+
 # --- Images in the row
 
 
