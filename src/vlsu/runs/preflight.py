@@ -12,6 +12,7 @@ from vlsu.data import Dataset
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Selection
+from vlsu.runs.options import RunOptions
 from vlsu.runs.record import not_asked
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "log_coverage_warnings",
     "require_fetched",
     "require_valid_samples",
-    "unfetched",
 ]
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,12 @@ LOOKED_FOR = 20_000
 
 
 def coverage_warnings(
-    dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
+    dataset: Dataset,
+    selection: Selection,
+    modalities: Sequence[str],
+    *,
+    captions: bool = False,
+    without_images: bool = True,
 ) -> list[str]:
     """Warnings about what a run over these samples cannot ask, a line for each reason.
 
@@ -39,6 +44,8 @@ def coverage_warnings(
         selection: How much of it.
         modalities: Those asked for.
         captions: Whether the pair is asked about with a caption in place of the image.
+        without_images: Whether a run goes on where images have not been fetched; if not, the first
+            line says so.
     """
     samples = selection.size(dataset)
     reasons = _reasons(not_asked(dataset, selection, modalities, captions=captions))
@@ -56,6 +63,8 @@ def coverage_warnings(
         )
     if "text" in modalities and without_image:
         lines.append("the text is asked all the same; leave it out with --modalities")
+    if not without_images and (stop := _unfetched(dataset, selection, modalities)):
+        lines.insert(0, stop)
     return lines
 
 
@@ -67,14 +76,8 @@ def log_coverage_warnings(
         _log.warning("%s", line)
 
 
-def unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:
-    """That images which are asked about are still at their addresses; `None` if none is.
-
-    Args:
-        dataset: What is asked about.
-        selection: How much of it.
-        modalities: Those asked for; the text alone needs no image.
-    """
+def _unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:
+    """That images which are asked about are still at their addresses; `None` if none is."""
     if not {"image", "joint"} & set(modalities):
         return None
     address_only = pl.col("image_sha256").is_null() & pl.col("image_url").is_not_null()
@@ -94,21 +97,20 @@ def require_fetched(
     dataset: Dataset,
     selection: Selection,
     modalities: Sequence[str],
-    *,
-    without_images: bool = False,
+    options: RunOptions,
 ) -> None:
     """Refuse a run over samples whose images have not been fetched, before anything is asked.
 
     Args:
         dataset: What is asked about.
         selection: How much of it.
-        modalities: Those asked for.
-        without_images: Whether the user wants it so.
+        modalities: Those asked for; the text alone needs no image.
+        options: The run's, with ``without_images`` where the user wants it so.
 
     Raises:
         DataError: There are some.
     """
-    if not without_images and (why := unfetched(dataset, selection, modalities)):
+    if not options.without_images and (why := _unfetched(dataset, selection, modalities)):
         raise DataError(why)
 
 

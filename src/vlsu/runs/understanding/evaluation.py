@@ -32,7 +32,6 @@ from vlsu.runs.preflight import (
     log_coverage_warnings,
     require_fetched,
     require_valid_samples,
-    unfetched,
 )
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
@@ -209,10 +208,12 @@ class Evaluation:
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
         require_valid_samples(self.dataset, self._covered)
-        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities)
-        stop = unfetched(self.dataset, self._covered, self.task.modalities)
-        if stop is not None and not self.options.without_images:
-            lines.insert(0, stop)
+        lines = coverage_warnings(
+            self.dataset,
+            self._covered,
+            self.task.modalities,
+            without_images=self.options.without_images,
+        )
         return replace(found, lacking=tuple(lines))
 
     @property
@@ -227,19 +228,11 @@ class Evaluation:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
             DataError: Images have not been fetched.
         """
-        self._require_images()
+        require_fetched(self.dataset, self._covered, self.task.modalities, self.options)
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
-
-    def _require_images(self) -> None:
-        require_fetched(
-            self.dataset,
-            self._covered,
-            self.task.modalities,
-            without_images=self.options.without_images,
-        )
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or continue the run in it."""
@@ -263,7 +256,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            self._require_images()
+            require_fetched(self.dataset, self._covered, self.task.modalities, self.options)
             require_valid_samples(self.dataset, self._covered)
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
