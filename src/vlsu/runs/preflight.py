@@ -18,7 +18,7 @@ from vlsu.runs.record import not_asked
 __all__ = [
     "coverage_warnings",
     "log_coverage_warnings",
-    "require_fetched",
+    "require_askable",
     "require_valid_samples",
 ]
 
@@ -33,9 +33,9 @@ def coverage_warnings(
     dataset: Dataset,
     selection: Selection,
     modalities: Sequence[str],
+    options: RunOptions | None = None,
     *,
     captions: bool = False,
-    without_images: bool = True,
 ) -> list[str]:
     """Warnings about what a run over these samples cannot ask, a line for each reason.
 
@@ -43,9 +43,9 @@ def coverage_warnings(
         dataset: What is asked about.
         selection: How much of it.
         modalities: Those asked for.
+        options: The run's; if it would stop at images that have not been fetched, the first line
+            says so.
         captions: Whether the pair is asked about with a caption in place of the image.
-        without_images: Whether a run goes on where images have not been fetched; if not, the first
-            line says so.
     """
     samples = selection.size(dataset)
     reasons = _reasons(not_asked(dataset, selection, modalities, captions=captions))
@@ -63,7 +63,8 @@ def coverage_warnings(
         )
     if "text" in modalities and without_image:
         lines.append("the text is asked all the same; leave it out with --modalities")
-    if not without_images and (stop := _unfetched(dataset, selection, modalities)):
+    wanted = options is not None and not options.without_images
+    if wanted and (stop := _unfetched(dataset, selection, modalities)):
         lines.insert(0, stop)
     return lines
 
@@ -93,13 +94,10 @@ def _unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]
     )
 
 
-def require_fetched(
-    dataset: Dataset,
-    selection: Selection,
-    modalities: Sequence[str],
-    options: RunOptions,
+def require_askable(
+    dataset: Dataset, selection: Selection, modalities: Sequence[str], options: RunOptions
 ) -> None:
-    """Refuse a run over samples whose images have not been fetched, before anything is asked.
+    """Refuse a run before anything is asked: images were not fetched, or samples are not valid.
 
     Args:
         dataset: What is asked about.
@@ -108,10 +106,11 @@ def require_fetched(
         options: The run's, with ``without_images`` where the user wants it so.
 
     Raises:
-        DataError: There are some.
+        DataError: Images have not been fetched, or as `require_valid_samples`.
     """
     if not options.without_images and (why := _unfetched(dataset, selection, modalities)):
         raise DataError(why)
+    require_valid_samples(dataset, selection)
 
 
 def require_valid_samples(dataset: Dataset, selection: Selection) -> None:

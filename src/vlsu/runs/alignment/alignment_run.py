@@ -37,7 +37,7 @@ from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
-    require_fetched,
+    require_askable,
     require_valid_samples,
 )
 from vlsu.runs.record import new_record, not_asked
@@ -105,11 +105,7 @@ class AlignmentRun:
         )
         require_valid_samples(self.dataset, self.subset)
         lines = coverage_warnings(
-            self.dataset,
-            self.subset,
-            ("joint",),
-            captions=self.task.captions,
-            without_images=self.options.without_images,
+            self.dataset, self.subset, ("joint",), self.options, captions=self.task.captions
         )
         return replace(found, lacking=tuple(lines))
 
@@ -131,8 +127,7 @@ class AlignmentRun:
         record = self._record()
         asked = self.asked
         async with open_session(folder, record, asked.limits, asked.models, progress) as session:
-            require_fetched(self.dataset, self.subset, ("joint",), self.options)
-            require_valid_samples(self.dataset, self.subset)
+            require_askable(self.dataset, self.subset, ("joint",), self.options)
             log_coverage_warnings(
                 self.dataset, self.subset, ("joint",), captions=self.task.captions
             )

@@ -30,7 +30,7 @@ from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
-    require_fetched,
+    require_askable,
     require_valid_samples,
 )
 from vlsu.runs.record import distinct_requests, new_record, not_asked
@@ -88,8 +88,7 @@ def evaluate(
         settings: Everything else about how the model is asked.
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
-        without_images: Whether to go on where samples have the address of an image and no image;
-            else that is an error, before anything is asked.
+        without_images: Whether to go on where images have not been fetched from their addresses.
         progress: Where progress is reported.
 
     Returns:
@@ -208,12 +207,7 @@ class Evaluation:
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
         require_valid_samples(self.dataset, self._covered)
-        lines = coverage_warnings(
-            self.dataset,
-            self._covered,
-            self.task.modalities,
-            without_images=self.options.without_images,
-        )
+        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
 
     @property
@@ -226,9 +220,9 @@ class Evaluation:
 
         Raises:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
-            DataError: Images have not been fetched.
+            DataError: Images have not been fetched, or samples are not valid.
         """
-        require_fetched(self.dataset, self._covered, self.task.modalities, self.options)
+        require_askable(self.dataset, self._covered, self.task.modalities, self.options)
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
@@ -256,8 +250,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            require_fetched(self.dataset, self._covered, self.task.modalities, self.options)
-            require_valid_samples(self.dataset, self._covered)
+            require_askable(self.dataset, self._covered, self.task.modalities, self.options)
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
