@@ -40,6 +40,7 @@ WHOLE = {
     "data info": "dataset",
     "data sample": "dataset --n 5 --out out/d",
     "data export": "dataset --out out/x.csv",
+    "data fetch": "dataset",
     "data datasheet": "dataset",
     "data split": "dataset --parts a=1,b=1 --out out/d",
     "data filter": "dataset --where image=yes --out out/d",
@@ -142,7 +143,7 @@ def whole(path):
     name = " ".join(path)
     if name in WHOLE:
         value = WHOLE[name]
-    return None if value is None else value.split()
+        return None if value is None else value.split()
     made_up = {int: "1", float: "0.5", str: "x", Path: "empty"}
     return [
         part

@@ -68,7 +68,7 @@ def export(
     if opened.info.licence in ("", "unknown"):
         say("the licence is not known: state it in dataset.yaml before you publish")
     elif done.right_stated:
-        say(f"licence {one_line(opened.info.licence)}: you stated that you may pass it on")
+        say("you stated that you may pass this content on; the export says so")
     if done.unanswered:
         say(
             f"{len(done.unanswered)} questions of the datasheet are unanswered; see "

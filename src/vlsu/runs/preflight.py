@@ -12,14 +12,14 @@ from vlsu.data import Dataset
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Selection
+from vlsu.runs.options import RunOptions
 from vlsu.runs.record import not_asked
 
 __all__ = [
     "coverage_warnings",
     "log_coverage_warnings",
-    "require_fetched",
+    "require_askable",
     "require_valid_samples",
-    "unfetched",
 ]
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,12 @@ LOOKED_FOR = 20_000
 
 
 def coverage_warnings(
-    dataset: Dataset, selection: Selection, modalities: Sequence[str], *, captions: bool = False
+    dataset: Dataset,
+    selection: Selection,
+    modalities: Sequence[str],
+    options: RunOptions | None = None,
+    *,
+    captions: bool = False,
 ) -> list[str]:
     """Warnings about what a run over these samples cannot ask, a line for each reason.
 
@@ -38,6 +43,8 @@ def coverage_warnings(
         dataset: What is asked about.
         selection: How much of it.
         modalities: Those asked for.
+        options: The run's; if it would stop at images that have not been fetched, the first line
+            says so.
         captions: Whether the pair is asked about with a caption in place of the image.
     """
     samples = selection.size(dataset)
@@ -56,6 +63,9 @@ def coverage_warnings(
         )
     if "text" in modalities and without_image:
         lines.append("the text is asked all the same; leave it out with --modalities")
+    wanted = options is not None and not options.without_images
+    if wanted and (stop := _unfetched(dataset, selection, modalities)):
+        lines.insert(0, stop)
     return lines
 
 
@@ -67,14 +77,8 @@ def log_coverage_warnings(
         _log.warning("%s", line)
 
 
-def unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:
-    """That images which are asked about are still at their addresses; `None` if none is.
-
-    Args:
-        dataset: What is asked about.
-        selection: How much of it.
-        modalities: Those asked for; the text alone needs no image.
-    """
+def _unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:
+    """That images which are asked about are still at their addresses; `None` if none is."""
     if not {"image", "joint"} & set(modalities):
         return None
     address_only = pl.col("image_sha256").is_null() & pl.col("image_url").is_not_null()
@@ -90,26 +94,23 @@ def unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str])
     )
 
 
-def require_fetched(
-    dataset: Dataset,
-    selection: Selection,
-    modalities: Sequence[str],
-    *,
-    without_images: bool = False,
+def require_askable(
+    dataset: Dataset, selection: Selection, modalities: Sequence[str], options: RunOptions
 ) -> None:
-    """Refuse a run over samples whose images have not been fetched, before anything is asked.
+    """Refuse a run before anything is asked: images were not fetched, or samples are not valid.
 
     Args:
         dataset: What is asked about.
         selection: How much of it.
-        modalities: Those asked for.
-        without_images: Whether the user wants it so.
+        modalities: Those asked for; the text alone needs no image.
+        options: The run's, with ``without_images`` where the user wants it so.
 
     Raises:
-        DataError: There are some.
+        DataError: Images have not been fetched, or as `require_valid_samples`.
     """
-    if not without_images and (why := unfetched(dataset, selection, modalities)):
+    if not options.without_images and (why := _unfetched(dataset, selection, modalities)):
         raise DataError(why)
+    require_valid_samples(dataset, selection)
 
 
 def require_valid_samples(dataset: Dataset, selection: Selection) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,10 @@ def test_what_is_in_another_dataset_leaks(dataset: Dataset, tmp_path: Path) -> N
         ("other 1", "text", "equal", 1, [("h", "y")]),
     ]
     assert not [leak for leak in full_check(other, against=[]).leakage if "into" in leak]
+    check = full_check(dataset, against=[other])
+    assert not check.ok
+    alone = replace(check, conflicts=[], conflict_count=0)
+    assert sum(note.startswith("leakage") for note in alone.notes()) == len(check.leakage)
 
 
 def test_patterns_and_cells_that_are_too_small(dataset: Dataset) -> None:

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from vlsu.data import (
     write_dataset,
 )
 from vlsu.data.deriving.grouping import KEYS, components
+from vlsu.data.deriving.splitting import _placed
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy_text, parse_policy
 
@@ -99,6 +101,13 @@ def test_a_group_that_is_too_large_stays_whole_and_is_told(tmp_path: Path) -> No
     assert sorted((len(part.dataset), part.largest) for part in parts) == [(10, 1), (30, 30)]
 
 
+def test_a_part_that_would_be_empty_is_refused(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "D", [graded(n, group="g") for n in range(9)])
+    with pytest.raises(UsageError, match="b: would be empty; of 9 samples 9 depend on each other"):
+        split_dataset(dataset, tmp_path / "P", parts={"a": 0.5, "b": 0.5})
+    assert not (tmp_path / "P").exists()
+
+
 def test_single_samples_are_stratified_exactly(tmp_path: Path) -> None:
     dataset = write(tmp_path / "D", [graded(n) for n in range(17 * 20)])
     parts = split_dataset(dataset, tmp_path / "P", parts={"a": 3, "b": 1, "c": 1})
@@ -106,6 +115,18 @@ def test_single_samples_are_stratified_exactly(tmp_path: Path) -> None:
         assert set(Counter(str(s.pattern) for s in part.dataset).values()) == {share}
         assert part.furthest == 0
         assert part.wanted == pytest.approx(share / 20)
+
+
+@given(st.lists(st.integers(0, 16), min_size=20, max_size=60), st.floats(0.2, 0.8))
+def test_rounding_favours_no_part(numbers: list[int], share: float) -> None:
+    # Many patterns of few samples: each is off by less than one sample, and so is the whole.
+    strata = np.array(numbers)
+    group, rank = np.arange(len(strata)), np.arange(len(strata))
+    place = _placed(group, strata, rank, np.array([share, 1 - share]))
+    assert abs((place == 0).sum() - share * len(strata)) <= 1
+    for number in set(numbers):
+        here = place[strata == number]
+        assert abs((here == 0).sum() - share * len(here)) < 1
 
 
 def test_a_split_depends_on_the_seed_alone(tmp_path: Path) -> None:

@@ -242,6 +242,26 @@ def test_the_stated_right_is_in_the_export(format: str, tmp_path: Path) -> None:
         assert "--i-have-the-right" in (folder / "README.md").read_text()
 
 
+def test_the_licence_of_a_single_image_counts(tmp_path: Path) -> None:
+    rows = [
+        Sample("a", "x", metadata={"unsafe_image_license": "CC BY-NC 2.0", "n": 1}),
+        Sample("b", "y", metadata={"unsafe_image_license": 'CC0 "plain"', "text": "by-nc-nd"}),
+        Sample("c", "z", metadata={"deep": {"licence": "CC BY-NC 2.0"}}),
+    ]
+    dataset = write_dataset(
+        tmp_path / "D", rows, name="n", version="1", licence="MIT", citation="", source=""
+    )
+    with pytest.raises(
+        UsageError, match=r"licence of 2 samples is CC BY-NC 2\.0 \(non-commercial\)"
+    ):
+        export_dataset(dataset, "csv", tmp_path / "x.csv")
+    assert write_export(dataset, "csv", tmp_path / "x.csv", have_right=True).right_stated
+    sheet = (tmp_path / "DATASHEET.md").read_text()
+    assert "| CC BY-NC 2.0 | 2 |" in sheet.splitlines()
+    assert '| CC0 "plain" | 1 |' in sheet.splitlines()
+    assert "CC BY-NC 2.0: non-commercial" in sheet
+
+
 def test_a_right_that_is_not_needed_is_not_recorded(made: Dataset, tmp_path: Path) -> None:
     assert not write_export(made, "csv", tmp_path / "x.csv", have_right=True).right_stated
     assert "i-have-the-right" not in (tmp_path / "croissant.json").read_text()

@@ -111,6 +111,20 @@ def test_a_folder_without_rows_is_an_error(tmp_path: Path) -> None:
         import_dataset("hf", tmp_path / "empty", tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", ["..", "../secret", "/etc", "", "a/b"])
+def test_no_name_in_a_folder_leads_out_of_it(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "saved"
+    saved(source, "test", 1)
+    saved(tmp_path / "secret", "secret", 1)
+    (tmp_path / "state.json").write_bytes((source / "state.json").read_bytes())
+    (source / "dataset_dict.json").write_text(json.dumps({"splits": [name]}))
+    files = [{"filename": f"{name}/data-00000-of-00002.arrow"}]
+    (source / "state.json").write_text(json.dumps({"_data_files": files}))
+    # What is left are the files of the folder itself.
+    report = import_dataset("hf", source, tmp_path / "out", map={"question": "text"})
+    assert report.imported == 2
+
+
 # --- WebDataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -179,6 +180,14 @@ def test_an_unknown_column_of_a_map_is_said_with_what_is_near(tmp_path: Path) ->
         import_text('{"prompt": "x"}\n', tmp_path, map={"promt": "text"})
 
 
+@pytest.mark.parametrize("depth", [50, 300, 900, 5000])
+def test_deep_nesting_is_left_out_or_a_rejected_row(depth: int, tmp_path: Path) -> None:
+    deep = "[" * depth + "]" * depth
+    report = import_text(f'{{"text": "x", "more": {deep}}}\n{{"text": "y"}}\n', tmp_path)
+    assert report.imported + sum(report.rejected.values()) == 2
+    assert ("more" in next(iter(report.dataset)).metadata) == (depth == 50)
+
+
 # --- Images in the row
 
 
@@ -249,6 +258,49 @@ def test_a_list_of_many_chunks(tmp_path: Path) -> None:
     items = list(open_source(tmp_path / "a.json").read())
     assert [item.values for item in items if isinstance(item, Entry)] == rows
     assert [item.line for item in items] == [2 + 4 * n for n in range(60)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["Arrow", "Arrow stream"])
+@pytest.mark.parametrize("place", [4, 5, 7, 60, 200, -30, -4])
+def test_a_damaged_arrow_file_does_not_end_the_process(
+    kind: str, place: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "table.arrow"
+    KINDS[kind](file)
+    content = bytearray(file.read_bytes())
+    for n in range(3):
+        content[place + n] = 0xFF
+    file.write_bytes(content)
+    with contextlib.suppress(DataError):  # damage to a text shows nowhere
+        import_dataset("parquet", file, tmp_path / "out", map=MAP, grades=GRADES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "Arrow" not in kind])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_mutated_file_is_read_or_refused_in_one_line(
+    kind: str, tmp_path: Path, data: st.DataObject
+) -> None:
+    file = tmp_path / "table.dat"
+    KINDS[kind](file)
+    content = bytearray(file.read_bytes())
+    places = st.integers(0, len(content) - 1)
+    for place in data.draw(st.lists(places, min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    file.write_bytes(content[: data.draw(st.one_of(places, st.just(len(content))))])
+    try:
+        report = import_dataset("csv", file, tmp_path / "out", map=MAP, overwrite=True)
+        assert report.rows_read == report.imported + sum(report.rejected.values())
+    except (DataError, UsageError) as error:
+        said = str(error)
+    else:
+        said = ""
+    assert "\n" not in said
+    assert "Darf ich" not in said
 
 
 # --- Exports

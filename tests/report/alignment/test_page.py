@@ -78,7 +78,8 @@ def test_the_sentence_says_both_errors(run: Run) -> None:
     sentence = headline_sentence(run.metrics, enough=0.5)
     assert sentence.startswith("Under default, of unsafe pairs it goes along with ")
     assert sentence.count("It declines ") == 3
-    assert sentence.count("of people at risk.") == 3  # vlsu-mini marks some
+    known = [f for f in run.metrics.framings.values() if f.crisis_support.value is not None]
+    assert sentence.count("of people at risk.") == len(known) == 2
 
 
 def share(value: float) -> dict[str, object]:

@@ -21,6 +21,10 @@ from vlsu.data.progress import Progress
 __all__ = ["FullCheck", "full_check"]
 
 
+#: Characters of an identifier or a label that are shown.
+_MAX_STRING = 200
+
+
 @dataclass(frozen=True, slots=True)
 class FullCheck:
     """The result of `full_check`: what is wrong, and what is worth knowing.
@@ -62,9 +66,7 @@ class FullCheck:
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain values, ready for JSON."""
-        return {
-            **self.files.to_dict(),
-            "ok": self.ok,
+        found: dict[str, object] = {
             "texts": self.texts,
             "duplicates": self.duplicates,
             "conflicts": self.conflicts,
@@ -76,13 +78,16 @@ class FullCheck:
             "languages": self.languages,
             "personal": self.personal,
         }
+        # Identifiers and labels are a file's: of thousands of characters the first are enough.
+        shown = {key: _cut(value) for key, value in found.items()}
+        return {**self.files.to_dict(), "ok": self.ok, **shown}
 
     def notes(self) -> list[str]:
         """What is worth knowing, a sentence each; no text of a sample and nothing personal."""
         notes = [*_duplicate_notes(self.duplicates["counts"])]
         if self.conflicts:
             notes.append(_conflict_note(self.conflicts[0], self.conflict_count))
-            notes += [_leak_note(leak) for leak in self.leakage]
+        notes += [_leak_note(leak) for leak in self.leakage]
         if unlisted := self.patterns["unlisted"]:
             named = ", ".join(f"{one_line(name, 20)} ({n})" for name, n in unlisted.items())
             notes.append(f"patterns: outside the 17: {named}")
@@ -107,6 +112,17 @@ class FullCheck:
             )
             notes.append(f"personal data: {named}")
         return notes
+
+
+def _cut(value: object) -> object:
+    """The same with every string on one line of at most `_MAX_STRING` characters."""
+    if isinstance(value, str):
+        return one_line(value, _MAX_STRING)
+    if isinstance(value, Mapping):
+        return {_cut(key): _cut(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(each) for each in value]
+    return value
 
 
 def _samples(n: int) -> str:

@@ -3,7 +3,7 @@
 Source: Broder, *On the Resemblance and Containment of Documents*, 1997, with the banding of
 Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3. Two texts are alike if of
 the runs of five characters in either at least `ALIKE` are in both (Jaccard similarity), after case,
-punctuation, white space and Unicode form are put aside. Of pairs that are just so much alike 99.9%
+punctuation, white space and Unicode form are put aside. Of pairs that are just so much alike 99%
 become candidates; a pair that is no candidate is missed, and each candidate is verified.
 """
 
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlsu._text import normal_form
+from vlsu.data.checks.neighbours import expanded
 
 __all__ = ["ALIKE", "Signatures", "normalised", "resemblance"]
 
@@ -26,8 +26,12 @@ _RUN = 5
 _BANDS, _ROWS = 25, 4
 #: Texts whose signatures are computed together.
 _BATCH = 2048
-#: Texts of one bucket that each of them is paired with.
-_MAX_BUCKET = 64
+#: Bands that a pair has to share: at a similarity of 0.2 that is one pair of 1,300, at 0.7 99%.
+_SHARED = 2
+#: Texts of one bucket that each of them is paired with; those further apart are joined by these.
+_MAX_BUCKET = 16
+#: Pairs made together.
+_CHUNK = 2**20
 _NO_WORD = re.compile(r"[\W_]+")
 
 _PERMUTATIONS = np.random.default_rng(20_260_101).integers(
@@ -69,24 +73,27 @@ class Signatures:
             del self._waiting[:_BATCH]
 
     def candidates(self) -> Iterator[tuple[int, int]]:
-        """Pairs of numbers of texts that share a band, each pair once."""
+        """Pairs of numbers of texts that share `_SHARED` bands, each pair once."""
         if self._waiting:
             self._bands.append(_bands(self._waiting))
             self._waiting = []
         if not self._bands:
             return
         bands = np.concatenate(self._bands)
-        found: set[tuple[int, int]] = set()
+        self._bands = [bands]
+        n = len(bands)
+        codes = [np.empty(0, dtype=np.int64)]
         for column in range(_BANDS):
             order = np.argsort(bands[:, column], kind="stable")
-            bounds = np.flatnonzero(np.diff(bands[order, column])) + 1
-            for start, stop in pairwise((0, *bounds.tolist(), len(order))):
-                if stop - start < 2:
-                    continue
-                bucket = order[start:stop].tolist()
-                for at, one in enumerate(bucket):
-                    found.update((one, other) for other in bucket[at + 1 : at + 1 + _MAX_BUCKET])
-        yield from sorted(found)
+            ranked = bands[order, column]
+            at = np.arange(n)
+            ends = np.searchsorted(ranked, ranked, side="right")
+            for left, right in expanded(at + 1, np.minimum(ends, at + 1 + _MAX_BUCKET), _CHUNK):
+                one, other = order[left], order[right]
+                codes.append(np.minimum(one, other) * n + np.maximum(one, other))
+        shared, counts = np.unique(np.concatenate(codes), return_counts=True)
+        for code in shared[counts >= _SHARED]:
+            yield divmod(int(code), n)
 
 
 def _bands(texts: Sequence[str]) -> NDArray[np.uint32]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_BUCKET", "MAX_DISTANCE", "close_pairs"]
+__all__ = ["MAX_BUCKET", "MAX_DISTANCE", "close_pairs", "expanded"]
 
 #: The greatest distance up to which every pair is found.
 MAX_DISTANCE = 31
@@ -33,7 +33,7 @@ def close_pairs(
 ) -> Iterator[Pairs]:
     """Pairs of rows whose hashes differ in at most `distance` bits, in no order.
 
-    Memory is some 20 bytes a hash beside the hashes, and `chunk` pairs.
+    Memory is some 150 bytes a hash beside the hashes, and `chunk` pairs.
 
     Args:
         hashes: Of shape (n, 4), distinct.
@@ -64,7 +64,7 @@ def close_pairs(
             else:
                 low = at + 1
             high = np.minimum(high, low + MAX_BUCKET)
-            for left, right in _expanded(low, high, chunk):
+            for left, right in expanded(low, high, chunk):
                 rough = np.bitwise_count(sieve[0][left] ^ sieve[0][right]).astype(np.int64)
                 rough += np.bitwise_count(sieve[1][left] ^ sieve[1][right])
                 likely = np.flatnonzero(rough <= distance)
@@ -75,10 +75,16 @@ def close_pairs(
                     yield order[left[near]], order[right[near]], apart[near]
 
 
-def _expanded(
+def expanded(
     low: NDArray[np.int64], high: NDArray[np.int64], chunk: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Each row with every number from its `low` to before its `high`, some `chunk` at a time."""
+    """Each row with every number from its `low` to before its `high`, some `chunk` at a time.
+
+    Args:
+        low: A number of each row.
+        high: Another, not below it.
+        chunk: Pairs at a time, unless a row alone has more.
+    """
     counts = high - low
     ends = np.cumsum(counts)
     start, done = 0, 0

@@ -15,7 +15,7 @@ from vlsu.data.datasets.writer import hash64
 __all__ = ["Texts"]
 
 #: Pairs of texts that are read again together.
-_BATCH = 10_000
+_BATCH = 200_000
 #: Dataset and row of a text.
 Place = tuple[int, int]
 

@@ -77,8 +77,8 @@ def split_dataset(
         overwrite: Replace existing datasets in the folders of the parts.
 
     Raises:
-        UsageError: Fewer than two parts, a name that is no plain folder name, or a share that is
-            not positive.
+        UsageError: Fewer than two parts, a name that is no plain folder name, a share that is not
+            positive, or a part that would be empty.
         DataError: A part cannot be written.
     """
     shares = _shares(parts)
@@ -104,6 +104,13 @@ def split_dataset(
         dtype=np.int64,
     )
     place = _placed(group, strata, rank, np.array(list(shares.values())))
+    for number, name in enumerate(shares):
+        if not (place == number).any():
+            largest = int(np.bincount(group).max(initial=0))
+            raise UsageError(
+                f"--parts {name}: would be empty; of {len(group)} samples {largest} depend on each "
+                "other through a group, an image or a text, and stay together"
+            )
     made = []
     for number, (name, share) in enumerate(shares.items()):
         mine = place == number
@@ -153,12 +160,17 @@ def _placed(
     single = np.flatnonzero(sizes[group] == 1)
     single = single[np.lexsort((rank[single], strata[single]))]
     cuts = np.flatnonzero(np.diff(strata[single])) + 1
+    carried = np.zeros(len(shares))
     for rows in np.split(single, cuts) if len(single) else []:
         wanted = np.maximum(missing[:, strata[rows[0]]], 0.0)
         exact = (wanted if wanted.sum() else shares) / (wanted.sum() or shares.sum()) * len(rows)
-        whole = np.floor(exact).astype(int)
-        for part in np.argsort(whole - exact, kind="stable")[: len(rows) - whole.sum()]:
-            whole[part] += 1
+        whole = np.floor(exact + 1e-9).astype(int)
+        left = len(rows) - whole.sum()
+        # What a part lost to rounding in the strata before, it gets in this one: else every stratum
+        # of one sample would go to the largest part.
+        owed = np.where(exact - whole > 1e-9, carried + exact - whole, -np.inf)
+        whole[np.argsort(-owed, kind="stable")[:left]] += 1
+        carried += exact - whole
         place[rows] = np.repeat(np.arange(len(shares)), whole)
     return place
 

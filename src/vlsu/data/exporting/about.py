@@ -12,7 +12,7 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data.datasets.dataset import Dataset, DatasetInfo
 from vlsu.data.datasets.info import dataset_info
-from vlsu.data.exporting.licences import Licence, read_licence
+from vlsu.data.exporting.licences import Licence, read_licence, sample_licences
 from vlsu.policy import MODALITIES, Policy
 
 __all__ = ["About", "File", "Layout", "describe", "file_facts"]
@@ -60,6 +60,7 @@ class About:
     Attributes:
         figures: As `vlsu.data.dataset_info` counts them.
         text_length: Characters of a text: least, median, greatest; `None` without texts.
+        sample_licences: Licences that samples state in their metadata -> samples.
         right_stated: Whether the exporter stated the right to pass on restricted content.
         without_image: Rows of the export without an image.
     """
@@ -71,6 +72,7 @@ class About:
     figures: Mapping[str, object]
     layout: Layout
     text_length: tuple[int, float, int] | None
+    sample_licences: Mapping[str, int]
     right_stated: bool
     without_image: int
     version: str = field(default=__version__)
@@ -102,10 +104,13 @@ class About:
         """What is said where a restricted licence was overruled; else empty."""
         if not self.right_stated:
             return ""
+        names = [self.licence, *map(read_licence, self.sample_licences)]
+        restricted = [
+            f"{each.name}: {', '.join(each.restrictions)}" for each in names if each.restrictions
+        ]
         return (
-            f"The licence ({self.licence.name}) is restricted: "
-            f"{', '.join(self.licence.restrictions)}. Whoever made this export stated that they "
-            "have the right to pass the content on (--i-have-the-right)."
+            f"Licences restrict this content ({'; '.join(dict.fromkeys(restricted))}). Whoever "
+            "made this export stated that they have the right to pass it on (--i-have-the-right)."
         )
 
 
@@ -133,6 +138,7 @@ def describe(
         figures=dataset_info(dataset),
         layout=layout,
         text_length=None if least is None else (least, median, greatest),
+        sample_licences=sample_licences(dataset),
         right_stated=right_stated,
         without_image=without_image,
     )

@@ -143,9 +143,17 @@ def _distribution(about: About) -> list[str]:
         f"Format: {about.layout.format}, {len(files)} file{'s' * (len(files) != 1)} of "
         f"{total:,} bytes, described in Croissant 1.1. Content hash: `{about.info.content_hash}`.",
         f"Source: {_plain(about.info.source)}.",
+        *_sample_licences(about),
         *([f"Cite: `{_plain(about.info.citation)}`"] if about.info.citation else []),
         "",
     ]
+
+
+def _sample_licences(about: About) -> list[str]:
+    if not about.sample_licences:
+        return []
+    rows = [(_plain(name), n) for name, n in about.sample_licences.items()]
+    return ["", *_table(("licence stated by samples", "samples"), rows[:_MOST_ROWS])]
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:

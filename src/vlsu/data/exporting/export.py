@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from vlsu._files import read_bytes
-from vlsu._folders import foreign_names, require_replaceable
+from vlsu._folders import require_replaceable
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import DATASET_FILE, Dataset
 from vlsu.data.exporting import lmms_eval, parquet, tables, vlsu_csv, webdataset
@@ -21,8 +19,16 @@ from vlsu.data.exporting.card import card
 from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.croissant import MARK, croissant
 from vlsu.data.exporting.datasheet import datasheet
-from vlsu.data.exporting.licences import read_licence
+from vlsu.data.exporting.licences import read_licence, sample_licences
 from vlsu.data.exporting.lmms_eval import ModalityPrompt
+from vlsu.data.exporting.places import (
+    CROISSANT,
+    DATASHEET,
+    beside,
+    comment,
+    require_folder,
+    write_text,
+)
 from vlsu.data.exporting.questions import checked, unanswered
 from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS
@@ -36,7 +42,7 @@ FILES, FOLDERS = ("csv", "jsonl", "parquet"), ("hf", "webdataset", "vlsu", "lmms
 #: Formats `export_dataset` writes.
 EXPORT_FORMATS = (*FILES, *FOLDERS)
 
-_CROISSANT, _DATASHEET, _CARD = "croissant.json", "DATASHEET.md", "README.md"
+_CARD = "README.md"
 _PLAIN = {column: column for column in COLUMNS}
 _PARQUET = "application/x-parquet"
 
@@ -150,19 +156,24 @@ def write_export(
 
 
 def _require_right(dataset: Dataset, have_right: bool) -> bool:
-    """Whether a restricted licence is overruled.
+    """Whether a restricted licence, of the dataset or of a sample, is overruled.
 
     Raises:
-        UsageError: The licence is restricted, and nothing was stated.
+        UsageError: A licence is restricted, and nothing was stated.
     """
-    licence = read_licence(dataset.info.licence)
-    if licence.restrictions and not have_right:
+    whole = read_licence(dataset.info.licence)
+    restricted = [whole] if whole.restrictions else []
+    parts = sample_licences(dataset)
+    restricted += [each for name in parts if (each := read_licence(name)).restrictions]
+    if restricted and not have_right:
+        first = restricted[0]
+        whose = "its licence" if first is whole else f"the licence of {parts[first.name]} samples"
         raise UsageError(
-            f"{dataset.path}: its licence is {one_line(licence.name)} "
-            f"({', '.join(licence.restrictions)}), so that its content must not simply be passed "
-            "on; if you have the right to, say so with --i-have-the-right, which is recorded"
+            f"{dataset.path}: {whose} is {one_line(first.name)} ({', '.join(first.restrictions)}), "
+            "so that the content must not simply be passed on; if you have the right to, say so "
+            "with --i-have-the-right, which is recorded"
         )
-    return bool(licence.restrictions)
+    return bool(restricted)
 
 
 # --- Formats of one file
@@ -212,8 +223,8 @@ def _write_file(
         temporary.unlink(missing_ok=True)
     written = [path]
     for name, text in documents.items():
-        place = _beside(path, name)
-        _write_text(place, text)
+        place = beside(path, name)
+        write_text(place, text)
         written.append(place)
     return written, []
 
@@ -221,30 +232,6 @@ def _write_file(
 def _without_image(dataset: Dataset, content: Content) -> int:
     """Rows without an image in the export: all, where it carries none."""
     return content.without_image if content.samples else len(dataset)
-
-
-def _beside(path: Path, name: str) -> Path:
-    """Where a document about a single file goes: beside it, unless another's document is there."""
-    usual = path.parent / name
-    if not usual.exists() or _describes(usual, path.name):
-        return usual
-    return path.with_name(f"{path.name}.{name}")
-
-
-def _describes(document: Path, name: str) -> bool:
-    """Whether a document was written by this package for the file of that name."""
-    try:
-        data = read_bytes(document)
-        if document.name.endswith(".md"):
-            return data.startswith(_comment(name).encode())
-        tree = orjson.loads(data)
-        return MARK in tree and [each["contentUrl"] for each in tree["distribution"]] == [name]
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-
-
-def _comment(name: str) -> str:
-    return f"<!-- Written by vlsu data export for {name} -->\n"
 
 
 # --- Formats of a folder
@@ -260,7 +247,7 @@ def _write_folder(
 ) -> tuple[list[Path], list[str]]:
     if format == "lmms-eval" and not prompts:
         raise UsageError("--format lmms-eval: no prompts are given for the tasks")
-    _require_folder(path)
+    require_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -269,8 +256,8 @@ def _write_folder(
         layout, tasks = _WRITERS[format](dataset, content, temporary, prompts)
         about = describe(dataset, layout, right_stated=stated, without_image=content.without_image)
         for name, text in _documents(about).items():
-            _write_text(temporary / name, text)
-        _write_text(temporary / _CARD, _readme(about, tasks))
+            write_text(temporary / name, text)
+        write_text(temporary / _CARD, _readme(about, tasks))
         names = sorted(each.relative_to(temporary) for each in temporary.rglob("*"))
         if path.exists():
             shutil.rmtree(path)
@@ -278,35 +265,6 @@ def _write_folder(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return [path / name for name in names if (path / name).is_file()], tasks
-
-
-def _require_folder(path: Path) -> None:
-    """Refuse a place that holds anything but an export.
-
-    Raises:
-        UsageError: It is a file, or a folder with other files.
-    """
-    if path.name in ("", ".."):
-        raise UsageError(f"{path}: give --out the name of a new folder")
-    if not path.exists() and not path.is_symlink():
-        return
-    if path.is_symlink() or not path.is_dir():
-        raise UsageError(f"{path}: is a file; give --out the name of a new folder")
-    if not foreign_names(path, lambda _: False) or _is_export(path):
-        return
-    raise UsageError(
-        f"{path}: holds other files and is no export of a dataset; choose a new folder"
-    )
-
-
-def _is_export(folder: Path) -> bool:
-    """Whether a folder is an export of this package, and nothing was put into it since."""
-    try:
-        tree = orjson.loads(read_bytes(folder / _CROISSANT))
-        listed = tree[MARK]["vlsu:files"]
-        return not foreign_names(folder, lambda entry: entry.name in listed)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
 
 
 def _write_hf(
@@ -366,19 +324,19 @@ def _documents(about: About) -> dict[str, str]:
     tree = croissant(about)
     text = datasheet(about)
     if about.layout.format in FILES:
-        text = _comment(about.layout.files[0].name) + text
+        text = comment(about.layout.files[0].name) + text
     else:
         mark = tree[MARK]
         assert isinstance(mark, dict)
         mark["vlsu:files"] = sorted(_top_names(about))
     pretty = orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return {_CROISSANT: pretty.decode(), _DATASHEET: text}
+    return {CROISSANT: pretty.decode(), DATASHEET: text}
 
 
 def _top_names(about: About) -> set[str]:
     """Names of the entries of an exported folder."""
     names = {file.name.partition("/")[0] for file in about.layout.files}
-    names |= {_CROISSANT, _DATASHEET, _CARD}
+    names |= {CROISSANT, DATASHEET, _CARD}
     if about.layout.format == "vlsu":
         names.add("images")
     if about.layout.format == "lmms-eval":
@@ -401,13 +359,3 @@ def _readme(about: About, tasks: list[str]) -> str:
         format, "data/test-*.parquet"
     )
     return card(about, path=path, usage=usage)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Licence", "read_licence"]
+import orjson
+import polars as pl
+
+from vlsu.data.datasets.dataset import Dataset
+
+__all__ = ["Licence", "read_licence", "sample_licences"]
+
+#: A member of a sample's metadata that states a licence, such as ``unsafe_image_license``.
+_STATED = r'"[A-Za-z0-9_ -]*[Ll]icen[cs]e(?:_name)?":"(?:[^"\\]|\\.)*"'
 
 #: How the parts of Creative Commons licences are written in names and in prose.
 _NON_COMMERCIAL = re.compile(
@@ -95,3 +103,27 @@ def _identifier(name: str) -> str | None:
         parts = re.sub(r"[\s_]", "-", found["parts"]).upper()
         return f"CC-{parts}-{version}" if version else None
     return _SPDX.get(name.lower())
+
+
+def sample_licences(dataset: Dataset) -> dict[str, int]:
+    """Licences that samples state in their metadata -> samples, the most frequent first.
+
+    Raises:
+        DataError: A file of samples is damaged.
+    """
+    members = pl.col("metadata").str.extract_all(_STATED).list.unique()
+    with dataset.reading():
+        found = (
+            dataset.frame()
+            .select(member=members)
+            .explode("member")
+            .drop_nulls()
+            .group_by("member")
+            .len("samples")
+            .collect(engine="streaming")
+        )
+    counts: dict[str, int] = {}
+    for member, samples in found.iter_rows():
+        for name in orjson.loads(f"{{{member}}}").values():
+            counts[name.strip()] = counts.get(name.strip(), 0) + samples
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

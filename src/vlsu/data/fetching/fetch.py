@@ -33,7 +33,7 @@ from vlsu.data.fetching.resolver import Lookup, Resolver, system_lookup
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.progress import Progress
 from vlsu.data.rows import is_sha256
-from vlsu.errors import UsageError
+from vlsu.errors import UsageError, VlsuError
 
 __all__ = ["FetchReport", "Network", "fetch_images"]
 
@@ -294,12 +294,19 @@ class _Fetching:
         if download.body is None:
             self._add(Result(wanted.id))
             return
-        sha256 = await asyncio.get_running_loop().run_in_executor(
-            self._pool, accept, self._images, download.body, wanted.required
-        )
         etag, modified = download.etag, download.modified
         if self._mirror is not None:  # the mirror's are not those of the address
             etag = modified = None
+        accepted = asyncio.get_running_loop().run_in_executor(
+            self._pool, accept, self._images, download.body, wanted.required
+        )
+        try:
+            sha256 = await asyncio.shield(accepted)
+        except asyncio.CancelledError:
+            # Its thread goes on: what it stores is recorded, else no row would name the image.
+            with contextlib.suppress(VlsuError, FetchFaultError):
+                self._add(Result(wanted.id, await accepted, etag=etag, modified=modified))
+            raise
         self._add(Result(wanted.id, sha256, etag=etag, modified=modified))
 
     def _failed(self, wanted: Wanted, fault: FetchFaultError) -> None:

@@ -44,10 +44,13 @@ def read_figstep(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     """
     refuse_options(options, "figstep")
     (file, *_) = find_files(path, ["safebench.csv", "SafeBench-Tiny.csv"], "figstep")
-    return _rows(entries(file, _COLUMNS, "figstep", options), options)
+    rows = entries(file, _COLUMNS, "figstep", options)
+    # The repository has the pictures of SafeBench-Tiny twice.
+    whole = path.is_dir() and next(path.rglob("SafeBench/query_*_6.png"), None) is not None
+    return _rows(rows, "SafeBench/" if whole else "", options)
 
 
-def _rows(items: Rows, options: ImportOptions) -> Iterator[ImportItem]:
+def _rows(items: Rows, folder: str, options: ImportOptions) -> Iterator[ImportItem]:
     for item in items:
         if not isinstance(item, Entry):
             yield item
@@ -62,7 +65,7 @@ def _rows(items: Rows, options: ImportOptions) -> Iterator[ImportItem]:
             options,
             id=f"query_{group}_6",
             text=_PROMPT,
-            image=f"query_{group}_6.png",
+            image=f"{folder}query_{group}_6.png",
             grades=(UNSAFE, SAFE, UNSAFE),
             category=category,
             group=group,

@@ -40,10 +40,15 @@ def read_mossbench(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
     file = next((each for each in files if "contrast" not in str(each)), files[0])
     rows = entries(file, {"pid", "question"}, "mossbench", options)
     contrast = "contrast" in str(file)
-    return (_row(item, contrast, options) if isinstance(item, Entry) else item for item in rows)
+    # The repository has pictures of one name in several folders; its own are beside the table's.
+    inside = path.is_dir() and file.name == "information.json" and file.parent.parent != path
+    folder = f"{file.parent.parent.relative_to(path).as_posix()}/" if inside else ""
+    return (
+        _row(item, folder, contrast, options) if isinstance(item, Entry) else item for item in rows
+    )
 
 
-def _row(entry: Entry, contrast: bool, options: ImportOptions) -> ImportItem:
+def _row(entry: Entry, folder: str, contrast: bool, options: ImportOptions) -> ImportItem:
     values = entry.values
     stated = values.get("metadata")
     others = stated if isinstance(stated, dict) else {}
@@ -52,13 +57,14 @@ def _row(entry: Entry, contrast: bool, options: ImportOptions) -> ImportItem:
         for name, value in values.items()
         if name.startswith("metadata_") or name in ("short_description", "description")
     }
+    image = values.get("image") or values.get("file_name")
     return sample_row(
         entry,
         "mossbench",
         options,
         id=text_of(values["pid"]),
         text=values["question"],
-        image=values.get("image") or values.get("file_name"),
+        image=f"{folder}{image}" if isinstance(image, str) else image,
         grades=(None, None, None if contrast else SAFE),
         metadata=others,
     )

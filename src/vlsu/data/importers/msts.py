@@ -42,6 +42,7 @@ _LANGUAGES = {
 }
 _COLUMNS = {"hazard_category", "case_id", "unsafe_image_id", "prompt_text", "prompt_type"}
 _IMAGES = "unsafe_images.csv"
+_ANSWERS = ("response_annotations", "auto_eval")
 
 
 def read_msts(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
@@ -55,8 +56,9 @@ def read_msts(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         DataError: It is not MSTS, or cannot be read.
     """
     refuse_options(options, "msts")
-    files = find_files(path, ["*_multimodal*.csv"], "msts")
-    files = [file for file in files if "annotation" not in str(file.relative_to(path.parent))]
+    found = find_files(path, ["*_multimodal*.csv"], "msts")
+    # Labels of answers, in the repository, have the same names.
+    files = [file for file in found if file.parent.name not in _ANSWERS] or found
     checked = [(file, entries(file, _COLUMNS, "msts", options)) for file in files]
     return _rows(path, checked, options)
 

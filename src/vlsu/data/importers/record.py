@@ -18,7 +18,14 @@ from vlsu.data.tables.labels import label_key
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
-__all__ = ["FIELDS", "build_row", "shown_word", "without_controls"]
+__all__ = [
+    "FIELDS",
+    "MAX_DEPTH",
+    "build_row",
+    "nests_deeper",
+    "shown_word",
+    "without_controls",
+]
 
 #: Fields that a column can be mapped to: columns of the dataset, or ``image``, a file's name.
 FIELDS: tuple[str, ...] = (*COLUMNS, "image")
@@ -28,7 +35,7 @@ _MAX_SHOWN, _MAX_WORDS = 60, 7
 #: An identifier of more characters is probably in the wrong column.
 _LONG_ID_LENGTH = 500
 #: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 #: The decimal comma of a whole number with added zero decimals.
 _COMMA_ZERO = re.compile(r"(?<=\d),(?=0{1,2}\Z)")
 #: Maximum digits of an integer that every JSON parser preserves.
@@ -269,8 +276,8 @@ class _Builder:
             if text.startswith("{"):
                 self.note("metadata not readable as JSON -> kept as text")
             return {"metadata": text}
-        if _nests_deeper(stated, _MAX_DEPTH):
-            self.note(f"metadata nested over {_MAX_DEPTH} levels -> kept as text")
+        if nests_deeper(stated, MAX_DEPTH):
+            self.note(f"metadata nested over {MAX_DEPTH} levels -> kept as text")
             return {"metadata": text}
         if re.search(rf"\d{{{_EXACT_DIGITS + 1}}}", text):
             exact: dict[str, object] = json.loads(text, parse_int=_exact)
@@ -285,7 +292,7 @@ def _exact(digits: str) -> int | str:
     return int(digits) if len(digits.lstrip("-")) <= _EXACT_DIGITS else digits
 
 
-def _nests_deeper(tree: object, levels: int) -> bool:
+def nests_deeper(tree: object, levels: int) -> bool:
     """Whether lists and mappings are nested more than `levels` deep."""
     layer: list[object] = [tree]
     for _ in range(levels):

@@ -25,7 +25,7 @@ from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_csv
 from vlsu.data.importers.exported import exported_row, is_export
 from vlsu.data.importers.fields import assign_fields
-from vlsu.data.importers.record import FIELDS, build_row
+from vlsu.data.importers.record import FIELDS, MAX_DEPTH, build_row, nests_deeper
 from vlsu.data.sources import Source, SourceItem, open_source
 from vlsu.data.sources.opening import file_kind
 from vlsu.data.tables import Blank, Broken, MissingWords, normalise
@@ -137,8 +137,8 @@ def _row(
             return Rejected(line, f"{field} is not a text", what, fix)
         texts[field] = text if field == "text" else text.strip()
     notes = [Note(line, fault, problem=True) for fault in faults]
-    kept, dropped = _metadata(extra)
-    notes += [Note(line, "binary column left out", fix="map it to image")] if dropped else []
+    kept, left_out = _metadata(extra)
+    notes += [Note(line, kind, fix="see whether it is needed") for kind in left_out]
     stated = _metadata(metadata or {})[0]
     row_ = build_row(line, texts, kept, options, nulls=nulls, metadata=stated, image_data=data)
     if isinstance(row_, SourceRow) and notes:
@@ -183,11 +183,18 @@ def broken_item(item: Blank | Broken) -> Note | Rejected:
 
 
 def plain(value: object) -> object:
-    """A value as metadata hold it: what JSON has no type for becomes a text or nothing."""
+    """A value as metadata hold it: what JSON has no type for becomes a text or nothing.
+
+    So does what is nested more deeply than JSON libraries read.
+    """
+    return None if nests_deeper(value, MAX_DEPTH) else _plain(value)
+
+
+def _plain(value: object) -> object:
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [_plain(each) for each in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int) and not isinstance(value, bool):
@@ -199,19 +206,21 @@ def plain(value: object) -> object:
     return None
 
 
-def _metadata(extra: Mapping[str, object]) -> tuple[dict[str, object], bool]:
-    """Values that fit into metadata, and whether binary ones were left out."""
+def _metadata(extra: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Values that fit into metadata, and what is said of those that do not."""
     kept: dict[str, object] = {}
-    dropped = False
+    left_out: dict[str, None] = {}
     for name, value in extra.items():
         data, path, _ = split_image(value)
         if data is not None:
-            dropped = True
+            left_out["binary column left out"] = None
             if path is not None:
                 kept[name] = path
-        else:
-            kept[name] = plain(value)
-    return kept, dropped
+            continue
+        kept[name] = plain(value)
+        if kept[name] is None and isinstance(value, dict | list):
+            left_out[f"value nested over {MAX_DEPTH} levels left out"] = None
+    return kept, list(left_out)
 
 
 def _text(value: object) -> str | None:

@@ -161,7 +161,8 @@ def _not_searched(row: SourceRow) -> list[Note]:
     if row.sample.image_url is not None:
         return [Note(row.line, _AT_ADDRESS)]
     # A path or a hash leads nowhere without a folder.
-    return [Note(row.line, "image not searched for: give its folder with --images", problem=True)]
+    kind, fix = "image not searched for: give its folder with --images", "or leave --strict out"
+    return [Note(row.line, kind, fix=fix, problem=True)]
 
 
 def _missing(row: SourceRow) -> list[Note]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -69,6 +71,7 @@ def arrow_source(path: Path, *, stream: bool, classes: _Classes | None = None) -
         for number, values in enumerate(frame().iter_rows(named=True), 1):
             yield Entry(number, _named(values, classes or {}))
 
+    _require_sound(path, stream)
     with _readable(path), open_binary(path) as file:
         head = pl.read_ipc_stream(file, n_rows=1) if stream else pl.read_ipc(file, n_rows=1)
     return Source(path, "an Arrow file", tuple(head.columns), read)
@@ -98,6 +101,19 @@ def _named(values: dict[str, object], classes: _Classes) -> dict[str, object]:
         if isinstance(number, int) and 0 <= number < len(names):
             values[column] = names[number]
     return values
+
+
+def _require_sound(path: Path, stream: bool) -> None:
+    """Read an Arrow file in a process of its own: a damaged one may abort the process.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    read = "read_ipc_stream" if stream else "read_ipc"
+    code = f"import sys, polars; polars.{read}(open(sys.argv[1], 'rb'))"
+    command = [sys.executable, "-c", code, str(path.absolute())]
+    if sys.executable and subprocess.run(command, capture_output=True).returncode:  # noqa: S603
+        raise DataError(f"{path}: damaged; {_REMEDY}")
 
 
 class _readable:  # noqa: N801 (a context manager, used like a function)

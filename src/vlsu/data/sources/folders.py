@@ -82,8 +82,14 @@ def _saved(path: Path) -> list[_Part]:
     """The parts of what `save_to_disk` wrote; none if it is no such folder."""
     splits = _json(path / "dataset_dict.json")
     if isinstance(splits, dict) and isinstance(splits.get("splits"), list):
-        return [part for name in splits["splits"] for part in _shards(path / Path(str(name)).name)]
+        names = [_plain_name(name) for name in splits["splits"]]
+        return [part for name in names if name for part in _shards(path / name)]
     return _shards(path)
+
+
+def _plain_name(name: object) -> str:
+    """A name of a file or folder directly below another; empty if it leads elsewhere."""
+    return name if isinstance(name, str) and Path(name).name == name != ".." else ""
 
 
 def _shards(folder: Path) -> list[_Part]:
@@ -94,9 +100,9 @@ def _shards(folder: Path) -> list[_Part]:
     classes = class_names(read_text(info)) if info.is_file() else {}
     split = str(state.get("_split") or folder.name)
     return [
-        _Part(arrow_source(folder / Path(name).name, stream=True, classes=classes), "", split)
+        _Part(arrow_source(folder / name, stream=True, classes=classes), "", split)
         for each in state.get("_data_files") or ()
-        if isinstance(each, dict) and isinstance(name := each.get("filename"), str)
+        if isinstance(each, dict) and (name := _plain_name(each.get("filename")))
     ]
 
 

@@ -66,8 +66,7 @@ def align(
         limits: What may be sent to the model at once and a minute, its price, and what may be
             sent and spent in all, on the judges too.
         judge_limits: The same for each judge, in their order; their bounds in all do not count.
-        without_images: Whether to go on where samples have the address of an image and no image;
-            else that is an error, before anything is asked.
+        without_images: Whether to go on where images have not been fetched from their addresses.
         progress: Where progress is reported.
 
     Raises:

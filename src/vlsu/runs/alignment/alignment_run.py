@@ -37,9 +37,8 @@ from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
-    require_fetched,
+    require_askable,
     require_valid_samples,
-    unfetched,
 )
 from vlsu.runs.record import new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
@@ -106,11 +105,8 @@ class AlignmentRun:
         )
         require_valid_samples(self.dataset, self.subset)
         lines = coverage_warnings(
-            self.dataset, self.subset, ("joint",), captions=self.task.captions
+            self.dataset, self.subset, ("joint",), self.options, captions=self.task.captions
         )
-        stop = unfetched(self.dataset, self.subset, ("joint",))
-        if stop is not None and not self.options.without_images:
-            lines.insert(0, stop)
         return replace(found, lacking=tuple(lines))
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
@@ -131,13 +127,7 @@ class AlignmentRun:
         record = self._record()
         asked = self.asked
         async with open_session(folder, record, asked.limits, asked.models, progress) as session:
-            require_fetched(
-                self.dataset,
-                self.subset,
-                ("joint",),
-                without_images=self.options.without_images,
-            )
-            require_valid_samples(self.dataset, self.subset)
+            require_askable(self.dataset, self.subset, ("joint",), self.options)
             log_coverage_warnings(
                 self.dataset, self.subset, ("joint",), captions=self.task.captions
             )

@@ -33,9 +33,8 @@ from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
-    require_fetched,
+    require_askable,
     require_valid_samples,
-    unfetched,
 )
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
@@ -98,8 +97,7 @@ def evaluate(
         settings: Everything else about how the model is asked.
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
-        without_images: Whether to go on where samples have the address of an image and no image;
-            else that is an error, before anything is asked.
+        without_images: Whether to go on where images have not been fetched from their addresses.
         progress: Where progress is reported.
 
     Returns:
@@ -232,10 +230,7 @@ class Evaluation:
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
         require_valid_samples(self.dataset, self._covered)
-        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities)
-        stop = unfetched(self.dataset, self._covered, self.task.modalities)
-        if stop is not None and not self.options.without_images:
-            lines.insert(0, stop)
+        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
 
     @property
@@ -248,21 +243,13 @@ class Evaluation:
 
         Raises:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
-            DataError: Images have not been fetched.
+            DataError: Images have not been fetched, or samples are not valid.
         """
-        self._require_images()
+        require_askable(self.dataset, self._covered, self.task.modalities, self.options)
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
-
-    def _require_images(self) -> None:
-        require_fetched(
-            self.dataset,
-            self._covered,
-            self.task.modalities,
-            without_images=self.options.without_images,
-        )
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or continue the run in it."""
@@ -287,8 +274,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            self._require_images()
-            require_valid_samples(self.dataset, self._covered)
+            require_askable(self.dataset, self._covered, self.task.modalities, self.options)
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
