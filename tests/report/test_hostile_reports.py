@@ -8,6 +8,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ HOSTILE = [
     "\ud800half",
     "{{ 7 * 7 }} {% raw %}",
 ]
+#: Of a window, in pixels.
+WIDTHS = (1280, 390)
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -153,8 +156,7 @@ def complaints_of(page: Page) -> list[str]:
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path, width: int) -> None:
+def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path) -> None:
     long = renamed(run, f"provider/{'W' * 400}\u202e<script>window.owned=1</script>")
     pages = {
         "one": write_report([long], tmp_path / "one.html"),
@@ -164,13 +166,13 @@ def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path, width: int)
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
-        for name, file in pages.items():
+        for width, (name, file) in product(WIDTHS, pages.items()):
             page = browser.new_page(viewport={"width": width, "height": 900})
             complaints = complaints_of(page)
             page.goto(file.as_uri())
             page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            assert page.evaluate(wide) <= 0, name
+            assert page.evaluate(wide) <= 0, (name, width)
             assert page.evaluate("window.owned") is None
             assert complaints == []
             page.close()
@@ -223,11 +225,10 @@ def framings(count: int, long: bool) -> list[str]:
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
-@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 12])
 def test_labels_of_framings_never_overlap(
-    tmp_path: Path, aligned: Run, count: int, long: bool, width: int
+    tmp_path: Path, aligned: Run, count: int, long: bool
 ) -> None:
     (default, *_) = aligned.metrics["framings"].values()
     names = framings(count, long)
@@ -251,14 +252,15 @@ def test_labels_of_framings_never_overlap(
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.goto(page_file.as_uri())
-        page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
-        for chart in ("trade-off", "severities", "patterns", "kinds"):
-            boxes = page.evaluate(BOXES, chart)
-            assert overlaps(boxes) == [], chart
-        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(wide) <= 0
+        for width in WIDTHS:
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto(page_file.as_uri())
+            page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+            for chart in ("trade-off", "severities", "patterns", "kinds"):
+                boxes = page.evaluate(BOXES, chart)
+                assert overlaps(boxes) == [], (chart, width)
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert page.evaluate(wide) <= 0, width
         browser.close()
 
 

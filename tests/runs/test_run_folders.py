@@ -644,17 +644,19 @@ def interrupted(arguments, begun, number):
     return process.returncode, said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_answers_are_judged_ends_it_at_once(number, many, tmp_path):
+def test_a_signal_while_answers_are_judged_ends_it_at_once(many, tmp_path):
     out = tmp_path / "run"
     command = ("run", "understanding", many, "--model", "baseline/majority", "--out", out)
-    code, said = interrupted(command, lambda: list(out.glob(".judgments.parquet.*.tmp")), number)
-    assert code == 130, said
-    assert "what was answered is stored in" in said
-    assert not (out / "metrics.json").exists()
-    record = vlsu.load_run(out).record
-    assert (record["status"], record["stop_reason"]) == ("stopped", "interrupted")
-    assert not list(out.glob(".judgments*"))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        code, said = interrupted(
+            command, lambda: list(out.glob(".judgments.parquet.*.tmp")), number
+        )
+        assert code == 130, (number, said)
+        assert "what was answered is stored in" in said
+        assert not (out / "metrics.json").exists()
+        record = vlsu.load_run(out).record
+        assert (record["status"], record["stop_reason"]) == ("stopped", "interrupted")
+        assert not list(out.glob(".judgments*"))
     assert run_command(list(map(str, command))) == 0
     assert vlsu.load_run(out).finished
 
