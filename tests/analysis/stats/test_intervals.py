@@ -207,7 +207,7 @@ def rates(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from rates(branch)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(judged, max_size=25), st.randoms(use_true_random=False))
 def test_every_run_has_sound_metrics_in_any_row_order(samples: list[Judged], random: Any) -> None:
     judgments, gold = frames(samples)

@@ -56,7 +56,7 @@ judged = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(judged, st.integers(0, 5)), min_size=1, max_size=30), st.booleans())
 def test_any_chunks_give_the_same_metrics(run: list[tuple[Judged, int]], watch: bool) -> None:
     samples, chunk_of = map(list, zip(*run, strict=True))

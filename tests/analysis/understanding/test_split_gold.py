@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -61,6 +61,7 @@ rows = st.tuples(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(rows, min_size=1, max_size=30))
 def test_scikit_learn_agrees(samples: list[tuple[Judged, int]]) -> None:
     found = metrics_of(list(samples))
@@ -82,6 +83,7 @@ def test_scikit_learn_agrees(samples: list[tuple[Judged, int]]) -> None:
         assert figures["f1_macro"]["value"] == pytest.approx(f1)
 
 
+@settings(max_examples=40)
 @given(st.lists(rows, min_size=1, max_size=30))
 def test_all_other_figures_are_what_they_are_without(samples: list[tuple[Judged, int]]) -> None:
     marked, plain = metrics_of(list(samples)), metrics_of([(s, None) for s, _ in samples])

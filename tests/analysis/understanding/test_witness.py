@@ -382,7 +382,7 @@ judged = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.lists(judged, max_size=25))
 def test_every_key_of_any_run(samples: list[Judged]) -> None:
     check(samples)
