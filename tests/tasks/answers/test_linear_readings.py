@@ -117,7 +117,9 @@ def test_what_is_longer_is_not_read_for_longer(name: str) -> None:
     for before, unit, after in HOSTILE:
         text = before + unit * (MAX_CHARACTERS // len(unit)) + after
         once = time_of(READERS[name], text)
-        longer = min(time_of(READERS[name], text * 8) for _ in range(2))
+        longer = time_of(READERS[name], text * 8)
+        if longer > 10 * once + SLACK:  # a busy machine?
+            longer = time_of(READERS[name], text * 8)
         assert longer <= 10 * once + SLACK
 
 
