@@ -12,7 +12,6 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.effective_size import copies_size, linearised_size
@@ -109,21 +108,25 @@ class Resampler:
             size: Entries of the table.
         """
         groups = self.cells.groups
-        if groups is None:
-            return np.eye(size), self.count(column, size)
+        counts = self.count(column, size)
+        # Entries of no sample are left out until the end: columns of zeros distinguish no kinds.
+        used = np.flatnonzero(counts)
+        if groups is None or not used.size:
+            return np.eye(size), counts
+        narrow = np.full(size + 1, -1)  # the last is for the cells outside, whose entry is -1
+        narrow[used] = np.arange(used.size)
+        column = narrow[column]
         inside = column >= 0
-        alone = _count(column[inside], groups.alone[inside], size)
-        entries = pl.all().exclude("repeats")
-        kinds = _kinds_of(np.eye(size, dtype=np.int64), alone).filter(pl.col("repeats") > 0)
-        for table in groups.tables(column, size):
-            found = _kinds_of(table, np.ones(len(table), dtype=np.int64))
-            kinds = pl.concat([kinds, found]).group_by(entries).agg(pl.col("repeats").sum())
-        # Sorted by what they are, so that neither chunks nor the names of groups decide a draw.
-        kinds = kinds.sort(entries)
-        return (
-            kinds.drop("repeats").to_numpy().astype(np.float64),
-            kinds["repeats"].to_numpy(),
-        )
+        alone = _count(column[inside], groups.alone[inside], used.size)
+        rows, repeats = _distinct(np.eye(used.size, dtype=np.int64)[alone > 0], alone[alone > 0])
+        for table in groups.tables(column, used.size):
+            once = np.ones(len(table), dtype=np.int64)
+            rows, repeats = _distinct(
+                np.concatenate([rows, table]), np.concatenate([repeats, once])
+            )
+        kinds = np.zeros((len(rows), size))
+        kinds[:, used] = rows
+        return kinds, repeats
 
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
         """How many independent samples a proportion is worth: n / deff, at least 1, at most n.
@@ -188,10 +191,18 @@ def draw_sums(
     )
 
 
-def _kinds_of(table: IntArray, repeats: IntArray) -> pl.DataFrame:
-    """Distinct rows of counts, and in column `repeats` how many units have them."""
-    frame = pl.DataFrame(table, orient="row").with_columns(repeats=pl.Series(repeats))
-    return frame.group_by(pl.all().exclude("repeats")).agg(pl.col("repeats").sum())
+def _distinct(rows: IntArray, repeats: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct rows and how often each occurs, given how often the rows do.
+
+    They are sorted by what they are, so that neither chunks nor the names of groups decide a draw.
+    """
+    if not len(rows):
+        return rows, repeats
+    order = np.lexsort(rows.T[::-1])
+    rows = rows[order]
+    differs = (rows[1:] != rows[:-1]).any(axis=1)
+    first = np.flatnonzero(np.concatenate([[True], differs]))
+    return rows[first], np.add.reduceat(repeats[order], first)
 
 
 def _draw_repeats(repeats: IntArray, replicates: int, rng: np.random.Generator) -> FloatArray:
