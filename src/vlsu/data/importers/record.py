@@ -34,6 +34,8 @@ FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 _MAX_SHOWN, _MAX_WORDS = 60, 7
 #: An identifier of more characters is probably in the wrong column.
 _LONG_ID_LENGTH = 500
+#: The beginning of a web address, which a column called ``image`` may hold as well as a path.
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
 MAX_DEPTH = 100
 #: The decimal comma of a whole number with added zero decimals.
@@ -80,8 +82,11 @@ def build_row(
         builder.note("image_sha256 is no SHA-256", quoted(sha256), "remove or fix it", problem=True)
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
+    names = tuple(dict.fromkeys(name for name in (image, url) if name))
     stated: dict[str, object] = {**builder.stated_metadata(), **(metadata or {})}
-    if image:
+    if image and url is None and _ADDRESS.match(image):
+        url = image  # so that it can be fetched
+    elif image:
         stated["image"] = image
     sample = Sample(
         id=builder.identifier(),
@@ -97,7 +102,6 @@ def build_row(
         group=builder.value("group"),
         metadata={**stated, **_filled(extra), **builder.originals},
     )
-    names = tuple(name for name in (image, url) if name)
     return SourceRow(line, sample, names, sha256, tuple(builder.notes), image_data)
 
 
