@@ -447,3 +447,18 @@ def test_strict_fails_where_one_of_two_columns_of_images_would_have_to_be_meant(
         import_dataset("parquet", file, tmp_path / "2", strict=True)
     mapped = import_dataset("parquet", file, tmp_path / "3", map={"first": "image"})
     assert mapped.dataset.info.counts["images"] == 1
+
+
+@pytest.mark.parametrize("field", ["id", "image", "image_url", "image_sha256", "joint_category"])
+def test_a_text_in_the_wrong_column_is_in_no_message(field: str, tmp_path: Path) -> None:
+    text = "Why does the neighbours' dog bark every night at three"
+    rows = [{"prompt": text, "b": "x"}, {"prompt": text, "b": "y"}]
+    file = written(tmp_path / "rows.jsonl", "\n".join(map(json.dumps, rows)))
+    options: dict[str, Any] = {"map": {"prompt": field, "b": "text"}, "images": tmp_path}
+    report = import_dataset("jsonl", file, tmp_path / "out", **options)
+    said = (tmp_path / "out" / "import.json").read_text() + str(report.examples)
+    assert f"a text of {len(text)} characters" in said
+    assert "neighbours" not in said
+    with pytest.raises(DataError) as caught:
+        import_dataset("jsonl", file, tmp_path / "strict", strict=True, **options)
+    assert "neighbours" not in str(caught.value)

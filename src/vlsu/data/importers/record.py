@@ -23,6 +23,7 @@ __all__ = [
     "MAX_DEPTH",
     "build_row",
     "nests_deeper",
+    "shown_name",
     "shown_word",
     "without_controls",
 ]
@@ -79,7 +80,9 @@ def build_row(
     categories = {modality: builder.category(modality) for modality in MODALITIES}
     sha256 = builder.value("image_sha256")
     if sha256 is not None and not is_sha256(sha256 := sha256.lower()):
-        builder.note("image_sha256 is no SHA-256", quoted(sha256), "remove or fix it", problem=True)
+        builder.note(
+            "image_sha256 is no SHA-256", shown_name(sha256), "remove or fix it", problem=True
+        )
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
     names = tuple(dict.fromkeys(name for name in (image, url) if name))
@@ -125,6 +128,16 @@ def shown_word(word: str) -> str:
     return quoted(word)
 
 
+def shown_name(name: str, length: int = 40) -> str:
+    """An identifier or a file's name for a message, cut; of a text in its place the length.
+
+    Names may be long, and so only their number of words tells them from a text.
+    """
+    if len(name.split()) > _MAX_WORDS:
+        return f"a text of {len(name):,} characters"
+    return quoted(name, length)
+
+
 class _Builder:
     """Reads the fields of one record, and collects notes and values that were not understood."""
 
@@ -163,7 +176,7 @@ class _Builder:
             return f"row-{self._line}"
         if not id_.isprintable() and (escaped := without_controls(id_)) != id_:
             fix = "give the row an id of printable characters"
-            self.note("control characters in id -> escaped", quoted(escaped), fix, problem=True)
+            self.note("control characters in id -> escaped", shown_name(escaped), fix, problem=True)
             self.originals["original_id"] = id_
             id_ = escaped
         if self._options.missing(id_):
