@@ -1,28 +1,111 @@
-"""What licences of data forbid, as far as their names say."""
+"""What a licence of data forbids, as far as its name says, and how other formats spell it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-__all__ = ["restrictions"]
+__all__ = ["Licence", "read_licence"]
 
-_NON_COMMERCIAL = re.compile(r"\bNC\b|NON-?\s?COMMERCIAL|RESEARCH ONLY", re.IGNORECASE)
-_NO_DERIVATIVES = re.compile(r"\bND\b|NO-?\s?DERIV", re.IGNORECASE)
-_GATED = re.compile(r"\bGATED\b|NO REDISTRIBUTION", re.IGNORECASE)
+#: How the parts of Creative Commons licences are written in names and in prose.
+_NON_COMMERCIAL = re.compile(
+    r"(?<![a-z])(?:by|cc)[-\s_]nc(?![a-z])|(?<![a-z])nc[-\s_](?:nd|sa)(?![a-z])"
+    r"|non[-\s_]?commercial|research[-\s_](?:only|use)",
+    re.IGNORECASE,
+)
+_NO_DERIVATIVES = re.compile(r"(?<![a-z])(?:by|nc)[-\s_]nd(?![a-z])|no[-\s_]?deriv", re.IGNORECASE)
+#: Data behind terms that everyone accepts for themselves.
+_NO_REDISTRIBUTION = re.compile(r"(?<![a-z])gated(?![a-z])|no[-\s_]?redistribution", re.IGNORECASE)
+_CREATIVE_COMMONS = re.compile(
+    r"(?:cc[-\s_])(?P<parts>by(?:[-\s_](?:nc|nd|sa))*)(?:[-\s_]v?(?P<version>[1-4]\.\d))?\Z",
+    re.IGNORECASE,
+)
+_CC0 = re.compile(r"cc[-\s_]?0(?:[-\s_](?P<version>1\.0))?\Z", re.IGNORECASE)
 
-
-def restrictions(licence: str) -> tuple[str, ...]:
-    """What a licence forbids: ``non-commercial``, ``no-derivatives``, ``no-redistribution``.
-
-    >>> restrictions("CC-BY-NC-ND")
-    ('non-commercial', 'no-derivatives')
-    >>> restrictions("CC BY-SA 4.0")
-    ()
-    """
-    name = licence.replace("_", "-")
-    found = (
-        ("non-commercial", _NON_COMMERCIAL),
-        ("no-derivatives", _NO_DERIVATIVES),
-        ("no-redistribution", _GATED),
+#: Lower-case name -> SPDX identifier, of licences that datasets are published under.
+_SPDX = {
+    name.lower(): name
+    for name in (
+        *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "GPL-3.0", "LGPL-3.0"),
+        *("ODbL-1.0", "ODC-By-1.0", "PDDL-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0"),
+        *("Unlicense", "OpenRAIL"),
     )
-    return tuple(what for what, pattern in found if pattern.search(name))
+}
+#: Identifiers of the Hugging Face hub that are not the SPDX identifier in lower case.
+_HUB = {"ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """A licence.
+
+    Attributes:
+        name: As the dataset states it.
+        spdx: Its identifier on https://spdx.org/licenses, or `None` where the name is not one.
+        non_commercial: Whether the name says that only non-commercial use is permitted.
+        no_derivatives: Whether the name says that changed copies must not be passed on.
+        no_redistribution: Whether the name says that no copies at all must be passed on.
+    """
+
+    name: str
+    spdx: str | None
+    non_commercial: bool
+    no_derivatives: bool
+    no_redistribution: bool
+
+    @property
+    def restrictions(self) -> tuple[str, ...]:
+        """What it forbids: ``non-commercial``, ``no-derivatives``, ``no-redistribution``."""
+        found = (
+            ("non-commercial", self.non_commercial),
+            ("no-derivatives", self.no_derivatives),
+            ("no-redistribution", self.no_redistribution),
+        )
+        return tuple(name for name, holds in found if holds)
+
+    @property
+    def url(self) -> str | None:
+        """Where its text is, or `None` if the licence is not known."""
+        if self.spdx is None:
+            return None
+        if self.spdx.startswith("CC-"):
+            parts, version = self.spdx[3:].lower().rsplit("-", 1)
+            return f"https://creativecommons.org/licenses/{parts}/{version}/"
+        if self.spdx == "CC0-1.0":
+            return "https://creativecommons.org/publicdomain/zero/1.0/"
+        return f"https://spdx.org/licenses/{self.spdx}"
+
+    @property
+    def hub(self) -> str:
+        """Its identifier in the card of a dataset on the Hugging Face hub; else ``other``."""
+        return "other" if self.spdx is None else _HUB.get(self.spdx, self.spdx.lower())
+
+
+def read_licence(name: str) -> Licence:
+    """The licence that a dataset's ``licence`` names.
+
+    A text with several names, such as ``CC-BY-4.0 AND CC-BY-NC-4.0``, has the restrictions of all.
+    A Creative Commons licence without a version has no SPDX identifier.
+
+    >>> read_licence("CC-BY-NC-ND").restrictions
+    ('non-commercial', 'no-derivatives')
+    >>> read_licence("CC BY-SA 4.0").spdx
+    'CC-BY-SA-4.0'
+    """
+    return Licence(
+        name,
+        _identifier(name.strip()),
+        non_commercial=_NON_COMMERCIAL.search(name) is not None,
+        no_derivatives=_NO_DERIVATIVES.search(name) is not None,
+        no_redistribution=_NO_REDISTRIBUTION.search(name) is not None,
+    )
+
+
+def _identifier(name: str) -> str | None:
+    if _CC0.match(name):
+        return "CC0-1.0"
+    if found := _CREATIVE_COMMONS.match(name):
+        version = found["version"]
+        parts = re.sub(r"[\s_]", "-", found["parts"]).upper()
+        return f"CC-{parts}-{version}" if version else None
+    return _SPDX.get(name.lower())

@@ -7,8 +7,8 @@ import pytest
 from tests.support.commands import vlsu
 from tests.support.exported import ANSWERS, make
 from vlsu.data import export_dataset, filter_dataset, load, sample_dataset, write_dataset
-from vlsu.data.exporting.licences import read_licence
 from vlsu.data.exporting.questions import QUESTIONS, unanswered
+from vlsu.data.licences import read_licence
 from vlsu.errors import DataError
 
 
@@ -115,12 +115,15 @@ def test_an_answer_that_cannot_be_printed_is_one_line(
         ("CC-BY-4.0", "CC-BY-4.0", ()),
         ("cc by-sa 3.0", "CC-BY-SA-3.0", ()),
         ("CC BY-NC 4.0", "CC-BY-NC-4.0", ("non-commercial",)),
-        ("CC-BY-ND-4.0", "CC-BY-ND-4.0", ("no derivatives",)),
-        ("CC-BY-NC-ND", None, ("non-commercial", "no derivatives")),
+        ("CC-BY-ND-4.0", "CC-BY-ND-4.0", ("no-derivatives",)),
+        ("CC-BY-NC-ND", None, ("non-commercial", "no-derivatives")),
         ("CC-BY-4.0 AND CC-BY-NC-4.0", None, ("non-commercial",)),
         ("Creative Commons Attribution-NonCommercial-NoDerivatives", None,
-         ("non-commercial", "no derivatives")),
+         ("non-commercial", "no-derivatives")),
         ("for research use only", None, ("non-commercial",)),
+        ("gated: see the terms of the source", None, ("no-redistribution",)),
+        ("no-redistribution", None, ("no-redistribution",)),
+        ("delegated by NCSU, Raleigh, NC", None, ()),
         ("CC0", "CC0-1.0", ()),
         ("apache-2.0", "Apache-2.0", ()),
         ("MIT", "MIT", ()),

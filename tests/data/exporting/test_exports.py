@@ -223,9 +223,21 @@ def test_an_export_comes_back_to_the_same_content_hash(
 @pytest.mark.parametrize("format", [*EXPORT_FORMATS])
 def test_a_restricted_licence_stops_every_format(format: str, tmp_path: Path) -> None:
     restricted = make(tmp_path / "D", licence="CC-BY-NC-ND")
-    with pytest.raises(UsageError, match=r"CC-BY-NC-ND \(non-commercial, no derivatives\).*right"):
+    with pytest.raises(UsageError, match=r"CC-BY-NC-ND \(non-commercial, no-derivatives\).*right"):
         export_dataset(restricted, format, tmp_path / "X")
     assert not (tmp_path / "X").exists()
+
+
+def test_gated_data_are_not_exported_and_croissant_forbids_their_distribution(
+    tmp_path: Path,
+) -> None:
+    gated = make(tmp_path / "D", licence="gated: see the terms of the source")
+    with pytest.raises(UsageError, match=r"\(no-redistribution\).*--i-have-the-right"):
+        export_dataset(gated, "hf", tmp_path / "X")
+    made = write_export(gated, "hf", tmp_path / "X", have_right=True)
+    tree = json.loads((tmp_path / "X" / "croissant.json").read_text())
+    assert made.right_stated
+    assert tree["usageInfo"]["odrl:prohibition"]["odrl:action"] == {"@id": "odrl:distribute"}
 
 
 @pytest.mark.parametrize("format", ["csv", *FOLDERS])

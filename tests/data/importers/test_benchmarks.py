@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -310,3 +311,20 @@ def test_every_word_of_the_real_files_is_in_a_table(tmp_path: Path) -> None:
     for name in BENCHMARKS:
         report = import_dataset(name, MADE / name, tmp_path / name)
         assert "unknown category -> absent (joint)" not in report.notes
+
+
+@pytest.mark.parametrize(("field", "missing"), [("question", "text"), ("image", "image")])
+def test_a_grade_of_what_a_row_does_not_hold_is_a_rejected_row(
+    field: str, missing: str, tmp_path: Path
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"question_id": n, "image": f"{n}.png", "question": f"Text {n}", "category": "self-harm"}
+        for n in range(2)
+    ]
+    rows[0][field] = None
+    (tmp_path / "siuo_gen.json").write_text(json.dumps(rows))
+    report = import_dataset("siuo", tmp_path, tmp_path / "out")
+    assert (report.imported, report.rejected) == (1, {"field missing": 1})
+    assert [(e.line, e.value) for e in report.examples if e.kind == "field missing"] == [
+        (1, missing)
+    ]

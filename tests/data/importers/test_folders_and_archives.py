@@ -306,3 +306,28 @@ def test_croissant_metadata_beside_an_export_say_what_it_is(tmp_path: Path) -> N
     assert (info.name, info.version, info.licence) == ("tiny", "3", "CC-BY-ND-4.0")
     assert (info.citation, info.source) == ("Nobody (2026)", "https://example.org/tiny")
     assert report.restrictions == ("no-derivatives",)
+
+
+def test_an_archive_that_was_cut_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.tar"
+    with tarfile.open(whole, "w") as archive:
+        for number in range(4):
+            member = tarfile.TarInfo(f"{number}.txt")
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+    data = whole.read_bytes()
+    assert import_dataset("webdataset", whole, tmp_path / "0").rows_read == 4
+
+    in_a_head, in_a_member, between = tmp_path / "1.tar", tmp_path / "2.tar", tmp_path / "3.tar"
+    in_a_head.write_bytes(data[: 2 * 1024 + 100])
+    in_a_member.write_bytes(data[: 2 * 1024 + 512])
+    for file in (in_a_head, in_a_member):
+        with pytest.raises(DataError, match="damaged"):
+            import_dataset("webdataset", file, tmp_path / "out")
+
+    between.write_bytes(data[: 2 * 1024])
+    report = import_dataset("webdataset", between, tmp_path / "out")
+    assert report.imported == 2
+    assert report.rejected == {"the archive ends without its end mark": 1}
+    with pytest.raises(DataError, match="end mark; see whether it was downloaded whole"):
+        import_dataset("webdataset", between, tmp_path / "strict", strict=True)

@@ -343,3 +343,122 @@ def test_an_edited_export_is_read_like_any_table(tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
     again = import_dataset("jsonl", file, tmp_path / "again")
     assert [s.joint_grade for s in again.dataset] == [Severity.BORDERLINE] * len(made)
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "What is this?", "image": "https://images.example/a.png"},
+        {"text": "What is this?", "image": {"src": "HTTPS://images.example/a.png"}},
+    ],
+)
+def test_an_address_in_the_image_column_can_be_fetched(row: dict[str, Any], tmp_path: Path) -> None:
+    file = written(tmp_path / "rows.jsonl", json.dumps(row))
+    report = import_dataset("jsonl", file, tmp_path / "out", strict=True)
+    (sample,) = report.dataset
+    assert sample.image_url is not None
+    assert sample.image_url.lower() == "https://images.example/a.png"
+    assert "image" not in sample.metadata
+
+
+def test_an_address_in_the_image_column_is_metadata_beside_one_in_its_own(tmp_path: Path) -> None:
+    row = {"text": "a", "image": "https://a.example/1.png", "image_url": "https://b.example/1.png"}
+    file = written(tmp_path / "rows.jsonl", json.dumps(row))
+    (sample,) = import_dataset("jsonl", file, tmp_path / "out").dataset
+    assert sample.image_url == "https://b.example/1.png"
+    assert sample.metadata["image"] == "https://a.example/1.png"
+
+
+def test_numbers_of_any_length_are_not_rounded(tmp_path: Path) -> None:
+    long = "123456789012345678901234567890"
+    file = written(tmp_path / "rows.jsonl", f'{{"id": {long}, "text": "a", "post": {long}}}')
+    (sample,) = import_dataset("jsonl", file, tmp_path / "out").dataset
+    assert (sample.id, sample.metadata["post"]) == (long, long)
+
+
+@pytest.mark.parametrize("opening", ["", "["])
+def test_a_number_of_thousands_of_digits_is_one_clear_line(opening: str, tmp_path: Path) -> None:
+    row = f'{opening}{{"id": {"1" * 5000}, "text": "a"}}'
+    file = written(tmp_path / "rows.json", row)
+    with pytest.raises(DataError, match=r"not valid JSON|too long"):
+        import_dataset("jsonl", file, tmp_path / "out")
+
+
+def test_numbers_of_64_bits_come_back_from_every_export(tmp_path: Path) -> None:
+    metadata = {"post": 1780000000000000001, "most": 2**64 - 1, "least": -(2**63)}
+    made = write_dataset(
+        tmp_path / "D", [Sample("1", "a", metadata=metadata)], name="n", version="1", licence="MIT",
+        citation="", source="",
+    )  # fmt: skip
+    for format in ("csv", "jsonl", "parquet", "hf", "webdataset"):
+        out = export_dataset(made, format, tmp_path / format)
+        again = import_dataset(format, out, tmp_path / f"{format}-again")
+        assert again.dataset.info.content_hash == made.info.content_hash, format
+
+
+def test_one_row_with_a_list_of_objects_is_a_row(tmp_path: Path) -> None:
+    row = {"id": "1", "text": "a", "turns": [{"from": "human"}, {"from": "gpt"}]}
+    file = written(tmp_path / "rows.jsonl", json.dumps(row))
+    (sample,) = import_dataset("jsonl", file, tmp_path / "out").dataset
+    assert (sample.text, sample.metadata["turns"]) == ("a", row["turns"])
+
+
+@pytest.mark.parametrize("file", ["rows.jsonl", "rows.csv"])
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "base64", "undefined", "klingon"])
+def test_an_encoding_that_is_none_of_texts_is_refused(
+    encoding: str, file: str, tmp_path: Path
+) -> None:
+    rows = '{"text": "caf\xe9"}' if file.endswith("jsonl") else "id,text\n1,caf\xe9\n"
+    source = written(tmp_path / file, rows.encode("cp1252"))
+    with pytest.raises(UsageError, match="no such encoding"):
+        import_dataset("jsonl", source, tmp_path / "out", encoding=encoding)
+
+
+def test_the_image_is_found_where_the_first_row_has_none(tmp_path: Path) -> None:
+    pictures = [None, {"bytes": picture(1), "path": None}]
+    rows = pl.DataFrame({"text": ["a", "b"], "photo": pictures, "hash": [b"\xff\x00", b"\x01"]})
+    rows.write_parquet(file := tmp_path / "rows.parquet")
+    report = import_dataset("parquet", file, tmp_path / "out")
+    assert [sample.image_sha256 is not None for sample in report.dataset] == [False, True]
+    assert report.notes["binary column left out"] == 2
+    assert report.examples[-1].value == "'hash'"
+
+
+def test_bytes_that_are_no_image_are_not_taken_for_one(tmp_path: Path) -> None:
+    pl.DataFrame({"text": ["a"], "hash": [b"\xff\x00"]}).write_parquet(tmp_path / "rows.parquet")
+    report = import_dataset("parquet", tmp_path / "rows.parquet", tmp_path / "out", strict=True)
+    assert "image unreadable" not in report.notes
+
+
+def test_strict_fails_where_one_of_two_columns_of_images_would_have_to_be_meant(
+    tmp_path: Path,
+) -> None:
+    rows = pl.DataFrame({"text": ["a"], "first": [picture(1)], "second": [picture(2)]})
+    rows.write_parquet(file := tmp_path / "rows.parquet")
+    assert import_dataset("parquet", file, tmp_path / "1").notes[
+        "image in another column left out"
+    ] == 2  # fmt: skip
+    with pytest.raises(DataError, match="left out: 'first'; --map 'first=image' takes it"):
+        import_dataset("parquet", file, tmp_path / "2", strict=True)
+    mapped = import_dataset("parquet", file, tmp_path / "3", map={"first": "image"})
+    assert mapped.dataset.info.counts["images"] == 1
+
+
+@pytest.mark.parametrize("field", ["id", "image", "image_url", "image_sha256", "joint_category"])
+def test_a_text_in_the_wrong_column_is_in_no_message(field: str, tmp_path: Path) -> None:
+    text = "Why does the neighbours' dog bark every night at three"
+    rows = [{"prompt": text, "b": "x"}, {"prompt": text, "b": "y"}]
+    file = written(tmp_path / "rows.jsonl", "\n".join(map(json.dumps, rows)))
+    options: dict[str, Any] = {"map": {"prompt": field, "b": "text"}, "images": tmp_path}
+    report = import_dataset("jsonl", file, tmp_path / "out", **options)
+    said = (tmp_path / "out" / "import.json").read_text() + str(report.examples)
+    assert f"a text of {len(text)} characters" in said
+    assert "neighbours" not in said
+    with pytest.raises(DataError) as caught:
+        import_dataset("jsonl", file, tmp_path / "strict", strict=True, **options)
+    assert "neighbours" not in str(caught.value)

@@ -12,7 +12,8 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data.datasets.dataset import Dataset, DatasetInfo
 from vlsu.data.datasets.info import dataset_info
-from vlsu.data.exporting.licences import Licence, read_licence, sample_licences
+from vlsu.data.exporting.sample_licences import sample_licences
+from vlsu.data.licences import Licence, read_licence
 from vlsu.policy import MODALITIES, Policy
 
 __all__ = ["About", "File", "Layout", "describe", "file_facts"]

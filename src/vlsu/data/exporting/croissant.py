@@ -165,11 +165,16 @@ def _usage(about: About) -> dict[str, object]:
                 "odrl:rightOperand": {"@id": "duo:0000018"},
             },
         }
-    if licence.no_derivatives:
-        offer["odrl:prohibition"] = {
-            "@type": "odrl:Prohibition",
-            "odrl:action": {"@id": "odrl:derive"},
-        }
+    forbidden = [
+        {"@type": "odrl:Prohibition", "odrl:action": {"@id": action}}
+        for action, holds in (
+            ("odrl:derive", licence.no_derivatives),
+            ("odrl:distribute", licence.no_redistribution),
+        )
+        if holds
+    ]
+    if forbidden:
+        offer["odrl:prohibition"] = forbidden[0] if len(forbidden) == 1 else forbidden
     if about.right_sentence:
         offer["description"] = about.right_sentence
     return offer

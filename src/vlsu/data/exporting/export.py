@@ -19,7 +19,6 @@ from vlsu.data.exporting.card import card
 from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.croissant import MARK, croissant
 from vlsu.data.exporting.datasheet import datasheet
-from vlsu.data.exporting.licences import read_licence, sample_licences
 from vlsu.data.exporting.lmms_eval import ModalityPrompt
 from vlsu.data.exporting.places import (
     CROISSANT,
@@ -30,6 +29,8 @@ from vlsu.data.exporting.places import (
     write_text,
 )
 from vlsu.data.exporting.questions import checked, unanswered
+from vlsu.data.exporting.sample_licences import sample_licences
+from vlsu.data.licences import read_licence
 from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS
 from vlsu.errors import DataError, UsageError
@@ -119,8 +120,8 @@ def write_export(
         dataset: The dataset.
         format: One of `EXPORT_FORMATS`.
         out: The file or folder to write.
-        have_right: The caller has the right to pass on content whose licence is non-commercial or
-            without derivatives; this is recorded in the export.
+        have_right: The caller has the right to pass on content whose licence forbids commercial
+            use, derivatives or redistribution; this is recorded in the export.
         prompts: Prompt of each modality, for ``lmms-eval``.
         progress: Called with the rows written so far.
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from vlsu.data.images.probe import MAX_READ_BYTES, ImageError, ImageFault
 
-__all__ = ["inline_image"]
+__all__ = ["begins_as_image", "inline_image"]
 
 #: Shorter values are file names.
 _MIN_LENGTH = 64
@@ -20,6 +20,9 @@ _MAGIC = (
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
     *(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
 )
+
+#: Brands of AVIF and HEIC.
+_FTYP = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc")
 
 
 def inline_image(value: str) -> bytes | None:
@@ -72,10 +75,15 @@ def _begins_as_image(text: str) -> bool:
         data = base64.urlsafe_b64decode(head.replace("+", "-").replace("/", "_"))
     except (binascii.Error, ValueError):
         return False
+    return begins_as_image(data)
+
+
+def begins_as_image(data: bytes) -> bool:
+    """Whether bytes begin with the signature of an image format."""
     return (
         data.startswith(_MAGIC)
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        or (data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1"))
+        or (data[4:8] == b"ftyp" and data[8:12] in _FTYP)
         or (data[:2] == b"BM" and data[6:10] == bytes(4))
     )
 

@@ -159,8 +159,9 @@ def sample_row(
         benchmark: The importer's name.
         options: The policy of the categories.
         id: Identifier; `None` rejects the row.
-        text: The text; anything but a text rejects the row.
-        image: The image: a path, bytes, or the struct of `datasets`.
+        text: The text; anything but a text rejects the row, as does none where it has a grade.
+        image: The image: a path, bytes, or the struct of `datasets`; none rejects the row where
+            it, or the joint, has a grade and there is no address.
         image_url: Its address.
         grades: Of image, text and joint; `None` where the source gives none.
         category: The source's word for the joint category; a joint grade of safe has none.
@@ -176,6 +177,11 @@ def sample_row(
     data, name, _ = split_image(image)
     notes = []
     image_grade, text_grade, joint_grade = grades
+    # A grade of what is not there would be scored all the same.
+    if not (text and text.strip()) and {text_grade, joint_grade} != {None}:
+        return Rejected(entry.line, "field missing", "text", "download the file again")
+    if not (data or name or image_url) and {image_grade, joint_grade} != {None}:
+        return Rejected(entry.line, "field missing", "image", "download the file again")
     word = text_of(category)
     found: str | None = None
     if word is not None and joint_grade is not SAFE:

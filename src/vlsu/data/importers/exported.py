@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,8 +18,8 @@ __all__ = ["exported_row", "is_export"]
 
 #: Columns of every export; `image_sha256` is left out where the image itself is in the row.
 _COLUMNS = frozenset(COLUMNS) - {"image_sha256"}
-#: Integers of more digits are not preserved by every JSON parser.
-_LONG_NUMBER = re.compile(r"\d{19}")
+#: Numbers of more digits may not fit into 64 bits, which is all that an export holds.
+_LONG_NUMBER = re.compile(r"\d{20}")
 
 
 def is_export(header: Collection[str]) -> bool:
@@ -44,7 +45,7 @@ def exported_row(
     """
     metadata = values.get("metadata") or {}
     text = metadata if isinstance(metadata, str) else _json(metadata)
-    if any(extra.values()) or text is None or _LONG_NUMBER.search(text):
+    if any(extra.values()) or text is None or not _is_exact(text):
         return None
     cells = [values.get(column) or None for column in COLUMNS[:-1]]
     if values.get("text") == "" and not isinstance(metadata, str):
@@ -69,6 +70,16 @@ def exported_row(
         image_data=image_data,
         grouped=True,
     )
+
+
+def _is_exact(text: str) -> bool:
+    """Whether metadata hold no number that orjson would round."""
+    if not _LONG_NUMBER.search(text):
+        return True
+    try:
+        return bool(json.loads(text) == orjson.loads(text))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _json(metadata: object) -> str | None:

@@ -23,6 +23,7 @@ __all__ = [
     "MAX_DEPTH",
     "build_row",
     "nests_deeper",
+    "shown_name",
     "shown_word",
     "without_controls",
 ]
@@ -34,6 +35,8 @@ FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 _MAX_SHOWN, _MAX_WORDS = 60, 7
 #: An identifier of more characters is probably in the wrong column.
 _LONG_ID_LENGTH = 500
+#: The beginning of a web address, which a column called ``image`` may hold as well as a path.
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
 MAX_DEPTH = 100
 #: The decimal comma of a whole number with added zero decimals.
@@ -77,11 +80,16 @@ def build_row(
     categories = {modality: builder.category(modality) for modality in MODALITIES}
     sha256 = builder.value("image_sha256")
     if sha256 is not None and not is_sha256(sha256 := sha256.lower()):
-        builder.note("image_sha256 is no SHA-256", quoted(sha256), "remove or fix it", problem=True)
+        builder.note(
+            "image_sha256 is no SHA-256", shown_name(sha256), "remove or fix it", problem=True
+        )
         sha256 = None
     url, image = builder.value("image_url"), builder.value("image")
+    names = tuple(dict.fromkeys(name for name in (image, url) if name))
     stated: dict[str, object] = {**builder.stated_metadata(), **(metadata or {})}
-    if image:
+    if image and url is None and _ADDRESS.match(image):
+        url = image  # so that it can be fetched
+    elif image:
         stated["image"] = image
     sample = Sample(
         id=builder.identifier(),
@@ -97,7 +105,6 @@ def build_row(
         group=builder.value("group"),
         metadata={**stated, **_filled(extra), **builder.originals},
     )
-    names = tuple(name for name in (image, url) if name)
     return SourceRow(line, sample, names, sha256, tuple(builder.notes), image_data)
 
 
@@ -119,6 +126,16 @@ def shown_word(word: str) -> str:
     if len(word) > _MAX_SHOWN or len(word.split()) > _MAX_WORDS:
         return f"a text of {len(word):,} characters"
     return quoted(word)
+
+
+def shown_name(name: str, length: int = 40) -> str:
+    """An identifier or a file's name for a message, cut; of a text in its place the length.
+
+    Names may be long, and so only their number of words tells them from a text.
+    """
+    if len(name.split()) > _MAX_WORDS:
+        return f"a text of {len(name):,} characters"
+    return quoted(name, length)
 
 
 class _Builder:
@@ -159,7 +176,7 @@ class _Builder:
             return f"row-{self._line}"
         if not id_.isprintable() and (escaped := without_controls(id_)) != id_:
             fix = "give the row an id of printable characters"
-            self.note("control characters in id -> escaped", quoted(escaped), fix, problem=True)
+            self.note("control characters in id -> escaped", shown_name(escaped), fix, problem=True)
             self.originals["original_id"] = id_
             id_ = escaped
         if self._options.missing(id_):

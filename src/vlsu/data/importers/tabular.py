@@ -10,9 +10,13 @@ import datetime
 import decimal
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
+from vlsu._text import quoted
+from vlsu.data.images.inline import begins_as_image
 from vlsu.data.importers.base import (
     Importer,
     ImportItem,
@@ -31,6 +35,9 @@ from vlsu.data.sources.opening import file_kind
 from vlsu.data.tables import Blank, Broken, MissingWords, normalise
 
 __all__ = ["CSV", "JSONL", "PARQUET", "XLSX", "broken_item", "plain", "read_source", "split_image"]
+
+#: Rows in which images are looked for; a batch of a Parquet file is read whole in any case.
+_PEEKED_ROWS = 64
 
 _EXPECTED = {
     "csv": (None,),
@@ -74,7 +81,8 @@ def read_source(
         UsageError: The map names an unknown field, or one field twice.
         DataError: A mapped column is missing or ambiguous, or no column has texts or images.
     """
-    images = [name for name in source.columns if name in _image_columns(source)]
+    holding = _image_columns(source)
+    images = [name for name in source.columns if name in holding]
     fields, notes = assign_fields(source.columns, options.map, str(source.path), images=images)
     roles = {source.columns[n]: field for n, field in fields.items()}
     return _then(notes, _rows(source, roles, options, items))
@@ -138,7 +146,7 @@ def _row(
         texts[field] = text if field == "text" else text.strip()
     notes = [Note(line, fault, problem=True) for fault in faults]
     kept, left_out = _metadata(extra)
-    notes += [Note(line, kind, fix="see whether it is needed") for kind in left_out]
+    notes += [replace(note, line=line) for note in left_out]
     stated = _metadata(metadata or {})[0]
     row_ = build_row(line, texts, kept, options, nulls=nulls, metadata=stated, image_data=data)
     if isinstance(row_, SourceRow) and notes:
@@ -206,21 +214,25 @@ def _plain(value: object) -> object:
     return None
 
 
-def _metadata(extra: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Values that fit into metadata, and what is said of those that do not."""
+def _metadata(extra: Mapping[str, object]) -> tuple[dict[str, object], list[Note]]:
+    """Values that fit into metadata, and notes on those that do not, without a line."""
     kept: dict[str, object] = {}
-    left_out: dict[str, None] = {}
+    left_out: list[Note] = []
     for name, value in extra.items():
         data, path, _ = split_image(value)
         if data is not None:
-            left_out["binary column left out"] = None
+            kind, fix = "binary column left out", "see whether it is needed"
+            if image := begins_as_image(data):
+                kind, fix = "image in another column left out", f"--map '{name}=image' takes it"
+            left_out.append(Note(0, kind, quoted(name, 80), fix, problem=image))
             if path is not None:
                 kept[name] = path
             continue
         kept[name] = plain(value)
         if kept[name] is None and isinstance(value, dict | list):
-            left_out[f"value nested over {MAX_DEPTH} levels left out"] = None
-    return kept, list(left_out)
+            kind = f"value nested over {MAX_DEPTH} levels left out"
+            left_out.append(Note(0, kind, quoted(name, 80), "see whether it is needed"))
+    return kept, left_out
 
 
 def _text(value: object) -> str | None:
@@ -237,13 +249,23 @@ def _text(value: object) -> str | None:
 
 
 def _image_columns(source: Source) -> set[str]:
-    """Columns of which the first row holds an image itself."""
-    for item in source.read():
-        if not isinstance(item, Blank | Broken):
-            return {
-                name for name, value in item.values.items() if split_image(value)[0] is not None
-            }
-    return set()
+    """Columns of which one of the first rows holds an image itself."""
+    return {
+        name
+        for item in islice(source.read(), _PEEKED_ROWS)
+        if not isinstance(item, Blank | Broken)
+        for name, value in item.values.items()
+        if _is_image(value)
+    }
+
+
+def _is_image(value: object) -> bool:
+    """Whether a value is an image itself: the struct of one, or bytes that begin as one."""
+    data, _, _ = split_image(value)
+    if data is None:
+        return False
+    value = value[0] if isinstance(value, list | tuple) else value
+    return isinstance(value, dict) or begins_as_image(data)
 
 
 def _then(notes: Iterable[Note], items: Iterator[ImportItem]) -> Iterator[ImportItem]:

@@ -10,6 +10,7 @@ from vlsu.data.images.inline import inline_image
 from vlsu.data.images.probe import ImageError, ImageFault
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import Note, SourceRow
+from vlsu.data.importers.record import shown_name
 from vlsu.data.sample import IMAGE_FAULT, Sample
 from vlsu.errors import DataError
 
@@ -172,14 +173,14 @@ def _missing(row: SourceRow) -> list[Note]:
     value = row.image_names[0] if row.image_names else row.sample.id
     if "://" in value:
         fix = "fetch it with vlsu data fetch, or put it into the images folder, named by its id"
-    return [Note(row.line, "image missing", quoted(value, 80), fix, problem=True)]
+    return [Note(row.line, "image missing", shown_name(value, 80), fix, problem=True)]
 
 
 def _unresolved(row: SourceRow, path: str) -> Note:
     kind = "no image at the stated path, another taken"
-    return Note(row.line, kind, quoted(path), "fix the path", problem=True)
+    return Note(row.line, kind, shown_name(path), "fix the path", problem=True)
 
 
 def _elsewhere(row: SourceRow, path: str) -> Note:
     kind = "image found in another folder than stated, by its file name"
-    return Note(row.line, kind, quoted(path), "fix the path, or the folders", problem=True)
+    return Note(row.line, kind, shown_name(path), "fix the path, or the folders", problem=True)

@@ -19,6 +19,7 @@ from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, importers
+from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
 from vlsu.data.importing.duplicates import GroupIndex, IdIndex
 from vlsu.data.importing.report import ImportReport, Tally
@@ -237,17 +238,21 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: Tally) -
         sample = to_sample(row)
         if number in decisions:
             if not decisions[number]:
-                tally.reject(Rejected(line, "duplicate row", quoted(sample.id), "remove the line"))
+                tally.reject(
+                    Rejected(line, "duplicate row", shown_name(sample.id), "remove the line")
+                )
                 continue
             unique_id = ids.unique_id(sample.id, decisions[number])
             kind, fix = "duplicate id, row differs -> id changed", "give the row an id of its own"
-            tally.note(Note(line, kind, f"{quoted(sample.id)} -> {quoted(unique_id)}", fix, True))
+            tally.note(
+                Note(line, kind, f"{shown_name(sample.id)} -> {shown_name(unique_id)}", fix, True)
+            )
             sample = replace(sample, id=unique_id)
         for note in notes:
             tally.note(Note(**note))
         if number in near_duplicates:
             tally.note(
-                Note(line, _NEAR_DUPLICATE_ID, quoted(sample.id), "see whether both are meant")
+                Note(line, _NEAR_DUPLICATE_ID, shown_name(sample.id), "see whether both are meant")
             )
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))

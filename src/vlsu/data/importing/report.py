@@ -16,7 +16,7 @@ import orjson
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import IMPORT_FILE, Dataset
 from vlsu.data.importers import Note, Rejected
-from vlsu.data.licences import restrictions
+from vlsu.data.licences import read_licence
 from vlsu.errors import DataError
 
 __all__ = ["Example", "ImportReport", "Tally"]
@@ -81,8 +81,8 @@ class ImportReport:
 
     @property
     def restrictions(self) -> tuple[str, ...]:
-        """What the licence of the data forbids; see `vlsu.data.licences.restrictions`."""
-        return restrictions(self.dataset.info.licence)
+        """What the licence of the data forbids; see `vlsu.data.licences.Licence.restrictions`."""
+        return read_licence(self.dataset.info.licence).restrictions
 
 
 class Tally:

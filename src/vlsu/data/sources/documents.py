@@ -8,6 +8,7 @@ list's name as ``part`` if there are several; a single object, which is one row.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,10 +17,13 @@ import orjson
 from vlsu._files import open_binary, open_text, read_bytes
 from vlsu.data.sources.base import Entry, Source, SourceItem, columns_of
 from vlsu.data.tables.records import Blank, Broken
-from vlsu.data.tables.source import marked_encoding
-from vlsu.errors import DataError, UsageError
+from vlsu.data.tables.source import known_encoding, marked_encoding
+from vlsu.errors import DataError
 
-__all__ = ["json_source", "read_document"]
+__all__ = ["LONG_NUMBER", "json_source", "read_document"]
+
+#: Digits of a number that may not fit into 64 bits.
+LONG_NUMBER = re.compile(r"\d{20}")
 
 #: Maximum characters of a line or of an element of a list.
 _MAX_LENGTH = 512 * 2**20
@@ -35,6 +39,8 @@ def json_source(path: Path, encoding: str | None = None) -> Source:
         UsageError: The encoding does not exist.
         DataError: The file cannot be read, or is a document that is not valid JSON.
     """
+    if encoding is not None:
+        encoding = known_encoding(encoding)
     try:
         with open_binary(path) as file:
             encoding = encoding or marked_encoding(file.read(4)) or "utf-8"
@@ -56,8 +62,6 @@ def json_source(path: Path, encoding: str | None = None) -> Source:
                 return _members(document)
 
         columns = columns_of(read())
-    except LookupError:
-        raise UsageError(f"--encoding {encoding!r}: no such encoding") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return Source(path, "JSON lines" if kind == "lines" else "JSON", columns, read)
@@ -82,6 +86,8 @@ def read_document(path: Path, encoding: str | None = None) -> object:
             f"{path}: line {error.lineno}: not valid JSON ({error.msg}, column {error.colno}); "
             "correct it there"
         ) from None
+    except ValueError:
+        raise DataError(f"{path}: holds a number too long for JSON; correct it") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deeply for JSON; give a flat file") from None
 
@@ -112,6 +118,8 @@ def _shape(path: Path, encoding: str) -> str:
 def _has_rows(tree: Mapping[str, object]) -> bool:
     """Whether an object is a container of rows and not a row."""
     values = list(tree.values())
+    if any(isinstance(tree.get(name), str) for name in ("text", "image", "image_url", "id")):
+        return False
     return bool(values) and (
         all(isinstance(value, dict) for value in values) or any(_is_rows(value) for value in values)
     )
@@ -142,11 +150,13 @@ def _lines(path: Path, encoding: str) -> Iterator[SourceItem]:
 
 def _object(text: str, number: int) -> Entry | Broken:
     try:
+        if LONG_NUMBER.search(text):
+            raise ValueError  # orjson would round it
         tree: object = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except ValueError:
         try:  # NaN, and numbers of any length
             tree = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # or a number of thousands of digits
             at = f"column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             return Broken(number, number, "not valid JSON", at, _ADVICE)
     return _entry(tree, number)
@@ -179,7 +189,7 @@ def _elements(path: Path, encoding: str) -> Iterator[SourceItem]:
                 try:
                     tree, end = decoder.raw_decode(text, at)
                     whole = end < len(text) or ended  # a number may go on
-                except (json.JSONDecodeError, RecursionError) as error:
+                except (ValueError, RecursionError) as error:
                     if ended or len(text) - at > _MAX_LENGTH:
                         raise _broken_list(path, line, error) from None
                     whole = False
@@ -199,7 +209,9 @@ def _elements(path: Path, encoding: str) -> Iterator[SourceItem]:
 
 
 def _broken_list(path: Path, line: int, error: Exception) -> DataError:
-    reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    reason = "nested too deeply"
+    if isinstance(error, ValueError):
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number too long"
     return DataError(
         f"{path}: line {line}: the element that begins there is not valid JSON ({reason}); "
         "correct it, or download the file again"
@@ -212,7 +224,7 @@ def _members(document: object) -> Iterator[SourceItem]:
         return
     number = 0
     lists = {str(name): value for name, value in document.items() if _is_rows(value)}
-    if lists:
+    if lists and _has_rows(document):
         for name, rows in lists.items():
             for row in rows:
                 number += 1

@@ -8,17 +8,20 @@ one.
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import orjson
 
 from vlsu._files import open_binary
 from vlsu.data.images.probe import EXTENSIONS, MAX_READ_BYTES
 from vlsu.data.sources.base import Entry, Source, SourceItem, columns_of
+from vlsu.data.sources.documents import LONG_NUMBER
 from vlsu.data.tables.records import Broken
 from vlsu.errors import DataError
 
@@ -27,6 +30,25 @@ __all__ = ["shard_source"]
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
 _IMAGES = frozenset({*EXTENSIONS, "jpeg", "tif"})
 _TEXTS = {"txt": "text", "text": "text", "caption": "text", "cls": "label", "url": "image_url"}
+
+
+class _Unmarked(tarfile.TarError):
+    """The archive ends without the blocks of zeros that mark its end."""
+
+
+class _Member(tarfile.TarInfo):
+    """A member, where `tarfile` would take an archive that was cut off for a whole one."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.TruncatedHeaderError as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from None
+        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
+            if not tarfile_.offset:
+                raise
+            raise _Unmarked from None
 
 
 def shard_source(path: Path) -> Source:
@@ -38,7 +60,10 @@ def shard_source(path: Path) -> Source:
 
     def read() -> Iterator[SourceItem]:
         try:
-            with open_binary(path) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+            with (
+                open_binary(path) as file,
+                tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive,
+            ):
                 yield from _samples(archive)
         except (tarfile.TarError, zlib.error, EOFError) as error:
             raise DataError(
@@ -54,7 +79,15 @@ def _samples(archive: tarfile.TarFile) -> Iterator[SourceItem]:
     number, key = 0, ""
     values: dict[str, object] = {}
     fault: Broken | None = None
-    for member in archive:
+    members = iter(archive)
+    unmarked = False
+    while True:
+        try:
+            member = next(members, None)
+        except _Unmarked:
+            member, unmarked = None, True
+        if member is None:
+            break
         found = _NAME.fullmatch(member.name.removeprefix("./"))
         if found is None or not member.isreg():
             continue
@@ -72,6 +105,9 @@ def _samples(archive: tarfile.TarFile) -> Iterator[SourceItem]:
         fault = _add(values, extension, data, number) or fault
     if key:
         yield fault or Entry(number, _with_id(values, key))
+    if unmarked:
+        reason = "the archive ends without its end mark"
+        yield Broken(number + 1, number + 1, reason, "", "see whether it was downloaded whole")
 
 
 def _add(values: dict[str, object], extension: str, data: bytes, number: int) -> Broken | None:
@@ -80,8 +116,9 @@ def _add(values: dict[str, object], extension: str, data: bytes, number: int) ->
         values.setdefault("image", data)
     elif extension == "json":
         try:
-            tree = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            long = LONG_NUMBER.search(data.decode())  # orjson would round it
+            tree = json.loads(data) if long else orjson.loads(data)
+        except ValueError:
             tree = None
         if not isinstance(tree, dict):
             return Broken(number, number, "not a JSON object", "", "write the archive again")

@@ -57,7 +57,11 @@ _ZIPPED = (
     (b"word/", "a Word document"),
     (b"[Content_Types].xml", "an Excel workbook (xlsx)"),
 )
+#: Encodings of Python for host names and source code, not for files.
+_NO_TEXTS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
 _ADVICE = {
+    "Git LFS": "fetch the file itself with git lfs pull",
+    "web page": "download the file itself",
     "spreadsheet": "save the sheet as CSV UTF-8",
     "workbook": "save the sheet as CSV UTF-8",
     "compressed": "decompress it first",
@@ -135,7 +139,7 @@ def find_encoding(path: Path, stated: str | None = None, *, option: str = "--enc
             head = file.read(4)
         encoding = marked_encoding(head) or "utf-8"
         if stated is not None:
-            known = _known_encoding(stated, option)
+            known = known_encoding(stated, option)
             if head.startswith(codecs.BOM_UTF8) and not known.startswith("utf"):
                 raise DataError(
                     f"{path}: begins with the mark of UTF-8, which is not {known}; leave {option} "
@@ -159,11 +163,18 @@ def marked_encoding(head: bytes) -> str | None:
     return unmarked.get((head[0:1] == b"\0", head[1:2] == b"\0"))
 
 
-def _known_encoding(name: str, option: str) -> str:
+def known_encoding(name: str, option: str = "--encoding") -> str:
+    """The usual name of an encoding.
+
+    Raises:
+        UsageError: There is no such encoding of texts.
+    """
     try:
         codec = codecs.lookup(name)
         "".encode(name)  # rejects codecs that are not for text, such as hex
         codecs.getincrementaldecoder(name)
+        if codec.name in _NO_TEXTS:
+            raise LookupError(name)
     except (LookupError, ValueError, TypeError):
         raise UsageError(
             f"{option} {name!r}: no such encoding; common ones are cp1252 (Western Europe), "
