@@ -39,8 +39,8 @@ def export(
         bool,
         typer.Option(
             "--i-have-the-right",
-            help="You may pass on content under a non-commercial or no-derivatives licence; this "
-            "is recorded in the export.",
+            help="You may pass on content under a non-commercial, no-derivatives or gated licence; "
+            "this is recorded in the export.",
         ),
     ] = False,
     strip: Annotated[

@@ -296,6 +296,16 @@ def test_a_restricted_licence_stops_every_format(format: str, tmp_path: Path) ->
     assert not (tmp_path / "X").exists()
 
 
+@pytest.mark.parametrize("name", ["vlguard", "holisafe", "hateful-memes"])
+def test_gated_benchmarks_are_not_passed_on(name: str, tmp_path: Path) -> None:
+    gated = make(tmp_path / "D", licence=importers.get(name).licence)
+    with pytest.raises(UsageError, match=r"no redistribution\).*right"):
+        export_dataset(gated, "hf", tmp_path / "X")
+    export_dataset(gated, "hf", tmp_path / "X", have_right=True)
+    usage = json.loads((tmp_path / "X" / "croissant.json").read_text())["usageInfo"]
+    assert usage["odrl:prohibition"]["odrl:action"] == {"@id": "odrl:distribute"}
+
+
 @pytest.mark.parametrize("format", ["csv", *FOLDERS])
 def test_the_stated_right_is_in_the_export(format: str, tmp_path: Path) -> None:
     restricted = make(tmp_path / "D", licence="CC BY-NC 4.0")

@@ -166,11 +166,16 @@ def _usage(about: About) -> dict[str, object]:
                 "odrl:rightOperand": {"@id": "duo:0000018"},
             },
         }
-    if licence.no_derivatives:
-        offer["odrl:prohibition"] = {
-            "@type": "odrl:Prohibition",
-            "odrl:action": {"@id": "odrl:derive"},
-        }
+    forbidden = [
+        {"@type": "odrl:Prohibition", "odrl:action": {"@id": f"odrl:{action}"}}
+        for action, holds in (
+            ("derive", licence.no_derivatives),
+            ("distribute", licence.no_redistribution),
+        )
+        if holds
+    ]
+    if forbidden:
+        offer["odrl:prohibition"] = forbidden if len(forbidden) > 1 else forbidden[0]
     if about.right_sentence:
         offer["description"] = about.right_sentence
     return offer

@@ -9,19 +9,14 @@ import orjson
 import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.licences import restrictions
 
 __all__ = ["Licence", "read_licence", "sample_licences"]
 
 #: A member of a sample's metadata that states a licence, such as ``unsafe_image_license``.
 _STATED = r'"[A-Za-z0-9_ -]*[Ll]icen[cs]e(?:_name)?":"(?:[^"\\]|\\.)*"'
 
-#: How the parts of Creative Commons licences are written in names and in prose.
-_NON_COMMERCIAL = re.compile(
-    r"(?<![a-z])(?:by|cc)[-\s_]nc(?![a-z])|(?<![a-z])nc[-\s_](?:nd|sa)(?![a-z])"
-    r"|non[-\s_]?commercial|research[-\s_](?:only|use)",
-    re.IGNORECASE,
-)
-_NO_DERIVATIVES = re.compile(r"(?<![a-z])(?:by|nc)[-\s_]nd(?![a-z])|no[-\s_]?deriv", re.IGNORECASE)
+#: How the parts of Creative Commons licences are written in names.
 _CREATIVE_COMMONS = re.compile(
     r"(?:cc[-\s_])(?P<parts>by(?:[-\s_](?:nc|nd|sa))*)(?:[-\s_]v?(?P<version>[1-4]\.\d))?\Z",
     re.IGNORECASE,
@@ -50,17 +45,23 @@ class Licence:
         spdx: Its identifier on https://spdx.org/licenses, or `None` where the name is not one.
         non_commercial: Whether the name says that only non-commercial use is permitted.
         no_derivatives: Whether the name says that changed copies must not be passed on.
+        no_redistribution: Whether the name says that nothing must be passed on.
     """
 
     name: str
     spdx: str | None
     non_commercial: bool
     no_derivatives: bool
+    no_redistribution: bool
 
     @property
     def restrictions(self) -> tuple[str, ...]:
-        """What it forbids, in words; empty if it forbids neither."""
-        found = ("non-commercial", self.non_commercial), ("no derivatives", self.no_derivatives)
+        """What it forbids, in words; empty if it forbids none of these."""
+        found = (
+            ("non-commercial", self.non_commercial),
+            ("no derivatives", self.no_derivatives),
+            ("no redistribution", self.no_redistribution),
+        )
         return tuple(name for name, holds in found if holds)
 
     @property
@@ -87,11 +88,13 @@ def read_licence(name: str) -> Licence:
     A text with several names, such as ``CC-BY-4.0 AND CC-BY-NC-4.0``, has the restrictions of all.
     A Creative Commons licence without a version has no SPDX identifier.
     """
+    forbidden = restrictions(name)
     return Licence(
         name,
         _identifier(name.strip()),
-        non_commercial=_NON_COMMERCIAL.search(name) is not None,
-        no_derivatives=_NO_DERIVATIVES.search(name) is not None,
+        non_commercial="non-commercial" in forbidden,
+        no_derivatives="no-derivatives" in forbidden,
+        no_redistribution="no-redistribution" in forbidden,
     )
 
 
