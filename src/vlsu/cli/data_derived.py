@@ -86,11 +86,11 @@ def _shares(parts: list[str]) -> dict[str, float]:
 
     found: dict[str, float] = {}
     for pair in ",".join(parts).split(","):
-        name, equals, share = pair.partition("=")
+        name, equals, share = (each.strip() for each in pair.partition("="))
         try:
             if not equals or name in found:
                 raise ValueError
-            found[name.strip()] = float(share)
+            found[name] = float(share)
         except ValueError:
             raise UsageError(
                 f"--parts {one_line(pair, 60)!r}: write name=share, each name once, such as "

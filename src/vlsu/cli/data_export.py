@@ -39,8 +39,16 @@ def export(
         bool,
         typer.Option(
             "--i-have-the-right",
-            help="You may pass on content under a non-commercial or no-derivatives licence; this "
-            "is recorded in the export.",
+            help="You may pass on content under a non-commercial, no-derivatives or gated licence; "
+            "this is recorded in the export.",
+        ),
+    ] = False,
+    strip: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata",
+            help="Remove what images say beside their pictures, such as the place a photo was "
+            "taken at; the content hash is another then.",
         ),
     ] = False,
     json: AsJson = False,
@@ -58,13 +66,32 @@ def export(
     prompts = _prompts(opened, prompt) if chosen == "lmms-eval" else None
     with counter("samples") as progress:
         done = write_export(
-            opened, chosen, out, have_right=have_right, prompts=prompts, progress=progress
+            opened,
+            chosen,
+            out,
+            have_right=have_right,
+            strip_metadata=strip,
+            prompts=prompts,
+            progress=progress,
         )
     if json:
         print_json(done.to_dict())
     missing = done.without_image
     if missing and chosen not in ("csv", "jsonl"):
         say(f"{missing} of {done.samples} samples have no image")
+    if done.placed:
+        say(
+            f"images of {done.placed} of {done.samples} samples say where they were taken; "
+            "--strip-metadata removes that before you publish"
+        )
+    if done.stripped:
+        again = f", of which {done.converted} were encoded again" * bool(done.converted)
+        say(
+            f"metadata was removed from the images of {done.stripped} samples{again}; "
+            f"content hash: {done.content_hash}"
+        )
+    if "heic" in done.extensions:
+        say("some images are HEIC: load_dataset and others open them only with pillow-heif")
     if opened.info.licence in ("", "unknown"):
         say("the licence is not known: state it in dataset.yaml before you publish")
     elif done.right_stated:

@@ -7,15 +7,25 @@ from dataclasses import dataclass
 
 __all__ = ["Licence", "read_licence"]
 
-#: How the parts of Creative Commons licences are written in names and in prose.
+#: How the parts of Creative Commons licences are written in names, and what is said in prose.
 _NON_COMMERCIAL = re.compile(
-    r"(?<![a-z])(?:by|cc)[-\s_]nc(?![a-z])|(?<![a-z])nc[-\s_](?:nd|sa)(?![a-z])"
-    r"|non[-\s_]?commercial|research[-\s_](?:only|use)",
+    r"\b(?:cc[- ]?)?by[- ]?nc(?:[- ]?(?:sa|nd))?\b|\bcc[- ]nc\b|\bnc[- ](?:nd|sa)\b"
+    r"|(?:non|not?|nicht)[- ]?(?:for[- ])?(?:kommerz|commerc)"
+    r"|commercial use is (?:not|forbidden|prohibited)"
+    r"|(?:research|academic|educational)(?:[- ](?:and|or)[- ]\w+)?[- ](?:use|purposes?|only)"
+    r"|only for (?:\w+[- ](?:and|or)[- ])?(?:research|academic|education|non)",
     re.IGNORECASE,
 )
-_NO_DERIVATIVES = re.compile(r"(?<![a-z])(?:by|nc)[-\s_]nd(?![a-z])|no[-\s_]?deriv", re.IGNORECASE)
-#: Data behind terms that everyone accepts for themselves.
-_NO_REDISTRIBUTION = re.compile(r"(?<![a-z])gated(?![a-z])|no[-\s_]?redistribution", re.IGNORECASE)
+_NO_DERIVATIVES = re.compile(
+    r"\b(?:cc[- ]?)?by[- ]?(?:nc[- ]?)?nd\b|\bnc[- ]nd\b|no[- ]?deriv", re.IGNORECASE
+)
+#: Also data behind terms that everyone accepts for themselves.
+_NO_REDISTRIBUTION = re.compile(
+    r"\bgated\b|(?:no|not(?: be)?)[- ](?:re)?distribut|all rights reserved|\bproprietary\b",
+    re.IGNORECASE,
+)
+#: Hyphens and dashes of all kinds, and the underscore: in names of licences they are one.
+_HYPHENS = re.compile("[_\u2010-\u2015\u2212\ufe63\uff0d]")
 _CREATIVE_COMMONS = re.compile(
     r"(?:cc[-\s_])(?P<parts>by(?:[-\s_](?:nc|nd|sa))*)(?:[-\s_]v?(?P<version>[1-4]\.\d))?\Z",
     re.IGNORECASE,
@@ -92,12 +102,13 @@ def read_licence(name: str) -> Licence:
     >>> read_licence("CC BY-SA 4.0").spdx
     'CC-BY-SA-4.0'
     """
+    words = re.sub(r"\s+", " ", _HYPHENS.sub("-", name))
     return Licence(
         name,
         _identifier(name.strip()),
-        non_commercial=_NON_COMMERCIAL.search(name) is not None,
-        no_derivatives=_NO_DERIVATIVES.search(name) is not None,
-        no_redistribution=_NO_REDISTRIBUTION.search(name) is not None,
+        non_commercial=_NON_COMMERCIAL.search(words) is not None,
+        no_derivatives=_NO_DERIVATIVES.search(words) is not None,
+        no_redistribution=_NO_REDISTRIBUTION.search(words) is not None,
     )
 
 

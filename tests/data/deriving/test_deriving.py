@@ -26,7 +26,7 @@ from vlsu.data import (
 )
 from vlsu.data.deriving.grouping import KEYS, components
 from vlsu.data.deriving.splitting import _placed
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy_text, parse_policy
 
 ABOUT: Any = {"version": "1", "licence": "CC-BY-4.0", "citation": "", "source": "a test"}
@@ -158,6 +158,17 @@ def test_parts_that_make_no_sense_are_one_line(
         split_dataset(dataset, tmp_path / "P", parts=parts)
 
 
+def test_no_part_is_written_where_another_cannot_be(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "D", [graded(n) for n in range(8)])
+    mine = tmp_path / "P" / "test" / "README.md"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(DataError, match="holds other files"):
+        split_dataset(dataset, tmp_path / "P", parts={"train": 0.5, "test": 0.5})
+    assert [path.name for path in (tmp_path / "P").iterdir()] == ["test"]
+    assert mine.read_text() == "mine"
+
+
 # --- Filtering
 
 
@@ -173,7 +184,10 @@ def test_parts_that_make_no_sense_are_one_line(
         (["image=no"], ["c"]),
         (["image=yes", "language=fr"], ["b"]),
         (["pattern=S-S-U|S-B-B"], ["b", "e"]),
+        (["pattern=S-S-U|"], ["b", "c", "d"]),
         (["family=escalating"], ["b"]),
+        (["family=escalating|"], ["b", "c", "d"]),
+        (["family="], ["c", "d"]),
         (["family=late-fusion"], ["a.1/x", "e"]),
         (["category=C3"], ["c", "e"]),
         (["text_category!=C3"], ["a.1/x", "b", "d"]),
@@ -196,6 +210,7 @@ def test_conditions(tmp_path: Path, where: list[str], ids: list[str]) -> None:
         ("category=C99", "no such value"),
         ("image=maybe", "no such value"),
         ("colour=red", "no such field"),
+        ("Joint_Grade=unsafe", "no such field; did you mean 'joint_grade'"),
         ("joint_grade", "write FIELD=VALUE"),
         ("language=tlh", "no sample of"),
     ],
@@ -206,6 +221,19 @@ def test_a_condition_that_cannot_be_met_is_one_line(
     with pytest.raises(UsageError, match=message):
         filter_dataset(make(tmp_path / "D"), tmp_path / "F", where=[where])
     assert not (tmp_path / "F").exists()
+
+
+@pytest.mark.parametrize("key", ["a'b", "a']['b", 'say "so"', "back\\slash", "größe", "a.b", "*"])
+def test_a_key_of_the_metadata_is_taken_as_it_is(tmp_path: Path, key: str) -> None:
+    values = {"a": "x", "b": 1.5, "c": True, "d": None, "e": ["x"]}
+    dataset = write(
+        tmp_path / "D", [Sample(id_, "t", metadata={key: value}) for id_, value in values.items()]
+    )
+    said = {"a": "x", "b": "1.5", "c": "true", "d": "", "e": '["x"]'}
+    for id_, value in said.items():
+        where = [f"metadata.{key}={value}"]
+        kept = filter_dataset(dataset, tmp_path / "F", where=where, overwrite=True)
+        assert [sample.id for sample in kept] == [id_]
 
 
 # --- Merging
@@ -232,6 +260,15 @@ def test_a_repeated_identifier_is_refused_or_prefixed(tmp_path: Path) -> None:
     assert not (tmp_path / "M").exists()
     merged = merge_datasets([first, second], tmp_path / "M", prefix=True)
     assert [s.id for s in merged] == ["one/a", "b", "two/a", "c"]
+
+
+def test_the_name_that_two_datasets_share_is_told(tmp_path: Path) -> None:
+    made = [
+        write(tmp_path / str(n), [Sample("a", str(n))], name=name)
+        for n, name in enumerate(("one", "two", "two"))
+    ]
+    with pytest.raises(UsageError, match="two datasets are called 'two'"):
+        merge_datasets(made, tmp_path / "M", prefix=True)
 
 
 def test_groups_join_where_something_is_shared_and_nowhere_else(tmp_path: Path) -> None:
@@ -327,7 +364,7 @@ def test_the_commands(tmp_path: Path) -> None:
     vlsu("data", "merge", tmp_path / "P" / "a", tmp_path / "P" / "b", "--out", tmp_path / "M")
     assert "5 " in vlsu("data", "diff", tmp_path / "D", tmp_path / "M").stdout
     vlsu("data", "filter", tmp_path / "M", "--where", "image=yes", "--out", tmp_path / "F")
-    for parts in ("a", "a=x,b=1", "a=1,a=1"):
+    for parts in ("a", "a=x,b=1", "a=1,a=1", "a=1,b=1, a=1"):
         said = vlsu("data", "split", tmp_path / "D", "--parts", parts, "--out", tmp_path / "Q",
                     expect=2).stderr  # fmt: skip
         assert "write name=share" in said

@@ -25,7 +25,9 @@ from vlsu.data import (
     COLUMNS,
     EXPORT_FORMATS,
     Dataset,
+    ImageStore,
     Sample,
+    diff_datasets,
     export_dataset,
     import_dataset,
     importers,
@@ -217,6 +219,72 @@ def test_an_export_comes_back_to_the_same_content_hash(
     assert again.info.content_hash == made.info.content_hash
 
 
+# --- What image files say beside their pictures
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two samples of a turned photo that says where it was taken, one of a plain picture."""
+    folder = tmp_path_factory.mktemp("placed") / "D"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    exif[0x010F] = "SECRET"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 36.0)})
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize((48, 32)).save(buffer, "JPEG", exif=exif)
+    store = ImageStore(folder)
+    photo, plain = store.add(buffer.getvalue()), store.add(picture("PNG"))
+    samples = [
+        Sample("a", "x", image_sha256=photo),
+        Sample("b", "y", image_sha256=photo),
+        Sample("c", "z", image_sha256=plain),
+    ]
+    return write_dataset(
+        folder, samples, name="made", version="1", licence="", citation="", source=""
+    )
+
+
+@pytest.mark.parametrize("format", ["hf", "parquet", "webdataset", "vlsu"])
+def test_places_are_left_out_of_an_export_and_it_comes_back_as_exported(
+    placed: Dataset, tmp_path: Path, format: str
+) -> None:
+    kept = write_export(placed, format, tmp_path / "kept" / f"x.{format}")
+    assert (kept.placed, kept.stripped) == (2, 0)
+    assert kept.content_hash == placed.info.content_hash
+
+    made = write_export(placed, format, tmp_path / "bare" / f"x.{format}", strip_metadata=True)
+    assert (made.placed, made.stripped, made.converted) == (0, 2, 0)
+    folder = made.out.parent if format == "parquet" else made.out
+    tree = json.loads((folder / "croissant.json").read_text())["vlsu:export"]
+    assert tree["vlsu:contentHash"] == made.content_hash != placed.info.content_hash
+    assert tree["vlsu:metadataRemoved"] == 2
+    assert "Metadata was removed from the images of 2" in (folder / "DATASHEET.md").read_text()
+
+    again = import_dataset(IMPORTERS[format], made.out, tmp_path / "2").dataset
+    assert again.info.content_hash == made.content_hash
+    assert diff_datasets(placed, again).columns == {"image_sha256": 2}
+    for path in again.images.files():
+        assert b"SECRET" not in path.read_bytes()
+
+
+def test_loaded_pictures_of_a_stripped_export_stand_upright(
+    placed: Dataset, tmp_path: Path
+) -> None:
+    out = export_dataset(placed, "hf", tmp_path / "X", strip_metadata=True)
+    image = load_dataset(str(out), split="test")[0]["image"]
+    assert image.size == (32, 48)
+    assert 0x8825 not in image.getexif()
+
+
+def test_the_command_says_what_images_say(placed: Dataset, tmp_path: Path) -> None:
+    command = ("data", "export", placed.path, "--format", "hf", "--out", tmp_path / "X")
+    assert "images of 2 of 3 samples say where they were taken" in vlsu(*command).stderr
+    done = vlsu(*command, "--strip-metadata")
+    assert "metadata was removed from the images of 2 samples" in done.stderr
+    table = ("data", "export", placed.path, "--out", tmp_path / "x.csv", "--strip-metadata")
+    assert "csv carries no images" in vlsu(*table, expect=2).stderr
+
+
 # --- Licences
 
 
@@ -238,6 +306,16 @@ def test_gated_data_are_not_exported_and_croissant_forbids_their_distribution(
     tree = json.loads((tmp_path / "X" / "croissant.json").read_text())
     assert made.right_stated
     assert tree["usageInfo"]["odrl:prohibition"]["odrl:action"] == {"@id": "odrl:distribute"}
+
+
+@pytest.mark.parametrize("name", ["vlguard", "holisafe", "hateful-memes"])
+def test_gated_benchmarks_are_not_passed_on(name: str, tmp_path: Path) -> None:
+    gated = make(tmp_path / "D", licence=importers.get(name).licence)
+    with pytest.raises(UsageError, match=r"no-redistribution\).*right"):
+        export_dataset(gated, "hf", tmp_path / "X")
+    export_dataset(gated, "hf", tmp_path / "X", have_right=True)
+    usage = json.loads((tmp_path / "X" / "croissant.json").read_text())["usageInfo"]
+    assert usage["odrl:prohibition"]["odrl:action"] == {"@id": "odrl:distribute"}
 
 
 @pytest.mark.parametrize("format", ["csv", *FOLDERS])

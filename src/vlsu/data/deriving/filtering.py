@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import orjson
 import polars as pl
 
 from vlsu._text import one_line
@@ -24,9 +25,7 @@ FILTER_FIELDS = (
     *("pattern", "family", "category", "image"),
 )
 
-_CONDITION = re.compile(
-    r"(?P<field>[a-z_0-9]+|metadata\.[^=!]+)(?P<sign>!?=)(?P<values>.*)", re.DOTALL
-)
+_CONDITION = re.compile(r"(?P<field>\w+|metadata\.[^=!]+)(?P<sign>!?=)(?P<values>.*)", re.DOTALL)
 _YES_NO = {"yes": True, "no": False}
 
 
@@ -92,19 +91,16 @@ def _condition(text: str, dataset: Dataset) -> pl.Expr:
 def _meets(field: str, values: list[str], text: str, dataset: Dataset) -> pl.Expr:
     if field.startswith("metadata."):
         key = field.removeprefix("metadata.")
-        path = "$['" + key.replace("\\", "\\\\").replace("'", "\\'") + "']"
-        return _is_one(pl.col("metadata").str.json_path_match(path), values)
+        return _is_one(pl.col("metadata").map_batches(_member(key), pl.String), values)
     if field == "image":
         _require_known(values, list(_YES_NO), text)
         return pl.col("image_sha256").is_not_null().is_in([_YES_NO[value] for value in values])
     if field == "pattern":
-        return _is_one(
-            _pattern(), [_pattern_name(value, text) for value in values if value] or [""]
-        )
+        return _is_one(_pattern(), [value and _pattern_name(value, text) for value in values])
     if field == "family":
-        _require_known(values, [family.value for family in Family], text)
+        _require_known(values, [*(family.value for family in Family), ""], text)
         names = [str(pattern) for pattern in _all_patterns() if pattern.family.value in values]
-        return _pattern().is_in(names)
+        return _is_one(_pattern(), [*names, *(value for value in values if not value)])
     if field == "category" or field.endswith("_category"):
         known = [*dataset.policy.category_ids, ""]
         _require_known(values, known, text)
@@ -116,6 +112,19 @@ def _meets(field: str, values: list[str], text: str, dataset: Dataset) -> pl.Exp
         near = did_you_mean(field, [*FILTER_FIELDS, "metadata.KEY"])
         raise UsageError(f"--where {one_line(text, 60)}: no such field; {near}")
     return _is_one(pl.col(field), values)
+
+
+def _member(key: str) -> Callable[[pl.Series], pl.Series]:
+    """From JSON objects to the value of a key: a text as it is, others as JSON, null if absent."""
+
+    def values(objects: pl.Series) -> pl.Series:
+        found = [orjson.loads(text).get(key) if text else None for text in objects]
+        return pl.Series(
+            [v if v is None or isinstance(v, str) else orjson.dumps(v).decode() for v in found],
+            dtype=pl.String,
+        )
+
+    return values
 
 
 def _is_one(value: pl.Expr, values: list[str]) -> pl.Expr:

@@ -60,9 +60,10 @@ def merge_datasets(
             "compare the datasets with vlsu data diff"
         )
     names = [dataset.info.name for dataset in datasets]
-    if colliding and len(set(names)) < len(names):
+    twin = next((name for name in names if names.count(name) > 1), None)
+    if colliding and twin is not None:
         raise UsageError(
-            f"--prefix: two datasets are called {one_line(names[0])!r}, so that a prefix would not "
+            f"--prefix: two datasets are called {one_line(twin)!r}, so that a prefix would not "
             "tell their samples apart; give one another name in its dataset.yaml"
         )
     infos = [dataset.info for dataset in datasets]

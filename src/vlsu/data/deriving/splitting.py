@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
-from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.datasets.writer import prepare_folder, write_dataset
 from vlsu.data.deriving.grouping import KEYS, components
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 
 __all__ = ["Part", "split_dataset"]
@@ -111,6 +111,7 @@ def split_dataset(
                 f"--parts {name}: would be empty; of {len(group)} samples {largest} depend on each "
                 "other through a group, an image or a text, and stay together"
             )
+    _prepare(out, shares, overwrite=overwrite)
     made = []
     for number, (name, share) in enumerate(shares.items()):
         mine = place == number
@@ -138,6 +139,25 @@ def _shares(parts: Mapping[str, float]) -> dict[str, float]:
             raise UsageError(f"--parts {name[:40]}: a name must be a plain folder name")
     total = sum(parts.values())
     return {name: share / total for name, share in parts.items()}
+
+
+def _prepare(out: str | Path, names: Iterable[str], *, overwrite: bool) -> None:
+    """Make sure that every part can be written before the first is.
+
+    Raises:
+        DataError: One cannot; no folder is left that was not there.
+    """
+    new = []
+    try:
+        for folder in (Path(out) / name for name in names):
+            there = folder.exists()
+            prepare_folder(folder, overwrite=overwrite)
+            if not there:
+                new.append(folder)
+    except DataError:
+        for folder in new:
+            folder.rmdir()
+        raise
 
 
 def _placed(

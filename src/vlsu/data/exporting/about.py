@@ -12,6 +12,7 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data.datasets.dataset import Dataset, DatasetInfo
 from vlsu.data.datasets.info import dataset_info
+from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.sample_licences import sample_licences
 from vlsu.data.licences import Licence, read_licence
 from vlsu.policy import MODALITIES, Policy
@@ -64,6 +65,9 @@ class About:
         sample_licences: Licences that samples state in their metadata -> samples.
         right_stated: Whether the exporter stated the right to pass on restricted content.
         without_image: Rows of the export without an image.
+        placed: Rows whose image says where it was taken.
+        stripped: Rows from whose image metadata was removed.
+        content_hash: Of what is exported.
     """
 
     info: DatasetInfo
@@ -76,6 +80,9 @@ class About:
     sample_licences: Mapping[str, int]
     right_stated: bool
     without_image: int
+    placed: int
+    stripped: int
+    content_hash: str
     version: str = field(default=__version__)
 
     @property
@@ -101,6 +108,17 @@ class About:
         return [name for name in self.counts("languages") if name != "none"]
 
     @property
+    def stripped_sentence(self) -> str:
+        """What is said where metadata was removed from images; else empty."""
+        if not self.stripped:
+            return ""
+        return (
+            f"Metadata was removed from the images of {self.stripped:,} samples "
+            f"(--strip-metadata); in the dataset it was made of, with the content hash "
+            f"`{self.info.content_hash}`, they have it."
+        )
+
+    @property
     def right_sentence(self) -> str:
         """What is said where a restricted licence was overruled; else empty."""
         if not self.right_stated:
@@ -116,9 +134,9 @@ class About:
 
 
 def describe(
-    dataset: Dataset, layout: Layout, *, right_stated: bool = False, without_image: int = 0
+    dataset: Dataset, layout: Layout, content: Content, *, right_stated: bool = False
 ) -> About:
-    """Compute what the documents say of an export.
+    """Compute what the documents say of an export whose content has been read, or has no images.
 
     Raises:
         DataError: A file of samples is damaged.
@@ -141,7 +159,11 @@ def describe(
         text_length=None if least is None else (least, median, greatest),
         sample_licences=sample_licences(dataset),
         right_stated=right_stated,
-        without_image=without_image,
+        # All, where the format carries none.
+        without_image=content.without_image if content.samples else len(dataset),
+        placed=content.placed,
+        stripped=content.stripped,
+        content_hash=content.content_hash if content.stripped else dataset.info.content_hash,
     )
 
 

@@ -117,9 +117,10 @@ def croissant(about: About) -> dict[str, object]:
         },
         MARK: {
             "vlsu:format": about.layout.format,
-            "vlsu:contentHash": info.content_hash,
+            "vlsu:contentHash": about.content_hash,
             "vlsu:policy": f"{about.policy.name} {about.policy.version}",
             "vlsu:rightStated": about.right_stated,
+            **({"vlsu:metadataRemoved": about.stripped} if about.stripped else {}),
         },
         **_rai(about),
         "distribution": _distribution(about),

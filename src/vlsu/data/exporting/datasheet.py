@@ -62,6 +62,7 @@ def _composition(about: About) -> list[str]:
         ("samples", about.samples),
         ("different images", counts.get("images", 0)),
         ("samples without an image in this export", about.without_image),
+        ("samples whose image says where it was taken", about.placed),
         ("samples without a text", counts.get("without_text", 0)),
         ("samples without any grade", about.figures["without_grade"]),
     ]
@@ -141,7 +142,8 @@ def _distribution(about: About) -> list[str]:
         *([about.right_sentence] if about.right_sentence else []),
         "",
         f"Format: {about.layout.format}, {len(files)} file{'s' * (len(files) != 1)} of "
-        f"{total:,} bytes, described in Croissant 1.1. Content hash: `{about.info.content_hash}`.",
+        f"{total:,} bytes, described in Croissant 1.1. Content hash: `{about.content_hash}`.",
+        *([about.stripped_sentence] if about.stripped else []),
         f"Source: {_plain(about.info.source)}.",
         *_sample_licences(about),
         *([f"Cite: `{_plain(about.info.citation)}`"] if about.info.citation else []),

@@ -59,6 +59,11 @@ class Export:
         without_image: Rows without an image, in formats that carry images.
         unanswered: Keys of the datasheet's questions that the author has not answered.
         right_stated: Whether a restricted licence was overruled.
+        content_hash: Of what was exported: that of the dataset, unless metadata was removed.
+        placed: Rows whose image says where it was taken.
+        stripped: Rows from whose image metadata was removed.
+        converted: Of these, rows whose image had to be encoded again.
+        extensions: Of the formats of the images.
         tasks: Names of the tasks, in the format ``lmms-eval``.
     """
 
@@ -69,6 +74,11 @@ class Export:
     without_image: int
     unanswered: tuple[str, ...]
     right_stated: bool
+    content_hash: str
+    placed: int = 0
+    stripped: int = 0
+    converted: int = 0
+    extensions: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
@@ -81,6 +91,11 @@ class Export:
             "without_image": self.without_image,
             "unanswered": list(self.unanswered),
             "right_stated": self.right_stated,
+            "content_hash": self.content_hash,
+            "image_location": self.placed,
+            "stripped": self.stripped,
+            "converted": self.converted,
+            "extensions": list(self.extensions),
             "tasks": list(self.tasks),
         }
 
@@ -91,10 +106,18 @@ def export_dataset(
     out: str | Path,
     *,
     have_right: bool = False,
+    strip_metadata: bool = False,
     prompts: Mapping[str, ModalityPrompt] | None = None,
 ) -> Path:
     """As `write_export`; returns the file or the folder."""
-    return write_export(dataset, format, out, have_right=have_right, prompts=prompts).out
+    return write_export(
+        dataset,
+        format,
+        out,
+        have_right=have_right,
+        strip_metadata=strip_metadata,
+        prompts=prompts,
+    ).out
 
 
 def write_export(
@@ -103,6 +126,7 @@ def write_export(
     out: str | Path,
     *,
     have_right: bool = False,
+    strip_metadata: bool = False,
     prompts: Mapping[str, ModalityPrompt] | None = None,
     progress: Progress | None = None,
 ) -> Export:
@@ -122,20 +146,27 @@ def write_export(
         out: The file or folder to write.
         have_right: The caller has the right to pass on content whose licence forbids commercial
             use, derivatives or redistribution; this is recorded in the export.
+        strip_metadata: Remove what image files say beside their pictures, such as the place a
+            photo was taken at (`vlsu.data.images.stripping`). Hashes of these images, and so the
+            content hash, are others than those of the dataset.
         prompts: Prompt of each modality, for ``lmms-eval``.
         progress: Called with the rows written so far.
 
     Raises:
-        UsageError: No such format, a restricted licence, or `out` holds something else.
-        DataError: A file of the dataset is damaged, or `out` cannot be written.
+        UsageError: No such format, a restricted licence, `out` holds something else, or metadata
+            is to be removed in a format without images.
+        DataError: A file of the dataset is damaged, metadata cannot be removed from an image, or
+            `out` cannot be written.
     """
     if format not in EXPORT_FORMATS:
         near = did_you_mean(format, list(EXPORT_FORMATS))
         raise UsageError(f"--format {format}: no such format; {near}")
+    if strip_metadata and format in ("csv", "jsonl"):
+        raise UsageError(f"--strip-metadata: {format} carries no images; leave the option out")
     answers = checked(dataset.info.datasheet, str(dataset.path / DATASET_FILE))
     stated = _require_right(dataset, have_right)
     path = Path(out)
-    content = Content(dataset, progress)
+    content = Content(dataset, progress, strip=strip_metadata)
     write = _write_file if format in FILES else _write_folder
     try:
         files, tasks = write(dataset, content, format, path, stated, prompts or {})
@@ -152,6 +183,11 @@ def write_export(
         without_image=content.without_image,
         unanswered=tuple(question.key for question in unanswered(answers)),
         right_stated=stated,
+        content_hash=content.content_hash if content.stripped else dataset.info.content_hash,
+        placed=content.placed,
+        stripped=content.stripped,
+        converted=content.converted,
+        extensions=tuple(sorted(content.extensions)),
         tasks=tuple(tasks),
     )
 
@@ -215,9 +251,7 @@ def _write_file(
             images="column" if format == "parquet" else "",
             extensions=tuple(sorted(content.extensions)),
         )
-        about = describe(
-            dataset, layout, right_stated=stated, without_image=_without_image(dataset, content)
-        )
+        about = describe(dataset, layout, content, right_stated=stated)
         documents = _documents(about)
         temporary.replace(path)
     finally:
@@ -228,11 +262,6 @@ def _write_file(
         write_text(place, text)
         written.append(place)
     return written, []
-
-
-def _without_image(dataset: Dataset, content: Content) -> int:
-    """Rows without an image in the export: all, where it carries none."""
-    return content.without_image if content.samples else len(dataset)
 
 
 # --- Formats of a folder
@@ -255,7 +284,7 @@ def _write_folder(
     temporary.mkdir()
     try:
         layout, tasks = _WRITERS[format](dataset, content, temporary, prompts)
-        about = describe(dataset, layout, right_stated=stated, without_image=content.without_image)
+        about = describe(dataset, layout, content, right_stated=stated)
         for name, text in _documents(about).items():
             write_text(temporary / name, text)
         write_text(temporary / _CARD, _readme(about, tasks))

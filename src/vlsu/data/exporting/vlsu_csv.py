@@ -28,7 +28,8 @@ VLSU_COLUMNS = {
     "text_category": "text_category",
     "combined_category": "joint_category",
 }
-#: Columns that the released file lacks; those in which a sample has a value follow the nine.
+#: Columns that the released file lacks; those in which a sample has a value follow the nine, and so
+#: does that of groups where samples that share an image or a text are in none.
 MORE_COLUMNS = ("language", "group", "metadata")
 #: Identifiers that every file system takes as a name.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,120}")
@@ -74,10 +75,17 @@ def write_folder(dataset: Dataset, content: Content, folder: Path) -> tuple[Path
 
 
 def _more(dataset: Dataset) -> list[str]:
-    filled = [pl.col(name).is_not_null().any() for name in ("language", "group")]
+    language = pl.col("language").is_not_null().any()
+    # Without the column, the importer would find groups.
+    shared = [
+        pl.col(key).hash().filter(pl.col(key).is_not_null()).n_unique() < pl.col(key).count()
+        for key in ("image_sha256", "text")
+    ]
+    group = pl.any_horizontal(pl.col("group").is_not_null().any(), *shared)
     metadata = (pl.col("metadata").fill_null("{}") != "{}").any()
+    columns = {"language": language, "group": group, "metadata": metadata}
     with dataset.reading():
-        used = dataset.frame().select(*filled, metadata).collect(engine="streaming").row(0)
+        used = dataset.frame().select(**columns).collect(engine="streaming").row(0)
     return [name for name, value in zip(MORE_COLUMNS, used, strict=True) if value]
 
 

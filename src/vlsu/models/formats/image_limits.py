@@ -9,7 +9,6 @@ limits are part of a model's identity and so of every request key.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Literal
 
 from vlsu.models.base import HEAD, ImageFile, ImageLimits, is_deep_grey
@@ -31,14 +30,8 @@ __all__ = [
 
 Change = Literal["converted", "scaled"]
 
-#: Encoder settings: fixed, so that the same image always gives the same bytes.
-JPEG_QUALITY = 95
-PNG_LEVEL = 6
 #: Scale factor of both sides while the file has too many bytes.
 STEP = 0.8
-
-_LOSSLESS = frozenset({"image/png", "image/gif", "image/bmp", "image/tiff"})
-
 
 #: OpenAI's guide "Images and vision", image input requirements. The limit of a request was 50 MB
 #: until April 2026 and is 512 MB since; the smaller is kept, since no larger image is useful.
@@ -116,6 +109,7 @@ def _changed(
     image: ImageFile, facts: ImageFacts, limits: ImageLimits
 ) -> tuple[ImageFile, Change | None]:
     from vlsu.data.images.pixels import decode_picture
+    from vlsu.data.images.stripping import LOSSLESS
 
     decoded = decode_picture(image.data)
     picture, profile = decoded.image, decoded.profile
@@ -123,7 +117,7 @@ def _changed(
     if limits.max_side is not None and max(picture.size) > limits.max_side:
         picture = _scaled(picture, limits.max_side)
         change = "scaled"
-    lossless = facts.media_type in _LOSSLESS or picture.mode in ("LA", "RGBA")
+    lossless = facts.media_type in LOSSLESS or picture.mode in ("LA", "RGBA")
     file = _encode(picture, profile, lossless=lossless)
     if not limits.fits(len(file.data)) and picture.mode in ("L", "RGB"):
         lossless = False
@@ -144,9 +138,6 @@ def _scaled(picture: Image.Image, longer: int) -> Image.Image:
 
 
 def _encode(picture: Image.Image, profile: bytes | None, *, lossless: bool) -> ImageFile:
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG", compress_level=PNG_LEVEL, icc_profile=profile)
-        return ImageFile(buffer.getvalue(), "image/png")
-    picture.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=profile)
-    return ImageFile(buffer.getvalue(), "image/jpeg")
+    from vlsu.data.images.stripping import encoded
+
+    return ImageFile(*encoded(picture, profile, lossless=lossless))
