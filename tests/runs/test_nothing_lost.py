@@ -95,6 +95,13 @@ def wait_until(condition, process):
         time.sleep(0.002)
 
 
+def pending(process, number: signal.Signals) -> bool:
+    """Whether a signal has not reached the process yet: a second one would be lost."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    masks = re.findall(r"^S(?:ig|hd)Pnd:\s*(\w+)$", status, re.MULTILINE)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 # kill -9
 
 
@@ -224,6 +231,7 @@ def test_a_second_ctrl_c_does_not_wait_for_what_is_in_flight(tmp_path):
         wait_until(lambda: len(server.asked) >= 24, process)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
+        wait_until(lambda: not pending(process, signal.SIGINT), process)
         assert process.poll() is None  # --timeout is two minutes
         process.send_signal(signal.SIGINT)
         code, said = finish(process, timeout=30)
