@@ -9,15 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlsu.data.marks import MARKS, admissible, admissible_column, mark, mark_columns
+from vlsu.data.marks import (
+    MARKS,
+    admissible,
+    admissible_column,
+    mark,
+    mark_columns,
+    unread,
+    unread_marks,
+)
 
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [(True, True), (False, False), ("true", True), (" False ", False), (1, None), ("yes", None),
+    [(True, True), (False, False), ("true", True), (" False ", False), (1, True), (0.0, False),
+     ("Yes", True), ("no", False), ("1", True), ("ja", None), (2, None),
      (None, None), ([True], None)],
 )  # fmt: skip
-def test_a_mark_is_true_or_false_also_as_text(value: object, found: bool | None) -> None:
+def test_a_mark_is_true_or_false_also_as_tables_write_it(value: object, found: bool | None) -> None:
     assert mark({"critical": value}, "critical") is found
     assert mark({}, "critical") is None
 
@@ -65,3 +74,29 @@ def test_other_grades_are_a_list_or_a_text(value: object, found: int) -> None:
 def test_the_column_is_what_each_sample_has(value: object) -> None:
     frame = pl.DataFrame({"metadata": [json.dumps({"admissible": value})]})
     assert frame.select(admissible_column()).item() == admissible({"admissible": value})
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*MARKS, "admissible"]), values), min_size=1))
+def test_what_cannot_be_read_is_found_in_rows_and_in_samples(
+    metadata: list[dict[str, object]],
+) -> None:
+    rows = pl.LazyFrame({"id": "a", "metadata": [json.dumps(each) for each in metadata]})
+    found = sorted(
+        (name, value, wanted)
+        for name, value, wanted, count, _ in unread_marks(rows)
+        for _ in range(count)
+    )
+    assert [name for name, *_ in found] == sorted(
+        name for each in metadata for name, *_ in unread(each)
+    )
+
+
+def test_a_value_that_may_be_a_text_is_not_shown() -> None:
+    assert list(unread({"critical": "ja", "caption": "x"})) == [
+        ("critical", "'ja'", "true or false")
+    ]
+    ((_, value, _),) = unread({"asks": "What is in this picture?"})
+    assert value == "a text of 24 characters"
+    assert list(unread({"asks": "", "at_risk": None, "admissible": "None"})) == []
+    ((_, value, wanted),) = unread({"admissible": ["safe", "unsfae"]})
+    assert wanted == "safe, borderline or unsafe, or several of them"

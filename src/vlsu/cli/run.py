@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vlsu.runs import Controls, Estimate, Run
+    from vlsu.runs.asking.limits import Budget
 
 app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
@@ -150,14 +151,14 @@ def understanding(
     for name, evaluation in evaluations.items():
         if several:
             say(f"model: {name}")
-        progress = RunProgress()
+        progress, left = RunProgress(), evaluation.options.limits.budget()
         with progress.shown():
-            run = evaluation.run(folders[name], progress)
+            run = evaluation.run(folders[name], progress, left)
         runs.append(run)
         if not (json and several):
             show_run(run, as_json=json)
         if name in controlled and run.finished:
-            run_controls(controlled[name], run, as_json=json)
+            run_controls(controlled[name], run, left, as_json=json)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
 
@@ -241,16 +242,17 @@ def alignment(
     show_run(done, as_json=json)
 
 
-def run_controls(controls: Controls, run: Run, *, as_json: bool) -> None:
+def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool) -> None:
     """Run the controls of a run, and print how far the result depends on the prompt."""
     from vlsu.cli.output import RunProgress, print_table, say
 
     say(f"controls: {', '.join(controls.evaluations)}")
     progress = RunProgress()
     with progress.shown():
-        found = controls.run(run, progress)
+        found = controls.run(run, progress, budget)
     if found is None:
-        say("controls: interrupted; run the same command again to continue")
+        why = stop.message if (stop := budget.exhausted()) else "interrupted"
+        say(f"controls: {why}; run the same command again to continue")
         return
     say(f"controls: {run.path / 'controls.json'}")
     if as_json:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from vlsu._text import one_line
 from vlsu.data import Dataset
+from vlsu.data.marks import unread_marks
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.plan import Selection
@@ -61,6 +63,7 @@ def coverage_warnings(
             f"the image of {lost} of {samples} samples is missing in {dataset.images.folder}: "
             f"{_listed(shown)} answered with an error for them; see vlsu data check {dataset.path}"
         )
+    lines += _unread(dataset, selection)
     if "text" in modalities and without_image:
         lines.append("the text is asked all the same; leave it out with --modalities")
     wanted = options is not None and not options.without_images
@@ -75,6 +78,18 @@ def log_coverage_warnings(
     """Log `coverage_warnings`."""
     for line in coverage_warnings(dataset, selection, modalities, captions=captions):
         _log.warning("%s", line)
+
+
+def _unread(dataset: Dataset, selection: Selection) -> Iterator[str]:
+    """Marks that cannot be read, a line for each of the samples' metadata keys."""
+    unread: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    with dataset.reading():
+        for name, value, wanted, count, sample in unread_marks(selection.frame(dataset)):
+            counts[name] += count
+            unread.setdefault(name, f"such as {value} of sample {one_line(sample)}: write {wanted}")
+    for name, example in unread.items():
+        yield f"{name} of {counts[name]} samples cannot be read and counts as not given, {example}"
 
 
 def _unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]) -> str | None:

@@ -180,6 +180,7 @@ async def open_session(
     limits: Limits,
     models: Sequence[Model],
     progress: Progress,
+    budget: Budget | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
 
@@ -189,6 +190,7 @@ async def open_session(
         limits: What this start may spend; recorded.
         models: Closed at the end.
         progress: Where progress is reported.
+        budget: What is left to spend where several runs share the limits; `None`: all of them.
 
     Raises:
         MachineError: This machine lacks what anything would need.
@@ -205,7 +207,7 @@ async def open_session(
                         folder,
                         record,
                         store,
-                        limits.budget(),
+                        limits.budget() if budget is None else budget,
                         progress,
                         stored_before=store.count(),
                         costs=Costs.of(before, store),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
@@ -180,7 +181,13 @@ def _mean(missed: int, milder: int, right: int) -> tuple[float, float]:
         ),
         (
             {"severities": {"unsafe": {"safe": 1}}, "categories": {"C9": "much"}},
-            "categories.C9: 'much' is no weight",
+            "categories.C9: 'much' is a text to YAML; write a number",
+        ),
+        # YAML 1.1 takes no number without a point for one with an exponent.
+        (yaml.safe_load("severities: {unsafe: {safe: 1e-3}}"), "'1e-3' is a text to YAML; write"),
+        (
+            {"severities": {"unsafe": {"safe": 1}}, "categories": {"c9": 2}},
+            "categories.c9: unknown; did you mean 'C9'?",
         ),
     ],
 )

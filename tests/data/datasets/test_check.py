@@ -125,7 +125,11 @@ def test_a_pipe_among_the_images_blocks_nothing(tmp_path: Path) -> None:
 
 
 def test_labels_that_do_not_fit(tmp_path: Path) -> None:
-    write(tmp_path, [Sample("a", text="x", joint_category="C1"), Sample("b", text="y")])
+    marks = {"critical": "ja", "asks": "false", "admissible": "safe|unsafe"}
+    write(
+        tmp_path,
+        [Sample("a", text="x", joint_category="C1"), Sample("b", text="y", metadata=marks)],
+    )
     frame = pl.read_parquet(tmp_path / "samples.parquet").with_columns(
         id=pl.lit("same"), text_grade=pl.lit("bad"), joint_category=pl.lit("C99"), text=pl.lit(None)
     )
@@ -134,6 +138,7 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         "duplicate-id",
         "unknown-grade",
         "unknown-category",
+        "unknown-mark",
         "empty-sample",
         "content-changed",
     }

@@ -59,6 +59,21 @@ def test_the_same_command_asks_nothing_again(chat_server, tmp_path):
     assert len(server.requests) == 30 + 3 * 5
 
 
+def test_the_bounds_are_of_the_run_and_its_controls_together(chat_server, tmp_path):
+    server = chat_server(answers_by_prompt)
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/m", "--base-url",
+               server.base_url, "--modalities", "joint", "--limit", "10", "--controls",
+               "--max-requests", "25", "--concurrency", "1",
+               "--out", str(tmp_path / "R")]  # fmt: skip
+    first = vlsu(*command)
+    assert len(server.requests) == 25
+    assert "controls: --max-requests 25 reached; run the same command again" in first.stderr
+    assert not (tmp_path / "R" / "controls.json").exists()
+    vlsu(*command)
+    assert len(server.requests) == 10 + 3 * 10
+    assert (tmp_path / "R" / "controls.json").exists()
+
+
 def test_what_has_no_prompt_has_no_controls(chat_server):
     with pytest.raises(UsageError, match="takes no instructions"):
         prepare_controls("vlsu-mini", UnderstandingOptions(model="baseline/majority"))

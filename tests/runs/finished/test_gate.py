@@ -177,7 +177,7 @@ def test_stars_stand_for_names_with_points_and_for_several() -> None:
     outcomes = {"outcomes": {"image": {"ok": 3, "error": 1}, "text": {"ok": 4, "error": 0}}}
     found = checked("outcomes.*.* >= 0", outcomes)
     assert {name for name, _ in found.parts} == {"image.ok", "image.error", "text.ok", "text.error"}
-    with pytest.raises(UsageError, match="no part of metrics"):
+    with pytest.raises(UsageError, match="that number; did you mean 'unsafe_recall'"):
         checked("categories.*.recall >= 0.7", {"categories": CATEGORIES})
 
 
@@ -206,6 +206,34 @@ def test_a_dataset_without_critical_pairs_says_so(tmp_path: Path, dataset: Any) 
     run = scripted_run(dataset, tmp_path / "run")
     with pytest.raises(UsageError, match="no sample that was asked about has `critical: true`"):
         gate(run, ["critical.misses == 0"])
+
+
+COSTS = {"mean": {"value": 2.0, "low": 1.5, "high": 2.5}, "n": 100, "categories": {}}
+
+
+@pytest.mark.parametrize(("bound", "met"), [("3", True), ("2", False), ("0.5", False)])
+def test_a_cost_is_no_share_and_may_be_above_1(bound: str, met: bool) -> None:
+    assert checked(f"weighted_harm.mean <= {bound}", {"weighted_harm": COSTS}).met is met
+    with pytest.raises(UsageError, match="is a share, 1 at most"):
+        checked(f"joint.mean <= {float(bound) + 1}", {"joint": COSTS})
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("categories.*.unsafe_recall", "categories of metrics.json is empty: nothing of it was"),
+        ("patterns.*.acuracy", "no part of patterns has that number; did you mean 'accuracy'?"),
+        ("patterns.S*.accuracy", "stands for a whole name between points"),
+        ("critical.*", "no sample that was asked about has `critical: true`"),
+        ("weighted_harm.mean", "the run has no weights; give it some"),
+        ("gold_agreement.split.accuracy", "no sample that was asked about has `admissible`"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_explained(key: str, message: str) -> None:
+    rate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metrics = {"categories": {}, "patterns": {"S-S-S": {"n": 30, "accuracy": rate}}}
+    with pytest.raises(UsageError, match=re.escape(message)):
+        checked(f"{key} >= 0.1", metrics)
 
 
 def test_a_gate_of_every_category(run: Run) -> None:

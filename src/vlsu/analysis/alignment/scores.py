@@ -61,8 +61,8 @@ def refusal_or_blocked(setting: str) -> AnswerScore:
 #: 1 for an answer that the provider blocked, else 0.
 BLOCKED = AnswerScore("blocked", 0.0, 0.0)
 
-#: The judge's score.
-HELPFULNESS = AnswerScore("helpfulness", 0.0, 1.0, "helpfulness")
+#: The judge's score; that of a judge that gives `SERVED` is the same, and applies where it does.
+HELPFULNESS = AnswerScore("helpfulness", 0.0, 1.0, "helpfulness", applies="could_be_helped")
 
 #: How much of what was asked for was given.
 GIVEN = AnswerScore("given", 0.0, 1.0, "given")

@@ -6,12 +6,20 @@ import difflib
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from vlsu._arguments import require_kind
+from vlsu.analysis.deployment.metric_names import (
+    expanded,
+    node_at,
+    numbers,
+    of_rate,
+    samples,
+    why_absent,
+)
 from vlsu.errors import UsageError
 
 __all__ = ["FEWEST", "Check", "Requirement", "check_of_parts"]
@@ -19,13 +27,6 @@ __all__ = ["FEWEST", "Check", "Requirement", "check_of_parts"]
 #: Samples below which nothing is said of one part of many. Where a requirement is of every part,
 #: the worst of them decides, and the worst of a few samples is chance.
 FEWEST = 20
-
-#: Rates that are over a part of a category's samples -> the count of these, beside it.
-_COUNTS: Mapping[str, str] = {
-    "unsafe_recall": "n_unsafe",
-    "unsafe_called_safe": "n_unsafe",
-    "borderline_called_unsafe": "n_borderline",
-}
 
 _FORM = re.compile(r"\s*(?P<key>.*\S)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<bound>[^\s<>=]+)\s*")
 _BOUND = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(%?)", re.ASCII)
@@ -36,7 +37,8 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "==": operator.eq,
 }
-_RATE = {"value", "low", "high"}
+#: The part whose rates are costs, in the unit of the user's weights, and not shares.
+_COSTS = "weighted_harm."
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Requirement:
             >>> Requirement.parse("joint.accuracy >= 0.6").check(metrics).why
             '0.7000 [0.5800, 0.8000]: the low bound is not >= 0.6'
         """
-        known = dict(_named(metrics))
+        known = dict(numbers(metrics))
         if "*" in self.key:
             return self._check_each(metrics, known, fewest)
         return self._check_one(metrics, known)
@@ -156,17 +158,14 @@ class Requirement:
         self, metrics: Mapping[str, Any], known: Mapping[str, Any], fewest: int
     ) -> Check:
         """Check it against every part that the key's `*` stands for."""
-        places = {key: ".".join(names) for key, names in _expanded(metrics, self.key.split("*"))}
-        if not any(_of_rate(key)[0] in known for key in places):
-            raise UsageError(
-                f"--require {str(self)!r}: no part of metrics.json is named so; its parts are "
-                f"{', '.join(metrics)}"
-            )
+        places = {key: ".".join(names) for key, names in expanded(metrics, self.key.split("*"))}
+        if not any(of_rate(key)[0] in known for key in places):
+            raise UsageError(f"--require {str(self)!r}: {self._unknown_parts(metrics, known)}")
         parts = []
         for key, name in places.items():
             one = replace(self, key=key)
-            n = _samples(metrics, key)
-            if _of_rate(key)[0] not in known:
+            n = samples(metrics, key)
+            if of_rate(key)[0] not in known:
                 check = _untold(one, "nothing of it was measured")
             elif n is not None and n < fewest:
                 check = _untold(one, f"{n} samples, {fewest} are needed")
@@ -210,7 +209,7 @@ class Requirement:
                 f"--require {str(self)!r}: an interval is never one number; use >= or <=, and == "
                 "for counts"
             )
-        if abs(self.bound) > 1:
+        if abs(self.bound) > 1 and not self.key.startswith(_COSTS):
             raise UsageError(
                 f"--require {str(self)!r}: {self.key} is a share, 1 at most; write "
                 f"{_plain(self.bound)}% or {_plain(self.bound / 100)} if that is meant"
@@ -231,12 +230,35 @@ class Requirement:
     def _unmeasured(self, why_not: str) -> Check:
         return Check(self, False, None, None, None, None, why_not)
 
+    def _unknown_parts(self, metrics: Mapping[str, Any], known: Mapping[str, object]) -> str:
+        """Why a key with stars stands for nothing."""
+        before, _, after = self.key.partition("*")
+        part = node_at(metrics, before.removesuffix("."))
+        if part == {} and before.endswith("."):
+            return (
+                f"{before.removesuffix('.')} of metrics.json is empty: nothing of it was measured"
+            )
+        if not isinstance(part, Mapping) or (before and not before.endswith(".")):
+            absent = why_absent(before)
+            return absent or (
+                "no part of metrics.json is named so, and * stands for a whole name between "
+                f"points; the parts are {', '.join(metrics)}"
+            )
+        names = {name for name in known if name.startswith(before)}
+        last = after.rpartition(".")[2]
+        near = difflib.get_close_matches(
+            last, sorted({n.rpartition(".")[2] for n in names} - {last})
+        )
+        return f"no part of {before.removesuffix('.') or 'metrics.json'} has that number" + (
+            f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        )
+
     def _unknown(self, metrics: Mapping[str, Any], known: Mapping[str, object]) -> str:
         inside = [name for name in known if name.startswith(f"{self.key}.")]
         if inside:
             return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
-        if self.key.partition(".")[0] == "critical":
-            return "no sample that was asked about has `critical: true` in its metadata"
+        if absent := why_absent(self.key):
+            return absent
         parent, _, last = self.key.rpartition(".")
         if last == "value" and parent in known:
             return f"not the point but the bound of its interval decides; write {parent}"
@@ -299,77 +321,6 @@ def _untold(requirement: Requirement, why: str) -> Check:
     return Check(requirement, False, None, None, None, None, why, told=False)
 
 
-def _expanded(
-    metrics: Mapping[str, Any], pieces: Sequence[str], before: str = ""
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The keys that a key with stars stands for, each with the names in their place.
-
-    Args:
-        metrics: As in `metrics.json`.
-        pieces: The key between its stars.
-        before: What stands before the pieces.
-    """
-    place = before + pieces[0]
-    if len(pieces) == 1:
-        yield place, ()
-        return
-    node = _node(metrics, place.removesuffix("."))
-    for name, inside in node.items() if isinstance(node, Mapping) else ():
-        if isinstance(inside, Mapping) or pieces[1:] == [""]:
-            for key, names in _expanded(metrics, pieces[1:], f"{place}{name}"):
-                yield key, (name, *names)
-
-
-def _node(tree: Mapping[str, Any], place: str) -> object:
-    """The node at a place, whose names may hold points; `None` if there is none."""
-    if not place:
-        return tree
-    for name, node in tree.items():
-        if place == name:
-            return node
-        if place.startswith(f"{name}.") and isinstance(node, Mapping):
-            inside = _node(node, place.removeprefix(f"{name}."))
-            if inside is not None:
-                return inside
-    return None
-
-
-def _of_rate(key: str) -> tuple[str, str]:
-    """A key without the bound that it names, and the bound."""
-    rate, _, side = key.rpartition(".")
-    return (rate, side) if side in ("low", "high") else (key, "")
-
-
-def _samples(metrics: Mapping[str, Any], key: str) -> int | None:
-    """Samples that a rate is over; `None` of what is no rate, or where they are not counted."""
-    key, _ = _of_rate(key)
-    rate, (parent, _, last) = _node(metrics, key), key.rpartition(".")
-    if not isinstance(rate, Mapping) or not rate.keys() >= _RATE:
-        return None
-    beside = _node(metrics, parent)
-    n = rate.get("n")
-    if n is None and isinstance(beside, Mapping):
-        n = beside.get(_COUNTS.get(last, "n"))
-    return n if isinstance(n, int) else None
-
-
 def _plain(number: float) -> str:
     """A number in full, without an exponent where it needs none."""
     return f"{number:.15g}"
-
-
-def _named(
-    metrics: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, tuple[Mapping[str, Any] | float | None, str]]]:
-    """Every number and rate by its path, and the reason given where it is `None`."""
-    for name, node in metrics.items():
-        path = f"{prefix}{name}"
-        why_not = metrics.get(f"not_{name}") or "nothing was measured: no judgment enters it"
-        if isinstance(node, Mapping):
-            rest = node
-            if node.keys() >= _RATE:
-                yield path, (node, why_not)
-                rest = {key: value for key, value in node.items() if key not in _RATE}
-            yield from _named(rest, f"{path}.")
-        elif node is None or (isinstance(node, int | float) and not isinstance(node, bool)):
-            yield path, (node, str(why_not))

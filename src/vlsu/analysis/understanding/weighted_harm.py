@@ -150,12 +150,20 @@ def _mapping(tree: object, place: str) -> Mapping[str, object]:
 def _require_known(given: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            folded = {each.casefold(): each for each in known}
+            near = difflib.get_close_matches(str(name).casefold(), folded, 1)
+            meant = (
+                f"did you mean {folded[near[0]]!r}?" if near else f"there are {', '.join(known)}"
+            )
             raise UsageError(f"{place}{name}: unknown; {meant}")
 
 
 def _number(value: object, place: str) -> float:
+    if isinstance(value, str):  # as YAML reads 1e-3, which has no point, and 1/3
+        raise UsageError(
+            f"{place}: {value[:40]!r} is a text to YAML; write a number of 0 or more without "
+            "quotes, such as 0.001 or 1.0e-3"
+        )
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < 0:  # type: ignore[operator, arg-type]
         raise UsageError(f"{place}: {str(value)[:40]!r} is no weight; give a number of 0 or more")

@@ -20,6 +20,7 @@ from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.pixels import Picture, decode_picture
 from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts, decode, probe
 from vlsu.data.images.store import ImageStore
+from vlsu.data.marks import unread_marks
 from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, is_sha256
 from vlsu.data.sample import IMAGE_FAULT
@@ -48,6 +49,7 @@ class FindingKind(enum.StrEnum):
     DUPLICATE_ID = "duplicate-id"
     UNKNOWN_GRADE = "unknown-grade"
     UNKNOWN_CATEGORY = "unknown-category"
+    UNKNOWN_MARK = "unknown-mark"
     CONTENT_CHANGED = "content-changed"
     POLICY_CHANGED = "policy-changed"
     EMPTY_SAMPLE = "empty-sample"
@@ -69,6 +71,8 @@ _FIXES = {
     FindingKind.DUPLICATE_ID: "make the ids unique and import again",
     FindingKind.UNKNOWN_GRADE: "use safe, borderline or unsafe",
     FindingKind.UNKNOWN_CATEGORY: "use a category of the policy, or a policy that has it",
+    FindingKind.UNKNOWN_MARK: "it counts as not given: use true or false, of admissible the "
+    "severities; if the column is about something else, rename it",
     FindingKind.CONTENT_CHANGED: "the samples are not those that were written: import again",
     FindingKind.POLICY_CHANGED: "put the policy the samples were graded by beside them",
     FindingKind.EMPTY_SAMPLE: "a sample needs a text or an image",
@@ -231,6 +235,9 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
             for value, count, sample in named.iter_rows():
                 detail = f"{column} {quoted(value)}"
                 yield _finding(kind, detail, samples=count, sample=sample)
+    for name, value, _, count, sample in unread_marks(frame):
+        detail = f"{name} {value}"
+        yield _finding(FindingKind.UNKNOWN_MARK, detail, samples=count, sample=sample)
     empty = frame.filter(
         pl.col("text").is_null() & pl.col("image_sha256").is_null() & pl.col("image_url").is_null()
     )

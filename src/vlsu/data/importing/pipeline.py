@@ -23,6 +23,7 @@ from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
 from vlsu.data.importing.duplicates import GroupIndex, IdIndex
 from vlsu.data.importing.report import ImportReport, Tally
+from vlsu.data.marks import unread
 from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, to_row, to_sample
 from vlsu.data.sample import Sample
@@ -254,6 +255,8 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: Tally) -
             tally.note(
                 Note(line, _NEAR_DUPLICATE_ID, shown_name(sample.id), "see whether both are meant")
             )
+        for name, value, wanted in unread(sample.metadata):
+            tally.note(Note(line, f"{name} not understood", value, f"write {wanted}", problem=True))
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
         first = int(firsts[number])

@@ -49,7 +49,10 @@ def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     named = [name for name in metrics.framings if name in little]
     sentences += [_bounds(name, metrics.framings[name]) for name in named[:_MANY]]
     if len(named) > _MANY:
-        sentences.append(f"Too little was answered under {len(named) - _MANY} more framings.")
+        more = len(named) - _MANY
+        sentences.append(
+            f"Too little was answered under {more} more framing{'s' if more > 1 else ''}."
+        )
     if not any(sentences):
         sentences = ["No borderline or unsafe pair has an answer that was judged."]
     sentences.append(answered_sentence(metrics))

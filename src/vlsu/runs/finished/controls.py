@@ -16,6 +16,7 @@ import orjson
 from vlsu.data import Dataset
 from vlsu.errors import UsageError
 from vlsu.models import as_model
+from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.finished.comparison import compare
@@ -48,25 +49,28 @@ class Controls:
             for name, each in self.evaluations.items()
         }
 
-    def run(self, run: Run, progress: Progress = NO_PROGRESS) -> dict[str, Any] | None:
+    def run(
+        self, run: Run, progress: Progress = NO_PROGRESS, budget: Budget | None = None
+    ) -> dict[str, Any] | None:
         """Ask what is missing, and compare with the run they are controls of.
 
         Args:
             run: That run, finished.
             progress: Where progress is reported, of one control after the other.
+            budget: What is left to spend, for all of them; `None`: the limits are for each.
 
         Returns:
             ``prompt``, ``modality``, ``samples`` and ``metrics``: metric -> ``values`` by prompt
             with 95% intervals, ``differences`` from the run's prompt by control with intervals and
             adjusted ``p``, and ``spread``: the largest value less the smallest. It is written to
-            ``controls.json`` in the run's folder. `None` if a control was interrupted.
+            ``controls.json`` in the run's folder. `None` if a control was stopped before its end.
 
         Raises:
             VlsuError: As `Evaluation.run`.
         """
         runs = []
         for name, evaluation in self.evaluations.items():
-            control = evaluation.run(run.path / _FOLDER / name, progress)
+            control = evaluation.run(run.path / _FOLDER / name, progress, budget)
             if not control.finished:
                 return None
             runs.append(control)

@@ -22,7 +22,7 @@ from vlsu.models.base import Model, Outcome, Response, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.limits import Budget, Limits, Price
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.costs import recorded_prices
@@ -251,9 +251,11 @@ class Evaluation:
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
 
-    def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
-        """Run it into a folder, or continue the run in it."""
-        return in_event_loop(lambda: self._run(RunFolder(out), progress))
+    def run(
+        self, out: str | Path, progress: Progress = NO_PROGRESS, budget: Budget | None = None
+    ) -> Run:
+        """Run it into a folder, or continue the run in it; `budget` is shared by several runs."""
+        return in_event_loop(lambda: self._run(RunFolder(out), progress, budget))
 
     def _record(self) -> RunRecord:
         sampling = None if self.sampling is None else self.sampling.record()
@@ -267,10 +269,10 @@ class Evaluation:
             None if self.weights is None else self.weights.record(),
         )
 
-    async def _run(self, folder: RunFolder, progress: Progress) -> Run:
+    async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
         record = self._record()
         async with open_session(
-            folder, record, self.options.limits, [self.model], progress
+            folder, record, self.options.limits, [self.model], progress, budget
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
