@@ -24,7 +24,7 @@ from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, is_sha256
 from vlsu.data.sample import IMAGE_FAULT
 from vlsu.errors import DataError
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES
 
 __all__ = ["CheckReport", "Finding", "FindingKind", "Look", "check_dataset"]
 
@@ -67,7 +67,7 @@ _FIXES = {
     FindingKind.HASH_MISMATCH: "the bytes are not those that were imported: import again",
     FindingKind.ORPHAN: "no sample uses the file: it may be deleted",
     FindingKind.DUPLICATE_ID: "make the ids unique and import again",
-    FindingKind.UNKNOWN_GRADE: "use safe, borderline or unsafe",
+    FindingKind.UNKNOWN_GRADE: "use the grades of the policy: safe, borderline or unsafe",
     FindingKind.UNKNOWN_CATEGORY: "use a category of the policy, or a policy that has it",
     FindingKind.CONTENT_CHANGED: "the samples are not those that were written: import again",
     FindingKind.POLICY_CHANGED: "put the policy the samples were graded by beside them",
@@ -219,7 +219,7 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
     for id_, count in repeated.iter_rows():
         detail = f"{count} samples have the id"
         yield _finding(FindingKind.DUPLICATE_ID, detail, samples=count, sample=id_)
-    grades = [severity.label for severity in Severity]
+    grades = [severity.label for severity in dataset.policy.severities]
     categories = list(dataset.policy.category_ids)
     for modality in MODALITIES:
         for column, known, kind in (

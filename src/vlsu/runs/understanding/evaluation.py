@@ -229,7 +229,7 @@ class Evaluation:
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
-        require_valid_samples(self.dataset, self._covered)
+        require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
 
@@ -245,11 +245,15 @@ class Evaluation:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
             DataError: Images have not been fetched, or samples are not valid.
         """
-        require_askable(self.dataset, self._covered, self.task.modalities, self.options)
+        self._require_askable()
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
+
+    def _require_askable(self) -> None:
+        asked = self.task.modalities
+        require_askable(self.dataset, self._covered, asked, self.options, self.policy)
 
     def run(self, out: str | Path, progress: Progress = NO_PROGRESS) -> Run:
         """Run it into a folder, or continue the run in it."""
@@ -274,7 +278,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            require_askable(self.dataset, self._covered, self.task.modalities, self.options)
+            self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
