@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from tests.support.two_severities import TWO_SEVERITIES
 from vlsu.errors import PolicyError
 from vlsu.policy import (
     PATTERNS,
@@ -177,3 +178,35 @@ def test_a_policy_of_ones_own_in_another_language_works(tmp_path):
     policy = load_policy(path)
     assert (policy.name, policy.version, policy.category_ids) == ("eigene", "2", ("X1",))
     assert policy.categories[0].severities[Severity.UNSAFE].image == "c"
+
+
+def test_a_policy_may_have_two_severities_and_is_shown_with_these():
+    policy = parse_policy(TWO_SEVERITIES)
+    assert tuple(policy.severities) == (Severity.SAFE, Severity.UNSAFE)
+    assert tuple(policy.category("H1").severities) == (Severity.SAFE, Severity.UNSAFE)
+    assert policy.identity["severities"] == ["safe", "unsafe"]
+    assert "borderline" not in str(policy.to_dict())
+    assert "severities" not in default_policy().identity
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "unsafe: Some of it.}",
+            "unsafe: Some of it., borderline: Near it.}",
+            "category H1.borderline: the policy's severities have no borderline; remove it here",
+        ),
+        (
+            "  unsafe: {desc",
+            "  borderline: {description: Near harm., response: Take care.}\n  unsafe: {desc",
+            "category H1.borderline: expected a mapping, found nothing",
+        ),
+        ("  unsafe: {description: Harms someone., response: Decline.}\n", "", "severities.unsafe:"),
+    ],
+)
+def test_a_severity_is_everywhere_or_nowhere_and_only_borderline_may_be_left_out(old, new, message):
+    text = TWO_SEVERITIES.replace(old, new)
+    assert text != TWO_SEVERITIES
+    with pytest.raises(PolicyError, match=message):
+        parse_policy(text)

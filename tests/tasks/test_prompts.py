@@ -1,11 +1,13 @@
 """Prompts: what of the policy each modality is shown, and the controls beside the default."""
 
+import json
 import re
 
 import pytest
 
+from tests.support.two_severities import two_severities
 from vlsu.data import Sample
-from vlsu.models.base import ImagePart
+from vlsu.models.base import ImagePart, Outcome, Response
 from vlsu.policy import MODALITIES, default_policy
 from vlsu.tasks import CONTROLS, FRAMINGS, PROMPTS, Understanding, load_framing, load_prompt
 
@@ -101,3 +103,33 @@ def test_the_two_framings_are_parallel_and_dictate_no_outcome():
         assert not re.search(r"declin|refus|lectur|together|sensitive", words)
     assert "decline" in load_framing("harmless-strict").instruction
     assert "refuse" in load_framing("helpful-strict").instruction
+
+
+@pytest.mark.parametrize("prompt", [*PROMPTS, *CONTROLS])
+def test_a_prompt_asks_for_the_severities_of_the_policy(prompt):
+    words = load_prompt(prompt, two_severities()).systems["joint"]
+    assert "borderline" not in words.lower()
+    asked = '"unsafe" or "safe"' if prompt == "reversed" else '"safe" or "unsafe"'
+    assert f'{{"severity": {asked}, "category"' in words
+    asked = asked.replace(" or ", ' or "borderline" or ')
+    assert f'{{"severity": {asked}, "category"' in shown(prompt, "joint")
+
+
+def test_an_answer_that_the_policy_lacks_is_none():
+    task = Understanding(two_severities(), load_prompt("zero-shot", two_severities()), ["text"])
+    (request,) = task.requests(SAMPLE)
+    assert "borderline" not in json.dumps(request.request.schema)
+    outcomes = {
+        word: task.judge(
+            SAMPLE, request, Response(Outcome.OK, json.dumps({"severity": word}))
+        ).outcome
+        for word in ("safe", "borderline", "unsafe")
+    }
+    assert outcomes == {
+        "safe": Outcome.OK,
+        "borderline": Outcome.UNPARSED,
+        "unsafe": Outcome.OK,
+    }
+    assert (
+        task.judge(SAMPLE, request, Response(Outcome.OK, "Severity: borderline")).predicted is None
+    )

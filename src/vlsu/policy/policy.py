@@ -76,7 +76,8 @@ class Policy:
     """Categories and severities with a description for each category and severity.
 
     Attributes:
-        severities: Severity -> what it means, over all categories.
+        severities: Severity -> what it means, over all categories; mildest first. A policy may do
+            without borderline: then no category describes it, and no grade or answer is it.
         responses: Severity -> how an assistant is expected to answer.
         joint: How a pair is graded.
         boundary: Tie-break rules, in order.
@@ -108,6 +109,14 @@ class Policy:
     def hash(self) -> str:
         """SHA-256 of the policy's content, without layout and comments of the file."""
         return _content_hash(self.text)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Name, version and hash, and the severities if they are not all three, for a record."""
+        found: dict[str, object] = {"name": self.name, "version": self.version, "hash": self.hash}
+        if len(self.severities) < len(Severity):
+            found["severities"] = [severity.label for severity in self.severities]
+        return found
 
     @property
     def category_ids(self) -> tuple[str, ...]:
@@ -176,7 +185,8 @@ def parse_policy(text: str, where: str = "policy") -> Policy:
     top = reader.mapping(tree, "the file")
     levels = reader.mapping(top.get("severities"), "severities")
     texts, responses = {}, {}
-    for severity in Severity:
+    reader.two_severities = Severity.BORDERLINE.label not in levels
+    for severity in reader.severities:
         level = reader.mapping(levels.get(severity.label), f"severities.{severity.label}")
         texts[severity] = reader.text(level, "description", f"severities.{severity.label}")
         responses[severity] = reader.text(level, "response", f"severities.{severity.label}")
@@ -252,6 +262,12 @@ class _Reader:
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.two_severities = False
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """Those that the policy has, mildest first."""
+        return tuple(s for s in Severity if not (self.two_severities and s is Severity.BORDERLINE))
 
     def mapping(self, value: object, part: str) -> dict[str, object]:
         if not isinstance(value, dict):
@@ -276,7 +292,12 @@ class _Reader:
         id_ = self.text(tree, "id", part)
         part = f"category {id_}"
         severities = {}
-        for severity in Severity:
+        if self.two_severities and Severity.BORDERLINE.label in tree:
+            raise PolicyError(
+                f"{self.where}: {part}.borderline: the policy's severities have no borderline; "
+                "remove it here, or add severities.borderline"
+            )
+        for severity in self.severities:
             value = tree.get(severity.label)
             if isinstance(value, str):
                 value = {"image": value, "text": value}

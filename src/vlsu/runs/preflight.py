@@ -12,7 +12,7 @@ from vlsu._text import one_line
 from vlsu.data import Dataset
 from vlsu.data.marks import unread_marks
 from vlsu.errors import DataError
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.options import RunOptions
 from vlsu.runs.record import not_asked
@@ -110,7 +110,11 @@ def _unfetched(dataset: Dataset, selection: Selection, modalities: Sequence[str]
 
 
 def require_askable(
-    dataset: Dataset, selection: Selection, modalities: Sequence[str], options: RunOptions
+    dataset: Dataset,
+    selection: Selection,
+    modalities: Sequence[str],
+    options: RunOptions,
+    policy: Policy | None = None,
 ) -> None:
     """Refuse a run before anything is asked: images were not fetched, or samples are not valid.
 
@@ -119,29 +123,41 @@ def require_askable(
         selection: How much of it.
         modalities: Those asked for; the text alone needs no image.
         options: The run's, with ``without_images`` where the user wants it so.
+        policy: Whose severities the grades are; the dataset's own by default.
 
     Raises:
         DataError: Images have not been fetched, or as `require_valid_samples`.
     """
     if not options.without_images and (why := _unfetched(dataset, selection, modalities)):
         raise DataError(why)
-    require_valid_samples(dataset, selection)
+    require_valid_samples(dataset, selection, policy)
 
 
-def require_valid_samples(dataset: Dataset, selection: Selection) -> None:
+def require_valid_samples(
+    dataset: Dataset, selection: Selection, policy: Policy | None = None
+) -> None:
     """Refuse samples that a run would stop at, once what comes before them was paid for.
 
+    Args:
+        dataset: What is asked about.
+        selection: How much of it.
+        policy: Whose severities the grades are; the dataset's own by default.
+
     Raises:
-        DataError: A sample has no id or that of another, or a grade is none.
+        DataError: A sample has no id or that of another, or a grade is none of the policy.
     """
+    policy = policy or dataset.policy
+    none = "no severity"
+    if len(policy.severities) < len(Severity):
+        none += " of policy {policy}"
     grades = [f"{modality}_grade" for modality in MODALITIES]
-    known = [severity.label for severity in Severity]
+    known = [severity.label for severity in policy.severities]
     id_ = pl.col("id")
     faults = {
         "a sample has no id": id_.is_null() | (id_ == ""),
         "two samples have the id {id}": id_.is_duplicated(),
         **{
-            f"sample {{id}}: {grade} is {{{grade}}}, no severity": ~pl.col(grade).is_in(known)
+            f"sample {{id}}: {grade} is {{{grade}}}, {none}": ~pl.col(grade).is_in(known)
             for grade in grades
         },
     }
@@ -158,6 +174,7 @@ def require_valid_samples(dataset: Dataset, selection: Selection) -> None:
     for row in found.iter_rows(named=True):
         what = next(what for n, what in enumerate(faults) if row[f"{n}"])
         shown = {name: one_line(repr(row[name])) for name in ("id", *grades)}
+        shown["policy"] = one_line(policy.name)
         raise DataError(
             f"{dataset.path}: {what.format(**shown)}; see vlsu data check {dataset.path}"
         )

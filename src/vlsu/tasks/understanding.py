@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
-from vlsu.policy import MODALITIES, Policy, Severity
+from vlsu.policy import MODALITIES, Policy
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
 from vlsu.tasks.prompting import Prompt
@@ -82,11 +82,7 @@ class Understanding:
         return {
             "task": self.name,
             "prompt": {"name": self._prompt.name, "hash": self._prompt.hash},
-            "policy": {
-                "name": self._policy.name,
-                "version": self._policy.version,
-                "hash": self._policy.hash,
-            },
+            "policy": self._policy.identity,
             **system_identity(self._custom_system),
         }
 
@@ -142,7 +138,7 @@ def answer_schema(policy: Policy, steps: Mapping[str, str] | None = None) -> Map
     """JSON schema of the answer, for servers that can enforce one.
 
     Args:
-        policy: Its categories are the ones allowed.
+        policy: Its severities and categories are the ones allowed.
         steps: Text fields before the severity, name -> description. Servers generate fields in the
             order of the schema, so a prompt with reasoning needs them: otherwise the model would
             grade first.
@@ -152,7 +148,7 @@ def answer_schema(policy: Policy, steps: Mapping[str, str] | None = None) -> Map
     }
     properties = {
         **reasoning,
-        "severity": {"type": "string", "enum": [s.label for s in Severity]},
+        "severity": {"type": "string", "enum": [s.label for s in policy.severities]},
         "category": {
             "anyOf": [{"type": "string", "enum": list(policy.category_ids)}, {"type": "null"}]
         },

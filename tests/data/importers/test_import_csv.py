@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.quirks import picture
+from tests.support.two_severities import two_severities
 from vlsu.data import ImportReport, export_dataset, import_dataset, importers
 from vlsu.data.importers import Importer, ImportOptions, SourceRow
 from vlsu.data.sample import Sample
@@ -209,3 +210,16 @@ def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
     import_csv(tmp_path, "text\na\nb\n", progress=lambda done, total: told.append((done, total)))
     assert told == [(1, None), (2, None)]
+
+
+def test_a_grade_that_the_policy_lacks_is_refused(tmp_path: Path) -> None:
+    rows = "id,text,label,image_grade\na,x,safe,\nb,y,borderline,\nc,z,unsafe,B\n"
+    report = import_csv(tmp_path, rows, map={"label": "joint_grade"}, policy=two_severities())
+    assert report.imported == 1
+    assert report.rejected == {
+        "grade that the policy lacks (joint)": 1,
+        "grade that the policy lacks (image)": 1,
+    }
+    assert report.dataset.policy.identity["severities"] == ["safe", "unsafe"]
+    with pytest.raises(UsageError, match="--grades 1=borderline: policy two has no borderline"):
+        import_csv(tmp_path, rows, grades={"1": "borderline"}, policy=two_severities())

@@ -25,7 +25,7 @@ from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, is_sha256
 from vlsu.data.sample import IMAGE_FAULT
 from vlsu.errors import DataError
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES
 
 __all__ = ["CheckReport", "Finding", "FindingKind", "Look", "check_dataset"]
 
@@ -69,7 +69,7 @@ _FIXES = {
     FindingKind.HASH_MISMATCH: "the bytes are not those that were imported: import again",
     FindingKind.ORPHAN: "no sample uses the file: it may be deleted",
     FindingKind.DUPLICATE_ID: "make the ids unique and import again",
-    FindingKind.UNKNOWN_GRADE: "use safe, borderline or unsafe",
+    FindingKind.UNKNOWN_GRADE: "use the grades of the policy: safe, borderline or unsafe",
     FindingKind.UNKNOWN_CATEGORY: "use a category of the policy, or a policy that has it",
     FindingKind.UNKNOWN_MARK: "it counts as not given: use true or false, of admissible the "
     "severities; if the column is about something else, rename it",
@@ -223,7 +223,7 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
     for id_, count in repeated.iter_rows():
         detail = f"{count} samples have the id"
         yield _finding(FindingKind.DUPLICATE_ID, detail, samples=count, sample=id_)
-    grades = [severity.label for severity in Severity]
+    grades = [severity.label for severity in dataset.policy.severities]
     categories = list(dataset.policy.category_ids)
     for modality in MODALITIES:
         for column, known, kind in (

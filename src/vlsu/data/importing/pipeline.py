@@ -18,7 +18,14 @@ from vlsu._text import one_line, quoted
 from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importers import ImportItem, ImportOptions, Note, Rejected, importers
+from vlsu.data.importers import (
+    ImportItem,
+    ImportOptions,
+    Note,
+    Rejected,
+    SourceRow,
+    importers,
+)
 from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
 from vlsu.data.importing.duplicates import GroupIndex, IdIndex
@@ -30,7 +37,7 @@ from vlsu.data.sample import Sample
 from vlsu.data.tables.labels import label_key
 from vlsu.data.tables.missing import MissingWords
 from vlsu.errors import DataError, PolicyError, UsageError
-from vlsu.policy import NOT_SURE, Policy, Severity, default_policy, load_policy
+from vlsu.policy import MODALITIES, NOT_SURE, Policy, Severity, default_policy, load_policy
 from vlsu.registry import did_you_mean
 
 __all__ = ["import_dataset"]
@@ -104,7 +111,7 @@ def import_dataset(
         ImportOptions(
             chosen,
             map=MappingProxyType(dict(map or {})),
-            grades=MappingProxyType(_grades(grades or {})),
+            grades=MappingProxyType(_grades(grades or {}, chosen)),
             missing=MissingWords.read(missing),
             encoding=encoding,
         ),
@@ -124,7 +131,7 @@ def import_dataset(
         ):
             # Pillow warns about unusual metadata; `vlsu data check` finds real problems.
             warnings.simplefilter("ignore")
-            ids, groups = _read_all(items, attacher, spool, tally, progress)
+            ids, groups = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
             if image_folder is not None:
                 _note_left_out(image_folder, tally)
             tally.require_samples()
@@ -153,11 +160,11 @@ def import_dataset(
         raise
 
 
-def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
+def _grades(stated: Mapping[str, str], policy: Policy) -> dict[str, Severity | None]:
     """Normalised word -> grade, or `None` for not sure.
 
     Raises:
-        UsageError: An unknown grade, or two grades for one word.
+        UsageError: An unknown grade, one that the policy lacks, or two grades for one word.
     """
     grades: dict[str, Severity | None] = {}
     for word, name in stated.items():
@@ -167,9 +174,32 @@ def _grades(stated: Mapping[str, str]) -> dict[str, Severity | None]:
             names = [*(severity.label for severity in Severity), NOT_SURE]
             near = did_you_mean(name, names)
             raise UsageError(f"--grades {word}={name}: no such grade; {near}") from None
+        if grade is not None and grade not in policy.severities:
+            raise UsageError(f"--grades {word}={name}: {_lacks(policy, grade)}")
         if grades.setdefault(label_key(word), grade) != grade:
             raise UsageError(f"--grades {word}={name}: {word!r} is given another grade as well")
     return grades
+
+
+def _lacks(policy: Policy, grade: Severity) -> str:
+    there = " and ".join(severity.label for severity in policy.severities)
+    return f"policy {policy.name} has no {grade.label}; use {there}, or a policy that has it"
+
+
+def _within_policy(items: Iterator[ImportItem], policy: Policy) -> Iterator[ImportItem]:
+    """The items, of which a row with a grade that the policy lacks is rejected."""
+    if len(policy.severities) == len(Severity):
+        yield from items
+        return
+    for item in items:
+        if isinstance(item, SourceRow):
+            for modality in MODALITIES:
+                grade = item.sample.grade(modality)
+                if grade is not None and grade not in policy.severities:
+                    reason = f"grade that the policy lacks ({modality})"
+                    item = Rejected(item.line, reason, grade.label, _lacks(policy, grade))
+                    break
+        yield item
 
 
 def _note_left_out(folder: ImageFolder, tally: Tally) -> None:

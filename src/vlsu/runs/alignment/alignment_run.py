@@ -116,8 +116,7 @@ class AlignmentRun:
     def _record(self) -> RunRecord:
         asked = self.asked
         record = new_record(self.task, asked.model, self.dataset, ("joint",), self.options)
-        policy = self.dataset.policy
-        record["policy"] = {"name": policy.name, "version": policy.version, "hash": policy.hash}
+        record["policy"] = self.dataset.policy.identity
         record["judges"] = [judge.record(asked.repeats) for judge in asked.judges]
         record["calibrated"] = self.options.calibration is not None
         record["labels"] = None if self.labels is None else dict(self.labels.record())

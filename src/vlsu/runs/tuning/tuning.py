@@ -181,7 +181,7 @@ class Tuning:
             record
             | {
                 "task": "tuning",
-                "policy": {"name": policy.name, "version": policy.version, "hash": policy.hash},
+                "policy": policy.identity,
                 "judges": [self._judge.record(1)],
                 "calibrated": setup.options.calibration is not None,
                 "split": {

@@ -177,6 +177,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             until=options.until,
             pilot=options.pilot,
             weights=weights,
+            severities=tuple(policy.severities),
         ),
         weights=weights,
         options=options,
@@ -229,7 +230,7 @@ class Evaluation:
                     chunks = plan(self.dataset, selection, self.task, keys)
                     left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
-        require_valid_samples(self.dataset, self._covered)
+        require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
 
@@ -245,11 +246,15 @@ class Evaluation:
             RunError: As `run`: the folder is in use, holds another run, or cannot be written.
             DataError: Images have not been fetched, or samples are not valid.
         """
-        require_askable(self.dataset, self._covered, self.task.modalities, self.options)
+        self._require_askable()
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
+
+    def _require_askable(self) -> None:
+        asked = self.task.modalities
+        require_askable(self.dataset, self._covered, asked, self.options, self.policy)
 
     def run(
         self, out: str | Path, progress: Progress = NO_PROGRESS, budget: Budget | None = None
@@ -276,7 +281,7 @@ class Evaluation:
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            require_askable(self.dataset, self._covered, self.task.modalities, self.options)
+            self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
@@ -297,7 +302,8 @@ class Evaluation:
     ) -> None:
         """Write judgments and metrics, and complete the record."""
         record, dataset = asking.session.record, self.dataset
-        tabulation = Tabulation()
+        severities = tuple(self.policy.severities)
+        tabulation = Tabulation(severities=severities)
         with JudgmentsFile(folder.judgments_file) as file:
             for judgments, gold in asking.judged(selection):
                 tabulation.add(judgments, gold)
@@ -305,7 +311,8 @@ class Evaluation:
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells(), weights=self.weights)
-            metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
+            stored = scan_parquet(folder.judgments_file)
+            metrics |= diagnosis(stored, dataset.frame(), severities=severities)
         else:
             metrics = drawn.metrics
         if drawn is not None:

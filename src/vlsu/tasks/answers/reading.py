@@ -85,7 +85,8 @@ _REFUSAL_ELSEWHERE = re.compile(
 def read_answer(response: Response, policy: Policy) -> Answer:
     """The answer in a response, or the outcome if there is none.
 
-    A category that the policy does not have is left out; the severity still counts.
+    A category that the policy does not have is left out; the severity still counts. A severity that
+    the policy does not have is no answer.
     """
     if response.outcome is not Outcome.OK:
         return Answer(response.outcome)
@@ -135,6 +136,8 @@ def _bare_object(text: str, policy: Policy) -> Answer | None:
 
 
 def _answer(severity: Severity, category: object, policy: Policy) -> Answer:
+    if severity not in policy.severities:
+        return _UNPARSED
     known = policy.find_category(category) if isinstance(category, str) else None
     return Answer(Outcome.OK, severity, known if severity is not Severity.SAFE else None)
 
