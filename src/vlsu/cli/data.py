@@ -87,6 +87,8 @@ def import_(
     json: AsJson = False,
 ) -> None:
     """Make a dataset folder of your copy of a benchmark; every row is imported or accounted for."""
+    from dataclasses import replace
+
     from vlsu.cli.output import counter, print_json, say
     from vlsu.data import import_dataset
 
@@ -113,8 +115,12 @@ def import_(
         kinds = " and ".join(report.restrictions)
         say(f"licence of the data: {one_line(report.dataset.info.licence)} ({kinds})")
     fetched = fetch_into(out, allow_private=allow_private) if fetch else None
-    if json:
-        print_json(report.to_dict() | ({} if fetched is None else {"fetch": fetched.to_dict()}))
+    if json and fetched is not None:
+        # The dataset as it is now, with the images that were fetched.
+        now = replace(report, dataset=fetched.dataset)
+        print_json(now.to_dict() | {"fetch": fetched.to_dict()})
+    elif json:
+        print_json(report.to_dict())
     else:
         _print_import(report)
     if fetched is not None:

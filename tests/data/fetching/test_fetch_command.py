@@ -238,3 +238,15 @@ def test_the_journal_names_another_version(tmp_path):
     db.close()
     with pytest.raises(DataError, match="another version"):
         Journal(tmp_path)
+
+
+def test_json_of_an_import_that_fetches_describes_the_dataset_with_its_images(tmp_path):
+    with serving(respond) as server:
+        source, out = csv_of(tmp_path, server, [1, 2, 900]), tmp_path / "d"
+        done = vlsu(
+            *("data", "import", "vlsu", source, "--out", out),
+            *("--fetch", "--allow-private", "--json"),
+        )
+    report, dataset = json.loads(done.stdout), load(out)
+    assert report["content_hash"] == dataset.info.content_hash
+    assert report["counts"]["images"] == report["fetch"]["fetched"] == 2
