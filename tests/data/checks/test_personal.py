@@ -1,5 +1,7 @@
 """Personal data by form and check digit; the numbers are those of specifications and made up."""
 
+import time
+
 import pytest
 
 from vlsu.data.checks.personal import KINDS, personal_data
@@ -86,3 +88,24 @@ def test_a_language_and_its_scripts() -> None:
     assert not fits("ru", "Latin")
     assert fits("ru-Latn", "Latin")
     assert fits("tlh", "Latin"), "nothing is known of it"
+
+
+@pytest.mark.parametrize("text", ["06 12 34 56 78", "1-800-555-0199", "1 415 555 0132"])
+def test_telephone_numbers_in_pairs_and_with_the_long_distance_prefix(text: str) -> None:
+    assert personal_data(f"Call {text} today.") == {"phone"}
+
+
+def test_letters_of_full_width_are_letters() -> None:
+    assert personal_data("max＠example．org") == {"email"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0" * 200_000, "a@" * 50_000, "x" * 50_000 + "@" + "y." * 50_000, "a@b.co " * 20_000],
+    ids=["one word of digits", "no domain", "a long domain", "many addresses"],
+)
+def test_a_long_text_takes_no_time(text: str) -> None:
+    """The first took seven minutes when every place in a word was tried as a beginning."""
+    begun = time.process_time()
+    personal_data(text)
+    assert time.process_time() - begun < 5

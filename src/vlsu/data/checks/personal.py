@@ -6,16 +6,19 @@ What is found is counted and never shown.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 
 __all__ = ["KINDS", "personal_data"]
 
-_EMAIL = re.compile(r"[\w.%+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}")
+#: Begun only where a name begins: within a long word each place would be tried, to its end.
+_EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}")
 #: With a country code, in North American groups, or with the zero of a trunk.
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
     r"(?:\+|00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){5,11}"
-    r"|(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
+    r"|(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
+    r"|0[1-9](?:[ .]\d\d){4}"
     r"|\(?0[1-9]\d{1,4}\)?[ ./-]{1,3}\d(?:[ ./-]?\d){4,9}"
     r")(?!\w|[.-]\d)"
 )
@@ -50,14 +53,20 @@ _IBAN_LENGTHS = {
 
 def personal_data(text: str) -> set[str]:
     """The kinds of personal data that a text seems to hold, of `KINDS`."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)  # letters of full width, hyphens of one
     if not any(character.isdigit() or character == "@" for character in text):
         return set()
     kinds = set()
     for kind, (pattern, holds) in _FORMS.items():
-        if found := [each.group() for each in pattern.finditer(text) if holds(each.group())]:
+        rest, at = [], 0
+        for each in pattern.finditer(text):
+            if holds(each.group()):
+                rest.append(text[at : each.start()])
+                at = each.end()
+        if at:  # digits of an account are no telephone number as well
             kinds.add(kind)
-            for each in found:  # digits of an account are no telephone number as well
-                text = text.replace(each, " ")
+            text = " ".join((*rest, text[at:]))
     return kinds
 
 
