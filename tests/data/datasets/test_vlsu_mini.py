@@ -173,6 +173,28 @@ def test_the_audit_finds_a_shortcut_that_is_put_in(sources: pl.DataFrame, shortc
     assert {each["probe"] for each in found} & {"surface", "surface, tree"}
 
 
+def test_the_readme_has_the_figures_of_the_audit() -> None:
+    figures = json.loads((SOURCES / "audit.json").read_text(encoding="utf-8"))
+    readme = (SOURCES / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+?) \| .+ \| (.+?) \|$", readme, re.M))
+    told = {name: rate["value"] for name, rate in figures["2.0.0"]["text_only"].items()
+            if isinstance(rate, dict)}  # fmt: skip
+    assert rows["by the image alone"] == f"{told['image']:.0%}"
+    assert rows["by both apart"] == f"{told['apart']:.0%}"
+    both = f"{told['text']:.0%} ({told['majority']:.0%})"
+    assert rows["joint grade of all samples by the text alone (the commonest grade)"] == both
+    contrasts = figures["2.0.0"]["shortcuts"]["contrasts"]
+    above, contrast, probe = max(
+        (rate["balanced_accuracy"]["value"] - each["chance"], contrast, probe)
+        for contrast, each in contrasts.items()
+        for probe, rate in each["probes"].items()
+        if probe not in ("image", "caption")
+    )
+    assert rows["highest of a text probe above chance"].startswith(
+        f"{above:.2f} ({contrast}, {probe};"
+    )
+
+
 def test_the_figures_of_the_audit_are_of_these_samples(audited: dict[str, Any]) -> None:
     figures = json.loads((SOURCES / "audit.json").read_text(encoding="utf-8"))
     now, then = (each["shortcuts"]["contrasts"] for each in (audited, figures["2.0.0"]))
