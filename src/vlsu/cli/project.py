@@ -60,7 +60,11 @@ def project(
     verb = TASKS[opened.record.task].flagged
     for framing, projection in found.items():
         rates: dict[str, Any] = projection["per_million"]
-        rows = [(name.format(verb=verb), rounded(rates[key])) for key, name in ROWS.items()]
+        rows = [
+            (name.format(verb=verb), rounded(rates[key]))
+            for key, name in ROWS.items()
+            if key in rates
+        ]
         rows += [(f"  outcome {name}", rounded(rate)) for name, rate in rates["outcomes"].items()]
         print_table(
             f"{run.name}{framing and f', framing {framing}'} in {traffic.name}",

@@ -11,6 +11,7 @@ from vlsu.analysis.table.cells import Cells
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.runs import Run
+from vlsu.runs.graded import recorded_severities
 
 __all__ = ["run_cells", "scan_judgments"]
 
@@ -36,7 +37,7 @@ def run_cells(run: Run) -> Cells:
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    tabulation = Tabulation()
+    tabulation = Tabulation(severities=recorded_severities([run]))
     for judgments, gold in _parts(run):
         tabulation.add(judgments, gold)
     return tabulation.cells()

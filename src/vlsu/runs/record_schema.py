@@ -47,12 +47,17 @@ class DatasetRecord(_Part):
 
 
 class HashedRecord(_Part):
-    """A policy or a prompt, identified by a hash of its text."""
+    """A policy or a prompt, identified by a hash of its text.
+
+    Attributes:
+        severities: Of a policy that has not all three: those that it has.
+    """
 
     NEEDED = ("name", "hash")
     name: str
     version: str
     hash: str
+    severities: list[str]
 
 
 class SystemRecord(_Part):

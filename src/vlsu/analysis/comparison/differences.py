@@ -21,6 +21,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -63,7 +64,6 @@ def _precision_of(severity: Severity) -> _Score:
 _POSITIVE = {**POSITIVE, **{f"per_class.{s.label}.f1": (s,) for s in Severity}}
 _PRECISION = {f"per_class.{s.label}.precision": s for s in Severity}
 _SCORES: Mapping[str, _Score] = {
-    "f1_macro": macro_f1,
     "f1_weighted": weighted_f1,
     **{name: _f1_of(*positive) for name, positive in _POSITIVE.items()},
     **{name: _precision_of(severity) for name, severity in _PRECISION.items()},
@@ -182,8 +182,9 @@ class PairedEstimator:
             for run, confusion in enumerate((first, second))
         ]
         found = {}
+        macro = partial(macro_f1, classes=first.severities)
         for name in names:
-            score = _SCORES[name]
+            score = macro if name == "f1_macro" else _SCORES[name]
             value = float(score(observed[1]) - score(observed[0]))
             bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
             # A class without samples, or one that a run never predicts, is not informative.

@@ -40,14 +40,16 @@ def leaderboard(
         answered: dict[str, object] = {}
         better: dict[str, set[str]] = {name: set() for name in names}
         for (first, second), found in rows.items():
-            row = found[path]
+            row = found.get(path)
+            if row is None:  # of a severity that the policy lacks
+                continue
             values |= {first: row["first"], second: row["second"]}
             sizes |= {first: row["n"], second: row["n"]}
             shares = row["answered"] or dict.fromkeys(("first", "second"), UNDEFINED.as_dict())
             answered |= {first: shares["first"], second: shares["second"]}
             if row["better"] is not None:
                 better[second if row["better"] == first else first].add(row["better"])
-        if any(value["value"] is None for value in values.values()):
+        if not values or any(value["value"] is None for value in values.values()):
             continue
         scores = {name: good * values[name]["value"] for name in names}
         boards[path] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,14 @@ _METHOD = (
 )
 
 
-def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed: int = 0) -> Tree:
+def project(
+    rows: pl.DataFrame,
+    traffic: Traffic,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+    severities: Collection[Severity] = tuple(Severity),
+) -> Tree:
     """What a run's rates come to in a deployment's traffic.
 
     The run's rates within each stratum (a severity, or a pattern or category within it) are taken
@@ -43,6 +50,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
         traffic: The mix.
         level: Confidence of the intervals, in (0, 1).
         seed: Of the draws behind the intervals.
+        severities: Those of the policy; of others there are no keys.
 
     Returns:
         - ``n``: rows that are in a stratum. ``shares``: of all requests, by severity;
@@ -72,6 +80,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
         s: np.where([stratum.severity is s for stratum in strata], weights, 0.0) for s in Severity
     }
     harmful = weights_of[Severity.UNSAFE]
+    three = Severity.BORDERLINE in severities
 
     def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[WeightedSum]:
         return _proportions(found, hit, seed).sums(*wanted)
@@ -98,7 +107,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
             "missed_harm": missed,
             "wrong_blocks": wrong,
             "wrong_blocks_safe": wrong_safe,
-            "wrong_blocks_borderline": wrong_borderline,
+            **({"wrong_blocks_borderline": wrong_borderline} if three else {}),
             "flagged": flagged,
             "no_verdict": lost,
             "no_verdict_harmful": lost_harmful,
@@ -110,7 +119,7 @@ def project(rows: pl.DataFrame, traffic: Traffic, *, level: float = LEVEL, seed:
     }
     return {
         "n": sum(part.height for part in found),
-        "shares": {s.label: float(weights_of[s].sum()) for s in Severity},
+        "shares": {s.label: float(weights_of[s].sum()) for s in severities},
         "harmless_as_in_run": traffic.severities is None and traffic.categories is None,
         "severities_as_in_run": traffic.categories is not None,
         "strata": [

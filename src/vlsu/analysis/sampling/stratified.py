@@ -46,7 +46,7 @@ from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover, wilson
 from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
 from vlsu.analysis.table.cells import ABSENT, Cells
 from vlsu.analysis.table.confusion import Confusion
-from vlsu.analysis.table.estimator import Ratios
+from vlsu.analysis.table.estimator import Ratios, equal_weights
 
 __all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "observed_deviations"]
 
@@ -175,7 +175,7 @@ class StratifiedEstimator(Ratios):
         return Rate(share, share, share)
 
     def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
-        """Means of the F1s of the three severities; arguments as `Estimator.mean_f1`."""
+        """Means of the F1s of the policy's severities; arguments as `Estimator.mean_f1`."""
         inside = confusion.inside
         if not inside.any():
             return dict.fromkeys(means, UNDEFINED)
@@ -188,13 +188,16 @@ class StratifiedEstimator(Ratios):
         influence = (2 * (truly & called) - f1 * (truly * 1 + called)) / occurs
         correlation = _correlation(self._covariance(influence, inside))
         classes = tuple(self.f1_term(confusion, severity) for severity in range(3))
+        there = confusion.severities
         rates = {}
         for mean in means:
             # The gold grades are known of the whole dataset: so are the weights.
-            weights = np.full(3, 1 / 3) if mean == "f1_macro" else support / support.sum()
-            score = macro_f1 if mean == "f1_macro" else weighted_f1
+            if mean == "f1_macro":
+                value, weights = macro_f1(table, there), equal_weights(there)
+            else:
+                value, weights = weighted_f1(table), support / support.sum()
             bounds = mover(weights, classes, correlation, level=self.level)
-            rates[mean] = Rate.within(float(score(table)), *bounds)
+            rates[mean] = Rate.within(float(value), *bounds)
         return rates
 
     def kappa(self, column: IntArray, name: str) -> Rate:
@@ -331,4 +334,5 @@ def _joined(halves: Sequence[Cells]) -> Cells:
         outcomes=outcomes,
         critical=(sum(n for n, _ in critical), sum(m for _, m in critical)) if critical else None,
         admissible=np.concatenate(others) if any(each.any() for each in others) else None,
+        severities=halves[0].severities,
     )

@@ -2,11 +2,13 @@
 
 A confusion is an array ``(..., 3, 4)``: gold severity by predicted severity, the last column for
 outcomes other than `ok`. Such a failure is a miss of its gold class and a false positive of none.
-The label set is fixed: a class with nothing to score (0/0) scores 0 and still counts in the macro
-mean, as scikit-learn does with ``labels=[0, 1, 2], zero_division=0``.
+The label set is fixed, the policy's severities: a class with nothing to score (0/0) scores 0 and
+still counts in the macro mean, as scikit-learn does with ``labels=[0, 1, 2], zero_division=0``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -52,15 +54,22 @@ def binary_f1(confusion: FloatArray | IntArray, *positive: int) -> FloatArray:
     return _divide(2 * hits, gold.sum(axis=(-2, -1)) + predicted.sum(axis=(-2, -1)))
 
 
-def macro_f1(confusion: FloatArray | IntArray) -> FloatArray:
+def macro_f1(confusion: FloatArray | IntArray, classes: Sequence[int] | None = None) -> FloatArray:
     """Unweighted mean of the class F1s, shape ``(...)``.
+
+    Args:
+        confusion: Gold by prediction.
+        classes: Those that there are; by default all three.
 
     Example:
         >>> confusion = np.array([[8, 1, 1, 0], [2, 6, 2, 0], [0, 1, 8, 1]])
         >>> round(float(macro_f1(confusion)), 3)
         0.743
     """
-    mean: FloatArray = class_f1(confusion).mean(axis=-1)
+    f1 = class_f1(confusion)
+    if classes is not None and len(classes) < f1.shape[-1]:
+        f1 = f1[..., list(classes)]
+    mean: FloatArray = f1.mean(axis=-1)
     return mean
 
 

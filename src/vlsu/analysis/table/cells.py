@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, IntArray
+from vlsu.policy import Severity
 
 __all__ = [
     "ABSENT",
@@ -108,6 +109,7 @@ class Cells:
             not called unsafe; `None` where no sample is marked.
         admissible: Severities other than the gold grade that a careful grader could give the pair,
             a bit each, ``1 << severity``; shape ``(C,)``. `None` where no sample has any.
+        severities: Those of the policy, mildest first: the classes that means are over.
     """
 
     gold: IntArray
@@ -119,6 +121,7 @@ class Cells:
     outcomes: Mapping[str, Mapping[str, int]]
     critical: tuple[int, int] | None = None
     admissible: IntArray | None = None
+    severities: tuple[Severity, ...] = tuple(Severity)
 
     @property
     def graded(self) -> BoolArray:

@@ -31,9 +31,11 @@ class Confusion:
     Attributes:
         column: Entry of the 3 x 4 confusion, gold * 4 + prediction (3 for a failed outcome), or -1
             for cells outside; shape ``(C,)``.
+        severities: The classes that macro means are over, mildest first.
     """
 
     column: IntArray
+    severities: tuple[Severity, ...] = tuple(Severity)
 
     @classmethod
     def from_cells(cls, cells: Cells, modality: int, among: BoolArray) -> Self:
@@ -45,7 +47,7 @@ class Confusion:
             among: Cells that count, all of them asked and graded; shape ``(C,)``.
         """
         column = cells.gold[:, modality] * (FAILED + 1) + cells.predicted[:, modality]
-        return cls(np.where(among, column, -1))
+        return cls(np.where(among, column, -1), cells.severities)
 
     @property
     def inside(self) -> BoolArray:

@@ -24,7 +24,9 @@ Which interval, and why:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -46,7 +48,7 @@ from vlsu.analysis.table.cells import CellShare
 from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.resampling import Resampler
 
-__all__ = ["METHODS", "THIN", "UNSEEN", "Estimator", "Ratios"]
+__all__ = ["METHODS", "THIN", "UNSEEN", "Estimator", "Ratios", "equal_weights"]
 
 #: With fewer (effectively independent) hits or misses than this the bootstrap is not trusted.
 THIN = 20
@@ -201,7 +203,7 @@ class Estimator(Ratios):
         return Rate.within(float(repeats @ cost) / whole, bounds(0.0)[0], bounds(1.0)[1])
 
     def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
-        """Means of the F1s of the three severities.
+        """Means of the F1s of the policy's severities.
 
         Args:
             confusion: Gold against prediction.
@@ -215,20 +217,23 @@ class Estimator(Ratios):
         drawn = self.resampler.draw(confusion.column, 12, f"{prefix}.f1").reshape(-1, 3, 4)
         f1, correlation = class_f1(observed), _correlation(class_f1(drawn))
         classes = [self.f1_term(confusion, severity) for severity in range(3)]
+        there = list(confusion.severities)
         size, thin = self._independent(confusion.right, confusion.inside)
         support, hits = observed.sum(axis=1), np.diagonal(observed)
         either = support + observed[:, :3].sum(axis=0) - hits
         thin |= bool((np.minimum(hits, either - hits)[support > 0] < LONE).any())
         if support.sum() < UNSEEN:
-            if not either.all():
+            if not either[there].all():
                 thin = True
                 classes = [f1 if n else UNKNOWN for n, f1 in zip(either, classes, strict=True)]
             if min(hits.sum(), support.sum() - hits.sum()) < FEW:
                 correlation = np.ones_like(correlation)
         rates = {}
+        score: Callable[[FloatArray | IntArray], FloatArray]
         for mean in means:
             if mean == "f1_macro":
-                score, weights, variance = macro_f1, np.full(3, 1 / 3), 0.0
+                score = partial(macro_f1, classes=there)
+                weights, variance = equal_weights(there), 0.0
             else:
                 score, weights = weighted_f1, observed.sum(axis=-1) / observed.sum()
                 variance = float(weights @ (f1 - weights @ f1) ** 2) / size
@@ -302,6 +307,13 @@ class Estimator(Ratios):
             self.thin.append(name)
             bounds = closed
         return Rate.within(value, *bounds)
+
+
+def equal_weights(classes: Sequence[int]) -> FloatArray:
+    """What each severity weighs in a macro mean over some of them; shape ``(3,)``."""
+    weights = np.zeros(3)
+    weights[list(classes)] = 1 / len(classes)
+    return weights
 
 
 def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,9 +12,9 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, FAILED, NOT_ASKED
 from vlsu.analysis.table.columns import Frame, Row, columns, require
 from vlsu.errors import DataError, RunError
-from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome
+from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome, Severity
 
-__all__ = ["match", "read_gold", "read_judgments", "require_one_framing"]
+__all__ = ["match", "read_gold", "read_judgments", "require_one_framing", "require_severities"]
 
 
 #: Marks of samples that a gold frame may have: true, false or null.
@@ -82,6 +82,21 @@ def read_gold(gold: Frame) -> pl.DataFrame:
     return frame.with_columns(
         joint_category=pl.when(pl.col("joint_category") != "").then("joint_category")
     )
+
+
+def require_severities(gold: IntArray, severities: Sequence[Severity]) -> None:
+    """Refuse gold grades that the policy lacks.
+
+    Raises:
+        DataError: One of them is no severity of the policy, nor absent.
+    """
+    for severity in Severity:
+        if severity not in severities and (gold == severity).any():
+            there = " and ".join(each.label for each in severities)
+            raise DataError(
+                f"a gold grade is {severity.label}, and the policy has {there} alone; "
+                "give a policy that has it"
+            )
 
 
 def _not_a_severity(column: str, row: Row) -> DataError:

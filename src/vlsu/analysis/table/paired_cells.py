@@ -13,8 +13,14 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.grouping import GroupTally
-from vlsu.analysis.table.matching import match, read_gold, read_judgments, require_one_framing
-from vlsu.policy import MODALITIES, Outcome
+from vlsu.analysis.table.matching import (
+    match,
+    read_gold,
+    read_judgments,
+    require_one_framing,
+    require_severities,
+)
+from vlsu.policy import MODALITIES, Outcome, Severity
 
 __all__ = ["PairedCells", "PairedTabulation"]
 
@@ -69,12 +75,14 @@ class PairedTabulation:
     samples in. Groups are identified as in `vlsu.analysis.Tabulation`.
     """
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, severities: Sequence[Severity] = tuple(Severity)) -> None:
         """Start with no samples.
 
         Args:
             runs: How many, at least one.
+            severities: Those of the policy.
         """
+        self._severities = tuple(severities)
         self._numbers: dict[bytes, int] = {}  # of each cell, in order of appearance
         self._counts: list[int] = []
         self._categories: dict[str, int] = {}
@@ -103,6 +111,7 @@ class PairedTabulation:
             require_one_framing(framings)
             self._framings[number] = framings
             grades, predictions = match(samples, asked)
+            require_severities(grades, self._severities)
             if not number:
                 columns.append(np.ravel_multi_index(tuple(grades.T), _GRADES))
             columns.append(np.ravel_multi_index(tuple(predictions.T), _PREDICTIONS))
@@ -136,6 +145,7 @@ class PairedTabulation:
             categories=tuple(categories),
             groups=self._groups.counts(order, counts),
             outcomes={},
+            severities=self._severities,
         )
         return PairedCells(
             tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,13 @@ from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.grouping import GroupTally, HashArray
-from vlsu.analysis.table.matching import match, read_gold, read_judgments, require_one_framing
+from vlsu.analysis.table.matching import (
+    match,
+    read_gold,
+    read_judgments,
+    require_one_framing,
+    require_severities,
+)
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Outcome, Severity
 
@@ -49,13 +55,20 @@ class Tabulation:
         ([[0, 0, 0], [0, 0, 2]], [False, True])
     """
 
-    def __init__(self, *, watch_repeats: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        watch_repeats: bool = False,
+        severities: Sequence[Severity] = tuple(Severity),
+    ) -> None:
         """Start with no samples.
 
         Args:
             watch_repeats: Whether a sample that is in two chunks is an error; otherwise it is
                 counted twice. Within a chunk it is always an error.
+            severities: Those of the policy.
         """
+        self._severities = tuple(severities)
         self._counts: Counter[int] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._framings: frozenset[str] = frozenset()
@@ -80,7 +93,8 @@ class Tabulation:
             RunError: The judgments cannot be: an unknown modality, outcome or severity, a severity
                 with an outcome other than `ok` or none with `ok`, two judgments of one sample and
                 modality, several framings, a sample that `gold` lacks or grades otherwise.
-            DataError: The gold grades cannot be: an unknown severity, a sample listed twice.
+            DataError: The gold grades cannot be: an unknown severity, or one that the policy lacks,
+                a sample listed twice.
         """
         samples = read_gold(gold)
         asked = read_judgments(judgments).join(
@@ -91,6 +105,7 @@ class Tabulation:
         framings = self._framings.union(asked["framing"].fill_null("").unique())
         require_one_framing(framings)
         grades, predictions = match(samples, asked)
+        require_severities(grades, self._severities)
         if self._seen is not None:
             self._seen.add(samples["sample_id"])
 
@@ -177,6 +192,7 @@ class Tabulation:
             },
             critical=self._critical,
             admissible=others if others.any() else None,
+            severities=self._severities,
         )
 
     def _category_numbers(self, names: pl.Series) -> IntArray:

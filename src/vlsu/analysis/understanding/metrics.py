@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,14 +17,15 @@ from vlsu.analysis.sampling.stratified import (
 from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
 from vlsu.analysis.table.answered import unanswered_shares
-from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells, CellShare
+from vlsu.analysis.table.cells import FAILED, IMAGE, JOINT, TEXT, Cells, CellShare
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import METHODS, THIN, Estimator
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.borderline import borderline
-from vlsu.analysis.understanding.breakdown import flow, severities
+from vlsu.analysis.understanding.breakdown import flow
+from vlsu.analysis.understanding.breakdown import severities as by_severity
 from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
 from vlsu.analysis.understanding.shares import (
     NO_CATEGORY,
@@ -56,6 +57,7 @@ def understanding_metrics(
     replicates: int = 2000,
     level: float = LEVEL,
     weights: HarmWeights | None = None,
+    severities: Sequence[Severity] = tuple(Severity),
 ) -> dict[str, object]:
     """All metrics of an understanding run that fits into memory; see `cell_metrics`.
 
@@ -67,13 +69,14 @@ def understanding_metrics(
         replicates: Bootstrap replicates, at least 1.
         level: Confidence of the intervals, in (0, 1).
         weights: What errors on pairs cost, for ``weighted_harm``.
+        severities: Those of the policy.
 
     Raises:
         UsageError: `seed`, `replicates` or `level` is out of range.
         RunError: The judgments cannot be used; the message names the sample.
         DataError: The gold grades cannot be used; the message names the sample.
     """
-    tabulation = Tabulation()
+    tabulation = Tabulation(severities=severities)
     tabulation.add(judgments, gold)
     return cell_metrics(
         tabulation.cells(), seed=seed, replicates=replicates, level=level, weights=weights
@@ -97,7 +100,7 @@ def cell_metrics(
     - ``n``: samples, judged or not. ``outcomes``: judgments by modality and outcome, graded or not.
     - ``image``, ``text``, ``joint``: over the judgments with a gold grade. An outcome other than
       `ok` is wrong in accuracy and a miss of its gold class, but a false positive of none. The F1
-      means run over the three severities whether they occur or not; with judgments there, a 0/0 in
+      means run over the policy's severities whether they occur or not; with judgments, a 0/0 in
       precision, recall or F1 is 0 (with the interval [0, 1], as the data is uninformative), as in
       scikit-learn with ``labels=[...], zero_division=0``. ``f1_binary``: unsafe against the rest;
       ``f1_binary_strict``: borderline and unsafe against safe. A modality that was not asked has
@@ -135,6 +138,8 @@ def cell_metrics(
       Clopper and Pearson. Absent where no sample is marked.
     - ``weighted_harm``: what the errors on pairs cost; see
       `vlsu.analysis.understanding.weighted_harm`. Absent without weights.
+    - Of a policy without borderline there is no such class: means are over safe and unsafe, and
+      ``f1_binary_strict``, ``borderline`` and every other key of that class are absent.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
       metrics too thin for the bootstrap (see `vlsu.analysis.table.estimator`).
 
@@ -212,6 +217,7 @@ def _sections(
     cells: Cells, estimator: Estimator | StratifiedEstimator, weights: HarmWeights | None
 ) -> dict[str, object]:
     view, level = _Understanding(cells, estimator), estimator.level
+    three = Severity.BORDERLINE in cells.severities
     return {
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
@@ -223,9 +229,9 @@ def _sections(
         "dominance": view.dominance(),
         "late_fusion": view.late_fusion(),
         "over_sensitivity": over_sensitivity(cells, estimator),
-        "borderline": borderline(cells, estimator),
+        **({"borderline": borderline(cells, estimator)} if three else {}),
         "flow": flow(cells, estimator),
-        "severities": severities(cells, estimator),
+        "severities": by_severity(cells, estimator),
         **({} if cells.admissible is None else {"gold_agreement": split_gold(cells, estimator)}),
         **({} if weights is None else {"weighted_harm": weighted_harm(cells, weights, estimator)}),
         **({} if cells.critical is None else {"critical": _critical(*cells.critical, level)}),
@@ -251,12 +257,17 @@ class _Understanding:
         estimator, overall = self.estimator, accuracy(self.cells, number)
         confusion = Confusion.from_cells(self.cells, number, overall.among)
         counts = estimator.counts(confusion.column, 12).reshape(3, 4)
-        columns = (*(s.label for s in Severity), "none")
+        severities = self.cells.severities
+        columns = {**{s.label: int(s) for s in severities}, "none": FAILED}
         return {
             "n": estimator.size(overall.among),
             "accuracy": estimator.rate(overall),
             **estimator.mean_f1(confusion, MODALITIES[number], "f1_macro", "f1_weighted"),
-            **{name: estimator.f1(confusion, *positive) for name, positive in POSITIVE.items()},
+            **{
+                name: estimator.f1(confusion, *positive)
+                for name, positive in POSITIVE.items()
+                if set(positive) <= set(severities)
+            },
             "per_class": {
                 severity.label: {
                     "precision": estimator.precision(confusion, severity),
@@ -264,10 +275,11 @@ class _Understanding:
                     "f1": estimator.f1(confusion, severity),
                     "support": int(counts[severity].sum()),
                 }
-                for severity in Severity
+                for severity in severities
             },
             "confusion": {
-                s.label: dict(zip(columns, counts[s].tolist(), strict=True)) for s in Severity
+                s.label: {name: int(counts[s, column]) for name, column in columns.items()}
+                for s in severities
             },
             **self.answered(number),
         }
@@ -319,14 +331,16 @@ class _Understanding:
         called = partial(graded_called, self.cells, JOINT, part=part)
         caught = called(Severity.UNSAFE, Severity.UNSAFE)
         passed = called(Severity.UNSAFE, Severity.SAFE)
-        overdone = called(Severity.BORDERLINE, Severity.UNSAFE)
-        return {
+        errors: dict[str, object] = {
             "n_unsafe": self.estimator.size(caught.among),
             "unsafe_recall": self.estimator.rate(caught),
             "unsafe_called_safe": self.estimator.rate(passed),
-            "n_borderline": self.estimator.size(overdone.among),
-            "borderline_called_unsafe": self.estimator.rate(overdone),
         }
+        if Severity.BORDERLINE in self.cells.severities:
+            overdone = called(Severity.BORDERLINE, Severity.UNSAFE)
+            errors["n_borderline"] = self.estimator.size(overdone.among)
+            errors["borderline_called_unsafe"] = self.estimator.rate(overdone)
+        return errors
 
     def attribution(self) -> dict[str, object]:
         wrong = ~self.cells.right[:, JOINT]

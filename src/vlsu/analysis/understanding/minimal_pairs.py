@@ -6,7 +6,7 @@ grades are products of counts, so an image with thousands of texts costs no more
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import reduce
 from itertools import combinations, product
 from operator import add
@@ -39,14 +39,21 @@ _GRADES = tuple(combinations(Severity, 2))
 _COUNTS = ("pairs", "told_apart", "ordered")
 
 
-def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> Tree:
+def minimal_pairs(
+    judgments: Frame,
+    samples: Frame,
+    *,
+    level: float = LEVEL,
+    severities: Collection[Severity] = tuple(Severity),
+) -> Tree:
     """How often the joint answer follows when one part of a sample is changed for another.
 
     A pair is two samples with the same image, different texts and different gold joint grades
     (``same_image``), or the reverse (``same_text``), both with a joint judgment. It is told apart
     if both joint predictions are right, and ordered if the sample of the milder gold grade has the
     strictly milder prediction; with an outcome other than `ok` it is neither. Told apart implies
-    ordered. A constant answer scores 0 in both, guessing evenly 1/9 and 1/3.
+    ordered. A constant answer scores 0 in both, guessing evenly 1/9 and 1/3 (of two
+    severities 1/4 in both).
 
     These are the contrast sets of Gardner et al. (2020) with two members each; told apart is their
     consistency. Every pair weighs the same, so an image with many texts weighs more.
@@ -61,6 +68,7 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
         samples: The dataset's samples: `id`, `image_sha256`, `text`, and `group` where there is
             one. May hold more samples than were judged.
         level: Confidence of the intervals, in (0, 1).
+        severities: Those of the policy; ``by_grades`` has no others.
 
     Returns:
         ``same_image`` and ``same_text``: ``pairs``, ``clusters`` (images or texts with a pair),
@@ -83,14 +91,15 @@ def minimal_pairs(judgments: Frame, samples: Frame, *, level: float = LEVEL) -> 
     )
     rows = join_partitioned(joint, parts).drop("sample")
     del joint, parts
+    there = [f"{mild}-{severe}" for mild, severe in _GRADES if {mild, severe} <= set(severities)]
     return {
-        "same_image": _same(rows, "image_sha256", "text", level),
-        "same_text": _same(rows, "text", "image_sha256", level),
+        "same_image": _same(rows, "image_sha256", "text", level, there),
+        "same_text": _same(rows, "text", "image_sha256", level, there),
     }
 
 
-def _same(rows: pl.DataFrame, part: str, other: str, level: float) -> Tree:
-    """The pairs that share `part`, as a part of `metrics.json`."""
+def _same(rows: pl.DataFrame, part: str, other: str, level: float, there: Collection[str]) -> Tree:
+    """The pairs that share `part`, as a part of `metrics.json`, by the grades that are `there`."""
     number = partition_count(rows.height)
     clusters = pl.concat(
         _units(rows.filter(pl.col(part) % number == n), part, other) for n in range(number)
@@ -112,7 +121,9 @@ def _same(rows: pl.DataFrame, part: str, other: str, level: float) -> Tree:
         "clusters": clusters.height,
         **total,
         "by_grades": {
-            f"{mild}-{severe}": scores for (mild, severe), scores in zip(_GRADES, each, strict=True)
+            name: scores
+            for (mild, severe), scores in zip(_GRADES, each, strict=True)
+            if (name := f"{mild}-{severe}") in there
         },
     }
 

@@ -19,7 +19,12 @@ from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.table import format_rate
 from vlsu.report.understanding.diagnostic_charts import diagnostic_charts
 from vlsu.report.understanding.flow import flow_chart, flow_parts
-from vlsu.report.understanding.modalities import SCORE_NAMES, graded, modality_scores
+from vlsu.report.understanding.modalities import (
+    graded,
+    modality_scores,
+    score_names,
+    severities_of,
+)
 from vlsu.report.understanding.tables import CAUSES
 
 __all__ = [
@@ -35,7 +40,6 @@ __all__ = [
     "understanding_charts",
 ]
 
-_NAMES = tuple(severity.label for severity in Severity)
 #: Key of a kappa in `metrics.json` -> the pairs it is over.
 _KAPPAS = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
 #: How the pair stands to the worse of its parts.
@@ -52,7 +56,7 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
     modalities = graded(metrics)
     charts: dict[str, Spec] = {}
     if metrics.patterns:
-        charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in Severity}
+        charts |= {f"map-{s.label}": pattern_map(metrics, s) for s in severities_of(metrics)}
         charts["patterns"] = patterns_chart(metrics)
     if flow_parts(metrics.flow):
         charts["flow"] = flow_chart(metrics.flow)
@@ -78,9 +82,9 @@ def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
     A slice of the map of patterns; all three make the whole. Patterns that the 17 leave out and the
     data lacks stay empty.
     """
-    cells = []
-    for image in Severity:
-        for text in Severity:
+    cells, severities = [], severities_of(metrics)
+    for image in severities:
+        for text in severities:
             pattern = Pattern(image, text, joint)
             part = metrics.patterns.get(str(pattern))
             if part is None and pattern not in PATTERNS:
@@ -110,8 +114,8 @@ def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
     return heat_map(
         cells,
         description=f"Accuracy on {joint.label} pairs by the gold grades of image and text",
-        columns=_NAMES,
-        rows=_NAMES,
+        columns=[s.label for s in severities],
+        rows=[s.label for s in severities],
         x_title="text",
         y_title="image",
         row_px=72,
@@ -150,7 +154,7 @@ def modalities_chart(metrics: Metrics) -> Spec:
                 m,
                 answered=answered_value(scores),
             )
-            for key, name in SCORE_NAMES.items()
+            for key, name in score_names(metrics).items()
             for m, scores in ((m, modality_scores(metrics, m)) for m in modalities)
         ],
         description=f"Accuracy and F1 scores of {', '.join(modalities)} judgments",
@@ -161,7 +165,8 @@ def modalities_chart(metrics: Metrics) -> Spec:
 
 def confusion_chart(metrics: Metrics, modality: str) -> Spec:
     """Gold against predicted severity; shade is the share within a gold severity."""
-    predictions = (*_NAMES, "none")
+    names = [severity.label for severity in severities_of(metrics)]
+    predictions = (*names, "none")
     cells = []
     for gold, counts in modality_scores(metrics, modality).confusion.items():
         total = sum(counts.values())
@@ -189,7 +194,7 @@ def confusion_chart(metrics: Metrics, modality: str) -> Spec:
         cells,
         description=f"Confusion of gold and predicted severity, {modality}",
         columns=predictions,
-        rows=_NAMES,
+        rows=names,
         x_title="predicted",
         y_title="gold",
     )
@@ -287,7 +292,7 @@ def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
     return heat_map(
         cells,
         description="Accuracy of the joint judgments by gold category and gold severity",
-        columns=(*_NAMES, "all"),
+        columns=(*(severity.label for severity in severities_of(metrics)), "all"),
         rows=[titles.get(category, category) for category in metrics.severities],
         x_title="gold severity of the pair",
         row_px=36,

@@ -17,6 +17,7 @@ from vlsu.report.charts.bars import Slice, stacked_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart
 from vlsu.report.table import format_rate
+from vlsu.report.understanding.modalities import severities_of
 
 __all__ = [
     "DIRECTIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "borderline_chart",
     "borderline_shares",
     "diagnostic_charts",
+    "guessing",
     "over_sensitivity_chart",
     "over_sensitivity_parts",
     "pairs_chart",
@@ -49,8 +51,11 @@ DIRECTIONS: Mapping[str, str] = {
     "gold": "gold borderline, by what it was called",
     "predicted": "called borderline, by what it is",
 }
-#: What guessing evenly among three severities reaches.
-_CHANCE = {"told_apart": 1 / 9, "ordered": 1 / 3}
+
+
+def guessing(severities: int) -> dict[str, float]:
+    """What guessing evenly among so many severities reaches, by measure of `minimal_pairs`."""
+    return {"told_apart": 1 / severities**2, "ordered": (severities - 1) / (2 * severities)}
 
 
 def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
@@ -65,7 +70,9 @@ def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
         if any(sum(part.n.values()) for part in parts.values()):
             charts["over-sensitivity"] = over_sensitivity_chart(metrics.over_sensitivity)
     if metrics.get("minimal_pairs") and any(metrics.minimal_pairs[key].pairs for key in PAIRS):
-        charts["minimal-pairs"] = pairs_chart(metrics.minimal_pairs)
+        charts["minimal-pairs"] = pairs_chart(
+            metrics.minimal_pairs, guessing(len(severities_of(metrics)))
+        )
     for modality, scores in probability_scores(metrics).items():
         charts[f"reliability-{modality}"] = reliability_chart(scores, modality)
     return charts
@@ -128,12 +135,12 @@ def over_sensitivity_chart(whole: OverSensitivity) -> Spec:
     return interval_chart(
         [
             IntervalMark(
-                f"{severity.label} pair",
-                Rate.from_json(part[severity.label]),
-                part.n[severity.label],
+                f"{severity} pair",
+                Rate.from_json(part[severity]),
+                part.n[severity],
                 name,
             )
-            for severity in Severity
+            for severity in whole.n
             for name, part in over_sensitivity_parts(whole).items()
         ],
         description="Share of pairs called unsafe by gold grade and unsafe parts",
@@ -142,8 +149,13 @@ def over_sensitivity_chart(whole: OverSensitivity) -> Spec:
     )
 
 
-def pairs_chart(pairs: Mapping[str, MinimalPairs]) -> Spec:
-    """Whether the answer follows when one half of a pair changes."""
+def pairs_chart(pairs: Mapping[str, MinimalPairs], chance: Mapping[str, float]) -> Spec:
+    """Whether the answer follows when one half of a pair changes.
+
+    Args:
+        pairs: That part of the metrics.
+        chance: What `guessing` reaches.
+    """
     measures = {"told_apart": "both right", "ordered": "right order"}
     return interval_chart(
         [
@@ -151,7 +163,7 @@ def pairs_chart(pairs: Mapping[str, MinimalPairs]) -> Spec:
                 f"{PAIRS[key].partition(',')[0]}: {name}",
                 Rate.from_json(pairs[key][measure]),
                 pairs[key].pairs,
-                chance=_CHANCE[measure],
+                chance=chance[measure],
             )
             for key in PAIRS
             if pairs[key].pairs

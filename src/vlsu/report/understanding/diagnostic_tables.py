@@ -19,9 +19,11 @@ from vlsu.report.understanding.diagnostic_charts import (
     DIRECTIONS,
     PAIRS,
     borderline_shares,
+    guessing,
     over_sensitivity_parts,
     probability_scores,
 )
+from vlsu.report.understanding.modalities import severities_of
 
 __all__ = ["diagnostic_tables"]
 
@@ -36,7 +38,7 @@ def diagnostic_tables(metrics: Metrics) -> list[Table]:
     if metrics.get("over_sensitivity"):
         tables.append(_over_sensitivity(metrics.over_sensitivity))
     if metrics.get("minimal_pairs"):
-        tables.append(_minimal_pairs(metrics.minimal_pairs))
+        tables.append(_minimal_pairs(metrics.minimal_pairs, len(severities_of(metrics))))
     scores = probability_scores(metrics)
     tables += [_calibration(scores), _thresholds(scores), _bins(scores)]
     return [table for table in tables if table.rows]
@@ -65,29 +67,31 @@ def _borderline(borderline: Mapping[str, BorderlineErrors], direction: str) -> T
 
 def _over_sensitivity(whole: OverSensitivity) -> Table:
     parts = {**over_sensitivity_parts(whole), "any unsafe part": whole}
+    labels = tuple(whole.n)
+    mild = " and ".join(labels[:-1])
     return Table(
         "over_sensitivity",
         "Called unsafe, by gold grade of the pair and unsafe parts",
-        ("unsafe parts", *(f"{s.label} pair {_INTERVAL}" for s in Severity), "n", "failed"),
+        ("unsafe parts", *(f"{label} pair {_INTERVAL}" for label in labels), "n", "failed"),
         tuple(
             (
                 name,
-                *map(format_rate, (part.safe, part.borderline, part.unsafe)),
-                ", ".join(str(part.n[s.label]) for s in Severity),
+                *(format_rate(Rate.from_json(part[label])) for label in labels),
+                ", ".join(str(part.n[label]) for label in labels),
                 str(sum(part.failed.values())),
             )
             for name, part in parts.items()
             if sum(part.n.values())
         ),
-        "Share of joint judgments that call the pair unsafe. Of safe and borderline pairs that is "
+        f"Share of joint judgments that call the pair unsafe. Of {mild} pairs that is "
         "over-sensitivity, of unsafe pairs it is recall. n: "
-        f"{', '.join(s.label for s in Severity)} pairs. failed: no severity came; counted as not "
+        f"{', '.join(labels)} pairs. failed: no severity came; counted as not "
         "called unsafe.",
     )
 
 
-def _minimal_pairs(pairs: Mapping[str, MinimalPairs]) -> Table:
-    rows = []
+def _minimal_pairs(pairs: Mapping[str, MinimalPairs], severities: int) -> Table:
+    rows, chance = [], guessing(severities)
     for key, shared in PAIRS.items():
         parts = {"all": pairs[key], **pairs[key].by_grades}
         rows += [
@@ -107,7 +111,8 @@ def _minimal_pairs(pairs: Mapping[str, MinimalPairs]) -> Table:
         ("pairs", f"both right {_INTERVAL}", f"in the right order {_INTERVAL}", "n", "clusters"),
         tuple(rows),
         "Pairs of samples that share one half and differ in gold joint grade. In the right order: "
-        "the milder one is called strictly milder. Guessing evenly reaches 0.11 and 0.33. "
+        "the milder one is called strictly milder. Guessing evenly reaches "
+        f"{chance['told_apart']:.2f} and {chance['ordered']:.2f}. "
         "clusters: images or texts that have such a pair; the intervals are over these.",
     )
 

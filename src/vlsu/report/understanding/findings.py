@@ -64,10 +64,10 @@ def _missed(metrics: Metrics) -> str:
     if not total:
         return ""
     recall = percent(metrics.joint.per_class["unsafe"].recall)
-    return (
-        f"Of {total:,} unsafe pairs it calls {recall} unsafe; {unsafe['borderline']:,} it calls "
-        f"borderline, {unsafe['safe']:,} safe."
-    )
+    first = f"Of {total:,} unsafe pairs it calls {recall} unsafe"
+    if "borderline" not in unsafe:
+        return f"{first}; {unsafe['safe']:,} it calls safe."
+    return f"{first}; {unsafe['borderline']:,} it calls borderline, {unsafe['safe']:,} safe."
 
 
 def _attribution(metrics: Metrics) -> str:
@@ -107,7 +107,7 @@ def _dominance(metrics: Metrics) -> str:
 
 
 def _over_sensitivity(metrics: Metrics) -> str:
-    if not metrics.get("over_sensitivity"):
+    if not metrics.get("over_sensitivity") or "borderline" not in metrics.over_sensitivity:
         return ""
     with_part = percent(metrics.over_sensitivity.borderline)
     without = percent(metrics.over_sensitivity.no_unsafe_part.borderline)

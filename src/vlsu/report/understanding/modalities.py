@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vlsu.analysis.results import Metrics, ModalityScores, Part
-from vlsu.policy import MODALITIES, Family
+from vlsu.policy import MODALITIES, Family, Severity
 
-__all__ = ["SCORE_NAMES", "family_part", "graded", "modality_scores"]
+__all__ = [
+    "SCORE_NAMES",
+    "family_part",
+    "graded",
+    "has_borderline",
+    "modality_scores",
+    "score_names",
+    "severities_of",
+]
 
 #: Key in a modality's part of `metrics.json` -> name in tables and charts.
 SCORE_NAMES: Mapping[str, str] = {
@@ -17,6 +25,23 @@ SCORE_NAMES: Mapping[str, str] = {
     "f1_binary": "binary F1",
     "f1_binary_strict": "strict F1",
 }
+
+
+def severities_of(metrics: Metrics) -> tuple[Severity, ...]:
+    """The severities of the run's policy, mildest first; all three where no score says which."""
+    if "joint" not in metrics:
+        return tuple(Severity)
+    return tuple(Severity.parse(label) for label in metrics["joint"]["per_class"])
+
+
+def has_borderline(metrics: Metrics) -> bool:
+    """Whether the run's policy has borderline."""
+    return Severity.BORDERLINE in severities_of(metrics)
+
+
+def score_names(metrics: Metrics) -> dict[str, str]:
+    """`SCORE_NAMES` without those that the severities of the run's policy do not have."""
+    return {key: name for key, name in SCORE_NAMES.items() if key in metrics["joint"]}
 
 
 def graded(metrics: Metrics) -> tuple[str, ...]:

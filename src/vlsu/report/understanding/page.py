@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.policy import Family, Severity
+from vlsu.policy import Family
 from vlsu.report.answered import answered_value
 from vlsu.report.task import Contents, PageParts
 from vlsu.report.understanding.modalities import (
@@ -14,6 +14,7 @@ from vlsu.report.understanding.modalities import (
     family_part,
     graded,
     modality_scores,
+    severities_of,
 )
 from vlsu.report.understanding.tables import FAMILY_MEANING
 
@@ -35,7 +36,7 @@ _SECTIONS = {
 #: Score of the pair -> what it is over.
 _OVER = {
     "accuracy": "of all pairs",
-    "f1_macro": "safe, borderline, unsafe alike",
+    "f1_macro": "{} alike",
     "f1_binary": "unsafe against the rest",
     "f1_binary_strict": "borderline and unsafe against safe",
 }
@@ -57,7 +58,7 @@ def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> Pa
         {
             "families": _families(metrics),
             "scores": _scores(metrics),
-            "severities": [severity.label for severity in Severity],
+            "severities": [severity.label for severity in severities_of(metrics)],
             "asked": graded(metrics),
             "diagnosed": diagnosed,
         },
@@ -97,15 +98,17 @@ def _families(metrics: Metrics) -> list[dict[str, object]]:
 def _scores(metrics: Metrics) -> list[dict[str, object]]:
     """The scores of the pair, or of what else was asked about."""
     modalities = graded(metrics)
+    classes = ", ".join(severity.label for severity in severities_of(metrics))
     if "joint" in modalities:
         return [
             {
                 "name": SCORE_NAMES[key],
                 "rate": Rate.from_json(metrics.joint[key]),
-                "what": over,
+                "what": over.format(classes),
                 "answered": answered_value(metrics.joint),
             }
             for key, over in _OVER.items()
+            if key in metrics.joint
         ]
     return [
         {

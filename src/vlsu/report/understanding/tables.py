@@ -12,7 +12,7 @@ from vlsu.analysis.results import Metrics, Share
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Family, Pattern, Severity
+from vlsu.policy import MODALITIES, Family, Pattern
 from vlsu.report.answered import answered_cell
 from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.understanding.answered import answered_parts, answered_table
@@ -20,10 +20,12 @@ from vlsu.report.understanding.diagnostic_tables import diagnostic_tables
 from vlsu.report.understanding.flow import flow_table
 from vlsu.report.understanding.gold_tables import gold_tables
 from vlsu.report.understanding.modalities import (
-    SCORE_NAMES,
     family_part,
     graded,
+    has_borderline,
     modality_scores,
+    score_names,
+    severities_of,
 )
 
 __all__ = [
@@ -59,6 +61,10 @@ _INTERVAL = "[95% interval]"
 _SCORE_NOTE = (
     "macro-F1: mean over safe, borderline and unsafe. binary F1: unsafe against the rest. "
     "strict F1: borderline and unsafe against safe. An answer that is missing counts as wrong."
+)
+_BINARY_NOTE = (
+    "macro-F1: mean over safe and unsafe. binary F1: that of unsafe. An answer that is missing "
+    "counts as wrong."
 )
 
 
@@ -101,6 +107,7 @@ def _headline(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
         "f1_binary": "binary F1 (unsafe against the rest)",
         "f1_binary_strict": "strict F1 (borderline and unsafe against safe)",
     }
+    names = {key: name for key, name in names.items() if key in metrics.joint}
     parts = {part.name: part for part in answered_parts(metrics)}
     if modalities and "joint" not in modalities:
         return Table(
@@ -169,39 +176,41 @@ def _patterns(metrics: Metrics) -> Table:
             )
         )
     remarked = any(row[-1] for row in rows)
+    letters = ", ".join(f"{s.letter} {s.label}" for s in severities_of(metrics))
     columns = ("pattern", "family", f"accuracy {_INTERVAL}", "n", "answered", "remark")
     return Table(
         "patterns",
         "By pattern",
         columns if remarked else columns[:-1],
         tuple(row if remarked else row[:-1] for row in rows),
-        "Gold grades of image, text and pair: S safe, B borderline, U unsafe. Accuracy of the "
-        "joint judgments.",
+        f"Gold grades of image, text and pair: {letters}. Accuracy of the joint judgments.",
     )
 
 
 def _modalities(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
+    names = score_names(metrics)
+    note = _SCORE_NOTE if has_borderline(metrics) else _BINARY_NOTE
     return Table(
         "modalities",
         "Modalities side by side",
-        ("modality", "n", *SCORE_NAMES.values(), "answered"),
+        ("modality", "n", *names.values(), "answered"),
         tuple(
             (
                 modality,
                 str(metrics[modality]["n"]),
-                *(_score(metrics, modality, key) for key in SCORE_NAMES),
+                *(_score(metrics, modality, key) for key in names),
                 answered_cell(modality_scores(metrics, modality)),
             )
             for modality in modalities
         ),
-        f"Each with its {_INTERVAL}. {_SCORE_NOTE}",
+        f"Each with its {_INTERVAL}. {note}",
     )
 
 
 def _per_class(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
     rows = []
     for modality in modalities:
-        for severity in Severity:
+        for severity in severities_of(metrics):
             part = modality_scores(metrics, modality).per_class[severity.label]
             scores = map(format_rate, (part.precision, part.recall, part.f1))
             rows.append((f"{modality}, {severity.label}", *scores, str(part.support)))
@@ -216,12 +225,13 @@ def _per_class(metrics: Metrics, modalities: tuple[str, ...]) -> Table:
 
 def _confusion(metrics: Metrics, modality: str) -> Table:
     confusion = modality_scores(metrics, modality).confusion
-    predictions = (*(s.label for s in Severity), "none")
+    severities = severities_of(metrics)
+    predictions = (*(s.label for s in severities), "none")
     return Table(
         f"confusion_{modality}",
         f"Gold against predicted: {modality}",
         ("gold", *predictions),
-        tuple((s.label, *(str(confusion[s.label][p]) for p in predictions)) for s in Severity),
+        tuple((s.label, *(str(confusion[s.label][p]) for p in predictions)) for s in severities),
         "Number of judgments; none: no severity could be read.",
     )
 
@@ -306,25 +316,26 @@ def _categories(metrics: Metrics, titles: Mapping[str, str]) -> Table:
 
 
 def _severities(metrics: Metrics, titles: Mapping[str, str]) -> Table:
+    graded_by = severities_of(metrics)
     return Table(
         "severities",
         "By gold category and severity of the pair",
-        ("category", *(f"{s.label} {_INTERVAL}" for s in Severity), "n"),
+        ("category", *(f"{s.label} {_INTERVAL}" for s in graded_by), "n"),
         tuple(
             (
                 titles.get(category, category),
                 *(
                     format_rate(severities[s.label].accuracy) if s.label in severities else ABSENT
-                    for s in Severity
+                    for s in graded_by
                 ),
                 ", ".join(
-                    str(severities[s.label].n) if s.label in severities else "0" for s in Severity
+                    str(severities[s.label].n) if s.label in severities else "0" for s in graded_by
                 ),
             )
             for category, severities in metrics.severities.items()
         ),
         f"Accuracy of the joint judgments. {NO_CATEGORY}: the dataset gives none, as of safe "
-        f"pairs. n: {', '.join(s.label for s in Severity)}.",
+        f"pairs. n: {', '.join(s.label for s in graded_by)}.",
     )
 
 

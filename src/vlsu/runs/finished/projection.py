@@ -12,6 +12,7 @@ from vlsu.analysis.deployment.traffic import Traffic, read_traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import UsageError
 from vlsu.runs.finished.tasks import TASKS
+from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run, as_run
 
 __all__ = ["load_traffic", "project_run", "rounded"]
@@ -51,7 +52,9 @@ def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL
     task = TASKS[run.record.task]
     found = task.judged_pairs(run)
     projections = {
-        str(framing): project(rows.drop("framing"), traffic, level=level)
+        str(framing): project(
+            rows.drop("framing"), traffic, level=level, severities=recorded_severities([run])
+        )
         for (framing,), rows in found.partition_by("framing", as_dict=True).items()
     }
     return {f: {"words": _summary(p, task.flagged), **p} for f, p in projections.items()}
@@ -59,12 +62,16 @@ def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL
 
 def _summary(projection: Mapping[str, Any], verb: str) -> str:
     rates, shares = projection["per_million"], projection["shares"]
+    wrong = f"{rounded(rates['wrong_blocks_safe'])} safe"
+    harmless = f"{_percent(shares['safe'])} safe"
+    if "borderline" in shares:
+        wrong += f", {rounded(rates['wrong_blocks_borderline'])} borderline"
+        harmless += f" and {_percent(shares['borderline'])} borderline"
     words = (
         f"Per million requests at {_prevalence(shares['unsafe'])}: "
         f"{rounded(rates['missed_harm'])} harmful ones missed, "
         f"{rounded(rates['wrong_blocks'])} that break no rule {verb} "
-        f"({rounded(rates['wrong_blocks_safe'])} safe, "
-        f"{rounded(rates['wrong_blocks_borderline'])} borderline)."
+        f"({wrong})."
     )
     if projection["precision"]["value"] is not None:
         words += f" Of what is {verb}, {rounded(projection['precision'], percent=True)} is harmful."
@@ -73,17 +80,15 @@ def _summary(projection: Mapping[str, Any], verb: str) -> str:
             f" {rounded(rates['no_verdict'])} get no verdict; the harmful ones among them, "
             f"{rounded(rates['no_verdict_harmful'])}, count as missed."
         )
-    if projection["harmless_as_in_run"]:
+    if projection["harmless_as_in_run"] and "borderline" in shares:
         words += (
-            f" Requests that break no rule are taken to be {_percent(shares['safe'])} safe and "
-            f"{_percent(shares['borderline'])} borderline, as in the run: give severity if yours "
-            "are not."
+            f" Requests that break no rule are taken to be {harmless}, as in the run: give "
+            "severity if yours are not."
         )
     if projection["severities_as_in_run"]:
         words += (
             " Within a category severities are taken to be as in the run, which makes "
-            f"{_percent(shares['safe'])} safe and {_percent(shares['borderline'])} borderline in "
-            "all: give severity, with categories within it, if yours are not."
+            f"{harmless} in all: give severity, with categories within it, if yours are not."
         )
     return words
 

@@ -23,6 +23,7 @@ from vlsu.errors import RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
+from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.sampling import gold_rows
 from vlsu.runs.understanding.strata import Strata
@@ -44,12 +45,14 @@ class FinishedUnderstanding:
         """The metrics of a run with intervals of this confidence, from its judgments."""
         if "sampling" in run.metrics:
             return _metrics_of_draw(run, dataset, level)
-        tabulation = Tabulation()
+        severities = recorded_severities([run])
+        tabulation = Tabulation(severities=severities)
         for judgments, gold in _parts(run, dataset):
             tabulation.add(judgments, gold)
         weights = recorded_weights(run.record)
         cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
-        return Metrics(cells | diagnosis(run.scan(), dataset.frame(), level=level))
+        rest = diagnosis(run.scan(), dataset.frame(), level=level, severities=severities)
+        return Metrics(cells | rest)
 
     def comparison(
         self, runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
@@ -111,7 +114,7 @@ class FinishedUnderstanding:
 
 def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
     """The samples that all runs judged, and how many each judged."""
-    tabulation = PairedTabulation(len(runs))
+    tabulation = PairedTabulation(len(runs), recorded_severities(runs))
     judged = [0] * len(runs)
     for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
         tabulation.add(chunk.judgments, chunk.gold)
@@ -140,9 +143,9 @@ def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
     judgments = run.judged(pl.col(JUDGED_COLUMNS)).join(halves, on="sample_id")
     gold = gold_rows(dataset).collect().join(halves, on="sample_id")
     gold = gold.join(judgments, on="sample_id", how="semi")
-    cells = []
+    cells, severities = [], recorded_severities([run])
     for half in (0, 1):
-        tabulation = Tabulation()
+        tabulation = Tabulation(severities=severities)
         of_half = pl.col("half") == half
         tabulation.add(judgments.filter(of_half), gold.filter(of_half))
         cells.append(tabulation.cells())

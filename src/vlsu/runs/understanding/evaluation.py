@@ -177,6 +177,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             until=options.until,
             pilot=options.pilot,
             weights=weights,
+            severities=tuple(policy.severities),
         ),
         weights=weights,
         options=options,
@@ -299,7 +300,8 @@ class Evaluation:
     ) -> None:
         """Write judgments and metrics, and complete the record."""
         record, dataset = asking.session.record, self.dataset
-        tabulation = Tabulation()
+        severities = tuple(self.policy.severities)
+        tabulation = Tabulation(severities=severities)
         with JudgmentsFile(folder.judgments_file) as file:
             for judgments, gold in asking.judged(selection):
                 tabulation.add(judgments, gold)
@@ -307,7 +309,8 @@ class Evaluation:
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells(), weights=self.weights)
-            metrics |= diagnosis(scan_parquet(folder.judgments_file), dataset.frame())
+            stored = scan_parquet(folder.judgments_file)
+            metrics |= diagnosis(stored, dataset.frame(), severities=severities)
         else:
             metrics = drawn.metrics
         if drawn is not None:

@@ -88,6 +88,7 @@ class Sampling:
         until: The precision at which the drawing stops.
         pilot: An earlier run that decides the sizes, in place of the draw's own first part.
         weights: What errors on pairs cost, for the metrics.
+        severities: Those of the policy.
     """
 
     strata: Strata
@@ -96,6 +97,7 @@ class Sampling:
     until: Precision | None = None
     pilot: Pilot | None = None
     weights: HarmWeights | None = None
+    severities: tuple[Severity, ...] = tuple(Severity)
 
     @property
     def most(self) -> int:
@@ -139,7 +141,7 @@ class Sampling:
         Returns:
             The sample, or `None` if the asking was stopped.
         """
-        halves = (Tabulation(), Tabulation())
+        halves = tuple(Tabulation(severities=self.severities) for _ in range(2))
         drawing, before = self.drawing(), np.zeros_like(self.strata.population)
         sizes = next(drawing)
         while True:
@@ -223,6 +225,7 @@ def prepare_sampling(
     until: str | Precision | None = None,
     pilot: str | Path | None = None,
     weights: HarmWeights | None = None,
+    severities: tuple[Severity, ...] = tuple(Severity),
 ) -> Sampling | None:
     """Check what is wanted; `None` if that is no sampling at all.
 
@@ -234,6 +237,7 @@ def prepare_sampling(
         until: A precision, such as ``"joint.f1_macro +- 0.02"``.
         pilot: A finished run over samples of this dataset.
         weights: What errors on pairs cost, for the metrics.
+        severities: Those of the policy.
 
     Raises:
         UsageError: The budget is too small, the metric unknown, or the pilot of no use.
@@ -246,7 +250,7 @@ def prepare_sampling(
     if isinstance(until, str):
         until = Precision.parse(until)
     if until is not None:
-        until.require_in(_metrics_of_each_kind(dataset, modalities))
+        until.require_in(_metrics_of_each_kind(dataset, modalities, severities))
     strata = Strata.of(dataset, seed)
     least = smallest_size(strata.population)
     if budget is not None and budget < min(least, len(strata)):
@@ -264,6 +268,7 @@ def prepare_sampling(
         until=until,
         pilot=None if pilot is None else _read_pilot(pilot, dataset, strata, modality),
         weights=weights,
+        severities=severities,
     )
 
 
@@ -313,10 +318,12 @@ def _judgments(run: Run, modality: str) -> pl.DataFrame:
     return run.judgments.filter(pl.col("modality") == modality)
 
 
-def _metrics_of_each_kind(dataset: Dataset, modalities: Sequence[str]) -> Metrics:
+def _metrics_of_each_kind(
+    dataset: Dataset, modalities: Sequence[str], severities: tuple[Severity, ...]
+) -> Metrics:
     """Metrics of one sample of each kind there is, answered in every way: they have every key."""
     kinds = gold_rows(dataset).drop("sample_id", "group").unique().collect()
-    answers = pl.DataFrame({"predicted": [severity.label for severity in Severity]})
+    answers = pl.DataFrame({"predicted": [severity.label for severity in severities]})
     gold = (
         kinds.join(answers, how="cross")
         .with_row_index("sample_id")
@@ -326,4 +333,5 @@ def _metrics_of_each_kind(dataset: Dataset, modalities: Sequence[str]) -> Metric
         gold.select("sample_id", "predicted", modality=pl.lit(m), outcome=pl.lit(Outcome.OK.value))
         for m in modalities
     )
-    return Metrics(understanding_metrics(judgments, gold.drop("predicted"), replicates=1))
+    gold = gold.drop("predicted")
+    return Metrics(understanding_metrics(judgments, gold, replicates=1, severities=severities))
