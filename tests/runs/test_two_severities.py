@@ -17,6 +17,9 @@ from tests.support.two_severities import TWO_SEVERITIES
 from vlsu import compare, gate
 from vlsu.analysis.deployment.traffic import read_traffic
 from vlsu.data import Dataset, import_dataset
+from vlsu.data.datasets.info import dataset_info
+from vlsu.data.exporting.about import Layout, describe
+from vlsu.data.exporting.datasheet import datasheet
 from vlsu.errors import DataError
 from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
@@ -177,3 +180,13 @@ def test_a_dataset_of_three_severities_is_refused_before_anything_is_asked(folde
     three = import_dataset("csv", source, folder / "three").dataset
     with pytest.raises(DataError, match="'b': text_grade is 'borderline', no severity of policy"):
         run_of(three, folder / "refused", 2, policy=folder / "two.yaml")
+
+
+def test_a_dataset_is_counted_and_described_by_its_two_severities(dataset: Dataset) -> None:
+    counts: Any = dataset_info(dataset)
+    assert counts["severities"]["joint"] == {"safe": 48, "unsafe": 12, "none": 0}
+    assert {"S-S-S", "S-S-U", "U-S-S"} <= counts["patterns"].keys()
+    assert "B" not in "".join(counts["patterns"])
+    sheet = datasheet(describe(dataset, Layout("hf", (), {})))
+    assert "each safe or unsafe." in sheet
+    assert "borderline" not in sheet

@@ -34,7 +34,7 @@ def dataset_info(dataset: Dataset) -> dict[str, object]:
 
 def _info(dataset: Dataset) -> dict[str, object]:
     frame = dataset.frame()
-    patterns = _patterns(frame)
+    patterns = _patterns(dataset)
     unlisted = {name: n for name, n in patterns.items() if not Pattern.parse(name).listed}
     families = dict.fromkeys((family.value for family in Family), 0)
     for name, count in patterns.items():
@@ -61,7 +61,7 @@ def _info(dataset: Dataset) -> dict[str, object]:
         "unlisted_patterns": unlisted,
         "without_pattern": len(dataset) - sum(patterns.values()),
         "families": families,
-        "severities": {m: _severities(frame, m) for m in MODALITIES},
+        "severities": {m: _severities(dataset, m) for m in MODALITIES},
         "categories": {m: _categories(dataset, m) for m in MODALITIES},
         "languages": _counts(frame, "language"),
         "groups": {
@@ -78,10 +78,13 @@ def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:
     return dict(rows.sort("n", "value", descending=[True, False]).collect().iter_rows())
 
 
-def _patterns(frame: pl.LazyFrame) -> dict[str, int]:
+def _patterns(dataset: Dataset) -> dict[str, int]:
+    """Samples by pattern: of the 17 those that the policy's severities can make, and any other."""
     columns = [f"{modality}_grade" for modality in MODALITIES]
-    found: dict[str, int] = {str(pattern): 0 for pattern in PATTERNS}
-    for *grades, count in frame.group_by(columns).len("n").sort(columns).collect().iter_rows():
+    there = dataset.policy.severities.keys()
+    found: dict[str, int] = {str(p): 0 for p in PATTERNS if {p.image, p.text, p.joint} <= there}
+    counts = dataset.frame().group_by(columns).len("n").sort(columns).collect()
+    for *grades, count in counts.iter_rows():
         try:
             pattern = Pattern(*(Severity.parse(grade or "") for grade in grades))
         except PolicyError:
@@ -90,9 +93,9 @@ def _patterns(frame: pl.LazyFrame) -> dict[str, int]:
     return found
 
 
-def _severities(frame: pl.LazyFrame, modality: str) -> dict[str, int]:
-    found = _counts(frame, f"{modality}_grade")
-    ordered = dict.fromkeys([*(severity.label for severity in Severity), "none"], 0)
+def _severities(dataset: Dataset, modality: str) -> dict[str, int]:
+    found = _counts(dataset.frame(), f"{modality}_grade")
+    ordered = dict.fromkeys([*(s.label for s in dataset.policy.severities), "none"], 0)
     return {**ordered, **found}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from vlsu._text import one_line
 from vlsu.data.exporting.about import About
 from vlsu.data.exporting.questions import QUESTIONS, SECTIONS, lines, unanswered
+from vlsu.policy import Severity
 
 __all__ = ["datasheet", "figures_tables"]
 
@@ -76,17 +77,19 @@ def _composition(about: About) -> list[str]:
         figures.append(
             ("characters of a text: least, median, greatest", f"{low}, {middle:g}, {high}")
         )
+    three = len(about.policy.severities) == len(Severity)
+    harmful = ("unsafe or borderline", "borderline or unsafe") if three else ("unsafe", "unsafe")
     return [
         "A sample is an image and a text with up to three gold grades: of the image alone, of the "
-        "text alone, and of both together, each safe, borderline or unsafe.",
+        f"text alone, and of both together, each {_either(about)}.",
         "",
         *_table(("figure", "value"), figures),
         *figures_tables(about),
         "**Does it hold content that may offend or disturb?** "
         + (
-            f"Yes: by the grades {_unsafe(about)} samples have a part that is unsafe or borderline."
+            f"Yes: by the grades {_unsafe(about)} samples have a part that is {harmful[0]}."
             if _unsafe(about)
-            else "No sample is graded borderline or unsafe."
+            else f"No sample is graded {harmful[1]}."
         ),
         "",
     ]
@@ -99,6 +102,12 @@ def _unsafe(about: About) -> int:
         - about.counts("patterns").get("S-S-S", 0)
         - _int(about.figures["without_pattern"])
     )
+
+
+def _either(about: About) -> str:
+    """The severities of the policy, as alternatives."""
+    *milder, worst = (severity.label for severity in about.policy.severities)
+    return f"{', '.join(milder)} or {worst}"
 
 
 def _int(value: object) -> int:

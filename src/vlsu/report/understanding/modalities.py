@@ -28,7 +28,9 @@ SCORE_NAMES: Mapping[str, str] = {
 
 
 def severities_of(metrics: Metrics) -> tuple[Severity, ...]:
-    """The severities of the run's policy, mildest first."""
+    """The severities of the run's policy, mildest first; all three where no score says which."""
+    if "joint" not in metrics:
+        return tuple(Severity)
     return tuple(Severity.parse(label) for label in metrics["joint"]["per_class"])
 
 
