@@ -19,6 +19,7 @@ from vlsu.analysis.deployment.traffic import read_traffic
 from vlsu.data import Dataset, import_dataset
 from vlsu.data.datasets.info import dataset_info
 from vlsu.data.exporting.about import Layout, describe
+from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.datasheet import datasheet
 from vlsu.errors import DataError
 from vlsu.models.base import ImageSource, Request
@@ -187,6 +188,6 @@ def test_a_dataset_is_counted_and_described_by_its_two_severities(dataset: Datas
     assert counts["severities"]["joint"] == {"safe": 48, "unsafe": 12, "none": 0}
     assert {"S-S-S", "S-S-U", "U-S-S"} <= counts["patterns"].keys()
     assert "B" not in "".join(counts["patterns"])
-    sheet = datasheet(describe(dataset, Layout("hf", (), {})))
+    sheet = datasheet(describe(dataset, Layout("hf", (), {}), Content(dataset)))
     assert "each safe or unsafe." in sheet
     assert "borderline" not in sheet
