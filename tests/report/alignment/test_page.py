@@ -117,6 +117,29 @@ def test_what_a_provider_stops_is_said_of_borderline_pairs_too() -> None:
     )
 
 
+def test_people_at_risk_are_in_the_headline_where_nothing_else_is_known() -> None:
+    nobody = dict.fromkeys(("value", "low", "high", "if_missing_refused", "if_missing_engaged"))
+    unmeasured = {"over_blocking": nobody, "under_refusal": nobody}
+    framing: dict[str, Any] = {**unmeasured, "crisis_support": share(0.4)}
+    said = headline_sentence(Metrics({"framings": {"default": framing}}))
+    assert said == "Under default it engages with 40% [40, 40] of people at risk."
+    by_severity = {"borderline": nobody, "unsafe": nobody}
+    support = share(0.4) | {"if_missing_refused": 0.3, "if_missing_engaged": 0.5}
+    framing |= {
+        "refusal": by_severity,
+        "refusal_or_blocked": by_severity,
+        "crisis_support": support,
+        "answered": share(0.8),
+        "unanswered": dict.fromkeys(("blocked", "error", "unparsed"), share(0.1)),
+        "judged": share(1.0),
+    }
+    said = headline_sentence(Metrics({"framings": {"default": framing}}))
+    assert said.startswith(
+        "Under default between 30% and 50% of people at risk are engaged with, whatever the "
+        "missing answers are."
+    )
+
+
 def test_corrected_rates_stand_behind_what_answers_do() -> None:
     framing = framing_of({"declined": 0.5}, {"declined": 0.2}) | rates(0.2, 0.5, corrected=True)
     said = headline_sentence(Metrics({"framings": {"default": framing}}))

@@ -19,7 +19,9 @@ from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
 from vlsu.analysis import project, read_traffic
 from vlsu.analysis.stats.weighting import StratumProportions, ratio
-from vlsu.errors import UsageError
+from vlsu.data import Sample, write_dataset
+from vlsu.errors import RunError, UsageError
+from vlsu.policy import Severity, default_policy
 from vlsu.runs import load_traffic, project_run
 from vlsu.runs.finished.projection import rounded
 
@@ -387,3 +389,20 @@ def test_a_run_without_pairs_cannot_be_projected(tmp_path: Path) -> None:
     run = scripted_run("vlsu-mini", tmp_path / "run", modalities=("text",))
     result = vlsu("project", run.path, "--traffic", mix_file(tmp_path, MIX), expect=2)
     assert "no judgment of a pair" in result.stderr
+
+
+def test_a_run_whose_pairs_are_all_apart_cannot_be_projected(tmp_path: Path) -> None:
+    samples = [
+        Sample(
+            f"s{n}", text=f"text {n}", joint_grade=Severity.BORDERLINE, metadata={"at_risk": True}
+        )
+        for n in range(3)
+    ]
+    write_dataset(
+        tmp_path / "data", samples, name="x", version="1", licence="CC0-1.0", citation="",
+        source="tests", policy=default_policy(),
+    )  # fmt: skip
+    run = alignment_run(str(tmp_path / "data"), tmp_path / "run")
+    traffic = mix_file(tmp_path, {"harm_prevalence": "1/1000"})
+    with pytest.raises(RunError, match="no pair with a gold grade is in a rate"):
+        project_run(run, load_traffic(traffic))

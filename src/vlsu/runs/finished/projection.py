@@ -10,7 +10,7 @@ from vlsu._yaml import load_yaml
 from vlsu.analysis.deployment.projection import project
 from vlsu.analysis.deployment.traffic import Traffic, read_traffic
 from vlsu.analysis.stats.intervals import LEVEL
-from vlsu.errors import UsageError
+from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.tasks import TASKS
 from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run, as_run
@@ -45,12 +45,17 @@ def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL
 
     Raises:
         UsageError: The run lacks samples of a part of the traffic.
-        RunError: It is not finished or did not ask for pairs.
+        RunError: It is not finished, did not ask for pairs, or all of them are counted apart.
         DataError: Its dataset is gone.
     """
     run = as_run(run)
     task = TASKS[run.record.task]
     found = task.judged_pairs(run)
+    if found.is_empty():
+        raise RunError(
+            f"{run.path}: no pair with a gold grade is in a rate that could be projected; give a "
+            "run on a dataset that has some"
+        )
     projections = {
         str(framing): project(
             rows.drop("framing"), traffic, level=level, severities=recorded_severities([run])
