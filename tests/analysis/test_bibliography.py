@@ -1,9 +1,10 @@
-"""What the analysis cites is in the bibliography, and the bibliography holds nothing else."""
+"""What analysis and exports cite is in the bibliography, and the bibliography holds nothing else."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CITING = ("analysis", "data/exporting")
 #: An author, perhaps with others, and a year: "Wilson 1927", "Fleiss' (1971)", "Rao and Scott
 #: (1992)", "Fleiss, Cohen and Everitt 1969", "Li et al. (2025".
 CITED = re.compile(
@@ -18,7 +19,7 @@ AGAIN = re.compile(
 
 def cited() -> set[tuple[str, str]]:
     found = set()
-    for path in (ROOT / "src/vlsu/analysis").rglob("*.py"):
+    for path in (path for room in CITING for path in (ROOT / "src/vlsu" / room).rglob("*.py")):
         text = re.sub(r"\s*\n\s*(?:#:? )?", " ", path.read_text(encoding="utf-8"))
         found |= set(CITED.findall(text)) | set(AGAIN.findall(text))
     return found
