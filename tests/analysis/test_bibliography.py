@@ -1,4 +1,4 @@
-"""What analysis and exports cite is in the bibliography, and the bibliography holds nothing else."""
+"""What analysis and exports cite is in the bibliography, which holds nothing else."""
 
 import re
 from pathlib import Path

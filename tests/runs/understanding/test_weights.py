@@ -102,7 +102,7 @@ def test_a_draw_estimates_the_cost_of_the_whole(weights: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("severities: {unsafe: {safe: much}}", "severities.unsafe.safe: 'much' is no weight"),
+        ("severities: {unsafe: {safe: much}}", "severities.unsafe.safe: 'much' is a text to YAML"),
         ("severities: {unsafe: {safe: 1}}\ncategories: {C99: 2}", "categories.C99: unknown"),
         ("severities: [", "weights.yaml, line 2: not valid YAML"),
         ("", "the weights: expected a mapping; write severities:"),
