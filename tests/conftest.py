@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -27,6 +28,8 @@ from vlsu.policy import Severity, default_policy
 # Where a change is judged, the cases are the same each time; at a desk, new ones are looked for.
 settings.register_profile("vlsu", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("vlsu")
+# Collections of what lives as long as the session find nothing, and cost a fifteenth of its time.
+gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,6 +1,7 @@
 """Damaged and hostile images of every format: each is decoded or refused, in bounded time.
 
-More mutations than in the suite: ``VLSU_FUZZ=5000 python -m pytest tests/data/test_image_fuzz.py``.
+More mutations than in the suite:
+``VLSU_FUZZ=5000 python -m pytest tests/data/images/test_image_fuzz.py``.
 """
 
 import io
@@ -23,7 +24,7 @@ from vlsu.models import ImageFile
 from vlsu.models.formats.image_limits import ANTHROPIC, fit
 from vlsu.report.thumbnails import thumbnail
 
-MUTATIONS = int(os.environ.get("VLSU_FUZZ", "200"))
+MUTATIONS = int(os.environ.get("VLSU_FUZZ", "120"))
 #: Seconds that one file may take all doors together; decoding 50 megapixels takes less.
 PATIENCE_S = 30.0
 
