@@ -11,7 +11,7 @@ import polars as pl
 
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import Dataset
-from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.deriving.part import write_part
 from vlsu.data.rows import COLUMNS
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
@@ -57,22 +57,15 @@ def filter_dataset(
         mask = dataset.frame().select(kept).collect(engine="streaming").to_series()
     if not mask.any():
         raise UsageError(f"--where: no sample of {dataset.path} meets the conditions")
-    info = dataset.info
     conditions = ", ".join(one_line(text, 100) for text in where)
-    return write_dataset(
+    return write_part(
+        dataset,
         out,
         (sample for sample, wanted in zip(dataset.samples(), mask, strict=True) if wanted),
-        name=f"{info.name}-filtered",
-        version=info.version,
-        licence=info.licence,
-        citation=info.citation,
-        source=info.source,
-        policy=dataset.policy,
-        images=dataset.images,
-        description=f"{int(mask.sum())} of the {len(dataset)} samples of {info.name} "
-        f"{info.version} ({info.content_hash}): {conditions}. {info.description}".strip(),
+        suffix="filtered",
+        which=f"{int(mask.sum())} of the {len(dataset)} samples",
+        how=f": {conditions}",
         overwrite=overwrite,
-        datasheet=info.datasheet,
     )
 
 

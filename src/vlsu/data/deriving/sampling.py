@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vlsu.data.datasets.dataset import Dataset
-from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.deriving.part import write_part
 from vlsu.errors import UsageError
 from vlsu.policy import Severity
 
@@ -62,22 +62,15 @@ def sample_dataset(
     found = {key: len(members) for key, members in strata.items()}
     sizes = _balanced(found, n) if balanced else _proportional(found, n)
     chosen = {id_ for key, members in strata.items() for _, id_ in sorted(members)[: sizes[key]]}
-    info = dataset.info
     how = ("balanced by joint severity, " if balanced else "") + "stratified by pattern"
-    return write_dataset(
+    return write_part(
+        dataset,
         out,
         (sample for sample in dataset.samples() if sample.id in chosen),
-        name=f"{info.name}-sample",
-        version=info.version,
-        licence=info.licence,
-        citation=info.citation,
-        source=info.source,
-        policy=dataset.policy,
-        images=dataset.images,
-        description=f"{n} of the {len(dataset)} samples of {info.name} {info.version} "
-        f"({info.content_hash}), {how}, seed {seed}. {info.description}".strip(),
+        suffix="sample",
+        which=f"{n} of the {len(dataset)} samples",
+        how=f", {how}, seed {seed}",
         overwrite=overwrite,
-        datasheet=info.datasheet,
     )
 
 

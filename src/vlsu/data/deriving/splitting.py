@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
-from vlsu.data.datasets.writer import prepare_folder, write_dataset
+from vlsu.data.datasets.writer import prepare_folder
 from vlsu.data.deriving.grouping import KEYS, components
+from vlsu.data.deriving.part import write_part
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 
@@ -210,19 +211,12 @@ def _written(
     seed: int,
     overwrite: bool,
 ) -> Dataset:
-    info = dataset.info
-    return write_dataset(
+    return write_part(
+        dataset,
         folder,
         (sample for sample, wanted in zip(dataset.samples(), mine, strict=True) if wanted),
-        name=f"{info.name}-{name}",
-        version=info.version,
-        licence=info.licence,
-        citation=info.citation,
-        source=info.source,
-        policy=dataset.policy,
-        images=dataset.images,
-        description=f"The part {name} of {info.name} {info.version} ({info.content_hash}), split "
-        f"by group and stratified by pattern, seed {seed}. {info.description}".strip(),
+        suffix=name,
+        which=f"The part {name}",
+        how=f", split by group and stratified by pattern, seed {seed}",
         overwrite=overwrite,
-        datasheet=info.datasheet,
     )
