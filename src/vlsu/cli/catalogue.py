@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+#: How a policy is named: a file, or one that comes with this package. A text, not a path, so that
+#: ``./binary`` stays a file.
+POLICY = "FILE|NAME"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -59,7 +62,9 @@ def show_prompts(
     rendered: Annotated[
         bool, typer.Option("--rendered", help="With the policy rendered in.")
     ] = False,
-    policy: Annotated[Path | None, typer.Option(help="A policy file.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar=POLICY, help="A policy file, or default or binary.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """List the prompts, or print one, to start a prompt of one's own from."""
@@ -106,7 +111,11 @@ def show_prompts(
 
 def show_policy(
     file: Annotated[
-        Path | None, typer.Argument(help="Check and show this policy file instead.")
+        str | None,
+        typer.Argument(
+            metavar=f"[{POLICY}]",
+            help="Show this one instead: binary, which has two severities, or a file to check.",
+        ),
     ] = None,
     category: Annotated[
         str | None, typer.Option(help="Show one category in full, such as C9.")
@@ -116,9 +125,9 @@ def show_policy(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show a policy, the default one or a file; a file that is not a policy is refused."""
+    """Show a policy: the default one, binary, or a file; a file that is no policy is refused."""
     from vlsu.cli.output import print_json, print_table, print_text, say
-    from vlsu.policy import default_policy, load_policy
+    from vlsu.policy import POLICIES, default_policy, load_policy
 
     policy = load_policy(file) if file else default_policy()
     if yaml:
@@ -168,3 +177,5 @@ def show_policy(
             ],
         )
     say(f"policy: valid, {len(policy.categories)} categories, hash {policy.hash[:12]}")
+    if file is None:
+        say(f"policies of this package: {', '.join(POLICIES)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu._text import one_line
+from vlsu.cli.catalogue import POLICY
 from vlsu.cli.fetch import AllowPrivate, fetch, fetch_into, print_fetched
 from vlsu.cli.table_options import Encoding, Missing
 
@@ -73,7 +74,12 @@ def import_(
         ),
     ] = False,
     policy: Annotated[
-        Path | None, typer.Option(help="Policy file the categories belong to.")
+        str | None,
+        typer.Option(
+            metavar=POLICY,
+            help="Policy of the grades and categories: default, binary (safe and unsafe alone), "
+            "or a file; by default that of the source, and binary for benchmarks graded so.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
     version: Annotated[

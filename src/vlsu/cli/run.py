@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsu.cli.catalogue import POLICY
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     BudgetOption,
@@ -83,7 +84,11 @@ def understanding(
         ),
     ] = False,
     policy: Annotated[
-        Path | None, typer.Option(help="A policy file instead of the dataset's own.")
+        str | None,
+        typer.Option(
+            metavar=POLICY,
+            help="A policy file instead of the dataset's own policy, or default or binary.",
+        ),
     ] = None,
     limit: Limit = None,
     budget: BudgetOption = None,

@@ -14,6 +14,7 @@ from vlsu._arguments import require_kinds
 from vlsu._text import collapsed_line
 from vlsu.errors import UsageError
 from vlsu.policy.outcome import Outcome
+from vlsu.policy.severity import SEVERITY_CODES
 
 __all__ = [
     "HEAD",
@@ -33,6 +34,7 @@ __all__ = [
     "Response",
     "Settings",
     "Structured",
+    "answerable_severities",
     "is_deep_grey",
 ]
 
@@ -61,7 +63,8 @@ class Request(NamedTuple):
 
     Attributes:
         messages: The conversation; the last turn is usually the user's.
-        schema: JSON schema of the answer, sent where the server can enforce it.
+        schema: JSON schema of the answer, sent where the server can enforce it. A classifier,
+            which reads no instructions, gets one only under a policy of two severities.
         draw: Index of this answer among several to the same prompt, from 0. Part of the request
             key, never sent.
     """
@@ -76,6 +79,17 @@ class Request(NamedTuple):
         return tuple(
             part.sha256 for m in self.messages for part in m.parts if isinstance(part, ImagePart)
         )
+
+
+def answerable_severities(request: Request) -> tuple[str, ...]:
+    """The severities that an answer may have: all three, unless the request's schema has fewer.
+
+    A classifier reads no policy. Of one with two severities it is told so by the schema.
+    """
+    properties = (request.schema or {}).get("properties")
+    field_ = properties.get("severity") if isinstance(properties, Mapping) else None
+    listed = field_.get("enum") if isinstance(field_, Mapping) else None
+    return tuple(listed) if isinstance(listed, list) else tuple(SEVERITY_CODES)
 
 
 @dataclass(frozen=True)

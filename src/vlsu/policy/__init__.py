@@ -4,11 +4,14 @@ from vlsu.policy.outcome import Outcome
 from vlsu.policy.pattern import PATTERNS, Family, Pattern
 from vlsu.policy.policy import (
     MODALITIES,
+    POLICIES,
     Category,
     Descriptions,
     Policy,
+    bundled_policy,
     default_policy,
     default_policy_text,
+    known_policy,
     load_policy,
     parse_policy,
 )
@@ -20,6 +23,7 @@ __all__ = [
     "MODALITIES",
     "NOT_SURE",
     "PATTERNS",
+    "POLICIES",
     "REFUSAL_KINDS",
     "REQUEST_SHARE",
     "SEVERITY_CODES",
@@ -32,8 +36,10 @@ __all__ = [
     "ResponseKind",
     "ResponseSafety",
     "Severity",
+    "bundled_policy",
     "default_policy",
     "default_policy_text",
+    "known_policy",
     "load_policy",
     "parse_policy",
 ]

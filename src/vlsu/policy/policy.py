@@ -18,17 +18,24 @@ from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
 
 __all__ = [
+    "POLICIES",
     "Category",
     "CriticalHarm",
     "Descriptions",
     "NotCovered",
     "Policy",
+    "bundled_policy",
     "default_policy",
+    "known_policy",
     "load_policy",
     "parse_policy",
 ]
 
 MODALITIES = ("image", "text", "joint")
+
+#: Policies that come with this package and are chosen by name: `default` has three severities,
+#: `binary` the same categories at two, for sets that are graded safe or unsafe.
+POLICIES = ("default", "binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +237,22 @@ def parse_policy(text: str, where: str = "policy") -> Policy:
 
 
 def load_policy(path: str | Path) -> Policy:
-    """Read a policy file (YAML, UTF-8).
+    """A policy of this package by its name, one of `POLICIES`, or a policy file (YAML, UTF-8).
+
+    A file that has such a name is given with its folder: ``./binary``, as a text.
 
     Raises:
         PolicyError: The file is absent, unreadable or not a policy.
     """
+    if str(path) in POLICIES:
+        return bundled_policy(str(path))
     try:
         text = read_text(path)
+    except FileNotFoundError:
+        raise PolicyError(
+            f"{path}: cannot be read (No such file or directory); give a policy file, or "
+            f"{' or '.join(POLICIES)}"
+        ) from None
     except OSError as error:
         raise PolicyError(
             f"{path}: cannot be read ({error.strerror}); give a policy file"
@@ -247,14 +263,34 @@ def load_policy(path: str | Path) -> Policy:
 
 
 @cache
+def bundled_policy(name: str) -> Policy:
+    """A policy of this package.
+
+    Raises:
+        PolicyError: It is none of `POLICIES`.
+    """
+    if name not in POLICIES:
+        raise PolicyError(f"no policy is called {name!r}; use {' or '.join(POLICIES)}")
+    return parse_policy(_bundled_text(name), f"{name} policy")
+
+
 def default_policy() -> Policy:
     """The 15 categories of VLSU with a description for each category, severity and modality."""
-    return parse_policy(default_policy_text(), "default policy")
+    return bundled_policy("default")
 
 
 def default_policy_text() -> str:
     """The default policy's YAML, as a template for custom policies."""
-    return files("vlsu.policy").joinpath("default.yaml").read_text(encoding="utf-8")
+    return _bundled_text("default")
+
+
+def known_policy(hash: str) -> Policy | None:
+    """The policy of this package that has a hash, if one has."""
+    return next((each for each in map(bundled_policy, POLICIES) if each.hash == hash), None)
+
+
+def _bundled_text(name: str) -> str:
+    return files("vlsu.policy").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 class _Reader:

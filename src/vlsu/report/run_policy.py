@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from vlsu.errors import VlsuError
-from vlsu.policy import Policy, default_policy
+from vlsu.policy import Policy, known_policy
 from vlsu.report.table import Table
 from vlsu.runs import Run
 
@@ -15,18 +15,14 @@ __all__ = ["not_covered", "not_covered_note", "policy_of", "with_not_covered"]
 
 def policy_of(run: Run) -> Policy | None:
     """The run's policy; `None` if it is not at hand."""
-
-    def of_run(policy: Policy) -> bool:
-        return bool(policy.hash == run.record["policy"]["hash"])
-
-    policy = default_policy()
-    if of_run(policy):
-        return policy
+    hash_ = run.record["policy"]["hash"]
+    if (known := known_policy(hash_)) is not None:
+        return known
     try:
         policy = run.dataset.policy
     except VlsuError:
         return None
-    return policy if of_run(policy) else None
+    return policy if policy.hash == hash_ else None
 
 
 def not_covered(run: Run) -> str:

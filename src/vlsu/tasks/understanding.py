@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response
-from vlsu.policy import MODALITIES, Policy
+from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
-from vlsu.tasks.prompting import Prompt
+from vlsu.tasks.prompting import BARE, Prompt
 
 __all__ = ["Understanding", "answer_schema"]
 
@@ -72,6 +72,8 @@ class Understanding:
         }
         self._image_text = prompt.user("image", None)
         steps = _STEPS.get(prompt.name)
+        if prompt.name == BARE and len(policy.severities) < len(Severity):
+            steps = {}  # all that a classifier learns of the policy
         self._schemas = {
             m: None if steps is None else answer_schema(policy, steps.get(m, {}))
             for m in self.modalities

@@ -85,9 +85,13 @@ class HarmWeights:
         """Cost by gold severity and what it is called, `FAILED` last; shape ``(3, 4)``."""
         return np.array([[self.severities[g][c] for c in _CALLED] for g in _CALLED[:3]])
 
-    def record(self) -> dict[str, object]:
-        """All of them, as plain values."""
-        rows = {gold: dict(row) for gold, row in self.severities.items()}
+    def record(self, severities: Iterable[Severity] = tuple(Severity)) -> dict[str, object]:
+        """All of them that a policy of these severities can use, as plain values."""
+        labels = [severity.label for severity in severities]
+        rows = {
+            gold: {called: self.severities[gold][called] for called in (*labels, "none")}
+            for gold in labels
+        }
         return {"severities": rows, "categories": dict(self.categories)}
 
 

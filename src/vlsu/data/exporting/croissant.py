@@ -119,6 +119,7 @@ def croissant(about: About) -> dict[str, object]:
             "vlsu:format": about.layout.format,
             "vlsu:contentHash": about.content_hash,
             "vlsu:policy": f"{about.policy.name} {about.policy.version}",
+            "vlsu:policyHash": about.policy.hash,
             "vlsu:rightStated": about.right_stated,
             **({"vlsu:metadataRemoved": about.stripped} if about.stripped else {}),
         },

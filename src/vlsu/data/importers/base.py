@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlsu.data.sample import Sample
 from vlsu.data.tables.missing import MissingWords
-from vlsu.policy import Policy, Severity
+from vlsu.policy import Policy, Severity, bundled_policy
 
 __all__ = ["About", "ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "SourceRow"]
 
@@ -97,6 +97,7 @@ class About:
     Attributes:
         source: Where the data come from, such as an address.
         policy: The policy of its grades, if it has one of its own.
+        lacking: Name and version of the policy of its grades, if that is not at hand.
     """
 
     name: str = ""
@@ -106,6 +107,7 @@ class About:
     source: str = ""
     description: str = ""
     policy: Policy | None = None
+    lacking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Importer:
         source: Where they come from, such as an address; empty for the file's name.
         describe: Function from the file or folder to what it says about itself, which goes before
             the rest.
+        policy: Name of the policy of the grades, of `vlsu.policy.POLICIES`: ``binary`` where the
+            source tells safe from unsafe and nothing between; empty where it does not say.
     """
 
     read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
@@ -131,6 +135,7 @@ class Importer:
     description: str = ""
     source: str = ""
     describe: Callable[[Path], About] | None = None
+    policy: str = ""
 
     def about(self, path: Path) -> About:
         """What is known of the data before they are read."""
@@ -142,5 +147,6 @@ class Importer:
             citation=stated.citation or self.citation,
             source=stated.source or self.source,
             description=stated.description or self.description,
-            policy=stated.policy,
+            policy=stated.policy or (bundled_policy(self.policy) if self.policy else None),
+            lacking=stated.lacking,
         )

@@ -9,15 +9,18 @@ import orjson
 
 from vlsu._files import read_bytes
 from vlsu.data.importers.base import About
+from vlsu.policy import known_policy
 
 __all__ = ["about_croissant"]
 
 _FILE = "croissant.json"
 _EXPORT = "vlsu:export"
+#: Of an export: name and version of the policy of its grades, and its hash.
+_POLICY, _POLICY_HASH = "vlsu:policy", "vlsu:policyHash"
 
 
 def about_croissant(path: Path) -> About:
-    """Name, version, licence, citation, source and description of a folder or a file.
+    """Name, version, licence, citation, source, description and policy of a folder or a file.
 
     Of a folder, ``croissant.json`` is read; of a file, the one that has its name before it, or that
     which lists it. Everything is empty if there is none.
@@ -28,6 +31,9 @@ def about_croissant(path: Path) -> About:
     for place in places:
         tree = _read(place)
         if tree and (path.is_dir() or place.name != _FILE or path.name in _files(tree)):
+            export = tree.get(_EXPORT)
+            hash_, graded_by = _text(export, _POLICY_HASH), _text(export, _POLICY)
+            policy = known_policy(hash_)
             usage, origin = tree.get("usageInfo"), tree.get("prov:wasDerivedFrom")
             return About(
                 name=_text(tree, "name"),
@@ -36,6 +42,8 @@ def about_croissant(path: Path) -> About:
                 citation=_text(tree, "citeAs"),
                 source=_text(origin, "prov:label") or _text(tree, "url"),
                 description=_text(tree, "description"),
+                policy=policy,
+                lacking=graded_by if hash_ and policy is None else "",
             )
     return About()
 

@@ -72,4 +72,5 @@ HATEFUL_MEMES = Importer(
     "booktitle = {NeurIPS}, year = {2020}}",
     source="https://hatefulmemeschallenge.com",
     description="Hateful Memes: memes that are hateful or not, with confounders.",
+    policy="binary",
 )

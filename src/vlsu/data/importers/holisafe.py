@@ -68,4 +68,5 @@ HOLISAFE = Importer(
     "and Hwang, Sung Ju}, journal = {arXiv preprint arXiv:2506.04704}, year = {2025}}",
     source="https://huggingface.co/datasets/etri-vilab/holisafe-bench",
     description="HoliSafe-Bench: all five combinations of safe and unsafe image, query and pair.",
+    policy="binary",
 )

@@ -116,4 +116,5 @@ MSSBENCH = Importer(
     "Xin Eric}, year = {2024}, eprint = {2410.06172}, archivePrefix = {arXiv}}",
     source="https://huggingface.co/datasets/kzhou35/mssbench",
     description="MSSBench: queries that one image makes safe and another unsafe.",
+    policy="binary",
 )

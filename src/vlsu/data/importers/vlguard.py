@@ -94,4 +94,5 @@ VLGUARD = Importer(
     "Yu, Tingyang and Yang, Yongxin and Hospedales, Timothy}, booktitle = {ICML}, year = {2024}}",
     source="https://huggingface.co/datasets/ys-zong/VLGuard",
     description="VLGuard: safe images with safe and with unsafe texts, and unsafe images.",
+    policy="binary",
 )

@@ -30,6 +30,7 @@ from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
 from vlsu.data.importing.duplicates import GroupIndex, IdIndex
 from vlsu.data.importing.report import ImportReport, Tally
+from vlsu.data.importing.severities import not_at_hand, only_two
 from vlsu.data.marks import unread
 from vlsu.data.progress import Progress
 from vlsu.data.rows import canonical, to_row, to_sample
@@ -80,8 +81,9 @@ def import_dataset(
         encoding: Text encoding of the file, if it is not Unicode.
         strict: Raise an error for every rejected row, and every note that is a problem, such as an
             image that was not found.
-        policy: The policy of the categories, or its file; if `None`, that of the source, else the
-            default policy.
+        policy: The policy of grades and categories, its file, or ``"default"`` or ``"binary"``; if
+            `None`, that of the source: of an export or a dataset its own, of a benchmark that is
+            graded safe or unsafe ``binary``, else the default policy.
         name: Of the dataset; like `version`, `licence`, `citation`, `source` and `description`, by
             default from the source, the importer or the file's name.
         version: Of the dataset; 1 by default.
@@ -134,6 +136,8 @@ def import_dataset(
             ids, groups = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
             if image_folder is not None:
                 _note_left_out(image_folder, tally)
+            if policy is None and (note := not_at_hand(about)):
+                tally.note(note)
             tally.require_samples()
             dataset = write_dataset(
                 folder,
@@ -147,6 +151,10 @@ def import_dataset(
                 description=about.description if description is None else description,
                 overwrite=overwrite,
             )
+            # Of a table nobody knows which severities its graders could choose from.
+            own_table = policy is None and about.policy is None and not importer.name
+            if own_table and (note := only_two(dataset)):
+                tally.note(note)
             return tally.write(format, dataset)
     except BaseException as error:
         if made_here:

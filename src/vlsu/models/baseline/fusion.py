@@ -20,7 +20,7 @@ from vlsu.models.baseline.assets import (
     package_file,
 )
 from vlsu.models.baseline.embedding import VOCABULARY
-from vlsu.models.baseline.grade import Grade, worse
+from vlsu.models.baseline.grade import Grade, without_borderline, worse
 from vlsu.models.baseline.head import HEAD_WEIGHTS
 from vlsu.models.baseline.image import ImageGrader
 from vlsu.models.baseline.text import TextGrader
@@ -84,6 +84,10 @@ class LateFusion:
             ValueError: The image cannot be decoded.
         """
         return worse(self.grade_image(image), self.grade_text(text))
+
+    def of_two(self, grade: Grade) -> Grade:
+        """The grade under a policy of safe and unsafe."""
+        return without_borderline(grade)
 
     def fingerprint(self) -> str:
         """`late_fusion_fingerprint`."""

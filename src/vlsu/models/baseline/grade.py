@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlsu.policy import Severity
 
-__all__ = ["Grade", "worse"]
+__all__ = ["Grade", "without_borderline", "worse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +40,14 @@ def worse(first: Grade, second: Grade) -> Grade:
         p_unsafe=max(first.p_unsafe, second.p_unsafe),
         evidence="; ".join(part for part in (first.evidence, second.evidence) if part),
     )
+
+
+def without_borderline(grade: Grade) -> Grade:
+    """The grade under a policy of two severities: borderline is safe, and has no category.
+
+    What touches a topic without promoting the harm is what such policies call safe (`vlsu policy
+    binary`). `p_unsafe` stays, for another threshold.
+    """
+    if grade.severity is not Severity.BORDERLINE:
+        return grade
+    return replace(grade, severity=Severity.SAFE, category=None)

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, ImageSource, Model, Request, Settings
+from vlsu.models.base import (
+    ImagePart,
+    ImageSource,
+    Model,
+    Request,
+    Settings,
+    answerable_severities,
+)
 from vlsu.models.baseline.fusion import LateFusion, late_fusion_fingerprint
 from vlsu.models.baseline.grade import Grade
 from vlsu.models.baseline.trivial import Majority, Random
@@ -26,9 +33,15 @@ class Grader(Protocol):
         """Grade what is given."""
         ...
 
+    def of_two(self, grade: Grade) -> Grade:
+        """A grade of its own under a policy of safe and unsafe."""
+        ...
+
 
 class GraderAnswerer:
     """A `Grader` as an `vlsu.models.inprocess.Answerer`: shown the bare image and text.
+
+    Of the policy it sees only whether there is borderline, by the schema of the request.
 
     Args:
         load: Makes the grader; called in the worker thread, when the first request comes.
@@ -75,8 +88,8 @@ def baseline_model(name: str, settings: Settings) -> Model:
     if name == "late-fusion":
         answerer = GraderAnswerer(LateFusion, late_fusion_fingerprint())
     elif name == "majority":
-        severity = Severity.parse(str(params.pop("severity", Severity.BORDERLINE.label)))
-        majority = Majority(severity)
+        stated = params.pop("severity", None)
+        majority = Majority(None if stated is None else Severity.parse(str(stated)))
         answerer = GraderAnswerer(lambda: majority, majority.fingerprint())
     elif name == "random":
         drawing = Random(settings.seed or 0)
@@ -95,5 +108,7 @@ def _answer(grader: Grader, request: Request, images: ImageSource) -> Mapping[st
     if len(shown) > 1:
         raise ValueError("more than one image in a request")
     grade = grader.grade(shown[0] if shown else None, "\n".join(words) if words else None)
+    if Severity.BORDERLINE.label not in answerable_severities(request):
+        grade = grader.of_two(grade)
     answer = {"severity": grade.severity.label, "category": grade.category}
     return {"text": json.dumps(answer), "p_unsafe": grade.p_unsafe, "evidence": grade.evidence}

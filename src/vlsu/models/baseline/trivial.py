@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from vlsu.models.baseline.grade import Grade
+from vlsu.errors import UsageError
+from vlsu.models.baseline.grade import Grade, without_borderline
 from vlsu.policy import Severity
 
 __all__ = ["Majority", "Random"]
@@ -16,19 +17,33 @@ class Majority:
     """One answer for everything.
 
     Attributes:
-        severity: The answer; by default the most frequent joint grade of VLSU.
+        severity: The answer; by default the most frequent joint grade of VLSU, and safe under a
+            policy of two severities.
     """
 
-    severity: Severity = Severity.BORDERLINE
+    severity: Severity | None = None
 
     def grade(self, image: bytes | None, text: str | None) -> Grade:
         """The fixed severity, without a category."""
-        p_unsafe = 1.0 if self.severity is Severity.UNSAFE else 0.0
-        return Grade(self.severity, None, p_unsafe, "fixed")
+        severity = Severity.BORDERLINE if self.severity is None else self.severity
+        return Grade(severity, None, 1.0 if severity is Severity.UNSAFE else 0.0, "fixed")
+
+    def of_two(self, grade: Grade) -> Grade:
+        """The grade under a policy of safe and unsafe.
+
+        Raises:
+            UsageError: The answer was chosen, and is borderline.
+        """
+        if self.severity is Severity.BORDERLINE:
+            raise UsageError(
+                "baseline/majority severity=borderline: the policy has no borderline; use safe or "
+                "unsafe"
+            )
+        return without_borderline(grade)
 
     def fingerprint(self) -> str:
         """What decides a grade: the severity."""
-        return f"majority {self.severity.label}"
+        return f"majority {self.grade(None, None).severity.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,11 @@ class Random:
             digest.update(b"|" + shown)
         draw = int.from_bytes(digest.digest()[:6], "big") / 2**48
         return Grade(Severity(int(draw * 3)), None, draw, f"random draw {draw:.3f}")
+
+    def of_two(self, grade: Grade) -> Grade:
+        """The grade under a policy of safe and unsafe: each with equal chance."""
+        severity = Severity.UNSAFE if grade.p_unsafe >= 0.5 else Severity.SAFE
+        return replace(grade, severity=severity)
 
     def fingerprint(self) -> str:
         """What decides a grade beside the content: the seed."""

@@ -83,7 +83,7 @@ def evaluate(
         modalities: Which of image, text and joint to ask for.
         prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
             instructions is not sent it, which a warning says.
-        policy: A policy or its file; the dataset's own by default.
+        policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.
         base_url: Root of an OpenAI-compatible server.
         concurrency: Requests in flight; found by growing while it pays, if not given.
         limit: Number of samples, drawn by `seed`; what is measured is that part of the dataset.
@@ -271,7 +271,7 @@ class Evaluation:
             self.task.modalities,
             self.options,
             sampling,
-            None if self.weights is None else self.weights.record(),
+            None if self.weights is None else self.weights.record(self.policy.severities),
         )
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:

@@ -22,7 +22,7 @@ class UnderstandingOptions(RunOptions):
         modalities: Which of image, text and joint to ask for.
         prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
             instructions is not sent it, which a warning says.
-        policy: A policy or its file; the dataset's own by default.
+        policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.
         budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.

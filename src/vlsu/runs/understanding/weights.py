@@ -21,9 +21,28 @@ def load_weights(path: str | Path, policy: Policy) -> HarmWeights:
     """
     tree = load_yaml(path, UsageError)
     try:
-        return HarmWeights.of(tree, policy.category_ids)
+        weights = HarmWeights.of(tree, policy.category_ids)
+        _require_severities(weights, policy)
     except UsageError as error:
         raise UsageError(f"--weights {path}: {error}") from None
+    return weights
+
+
+def _require_severities(weights: HarmWeights, policy: Policy) -> None:
+    """Refuse costs of what a policy does not have.
+
+    Raises:
+        UsageError: There is such a cost.
+    """
+    known = [severity.label for severity in policy.severities]
+    for gold, row in weights.severities.items():
+        for called, cost in row.items():
+            for severity in (gold, called):
+                if cost and severity not in (*known, "none"):
+                    raise UsageError(
+                        f"severities.{gold}.{called}: policy {policy.name} has no {severity}; "
+                        "remove it"
+                    )
 
 
 def recorded_weights(record: RunRecord) -> HarmWeights | None:
