@@ -12,8 +12,10 @@ from vlsu.policy import (
     Family,
     Pattern,
     Severity,
+    bundled_policy,
     default_policy,
     default_policy_text,
+    known_policy,
     load_policy,
     parse_policy,
 )
@@ -210,3 +212,35 @@ def test_a_severity_is_everywhere_or_nowhere_and_only_borderline_may_be_left_out
     assert text != TWO_SEVERITIES
     with pytest.raises(PolicyError, match=message):
         parse_policy(text)
+
+
+def test_the_binary_policy_has_the_categories_of_the_default_one_at_two_severities():
+    binary, default = load_policy("binary"), load_policy("default")
+    assert default is default_policy()
+    assert tuple(binary.severities) == (Severity.SAFE, Severity.UNSAFE)
+    assert [(c.title, c.codes) for c in binary.categories] == [
+        (c.title, c.codes) for c in default.categories
+    ]
+    assert (binary.critical, binary.not_covered) == (default.critical, default.not_covered)
+    content = yaml.safe_dump(binary.to_dict())
+    assert "borderline" not in content.lower()
+    for mine, theirs in zip(binary.categories, default.categories, strict=True):
+        # What is unsafe is the same; what was borderline is safe.
+        assert mine.severities[Severity.UNSAFE] == theirs.severities[Severity.UNSAFE]
+        safe = mine.severities[Severity.SAFE]
+        assert safe.image != safe.text
+        assert theirs.severities[Severity.SAFE].image in safe.image
+    assert len(binary.boundary) == len(default.boundary)
+    assert known_policy(binary.hash) is binary
+    assert known_policy("0" * 64) is None
+
+
+def test_a_file_of_a_policys_name_is_given_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "binary").write_text(TWO_SEVERITIES)
+    assert load_policy("binary").name == "vlsu-binary"
+    assert load_policy("./binary").name == "two"
+    with pytest.raises(PolicyError, match="give a policy file, or default or binary"):
+        load_policy("binry")
+    with pytest.raises(PolicyError, match="no policy is called 'binry'"):
+        bundled_policy("binry")

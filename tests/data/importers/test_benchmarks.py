@@ -234,6 +234,17 @@ def test_the_severities_of_beavertails_mean_what_the_user_says(tmp_path: Path) -
     assert [sample.metadata["image_severity"] for sample in stated.dataset] == [0, 2]
 
 
+def test_sets_graded_safe_or_unsafe_have_a_policy_of_two_severities(tmp_path: Path) -> None:
+    policies = {
+        name: import_made(name, tmp_path / name).dataset.info.policy.name for name in BENCHMARKS
+    }
+    two = {name for name, policy in policies.items() if policy == "vlsu-binary"}
+    assert two == {"hateful-memes", "vlguard", "holisafe", "mssbench"}
+    assert {policies[name] for name in set(BENCHMARKS) - two} == {"vlsu-default"}
+    stated = import_made("vlguard", tmp_path / "stated", policy="default")
+    assert stated.dataset.policy is default_policy()
+
+
 def test_queries_of_mossbench_are_safe(tmp_path: Path) -> None:
     samples = list(import_made("mossbench", tmp_path).dataset)
     assert {grades(sample) for sample in samples} == {(None, None, S)}

@@ -12,7 +12,7 @@ from vlsu.data import ImportReport, export_dataset, import_dataset, importers
 from vlsu.data.importers import Importer, ImportOptions, SourceRow
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError, UsageError
-from vlsu.policy import Severity
+from vlsu.policy import Severity, default_policy, load_policy
 
 
 def import_csv(folder: Path, text: str, **options: Any) -> ImportReport:
@@ -210,6 +210,32 @@ def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
     import_csv(tmp_path, "text\na\nb\n", progress=lambda done, total: told.append((done, total)))
     assert told == [(1, None), (2, None)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([0, 1] * 50, True),
+        ([0, 1] * 49, False),  # too few for it not to be chance
+        ([0, 1] * 50 + [2], False),
+        ([1] * 200, False),
+    ],
+)
+def test_a_table_of_two_grades_is_told_of_the_binary_policy(
+    tmp_path: Path, rows: list[int], said: bool
+) -> None:
+    table = "id,text,label\n" + "".join(f"r{n},note {n},{label}\n" for n, label in enumerate(rows))
+    words = {"0": "safe", "1": "unsafe", "2": "borderline"}
+    used = {word: grade for word, grade in words.items() if int(word) in rows}
+    how: dict[str, Any] = {"map": {"label": "joint_grade"}, "grades": used}
+    report = import_csv(tmp_path, table, **how)
+    hints = [note for note in report.notes if "--policy binary" in note]
+    assert len(hints) == said
+    assert report.dataset.policy is default_policy()  # it is said, and nothing more
+    for policy in ("default", "binary") if 2 not in rows else ("default",):
+        again = import_csv(tmp_path, table, policy=policy, **how)
+        assert not [note for note in again.notes if "--policy" in note]
+        assert again.dataset.policy == load_policy(policy)
 
 
 def test_a_grade_that_the_policy_lacks_is_refused(tmp_path: Path) -> None:

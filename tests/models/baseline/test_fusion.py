@@ -17,6 +17,7 @@ from vlsu.errors import ModelError, PolicyError, UsageError
 from vlsu.models import ImageFile, ImagePart, Message, Outcome, Request, Settings, open_model
 from vlsu.models.baseline import Grade, LateFusion, Majority, Random, worse
 from vlsu.models.baseline.assets import session
+from vlsu.models.baseline.grade import without_borderline
 from vlsu.models.baseline.onnx_format import model, node, tensor
 from vlsu.models.baseline.torch_file import read_tensors
 from vlsu.policy import Severity
@@ -89,6 +90,20 @@ def test_a_missing_extra_is_named_in_one_line(absent):
 def test_majority_answers_one_severity():
     assert Majority().grade(None, "anything").severity is Severity.BORDERLINE
     assert Majority(Severity.UNSAFE).grade(b"image", None).p_unsafe == 1
+
+
+def test_under_two_severities_what_is_borderline_is_safe():
+    borderline = Grade(Severity.BORDERLINE, "C4", 0.3, "text head borderline 0.60 C4")
+    found = without_borderline(borderline)
+    assert (found.severity, found.category) == (Severity.SAFE, None)
+    assert (found.p_unsafe, found.evidence) == (0.3, borderline.evidence)
+    unsafe = Grade(Severity.UNSAFE, "C1", 0.4, "")
+    assert without_borderline(unsafe) is unsafe
+    assert Majority().of_two(Majority().grade(None, "x")).severity is Severity.SAFE
+    texts = [f"text {i}" for i in range(300)]
+    drawn = [Random().of_two(Random().grade(None, text)).severity for text in texts]
+    assert Severity.BORDERLINE not in drawn
+    assert 110 < drawn.count(Severity.SAFE) < 190  # of 150 expected; 4.6 standard deviations
 
 
 def test_random_depends_on_seed_and_content_alone():

@@ -12,11 +12,14 @@ import yaml
 from tests.support.commands import vlsu
 from tests.support.report_runs import scripted_run
 from vlsu.analysis import Rate
+from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import load
 from vlsu.errors import UsageError
+from vlsu.policy import bundled_policy
 from vlsu.report.tasks import run_tables
 from vlsu.runs.finished.confidence import metrics_at
 from vlsu.runs.finished.gating import gate
+from vlsu.runs.understanding.weights import load_weights
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +76,21 @@ def test_a_run_has_its_errors_weighted(weights: Path, tmp_path: Path) -> None:
         str(row[0]): row[1] for t in run_tables(run) if t.name == "settings" for row in t.rows
     }
     assert json.loads(settings["weights of categories"]) == CATEGORIES
+
+
+def test_weights_under_two_severities_have_no_third(tmp_path: Path) -> None:
+    policy = bundled_policy("binary")
+    file = tmp_path / "weights.yaml"
+    file.write_text("severities: {unsafe: {safe: 1}}")
+    record = load_weights(file, policy).record(policy.severities)
+    assert record["severities"] == {
+        "safe": {"safe": 0.0, "unsafe": 0.0, "none": 0.0},
+        "unsafe": {"safe": 1.0, "unsafe": 0.0, "none": 1.0},
+    }
+    assert HarmWeights.of(record).record(policy.severities) == record
+    file.write_text("severities: {unsafe: {safe: 1, borderline: 0.4}}")
+    with pytest.raises(UsageError, match=r"unsafe\.borderline: policy vlsu-binary has no borderl"):
+        load_weights(file, policy)
 
 
 def test_weights_come_and_go_without_a_request(weights: Path, tmp_path: Path) -> None:

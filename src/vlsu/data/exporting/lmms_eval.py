@@ -22,6 +22,8 @@ from vlsu.policy import MODALITIES
 __all__ = ["ModalityPrompt", "file_names", "task_name", "write_tasks"]
 
 _TEMPLATE = "_default_template_yaml"
+#: The severities of the policy, in the module of functions.
+_SEVERITIES = re.compile(r"^SEVERITIES = .*$", re.MULTILINE)
 _METRICS = ("accuracy", "f1_macro", "unparsed")
 
 
@@ -92,6 +94,8 @@ def write_tasks(
     }
     (folder / _TEMPLATE).write_text(write_yaml(common), encoding="utf-8")
     source = files(__package__).joinpath("lmms_eval_utils.py.txt").read_text(encoding="utf-8")
+    severities = ", ".join(f'"{severity.label}"' for severity in dataset.policy.severities)
+    source = _SEVERITIES.sub(f"SEVERITIES = ({severities})", source, count=1)
     (folder / "utils.py").write_text(source, encoding="utf-8")
     names = []
     for modality in modalities:

@@ -42,8 +42,8 @@ class Majority:
         return without_borderline(grade)
 
     def fingerprint(self) -> str:
-        """What decides a grade: the severity."""
-        return f"majority {self.grade(None, None).severity.label}"
+        """What decides a grade: the severity, or that none was chosen."""
+        return f"majority {'borderline' if self.severity is None else f'of {self.severity}'}"
 
 
 @dataclass(frozen=True, slots=True)
