@@ -10,7 +10,7 @@ import typer
 
 from vlsu._text import one_line
 from vlsu.cli.catalogue import POLICY
-from vlsu.cli.fetch import AllowPrivate, fetch, fetch_into, print_fetched
+from vlsu.cli.fetch import AllowPrivate, Proxy, fetch, fetch_into, print_fetched
 from vlsu.cli.table_options import Encoding, Missing
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def import_(
         typer.Option("--fetch", help="Fetch the images from their addresses, as vlsu data fetch."),
     ] = False,
     allow_private: AllowPrivate = False,
+    proxy: Proxy = None,
     map: Annotated[
         list[str] | None,
         typer.Option(help="column=field, for a table of any kind. Repeatable, or comma-separated."),
@@ -98,6 +99,10 @@ def import_(
     from vlsu.cli.output import counter, print_json, say
     from vlsu.data import import_dataset
 
+    if fetch and proxy is not None:
+        from vlsu.data.fetching.proxies import routing
+
+        routing(proxy)  # what is wrong with it is said before the import
     with counter("rows") as progress:
         report = import_dataset(
             format,
@@ -120,7 +125,7 @@ def import_(
     if report.restrictions:
         kinds = " and ".join(report.restrictions)
         say(f"licence of the data: {one_line(report.dataset.info.licence)} ({kinds})")
-    fetched = fetch_into(out, allow_private=allow_private) if fetch else None
+    fetched = fetch_into(out, allow_private=allow_private, proxy=proxy) if fetch else None
     if json and fetched is not None:
         # The dataset as it is now, with the images that were fetched.
         now = replace(report, dataset=fetched.dataset)

@@ -19,6 +19,17 @@ AllowPrivate = Annotated[
     ),
 ]
 
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        metavar="URL|env",
+        help="Ask through an HTTP proxy, http://HOST:PORT, or those of the environment. Addresses "
+        "and redirects are judged as ever; what the proxy makes of a name that this machine does "
+        "not resolve is for the proxy to guard.",
+    ),
+]
+
 #: Hosts of the table on the screen.
 _MOST_HOSTS = 15
 
@@ -39,6 +50,7 @@ def fetch(
         ),
     ] = None,
     allow_private: AllowPrivate = False,
+    proxy: Proxy = None,
     again: Annotated[
         bool,
         typer.Option(
@@ -63,6 +75,7 @@ def fetch(
         timeout_s=timeout,
         mirror=mirror,
         allow_private=allow_private,
+        proxy=proxy,
         again=again,
     )
     if json:
@@ -81,6 +94,7 @@ def fetch_into(
     timeout_s: float | None = None,
     mirror: str | None = None,
     allow_private: bool = False,
+    proxy: str | None = None,
     again: bool = False,
 ) -> FetchReport:
     """Fetch into a dataset folder, with a bar; an interrupt says how to go on."""
@@ -95,6 +109,7 @@ def fetch_into(
                 timeout_s=TIMEOUT_S if timeout_s is None else timeout_s,
                 mirror=mirror,
                 allow_private=allow_private,
+                proxy=proxy,
                 again=again,
                 progress=progress,
             )

@@ -10,8 +10,8 @@ import pytest
 
 from tests.models.http.test_http_clients import BODY, Server, in_loop, says, whole
 from tests.support.fault_server import FaultServer, good, run_command, text_dataset
+from vlsu._proxies import bypasses, proxy_of
 from vlsu.models.http.client import HttpClient, is_simple_http
-from vlsu.models.http.proxies import bypasses, proxy_of
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,14 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 from vlsu._text import normal_form
 from vlsu.data.fetching.faults import FetchFaultError, Reason
 
-__all__ = ["IPAddress", "WebAddress", "embedded_ipv4", "parse_address", "refusal"]
+__all__ = [
+    "IPAddress",
+    "WebAddress",
+    "basic_authorization",
+    "embedded_ipv4",
+    "parse_address",
+    "refusal",
+]
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -157,7 +164,7 @@ def parse_address(url: str) -> WebAddress:
     try:
         path = quote(parts.path, safe=_KEPT) or "/"
         query = f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else ""
-        authorization = _basic(userinfo) if userinfo else None
+        authorization = basic_authorization(userinfo) if userinfo else None
     except UnicodeEncodeError:  # half a surrogate pair
         raise FetchFaultError(Reason.BAD_ADDRESS) from None
     return WebAddress(
@@ -165,7 +172,8 @@ def parse_address(url: str) -> WebAddress:
     )
 
 
-def _basic(userinfo: str) -> str:
+def basic_authorization(userinfo: str) -> str:
+    """The header made of ``user:password``, percent-encoded as in an address."""
     user, _, password = userinfo.partition(":")
     pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return f"Basic {base64.b64encode(pair).decode()}"

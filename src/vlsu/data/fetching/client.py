@@ -1,9 +1,9 @@
 """The client: from an address to an image's bytes, over redirects, within one time.
 
 A connection is made to an IP address that the resolver has judged, and to no name: nothing is
-looked up a second time. Host header, server name and certificate are those of the name. Proxies
-that the environment names are not used: a proxy would look the name up itself, and reach with its
-own rights what is refused here.
+looked up a second time. Host header, server name and certificate are those of the name. A proxy,
+which looks names up itself and reaches with its own rights what is refused here, is used only where
+it is asked for (`vlsu.data.fetching.proxies`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from typing import cast
 
 from vlsu._machine import exhausted_file_descriptors, exhausted_resource
 from vlsu._version import __version__
 from vlsu.data.fetching.addresses import WebAddress
 from vlsu.data.fetching.connection import Connection, Held, Received
 from vlsu.data.fetching.faults import FetchFaultError, Reason
+from vlsu.data.fetching.proxies import NameJudge, Route, Routing, Tunnel
 from vlsu.data.fetching.resolver import Resolver
-from vlsu.errors import MachineError
+from vlsu.errors import MachineError, UsageError
 
 __all__ = ["USER_AGENT", "Client", "Dial", "Download", "dial"]
 
@@ -44,18 +46,18 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 #: Connects to an IP address and a port: ``dial(factory, ip, port, ssl, server_name)``.
 Dial = Callable[
-    [Callable[[], Connection], str, int, ssl.SSLContext | None, str | None],
-    Awaitable[tuple[asyncio.BaseTransport, Connection]],
+    [Callable[[], asyncio.Protocol], str, int, ssl.SSLContext | None, str | None],
+    Awaitable[tuple[asyncio.BaseTransport, asyncio.BaseProtocol]],
 ]
 
 
 async def dial(
-    factory: Callable[[], Connection],
+    factory: Callable[[], asyncio.Protocol],
     ip: str,
     port: int,
     context: ssl.SSLContext | None,
     server_name: str | None,
-) -> tuple[asyncio.BaseTransport, Connection]:
+) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
     """Connect over TCP, and TLS where there is a context."""
     loop = asyncio.get_running_loop()
     transport, connection = await loop.create_connection(
@@ -88,6 +90,8 @@ class Client:
         max_bytes: Maximum bytes of an image.
         dial: How a connection is made.
         context: Of TLS; the system's certificates by default.
+        routing: Which proxy an address is asked through; none by default.
+        judge: Judges an address that a proxy is asked for.
     """
 
     def __init__(
@@ -98,12 +102,17 @@ class Client:
         max_bytes: int,
         dial: Dial = dial,
         context: ssl.SSLContext | None = None,
+        routing: Routing | None = None,
+        judge: NameJudge | None = None,
     ) -> None:
         self._resolver = resolver
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._dial = dial
         self._context = context
+        self._routing: Routing = routing or (lambda address: None)
+        self._judge = judge or NameJudge(resolver)
+        self._reached: set[str] = set()
         self._held = Held()
         self._idle: OrderedDict[Connection, tuple[str, str, int]] = OrderedDict()
         self._idle_of: dict[tuple[str, str, int], list[Connection]] = {}
@@ -121,6 +130,7 @@ class Client:
         Raises:
             FetchFaultError: There is none, or not within the bounds.
             MachineError: A resource of this machine is exhausted.
+            UsageError: The proxy cannot be reached, or wants other credentials.
         """
         conditions = {"If-None-Match": etag, "If-Modified-Since": None if etag else modified}
         given = {name: value for name, value in conditions.items() if value}
@@ -159,7 +169,17 @@ class Client:
         raise FetchFaultError(Reason.REDIRECTS)
 
     async def _once(self, address: WebAddress, conditions: Mapping[str, str]) -> Received:
-        head = _head(address, conditions)
+        route = self._routing(address)
+        plain_route = None if address.scheme == "https" else route
+        head = _head(address, conditions, plain_route)
+        received = await self._first_answer(address, head, route)
+        if received.status == 407 and plain_route is not None:
+            raise plain_route.refused()
+        return received
+
+    async def _first_answer(
+        self, address: WebAddress, head: bytes, route: Route | None
+    ) -> Received:
         connection = self._reused(address.origin)
         if connection is not None:
             try:
@@ -168,7 +188,8 @@ class Client:
                 # The server may have closed it just before it was used.
                 if fault.reason != Reason.BROKEN or connection.began:
                     raise
-        return await self._asked(await self._connected(address), address, head)
+        connected = self._connected(address) if route is None else self._through(route, address)
+        return await self._asked(await connected, address, head)
 
     async def _asked(self, connection: Connection, address: WebAddress, head: bytes) -> Received:
         received = await connection.request(head)
@@ -225,8 +246,59 @@ class Client:
                 if lack := exhausted_resource(error) or exhausted_file_descriptors():
                     raise MachineError(lack) from None
             else:
-                return connection
+                return cast("Connection", connection)
         raise fault
+
+    async def _through(self, route: Route, address: WebAddress) -> Connection:
+        """A new connection to a proxy, which is one to the server where that speaks TLS."""
+        await self._judge.judge(address)
+        factory = partial(Connection, self._held, self._max_bytes)
+        https = address.scheme == "https"
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                transport, protocol = await self._dial(
+                    Tunnel if https else factory, route.host, route.port, None, None
+                )
+        except (TimeoutError, OSError) as error:
+            if lack := exhausted_resource(error) or exhausted_file_descriptors():
+                raise MachineError(lack) from None
+            if str(route) in self._reached:
+                raise FetchFaultError(Reason.PROXY, transient=True) from None
+            why = getattr(error, "strerror", None) or "it does not answer"
+            raise UsageError(f"{route}: the proxy cannot be reached ({why})") from None
+        self._reached.add(str(route))
+        if not https:
+            return cast("Connection", protocol)
+        raw = cast("asyncio.Transport", transport)
+        try:
+            await cast("Tunnel", protocol).open(route, address)
+            return await self._secured(raw, address, factory())
+        except BaseException:
+            raw.abort()
+            raise
+
+    async def _secured(
+        self, transport: asyncio.Transport, address: WebAddress, connection: Connection
+    ) -> Connection:
+        """The connection over TLS on a transport that leads to the server."""
+        try:
+            upgraded = await asyncio.get_running_loop().start_tls(
+                transport,
+                connection,
+                self._tls(),
+                server_hostname=address.host,
+                ssl_handshake_timeout=CONNECT_S,
+            )
+        except ssl.SSLCertVerificationError:
+            raise FetchFaultError(Reason.TLS) from None
+        except ssl.SSLError:
+            raise FetchFaultError(Reason.TLS, transient=True) from None
+        except OSError:
+            raise FetchFaultError(Reason.CONNECT, transient=True) from None
+        if upgraded is None:
+            raise FetchFaultError(Reason.CONNECT, transient=True)
+        connection.connection_made(upgraded)
+        return connection
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
@@ -240,7 +312,8 @@ class Client:
         await asyncio.sleep(0)  # they close in the loop's next iteration
 
 
-def _head(address: WebAddress, conditions: Mapping[str, str]) -> bytes:
+def _head(address: WebAddress, conditions: Mapping[str, str], route: Route | None) -> bytes:
+    """A request's head; of one to a proxy, `route`, with the whole address."""
     fields = {
         "Host": address.host_header,
         "User-Agent": USER_AGENT,
@@ -251,7 +324,8 @@ def _head(address: WebAddress, conditions: Mapping[str, str]) -> bytes:
     if address.authorization is not None:
         fields["Authorization"] = address.authorization
     lines = (f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"GET {address.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+    target, more = (address.target, "") if route is None else (address.url, route.header)
+    return f"GET {target} HTTP/1.1\r\n{''.join(lines)}{more}\r\n".encode("latin-1")
 
 
 def _validator(value: str | None) -> str | None:

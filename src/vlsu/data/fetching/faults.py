@@ -15,6 +15,7 @@ class Reason(enum.StrEnum):
     PRIVATE = "private-address"
     DNS = "dns"
     CONNECT = "no-connection"
+    PROXY = "proxy"
     TLS = "tls"
     TIMEOUT = "timeout"
     BROKEN = "connection-broken"

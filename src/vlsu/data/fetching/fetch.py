@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import polars as pl
 import uvloop
@@ -29,6 +28,7 @@ from vlsu.data.fetching.faults import FetchFaultError
 from vlsu.data.fetching.journal import Journal
 from vlsu.data.fetching.mirrors import mirrored, require_template
 from vlsu.data.fetching.politeness import Dispatcher, Pace
+from vlsu.data.fetching.proxies import NameJudge, Routing, routing, say_unused
 from vlsu.data.fetching.resolver import Lookup, Resolver, system_lookup
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.progress import Progress
@@ -106,6 +106,7 @@ def fetch_images(
     timeout_s: float = TIMEOUT_S,
     mirror: str | None = None,
     allow_private: bool = False,
+    proxy: str | None = None,
     again: bool = False,
     progress: Progress | None = None,
     network: Network | None = None,
@@ -127,12 +128,16 @@ def fetch_images(
         mirror: Where what fails is asked for instead: an address with places such as ``{url}``; see
             `vlsu.data.fetching.mirrors.PLACES`.
         allow_private: Whether addresses of this machine and of private networks may be asked.
+        proxy: ``http://HOST:PORT`` of a proxy, perhaps with ``USER:PASSWORD@``, or ``"env"`` for
+            those that the environment names. Addresses and redirects are judged as ever, and names
+            as this machine resolves them; what the proxy resolves otherwise is for it to guard.
         again: Ask again what failed for good; and what was fetched, if it has changed since.
         progress: Called with the addresses done and their total.
         network: How names are looked up and connections made.
 
     Raises:
-        UsageError: A number is out of range, or the mirror is no such address.
+        UsageError: A number is out of range, the mirror is no such address, or the proxy is none,
+            cannot be reached or wants other credentials.
         DataError: The dataset cannot be read or written, or is being fetched by another process.
         MachineError: The disk is full, or another resource of this machine is exhausted.
     """
@@ -142,6 +147,7 @@ def fetch_images(
     _check(pace, timeout_s)
     if mirror is not None:
         require_template(mirror)
+    routes = None if proxy is None else routing(proxy)
     with dataset.reading():
         addresses = dataset.frame().select(pl.col("image_url").is_not_null().any())
         if not addresses.collect(engine="streaming").item():
@@ -149,7 +155,9 @@ def fetch_images(
     with contextlib.closing(Journal(dataset.path)) as journal:
         _remove_leftovers(dataset.path)
         journal.begin(_stated(dataset), dataset.images, again=again)
-        fetching = _Fetching(dataset, journal, pace, timeout_s, allow_private, progress, network)
+        fetching = _Fetching(
+            dataset, journal, pace, timeout_s, allow_private, routes, progress, network
+        )
         try:
             _in_event_loop(lambda: fetching.run(mirror))
         except KeyboardInterrupt:
@@ -216,6 +224,7 @@ class _Fetching:
         pace: Pace,
         timeout_s: float,
         allow_private: bool,
+        routes: Routing | None,
         progress: Progress | None,
         network: Network | None,
     ) -> None:
@@ -224,6 +233,7 @@ class _Fetching:
         self._pace = pace
         self._timeout_s = timeout_s
         self._allow_private = allow_private
+        self._routes = routes
         self._progress = progress
         self._network = network or Network()
         self._results: list[Result] = []
@@ -234,12 +244,15 @@ class _Fetching:
     async def run(self, mirror: str | None) -> None:
         """Ask all that is queued; then, of a mirror, what failed."""
         network = self._network
+        resolver = Resolver(network.lookup, allow_private=self._allow_private)
         self._client = Client(
-            Resolver(network.lookup, allow_private=self._allow_private),
+            resolver,
             timeout_s=self._timeout_s,
             max_bytes=MAX_IMAGE_BYTES,
             dial=network.dial,
             context=network.context,
+            routing=self._routes,
+            judge=NameJudge(resolver, allow_private=self._allow_private),
         )
         # One more than processors: while one decodes, another writes.
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1, "fetch") as self._pool:
@@ -260,8 +273,8 @@ class _Fetching:
         self._done, self._total = 0, sum(queued.values())
         if self._progress is not None:
             self._progress(0, self._total)
-        if self._mirror is None:
-            _say_proxies(self._total)
+        if self._mirror is None and self._routes is None:
+            say_unused(self._total)
         dispatcher = Dispatcher(
             queued,
             more=self._journal.next_of,
@@ -336,17 +349,6 @@ class _Fetching:
         results, self._results = self._results, []
         if results:
             self._journal.record(results)
-
-
-def _say_proxies(count: int) -> None:
-    names = sorted({"http", "https", "all"} & set(getproxies()))
-    if names and not proxy_bypass("images.example"):
-        _log.warning(
-            "%d addresses are asked directly, not through the proxy of %s: it could be made to "
-            "reach what this command refuses",
-            count,
-            " and ".join(f"{name}_proxy" for name in names),
-        )
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from vlsu._proxies import Proxy, proxy_of
 from vlsu.models.base import Raw
-from vlsu.models.http.proxies import Proxy, proxy_of
 from vlsu.models.http.transport import (
     UNUSABLE,
     Body,

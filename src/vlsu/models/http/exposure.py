@@ -13,7 +13,7 @@ import socket
 import threading
 from urllib.parse import urlsplit
 
-from vlsu.models.http.proxies import proxy_of
+from vlsu._proxies import proxy_of
 
 __all__ = ["exposure", "holds_credentials", "is_local"]
 

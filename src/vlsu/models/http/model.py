@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from vlsu._proxies import proxy_of
 from vlsu._text import collapsed_line
 from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import (
@@ -23,7 +24,6 @@ from vlsu.models.base import (
 )
 from vlsu.models.http.client import HttpClient, is_simple_http
 from vlsu.models.http.exposure import exposure, holds_credentials
-from vlsu.models.http.proxies import proxy_of
 from vlsu.models.http.rate_limits import RateLimits
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 from vlsu.models.http.transport import Body, Header, host_of

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client
     from pyreqwest.response import Response
 
-    from vlsu.models.http.proxies import Proxy
+    from vlsu._proxies import Proxy
 
 __all__ = ["SecureTransport"]
 
@@ -47,7 +47,7 @@ RELEASE_S = 0.1
 class SecureTransport:
     """Connections through pyreqwest; arguments as `vlsu.models.http.client.HttpClient`.
 
-    The proxy is chosen by `vlsu.models.http.proxies`: the library interprets ``NO_PROXY``
+    The proxy is chosen by `vlsu._proxies`: the library interprets ``NO_PROXY``
     differently from curl.
     """
 
