@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from vlsu._text import one_line
 from vlsu.errors import UsageError
 
-__all__ = ["require_kind", "require_kinds", "require_list", "require_path"]
+__all__ = ["require_function", "require_kind", "require_kinds", "require_list", "require_path"]
 
 #: Kind of a value -> what to give.
 _WANTED: dict[Any, str] = {
@@ -68,6 +68,16 @@ def require_list(name: str, value: object) -> None:
     if not _is(value, Sequence):
         example = f", such as [{_shown(value)}]" if isinstance(value, str) else ""
         raise UsageError(f"{name} {_shown(value)}: give a list{example}")
+
+
+def require_function(name: str, value: object) -> None:
+    """Check that an argument can be called, if it is given.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if value is not None and not callable(value):
+        raise UsageError(f"{name} {_shown(value)}: give a function, or None")
 
 
 def require_path(name: str, value: object) -> Path:

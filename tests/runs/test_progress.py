@@ -1,5 +1,7 @@
 """The progress of a run counts the requests it asks, and is full when the run is."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.alignment_runs import Answering, judge
@@ -7,6 +9,8 @@ from tests.support.commands import vlsu as command
 from tests.support.tuning_runs import paired_dataset
 from tests.support.values import present
 from vlsu.cli.output import RunProgress
+from vlsu.data import check_dataset, fetch_images, full_check, import_dataset, load
+from vlsu.errors import UsageError
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, TuningOptions, align, evaluate
 from vlsu.runs.alignment.validation import validate_judge
@@ -34,6 +38,29 @@ def test_the_bar_of_a_run_ends_at_its_total(tmp_path):
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path / "run", progress=progress)
     assert progress.completed == progress.total == run.record["requests"]["asked"] < 3 * 465
     assert set(progress.shown_totals) == {progress.total}  # what is shared is known beforehand
+
+
+def test_progress_of_the_wrong_kind_is_one_line(tmp_path):
+    five: Any = 5
+    said = "progress 5: give an object with the methods begin, stored, "
+    with pytest.raises(UsageError, match=said):
+        evaluate("vlsu-mini", model=GRADER, out=tmp_path / "run", progress=five)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match=said):
+        aligned(tmp_path / "run", five)
+    with pytest.raises(UsageError, match=said):
+        validate_judge(tmp_path / "labels.csv", judge="judge/offline", progress=five)
+    source = tmp_path / "t.csv"
+    source.write_text("id,text\na,Hello.\n")
+    mini = load("vlsu-mini")
+    for call in (
+        lambda: import_dataset("csv", source, tmp_path / "D", progress=five),
+        lambda: fetch_images(mini, progress=five),
+        lambda: full_check(mini, progress=five),
+        lambda: check_dataset(mini, progress=five),
+    ):
+        with pytest.raises(UsageError, match="progress 5: give a function, or None"):
+            call()
 
 
 def aligned(out, progress, **options):

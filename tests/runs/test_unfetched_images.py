@@ -6,10 +6,13 @@ import pytest
 
 from tests.conftest import completion, png
 from tests.support.commands import vlsu
+from tests.support.tuning_runs import paired_dataset
 from vlsu import Run, Settings, align, evaluate
 from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.errors import DataError
 from vlsu.policy import Severity
+from vlsu.runs import TuningOptions, prepare_tuning
+from vlsu.tasks import Framing
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_understanding_stops_before_it_asks(half_fetched, server, tmp_path, moda
             modalities=modalities,
         )
     assert server.requests == []
-    assert not (tmp_path / "r" / "run.yaml").exists()
+    assert not (tmp_path / "r").exists()  # nothing is left
 
 
 def test_texts_alone_need_no_image(half_fetched, server, tmp_path):
@@ -109,8 +112,39 @@ def test_alignment_stops_before_it_asks(half_fetched, server, tmp_path):
     with pytest.raises(DataError, match=SAYS):
         run()
     assert server.requests == []
+    assert not (tmp_path / "r").exists()
     done = run(without_images=True)
     assert (done.finished, len(server.requests)) == (True, 2)
+
+
+def test_a_framing_search_stops_before_it_asks(server, tmp_path):
+    whole = paired_dataset(tmp_path / "whole")
+    samples = [*whole, Sample("far", text="t", image_url="https://images.example/far.jpg")]
+    dataset = write_dataset(
+        tmp_path / "d", samples, images=whole.images,
+        name="d", version="1", licence="", citation="", source="",
+    )  # fmt: skip
+    candidates = tmp_path / "candidates.yaml"
+    candidates.write_text("brief: Be brief.\n")
+    command = (
+        *("framings", "tune", dataset.path, "--model", "openai/m", "--base-url", server.base_url),
+        *("--candidates", candidates, "--out", tmp_path / "r"),
+    )
+    refused = vlsu(*command, expect=2)
+    assert "of 1 of 241 samples there is the address of the image and no image" in refused.stderr
+    assert server.requests == []
+    assert not (tmp_path / "r").exists()
+    vlsu(*command, "--dry-run")
+    vlsu(*command, "--without-images")
+    assert server.requests
+
+
+def test_a_framing_search_over_nothing_fetched_says_so(half_fetched, server):
+    candidates = (Framing("brief", "Be brief."),)
+    settings = Settings(base_url=server.base_url)
+    options = TuningOptions(model="openai/m", candidates=candidates, settings=settings)
+    with pytest.raises(DataError, match=SAYS):
+        prepare_tuning(half_fetched, options)
 
 
 @pytest.mark.parametrize("task", ["understanding", "alignment"])

@@ -16,6 +16,7 @@ from vlsu.cli.options import (
     Limit,
     ModelArguments,
     Out,
+    WithoutImages,
     choose_models,
     open_chosen,
     read_names,
@@ -90,6 +91,7 @@ def tune(
         str | None, typer.Option(help="Root of the proposing model's server.")
     ] = None,
     limit: Limit = None,
+    without_images: WithoutImages = False,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print tuning.json.")] = False,
 ) -> None:
@@ -129,6 +131,7 @@ def tune(
         refusal=refusal,
         held_out=held_out,
         limit=limit,
+        without_images=without_images,
         calibration=load_calibration(calibration) if calibration else None,
     )
     tuning = prepare_tuning(dataset, options)

@@ -24,7 +24,7 @@ from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.limits import Budget, Limits, Price
 from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
-from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.progress import Progress, require_progress
 from vlsu.runs.costs import Costs
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import now
@@ -194,11 +194,13 @@ async def open_session(
 
     Raises:
         MachineError: This machine lacks what anything would need.
+        UsageError: Progress cannot be reported to what was given.
         RunError: The folder is in use, holds another run, or cannot be written.
     """
     record |= asdict(limits)
     with open_files(0):  # its limit stays until the connections are closed
         try:
+            require_progress(progress)
             with folder.locked(), interrupted_at_once():
                 before = folder.check_same(record)
                 store = ResponseStore(folder.responses_file)

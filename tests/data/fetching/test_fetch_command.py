@@ -249,4 +249,7 @@ def test_json_of_an_import_that_fetches_describes_the_dataset_with_its_images(tm
         )
     report, dataset = json.loads(done.stdout), load(out)
     assert report["content_hash"] == dataset.info.content_hash
+    kept = json.loads((out / "import.json").read_bytes())
+    assert kept["content_hash"] == dataset.info.content_hash
+    assert {"rejected", "fixed"} <= kept.keys()
     assert report["counts"]["images"] == report["fetch"]["fetched"] == 2

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from vlsu._arguments import require_function
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.pixels import Picture, decode_picture
@@ -159,6 +160,7 @@ def check_dataset(
     Raises:
         DataError: There is no dataset, or a file of samples is damaged.
     """
+    require_function("progress", progress)
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
     with dataset.reading():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu._yaml import write_yaml
-from vlsu.data.datasets.dataset import DATASET_FILE, FORMAT, Dataset, open_folder
+from vlsu.data.datasets.dataset import DATASET_FILE, FORMAT, IMPORT_FILE, Dataset, open_folder
 from vlsu.data.datasets.writer import RowTally, refresh_readme, sync_file, write_text_file
 from vlsu.data.parquet import literal, reading, scan_parquet
 from vlsu.data.rows import COLUMNS, Row
@@ -20,6 +21,8 @@ from vlsu.errors import DataError
 __all__ = ["update_rows"]
 
 _BATCH = 8192
+#: Bytes of the report of an import among which its content hash is.
+_HEAD = 2**16
 _ROW_GROUP_ROWS = 10_000
 
 
@@ -65,6 +68,7 @@ def update_rows(dataset: Dataset, change: Callable[[int, Row], Row]) -> Dataset:
         refresh_readme(folder, info, after)
         tree = {"format": FORMAT, **asdict(after), "files": list(after.files)}
         write_text_file(folder / DATASET_FILE, write_yaml(tree, width=100))
+        _update_import(folder, info.content_hash, after.content_hash)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written ({error.strerror}); free space, and run the same "
@@ -75,6 +79,25 @@ def update_rows(dataset: Dataset, change: Callable[[int, Row], Row]) -> Dataset:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
     return open_folder(folder)
+
+
+def _update_import(folder: Path, before: str, after: str) -> None:
+    """Have the report of the import, which may be long, state the content hash there is now."""
+    file = folder / IMPORT_FILE
+    temporary = file.with_name(f".{file.name}-{os.getpid()}.tmp")
+    try:
+        with file.open("rb") as old, temporary.open("wb") as new:
+            head = old.read(_HEAD)
+            stated = f'"content_hash": "{before}"'.encode()
+            if stated not in head:
+                return
+            new.write(head.replace(stated, f'"content_hash": "{after}"'.encode(), 1))
+            shutil.copyfileobj(old, new)
+        temporary.replace(file)
+    except FileNotFoundError:
+        return  # not made by an import
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _batches(file: Path) -> Iterator[list[Row]]:

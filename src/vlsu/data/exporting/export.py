@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from vlsu._arguments import require_function
 from vlsu._folders import require_replaceable
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import DATASET_FILE, Dataset
@@ -158,6 +159,7 @@ def write_export(
         DataError: A file of the dataset is damaged, metadata cannot be removed from an image, or
             `out` cannot be written.
     """
+    require_function("progress", progress)
     if format not in EXPORT_FORMATS:
         near = did_you_mean(format, list(EXPORT_FORMATS))
         raise UsageError(f"--format {format}: no such format; {near}")

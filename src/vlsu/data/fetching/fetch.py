@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 import uvloop
 
+from vlsu._arguments import require_function
 from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.fetching.acceptance import MAX_IMAGE_BYTES, accept
 from vlsu.data.fetching.addresses import parse_address
@@ -141,6 +142,7 @@ def fetch_images(
         DataError: The dataset cannot be read or written, or is being fetched by another process.
         MachineError: The disk is full, or another resource of this machine is exhausted.
     """
+    require_function("progress", progress)
     if not isinstance(dataset, Dataset):
         dataset = load(dataset)
     pace = pace or Pace()

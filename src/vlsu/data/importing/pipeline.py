@@ -13,7 +13,7 @@ from typing import IO
 
 import orjson
 
-from vlsu._arguments import require_kind, require_path
+from vlsu._arguments import require_function, require_kind, require_path
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
@@ -101,6 +101,7 @@ def import_dataset(
             or `strict` found a problem.
     """
     require_kind("format", format, str)
+    require_function("progress", progress)
     path, folder = require_path("src", src), require_path("out", out)
     importer = importers.get(format)
     about = importer.about(path)

@@ -125,8 +125,11 @@ class AlignmentRun:
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         record = self._record()
         asked = self.asked
-        async with open_session(folder, record, asked.limits, asked.models, progress) as session:
+        if fresh := not folder.record_file.exists():
             require_askable(self.dataset, self.subset, ("joint",), self.options)
+        async with open_session(folder, record, asked.limits, asked.models, progress) as session:
+            if not fresh:  # the folder's run is compared with this one first
+                require_askable(self.dataset, self.subset, ("joint",), self.options)
             log_coverage_warnings(
                 self.dataset, self.subset, ("joint",), captions=self.task.captions
             )

@@ -34,7 +34,7 @@ from vlsu.runs.asking.images import MemoryImages
 from vlsu.runs.asking.judges import Judge
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.plan import Chunk, Planned
-from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.asking.progress import NO_PROGRESS, Progress, require_progress
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
@@ -95,6 +95,7 @@ def validate_judge(
         VlsuError: The file is not as described, or the judge cannot be reached.
         KeyboardInterrupt: It was interrupted; what was answered is stored.
     """
+    require_progress(progress)
     source = require_path("labels", labels)
     rows, images = _read(source, MissingWords.read(missing), encoding)
     model = as_model(judge, settings)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from vlsu._text import one_line
+from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
 
-__all__ = ["NO_PROGRESS", "Progress"]
+__all__ = ["NO_PROGRESS", "Progress", "require_progress"]
 
 
 class Progress(Protocol):
@@ -73,3 +75,18 @@ class _Silent:
 
 
 NO_PROGRESS = _Silent()
+
+
+def require_progress(progress: object) -> None:
+    """Check that an argument can be reported progress to.
+
+    Raises:
+        UsageError: It lacks one of the methods.
+    """
+    methods = [name for name in vars(_Silent) if not name.startswith("_")]
+    if any(not callable(getattr(progress, name, None)) for name in methods):
+        shown = one_line(repr(progress), 60)
+        raise UsageError(
+            f"progress {shown}: give an object with the methods {', '.join(methods)}, or leave it "
+            "out"
+        )

@@ -19,7 +19,7 @@ import polars as pl
 from vlsu.analysis import alignment_metrics
 from vlsu.analysis.alignment.racing import Rung, schedule
 from vlsu.data import Dataset
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.runs.alignment.alignment import prepare_alignment
 from vlsu.runs.alignment.alignment_run import AlignmentRun
 from vlsu.runs.alignment.answering import ask_and_judge
@@ -33,6 +33,7 @@ from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS
 from vlsu.runs.estimate import estimate_answers
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
+from vlsu.runs.preflight import require_askable
 from vlsu.runs.record import new_record
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
@@ -87,9 +88,13 @@ def prepare_tuning(dataset: Dataset | str | Path, options: TuningOptions) -> Tun
             f"{judge.model.spec} does not detect refusals, which is what instructions are chosen "
             "by; choose another judge"
         )
-    samples = TuningSamples.of(
-        setup.dataset, setup.subset, options.held_out, captions=options.captions
-    )
+    try:
+        samples = TuningSamples.of(
+            setup.dataset, setup.subset, options.held_out, captions=options.captions
+        )
+    except DataError:
+        _require_askable(setup, options)  # there may be enough once their images are fetched
+        raise
     return Tuning(
         setup=setup,
         samples=samples,
@@ -97,6 +102,11 @@ def prepare_tuning(dataset: Dataset | str | Path, options: TuningOptions) -> Tun
         candidates=tuple(candidates),
         options=options,
     )
+
+
+def _require_askable(setup: AlignmentRun, options: TuningOptions) -> None:
+    needed = ("text",) if options.captions else ("joint",)
+    require_askable(setup.dataset, setup.subset, needed, options)
 
 
 class _StoppedError(Exception):
@@ -158,6 +168,7 @@ class Tuning:
 
     async def _run(self, folder: RunFolder, progress: Progress) -> Run:
         record = self._record()
+        _require_askable(self.setup, self.options)
         models = self.setup.asked.models
         if self.options.proposer is not None:
             models.append(self.options.proposer.model)

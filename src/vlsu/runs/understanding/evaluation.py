@@ -276,12 +276,15 @@ class Evaluation:
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
         record = self._record()
+        if fresh := not folder.record_file.exists():
+            self._require_askable()  # before the folder is made
         async with open_session(
             folder, record, self.options.limits, [self.model], progress, budget
         ) as session:
             if finished := _finished(folder, record, session, self.options.limits.price):
                 return finished
-            self._require_askable()
+            if not fresh:
+                self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asking = _Asking(self, session, RequestKeys(self.model.identity()))
