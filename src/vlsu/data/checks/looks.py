@@ -19,7 +19,8 @@ from vlsu.data.checks.neighbours import close_pairs
 from vlsu.data.checks.pdq import MIN_QUALITY, WORDS, pdq
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.images.metadata import is_bare
-from vlsu.data.images.pixels import Picture, decode_picture, states_place
+from vlsu.data.images.pixels import Picture, decode_picture
+from vlsu.data.images.place import states_place
 from vlsu.data.progress import Progress
 from vlsu.errors import DataError
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.images.metadata import is_bare
-from vlsu.data.images.pixels import states_place
+from vlsu.data.images.place import states_place
 from vlsu.data.images.probe import EXTENSIONS, ImageError, probe
 from vlsu.data.images.stripping import stripped
 from vlsu.data.progress import Progress

@@ -38,7 +38,6 @@ __all__ = [
     "flatten",
     "is_upright",
     "orientation",
-    "states_place",
 ]
 
 #: EXIF orientation -> what turns the picture upright.
@@ -52,9 +51,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
-_GPS, _LATITUDE, _LONGITUDE = 0x8825, 2, 4
-#: XMP's names of the same, with the colon before them.
-_XMP_PLACES = (b":GPSLatitude", b":GPSLongitude")
 #: TIFF tags: bits and format of a sample, which end of the values is black, their stated range.
 _BITS, _FORMAT, _PHOTOMETRIC, _LEAST, _GREATEST = 258, 339, 262, 340, 341
 _UNSIGNED = 1
@@ -127,32 +123,6 @@ def orientation(data: bytes, facts: ImageFacts) -> int:
     """
     found = read_picture(data, _orientation, facts)
     return found if found in _TURNS else 1
-
-
-def states_place(data: bytes, facts: ImageFacts) -> bool:
-    """Whether an image file says where it was taken: coordinates in its EXIF or XMP.
-
-    Args:
-        data: The file.
-        facts: What its header says.
-
-    Raises:
-        ImageError: It cannot be opened.
-    """
-    if any(name in data for name in _XMP_PLACES):
-        return True  # of plain text in a file of any format, unless it is compressed
-    return read_picture(data, _has_place, facts)
-
-
-def _has_place(source: Image.Image) -> bool:
-    try:
-        if {_LATITUDE, _LONGITUDE} & source.getexif().get_ifd(_GPS).keys():
-            return True
-        notes = [source.info.get(key) for key in ("xmp", "XML:com.adobe.xmp")]
-        texts = [each.encode() if isinstance(each, str) else each for each in notes if each]
-        return any(name in text for text in texts for name in _XMP_PLACES)
-    except Exception:  # damaged or hostile, and then nothing is known of it
-        return False
 
 
 def flatten(image: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
