@@ -35,8 +35,7 @@ def only_two(dataset: Dataset) -> Note | None:
         if safe and unsafe and safe + unsafe >= _ENOUGH:
             return Note(
                 0,
-                "every grade is safe or unsafe, and the policy has borderline too: "
-                "--policy binary is made for such grades",
+                "every grade is safe or unsafe: --policy binary is made for these",
             )
     return None
 
