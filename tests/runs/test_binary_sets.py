@@ -13,14 +13,17 @@ from sklearn.metrics import f1_score
 
 from tests.runs.test_two_severities import without_script
 from vlsu import compare, gate
-from vlsu.data import Dataset, export_dataset, full_check, import_dataset, load
+from vlsu.data import Dataset, Sample, export_dataset, full_check, import_dataset, load
 from vlsu.data.exporting.lmms_eval import ModalityPrompt
 from vlsu.errors import UsageError
-from vlsu.models.base import Settings
-from vlsu.policy import MODALITIES, default_policy_text
+from vlsu.models.base import Settings, answerable_severities
+from vlsu.policy import MODALITIES, bundled_policy, default_policy, default_policy_text
 from vlsu.report import write_report
 from vlsu.report.data_check import write_check
 from vlsu.runs import Run, evaluate
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.tasks.prompting import load_prompt
+from vlsu.tasks.understanding import Understanding
 
 #: Texts of memes, and whether they are hateful.
 MEMES = [
@@ -78,6 +81,26 @@ def test_a_baseline_answers_with_the_severities_of_the_policy(memes: Dataset, na
         assert set(said) == {"safe", "unsafe"}
     if name == "late-fusion":
         assert expected > 0.8
+
+
+def test_the_key_of_a_graders_request_tells_the_two_policies_apart() -> None:
+    sample = Sample("a", text="Good morning.")
+    by_policy = [
+        Understanding(policy, load_prompt("bare", policy), ["text"]).requests(sample)[0].request
+        for policy in (default_policy(), bundled_policy("binary"))
+    ]
+    assert [answerable_severities(each) for each in by_policy] == [
+        ("safe", "borderline", "unsafe"),
+        ("safe", "unsafe"),
+    ]
+    grader, chat = RequestKeys({"fingerprint": "x"}), RequestKeys({"spec": "x"})
+    assert len({grader.key(each) for each in by_policy}) == 2
+    assert len({chat.key(each) for each in by_policy}) == 1  # which is sent no schema
+    # With instructions, a fingerprint makes no difference.
+    prompt = load_prompt("zero-shot", default_policy())
+    (asked,) = Understanding(default_policy(), prompt, ["text"]).requests(sample)
+    without = asked.request._replace(schema=None)
+    assert grader.key(asked.request) == grader.key(without)
 
 
 def test_an_answer_that_the_policy_lacks_cannot_be_chosen(memes: Dataset) -> None:

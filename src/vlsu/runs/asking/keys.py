@@ -24,9 +24,10 @@ class RequestKeys:
     """Makes the keys of one model's requests: 32 hexadecimal digits each (BLAKE2b, 128 bits)."""
 
     def __init__(self, identity: Mapping[str, object]) -> None:
-        # Where no schema is sent, none can change an answer. The embedded graders, which a
-        # fingerprint identifies, see one without being sent it.
-        self._with_schema = bool(identity.get("structured")) or "fingerprint" in identity
+        # Where no schema is sent, none can change an answer.
+        self._with_schema = bool(identity.get("structured"))
+        # Embedded graders, which a fingerprint identifies, see one without being sent it.
+        self._embedded = "fingerprint" in identity
         self._model = hashlib.blake2b(
             orjson.dumps([VERSION, identity], option=orjson.OPT_SORT_KEYS), digest_size=32
         ).digest()
@@ -38,7 +39,8 @@ class RequestKeys:
             # A task's system message is one and the same object for every sample.
             digest = _shared(message) if message.role == "system" else _digest(message)
             state.update(digest)
-        if self._with_schema and request.schema is not None:
+        seen = self._with_schema or (self._embedded and request.messages[0].role != "system")
+        if seen and request.schema is not None:
             state.update(orjson.dumps(request.schema, option=orjson.OPT_SORT_KEYS))
         if request.draw:
             state.update(b"draw %d" % request.draw)
