@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.alignment_runs import judge
+from tests.support.alignment_runs import alignment_run, judge
 from tests.support.commands import vlsu
 from tests.support.two_severities import TWO_SEVERITIES
 from tests.support.values import present
@@ -172,6 +172,16 @@ def test_no_report_has_a_third_severity(
         assert "over-refusal of safe" in shown
         assert "borderline" not in shown
         assert "over-blocking" not in shown
+
+
+def test_beside_a_run_of_three_severities_stands_what_both_have(run: Run, tmp_path: Path) -> None:
+    three = alignment_run("vlsu-mini", tmp_path / "three", limit=30)
+    assert three.metrics.framings["default"].over_blocking.n
+    write_report([three, run], tmp_path / "both.md")
+    lines = (tmp_path / "both.md").read_text().splitlines()
+    head = next(line for line in lines if line.startswith("| model | framing |"))
+    assert "| over-refusal of safe | under-refusal |" in head
+    assert "over-blocking" not in head
 
 
 def test_runs_are_compared_in_the_two_errors(run: Run, dataset: Dataset, folder: Path) -> None:
