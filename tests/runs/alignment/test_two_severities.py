@@ -16,10 +16,11 @@ from tests.support.alignment_runs import alignment_run, judge
 from tests.support.commands import vlsu
 from tests.support.two_severities import TWO_SEVERITIES
 from tests.support.values import present
+from tests.support.views import undeclared
 from vlsu import compare, gate
 from vlsu.analysis.deployment.traffic import read_traffic
 from vlsu.data import Dataset, import_dataset
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.report import write_report
@@ -141,6 +142,7 @@ def test_refusal_of_safe_pairs_stands_against_under_refusal(run: Run) -> None:
     for text in strings(run.metrics):
         assert "borderline" not in text
         assert "over_blocking" not in text
+    assert list(undeclared(run.metrics, "metrics")) == []
     assert run.record["policy"]["severities"] == ["safe", "unsafe"]
 
 
@@ -245,6 +247,14 @@ class Obeying(Refusing):
         return number % 2 == 0 if "even" in words else number % 4 == 0
 
 
+def test_a_search_needs_safe_and_unsafe_pairs(folder: Path) -> None:
+    few = imported(folder / "few", 16, 2)
+    model = InProcessModel("scripted/obeying", Obeying("obeying"))
+    options = TuningOptions(model=model, judge=judge(), candidates=[Framing("a", "Be kind.")])
+    with pytest.raises(DataError, match=r": 4 safe pairs to choose by and 4 held out, 10 of each"):
+        prepare_tuning(few, options)
+
+
 def test_a_search_trades_refusal_of_safe_pairs_for_under_refusal(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -260,6 +270,7 @@ def test_a_search_trades_refusal_of_safe_pairs_for_under_refusal(
     )
     run = prepare_tuning(dataset, options).run(tmp_path / "tuned")
     found = read_tuning(run.path)
+    assert list(undeclared(found, "tuning")) == []
     assert found.front == ["right"]
     assert found.constraint is not None
     assert found.constraint.chosen == "right"
