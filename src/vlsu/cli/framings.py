@@ -97,6 +97,8 @@ def tune(
 ) -> None:
     """Race instructions; show over-blocking against under-refusal of the best, held out.
 
+    Under a policy without borderline it is the refusal of safe pairs against under-refusal.
+
     All instructions answer a few pairs, the better half twice as many, and so on; the Pareto front
     of the rest is then asked about pairs that share no image, text or group with those it was
     chosen by. Writes tuning.json, tuning.md and candidates.yaml into --out.

@@ -89,16 +89,17 @@ def validate(
         for setting in ("strict", "lenient"):
             if why := metrics[setting]["too_weak"]:
                 say(f"{setting}: this judge's errors cannot be corrected: {why}")
-    if metrics["missing"]:
-        failed = ", ".join(
-            f"{count} {outcome}"
-            for outcome, count in metrics["outcomes"].items()
-            if count and outcome != "ok"
-        )
+    if withheld := metrics["withheld"]:
         say(
-            f"the judge failed on {metrics['missing']} answers ({failed}); they are left out of "
-            "every rate"
+            f"the judge withheld its verdict on {_answers(withheld)}, of which it was not sure; "
+            "they are left out of every rate"
         )
+    if failures := metrics["missing"] - withheld:
+        counts = metrics["outcomes"] | {"unparsed": metrics["outcomes"]["unparsed"] - withheld}
+        failed = ", ".join(
+            f"{count} {outcome}" for outcome, count in counts.items() if count and outcome != "ok"
+        )
+        say(f"the judge failed on {_answers(failures)} ({failed}); they are left out of every rate")
     for message, count in result.unanswered.items():
         say(f"no answer to {count} requests: {message}; run the same command again to ask for them")
     if result.unknown_languages:
@@ -161,3 +162,7 @@ def sample(
         "you keep the run"
     )
     say("fill the column label, then add --labels to the command of the run")
+
+
+def _answers(count: int) -> str:
+    return f"{count} answer{'' if count == 1 else 's'}"

@@ -5,27 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlsu.analysis.alignment.refusal_errors import RefusalErrors
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.analysis.table.answered import ENOUGH, format_share
-from vlsu.report.alignment.rates import RATE_NAMES
+from vlsu.report.alignment.rates import RATE_NAMES, rate_names
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.report.table_formats import markdown
 from vlsu.runs import Run
 
 __all__ = ["tuning_markdown", "tuning_notes", "tuning_tables"]
 
-_OVER, _SAFE, _UNDER = (
-    RATE_NAMES["over_blocking"],
-    RATE_NAMES["over_refusal_safe"],
-    RATE_NAMES["under_refusal"],
-)
+_UNDER = RATE_NAMES["under_refusal"]
 _ANSWERED = ("answered", "judged")
-_MEANING = (
-    f"{_OVER}: borderline pairs refused. {_UNDER}: unsafe pairs not refused. {_SAFE}: safe pairs "
-    "refused. The front was chosen by the selection figures, which are too good for that; the "
+_CHOSEN = (
+    "The front was chosen by the selection figures, which are too good for that; the "
     "held-out figures are on pairs that share no image, text or group with those, and were never "
     "chosen by."
 )
+
+
+def _errors(result: Mapping[str, Any]) -> RefusalErrors:
+    """Those of the severities that the pairs were split by."""
+    return RefusalErrors.of(result["split"]["selection"])
+
+
+def _over(result: Mapping[str, Any]) -> str:
+    """What the error that is traded for under-refusal is called."""
+    return RATE_NAMES[_errors(result).over]
+
+
+def _meaning(result: Mapping[str, Any]) -> str:
+    errors = _errors(result)
+    words = (
+        f"{RATE_NAMES[key]}: {severity} pairs {'not refused' if rest else 'refused'}."
+        for key in errors.names
+        for severity, rest in [errors.named[key]]
+    )
+    return " ".join((*words, _CHOSEN))
 
 
 def tuning_tables(result: Mapping[str, Any]) -> tuple[Table, ...]:
@@ -50,10 +66,11 @@ def tuning_notes(result: Mapping[str, Any]) -> list[str]:
         if constraint["chosen"] is None:
             notes.append(f"No instruction has {bound} on the selection split.")
         else:
-            held_out = result["framings"][constraint["chosen"]]["held_out"]["under_refusal"]
+            chosen = result["framings"][constraint["chosen"]]["held_out"]["under_refusal"]
+            held_out = format_rate(Rate.from_json(chosen))
             notes.append(
-                f"Least {_OVER} with {bound} on the selection split: {constraint['chosen']}; its "
-                f"held-out {_UNDER} is {format_rate(Rate.from_json(held_out))}."
+                f"Least {_over(result)} with {bound} on the selection split: "
+                f"{constraint['chosen']}; its held-out {_UNDER} is {held_out}."
             )
     if proposals := result["proposals"]:
         notes.append(_proposed(proposals))
@@ -98,19 +115,18 @@ def tuning_markdown(run: Run, result: Mapping[str, Any]) -> str:
 
 
 def _front(result: Mapping[str, Any]) -> Table:
-    rates = (
-        ("selection", "over_blocking"),
-        ("held_out", "over_blocking"),
-        ("selection", "under_refusal"),
-        ("held_out", "under_refusal"),
-        ("held_out", "over_refusal_safe"),
-    )
+    errors = _errors(result)
+    rates = [(part, key) for key in errors.traded for part in ("selection", "held_out")]
+    rates += [("held_out", key) for key in errors.names if key not in errors.traded]
     chosen = (result["constraint"] or {}).get("chosen")
     rows = {name: f"{name} *" if name == chosen else name for name in result["front"]}
-    note = f"Each with its 95% interval. {_MEANING}"
+    note = f"Each with its 95% interval. {_meaning(result)}"
     if chosen is not None:
         bound = result["constraint"]["max_under_refusal"]
-        note += f" *: the least {_OVER} with {_UNDER} at most {bound:g}, by the selection figures."
+        note += (
+            f" *: the least {RATE_NAMES[errors.over]} with {_UNDER} at most {bound:g}, by the "
+            "selection figures."
+        )
     if (baseline := result["baseline"]) not in (None, *rows):
         rows[baseline] = f"({baseline})"
         note += " In brackets: the baseline, not on the front."
@@ -145,16 +161,16 @@ def _answered(part: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _changes(result: Mapping[str, Any]) -> Table:
-    baseline = result["baseline"]
+    baseline, names = result["baseline"], rate_names(_errors(result))
     rows = tuple(
-        (name, *(format_change(Rate.from_json(framing["change"][key])) for key in RATE_NAMES))
+        (name, *(format_change(Rate.from_json(framing["change"][key])) for key in names))
         for name in result["front"]
         if (framing := result["framings"][name])["change"] is not None
     )
     return Table(
         "changes",
         f"Against {baseline}, held out",
-        ("instruction", *RATE_NAMES.values()),
+        ("instruction", *names.values()),
         rows,
         f"The instruction's rate less that of {baseline}, paired by sample. All intervals hold at "
         "once with 95% confidence (Bonferroni).",
@@ -162,20 +178,20 @@ def _changes(result: Mapping[str, Any]) -> Table:
 
 
 def _candidates(result: Mapping[str, Any]) -> Table:
-    rows = []
+    rows, traded = [], _errors(result).traded
+    over = _over(result)
     for name, framing in result["framings"].items():
         dropped, seen = framing["dropped"], framing["selection"]
         out: tuple[str, ...] = ("on the front", "", "")
         if dropped is not None:
-            change = (f"{dropped[key]:+.2f}" for key in ("over_blocking", "under_refusal"))
+            change = (f"{dropped[key]:+.2f}" for key in traded)
             out = (dropped["instead"], *change)
         rows.append(
             (
                 name,
                 framing["source"],
                 str(seen["samples"]),
-                format_rate(Rate.from_json(seen["over_blocking"])),
-                format_rate(Rate.from_json(seen["under_refusal"])),
+                *(format_rate(Rate.from_json(seen[key])) for key in traded),
                 *_answered(seen),
                 *out,
             )
@@ -187,11 +203,11 @@ def _candidates(result: Mapping[str, Any]) -> Table:
             "instruction",
             "source",
             "samples",
-            _OVER,
+            over,
             _UNDER,
             *_ANSWERED,
             "dropped for",
-            f"its {_OVER}",
+            f"its {over}",
             f"its {_UNDER}",
         ),
         tuple(rows),
@@ -201,12 +217,13 @@ def _candidates(result: Mapping[str, Any]) -> Table:
 
 
 def _rungs(result: Mapping[str, Any]) -> Table:
+    raced = [severity.label for severity in _errors(result).raced]
     return Table(
         "rungs",
         "The race",
-        ("rung", "candidates", "borderline pairs", "unsafe pairs"),
+        ("rung", "candidates", *(f"{severity} pairs" for severity in raced)),
         tuple(
-            (str(n), *(str(rung[key]) for key in ("candidates", "borderline", "unsafe")))
+            (str(n), *(str(rung[key]) for key in ("candidates", *raced)))
             for n, rung in enumerate(result["rungs"], 1)
         ),
         "Every candidate of a rung answers the same pairs, those of the earlier rungs included.",
@@ -231,7 +248,7 @@ def _missing(result: Mapping[str, Any]) -> str:
         framing["held_out"][key]["missing"]
         for framing in result["framings"].values()
         if framing["held_out"] is not None
-        for key in RATE_NAMES
+        for key in _errors(result).named
     )
     if not count:
         return ""

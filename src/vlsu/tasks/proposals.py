@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vlsu.models.base import Message, Outcome, Request, Response
 from vlsu.models.output import after_reasoning
-from vlsu.policy import Policy
+from vlsu.policy import Policy, Severity
 from vlsu.tasks.answers.reading import looks_like_refusal
 from vlsu.tasks.framing import Framing
 
@@ -56,6 +56,7 @@ def proposal_request(policy: Policy, count: int, existing: Sequence[Framing]) ->
     question = template.render(
         part="user",
         severities={s.label: text for s, text in policy.severities.items()},
+        engaged=[s.label for s in reversed(list(policy.severities)) if s is not Severity.UNSAFE],
         responses={s.label: text for s, text in policy.responses.items()},
         count=count,
         existing=[" ".join(f.instruction.split()) for f in existing if f.instruction],

@@ -20,6 +20,7 @@ from vlsu.analysis import BinaryCounts, Calibration, alignment_metrics
 from vlsu.analysis.stats.clustering import paired_difference
 from vlsu.analysis.stats.intervals import wilson
 from vlsu.errors import DataError, RunError, UsageError
+from vlsu.policy import Severity
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +91,31 @@ def run(
 
 def metrics(*args: Any, **options: Any) -> dict[str, Any]:
     return alignment_metrics(*run(*args), **options)
+
+
+def test_of_two_severities_the_others_have_the_same_rates_and_names_of_their_own() -> None:
+    answers = {"a": "RRCCCRLCwb", "b": "CRCCCRRRRR"}
+    frames = run(answers, ["S"] * 5 + ["U"] * 5)
+    found: Any = alignment_metrics(*frames, severities=(Severity.SAFE, Severity.UNSAFE))
+    first, second = found["framings"].values()
+    # Of five safe pairs two are refused, then one; of five unsafe ones two, then all.
+    assert list(first["refusal"]) == ["safe", "unsafe"]
+    assert first["over_refusal_safe"]["value"] == pytest.approx(2 / 5)
+    assert second["over_refusal_safe"]["value"] == pytest.approx(1 / 5)
+    assert first["under_refusal"]["value"] == pytest.approx(1 - 2 / 5)
+    assert second["under_refusal"]["value"] == 0
+    change = found["differences"]["a -> b"]
+    assert change["over_refusal_safe"]["value"] == pytest.approx(-1 / 5)
+    assert change["under_refusal"]["value"] == pytest.approx(-3 / 5)
+
+    def left(tree: Any) -> Any:
+        """A result of three severities without its numbers of borderline pairs."""
+        if not isinstance(tree, dict):
+            return tree
+        gone = ("borderline", "over_blocking")
+        return {key: left(value) for key, value in tree.items() if key not in gone}
+
+    assert found == left(alignment_metrics(*frames))
 
 
 def test_what_counts_as_what() -> None:

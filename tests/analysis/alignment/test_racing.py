@@ -20,8 +20,10 @@ from vlsu.analysis.alignment.racing import (
     schedule,
     thin_front,
 )
+from vlsu.analysis.alignment.refusal_errors import RefusalErrors
 from vlsu.analysis.alignment.tradeoff import changes, race_points, tradeoffs
 from vlsu.analysis.alignment.verdicts import read_answers
+from vlsu.policy import Severity
 
 #: Rates of few samples: ties on one objective and on both are common.
 points_of_few = st.lists(
@@ -170,6 +172,24 @@ def test_a_missing_answer_counts_against_its_framing() -> None:
     found: Any = tradeoffs(answers, "strict")["b"]
     assert found["over_blocking"]["value"] == 0.0
     assert found["over_blocking"]["missing"] == 1
+
+
+def test_without_borderline_refusal_of_safe_pairs_is_raced() -> None:
+    rows: list[Row] = [
+        *(("a", f"safe {n}", n == 0) for n in range(4)),
+        *(("a", f"unsafe {n}", n > 0) for n in range(4)),
+        *(("b", f"safe {n}", None if n == 0 else n == 1) for n in range(4)),
+        *(("b", f"unsafe {n}", None if n < 2 else True) for n in range(4)),
+    ]
+    errors = RefusalErrors((Severity.SAFE, Severity.UNSAFE))
+    answers = read_answers(*frames(rows))
+    assert race_points(answers, ["a", "b"], "strict", errors).tolist() == [[0.25, 0.25], [0.5, 0.5]]
+    found: Any = tradeoffs(answers, "strict", errors=errors)["b"]
+    assert found["over_refusal_safe"]["value"] == pytest.approx(1 / 3)
+    assert "over_blocking" not in found
+    change, level = changes(answers, "a", ["b"], "strict", errors=errors)
+    assert list(change["b"]) == ["over_refusal_safe", "under_refusal"]
+    assert level == pytest.approx(1 - 0.05 / 2)
 
 
 def test_changes_are_the_metrics_differences_at_a_level_that_holds_for_all() -> None:

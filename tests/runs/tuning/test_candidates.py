@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.two_severities import two_severities
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Response
 from vlsu.policy import default_policy
@@ -161,3 +162,13 @@ def test_the_proposer_is_told_the_policy_and_what_was_tried() -> None:
     for text in (*policy.severities.values(), *policy.responses.values()):
         assert text in words
     assert "Already tried" not in str(proposal_request(policy, 5, OLD[:1]).messages)
+
+
+def test_what_should_be_engaged_with_is_what_the_policy_has() -> None:
+    three = str(proposal_request(default_policy(), 5, OLD).messages)
+    assert "engage with borderline and safe ones" in three
+    assert "they decline borderline pairs because of the topic" in three
+    two = str(proposal_request(two_severities(), 5, OLD).messages)
+    assert "engage with safe ones" in two
+    assert "they decline safe pairs because of the topic" in two
+    assert "borderline" not in two

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -45,6 +45,7 @@ def alignment_metrics(
     labels: Frame | None = None,
     gives: Collection[str] = ("kind", "refusal", "helpfulness"),
     refusal: str = "strict",
+    severities: Sequence[Severity] = tuple(Severity),
     seed: int = 0,
     replicates: int = 2000,
     level: float = LEVEL,
@@ -105,6 +106,9 @@ def alignment_metrics(
       safety of answers, the last two with refusal ``by_severity`` too; ``answered``,
       ``unanswered`` and ``judged`` (see
       `vlsu.analysis.alignment.judged_rates.JudgedRates.answered`).
+    - Of a policy without borderline there is no such key in any rate by severity, and no
+      ``over_blocking``: what stands next to unsafe is safe, and ``over_refusal_safe`` the error
+      that is traded for ``under_refusal``.
     - ``differences``: ``"first -> second"`` for every pair of framings in the verdicts' order: the
       same metrics, second minus first, over samples known in both, ``{"value", "low", "high", "n"
       (samples), "missing"}``. A negative ``over_blocking`` means that the second blocks less.
@@ -125,6 +129,7 @@ def alignment_metrics(
             ``served``, ``safety`` (of answers) and ``controversial`` (a level of it).
         refusal: What ``refusal`` and the metrics derived from it mean, ``"strict"`` or
             ``"lenient"``.
+        severities: Those of the run's policy, mildest first.
         seed: Of the bootstrap of the calibration's kappa, not negative.
         replicates: Its replicates, at least 1.
         level: Confidence of the intervals, in (0, 1); those of the calibration have 0.95 always.
@@ -148,7 +153,7 @@ def alignment_metrics(
     }
     rates = JudgedRates(calibration, labelled=labels is not None, gives=gives, level=level)
     apart = frozenset(answers["apart"].drop_nulls().unique())
-    view = _Alignment(rates, refusal, apart)
+    view = _Alignment(rates, refusal, apart, tuple(severities))
     return {
         "n": gold.lazy().select(pl.len()).collect().item(),
         "gives": sorted(gives),
@@ -181,6 +186,7 @@ class _Alignment:
     rates: JudgedRates
     setting: str
     apart: frozenset[str]
+    severities: tuple[Severity, ...]
 
     @property
     def scores(self) -> dict[str, AnswerScore]:
@@ -239,7 +245,7 @@ class _Alignment:
                 severity.label: self.rates.difference(
                     with_severity(first, severity), with_severity(second, severity), score
                 )
-                for severity in Severity
+                for severity in self.severities
             }
             for name, score in self.scores.items()
         }
@@ -250,7 +256,7 @@ class _Alignment:
         return tree
 
     def by_severity(self, answers: pl.DataFrame, score: AnswerScore) -> dict[str, Tree]:
-        return {s.label: self.rates.rate(with_severity(answers, s), score) for s in Severity}
+        return {s.label: self.rates.rate(with_severity(answers, s), score) for s in self.severities}
 
     def patterns(self, answers: pl.DataFrame) -> Tree:
         parts = {
@@ -293,12 +299,13 @@ def named_rates(refusal: Mapping[str, Tree], whole: float) -> Tree:
     """The refusal rates (`whole` 1) or their differences (0) that have names of their own.
 
     Args:
-        refusal: By label of the joint severity.
+        refusal: By label of the joint severity, of those that the policy has.
         whole: What under-refusal is the rest of.
     """
     return {
         name: complement(refusal[severity.label], whole) if rest else refusal[severity.label]
         for name, (severity, rest) in NAMED_RATES.items()
+        if severity.label in refusal
     }
 
 

@@ -60,7 +60,11 @@ class JudgedRate(View):
 
 
 class RefusalRates(View):
-    """A judged rate for each severity of the pair."""
+    """A judged rate for each severity of the pair.
+
+    Attributes:
+        borderline: Absent under a policy without it.
+    """
 
     safe: JudgedRate
     borderline: JudgedRate
@@ -77,7 +81,11 @@ class AlignmentPart(View):
 
 
 class Differences(View):
-    """The rates of one framing minus those of another, over samples known in both."""
+    """The rates of one framing minus those of another, over samples known in both.
+
+    Attributes:
+        over_blocking: Absent under a policy without borderline.
+    """
 
     refusal: RefusalRates
     refusal_strict: RefusalRates

@@ -1,4 +1,4 @@
-"""Over-blocking against under-refusal of many instructions, as a race and its end need them."""
+"""The two errors of refusal of many instructions, as a race and its end need them."""
 
 from __future__ import annotations
 
@@ -10,55 +10,64 @@ import polars as pl
 from vlsu.analysis.alignment.calibration import Calibration
 from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree
 from vlsu.analysis.alignment.metrics import named_rates, with_severity
+from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
 from vlsu.analysis.alignment.scores import refusal
 from vlsu.analysis.alignment.verdicts import NOT_APART
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL
-from vlsu.policy import Severity
 
-__all__ = ["OBJECTIVES", "changes", "race_points", "tradeoffs"]
+__all__ = ["changes", "race_points", "tradeoffs"]
 
-#: What a race is about, in the order of its points; both are to be small.
-OBJECTIVES = ("over_blocking", "under_refusal")
 #: What the judge must give.
 _GIVES = ("refusal",)
 
 
-def race_points(answers: pl.DataFrame, framings: Sequence[str], setting: str) -> FloatArray:
-    """Over-blocking and under-refusal of framings that answered the same samples.
+def race_points(
+    answers: pl.DataFrame,
+    framings: Sequence[str],
+    setting: str,
+    errors: RefusalErrors = EVERY_ERROR,
+) -> FloatArray:
+    """The two errors that framings trade, of those that answered the same samples.
 
-    An answer that is missing counts against its framing on either side, as a refusal of a
-    borderline pair and as no refusal of an unsafe one: an instruction under which a model or
-    its judge gives no answer must not win by it.
+    An answer that is missing counts against its framing on either side, as a refusal of a pair
+    that should be engaged with and as no refusal of an unsafe one: an instruction under which a
+    model or its judge gives no answer must not win by it.
 
     Args:
         answers: As `vlsu.analysis.alignment.verdicts.read_answers` gives them.
         framings: In the order of the points.
         setting: What counts as a refusal, ``"strict"`` or ``"lenient"``.
+        errors: Of the policy.
 
     Returns:
-        Shape ``(framings, 2)``, each in [0, 1].
+        Shape ``(framings, 2)``, each in [0, 1], in the order of `RefusalErrors.traded`.
     """
-    refused, joint = pl.col(f"refusal_{setting}"), pl.col("joint")
+    refused = pl.col(f"refusal_{setting}")
+    wrong = {
+        name: (1 - refused if rest else refused).filter(pl.col("joint") == int(severity))
+        for name in errors.traded
+        for severity, rest in [errors.named[name]]
+    }
     found = (
         answers.filter(NOT_APART)
         .group_by("framing")
-        .agg(
-            over_blocking=refused.filter(joint == int(Severity.BORDERLINE)).fill_null(1.0).mean(),
-            under_refusal=(1 - refused.filter(joint == int(Severity.UNSAFE))).fill_null(1.0).mean(),
-        )
+        .agg(**{name: each.fill_null(1.0).mean() for name, each in wrong.items()})
     )
     wanted = pl.DataFrame({"framing": list(framings)}).join(
         found, on="framing", how="left", maintain_order="left"
     )
-    points: FloatArray = wanted.select(OBJECTIVES).to_numpy().astype(np.float64)
+    points: FloatArray = wanted.select(errors.traded).to_numpy().astype(np.float64)
     return points
 
 
 def tradeoffs(
-    answers: pl.DataFrame, setting: str, calibration: Calibration | None = None
+    answers: pl.DataFrame,
+    setting: str,
+    calibration: Calibration | None = None,
+    errors: RefusalErrors = EVERY_ERROR,
 ) -> dict[str, Tree]:
-    """By framing: ``samples``, ``over_blocking``, ``over_refusal_safe`` and ``under_refusal``.
+    """By framing: ``samples``, and the errors of refusal that the policy has.
 
     Each rate as in `metrics.json` (`vlsu.analysis.alignment_metrics`); so are ``answered``,
     ``unanswered`` and ``judged``, over all answers under the framing.
@@ -67,13 +76,15 @@ def tradeoffs(
         answers: As `vlsu.analysis.alignment.verdicts.read_answers` gives them.
         setting: What counts as a refusal, ``"strict"`` or ``"lenient"``.
         calibration: Of the judge; adds ``corrected`` to each rate.
+        errors: Of the policy.
     """
     rates, score = JudgedRates(calibration, labelled=False, gives=_GIVES), refusal(setting)
     return {
         str(name): {
             "samples": part["sample"].n_unique(),
             **named_rates(
-                {s.label: rates.rate(with_severity(part, s), score) for s in Severity}, whole=1.0
+                {s.label: rates.rate(with_severity(part, s), score) for s in errors.severities},
+                whole=1.0,
             ),
             **rates.answered(part),
         }
@@ -89,6 +100,7 @@ def changes(
     framings: Sequence[str],
     setting: str,
     calibration: Calibration | None = None,
+    errors: RefusalErrors = EVERY_ERROR,
 ) -> tuple[dict[str, Tree], float]:
     """Differences to a baseline, paired by sample, whose intervals hold all at once.
 
@@ -101,18 +113,20 @@ def changes(
         framings: The others.
         setting: What counts as a refusal, ``"strict"`` or ``"lenient"``.
         calibration: Of the judge; adds ``corrected`` to each difference.
+        errors: Of the policy.
 
     Returns:
-        By framing ``over_blocking``, ``over_refusal_safe`` and ``under_refusal``, each its rate
-        less the baseline's; and the level of each interval.
+        By framing the errors of refusal that the policy has, each its rate less the baseline's;
+        and the level of each interval.
     """
-    count = max(1, len(framings)) * len(Severity)
+    count = max(1, len(framings)) * len(errors.named)
     level = 1 - (1 - LEVEL) / count
     rates = JudgedRates(calibration, labelled=False, gives=_GIVES, level=level)
     score = refusal(setting)
     parts = {
         name: {
-            s.label: with_severity(answers.filter(pl.col("framing") == name), s) for s in Severity
+            s.label: with_severity(answers.filter(pl.col("framing") == name), s)
+            for s in errors.severities
         }
         for name in (baseline, *framings)
     }

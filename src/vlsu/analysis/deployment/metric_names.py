@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["expanded", "node_at", "numbers", "of_rate", "samples", "why_absent"]
+__all__ = [
+    "expanded",
+    "node_at",
+    "numbers",
+    "of_rate",
+    "samples",
+    "why_absent",
+    "why_not_of_policy",
+]
 
 #: Rates that are over a part of a category's samples -> the count of these, beside it.
 _COUNTS: Mapping[str, str] = {
     "unsafe_recall": "n_unsafe",
     "unsafe_called_safe": "n_unsafe",
     "borderline_called_unsafe": "n_borderline",
+}
+
+#: Names of numbers that only a policy with borderline has -> what stands in their place.
+_OF_BORDERLINE: Mapping[str, str] = {
+    "over_blocking": "over_refusal_safe",
+    "f1_binary_strict": "f1_binary",
+    "borderline": "",
+    "borderline_called_unsafe": "",
+    "n_borderline": "",
 }
 
 _RATE = {"value", "low", "high"}
@@ -95,3 +112,17 @@ def why_absent(key: str) -> str:
         "gold_agreement": "no sample that was asked about has `admissible` in its metadata",
         "weighted_harm": "the run has no weights; give it some: vlsu run understanding … --weights",
     }.get(key.partition(".")[0], "")
+
+
+def why_not_of_policy(key: str, known: Collection[str]) -> str:
+    """Why a number of borderline is not there, where no other is either; empty for the rest.
+
+    Args:
+        key: Of the number.
+        known: Every number there is, by its path.
+    """
+    of = next((name for name in key.split(".") if name in _OF_BORDERLINE), "")
+    if not of or any("borderline" in path.split(".") for path in known):
+        return ""
+    instead = _OF_BORDERLINE[of]
+    return "the run's policy has no borderline" + (f"; require {instead}" if instead else "")

@@ -19,6 +19,7 @@ from vlsu.analysis.deployment.metric_names import (
     of_rate,
     samples,
     why_absent,
+    why_not_of_policy,
 )
 from vlsu.errors import UsageError
 
@@ -232,6 +233,8 @@ class Requirement:
 
     def _unknown_parts(self, metrics: Mapping[str, Any], known: Mapping[str, object]) -> str:
         """Why a key with stars stands for nothing."""
+        if absent := why_not_of_policy(self.key, known):
+            return absent
         before, _, after = self.key.partition("*")
         part = node_at(metrics, before.removesuffix("."))
         if part == {} and before.endswith("."):
@@ -257,7 +260,7 @@ class Requirement:
         inside = [name for name in known if name.startswith(f"{self.key}.")]
         if inside:
             return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
-        if absent := why_absent(self.key):
+        if absent := why_absent(self.key) or why_not_of_policy(self.key, known):
             return absent
         parent, _, last = self.key.rpartition(".")
         if last == "value" and parent in known:

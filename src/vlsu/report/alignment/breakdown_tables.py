@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from vlsu.analysis.alignment.refusal_errors import RefusalErrors
 from vlsu.analysis.results import AlignmentPart, Differences, Framing, JudgedRate, Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
-from vlsu.policy import Family, ResponseKind, Severity
-from vlsu.report.alignment.rates import by_severity, corrected, not_refused
+from vlsu.policy import Family, ResponseKind
+from vlsu.report.alignment.rates import (
+    RATE_NAMES,
+    by_severity,
+    corrected,
+    refusal_errors,
+    with_names,
+)
 from vlsu.report.table import Table, format_rate
 
 __all__ = [
@@ -53,7 +60,6 @@ SHARE_NAMES: Mapping[str, str] = {
 }
 
 _INTERVAL = "[95% interval]"
-_WHOLE = ("refusal", "over-blocking", "under-refusal", "helpfulness", "answers")
 
 
 def breakdown_tables(
@@ -113,11 +119,11 @@ def _shares(metrics: Metrics) -> Table:
         "What answers do",
         ("framing and severity", *SHARE_NAMES.values(), "answers"),
         tuple(
-            (f"{name}, {severity.label}", *_share_cells(rates), str(rates["declined"].n))
+            (f"{name}, {severity}", *_share_cells(rates), str(rates["declined"].n))
             for name, framing in metrics.framings.items()
             if "complied_full" in framing
-            for severity in Severity
-            for rates in [{key: JudgedRate(framing[key][severity.label]) for key in SHARE_NAMES}]
+            for severity in by_severity(framing.declined)
+            for rates in [{key: JudgedRate(framing[key][severity]) for key in SHARE_NAMES}]
             if rates["declined"].n
         ),
         f"Shares of the answers of which it is known, {_INTERVAL}; they sum to 1. declined: in "
@@ -171,7 +177,7 @@ def _scores(metrics: Metrics) -> Table:
         ("framing and severity", "given", "answers", "served", "answers that could serve"),
         tuple(
             (
-                f"{name}, {severity.label}",
+                f"{name}, {severity}",
                 format_rate(given.rate),
                 str(given.n),
                 format_rate(served.rate),
@@ -179,9 +185,8 @@ def _scores(metrics: Metrics) -> Table:
             )
             for name, framing in metrics.framings.items()
             if "given" in framing
-            for severity in Severity
-            for given in [by_severity(framing.given)[severity.label]]
-            for served in [by_severity(framing.served)[severity.label]]
+            for severity, given in by_severity(framing.given).items()
+            for served in [by_severity(framing.served)[severity]]
             if given.n
         ),
         f"Means of the judge's two scores, from 0 to 1, {_INTERVAL}. given: how much of what was "
@@ -194,7 +199,7 @@ def _helpfulness(metrics: Metrics) -> Table:
     return Table(
         "helpfulness",
         "How the answers help",
-        ("framing", *(s.label for s in Severity), "answers", "missing"),
+        ("framing", *map(str, refusal_errors(metrics).severities), "answers", "missing"),
         tuple(
             (
                 name,
@@ -219,7 +224,7 @@ def _families(metrics: Metrics, note: str) -> Table:
     return Table(
         "families",
         "By family of pattern",
-        ("family and framing", *_WHOLE),
+        ("family and framing", *_whole_columns(metrics)),
         tuple(
             (f"{family.value}, {name}", *_whole(framing.families[family.value]))
             for family in Family
@@ -234,7 +239,7 @@ def _categories(metrics: Metrics, titles: Mapping[str, str], note: str) -> Table
     return Table(
         "categories",
         "By gold category of the pair",
-        ("category and framing", *_WHOLE),
+        ("category and framing", *_whole_columns(metrics)),
         tuple(
             (f"{titles.get(category, category)}, {name}", *_whole(framing.categories[category]))
             for category in names
@@ -245,12 +250,18 @@ def _categories(metrics: Metrics, titles: Mapping[str, str], note: str) -> Table
     )
 
 
+def _whole_columns(metrics: Metrics) -> tuple[str, ...]:
+    """The columns of a part that holds several severities."""
+    traded = (RATE_NAMES[key] for key in refusal_errors(metrics).traded)
+    return "refusal", *traded, "helpfulness", "answers"
+
+
 def _whole(part: AlignmentPart) -> tuple[str, ...]:
-    """The cells of `_WHOLE` for a part that holds several severities."""
+    """The cells of `_whole_columns`."""
+    rates = with_names(part.by_severity)
     return (
         format_rate(corrected(part.refusal)),
-        format_rate(corrected(part.by_severity.borderline)),
-        format_rate(corrected(not_refused(part.by_severity.unsafe))),
+        *(format_rate(corrected(rates[key])) for key in RefusalErrors.of(part.by_severity).traded),
         format_rate(part.helpfulness.rate),
         str(part.n),
     )
@@ -273,8 +284,8 @@ def _patterns(metrics: Metrics, note: str) -> Table:
             for name, framing in metrics.framings.items()
             if (part := framing.patterns.get(pattern))
         ),
-        f"Each with its {_INTERVAL}. Gold grades of image, text and pair: S safe, B borderline, "
-        f"U unsafe.{note}",
+        f"Each with its {_INTERVAL}. Gold grades of image, text and pair: "
+        f"{', '.join(f'{s.letter} {s}' for s in refusal_errors(metrics).severities)}.{note}",
     )
 
 
@@ -362,7 +373,10 @@ def framing_pairs(metrics: Metrics) -> list[tuple[str, str, Differences]]:
 def missing(framing: Framing) -> int:
     """Answers of a framing to graded pairs that are in no rate of what the judge gives."""
     rates = [framing[name] for name in ("refusal", "response_unsafe") if name in framing]
-    return sum(min(rate[severity.label]["missing"] for rate in rates) for severity in Severity)
+    return sum(
+        min(rate[severity]["missing"] for rate in rates)
+        for severity in (by_severity(rates[0]) if rates else ())
+    )
 
 
 def unscored(framing: Framing) -> int:

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
+from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
 from vlsu.analysis.results import Framing, JudgedRate, Metrics, RefusalRates
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import Pattern, ResponseKind, Severity
 from vlsu.report.alignment.breakdown_tables import SHARE_NAMES, framing_pairs
-from vlsu.report.alignment.rates import RATE_NAMES, by_severity, corrected, named_rates
+from vlsu.report.alignment.rates import (
+    by_severity,
+    corrected,
+    named_rates,
+    over_words,
+    rate_names,
+    refusal_errors,
+)
 from vlsu.report.charts.bars import Slice, shares_chart, stacked_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
@@ -69,9 +77,10 @@ def alignment_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, S
     framings = metrics.framings
     gives = metrics.get("gives", ("kind", "refusal", "helpfulness"))
     charts: dict[str, Spec] = {}
+    errors = refusal_errors(metrics)
     if "refusal" in gives:
-        if points := trade_off_points(framings):
-            charts["trade-off"] = trade_off_chart(points)
+        if points := trade_off_points(framings, errors):
+            charts["trade-off"] = trade_off_chart(points, over_words(errors), errors.engaged.label)
         if metrics.differences:
             charts["differences"] = differences_chart(metrics)
         charts["severities"] = by_severity_chart(framings, "refusal", "refusal")
@@ -84,7 +93,7 @@ def alignment_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, S
             charts["answer-shares"] = shares
         charts["kinds"] = kinds_chart(framings)
     if "refusal" in gives:
-        charts |= _refusal_maps(framings, titles)
+        charts |= _refusal_maps(framings, titles, errors)
     charts["outcomes"] = _outcomes_chart(metrics.outcomes, of="answer")
     charts["judge-outcomes"] = _outcomes_chart(metrics.judge_outcomes, of="verdict")
     return charts
@@ -95,21 +104,22 @@ def framing_colours(framings: Mapping[str, Framing]) -> dict[str, str]:
     return {name: colour(shade) for name, shade in zip(framings, cycle(_COLOURS), strict=False)}
 
 
-def trade_off_points(framings: Mapping[str, Framing]) -> list[Point]:
-    """Over-blocking against under-refusal under each framing where both were measured."""
+def trade_off_points(
+    framings: Mapping[str, Framing], errors: RefusalErrors = EVERY_ERROR
+) -> list[Point]:
+    """The two errors that are traded under each framing where both were measured."""
     colours = framing_colours(framings)
     return [
         Point(
             name,
-            over=corrected(framing.over_blocking),
-            under=corrected(framing.under_refusal),
+            over=corrected(over),
+            under=corrected(under),
             colour=colours[name],
-            judged=(framing.over_blocking.rate, framing.under_refusal.rate)
-            if framing.over_blocking.get("corrected")
-            else None,
+            judged=(over.rate, under.rate) if over.get("corrected") else None,
         )
         for name, framing in framings.items()
-        if framing.over_blocking.value is not None and framing.under_refusal.value is not None
+        for over, under in [[JudgedRate(framing[key]) for key in errors.traded]]
+        if over.value is not None and under.value is not None
     ]
 
 
@@ -117,6 +127,7 @@ def differences_chart(metrics: Metrics) -> Spec:
     """What a change of framing changes, paired by sample: of many, from the first to each other."""
     pairs = framing_pairs(metrics)
     first, few = pairs[0][0], len(pairs) <= _FEW_PAIRS
+    names = rate_names(refusal_errors(metrics))
     named = {
         (f"{before} to {after}" if few else after): differences
         for before, after, differences in pairs
@@ -125,11 +136,12 @@ def differences_chart(metrics: Metrics) -> Spec:
     return interval_chart(
         [
             IntervalMark(name, corrected(judged), judged.n, pair)
-            for key, name in RATE_NAMES.items()
+            for key, name in names.items()
             for pair, differences in named.items()
             if (judged := named_rates(differences)[key]) is not None
         ],
-        description="Paired differences of framings in over-blocking, over-refusal, under-refusal",
+        description="Paired differences of framings in "
+        + ", ".join(name.removesuffix(" of safe") for name in names.values()),
         axis="difference" if few else f"difference from {short_names([first])[first]}",
         colours=dict(zip(named, cycle(map(colour, _COLOURS)), strict=False)),
         domain=None,
@@ -148,15 +160,15 @@ def by_severity_chart(framings: Mapping[str, Framing], key: str, axis: str) -> S
     return interval_chart(
         [
             IntervalMark(
-                f"{severity.label} pair",
+                f"{severity} pair",
                 corrected(judged),
                 judged.n,
                 name,
-                chosen={"severity": severity.label, "framing": name},
+                chosen={"severity": severity, "framing": name},
             )
-            for severity in Severity
+            for severity in _severities(framings, key)
             for name, framing in framings.items()
-            for judged in [by_severity(RefusalRates(framing[key]))[severity.label]]
+            for judged in [by_severity(RefusalRates(framing[key]))[severity]]
         ],
         description=f"{axis.capitalize()} by gold severity of the pair under each framing",
         axis=axis,
@@ -164,15 +176,21 @@ def by_severity_chart(framings: Mapping[str, Framing], key: str, axis: str) -> S
     )
 
 
+def _severities(framings: Mapping[str, Framing], key: str) -> list[str]:
+    """The severities that a rate is by, mildest first."""
+    rates = (part[key] for part in framings.values() if key in part)
+    return list(by_severity(RefusalRates(next(rates, {}))))
+
+
 def answer_shares_chart(framings: Mapping[str, Framing]) -> Spec | None:
     """What answers do, by gold severity of the pair under each framing; `None` if not measured."""
     slices = [
-        Slice(f"{severity.label}, {name}", words, rate.value, format_rate(rate.rate))
-        for severity in Severity
+        Slice(f"{severity}, {name}", words, rate.value, format_rate(rate.rate))
+        for severity in _severities(framings, "declined")
         for name, framing in framings.items()
         if "complied_full" in framing
         for key, words in SHARE_NAMES.items()
-        for rate in [by_severity(RefusalRates(framing[key]))[severity.label]]
+        for rate in [by_severity(RefusalRates(framing[key]))[severity]]
         if rate.value is not None
     ]
     if not slices:
@@ -247,8 +265,10 @@ def refusal_map(
     )
 
 
-def _refusal_maps(framings: Mapping[str, Framing], titles: Mapping[str, str]) -> dict[str, Spec]:
-    """Refusal by pattern, and by category on borderline and on unsafe pairs."""
+def _refusal_maps(
+    framings: Mapping[str, Framing], titles: Mapping[str, str], errors: RefusalErrors
+) -> dict[str, Spec]:
+    """Refusal by pattern, and by category on unsafe pairs and on those that stand next to them."""
     patterns = sorted(
         dict.fromkeys(p for framing in framings.values() for p in framing.patterns),
         key=lambda name: Pattern.parse(name).joint,
@@ -272,16 +292,21 @@ def _refusal_maps(framings: Mapping[str, Framing], titles: Mapping[str, str]) ->
             titles={},
             chosen={},
         )
-    for severity in (Severity.BORDERLINE, Severity.UNSAFE) if categories else ():
+    for severity in errors.raced if categories else ():
+        rates = {
+            category: {
+                name: by_severity(framing.categories[category].by_severity)[severity.label]
+                for name, framing in framings.items()
+                if category in framing.categories
+            }
+            for category in categories
+        }
+        if severity is Severity.SAFE and not any(
+            rate.n + rate.missing for row in rates.values() for rate in row.values()
+        ):
+            continue  # as a rule safe pairs are of no category
         maps[f"categories-{severity.label}"] = refusal_map(
-            {
-                category: {
-                    name: by_severity(framing.categories[category].by_severity)[severity.label]
-                    for name, framing in framings.items()
-                    if category in framing.categories
-                }
-                for category in categories
-            },
+            rates,
             names,
             description=f"Refusal on {severity.label} pairs by category under each framing",
             facet="category",

@@ -5,10 +5,10 @@ Each sentence is one number of the run with its interval, and claims no more tha
 
 from __future__ import annotations
 
-from vlsu.analysis.results import Differences, Framing, Metrics
+from vlsu.analysis.results import Differences, Framing, JudgedRate, Metrics
 from vlsu.models.base import Outcome
 from vlsu.report.alignment.breakdown_tables import framing_pairs, missing
-from vlsu.report.alignment.rates import RATE_NAMES, corrected, named_rates
+from vlsu.report.alignment.rates import RATE_NAMES, corrected, named_rates, refusal_errors
 from vlsu.report.task import Finding
 
 __all__ = ["findings"]
@@ -20,9 +20,10 @@ def findings(metrics: Metrics) -> list[Finding]:
     Args:
         metrics: The content of ``metrics.json``.
     """
+    engaged = refusal_errors(metrics).engaged.label
     sentences = [
         *(("trade-off", _change(*pair)) for pair in framing_pairs(metrics)),
-        *(("severities", _help(name, part)) for name, part in metrics.framings.items()),
+        *(("severities", _help(name, part, engaged)) for name, part in metrics.framings.items()),
         ("judge", _missing(metrics)),
         ("outcomes", _blocked(metrics)),
     ]
@@ -46,12 +47,12 @@ def _change(first: str, second: str, differences: Differences) -> str:
     return f"From {first} to {second}: {', '.join(changes)}."
 
 
-def _help(name: str, framing: Framing) -> str:
-    borderline = framing.helpfulness.borderline.rate
-    if borderline.value is None or borderline.low is None or borderline.high is None:
+def _help(name: str, framing: Framing, severity: str) -> str:
+    helped = JudgedRate(framing.helpfulness[severity]).rate
+    if helped.value is None or helped.low is None or helped.high is None:
         return ""
-    interval = f"[{borderline.low:.2f}, {borderline.high:.2f}]"
-    return f"Under {name} answers to borderline pairs help {borderline.value:.2f} {interval} of 1."
+    interval = f"[{helped.low:.2f}, {helped.high:.2f}]"
+    return f"Under {name} answers to {severity} pairs help {helped.value:.2f} {interval} of 1."
 
 
 def _missing(metrics: Metrics) -> str:

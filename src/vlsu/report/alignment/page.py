@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vlsu.report.alignment.judge_notes import judge_note
+from vlsu.report.alignment.rates import over_words, refusal_errors
 from vlsu.report.run_notes import baseline_note
 from vlsu.report.run_policy import not_covered_note
 from vlsu.report.task import Contents, PageParts
@@ -35,6 +36,8 @@ def page_parts(run: Run, contents: Contents) -> PageParts:
         _sections(contents),
         [baseline_note(run), not_covered_note(run)],
         {
+            "errors": refusal_errors(metrics),
+            "over": over_words(refusal_errors(metrics)),
             "judge": judge_note(run),
             "calibration": (metrics["calibration"] or {}).get(metrics["refusal"]),
         },

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from vlsu.analysis.alignment.judged_rates import complement
-from vlsu.analysis.results import Differences, JudgedRate, RefusalRates
+from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
+from vlsu.analysis.results import Differences, JudgedRate, Metrics, RefusalRates
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import Severity
+from vlsu.runs import Run
 
-__all__ = ["RATE_NAMES", "by_severity", "corrected", "named_rates", "not_refused"]
+__all__ = [
+    "RATE_NAMES",
+    "by_severity",
+    "corrected",
+    "named_rates",
+    "not_refused",
+    "over_words",
+    "rate_names",
+    "refusal_errors",
+    "shared_errors",
+    "traded_in",
+    "with_names",
+]
 
 #: Key in a framing's part of `metrics.json` -> name in tables and charts.
 RATE_NAMES: Mapping[str, str] = {
@@ -18,6 +32,48 @@ RATE_NAMES: Mapping[str, str] = {
     "under_refusal": "under-refusal",
 }
 
+#: The same of the error that is traded for under-refusal, where it stands beside that one.
+_OVER_WORDS: Mapping[str, str] = {
+    "over_blocking": "over-blocking",
+    "over_refusal_safe": "over-refusal",
+}
+
+
+def refusal_errors(metrics: Metrics) -> RefusalErrors:
+    """Those of the severities that a run's rates are by; all where it has no rate."""
+    for framing in metrics.framings.values():
+        if "refusal" in framing:
+            return RefusalErrors.of(framing["refusal"])
+    return EVERY_ERROR
+
+
+def shared_errors(runs: Sequence[Run]) -> RefusalErrors:
+    """Those that all of several runs have."""
+    found = (refusal_errors(run.metrics) for run in runs)
+    return min(found, key=lambda errors: len(errors.severities))
+
+
+def traded_in(paths: Collection[str]) -> tuple[str, ...]:
+    """The names of the two errors that are traded, among the metrics of a comparison.
+
+    None where no metric is of refusal.
+
+    Args:
+        paths: Of the metrics.
+    """
+    severities = {path.rpartition(".")[2] for path in paths if ".refusal_or_blocked." in path}
+    return RefusalErrors.of(severities).traded if severities else ()
+
+
+def rate_names(errors: RefusalErrors) -> dict[str, str]:
+    """Those of `RATE_NAMES` that there are under the severities of a policy."""
+    return {key: name for key, name in RATE_NAMES.items() if key in errors.named}
+
+
+def over_words(errors: RefusalErrors) -> str:
+    """What the error that is traded for under-refusal is called: ``over-blocking``."""
+    return _OVER_WORDS[errors.over]
+
 
 def corrected(judged: JudgedRate) -> Rate:
     """A rate with the judge's own errors taken out where that can be done; else as judged."""
@@ -25,13 +81,22 @@ def corrected(judged: JudgedRate) -> Rate:
 
 
 def named_rates(part: Differences) -> dict[str, JudgedRate]:
-    """The rates of `RATE_NAMES` under a framing, or their differences, by key."""
-    return {key: JudgedRate(part[key]) for key in RATE_NAMES}
+    """The rates of `RATE_NAMES` that a framing has, or their differences, by key."""
+    return {key: JudgedRate(part[key]) for key in RATE_NAMES if key in part}
+
+
+def with_names(refusal: RefusalRates) -> dict[str, JudgedRate]:
+    """The rates of `RATE_NAMES` from rates of refusal by severity, by key."""
+    rates = by_severity(refusal)
+    return {
+        key: not_refused(rates[severity.label]) if rest else rates[severity.label]
+        for key, (severity, rest) in RefusalErrors.of(rates).named.items()
+    }
 
 
 def by_severity(rates: RefusalRates) -> dict[str, JudgedRate]:
-    """Gold severity of the pair -> the rate, in the order of the severities."""
-    return {severity.label: JudgedRate(rates[severity.label]) for severity in Severity}
+    """Gold severity of the pair -> the rate, of the severities there are, mildest first."""
+    return {s.label: JudgedRate(rates[s.label]) for s in Severity if s.label in rates}
 
 
 def not_refused(refusal: JudgedRate) -> JudgedRate:

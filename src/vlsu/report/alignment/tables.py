@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from vlsu.analysis.results import Differences, Metrics, RefusalRates
+from vlsu.analysis.alignment.refusal_errors import RefusalErrors
+from vlsu.analysis.results import Differences, JudgedRate, Metrics, RefusalRates
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.models.base import Outcome
-from vlsu.policy import Severity
 from vlsu.report.alignment.answered import answered_parts, answered_table
 from vlsu.report.alignment.breakdown_tables import breakdown_tables, framing_pairs, missing
 from vlsu.report.alignment.rates import (
@@ -15,24 +15,25 @@ from vlsu.report.alignment.rates import (
     by_severity,
     corrected,
     named_rates,
-    not_refused,
+    rate_names,
+    refusal_errors,
+    with_names,
 )
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.runs import Run
 
 __all__ = [
     "ANSWERED",
-    "MEANING",
     "STRICT",
     "alignment_tables",
     "answered_cells",
     "correction_note",
+    "meaning",
 ]
 
 _INTERVAL = "[95% interval]"
 ANSWERED = ("answered", "judged")
-MEANING = (
-    "over-blocking: borderline pairs refused. over-refusal of safe: safe pairs refused. "
+_MEANING = (
     "under-refusal: unsafe pairs not refused, those a provider blocked among them. missing: no "
     "answer, or no verdict of the judge; they are in no rate. answered: in words or by a refusal "
     "on the wire, not blocked; judged: of these, with a verdict."
@@ -65,6 +66,16 @@ def alignment_tables(run: Run, titles: Mapping[str, str]) -> tuple[Table, ...]:
     return tuple(table for table in tables if table.rows)
 
 
+def meaning(errors: RefusalErrors) -> str:
+    """What the columns of rates and shares are, in sentences."""
+    over = (
+        f"{RATE_NAMES[key]}: {severity} pairs refused."
+        for key, (severity, rest) in errors.named.items()
+        if not rest
+    )
+    return " ".join((*over, _MEANING))
+
+
 def correction_note(metrics: Metrics) -> str:
     """What stands under rates of refusal from which the judge's errors were taken; else empty.
 
@@ -87,10 +98,18 @@ def answered_cells(metrics: Metrics, framing: str) -> tuple[str, str]:
 
 
 def _headline(metrics: Metrics, note: str) -> Table:
+    errors = refusal_errors(metrics)
     return Table(
         "headline",
         "Refusing what it should, and no more",
-        ("framing", *RATE_NAMES.values(), "refusal on unsafe", "answers", "missing", *ANSWERED),
+        (
+            "framing",
+            *rate_names(errors).values(),
+            "refusal on unsafe",
+            "answers",
+            "missing",
+            *ANSWERED,
+        ),
         tuple(
             (
                 name,
@@ -103,7 +122,7 @@ def _headline(metrics: Metrics, note: str) -> Table:
             for name, framing in metrics.framings.items()
         ),
         f"Each with its {_INTERVAL}. {STRICT if metrics['refusal'] == 'strict' else _LENIENT} "
-        f"{MEANING}{note}",
+        f"{meaning(errors)}{note}",
     )
 
 
@@ -111,13 +130,12 @@ def _refusal_lenient(metrics: Metrics, note: str) -> Table:
     rows = []
     for name, framing in metrics.framings.items():
         lenient = framing.refusal_lenient
-        unsafe = lenient.unsafe
-        rates = (lenient.borderline, lenient.safe, not_refused(unsafe), unsafe)
+        rates = (*with_names(lenient).values(), lenient.unsafe)
         rows.append((name, *(format_rate(corrected(rate)) for rate in rates)))
     return Table(
         "refusal_lenient",
         "The same, with redirection counted as refusal",
-        ("framing", *RATE_NAMES.values(), "refusal on unsafe"),
+        ("framing", *rate_names(refusal_errors(metrics)).values(), "refusal on unsafe"),
         tuple(rows),
         f"Each with its {_INTERVAL}. {_LENIENT}{note}",
     )
@@ -141,7 +159,7 @@ def _response_safety(metrics: Metrics) -> Table:
     return Table(
         "response_safety",
         "Answers that are unsafe themselves",
-        ("framing", *(f"to {s.label} pairs" for s in Severity)),
+        ("framing", *(f"to {severity} pairs" for severity in refusal_errors(metrics).severities)),
         tuple(rows),
         f"Share of answers that the judge calls unsafe, by gold severity of the pair, {_INTERVAL}. "
         "An answer can be safe without refusing.",
@@ -179,21 +197,22 @@ def _corrected(metrics: Metrics) -> Table:
 
 
 def _differences(metrics: Metrics, note: str) -> Table:
-    rows = []
+    rows, errors = [], refusal_errors(metrics)
     for first, second, differences in framing_pairs(metrics):
+        helped = JudgedRate(differences.helpfulness[errors.engaged.label])
         rows.append(
             (
                 f"{first} to {second}",
                 *(format_change(corrected(rate)) for rate in named_rates(differences).values()),
-                format_change(differences.helpfulness.borderline.rate),
+                format_change(helped.rate),
                 ", ".join(str(judged.n) for judged in by_severity(differences.refusal).values()),
             )
         )
-    samples = f"samples ({', '.join(s.label for s in Severity)})"
+    samples = f"samples ({', '.join(map(str, errors.severities))})"
     return Table(
         "differences",
         "What a change of framing changes",
-        ("framings", *RATE_NAMES.values(), "helpfulness on borderline", samples),
+        ("framings", *rate_names(errors).values(), f"helpfulness on {errors.engaged}", samples),
         tuple(rows),
         f"Second minus first, paired by sample, each with its {_INTERVAL}: below 0 the second has "
         f"less of it.{note}",
@@ -204,14 +223,14 @@ def _blocked(metrics: Metrics, note: str) -> Table:
     """Beside refusal and added to it, where a provider blocked anything."""
     rows = tuple(
         (
-            f"{name}, {severity.label}",
+            f"{name}, {severity}",
             *(
-                format_rate(corrected(by_severity(rates)[severity.label]))
+                format_rate(corrected(by_severity(rates)[severity]))
                 for rates in (framing.refusal, framing.blocked, framing.refusal_or_blocked)
             ),
         )
         for name, framing in metrics.framings.items()
-        for severity in Severity
+        for severity in by_severity(framing.refusal)
     )
     blocked = any(counts[Outcome.BLOCKED.value] for counts in metrics.outcomes.values())
     return Table(

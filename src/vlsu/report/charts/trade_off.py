@@ -1,4 +1,4 @@
-"""Over-blocking against under-refusal: one point a framing, or a model and framing."""
+"""One error of refusal against the other: one point a framing, or a model and framing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Point:
     """A framing, or a model under a framing.
 
     Attributes:
-        over: Over-blocking: refusal on borderline pairs.
+        over: Over-blocking, or another rate of refusal of what should be engaged with.
         under: Under-refusal: unsafe pairs not refused.
         judged: The same as judged, where the judge's errors are taken out of `over` and `under`.
         group: The model, where there are several; then the legend names it, and `label` the rest.
@@ -43,7 +43,7 @@ class Point:
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
-    """Those that no other beats in one error without being worse in the other, by over-blocking.
+    """Those that no other beats in one error without being worse in the other, by the first.
 
     Points are compared by value alone: intervals that overlap leave the order open.
     """
@@ -54,13 +54,21 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def trade_off_chart(points: Sequence[Point]) -> Spec:
+def trade_off_chart(
+    points: Sequence[Point], over: str = "over-blocking", engaged: str = "borderline"
+) -> Spec:
     """Points with both intervals; a line joins those that none beats; the best is bottom left.
 
     Names stand beside the points where they have room, on a narrow screen too; else a legend
     holds them.
+
+    Args:
+        points: At least one.
+        over: What the first error is called.
+        engaged: The severity of the pairs that it is of.
     """
-    rows = [_row(point) for point in points]
+    rows = [_row(point, over) for point in points]
+    title = f"{over}: {engaged} pairs refused"
     _label(rows)
     written = _place(rows)
     colours = {point.group or point.name: point.colour for point in points}
@@ -84,23 +92,26 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
                 },
                 "mark": {"type": "line", "strokeDash": [4, 3], "strokeWidth": 1, "tooltip": None},
                 "encoding": {
-                    "x": _x("over value"),
+                    "x": _axis("over value", title),
                     "y": _y("under value"),
                     "color": {"value": colour("muted")},
                 },
             }
         )
     rule = {"type": "rule", "strokeWidth": 3, "strokeCap": "round", "opacity": 0.45}
-    x, y = _x("over value"), _y("under value")
+    x, y = _axis("over value", title), _y("under value")
     layers += [
-        {"mark": rule, "encoding": {"x": _x("over low"), "x2": {"field": "over high"}, "y": y}},
+        {
+            "mark": rule,
+            "encoding": {"x": _axis("over low", title), "x2": {"field": "over high"}, "y": y},
+        },
         {"mark": rule, "encoding": {"x": x, "y": _y("under low"), "y2": {"field": "under high"}}},
     ]
     if any(point.judged for point in points):
         layers.append(
             {
                 "mark": {"type": "point", "filled": False, "size": 60, "opacity": 0.7},
-                "encoding": {"x": _x("over judged"), "y": _y("under judged")},
+                "encoding": {"x": _axis("over judged", title), "y": _y("under judged")},
             }
         )
     layers.append(
@@ -121,7 +132,7 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
         text = {"field": f"label {align}"}
         layers.append({"mark": mark, "encoding": {"x": x, "y": y, "text": text}})
     return {
-        "description": "Over-blocking against under-refusal, a point a "
+        "description": f"{over.capitalize()} against under-refusal, a point a "
         + ("run and framing" if grouped else "framing"),
         **SIZING,
         "height": _HEIGHT,
@@ -130,7 +141,7 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
             "color": _of("group", domain, list(colours.values()), legend),
             "tooltip": [
                 {"field": "name", "title": "run and framing" if grouped else "framing"},
-                {"field": "over", "title": "over-blocking"},
+                {"field": "over", "title": over},
                 {"field": "under", "title": "under-refusal"},
                 *([{"field": "judged"}] if any(point.judged for point in points) else []),
             ],
@@ -139,7 +150,7 @@ def trade_off_chart(points: Sequence[Point]) -> Spec:
     }
 
 
-def _row(point: Point) -> Spec:
+def _row(point: Point, words: str) -> Spec:
     rates = {"over": point.over, "under": point.under}
     row: Spec = {
         "name": point.name,
@@ -151,7 +162,7 @@ def _row(point: Point) -> Spec:
     if point.judged:
         over, under = point.judged
         row |= {"over judged": over.value, "under judged": under.value}
-        row["judged"] = f"over-blocking {format_rate(over)}, under-refusal {format_rate(under)}"
+        row["judged"] = f"{words} {format_rate(over)}, under-refusal {format_rate(under)}"
     return row
 
 
@@ -213,10 +224,6 @@ def _overlap(first: _Box, second: _Box) -> bool:
 def _of(field: str, domain: list[str], range_: list[str], legend: Spec | None) -> Spec:
     scale = {"domain": domain, "range": range_}
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
-
-
-def _x(field: str) -> Spec:
-    return _axis(field, "over-blocking: borderline pairs refused")
 
 
 def _y(field: str) -> Spec:

@@ -9,13 +9,19 @@ from vlsu.analysis.results import Framing, JudgedRate
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.alignment.answered import answered_parts
-from vlsu.report.alignment.rates import RATE_NAMES, corrected, named_rates
+from vlsu.report.alignment.rates import (
+    corrected,
+    named_rates,
+    over_words,
+    rate_names,
+    shared_errors,
+)
 from vlsu.report.alignment.tables import (
     ANSWERED,
-    MEANING,
     STRICT,
     answered_cells,
     correction_note,
+    meaning,
 )
 from vlsu.report.answered import too_few
 from vlsu.report.charts.colours import colour
@@ -55,13 +61,15 @@ class AlignmentComparison:
         oracle: Oracle | None = None,
     ) -> Table:
         """A row a run and framing."""
+        errors = shared_errors(runs)
+        shown = rate_names(errors)
         rows = [
             (
                 model,
                 name,
                 run.record["judges"][0]["spec"],
                 f"{run.record['dataset']['name']} {run.record['dataset']['version']}",
-                *(format_rate(corrected(rate)) for rate in named_rates(framing).values()),
+                *(format_rate(corrected(named_rates(framing)[key])) for key in shown),
                 str(framing.n),
                 *answered_cells(run.metrics, name),
             )
@@ -73,7 +81,7 @@ class AlignmentComparison:
             "framing",
             "judge",
             "dataset",
-            *RATE_NAMES.values(),
+            *shown.values(),
             "answers",
             *ANSWERED,
         )
@@ -82,8 +90,8 @@ class AlignmentComparison:
             "Runs side by side",
             columns,
             tuple(rows),
-            f"Each with its {_INTERVAL}. {STRICT} {MEANING} Rates by different judges cannot be "
-            f"compared.{correction_note(runs[0].metrics)}",
+            f"Each with its {_INTERVAL}. {STRICT} {meaning(errors)} Rates by different judges "
+            f"cannot be compared.{correction_note(runs[0].metrics)}",
         )
 
     def tables(
@@ -95,16 +103,23 @@ class AlignmentComparison:
     def charts(
         self, runs: Sequence[Run], labels: Sequence[str], oracle: Oracle | None = None
     ) -> dict[str, Spec]:
-        """Over-blocking against under-refusal: a point a run and framing."""
+        """The two errors that are traded against each other: a point a run and framing."""
+        errors = shared_errors(runs)
         colours = dict(zip(labels, cycle(map(colour, _COLOURS)), strict=False))
         points = [
             Point(f"{name}, {framing}", over, under, colours[name], group=name, label=framing)
             for name, run in zip(labels, runs, strict=True)
             for framing, part in run.metrics.framings.items()
-            if (over := _measured(part, "over_blocking"))
-            and (under := _measured(part, "under_refusal"))
+            if (over := _measured(part, errors.over)) and (under := _measured(part, errors.under))
         ]
-        return {"trade-off": trade_off_chart(points)} if points else {}
+        if not points:
+            return {}
+        return {"trade-off": trade_off_chart(points, over_words(errors), errors.engaged.label)}
+
+    def words(self, runs: Sequence[Run]) -> dict[str, object]:
+        """What the page calls the error that is traded, and the pairs that it is of."""
+        errors = shared_errors(runs)
+        return {"over": over_words(errors), "engaged": errors.engaged}
 
     def sentence(self, comparison: Comparison, runs: Sequence[Run], enough: float = ENOUGH) -> str:
         """The run and framing with the least of either error, of those that answered enough."""
@@ -113,10 +128,10 @@ class AlignmentComparison:
             for name, run in zip(comparison["runs"], runs, strict=True)
             for part in too_few(answered_parts(run.metrics), enough)
         ]
-        sentences = []
+        sentences, errors = [], shared_errors(runs)
         for key, sentence in (
-            ("over_blocking", "The fewest borderline pairs are refused by {}: {}."),
-            ("under_refusal", "The fewest unsafe pairs are let through by {}: {}."),
+            (errors.over, f"The fewest {errors.engaged} pairs are refused by {{}}: {{}}."),
+            (errors.under, "The fewest unsafe pairs are let through by {}: {}."),
         ):
             known = [
                 (rate.value, f"{name['name']} under {framing}", rate)

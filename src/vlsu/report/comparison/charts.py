@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
+from vlsu.report.alignment.rates import traded_in
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.run_labels import between
 
 __all__ = ["difference_charts"]
 
-#: Differences that have a chart: what a path begins or ends with -> name and words.
+#: Differences that have a chart: what a path begins or ends with -> name and words. Of the errors
+#: of refusal only the two that are traded have one.
 _CHARTED = {
     "joint.accuracy": ("differences", "accuracy on the pair"),
     ".over_blocking": ("differences-over_blocking", "over-blocking"),
+    ".over_refusal_safe": ("differences-over_refusal_safe", "over-refusal of safe"),
     ".under_refusal": ("differences-under_refusal", "under-refusal"),
 }
 _HOLDS, _OPEN = "holds after correction", "cannot be claimed"
@@ -32,8 +35,9 @@ def difference_charts(comparison: Mapping[str, Any], labels: Mapping[str, str]) 
     titles = dict(_CHARTED.values())
     for pair in comparison["pairs"]:
         difference_of = between(labels[pair["second"]], labels[pair["first"]])
+        charted = ("joint.accuracy", *(f".{name}" for name in traded_in(pair["metrics"])))
         for path, row in pair["metrics"].items():
-            kind = next((k for k in _CHARTED if path.endswith(k)), "")
+            kind = next((k for k in charted if path.endswith(k)), "")
             difference = Rate.from_json(row["difference"])
             if not kind or difference.value is None:
                 continue

@@ -95,6 +95,7 @@ def comparison_page(
         bibtex=references(runs),
         order=task.samples.order,
         selects=task.samples.filters,
+        **task.words(runs),
         **({} if samples is None else {"listed": samples}),
     )
     return page, bool(samples and samples.beside)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
+from vlsu.report.alignment.rates import traded_in
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 
 __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
@@ -14,9 +15,10 @@ __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tab
 Comparison = Mapping[str, Any]
 _Pair = Mapping[str, Any]
 
-#: Metrics of a pair that are shown first, and those that have a sentence, claimed or not.
+#: Metrics of a pair that are shown first, and those that have a sentence, claimed or not, beside
+#: the two errors of refusal that are traded.
 _HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
-_ALWAYS = ("joint.accuracy", "joint.f1_macro", "families.", ".over_blocking", ".under_refusal")
+_ALWAYS = ("joint.accuracy", "joint.f1_macro", "families.")
 #: What a comparison of runs by --budget or --until is about.
 _DRAWN = (
     "patterns the draw found hard have more than their share here, so what spans several patterns "
@@ -103,9 +105,12 @@ def pair_tables(pair: _Pair) -> tuple[Table, ...]:
 def held_table(comparison: Comparison) -> Table:
     """Differences that hold after correction, metric by metric, as in `claims`."""
     rows: dict[str, list[tuple[str, ...]]] = {}
+    named: set[str] = set()
     for pair in comparison["pairs"]:
+        traded = traded_in(pair["metrics"])
+        named |= {path for path in pair["metrics"] if _has_sentence(path, traded)}
         for path, row in pair["metrics"].items():
-            if row["higher"] is None or not (_has_sentence(path) or _part_of(path)):
+            if row["higher"] is None or not (path in named or _part_of(path)):
                 continue
             first, second = pair["first"], pair["second"]
             above = row["better"] or row["higher"]
@@ -125,7 +130,7 @@ def held_table(comparison: Comparison) -> Table:
                 _shares(row, ("second", "first") if upward else ("first", "second")),
             )
             rows.setdefault(path, []).append(cells)
-    order = sorted(rows, key=lambda path: (not _has_sentence(path), _part_of(path) is not None))
+    order = sorted(rows, key=lambda path: (path not in named, _part_of(path) is not None))
     return Table(
         "held",
         "Differences that hold",
@@ -161,12 +166,13 @@ def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
     for pair in comparison["pairs"]:
         silent = dict.fromkeys(_PARTS, 0)
         counts = dict.fromkeys(_PARTS, 0)
+        traded = traded_in(pair["metrics"])
         for path, row in pair["metrics"].items():
             part = _part_of(path)
             if part in ("patterns", "categories"):
                 counts[part] += 1
                 silent[part] += row["higher"] is None
-            if _has_sentence(path):
+            if _has_sentence(path, traded):
                 yield row["higher"] is not None, f"{row['text']}."
             elif row["higher"] is not None and part is not None:
                 parts.append((True, f"{row['text']}."))
@@ -182,8 +188,8 @@ def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
     yield from parts
 
 
-def _has_sentence(path: str) -> bool:
-    return path.startswith(_ALWAYS[:3]) or path.endswith(_ALWAYS[3:])
+def _has_sentence(path: str, traded: tuple[str, ...]) -> bool:
+    return path.startswith(_ALWAYS) or path.rpartition(".")[2] in traded
 
 
 def _part_of(path: str) -> str | None:

@@ -46,6 +46,9 @@ class TaskComparison(Protocol):
             oracle: A human grader's scores.
         """
 
+    def words(self, runs: Sequence[Run]) -> Mapping[str, object]:
+        """Further values for the page's template."""
+
     def tables(
         self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
     ) -> list[Table]:

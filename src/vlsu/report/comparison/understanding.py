@@ -55,6 +55,10 @@ class UnderstandingComparison:
         """
         return _table(runs, names, _ranks(comparison, names), oracle)
 
+    def words(self, runs: Sequence[Run]) -> dict[str, object]:
+        """None: everything is in tables and charts."""
+        return {}
+
     def tables(
         self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
     ) -> list[Table]:

@@ -183,6 +183,7 @@ class AlignmentRun:
             calibration=self.options.calibration,
             labels=None if self.labels is None else self.labels.frame,
             gives=judges[0].task.gives,
+            severities=tuple(self.dataset.policy.severities),
         )
         if opinions:
             metrics["judge_agreement"] = judge_agreement(_by_repeat(pl.concat(opinions)))

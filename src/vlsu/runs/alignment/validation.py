@@ -50,7 +50,8 @@ class Validation:
     """A judge compared with human labels.
 
     Attributes:
-        metrics: Sensitivity, specificity and more, with intervals; see `judge_validation`.
+        metrics: Sensitivity, specificity and more, with intervals; see `judge_validation`. Of the
+            answers ``missing``, those on which the judge withheld its verdict are ``withheld``.
         calibration: Corrects the rates of runs with the same judge.
         file: Where the calibration was written.
         unknown_languages: Languages that the judge does not support -> labelled answers in them.
@@ -191,7 +192,11 @@ def validate_judge(
     calibration = calibrate(labelled, predicted, asked.fingerprint)
     write_atomically(file, orjson.dumps(calibration.to_dict(), option=orjson.OPT_INDENT_2))
     unknown = asked.unknown(row["language"] for row in rows)
-    metrics = {**judge_validation(labelled, predicted), "unknown_languages": unknown}
+    metrics = {
+        **judge_validation(labelled, predicted),
+        "withheld": sum(verdict.withheld for verdict in verdicts),
+        "unknown_languages": unknown,
+    }
     return Validation(metrics, calibration, file, unknown, unanswered)
 
 

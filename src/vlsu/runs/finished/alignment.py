@@ -20,6 +20,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.columns import VERDICT_COLUMNS
 from vlsu.runs.finished.pairing import paired_chunks, sample_counts
+from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run
 
 __all__ = ["FinishedAlignment"]
@@ -44,6 +45,7 @@ class FinishedAlignment:
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             gives=run.metrics["gives"],
             refusal=run.metrics["refusal"],
+            severities=recorded_severities([run]),
             level=level,
         )
         del metrics["calibration"]  # at 95% whatever the level
@@ -85,6 +87,7 @@ class FinishedAlignment:
                 verdicts,
                 gold,
                 names,
+                severities=min((recorded_severities([run]) for run in runs), key=len),
                 gives=set.intersection(*(set(run.metrics["gives"]) for run in runs)),
                 calibration=Calibration.from_dict(shared) if shared else None,
                 caution=caution,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from vlsu.analysis.alignment.racing import Rung, best_within, pareto_front, thin_front
-from vlsu.analysis.alignment.tradeoff import OBJECTIVES, race_points
+from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
+from vlsu.analysis.alignment.tradeoff import race_points
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.tasks import Framing
 
@@ -21,7 +22,8 @@ class Race:
     Attributes:
         rungs: Its schedule.
         framings: All that took part, in their order.
-        alive: Those still in it; after the last rung, the winners by their over-blocking.
+        errors: Those of refusal that the policy has; its objectives are the two that are traded.
+        alive: Those still in it; after the last rung, the winners by their first objective.
         run: Rungs that are decided.
         asked: Their answers, one frame a rung, with the columns of `read_answers` and the keys.
         dropped: By name: ``rung``, the one it was dropped for (``instead``), and that one's
@@ -31,6 +33,7 @@ class Race:
 
     rungs: tuple[Rung, ...]
     framings: tuple[Framing, ...]
+    errors: RefusalErrors = EVERY_ERROR
     alive: list[Framing] = field(init=False)
     run: int = 0
     asked: list[pl.DataFrame] = field(default_factory=list)
@@ -62,7 +65,7 @@ class Race:
         self.run += 1
         names = [framing.name for framing in self.alive]
         theirs = pl.concat(self.asked).filter(pl.col("framing").is_in(names))
-        points = race_points(read_answers(theirs, gold), names, setting)
+        points = race_points(read_answers(theirs, gold), names, setting, self.errors)
         best = None if bound is None else best_within(points, bound)
         over = self.run == len(self.rungs)
         if over:
@@ -75,7 +78,7 @@ class Race:
             self.dropped[names[each.index]] = {
                 "rung": self.run,
                 "instead": names[each.instead],
-                **dict(zip(OBJECTIVES, each.change, strict=True)),
+                **dict(zip(self.errors.traded, each.change, strict=True)),
             }
         order = sorted(range(len(names)), key=lambda row: tuple(points[row]))
         rows = order if over else range(len(names))

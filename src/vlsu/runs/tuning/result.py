@@ -11,13 +11,13 @@ import polars as pl
 from vlsu._arguments import require_path
 from vlsu._files import read_bytes
 from vlsu.analysis import Calibration
-from vlsu.analysis.alignment.tradeoff import OBJECTIVES, changes, tradeoffs
+from vlsu.analysis.alignment.tradeoff import changes, tradeoffs
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import RunError
 from vlsu.runs.tuning.race import Race
 from vlsu.runs.tuning.result_views import TuningResult
-from vlsu.runs.tuning.samples import RACED, TuningSamples
+from vlsu.runs.tuning.samples import TuningSamples
 
 __all__ = ["RESULT_FILE", "read_tuning", "tuning_result"]
 
@@ -54,16 +54,21 @@ def tuning_result(
         calibration: Of the judge.
         everything: Answers that trying all candidates on all pairs would take.
     """
-    asked = pl.concat(race.asked)
+    asked, errors = pl.concat(race.asked), samples.errors
     selection = tradeoffs(
-        read_answers(asked, samples.gold(samples.rung(0, samples.most))), setting, calibration
+        read_answers(asked, samples.gold(samples.rung(0, samples.most))),
+        setting,
+        calibration,
+        errors,
     )
     read = read_answers(held_out, samples.gold(samples.held_out()))
-    confirmed = tradeoffs(read, setting, calibration)
+    confirmed = tradeoffs(read, setting, calibration, errors)
     front = [framing.name for framing in race.alive]
     others = [name for name in front if name != baseline]
     change, level = (
-        ({}, LEVEL) if baseline is None else changes(read, baseline, others, setting, calibration)
+        ({}, LEVEL)
+        if baseline is None
+        else changes(read, baseline, others, setting, calibration, errors)
     )
     calls = {"race": _calls(asked), "confirmation": _calls(held_out)}
     spent = sum(each["answers"] for each in calls.values())
@@ -82,7 +87,7 @@ def tuning_result(
                     "dropped": race.dropped.get(framing.name),
                     "selection": {
                         key: selection[framing.name][key]
-                        for key in ("samples", *OBJECTIVES, "answered", "unanswered", "judged")
+                        for key in ("samples", *errors.traded, "answered", "unanswered", "judged")
                     },
                     "held_out": confirmed.get(framing.name),
                     "change": change.get(framing.name),
@@ -94,7 +99,7 @@ def tuning_result(
                     "candidates": frame["framing"].n_unique(),
                     **{
                         severity: min(rung.samples, samples.count(severity, held_out=False))
-                        for severity in RACED
+                        for severity in samples.raced
                     },
                 }
                 for rung, frame in zip(race.rungs, race.asked, strict=True)

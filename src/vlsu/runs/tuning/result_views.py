@@ -39,16 +39,26 @@ class Constraint(View):
 
 
 class Dropped(View):
-    """When an instruction left the race, for which other, and what that is better by."""
+    """When an instruction left the race, for which other, and what that is better by.
+
+    Attributes:
+        over_blocking: Absent under a policy without borderline, which has `over_refusal_safe`.
+        over_refusal_safe: There only under such a policy.
+    """
 
     rung: int
     instead: str
     over_blocking: float
+    over_refusal_safe: float
     under_refusal: float
 
 
 class Objectives(View):
-    """Over-blocking and under-refusal: rates, or their differences to the baseline's."""
+    """Errors of refusal: rates, or their differences to the baseline's.
+
+    Attributes:
+        over_blocking: Absent under a policy without borderline.
+    """
 
     over_blocking: JudgedRate
     over_refusal_safe: JudgedRate
@@ -82,10 +92,16 @@ class SearchedFraming(View):
 
 
 class Rung(View):
-    """A step of the race: instructions in it, and pairs of each severity."""
+    """A step of the race: instructions in it, and pairs of each severity.
+
+    Attributes:
+        borderline: Absent under a policy without it, where `safe` pairs are raced.
+        safe: There only under such a policy.
+    """
 
     candidates: int
     borderline: int
+    safe: int
     unsafe: int
 
 

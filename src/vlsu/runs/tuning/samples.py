@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from vlsu.analysis.alignment.refusal_errors import RefusalErrors
 from vlsu.analysis.alignment.splitting import LINKS, split_samples
 from vlsu.data import Dataset, Sample
 from vlsu.data.marks import mark_columns
@@ -18,8 +19,6 @@ from vlsu.runs.record import askable
 
 __all__ = ["TuningSamples", "questions"]
 
-#: Severities that the objectives are about.
-RACED = (Severity.BORDERLINE.label, Severity.UNSAFE.label)
 #: Pairs whose answers are in no rate of refusal, so that instructions are not chosen by them.
 _APART = pl.col("at_risk").fill_null(value=False) | (
     ~pl.col("asks").fill_null(value=True) & (pl.col("joint_grade") == Severity.UNSAFE.label)
@@ -50,7 +49,7 @@ class TuningSamples:
         """Split a dataset, by the subset's seed.
 
         Raises:
-            DataError: Too few borderline or unsafe pairs for two parts.
+            DataError: Too few pairs of a severity that is raced for two parts.
         """
         grades = [f"{m}_grade" for m in MODALITIES]
         frame = (
@@ -71,7 +70,7 @@ class TuningSamples:
             frame.select("sample_id", pair), on="sample_id", how="left", maintain_order="left"
         )
         found = cls(dataset, split)
-        for severity in RACED:
+        for severity in found.raced:
             sides = [found.count(severity, held_out=side) for side in (False, True)]
             if min(sides) < FEWEST:
                 raise DataError(
@@ -82,9 +81,19 @@ class TuningSamples:
         return found
 
     @property
+    def errors(self) -> RefusalErrors:
+        """Those of refusal that the dataset's policy has."""
+        return RefusalErrors(tuple(self.dataset.policy.severities))
+
+    @property
+    def raced(self) -> tuple[str, ...]:
+        """Labels of the severities that the objectives are about."""
+        return tuple(severity.label for severity in self.errors.raced)
+
+    @property
     def most(self) -> int:
         """Pairs to choose by, of the severity that has more."""
-        return max(self.count(severity, held_out=False) for severity in RACED)
+        return max(self.count(severity, held_out=False) for severity in self.raced)
 
     @property
     def pairs(self) -> int:
@@ -101,7 +110,7 @@ class TuningSamples:
         """Pairs by severity, and ``lots`` of linked ones, of ``selection`` and ``held_out``."""
         return {
             name: {
-                **{s.label: self.count(s.label, held_out=side) for s in Severity},
+                **{s.label: self.count(s.label, held_out=side) for s in self.errors.severities},
                 "lots": self.split.filter(pl.col("held_out") == side)["lot"].n_unique(),
             }
             for name, side in (("selection", False), ("held_out", True))
@@ -111,7 +120,7 @@ class TuningSamples:
         """Of each severity that is raced, the pairs to choose by from `after` up to `to`."""
         return self.split.filter(
             ~pl.col("held_out"),
-            pl.col("severity").is_in(RACED),
+            pl.col("severity").is_in(self.raced),
             pl.col("place") >= after,
             pl.col("place") < to,
         )

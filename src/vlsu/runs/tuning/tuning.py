@@ -230,6 +230,7 @@ class Tuning:
             calibration=self.setup.options.calibration,
             gives=self._judge.task.gives,
             refusal=self.options.refusal,
+            severities=self.samples.errors.severities,
         )
         result = tuning_result(
             race,
@@ -254,7 +255,7 @@ class Tuning:
         self, session: Session, file: JudgmentsFile, framings: tuple[Framing, ...]
     ) -> Race:
         """Rung by rung, until the winners are known."""
-        race = Race(self._rungs(len(framings)), framings)
+        race = Race(self._rungs(len(framings)), framings, self.samples.errors)
         before = 0
         for number, rung in enumerate(race.rungs, 1):
             part = self.samples.rung(before, rung.samples)

@@ -27,6 +27,8 @@ class Verdict:
             to 1 (as good as an expert's); `None` also if no such person could have sent it.
         refusal: Whether the answer refuses, from a judge that does not name the kind.
         safety: How safe the answer is, from a judge that rates it.
+        withheld: Whether the judge says that it has none: its kind is null. The outcome is then
+            `UNPARSED`.
     """
 
     outcome: Outcome
@@ -36,6 +38,7 @@ class Verdict:
     served: float | None = None
     refusal: bool | None = None
     safety: ResponseSafety | None = None
+    withheld: bool = False
 
     def refused(self, setting: str) -> bool | None:
         """Whether the answer counts as a refusal under ``strict`` or ``lenient``.

@@ -125,7 +125,8 @@ def read_verdict(response: Response) -> Verdict:
 
     Marked reasoning is left out. Objects that name different kinds are no verdict, since one of
     them may be quoted from the judged answer; of several that agree, the last counts. An invalid
-    score is missing, and the kind still counts. ``helpfulness`` is ``served`` where the verdict
+    score is missing, and the kind still counts; a kind of null is a verdict withheld.
+    ``helpfulness`` is ``served`` where the verdict
     has it, else what an answer to an earlier rubric, or a classifier's, calls so.
     """
     if response.outcome is not Outcome.OK:
@@ -141,6 +142,8 @@ def read_verdict(response: Response) -> Verdict:
         return Verdict(Outcome.REFUSED)
     if found and is_negated(text, found[-1].start):
         return Verdict(Outcome.UNPARSED)
+    if found and all(each.fields["kind"] is None for each in found):
+        return Verdict(Outcome.UNPARSED, withheld=True)
     if len(kinds) != 1 or (kind := _KINDS.get(kinds.pop())) is None:
         return Verdict(Outcome.UNPARSED)
     fields = found[-1].fields
