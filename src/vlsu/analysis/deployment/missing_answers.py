@@ -31,7 +31,14 @@ _OF_BLOCKS = {"blocked", "refusal_or_blocked", "stopped"}
 #: Parts that rest on the answers about pairs alone; other parts without a share of their own rest
 #: on those of every modality.
 _OF_PAIRS = {
-    *("over_sensitivity", "minimal_pairs", "gold_agreement", "weighted_harm", "lowest_pattern"),
+    *(
+        "over_sensitivity",
+        "minimal_pairs",
+        "gold_agreement",
+        "weighted_harm",
+        "lowest_pattern",
+        "swap",
+    ),
 }
 #: Parts whose own parts have the names of framings, which the user gives.
 _NAMED = {"framings", "differences"}
