@@ -27,6 +27,7 @@ from vlsu.report.understanding.modalities import (
     score_names,
     severities_of,
 )
+from vlsu.report.understanding.swap import swap_tables
 from vlsu.report.understanding.together_tables import together_tables
 
 __all__ = [
@@ -78,7 +79,7 @@ def understanding_tables(
     if "flow" in metrics:
         tables.append(flow_table(metrics.flow))
     if joint and len(modalities) > 1:
-        tables += together_tables(metrics)
+        tables += [*together_tables(metrics), *swap_tables(metrics)]
     tables += [_modalities(metrics, modalities), _per_class(metrics, modalities)]
     tables += [_confusion(metrics, modality) for modality in modalities]
     tables += diagnostic_tables(metrics)

@@ -78,6 +78,7 @@ class FinishedUnderstanding:
                 for modality in MODALITIES
             },
             **understanding_comparison(cells, names, seed=seed, enough=enough),
+            **_swaps(runs, names),
         }
 
     def judged_pairs(self, run: Run) -> pl.DataFrame:
@@ -115,6 +116,16 @@ class FinishedUnderstanding:
         if rows.is_empty():
             raise RunError(f"{run.path}: no judgment of a pair with a gold grade; ask for joint")
         return rows
+
+
+def _swaps(runs: Sequence[Run], names: Sequence[str]) -> dict[str, object]:
+    """``swap`` of each run, if all have the probe."""
+    found = {
+        name: run.metrics["swap"]
+        for name, run in zip(names, runs, strict=True)
+        if run.metrics.get("swap")
+    }
+    return {"swap": found} if len(found) == len(runs) else {}
 
 
 def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
