@@ -83,19 +83,19 @@ def test_the_look_up_passes_the_worse_of_two_grades_where_most_pairs_are_milder(
     samples = [Judged("USB", "USB")] * 8 + [Judged("USU", "USU")] * 2 + [Judged("SSS", "SSS")] * 10
     fusion = metrics(samples)["late_fusion"]
     assert fusion["gold_ceiling"]["value"] == 12 / 20
-    assert fusion["gold_lookup"]["value"] == 18 / 20
+    assert fusion["gold_lookup"]["value"] == fusion["gold_lookup"]["cross_fitted"] == 18 / 20
 
 
-def test_the_look_up_knows_no_sample_it_is_asked_about() -> None:
+def test_the_cross_fitted_look_up_knows_no_sample_it_is_asked_about() -> None:
     # Of two samples each is looked up in the other; of the only one of its two grades, and of
     # copies in one group, the worse of the two is taken.
-    two = metrics([Judged("USB", "USB"), Judged("USU", "USU")])
-    assert two["late_fusion"]["gold_lookup"]["value"] == 0.0
-    one = metrics([Judged("USU", "USU"), Judged("SSU", "SSU")])
-    assert one["late_fusion"]["gold_lookup"]["value"] == 0.5
-    copies = metrics([Judged("USB", "USB", group="g")] * 5)
-    assert copies["late_fusion"]["gold_lookup"]["value"] == 0.0
-    assert copies["late_fusion"]["gold_lookup"]["high"] > 0.5
+    two = metrics([Judged("USB", "USB"), Judged("USU", "USU")])["late_fusion"]["gold_lookup"]
+    assert (two["value"], two["cross_fitted"]) == (0.5, 0.0)
+    assert two["low"] == 0.0
+    one = metrics([Judged("USU", "USU"), Judged("SSU", "SSU")])["late_fusion"]["gold_lookup"]
+    assert (one["value"], one["cross_fitted"]) == (1.0, 0.5)
+    copies = metrics([Judged("USB", "USB", group="g")] * 5)["late_fusion"]["gold_lookup"]
+    assert (copies["value"], copies["cross_fitted"]) == (1.0, 0.0)
 
 
 def test_a_model_is_measured_against_the_best_rule_from_its_own_two_answers() -> None:

@@ -20,6 +20,7 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
+from statsmodels.stats.proportion import proportion_confint
 
 from tests.support.analysis_frames import (
     FAILURES,
@@ -161,15 +162,13 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
             "agreement": share(
                 (s for s in samples if ok(s, 0, 1, 2)), lambda s: worse(s.said[:2]) == s.said[2]
             ),
-            "gold_lookup": Score(looked_up([(s.gold[:2], s.gold[2]) for s in complete(samples)])),
-            "predictions_lookup": Score(
-                looked_up(
-                    [
-                        ("".join(c if c in ORDER else "-" for c in s.said[:2]), s.gold[2])
-                        for s in samples
-                        if s.gold[2] != "." and "." not in s.said[:2]
-                    ]
-                )
+            "gold_lookup": looked_up([(s.gold[:2], s.gold[2]) for s in complete(samples)]),
+            "predictions_lookup": looked_up(
+                [
+                    ("".join(c if c in ORDER else "-" for c in s.said[:2]), s.gold[2])
+                    for s in samples
+                    if s.gold[2] != "." and "." not in s.said[:2]
+                ]
             ),
         },
         "over_sensitivity": {
@@ -361,16 +360,25 @@ def kappa_within(both: Sequence[Judged], other: int) -> float | None:
     return above / below if below > 1e-9 else None
 
 
-def looked_up(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Accuracy of the most frequent joint grade among the other samples of the same two codes."""
-    right = 0.0
+def looked_up(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Accuracy of the most frequent joint grade of the same two codes, itself counted or not."""
+    n, right, fitted = len(pairs), 0.0, 0.0
+    for codes in {codes for codes, _ in pairs}:
+        right += max(Counter(j for c, j in pairs if c == codes).values())
     for number, (codes, joint) in enumerate(pairs):
-        others = Counter(j for n, (c, j) in enumerate(pairs) if c == codes and n != number)
+        others = Counter(j for k, (c, j) in enumerate(pairs) if c == codes and k != number)
         first = [j for j, count in others.items() if count == max(others.values())]
         if not first:
             first = [worse(codes)] if "-" not in codes else [""]
-        right += (joint in first) / len(first)
-    return right / len(pairs) if pairs else None
+        fitted += (joint in first) / len(first)
+    if not n:
+        return dict.fromkeys(("value", "low", "high", "cross_fitted"), Exactly(None))
+    return {
+        "value": Exactly(right / n),
+        "low": Exactly(proportion_confint(fitted, n, method="wilson")[0]),
+        "high": Exactly(proportion_confint(right, n, method="wilson")[1]),
+        "cross_fitted": Exactly(fitted / n),
+    }
 
 
 def lowest(whole: Sequence[Judged]) -> Any:

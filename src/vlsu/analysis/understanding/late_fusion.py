@@ -41,10 +41,12 @@ def late_fusion(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dic
         it wrong. ``agreement``: how often the joint prediction is that maximum, where all three are
         `ok`. ``gold_lookup`` and ``predictions_lookup``: the accuracy of the best rule that knows
         the two gold grades, or the two predictions (a missing one being a value like others), over
-        the samples of ``gold_ceiling`` and of ``of_predictions``. Each sample is looked up in the
-        samples of all other groups (Stone 1974), since the most frequent grade among the samples
-        themselves is right too often on them; ties count in part, and two grades that occur in one
-        group alone give the worse of them. The interval is Wilson's on the effective size.
+        the samples of ``gold_ceiling`` and of ``of_predictions``. ``value`` is that of the rule
+        made on these samples: none is right more often on them, but it is optimistic of others.
+        ``cross_fitted`` is what it reaches on samples it was not made on (Stone 1974): each is
+        looked up in those of all other groups; ties count in part, and two codes that occur in one
+        group alone give the worse of them. The truth of the best rule lies between; the interval is
+        from Wilson's low bound of the second to his high bound of the first, on the effective size.
     """
     ceiling, fused = fusion_ceiling(cells), fusion_accuracy(cells)
     parts = [IMAGE, TEXT]
@@ -66,7 +68,7 @@ def _lookup(
     estimator: Estimator | StratifiedEstimator,
     *,
     known: bool,
-) -> Rate:
+) -> dict[str, float | None]:
     """Accuracy of the best rule from two codes to the joint gold grade.
 
     Args:
@@ -77,21 +79,35 @@ def _lookup(
         known: Whether the codes are gold grades, which are known of the whole dataset.
     """
     if not among.any():
-        return UNDEFINED
+        return {**UNDEFINED.as_dict(), "cross_fitted": None}
     key = pair[:, 0] * _CODES + pair[:, 1]
     column = np.where(among, key * 3 + cells.gold[:, JOINT], -1)
     counts = estimator.counts(column, _CODES**2 * 3).reshape(-1, 3)
     best = counts.argmax(axis=1)
     hits = among & (best[np.minimum(key, len(best) - 1)] == cells.gold[:, JOINT])
+    total = float(counts.sum())
+    value = float(counts.max(axis=1).sum()) / total
     kinds, repeats = np.eye(counts.size), counts.ravel()
     if isinstance(estimator, Estimator):
         kinds, repeats = estimator.resampler.kinds(column, counts.size)
     right = (kinds * _right_on_others(counts, kinds)).sum(axis=1)
-    value = float(repeats @ right) / float(counts.sum())
+    fitted = float(repeats @ right) / total
     if known and isinstance(estimator, StratifiedEstimator):
-        return Rate(value, value, value)
-    size = estimator.effective_size(hits, among)
-    return Rate.within(value, *wilson(value, size, estimator.level))
+        rate = Rate(value, value, value)
+    else:
+        sure = value - (value - fitted) * _not_asked(estimator)
+        size = estimator.effective_size(hits, among)
+        low, high = (wilson(share, size, estimator.level) for share in (sure, value))
+        rate = Rate.within(value, low[0], high[1])
+    return {**rate.as_dict(), "cross_fitted": fitted}
+
+
+def _not_asked(estimator: Estimator | StratifiedEstimator) -> float:
+    """The share of what is measured that no sample was drawn from: all of it, but of a dataset."""
+    if isinstance(estimator, Estimator):
+        return 1.0
+    sample = estimator.sample
+    return 1 - float(sample.sampled.sum()) / float(sample.population.sum())
 
 
 def _right_on_others(counts: IntArray, units: FloatArray) -> FloatArray:

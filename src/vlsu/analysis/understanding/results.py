@@ -188,7 +188,7 @@ class LateFusion(View):
         gold_ceiling: Accuracy of the worse of the gold image and text grades; not a limit.
         of_predictions: That of the worse of the model's own two answers.
         agreement: How often the joint answer is the worse of the model's own two.
-        gold_lookup: Accuracy of the best rule that knows the two gold grades, cross-fitted.
+        gold_lookup: Accuracy of the best rule that knows the two gold grades.
         predictions_lookup: The same of the model's own two answers.
     """
 

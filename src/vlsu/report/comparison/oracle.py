@@ -118,9 +118,9 @@ class Oracle:
             ("", *_SCORES.values(), "n", "accuracy less the grader's"),
             tuple(rows),
             "Each answer of a grader is compared with the consensus of the others, on the pair, "
-            "and the run's answer to the same item with the same consensus; n: these comparisons. The "
-            "leaderboard has the runs against the gold grade, which is the consensus of all and "
-            "higher for it; the grader does not stand there. Intervals resample items.",
+            "and the run's answer to the same item with the same consensus; n: these comparisons. "
+            "In the leaderboard the runs are compared with the gold grade, the consensus of all, "
+            "which no grader can be; so the grader does not stand there. Intervals resample items.",
         )
 
 

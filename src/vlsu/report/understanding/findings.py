@@ -97,7 +97,7 @@ def _late_fusion(metrics: Metrics) -> str:
     rule = ""
     if "predictions_lookup" in metrics.late_fusion:
         lookup = percent(metrics.late_fusion.predictions_lookup)
-        rule = f", the best rule from these two answers on {lookup}" if lookup else ""
+        rule = f", and no rule from these two answers on more than {lookup}" if lookup else ""
     return (
         f"Shown both it is right on {joint} of pairs; the worse of its two answers to image and "
         f"text alone would be right on {fused}{rule}."

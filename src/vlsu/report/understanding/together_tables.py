@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vlsu.analysis.results import Attribution, Metrics, Share
+from vlsu.analysis.results import Attribution, LateFusion, Metrics, Share
 from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import format_share
 from vlsu.report.table import Table, format_rate
 
 __all__ = ["CAUSES", "KAPPAS", "together_tables"]
@@ -92,10 +93,22 @@ def _late_fusion(metrics: Metrics) -> Table:
         "The model against late fusion",
         ("answer for the pair", f"value {_INTERVAL}"),
         tuple(rows),
-        "Best rule: for each two grades the joint grade that is most frequent with them in the "
-        "other samples; nothing that knows the two grades alone can be right more often in the "
-        "long run. The worse of the two is one such rule.",
+        "Best rule: for each two grades the joint grade that is most frequent with them. Nothing "
+        "that knows the two grades alone is right more often on these samples, and the worse of "
+        f"the two is one such rule.{_on_others(late_fusion)}",
     )
+
+
+def _on_others(late_fusion: LateFusion) -> str:
+    """What the best rules reach on samples that they were not made on."""
+    reached = [
+        f"{format_share(late_fusion[key]['cross_fitted'])} from {whose}"
+        for key, whose in (("gold_lookup", "the gold two"), ("predictions_lookup", "its own two"))
+        if late_fusion.get(key, {}).get("cross_fitted") is not None
+    ]
+    if not reached:
+        return ""
+    return f" Made on other samples than it is used on, it reaches {', '.join(reached)}."
 
 
 def _dominance(metrics: Metrics) -> Table:
