@@ -26,7 +26,7 @@ def lowest_pattern(
     Of many patterns the lowest one is also the unluckiest: the interval of its accuracy alone lies
     too low. Here every pattern's interval is at the level 1 - (1 - level) / k of k patterns, so
     that all hold at once with the estimator's level (Bonferroni's inequality), and the one of the
-    pattern chosen whatever the choice.
+    pattern chosen whatever the choice (`benchmarks/understanding_coverage.py`).
 
     Args:
         cells: The samples. Compared are patterns with at least `FEW` joint judgments.

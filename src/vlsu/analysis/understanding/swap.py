@@ -72,7 +72,8 @@ def swap_metrics(
         the variance is that of independent ones plus what each way of sharing adds to it (Cameron,
         Gelbach and Miller 2011), of groups where the dataset has some. Shares have Wilson's
         interval on the effective size, shifts Bonett and Price's (2012), both with Student's t of
-        as many degrees of freedom as the fewest halves are worth, less one.
+        as many degrees of freedom as the fewest halves are worth, less one
+        (`benchmarks/understanding_coverage.py`).
     """
     require_level(level)
     rows = _rows(exchanges, judgments, samples)

@@ -149,7 +149,7 @@ def _families(metrics: Metrics) -> Table:
             )
             for family, part in ((f, family_part(metrics, f)) for f in Family)
         ),
-        "Of the joint judgments. Only late-fusion is solvable by grading image and text apart.",
+        "Of the joint judgments. Only late-fusion is solved by the worse of the two grades.",
     )
 
 
