@@ -230,6 +230,8 @@ def simulate(setting: Setting) -> dict[str, Tally]:
             # 0/0 of a class that did not occur is 0 in [0, 1] by convention; no test of anything.
             if rate["value"] is None or (rate["value"], rate["high"] - rate["low"]) == (0, 1):
                 continue
+            if key.startswith("lowest_pattern."):  # of another pattern each time
+                continue
             tally, true = found[key], truth[key]
             tally.known += 1
             tally.below += rate["high"] < true - 1e-9
@@ -246,6 +248,8 @@ def kind(key: str) -> str:
         return f"per class: {rest[2]}" if rest[0] == "per_class" else rest[0]
     if part in ("patterns", "families", "categories"):
         return f"{part}: {rest[-1]}"
+    if part == "dominance" and rest[1] == "within_pattern":
+        return "dominance: kappa within patterns"
     if part == "dominance":
         return f"dominance: {'kappa' if rest[1] == 'all' else 'kappa, joint right or wrong'}"
     return part if part in ("attribution", "over_sensitivity", "borderline") else key

@@ -83,6 +83,13 @@ def understanding(
             help="Ask 200 of the samples under the control prompts too, and report the spread.",
         ),
     ] = False,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="swap: ask two more pairs a sample, one with its image and one with its text "
+            "exchanged for one of another gold grade, for how far each moves the answer."
+        ),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -135,6 +142,7 @@ def understanding(
             until=until,
             pilot=pilot,
             weights=weights,
+            probe=probe,
             without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)
