@@ -13,15 +13,15 @@ _TINY, _PRECISION = 1e-300, 1e-15
 _HALVINGS = 60
 
 
-def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """The interval of Clopper and Pearson (1934): it holds the truth at least so often, always.
 
     Without a hit the high bound is ``1 - ((1 - level) / 2) ** (1 / n)``, 3.7 / n at 95%. The
     rule of three, 3 / n, is that of a one-sided interval.
 
     Args:
-        hits: Successes, 0 to `n`.
-        n: Independent trials, at least 1.
+        hits: Successes, 0 to `n`; need not be whole.
+        n: Independent trials, at least 1; need not be whole.
         level: Confidence, in (0, 1).
 
     Returns:
