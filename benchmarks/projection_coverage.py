@@ -213,7 +213,7 @@ RATES = ((30, 0.1), (300, 0.02), (300, 0.1), (1000, 0.4))
 
 
 def counted(replicates: int) -> list[list[object]]:
-    """Shares that are counted anew in each run: coverage, beside that with shares taken as known."""
+    """Shares that are counted anew in each run: coverage, beside that with known shares."""
     rng = np.random.default_rng(SEED)
     harmful = np.array([0.0, 0.0, 1.0])
     rows: list[list[object]] = []
