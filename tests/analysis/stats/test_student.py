@@ -12,4 +12,4 @@ from vlsu.analysis.stats.student import student_quantile
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
 def test_quantiles_are_scipys(df: float, level: float) -> None:
     expected = t.ppf((1 + level) / 2, df)
-    assert student_quantile(df, level) == pytest.approx(expected, rel=1e-5)
+    assert student_quantile(level, df) == pytest.approx(expected, rel=1e-5)

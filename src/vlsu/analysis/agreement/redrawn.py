@@ -205,7 +205,7 @@ def _reach(items: float, n: float, graders: float, g: int, both: float, level: f
         return 0.0
     most = max(n - 1, 1.0)
     df = total**2 / (items**2 / most + graders**2 / (g - 1))
-    return student_quantile(max(1.0, min(df, most)), level) * math.sqrt(total)
+    return student_quantile(level, max(1.0, min(df, most))) * math.sqrt(total)
 
 
 def _features(counts: IntArray) -> FloatArray:

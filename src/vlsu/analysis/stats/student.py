@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from vlsu.analysis.stats.exact import beta_quantile
-from vlsu.analysis.stats.intervals import LEVEL, normal_quantile
+from vlsu.analysis.stats.intervals import normal_quantile
 
 __all__ = ["student_quantile"]
 
@@ -13,15 +13,15 @@ __all__ = ["student_quantile"]
 _NORMAL = 1e6
 
 
-def student_quantile(df: float, level: float = LEVEL) -> float:
+def student_quantile(level: float, df: float) -> float:
     """How many standard errors a two-sided interval of this confidence reaches out.
 
     Args:
-        df: Degrees of freedom, above 0; need not be whole.
         level: Confidence, in (0, 1).
+        df: Degrees of freedom, above 0; need not be whole.
 
     Example:
-        >>> round(student_quantile(2), 3), round(student_quantile(30), 3)
+        >>> round(student_quantile(0.95, 2), 3), round(student_quantile(0.95, 30), 3)
         (4.303, 2.042)
     """
     if df >= _NORMAL:
