@@ -32,6 +32,7 @@ from vlsu.analysis.stats.intervals import Rate
 __all__ = [
     "AlignmentPart",
     "AnswerShares",
+    "AnsweredFlowPart",
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
@@ -50,6 +51,7 @@ __all__ = [
     "JudgedRate",
     "Kappas",
     "LateFusion",
+    "LowestPattern",
     "Metrics",
     "MinimalPairs",
     "ModalityScores",
@@ -141,6 +143,24 @@ class Families(View):
     de_escalating: Part
 
 
+class LowestPattern(View):
+    """The pattern with the lowest joint accuracy as observed, corrected for having been chosen.
+
+    Attributes:
+        patterns: How many were compared.
+        accuracy: Its interval is one of `patterns` that hold at once.
+        shrunken: The accuracy, drawn towards those of the other patterns.
+        may_be_lowest: The patterns that could be the lowest, it among them.
+    """
+
+    pattern: str
+    n: int
+    patterns: int
+    accuracy: Rate
+    shrunken: float
+    may_be_lowest: list[str]
+
+
 class Share(View):
     """A count, and its share of all of these."""
 
@@ -149,36 +169,58 @@ class Share(View):
 
 
 class Attribution(View):
-    """Where errors on the pair come from: which of its parts were graded right."""
+    """Where errors on the pair come from: which of its parts were graded right.
+
+    Attributes:
+        no_answer: Pairs without an answer; in the four others it was answered, wrongly.
+        both_correct_answered: The share of `both_correct` without `no_answer`.
+    """
 
     joint_errors: int
     both_correct: Share
     image_wrong: Share
     text_wrong: Share
     both_wrong: Share
+    no_answer: Share
+    both_correct_answered: Rate
 
 
 class Kappas(View):
-    """Cohen's kappa of the pair's grade with one part's."""
+    """Cohen's kappa of the pair's grade with one part's.
+
+    Attributes:
+        within_pattern: Pooled over gold patterns: what the gold grades do not explain.
+    """
 
     all: Rate
     joint_correct: Rate
     joint_wrong: Rate
+    within_pattern: Rate
 
 
 class Dominance(View):
-    """Which part the grade of the pair follows."""
+    """How far the grade of the pair agrees with that of its text, and of its image, alone."""
 
     kappa_text: Kappas
     kappa_image: Kappas
 
 
 class LateFusion(View):
-    """What grading the parts apart and taking the worse reaches."""
+    """What grading the parts apart reaches.
+
+    Attributes:
+        gold_ceiling: Accuracy of the worse of the gold image and text grades; not a limit.
+        of_predictions: That of the worse of the model's own two answers.
+        agreement: How often the joint answer is the worse of the model's own two.
+        gold_lookup: Accuracy of the best rule that knows the two gold grades, cross-fitted.
+        predictions_lookup: The same of the model's own two answers.
+    """
 
     gold_ceiling: Rate
     of_predictions: Rate
     agreement: Rate
+    gold_lookup: Rate
+    predictions_lookup: Rate
 
 
 class SeverityRates(View):
@@ -227,13 +269,23 @@ class FlowPart(View):
     accuracy: Rate
 
 
+class AnsweredFlowPart(FlowPart):
+    """A part of the flow from image and text alone to the pair.
+
+    Attributes:
+        no_answer: Samples whose pair has no answer; neither right nor answered wrongly.
+    """
+
+    no_answer: int
+
+
 class Flow(View):
     """Accuracy of the pair by what is graded right of image and text alone."""
 
-    both_correct: FlowPart
-    image_wrong: FlowPart
-    text_wrong: FlowPart
-    both_wrong: FlowPart
+    both_correct: AnsweredFlowPart
+    image_wrong: AnsweredFlowPart
+    text_wrong: AnsweredFlowPart
+    both_wrong: AnsweredFlowPart
 
 
 class SeverityPart(FlowPart):
@@ -336,6 +388,7 @@ class Metrics(View):
     joint: ModalityScores
     patterns: dict[str, Part]
     families: Families
+    lowest_pattern: LowestPattern | None
     categories: dict[str, CategoryPart]
     attribution: Attribution
     dominance: Dominance
