@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.agreement.graders import grader_pairs
 from vlsu.analysis.agreement.grades import Grades, grades_from_frame
 from vlsu.analysis.agreement.oracle import oracle_metrics
+from vlsu.analysis.agreement.redrawn import UnitAnswers
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.sampling.precision import rates
 from vlsu.analysis.stats.intervals import plain
@@ -143,6 +145,103 @@ def simulate(runs: int, replicates: int) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Redrawn:
+    """Graders drawn anew for each file, of whom each has a skill and a taste of his own.
+
+    Attributes:
+        mix: Shares of the three severities.
+        skill: Parameters of the beta distribution of how often a grader finds an easy item's grade.
+        items: How many.
+        graders: How many there are in a file.
+        an_item: How many of them grade an item.
+    """
+
+    mix: tuple[float, float, float]
+    skill: tuple[float, float]
+    items: int
+    graders: int
+    an_item: int
+
+    def codes(self, rng: np.random.Generator) -> Ints:
+        """Grades by item and grader, -1 where there is none."""
+        shape = (self.items, self.graders)
+        truth = rng.choice(3, self.items, p=self.mix)
+        finds = rng.random(shape) < rng.uniform(0.7, 1.0, (self.items, 1)) * rng.beta(
+            *self.skill, self.graders
+        )
+        tastes = rng.dirichlet(6 * np.array(self.mix) + 0.3, self.graders)
+        guesses = (rng.random(shape)[..., None] > tastes.cumsum(axis=1)[None, :, :-1]).sum(axis=-1)
+        asked = np.argsort(rng.random(shape), axis=1) < self.an_item
+        codes: Ints = np.where(asked, np.where(finds, truth[:, None], guesses), -1)
+        return codes
+
+    def coefficients(
+        self, rng: np.random.Generator, replicates: int, *, graders: bool
+    ) -> dict[str, Mapping[str, Any]]:
+        """Rates of a file, over items or over graders too."""
+        codes = self.codes(rng)
+        counts = np.stack([(codes == label).sum(axis=1) for label in range(3)], axis=1)
+        grader, unit = np.nonzero((codes >= 0).T)
+        found = unit_agreement(
+            counts,
+            np.arange(self.items),
+            ordinal=True,
+            name="all",
+            bootstrap=Bootstrap(replicates, SEED),
+            answers=UnitAnswers(unit, grader, codes[unit, grader]) if graders else None,
+        )
+        return dict(rates(plain(found)))
+
+
+SKILLS = ((40, 4), (8, 2), (2, 1))
+DESIGNS = ((100, 3, 3), (100, 5, 5), (100, 20, 20), (400, 10, 3), (400, 40, 3))
+REDRAWN = (
+    "percent_agreement",
+    "krippendorff_alpha_ordinal",
+    "fleiss_kappa",
+    "gwet_ac1",
+    "gwet_ac2",
+)
+
+
+def redrawn(runs: int, replicates: int) -> list[list[object]]:
+    """Coverage by design, beside that of intervals over items alone; over mixes and skills."""
+    held: dict[tuple[str, tuple[int, int, int]], list[tuple[float, float]]] = {}
+    for number, (mix, skill) in enumerate(product((BALANCED, RARE), SKILLS)):
+        rng = np.random.default_rng([SEED, number])
+        all_graders = Redrawn(mix, skill, 1500, 1500, 1500)
+        truth = all_graders.coefficients(rng, 1, graders=False)
+        for design in DESIGNS:
+            setting = Redrawn(mix, skill, *design)
+            inside = np.zeros((len(REDRAWN), 2))
+            for run in range(runs):
+                for column, graders in enumerate((False, True)):
+                    seeded = np.random.default_rng([SEED, number, *design, run])
+                    found = setting.coefficients(seeded, replicates, graders=graders)
+                    inside[:, column] += [
+                        found[key]["low"] <= truth[key]["value"] <= found[key]["high"]
+                        for key in REDRAWN
+                    ]
+            for key, shares in zip(REDRAWN, (inside / runs).tolist(), strict=True):
+                held.setdefault((key, design), []).append((shares[0], shares[1]))
+    rows: list[list[object]] = []
+    for (key, (items, graders, an_item)), shares in sorted(held.items()):
+        before, after = np.array(shares).T
+        rows.append(
+            [
+                key,
+                f"{graders} graders, {an_item} an item, {items} items",
+                percent(before.min()),
+                percent(before.max()),
+                percent(after.min()),
+                percent(after.mean()),
+                percent(after.max()),
+            ]
+        )
+    return rows
+
+
 def summary(rows: Iterable[Row]) -> str:
     rows = list(rows)
 
@@ -169,6 +268,16 @@ def report(runs: int, replicates: int) -> str:
             f"The truth is the value over {LARGE:,} items with the same graders. Shares of safe, "
             "borderline and unsafe items are given as such.\n",
             summary(rows),
+            "## Graders redrawn\n",
+            "The truth is the value over 1,500 graders and 1,500 items, of whom each file draws "
+            "others. A grader finds an item's grade with a chance of his skill times the item's "
+            "ease (0.7 to 1), else he answers by a taste of his own; skills have beta "
+            f"distributions {', '.join(map(str, SKILLS))}, and the mixes are those above. "
+            "Intervals over items, and with `--over graders,items`.\n",
+            markdown(
+                ["quantity", "design", "% held, items: min", "max", "both: min", "mean", "max"],
+                redrawn(2 * runs, replicates),
+            ),
             "## By setting\n",
             markdown(
                 ["quantity", "setting", "items", "truth", "% held", "mean width"],

@@ -21,6 +21,7 @@ import polars as pl
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import project, read_traffic
 from vlsu.analysis.stats.intervals import Rate, mover, wilson
+from vlsu.analysis.stats.mix import EstimatedMix
 from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.policy import PATTERNS, Severity
 
@@ -205,6 +206,53 @@ def clustered(images: int, replicates: int, spread: float) -> list[Cell]:
     return [cell(what.replace("_", " "), words, truth[what], found[what]) for what in truth]
 
 
+#: Share of the harmful, and how many requests it is counted in.
+COUNTED = ((0.001, 20_000), (0.001, 2000), (0.0001, 20_000), (0.05, 300))
+#: Samples a stratum, and the share of the harmful that is missed.
+RATES = ((30, 0.1), (300, 0.02), (300, 0.1), (1000, 0.4))
+
+
+def counted(replicates: int) -> list[list[object]]:
+    """Shares that are counted anew in each run: coverage, beside that with known shares."""
+    rng = np.random.default_rng(SEED)
+    harmful = np.array([0.0, 0.0, 1.0])
+    rows: list[list[object]] = []
+    for (harm, of), (n, missed) in product(COUNTED, RATES):
+        shares = np.array([0.951 - harm, 0.049, harm])
+        flagged = np.array([0.01, 0.2, 1 - missed])
+        wrong = float(shares[:2] @ flagged[:2])
+        caught = harm * (1 - missed)
+        truth = (harm * missed, wrong, caught / (caught + wrong), 1 - missed)
+        held, naive = np.zeros(4), 0
+        for replicate in range(replicates):
+            seen = rng.multinomial(of, shares) / of
+            rates = StratumProportions(
+                rng.binomial(n, flagged) / n, np.full(3, float(n)), np.eye(3), replicate, DRAWS
+            )
+            mix = EstimatedMix(np.arange(3), seen, float(of), np.ones(3), {})
+            known = mix.with_known_groups()
+            hits, alarms = rates.estimated_sums(mix, harmful, 1 - harmful)
+            found = (
+                rates.estimated_sums(mix, harmful, misses=True)[0].rate(),
+                alarms.rate(),
+                ratio(hits, alarms),
+                ratio(
+                    *rates.estimated_sums(known, harmful),
+                    *rates.estimated_sums(known, harmful, misses=True),
+                ),
+            )
+            held += [holds(rate, value) for rate, value in zip(found, truth, strict=True)]
+            naive += holds(rates.sums(seen * harmful)[0].rest(seen[2]).rate(), truth[0])
+        shown = [percent(each / replicates) for each in held]
+        rows.append([f"{harm:g} of {of:,}", n, missed, *shown, percent(naive / replicates)])
+    return rows
+
+
+def holds(rate: Rate, truth: float) -> bool:
+    low, high = (0.0, 1.0) if rate.low is None or rate.high is None else (rate.low, rate.high)
+    return low - 1e-12 <= truth <= high + 1e-12
+
+
 HEAD = [
     "quantity",
     "samples a stratum",
@@ -245,6 +293,7 @@ def tabulated(cells: Sequence[Cell]) -> str:
 
 
 def report(replicates: int, clustered_replicates: int) -> str:
+    estimated = counted(replicates)
     rng = np.random.default_rng(SEED)
     by_severity = [c for setting in severities() for c in setting.simulate(rng, replicates)]
     by_pattern = [c for setting in patterns(rng) for c in setting.simulate(rng, replicates)]
@@ -271,6 +320,23 @@ def report(replicates: int, clustered_replicates: int) -> str:
             "Each image with a safe, a borderline and an unsafe text; the image's effect on the "
             f"log odds of a flag is normal with that spread. {clustered_replicates:,} runs each.\n",
             tabulated(groups),
+            "\n## Shares that were counted\n",
+            "The share of the harmful is counted anew in so many requests for each run; 4.9% are "
+            "borderline, 1% of the safe and 20% of the borderline are blocked. At the right missed "
+            f"harm with the counted share taken as known. {replicates:,} runs each.\n",
+            markdown(
+                [
+                    "harmful",
+                    "samples a stratum",
+                    "missed",
+                    "% held: missed harm",
+                    "wrong blocks",
+                    "precision",
+                    "recall",
+                    "missed harm, share taken as known",
+                ],
+                estimated,
+            ),
         ]
     )
 

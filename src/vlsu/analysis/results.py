@@ -53,6 +53,7 @@ from vlsu.analysis.understanding.results import (
     MovesApart,
     OverSensitivity,
     Part,
+    PooledPart,
     ProbabilityScores,
     SeverityPart,
     SeverityRates,
@@ -94,6 +95,7 @@ __all__ = [
     "MovesApart",
     "OverSensitivity",
     "Part",
+    "PooledPart",
     "ProbabilityScores",
     "RefusalRates",
     "SeverityPart",
@@ -124,7 +126,7 @@ class Metrics(View):
     image: ModalityScores
     text: ModalityScores
     joint: ModalityScores
-    patterns: dict[str, Part]
+    patterns: dict[str, PooledPart]
     families: Families
     lowest_pattern: LowestPattern | None
     categories: dict[str, CategoryPart]

@@ -62,6 +62,13 @@ def agreement(
     ties: Annotated[
         str, typer.Option(help="A tied majority: random (a seeded draw), worse, or drop.")
     ] = "random",
+    over: Annotated[
+        str,
+        typer.Option(
+            help="What intervals are over: items (other items, the same graders), or graders,items "
+            "(other graders too; three or more)."
+        ),
+    ] = "items",
     split: Annotated[int, typer.Option(min=0, help="Most divided items to name.")] = 10,
     replicates: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Bootstrap replicates.")
@@ -74,7 +81,7 @@ def agreement(
     Grades are safe, borderline, unsafe or not_sure, in any letter case; an empty cell is no answer.
     Other labels are taken as they are, in no order unless --order gives one.
     """
-    from vlsu.analysis.agreement.agreement import grader_agreement
+    from vlsu.analysis.agreement.agreement import OVER, grader_agreement
     from vlsu.analysis.agreement.oracle import CONSENSUS, TIES
     from vlsu.cli.output import print_json
     from vlsu.data.grades import GradeColumns, read_grades
@@ -84,6 +91,9 @@ def agreement(
         raise UsageError(f"--consensus {consensus!r}: use {' or '.join(CONSENSUS)}")
     if (rule := next((t for t in TIES if t == ties), None)) is None:
         raise UsageError(f"--ties {ties!r}: use {', '.join(TIES)}")
+    words = {word.strip() for word in over.split(",")}
+    if (drawn := next((o for o in OVER if set(o.split(",")) == words), None)) is None:
+        raise UsageError(f"--over {over!r}: use {' or '.join(OVER)}")
     stated = order or []
     labels = stated[0].split(",") if len(stated) == 1 else stated
     read = read_grades(
@@ -109,6 +119,7 @@ def agreement(
         consensus=held,
         ties=rule,
         split=split,
+        over=drawn,
         seed=seed,
         replicates=replicates,
         source=str(file),
@@ -137,7 +148,8 @@ def _print(tree: dict[str, Any]) -> None:
             ("graded by two or more", *(scope["paired"] for scope in scopes.values())),
             *((_title(m), *(_rate(s[m]) for s in scopes.values())) for m in measures),
         ],
-        "95% intervals.",
+        "95% intervals, with other items"
+        + (" and other graders." if "graders" in tree["intervals"]["resampled"] else "."),
     )
     if categories := tree.get("categories"):
         keys = [key for key in _CATEGORY if key in overall]

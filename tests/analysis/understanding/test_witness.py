@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from scipy.stats import beta, betabinom, binomtest
 from sklearn.metrics import (
     accuracy_score,
     cohen_kappa_score,
@@ -89,6 +91,72 @@ class Exactly:
         assert found == (pytest.approx(self.value) if isinstance(self.value, float) else self.value)
 
 
+@dataclass(frozen=True)
+class About:
+    """A value by numerical integration, and perhaps its interval."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def check(self, found: Any) -> None:
+        if not isinstance(found, dict):
+            assert found == pytest.approx(self.value, abs=0.02)
+        elif self.value is None:
+            assert tuple(found.values()) == (None, None, None)
+        else:
+            assert found["value"] == pytest.approx(self.value, abs=0.01)
+            assert found["low"] <= found["value"] <= found["high"]
+            if self.low is not None:
+                assert (found["low"], found["high"]) == pytest.approx(
+                    (self.low, self.high), abs=0.03
+                )
+
+
+def relatives(gold: str, whole: Sequence[Judged]) -> set[str]:
+    """Patterns of the same family that occur."""
+    of = family(next(s for s in whole if s.gold == gold))
+    return {s.gold for s in whole if family(s) == of}
+
+
+def pooled(parts: Mapping[Any, Share], name: Any) -> dict[str, Any]:
+    """The beta-binomial model on a fine grid, with SciPy's distributions."""
+    if len(parts) < 2:
+        return {"accuracy_pooled": About(None), "pooling": Exactly(None)}
+    pull, mean = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(100) + 0.5) / 100)
+    a, b = mean * pull / (1 - pull), (1 - mean) * pull / (1 - pull)
+    fit = sum(betabinom.logpmf(of.hits, of.n, a, b) for of in parts.values())
+    weight = np.exp(fit - fit.max())
+    weight /= weight.sum()
+    posterior = beta(a + parts[name].hits, b + parts[name].n - parts[name].hits)
+    value = float((weight * posterior.mean()).sum())
+    variance = float((weight * (posterior.var() + (posterior.mean() - value) ** 2)).sum())
+    size = value * (1 - value) / variance - 1
+    low, high = beta(value * size, (1 - value) * size).interval(0.95)
+    drawn = float((weight * (a + b) / (a + b + parts[name].n)).sum())
+    return {"accuracy_pooled": About(value, low, high), "pooling": About(drawn)}
+
+
+def standardised(whole: Sequence[Judged], category: str | None) -> About:
+    """A shift of all patterns' log odds, found by SciPy, and then the mix of all samples."""
+    own = [s for s in whole if s.category == category]
+    if not own:
+        return About(None)
+    accuracy = right(own).hits / len(own)
+    if accuracy in (0, 1):
+        return About(accuracy)
+    odds = {}
+    for gold in {s.gold for s in whole}:
+        of = right([s for s in whole if s.gold == gold])
+        others = relatives(gold, whole)
+        parts = {g: right([s for s in whole if s.gold == g]) for g in others}
+        found = pooled(parts, gold)["accuracy_pooled"].value
+        odds[gold] = logit((of.hits + 0.5) / (of.n + 1) if found is None else found)
+    by_gold, of_own = np.array([odds[s.gold] for s in whole]), np.array([odds[s.gold] for s in own])
+    shift = brentq(lambda shift: expit(of_own + shift).mean() - accuracy, -40, 40)
+    return About(float(expit(by_gold + shift).mean()))
+
+
 def share(of: Iterable[Any], hit: Any) -> Share:
     hits = [bool(hit(sample)) for sample in of]
     return Share(sum(hits), len(hits))
@@ -112,6 +180,10 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                 "n": len(of := [s for s in whole if s.gold == gold]),
                 "accuracy": right(of),
                 "answered": share(of, lambda s: ok(s, 2)),
+                **pooled(
+                    {g: right([s for s in whole if s.gold == g]) for g in relatives(gold, whole)},
+                    gold,
+                ),
             }
             for gold in {s.gold for s in whole}
         },
@@ -130,6 +202,14 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                 "accuracy": right(of),
                 "f1_macro": Score(mean_f1(*labels(of, 2), "macro")),
                 "answered": share(of, lambda s: ok(s, 2)),
+                **pooled(
+                    {
+                        other: right([s for s in joint if s.category == other])
+                        for other in {s.category for s in joint} - {None}
+                    },
+                    name,
+                ),
+                "accuracy_standardised": standardised(whole, name),
                 "n_unsafe": len(unsafe := [s for s in of if s.gold[2] == "U"]),
                 "unsafe_recall": share(unsafe, lambda s: s.said[2] == "U"),
                 "unsafe_called_safe": share(unsafe, lambda s: s.said[2] == "S"),
@@ -382,7 +462,6 @@ def looked_up(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def lowest(whole: Sequence[Judged]) -> Any:
-    """Efron and Morris's estimate by plain sums."""
     parts = {
         name: right(of)
         for name in ("-".join(g) for g in sorted({s.gold for s in whole}, key=pattern_order))
@@ -392,16 +471,8 @@ def lowest(whole: Sequence[Judged]) -> Any:
         return Exactly(None)
     shares = {name: of.hits / of.n for name, of in parts.items()}
     name = min(shares, key=lambda name: shares[name])
-    k, total = len(parts), sum(of.n for of in parts.values())
-    mean = sum(of.hits for of in parts.values()) / total
-    shrunken = shares[name]
-    if k > 3 and 0 < mean < 1:
-        v = {n: mean * (1 - mean) / of.n for n, of in parts.items()}
-        q = sum((shares[n] - mean) ** 2 / v[n] for n in parts)
-        c = sum(1 / x for x in v.values())
-        c -= sum(1 / x**2 for x in v.values()) / sum(1 / x for x in v.values())
-        t = max(0.0, (q - (k - 1)) / c)
-        shrunken += (k - 3) / (k - 1) * v[name] / (v[name] + t) * (mean - shrunken)
+    k, gold = len(parts), name.replace("-", "")
+    others = {g: right([s for s in whole if s.gold == g]) for g in relatives(gold, whole)}
     bounds = {
         n: binomtest(of.hits, of.n).proportion_ci(1 - 0.05 / k, method="wilson")
         for n, of in parts.items()
@@ -412,7 +483,7 @@ def lowest(whole: Sequence[Judged]) -> Any:
         "n": parts[name].n,
         "patterns": k,
         "accuracy": Score(shares[name]),
-        "shrunken": Exactly(float(shrunken)),
+        "accuracy_pooled": pooled(others, gold)["accuracy_pooled"],
         "may_be_lowest": Exactly([n for n, b in bounds.items() if b.low <= highest]),
     }
 

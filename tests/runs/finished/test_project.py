@@ -248,7 +248,13 @@ def test_a_ratio_of_sums_that_vary_together() -> None:
         ({"severity": {"safe": True}}, "mix: severity.safe: True is not a share"),
         ({"severity": {"safe": float("nan")}}, "mix: severity.safe: nan is not a share"),
         ({"severity": {"safe": None}}, "mix: severity.safe: None is not a share"),
-        ({"severity": {"safe": 1.5}}, "mix: severity.safe: 1.5 is not between 0 and 1"),
+        ({"severity": {"safe": 1.5}}, "mix: severity.safe: 1.5 is not between 0 and 1; for counts"),
+        ({"severity": {"safe": -1}, "of": 9}, "mix: severity.safe: -1 is not between 0 and 1"),
+        ({"severity": {"safe": 7}, "of": 9}, "mix: severity: these sum to 7; shares sum to 1,"),
+        ({**MIX, "of": 0}, "mix: of 0: give the number of requests that the shares were counted"),
+        ({**MIX, "of": 0.5}, "mix: of 0.5: give the number of requests"),
+        ({**MIX, "of": True}, "mix: of True: give the number of requests"),
+        ({"harm_prevalence": 30, "of": 20}, "harm_prevalence 30: give a share below 1, or a count"),
         ({"severity": {"safe": "1/0"}}, "mix: severity.safe: '1/0' is not a share"),
         ({"severity": 1}, "mix: severity: expected names and values, found 1"),
         ({"harm_prevalence": 0}, "mix: harm_prevalence 0: give a share above 0 and below 1"),
@@ -284,6 +290,86 @@ def test_shares_are_numbers_fractions_or_percentages() -> None:
     written = {"safe": "98.9%", "borderline": " 1 / 100 ", "unsafe": "1e-3"}
     traffic = read_traffic({"severity": written})
     assert list(present(traffic.severities).values()) == pytest.approx([0.989, 0.01, 0.001])
+
+
+COUNTED = {"severity": {"safe": 19_000, "borderline": 980, "unsafe": 20}, "of": 20_000}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        COUNTED,
+        {"severity": {"safe": "95%", "borderline": 0.049, "unsafe": "1/1000"}, "of": 20_000},
+        {"harm_prevalence": 20, "of": 20_000},
+        {"harm_prevalence": 0.001, "of": 20_000},
+        {"patterns": {"S-S-S": 19_980, "S-S-U": 8, "U-U-U": 12}, "of": 20_000},
+    ],
+)
+def test_counted_shares_are_as_unsure_as_their_counts(tree: object) -> None:
+    """A model that misses exactly half leaves the counts alone to be unsure of: Beta's interval."""
+    many = rows(
+        ("S-S-S", 0, 10**5), ("S-S-B", 0, 100), ("S-S-U", 10**5, 10**5), ("U-U-U", 10**5, 10**5)
+    )
+    found: Any = project(many, read_traffic(tree))
+    exact = binomtest(20, 20_000).proportion_ci(0.95, "exact")
+    missed, recall = found["per_million"]["missed_harm"], found["recall"]
+    assert missed["value"] == pytest.approx(500)
+    assert missed["low"] == pytest.approx(5e5 * exact.low, rel=0.02)
+    assert missed["high"] == pytest.approx(5e5 * exact.high, rel=0.02)
+    unsafe = found["share_intervals"]["unsafe"]
+    assert (unsafe["low"], unsafe["high"]) == pytest.approx((exact.low, exact.high))
+    # How many of the harmful are found does not depend on how many there are.
+    assert (recall["low"], recall["high"]) == pytest.approx((0.5, 0.5), abs=0.01)
+    assert found["shares_of"] == 20_000
+
+
+def test_both_uncertainties_enter() -> None:
+    """Against draws by hand: Dirichlet for the shares, beta for the rates, one more for a bound."""
+    rng, n = np.random.default_rng(5), 400_000
+    found: Any = project(RUN, read_traffic(COUNTED))
+
+    def missed(*more: int) -> Any:
+        share = rng.dirichlet(np.array([19_000, 980, 20]) + np.array(more[:3]), n)[:, 2]
+        return 1e6 * share * rng.beta(13 + more[3], 22 + more[4], n)
+
+    low = np.quantile(missed(1, 0, 0, 0, 1), 0.025)
+    high = np.quantile(missed(0, 0, 1, 1, 0), 0.975)
+    rate = found["per_million"]["missed_harm"]
+    assert (rate["low"], rate["high"]) == pytest.approx((low, high), rel=0.02)
+    known: Any = project(
+        RUN, read_traffic({"severity": {"safe": 0.95, "borderline": 0.049, "unsafe": 0.001}})
+    )
+    assert rate["value"] == pytest.approx(known["per_million"]["missed_harm"]["value"])
+    assert rate["low"] < known["per_million"]["missed_harm"]["low"]
+    assert rate["high"] > known["per_million"]["missed_harm"]["high"]
+
+
+def test_a_count_of_none_leaves_room() -> None:
+    tree = {"severity": {"safe": 19_000, "borderline": 1000}, "of": 20_000}
+    found: Any = project(RUN, read_traffic(tree))
+    exact = binomtest(0, 20_000).proportion_ci(0.95, "exact").high
+    assert found["shares"]["unsafe"] == 0
+    assert found["share_intervals"]["unsafe"]["high"] == pytest.approx(exact)
+    missed = found["per_million"]["missed_harm"]
+    assert (missed["value"], missed["low"]) == (0, 0)
+    # About 37% of the unsafe are missed, and up to 1.8 in 10,000 requests may be unsafe.
+    assert 1e6 * exact * 0.3 < missed["high"] < 1e6 * exact * 0.55
+    # Known to be none, there is none.
+    known: Any = project(RUN, read_traffic({"severity": {"safe": 0.95, "borderline": 0.05}}))
+    assert known["per_million"]["missed_harm"]["high"] == 0
+    assert known["share_intervals"] is None
+
+
+def test_parts_that_were_counted_within_a_severity() -> None:
+    parts = {"unsafe": {"patterns": {"S-S-U": 6, "U-U-U": 4}, "of": 10}}
+    counted: Any = project(RUN, read_traffic({**COUNTED, "within": parts}))
+    shares = {"unsafe": {"patterns": {"S-S-U": 0.6, "U-U-U": 0.4}}}
+    known: Any = project(RUN, read_traffic({**COUNTED, "within": shares}))
+    assert counted["shares_within_of"] == {"unsafe": 10}
+    assert counted["recall"]["value"] == pytest.approx(1 - 0.6 * 13 / 25)
+    assert counted["recall"]["value"] == pytest.approx(known["recall"]["value"])
+    assert counted["recall"]["low"] < known["recall"]["low"]
+    assert counted["recall"]["high"] > known["recall"]["high"]
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +441,13 @@ def test_an_alignment_run_by_framing(runs: dict[str, Any], tmp_path: Path) -> No
     )
     said = f"{whole} that break no rule refused or blocked ({safe} safe, {borderline} borderline)."
     assert said in found["helpful"]["words"]
+
+
+def test_the_sentence_says_that_shares_were_counted(runs: dict[str, Any], tmp_path: Path) -> None:
+    traffic = mix_file(tmp_path, {"harm_prevalence": 20, "of": 20_000})
+    said = vlsu("project", runs["understanding"].path, "--traffic", traffic).stdout
+    said = " ".join(said.split())
+    assert "counted in 20,000 requests, of which 0.1% [0.0611%, 0.154%] harmful" in said
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from vlsu.analysis.agreement.graders import (
 )
 from vlsu.analysis.agreement.grades import UNSURE, Grades, grades_from_frame
 from vlsu.analysis.agreement.oracle import Consensus, Ties, compare_with_consensus, oracle_metrics
+from vlsu.analysis.agreement.redrawn import UnitAnswers
 from vlsu.analysis.agreement.results import Agreement
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.analysis.arrays import BoolArray
@@ -26,7 +28,14 @@ from vlsu.analysis.table.patterns import natural_order
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES
 
-__all__ = ["grader_agreement"]
+__all__ = ["OVER", "Over", "grader_agreement"]
+
+#: What intervals are over.
+Over = Literal["items", "graders,items"]
+OVER: tuple[Over, ...] = get_args(Over)
+
+#: Graders of whom one can be left out.
+_FEWEST = 3
 
 _METHODS = {
     "percent_agreement, unanimous, accuracy, not_sure, harsher, milder": (
@@ -36,6 +45,14 @@ _METHODS = {
     "coefficients": (
         "percentile bootstrap over items; if thin, Wilson on the agreement at fixed chance"
     ),
+}
+
+_REDRAWN = {
+    "percent_agreement": "Wilson on the size that variance over items and graders is worth; "
+    "jackknife over graders",
+    "coefficients": "Student's t on the logarithm of observed over expected disagreement; variance "
+    "over items by the bootstrap and over graders by the jackknife",
+    "pairs, graders, unanimous": "as above, over items",
 }
 
 
@@ -48,6 +65,7 @@ def grader_agreement(
     consensus: Consensus = "others",
     ties: Ties = "random",
     split: int = 20,
+    over: Over = "items",
     seed: int = 0,
     replicates: int = 2000,
     source: str = "the grades",
@@ -68,6 +86,9 @@ def grader_agreement(
             `vlsu.analysis.agreement.oracle.compare_with_consensus`.
         ties: ``"random"``, ``"worse"`` or ``"drop"``; see there.
         split: How many of the most divided items to name.
+        over: ``"items"``: intervals show how figures would change with other items, graded by the
+            same graders. ``"graders,items"``: with other graders too, for the agreement of all
+            graders and the oracle; what is of one or two of them remains over items.
         seed: Of the bootstrap, and of ties.
         replicates: Of the bootstrap, at least 1.
         source: What to call the grades in messages.
@@ -90,23 +111,28 @@ def grader_agreement(
     if ties == "worse" and not read.ordinal:
         raise UsageError("ties to the worse need labels with an order; give --order")
     bootstrap = Bootstrap(replicates, seed)
+    if over == "graders,items" and len(read.graders) < _FEWEST:
+        raise UsageError(
+            f"{source}: {len(read.graders)} graders do not show how others would agree; intervals "
+            f"over graders need {_FEWEST} or more, so leave --over graders,items out"
+        )
     comparisons = compare_with_consensus(read, consensus="others", ties=ties, seed=seed)
     tree: dict[str, object] = {
         "labels": list(read.labels),
         "ordinal": read.ordinal,
         "counts": _counts(read),
-        "overall": _agreement(read, np.full(read.units.height, True), "overall", bootstrap),
+        "overall": _agreement(read, np.full(read.units.height, True), "overall", bootstrap, over),
     }
     if read.units["modality"].is_not_null().any():
         tree["modalities"] = {
-            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap)
+            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap, over)
             for m in MODALITIES
             if m in read.units["modality"]
         }
     categories = read.units["category"].drop_nulls().unique().to_list()
     if categories:
         tree["categories"] = {
-            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap)
+            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap, over)
             for c in sorted(categories, key=natural_order)
         }
     tree |= {
@@ -125,10 +151,10 @@ def grader_agreement(
     }
     tree["intervals"] = {
         "level": LEVEL,
-        "method": _METHODS,
+        "method": _METHODS | (_REDRAWN if over == "graders,items" else {}),
         "thin_below": THIN,
         "thin": sorted(bootstrap.thin),
-        "resampled": "items",
+        "resampled": over,
         "replicates": replicates,
         "seed": seed,
     }
@@ -156,12 +182,18 @@ def _equal(read: Grades, column: str, value: str) -> BoolArray:
 
 
 def _agreement(
-    read: Grades, inside: BoolArray, name: str, bootstrap: Bootstrap
+    read: Grades, inside: BoolArray, name: str, bootstrap: Bootstrap, over: Over
 ) -> dict[str, object]:
+    answers = None
+    if over == "graders,items":
+        graded = read.graded.sort("grader", "unit")
+        columns = (graded[name].to_numpy() for name in ("unit", "grader", "code"))
+        answers = UnitAnswers(*columns).of_units(np.flatnonzero(inside))
     return unit_agreement(
         read.counts()[inside],
         read.item[inside],
         ordinal=read.ordinal,
         name=name,
         bootstrap=bootstrap,
+        answers=answers,
     )

@@ -24,6 +24,7 @@ __all__ = [
     "disagreement",
     "fleiss",
     "gwet",
+    "mean_disagreement",
 ]
 
 Weights = Literal["nominal", "linear", "quadratic", "ordinal"]
@@ -141,7 +142,7 @@ def fleiss(votes: Votes, weights: FloatArray) -> Ratio:
     """
     shares = votes.shares / votes.shares.sum(axis=-1, keepdims=True)
     expected = np.einsum("kl,...k,...l->...", weights, shares, shares)
-    return Ratio(_observed(votes, weights), expected)
+    return Ratio(mean_disagreement(votes, weights), expected)
 
 
 def gwet(votes: Votes, weights: FloatArray) -> Ratio:
@@ -159,7 +160,7 @@ def gwet(votes: Votes, weights: FloatArray) -> Ratio:
     shares = votes.shares / votes.shares.sum(axis=-1, keepdims=True)
     spread = (shares * (1 - shares)).sum(axis=-1)
     chance = (k * k - weights.sum()) / (k * (k - 1)) * spread if k > 1 else np.ones(spread.shape)
-    return Ratio(_observed(votes, weights), 1 - chance)
+    return Ratio(mean_disagreement(votes, weights), 1 - chance)
 
 
 def alpha(votes: Votes, *, ordinal: bool) -> Ratio:
@@ -217,7 +218,7 @@ def cohen(table: FloatArray | IntArray, weights: FloatArray) -> Ratio:
     return Ratio((table * weights).sum(axis=(-2, -1)).astype(np.float64), expected)
 
 
-def _observed(votes: Votes, weights: FloatArray) -> FloatArray:
+def mean_disagreement(votes: Votes, weights: FloatArray) -> FloatArray:
     """Mean disagreement over the units with two grades or more; NaN without any."""
     units = votes.pairs.sum(axis=(-2, -1))
     mean = np.full(units.shape, np.nan)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from vlsu.analysis.agreement.coefficients import (
     fleiss,
     gwet,
 )
+from vlsu.analysis.agreement.redrawn import LeftOut, UnitAnswers
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.clustering import Mean, clustered_mean
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, percentiles, wilson
@@ -46,7 +48,14 @@ class Bootstrap:
         """Replicates of the sum over items, ``(R, F)``; see `draw_sums`."""
         return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
 
-    def rate(self, name: str, observed: Ratio, replicates: Ratio | None, mean: Mean) -> Rate:
+    def rate(
+        self,
+        name: str,
+        observed: Ratio,
+        replicates: Ratio | None,
+        mean: Mean,
+        redrawn: Callable[[Ratio], tuple[float, float] | None] | None = None,
+    ) -> Rate:
         """A coefficient with its interval.
 
         Percentile bootstrap over items. With fewer than `THIN` (effectively independent) units in
@@ -59,10 +68,17 @@ class Bootstrap:
             replicates: Of the bootstrap; `None` if there are so few units that it is thin anyhow.
             mean: Mean agreement of the units, whose complement is the observed disagreement up to
                 a factor.
+            redrawn: From the replicates to bounds with other graders; `None` where all agree.
         """
         value = float(observed.coefficient)
         if np.isnan(value):
             return UNDEFINED
+        if redrawn is not None and replicates is not None:
+            found = redrawn(replicates)
+            if found is None:
+                self.thin.append(name)
+                found = _at_fixed_chance(observed, mean)
+            return Rate.within(value, *found)
         bounds = None if replicates is None else percentiles(replicates.coefficient)
         if bounds is None or min(mean.value, 1 - mean.value) * mean.size < THIN:
             self.thin.append(name)
@@ -71,7 +87,13 @@ class Bootstrap:
 
 
 def unit_agreement(
-    counts: IntArray, item: IntArray, *, ordinal: bool, name: str, bootstrap: Bootstrap
+    counts: IntArray,
+    item: IntArray,
+    *,
+    ordinal: bool,
+    name: str,
+    bootstrap: Bootstrap,
+    answers: UnitAnswers | None = None,
 ) -> dict[str, object]:
     """Agreement of all graders over some units.
 
@@ -81,6 +103,8 @@ def unit_agreement(
         ordinal: Whether the labels have an order.
         name: Of these units; with the seed it decides the draws.
         bootstrap: Draws and what is too thin for them.
+        answers: The same grades by grader, for intervals with other graders too; those of
+            ``unanimous`` are over items even so.
 
     Returns:
         ``items`` and ``grades`` counted, ``paired`` (units with two grades or more, which alone
@@ -110,9 +134,16 @@ def unit_agreement(
     def mean(weights: FloatArray) -> Mean:
         return clustered_mean(1 - (pairs * weights).sum(axis=(-2, -1)), clusters)
 
-    tree["percent_agreement"] = mean(disagreement(k, "nominal")).rate
+    agreed = mean(disagreement(k, "nominal"))
+    tree["percent_agreement"] = agreed.rate
     tree["unanimous"] = clustered_mean(unanimous, clusters).rate
-    return tree | _rates(_formulas(k, ordinal), observed, drawn, mean, name, bootstrap)
+    left_out = None
+    if answers is not None:
+        left_out = LeftOut.of(answers, counts)
+        bounds = left_out.share_bounds(agreed.value, agreed.size, disagreement(k, "nominal"))
+        tree["percent_agreement"] = Rate.within(agreed.value, *bounds)
+    formulas = _formulas(k, ordinal)
+    return tree | _rates(formulas, observed, drawn, mean, name, bootstrap, left_out)
 
 
 def pair_agreement(
@@ -201,16 +232,17 @@ def _rates(
     mean: Callable[[FloatArray], Mean],
     name: str,
     bootstrap: Bootstrap,
+    left_out: LeftOut | None = None,
 ) -> dict[str, object]:
-    return {
-        key: bootstrap.rate(
-            f"{name}.{key}",
-            of(observed),
-            None if drawn is None else of(drawn),
-            mean(weights(observed)),
-        )
-        for key, (of, weights) in formulas.items()
-    }
+    def rate(key: str, of: Callable[[Votes], Ratio], agreed: Mean) -> Rate:
+        label, found = f"{name}.{key}", of(observed)
+        if left_out is None:
+            return bootstrap.rate(label, found, None if drawn is None else of(drawn), agreed)
+        copies = replace(agreed, size=min(agreed.size, left_out.number))
+        redrawn = partial(left_out.bounds, of, found, items=agreed.size)
+        return bootstrap.rate(label, found, None if drawn is None else of(drawn), copies, redrawn)
+
+    return {key: rate(key, of, mean(weights(observed))) for key, (of, weights) in formulas.items()}
 
 
 def _ordinal_distances(votes: Votes) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.deployment.traffic import WITHOUT_CATEGORY, Stratum, Traffic
 from vlsu.analysis.stats.clustering import clustered_mean
+from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level
 from vlsu.analysis.stats.weighting import StratumProportions, WeightedSum, ratio
 from vlsu.errors import UsageError
@@ -41,7 +43,7 @@ def project(
 
     The run's rates within each stratum (a severity, or a pattern or category within it) are taken
     to hold in the deployment, and are weighted by the deployment's shares: direct standardisation.
-    The shares are taken as known.
+    Shares that the traffic says were counted vary as counts do; others are taken as known.
 
     Args:
         rows: One row a request: `gold` (code of the gold joint grade), `pattern`, `category` (null
@@ -54,6 +56,9 @@ def project(
 
     Returns:
         - ``n``: rows that are in a stratum. ``shares``: of all requests, by severity;
+          ``shares_of``: how many requests they were counted in (`None` where they are taken as
+          known), and ``shares_within_of``, by severity, that of shares within it;
+          ``share_intervals``: exact ones of counted shares by severity, else `None`;
           ``harmless_as_in_run``: whether the run divides safe from borderline;
           ``severities_as_in_run``: whether it divides the severities within each category.
         - ``strata``: each ``name``, ``severity``, ``share``, ``n``, ``flagged``, ``no_verdict``.
@@ -74,28 +79,40 @@ def project(
     samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
     strata = traffic.strata(samples)
     found = [rows.filter(_belongs(stratum)) for stratum in strata]
+    # A share of 0 that was counted matters where the run knows what such requests come to.
+    occurs = [bool(s.share) or not rows.is_empty() for s, rows in zip(strata, found, strict=True)]
+    strata, found = list(compress(strata, occurs)), list(compress(found, occurs))
     _require_rows(strata, found, traffic.where)
     weights = np.array([stratum.share for stratum in strata])
-    weights_of = {
-        s: np.where([stratum.severity is s for stratum in strata], weights, 0.0) for s in Severity
-    }
-    harmful = weights_of[Severity.UNSAFE]
+    of = {s: np.array([float(stratum.severity is s) for stratum in strata]) for s in Severity}
+    harmful = of[Severity.UNSAFE]
     three = Severity.BORDERLINE in severities
 
-    def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[WeightedSum]:
-        return _proportions(found, hit, seed).sums(*wanted)
+    mix = traffic.mix(strata) if traffic.estimated else None
 
+    def drawn(hit: pl.Expr, *wanted: FloatArray) -> list[WeightedSum]:
+        proportions = _proportions(found, hit, seed)
+        if mix is None:
+            return proportions.sums(*(weights * each for each in wanted))
+        return proportions.estimated_sums(mix, *wanted)
+
+    is_flagged, every = pl.col("decision") == FLAGGED, np.ones(len(strata))
     caught, wrong, wrong_safe, wrong_borderline, flagged = drawn(
-        pl.col("decision") == FLAGGED,
-        harmful,
-        weights - harmful,
-        weights_of[Severity.SAFE],
-        weights_of[Severity.BORDERLINE],
-        weights,
+        is_flagged, harmful, every - harmful, of[Severity.SAFE], of[Severity.BORDERLINE], every
     )
     verdict = pl.col("decision").is_in([FLAGGED, PASSED])
-    lost, lost_harmful = drawn(~verdict, weights, harmful)
-    missed = caught.rest(float(harmful.sum()))
+    lost, lost_harmful = drawn(~verdict, every, harmful)
+    missed = caught.rest(float((weights * harmful).sum()))
+    of_harmful = caught, missed
+    if mix is not None:
+        proportions = _proportions(found, is_flagged, seed)
+        (missed,) = proportions.estimated_sums(mix, harmful, misses=True)
+        # How much is harmful does not change how much of it is found.
+        known = mix.with_known_groups()
+        of_harmful = (
+            proportions.estimated_sums(known, harmful)[0],
+            proportions.estimated_sums(known, harmful, misses=True)[0],
+        )
     decisions = set().union(*(part["decision"].unique() for part in found)) - {FLAGGED, PASSED}
     usual = [outcome.value for outcome in Outcome]
     others = sorted(
@@ -114,12 +131,15 @@ def project(
         }.items()
     }
     per_million["outcomes"] = {
-        name: _per_million(drawn(pl.col("decision") == name, weights)[0].rate(level))
+        name: _per_million(drawn(pl.col("decision") == name, every)[0].rate(level))
         for name in others
     }
     return {
         "n": sum(part.height for part in found),
-        "shares": {s.label: float(weights_of[s].sum()) for s in severities},
+        "shares": {s.label: float((weights * of[s]).sum()) for s in severities},
+        "shares_of": None if traffic.of is None else int(traffic.of),
+        "shares_within_of": {s.label: int(n) for s, n in traffic.within_of.items()},
+        "share_intervals": _share_intervals(traffic, level, severities),
         "harmless_as_in_run": traffic.severities is None and traffic.categories is None,
         "severities_as_in_run": traffic.categories is not None,
         "strata": [
@@ -127,9 +147,25 @@ def project(
         ],
         "per_million": per_million,
         "precision": ratio(caught, wrong, level).as_dict(),
-        "recall": ratio(caught, missed, level).as_dict(),
+        "recall": ratio(*of_harmful, level).as_dict(),
         "method": _METHOD,
     }
+
+
+def _share_intervals(
+    traffic: Traffic, level: float, severities: Collection[Severity]
+) -> Mapping[str, object] | None:
+    """Counted shares of the severities; only that of the unsafe where no other was counted."""
+    if traffic.of is None or traffic.harm is None:
+        return None
+    counted = traffic.severities or {Severity.UNSAFE: traffic.harm}
+    found = {}
+    for severity in severities:
+        if severity in counted:
+            share = counted[severity]
+            bounds = clopper_pearson(share * traffic.of, traffic.of, level)
+            found[severity.label] = Rate.within(share, *bounds).as_dict()
+    return found
 
 
 def _belongs(stratum: Stratum) -> pl.Expr:

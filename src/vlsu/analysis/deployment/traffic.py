@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeVar
 
+import numpy as np
+
+from vlsu.analysis.stats.mix import EstimatedMix
 from vlsu.analysis.table.patterns import natural_order
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import Pattern, Severity
@@ -33,15 +36,25 @@ class Stratum:
 
     Attributes:
         severity: The gold joint grade.
-        share: Of all requests, above 0.
+        group: What the file gives a share of all requests: a severity, a pattern, a category,
+            ``harmful`` or ``harmless``.
+        whole: Share of the group in all requests, in [0, 1].
+        inner: Share of the stratum in its group, above 0.
         pattern: If it is one pattern.
         category: If it is one gold joint category, or `WITHOUT_CATEGORY`.
     """
 
     severity: Severity
-    share: float
+    group: str
+    whole: float
+    inner: float = 1.0
     pattern: str | None = None
     category: str | None = None
+
+    @property
+    def share(self) -> float:
+        """Of all requests; 0 only where it was estimated."""
+        return self.whole * self.inner
 
     @property
     def name(self) -> str:
@@ -63,6 +76,9 @@ class Traffic:
             severity, which sum to 1. A severity that is not there is as it is in the run.
         categories: Category (`WITHOUT_CATEGORY` for requests without one) -> share of all requests;
             severities within it are as in the run. `None` where severities are given.
+        patterns: Pattern -> share of all requests, where these are given.
+        of: Requests that the shares were counted in; `None` where they are known.
+        within_of: Severity -> requests of it that its parts were counted in, where that is so.
     """
 
     where: str
@@ -70,9 +86,38 @@ class Traffic:
     harm: float | None
     parts: Mapping[Severity, tuple[str, Mapping[str, float]]]
     categories: Mapping[str, float] | None = None
+    patterns: Mapping[str, float] | None = None
+    of: float | None = None
+    within_of: Mapping[Severity, float] = field(default_factory=dict)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether any of the shares was counted in a sample of requests."""
+        return self.of is not None or bool(self.within_of)
+
+    def mix(self, strata: Sequence[Stratum]) -> EstimatedMix:
+        """How the shares of these strata vary.
+
+        Args:
+            strata: As `strata` gave them.
+        """
+        groups = list(dict.fromkeys(stratum.group for stratum in strata))
+        whole = {stratum.group: stratum.whole for stratum in strata}
+        inner_of = {
+            s.group: self.within_of[s.severity] for s in strata if s.severity in self.within_of
+        }
+        return EstimatedMix(
+            group=np.array([groups.index(stratum.group) for stratum in strata]),
+            top=np.array([whole[group] for group in groups]),
+            top_of=self.of,
+            inner=np.array([stratum.inner for stratum in strata]),
+            inner_of={groups.index(group): of for group, of in inner_of.items()},
+        )
 
     def strata(self, samples: Mapping[tuple[Severity, str], int]) -> list[Stratum]:
-        """The strata with a share above 0, from mild to severe.
+        """The strata with a share above 0, or with one that was counted, from mild to severe.
+
+        What was not seen in 20,000 requests may be one in 6,000.
 
         Args:
             samples: Severity and category (`WITHOUT_CATEGORY` for none) -> graded samples of the
@@ -81,46 +126,54 @@ class Traffic:
         Raises:
             UsageError: The run has no samples to divide by.
         """
+        strata = filter(self._may_occur, self._all_strata(samples))
+        return sorted(strata, key=lambda stratum: stratum.severity)
+
+    def _may_occur(self, stratum: Stratum) -> bool:
+        whole = stratum.whole > 0 or self.of is not None
+        return whole and (stratum.inner > 0 or stratum.severity in self.within_of)
+
+    def _all_strata(self, samples: Mapping[tuple[Severity, str], int]) -> Iterator[Stratum]:
         if self.categories is not None:
-            return self._of_categories(self.categories, samples)
-        strata = []
-        for severity, share in self._severities(samples).items():
-            kind, parts = self.parts.get(severity, ("", {"": 1.0}))
-            for name, part in parts.items():
-                if share * part > 0:
-                    strata.append(
-                        Stratum(
-                            severity,
-                            share * part,
-                            pattern=name if kind == "patterns" else None,
-                            category=name if kind == "categories" else None,
-                        )
+            yield from self._of_categories(self.categories, samples)
+        elif self.patterns is not None:
+            for name, share in self.patterns.items():
+                yield Stratum(Pattern.parse(name).joint, name, share, pattern=name)
+        else:
+            for severity, (group, whole, inner) in self._severities(samples).items():
+                kind, parts = self.parts.get(severity, ("", {"": 1.0}))
+                for name, part in parts.items():
+                    yield Stratum(
+                        severity,
+                        group,
+                        whole,
+                        inner * part,
+                        pattern=name if kind == "patterns" else None,
+                        category=name if kind == "categories" else None,
                     )
-        return strata
 
     def _of_categories(
         self, categories: Mapping[str, float], samples: Mapping[tuple[Severity, str], int]
-    ) -> list[Stratum]:
-        strata = []
+    ) -> Iterator[Stratum]:
         for category, share in categories.items():
             counts = {severity: samples.get((severity, category), 0) for severity in Severity}
-            whole = sum(counts.values())
-            if share and not whole:
+            judged = sum(counts.values())
+            if share and not judged:
                 raise UsageError(
                     f"{self.where}: the run has no judged sample of category {category!r}, so "
                     "nothing is known of it; it has "
                     f"{', '.join(sorted({name for _, name in samples}, key=natural_order))}"
                 )
-            strata += [
-                Stratum(severity, share * count / whole, category=category)
-                for severity, count in counts.items()
-                if share * count > 0
-            ]
-        return sorted(strata, key=lambda stratum: stratum.severity)
+            for severity, count in counts.items():
+                if count:
+                    yield Stratum(severity, category, share, count / judged, category=category)
 
-    def _severities(self, samples: Mapping[tuple[Severity, str], int]) -> Mapping[Severity, float]:
-        if self.severities is not None or self.harm is None:
-            return self.severities or {}
+    def _severities(
+        self, samples: Mapping[tuple[Severity, str], int]
+    ) -> Mapping[Severity, tuple[str, float, float]]:
+        """Severity -> its group, the group's share, and its own share in the group."""
+        if self.severities is not None:
+            return {s: (s.label, share, 1.0) for s, share in self.severities.items()}
         mild = (Severity.SAFE, Severity.BORDERLINE)
         of = dict.fromkeys(Severity, 0)
         for (severity, _), count in samples.items():
@@ -131,8 +184,11 @@ class Traffic:
                 f"{self.where}: the run has no safe or borderline sample, so what is not harmful "
                 "is not known; give severity in place of harm_prevalence, or another run"
             )
-        shares = {s: (1 - self.harm) * of[s] / harmless for s in mild}
-        return {**shares, Severity.UNSAFE: self.harm}
+        harm = self.harm or 0.0
+        return {
+            **{s: ("harmless", 1 - harm, of[s] / harmless) for s in mild},
+            Severity.UNSAFE: ("harmful", harm, 1.0),
+        }
 
 
 def read_traffic(tree: object, where: str = "traffic") -> Traffic:
@@ -143,83 +199,110 @@ def read_traffic(tree: object, where: str = "traffic") -> Traffic:
             requests), ``patterns`` (pattern -> share of all requests) or ``categories`` (category
             -> share of all requests, `WITHOUT_CATEGORY` for those without one); with the first two
             perhaps ``within`` (severity -> ``patterns`` or ``categories`` -> share of that
-            severity). A share is a number or a text such as ``1/1000`` or ``0.1%``.
+            severity). A share is a number or a text such as ``1/1000`` or ``0.1%``. Shares that
+            were counted have ``of`` beside them, in how many requests; they may then be counts.
         where: The file name, for messages.
 
     Raises:
         UsageError: A key, a name or a share cannot be used; the message names it.
     """
-    top = _mapping(tree, where, (*_TOP, "within"))
+    top = _mapping(tree, where, (*_TOP, "within", "of"))
     given = [name for name in _TOP if name in top]
     if len(given) != 1:
         raise UsageError(
             f"{where}: give one of {', '.join(_TOP)}; it has {' and '.join(given) or 'none'}"
         )
+    of = _of(top, where)
     if given[0] in _PARTS:
         if "within" in top:
             raise UsageError(f"{where}: within goes with severity or harm_prevalence; leave it out")
         if given == ["categories"]:
-            shares = _shares(top["categories"], f"{where}: categories")
-            return Traffic(where, None, None, {}, shares)
-        return _of_patterns(_patterns(top["patterns"], f"{where}: patterns"), where)
-    parts = {}
+            shares = _shares(top["categories"], f"{where}: categories", of)
+            return Traffic(where, None, None, {}, shares, of=of)
+        return _of_patterns(_patterns(top["patterns"], f"{where}: patterns", of), where, of)
+    parts, within_of = {}, {}
     for name, part in _mapping(top.get("within", {}), f"{where}: within").items():
         severity = _severity(name, f"{where}: within")
-        parts[severity] = _part(part, severity, f"{where}: within.{severity}")
+        parts[severity], counted = _part(part, severity, f"{where}: within.{severity}")
+        if counted is not None:
+            within_of[severity] = counted
     if given == ["severity"]:
-        named = _shares(top["severity"], f"{where}: severity")
+        named = _shares(top["severity"], f"{where}: severity", of)
         severities = _keyed((_severity(n, f"{where}: severity"), v) for n, v in named.items())
         for severity in parts:
-            if not severities.get(severity):
+            if not severities.get(severity) and of is None:
                 raise UsageError(
                     f"{where}: within.{severity} divides nothing: severity has no share of it"
                 )
         ordered = {s: severities.get(s, 0.0) for s in Severity}
-        return Traffic(where, ordered, ordered[Severity.UNSAFE], parts)
-    harm = _share(top["harm_prevalence"], f"{where}: harm_prevalence")
-    if not 0 < harm < 1:
-        raise UsageError(f"{where}: harm_prevalence {harm:g}: give a share above 0 and below 1")
-    return Traffic(where, None, harm, parts)
+        harm = ordered[Severity.UNSAFE]
+        return Traffic(where, ordered, harm, parts, of=of, within_of=within_of)
+    harm = _harm(top["harm_prevalence"], f"{where}: harm_prevalence", of)
+    return Traffic(where, None, harm, parts, of=of, within_of=within_of)
 
 
-def _of_patterns(patterns: Mapping[str, float], where: str) -> Traffic:
+def _of(tree: Mapping[str, object], where: str) -> float | None:
+    """Requests that shares were counted in; `None` where that is not said."""
+    if "of" not in tree:
+        return None
+    value = tree["of"]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(
+            f"{where}: of {reprlib.repr(value)}: give the number of requests that the shares were "
+            "counted in, such as 20000"
+        )
+    return float(value)
+
+
+def _harm(value: object, where: str, of: float | None) -> float:
+    if of is None:
+        harm = _share(value, where)
+        if not 0 < harm < 1:
+            raise UsageError(f"{where} {harm:g}: give a share above 0 and below 1")
+        return harm
+    number = _number(value, where)
+    # A whole number is a count: 1 is one request, as a share of 1 leaves nothing to project.
+    harm = number / of if number >= 1 else number
+    if harm >= 1:
+        raise UsageError(
+            f"{where} {reprlib.repr(value)}: give a share below 1, or a count below the {of:.0f} "
+            "of `of`"
+        )
+    return harm
+
+
+def _of_patterns(patterns: Mapping[str, float], where: str, of: float | None) -> Traffic:
     """Traffic from shares of patterns in all requests."""
     severities = dict.fromkeys(Severity, 0.0)
     for name, share in patterns.items():
         severities[Pattern.parse(name).joint] += share
-    parts = {
-        severity: (
-            "patterns",
-            {
-                name: share / whole
-                for name, share in patterns.items()
-                if Pattern.parse(name).joint is severity
-            },
-        )
-        for severity, whole in severities.items()
-        if whole
-    }
-    return Traffic(where, severities, severities[Severity.UNSAFE], parts)
+    harm = severities[Severity.UNSAFE]
+    return Traffic(where, severities, harm, {}, patterns=patterns, of=of)
 
 
-def _part(tree: object, severity: Severity, where: str) -> tuple[str, Mapping[str, float]]:
-    top = _mapping(tree, where, _PARTS)
-    if len(top) != 1:
+def _part(
+    tree: object, severity: Severity, where: str
+) -> tuple[tuple[str, Mapping[str, float]], float | None]:
+    """Kind and shares of the parts of a severity, and what these were counted in."""
+    top = _mapping(tree, where, (*_PARTS, "of"))
+    of = _of(top, where)
+    given = [name for name in _PARTS if name in top]
+    if len(given) != 1:
         raise UsageError(f"{where}: give patterns or categories, one of the two")
-    ((kind, shares),) = top.items()
+    kind = given[0]
     if kind == "categories":
-        return kind, _shares(shares, f"{where}.categories")
-    patterns = _patterns(shares, f"{where}.patterns")
+        return (kind, _shares(top[kind], f"{where}.categories", of)), of
+    patterns = _patterns(top[kind], f"{where}.patterns", of)
     for name in patterns:
         if Pattern.parse(name).joint is not severity:
             raise UsageError(
                 f"{where}.patterns: {name} is {Pattern.parse(name).joint} together, not {severity}"
             )
-    return kind, patterns
+    return (kind, patterns), of
 
 
-def _patterns(tree: object, where: str) -> Mapping[str, float]:
-    named = _shares(tree, where)
+def _patterns(tree: object, where: str, of: float | None) -> Mapping[str, float]:
+    named = _shares(tree, where, of)
     return _keyed((_pattern(name, where), share) for name, share in named.items())
 
 
@@ -254,28 +337,52 @@ def _mapping(tree: object, where: str, known: tuple[str, ...] = ()) -> dict[str,
     return {str(name): value for name, value in tree.items()}
 
 
-def _shares(tree: object, where: str) -> dict[str, float]:
-    """Shares by name, in order; they sum to 1."""
-    shares = {
-        name: _share(value, f"{where}.{name}") for name, value in _mapping(tree, where).items()
+def _shares(tree: object, where: str, of: float | None = None) -> dict[str, float]:
+    """Shares by name, in order; they sum to 1.
+
+    Args:
+        tree: Shares; or counts, which sum to `of`.
+        where: For messages.
+        of: What they were counted in, if so.
+    """
+    read = {
+        name: (_share if of is None else _number)(value, f"{where}.{name}")
+        for name, value in _mapping(tree, where).items()
     }
-    total = math.fsum(shares.values())
+    total = math.fsum(read.values())
+    if of is not None and of != 1 and abs(total - of) <= _TOLERANCE * of:
+        return {name: count / of for name, count in read.items()}
     if abs(total - 1) > _TOLERANCE:
-        raise UsageError(f"{where}: the shares sum to {total:.6g}, not 1")
-    return shares
+        if of is None:
+            raise UsageError(f"{where}: the shares sum to {total:.6g}, not 1")
+        raise UsageError(
+            f"{where}: these sum to {total:.10g}; shares sum to 1, counts to the {of:.0f} of `of`"
+        )
+    return read
 
 
 def _share(value: object, where: str) -> float:
+    share = _number(value, where)
+    if share > 1:
+        raise UsageError(
+            f"{where}: {reprlib.repr(value)} is not between 0 and 1; for counts say in how many "
+            "requests, such as `of: 20000` at the top"
+        )
+    return share
+
+
+def _number(value: object, where: str) -> float:
+    """A share, or a count: not negative."""
     text = str(value).replace(" ", "")
     try:
         if isinstance(value, bool):
             raise ValueError
         percent = text.endswith("%")
-        share = float(Fraction(text.removesuffix("%")) / (100 if percent else 1))
+        number = float(Fraction(text.removesuffix("%")) / (100 if percent else 1))
     except (ValueError, ZeroDivisionError, OverflowError):
         raise UsageError(
             f"{where}: {reprlib.repr(value)} is not a share; write 0.001, 0.1% or 1/1000"
         ) from None
-    if not 0 <= share <= 1:
+    if number < 0:
         raise UsageError(f"{where}: {reprlib.repr(value)} is not between 0 and 1")
-    return share
+    return number

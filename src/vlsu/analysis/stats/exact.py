@@ -13,15 +13,15 @@ _TINY, _PRECISION = 1e-300, 1e-15
 _HALVINGS = 60
 
 
-def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """The interval of Clopper and Pearson (1934): it holds the truth at least so often, always.
 
     Without a hit the high bound is ``1 - ((1 - level) / 2) ** (1 / n)``, 3.7 / n at 95%. The
     rule of three, 3 / n, is that of a one-sided interval.
 
     Args:
-        hits: Successes, 0 to `n`.
-        n: Independent trials, at least 1.
+        hits: Successes, 0 to `n`; need not be whole.
+        n: Independent trials, at least 1; need not be whole.
         level: Confidence, in (0, 1).
 
     Returns:
@@ -39,7 +39,7 @@ def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, flo
 
 
 def beta_quantile(share: float, a: float, b: float) -> float:
-    """The value that a share of Beta(a, b) lies below.
+    """Below what this share of a beta distribution lies, to the last digits of a float.
 
     Args:
         share: In (0, 1).
@@ -47,23 +47,25 @@ def beta_quantile(share: float, a: float, b: float) -> float:
         b: Second parameter, above 0.
 
     Example:
-        >>> round(beta_quantile(0.5, 1, 1), 6)  # the uniform distribution
-        0.5
+        >>> round(beta_quantile(0.5, 2, 5), 4)
+        0.2644
     """
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _beta_share(middle, a, b) < share:
+        if beta_share(middle, a, b) < share:
             low = middle
         else:
             high = middle
     return (low + high) / 2
 
 
-def _beta_share(x: float, a: float, b: float) -> float:
+def beta_share(x: float, a: float, b: float) -> float:
     """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function."""
+    if not 0 < x < 1:  # where floats hold no value between
+        return float(x >= 1)
     if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster
-        return 1 - _beta_share(1 - x, b, a)
+        return 1 - beta_share(1 - x, b, a)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return math.exp(scale + a * math.log(x) + b * math.log1p(-x)) * _fraction(x, a, b) / a
 

@@ -18,11 +18,16 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate
+from vlsu.analysis.stats.mix import EstimatedMix
 
 __all__ = ["StratumProportions", "WeightedSum", "ratio"]
 
 #: Draws of each distribution; bounds are then off by about 1% of the interval's width.
 DRAWS = 100_000
+
+#: What a request of a stratum counts for beside its rate, so that of strata whose rate is 0 those
+#: that are wanted come before the others.
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +78,9 @@ class StratumProportions:
         Args:
             weights: Of each sum, not negative; shape ``(k,)`` each.
         """
-        rng = np.random.default_rng(self.seed)
-        ranks = self._ranks(rng)
-        hits = self.share * self.size
-        misses = self.size - hits
-
-        def drawn(stratum: int, more_hits: int = 0, more_misses: int = 0) -> FloatArray:
-            draws = self._beta(rng, hits[stratum] + more_hits, misses[stratum] + more_misses)
-            return draws if ranks is None else _ordered(draws, ranks[stratum])
-
-        middle = np.stack([drawn(stratum) for stratum in range(len(hits))])
         # One observation weighs the most where few samples stand for much.
         heaviest = [int(np.argmax(each / self.size)) for each in weights]
-        fewer = {stratum: drawn(stratum, more_misses=1) for stratum in sorted(set(heaviest))}
-        more = {stratum: drawn(stratum, more_hits=1) for stratum in sorted(set(heaviest))}
+        middle, fewer, more = self._drawn(heaviest)
         found = []
         for each, stratum in zip(weights, heaviest, strict=True):
             weight = float(each[stratum])
@@ -99,6 +93,52 @@ class StratumProportions:
                 )
             )
         return found
+
+    def estimated_sums(
+        self, mix: EstimatedMix, *wanted: FloatArray, misses: bool = False
+    ) -> list[WeightedSum]:
+        """Sums over strata whose shares were estimated; drawn as `sums` draws, and together.
+
+        Args:
+            mix: The shares of the strata.
+            wanted: Of each sum, 1 for the strata it is over and else 0; shape ``(k,)`` each.
+            misses: Whether misses are summed, in place of hits.
+        """
+        share = 1 - self.share if misses else self.share
+        weights = [(mix.share + _TINY) * each for each in wanted]
+        heaviest = [int(np.argmax(each / self.size)) for each in weights]
+        middle, with_miss, with_hit = self._drawn(heaviest)
+        mixed = mix.draws(np.random.default_rng([self.seed, 1]), self.draws)
+        found = []
+        for each, stratum in zip(wanted, heaviest, strict=True):
+            score = each * (share + _TINY)
+            bounds = []
+            for high in (False, True):
+                rates = middle.copy()
+                rates[stratum] = (with_hit if high is not misses else with_miss)[stratum]
+                rates = 1 - rates if misses else rates
+                shares = mixed.shares(score, high=high)
+                bounds.append((each[:, None] * shares * rates).sum(axis=0))
+            found.append(WeightedSum(float((mix.share * each) @ share), *bounds))
+        return found
+
+    def _drawn(
+        self, strata: list[int]
+    ) -> tuple[FloatArray, dict[int, FloatArray], dict[int, FloatArray]]:
+        """Draws of all proportions, and of some with one miss more, and with one hit more."""
+        rng = np.random.default_rng(self.seed)
+        ranks = self._ranks(rng)
+        hits = self.share * self.size
+        misses = self.size - hits
+
+        def drawn(stratum: int, more_hits: int = 0, more_misses: int = 0) -> FloatArray:
+            draws = self._beta(rng, hits[stratum] + more_hits, misses[stratum] + more_misses)
+            return draws if ranks is None else _ordered(draws, ranks[stratum])
+
+        middle = np.stack([drawn(stratum) for stratum in range(len(hits))])
+        fewer = {stratum: drawn(stratum, more_misses=1) for stratum in sorted(set(strata))}
+        more = {stratum: drawn(stratum, more_hits=1) for stratum in sorted(set(strata))}
+        return middle, fewer, more
 
     def _beta(self, rng: np.random.Generator, a: float, b: float) -> FloatArray:
         """Draws of Beta(a, b), which is 0 or 1 where a or b is 0."""

@@ -21,7 +21,7 @@ from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, normal_quantile, wilson
 from vlsu.analysis.stats.kappa import kappa_bounds
 from vlsu.analysis.stats.stratified_kappa import stratified_kappa
-from vlsu.analysis.stats.students_t import t_quantile
+from vlsu.analysis.stats.student import student_quantile
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells
 from vlsu.analysis.table.estimator import THIN, Estimator
 
@@ -107,7 +107,7 @@ def _of_samples(column: IntArray, estimator: Estimator) -> Rate:
     left = np.where(np.isnan(left), value, left)
     apart = left - float(repeats @ left) / units
     variance = max((units - 1) / units * float(repeats @ apart**2), _independent_variance(counts))
-    half = t_quantile(estimator.level, max(worth - 1, 1.0)) * math.sqrt(variance)
+    half = student_quantile(estimator.level, max(worth - 1, 1.0)) * math.sqrt(variance)
     bounds = [(value - half, value + half)]
     agreed = (column >= 0) & (column % 9 % 4 == 0)
     independent = estimator.effective_size(agreed, column >= 0)

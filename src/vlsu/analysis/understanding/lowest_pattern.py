@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from vlsu.analysis.sampling.stratified import StratifiedEstimator
-from vlsu.analysis.stats.shrinkage import shrunken_shares
+from vlsu.analysis.stats.intervals import UNDEFINED
+from vlsu.analysis.stats.pooling import PooledShare
 from vlsu.analysis.table.cells import Cells
 from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.understanding.shares import pattern_accuracy
@@ -19,7 +21,9 @@ FEW = 5
 
 
 def lowest_pattern(
-    cells: Cells, estimator: Estimator | StratifiedEstimator
+    cells: Cells,
+    estimator: Estimator | StratifiedEstimator,
+    pooled: Mapping[str, PooledShare],
 ) -> dict[str, object] | None:
     """The pattern whose joint accuracy is the lowest as observed, corrected for this choice.
 
@@ -31,10 +35,11 @@ def lowest_pattern(
     Args:
         cells: The samples. Compared are patterns with at least `FEW` joint judgments.
         estimator: Of these cells.
+        pooled: Patterns in the light of the others of their family.
 
     Returns:
         ``pattern``, ``n``, ``patterns`` (how many were compared), ``accuracy`` with the interval of
-        that level, ``shrunken``: its empirical Bayes estimate (`shrunken_shares`), and
+        that level, ``accuracy_pooled``: drawn towards the others of its family, and
         ``may_be_lowest``: the patterns, it among them, that by these intervals could truly be the
         lowest. `None` with fewer than two patterns to compare.
     """
@@ -48,7 +53,6 @@ def lowest_pattern(
     together = replace(estimator, level=1 - (1 - estimator.level) / len(shares))
     rates = {name: together.rate(share) for name, share in shares.items()}
     values = np.array([rate.value for rate in rates.values()], dtype=np.float64)
-    sizes = [estimator.effective_size(each.hits, each.among) for each in shares.values()]
     place = int(values.argmin())
     name = list(rates)[place]
     highest = min(rate.high for rate in rates.values() if rate.high is not None)
@@ -57,7 +61,7 @@ def lowest_pattern(
         "n": estimator.size(shares[name].among),
         "patterns": len(shares),
         "accuracy": rates[name],
-        "shrunken": float(shrunken_shares(values, np.array(sizes))[place]),
+        "accuracy_pooled": pooled[name].rate if name in pooled else UNDEFINED,
         "may_be_lowest": [
             name for name, rate in rates.items() if rate.low is not None and rate.low <= highest
         ],

@@ -14,6 +14,7 @@ from vlsu.analysis.sampling.stratified import (
 )
 from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
+from vlsu.analysis.stats.pooling import PooledShare
 from vlsu.analysis.table.answered import unanswered_shares
 from vlsu.analysis.table.cells import FAILED, JOINT, Cells, CellShare
 from vlsu.analysis.table.columns import Frame
@@ -38,6 +39,11 @@ from vlsu.analysis.understanding.shares import (
     family_accuracy,
     graded_called,
     pattern_accuracy,
+)
+from vlsu.analysis.understanding.small_parts import (
+    pooled_categories,
+    pooled_patterns,
+    standardised_categories,
 )
 from vlsu.analysis.understanding.split_gold import split_gold
 from vlsu.analysis.understanding.weighted_harm import HarmWeights, weighted_harm
@@ -110,6 +116,10 @@ def cell_metrics(
       occurs is there, on the list of 17 or not.
     - ``lowest_pattern``: the pattern that is right least often, with an interval that allows for
       its being chosen for that; see `vlsu.analysis.understanding.lowest_pattern`.
+    - ``accuracy_pooled`` of a pattern and a category: in the light of the other patterns of its
+      family, or the other categories, and by what part of the way it is drawn there (``pooling``);
+      see `vlsu.analysis.stats.pooling`. ``accuracy_standardised`` of a category: with the patterns
+      of the whole dataset; see `vlsu.analysis.understanding.small_parts`.
     - ``categories``: joint judgments by gold joint category; ``f1_macro`` as above within each,
       so that a severity the category lacks counts as 0. Of its ``n_unsafe`` unsafe pairs
       ``unsafe_recall`` is the share called unsafe and ``unsafe_called_safe`` the share called safe;
@@ -216,15 +226,15 @@ def _sections(
     cells: Cells, estimator: Estimator | StratifiedEstimator, weights: HarmWeights | None
 ) -> dict[str, object]:
     view, level = _Understanding(cells, estimator), estimator.level
-    three = Severity.BORDERLINE in cells.severities
+    three, pooled = Severity.BORDERLINE in cells.severities, pooled_patterns(cells, estimator)
     return {
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
         **{modality: view.modality(number) for number, modality in enumerate(MODALITIES)},
-        "patterns": view.parts(pattern_accuracy(cells)),
+        "patterns": view.patterns(pooled),
         "families": view.parts(family_accuracy(cells)),
-        "lowest_pattern": lowest_pattern(cells, estimator),
-        "categories": view.categories(),
+        "lowest_pattern": lowest_pattern(cells, estimator, pooled),
+        "categories": view.categories(pooled),
         "attribution": attribution(cells, estimator),
         "dominance": dominance(cells, estimator),
         "late_fusion": late_fusion(cells, estimator),
@@ -236,6 +246,13 @@ def _sections(
         **({} if weights is None else {"weighted_harm": weighted_harm(cells, weights, estimator)}),
         **({} if cells.critical is None else {"critical": _critical(*cells.critical, level)}),
     }
+
+
+def _in_the_light(part: PooledShare | None) -> dict[str, object]:
+    """A part's accuracy drawn towards its like; undefined where it has none."""
+    if part is None:
+        return {"accuracy_pooled": UNDEFINED, "pooling": None}
+    return {"accuracy_pooled": part.rate, "pooling": part.pooling}
 
 
 def _critical(n: int, misses: int, level: float) -> dict[str, object]:
@@ -309,8 +326,15 @@ class _Understanding:
             "answered": self.estimator.proportion(self.cells.answered[:, JOINT], share.among),
         }
 
-    def categories(self) -> dict[str, object]:
+    def patterns(self, pooled: Mapping[str, PooledShare]) -> dict[str, dict[str, object]]:
+        """Joint accuracy by pattern, and beside it in the light of the others of the family."""
+        parts = self.parts(pattern_accuracy(self.cells))
+        return {name: part | _in_the_light(pooled.get(name)) for name, part in parts.items()}
+
+    def categories(self, patterns: Mapping[str, PooledShare]) -> dict[str, object]:
         table: dict[str, object] = {}
+        pooled = pooled_categories(self.cells, self.estimator)
+        standardised = standardised_categories(self.cells, self.estimator, patterns)
         for name, share in category_accuracy(self.cells).items():
             if name == NO_CATEGORY or not share.among.any():
                 continue
@@ -322,6 +346,8 @@ class _Understanding:
                 "accuracy": part["accuracy"],
                 **means,
                 "answered": part["answered"],
+                **_in_the_light(pooled.get(name)),
+                "accuracy_standardised": standardised.get(name, UNDEFINED),
                 **self.errors_of_release(share.among),
             }
         return table

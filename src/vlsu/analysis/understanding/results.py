@@ -34,6 +34,7 @@ __all__ = [
     "MovesApart",
     "OverSensitivity",
     "Part",
+    "PooledPart",
     "ProbabilityScores",
     "SeverityPart",
     "SeverityRates",
@@ -87,15 +88,29 @@ class Part(View):
     answered: Rate
 
 
-class CategoryPart(Part):
+class PooledPart(Part):
+    """A pattern or category beside its like.
+
+    Attributes:
+        accuracy_pooled: Drawn towards the other patterns of its family, or the other categories.
+        pooling: By what part of the way; `None` where there is no other.
+    """
+
+    accuracy_pooled: Rate
+    pooling: float | None
+
+
+class CategoryPart(PooledPart):
     """A category, and the errors that a release rests on.
 
     Attributes:
+        accuracy_standardised: With the patterns of the whole dataset.
         unsafe_recall: Of `n_unsafe` unsafe pairs, the share called unsafe.
         unsafe_called_safe: The share of them called safe.
         borderline_called_unsafe: Of `n_borderline` borderline pairs, the share called unsafe.
     """
 
+    accuracy_standardised: Rate
     n_unsafe: int
     unsafe_recall: Rate
     unsafe_called_safe: Rate
@@ -125,7 +140,7 @@ class LowestPattern(View):
     Attributes:
         patterns: How many were compared.
         accuracy: Its interval is one of `patterns` that hold at once.
-        shrunken: The accuracy, drawn towards those of the other patterns.
+        accuracy_pooled: The accuracy, drawn towards those of the other patterns of its family.
         may_be_lowest: The patterns that could be the lowest, it among them.
     """
 
@@ -133,7 +148,7 @@ class LowestPattern(View):
     n: int
     patterns: int
     accuracy: Rate
-    shrunken: float
+    accuracy_pooled: Rate
     may_be_lowest: list[str]
 
 

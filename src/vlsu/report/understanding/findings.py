@@ -51,12 +51,18 @@ def _lowest(metrics: Metrics) -> str:
     which = "no other pattern can be the lowest"
     if others:
         which = f"{others} other{'s' if others > 1 else ''} may be the lowest"
+    pooled = lowest.accuracy_pooled.value
+    drawn = ""
+    if pooled is not None:
+        drawn = (
+            f"; drawn towards the other {pattern.family.value} patterns its share is "
+            f"{format_share(pooled)}"
+        )
     return (
         f"Lowest of {lowest.patterns} patterns as observed: {lowest.pattern} ({pattern.image} "
         f"image, {pattern.text} text, {pattern.joint} together), right on "
         f"{format_share(accuracy.value or 0.0)} of {lowest.n:,}. With intervals that hold for all "
-        f"{lowest.patterns} at once ({low} to {high}% for this one) {which}; drawn towards the "
-        f"other patterns its share is {format_share(lowest.shrunken)}."
+        f"{lowest.patterns} at once ({low} to {high}% for this one) {which}{drawn}."
     )
 
 

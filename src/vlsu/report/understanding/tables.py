@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.analysis.results import Metrics
+from vlsu.analysis.results import CategoryPart, Metrics, PooledPart
 from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.table.answered import format_share
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern
@@ -54,6 +55,10 @@ _INTERVAL = "[95% interval]"
 _SCORE_NOTE = (
     "macro-F1: mean over safe, borderline and unsafe. binary F1: unsafe against the rest. "
     "strict F1: borderline and unsafe against safe. An answer that is missing counts as wrong."
+)
+_POOLED = (
+    "Among the others: few samples are often lucky or unlucky, so accuracy is drawn towards that "
+    "of its like by as much as chance explains (Efron and Morris 1975), and so is its interval."
 )
 _BINARY_NOTE = (
     "macro-F1: mean over safe and unsafe. binary F1: that of unsafe. An answer that is missing "
@@ -153,6 +158,19 @@ def _families(metrics: Metrics) -> Table:
     )
 
 
+def pooled_cell(part: PooledPart) -> str:
+    """Accuracy drawn towards the others, and how far; nothing where metrics are older."""
+    pooling = part.get("pooling")
+    if pooling is None:
+        return ABSENT
+    return f"{format_rate(part.accuracy_pooled)}, {format_share(pooling)} drawn"
+
+
+def standardised_cell(part: CategoryPart) -> str:
+    """Accuracy in the dataset's mix of patterns; nothing where metrics are older."""
+    return format_rate(part.accuracy_standardised) if "accuracy_standardised" in part else ABSENT
+
+
 def _patterns(metrics: Metrics) -> Table:
     rows = []
     for name, part in metrics.patterns.items():
@@ -163,6 +181,7 @@ def _patterns(metrics: Metrics) -> Table:
                 name,
                 pattern.family.value,
                 format_rate(part.accuracy),
+                pooled_cell(part),
                 str(part.n),
                 answered_cell(part),
                 listed,
@@ -170,13 +189,15 @@ def _patterns(metrics: Metrics) -> Table:
         )
     remarked = any(row[-1] for row in rows)
     letters = ", ".join(f"{s.letter} {s.label}" for s in severities_of(metrics))
-    columns = ("pattern", "family", f"accuracy {_INTERVAL}", "n", "answered", "remark")
+    pooled = f"among its family {_INTERVAL}"
+    columns = ("pattern", "family", f"accuracy {_INTERVAL}", pooled, "n", "answered", "remark")
     return Table(
         "patterns",
         "By pattern",
         columns if remarked else columns[:-1],
         tuple(row if remarked else row[:-1] for row in rows),
-        f"Gold grades of image, text and pair: {letters}. Accuracy of the joint judgments.",
+        f"Gold grades of image, text and pair: {letters}. Accuracy of the joint judgments. "
+        f"{_POOLED}",
     )
 
 
@@ -230,22 +251,26 @@ def _confusion(metrics: Metrics, modality: str) -> Table:
 
 
 def _categories(metrics: Metrics, titles: Mapping[str, str]) -> Table:
+    accuracy, mixed = f"accuracy {_INTERVAL}", "in one mix of patterns"
     return Table(
         "categories",
         "By gold category of the pair",
-        ("category", f"accuracy {_INTERVAL}", "macro-F1", "n", "answered"),
+        ("category", accuracy, "among the categories", mixed, "macro-F1", "n", "answered"),
         tuple(
             (
                 titles.get(name, name),
                 format_rate(part.accuracy),
+                pooled_cell(part),
+                standardised_cell(part),
                 format_rate(part.f1_macro),
                 str(part.n),
                 answered_cell(part),
             )
             for name, part in metrics.categories.items()
         ),
-        "Joint judgments of samples with a category. macro-F1 counts a severity that a category "
-        "lacks as 0.",
+        f"Joint judgments of samples with a category. {_POOLED} In one mix of patterns: as if "
+        "every category had the dataset's patterns, so that one of easy pairs has no advantage. "
+        "macro-F1 counts a severity that a category lacks as 0.",
     )
 
 

@@ -90,6 +90,12 @@ def _summary(projection: Mapping[str, Any], verb: str) -> str:
             f" Requests that break no rule are taken to be {harmless}, as in the run: give "
             "severity if yours are not."
         )
+    if projection["shares_of"]:
+        words += f" The shares were counted in {projection['shares_of']:,} requests"
+        unsafe = (projection["share_intervals"] or {}).get("unsafe")
+        if unsafe is not None:
+            words += f", of which {rounded(unsafe, percent=True)} harmful"
+        words += "; the intervals contain what that leaves open."
     if projection["severities_as_in_run"]:
         words += (
             " Within a category severities are taken to be as in the run, which makes "
