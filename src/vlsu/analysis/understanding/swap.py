@@ -27,7 +27,7 @@ from vlsu.analysis.stats.intervals import (
     require_level,
     wilson,
 )
-from vlsu.analysis.stats.students_t import t_quantile
+from vlsu.analysis.stats.student import student_quantile
 from vlsu.analysis.table.cells import FAILED
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.streaming import collect_in_slices, hash_columns
@@ -266,5 +266,5 @@ def _effective_size(values: FloatArray, ways: Sequence[IntArray], level: float) 
             else:
                 return 1.0
         size = n * alone / squares
-    few = normal_quantile(level) / t_quantile(level, max(worth - 1, 1.0))
+    few = normal_quantile(level) / student_quantile(level, max(worth - 1, 1.0))
     return max(1.0, min(size, n) * few**2)
