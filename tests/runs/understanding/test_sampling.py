@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
+from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import vlsu
@@ -17,13 +20,15 @@ from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.analysis.sampling.allocation import STRATA
 from vlsu.analysis.sampling.precision import Precision
+from vlsu.analysis.table.cells import Cells
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.errors import RunError, UsageError
-from vlsu.policy import PATTERNS, Severity, default_policy
+from vlsu.policy import MODALITIES, PATTERNS, Severity, default_policy
 from vlsu.report.comparison.tables import setup_table
 from vlsu.runs import Limits, UnderstandingOptions, prepare
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
+from vlsu.runs.understanding.sampling import Sampling
 from vlsu.runs.understanding.strata import Strata
 
 pytestmark = pytest.mark.slow
@@ -332,3 +337,57 @@ def test_the_command_line_says_what_was_drawn(tmp_path):
     assert wrong.stderr.strip().count("\n") == 0
     dry = command(*base, "--budget", "90", "--dry-run", "--json", cwd=tmp_path)
     assert json.loads(dry.stdout)["baseline/random"]["samples"] == 90
+
+
+def expected_hits(own: bool) -> tuple[Fraction, set[int]]:
+    """Mean estimate over every order of 12 samples, 9 of them right, and the sizes it stops at.
+
+    Args:
+        own: Whether a half's size is decided by its own answers in place of the other half's.
+    """
+    population = np.zeros((2, STRATA), dtype=np.int64)
+    population[:, 0] = 6
+    places = {"id": [str(n) for n in range(12)], "half": [0, 1] * 6, "stratum": [0] * 12}
+    strata = Strata(pl.DataFrame({**places, "place": np.arange(12) // 2}), population)
+    sampling = Sampling(strata, "joint", until=Precision("joint.accuracy", 0.35))
+    total, orders, stops = Fraction(0), 0, set()
+    for right in combinations(range(12), 9):
+        halves = np.isin(np.arange(12), right).reshape(6, 2).T
+        drawing = sampling.drawing()
+        sizes = next(drawing)[:, 0]
+        while True:
+            drawn = [half[:n] for half, n in zip(halves, sizes, strict=True)]
+            cells = [
+                answered(int(each.sum()), int((~each).sum())) for each in drawn[:: -1 if own else 1]
+            ]
+            try:
+                sizes = drawing.send((cells[0], cells[1]))[:, 0]
+            except StopIteration:
+                break
+        total += sum(Fraction(6 * int(each.sum()), len(each)) for each in drawn)
+        stops.add(sum(map(len, drawn)))
+        orders += 1
+    return total / orders, stops
+
+
+def answered(right: int, wrong: int) -> Cells:
+    """Safe pairs, called safe or unsafe."""
+    counts = [(said, n) for said, n in ((0, right), (2, wrong)) if n]
+    return Cells(
+        gold=np.zeros((len(counts), 3), dtype=np.int64),
+        predicted=np.array([[said] * 3 for said, _ in counts]),
+        category=np.full(len(counts), -1),
+        count=np.array([n for _, n in counts]),
+        categories=(),
+        groups=None,
+        outcomes={modality: {} for modality in MODALITIES},
+    )
+
+
+def test_stopping_by_the_other_half_is_unbiased():
+    """Exactly so with two looks; a third one sees how far the first let the other half go."""
+    crossed, stops = expected_hits(own=False)
+    assert crossed == 9
+    assert stops == {4, 5, 6}
+    uncrossed, _ = expected_hits(own=True)
+    assert abs(uncrossed - 9) > 0.2

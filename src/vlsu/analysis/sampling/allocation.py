@@ -119,25 +119,27 @@ def pilot_size(population: IntArray) -> int:
 
 def proportional_sizes(population: IntArray, size: int) -> IntArray:
     """Sizes in proportion to the strata, but at least `LEAST`; both of shape ``(2, H)``."""
-    return _by_half(population, size, np.ones(population.shape), np.minimum(population, LEAST))
+    halves = (math.ceil(size / 2), size // 2)
+    return _by_half(population, halves, np.ones(population.shape), np.minimum(population, LEAST))
 
 
 def crossed_sizes(
-    population: IntArray, size: int, deviation: FloatArray, least: IntArray
+    population: IntArray, halves: tuple[int, int], deviation: FloatArray, least: IntArray
 ) -> IntArray:
     """Neyman's sizes, of each half by the deviations that the other half showed.
 
     Args:
         population: Samples there are, by half and stratum; shape ``(2, H)``.
-        size: Samples to draw in all, half of them from each half.
+        halves: Samples to draw from each half.
         deviation: What each half showed, shape ``(2, H)``.
         least: Drawn already; shape ``(2, H)``.
     """
-    return _by_half(population, size, deviation[::-1], least)
+    return _by_half(population, halves, deviation[::-1], least)
 
 
-def _by_half(population: IntArray, size: int, deviation: FloatArray, least: IntArray) -> IntArray:
-    halves = (math.ceil(size / 2), size // 2)
+def _by_half(
+    population: IntArray, halves: tuple[int, int], deviation: FloatArray, least: IntArray
+) -> IntArray:
     return np.stack(
         [neyman(*each) for each in zip(population, deviation, halves, least, strict=True)]
     )

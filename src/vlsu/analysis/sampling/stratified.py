@@ -267,12 +267,16 @@ class StratifiedEstimator(Ratios):
         influence = np.where(among[:, None], influence, 0.0)
         products = influence[:, :, None] * influence[:, None, :]
         drawn, inside = (_sum(triple, cells.count * each, STRATA) for each in (1, among))
-        sums = np.stack([_sum(triple, cells.count * e, STRATA) for e in influence.T], axis=1)
+        left = sample.population * (sample.population - sample.sampled)
+        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, STRATA)
+        # Halves of unequal sizes: each enters the common variance by what rests on it.
+        whole = np.maximum(factor.sum(axis=0), np.finfo(float).tiny)
+        even = factor * drawn / np.maximum(sample.sampled.reshape(2, STRATA), 1) / whole
+        even[:, factor.sum(axis=0) == 0] = 1.0
+        count = cells.count * even.ravel()[sample.stratum]
+        sums = np.stack([_sum(triple, count * e, STRATA) for e in influence.T], axis=1)
         squares = np.stack(
-            [
-                _sum(triple, cells.count * each, STRATA)
-                for each in products.reshape(len(triple), -1).T
-            ],
+            [_sum(triple, count * each, STRATA) for each in products.reshape(len(triple), -1).T],
             axis=1,
         ).reshape(STRATA, *products.shape[1:])
         common = np.tensordot(estimated, products, 1) / estimated[among].sum()
@@ -280,9 +284,9 @@ class StratifiedEstimator(Ratios):
         within = squares - sums[:, :, None] * sums[:, None, :] / n
         prior = _PRIOR * common * inside[:, None, None] / n
         # N^2 (1 - n / N) / n of each half; both halves of a stratum share its variance.
-        left = sample.population * (sample.population - sample.sampled)
-        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, STRATA).sum(axis=0)
-        covariance: FloatArray = np.tensordot(factor, (within + prior) / (n - 1 + _PRIOR), 1)
+        covariance: FloatArray = np.tensordot(
+            factor.sum(axis=0), (within + prior) / (n - 1 + _PRIOR), 1
+        )
         return covariance
 
     def _total(self, among: BoolArray) -> float:

@@ -7,6 +7,7 @@ smaller one, so a run that goes on asks only what is missing.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ class Sampling:
         """Samples as many and much like those that will be drawn, before anything is known."""
         if self.budget is None:
             return Subset()
-        return self._selection(self._sizes(self.most, None))
+        return self._selection(self._sizes(_halved(self.most), None))
 
     async def draw(
         self,
@@ -169,35 +170,68 @@ class Sampling:
             What came of it.
         """
         population, until = self.strata.population, self.until
-        size, deviation = self._first_size(), None
+        halves, deviation = _halved(self._first_size()), None
         steps: list[int] = []
         while True:
-            sizes = self._sizes(size, deviation)
+            sizes = self._sizes(halves, deviation)
             cells = yield sizes
+            size = sum(halves)
             steps.append(size)
             if size == len(self.strata):
                 return DrawResult(steps, None, None if until is None else True)
             if deviation is None:
                 deviation = observed_deviations(cells, MODALITIES.index(self.modality))
             if until is None and size < self.most:
-                size = self.most
+                halves = _halved(self.most)
                 continue
             sample = StratifiedSample.from_halves(cells, population)
-            metrics = Metrics(stratified_metrics(sample, weights=self.weights))
+            metrics = self._metrics(sample)
             if until is None:
                 return DrawResult(steps, metrics, None)
             half_width = until.half_width_in(metrics)
             reached = half_width is not None and half_width <= until.half_width
-            if reached or size >= self.most:
+            if size >= self.most:
                 return DrawResult(steps, metrics, reached)
-            size = min(self.most, until.next_size(half_width, sizes, population))
+            larger = self._larger(until, sizes, cells)
+            if larger == halves:
+                if reached:
+                    return DrawResult(steps, metrics, reached)
+                larger = _halved(until.next_size(half_width, sizes, population))
+            halves = self._affordable(halves, larger)
+
+    def _larger(self, until: Precision, sizes: IntArray, cells: Sequence[Cells]) -> tuple[int, int]:
+        """Sizes of the halves, each by the interval that the *other* half shows.
+
+        Were a half's size decided by its own answers, one that happens to have few errors would
+        look sure of itself, stop early, and keep its luck in the estimate.
+        """
+        population, larger = self.strata.population, []
+        for half, other in ((0, 1), (1, 0)):
+            # As if both halves were like the other one.
+            alike = [other, other]
+            shown = StratifiedSample.from_halves([cells[h] for h in alike], population[alike])
+            half_width = until.planned_half_width_in(self._metrics(shown))
+            wanted = until.next_size(half_width, sizes[alike], population[alike]) // 2
+            larger.append(max(int(sizes[half].sum()), min(wanted, int(population[half].sum()))))
+        return larger[0], larger[1]
+
+    def _affordable(self, halves: tuple[int, int], larger: tuple[int, int]) -> tuple[int, int]:
+        """The larger sizes of the halves, or as much of the growth as the budget leaves."""
+        left, growth = self.most - sum(halves), sum(larger) - sum(halves)
+        if growth <= left:
+            return larger
+        first = halves[0] + (larger[0] - halves[0]) * left // growth
+        return first, self.most - first
+
+    def _metrics(self, sample: StratifiedSample) -> Metrics:
+        return Metrics(stratified_metrics(sample, weights=self.weights))
 
     def _first_size(self) -> int:
         if self.pilot is not None and self.until is None:
             return self.most
         return min(self.most, pilot_size(self.strata.population))
 
-    def _sizes(self, size: int, deviation: FloatArray | None) -> IntArray:
+    def _sizes(self, halves: tuple[int, int], deviation: FloatArray | None) -> IntArray:
         """Sizes of the strata; `deviation` is what the draw's own first part showed, if known."""
         population = self.strata.population
         if self.pilot is not None:
@@ -205,15 +239,19 @@ class Sampling:
         elif deviation is not None:
             least = proportional_sizes(population, min(self.most, pilot_size(population)))
         else:
-            return proportional_sizes(population, size)
+            return proportional_sizes(population, sum(halves))
         importance = 1.0 if self.until is None else self.until.importance
-        return crossed_sizes(population, size, deviation * importance, least)
+        return crossed_sizes(population, halves, deviation * importance, least)
 
     def _selection(self, sizes: IntArray) -> Selection:
         if sizes.sum() >= len(self.strata):
             return Subset()
         first, second = self.strata.first(sizes)
         return ChosenSamples(first.ids + second.ids)
+
+
+def _halved(size: int) -> tuple[int, int]:
+    return math.ceil(size / 2), size // 2
 
 
 def prepare_sampling(
