@@ -12,23 +12,24 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy import special
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
 from vlsu.analysis.sampling.allocation import STRATA, proportional_sizes, stratum_of
+from vlsu.analysis.sampling.forecast import Forecast
 from vlsu.analysis.sampling.precision import Precision, rates
-from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.runs.asking.plan import ChosenSamples
-from vlsu.runs.understanding.sampling import DrawResult, Pilot, Sampling
+from vlsu.runs.understanding.sampling import DrawResult, Sampling
 from vlsu.runs.understanding.strata import Strata
 
 SEED = 0
@@ -70,6 +71,10 @@ MODELS = {
     "strong": (0.985, 0.93, (0.75, 0.92), 0.93, 0.95),
 }
 REFUSED = 0.01
+#: Correlation of what two models find hard.
+SHARED = 0.6
+#: What stands between the number of a sample and its category.
+MARK = "\x1f"
 TOTAL = sum(SIZES.values())
 BOUNDS = ("value", "low", "high")
 
@@ -139,6 +144,48 @@ class Judged:
         said[rng.random(n) < REFUSED, JOINT] = -1
         return cls(gold, said)
 
+    @classmethod
+    def family(
+        cls, models: Sequence[str], shared: float = SHARED, seed: int = SEED
+    ) -> list[Judged]:
+        """What several models say of the dataset, all of which find the same samples hard.
+
+        Whether a model is right is whether a normal variable is small; these have the correlation
+        `shared`, so that those of two models of even odds agree in 0.5 + asin(shared) / pi of all
+        samples. Models that are wrong for the same reason are wrong alike, as often as they share.
+        """
+        rng = np.random.default_rng([seed, 99])
+        plain = [cls.by(model, seed) for model in models]
+        n = len(plain[0])
+        hard = rng.standard_normal((n, 3))
+        lure = (plain[0].gold + rng.integers(1, 3, (n, 3))) % 3
+        fused = plain[0].gold[:, :2].max(axis=1)
+        wrong = plain[0].gold[:, JOINT] != fused
+        lure[:, JOINT] = np.where(wrong & (rng.random(n) < 0.7), fused, lure[:, JOINT])
+        found = []
+        for model, each in zip(models, plain, strict=True):
+            own = rng.standard_normal((n, 3))
+            latent = math.sqrt(shared) * hard + math.sqrt(1 - shared) * own
+            right = latent < special.ndtri(cls.chances(model))
+            other = np.where(
+                rng.random((n, 3)) < shared, lure, (each.gold + rng.integers(1, 3, (n, 3))) % 3
+            )
+            said = np.where(right, each.gold, other)
+            said[rng.random(n) < REFUSED, JOINT] = -1
+            found.append(cls(each.gold, said))
+        return found
+
+    @staticmethod
+    def chances(model: str) -> Floats:
+        """Of being right about each sample and modality; shape ``(N, 3)``."""
+        clear, late, (hard, easy), image, text = MODELS[model]
+        patterns = [Pattern.parse(name) for name in SIZES]
+        joint = [p for p in patterns if p.family.value != "late-fusion"]
+        right = {p: clear if str(p) in CLEAR else late for p in patterns}
+        right |= dict(zip(joint, np.linspace(hard, easy, len(joint)).tolist(), strict=True))
+        chance = np.repeat([right[p] for p in patterns], list(SIZES.values()))
+        return np.stack([np.full(TOTAL, image), np.full(TOTAL, text), chance], axis=1)
+
     def __len__(self) -> int:
         return len(self.gold)
 
@@ -179,20 +226,33 @@ class Judged:
             if rate["value"] is not None and key != "late_fusion.gold_ceiling"
         }
 
-    def strata(self, rng: np.random.Generator) -> Strata:
+    def marked(self, strata: Strata, chosen: ChosenSamples) -> Cells:
+        """The same, each sample by itself, its number in the strata in place of a category."""
+        samples = numbers(chosen)
+        row = np.empty(len(self), dtype=np.int64)
+        row[strata.samples["id"].to_numpy()] = np.arange(len(self))
+        said = self.said[samples]
+        return replace(
+            self.cells(samples),
+            gold=self.gold[samples],
+            predicted=np.where(said < 0, FAILED, said),
+            category=np.arange(len(samples)),
+            count=np.ones(len(samples), dtype=np.int64),
+            categories=tuple(f"{each}{MARK}" for each in row[samples]),
+        )
+
+    def strata(self, rng: np.random.Generator, forecast: Forecast | None = None) -> Strata:
         """As `Strata.of`, in a random order."""
-        stratum = stratum_of(self.gold)
-        order = np.lexsort((rng.permutation(len(self)), stratum))
-        samples = pl.DataFrame(
-            {
-                "id": order,
-                "half": np.arange(len(self)) % 2,
-                "stratum": stratum[order],
-            }
-        ).with_columns(place=pl.int_range(pl.len()).over("half", "stratum"))
-        number = (samples["half"] * STRATA + samples["stratum"]).to_numpy()
-        population = np.bincount(number, minlength=2 * STRATA).reshape(2, STRATA)
-        return Strata(samples, population)
+        ids, order = pl.Series(np.arange(len(self))), pl.Series(rng.permutation(len(self)))
+        if forecast is not None:
+            return Strata.by_forecast(ids, self.gold, order, forecast)
+        return Strata.ordered(ids, stratum_of(self.gold), order)
+
+    @classmethod
+    def forecast(cls, models: Sequence[Judged]) -> Forecast:
+        """What earlier models say of the dataset, those that were asked all of it."""
+        said = np.stack([each.said for each in models])
+        return Forecast.of(np.where(said < 0, FAILED, said), models[0].gold, JOINT)
 
 
 Metrics = Mapping[str, Any]
@@ -224,7 +284,7 @@ def simple(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
 def in_proportion(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     """Stratified, each stratum by its share of the dataset."""
     strata = judged.strata(rng)
-    halves = strata.first(proportional_sizes(strata.population, size))
+    halves = strata.first(proportional_sizes(strata.population, size, strata.least))
     cells = [judged.cells(numbers(chosen)) for chosen in halves]
     return stratified_metrics(StratifiedSample.from_halves(cells, strata.population))
 
@@ -234,16 +294,12 @@ def budget(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     return draw(judged, Sampling(judged.strata(rng), "joint", size))[0]
 
 
-def with_pilot(of: Judged) -> Design:
-    """``--budget --pilot``: Neyman's sizes from a full run of a model."""
+def with_pilots(*models: Judged) -> Design:
+    """``--budget --pilot``, of full runs of some models."""
+    forecast = Judged.forecast(models)
 
     def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
-        strata = judged.strata(rng)
-        halves = strata.first(strata.population)
-        pilot = Pilot(
-            "", "", observed_deviations([of.cells(numbers(chosen)) for chosen in halves], JOINT)
-        )
-        return draw(judged, Sampling(strata, "joint", size, pilot=pilot))[0]
+        return draw(judged, Sampling(judged.strata(rng, forecast), "joint", size))[0]
 
     return design
 
@@ -253,9 +309,13 @@ def draw(judged: Judged, sampling: Sampling) -> tuple[Metrics, Sequence[int]]:
     drawing = sampling.drawing()
     sizes = next(drawing)
     while True:
-        first, second = (judged.cells(numbers(half)) for half in sampling.strata.first(sizes))
+        halves = sampling.strata.first(sizes)
+        if sampling.strata.controls is None:
+            cells = [judged.cells(numbers(half)) for half in halves]
+        else:
+            cells = [judged.marked(sampling.strata, half) for half in halves]
         try:
-            sizes = drawing.send((first, second))
+            sizes = drawing.send((cells[0], cells[1]))
         except StopIteration as end:
             looks: DrawResult = end.value
             return looks.metrics or judged.full, looks.steps
@@ -537,8 +597,8 @@ def report(replicates: int) -> str:
         "simple": simple,
         "proportion": in_proportion,
         "budget": budget,
-        "pilot, itself": with_pilot(judged),
-        "pilot, weak": with_pilot(Judged.by("weak")),
+        "pilot, itself": with_pilots(judged),
+        "pilot, weak": with_pilots(Judged.by("weak")),
     }
     error = 100 * math.sqrt(0.05 * 0.95 / replicates)
     return "\n".join(

@@ -19,7 +19,13 @@ _SYSTEM_FILES = frozenset(
 _RUN_FILES = frozenset(
     {
         *("run.yaml", "responses.sqlite", "responses.sqlite-wal", "responses.sqlite-shm"),
-        *("judgments.parquet", "verdicts.parquet", "metrics.json", "tuning.json"),
+        *(
+            "judgments.parquet",
+            "verdicts.parquet",
+            "metrics.json",
+            "tuning.json",
+            "sampling.parquet",
+        ),
         *("candidates.yaml", ".lock"),
     }
 )

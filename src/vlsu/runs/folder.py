@@ -54,7 +54,11 @@ class RunFolder:
         self.judgments_file = self.path / "judgments.parquet"
         self.verdicts_file = self.path / "verdicts.parquet"
         self.metrics_file = self.path / "metrics.json"
-        self._results = (self.metrics_file, self.judgments_file, self.verdicts_file)
+        self.sampling_file = self.path / "sampling.parquet"
+        self._results = (
+            *(self.metrics_file, self.judgments_file, self.verdicts_file),
+            self.sampling_file,
+        )
 
     def record(self) -> RunRecord:
         """The content of ``run.yaml``.

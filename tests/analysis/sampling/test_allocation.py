@@ -64,11 +64,12 @@ def test_a_larger_size_contains_the_smaller_and_exhausts_all(rows):
 
 def test_proportional_sizes_are_in_proportion():
     population = np.array([[600, 300, 100, 3, 0], [600, 300, 100, 2, 1]])
-    sizes = proportional_sizes(population, 200)
+    least = np.minimum(population, 2)
+    sizes = proportional_sizes(population, 200, least)
     assert sizes.sum(axis=1).tolist() == [100, 100]
     assert sizes[:, 3:].tolist() == [[2, 0], [2, 1]]  # a tiny stratum is asked in full, or nearly
     assert sizes[0, :3] == pytest.approx([59, 29, 10], abs=1)
-    assert smallest_size(population) == 18
+    assert smallest_size(least) == 18
 
 
 def test_the_size_of_a_half_follows_what_the_other_half_showed():

@@ -121,7 +121,7 @@ class Precision:
 
         Args:
             half_width: Of the interval now; `None` where there is none yet.
-            sampled: Samples drawn by half and stratum, shape ``(2, STRATA)``.
+            sampled: Samples drawn by half and stratum, shape ``(2, H)``, H a multiple of `STRATA`.
             population: Samples there are, the same shape.
         """
         size = int(sampled.sum())
@@ -130,7 +130,9 @@ class Precision:
         # Nearly all that comes is of the strata that matter, and among them the squared width goes
         # with 1 / size - 1 / population.
         matters = self.importance == 1
-        inside, there = int(sampled[:, matters].sum()), int(population[:, matters].sum())
+        inside, there = (
+            int(each.reshape(2, STRATA, -1)[:, matters].sum()) for each in (sampled, population)
+        )
         left = (1 / inside - 1 / there) * (self.half_width / half_width) ** 2
         more = 1 / (1 / there + left) - inside
         if half_width > self.half_width:

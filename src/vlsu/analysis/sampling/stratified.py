@@ -27,10 +27,11 @@ No bootstrap: 17 strata of few samples each are too thin for one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.sampling.allocation import (
@@ -40,6 +41,7 @@ from vlsu.analysis.sampling.allocation import (
     stratum_name,
     stratum_of,
 )
+from vlsu.analysis.sampling.controls import Calibration
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover, wilson
@@ -48,7 +50,13 @@ from vlsu.analysis.table.cells import ABSENT, Cells
 from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.estimator import Ratios, equal_weights
 
-__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "observed_deviations"]
+__all__ = [
+    "STRATIFIED_METHODS",
+    "StratifiedEstimator",
+    "StratifiedSample",
+    "observed_deviations",
+    "row_category",
+]
 
 #: Interval method by kind of metric, for the record.
 STRATIFIED_METHODS = {
@@ -59,11 +67,14 @@ STRATIFIED_METHODS = {
     "kappa": "Wilson on the agreement at fixed chance, widened to kappa's linearised variance",
 }
 
-#: Pseudo-observations with the common spread that each stratum's variance has.
+#: Pseudo-observations with the common spread that a triple's variances have, all bins together.
 _PRIOR = 1.0
 
 #: What a share that is 0 or 1 may differ from it by.
 _ROUNDING = 1e-12
+
+#: Between the number of a sample and its category.
+_MARK = "\x1f"
 
 #: Effective size of a proportion that is known exactly.
 _EXACT = 1e15
@@ -73,15 +84,20 @@ _EXACT = 1e15
 class StratifiedSample:
     """The cells of the samples drawn, and the sizes of the strata they stand for.
 
+    A stratum is a triple of gold grades, or a bin of it.
+
     Attributes:
         cells: Of both halves, one after the other, without groups.
-        stratum: Of each cell, half * `STRATA` + stratum; shape ``(C,)``.
-        population: Samples of the dataset by half and stratum; shape ``(2 * STRATA,)``.
+        stratum: Of each cell, half * H + triple * bins + bin, where H = `STRATA` * bins; ``(C,)``.
+        population: Samples of the dataset by half and stratum; shape ``(2 * H,)``.
+        controls: What is known of all samples, less its mean over the half of the stratum, by
+            cell; shape ``(C, k)``. `None` where there is nothing.
     """
 
     cells: Cells
     stratum: IntArray
     population: IntArray
+    controls: FloatArray | None = None
 
     @classmethod
     def from_halves(cls, halves: Sequence[Cells], population: IntArray) -> StratifiedSample:
@@ -95,6 +111,27 @@ class StratifiedSample:
         strata = [stratum_of(cells.gold) + half * STRATA for half, cells in enumerate(halves)]
         return cls(_joined(halves), np.concatenate(strata), population.ravel())
 
+    @classmethod
+    def from_rows(
+        cls,
+        halves: Sequence[Cells],
+        stratum: IntArray,
+        population: IntArray,
+        controls: FloatArray,
+    ) -> StratifiedSample:
+        """A sample of which each cell says which samples it is of, as `row_category` marks.
+
+        Args:
+            halves: The samples drawn from each half, their categories marked.
+            stratum: Of each sample of the dataset within its half; shape ``(N,)``.
+            population: Samples of the dataset, shape ``(2, H)``.
+            controls: Of each sample of the dataset; shape ``(N, k)``.
+        """
+        cells, row = _unmarked(_joined(halves))
+        half = np.repeat([0, 1], [len(each.count) for each in halves])
+        number = half * population.shape[1] + stratum[row]
+        return cls(cells, number, population.ravel(), controls[row])
+
     @cached_property
     def sampled(self) -> IntArray:
         """Samples drawn, as `population`."""
@@ -104,7 +141,17 @@ class StratifiedSample:
     def weight(self) -> FloatArray:
         """Samples of the dataset that one sample of each cell stands for; shape ``(C,)``."""
         weight: FloatArray = (self.population / np.maximum(self.sampled, 1))[self.stratum]
+        if self.calibration is not None:
+            return weight * self.calibration.factors(weight)
         return weight
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The coefficients of the controls; `None` without any."""
+        if self.controls is None:
+            return None
+        cells, stratum = self.cells, self.stratum
+        return Calibration.of(self.controls, cells.count, stratum, self.population)
 
     @cached_property
     def estimated(self) -> FloatArray:
@@ -114,7 +161,7 @@ class StratifiedSample:
     def strata(self) -> dict[str, dict[str, int]]:
         """Population and sample of every stratum that has any, both halves together."""
         population, sampled = (
-            each.reshape(2, STRATA).sum(axis=0) for each in (self.population, self.sampled)
+            each.reshape(2, STRATA, -1).sum(axis=(0, 2)) for each in (self.population, self.sampled)
         )
         return {
             stratum_name(h): {"population": int(population[h]), "sampled": int(sampled[h])}
@@ -263,30 +310,33 @@ class StratifiedEstimator(Ratios):
             among: Cells that count.
         """
         sample, cells = self.sample, self.sample.cells
-        triple, estimated = sample.stratum % STRATA, sample.estimated
+        strata = len(sample.population) // 2
+        stratum, estimated = sample.stratum % strata, sample.estimated
         influence = np.where(among[:, None], influence, 0.0)
-        products = influence[:, :, None] * influence[:, None, :]
-        drawn, inside = (_sum(triple, cells.count * each, STRATA) for each in (1, among))
+        if sample.calibration is not None:
+            influence = sample.calibration.residuals(influence)
+        drawn, inside = (_sum(stratum, cells.count * each, strata) for each in (1, among))
         left = sample.population * (sample.population - sample.sampled)
-        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, STRATA)
-        # Halves of unequal sizes: each enters the common variance by what rests on it.
-        whole = np.maximum(factor.sum(axis=0), np.finfo(float).tiny)
-        even = factor * drawn / np.maximum(sample.sampled.reshape(2, STRATA), 1) / whole
-        even[:, factor.sum(axis=0) == 0] = 1.0
+        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, strata)
+        whole = factor.sum(axis=0)
+        # Both halves of a stratum share its variance. Where they are of unequal size, each enters
+        # by its share in what rests on that: the half that is drawn less.
+        even = factor * drawn / np.maximum(sample.sampled.reshape(2, strata) * whole, 1e-300)
+        even[:, whole == 0] = 1.0
         count = cells.count * even.ravel()[sample.stratum]
-        sums = np.stack([_sum(triple, count * e, STRATA) for e in influence.T], axis=1)
+        products = influence[:, :, None] * influence[:, None, :]
+        sums = np.stack([_sum(stratum, count * e, strata) for e in influence.T], axis=1)
         squares = np.stack(
-            [_sum(triple, count * each, STRATA) for each in products.reshape(len(triple), -1).T],
+            [_sum(stratum, count * each, strata) for each in products.reshape(len(stratum), -1).T],
             axis=1,
-        ).reshape(STRATA, *products.shape[1:])
-        common = np.tensordot(estimated, products, 1) / estimated[among].sum()
+        ).reshape(strata, *products.shape[1:])
         n = np.maximum(drawn, 1)[:, None, None]
         within = squares - sums[:, :, None] * sums[:, None, :] / n
-        prior = _PRIOR * common * inside[:, None, None] / n
-        # N^2 (1 - n / N) / n of each half; both halves of a stratum share its variance.
-        covariance: FloatArray = np.tensordot(
-            factor.sum(axis=0), (within + prior) / (n - 1 + _PRIOR), 1
-        )
+        common = np.tensordot(estimated, products, 1) / estimated[among].sum()
+        bins = (sample.population.reshape(2, STRATA, -1)[0] > 0).sum(axis=1)
+        pseudo = (_PRIOR / np.maximum(bins, 1)).repeat(strata // STRATA)[:, None, None]
+        prior = pseudo * common * inside[:, None, None] / n
+        covariance: FloatArray = np.tensordot(whole, (within + prior) / (n - 1 + pseudo), 1)
         return covariance
 
     def _total(self, among: BoolArray) -> float:
@@ -310,6 +360,27 @@ def _correlation(covariance: FloatArray) -> FloatArray:
     correlation = np.ones_like(scale)
     np.divide(covariance, scale, out=correlation, where=scale > 0)
     return correlation
+
+
+def row_category(rows: pl.Expr, category: pl.Expr) -> pl.Expr:
+    """A category that says, beside itself, which sample it is of, so that cells tell them apart.
+
+    Args:
+        rows: Numbers of samples.
+        category: Their categories, or null.
+    """
+    return pl.concat_str(rows, category.fill_null(""), separator=_MARK)
+
+
+def _unmarked(cells: Cells) -> tuple[Cells, IntArray]:
+    """The cells with their own categories, and the number of the sample of each."""
+    parts = [name.split(_MARK) for name in cells.categories]
+    names = tuple(sorted({category for _, category in parts if category}))
+    number = {name: n for n, name in enumerate(names)}
+    rows = np.array([int(row) for row, _ in parts], dtype=np.int64)
+    category = np.array([number.get(name, -1) for _, name in parts], dtype=np.int64)
+    unmarked = replace(cells, category=category[cells.category], categories=names)
+    return unmarked, rows[cells.category]
 
 
 def _joined(halves: Sequence[Cells]) -> Cells:
