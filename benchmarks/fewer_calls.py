@@ -23,11 +23,15 @@ from scipy import special
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
+from vlsu.analysis.results import Metrics as TypedMetrics
 from vlsu.analysis.sampling.allocation import STRATA, proportional_sizes, stratum_of
 from vlsu.analysis.sampling.forecast import Forecast
-from vlsu.analysis.sampling.precision import Precision, rates
+from vlsu.analysis.sampling.precision import rates
+from vlsu.analysis.sampling.stratified import StratifiedEstimator
+from vlsu.analysis.stats.intervals import plain
 from vlsu.analysis.table.cells import FAILED, Cells
-from vlsu.policy import MODALITIES, Pattern
+from vlsu.analysis.table.confusion import Confusion
+from vlsu.policy import MODALITIES, Pattern, Severity
 from vlsu.runs.asking.plan import ChosenSamples
 from vlsu.runs.understanding.sampling import DrawResult, Sampling
 from vlsu.runs.understanding.strata import Strata
@@ -93,14 +97,14 @@ METRICS = (
     "patterns.S-S-U.accuracy",
 )
 BUDGETS = (500, 1000, 2000)
-UNTIL = (
-    "joint.accuracy +- 0.03",
-    "joint.f1_macro +- 0.03",
-    "joint.f1_macro +- 0.02",
-    "joint.f1_binary +- 0.02",
-    "families.escalating.accuracy +- 0.05",
-    "families.de-escalating.accuracy +- 0.03",
-    "patterns.S-S-U.accuracy +- 0.05",
+OF_HISTORY = (
+    "joint.accuracy",
+    "joint.f1_macro",
+    "joint.f1_binary",
+    "image.accuracy",
+    "families.escalating.accuracy",
+    "families.de-escalating.accuracy",
+    "patterns.S-S-S.accuracy",
 )
 
 
@@ -186,6 +190,14 @@ class Judged:
         chance = np.repeat([right[p] for p in patterns], list(SIZES.values()))
         return np.stack([np.full(TOTAL, image), np.full(TOTAL, text), chance], axis=1)
 
+    def copied(self) -> Judged:
+        """A dataset in which five samples of a pattern, one after the other, are answered alike."""
+        _, start = np.unique(self.gold, axis=0, return_index=True)
+        starts = np.sort(start)
+        first = starts[np.searchsorted(starts, np.arange(len(self)), side="right") - 1]
+        leader = first + (np.arange(len(self)) - first) // 5 * 5
+        return Judged(self.gold, self.said[leader])
+
     def __len__(self) -> int:
         return len(self.gold)
 
@@ -257,14 +269,6 @@ class Judged:
 
 Metrics = Mapping[str, Any]
 Design = Callable[[Judged, int, np.random.Generator], Metrics]
-
-
-class AtOnce(Precision):
-    """A width that is never reached, drawn for in one step: up to the budget, whatever is seen."""
-
-    def next_size(self, *_: object) -> int:
-        """The whole dataset."""
-        return TOTAL
 
 
 def numbers(chosen: ChosenSamples) -> Ints:
@@ -388,17 +392,6 @@ def repeat(design: Design, judged: Judged, size: int, replicates: int) -> Draws:
     return Draws.of(judged, ((design(judged, size, rng), [size]) for _ in range(replicates)))
 
 
-def repeat_until(until: Precision, judged: Judged, replicates: int, most: int = TOTAL) -> Draws:
-    rng = np.random.default_rng([SEED, most])
-    return Draws.of(
-        judged,
-        (
-            draw(judged, Sampling(judged.strata(rng), until.modality, most, until))
-            for _ in range(replicates)
-        ),
-    )
-
-
 def savings(judged: Judged, designs: Mapping[str, Design], replicates: int) -> list[str]:
     """Widths, calls, errors and coverage of designs at several sizes."""
     parts, sound = [], []
@@ -499,43 +492,96 @@ def whole(judged: Judged, found: Mapping[str, Draws]) -> str:
     )
 
 
-def stopping(judged: Judged, replicates: int) -> str:
-    """What stopping at a wanted width takes, and what it does to the intervals."""
-    base = repeat(simple, judged, BUDGETS[-1], replicates)
+def few_metrics(sample: StratifiedSample, keys: Sequence[str]) -> Metrics:
+    """Some of `OF_HISTORY`, as `stratified_metrics` gives them, without the time of all others."""
+    estimator, cells = StratifiedEstimator(sample), sample.cells
+    tree: dict[str, Any] = {}
+    for key in keys:
+        section, *middle, last = key.split(".")
+        modality = MODALITIES.index(section) if section in MODALITIES else JOINT
+        judged, right = cells.judged[:, modality], cells.right[:, modality]
+        confusion = Confusion.from_cells(cells, modality, judged)
+        if last == "f1_macro":
+            rate = estimator.mean_f1(confusion, section, last)[last]
+        elif last == "f1_binary":
+            rate = estimator.f1(confusion, Severity.UNSAFE)
+        elif middle:
+            kinds, kind = np.unique(cells.gold, axis=0, return_inverse=True)
+            patterns = [Pattern(*map(Severity, each)) for each in kinds.tolist()]
+            names = [p.family.value if section == "families" else str(p) for p in patterns]
+            rate = estimator.proportion(
+                right, judged & (np.array(names) == middle[0])[kind.ravel()]
+            )
+        else:
+            rate = estimator.proportion(right, judged)
+        branch = tree
+        for name in (section, *middle):
+            branch = branch.setdefault(name, {})
+        branch[last] = rate
+    return plain(tree)
+
+
+class FewMetrics(Sampling):
+    """A draw that looks at `few_metrics` alone."""
+
+    def _metrics(self, cells: Sequence[Cells], halves: Sequence[int] = (0, 1)) -> TypedMetrics:
+        keys = OF_HISTORY if self.until is None else [self.until.key]
+        return TypedMetrics(few_metrics(self.strata.sample(cells, halves), keys))
+
+
+def few(pilots: Sequence[Judged] = ()) -> Design:
+    """``--budget``, with full runs of some models as pilots, if any, looked at in few metrics."""
+    forecast = Judged.forecast(pilots) if pilots else None
+
+    def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+        return draw(judged, FewMetrics(judged.strata(rng, forecast), "joint", size))[0]
+
+    return design
+
+
+def history(replicates: int) -> str:
+    """What earlier runs save, and that those of unlike models cost little."""
+    models = ["as reported", "as reported", "weak", "strong", "as reported", "weak"]
+    judged, *like = Judged.family(models)
+    very, *_ = close = Judged.family(models, shared=0.85)
+    apart = Judged.family(models[1:], seed=SEED + 1)
+    grouped, *past = (each.copied() for each in (judged, *like))
+    settings: list[tuple[str, Judged, Sequence[Judged]]] = [
+        ("one like it", judged, like[:1]),
+        ("two", judged, like[:2]),
+        ("five", judged, like),
+        ("five, much alike", very, close[1:]),
+        ("five, pairs in copies of 5", grouped, past),
+        ("five unlike it", judged, apart),
+        ("a weak one unlike it", judged, apart[1:2]),
+    ]
     rows = []
-    for wanted in UNTIL:
-        until = Precision.parse(wanted)
-        key = until.key
-        found = repeat_until(until, judged, replicates)
-        size = round(found.sizes.mean())
-        fixed = repeat_until(AtOnce(key, 1e-9), judged, replicates, size)
-        low, high = np.quantile(found.sizes, [0.05, 0.95])
-        rows.append(
-            [
-                wanted,
-                f"{judged.truth[key]:.3f}",
-                f"{size:,} ({low:,.0f} to {high:,.0f})",
-                percent(size / TOTAL),
-                f"{base.calls(key, until.half_width):,.0f}",
-                f"{np.mean([len(each) for each in found.steps]):.1f}",
-                percent(found.held(key)),
-                percent(fixed.held(key)),
-                f"{found.bias(key):+.1f}",
-                f"{100 * (np.nanmean(found.found[key][:, 0]) - judged.truth[key]):+.2f}",
-            ]
-        )
+    for size in (300, 1000):
+        base: dict[int, Draws] = {}
+        for name, of, pilots in settings:
+            plain_draws = base.get(id(of))
+            if plain_draws is None:
+                plain_draws = base[id(of)] = repeat(few(), of, size, replicates)
+            found = repeat(few(pilots), of, size, replicates)
+            rows.append(
+                [
+                    f"{size:,}",
+                    name,
+                    *(
+                        f"{100 * found.calls(key, plain_draws.half_width(key)) / size:.0f} "
+                        f"({100 * (found.spread(key) / plain_draws.spread(key)) ** 2:.0f})"
+                        for key in OF_HISTORY
+                    ),
+                    *(percent(found.held(key)) for key in OF_HISTORY[:3]),
+                    percent(np.mean([found.held(key) for key in OF_HISTORY])),
+                    f"{np.sqrt(np.mean([found.bias(key) ** 2 for key in OF_HISTORY])):.1f}",
+                ]
+            )
     return markdown(
         [
-            "wanted",
-            "truth",
-            "samples, mean (5% to 95%)",
-            "% of calls",
-            "simple random sample",
-            "looks",
-            "% held",
-            "% held at that size without stopping",
-            "mean error, standard errors",
-            "in points",
+            *("samples", "pilots", *(f"% of calls: {key}" for key in OF_HISTORY)),
+            *(f"% held: {key}" for key in OF_HISTORY[:3]),
+            *("mean of all", "errors, root mean square"),
         ],
         rows,
     )
@@ -581,10 +627,12 @@ Errors are mean errors in their own standard errors: about 1 where there is no b
 to hold the truth in 95% of draws; those of *all rates* include rare patterns of which few samples
 are drawn.
 """
-UNTILS = """\
-`--until` looks at the interval after every step and stops when it is narrow enough. Stopping by
-what was seen could bias the estimate and shorten intervals: the columns beside each other are the
-coverage with stopping and at a size fixed beforehand.
+HISTORIES = """\
+Calls that a draw with `--pilot` needs for the interval that `--budget` alone has, in percent; in
+parentheses by the spread of the estimates in place of the width of the intervals. The models find
+the same samples hard (correlation 0.6, so that those of even odds agree on 70% of all samples;
+*much alike*: 0.85, 82%), are as good as reported, weak or strong, and when wrong, wrong alike.
+*Unlike*: what they find hard has nothing to do with it. *Copies*: the dataset's pairs come in groups of five that get the same answers.
 """
 ELSEWHERE = """\
 Coverage of every rate of `metrics.json` (`--budget`).
@@ -610,9 +658,9 @@ def report(replicates: int) -> str:
             "## What a draw saves\n",
             SAVINGS,
             *savings(judged, designs, replicates),
-            "## Stopping at a wanted width\n",
-            UNTILS,
-            stopping(judged, replicates),
+            "## With earlier runs\n",
+            HISTORIES,
+            history(2 * replicates),
             "## Other models\n",
             ELSEWHERE,
             elsewhere(replicates),
@@ -622,7 +670,7 @@ def report(replicates: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--replicates", type=int, default=150)
+    parser.add_argument("--replicates", type=int, default=100)
     options = parser.parse_args()
     write_report("fewer_calls", lambda: report(options.replicates))
 
