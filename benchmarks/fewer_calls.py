@@ -632,7 +632,8 @@ Calls that a draw with `--pilot` needs for the interval that `--budget` alone ha
 parentheses by the spread of the estimates in place of the width of the intervals. The models find
 the same samples hard (correlation 0.6, so that those of even odds agree on 70% of all samples;
 *much alike*: 0.85, 82%), are as good as reported, weak or strong, and when wrong, wrong alike.
-*Unlike*: what they find hard has nothing to do with it. *Copies*: the dataset's pairs come in groups of five that get the same answers.
+*Unlike*: what they find hard has nothing to do with it. *Copies*: the dataset's pairs come in
+groups of five that get the same answers.
 """
 ELSEWHERE = """\
 Coverage of every rate of `metrics.json` (`--budget`).
