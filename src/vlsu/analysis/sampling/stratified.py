@@ -13,25 +13,29 @@ of a full run are about pairs *like* those of the dataset, and do not shrink to 
 
 - The variance is that of the linearised metric over strata with finite population correction
   (Särndal, Swensson and Wretman 1992, ch. 5): sum of N_h^2 (1 - n_h / N_h) s_h^2 / n_h. Both halves
-  of a stratum share s^2. A stratum in which all answers were alike has s^2 = 0, which proves
-  nothing; so s^2 has one pseudo-observation with the spread the metric has over all strata.
+  of a stratum share s^2, where each counts by its part in that sum. A stratum in which all answers
+  were alike has s^2 = 0, which proves nothing; so s^2 has one pseudo-observation with the spread
+  the metric has over all strata.
 - Proportions: Wilson on the effective size p (1 - p) / variance; if p is 0 or 1, on that of equal
   samples with these weights. F1 of a class, by its Jaccard index, and the means of F1, by MOVER
   with the linearised correlations, follow from it as in `vlsu.analysis.table.estimator`.
 - Kappa: Wilson on the agreement at fixed chance, on the size at which that has kappa's linearised
   variance (Fleiss, Cohen and Everitt 1969).
 
+With earlier runs (`vlsu.analysis.sampling.forecast`) a triple is cut into strata of like chance of
+being right, and what those runs say is a control variate: weights are calibrated, and variances are
+those of what the controls leave (`vlsu.analysis.sampling.controls`).
+
 No bootstrap: 17 strata of few samples each are too thin for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.sampling.allocation import (
@@ -42,6 +46,7 @@ from vlsu.analysis.sampling.allocation import (
     stratum_of,
 )
 from vlsu.analysis.sampling.controls import Calibration
+from vlsu.analysis.sampling.joining import joined, unmarked
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover, wilson
@@ -55,7 +60,6 @@ __all__ = [
     "StratifiedEstimator",
     "StratifiedSample",
     "observed_deviations",
-    "row_category",
 ]
 
 #: Interval method by kind of metric, for the record.
@@ -72,9 +76,6 @@ _PRIOR = 1.0
 
 #: What a share that is 0 or 1 may differ from it by.
 _ROUNDING = 1e-12
-
-#: Between the number of a sample and its category.
-_MARK = "\x1f"
 
 #: Effective size of a proportion that is known exactly.
 _EXACT = 1e15
@@ -109,7 +110,7 @@ class StratifiedSample:
                 least one was drawn.
         """
         strata = [stratum_of(cells.gold) + half * STRATA for half, cells in enumerate(halves)]
-        return cls(_joined(halves), np.concatenate(strata), population.ravel())
+        return cls(joined(halves), np.concatenate(strata), population.ravel())
 
     @classmethod
     def from_rows(
@@ -119,7 +120,7 @@ class StratifiedSample:
         population: IntArray,
         controls: FloatArray,
     ) -> StratifiedSample:
-        """A sample of which each cell says which samples it is of, as `row_category` marks.
+        """A sample whose cells say of which samples they are, marked by `row_category`.
 
         Args:
             halves: The samples drawn from each half, their categories marked.
@@ -127,7 +128,7 @@ class StratifiedSample:
             population: Samples of the dataset, shape ``(2, H)``.
             controls: Of each sample of the dataset; shape ``(N, k)``.
         """
-        cells, row = _unmarked(_joined(halves))
+        cells, row = unmarked(joined(halves))
         half = np.repeat([0, 1], [len(each.count) for each in halves])
         number = half * population.shape[1] + stratum[row]
         return cls(cells, number, population.ravel(), controls[row])
@@ -360,54 +361,3 @@ def _correlation(covariance: FloatArray) -> FloatArray:
     correlation = np.ones_like(scale)
     np.divide(covariance, scale, out=correlation, where=scale > 0)
     return correlation
-
-
-def row_category(rows: pl.Expr, category: pl.Expr) -> pl.Expr:
-    """A category that says, beside itself, which sample it is of, so that cells tell them apart.
-
-    Args:
-        rows: Numbers of samples.
-        category: Their categories, or null.
-    """
-    return pl.concat_str(rows, category.fill_null(""), separator=_MARK)
-
-
-def _unmarked(cells: Cells) -> tuple[Cells, IntArray]:
-    """The cells with their own categories, and the number of the sample of each."""
-    parts = [name.split(_MARK) for name in cells.categories]
-    names = tuple(sorted({category for _, category in parts if category}))
-    number = {name: n for n, name in enumerate(names)}
-    rows = np.array([int(row) for row, _ in parts], dtype=np.int64)
-    category = np.array([number.get(name, -1) for _, name in parts], dtype=np.int64)
-    unmarked = replace(cells, category=category[cells.category], categories=names)
-    return unmarked, rows[cells.category]
-
-
-def _joined(halves: Sequence[Cells]) -> Cells:
-    """The cells of several tables, one after the other, over the categories of all."""
-    names = tuple(sorted({name for cells in halves for name in cells.categories}))
-    numbers = [
-        np.array([*(names.index(name) for name in cells.categories), -1])[cells.category]
-        for cells in halves
-    ]
-    critical = [cells.critical for cells in halves if cells.critical is not None]
-    others = [
-        np.zeros_like(cells.count) if cells.admissible is None else cells.admissible
-        for cells in halves
-    ]
-    outcomes: Mapping[str, Mapping[str, int]] = {
-        modality: {o: sum(cells.outcomes[modality][o] for cells in halves) for o in found}
-        for modality, found in halves[0].outcomes.items()
-    }
-    return Cells(
-        gold=np.concatenate([cells.gold for cells in halves]),
-        predicted=np.concatenate([cells.predicted for cells in halves]),
-        category=np.concatenate(numbers),
-        count=np.concatenate([cells.count for cells in halves]),
-        categories=names,
-        groups=None,
-        outcomes=outcomes,
-        critical=(sum(n for n, _ in critical), sum(m for _, m in critical)) if critical else None,
-        admissible=np.concatenate(others) if any(each.any() for each in others) else None,
-        severities=halves[0].severities,
-    )

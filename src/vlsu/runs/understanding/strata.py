@@ -13,7 +13,7 @@ from vlsu.analysis import StratifiedSample
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.sampling.allocation import LEAST, STRATA, stratum_of
 from vlsu.analysis.sampling.forecast import BINS, Forecast
-from vlsu.analysis.sampling.stratified import row_category
+from vlsu.analysis.sampling.joining import row_category
 from vlsu.analysis.table.cells import ABSENT, Cells
 from vlsu.data import Dataset
 from vlsu.policy import MODALITIES, SEVERITY_CODES
