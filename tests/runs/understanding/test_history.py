@@ -179,7 +179,7 @@ def test_the_command_line_takes_several(tmp_path):
         *base, "baseline/late-fusion", "--out", "run", "--budget", "200", *chosen, cwd=tmp_path
     )
     assert done.returncode == 0
-    assert "from 200 of them" in done.stderr
+    assert "from 200 of them, drawn by pattern and by the answers of 2 earlier runs" in done.stderr
     alone = command(
         *base, "baseline/late-fusion", "--out", "other", *chosen, cwd=tmp_path, expect=2
     )
