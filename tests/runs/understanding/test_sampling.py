@@ -294,10 +294,26 @@ def test_the_next_size_is_the_one_that_would_do():
         wanted.next_size(0.025, sampled, huge // 10**6) < 1563
     )  # of a small one it shrinks faster
     assert wanted.next_size(None, sampled, huge) == 2000
+    assert wanted.next_size(0.01, sampled, huge) in (250, 251)  # there are four times as many
     # What comes is of the one pattern: a quarter of the width at 16 times its 100 samples.
     alone = Precision("patterns.S-S-U.accuracy", 0.02)
     assert alone.next_size(0.04, sampled, huge) == 1300
     assert alone.next_size(0.08, sampled, huge) == 2000
+
+
+def test_the_variance_that_is_planned_with_is_a_standard_error_larger():
+    def planned(value: float, half_width: float) -> float | None:
+        rate = {"value": value, "low": value - half_width, "high": value + half_width}
+        return Precision("joint.accuracy", 0.02).planned_half_width_in(
+            {"joint": {"accuracy": rate}}
+        )
+
+    # Half of 216 samples, of which 10% are errors: 10 errors, a variance known to 26%.
+    n = 1.959964**2 * 0.09 / 0.04**2 / 2
+    assert n == pytest.approx(108, abs=0.1)
+    assert planned(0.9, 0.04) == pytest.approx(0.04 * (1 + 0.8 / (n * 0.09) ** 0.5) ** 0.5)
+    assert planned(0.5, 0.04) == pytest.approx(0.04)  # a variance that does not depend on the share
+    assert present(planned(1.0, 0.02)) > 1.3 * 0.02  # no error seen: far from known
 
 
 def test_only_the_strata_of_a_pattern_or_family_concern_it():
