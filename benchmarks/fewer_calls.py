@@ -298,16 +298,6 @@ def budget(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     return draw(judged, Sampling(judged.strata(rng), "joint", size))[0]
 
 
-def with_pilots(*models: Judged) -> Design:
-    """``--budget --pilot``, of full runs of some models."""
-    forecast = Judged.forecast(models)
-
-    def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
-        return draw(judged, Sampling(judged.strata(rng, forecast), "joint", size))[0]
-
-    return design
-
-
 def draw(judged: Judged, sampling: Sampling) -> tuple[Metrics, Sequence[int]]:
     """What a draw finds, and its sizes at every look."""
     drawing = sampling.drawing()
@@ -613,8 +603,7 @@ SAVINGS = """\
 Samples a design needs for the mean half width that a simple random sample has, in percent of that
 sample's: below 100 saves calls. All intervals are about this dataset (finite population correction)
 and of one kind, so only the design differs. *proportion*: stratified by pattern, each by its share;
-*budget*: `--budget`, Neyman's sizes from its own first 300; *pilot, itself*: `--pilot` is a full
-run of this very model, the best that can be known; *pilot, weak*: of another model.
+*budget*: `--budget`, Neyman's sizes from its own first 300.
 """
 WHOLE = """\
 A full run's interval is about pairs *like* those of the dataset; a draw's is about this dataset
@@ -646,8 +635,6 @@ def report(replicates: int) -> str:
         "simple": simple,
         "proportion": in_proportion,
         "budget": budget,
-        "pilot, itself": with_pilots(judged),
-        "pilot, weak": with_pilots(Judged.by("weak")),
     }
     error = 100 * math.sqrt(0.05 * 0.95 / replicates)
     return "\n".join(
