@@ -12,23 +12,28 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy import special
 
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis import StratifiedSample, cell_metrics, stratified_metrics
+from vlsu.analysis.results import Metrics as TypedMetrics
 from vlsu.analysis.sampling.allocation import STRATA, proportional_sizes, stratum_of
-from vlsu.analysis.sampling.precision import Precision, rates
-from vlsu.analysis.sampling.stratified import observed_deviations
+from vlsu.analysis.sampling.forecast import Forecast
+from vlsu.analysis.sampling.precision import rates
+from vlsu.analysis.sampling.stratified import StratifiedEstimator
+from vlsu.analysis.stats.intervals import plain
 from vlsu.analysis.table.cells import FAILED, Cells
-from vlsu.policy import MODALITIES, Pattern
+from vlsu.analysis.table.confusion import Confusion
+from vlsu.policy import MODALITIES, Pattern, Severity
 from vlsu.runs.asking.plan import ChosenSamples
-from vlsu.runs.understanding.sampling import DrawResult, Pilot, Sampling
+from vlsu.runs.understanding.sampling import DrawResult, Sampling
 from vlsu.runs.understanding.strata import Strata
 
 SEED = 0
@@ -70,6 +75,10 @@ MODELS = {
     "strong": (0.985, 0.93, (0.75, 0.92), 0.93, 0.95),
 }
 REFUSED = 0.01
+#: Correlation of what two models find hard.
+SHARED = 0.6
+#: What stands between the number of a sample and its category.
+MARK = "\x1f"
 TOTAL = sum(SIZES.values())
 BOUNDS = ("value", "low", "high")
 
@@ -88,14 +97,14 @@ METRICS = (
     "patterns.S-S-U.accuracy",
 )
 BUDGETS = (500, 1000, 2000)
-UNTIL = (
-    "joint.accuracy +- 0.03",
-    "joint.f1_macro +- 0.03",
-    "joint.f1_macro +- 0.02",
-    "joint.f1_binary +- 0.02",
-    "families.escalating.accuracy +- 0.05",
-    "families.de-escalating.accuracy +- 0.03",
-    "patterns.S-S-U.accuracy +- 0.05",
+OF_HISTORY = (
+    "joint.accuracy",
+    "joint.f1_macro",
+    "joint.f1_binary",
+    "image.accuracy",
+    "families.escalating.accuracy",
+    "families.de-escalating.accuracy",
+    "patterns.S-S-S.accuracy",
 )
 
 
@@ -139,6 +148,56 @@ class Judged:
         said[rng.random(n) < REFUSED, JOINT] = -1
         return cls(gold, said)
 
+    @classmethod
+    def family(
+        cls, models: Sequence[str], shared: float = SHARED, seed: int = SEED
+    ) -> list[Judged]:
+        """What several models say of the dataset, all of which find the same samples hard.
+
+        Whether a model is right is whether a normal variable is small; these have the correlation
+        `shared`, so that those of two models of even odds agree in 0.5 + asin(shared) / pi of all
+        samples. Models that are wrong for the same reason are wrong alike, as often as they share.
+        """
+        rng = np.random.default_rng([seed, 99])
+        plain = [cls.by(model, seed) for model in models]
+        n = len(plain[0])
+        hard = rng.standard_normal((n, 3))
+        lure = (plain[0].gold + rng.integers(1, 3, (n, 3))) % 3
+        fused = plain[0].gold[:, :2].max(axis=1)
+        wrong = plain[0].gold[:, JOINT] != fused
+        lure[:, JOINT] = np.where(wrong & (rng.random(n) < 0.7), fused, lure[:, JOINT])
+        found = []
+        for model, each in zip(models, plain, strict=True):
+            own = rng.standard_normal((n, 3))
+            latent = math.sqrt(shared) * hard + math.sqrt(1 - shared) * own
+            right = latent < special.ndtri(cls.chances(model))
+            other = np.where(
+                rng.random((n, 3)) < shared, lure, (each.gold + rng.integers(1, 3, (n, 3))) % 3
+            )
+            said = np.where(right, each.gold, other)
+            said[rng.random(n) < REFUSED, JOINT] = -1
+            found.append(cls(each.gold, said))
+        return found
+
+    @staticmethod
+    def chances(model: str) -> Floats:
+        """Of being right about each sample and modality; shape ``(N, 3)``."""
+        clear, late, (hard, easy), image, text = MODELS[model]
+        patterns = [Pattern.parse(name) for name in SIZES]
+        joint = [p for p in patterns if p.family.value != "late-fusion"]
+        right = {p: clear if str(p) in CLEAR else late for p in patterns}
+        right |= dict(zip(joint, np.linspace(hard, easy, len(joint)).tolist(), strict=True))
+        chance = np.repeat([right[p] for p in patterns], list(SIZES.values()))
+        return np.stack([np.full(TOTAL, image), np.full(TOTAL, text), chance], axis=1)
+
+    def copied(self) -> Judged:
+        """A dataset in which five samples of a pattern, one after the other, are answered alike."""
+        _, start = np.unique(self.gold, axis=0, return_index=True)
+        starts = np.sort(start)
+        first = starts[np.searchsorted(starts, np.arange(len(self)), side="right") - 1]
+        leader = first + (np.arange(len(self)) - first) // 5 * 5
+        return Judged(self.gold, self.said[leader])
+
     def __len__(self) -> int:
         return len(self.gold)
 
@@ -179,32 +238,37 @@ class Judged:
             if rate["value"] is not None and key != "late_fusion.gold_ceiling"
         }
 
-    def strata(self, rng: np.random.Generator) -> Strata:
+    def marked(self, strata: Strata, chosen: ChosenSamples) -> Cells:
+        """The same, each sample by itself, its number in the strata in place of a category."""
+        samples = numbers(chosen)
+        row = np.empty(len(self), dtype=np.int64)
+        row[strata.samples["id"].to_numpy()] = np.arange(len(self))
+        said = self.said[samples]
+        return replace(
+            self.cells(samples),
+            gold=self.gold[samples],
+            predicted=np.where(said < 0, FAILED, said),
+            category=np.arange(len(samples)),
+            count=np.ones(len(samples), dtype=np.int64),
+            categories=tuple(f"{each}{MARK}" for each in row[samples]),
+        )
+
+    def strata(self, rng: np.random.Generator, forecast: Forecast | None = None) -> Strata:
         """As `Strata.of`, in a random order."""
-        stratum = stratum_of(self.gold)
-        order = np.lexsort((rng.permutation(len(self)), stratum))
-        samples = pl.DataFrame(
-            {
-                "id": order,
-                "half": np.arange(len(self)) % 2,
-                "stratum": stratum[order],
-            }
-        ).with_columns(place=pl.int_range(pl.len()).over("half", "stratum"))
-        number = (samples["half"] * STRATA + samples["stratum"]).to_numpy()
-        population = np.bincount(number, minlength=2 * STRATA).reshape(2, STRATA)
-        return Strata(samples, population)
+        ids, order = pl.Series(np.arange(len(self))), pl.Series(rng.permutation(len(self)))
+        if forecast is not None:
+            return Strata.by_forecast(ids, self.gold, order, forecast)
+        return Strata.ordered(ids, stratum_of(self.gold), order)
+
+    @classmethod
+    def forecast(cls, models: Sequence[Judged]) -> Forecast:
+        """What earlier models say of the dataset, those that were asked all of it."""
+        said = np.stack([each.said for each in models])
+        return Forecast.of(np.where(said < 0, FAILED, said), models[0].gold, JOINT)
 
 
 Metrics = Mapping[str, Any]
 Design = Callable[[Judged, int, np.random.Generator], Metrics]
-
-
-class AtOnce(Precision):
-    """A width that is never reached, drawn for in one step: up to the budget, whatever is seen."""
-
-    def next_size(self, *_: object) -> int:
-        """The whole dataset."""
-        return TOTAL
 
 
 def numbers(chosen: ChosenSamples) -> Ints:
@@ -224,7 +288,7 @@ def simple(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
 def in_proportion(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     """Stratified, each stratum by its share of the dataset."""
     strata = judged.strata(rng)
-    halves = strata.first(proportional_sizes(strata.population, size))
+    halves = strata.first(proportional_sizes(strata.population, size, strata.least))
     cells = [judged.cells(numbers(chosen)) for chosen in halves]
     return stratified_metrics(StratifiedSample.from_halves(cells, strata.population))
 
@@ -234,28 +298,18 @@ def budget(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
     return draw(judged, Sampling(judged.strata(rng), "joint", size))[0]
 
 
-def with_pilot(of: Judged) -> Design:
-    """``--budget --pilot``: Neyman's sizes from a full run of a model."""
-
-    def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
-        strata = judged.strata(rng)
-        halves = strata.first(strata.population)
-        pilot = Pilot(
-            "", "", observed_deviations([of.cells(numbers(chosen)) for chosen in halves], JOINT)
-        )
-        return draw(judged, Sampling(strata, "joint", size, pilot=pilot))[0]
-
-    return design
-
-
 def draw(judged: Judged, sampling: Sampling) -> tuple[Metrics, Sequence[int]]:
     """What a draw finds, and its sizes at every look."""
     drawing = sampling.drawing()
     sizes = next(drawing)
     while True:
-        first, second = (judged.cells(numbers(half)) for half in sampling.strata.first(sizes))
+        halves = sampling.strata.first(sizes)
+        if sampling.strata.controls is None:
+            cells = [judged.cells(numbers(half)) for half in halves]
+        else:
+            cells = [judged.marked(sampling.strata, half) for half in halves]
         try:
-            sizes = drawing.send((first, second))
+            sizes = drawing.send((cells[0], cells[1]))
         except StopIteration as end:
             looks: DrawResult = end.value
             return looks.metrics or judged.full, looks.steps
@@ -326,17 +380,6 @@ class Draws:
 def repeat(design: Design, judged: Judged, size: int, replicates: int) -> Draws:
     rng = np.random.default_rng([SEED, size])
     return Draws.of(judged, ((design(judged, size, rng), [size]) for _ in range(replicates)))
-
-
-def repeat_until(until: Precision, judged: Judged, replicates: int, most: int = TOTAL) -> Draws:
-    rng = np.random.default_rng([SEED, most])
-    return Draws.of(
-        judged,
-        (
-            draw(judged, Sampling(judged.strata(rng), until.modality, most, until))
-            for _ in range(replicates)
-        ),
-    )
 
 
 def savings(judged: Judged, designs: Mapping[str, Design], replicates: int) -> list[str]:
@@ -439,43 +482,96 @@ def whole(judged: Judged, found: Mapping[str, Draws]) -> str:
     )
 
 
-def stopping(judged: Judged, replicates: int) -> str:
-    """What stopping at a wanted width takes, and what it does to the intervals."""
-    base = repeat(simple, judged, BUDGETS[-1], replicates)
+def few_metrics(sample: StratifiedSample, keys: Sequence[str]) -> Metrics:
+    """Some of `OF_HISTORY`, as `stratified_metrics` gives them, without the time of all others."""
+    estimator, cells = StratifiedEstimator(sample), sample.cells
+    tree: dict[str, Any] = {}
+    for key in keys:
+        section, *middle, last = key.split(".")
+        modality = MODALITIES.index(section) if section in MODALITIES else JOINT
+        judged, right = cells.judged[:, modality], cells.right[:, modality]
+        confusion = Confusion.from_cells(cells, modality, judged)
+        if last == "f1_macro":
+            rate = estimator.mean_f1(confusion, section, last)[last]
+        elif last == "f1_binary":
+            rate = estimator.f1(confusion, Severity.UNSAFE)
+        elif middle:
+            kinds, kind = np.unique(cells.gold, axis=0, return_inverse=True)
+            patterns = [Pattern(*map(Severity, each)) for each in kinds.tolist()]
+            names = [p.family.value if section == "families" else str(p) for p in patterns]
+            rate = estimator.proportion(
+                right, judged & (np.array(names) == middle[0])[kind.ravel()]
+            )
+        else:
+            rate = estimator.proportion(right, judged)
+        branch = tree
+        for name in (section, *middle):
+            branch = branch.setdefault(name, {})
+        branch[last] = rate
+    return plain(tree)
+
+
+class FewMetrics(Sampling):
+    """A draw that looks at `few_metrics` alone."""
+
+    def _metrics(self, cells: Sequence[Cells], halves: Sequence[int] = (0, 1)) -> TypedMetrics:
+        keys = OF_HISTORY if self.until is None else [self.until.key]
+        return TypedMetrics(few_metrics(self.strata.sample(cells, halves), keys))
+
+
+def few(pilots: Sequence[Judged] = ()) -> Design:
+    """``--budget``, with full runs of some models as pilots, if any, looked at in few metrics."""
+    forecast = Judged.forecast(pilots) if pilots else None
+
+    def design(judged: Judged, size: int, rng: np.random.Generator) -> Metrics:
+        return draw(judged, FewMetrics(judged.strata(rng, forecast), "joint", size))[0]
+
+    return design
+
+
+def history(replicates: int) -> str:
+    """What earlier runs save, and that those of unlike models cost little."""
+    models = ["as reported", "as reported", "weak", "strong", "as reported", "weak"]
+    judged, *like = Judged.family(models)
+    very, *_ = close = Judged.family(models, shared=0.85)
+    apart = Judged.family(models[1:], seed=SEED + 1)
+    grouped, *past = (each.copied() for each in (judged, *like))
+    settings: list[tuple[str, Judged, Sequence[Judged]]] = [
+        ("one like it", judged, like[:1]),
+        ("two", judged, like[:2]),
+        ("five", judged, like),
+        ("five, much alike", very, close[1:]),
+        ("five, pairs in copies of 5", grouped, past),
+        ("five unlike it", judged, apart),
+        ("a weak one unlike it", judged, apart[1:2]),
+    ]
     rows = []
-    for wanted in UNTIL:
-        until = Precision.parse(wanted)
-        key = until.key
-        found = repeat_until(until, judged, replicates)
-        size = round(found.sizes.mean())
-        fixed = repeat_until(AtOnce(key, 1e-9), judged, replicates, size)
-        low, high = np.quantile(found.sizes, [0.05, 0.95])
-        rows.append(
-            [
-                wanted,
-                f"{judged.truth[key]:.3f}",
-                f"{size:,} ({low:,.0f} to {high:,.0f})",
-                percent(size / TOTAL),
-                f"{base.calls(key, until.half_width):,.0f}",
-                f"{np.mean([len(each) for each in found.steps]):.1f}",
-                percent(found.held(key)),
-                percent(fixed.held(key)),
-                f"{found.bias(key):+.1f}",
-                f"{100 * (np.nanmean(found.found[key][:, 0]) - judged.truth[key]):+.2f}",
-            ]
-        )
+    for size in (300, 1000):
+        base: dict[int, Draws] = {}
+        for name, of, pilots in settings:
+            plain_draws = base.get(id(of))
+            if plain_draws is None:
+                plain_draws = base[id(of)] = repeat(few(), of, size, replicates)
+            found = repeat(few(pilots), of, size, replicates)
+            rows.append(
+                [
+                    f"{size:,}",
+                    name,
+                    *(
+                        f"{100 * found.calls(key, plain_draws.half_width(key)) / size:.0f} "
+                        f"({100 * (found.spread(key) / plain_draws.spread(key)) ** 2:.0f})"
+                        for key in OF_HISTORY
+                    ),
+                    *(percent(found.held(key)) for key in OF_HISTORY[:3]),
+                    percent(np.mean([found.held(key) for key in OF_HISTORY])),
+                    f"{np.sqrt(np.mean([found.bias(key) ** 2 for key in OF_HISTORY])):.1f}",
+                ]
+            )
     return markdown(
         [
-            "wanted",
-            "truth",
-            "samples, mean (5% to 95%)",
-            "% of calls",
-            "simple random sample",
-            "looks",
-            "% held",
-            "% held at that size without stopping",
-            "mean error, standard errors",
-            "in points",
+            *("samples", "pilots", *(f"% of calls: {key}" for key in OF_HISTORY)),
+            *(f"% held: {key}" for key in OF_HISTORY[:3]),
+            *("mean of all", "errors, root mean square"),
         ],
         rows,
     )
@@ -507,8 +603,7 @@ SAVINGS = """\
 Samples a design needs for the mean half width that a simple random sample has, in percent of that
 sample's: below 100 saves calls. All intervals are about this dataset (finite population correction)
 and of one kind, so only the design differs. *proportion*: stratified by pattern, each by its share;
-*budget*: `--budget`, Neyman's sizes from its own first 300; *pilot, itself*: `--pilot` is a full
-run of this very model, the best that can be known; *pilot, weak*: of another model.
+*budget*: `--budget`, Neyman's sizes from its own first 300.
 """
 WHOLE = """\
 A full run's interval is about pairs *like* those of the dataset; a draw's is about this dataset
@@ -521,10 +616,13 @@ Errors are mean errors in their own standard errors: about 1 where there is no b
 to hold the truth in 95% of draws; those of *all rates* include rare patterns of which few samples
 are drawn.
 """
-UNTILS = """\
-`--until` looks at the interval after every step and stops when it is narrow enough. Stopping by
-what was seen could bias the estimate and shorten intervals: the columns beside each other are the
-coverage with stopping and at a size fixed beforehand.
+HISTORIES = """\
+Calls that a draw with `--pilot` needs for the interval that `--budget` alone has, in percent; in
+parentheses by the spread of the estimates in place of the width of the intervals. The models find
+the same samples hard (correlation 0.6, so that those of even odds agree on 70% of all samples;
+*much alike*: 0.85, 82%), are as good as reported, weak or strong, and when wrong, wrong alike.
+*Unlike*: what they find hard has nothing to do with it. *Copies*: the dataset's pairs come in
+groups of five that get the same answers.
 """
 ELSEWHERE = """\
 Coverage of every rate of `metrics.json` (`--budget`).
@@ -537,8 +635,6 @@ def report(replicates: int) -> str:
         "simple": simple,
         "proportion": in_proportion,
         "budget": budget,
-        "pilot, itself": with_pilot(judged),
-        "pilot, weak": with_pilot(Judged.by("weak")),
     }
     error = 100 * math.sqrt(0.05 * 0.95 / replicates)
     return "\n".join(
@@ -550,9 +646,9 @@ def report(replicates: int) -> str:
             "## What a draw saves\n",
             SAVINGS,
             *savings(judged, designs, replicates),
-            "## Stopping at a wanted width\n",
-            UNTILS,
-            stopping(judged, replicates),
+            "## With earlier runs\n",
+            HISTORIES,
+            history(2 * replicates),
             "## Other models\n",
             ELSEWHERE,
             elsewhere(replicates),
@@ -562,7 +658,7 @@ def report(replicates: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--replicates", type=int, default=150)
+    parser.add_argument("--replicates", type=int, default=100)
     options = parser.parse_args()
     write_report("fewer_calls", lambda: report(options.replicates))
 

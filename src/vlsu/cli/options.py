@@ -81,11 +81,11 @@ Until = Annotated[
     ),
 ]
 PilotOption = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--pilot",
-        help="A finished run over this dataset, of any model: it decides which patterns are drawn "
-        "from most, in place of the draw's own first part.",
+        help="A finished run over this dataset, of any model: what it answered decides which "
+        "samples are drawn most, and takes part of the draw's luck away. Repeatable.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Draws the samples; sent to the provider if given.")]

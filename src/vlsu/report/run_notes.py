@@ -44,9 +44,11 @@ def sampling_note(run: Run) -> str:
     until = ""
     if estimate["until"] is not None:
         until = f" {estimate['until']}: {'reached' if estimate['reached'] else 'not reached'}."
+    pilots = len(estimate.get("pilots", ()))
+    earlier = f" and by the answers of {pilots} earlier run{'s'[: pilots > 1]}" if pilots else ""
     return (
         f"Estimated for all {estimate['population']:,} samples of the dataset from "
-        f"{estimate['sampled']:,} of them, drawn by pattern ({requests['sample']:,} of "
+        f"{estimate['sampled']:,} of them, drawn by pattern{earlier} ({requests['sample']:,} of "
         f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
         "dataset lies. n, the map of samples and the counts of the flow from parts to pair are of "
         "those asked; all shares, confusions and counts of errors are estimated for the dataset."

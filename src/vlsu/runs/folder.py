@@ -54,9 +54,11 @@ class RunFolder:
         self.judgments_file = self.path / "judgments.parquet"
         self.verdicts_file = self.path / "verdicts.parquet"
         self.metrics_file = self.path / "metrics.json"
+        self.sampling_file = self.path / "sampling.parquet"
         self.swaps_file = self.path / "swaps.parquet"
         self._results = (
-            *(self.metrics_file, self.judgments_file, self.verdicts_file, self.swaps_file),
+            *(self.metrics_file, self.judgments_file, self.verdicts_file),
+            *(self.sampling_file, self.swaps_file),
         )
 
     def record(self) -> RunRecord:

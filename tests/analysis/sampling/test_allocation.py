@@ -64,18 +64,19 @@ def test_a_larger_size_contains_the_smaller_and_exhausts_all(rows):
 
 def test_proportional_sizes_are_in_proportion():
     population = np.array([[600, 300, 100, 3, 0], [600, 300, 100, 2, 1]])
-    sizes = proportional_sizes(population, 200)
+    least = np.minimum(population, 2)
+    sizes = proportional_sizes(population, 200, least)
     assert sizes.sum(axis=1).tolist() == [100, 100]
     assert sizes[:, 3:].tolist() == [[2, 0], [2, 1]]  # a tiny stratum is asked in full, or nearly
     assert sizes[0, :3] == pytest.approx([59, 29, 10], abs=1)
-    assert smallest_size(population) == 18
+    assert smallest_size(least) == 18
 
 
 def test_the_size_of_a_half_follows_what_the_other_half_showed():
     population = np.full((2, 2), 100)
     least = np.full((2, 2), 2)
     shown = deviations(np.array([[10, 5], [5, 5]]), np.full((2, 2), 10))
-    sizes = crossed_sizes(population, 80, shown, least)
+    sizes = crossed_sizes(population, (40, 40), shown, least)
     assert sizes[0].tolist() == [20, 20]
     assert sizes[1, 0] < sizes[1, 1]
 
@@ -106,7 +107,7 @@ def expected_total(cross: bool) -> Fraction:
         right[0, list(first)] = right[1, list(second)] = 1
         halves = right.reshape(2, 4, 2).transpose(2, 0, 1)  # half, stratum, place
         shown = deviations(halves[:, :, :2].sum(axis=2), least)
-        sizes = crossed_sizes(population, 10, shown if cross else shown[::-1], least)
+        sizes = crossed_sizes(population, (5, 5), shown if cross else shown[::-1], least)
         total += sum(
             Fraction(4, int(sizes[h, k])) * int(halves[h, k, : sizes[h, k]].sum())
             for h in (0, 1)

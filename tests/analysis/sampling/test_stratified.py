@@ -153,12 +153,22 @@ def test_the_variance_is_the_textbooks_with_one_pseudo_observation(sample):
     variance = 0.0
     for triple in set(gold):
         of = gold == triple
-        n = of.sum()
-        squares = ((e[of] - e[of].mean()) ** 2).sum() + common * inside[of].sum() / n
-        for part in (0, 1):
-            drawn_here = (of & (half == part)).sum()
-            there = weight[of & (half == part)].sum()
-            variance += there**2 * (1 - drawn_here / there) / drawn_here * squares / n
+        parts = [of & (half == part) for part in (0, 1)]
+        there = [weight[part].sum() for part in parts]
+        factors = [
+            n_all**2 * (1 - part.sum() / n_all) / part.sum()
+            for n_all, part in zip(there, parts, strict=True)
+        ]
+        if not sum(factors):  # asked in full
+            continue
+        # Each half enters the common variance by its share in what rests on that.
+        shares = [factor / sum(factors) for factor in factors]
+        mean, square = (
+            sum(f * (e[part] ** power).mean() for f, part in zip(shares, parts, strict=True))
+            for power in (1, 2)
+        )
+        prior = common * inside[of].sum() / of.sum()
+        variance += sum(factors) * (square - mean**2 + prior / of.sum())
     assert estimator.effective_size(hits & among, among) == pytest.approx(
         share * (1 - share) / (variance / total**2)
     )

@@ -99,45 +99,48 @@ def neyman(population: IntArray, deviation: FloatArray, size: int, least: IntArr
     return least + more
 
 
-def smallest_size(population: IntArray) -> int:
-    """The smallest size that can be drawn: `LEAST` of each half of each stratum.
+def smallest_size(least: IntArray) -> int:
+    """The smallest size that can be drawn.
 
     Args:
-        population: Samples there are, shape ``(2, H)``.
+        least: Samples to draw of each half of each stratum at least, shape ``(2, H)``.
     """
-    return int(2 * np.minimum(population, LEAST).sum(axis=1).max())
+    return int(2 * least.sum(axis=1).max())
 
 
-def pilot_size(population: IntArray) -> int:
+def pilot_size(population: IntArray, least: IntArray) -> int:
     """Samples to draw before the sizes are decided.
 
     Args:
         population: Samples there are, shape ``(2, H)``.
+        least: Samples to draw of each at least; the same shape.
     """
-    return max(smallest_size(population), min(_PILOT, int(population.sum()) // 8))
+    return max(smallest_size(least), min(_PILOT, int(population.sum()) // 8))
 
 
-def proportional_sizes(population: IntArray, size: int) -> IntArray:
-    """Sizes in proportion to the strata, but at least `LEAST`; both of shape ``(2, H)``."""
-    return _by_half(population, size, np.ones(population.shape), np.minimum(population, LEAST))
+def proportional_sizes(population: IntArray, size: int, least: IntArray) -> IntArray:
+    """Sizes in proportion to the strata, but at least `least`; all of shape ``(2, H)``."""
+    halves = (math.ceil(size / 2), size // 2)
+    return _by_half(population, halves, np.ones(population.shape), least)
 
 
 def crossed_sizes(
-    population: IntArray, size: int, deviation: FloatArray, least: IntArray
+    population: IntArray, halves: tuple[int, int], deviation: FloatArray, least: IntArray
 ) -> IntArray:
     """Neyman's sizes, of each half by the deviations that the other half showed.
 
     Args:
         population: Samples there are, by half and stratum; shape ``(2, H)``.
-        size: Samples to draw in all, half of them from each half.
+        halves: Samples to draw from each half.
         deviation: What each half showed, shape ``(2, H)``.
         least: Drawn already; shape ``(2, H)``.
     """
-    return _by_half(population, size, deviation[::-1], least)
+    return _by_half(population, halves, deviation[::-1], least)
 
 
-def _by_half(population: IntArray, size: int, deviation: FloatArray, least: IntArray) -> IntArray:
-    halves = (math.ceil(size / 2), size // 2)
+def _by_half(
+    population: IntArray, halves: tuple[int, int], deviation: FloatArray, least: IntArray
+) -> IntArray:
     return np.stack(
         [neyman(*each) for each in zip(population, deviation, halves, least, strict=True)]
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.sampling.allocation import STRATA, stratum_name
+from vlsu.analysis.stats.intervals import LEVEL, normal_quantile
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Pattern
 from vlsu.registry import did_you_mean
@@ -27,6 +28,9 @@ _LEAST, _MOST = 0.1, 1.0
 #: How much a stratum matters that cannot enter the metric: little, not nothing, so that it is drawn
 #: when all others are exhausted.
 _BESIDE = 1e-3
+
+#: Shares nearer to 0 or 1 are taken to be this near: the variance of a share of 0 is not known.
+_NEAREST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,35 @@ class Precision:
             return None
         return float(found["high"] - found["low"]) / 2
 
+    def planned_half_width_in(self, metrics: Mapping[str, Any]) -> float | None:
+        """What the half width would be if the variance were one standard error larger than found.
+
+        The variance of a share p of n samples is estimated by p (1 - p) / n, whose own relative
+        standard error is |1 - 2 p| / sqrt(n p (1 - p)) (delta method): with few errors it is
+        uncertain, and the draw that happens to have the fewest would stop first. The size of a
+        half is planned with that in view, as in Stein's (1945) two-stage procedure the second
+        stage is by an upper bound of the variance that the first showed.
+
+        Args:
+            metrics: Those of a sample twice as large as the one that the variance is known from:
+                one half, and another like it.
+        """
+        found = dict(rates(metrics)).get(self.key)
+        half_width = self.half_width_in(metrics)
+        if found is None or half_width is None:
+            return None
+        share = min(max(float(found["value"]), _NEAREST), 1 - _NEAREST)
+        errors = normal_quantile(LEVEL) * share * (1 - share) / (math.sqrt(2) * half_width or 1e-9)
+        return half_width * math.sqrt(1 + abs(1 - 2 * share) / errors)
+
     def next_size(self, half_width: float | None, sampled: IntArray, population: IntArray) -> int:
         """The sample size that would do if what comes is like what came.
 
+        It is smaller than the present one where the interval is narrower than wanted.
+
         Args:
-            half_width: Of the interval now, wider than wanted; `None` where there is none yet.
-            sampled: Samples drawn by half and stratum, shape ``(2, STRATA)``.
+            half_width: Of the interval now; `None` where there is none yet.
+            sampled: Samples drawn by half and stratum, shape ``(2, H)``, H a multiple of `STRATA`.
             population: Samples there are, the same shape.
         """
         size = int(sampled.sum())
@@ -103,10 +130,14 @@ class Precision:
         # Nearly all that comes is of the strata that matter, and among them the squared width goes
         # with 1 / size - 1 / population.
         matters = self.importance == 1
-        inside, there = int(sampled[:, matters].sum()), int(population[:, matters].sum())
+        inside, there = (
+            int(each.reshape(2, STRATA, -1)[:, matters].sum()) for each in (sampled, population)
+        )
         left = (1 / inside - 1 / there) * (self.half_width / half_width) ** 2
         more = 1 / (1 / there + left) - inside
-        return size + math.ceil(min(max(more, _LEAST * inside), _MOST * size))
+        if half_width > self.half_width:
+            more = min(max(more, _LEAST * inside), _MOST * size)
+        return size + math.ceil(more)
 
     @property
     def modality(self) -> str:

@@ -13,20 +13,25 @@ of a full run are about pairs *like* those of the dataset, and do not shrink to 
 
 - The variance is that of the linearised metric over strata with finite population correction
   (Särndal, Swensson and Wretman 1992, ch. 5): sum of N_h^2 (1 - n_h / N_h) s_h^2 / n_h. Both halves
-  of a stratum share s^2. A stratum in which all answers were alike has s^2 = 0, which proves
-  nothing; so s^2 has one pseudo-observation with the spread the metric has over all strata.
+  of a stratum share s^2, where each counts by its part in that sum. A stratum in which all answers
+  were alike has s^2 = 0, which proves nothing; so s^2 has one pseudo-observation with the spread
+  the metric has over all strata.
 - Proportions: Wilson on the effective size p (1 - p) / variance; if p is 0 or 1, on that of equal
   samples with these weights. F1 of a class, by its Jaccard index, and the means of F1, by MOVER
   with the linearised correlations, follow from it as in `vlsu.analysis.table.estimator`.
 - Kappa: Wilson on the agreement at fixed chance, on the size at which that has kappa's linearised
   variance (Fleiss, Cohen and Everitt 1969).
 
+With earlier runs (`vlsu.analysis.sampling.forecast`) a triple is cut into strata of like chance of
+being right, and what those runs say is a control variate: weights are calibrated, and variances are
+those of what the controls leave (`vlsu.analysis.sampling.controls`).
+
 No bootstrap: 17 strata of few samples each are too thin for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +45,8 @@ from vlsu.analysis.sampling.allocation import (
     stratum_name,
     stratum_of,
 )
+from vlsu.analysis.sampling.controls import Calibration
+from vlsu.analysis.sampling.joining import joined, unmarked
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover, wilson
@@ -48,7 +55,12 @@ from vlsu.analysis.table.cells import ABSENT, Cells
 from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.estimator import Ratios, equal_weights
 
-__all__ = ["STRATIFIED_METHODS", "StratifiedEstimator", "StratifiedSample", "observed_deviations"]
+__all__ = [
+    "STRATIFIED_METHODS",
+    "StratifiedEstimator",
+    "StratifiedSample",
+    "observed_deviations",
+]
 
 #: Interval method by kind of metric, for the record.
 STRATIFIED_METHODS = {
@@ -59,7 +71,7 @@ STRATIFIED_METHODS = {
     "kappa": "Wilson on the agreement at fixed chance, widened to kappa's linearised variance",
 }
 
-#: Pseudo-observations with the common spread that each stratum's variance has.
+#: Pseudo-observations with the common spread that a triple's variances have, all bins together.
 _PRIOR = 1.0
 
 #: What a share that is 0 or 1 may differ from it by.
@@ -73,15 +85,20 @@ _EXACT = 1e15
 class StratifiedSample:
     """The cells of the samples drawn, and the sizes of the strata they stand for.
 
+    A stratum is a triple of gold grades, or a bin of it.
+
     Attributes:
         cells: Of both halves, one after the other, without groups.
-        stratum: Of each cell, half * `STRATA` + stratum; shape ``(C,)``.
-        population: Samples of the dataset by half and stratum; shape ``(2 * STRATA,)``.
+        stratum: Of each cell, half * H + triple * bins + bin, where H = `STRATA` * bins; ``(C,)``.
+        population: Samples of the dataset by half and stratum; shape ``(2 * H,)``.
+        controls: What is known of all samples, less its mean over the half of the stratum, by
+            cell; shape ``(C, k)``. `None` where there is nothing.
     """
 
     cells: Cells
     stratum: IntArray
     population: IntArray
+    controls: FloatArray | None = None
 
     @classmethod
     def from_halves(cls, halves: Sequence[Cells], population: IntArray) -> StratifiedSample:
@@ -93,7 +110,28 @@ class StratifiedSample:
                 least one was drawn.
         """
         strata = [stratum_of(cells.gold) + half * STRATA for half, cells in enumerate(halves)]
-        return cls(_joined(halves), np.concatenate(strata), population.ravel())
+        return cls(joined(halves), np.concatenate(strata), population.ravel())
+
+    @classmethod
+    def from_rows(
+        cls,
+        halves: Sequence[Cells],
+        stratum: IntArray,
+        population: IntArray,
+        controls: FloatArray,
+    ) -> StratifiedSample:
+        """A sample whose cells say of which samples they are, marked by `row_category`.
+
+        Args:
+            halves: The samples drawn from each half, their categories marked.
+            stratum: Of each sample of the dataset within its half; shape ``(N,)``.
+            population: Samples of the dataset, shape ``(2, H)``.
+            controls: Of each sample of the dataset; shape ``(N, k)``.
+        """
+        cells, row = unmarked(joined(halves))
+        half = np.repeat([0, 1], [len(each.count) for each in halves])
+        number = half * population.shape[1] + stratum[row]
+        return cls(cells, number, population.ravel(), controls[row])
 
     @cached_property
     def sampled(self) -> IntArray:
@@ -104,7 +142,17 @@ class StratifiedSample:
     def weight(self) -> FloatArray:
         """Samples of the dataset that one sample of each cell stands for; shape ``(C,)``."""
         weight: FloatArray = (self.population / np.maximum(self.sampled, 1))[self.stratum]
+        if self.calibration is not None:
+            return weight * self.calibration.factors(weight)
         return weight
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The coefficients of the controls; `None` without any."""
+        if self.controls is None:
+            return None
+        cells, stratum = self.cells, self.stratum
+        return Calibration.of(self.controls, cells.count, stratum, self.population)
 
     @cached_property
     def estimated(self) -> FloatArray:
@@ -114,7 +162,7 @@ class StratifiedSample:
     def strata(self) -> dict[str, dict[str, int]]:
         """Population and sample of every stratum that has any, both halves together."""
         population, sampled = (
-            each.reshape(2, STRATA).sum(axis=0) for each in (self.population, self.sampled)
+            each.reshape(2, STRATA, -1).sum(axis=(0, 2)) for each in (self.population, self.sampled)
         )
         return {
             stratum_name(h): {"population": int(population[h]), "sampled": int(sampled[h])}
@@ -273,26 +321,33 @@ class StratifiedEstimator(Ratios):
             among: Cells that count.
         """
         sample, cells = self.sample, self.sample.cells
-        triple, estimated = sample.stratum % STRATA, sample.estimated
+        strata = len(sample.population) // 2
+        stratum, estimated = sample.stratum % strata, sample.estimated
         influence = np.where(among[:, None], influence, 0.0)
+        if sample.calibration is not None:
+            influence = sample.calibration.residuals(influence)
+        drawn, inside = (_sum(stratum, cells.count * each, strata) for each in (1, among))
+        left = sample.population * (sample.population - sample.sampled)
+        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, strata)
+        whole = factor.sum(axis=0)
+        # Both halves of a stratum share its variance. Where they are of unequal size, each enters
+        # by its share in what rests on that: the half that is drawn less.
+        even = factor * drawn / np.maximum(sample.sampled.reshape(2, strata) * whole, 1e-300)
+        even[:, whole == 0] = 1.0
+        count = cells.count * even.ravel()[sample.stratum]
         products = influence[:, :, None] * influence[:, None, :]
-        drawn, inside = (_sum(triple, cells.count * each, STRATA) for each in (1, among))
-        sums = np.stack([_sum(triple, cells.count * e, STRATA) for e in influence.T], axis=1)
+        sums = np.stack([_sum(stratum, count * e, strata) for e in influence.T], axis=1)
         squares = np.stack(
-            [
-                _sum(triple, cells.count * each, STRATA)
-                for each in products.reshape(len(triple), -1).T
-            ],
+            [_sum(stratum, count * each, strata) for each in products.reshape(len(stratum), -1).T],
             axis=1,
-        ).reshape(STRATA, *products.shape[1:])
-        common = np.tensordot(estimated, products, 1) / estimated[among].sum()
+        ).reshape(strata, *products.shape[1:])
         n = np.maximum(drawn, 1)[:, None, None]
         within = squares - sums[:, :, None] * sums[:, None, :] / n
-        prior = _PRIOR * common * inside[:, None, None] / n
-        # N^2 (1 - n / N) / n of each half; both halves of a stratum share its variance.
-        left = sample.population * (sample.population - sample.sampled)
-        factor = (left / np.maximum(sample.sampled, 1)).reshape(2, STRATA).sum(axis=0)
-        covariance: FloatArray = np.tensordot(factor, (within + prior) / (n - 1 + _PRIOR), 1)
+        common = np.tensordot(estimated, products, 1) / estimated[among].sum()
+        bins = (sample.population.reshape(2, STRATA, -1)[0] > 0).sum(axis=1)
+        pseudo = (_PRIOR / np.maximum(bins, 1)).repeat(strata // STRATA)[:, None, None]
+        prior = pseudo * common * inside[:, None, None] / n
+        covariance: FloatArray = np.tensordot(whole, (within + prior) / (n - 1 + pseudo), 1)
         return covariance
 
     def _total(self, among: BoolArray) -> float:
@@ -316,33 +371,3 @@ def _correlation(covariance: FloatArray) -> FloatArray:
     correlation = np.ones_like(scale)
     np.divide(covariance, scale, out=correlation, where=scale > 0)
     return correlation
-
-
-def _joined(halves: Sequence[Cells]) -> Cells:
-    """The cells of several tables, one after the other, over the categories of all."""
-    names = tuple(sorted({name for cells in halves for name in cells.categories}))
-    numbers = [
-        np.array([*(names.index(name) for name in cells.categories), -1])[cells.category]
-        for cells in halves
-    ]
-    critical = [cells.critical for cells in halves if cells.critical is not None]
-    others = [
-        np.zeros_like(cells.count) if cells.admissible is None else cells.admissible
-        for cells in halves
-    ]
-    outcomes: Mapping[str, Mapping[str, int]] = {
-        modality: {o: sum(cells.outcomes[modality][o] for cells in halves) for o in found}
-        for modality, found in halves[0].outcomes.items()
-    }
-    return Cells(
-        gold=np.concatenate([cells.gold for cells in halves]),
-        predicted=np.concatenate([cells.predicted for cells in halves]),
-        category=np.concatenate(numbers),
-        count=np.concatenate([cells.count for cells in halves]),
-        categories=names,
-        groups=None,
-        outcomes=outcomes,
-        critical=(sum(n for n, _ in critical), sum(m for _, m in critical)) if critical else None,
-        admissible=np.concatenate(others) if any(each.any() for each in others) else None,
-        severities=halves[0].severities,
-    )

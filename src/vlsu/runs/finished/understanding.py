@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from vlsu.analysis import (
-    StratifiedSample,
     Tabulation,
     cell_metrics,
     diagnosis,
@@ -20,10 +19,12 @@ from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.table.streaming import graded_judgments
 from vlsu.analysis.understanding.swap import swap_metrics
 from vlsu.data import Dataset
+from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
+from vlsu.runs.folder import RunFolder
 from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.sampling import gold_rows
@@ -154,7 +155,14 @@ def _parts(run: Run, dataset: Dataset) -> Iterator[tuple[pl.DataFrame, pl.DataFr
 
 
 def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
-    strata = Strata.of(dataset, run.record["sampling"]["seed"])
+    drawn = run.record["sampling"]
+    if drawn.get("pilot") is None:
+        strata = Strata.of(dataset, drawn["seed"])
+    else:
+        file = RunFolder(run.path).sampling_file
+        if not file.is_file():
+            raise RunError(f"{file}: not there; run the same vlsu run command again, it is remade")
+        strata = Strata.from_table(run.collected(scan_parquet(file)))
     halves = strata.samples.select("half", sample_id="id")
     judgments = run.judged(pl.col(JUDGED_COLUMNS)).join(halves, on="sample_id")
     gold = gold_rows(dataset).collect().join(halves, on="sample_id")
@@ -163,8 +171,8 @@ def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
     for half in (0, 1):
         tabulation = Tabulation(severities=severities)
         of_half = pl.col("half") == half
-        tabulation.add(judgments.filter(of_half), gold.filter(of_half))
+        tabulation.add(judgments.filter(of_half), strata.marked(gold.filter(of_half)))
         cells.append(tabulation.cells())
-    sample = StratifiedSample.from_halves(cells, strata.population)
+    sample = strata.sample(cells)
     weights = recorded_weights(run.record)
     return Metrics(stratified_metrics(sample, level=level, weights=weights))

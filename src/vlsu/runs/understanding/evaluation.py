@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -69,7 +70,7 @@ def evaluate(
     limit: int | None = None,
     budget: int | None = None,
     until: str | None = None,
-    pilot: str | Path | None = None,
+    pilot: str | Path | Sequence[str | Path] | None = None,
     weights: HarmWeights | str | Path | None = None,
     probe: str | None = None,
     seed: int | None = None,
@@ -95,7 +96,8 @@ def evaluate(
         budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
-        pilot: A finished run over this dataset that decides how the draw is spread.
+        pilot: Finished runs over this dataset, one or several, that decide how the draw is spread
+            and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
         seed: Draws the subset, and goes to the provider where it takes one.
@@ -179,12 +181,12 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         sampling=prepare_sampling(
             dataset,
             task.modalities,
+            policy,
             options.subset.seed,
             budget=options.budget,
             until=options.until,
-            pilot=options.pilot,
+            pilots=options.pilot or (),
             weights=weights,
-            severities=tuple(policy.severities),
         ),
         weights=weights,
         options=options,
@@ -369,6 +371,12 @@ class Evaluation:
                 **drawn.metrics["sampling"],
                 "left_out": ["minimal_pairs", "calibration"],
             }
+        if drawn is not None and drawn.table is not None:
+            content = io.BytesIO()
+            drawn.table.write_parquet(content)
+            write_atomically(folder.sampling_file, content.getvalue())
+        else:
+            folder.sampling_file.unlink(missing_ok=True)
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         record["outcomes"] = metrics["outcomes"]
         record["not_asked"] = not_asked(dataset, selection, self.task.modalities)

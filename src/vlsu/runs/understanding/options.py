@@ -29,7 +29,8 @@ class UnderstandingOptions(RunOptions):
         budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
             are estimated; see ``docs/fewer-calls.md``.
         until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
-        pilot: A finished run over this dataset that decides how the draw is spread.
+        pilot: Finished runs over this dataset, one or several, that decide how the draw is spread
+            and take part of its luck away.
         weights: What errors on pairs cost, or a file of it, for ``weighted_harm`` in the metrics;
             see ``docs/metrics.md``.
         probe: ``"swap"``: ask about pairs too of which one half was exchanged for one of another
@@ -44,7 +45,7 @@ class UnderstandingOptions(RunOptions):
     policy: Policy | str | Path | None = None
     budget: int | None = None
     until: str | None = None
-    pilot: str | Path | None = None
+    pilot: str | Path | Sequence[str | Path] | None = None
     weights: HarmWeights | str | Path | None = None
     probe: str | None = None
 

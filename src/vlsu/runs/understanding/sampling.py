@@ -6,7 +6,7 @@ smaller one, so a run that goes on asks only what is missing.
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from vlsu.analysis import StratifiedSample, Tabulation, stratified_metrics, understanding_metrics
+from vlsu.analysis import Tabulation, stratified_metrics, understanding_metrics
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.sampling.allocation import (
-    LEAST,
+    STRATA,
     crossed_sizes,
     pilot_size,
     proportional_sizes,
@@ -27,32 +27,25 @@ from vlsu.analysis.sampling.allocation import (
 from vlsu.analysis.sampling.precision import Precision
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
 from vlsu.data.marks import admissible_column, mark_columns
-from vlsu.errors import RunError, UsageError
+from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Severity
-from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset
-from vlsu.runs.run import Run, load_run
-from vlsu.runs.understanding.strata import Strata
+from vlsu.policy import MODALITIES, Policy, Severity
+from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, rank
+from vlsu.runs.understanding.history import read_history
+from vlsu.runs.understanding.strata import Strata, read_grades
 
-__all__ = ["DrawResult", "DrawnSample", "Pilot", "Sampling", "gold_rows", "prepare_sampling"]
+__all__ = ["DrawResult", "DrawnSample", "Sampling", "gold_rows", "prepare_sampling"]
 
-
-@dataclass(frozen=True)
-class Pilot:
-    """The variation within strata in an earlier run.
-
-    Attributes:
-        run: Its folder.
-        model: Its model's SPEC.
-        deviation: Of right and wrong by half and stratum, shape ``(2, STRATA)``.
-    """
-
-    run: str
-    model: str
-    deviation: FloatArray
+#: How samples are drawn, for the record.
+_BY_ITSELF = "stratified by gold grades, Neyman's sizes from the draw's own first part"
+_BY_HISTORY = (
+    "stratified by gold grades and by the chance of being right that a factor model of the pilot "
+    "runs predicts, Neyman's sizes by that; what the pilot runs answered are control variates"
+)
 
 
 @dataclass(frozen=True)
@@ -72,9 +65,15 @@ class DrawResult:
 
 @dataclass(frozen=True)
 class DrawnSample(DrawResult):
-    """The same, and the samples that were asked about."""
+    """The same, the samples that were asked about, and how they were drawn.
+
+    Attributes:
+        selection: The samples.
+        table: As `Strata.table` gives it.
+    """
 
     selection: Selection
+    table: pl.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ class Sampling:
         modality: Whose errors the sizes of the strata go by.
         budget: Samples drawn at most; `None` for all.
         until: The precision at which the drawing stops.
-        pilot: An earlier run that decides the sizes, in place of the draw's own first part.
+        history: Earlier runs that decide the sizes, in place of the draw's own first part; they are
+            what the strata were cut by.
         weights: What errors on pairs cost, for the metrics.
         severities: Those of the policy.
     """
@@ -95,7 +95,7 @@ class Sampling:
     modality: str
     budget: int | None = None
     until: Precision | None = None
-    pilot: Pilot | None = None
+    history: Sequence[tuple[str, str]] = ()
     weights: HarmWeights | None = None
     severities: tuple[Severity, ...] = tuple(Severity)
 
@@ -106,25 +106,22 @@ class Sampling:
 
     def record(self) -> dict[str, object]:
         """What decides the draw, beside seed and dataset."""
-        pilot = self.pilot and {
-            "run": self.pilot.run,
-            "model": self.pilot.model,
-            "hash": hashlib.sha256(self.pilot.deviation.tobytes()).hexdigest(),
-        }
+        pilots = [{"run": run, "model": model} for run, model in self.history]
+        first = {**pilots[0], "hash": self.strata.digest()} if pilots else None
         return {
-            "design": "stratified by gold grades, Neyman's sizes from "
-            + ("the draw's own first part" if self.pilot is None else "a pilot run"),
+            "design": _BY_HISTORY if pilots else _BY_ITSELF,
             "counts": "samples",
             "budget": self.budget,
             "until": self.until and str(self.until),
-            "pilot": pilot,
+            "pilot": first,
+            **({"pilots": pilots} if pilots else {}),
         }
 
     def expected(self) -> Selection:
         """Samples as many and much like those that will be drawn, before anything is known."""
         if self.budget is None:
             return Subset()
-        return self._selection(self._sizes(self.most, None))
+        return self._selection(self._sizes(_halved(self.most), None))
 
     async def draw(
         self,
@@ -141,7 +138,7 @@ class Sampling:
         Returns:
             The sample, or `None` if the asking was stopped.
         """
-        halves = tuple(Tabulation(severities=self.severities) for _ in range(2))
+        halves = tuple(_Marking(self.strata, self.severities) for _ in range(2))
         drawing, before = self.drawing(), np.zeros_like(self.strata.population)
         sizes = next(drawing)
         while True:
@@ -156,7 +153,8 @@ class Sampling:
                 sizes = drawing.send((halves[0].cells(), halves[1].cells()))
             except StopIteration as end:
                 looks: DrawResult = end.value
-                return DrawnSample(looks.steps, looks.metrics, looks.reached, whole)
+                table = None if looks.metrics is None else self.strata.table(sizes)
+                return DrawnSample(looks.steps, looks.metrics, looks.reached, whole, table)
 
     def drawing(self) -> Generator[IntArray, tuple[Cells, Cells], DrawResult]:
         """The draw apart from the asking.
@@ -169,45 +167,81 @@ class Sampling:
             What came of it.
         """
         population, until = self.strata.population, self.until
-        size, deviation = self._first_size(), None
+        halves, deviation = _halved(self._first_size()), None
         steps: list[int] = []
         while True:
-            sizes = self._sizes(size, deviation)
+            sizes = self._sizes(halves, deviation)
             cells = yield sizes
+            size = sum(halves)
             steps.append(size)
             if size == len(self.strata):
                 return DrawResult(steps, None, None if until is None else True)
             if deviation is None:
                 deviation = observed_deviations(cells, MODALITIES.index(self.modality))
             if until is None and size < self.most:
-                size = self.most
+                halves = _halved(self.most)
                 continue
-            sample = StratifiedSample.from_halves(cells, population)
-            metrics = Metrics(stratified_metrics(sample, weights=self.weights))
+            metrics = self._metrics(cells)
             if until is None:
                 return DrawResult(steps, metrics, None)
             half_width = until.half_width_in(metrics)
             reached = half_width is not None and half_width <= until.half_width
-            if reached or size >= self.most:
+            if size >= self.most:
                 return DrawResult(steps, metrics, reached)
-            size = min(self.most, until.next_size(half_width, sizes, population))
+            larger = self._larger(until, sizes, cells)
+            if larger == halves:
+                if reached:
+                    return DrawResult(steps, metrics, reached)
+                larger = _halved(until.next_size(half_width, sizes, population))
+            halves = self._affordable(halves, larger)
+
+    def _larger(self, until: Precision, sizes: IntArray, cells: Sequence[Cells]) -> tuple[int, int]:
+        """Sizes of the halves, each by the interval that the *other* half shows.
+
+        Were a half's size decided by its own answers, one that happens to have few errors would
+        look sure of itself, stop early, and keep its luck in the estimate.
+        """
+        population, larger = self.strata.population, []
+        for half, other in ((0, 1), (1, 0)):
+            # As if both halves were like the other one.
+            alike = [other, other]
+            half_width = until.planned_half_width_in(
+                self._metrics([cells[h] for h in alike], alike)
+            )
+            wanted = until.next_size(half_width, sizes[alike], population[alike]) // 2
+            larger.append(max(int(sizes[half].sum()), min(wanted, int(population[half].sum()))))
+        return larger[0], larger[1]
+
+    def _affordable(self, halves: tuple[int, int], larger: tuple[int, int]) -> tuple[int, int]:
+        """The larger sizes of the halves, or as much of the growth as the budget leaves."""
+        left, growth = self.most - sum(halves), sum(larger) - sum(halves)
+        if growth <= left:
+            return larger
+        first = halves[0] + (larger[0] - halves[0]) * left // growth
+        return first, self.most - first
+
+    def _metrics(self, cells: Sequence[Cells], halves: Sequence[int] = (0, 1)) -> Metrics:
+        """Those of the dataset; arguments as `Strata.sample`."""
+        return Metrics(stratified_metrics(self.strata.sample(cells, halves), weights=self.weights))
 
     def _first_size(self) -> int:
-        if self.pilot is not None and self.until is None:
+        if self.strata.deviation is not None and self.until is None:
             return self.most
-        return min(self.most, pilot_size(self.strata.population))
+        return min(self.most, pilot_size(self.strata.population, self.strata.least))
 
-    def _sizes(self, size: int, deviation: FloatArray | None) -> IntArray:
+    def _sizes(self, halves: tuple[int, int], deviation: FloatArray | None) -> IntArray:
         """Sizes of the strata; `deviation` is what the draw's own first part showed, if known."""
-        population = self.strata.population
-        if self.pilot is not None:
-            deviation, least = self.pilot.deviation, np.minimum(population, LEAST)
+        strata, population, least = self.strata, self.strata.population, self.strata.least
+        if strata.deviation is not None:
+            deviation = np.stack([strata.deviation, strata.deviation])
         elif deviation is not None:
-            least = proportional_sizes(population, min(self.most, pilot_size(population)))
+            first = min(self.most, pilot_size(population, least))
+            least = proportional_sizes(population, first, least)
         else:
-            return proportional_sizes(population, size)
-        importance = 1.0 if self.until is None else self.until.importance
-        return crossed_sizes(population, size, deviation * importance, least)
+            return proportional_sizes(population, sum(halves), least)
+        bins = population.shape[1] // STRATA
+        importance = 1.0 if self.until is None else np.repeat(self.until.importance, bins)
+        return crossed_sizes(population, halves, deviation * importance, least)
 
     def _selection(self, sizes: IntArray) -> Selection:
         if sizes.sum() >= len(self.strata):
@@ -216,57 +250,80 @@ class Sampling:
         return ChosenSamples(first.ids + second.ids)
 
 
+class _Marking(Tabulation):
+    """A table whose cells say of which sample they are, where the strata need that."""
+
+    def __init__(self, strata: Strata, severities: tuple[Severity, ...]) -> None:
+        super().__init__(severities=severities)
+        self._strata = strata
+
+    def add(self, judgments: Frame, gold: Frame) -> None:
+        super().add(judgments, self._strata.marked(gold.lazy().collect()))
+
+
+def _halved(size: int) -> tuple[int, int]:
+    return math.ceil(size / 2), size // 2
+
+
 def prepare_sampling(
     dataset: Dataset,
     modalities: Sequence[str],
+    policy: Policy,
     seed: int,
     *,
     budget: int | None = None,
     until: str | Precision | None = None,
-    pilot: str | Path | None = None,
+    pilots: str | Path | Sequence[str | Path] = (),
     weights: HarmWeights | None = None,
-    severities: tuple[Severity, ...] = tuple(Severity),
 ) -> Sampling | None:
     """Check what is wanted; `None` if that is no sampling at all.
 
     Args:
         dataset: What is drawn from.
         modalities: Those that will be asked for.
+        policy: The one that the model grades by.
         seed: Of the draw.
         budget: Samples at most.
         until: A precision, such as ``"joint.f1_macro +- 0.02"``.
-        pilot: A finished run over samples of this dataset.
+        pilots: Finished runs over samples of this dataset.
         weights: What errors on pairs cost, for the metrics.
-        severities: Those of the policy.
 
     Raises:
         UsageError: The budget is too small, the metric unknown, or the pilot of no use.
         RunError: The pilot cannot be read.
     """
+    pilots = [pilots] if isinstance(pilots, str | Path) else list(pilots)
     if budget is None and until is None:
-        if pilot is not None:
+        if pilots:
             raise UsageError("--pilot decides how a budget is spent; give --budget or --until too")
         return None
+    severities = tuple(policy.severities)
     if isinstance(until, str):
         until = Precision.parse(until)
     if until is not None:
         until.require_in(_metrics_of_each_kind(dataset, modalities, severities))
+    preferred = [until.modality if until else "joint", "joint", "text", "image"]
+    modality = next(m for m in preferred if m in modalities)
     strata = Strata.of(dataset, seed)
-    least = smallest_size(strata.population)
+    history: Sequence[tuple[str, str]] = ()
+    if pilots:
+        ids, gold = read_grades(dataset)
+        found = read_history(pilots, dataset, policy, ids, gold, modality)
+        order = pl.Series([rank(seed, id_) for id_ in ids])
+        strata, history = Strata.by_forecast(ids, gold, order, found.forecast), found.runs
+    least = smallest_size(strata.least)
     if budget is not None and budget < min(least, len(strata)):
-        kinds = int((strata.population.sum(axis=0) > 0).sum())
+        kinds = int((strata.population.reshape(2, STRATA, -1).sum(axis=(0, 2)) > 0).sum())
         raise UsageError(
             f"--budget {budget}: {kinds} patterns need at least {least} samples to tell how sure "
             "the estimates are; give more"
         )
-    preferred = [until.modality if until else "joint", "joint", "text", "image"]
-    modality = next(m for m in preferred if m in modalities)
     return Sampling(
         strata=strata,
         modality=modality,
         budget=budget,
         until=until,
-        pilot=None if pilot is None else _read_pilot(pilot, dataset, strata, modality),
+        history=history,
         weights=weights,
         severities=severities,
     )
@@ -282,40 +339,6 @@ def gold_rows(dataset: Dataset) -> pl.LazyFrame:
         admissible_column(),
         sample_id="id",
     )
-
-
-def _read_pilot(path: str | Path, dataset: Dataset, strata: Strata, modality: str) -> Pilot:
-    run = load_run(path)
-    judgments = _judgments(run, modality)
-    known = strata.samples.rename({"id": "sample_id"}).select("sample_id", "half")
-    judgments = judgments.join(known, on="sample_id", how="inner")
-    if not judgments.height:
-        raise UsageError(
-            f"--pilot {path}: judged {modality} of no sample of this dataset; give a run over it"
-        )
-    gold = gold_rows(dataset).join(known.lazy(), on="sample_id").collect()
-    gold = gold.join(judgments, on="sample_id", how="semi")
-    cells = []
-    for half in (0, 1):
-        tabulation = Tabulation()
-        of_half = pl.col("half") == half
-        try:
-            tabulation.add(judgments.filter(of_half), gold.filter(of_half))
-        except RunError:
-            raise UsageError(
-                f"--pilot {path}: a run over a dataset with other grades; give one over this"
-            ) from None
-        cells.append(tabulation.cells())
-    deviation = observed_deviations(cells, MODALITIES.index(modality))
-    return Pilot(str(path), run.record.model.spec, deviation)
-
-
-def _judgments(run: Run, modality: str) -> pl.DataFrame:
-    if run.record.task != "understanding":
-        raise UsageError(
-            f"--pilot {run.path}: an {run.record['task']} run; give an understanding one"
-        )
-    return run.judgments.filter(pl.col("modality") == modality)
 
 
 def _metrics_of_each_kind(
