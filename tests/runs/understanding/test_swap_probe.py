@@ -20,7 +20,7 @@ from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
-from vlsu.runs import evaluate, load_run, prepare
+from vlsu.runs import Limits, evaluate, load_run, prepare
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.understanding.options import UnderstandingOptions
@@ -175,6 +175,17 @@ def test_the_probe_can_be_added_to_a_run_and_nothing_is_asked_twice(tmp_path: Pa
     plain, model = run_of(tmp_path / "R", "worse", probe=None, limit=40)
     assert not model.asked
     assert "swap" not in plain.metrics
+
+
+def test_a_probe_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, all_of_it = run_of(tmp_path / "W", "worse", limit=30)
+    few = Limits(concurrency=1, max_requests=len(all_of_it.asked) - 20)
+    stopped, first = run_of(tmp_path / "R", "worse", limit=30, limits=few)
+    assert not stopped.finished
+    assert not (tmp_path / "R" / "swaps.parquet").exists()
+    done, rest = run_of(tmp_path / "R", "worse", limit=30)
+    assert len(first.asked) + len(rest.asked) == len(all_of_it.asked)
+    assert done.metrics == whole.metrics
 
 
 def test_a_run_with_the_probe_has_the_metrics_of_one_without(runs: Any, tmp_path: Path) -> None:

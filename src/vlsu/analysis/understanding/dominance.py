@@ -24,14 +24,15 @@ from vlsu.analysis.stats.stratified_kappa import stratified_kappa
 from vlsu.analysis.stats.student import student_quantile
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells
 from vlsu.analysis.table.estimator import THIN, Estimator
+from vlsu.analysis.table.resampling import Resampler
 
 __all__ = ["dominance"]
 
 #: Gold patterns: three grades.
 _STRATA = 27
 
-#: Numbers held at once while units are left out.
-_CHUNK = 1_000_000
+#: Units left out at once, each of a table of its own; bounds memory.
+_AT_ONCE = 2_000
 
 
 def dominance(cells: Cells, estimator: Estimator | StratifiedEstimator) -> dict[str, object]:
@@ -93,17 +94,9 @@ def _of_samples(column: IntArray, estimator: Estimator) -> Rate:
     value = float(_pooled(counts))
     if np.isnan(value):
         return UNDEFINED
-    kinds, repeats = estimator.resampler.kinds(column, size)
-    there = repeats > 0
-    kinds, repeats = kinds[there], repeats[there]
-    units, samples = int(repeats.sum()), kinds.sum(axis=1)
-    worth = copies_size(float(counts.sum()), float(repeats @ samples**2))
-    left = np.concatenate(
-        [
-            _pooled(counts - kinds[start : start + _CHUNK // size])
-            for start in range(0, len(kinds), _CHUNK // size)
-        ]
-    )
+    left, repeats, squares = _left_out(column, counts, estimator.resampler)
+    units = int(repeats.sum())
+    worth = copies_size(float(counts.sum()), float(squares))
     left = np.where(np.isnan(left), value, left)
     apart = left - float(repeats @ left) / units
     variance = max((units - 1) / units * float(repeats @ apart**2), _independent_variance(counts))
@@ -115,6 +108,34 @@ def _of_samples(column: IntArray, estimator: Estimator) -> Rate:
     if min(share, 1 - share) * independent < THIN:
         bounds.append(_at_fixed_chance(value, share, independent, estimator.level))
     return _within(value, bounds)
+
+
+def _left_out(
+    column: IntArray, counts: IntArray, resampler: Resampler
+) -> tuple[FloatArray, IntArray, int]:
+    """The pooled kappa without each unit: a sample, or a group.
+
+    Returns:
+        The values, sorted, so that the order of groups decides no rounding; how many units have
+        each; and the sum of the units' squared sizes.
+    """
+    groups = resampler.cells.groups
+    alone = counts
+    if groups is not None:
+        inside = column >= 0
+        alone = np.bincount(column[inside], weights=groups.alone[inside], minlength=len(counts))
+        alone = alone.astype(np.int64)
+    there = np.flatnonzero(alone)
+    values, repeats = [_pooled(counts - np.eye(len(counts))[there])], [alone[there]]
+    squares = int(alone.sum())
+    for table in () if groups is None else groups.tables(column, len(counts)):
+        starts = range(0, len(table), _AT_ONCE)
+        values += [_pooled(counts - table[start : start + _AT_ONCE]) for start in starts]
+        repeats.append(np.ones(len(table), dtype=np.int64))
+        squares += int((table.sum(axis=1) ** 2).sum())
+    every, times = np.concatenate(values), np.concatenate(repeats)
+    order = np.lexsort((times, every))
+    return every[order], times[order], squares
 
 
 def _of_population(column: IntArray, estimator: StratifiedEstimator) -> Rate:
