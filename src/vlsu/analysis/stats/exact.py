@@ -6,7 +6,7 @@ import math
 
 from vlsu.analysis.stats.intervals import LEVEL
 
-__all__ = ["clopper_pearson"]
+__all__ = ["beta_share", "clopper_pearson"]
 
 _TINY, _PRECISION = 1e-300, 1e-15
 #: Halvings of [0, 1]; a bound is then exact to the last digits of a float.
@@ -42,17 +42,17 @@ def _beta_quantile(share: float, a: float, b: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _beta_share(middle, a, b) < share:
+        if beta_share(middle, a, b) < share:
             low = middle
         else:
             high = middle
     return (low + high) / 2
 
 
-def _beta_share(x: float, a: float, b: float) -> float:
+def beta_share(x: float, a: float, b: float) -> float:
     """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function."""
     if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster
-        return 1 - _beta_share(1 - x, b, a)
+        return 1 - beta_share(1 - x, b, a)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return math.exp(scale + a * math.log(x) + b * math.log1p(-x)) * _fraction(x, a, b) / a
 
