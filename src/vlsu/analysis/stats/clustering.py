@@ -7,6 +7,7 @@ itself, and with them what `vlsu.analysis.stats.effective_size` makes of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.effective_size import Dependence, Way, copies_size, exact_sum, together
-from vlsu.analysis.stats.intervals import LEVEL, Rate, bonett_price, wilson
+from vlsu.analysis.stats.intervals import LEVEL, Rate, bonett_price, normal_quantile, wilson
+from vlsu.analysis.stats.student import student_p, student_quantile
 
 __all__ = ["Mean", "clustered_mean", "estimated_share", "paired_difference"]
 
@@ -112,8 +114,10 @@ def _dependence(values: FloatArray, rare: FloatArray, cluster: IntArray) -> Depe
     overlaps = []
     for several in range(2, len(labels) + 1):
         for chosen in combinations(labels, several):
-            _, both = np.unique(np.stack(chosen), axis=1, return_inverse=True)
-            overlaps.append(((-1) ** (several - 1), way(both.reshape(-1)).variance))
+            both = chosen[0]
+            for label in chosen[1:]:
+                both = np.unique(both * (n + 1) + label, return_inverse=True)[1]
+            overlaps.append(((-1) ** (several - 1), way(both).variance))
     return together([way(label) for label in labels], overlaps)
 
 
@@ -166,12 +170,26 @@ class PairedMean:
         square: Mean of the squares; for scores of 0 and 1 the share of samples that differ.
         size: Independent samples it is worth in an interval of this confidence, above 0.
         level: Confidence of its interval.
+        df: Degrees of freedom of its variance; `None` if it is not by clusters.
     """
 
     value: float
     square: float
     size: float
     level: float = LEVEL
+    df: float | None = None
+
+    @property
+    def p(self) -> float:
+        """Two-sided p of no difference, by the t test with the clusters' variance."""
+        spread = self.square - self.value**2
+        if not self.value or self.df is None or spread <= 0:
+            return 1.0
+        # The size has the square of the quantiles' ratio in it, which the statistic has not.
+        size = (
+            self.size * (student_quantile(self.level, self.df) / normal_quantile(self.level)) ** 2
+        )
+        return student_p(self.value / math.sqrt(spread / size), self.df)
 
     @property
     def rate(self) -> Rate:
@@ -203,4 +221,4 @@ def paired_difference(
     n, apart = len(first), second - first
     mean, square = float(apart.mean()), float((apart**2).mean())
     found, spread = _dependence(apart, np.abs(apart), cluster), square - mean**2
-    return PairedMean(mean, square, found.size(spread, float(n), level), level)
+    return PairedMean(mean, square, found.size(spread, float(n), level), level, found.df)

@@ -19,6 +19,7 @@ from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.table.streaming import graded_judgments
 from vlsu.data import Dataset
+from vlsu.data.links import linked_samples
 from vlsu.errors import RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
@@ -100,13 +101,15 @@ class FinishedUnderstanding:
                 separator="-",
             ),
             category="joint_category",
-            # A sample without a group is a cluster of its own.
-            cluster=pl.coalesce(
-                pl.when(pl.col("group").is_not_null()).then(pl.col("group").hash()),
-                pl.col("id").hash(),
-            ),
+            sample_id="id",
         )
-        rows = run.collected(joint.join(samples, on="sample").drop("sample"))
+        linked = run.dataset.links()
+        clusters = linked.select("sample_id", cluster=pl.Series(linked_samples(linked)).hash())
+        # A sample that shares nothing is a cluster of its own.
+        samples = samples.join(clusters.lazy(), on="sample_id", how="left").with_columns(
+            pl.col("cluster").fill_null(pl.col("sample"))
+        )
+        rows = run.collected(joint.join(samples, on="sample").drop("sample", "sample_id"))
         if rows.is_empty():
             raise RunError(f"{run.path}: no judgment of a pair with a gold grade; ask for joint")
         return rows

@@ -15,6 +15,7 @@ from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
+from vlsu.data.links import with_links
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
 from vlsu.models import as_model
@@ -348,6 +349,7 @@ class _Asking:
         self._of = evaluation
         self._keys = keys
         self._parsed = ParsedResponses()
+        self._links: pl.DataFrame | None = None
         self._stored = 0
 
     async def ask(self, fresh: Selection, whole: Selection) -> bool:
@@ -374,7 +376,10 @@ class _Asking:
         """Judgments and gold grades of these samples, in batches."""
         of = self._of
         chunks = plan(of.dataset, selection, of.task, self._keys)
-        return judged(chunks, self.session.store, of.model, of.task, self._parsed)
+        if self._links is None:
+            self._links = of.dataset.links()
+        for judgments, gold in judged(chunks, self.session.store, of.model, of.task, self._parsed):
+            yield judgments, with_links(gold, self._links)
 
     def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
         """Count the answers about these samples."""
