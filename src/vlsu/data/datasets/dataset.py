@@ -128,6 +128,15 @@ class Dataset:
         with self.reading():
             return shared(self.frame())
 
+    def linked_frame(self) -> pl.LazyFrame:
+        """As `frame`, with what samples share: `group`, `shared_image` and `shared_text`.
+
+        Raises:
+            DataError: A file of samples is damaged.
+        """
+        links = self.links().rename({"sample_id": "id"}).lazy()
+        return self.frame().drop("group").join(links, on="id", how="left", maintain_order="left")
+
     def reading(self) -> AbstractContextManager[None]:
         """Context in which rows are collected: a damaged file raises a `DataError` of one line."""
         return reading(self.path, _AGAIN)

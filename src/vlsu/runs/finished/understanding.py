@@ -52,7 +52,7 @@ class FinishedUnderstanding:
             tabulation.add(judgments, gold)
         weights = recorded_weights(run.record)
         cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
-        rest = diagnosis(run.scan(), dataset.frame(), level=level, severities=severities)
+        rest = diagnosis(run.scan(), dataset.linked_frame(), level=level, severities=severities)
         return Metrics(cells | rest)
 
     def comparison(
