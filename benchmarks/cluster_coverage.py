@@ -328,8 +328,9 @@ def report(runs: int) -> str:
     return f"""# Intervals where samples come in clusters
 
 Share of 95% intervals that hold the truth, in percent, over {runs} runs of each world, seed {SEED}:
-the standard error of a figure is {error:.1f}. Bold: below 92; plus: above 98.5. Clusters have 30% of
-the variance of how hard a sample is, unless they are copies; accuracy 0.8 unless another is said.
+the standard error of a figure is {error:.1f}. Bold: below 92; plus: above 98.5. Clusters have 30%
+of the variance of how hard a sample is, unless they are copies; accuracy 0.8 but
+where another is said.
 `python -m benchmarks.cluster_coverage`
 
 {held}

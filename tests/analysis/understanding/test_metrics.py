@@ -181,7 +181,7 @@ def test_all_failures() -> None:
     assert m["attribution"]["joint_errors"] == m["attribution"]["both_wrong"]["count"] == 5
     assert m["dominance"]["kappa_text"]["all"] == UNDEFINED
     assert m["late_fusion"]["of_predictions"]["value"] == 0.0
-    assert m["late_fusion"]["agreement"] == UNDEFINED
+    assert m["late_fusion"]["agreement"]["value"] == 0.0
 
 
 def test_one_sample() -> None:
@@ -294,14 +294,14 @@ def test_late_fusion_takes_the_worse_of_two_predictions() -> None:
     m = metrics(
         Judged("SUU", "SUU"),  # max S, U is right and is the joint answer
         Judged("SSU", "BSB"),  # max B is wrong but is the joint answer
-        Judged("BSB", "BrB"),  # a failed part makes it wrong; no agreement to speak of
+        Judged("BSB", "BrB"),  # a failed part makes it wrong, and no agreement
         Judged("UBB", "UBr"),  # max U is wrong; the joint failed
         Judged(".SS", "SSU"),  # max S is right, the joint answer is not it
     )
     fusion = m["late_fusion"]
     assert fusion["gold_ceiling"]["value"] == 2 / 4
     assert fusion["of_predictions"]["value"] == pytest.approx(2 / 5)
-    assert fusion["agreement"]["value"] == pytest.approx(2 / 3)
+    assert fusion["agreement"]["value"] == 2 / 5
 
 
 def test_an_empty_category_is_no_category() -> None:

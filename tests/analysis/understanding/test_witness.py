@@ -147,7 +147,8 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                 lambda s: ok(s, 0, 1) and worse(s.said[:2]) == s.gold[2],
             ),
             "agreement": share(
-                (s for s in samples if ok(s, 0, 1, 2)), lambda s: worse(s.said[:2]) == s.said[2]
+                (s for s in samples if "." not in s.said),
+                lambda s: ok(s, 0, 1, 2) and worse(s.said[:2]) == s.said[2],
             ),
         },
         "over_sensitivity": {

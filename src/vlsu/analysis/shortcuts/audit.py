@@ -197,15 +197,20 @@ class _Views:
         return cls(
             frame["joint_grade"].replace_strict(_LABELS, range(3)).to_numpy(),
             {
-                "group": linked_samples(
-                    frame.select("group", shared_image="image", shared_text="text")
-                ),
+                "group": _dependent(frame),
                 "text": _numbers(frame, pl.coalesce("text", "id")),
                 "image": _numbers(frame, pl.coalesce("image", "id")),
             },
             kernels,
             counted,
         )
+
+
+def _dependent(frame: pl.DataFrame) -> IntArray:
+    """Equal numbers for samples of a group; without groups, for those linked by image or text."""
+    if frame["group"].null_count() < frame.height:
+        return _numbers(frame, pl.coalesce("group", "text", "image", "id"))
+    return linked_samples(frame.select("group", shared_image="image", shared_text="text"))
 
 
 def _numbers(frame: pl.DataFrame, value: pl.Expr) -> IntArray:
