@@ -50,7 +50,7 @@ def cells_of(gold: IntArray, said: IntArray, category: IntArray, group: IntArray
     there, counts = np.unique(code, return_counts=True)
     tally = GroupTally()
     if group is not None:
-        tally.add(pl.Series(group), code)
+        tally.add([pl.Series(group)], code)
     columns = np.column_stack(np.unravel_index(there, (3, 3, 3, 4, 4, 4, 15)))
     return Cells(
         gold=columns[:, :3],

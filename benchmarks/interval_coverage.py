@@ -156,7 +156,7 @@ def cells_of(counts: IntArray, group: tuple[IntArray, IntArray] | None = None) -
     category, pattern, *said = np.unravel_index(there, _SHAPE)
     tally = GroupTally()
     if group is not None:
-        tally.add(pl.Series(group[0]), group[1])
+        tally.add([pl.Series(group[0])], group[1])
     return Cells(
         gold=np.array([(p.image, p.text, p.joint) for p in PATTERNS])[pattern],
         predicted=np.column_stack(said),

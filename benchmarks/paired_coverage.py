@@ -192,7 +192,7 @@ def paired_cells(counts: IntArray, grouped: tuple[IntArray, IntArray] | None = N
     gold, *said = np.unravel_index(there, TABLE)
     tally = GroupTally()
     if grouped is not None:
-        tally.add(pl.Series(grouped[0]), grouped[1])
+        tally.add([pl.Series(grouped[0])], grouped[1])
 
     def only_joint(values: IntArray, other: int) -> IntArray:
         columns = np.full((len(values), 3), other)

@@ -250,6 +250,14 @@ def info(dataset: Folder, json: AsJson = False) -> None:
     )
     title = f"{one_line(about['name'])} {one_line(about['version'])}"
     print_table(title, ("", ""), [(h.replace("_", " "), one_line(about[h], 200)) for h in heads])
+    shared = about["shared"]
+    if isinstance(shared, Mapping) and any(found["count"] for found in shared.values()):
+        print_table(
+            "Shared by several samples",
+            ("", "different", "samples", "most", "all samples are worth"),
+            [(what, *found.values()) for what, found in shared.items() if found["count"]],
+            "worth: independent samples, if those that share it are copies of each other",
+        )
     for part in ("patterns", "families", "languages"):
         print_table(part.capitalize(), (part, "samples"), _items(about[part]))
     for part in ("severities", "categories"):

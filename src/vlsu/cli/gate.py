@@ -56,7 +56,7 @@ def gate(
     from vlsu.cli.run_errors import naming_runs
     from vlsu.errors import UsageError
     from vlsu.report.export.junit import junit as junit_xml
-    from vlsu.report.run_notes import sampling_note
+    from vlsu.report.run_notes import clusters_note, sampling_note
     from vlsu.report.tasks import notice, report_of
     from vlsu.runs import load_run
     from vlsu.runs.finished.gating import gate as hold
@@ -79,7 +79,7 @@ def gate(
         )
         warning = notice(held, enough)
         shares = report_of(held).answered_caption(held.metrics) or "all was answered"
-        sampled = sampling_note(held)
+        sampled = " ".join(filter(None, (sampling_note(held), clusters_note(held))))
     if junit is not None:
         write_atomically(junit, junit_xml(found).encode())
     if json:

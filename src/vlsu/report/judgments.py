@@ -8,6 +8,7 @@ import polars as pl
 
 from vlsu.analysis import Tabulation
 from vlsu.analysis.table.cells import Cells
+from vlsu.data.links import with_links
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.runs import Run
@@ -46,7 +47,7 @@ def run_cells(run: Run) -> Cells:
 def _parts(run: Run) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     columns = ("sample_id", "modality", "predicted", "outcome", "expected", "expected_category")
     frame = scan_judgments(run).select(columns)
-    groups = _groups(run)
+    links = _links(run)
     parts = 1 + int(frame.select(pl.len()).collect().item()) // _PART
     for part in range(parts):
         chosen = pl.col("sample_id").hash() % parts == part
@@ -60,16 +61,14 @@ def _parts(run: Run) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
             .filter(pl.col("modality") == "joint")
             .first(),
         )
-        if groups is not None:
-            gold = gold.join(groups.collect(engine="streaming"), on="sample_id", how="left")
+        if links is not None:
+            gold = with_links(gold, links)
         yield judgments.drop("expected_category"), gold
 
 
-def _groups(run: Run) -> pl.LazyFrame | None:
-    """Sample -> group, where the dataset is at hand and has any."""
+def _links(run: Run) -> pl.DataFrame | None:
+    """What samples share, where the dataset is at hand."""
     try:
-        rows = run.dataset.frame().select(sample_id="id", group="group")
+        return run.dataset.links()
     except VlsuError:
         return None
-    rows = rows.filter(pl.col("group").is_not_null())
-    return None if rows.head(1).collect().is_empty() else rows

@@ -7,7 +7,7 @@ import datetime
 from vlsu.runs import Run
 from vlsu.runs.setups import drawn_for
 
-__all__ = ["baseline_note", "date_of", "sampling_note"]
+__all__ = ["baseline_note", "clusters_note", "date_of", "sampling_note"]
 
 _KNOWN = {
     "baseline/late-fusion": "A heuristic baseline, not a vision-language model: it grades image "
@@ -52,6 +52,21 @@ def sampling_note(run: Run) -> str:
         f"{requests['dataset']:,} requests).{until} An interval says where the value of this whole "
         "dataset lies. n, the map of samples and the counts of the flow from parts to pair are of "
         "those asked; all shares, confusions and counts of errors are estimated for the dataset."
+    )
+
+
+def clusters_note(run: Run) -> str:
+    """Which samples are not independent, where that leaves few clusters; else empty."""
+    clusters = run.metrics.get("intervals", {}).get("clusters")
+    if not clusters or not clusters["few"]:
+        return ""
+    fewest = min(clusters["units"].values())
+    shared = " and ".join(f"{what}s" for what in clusters["by"])
+    return (
+        f"Samples share {shared}: they are worth as few as {fewest:g} independent clusters. Below "
+        "30 the intervals, which allow for that, are approximate, and nearly the whole range where "
+        f"there are only two or three. More {shared} would make the result surer, more samples of "
+        "the same hardly."
     )
 
 

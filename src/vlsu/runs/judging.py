@@ -28,7 +28,6 @@ _GOLD = pl.Schema(
         "sample_id": pl.String(),
         **{f"{modality}_grade": pl.String() for modality in MODALITIES},
         "joint_category": pl.String(),
-        "group": pl.String(),
         **dict.fromkeys(MARKS, pl.Boolean()),
         ADMISSIBLE: pl.Int64(),
     }
@@ -137,7 +136,7 @@ def _gold_row(sample: Sample) -> tuple[object, ...]:
     labels = (None if grade is None else grade.label for grade in grades)
     marks = (mark(sample.metadata, name) for name in MARKS)
     others = admissible(sample.metadata)
-    return (sample.id, *labels, sample.joint_category, sample.group, *marks, others)
+    return (sample.id, *labels, sample.joint_category, *marks, others)
 
 
 class JudgmentsFile:

@@ -117,9 +117,7 @@ def test_modalities_give_patterns() -> None:
     assert found["image"]["no_consensus"] == 10
     assert found["joint"]["n"] == 33
     # The image has a consensus for those who did not grade it: two graders of each item.
-    assert found["patterns"] == {
-        "S-S-U": {"n": 20, **{k: found["patterns"]["S-S-U"][k] for k in ("accuracy", "answered")}}
-    }
+    assert {name: part["n"] for name, part in found["patterns"].items()} == {"S-S-U": 20}
     assert found["patterns"]["S-S-U"]["accuracy"]["value"] == 1
     assert found["categories"]["C9"]["n"] == 30
     assert list(found["severities"]) == ["C9", "no category"]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.support.analysis_frames import Judged, frames, random_samples
 from vlsu.analysis import Tabulation, cell_metrics, understanding_metrics
 from vlsu.analysis.table.cells import GroupCounts
-from vlsu.analysis.table.resampling import Resampler
 from vlsu.errors import DataError, RunError
 
 pytestmark = pytest.mark.slow
@@ -136,8 +135,9 @@ def test_groups_hold_every_sample_that_shares_one_and_the_rest_are_alone() -> No
     samples = [Judged("SSS", "SSS", group=g) for g in ("a", "b", "a", None, "c", "c", "c")]
     groups = tabulated(chunked(samples, [0, 1, 2, 0, 1, 2, 0])).cells().groups
     assert groups is not None
-    assert sorted(groups.count.tolist()) == [2, 3]
-    assert groups.alone.tolist() == [2]  # b, and the sample without a group
+    assert groups.names == ("group",)
+    assert sorted(groups.ways[0].count.tolist()) == [2, 3]
+    assert groups.ways[0].alone.tolist() == [2]  # b, and the sample without a group
     assert tabulated(chunked(samples[1:5], [0, 0, 1, 1])).cells().groups is None
 
 
@@ -156,25 +156,3 @@ def test_tables_come_in_blocks_and_miss_no_group() -> None:
     np.add.at(expected, (group[inside], column[cell][inside]), count[inside])
     assert len(blocks) > 1
     assert (np.concatenate(blocks) == expected[expected.any(axis=1)]).all()
-
-
-def test_the_effective_size_is_the_design_effect_of_the_textbook() -> None:
-    samples = random_samples(3, 500, said="SBU", gold="SBU")
-    # Groups of mostly right and of mostly wrong answers, and a tenth without a group.
-    rng = np.random.default_rng(0)
-    kind = [(s.gold[2] == s.said[2]) ^ (rng.random() < 0.2) for s in samples]
-    samples = [
-        replace(s, group=f"{kind[n]} {rng.integers(30)}" if n % 10 else None)
-        for n, s in enumerate(samples)
-    ]
-    cells = tabulated(chunked(samples, [n % 3 for n in range(500)])).cells()
-    units: dict[str, list[bool]] = {}
-    for n, sample in enumerate(samples):
-        units.setdefault(sample.group or f"alone {n}", []).append(sample.gold[2] == sample.said[2])
-    x, m = np.array([(sum(unit), len(unit)) for unit in units.values()]).T
-    share = x.sum() / m.sum()
-    residual = x - share * m
-    variance = len(m) / (len(m) - 1) * (residual @ residual) / m.sum() ** 2
-    size = Resampler(cells, 1, 0).effective_size(cells.right[:, 2], cells.answered[:, 2])
-    assert size == pytest.approx(share * (1 - share) / variance)
-    assert size < 250

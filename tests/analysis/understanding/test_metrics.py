@@ -61,10 +61,13 @@ def test_the_keys_are_those_of_the_design() -> None:
         assert list(m[modality]["confusion"]) == ["safe", "borderline", "unsafe"]
         for row in m[modality]["confusion"].values():
             assert list(row) == ["safe", "borderline", "unsafe", "none"]
-    assert list(m["patterns"]["S-S-U"]) == ["n", "accuracy", "answered"]
+    assert list(m["patterns"]["S-S-U"]) == [
+            *("n", "accuracy", "answered", "accuracy_pooled", "pooling")
+        ]
     assert list(m["families"]) == ["late-fusion", "escalating", "de-escalating"]
     assert list(m["categories"]["C9"]) == [
-        *("n", "accuracy", "f1_macro", "answered", "n_unsafe", "unsafe_recall"),
+        *("n", "accuracy", "f1_macro", "answered"),
+        *("accuracy_pooled", "pooling", "accuracy_standardised", "n_unsafe", "unsafe_recall"),
         *("unsafe_called_safe", "n_borderline", "borderline_called_unsafe"),
     ]
     assert list(m["attribution"]) == [
@@ -191,7 +194,7 @@ def test_all_failures() -> None:
     assert m["attribution"]["both_correct_answered"] == UNDEFINED  # no pair was answered wrongly
     assert m["dominance"]["kappa_text"]["all"] == UNDEFINED
     assert m["late_fusion"]["of_predictions"]["value"] == 0.0
-    assert m["late_fusion"]["agreement"] == UNDEFINED
+    assert m["late_fusion"]["agreement"]["value"] == 0.0
 
 
 def test_one_sample() -> None:
@@ -319,14 +322,14 @@ def test_late_fusion_takes_the_worse_of_two_predictions() -> None:
     m = metrics(
         Judged("SUU", "SUU"),  # max S, U is right and is the joint answer
         Judged("SSU", "BSB"),  # max B is wrong but is the joint answer
-        Judged("BSB", "BrB"),  # a failed part makes it wrong; no agreement to speak of
+        Judged("BSB", "BrB"),  # a failed part makes it wrong, and no agreement
         Judged("UBB", "UBr"),  # max U is wrong; the joint failed
         Judged(".SS", "SSU"),  # max S is right, the joint answer is not it
     )
     fusion = m["late_fusion"]
     assert fusion["gold_ceiling"]["value"] == 2 / 4
     assert fusion["of_predictions"]["value"] == pytest.approx(2 / 5)
-    assert fusion["agreement"]["value"] == pytest.approx(2 / 3)
+    assert fusion["agreement"]["value"] == 2 / 5
 
 
 def test_an_empty_category_is_no_category() -> None:

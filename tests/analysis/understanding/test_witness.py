@@ -240,7 +240,8 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                 lambda s: ok(s, 0, 1) and worse(s.said[:2]) == s.gold[2],
             ),
             "agreement": share(
-                (s for s in samples if ok(s, 0, 1, 2)), lambda s: worse(s.said[:2]) == s.said[2]
+                (s for s in samples if "." not in s.said),
+                lambda s: ok(s, 0, 1, 2) and worse(s.said[:2]) == s.said[2],
             ),
             "gold_lookup": looked_up([(s.gold[:2], s.gold[2]) for s in complete(samples)]),
             "predictions_lookup": looked_up(

@@ -24,8 +24,8 @@ from vlsu.data import (
     split_dataset,
     write_dataset,
 )
-from vlsu.data.deriving.grouping import KEYS, components
 from vlsu.data.deriving.splitting import _placed
+from vlsu.data.links import KEYS, components
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy_text, parse_policy
 
@@ -271,7 +271,7 @@ def test_the_name_that_two_datasets_share_is_told(tmp_path: Path) -> None:
         merge_datasets(made, tmp_path / "M", prefix=True)
 
 
-def test_groups_join_where_something_is_shared_and_nowhere_else(tmp_path: Path) -> None:
+def test_groups_of_two_datasets_stay_apart(tmp_path: Path) -> None:
     first = write(tmp_path / "1", [Sample("a", "x", group="g"), Sample("b", "y", group="g")])
     second = write(
         tmp_path / "2",
@@ -284,7 +284,7 @@ def test_groups_join_where_something_is_shared_and_nowhere_else(tmp_path: Path) 
     assert {s.id: s.group for s in merged} == {
         "a": "g",
         "b": "g",
-        "c": "g",
+        "c": None,  # shares its text with a, which the texts themselves say
         "d": "g#2",
         "e": "g#2",
         "f": None,

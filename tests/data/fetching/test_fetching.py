@@ -100,13 +100,14 @@ def test_the_same_call_again_asks_nothing(tmp_path):
     assert second.dataset.info == first.dataset.info
 
 
-def test_one_image_at_several_addresses_is_stored_once_and_makes_a_group(tmp_path):
+def test_one_image_at_several_addresses_is_stored_once(tmp_path):
     with serving(lambda request: response(png(1))) as server:
         dataset_of(tmp_path / "d", [server.url(f"{n}.png", "a.example") for n in range(3)])
         after = fetch_images(tmp_path / "d", pace=QUICK, network=Names().network).dataset
     assert after.info.counts["images"] == 1
     assert after.images.count() == 1
-    assert {sample.group for sample in after} == {"s0"}
+    assert after.links()["shared_image"].n_unique() == 1
+    assert {sample.group for sample in after} == {None}
 
 
 def test_a_group_of_the_source_is_kept(tmp_path):
@@ -121,7 +122,7 @@ def test_a_group_of_the_source_is_kept(tmp_path):
             name="x", version="1", licence="", citation="", source="",
         )  # fmt: skip
         after = fetch_images(tmp_path / "d", pace=QUICK, network=Names().network).dataset
-    assert [sample.group for sample in after] == ["mine", "mine", "mine"]
+    assert [sample.group for sample in after] == groups
 
 
 def test_a_placeholder_of_a_host_is_pointed_out(tmp_path, caplog):
@@ -211,8 +212,8 @@ def test_a_dataset_of_several_files_stays_one(tmp_path):
         after = fetch_images(folder, pace=QUICK, network=Names().network).dataset
     assert len(after.info.files) == 3
     assert [sample.id for sample in after] == [f"s{n}" for n in range(10)]
-    groups = [sample.group for sample in after]
-    assert groups == ["s0", "s1", "s2", "s3", None, None, "s0", "s1", "s2", "s3"]
+    shared = [f"s{n}" for n in (0, 1, 2, 3, 6, 7, 8, 9)]  # of six images four are of two samples
+    assert after.links()["sample_id"].to_list() == shared
     assert check_dataset(after).ok
     assert (folder / "samples-00001-of-00003.parquet").stat().st_ino != untouched
 

@@ -251,7 +251,7 @@ def test_queries_of_mossbench_are_safe(tmp_path: Path) -> None:
     assert [sample.metadata["over"] for sample in samples] == ["type 1", "type 2"]
 
 
-def test_memes_that_share_a_text_are_a_group(tmp_path: Path) -> None:
+def test_memes_that_share_a_text(tmp_path: Path) -> None:
     report = import_made("hateful-memes", tmp_path)
     first, second, third = report.dataset
     assert [grades(s) for s in (first, second, third)] == [
@@ -259,8 +259,13 @@ def test_memes_that_share_a_text_are_a_group(tmp_path: Path) -> None:
         (None, None, S),
         (None, None, None),
     ]
-    assert first.group == second.group is not None
-    assert third.group is None
+    assert first.text == second.text != third.text
+    assert [s.group for s in report.dataset] == [None, None, None]
+    linked = report.dataset.links()
+    assert linked.filter(pl.col("shared_text").is_not_null())["sample_id"].to_list() == [
+        first.id,
+        second.id,
+    ]
     assert first.joint_category == "C1"
     assert report.rejected == {"unknown label": 1}
 

@@ -296,7 +296,7 @@ def test_repeated_rows_and_repeated_ids(import_text: Import) -> None:
     assert report.notes["duplicate id, row differs -> id changed"] == 2
 
 
-def test_samples_that_share_an_image_or_a_text_are_one_group(import_text: Import) -> None:
+def test_what_samples_share_is_no_group_of_the_source(import_text: Import) -> None:
     def row(id_: str, address: str, prompt: str) -> dict[str, str]:
         return {**ROW, "uuid": id_, "web_path": f"http://x/{address}", "prompt": prompt}
 
@@ -311,8 +311,11 @@ def test_samples_that_share_an_image_or_a_text_are_one_group(import_text: Import
             row("e", "4", "five"),
         )
     )
-    groups = {sample.id: sample.group for sample in report.dataset}
-    assert groups == {"a": "a", "b": None, "c": "a", "d": "a", "e": "e", "f": "e"}
+    assert {sample.group for sample in report.dataset} == {None}
+    links = report.dataset.links()
+    for column, wanted in (("shared_image", ["ac", "ef"]), ("shared_text", ["cd"])):
+        lots = links.drop_nulls(column).group_by(column, maintain_order=True).agg("sample_id")
+        assert ["".join(ids) for ids in lots["sample_id"]] == wanted
 
 
 def test_the_content_does_not_depend_on_how_the_file_was_saved(import_text: Import) -> None:

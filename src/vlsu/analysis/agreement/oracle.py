@@ -227,7 +227,7 @@ def _as_a_run(
         gold,
         predicted,
         pl.Series(category.tolist(), dtype=pl.String),
-        pl.Series(samples // len(grades.graders)).cast(pl.String),
+        [pl.Series(samples // len(grades.graders)).cast(pl.String)],
         {(m, Outcome.OK.value): counts["ok"] for m, counts in outcomes.items()}
         | {(m, Outcome.UNPARSED.value): counts["not_sure"] for m, counts in outcomes.items()},
     )

@@ -80,7 +80,7 @@ def _scores(
     grades[:, JOINT], predicted[:, JOINT] = gold, said
     tabulation = Tabulation()
     none = pl.Series([None] * len(gold), dtype=pl.String)
-    tabulation.count(grades, predicted, none, pl.Series(items), {})
+    tabulation.count(grades, predicted, none, [pl.Series(items)], {})
     joint = cell_metrics(tabulation.cells(), seed=seed)["joint"]
     assert isinstance(joint, dict)
     return {name: joint[name] for name in _SCORES}

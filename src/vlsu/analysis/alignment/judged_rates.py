@@ -12,6 +12,7 @@ from vlsu.analysis.alignment.calibration import BinaryCounts, Calibration, too_w
 from vlsu.analysis.alignment.correction import rogan_gladen, rogan_gladen_difference
 from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS, prediction_powered
 from vlsu.analysis.alignment.scores import AnswerScore
+from vlsu.analysis.alignment.verdicts import WAYS, clusters_of
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover
@@ -137,9 +138,7 @@ class JudgedRates:
             return {"corrected": None, "not_corrected": reason}
         counts = self.calibration.counts(score.setting)
         judged = known.with_columns(**_as_judged(score, counts))
-        mean = clustered_mean(
-            _numbers(judged, "as_judged"), judged["cluster"].to_numpy(), self.level
-        )
+        mean = clustered_mean(_numbers(judged, "as_judged"), clusters_of(judged), self.level)
         rate = rogan_gladen(
             mean.value,
             mean.size,
@@ -193,7 +192,7 @@ class JudgedRates:
         return prediction_powered(
             _numbers(known, score.column),
             _numbers(known, f"label_{score.setting}"),
-            known["cluster"].to_numpy(),
+            clusters_of(known),
             known["certain"].to_numpy(),
             level=self.level,
         )
@@ -202,15 +201,14 @@ class JudgedRates:
         if not answers.height:
             return UNDEFINED
         scores = answers.select(hits.fill_null(value=False).cast(pl.Float64)).to_series().to_numpy()
-        return clustered_mean(scores, answers["cluster"].to_numpy(), self.level).rate
+        return clustered_mean(scores, clusters_of(answers), self.level).rate
 
     def _mean(self, known: pl.DataFrame, score: str) -> Rate:
-        cluster = known["cluster"].to_numpy()
-        return clustered_mean(_numbers(known, score), cluster, self.level).rate
+        return clustered_mean(_numbers(known, score), clusters_of(known), self.level).rate
 
     def _difference(self, both: pl.DataFrame, score: str) -> Rate:
         first, second = _numbers(both, score), _numbers(both, f"{score}_second")
-        return paired_difference(first, second, both["cluster"].to_numpy(), self.level).rate
+        return paired_difference(first, second, clusters_of(both), self.level).rate
 
     def _too_few_labels(self, known: pl.DataFrame, score: AnswerScore) -> Tree:
         if not self.labelled:
@@ -275,7 +273,7 @@ def _by_sample(answers: pl.DataFrame, *scores: str) -> pl.DataFrame:
     """Means over the draws of each sample whose first score is known, samples in cluster order."""
     return (
         answers.filter(pl.col(scores[0]).is_not_null())
-        .group_by("cluster", "sample")
+        .group_by("cluster", "sample", *WAYS)
         .agg(pl.col(scores).mean())
         .sort("cluster", "sample")
     )
@@ -283,7 +281,9 @@ def _by_sample(answers: pl.DataFrame, *scores: str) -> pl.DataFrame:
 
 def _paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Samples of both; the second's scores as ``<score>_second``."""
-    return first.join(second.drop("cluster"), on="sample", suffix="_second", maintain_order="left")
+    return first.join(
+        second.drop("cluster", *WAYS), on="sample", suffix="_second", maintain_order="left"
+    )
 
 
 def _numbers(frame: pl.DataFrame, name: str) -> FloatArray:

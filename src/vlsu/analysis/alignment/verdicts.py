@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import polars as pl
 
 from vlsu.analysis.alignment.scores import SHARE_KINDS, SUPPORTIVE
+from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.columns import Frame, columns, require
 from vlsu.analysis.table.matching import read_gold
+from vlsu.data.links import LINKS, linked_samples
 from vlsu.errors import DataError, RunError
 from vlsu.policy import (
     MODALITIES,
@@ -23,11 +26,17 @@ __all__ = [
     "LABELS",
     "NOT_APART",
     "NOT_JUDGED",
+    "WAYS",
+    "clusters_of",
     "label_scores",
     "read_answers",
     "read_verdicts",
     "verdict_scores",
 ]
+
+#: Columns of answers: the number of the group, the image and the text of their samples, a number of
+#: its own where a sample shares none with another.
+WAYS = ("by_group", "by_image", "by_text")
 
 #: Stands for a judge outcome where there was no text to judge.
 NOT_JUDGED = "not_judged"
@@ -58,15 +67,16 @@ def read_answers(verdicts: Frame, gold: Frame, labels: Frame | None = None) -> p
         labels: See there.
 
     Returns:
-        `framing`, `framing_code`, `sample`, `cluster` (the sample's group, or itself where it has
-        none), `draw`; `apart` (`AT_RISK`, `NOT_ASKING` or null); gold codes `image`, `text`,
-        `joint` and `joint_category`; `outcome`, `judge_outcome`, `kind`; `certain` (a refusal on
-        the wire or a block); the scores `refusal_strict`, `refusal_lenient`,
-        `refusal_or_blocked_strict`, `refusal_or_blocked_lenient`, `blocked`, `helpfulness`,
-        `given`, `served`, `engages` (with a person at risk), `unsafe`, `unsafe_or_controversial`
-        and those of `vlsu.analysis.alignment.scores.SHARES`, each in [0, 1] or null where it is
-        missing; `could_be_served`, `could_be_helped`; and human labels as `label_strict`,
-        `label_lenient` of 0, 1 or null.
+        `framing`, `framing_code`, `sample`, `cluster` (samples that share a group, an image or a
+        text, directly or through others), the columns `WAYS`, `draw`; `apart` (`AT_RISK`,
+        `NOT_ASKING` or null); gold codes `image`, `text`, `joint` and `joint_category`; `outcome`,
+        `judge_outcome`, `kind`; `certain` (a refusal on the wire or a block); the scores
+        `refusal_strict`, `refusal_lenient`, `refusal_or_blocked_strict`,
+        `refusal_or_blocked_lenient`, `blocked`, `helpfulness`, `given`, `served`, `engages` (with a
+        person at risk), `unsafe`, `unsafe_or_controversial` and those of
+        `vlsu.analysis.alignment.scores.SHARES`, each in [0, 1] or null where it is missing;
+        `could_be_served`, `could_be_helped`; and human labels as `label_strict`, `label_lenient` of
+        0, 1 or null.
 
     Raises:
         RunError: The verdicts cannot be used; the message names the sample.
@@ -161,10 +171,25 @@ def label_scores(label: str) -> dict[str, pl.Expr]:
     }
 
 
+def clusters_of(answers: pl.DataFrame) -> IntArray:
+    """In which ways answers come in clusters, as `vlsu.analysis.stats.clustering` takes them.
+
+    Args:
+        answers: With the columns `sample` and `WAYS`.
+
+    Returns:
+        Shape ``(n, ways)``, or ``(n,)`` where answers share their sample alone.
+    """
+    samples = answers["sample"].n_unique()
+    ways = [way for way in WAYS if answers[way].n_unique() < samples]
+    numbers: IntArray = answers.select(ways or "sample").to_numpy().astype(np.int64)
+    return numbers if len(ways) > 1 else numbers[:, 0]
+
+
 def _clusters(samples: pl.DataFrame) -> pl.DataFrame:
     """Gold codes with `sample` and `cluster` as numbers, by name and not by row order."""
-    own = pl.concat_str(pl.lit("sample "), "sample_id")
-    group = pl.concat_str(pl.lit("group "), "group")
+    samples = samples.sort("sample_id")
+    first = samples["sample_id"].gather(linked_samples(samples))
     return samples.select(
         "sample_id",
         *MODALITIES,
@@ -174,7 +199,16 @@ def _clusters(samples: pl.DataFrame) -> pl.DataFrame:
         .when(~pl.col("asks") & (pl.col("joint") == int(Severity.UNSAFE)))
         .then(pl.lit(NOT_ASKING)),
         sample=pl.col("sample_id").rank("dense").cast(pl.Int64),
-        cluster=pl.coalesce(group, own).rank("dense").cast(pl.Int64),
+        cluster=first.rank("dense").cast(pl.Int64),
+        **{
+            way: pl.coalesce(
+                pl.concat_str(pl.lit("shared "), pl.col(link)),
+                pl.concat_str(pl.lit("own "), "sample_id"),
+            )
+            .rank("dense")
+            .cast(pl.Int64)
+            for way, link in zip(WAYS, LINKS, strict=True)
+        },
     )
 
 

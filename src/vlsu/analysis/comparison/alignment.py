@@ -16,7 +16,7 @@ from vlsu.analysis.alignment.calibration import Calibration, kappa_rate
 from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, paired_scores
 from vlsu.analysis.alignment.refusal_errors import RefusalErrors
 from vlsu.analysis.alignment.scores import AnswerScore
-from vlsu.analysis.alignment.verdicts import NOT_APART, read_answers
+from vlsu.analysis.alignment.verdicts import NOT_APART, clusters_of, read_answers
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.comparison.claims import ALPHA, POWER, ComparedMetric, test_differences
 from vlsu.analysis.comparison.differences import NOTHING, Difference
@@ -297,15 +297,18 @@ class _FramingComparison:
         return self.difference(both, first, second)
 
     def difference(self, both: pl.DataFrame, first: FloatArray, second: FloatArray) -> Difference:
-        cluster = both["cluster"].to_numpy()
-        mean = paired_difference(first, second, cluster)
+        clusters = clusters_of(both)
+        mean = paired_difference(first, second, clusters)
         binary = bool(np.isin([first, second], (0, 1)).all())
         return Difference(
             n=both.height,
-            first=clustered_mean(first, cluster).rate,
-            second=clustered_mean(second, cluster).rate,
+            first=clustered_mean(first, clusters).rate,
+            second=clustered_mean(second, clusters).rate,
             difference=mean.rate,
-            p=sign_flip(_in_steps(second - first, cluster)),
+            # Where samples come in clusters in several ways no swap leaves all of them whole.
+            p=sign_flip(_in_steps(second - first, both["cluster"].to_numpy()))
+            if clusters.ndim == 1
+            else mean.p,
             discordant=(int((first > second).sum()), int((second > first).sum()))
             if binary
             else None,
@@ -334,7 +337,7 @@ def _answered(answers: pl.DataFrame, score: AnswerScore | None = None) -> Rate:
         else pl.any_horizontal(_came(each) for each in (_REFUSAL, scores.HELPFULNESS, _UNSAFE))
     )
     hits = answers.select(came.cast(pl.Float64)).to_series().to_numpy()
-    return clustered_mean(hits, answers["cluster"].to_numpy()).rate
+    return clustered_mean(hits, clusters_of(answers)).rate
 
 
 def _in_steps(apart: FloatArray, cluster: np.ndarray) -> Counter[int]:
@@ -359,7 +362,7 @@ def _agreement(first: pl.DataFrame, second: pl.DataFrame, *, seed: int) -> dict[
     refused = [both[name].cast(pl.Int64).to_numpy() for name in (score, f"{score}_second")]
     agreement, size = UNDEFINED, None
     if both.height:
-        mean = clustered_mean((refused[0] == refused[1]).astype(float), both["cluster"].to_numpy())
+        mean = clustered_mean((refused[0] == refused[1]).astype(float), clusters_of(both))
         agreement, size = mean.rate, mean.size
     table = np.bincount(refused[0] * 2 + refused[1], minlength=4).reshape(2, 2)
     return {

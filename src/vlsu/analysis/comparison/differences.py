@@ -3,34 +3,43 @@
 Which, and why:
 
 - Shares (accuracy, recall): Bonett and Price's (2012) interval for paired proportions, which adds
-  one sample that each run alone hits; p by McNemar's exact test, or by swapping the runs in whole
-  groups (`vlsu.analysis.stats.mcnemar`).
+  one sample that each run alone hits, with clusters on the effective size of the difference
+  (`vlsu.analysis.stats.effective_size`); p by McNemar's exact test, or by swapping the runs in
+  whole clusters (`vlsu.analysis.stats.mcnemar`).
 - F1, its means and precision: the percentile interval of a paired bootstrap, which draws samples
-  (groups) with both predictions. Alone it is too short where samples are few or nearly all right,
-  so each replicate gets, by chance, the same two samples: on average one that each run alone has
-  right, spread evenly over gold grades and wrong answers. p by randomization (Yeh 2000): the runs
-  swapped in each sample (group) by a coin; the share of bootstrap differences beyond 0 claims too
-  often in small samples.
+  with both predictions. Alone it is too short where samples are few or nearly all right, so each
+  replicate gets, by chance, the same two samples: on average one that each run alone has right,
+  spread evenly over gold grades and wrong answers. p by randomization (Yeh 2000): the runs swapped
+  in each sample (cluster) by a coin; the share of bootstrap differences beyond 0 claims too often
+  in small samples.
+- With clusters the intervals of the second kind are Student's, with the jackknife's variance and
+  that of the two samples, each as many as the design effect says.
+- Where samples come in clusters in several ways no swap leaves all clusters whole, and p is that of
+  Student's test, with the variance and the degrees of freedom of the interval.
 
-Coverage and false claims of both: `benchmarks/paired_coverage.py`.
+Coverage and false claims: `benchmarks/paired_coverage.py`, `benchmarks/cluster_coverage.py`.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
-from vlsu.analysis.stats.effective_size import copies_size, linearised_size
-from vlsu.analysis.stats.intervals import UNDEFINED, Rate, bonett_price, percentiles
+from vlsu.analysis.stats.effective_size import Dependence
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, bonett_price, percentiles
 from vlsu.analysis.stats.mcnemar import mcnemar, sign_flip
+from vlsu.analysis.stats.student import student_p, student_quantile
+from vlsu.analysis.table.cells import GroupCounts
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
+from vlsu.analysis.table.dependence import dependence_of_mean, jackknife
 from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.resampling import Resampler
@@ -41,10 +50,12 @@ __all__ = ["NOTHING", "PAIRED_METHODS", "REPLICATES", "Difference", "PairedEstim
 #: Interval and test by kind of metric, for the record.
 PAIRED_METHODS = {
     "share": "Bonett and Price (2012) for paired proportions; with groups on the effective size",
-    "f1, precision": "percentile interval of a paired bootstrap with the same two samples added",
+    "f1, precision": "percentile interval of a paired bootstrap with the same two samples added; "
+    "with groups Student's, with the variance of the jackknife over groups",
     "p of a share": "McNemar, exact; with groups the runs are swapped in whole groups, exactly up "
-    "to 10,000 discordant samples",
-    "p of an F1, of a precision": "randomization: the runs swapped in each sample or group",
+    "to 10,000 discordant samples; Student's test where samples are grouped in several ways",
+    "p of an F1, of a precision": "randomization: the runs swapped in each sample or group; "
+    "Student's test where samples are grouped in several ways",
 }
 
 #: Bootstrap replicates, of differences and of a run's own metrics, as in `metrics.json`.
@@ -139,18 +150,32 @@ class PairedEstimator:
         """
         if not among.any():
             return NOTHING
-        units = _Units.from_cells(self.cells, first, second, among)
-        value = (units.second - units.first) / units.n
-        bounds = bonett_price(value, sum(units.discordant) / units.n, units.size)
+        column = np.where(among, first * 2 + second * 1, -1)
+        n, discordant = _discordant(self.cells, column)
+        value, square = (discordant[1] - discordant[0]) / n, sum(discordant) / n
+        found = self._dependence(column)
+        size = float(n) if found is None else found.size(square - value**2, n, LEVEL)
+        clusters = self.cells.runs[0].groups
+        if clusters is None or found is None:
+            p = mcnemar(*discordant)
+        elif len(clusters.ways) == 1:
+            p = sign_flip(_nets(clusters.ways[0], column))
+        else:
+            p = _student(value, found)
         return Difference(
-            n=units.n,
+            n=n,
             first=self.single_run(0).proportion(first, among),
             second=self.single_run(1).proportion(second, among),
-            difference=Rate.within(value, *bounds),
-            p=mcnemar(*units.discordant) if units.nets is None else sign_flip(units.nets),
-            discordant=units.discordant,
-            size=units.size,
+            difference=Rate.within(value, *bonett_price(value, square, size)),
+            p=p,
+            discordant=discordant,
+            size=size,
         )
+
+    def _dependence(self, column: IntArray) -> Dependence | None:
+        """What the clusters do to the difference of two shares; `column` as in `_discordant`."""
+        rare = np.array([0, 1, 1, 0])
+        return dependence_of_mean(self.cells.runs[0], column, np.array([0, 1, -1, 0]), rare)
 
     def f1(
         self, first: Confusion, second: Confusion, prefix: str, *names: str
@@ -170,41 +195,93 @@ class PairedEstimator:
         column = np.where(inside, first.column * 4 + second.column % 4, -1)
         resampler = Resampler(self.cells.runs[0], REPLICATES, self.seed)
         observed = _confusions(resampler.count(column, 48))
-        swapped = _confusions(resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped"))
-        size = _Units.from_cells(self.cells, first.right, second.right, inside).size
         n = int(observed[0].sum())
-        drawn = resampler.draw(column, 48, f"{prefix}.paired")
+        right = np.where(inside, first.right * 2 + second.right * 1, -1)
+        found = self._dependence(right)
+        value, square = _difference(_discordant(self.cells, right))
+        size = float(n) if found is None else found.size(square - value**2, n, LEVEL)
+        macro = partial(macro_f1, classes=first.severities)
+        scores = {name: macro if name == "f1_macro" else _SCORES[name] for name in names}
+        values = {
+            name: float(score(observed[1]) - score(observed[0])) for name, score in scores.items()
+        }
         added = _two_samples(observed[0].sum(axis=-1) > 0)
-        rng = np.random.default_rng([self.seed, zlib.crc32(f"{prefix}.added".encode())])
-        bootstrap = _confusions(drawn + rng.poisson(added, drawn.shape) * (n / size))
+        clusters = self.cells.runs[0].groups
+        if clusters is None or found is None:
+            drawn = resampler.draw(column, 48, f"{prefix}.paired")
+            rng = np.random.default_rng([self.seed, zlib.crc32(f"{prefix}.added".encode())])
+            bootstrap = _confusions(drawn + rng.poisson(added, drawn.shape))
+            bounds = {
+                name: percentiles(score(bootstrap[1]) - score(bootstrap[0]))
+                for name, score in scores.items()
+            }
+        else:
+            variances = self._variances(column, scores, added * (n / size), found)
+            bounds = {name: _around(values[name], variances[name], found) for name in scores}
+        if clusters is None or len(clusters.ways) == 1:
+            swapped = resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped")
+            ps = _by_chance(_confusions(swapped), scores, values)
+        else:
+            assert found is not None
+            ps = {
+                name: _student(value, replace(found, variance=variances[name]))
+                for name, value in values.items()
+            }
         own = [
             self._single_run_f1(run, confusion, prefix, names)
             for run, confusion in enumerate((first, second))
         ]
-        found = {}
-        macro = partial(macro_f1, classes=first.severities)
-        for name in names:
-            score = macro if name == "f1_macro" else _SCORES[name]
-            value = float(score(observed[1]) - score(observed[0]))
-            bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
+        differences = {}
+        for name, value in values.items():
             # A class without samples, or one that a run never predicts, is not informative.
             if name in _PRECISION:
                 known = all(table[:, _PRECISION[name]].any() for table in observed)
             else:
                 known = bool(observed[0][list(_POSITIVE.get(name, range(3)))].any())
-            by_chance = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(value) - 1e-12
-            found[name] = Difference(
+            differences[name] = Difference(
                 n=n,
                 first=own[0][name],
                 second=own[1][name],
-                difference=Rate.within(value, *(bounds if bounds and known else (-1, 1))),
-                # One more of each, as the runs as they are is one way to swap them (Phipson and
-                # Smyth 2010): a p of 0 cannot be had by draws.
-                p=(1 + int(by_chance.sum())) / (1 + len(by_chance)),
+                difference=Rate.within(value, *((bounds[name] if known else None) or (-1, 1))),
+                p=ps[name],
                 discordant=None,
                 size=size,
             )
-        return found
+        return differences
+
+    def _variances(
+        self,
+        column: IntArray,
+        scores: Mapping[str, _Score],
+        added: FloatArray,
+        found: Dependence,
+    ) -> dict[str, float]:
+        """Variance of each difference with the clusters, and with two more samples.
+
+        Args:
+            column: Entry of the 48 of each cell, or -1.
+            scores: Name -> score of a confusion.
+            added: Of the two samples, how many more on average; shape ``(48,)``.
+            found: What the clusters do to the difference of the accuracies.
+        """
+        cells = self.cells.runs[0]
+
+        def statistics(tables: FloatArray) -> FloatArray:
+            first, second = _confusions(tables)
+            return np.stack([score(second) - score(first) for score in scores.values()], axis=-1)
+
+        spread = jackknife(cells, column, 48, statistics)
+        total = Resampler(cells, 1, 0).count(column, 48).astype(np.float64)
+        more = statistics(total + np.eye(48)[added > 0]) - spread.value
+        once = (added[added > 0, None] * more**2).sum(axis=0)
+        n = float(total.sum())
+        variances = {}
+        for k, name in enumerate(scores):
+            alone, clustered = float(spread.independent[k, k]), float(spread.covariance[k, k])
+            if alone > 0:
+                clustered = alone * replace(found, variance=clustered).design_effect(alone, n)
+            variances[name] = clustered + float(once[k]) * float(added.sum()) / 2
+        return variances
 
     def _single_run_f1(
         self, run: int, confusion: Confusion, prefix: str, names: tuple[str, ...]
@@ -219,6 +296,44 @@ class PairedEstimator:
             elif name in _PRECISION:
                 rates[name] = estimator.precision(confusion, _PRECISION[name])
         return rates
+
+
+def _difference(discordant: tuple[int, tuple[int, int]]) -> tuple[float, float]:
+    """The mean of the differences, and of their squares, of what `_discordant` gives."""
+    n, (first, second) = discordant
+    return (second - first) / n, (first + second) / n
+
+
+def _around(value: float, variance: float, found: Dependence) -> tuple[float, float] | None:
+    """Student's interval of a difference; `None` where one cluster has all samples."""
+    if found.units <= 1:
+        return None
+    half = student_quantile(LEVEL, found.df) * math.sqrt(variance)
+    return max(-1.0, value - half), min(1.0, value + half)
+
+
+def _student(value: float, found: Dependence) -> float:
+    """P of no difference, by Student's test with the variance and its degrees of freedom."""
+    if not value or found.units <= 1 or found.variance <= 0:
+        return 1.0
+    return student_p(value / math.sqrt(found.variance), found.df)
+
+
+def _by_chance(
+    swapped: tuple[FloatArray, FloatArray],
+    scores: Mapping[str, _Score],
+    values: Mapping[str, float],
+) -> dict[str, float]:
+    """P by randomization: how often the runs, swapped by chance, differ as much or more.
+
+    One more of each, as the runs as they are is one way to swap them (Phipson and Smyth 2010): a p
+    of 0 cannot be had by draws.
+    """
+    ps = {}
+    for name, score in scores.items():
+        apart = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(values[name]) - 1e-12
+        ps[name] = (1 + int(apart.sum())) / (1 + len(apart))
+    return ps
 
 
 def _confusions(tables: FloatArray | IntArray) -> tuple[FloatArray, FloatArray]:
@@ -240,106 +355,25 @@ def _two_samples(occurs: BoolArray) -> FloatArray:
     return table.reshape(48)
 
 
-@dataclass(frozen=True, slots=True)
-class _Units:
-    """Sums over samples, or groups of them, of m samples, x hits of the first, y of the second.
+def _discordant(cells: PairedCells, column: IntArray) -> tuple[int, tuple[int, int]]:
+    """Samples, and those that the first run alone hits and the second alone.
 
-    Whole numbers throughout, so that nothing cancels and the order of the groups leaves no trace.
-
-    Attributes:
-        n: Samples, the sum of m.
-        first: The sum of x.
-        second: The sum of y.
-        squares: Sums of ``mm, mx, my, xx, xy, yy``.
-        units: Samples without a group and groups.
-        discordant: Samples that the first alone hits, and that the second alone does.
-        nets: y - x of a group -> how many groups have it; `None` without groups.
+    Args:
+        cells: Of two runs.
+        column: First hit * 2 + second hit of each cell, or -1; shape ``(C,)``.
     """
+    counts = _by_entry(column, cells.runs[0].count)
+    return int(counts.sum()), (int(counts[2]), int(counts[1]))
 
-    n: int
-    first: int
-    second: int
-    squares: Mapping[str, int]
-    units: int
-    discordant: tuple[int, int]
-    nets: Mapping[int, int] | None
 
-    @classmethod
-    def from_cells(
-        cls, cells: PairedCells, first: BoolArray, second: BoolArray, among: BoolArray
-    ) -> _Units:
-        shared = cells.runs[0]
-        column = np.where(among, first * 2 + second * 1, -1)
-        counts = _by_entry(column, shared.count)
-        groups = shared.groups
-        alone = counts if groups is None else _by_entry(column, groups.alone)
-        x, y = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-        # A sample without a group is a unit of m = 1.
-        sums = Counter(
-            {
-                "mm": int(alone.sum()),
-                "mx": int(alone @ x),
-                "my": int(alone @ y),
-                "xx": int(alone @ x),
-                "xy": int(alone @ (x * y)),
-                "yy": int(alone @ y),
-            }
-        )
-        units = int(alone.sum())
-        nets = Counter({1: int(alone[1]), -1: int(alone[2])})
-        if groups is not None:
-            for table in groups.tables(column, 4):
-                m, hits, others = table.sum(axis=1), table @ x, table @ y
-                units += len(m)
-                sums.update(
-                    {
-                        "mm": int(m @ m),
-                        "mx": int(m @ hits),
-                        "my": int(m @ others),
-                        "xx": int(hits @ hits),
-                        "xy": int(hits @ others),
-                        "yy": int(others @ others),
-                    }
-                )
-                values, times = np.unique(others - hits, return_counts=True)
-                nets.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
-        return cls(
-            n=int(counts.sum()),
-            first=int(counts @ x),
-            second=int(counts @ y),
-            squares=sums,
-            units=units,
-            discordant=(int(counts[2]), int(counts[1])),
-            nets=None if groups is None else nets,
-        )
-
-    @property
-    def _residuals(self) -> tuple[int, int, int]:
-        """n^2 times the sums over units of (x - pm)^2, (x - pm)(y - qm) and (y - qm)^2."""
-        n, s = self.n, self.squares
-        a, b = self.first, self.second
-        return (
-            n * n * s["xx"] - 2 * n * a * s["mx"] + a * a * s["mm"],
-            n * n * s["xy"] - n * (a * s["my"] + b * s["mx"]) + a * b * s["mm"],
-            n * n * s["yy"] - 2 * n * b * s["my"] + b * b * s["mm"],
-        )
-
-    @property
-    def size(self) -> float:
-        """Independent samples the difference is worth: n / design effect, from 1 to n.
-
-        As `vlsu.analysis.table.resampling.Resampler.effective_size`, of the difference's variance.
-        """
-        if self.nets is None:
-            return float(self.n)
-        xx, xy, yy = self._residuals
-        residual = xx - 2 * xy + yy
-        spread = self.n * sum(self.discordant) - (self.second - self.first) ** 2
-        if self.units > 1 and residual > 0 and spread > 0:
-            size = linearised_size(spread, residual, n=self.n, units=self.units)
-        else:
-            size = copies_size(self.n, self.squares["mm"])
-        return min(max(size, 1.0), float(self.n))
+def _nets(groups: GroupCounts, column: IntArray) -> Counter[int]:
+    """What the second run hits more than the first in a cluster -> how many clusters have it."""
+    alone = _by_entry(column, groups.alone)
+    nets = Counter({1: int(alone[1]), -1: int(alone[2])})
+    for table in groups.tables(column, 4):
+        values, times = np.unique(table[:, 1] - table[:, 2], return_counts=True)
+        nets.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
+    return nets
 
 
 def _by_entry(column: IntArray, counts: IntArray) -> IntArray:

@@ -241,7 +241,7 @@ class PairedMetrics:
         path, label = "late_fusion.of_predictions", "late fusion of its image and text grades"
         found = {path: self.share(label, path, self.both(fusion_accuracy))}
         # Over the answered alone, else with the missing as wrong.
-        asked = self.both(partial(fusion_agreement, answered=False))
+        asked = self.both(fusion_agreement)
         bounds = {}
         if not asked.over.enough(self.enough):
             bounds["missing_as_wrong"] = self.difference(asked, asked.over.among)

@@ -30,6 +30,7 @@ from vlsu.analysis.stats.holm import holm
 from vlsu.analysis.stats.intervals import UNDEFINED, plain
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.streaming import collect_in_slices
+from vlsu.data.links import linked_samples
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Severity
 
@@ -196,13 +197,20 @@ class _Views:
         return cls(
             frame["joint_grade"].replace_strict(_LABELS, range(3)).to_numpy(),
             {
-                "group": _numbers(frame, pl.coalesce("group", "text", "image", "id")),
+                "group": _dependent(frame),
                 "text": _numbers(frame, pl.coalesce("text", "id")),
                 "image": _numbers(frame, pl.coalesce("image", "id")),
             },
             kernels,
             counted,
         )
+
+
+def _dependent(frame: pl.DataFrame) -> IntArray:
+    """Equal numbers for samples of a group; without groups, for those linked by image or text."""
+    if frame["group"].null_count() < frame.height:
+        return _numbers(frame, pl.coalesce("group", "text", "image", "id"))
+    return linked_samples(frame.select("group", shared_image="image", shared_text="text"))
 
 
 def _numbers(frame: pl.DataFrame, value: pl.Expr) -> IntArray:

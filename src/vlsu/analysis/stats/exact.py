@@ -6,7 +6,7 @@ import math
 
 from vlsu.analysis.stats.intervals import LEVEL
 
-__all__ = ["beta_quantile", "clopper_pearson"]
+__all__ = ["beta_quantile", "beta_share", "clopper_pearson"]
 
 _TINY, _PRECISION = 1e-300, 1e-15
 #: Halvings of [0, 1]; a bound is then exact to the last digits of a float.

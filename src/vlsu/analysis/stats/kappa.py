@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
+from vlsu.analysis.stats.intervals import LEVEL, Rate, percentiles
 
-__all__ = ["chance_agreement", "cohen_kappa", "kappa_bounds"]
+__all__ = ["chance_agreement", "cohen_kappa", "kappa_bounds", "kappa_interval"]
+
+#: Spread over the agreements for the high bound, over the disagreements for the low one.
+_MORE = 1.0
+#: Added to each of the others, so that a class that did not occur can.
+_LITTLE = 0.02
 
 
 def chance_agreement(table: FloatArray | IntArray) -> FloatArray:
@@ -68,3 +76,49 @@ def kappa_bounds(
     """
     room = least_room if most_room is None else most_room
     return max(-1.0, 1 - (1 - low) / least_room), 1 - (1 - high) / room
+
+
+def kappa_interval(
+    table: IntArray,
+    size: float,
+    rng: np.random.Generator,
+    draws: int,
+    classes: Sequence[int] = (0, 1, 2),
+    level: float = LEVEL,
+) -> Rate:
+    """Kappa with an interval in which the margins vary, and that knows thin cells.
+
+    The Bayesian bootstrap (Rubin 1981): quantiles of kappa over Dirichlet draws of the table. As
+    the exact interval of a proportion is made of two beta distributions, one with a hit more for
+    the high bound and one with a miss more for the low bound (Clopper and Pearson 1934), so the
+    high bound is that of a table with one agreement more, spread over the classes, and the low
+    bound that of one with one disagreement more.
+
+    By simulation at 20 to 2,000 samples, margins from equal ones to 96/2/2 and kappa from -0.3 to
+    0.9, it holds the truth in 94% to 98% (`benchmarks/cluster_coverage.py`); in 89% to 95% where
+    20 samples or so of a margin of 90% or more have a kappa below 0.
+
+    Args:
+        table: First rater's class by second rater's class, shape ``(k, k)``; kappa is defined.
+        size: Independent samples that they are worth; the counts are scaled to it.
+        rng: Of the draws.
+        draws: How many.
+        classes: Those that there are.
+        level: Confidence.
+
+    Example:
+        >>> table = np.array([[20, 5], [10, 15]])
+        >>> print(kappa_interval(table, 50, np.random.default_rng(0), 10_000, (0, 1)))
+        0.400 [0.134, 0.626]
+    """
+    value = float(cohen_kappa(table))
+    there = np.ix_(classes, classes)
+    scaled = table[there] * (size / table.sum())
+    same = np.eye(len(classes), dtype=bool)
+    bounds = []
+    for side in (~same, same):
+        prior = np.where(side, _MORE / side.sum(), _LITTLE)
+        drawn = rng.standard_gamma((scaled + prior).reshape(-1), size=(draws, len(classes) ** 2))
+        bounds.append(percentiles(cohen_kappa(drawn.reshape(draws, len(classes), -1)), level))
+    low, high = (pair or (-1.0, 1.0) for pair in bounds)
+    return Rate.within(value, low[0], high[1])

@@ -1,30 +1,65 @@
-"""Student's t distribution: intervals whose variance few units decide."""
+"""Student's t distribution, at any degrees of freedom."""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 
-from vlsu.analysis.stats.exact import beta_quantile
+from vlsu.analysis.stats.exact import beta_share
 from vlsu.analysis.stats.intervals import normal_quantile
 
-__all__ = ["student_quantile"]
+__all__ = ["student_p", "student_quantile"]
 
-#: Degrees of freedom from which the normal distribution takes its place, to six digits.
-_NORMAL = 1e6
+#: Doublings in search of a bound, and halvings of what is between; a quantile is then exact to some
+#: fourteen digits.
+_DOUBLINGS, _HALVINGS = 60, 60
+#: From so many degrees of freedom on the expansion at the normal quantile is exact to ten digits.
+_MANY = 10_000
 
 
-def student_quantile(level: float, df: float) -> float:
-    """How many standard errors a two-sided interval of this confidence reaches out.
+def student_p(t: float, df: float) -> float:
+    """The two-sided p of a statistic with Student's distribution.
 
     Args:
-        level: Confidence, in (0, 1).
+        t: The statistic.
         df: Degrees of freedom, above 0; need not be whole.
 
     Example:
-        >>> round(student_quantile(0.95, 2), 3), round(student_quantile(0.95, 30), 3)
-        (4.303, 2.042)
+        >>> round(student_p(2.228, 10), 4)
+        0.05
     """
-    if df >= _NORMAL:
-        return normal_quantile(level)
-    inside = beta_quantile(1 - level, df / 2, 0.5)
-    return math.sqrt(df * (1 - inside) / inside) if inside > 0 else math.inf
+    if t == 0:
+        return 1.0
+    share = df / (df + t * t)
+    return beta_share(share, df / 2, 0.5) if share > 0 else 0.0
+
+
+@cache
+def student_quantile(level: float, df: float) -> float:
+    """How many estimated standard errors a two-sided interval of this confidence reaches out.
+
+    Args:
+        level: Confidence, in (0, 1).
+        df: Degrees of freedom of the standard error, above 0; need not be whole.
+
+    Example:
+        >>> round(student_quantile(0.95, 10), 3)
+        2.228
+    """
+    z = normal_quantile(level)
+    if df >= _MANY:  # the first terms of Cornish and Fisher's expansion
+        return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+    low = high = z
+    for _ in range(_DOUBLINGS):
+        if student_p(high, df) <= 1 - level:
+            break
+        low, high = high, 2 * high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if math.isclose(low, high, rel_tol=1e-14):
+            break
+        if student_p(middle, df) > 1 - level:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -8,7 +8,7 @@ replicate one multinomial draw (see `vlsu.analysis.table.resampling`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "TEXT",
     "CellShare",
     "Cells",
+    "Clusters",
     "GroupCounts",
 ]
 
@@ -48,7 +49,8 @@ _BLOCK = 65_536
 class GroupCounts:
     """How many samples of each group lie in each cell, as compressed sparse rows.
 
-    A group of one sample is no different from a sample without a group: both are in `alone`.
+    A group is what samples have in common: a group of the dataset, an image, a text. A group of one
+    sample is no different from a sample without a group: both are in `alone`.
 
     Attributes:
         start: Group g has the entries ``start[g]`` to ``start[g + 1] - 1``; shape ``(G + 1,)``. The
@@ -90,6 +92,30 @@ class GroupCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Clusters:
+    """In which ways samples are not independent of each other.
+
+    Attributes:
+        names: What the samples of a cluster share, by way: of ``"group"``, ``"image"``, ``"text"``.
+        ways: The counts of each way, one at least. A way whose every cluster lies within one of
+            another way is left out, as it adds nothing.
+        overlaps: Sign and counts by samples that share two things at once (-1), all three (+1).
+    """
+
+    names: tuple[str, ...]
+    ways: tuple[GroupCounts, ...]
+    overlaps: tuple[tuple[int, GroupCounts], ...] = ()
+
+    def mapped(self, change: Callable[[GroupCounts], GroupCounts]) -> Clusters:
+        """The same clusters with each table of counts changed."""
+        return Clusters(
+            self.names,
+            tuple(map(change, self.ways)),
+            tuple((sign, change(counts)) for sign, counts in self.overlaps),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Cells:
     """Samples by gold grades, predictions and joint category.
 
@@ -103,7 +129,7 @@ class Cells:
         category: Index into `categories` of the gold joint category, -1 for none; shape ``(C,)``.
         count: Samples per cell, shape ``(C,)``.
         categories: Category identifiers that occur, sorted.
-        groups: The same counts by group, or `None` where samples are independent.
+        groups: The same counts by cluster, or `None` where samples are independent.
         outcomes: Modality -> outcome -> judgments, graded or not; every outcome is listed.
         critical: Unsafe pairs marked critical that were asked about, and how many of these were
             not called unsafe; `None` where no sample is marked.
@@ -117,7 +143,7 @@ class Cells:
     category: IntArray
     count: IntArray
     categories: tuple[str, ...]
-    groups: GroupCounts | None
+    groups: Clusters | None
     outcomes: Mapping[str, Mapping[str, int]]
     critical: tuple[int, int] | None = None
     admissible: IntArray | None = None

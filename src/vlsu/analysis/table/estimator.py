@@ -2,29 +2,32 @@
 
 Which interval, and why:
 
-- Proportions (accuracy, precision, recall, shares): Wilson, on the effective size with groups.
+- Proportions (accuracy, precision, recall, shares): Wilson, with clusters on the effective size and
+  with Student's quantile (`vlsu.analysis.stats.effective_size`).
 - F1 of one class is a proportion in disguise: F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), so
   Wilson's bounds of J, mapped, are bounds of F1.
-- Mean F1s and kappa: percentile bootstrap. It is too short when nearly all is right or nearly all
-  wrong: a run without an error would get [1, 1]. With fewer than `THIN` predictions right or fewer
-  wrong (agreements or disagreements for kappa), or of one severity fewer than `LONE`, a closed form
-  takes its place. For a mean F1 that is MOVER over Wilson's class F1s with the bootstrap's
-  correlations (1 in small runs with fewer than `FEW` hits or misses), or Wilson's interval of the
-  mean as if it were a proportion, whichever reaches further: a class without an error, or without
-  a hit, has no room in MOVER on that side. For kappa it is Wilson's bounds of the agreement with
-  chance agreement taken as fixed, the assumption of Cohen's (1960) standard error; fixed at what
-  the margins say and at what they say with Wilson's pseudo-counts, as a few samples are hardly
-  informative.
-- A severity that does not occur counts as 0 in a macro mean. Of fewer than `UNSEEN` samples that
-  may be chance, and then its F1 is unknown; else it is taken not to exist.
+- Mean F1s of independent samples: percentile bootstrap. It is too short when nearly all is right or
+  nearly all wrong: a run without an error would get [1, 1]. With fewer than `THIN` predictions
+  right or fewer wrong, or of one severity fewer than `LONE`, a closed form takes its place: MOVER
+  over Wilson's class F1s with the bootstrap's correlations (1 in small runs with fewer than `FEW`
+  hits or misses), or Wilson's interval of the mean as if it were a proportion, whichever reaches
+  further: a class without an error, or without a hit, has no room in MOVER on that side.
+- Mean F1s with clusters: Wilson's on the size at which a proportion has the mean's variance, by the
+  jackknife over clusters; the closed form under the same conditions, with the jackknife's
+  correlations.
+- Kappa: the Bayesian bootstrap with one agreement or disagreement more
+  (`vlsu.analysis.stats.kappa.kappa_interval`), of counts divided by the design effect.
+- A severity that does not occur counts as 0 in a macro mean. It is one of the policy's, so its F1
+  is unknown, and the interval has room for it, unless `UNSEEN` samples or more make it
+  implausible that its share is one that matters.
 
-`benchmarks/interval_coverage.py` shows how often all of them hold the truth.
+`benchmarks/interval_coverage.py` and `benchmarks/cluster_coverage.py` show how often all of them
+hold the truth.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,21 +35,27 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import class_f1, macro_f1, weighted_f1
-from vlsu.analysis.stats.effective_size import copies_size, linearised_size
+from vlsu.analysis.stats.effective_size import Dependence, copies_size
 from vlsu.analysis.stats.intervals import (
     LEVEL,
     UNDEFINED,
     UNKNOWN,
     Rate,
     mover,
-    normal_quantile,
     percentiles,
     wilson,
 )
-from vlsu.analysis.stats.kappa import chance_agreement, cohen_kappa, kappa_bounds
-from vlsu.analysis.table.cells import CellShare
+from vlsu.analysis.stats.kappa import cohen_kappa, kappa_interval
 from vlsu.analysis.table.confusion import Confusion
-from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.table.dependence import (
+    Jackknife,
+    dependence_of_share,
+    dependence_of_table,
+    dependence_of_weights,
+    jackknife,
+)
+from vlsu.analysis.table.ratios import Ratios
+from vlsu.analysis.table.resampling import Resampler, generator
 
 __all__ = ["METHODS", "THIN", "UNSEEN", "Estimator", "Ratios", "equal_weights"]
 
@@ -59,86 +68,29 @@ LONE = 2
 #: With fewer hits or misses a small run does not show how the classes' F1s vary together.
 FEW = 5
 
-#: Of so many samples a severity of 5% is missed with a chance of 2.5%.
-UNSEEN = 72
+#: Of so many samples a severity of 0.5% is missed with a chance of 2.5%.
+UNSEEN = 736
+
+#: With fewer samples than this the correlations of the classes' F1s are hardly known.
+SMALL = 72
 
 #: Interval method by kind of metric, for the record.
 METHODS = {
-    "proportion": "Wilson; with groups on the effective sample size n / design effect",
+    "proportion": "Wilson; with clusters on the effective sample size n / design effect and with "
+    "Student's quantile (CR3 jackknife, Kish's degrees of freedom)",
     "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J)",
-    "f1_macro, f1_weighted": "percentile bootstrap; if thin, the wider of MOVER over the classes' "
-    "Wilson and Wilson on the mean",
-    "kappa": "percentile bootstrap; if thin, Wilson on the agreement at fixed chance",
+    "f1_macro, f1_weighted": "percentile bootstrap; with clusters Wilson on the size that has the "
+    "jackknife's variance; if thin, the wider of MOVER over the classes' Wilson and Wilson on the "
+    "mean",
+    "kappa": "Bayesian bootstrap with one agreement, or disagreement, more; with clusters of "
+    "counts divided by the design effect",
 }
 
 
-class Ratios(ABC):
-    """Proportions, and F1s by way of them, however the cells were sampled."""
+_Score = Callable[[FloatArray | IntArray], FloatArray]
 
-    __slots__ = ()
-
-    @abstractmethod
-    def size(self, among: BoolArray) -> int:
-        """Samples in these cells."""
-
-    @abstractmethod
-    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
-        """Independent samples that the share of `hits` in `among`, not empty, is worth."""
-
-    @abstractmethod
-    def mean(self, values: FloatArray, weights: FloatArray, among: BoolArray) -> Rate:
-        """Weighted mean of values in [0, 1], one a cell; undefined over no samples or weight.
-
-        Args:
-            values: Of each sample of a cell; shape ``(C,)``.
-            weights: Of each sample of a cell, not negative; shape ``(C,)``.
-            among: Cells that count; shape ``(C,)``.
-        """
-
-    @abstractmethod
-    def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
-        """Share and Wilson's bounds of `hits`, a part of `among`, which is not empty."""
-
-    def proportion(self, hits: BoolArray, among: BoolArray, *, empty: Rate = UNDEFINED) -> Rate:
-        """Share of samples in `among` that are also in `hits`; `empty` where there are none."""
-        return Rate.within(*self._share(hits & among, among)) if among.any() else empty
-
-    def rate(self, share: CellShare) -> Rate:
-        """A share with its interval; undefined over no samples."""
-        return self.proportion(share.hits, share.among)
-
-    def precision(self, confusion: Confusion, severity: int) -> Rate:
-        """Share of the predictions of a severity that are right.
-
-        Undefined over no samples; otherwise 0, with the interval [0, 1], if it is never predicted.
-        """
-        empty = UNKNOWN if confusion.inside.any() else UNDEFINED
-        predicted = confusion.predicted(severity)
-        return self.proportion(confusion.gold(severity), predicted, empty=empty)
-
-    def recall(self, confusion: Confusion, severity: int) -> Rate:
-        """Share of the samples of a gold severity that are right; as `precision` if it is 0/0."""
-        empty = UNKNOWN if confusion.inside.any() else UNDEFINED
-        gold = confusion.gold(severity)
-        return self.proportion(confusion.predicted(severity), gold, empty=empty)
-
-    def f1(self, confusion: Confusion, *positive: int) -> Rate:
-        """F1 of one or more severities taken together as the positive class.
-
-        Undefined over no samples; otherwise 0, with the interval [0, 1], if the class has neither
-        gold nor predicted samples.
-        """
-        if not confusion.inside.any():
-            return UNDEFINED
-        hits, among = _overlap(confusion, *positive)
-        if not among.any():
-            return UNKNOWN
-        return Rate.within(*(2 * j / (1 + j) for j in self._share(hits, among)))
-
-    def f1_term(self, confusion: Confusion, severity: int) -> Rate:
-        """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
-        _, occurs = _overlap(confusion, severity)
-        return self.f1(confusion, severity) if occurs.any() else Rate(0.0, 0.0, 0.0)
+#: The least effective size: Wilson's interval is then all of [0, 1].
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +110,27 @@ class Estimator(Ratios):
         """Samples in these cells."""
         return int(self.resampler.cells.count[among].sum())
 
+    def dependence(self, hits: BoolArray, among: BoolArray) -> Dependence | None:
+        """What the clusters do to a share; `None` where there are none.
+
+        Args:
+            hits: Cells that count as hits; shape ``(C,)``.
+            among: Cells that count at all; at least one sample.
+        """
+        return dependence_of_share(self.resampler.cells, hits, among)
+
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
-        """Independent samples that a share is worth; see `Resampler.effective_size`."""
-        return self.resampler.effective_size(hits, among)
+        """Independent samples that a share is worth, above 0 and at most as many as there are.
+
+        It can be below 1, as it allows for the design effect being an estimate; see
+        `vlsu.analysis.stats.effective_size`.
+        """
+        n = float(self.size(among))
+        found = self.dependence(hits & among, among)
+        if found is None:
+            return n
+        share = self.size(hits & among) / n
+        return found.size(share * (1 - share), n, self.level)
 
     def counts(self, column: IntArray, size: int) -> IntArray:
         """Samples per entry of a table; see `Resampler.count`."""
@@ -184,23 +154,62 @@ class Estimator(Ratios):
         pairs, entry = np.unique(np.stack([values, weights])[:, among], axis=1, return_inverse=True)
         column = np.full(len(among), -1)
         column[among] = entry.reshape(-1)
-        kinds, repeats = self.resampler.kinds(column, pairs.shape[1])
-        weight, cost = kinds @ pairs[1], kinds @ (pairs[0] * pairs[1])
-        whole, units = float(repeats @ weight), int(repeats.sum())
-        one = max(float(pairs[1].max()), whole / units)
+        value, weight = pairs
+        counts = self.resampler.count(column, len(value)).astype(np.float64)
+        whole = float(counts @ weight)
+        mean = float(counts @ (weight * value)) / whole
+        squares, units, shrinkage = self._of_mean(column, value, weight)
+        one = max(float(weight.max()), whole / units)
 
-        def bounds(value: float) -> tuple[float, float]:
+        def bounds(last: float) -> tuple[float, float]:
             """Wilson's of the data with a unit of this value more."""
-            mean = (float(repeats @ cost) + value * one) / (whole + one)
-            squares = float(repeats @ (cost - mean * weight) ** 2) + (one * (value - mean)) ** 2
-            spread = mean * (1 - mean)
-            if spread <= 0 or squares <= 0:
-                size = copies_size(whole + one, float(repeats @ weight**2) + one**2)
+            centre = (mean * whole + last * one) / (whole + one)
+            residuals = squares(centre) + (one * (last - centre)) ** 2
+            spread = centre * (1 - centre)
+            if spread <= 0 or residuals <= 0:
+                size = copies_size(whole + one, whole**2 / units + one**2)
             else:
-                size = linearised_size(spread, squares, n=whole + one, units=units + 1)
-            return wilson(mean, max(size, 1.0), self.level)
+                size = spread * (whole + one) ** 2 / residuals * units / (units + 1)
+            return wilson(centre, max(size * shrinkage, _LEAST), self.level)
 
-        return Rate.within(float(repeats @ cost) / whole, bounds(0.0)[0], bounds(1.0)[1])
+        return Rate.within(mean, bounds(0.0)[0], bounds(1.0)[1])
+
+    def _of_mean(
+        self, column: IntArray, value: FloatArray, weight: FloatArray
+    ) -> tuple[Callable[[float], float], float, float]:
+        """What a weighted mean's interval is made of.
+
+        Args:
+            column: Entry of each cell; shape ``(C,)``.
+            value: Of the samples of an entry.
+            weight: Of the samples of an entry.
+
+        Returns:
+            The sum over units of their squared weighted deviations from a value, the units, and
+            what the effective size is multiplied by because these are few.
+        """
+        cells = self.resampler.cells
+        counts = self.resampler.count(column, len(value)).astype(np.float64)
+        whole = float(counts @ weight)
+        mean = float(counts @ (weight * value)) / whole
+        if cells.groups is None:
+            units = float(counts.sum())
+            return (lambda c: float(counts @ (weight * (value - c)) ** 2)), units, 1.0
+
+        def weighted(tables: FloatArray) -> FloatArray:
+            sums = tables @ weight
+            found = np.full(sums.shape, np.nan)
+            np.divide(tables @ (weight * value), sums, out=found, where=sums > 0)
+            return found[..., None]
+
+        covariance = jackknife(cells, column, len(value), weighted).covariance
+        found = dependence_of_weights(cells, column, weight, float(covariance[0, 0]))
+        base = found.variance * whole**2
+        return (
+            lambda c: base + (whole * (mean - c)) ** 2 / found.units,
+            found.units,
+            found.shrinkage(self.level),
+        )
 
     def mean_f1(self, confusion: Confusion, prefix: str, *means: str) -> dict[str, Rate]:
         """Means of the F1s of the policy's severities.
@@ -211,48 +220,88 @@ class Estimator(Ratios):
             means: ``"f1_macro"`` (all severities with equal weight, also those that do not occur)
                 or ``"f1_weighted"`` (by gold support).
         """
-        if not confusion.inside.any():
+        inside = confusion.inside
+        if not inside.any():
             return dict.fromkeys(means, UNDEFINED)
         observed = self.resampler.count(confusion.column, 12).reshape(3, 4)
-        drawn = self.resampler.draw(confusion.column, 12, f"{prefix}.f1").reshape(-1, 3, 4)
-        f1, correlation = class_f1(observed), _correlation(class_f1(drawn))
-        classes = [self.f1_term(confusion, severity) for severity in range(3)]
         there = list(confusion.severities)
-        size, thin = self._independent(confusion.right, confusion.inside)
+        macro: _Score = partial(macro_f1, classes=there)
+        scores = {mean: macro if mean == "f1_macro" else weighted_f1 for mean in means}
+        spread = self._spread(confusion, f"{prefix}.f1", scores)
+        f1, correlation = class_f1(observed), spread.correlation
+        classes = [self.f1_term(confusion, severity) for severity in range(3)]
+        size, thin = self._independent(confusion.right, inside)
         support, hits = observed.sum(axis=1), np.diagonal(observed)
         either = support + observed[:, :3].sum(axis=0) - hits
         thin |= bool((np.minimum(hits, either - hits)[support > 0] < LONE).any())
-        if support.sum() < UNSEEN:
-            if not either[there].all():
-                thin = True
-                classes = [f1 if n else UNKNOWN for n, f1 in zip(either, classes, strict=True)]
-            if min(hits.sum(), support.sum() - hits.sum()) < FEW:
-                correlation = np.ones_like(correlation)
+        if support.sum() < UNSEEN and not either[there].all():
+            thin = True
+            classes = [f1 if n else UNKNOWN for n, f1 in zip(either, classes, strict=True)]
+        if support.sum() < SMALL and min(hits.sum(), support.sum() - hits.sum()) < FEW:
+            correlation = np.ones_like(correlation)
         rates = {}
-        score: Callable[[FloatArray | IntArray], FloatArray]
-        for mean in means:
+        for mean, score in scores.items():
             if mean == "f1_macro":
-                score = partial(macro_f1, classes=there)
                 weights, variance = equal_weights(there), 0.0
             else:
-                score, weights = weighted_f1, observed.sum(axis=-1) / observed.sum()
+                weights = observed.sum(axis=-1) / observed.sum()
                 variance = float(weights @ (f1 - weights @ f1) ** 2) / size
-            value = float(score(observed))
-            # What the mean can be at most where a severity is taken not to exist.
-            most = float(weights[[f1.high != 0 for f1 in classes]].sum())
-            low, high = wilson(value / most, size, self.level)
-            bounds = (
-                mover(weights, tuple(classes), correlation, variance, level=self.level),
-                (most * low, most * high),
-            )
-            rates[mean] = self._bootstrapped(
-                f"{prefix}.{mean}",
-                value,
-                score(drawn),
-                (min(low for low, _ in bounds), max(high for _, high in bounds)),
-                thin=thin,
-            )
+            value, bounds = float(score(observed)), spread.bounds[mean]
+            if thin or bounds is None:
+                self.thin.append(f"{prefix}.{mean}")
+                # What the mean can be at most where a severity is taken not to exist.
+                most = float(weights[[f1.high != 0 for f1 in classes]].sum())
+                low, high = wilson(value / most, size, self.level)
+                arms = mover(weights, tuple(classes), correlation, variance, level=self.level)
+                bounds = min(arms[0], most * low), max(arms[1], most * high)
+            rates[mean] = Rate.within(value, *bounds)
         return rates
+
+    def _spread(self, confusion: Confusion, name: str, scores: Mapping[str, _Score]) -> _Spread:
+        """How mean F1s vary: by the bootstrap, and with clusters by the jackknife."""
+        column = confusion.column
+        if self.resampler.cells.groups is None:
+            drawn = self.resampler.draw(column, 12, name).reshape(-1, 3, 4)
+            return _Spread(
+                _correlation(np.cov(class_f1(drawn), rowvar=False, bias=True)),
+                {mean: percentiles(score(drawn), self.level) for mean, score in scores.items()},
+            )
+
+        def statistics(tables: FloatArray) -> FloatArray:
+            tables = tables.reshape(*tables.shape[:-1], 3, 4)
+            means = [score(tables)[..., None] for score in scores.values()]
+            return np.concatenate([class_f1(tables), *means], axis=-1)
+
+        found = jackknife(self.resampler.cells, column, 12, statistics)
+        return _Spread(
+            _correlation(found.covariance[:3, :3]),
+            {
+                mean: self._of_jackknife(found, 3 + k, confusion.right, confusion.inside)
+                for k, mean in enumerate(scores)
+            },
+        )
+
+    def _of_jackknife(
+        self, found: Jackknife, k: int, hits: BoolArray, among: BoolArray
+    ) -> tuple[float, float] | None:
+        """Wilson's bounds of a statistic in [0, 1]; `None` where its variance is not informative.
+
+        Args:
+            found: The statistics.
+            k: Which one.
+            hits: Cells of right answers.
+            among: Cells that the statistic is over.
+        """
+        value, alone = float(found.value[k]), float(found.independent[k, k])
+        n = float(self.size(among))
+        clusters = dependence_of_table(
+            self.resampler.cells, hits, among, float(found.covariance[k, k])
+        )
+        if clusters is None or clusters.units <= 1 or not 0 < value < 1 or alone <= 0:
+            return None
+        effect = clusters.design_effect(alone, n) * alone
+        size = value * (1 - value) / effect * clusters.shrinkage(self.level)
+        return wilson(value, max(size, _LEAST), self.level)
 
     def kappa(self, column: IntArray, name: str) -> Rate:
         """Cohen's kappa of two predictions.
@@ -263,50 +312,55 @@ class Estimator(Ratios):
             column: Entry of the 3 x 3 table, first * 3 + second, or -1 for cells outside; ``(C,)``.
             name: Where the metric stands in `metrics.json`.
         """
-        inside = column >= 0
-        table = self.resampler.count(column, 9).reshape(3, 3)
-        value = float(cohen_kappa(table))
-        if np.isnan(value):
+        cells, inside = self.resampler.cells, column >= 0
+        table = self.resampler.count(column, 9)
+        if np.isnan(cohen_kappa(table.reshape(3, 3))):
             return UNDEFINED
-        agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
-        size, thin = self._independent(agreed, inside)
-        # Each margin with Wilson's z^2 pseudo-counts, spread evenly over its classes.
-        more = normal_quantile(self.level) ** 2 * table.sum() / size
-        rooms = [1 - float(chance_agreement(t)) for t in (table, table + more / 9)]
-        _, low, high = self._share(agreed, inside)
-        return self._bootstrapped(
-            name,
-            value,
-            cohen_kappa(self.resampler.draw(column, 9, name).reshape(-1, 3, 3)),
-            kappa_bounds(low, high, min(rooms), max(rooms)),
-            thin=thin,
+        n = float(table.sum())
+        size = n
+        if cells.groups is not None:
+            found = jackknife(
+                cells,
+                column,
+                9,
+                lambda tables: cohen_kappa(tables.reshape(*tables.shape[:-1], 3, 3))[..., None],
+            )
+            agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
+            clusters = dependence_of_table(cells, agreed, inside, float(found.covariance[0, 0]))
+            alone = float(found.independent[0, 0])
+            if clusters is not None and clusters.units < n:
+                size = clusters.units
+                if clusters.units > 1 and alone > 0:
+                    effect = clusters.design_effect(alone, n)
+                    size = n / effect * clusters.shrinkage(self.level)
+        rng = generator(self.resampler.seed, name)
+        classes = [int(severity) for severity in cells.severities]
+        return kappa_interval(
+            table.reshape(3, 3), size, rng, self.resampler.replicates, classes, self.level
         )
 
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
         share = self.size(hits) / self.size(among)
-        return share, *wilson(share, self.resampler.effective_size(hits, among), self.level)
+        return share, *wilson(share, self.effective_size(hits, among), self.level)
 
     def _independent(self, hits: BoolArray, among: BoolArray) -> tuple[float, bool]:
         """Effective size of `among`, and whether `hits` or the rest are too few to bootstrap."""
-        size = self.resampler.effective_size(hits, among)
+        size = self.effective_size(hits, among)
         share = self.size(hits) / self.size(among)
         return size, min(share, 1 - share) * size < THIN
 
-    def _bootstrapped(
-        self,
-        name: str,
-        value: float,
-        replicates: FloatArray,
-        closed: tuple[float, float],
-        *,
-        thin: bool,
-    ) -> Rate:
-        """The value with its percentile interval, or the closed form where that cannot be had."""
-        bounds = percentiles(replicates, self.level)
-        if thin or bounds is None:
-            self.thin.append(name)
-            bounds = closed
-        return Rate.within(value, *bounds)
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How F1s vary.
+
+    Attributes:
+        correlation: Of the classes' F1s, shape ``(3, 3)``.
+        bounds: Mean -> its interval, or `None` where it cannot be had.
+    """
+
+    correlation: FloatArray
+    bounds: Mapping[str, tuple[float, float] | None]
 
 
 def equal_weights(classes: Sequence[int]) -> FloatArray:
@@ -316,17 +370,10 @@ def equal_weights(classes: Sequence[int]) -> FloatArray:
     return weights
 
 
-def _overlap(confusion: Confusion, *positive: int) -> tuple[BoolArray, BoolArray]:
-    """Cells gold and predicted positive, and cells gold or predicted positive."""
-    gold, predicted = confusion.gold(*positive), confusion.predicted(*positive)
-    return gold & predicted, gold | predicted
-
-
-def _correlation(replicates: FloatArray) -> FloatArray:
-    """Correlation of the columns; 1, the cautious choice, where one of them does not vary."""
-    centred = replicates - replicates.mean(axis=0)
-    spread = np.sqrt((centred**2).mean(axis=0))
+def _correlation(covariance: FloatArray) -> FloatArray:
+    """The correlation; 1, the cautious choice, where one of two does not vary."""
+    spread = np.sqrt(np.diagonal(covariance))
     scale = np.outer(spread, spread)
     correlation = np.ones_like(scale)
-    np.divide(centred.T @ centred / len(replicates), scale, out=correlation, where=scale > 0)
+    np.divide(covariance, scale, out=correlation, where=scale > 0)
     return correlation

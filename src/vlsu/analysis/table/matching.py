@@ -55,7 +55,7 @@ def read_gold(gold: Frame) -> pl.DataFrame:
         DataError,
         "gold frame",
         ("sample_id", *(f"{m}_grade" for m in MODALITIES), "joint_category"),
-        ("group", *_MARKS, "admissible"),
+        ("group", "shared_image", "shared_text", *_MARKS, "admissible"),
         {**dict.fromkeys(_MARKS, pl.Boolean), "admissible": pl.Int64},
     ).with_columns(pl.col("admissible").fill_null(0))
     require(

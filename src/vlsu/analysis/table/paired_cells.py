@@ -12,7 +12,7 @@ import polars as pl
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.grouping import GroupTally
+from vlsu.analysis.table.grouping import LINKS, GroupTally
 from vlsu.analysis.table.matching import (
     match,
     read_gold,
@@ -54,10 +54,12 @@ class PairedCells:
             count=_sums(cell, runs[0].count, len(rows)),
             groups=None
             if groups is None
-            else replace(
-                groups,
-                cell=cell[groups.cell].astype(np.int32),
-                alone=_sums(cell, groups.alone, len(rows)),
+            else groups.mapped(
+                lambda counts: replace(
+                    counts,
+                    cell=cell[counts.cell].astype(np.int32),
+                    alone=_sums(cell, counts.alone, len(rows)),
+                )
             ),
         )
         return PairedCells(
@@ -123,7 +125,7 @@ class PairedTabulation:
         numbers = np.fromiter(map(self._number, map(bytes, found)), np.int64, len(found))
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             self._counts[number] += count
-        self._groups.add(samples["group"], numbers[cell.reshape(-1)])
+        self._groups.add([samples[name] for name in LINKS], numbers[cell.reshape(-1)])
 
     def cells(self) -> PairedCells:
         """The cells of all samples so far, in an order that depends on their content alone."""

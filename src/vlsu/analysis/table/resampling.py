@@ -1,4 +1,4 @@
-"""How sure the counts are: effective sample sizes and bootstrap replicates of small tables.
+"""Bootstrap replicates of small tables.
 
 Samples in one cell are equal, so resampling n samples with replacement and counting the cells is
 one multinomial draw with the observed shares: the bootstrap exactly, at a cost that does not grow
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
-from vlsu.analysis.stats.effective_size import copies_size, linearised_size
+from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.table.cells import Cells
 
 __all__ = ["Resampler", "draw_sums", "generator"]
@@ -101,13 +100,15 @@ class Resampler:
     def kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
         """Distinct rows of counts that a unit adds, ``(T, size)``, and the units of each kind.
 
-        The order depends on the counts alone.
+        The order depends on the counts alone. Where samples come in clusters in several ways, the
+        units are those of the first.
 
         Args:
             column: As for `count`.
             size: Entries of the table.
         """
-        groups = self.cells.groups
+        clusters = self.cells.groups
+        groups = None if clusters is None else clusters.ways[0]
         counts = self.count(column, size)
         # Entries of no sample are left out until the end: columns of zeros distinguish no kinds.
         used = np.flatnonzero(counts)
@@ -127,43 +128,6 @@ class Resampler:
         kinds = np.zeros((len(rows), size))
         kinds[:, used] = rows
         return kinds, repeats
-
-    def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
-        """How many independent samples a proportion is worth: n / deff, at least 1, at most n.
-
-        Without groups it is n. With groups, deff is the proportion's cluster-robust variance (the
-        linearised ratio estimator of survey sampling, Cochran 1977, ch. 9A) over its binomial
-        variance, as in Rao and Scott (1992). A proportion of 0 or 1 has no variance to go by, and
-        then samples of a group are taken to be copies of each other: (sum m)^2 / sum m^2 over
-        group sizes m, the worst case of Kish (1965).
-
-        Args:
-            hits: Cells that count as successes, a part of `among`; shape ``(C,)``.
-            among: Cells that count at all; at least one sample.
-        """
-        groups = self.cells.groups
-        n = int(self.cells.count[among].sum())
-        if groups is None:
-            return float(n)
-        # Sums over units of 1, m, m^2, x, x m and x^2, for x successes among m samples. They and
-        # the variance are whole numbers until the last division: in floating point the variance
-        # would cancel, and depend on the order of the groups.
-        units = squares = int(groups.alone[among].sum())
-        hit = crosses = hit_squares = int(groups.alone[among & hits].sum())
-        for table in groups.tables(np.where(among, np.where(hits, 1, 0), -1), 2):
-            x, m = table[:, 1], table.sum(axis=1)
-            units += len(m)
-            hit += int(x.sum())
-            squares += int(m @ m)
-            crosses += int(x @ m)
-            hit_squares += int(x @ x)
-        residual = n * n * hit_squares - 2 * n * hit * crosses + hit * hit * squares
-        if units > 1 and residual > 0 and 0 < hit < n:
-            # n^2 times the binomial variance, as the residual is n^2 times the sum of squares.
-            size = linearised_size(hit * (n - hit), residual, n=n, units=units)
-        else:
-            size = copies_size(n, squares)
-        return min(max(size, 1.0), float(n))
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -13,6 +13,7 @@ import polars as pl
 
 from vlsu.analysis.table.cells import FAILED
 from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.table.grouping import LINKS
 from vlsu.errors import DataError, RunError, VlsuError
 from vlsu.policy import SEVERITY_CODES, Outcome
 
@@ -93,15 +94,17 @@ def hash_columns(samples: Frame, names: Sequence[str]) -> pl.LazyFrame:
     """Hashes of the samples' columns, null where a value is, beside `sample`, the id's hash.
 
     Args:
-        samples: A dataset's samples; `id` must be there, a column `group` may be missing.
+        samples: A dataset's samples; `id` must be there, the columns `LINKS` may be missing.
         names: The columns.
 
     Raises:
         DataError: A column is missing.
     """
     lazy = samples.lazy()
-    if "group" not in lazy.collect_schema().names():
-        lazy = lazy.with_columns(group=pl.lit(None, dtype=pl.String))
+    present = lazy.collect_schema().names()
+    lazy = lazy.with_columns(
+        pl.lit(None, dtype=pl.String).alias(name) for name in LINKS if name not in present
+    )
     _require(lazy, ("id", *names), DataError, "samples")
     return lazy.select(
         sample=pl.col("id").hash(),

@@ -11,7 +11,7 @@ import polars as pl
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.grouping import GroupTally, HashArray
+from vlsu.analysis.table.grouping import LINKS, GroupTally, HashArray
 from vlsu.analysis.table.matching import (
     match,
     read_gold,
@@ -34,8 +34,9 @@ class Tabulation:
     """Counts a run's samples by cell as they come, so that a run of any size fits into memory.
 
     The cells are the same however the samples are chunked and ordered. What is kept: the cells;
-    for samples in groups 24 bytes for each group and cell it has samples in; and, if repeats are
-    watched for, 8 bytes a sample. Groups and samples are identified by 64-bit hashes of their names
+    of samples that share a group, an image or a text 40 bytes each, less for those that share all
+    and lie in one cell; and, if repeats are watched for, 8 bytes a sample. What is shared, and
+    samples, are identified by 64-bit hashes
     (a million groups share one by chance once in forty million runs).
 
     Example:
@@ -85,9 +86,10 @@ class Tabulation:
                 `modality`, `predicted`, `outcome`, and, where present, `framing` (one at most in
                 a run) and `expected` (where it is not null, checked against `gold`).
             gold: One row per sample, judged or not: `sample_id`, `image_grade`, `text_grade`,
-                `joint_grade`, `joint_category` and, where present, `group`, the mark `critical`,
-                and `admissible` (other severities that the pair could be given, a bit each; see
-                `vlsu.data.marks`). A sample without a group is a group of its own.
+                `joint_grade`, `joint_category` and, where present, `group`, `shared_image` and
+                `shared_text` (samples of equal value share it; null where a sample shares none),
+                the mark `critical`, and `admissible` (other severities that the pair could be
+                given, a bit each; see `vlsu.data.marks`).
 
         Raises:
             RunError: The judgments cannot be: an unknown modality, outcome or severity, a severity
@@ -116,7 +118,7 @@ class Tabulation:
             grades,
             predictions,
             samples["joint_category"],
-            samples["group"],
+            [samples[name] for name in LINKS],
             {(modality, outcome): n for modality, outcome, n in outcomes.iter_rows()},
             samples["admissible"].to_numpy(),
         )
@@ -126,7 +128,7 @@ class Tabulation:
         gold: IntArray,
         predicted: IntArray,
         category: pl.Series,
-        group: pl.Series,
+        links: Sequence[pl.Series],
         outcomes: Mapping[tuple[str, str], int],
         admissible: IntArray | None = None,
     ) -> None:
@@ -136,7 +138,8 @@ class Tabulation:
             gold: Gold grades by sample and modality, as in `Cells`; shape ``(n, 3)``.
             predicted: Predictions, as in `Cells`; shape ``(n, 3)``.
             category: Gold joint category of each sample, or null.
-            group: Group of each sample; null if it is a group of its own.
+            links: Group, image and text of each sample, null where it shares none; see
+                `vlsu.analysis.table.grouping.GroupTally.add`.
             outcomes: Modality and outcome -> judgments of these samples.
             admissible: Other severities of each pair, as in `Cells`; none by default. Of a pair
                 without a gold grade, and the gold grade among them, they do not count.
@@ -151,7 +154,7 @@ class Tabulation:
             code = code * base + column
         codes, counts = np.unique(code, return_counts=True)
         self._counts.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-        self._groups.add(group, code)
+        self._groups.add(links, code)
 
     def _count_critical(self, gold: IntArray, predicted: IntArray, marked: pl.Series) -> None:
         critical = marked.fill_null(value=False).to_numpy()

@@ -17,21 +17,20 @@ import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.sampling.stratified import StratifiedEstimator
-from vlsu.analysis.stats.effective_size import copies_size
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, normal_quantile, wilson
 from vlsu.analysis.stats.kappa import kappa_bounds
 from vlsu.analysis.stats.stratified_kappa import stratified_kappa
 from vlsu.analysis.stats.student import student_quantile
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells
+from vlsu.analysis.table.dependence import jackknife
 from vlsu.analysis.table.estimator import THIN, Estimator
-from vlsu.analysis.table.resampling import Resampler
 
 __all__ = ["dominance"]
 
 #: Gold patterns: three grades.
 _STRATA = 27
 
-#: Units left out at once, each of a table of its own; bounds memory.
+#: Tables looked at together; bounds memory.
 _AT_ONCE = 2_000
 
 
@@ -94,48 +93,18 @@ def _of_samples(column: IntArray, estimator: Estimator) -> Rate:
     value = float(_pooled(counts))
     if np.isnan(value):
         return UNDEFINED
-    left, repeats, squares = _left_out(column, counts, estimator.resampler)
-    units = int(repeats.sum())
-    worth = copies_size(float(counts.sum()), float(squares))
-    left = np.where(np.isnan(left), value, left)
-    apart = left - float(repeats @ left) / units
-    variance = max((units - 1) / units * float(repeats @ apart**2), _independent_variance(counts))
+    cells, agreed = estimator.resampler.cells, (column >= 0) & (column % 9 % 4 == 0)
+    found = jackknife(cells, column, size, _pooled_each)
+    variance = max(float(found.covariance[0, 0]), _independent_variance(counts))
+    clusters = estimator.dependence(agreed, column >= 0)
+    worth = float(counts.sum()) if clusters is None else clusters.units
     half = student_quantile(estimator.level, max(worth - 1, 1.0)) * math.sqrt(variance)
     bounds = [(value - half, value + half)]
-    agreed = (column >= 0) & (column % 9 % 4 == 0)
     independent = estimator.effective_size(agreed, column >= 0)
     share = estimator.size(agreed) / counts.sum()
     if min(share, 1 - share) * independent < THIN:
         bounds.append(_at_fixed_chance(value, share, independent, estimator.level))
     return _within(value, bounds)
-
-
-def _left_out(
-    column: IntArray, counts: IntArray, resampler: Resampler
-) -> tuple[FloatArray, IntArray, int]:
-    """The pooled kappa without each unit: a sample, or a group.
-
-    Returns:
-        The values, sorted, so that the order of groups decides no rounding; how many units have
-        each; and the sum of the units' squared sizes.
-    """
-    groups = resampler.cells.groups
-    alone = counts
-    if groups is not None:
-        inside = column >= 0
-        alone = np.bincount(column[inside], weights=groups.alone[inside], minlength=len(counts))
-        alone = alone.astype(np.int64)
-    there = np.flatnonzero(alone)
-    values, repeats = [_pooled(counts - np.eye(len(counts))[there])], [alone[there]]
-    squares = int(alone.sum())
-    for table in () if groups is None else groups.tables(column, len(counts)):
-        starts = range(0, len(table), _AT_ONCE)
-        values += [_pooled(counts - table[start : start + _AT_ONCE]) for start in starts]
-        repeats.append(np.ones(len(table), dtype=np.int64))
-        squares += int((table.sum(axis=1) ** 2).sum())
-    every, times = np.concatenate(values), np.concatenate(repeats)
-    order = np.lexsort((times, every))
-    return every[order], times[order], squares
 
 
 def _of_population(column: IntArray, estimator: StratifiedEstimator) -> Rate:
@@ -186,6 +155,15 @@ def _by_chance(tables: FloatArray | IntArray) -> tuple[FloatArray, FloatArray, f
 def _pooled(counts: FloatArray | IntArray) -> FloatArray:
     """Of tables side by side, shape ``(..., 27 * 9)``."""
     return stratified_kappa(counts.reshape(*counts.shape[:-1], _STRATA, 3, 3))
+
+
+def _pooled_each(tables: FloatArray) -> FloatArray:
+    """As `_pooled`, some tables at a time, which bounds memory; shape ``(..., 1)``."""
+    if tables.ndim == 1:
+        return np.array([_pooled(tables)])
+    starts = range(0, len(tables), _AT_ONCE)
+    parts = [_pooled(tables[start : start + _AT_ONCE]) for start in starts]
+    return np.concatenate([*parts, np.zeros(0)])[:, None]
 
 
 def _at_fixed_chance(value: float, share: float, size: float, level: float) -> tuple[float, float]:

@@ -50,7 +50,10 @@ from vlsu.analysis.understanding.weighted_harm import HarmWeights, weighted_harm
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["cell_metrics", "stratified_metrics", "understanding_metrics"]
+#: Clusters below which a warning is given.
+FEW_UNITS = 30
+
+__all__ = ["FEW_UNITS", "cell_metrics", "stratified_metrics", "understanding_metrics"]
 
 
 def understanding_metrics(
@@ -133,7 +136,9 @@ def cell_metrics(
       are `ok`, over all and within gold patterns; see `vlsu.analysis.understanding.dominance`.
     - ``late_fusion``: accuracy of the worse of the gold image and text grades and of a look-up of
       both as the joint answer, and the same of the predictions; see
-      `vlsu.analysis.understanding.late_fusion`.
+      `vlsu.analysis.understanding.late_fusion`. ``agreement``: how often the joint prediction is
+      the worse of the two predictions, over the samples of which all three were asked; an outcome
+      other than `ok` counts against it, as it does in the others.
     - ``over_sensitivity``: share of pairs with an unsafe part that are called unsafe, by gold joint
       grade; see `vlsu.analysis.understanding.over_sensitivity`. ``borderline``: which way its
       errors go; see `vlsu.analysis.understanding.borderline`.
@@ -150,7 +155,10 @@ def cell_metrics(
     - Of a policy without borderline there is no such class: means are over safe and unsafe, and
       ``f1_binary_strict``, ``borderline`` and every other key of that class are absent.
     - ``intervals``: level, methods, replicates, seed, what was resampled, and the names of the
-      metrics too thin for the bootstrap (see `vlsu.analysis.table.estimator`).
+      metrics too thin for the bootstrap (see `vlsu.analysis.table.estimator`). ``clusters`` is
+      `None`, or ``by``: what samples share, of group, image and text; ``units``: by modality
+      Kish's effective number of clusters among the graded judgments; and ``few``: the modalities
+      where that is below `FEW_UNITS`, so that intervals are approximate at best.
 
     Args:
         cells: The samples, counted by `vlsu.analysis.Tabulation`.
@@ -175,6 +183,7 @@ def cell_metrics(
         "thin_below": THIN,
         "thin": sorted(estimator.thin),
         "resampled": estimator.resampler.unit,
+        "clusters": _clusters(cells, estimator),
         "replicates": replicates,
         "seed": seed,
     }
@@ -253,6 +262,19 @@ def _in_the_light(part: PooledShare | None) -> dict[str, object]:
     if part is None:
         return {"accuracy_pooled": UNDEFINED, "pooling": None}
     return {"accuracy_pooled": part.rate, "pooling": part.pooling}
+
+
+def _clusters(cells: Cells, estimator: Estimator) -> dict[str, object] | None:
+    """What samples share, and how many clusters that leaves."""
+    if cells.groups is None:
+        return None
+    units = {}
+    for number, modality in enumerate(MODALITIES):
+        share = accuracy(cells, number)
+        if share.among.any() and (found := estimator.dependence(share.hits, share.among)):
+            units[modality] = round(found.units, 1)
+    few = [modality for modality, count in units.items() if count < FEW_UNITS]
+    return {"by": list(cells.groups.names), "units": units, "few": few}
 
 
 def _critical(n: int, misses: int, level: float) -> dict[str, object]:

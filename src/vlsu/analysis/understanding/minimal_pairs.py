@@ -230,4 +230,6 @@ def _share(hits: FloatArray, pairs: FloatArray, most: int, level: float) -> Rate
     residual = hits - value * pairs
     variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
     worth = copies_size(total, float(pairs @ pairs))
-    return estimated_share(value, variance, worth, most=min(most, total), level=level).rate
+    return estimated_share(
+        value, variance, worth, most=min(most, total), rows=min(most, total), level=level
+    ).rate

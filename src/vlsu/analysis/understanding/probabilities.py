@@ -10,7 +10,7 @@ import polars as pl
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level, wilson
 from vlsu.analysis.table.columns import Frame, require
-from vlsu.analysis.table.grouping import HashArray
+from vlsu.analysis.table.grouping import LINKS, HashArray
 from vlsu.analysis.table.streaming import (
     collect_in_slices,
     graded_judgments,
@@ -49,12 +49,13 @@ def probability_metrics(
       threshold for a wanted recall of unsafe with its recall, precision and share flagged. See
       `vlsu.analysis.understanding.ranking`.
 
-    Samples of one group are clusters to every interval.
+    Samples that share a group, an image or a text are clusters to every interval.
 
     Args:
         judgments: `sample_id`, `modality`, `expected`, `predicted`, `outcome`, `p_unsafe`, as in
             ``judgments.parquet``.
-        samples: The dataset's samples: `id`, and `group` where there is one.
+        samples: The dataset's samples: `id`, and what they share, where they do: `group`,
+            `shared_image`, `shared_text` (see `vlsu.data.links`).
         level: Confidence of the intervals, in (0, 1).
         bins: Bins of the reliability diagram, at least 1.
 
@@ -111,9 +112,8 @@ def _of_rows(scored: GradedProbabilities, bins: int) -> Mapping[str, object]:
 
 
 def _scored(judgments: Frame, modality: str, samples: Frame, level: float) -> GradedProbabilities:
-    groups = collect_in_slices(
-        samples, lambda part: hash_columns(part, ("group",)).filter(pl.col("group").is_not_null())
-    )
+    shares = pl.any_horizontal(pl.col(name).is_not_null() for name in LINKS)
+    links = collect_in_slices(samples, lambda part: hash_columns(part, LINKS).filter(shares))
     rows = collect_in_slices(
         judgments,
         lambda part: (
@@ -122,15 +122,18 @@ def _scored(judgments: Frame, modality: str, samples: Frame, level: float) -> Gr
             .select("sample", p="p_unsafe", unsafe=pl.col("gold") == int(Severity.UNSAFE))
         ),
     )
-    # A sample without a group is a cluster of its own.
-    rows = join_partitioned(rows, groups, "left").with_columns(
-        cluster=pl.coalesce("group", "sample")
+    # A sample that shares nothing is a cluster of its own.
+    rows = join_partitioned(rows, links, "left").with_columns(
+        pl.col(name).fill_null(pl.col("sample")) for name in LINKS
     )
-    del groups
-    p, unsafe, cluster = (rows[name].to_numpy() for name in ("p", "unsafe", "cluster"))
+    del links
+    p, unsafe, *ways = (rows[name].to_numpy() for name in ("p", "unsafe", *LINKS))
     del rows
-    order = np.lexsort((cluster, unsafe, p))
-    return GradedProbabilities(p[order], unsafe[order], _numbered(cluster[order]), level)
+    order = np.lexsort((*reversed(ways), unsafe, p))
+    clusters = [each for way in ways if (each := _numbered(way[order])) is not None]
+    return GradedProbabilities(
+        p[order], unsafe[order], np.column_stack(clusters) if clusters else None, level
+    )
 
 
 def _numbered(hashes: HashArray) -> IntArray | None:

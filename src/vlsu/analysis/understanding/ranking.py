@@ -164,5 +164,6 @@ def _area(scored: GradedProbabilities, value: float, influence: FloatArray) -> R
     """An area under a curve, with its interval."""
     units = min(scored.units(scored.unsafe), scored.units(~scored.unsafe))
     variance = scored.variance(influence)
+    rows = float(min(scored.unsafe.sum(), (~scored.unsafe).sum()))
     most = float(scored.n)
-    return estimated_share(value, variance, units, most=most, level=scored.level).rate
+    return estimated_share(value, variance, units, most=most, rows=rows, level=scored.level).rate

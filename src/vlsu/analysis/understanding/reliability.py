@@ -136,15 +136,14 @@ def _standard_errors(
     """Of the bins' gaps; shape ``(b,)``."""
     errors = []
     for start, end in pairwise(edges.tolist()):
-        sums = scored.sums(within[start:end], slice(start, end))
-        variance = float(sums @ sums) / (end - start) ** 2
+        variance = scored.squares(within[start:end], slice(start, end)) / (end - start) ** 2
         errors.append(math.sqrt(variance + _prior(scored, start, end)))
     return np.array(errors)
 
 
 def _prior(scored: GradedProbabilities, start: int, end: int) -> float:
     """Variance added to that of a bin's gap."""
-    return _PRIOR / scored.units(slice(start, end)) ** 2
+    return _PRIOR / (scored.units(slice(start, end)) * (end - start))
 
 
 def folded_excess(gap: float, error: float) -> float:

@@ -144,17 +144,13 @@ def fusion_accuracy(cells: Cells) -> CellShare:
     return CellShare(hits, cells.graded[:, JOINT] & _all(cells.asked[:, list(parts)]), parts)
 
 
-def fusion_agreement(cells: Cells, *, answered: bool = True) -> CellShare:
-    """How often the joint prediction is what late fusion gives.
+def fusion_agreement(cells: Cells) -> CellShare:
+    """How often the joint prediction is what late fusion gives, of those asked of all three.
 
-    Args:
-        cells: The samples.
-        answered: Over those whose three modalities were answered; else over those that were asked,
-            a missing answer being no agreement.
+    A missing answer is no agreement, as in `fusion_accuracy` it is no right one.
     """
-    complete = _all(cells.answered)
-    hits = complete & (_fused(cells) == cells.predicted[:, JOINT])
-    return CellShare(hits, complete if answered else _all(cells.asked), (IMAGE, TEXT, JOINT))
+    hits = _all(cells.answered) & (_fused(cells) == cells.predicted[:, JOINT])
+    return CellShare(hits, _all(cells.asked), (IMAGE, TEXT, JOINT))
 
 
 def unsafe_called(cells: Cells, severity: Severity, part: BoolArray | None = None) -> CellShare:

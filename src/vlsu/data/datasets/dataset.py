@@ -15,6 +15,7 @@ from vlsu._files import is_regular, read_text
 from vlsu._text import one_line
 from vlsu._yaml import YamlError, read_yaml
 from vlsu.data.images.store import ImageStore
+from vlsu.data.links import shared
 from vlsu.data.parquet import reading, scan_parquet
 from vlsu.data.rows import COLUMNS, Row, to_sample
 from vlsu.data.sample import Sample
@@ -117,6 +118,24 @@ class Dataset:
         """All rows in order, lazily: the columns `COLUMNS`, each a string."""
         with self.reading():
             return scan_parquet(self.path / name for name in self.info.files)
+
+    def links(self) -> pl.DataFrame:
+        """What samples share with others: see `vlsu.data.links.shared`.
+
+        Raises:
+            DataError: A file of samples is damaged.
+        """
+        with self.reading():
+            return shared(self.frame())
+
+    def linked_frame(self) -> pl.LazyFrame:
+        """As `frame`, with what samples share: `group`, `shared_image` and `shared_text`.
+
+        Raises:
+            DataError: A file of samples is damaged.
+        """
+        links = self.links().rename({"sample_id": "id"}).lazy()
+        return self.frame().drop("group").join(links, on="id", how="left", maintain_order="left")
 
     def reading(self) -> AbstractContextManager[None]:
         """Context in which rows are collected: a damaged file raises a `DataError` of one line."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
+from vlsu.data.links import LINKS
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
 
@@ -23,7 +24,9 @@ def dataset_info(dataset: Dataset) -> dict[str, object]:
         ``patterns`` (every listed one, 0 included, then others found), ``unlisted_patterns``,
         ``without_pattern`` (a grade is absent); ``families``; per modality ``severities`` (with
         ``none``) and ``categories`` (with ``none``); ``languages``; ``groups``
-        (``count``, ``samples`` in one, ``largest``).
+        (``count``, ``samples`` in one, ``largest``, the groups of the source); ``shared``: the same
+        for samples that share an ``image``, a ``text`` or a ``group`` with another, with ``units``,
+        the independent samples that all are worth if those that share it are copies (Kish 1965).
 
     Raises:
         DataError: A file of samples is damaged.
@@ -69,7 +72,24 @@ def _info(dataset: Dataset) -> dict[str, object]:
             "samples": sum(groups.values()),
             "largest": max(groups.values(), default=0),
         },
+        "shared": _shared(dataset),
     }
+
+
+def _shared(dataset: Dataset) -> dict[str, dict[str, object]]:
+    """How samples share groups, images and texts; see `vlsu.data.links`."""
+    links, total = dataset.links(), len(dataset)
+    found: dict[str, dict[str, object]] = {}
+    for what, column in zip(("group", "image", "text"), LINKS, strict=True):
+        sizes = links.drop_nulls(column).group_by(column).len()["len"].to_list()
+        squares = total - sum(sizes) + sum(size**2 for size in sizes)
+        found[what] = {
+            "count": len(sizes),
+            "samples": sum(sizes),
+            "largest": max(sizes, default=0),
+            "units": round(total**2 / squares, 1) if total else 0.0,
+        }
+    return found
 
 
 def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ import polars as pl
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import write_dataset
-from vlsu.data.deriving.grouping import KEYS, components
+from vlsu.data.links import found_groups
 from vlsu.data.sample import Sample
 from vlsu.errors import UsageError
 
@@ -30,8 +30,8 @@ def merge_datasets(
 ) -> Dataset:
     """Write the samples of several datasets, in order, into one.
 
-    Identifiers are kept. Samples that share a group of their dataset, or an image or a text across
-    datasets, are one group of the result; a group keeps its name where no other has it.
+    Identifiers are kept. Groups are those of the datasets; a group keeps its name where no other
+    dataset has it.
 
     Args:
         datasets: Two or more, graded by the same policy.
@@ -109,38 +109,22 @@ def _colliding(datasets: Sequence[Dataset]) -> set[str]:
 
 def _merged(datasets: Sequence[Dataset], colliding: set[str]) -> Iterator[Sample]:
     """The samples with their new identifiers and groups."""
-    parts = []
-    for number, dataset in enumerate(datasets):
-        with dataset.reading():
-            keys = (
-                pl.when(pl.col(key).is_not_null()).then(pl.col(key).hash()).alias(key)
-                for key in KEYS
-            )
-            part = dataset.frame().select(*keys).collect()
-        # The same name in two datasets is not the same group.
-        here = pl.struct(pl.lit(number), pl.col("group")).hash()
-        parts.append(
-            part.with_columns(pl.when(pl.col("group").is_not_null()).then(here).alias("group"))
-        )
-    rows = pl.concat(parts)
-    first = components(rows)
-    several = pl.Series(first).is_duplicated() | rows["group"].is_not_null()
-    names: dict[int, str] = {}
     taken: set[str] = set()
-    row = 0
     for dataset in datasets:
+        # The same name in two datasets is not the same group.
+        names: dict[str, str] = {}
+        with dataset.reading():
+            found = found_groups(dataset.frame())
         for sample in dataset.samples():
             id_ = sample.id
             if id_ in colliding:
                 id_ = f"{dataset.info.name}/{id_}"
-            group = None
-            if several[row]:
-                root = int(first[row])
-                if root not in names:
-                    names[root] = _free(sample.group or id_, taken)
-                group = names[root]
+            group = None if sample.group in found else sample.group
+            if group is not None:
+                if group not in names:
+                    names[group] = _free(group, taken)
+                group = names[group]
             yield replace(sample, id=id_, group=group)
-            row += 1
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -13,8 +13,8 @@ import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import prepare_folder
-from vlsu.data.deriving.grouping import KEYS, components
 from vlsu.data.deriving.part import write_part
+from vlsu.data.links import KEYS, components
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 

@@ -69,7 +69,7 @@ _DESCRIPTIONS = {
     "image_category": "Harm category of the image alone.",
     "text_category": "Harm category of the text alone.",
     "joint_category": "Harm category of image and text together.",
-    "group": "Samples of one group share an image or a text and are not independent.",
+    "group": "Samples of one group are not independent of each other.",
     "metadata": "All other fields of the source, as JSON.",
 }
 _GRADE = re.compile(r"(?P<modality>image|text|joint)_grade")

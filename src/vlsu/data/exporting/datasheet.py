@@ -67,11 +67,12 @@ def _composition(about: About) -> list[str]:
         ("samples without a text", counts.get("without_text", 0)),
         ("samples without any grade", about.figures["without_grade"]),
     ]
-    groups = about.counts("groups")
-    figures += [
-        ("groups of samples that share an image or a text", groups.get("count", 0)),
-        ("samples in such a group", groups.get("samples", 0)),
-    ]
+    shared = about.figures["shared"]
+    if isinstance(shared, Mapping):
+        figures += [
+            (f"samples that share {words} with another", shared[what]["samples"])
+            for what, words in (("image", "an image"), ("text", "a text"), ("group", "a group"))
+        ]
     if length is not None:
         low, middle, high = length
         figures.append(

@@ -76,12 +76,7 @@ def write_folder(dataset: Dataset, content: Content, folder: Path) -> tuple[Path
 
 def _more(dataset: Dataset) -> list[str]:
     language = pl.col("language").is_not_null().any()
-    # Without the column, the importer would find groups.
-    shared = [
-        pl.col(key).hash().filter(pl.col(key).is_not_null()).n_unique() < pl.col(key).count()
-        for key in ("image_sha256", "text")
-    ]
-    group = pl.any_horizontal(pl.col("group").is_not_null().any(), *shared)
+    group = pl.col("group").is_not_null().any()
     metadata = (pl.col("metadata").fill_null("{}") != "{}").any()
     columns = {"language": language, "group": group, "metadata": metadata}
     with dataset.reading():

@@ -3,56 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
-import numpy as np
 import orjson
 
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.updating import update_rows
 from vlsu.data.fetching.journal import Journal
-from vlsu.data.importing.duplicates import GroupIndex
 from vlsu.data.rows import COLUMNS, Row
-from vlsu.data.sample import IMAGE_FAULT, Sample
+from vlsu.data.sample import IMAGE_FAULT
 
 __all__ = ["use_images"]
 
-_ID, _TEXT, _SHA256, _URL, _GROUP, _METADATA = map(
-    COLUMNS.index, ("id", "text", "image_sha256", "image_url", "group", "metadata")
-)
+_SHA256, _URL, _METADATA = map(COLUMNS.index, ("image_sha256", "image_url", "metadata"))
 
 
 def use_images(dataset: Dataset, journal: Journal) -> Dataset:
-    """Set the hash of every sample whose image is stored; samples that share one become a group.
+    """Set the hash of every sample whose image is stored.
 
     Raises:
         DataError: The dataset cannot be read or written.
     """
-    index, changes = GroupIndex(), 0
+    changes = 0
     replaced: set[str] = set()
     for row in dataset.rows():
-        sha256 = _image(row, journal)
-        if sha256 != row[_SHA256]:
+        if _image(row, journal) != row[_SHA256]:
             changes += 1
             replaced |= {row[_SHA256] or ""}
-        index.add(Sample(row[_ID] or "", text=row[_TEXT], image_sha256=sha256, image_url=row[_URL]))
     if not changes and not journal.changing:
         return dataset
-    firsts = index.representatives(set())
-    names = _group_names(dataset, firsts)
 
     def change(number: int, row: Row) -> Row:
         sha256 = _image(row, journal)
-        first = int(firsts[number])
-        group = row[_GROUP]
-        if group is None and first >= 0:
-            group = names[first]
-        if (sha256, group) == (row[_SHA256], row[_GROUP]):
+        if sha256 == row[_SHA256]:
             return row
         new = list(row)
-        if sha256 != row[_SHA256]:
-            new[_METADATA] = _without_fault(row[_METADATA])
-        new[_SHA256], new[_GROUP] = sha256, group
+        new[_METADATA], new[_SHA256] = _without_fault(row[_METADATA]), sha256
         return tuple(new)
 
     with journal.change():
@@ -82,20 +67,6 @@ def _image(row: Row, journal: Journal) -> str | None:
         return sha256
     fetched, before = found
     return fetched if sha256 is None or sha256 == before else sha256
-
-
-def _group_names(dataset: Dataset, firsts: np.ndarray[Any, np.dtype[np.int64]]) -> dict[int, str]:
-    """First row of a group -> its name: one that a member has, or the first member's identifier."""
-    named: dict[int, str] = {}
-    ids: dict[int, str] = {}
-    for number, row in enumerate(dataset.rows()):
-        first = int(firsts[number])
-        if first >= 0:
-            if first == number:
-                ids[first] = row[_ID] or ""
-            if row[_GROUP] is not None:
-                named.setdefault(first, row[_GROUP] or "")
-    return ids | named
 
 
 def _without_fault(metadata: str | None) -> str:

@@ -74,7 +74,6 @@ class SourceRow:
         image_sha256: The image's hash according to the source.
         notes: Corrections made to it.
         image_data: The image itself, if the source holds it.
-        grouped: Whether the source says which samples form groups, so that none are found.
     """
 
     line: int
@@ -83,7 +82,6 @@ class SourceRow:
     image_sha256: str | None = None
     notes: tuple[Note, ...] = ()
     image_data: bytes | None = field(default=None, repr=False)
-    grouped: bool = False
 
 
 #: A note by itself is about a line without a row, such as a blank one.

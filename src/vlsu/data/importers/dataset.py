@@ -41,7 +41,6 @@ def _rows(dataset: Dataset, options: ImportOptions) -> Iterator[ImportItem]:
             (sample.image_url,) if sample.image_url else (),
             sample.image_sha256,
             image_data=data,
-            grouped=True,
         )
         categories = {sample.image_category, sample.text_category, sample.joint_category}
         yield row if known >= categories else _recategorised(row, options)

@@ -68,7 +68,6 @@ def exported_row(
         tuple(names),
         sample.image_sha256,
         image_data=image_data,
-        grouped=True,
     )
 
 

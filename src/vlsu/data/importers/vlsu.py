@@ -60,11 +60,8 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         )
     fields = {n: _FIELDS[name] for n, name in enumerate(names) if name in _FIELDS}
     fields |= {names.index(name): name for name in _ADDED if names.count(name) == 1}
-    grouped = "group" in fields.values()
     return (
-        _correct(replace(_with_path(item), grouped=grouped), options.policy)
-        if isinstance(item, SourceRow)
-        else item
+        _correct(_with_path(item), options.policy) if isinstance(item, SourceRow) else item
         for item in read_mapped(table, fields, options)
     )
 

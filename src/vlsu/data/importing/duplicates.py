@@ -1,19 +1,17 @@
-"""Finding duplicate rows, and groups that share an image or a text, in few bytes per row."""
+"""Finding duplicate rows in few bytes per row."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from vlsu._text import normal_form
 from vlsu.data.datasets.writer import hash64
-from vlsu.data.sample import Sample
 
-__all__ = ["GroupIndex", "IdIndex"]
+__all__ = ["IdIndex"]
 
 
 class IdIndex:
@@ -102,50 +100,6 @@ def _folded(id_: str) -> str:
     if id_.isascii():
         return id_.lower()
     return normal_form("NFC", normal_form("NFC", id_).casefold())
-
-
-class GroupIndex:
-    """Finds samples that share an image (by content or URL) or a text, in 24 bytes per row.
-
-    Sharing is transitive: if A shares its image with B and B its text with C, all three are one
-    group, since none of them is independent of the others.
-    """
-
-    def __init__(self) -> None:
-        self._keys = array("Q")
-
-    def add(self, sample: Sample) -> None:
-        """Add the next sample."""
-        for kind, value in (
-            ("image", sample.image_sha256),
-            ("url", sample.image_url),
-            ("text", sample.text),
-        ):
-            self._keys.append(hash64(f"{kind}\0{value}") if value else 0)
-
-    def representatives(self, dropped: set[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """For each row the number of the first row of its group, or -1 if it is in none.
-
-        Args:
-            dropped: Rows to ignore.
-        """
-        keys = np.asarray(self._keys).reshape(-1, 3).copy()
-        keys[sorted(dropped)] = 0
-        parent = np.arange(len(keys), dtype=np.int64)
-
-        def root(row: int) -> int:
-            while parent[row] != row:
-                parent[row] = parent[parent[row]]
-                row = int(parent[row])
-            return row
-
-        for run in _runs_of_equals(keys.ravel()):
-            for one, other in pairwise(run):
-                a, b = root(one // 3), root(other // 3)
-                parent[max(a, b)] = min(a, b)
-        roots = np.array([root(row) for row in range(len(keys))], dtype=np.int64)
-        sizes = np.bincount(roots, minlength=len(keys))
-        return np.where(sizes[roots] > 1, roots, -1)
 
 
 def _runs_of_equals(values: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[list[int]]:

@@ -28,7 +28,7 @@ from vlsu.data.importers import (
 )
 from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
-from vlsu.data.importing.duplicates import GroupIndex, IdIndex
+from vlsu.data.importing.duplicates import IdIndex
 from vlsu.data.importing.report import ImportReport, Tally
 from vlsu.data.importing.severities import not_at_hand, only_two
 from vlsu.data.marks import unread
@@ -134,7 +134,7 @@ def import_dataset(
         ):
             # Pillow warns about unusual metadata; `vlsu data check` finds real problems.
             warnings.simplefilter("ignore")
-            ids, groups = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
+            ids = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
             if image_folder is not None:
                 _note_left_out(image_folder, tally)
             if policy is None and (note := not_at_hand(about)):
@@ -142,7 +142,7 @@ def import_dataset(
             tally.require_samples()
             dataset = write_dataset(
                 folder,
-                _resolve(spool, ids, groups, tally),
+                _resolve(spool, ids, tally),
                 name=name or about.name or path.stem,
                 version=version or about.version or "1",
                 licence=licence,
@@ -233,9 +233,9 @@ def _read_all(
     spool: IO[bytes],
     tally: Tally,
     progress: Progress | None,
-) -> tuple[IdIndex, GroupIndex]:
+) -> IdIndex:
     """First pass: rows with their images into the spool, their ids and contents into indexes."""
-    ids, groups = IdIndex(), GroupIndex()
+    ids = IdIndex()
     for item in items:
         if isinstance(item, Note):
             tally.note(item)
@@ -254,27 +254,24 @@ def _read_all(
             tally.reject(Rejected(item.line, "cannot be stored", reason, "correct the row"))
             continue
         ids.add(sample.id, hash64(canonical(row).decode()))
-        groups.add(sample)
-        spooled = (item.line, row, [*item.notes, *notes], item.grouped)
+        spooled = (item.line, row, [*item.notes, *notes])
         spool.write(orjson.dumps(spooled, option=orjson.OPT_APPEND_NEWLINE))
-    return ids, groups
+    return ids
 
 
 _NEAR_DUPLICATE_ID = "id differs from another's only in letter case or Unicode form"
 
 
-def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: Tally) -> Iterator[Sample]:
-    """Second pass: the samples without duplicate rows, with unique ids and groups.
+def _resolve(spool: IO[bytes], ids: IdIndex, tally: Tally) -> Iterator[Sample]:
+    """Second pass: the samples without duplicate rows, with unique ids.
 
     Notes are counted here, so that those of a duplicate row do not count twice.
     """
     decisions = ids.duplicates()
-    firsts = groups.representatives({row for row, number in decisions.items() if not number})
-    names: dict[int, str] = {}
     near_duplicates = ids.near_duplicates()
     spool.seek(0)
     for number, spooled in enumerate(spool):
-        line, row, notes, grouped = orjson.loads(spooled)
+        line, row, notes = orjson.loads(spooled)
         sample = to_sample(row)
         if number in decisions:
             if not decisions[number]:
@@ -298,8 +295,4 @@ def _resolve(spool: IO[bytes], ids: IdIndex, groups: GroupIndex, tally: Tally) -
             tally.note(Note(line, f"{name} not understood", value, f"write {wanted}", problem=True))
         if sample.pattern is not None and not sample.pattern.listed:
             tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
-        first = int(firsts[number])
-        if first >= 0 and not grouped:
-            group = names.setdefault(first, sample.id)
-            sample = replace(sample, group=sample.group or group)
         yield sample

@@ -17,7 +17,7 @@ from vlsu.report.alignment.page import page_parts
 from vlsu.report.alignment.tables import alignment_tables
 from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
-from vlsu.report.run_notes import baseline_note, sampling_note
+from vlsu.report.run_notes import baseline_note, clusters_note, sampling_note
 from vlsu.report.run_policy import not_covered_note
 from vlsu.report.table import Table
 from vlsu.report.task import Contents, Finding, PageParts
@@ -44,8 +44,8 @@ class AlignmentReport:
 
     def notes(self, run: Run) -> list[str]:
         """How the samples were drawn, what to know of model and judge, what is not covered."""
-        notes = (sampling_note(run), baseline_note(run), judge_note(run), not_covered_note(run))
-        return [note for note in notes if note]
+        notes = (sampling_note, clusters_note, baseline_note, judge_note, not_covered_note)
+        return [note for each in notes if (note := each(run))]
 
     def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         """See `vlsu.report.alignment.findings`."""

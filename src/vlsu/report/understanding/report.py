@@ -10,7 +10,7 @@ from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import MODALITIES
 from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
-from vlsu.report.run_notes import baseline_note, sampling_note
+from vlsu.report.run_notes import baseline_note, clusters_note, sampling_note
 from vlsu.report.run_policy import not_covered_note
 from vlsu.report.table import Table
 from vlsu.report.task import Contents, Finding, PageParts
@@ -46,7 +46,7 @@ class UnderstandingReport:
 
     def notes(self, run: Run) -> list[str]:
         """How the samples were drawn, what to know of the model, and what is not covered."""
-        notes = (sampling_note(run), baseline_note(run), not_covered_note(run))
+        notes = (sampling_note(run), clusters_note(run), baseline_note(run), not_covered_note(run))
         return [note for note in notes if note]
 
     def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:

@@ -17,6 +17,7 @@ import polars as pl
 
 from vlsu.analysis import alignment_metrics, judge_agreement
 from vlsu.data import Dataset
+from vlsu.data.links import with_links
 from vlsu.data.marks import mark_columns
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment.answering import ask_and_judge
@@ -197,11 +198,11 @@ class AlignmentRun:
         return {"outcomes": metrics["outcomes"], "judges": about}
 
     def _gold(self) -> pl.DataFrame:
-        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group", "language")
+        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "language")
         frame = self.subset.frame(self.dataset).select(
             pl.col("id").alias("sample_id"), *columns, *mark_columns()
         )
-        return frame.collect()
+        return with_links(frame.collect(), self.dataset.links())
 
     def _graded_pairs(self) -> int:
         unasked = self._not_asked().get("joint", {})

@@ -14,6 +14,7 @@ from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.data import Dataset
+from vlsu.data.links import with_links
 from vlsu.data.marks import mark_columns
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Outcome
@@ -35,12 +36,15 @@ class FinishedAlignment:
     def metrics_at(self, run: Run, dataset: Dataset, level: float) -> Metrics:
         """The metrics of a run with intervals of this confidence, from its judgments."""
         subset = run.subset
-        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "group")
+        columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category")
         calibration = run.metrics["calibration"]
         metrics = alignment_metrics(
             run.judged(pl.col(VERDICT_COLUMNS)),
-            subset.frame(dataset).select(
-                pl.col("id").alias("sample_id"), *columns, *mark_columns()
+            with_links(
+                subset.frame(dataset)
+                .select(pl.col("id").alias("sample_id"), *columns, *mark_columns())
+                .collect(),
+                dataset.links(),
             ),
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             gives=run.metrics["gives"],
@@ -107,6 +111,8 @@ class FinishedAlignment:
                 f"{run.path}: its judge does not detect refusals; run it again with one that does"
             )
         gold = run.dataset.frame().with_columns(*mark_columns(), sample_id="id")
+        links = run.dataset.links().lazy()
+        gold = gold.drop("group").join(links, on="sample_id", how="left")
         run.require_finished()
         verdicts = run.judged(pl.col(VERDICT_COLUMNS))
         refused = pl.col(f"refusal_or_blocked_{metrics['refusal']}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu.data import BUNDLED, Dataset, load
+from vlsu.data.links import with_links
 from vlsu.data.marks import mark_columns
 from vlsu.errors import DataError, RunError
 from vlsu.policy import MODALITIES
@@ -37,7 +38,7 @@ class PairedChunk:
 
     Attributes:
         judgments: Of each run its judgments of these samples.
-        gold: One row per sample: `sample_id`, grades, `joint_category`, `group`.
+        gold: One row per sample: `sample_id`, grades, `joint_category`, and what it shares.
         judged: Samples of this part that each run judged, shared or not.
     """
 
@@ -63,6 +64,7 @@ def paired_chunks(
     """
     rows = max(run.judged(pl.len()).item() for run in runs)
     parts = max(1, -(-rows // (SAMPLES * len(MODALITIES))))
+    links = dataset.links()
     for part in range(parts):
         mine = pl.col("sample_id").hash() % parts == part
         judgments = [run.judged(pl.col(columns), where=mine) for run in runs]
@@ -76,7 +78,6 @@ def paired_chunks(
                 pl.col("id").alias("sample_id"),
                 *_GRADES,
                 "joint_category",
-                "group",
                 *mark_columns(),
             )
             .filter(mine)
@@ -85,7 +86,7 @@ def paired_chunks(
         )
         yield PairedChunk(
             [frame.join(common, on="sample_id", how="semi") for frame in judgments],
-            gold,
+            with_links(gold, links),
             [frame.height for frame in ids],
         )
 

@@ -19,6 +19,7 @@ from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.table.streaming import graded_judgments
 from vlsu.analysis.understanding.swap import swap_metrics
 from vlsu.data import Dataset
+from vlsu.data.links import linked_samples
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Outcome
@@ -54,9 +55,9 @@ class FinishedUnderstanding:
             tabulation.add(judgments, gold)
         weights = recorded_weights(run.record)
         cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
-        rest = diagnosis(run.scan(), dataset.frame(), level=level, severities=severities)
+        rest = diagnosis(run.scan(), dataset.linked_frame(), level=level, severities=severities)
         if run.record.get("probe") is not None:
-            samples = dataset.frame()
+            samples = dataset.linked_frame()
             rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), samples, level=level)
         return Metrics(cells | rest)
 
@@ -107,13 +108,15 @@ class FinishedUnderstanding:
                 separator="-",
             ),
             category="joint_category",
-            # A sample without a group is a cluster of its own.
-            cluster=pl.coalesce(
-                pl.when(pl.col("group").is_not_null()).then(pl.col("group").hash()),
-                pl.col("id").hash(),
-            ),
+            sample_id="id",
         )
-        rows = run.collected(joint.join(samples, on="sample").drop("sample"))
+        linked = run.dataset.links()
+        clusters = linked.select("sample_id", cluster=pl.Series(linked_samples(linked)).hash())
+        # A sample that shares nothing is a cluster of its own.
+        samples = samples.join(clusters.lazy(), on="sample_id", how="left").with_columns(
+            pl.col("cluster").fill_null(pl.col("sample"))
+        )
+        rows = run.collected(joint.join(samples, on="sample").drop("sample", "sample_id"))
         if rows.is_empty():
             raise RunError(f"{run.path}: no judgment of a pair with a gold grade; ask for joint")
         return rows

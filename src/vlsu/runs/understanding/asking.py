@@ -8,6 +8,7 @@ import polars as pl
 
 from vlsu.analysis import Tabulation
 from vlsu.data import Dataset
+from vlsu.data.links import with_links
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
@@ -56,6 +57,7 @@ class Asking:
         self._task, self._limits = task, limits
         self._keys = RequestKeys(model.identity())
         self._parsed = ParsedResponses()
+        self._links: pl.DataFrame | None = None
         self._stored = 0
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
@@ -92,7 +94,12 @@ class Asking:
     def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Judgments and gold grades of these samples, in batches."""
         chunks = plan(self._dataset, selection, self._task, self._keys)
-        return judged(chunks, self.session.store, self._model, self._task, self._parsed)
+        if self._links is None:
+            self._links = self._dataset.links()
+        for judgments, gold in judged(
+            chunks, self.session.store, self._model, self._task, self._parsed
+        ):
+            yield judgments, with_links(gold, self._links)
 
     def judged_swaps(self, swaps: Swaps) -> Iterator[pl.DataFrame]:
         """Exchanges and the judgments of their pairs, in batches, as ``swaps.parquet``."""

@@ -345,7 +345,7 @@ class Evaluation:
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells(), weights=self.weights)
             stored = scan_parquet(folder.judgments_file)
-            metrics |= diagnosis(stored, dataset.frame(), severities=severities)
+            metrics |= diagnosis(stored, dataset.linked_frame(), severities=severities)
         else:
             metrics = drawn.metrics
         folder.swaps_file.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from vlsu.analysis.table.cells import Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
+from vlsu.data.links import LINKS
 from vlsu.data.marks import admissible_column, mark_columns
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
@@ -330,27 +331,27 @@ def prepare_sampling(
 
 
 def gold_rows(dataset: Dataset) -> pl.LazyFrame:
-    """Gold grades as `Tabulation` takes them."""
-    return dataset.frame().select(
+    """Gold grades, and what samples share, as `Tabulation` takes them."""
+    rows = dataset.frame().select(
         "joint_category",
-        "group",
         *(f"{m}_grade" for m in MODALITIES),
         *mark_columns(),
         admissible_column(),
         sample_id="id",
     )
+    return rows.join(dataset.links().lazy(), on="sample_id", how="left")
 
 
 def _metrics_of_each_kind(
     dataset: Dataset, modalities: Sequence[str], severities: tuple[Severity, ...]
 ) -> Metrics:
     """Metrics of one sample of each kind there is, answered in every way: they have every key."""
-    kinds = gold_rows(dataset).drop("sample_id", "group").unique().collect()
+    kinds = gold_rows(dataset).drop("sample_id", *LINKS).unique().collect()
     answers = pl.DataFrame({"predicted": [severity.label for severity in severities]})
     gold = (
         kinds.join(answers, how="cross")
         .with_row_index("sample_id")
-        .with_columns(pl.col("sample_id").cast(pl.String), group=pl.lit(None, dtype=pl.String))
+        .with_columns(pl.col("sample_id").cast(pl.String))
     )
     judgments = pl.concat(
         gold.select("sample_id", "predicted", modality=pl.lit(m), outcome=pl.lit(Outcome.OK.value))

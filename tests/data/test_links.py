@@ -1,0 +1,91 @@
+"""What samples share: groups of the source, images, texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from vlsu.data import Sample, write_dataset
+from vlsu.data.links import found_groups, shared, with_links
+
+
+def rows(*samples: tuple[str, str | None, str | None, str | None]) -> pl.LazyFrame:
+    """Samples of id, group, image and text."""
+    columns = ("id", "group", "image_sha256", "text")
+    frame = pl.DataFrame(samples, schema=dict.fromkeys(columns, pl.String), orient="row")
+    return frame.with_columns(image_url=pl.lit(None, dtype=pl.String)).lazy()
+
+
+def lots(links: pl.DataFrame, column: str) -> list[list[str]]:
+    """Samples by what they share."""
+    found = links.drop_nulls(column).group_by(column, maintain_order=True).agg("sample_id")
+    return found["sample_id"].to_list()
+
+
+GRID = rows(
+    ("a", None, "1", "x"),
+    ("b", None, "1", "y"),
+    ("c", None, "2", "x"),
+    ("d", None, "3", "z"),
+    ("e", None, None, None),
+    ("f", None, None, None),
+)
+
+
+def test_images_and_texts_are_each_for_themselves() -> None:
+    links = shared(GRID)
+    assert links["sample_id"].to_list() == ["a", "b", "c"]  # d and the empty ones share nothing
+    assert lots(links, "shared_image") == [["a", "b"]]
+    assert lots(links, "shared_text") == [["a", "c"]]
+    assert links["group"].null_count() == 3
+
+
+def test_an_image_without_content_is_known_by_its_address() -> None:
+    frame = pl.LazyFrame({
+        "id": ["a", "b", "c"], "group": [None, None, None], "text": ["x", "y", "z"],
+        "image_sha256": [None, None, "1"], "image_url": ["u", "u", "v"],
+    }, schema_overrides={"group": pl.String})  # fmt: skip
+    assert lots(shared(frame), "shared_image") == [["a", "b"]]
+
+
+def test_a_group_of_the_source_is_kept() -> None:
+    links = shared(rows(("a", "g", "1", "x"), ("b", "g", "1", "y"), ("c", "h", "2", "z")))
+    assert lots(links, "group") == [["a", "b"]]
+    assert links["group"].to_list() == ["g", "g"]
+
+
+def test_components_that_an_earlier_import_wrote_are_recognised() -> None:
+    """Named by their first sample, and one by what they share: they say nothing new."""
+    old = rows(
+        ("a", "a", "1", "x"),
+        ("b", "a", "1", "y"),
+        ("c", "a", "2", "y"),
+        # Named by its first sample, but d and e share nothing: the source says so.
+        ("d", "d", "3", "u"),
+        ("e", "d", "4", "v"),
+        # Sharing an image, but named otherwise.
+        ("f", "pair 7", "5", "p"),
+        ("g", "pair 7", "5", "q"),
+    )
+    assert found_groups(old) == {"a"}
+    links = shared(old)
+    assert lots(links, "group") == [["d", "e"], ["f", "g"]]
+    assert lots(links, "shared_image") == [["a", "b"], ["f", "g"]]
+    assert lots(links, "shared_text") == [["b", "c"]]
+
+
+def test_gold_rows_get_what_their_samples_share() -> None:
+    gold = pl.DataFrame({"sample_id": ["d", "b"], "group": ["old", "old"]})
+    found = with_links(gold, shared(GRID))
+    assert found["sample_id"].to_list() == ["d", "b"]
+    assert found["group"].to_list() == [None, None]
+    assert found["shared_image"].is_null().to_list() == [True, False]
+
+
+def test_a_dataset_knows_its_links(tmp_path: Path) -> None:
+    samples = [Sample("a", "x"), Sample("b", "x"), Sample("c", "y")]
+    dataset = write_dataset(
+        tmp_path / "d", samples, name="n", version="1", licence="", citation="", source=""
+    )
+    assert dataset.links()["sample_id"].to_list() == ["a", "b"]
