@@ -16,6 +16,7 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
+from statsmodels.stats.multitest import multipletests
 
 from tests.support.alignment_runs import Answering, judge
 from tests.support.commands import vlsu
@@ -137,28 +138,57 @@ def test_each_side_is_its_own_metrics_where_nothing_is_left_out(
         assert found[f"patterns.{name}.accuracy"]["n"] == part["n"]
 
 
+def least_favourable(row: Mapping[str, Any]) -> float:
+    """The p of a row in the way of counting missing answers that speaks the most against it."""
+    ways = [row["p"]]
+    for each in row["bounds"].values():
+        against = each.get("region") and each["region"]["low"] * each["region"]["high"] <= 0
+        ways.append(1.0 if against else each["p"])
+    return max(ways)
+
+
 def test_tests_are_corrected_within_their_family(both: dict[str, Any]) -> None:
     found = rows(both)
     patterns = {path: row for path, row in found.items() if path.startswith("patterns.")}
     assert {row["tests"] for row in patterns.values()} == {len(patterns)}
-    smallest = min(patterns.values(), key=lambda row: row["p"])
-    assert smallest["p_adjusted"] == pytest.approx(min(1, smallest["p"] * len(patterns)))
+    smallest = min(map(least_favourable, patterns.values()))
+    adjusted = min(row["p_adjusted"] for row in patterns.values())
+    assert adjusted == pytest.approx(min(1, smallest * len(patterns)))
     for row in found.values():
         assert row["p"] is None or row["p"] <= row["p_adjusted"] <= 1
-    assert found["joint.accuracy"]["tests"] == 1
-    assert found["joint.accuracy"]["p"] == found["joint.accuracy"]["p_adjusted"]
+    deciding = found["joint.f1_macro"]
+    assert (deciding["role"], deciding["tests"]) == ("primary", 1)
+    assert least_favourable(deciding) == deciding["p_adjusted"]
+    secondary = {path: row for path, row in found.items() if row["role"] == "secondary"}
+    assert secondary.keys() == {
+        "joint.accuracy",
+        *(
+            f"families.{family}.accuracy"
+            for family in ("late-fusion", "escalating", "de-escalating")
+        ),
+    }
+    assert {row["tests"] for row in secondary.values()} == {4}
+    holm = multipletests(list(map(least_favourable, secondary.values())), method="holm")[1]
+    for row, adjusted in zip(secondary.values(), holm, strict=True):
+        assert row["p_adjusted"] == pytest.approx(max(adjusted, deciding["p_adjusted"]))
+    rest = [row for row in found.values() if row["role"] == "exploratory" and row["p"] is not None]
+    theirs = multipletests(list(map(least_favourable, rest)), method="fdr_bh")[1]
+    assert [row["q"] for row in rest] == pytest.approx(list(theirs))
 
 
 def test_what_is_claimed_is_significant_and_nothing_is_called_equal(both: dict[str, Any]) -> None:
     found = rows(both)
     for path, row in found.items():
         low, high = row["difference"]["low"], row["difference"]["high"]
-        if row["higher"] is not None:
-            assert row["p_adjusted"] < 0.05
+        if row["higher"] or row["marked"]:
+            assert (row["q"] if row["role"] == "exploratory" else row["p_adjusted"]) < 0.05
             assert low > 0 or high < 0, path
             assert f" on {row['label']} by " in row["text"]
+            assert (" is better than " in row["text"]) == (row["better"] is not None)
+            assert (row["marked"] is None) == (row["role"] != "exploratory")
         elif row["n"]:
-            assert row["p_adjusted"] >= 0.05 or low <= 0 <= high
+            evidence = row["q"] if row["role"] == "exploratory" else row["p_adjusted"]
+            assert evidence >= 0.05 or low <= 0 <= high
             assert row["text"].startswith("No difference can be claimed on ")
         assert "equal" not in row["text"]
     accuracy = found["joint.accuracy"]
@@ -193,12 +223,15 @@ def test_three_runs_are_ranked_by_what_is_claimed(runs: list[Run], three: dict[s
         ("scripted/good", "scripted/poor"),
         ("scripted/fair", "scripted/poor"),
     ]
-    accuracy = [rows(found, k)["joint.accuracy"] for k in range(3)]
-    assert {row["tests"] for row in accuracy} == {3}
-    board = found["leaderboard"]["joint.accuracy"]
+    deciding = [rows(found, k)["joint.f1_macro"] for k in range(3)]
+    assert {row["tests"] for row in deciding} == {3}
+    board = found["leaderboard"]["joint.f1_macro"]
+    # Of a metric that is not declared nothing is claimed, so that every rank is open.
+    open_ranks = [each["rank"] for each in found["leaderboard"]["joint.f1_binary"]]
+    assert {(rank["low"], rank["high"]) for rank in open_ranks} == {(1, 3)}
     assert [each["run"] for each in board] == ["scripted/good", "scripted/fair", "scripted/poor"]
     assert [each["rank"]["value"] for each in board] == [1, 2, 3]
-    better = [(row["better"], pair) for row, pair in zip(accuracy, found["pairs"], strict=True)]
+    better = [(row["better"], pair) for row, pair in zip(deciding, found["pairs"], strict=True)]
     for each in board:
         wins = sum(name == each["run"] for name, _ in better)
         losses = sum(

@@ -28,7 +28,7 @@ import numpy as np
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import copies_size, linearised_size
-from vlsu.analysis.stats.intervals import UNDEFINED, Rate, bonett_price, percentiles
+from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, bonett_price, percentiles
 from vlsu.analysis.stats.mcnemar import mcnemar, sign_flip
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import Estimator
@@ -119,15 +119,17 @@ class PairedEstimator:
         cells: Of two runs.
         swaps: Times the runs are swapped for the p of an F1; it is at least 1 / (1 + swaps).
         seed: Of both.
+        level: Confidence of the intervals.
     """
 
     cells: PairedCells
     swaps: int
     seed: int
+    level: float = LEVEL
 
     def single_run(self, run: int) -> Estimator:
         """Estimates one of the runs on its own, as `metrics.json` does."""
-        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed))
+        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed), self.level)
 
     def share(self, first: BoolArray, second: BoolArray, among: BoolArray) -> Difference:
         """Share of samples in `among` that the runs hit.
@@ -141,7 +143,7 @@ class PairedEstimator:
             return NOTHING
         units = _Units.from_cells(self.cells, first, second, among)
         value = (units.second - units.first) / units.n
-        bounds = bonett_price(value, sum(units.discordant) / units.n, units.size)
+        bounds = bonett_price(value, sum(units.discordant) / units.n, units.size, self.level)
         return Difference(
             n=units.n,
             first=self.single_run(0).proportion(first, among),
@@ -186,7 +188,7 @@ class PairedEstimator:
         for name in names:
             score = macro if name == "f1_macro" else _SCORES[name]
             value = float(score(observed[1]) - score(observed[0]))
-            bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]))
+            bounds = percentiles(score(bootstrap[1]) - score(bootstrap[0]), self.level)
             # A class without samples, or one that a run never predicts, is not informative.
             if name in _PRECISION:
                 known = all(table[:, _PRECISION[name]].any() for table in observed)
