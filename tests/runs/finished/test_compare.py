@@ -492,9 +492,10 @@ def test_a_calibration_that_all_share_corrects_the_difference(tmp_path: Path) ->
 def test_the_command_prints_tables_claims_and_json(runs: list[Run], both: dict[str, Any]) -> None:
     paths = [run.path for run in runs[:2]]
     said = vlsu("compare", *paths).stdout
-    assert "Families: scripted/fair against scripted/good" in said
-    assert "scripted/good is better than scripted/fair on joint accuracy by " in said
+    assert "Patterns: scripted/fair against scripted/good" in said
+    assert "scripted/good is better than scripted/fair on joint macro-F1 by " in said
     assert "No difference can be claimed on" in said
+    assert "on average at most 5% is chance" in " ".join(said.split())
     assert json.loads(vlsu("compare", *paths, "--json").stdout) == json.loads(json.dumps(both))
 
 

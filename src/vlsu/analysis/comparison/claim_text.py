@@ -20,7 +20,7 @@ __all__ = ["claim_text", "points"]
 _WAYS = {
     "missing_as_wrong": "with what is missing as wrong",
     "missing_left_out": "on those that both answered",
-    WORST_CASE: "with what is missing as it speaks the most against it",
+    WORST_CASE: "with the missing ones against it",
 }
 
 
@@ -61,7 +61,7 @@ def claim_text(
             claim = f"Marked, to be followed up: {ahead} is {_ahead(metric, pair, ahead)} {on_by}"
         else:
             claim = f"{ahead} is {'better' if row['better'] else 'higher'} than {on_by}"
-        return f"{claim}; {_other_ways(pair, metric)}" if metric.ways() else claim
+        return f"{claim}{_also(pair, metric)}"
     if metric.ways() and _would_hold(row, found):
         return f"No difference can be claimed on {on}: {seen}, but {_other_ways(pair, metric)}"
     sees = f"{second} - {first} is {_between(found.difference)}, n = {found.n:,}"
@@ -96,6 +96,25 @@ def _would_hold(row: Mapping[str, Any], found: Any) -> bool:
     return bool(row["p"] is not None and row["p"] < 0.05 and (low > 0 or high < 0))
 
 
+def _also(pair: tuple[str, str], metric: ComparedMetric) -> str:
+    """What a difference that holds in every way of counting is in the others."""
+    if metric.bounds:
+        return f"; {_other_ways(pair, metric)}"
+    if metric.worst_case is None:
+        return ""
+    least = metric.worst_case.against(metric.direction).difference.value
+    return (
+        f"; by {points(abs(least or 0.0))} at least, whatever the missing are "
+        f"({_missing(pair, metric.worst_case.missing)})"
+    )
+
+
+def _missing(pair: tuple[str, str], counts: tuple[int, int]) -> str:
+    """``7 of the first and 6 of the second``."""
+    each = [f"{count:,} of {name}" for name, count in zip(pair, counts, strict=True) if count]
+    return " and ".join(each)
+
+
 def _other_ways(pair: tuple[str, str], metric: ComparedMetric) -> str:
     """Why a difference has to hold in several ways, and what it is in the others."""
     ways = []
@@ -118,12 +137,7 @@ def _who(pair: tuple[str, str], metric: ComparedMetric) -> str:
             if share.value is not None
         ]
         return f"{' and '.join(known)} of these"
-    missing = [
-        f"{count:,} of {name}"
-        for name, count in zip(pair, metric.worst_case.missing, strict=True)
-        if count
-    ]
-    return f"missing are {' and '.join(missing)}"
+    return f"missing are {_missing(pair, metric.worst_case.missing)}"
 
 
 def _between(difference: Rate) -> str:

@@ -76,6 +76,12 @@ class Margin:
             "low": low,
             "high": high,
             "equivalent": within,
+            "verdict": None
+            if not metric.good
+            else UNTOLD
+            if caution
+            else non_inferiority(low, high, self.size, metric.good),
+            "reason": caution,
             "text": text,
         }
 
@@ -132,24 +138,30 @@ def with_equivalence(
     return found
 
 
-def non_inferiority(held: Mapping[str, object], good: int) -> str:
-    """Whether the second of two runs is worse than the first by the margin or more.
+def non_inferiority(low: float | None, high: float | None, margin: float, good: int) -> str:
+    """Whether the second of two runs is worse than the first by a margin or more.
 
     Args:
-        held: A row's ``equivalence``, by `Margin.row`.
+        low: Of the interval of the difference, second minus first, at 1 - 2 alpha.
+        high: Likewise.
+        margin: Above 0.
         good: 1 where higher is better, -1 where lower is.
 
     Returns:
         `NOT_WORSE` if a loss of the margin is excluded; else `WORSE` if the second run is worse
         beyond chance, by whatever little; else `UNTOLD`.
+
+    Example:
+        >>> non_inferiority(-0.013, 0.02, margin=0.02, good=1)
+        'not worse'
+        >>> non_inferiority(-0.013, 0.02, margin=0.02, good=-1)
+        'cannot be told'
     """
-    low, high, size = held["low"], held["high"], held["margin"]
-    assert isinstance(size, float)
-    if not isinstance(low, float) or not isinstance(high, float):
+    if low is None or high is None:
         return UNTOLD
     if good < 0:
         low, high = -high, -low
-    if low > -size:
+    if low > -margin:
         return NOT_WORSE
     return WORSE if high < 0 else UNTOLD
 

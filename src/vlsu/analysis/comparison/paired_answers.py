@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from vlsu.analysis.alignment import scores
-from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, paired_scores
+from vlsu.analysis.alignment.judged_rates import JudgedRates, complement, completions, paired_scores
 from vlsu.analysis.alignment.scores import AnswerScore
 from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.comparison.differences import NOTHING, Difference
@@ -118,25 +118,13 @@ class PairedAnswers:
         Returns:
             `None` where none is missing, or where it is not asked for.
         """
-        asked = [_asked(side, other, score) for side, other in (sides, sides[::-1])]
-        known = came(score) if few else pl.col(score.column).is_not_null()
-        missing = [side.filter(~known)["sample"].n_unique() for side in asked]
-        if not self.enough or not any(missing):
+        ends = completions(sides[0], sides[1], score, came(score) if few else None)
+        if not self.enough or ends is None:
             return None
-        low, high = sorted((score.if_refused, score.if_engaged))
-        if low == high:
-            low, high = 0.0, 1.0
-        filled = [
-            [
-                side.with_columns(pl.when(known).then(pl.col(score.column)).otherwise(value))
-                for side, value in zip(asked, values, strict=True)
-            ]
-            for values in ((high, low), (low, high))
-        ]
-        ends = [self.paired(each, score, whole) for each in filled]
+        lower, upper = (self.paired(each, score, whole) for each in (ends.lower, ends.upper))
         if whole is not None:
-            ends.reverse()
-        return WorstCase(ends[0], ends[1], (missing[0], missing[1]))
+            lower, upper = upper, lower
+        return WorstCase(lower, upper, ends.missing)
 
     def paired(
         self, sides: Sequence[pl.DataFrame], score: AnswerScore, whole: float | None
@@ -172,15 +160,6 @@ class PairedAnswers:
             else None,
             size=mean.size,
         )
-
-
-def _asked(answers: pl.DataFrame, others: pl.DataFrame, score: AnswerScore) -> pl.DataFrame:
-    """Answers that can have a score, to samples of which the other run has one, too."""
-    if score.applies is not None:
-        answers, others = answers.filter(score.applies), others.filter(score.applies)
-    return answers.join(
-        others.select("sample").unique(), on="sample", how="semi", maintain_order="left"
-    )
 
 
 def came(score: AnswerScore) -> pl.Expr:

@@ -110,6 +110,9 @@ class Equivalence(View):
 
     Attributes:
         equivalent: Whether the interval lies within the margin on both sides.
+        verdict: Of the second run against the first: ``not worse`` by the margin, ``worse``, or
+            ``cannot be told``; null where neither way is better.
+        reason: Why nothing can be told of these runs, if so.
         text: That, as a sentence; null where it does not.
     """
 
@@ -118,6 +121,8 @@ class Equivalence(View):
     low: float | None
     high: float | None
     equivalent: bool
+    verdict: str | None
+    reason: str | None
     text: str | None
 
 

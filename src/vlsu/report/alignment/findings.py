@@ -30,20 +30,20 @@ def findings(metrics: Metrics) -> list[Finding]:
 
 
 def _change(first: str, second: str, differences: Differences) -> str:
-    """Only what the intervals of paired differences distinguish from no change."""
+    """Only what intervals that hold at once, whatever is missing, distinguish from no change."""
     changes = []
     for key, judged in named_rates(differences).items():
-        change = corrected(judged)
-        if change.value is None or change.low is None or change.high is None:
+        change, at_once = corrected(judged), judged.get("simultaneous")
+        if change.value is None or at_once is None or at_once["low"] is None:
             continue
-        if change.low > 0 or change.high < 0:
-            low, high = round(100 * change.low), round(100 * change.high)
+        if at_once["low"] > 0 or at_once["high"] < 0:
+            low, high = round(100 * at_once["low"]), round(100 * at_once["high"])
             changes.append(
                 f"{RATE_NAMES[key]} by {100 * change.value:+.0f} points [{low:+d}, {high:+d}]"
             )
     if not changes:
         return ""
-    return f"From {first} to {second}: {', '.join(changes)}."
+    return f"From {first} to {second}: {', '.join(changes)} (intervals that hold at once)."
 
 
 def _help(name: str, framing: Framing) -> str:

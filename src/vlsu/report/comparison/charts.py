@@ -12,35 +12,35 @@ from vlsu.report.run_labels import between
 
 __all__ = ["difference_charts"]
 
-#: Differences that have a chart: what a path begins or ends with -> name and words.
-_CHARTED = {
-    "joint.accuracy": ("differences", "accuracy on the pair"),
+#: Rates of alignment runs whose differences have a chart under every framing -> name and words.
+_RATES = {
     ".over_blocking": ("differences-over_blocking", "over-blocking"),
     ".under_refusal": ("differences-under_refusal", "under-refusal"),
 }
-_HOLDS, _OPEN = "holds after correction", "cannot be claimed"
+_HOLDS, _MARKED, _OPEN = "claimed", "marked, to follow up", "cannot be claimed"
 
 
 def difference_charts(comparison: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Spec]:
-    """Paired differences of every two runs, those marked that hold after correction.
+    """Paired differences of every two runs in the metrics that decide, by what is claimed of them.
 
     Args:
         comparison: As `vlsu.runs.finished.comparison.compare` makes it.
         labels: Name of a run -> its label.
     """
     marks: dict[str, list[IntervalMark]] = {}
-    titles = dict(_CHARTED.values())
+    charted = _charted(comparison)
+    titles = dict(charted.values())
     for pair in comparison["pairs"]:
         difference_of = between(labels[pair["second"]], labels[pair["first"]])
         for path, row in pair["metrics"].items():
-            kind = next((k for k in _CHARTED if path.endswith(k)), "")
+            kind = next((k for k in charted if path.endswith(k)), "")
             difference = Rate.from_json(row["difference"])
             if not kind or difference.value is None:
                 continue
-            framing = path.removeprefix("framings.").removesuffix(kind)
+            framing = path.removeprefix("framings.").removesuffix(kind).strip(".")
             label = f"{difference_of}, {framing}" if framing else difference_of
-            group = _OPEN if row["higher"] is None else _HOLDS
-            marks.setdefault(_CHARTED[kind][0], []).append(
+            group = _HOLDS if row["higher"] else _MARKED if row["marked"] else _OPEN
+            marks.setdefault(charted[kind][0], []).append(
                 IntervalMark(label, difference, row["n"], group)
             )
     return {
@@ -48,9 +48,25 @@ def difference_charts(comparison: Mapping[str, Any], labels: Mapping[str, str]) 
             of_chart,
             description=f"Differences of the runs in {titles[name]}, on the same samples",
             axis=f"difference in {titles[name]}",
-            colours={_HOLDS: colour("right"), _OPEN: colour("edge")},
+            colours={
+                _HOLDS: colour("right"),
+                **({_MARKED: colour("text")} if any(m.group == _MARKED for m in of_chart) else {}),
+                _OPEN: colour("edge"),
+            },
             domain=None,
             zero_line=True,
         )
         for name, of_chart in marks.items()
     }
+
+
+def _charted(comparison: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What a path is or ends with -> name of the chart, and its words."""
+    rows = comparison["pairs"][0]["metrics"]
+    paths = [path for path in comparison["declared"]["primary"] if path in rows]
+    rates = _RATES if comparison["task"] == "alignment" else {}
+    others = [path for path in paths if not path.endswith(tuple(rates) or ("\0",))]
+    charted = dict(rates)
+    for number, path in enumerate(others):
+        charted[path] = (f"differences-{number}" if number else "differences", rows[path]["label"])
+    return charted
