@@ -354,6 +354,45 @@ def test_many_parts_are_the_same_as_one(
     assert compare(runs[:2]) == both
 
 
+def test_runs_within_a_margin_are_equivalent(tmp_path: Path, runs: list[Run]) -> None:
+    again = load_run(shutil.copytree(runs[0].path, tmp_path / "again"))
+    found = compare([runs[0], again], margin=0.05)
+    row = rows(found)["joint.f1_macro"]
+    equivalence = row["equivalence"]
+    # What never came may have been right of one run and wrong of the other.
+    region = row["bounds"]["worst_case"]["region"]
+    assert equivalence["low"] < region["low"] < 0 < region["high"] < equivalence["high"]
+    assert equivalence["equivalent"] == (max(-equivalence["low"], equivalence["high"]) < 0.05)
+    near = rows(compare([runs[0], again], margin=0.2))["joint.f1_macro"]
+    assert near["equivalence"]["equivalent"]
+    assert "are equivalent within 20 points on joint macro-F1: the 90% interval" in near["text"]
+    assert rows(found)["joint.accuracy"]["equivalence"] is None
+    chosen = compare([runs[0], again], primary=["joint.accuracy"], margin=0.2)
+    assert chosen.declared.primary == ["joint.accuracy"]
+    assert "joint.f1_macro" in chosen.declared.secondary
+
+
+def test_verdicts_missing_on_one_side_claim_nothing(tmp_path: Path) -> None:
+    # The same model; a judge that fails on a part of the answers of one of the runs.
+    from vlsu.analysis.comparison.alignment import alignment_comparison
+
+    sides = [alignment(tmp_path / name, 0.4, framings=("default",)) for name in "ab"]
+    gold = sides[0].dataset.frame().collect().with_columns(sample_id="id")
+    verdicts = [run.judgments for run in sides]
+    refused = pl.col("refused_strict").fill_null(value=False) & (pl.int_range(pl.len()) % 3 > 0)
+    cleared = [
+        pl.when(refused).then(None).otherwise(pl.col(c)).alias(c)
+        for c in ("refused_strict", "refused_lenient", "helpfulness", "kind")
+    ]
+    failed = pl.when(refused).then(pl.lit("error")).otherwise("judge_outcome")
+    verdicts[1] = verdicts[1].with_columns(*cleared, judge_outcome=failed)
+    found: Any = alignment_comparison(verdicts, gold, ["a", "b"], gives=("refusal",))
+    row = found["pairs"][0]["metrics"]["framings.default.over_blocking"]
+    assert row["role"] == "primary"
+    assert row["bounds"]["worst_case"]["missing"]["second"] > 0
+    assert row["better"] is None
+
+
 # --- Alignment
 
 
