@@ -13,7 +13,7 @@ from vlsu.analysis.alignment.metrics import named_rates, with_severity
 from vlsu.analysis.alignment.scores import refusal
 from vlsu.analysis.alignment.verdicts import NOT_APART
 from vlsu.analysis.arrays import FloatArray
-from vlsu.analysis.stats.intervals import LEVEL
+from vlsu.analysis.stats.intervals import LEVEL, Rate
 from vlsu.policy import Severity
 
 __all__ = ["OBJECTIVES", "changes", "race_points", "tradeoffs"]
@@ -104,12 +104,22 @@ def changes(
 
     Returns:
         By framing ``over_blocking``, ``over_refusal_safe`` and ``under_refusal``, each its rate
-        less the baseline's; and the level of each interval.
+        less the baseline's, where verdicts are missing with ``worst_case``: the interval of what it
+        could be whatever they are; and the level of each interval.
     """
     count = max(1, len(framings)) * len(Severity)
     level = 1 - (1 - LEVEL) / count
     rates = JudgedRates(calibration, labelled=False, gives=_GIVES, level=level)
     score = refusal(setting)
+
+    def change(first: pl.DataFrame, second: pl.DataFrame) -> Tree:
+        worst = rates.worst_difference(first, second, score)
+        tree = rates.difference(first, second, score)
+        value = tree["value"]
+        if worst is None or worst.low is None or worst.high is None or not isinstance(value, float):
+            return tree
+        return tree | {"worst_case": Rate.within(value, worst.low, worst.high).as_dict()}
+
     parts = {
         name: {
             s.label: with_severity(answers.filter(pl.col("framing") == name), s) for s in Severity
@@ -119,7 +129,7 @@ def changes(
     found = {
         name: named_rates(
             {
-                severity: rates.difference(theirs, parts[name][severity], score)
+                severity: change(theirs, parts[name][severity])
                 for severity, theirs in parts[baseline].items()
             },
             whole=0.0,
