@@ -53,8 +53,9 @@ def test_differences(
         secondary: Metrics that are tested once all primary tests hold.
 
     Returns:
-        The same with a row for each metric: ``label``; ``role``; ``n`` samples; ``first``,
-        ``second``, ``difference`` (second minus first), each ``{"value", "low", "high"}``; ``p``;
+        The same with a row for each metric: ``label``; ``role``; ``better_is``
+        (``higher``, ``lower`` or `None`); ``n`` samples; ``first``, ``second``, ``difference``
+        (second minus first), each ``{"value", "low", "high"}``; ``p``;
         ``p_adjusted`` and ``q``, of the way of counting missing answers that speaks the most
         against the claim; ``family`` and ``tests`` (tests in it); ``discordant`` (``{"first",
         "second"}``: samples that the first, or the second, alone hits; `None` for an F1);
@@ -109,6 +110,7 @@ def _row(
     return {
         "label": metric.label,
         "role": test.role,
+        "better_is": {1: "higher", -1: "lower", 0: None}[metric.good],
         "n": found.n,
         "first": found.first.as_dict(),
         "second": found.second.as_dict(),

@@ -162,6 +162,7 @@ class MetricRow(CountedDifference):
     Attributes:
         label: The metric in words.
         role: ``primary``, ``secondary`` or ``exploratory``.
+        better_is: ``higher`` or ``lower``; null where neither is.
         family: Tests of one family are corrected together; `tests` is how many there are.
         q: Of an exploratory metric: the false discovery rate at which it would be marked.
         detectable: The smallest difference that would have been claimed with a chance of 80%.
@@ -177,6 +178,7 @@ class MetricRow(CountedDifference):
 
     label: str
     role: str
+    better_is: str | None
     family: str
     tests: int
     q: float | None

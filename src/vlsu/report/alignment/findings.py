@@ -24,6 +24,7 @@ def findings(metrics: Metrics) -> list[Finding]:
         *(("trade-off", _change(*pair)) for pair in framing_pairs(metrics)),
         *(("severities", _help(name, part)) for name, part in metrics.framings.items()),
         ("judge", _missing(metrics)),
+        *(("judge", _whatever_they_are(name, part)) for name, part in metrics.framings.items()),
         ("outcomes", _blocked(metrics)),
     ]
     return [Finding(section, text) for section, text in sentences if text]
@@ -58,6 +59,18 @@ def _missing(metrics: Metrics) -> str:
     lacking = {name: missing(framing) for name, framing in metrics.framings.items()}
     counts = ", ".join(f"{count:,} under {name}" for name, count in lacking.items() if count)
     return f"Answers to graded pairs that are in no rate: {counts}." if counts else ""
+
+
+def _whatever_they_are(name: str, framing: Framing) -> str:
+    """What the two rates that are traded off could be, whatever the missing verdicts are."""
+    ranges = []
+    for key in ("over_blocking", "under_refusal"):
+        worst = framing[key].get("worst_case") if key in framing else None
+        if worst is not None and worst["low"] is not None:
+            ranges.append(f"{RATE_NAMES[key]} in [{worst['low']:.0%}, {worst['high']:.0%}]")
+    if not ranges:
+        return ""
+    return f"Whatever the missing verdicts under {name} are: {' and '.join(ranges)}."
 
 
 def _blocked(metrics: Metrics) -> str:

@@ -225,7 +225,7 @@ def _ahead(comparison: Comparison, key: str, evidence: str) -> tuple[tuple[str, 
             change = Rate.from_json(row["difference"])
             if not upward:
                 change = Rate(*(_negated(n) for n in (change.value, change.high, change.low)))
-            neither = key == "higher" and not row["better"]
+            neither = row["better_is"] is None
             name = f"{row['label']} (higher, not better)" if neither else row["label"]
             cells = (
                 name,
