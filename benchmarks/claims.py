@@ -24,7 +24,7 @@ import polars as pl
 from benchmarks.writing import markdown, percent, write_report
 from vlsu.analysis.alignment.judged_rates import JudgedRates
 from vlsu.analysis.alignment.metrics import named_rates, with_severity
-from vlsu.analysis.alignment.scores import refusal
+from vlsu.analysis.alignment.scores import NAMED_RATES, refusal
 from vlsu.analysis.alignment.simultaneous import simultaneous
 from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.arrays import BoolArray, IntArray
@@ -473,7 +473,12 @@ def between_framings(runs: int) -> str:
                 old |= any(map(excludes_0, named_rates(by_severity, whole=0.0).values()))
 
                 sides = partial(both_sides, parts[a], parts[b])
-                new |= any(map(excludes_0, simultaneous(sides, rates, score, 3).values()))
+                new |= any(
+                    map(
+                        excludes_0,
+                        simultaneous(sides, rates, score, 3, tuple(NAMED_RATES)).values(),
+                    )
+                )
             before.append(old)
             now.append(new)
         rows.append([words, percent(float(np.mean(before))), percent(float(np.mean(now)))])

@@ -256,6 +256,7 @@ class _Alignment:
             self.rates,
             scores.refusal(self.setting),
             pairs,
+            tuple(named),
         )
         for name, interval in at_once.items():
             of_name = named[name]

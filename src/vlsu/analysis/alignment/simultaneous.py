@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import polars as pl
@@ -20,6 +20,7 @@ def simultaneous(
     rates: JudgedRates,
     score: AnswerScore,
     pairs: int,
+    names: Collection[str],
 ) -> dict[str, Tree]:
     """Intervals of the changes in the rates that have a name, over all pairs of framings at once.
 
@@ -32,14 +33,16 @@ def simultaneous(
         rates: With the level that all together shall have.
         score: Of refusal.
         pairs: How many pairs of framings there are.
+        names: Those of `NAMED_RATES` that the policy has.
 
     Returns:
         By name ``value``, ``low``, ``high`` (`None` where nothing was measured) and ``level``.
     """
-    level = 1 - (1 - rates.level) / (pairs * len(NAMED_RATES))
+    level = 1 - (1 - rates.level) / (pairs * len(names))
     strict = replace(rates, level=level)
     found: dict[str, Tree] = {}
-    for name, (severity, rest) in NAMED_RATES.items():
+    for name in names:
+        severity, rest = NAMED_RATES[name]
         first, second = sides(severity)
         tree = strict.difference(first, second, score)
         corrected, worst = tree.get("corrected"), strict.worst_difference(first, second, score)

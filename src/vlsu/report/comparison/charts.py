@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
+from vlsu.report.alignment.rates import RATE_NAMES
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.run_labels import between
 
 __all__ = ["difference_charts"]
 
-#: Rates of alignment runs whose differences have a chart under every framing -> name and words.
-_RATES = {
-    ".over_blocking": ("differences-over_blocking", "over-blocking"),
-    ".under_refusal": ("differences-under_refusal", "under-refusal"),
-}
 _HOLDS, _MARKED, _OPEN = "claimed", "marked, to follow up", "cannot be claimed"
 
 
@@ -61,12 +57,19 @@ def difference_charts(comparison: Mapping[str, Any], labels: Mapping[str, str]) 
 
 
 def _charted(comparison: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """What a path is or ends with -> name of the chart, and its words."""
+    """What a path is or ends with -> name of the chart, and its words.
+
+    Of the metrics that decide; a rate of alignment runs has one chart for all framings.
+    """
     rows = comparison["pairs"][0]["metrics"]
-    paths = [path for path in comparison["declared"]["primary"] if path in rows]
-    rates = _RATES if comparison["task"] == "alignment" else {}
-    others = [path for path in paths if not path.endswith(tuple(rates) or ("\0",))]
-    charted = dict(rates)
-    for number, path in enumerate(others):
-        charted[path] = (f"differences-{number}" if number else "differences", rows[path]["label"])
+    declared = comparison["declared"]
+    charted: dict[str, tuple[str, str]] = {}
+    for path in (path for path in (*declared["primary"], *declared["secondary"]) if path in rows):
+        name = path.rpartition(".")[2]
+        if path.startswith("framings."):
+            words = RATE_NAMES.get(name, rows[path]["label"])
+            charted[f".{name}"] = (f"differences-{name}", words)
+        elif path in declared["primary"]:
+            more = f"-{path}" if charted else ""
+            charted[path] = (f"differences{more}", rows[path]["label"])
     return charted
