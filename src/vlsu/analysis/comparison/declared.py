@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vlsu._arguments import require_kind
 from vlsu.analysis.comparison.families import ComparedMetric, RunNames
 from vlsu.errors import UsageError
 
@@ -34,7 +35,13 @@ class Declared:
     corrected: bool = True
 
     def __post_init__(self) -> None:
-        if self.margin is not None and not 0 < self.margin < 1:
+        for name, paths in (("primary", self.primary), ("secondary", self.secondary)):
+            for path in paths:
+                require_kind(name, path, str)
+        if self.margin is None:
+            return
+        require_kind("margin", self.margin, float)
+        if not 0 < self.margin < 1:
             raise UsageError(
                 f"--margin {self.margin:g}: give a share above 0 and below 1, such as 0.02 or 2%"
             )
