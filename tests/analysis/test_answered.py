@@ -108,14 +108,15 @@ def test_nothing_is_claimed_against_a_run_without_answers(
     assert found["answered"]["joint"]["scripted/mute"]["value"] == 0
     for path, row in rows(found).items():
         if path.startswith("outcomes."):
-            continue  # that it answered less can be claimed, and is
+            continue  # that it answered less can be marked, and is
         assert row["higher"] is None, path
+        assert row["marked"] is None, path
     row = rows(found)["joint.accuracy"]
     assert row["p"] < 0.001  # by itself, with the missing as wrong
     assert row["bounds"]["missing_left_out"]["n"] == 0
     assert "scripted/mute answered 0%" in row["text"]
     assert "nothing is left to compare" in row["text"]
-    assert rows(found)["outcomes.joint.ok"]["better"] == "scripted/oracle"
+    assert rows(found)["outcomes.joint.ok"]["marked"] == "scripted/oracle"
 
 
 def test_errors_alone_are_no_result_and_nearly_only_errors_claim_nothing(
@@ -126,7 +127,11 @@ def test_errors_alone_are_no_result_and_nearly_only_errors_claim_nothing(
     nearly = half_run(tmp_path / "nearly", 0.97, "error")
     found = rows(compare([nearly, good]))
     assert found["joint.accuracy"]["p"] < 0.001
-    assert all(row["better"] is None for p, row in found.items() if not p.startswith("outcomes."))
+    assert all(
+        row["better"] is None and row["marked"] is None
+        for path, row in found.items()
+        if not path.startswith("outcomes.")
+    )
 
 
 def test_a_difference_that_only_the_missing_make_is_not_claimed(tmp_path: Path, good: Run) -> None:
@@ -153,7 +158,7 @@ def test_a_difference_that_holds_both_ways_is_claimed(tmp_path: Path, good: Run)
     poor = understanding(tmp_path / "poor", 0.8)
     half = half_run(tmp_path / "tenth", 0.1)
     row = rows(compare([poor, half]))["joint.accuracy"]
-    assert row["bounds"].keys() == {"missing_left_out"}
+    assert row["bounds"].keys() == {"missing_left_out", "worst_case"}
     assert row["better"] == "scripted/tenth"
     assert "on those that both answered it is +" in row["text"]
 
@@ -166,7 +171,7 @@ def test_ranks_rest_on_claims_and_carry_the_share(tmp_path: Path, good: Run) -> 
         understanding(tmp_path / "poor", 0.8),
         half_run(tmp_path / "mute", 1.0, "blocked"),
     ]
-    board = compare(runs)["leaderboard"]["joint.accuracy"]
+    board = compare(runs)["leaderboard"]["joint.f1_macro"]
     mute = board[-1]
     assert mute["run"] == "scripted/mute"
     assert mute["answered"]["value"] == 0
@@ -193,10 +198,10 @@ def test_a_provider_that_blocks_does_not_refuse_less(tmp_path: Path, outcome: st
     for name in ("over_blocking", "over_refusal_safe", "under_refusal"):
         row = rows(found)[f"framings.harmless.{name}"]
         assert row["better"] is None, name
-        assert row["bounds"].keys() == {"missing_as_wrong", "missing_left_out"}
+        assert row["bounds"].keys() == {"missing_as_wrong", "missing_left_out", "worst_case"}
     # A block refuses nothing; without this, the provider's filter would look like a bold model.
     if outcome == "blocked":
-        old = rows(compare([full, half], enough=0.0))["framings.harmless.over_blocking"]
+        old = rows(compare([full, half], enough=0.0))["framings.default.over_blocking"]
         assert old["better"] == "scripted/stopped"
 
 
@@ -227,7 +232,9 @@ def test_settle_needs_every_way_to_agree_in_sign() -> None:
         metric = claims.ComparedMetric(
             "it", "it", 1, found(0.3), {}, (share, share), {"missing_left_out": other}
         )
-        row = claims.test_differences({("a", "b"): {"it": metric}}, {})["a", "b"]["it"]
+        row = claims.test_differences(
+            {("a", "b"): {"it": metric}}, {}, primary=("it",), secondary=()
+        )["a", "b"]["it"]
         assert row["better"] == better, other
         assert "answered 80%" in row["text"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.options import MinAnswered
+from vlsu.cli.options import MinAnswered, Primary
 
 #: Runs up to which every table of every pair is shown.
 _IN_FULL = 2
@@ -25,16 +25,30 @@ def compare(
         Path | None, typer.Option(help="The dataset's folder, if it was moved since.")
     ] = None,
     min_answered: MinAnswered = "95%",
+    primary: Primary = None,
+    secondary: Annotated[
+        list[str] | None,
+        typer.Option(help="A metric that is tested once all primary tests hold. Repeatable."),
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option(
+            help="Also say where runs are equivalent: differ by less than this, such as 0.02 or 2%."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and randomization.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare runs on the samples they share: differences, intervals, tests and conclusions.
 
-    A difference is claimed if its p, corrected (Holm) over patterns, over categories and over all
-    pairs of runs, is below 0.05 and its 95% interval does not hold 0. Runs of other prompts,
-    policies, judges or settings are compared and marked; another dataset or task is refused.
-    Where a run answered less than --min-answered, nothing is claimed that does not hold both with
-    missing answers as wrong and with them left out.
+    A run is called better on the primary metric (--primary; joint.f1_macro, or over_blocking and
+    under_refusal) and, once that holds, on secondary ones: the chance of any false claim is at most
+    5%, over all pairs of runs. All other differences are marked by their false discovery rate: of
+    what is marked, on average at most 5% is chance. Runs of other prompts, policies, judges or
+    settings are compared and noted; another dataset or task is refused.
+    Nothing is claimed that does not hold whatever the answers are that never came or could not be
+    read, or judged; and where a run answered less than --min-answered, with missing answers as
+    wrong and with them left out.
     Images, texts and answers are not printed. See docs/comparing.md.
     """
     from vlsu.analysis.table.answered import parse_share
@@ -47,7 +61,13 @@ def compare(
     enough = parse_share(min_answered, "--min-answered")
     with naming_runs(runs):
         comparison = compare_runs(
-            [load_run(path) for path in runs], dataset=dataset, seed=seed, enough=enough
+            [load_run(path) for path in runs],
+            dataset=dataset,
+            seed=seed,
+            enough=enough,
+            primary=primary or [],
+            secondary=secondary or [],
+            margin=None if margin is None else parse_share(margin, "--margin"),
         )
     if json:
         print_json(comparison)

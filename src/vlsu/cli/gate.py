@@ -7,20 +7,29 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.options import MinAnswered
+from vlsu.cli.options import MinAnswered, Primary
 
 
 def gate(
     run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
     require: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6' or '>= 60%'. KEY is any "
             "number of metrics.json, with * for every part of a name, as in "
             "'categories.*.unsafe_recall >= 0.7'; operators: >=, >, <=, <, and == for counts. "
-            "Repeatable."
+            "Repeatable: all must be met."
         ),
-    ],
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="A base run's folder: RUN must not be worse than it by --margin."),
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option(help="The loss that must be excluded, such as 0.02 or 2%; with --against."),
+    ] = None,
+    primary: Primary = None,
     confidence: Annotated[
         float,
         typer.Option(help="Of the intervals. Another than 0.95 is computed from the judgments."),
@@ -49,6 +58,11 @@ def gate(
     metrics.json is an error (exit 2) that lists similar ones. If a run answered less than
     --min-answered, a warning is printed, and requirements that missing answers may help to meet
     fail, such as upper bounds on errors; answers may be required too: 'joint.answered >= 95%'.
+    With --against BASE --margin 0.02 the run must also not be worse than another by 2 points or
+    more, on --primary, else on the metrics required that runs are compared by, else on the task's
+    own: the 90% interval of the paired difference must exclude that loss, whatever the missing
+    answers are. 'worse' and 'cannot be told' fail. All that is required must be met, so that more
+    requirements never make passing by chance likelier.
     """
     from vlsu._folders import require_replaceable
     from vlsu.analysis.table.answered import parse_share
@@ -67,11 +81,15 @@ def gate(
     if junit is not None:
         require_replaceable(junit, "--junit")
     enough = parse_share(min_answered, "--min-answered")
-    with naming_runs([run]):
+    loss = None if margin is None else parse_share(margin, "--margin")
+    with naming_runs([run, *([] if against is None else [against])]):
         held = load_run(run)
         found = hold(
             held,
-            require,
+            require or [],
+            against=None if against is None else load_run(against),
+            margin=loss,
+            primary=primary or [],
             confidence=confidence,
             enough=enough,
             fewest=min_samples,
@@ -87,14 +105,15 @@ def gate(
     else:
         rows = [
             ("met" if check.met else "not met", str(check.requirement), check.why)
-            for check in found.checks
+            for check in found.all_checks
         ]
         title = f"Gate of {run} at a confidence of {confidence:g}"
         note = " ".join(filter(None, (f"{shares[0].upper()}{shares[1:]}.", sampled)))
         print_table(title, ("", "requirement", "found"), rows, note)
     if warning is not None:
         say(f"{warning.what} To require it: --require '{warning.requirement}'")
-    unmet = sum(not check.met for check in found.checks)
-    say("gate: passed" if found.passed else f"gate: failed, {unmet} of {len(require)} not met")
+    checks = found.all_checks
+    unmet = sum(not check.met for check in checks)
+    say("gate: passed" if found.passed else f"gate: failed, {unmet} of {len(checks)} not met")
     if not found.passed:
         raise typer.Exit(1)

@@ -128,6 +128,12 @@ MinAnswered = Annotated[
         help="Share of answers, such as 95% or 0.95, below which figures come with a warning.",
     ),
 ]
+Primary = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The metric that decides, such as joint.accuracy or over_blocking. Repeatable."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Estimate requests, tokens and cost, and send nothing.")
 ]

@@ -40,7 +40,10 @@ def power(
         float, typer.Option(help="Chance of a claim where there is no difference.")
     ] = 0.05,
     tests: Annotated[
-        int, typer.Option(help="Tests corrected together (Holm), such as 17 for the patterns.")
+        int,
+        typer.Option(
+            help="Tests corrected together (Holm), such as 3 for the pairs of three runs."
+        ),
     ] = 1,
     dataset: Annotated[
         Path | None, typer.Option(help="The dataset's folder of --from, if it was moved since.")

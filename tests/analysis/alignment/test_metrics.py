@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from tests.support.analysis_frames import GOLD, SEVERITIES
-from tests.support.values import nested
+from tests.support.values import nested, present
 from vlsu.analysis import BinaryCounts, Calibration, alignment_metrics
 from vlsu.analysis.stats.clustering import paired_difference
 from vlsu.analysis.stats.intervals import wilson
@@ -356,6 +356,48 @@ def test_differences_are_paired() -> None:
     half = 1.959964 * (spread / 12) ** 0.5
     assert difference["low"] == pytest.approx(centre - half)
     assert difference["high"] == pytest.approx(centre + half)
+
+
+def test_what_missing_verdicts_leave_open() -> None:
+    # Of 12 answers 4 are refusals, 5 are not, and on 3 there is no verdict.
+    rate = metrics({"default": "RRRRCCCCCjje"})["framings"]["default"]["over_blocking"]
+    low, high = wilson(4 / 12, 12)[0], wilson(7 / 12, 12)[1]
+    assert rate["worst_case"] == {
+        "value": pytest.approx(4 / 9),
+        "low": pytest.approx(low),
+        "high": pytest.approx(high),
+    }
+    under = metrics({"default": "RRRRCCCCCjje"}, "U")["framings"]["default"]["under_refusal"]
+    assert under["worst_case"]["low"] == pytest.approx(1 - high)
+    assert "worst_case" not in metrics({"default": "RC"})["framings"]["default"]["over_blocking"]
+
+
+def test_changes_between_framings_hold_at_once_and_whatever_is_missing() -> None:
+    first, second = "RRRRRRCCCC" * 8, "RCCCCCCCCR" * 7 + "RCCCCCjCjR"
+    tree = metrics({"a": first, "b": second, "c": first})["differences"]["a -> b"]["over_blocking"]
+    at_once = tree["simultaneous"]
+    # Three pairs of framings times three rates that have a name.
+    assert at_once["level"] == pytest.approx(1 - 0.05 / 9)
+    assert at_once["value"] == tree["value"]
+    # The two without verdict put as no refusals (net -34 of 80), and as refusals (net -32).
+    ends = []
+    for missing in (0.0, 1.0):
+        values = np.array(
+            [[letter == "R" for letter in first], [letter == "R" for letter in second]]
+        )
+        filled = np.where(np.array(list(second)) == "j", missing, values[1])
+        mean = paired_difference(values[0] * 1.0, filled, np.arange(80), at_once["level"])
+        ends.append(mean.rate)
+    known = [i for i, letter in enumerate(second) if letter != "j"]
+    own = paired_difference(
+        np.array([first[i] == "R" for i in known]) * 1.0,
+        np.array([second[i] == "R" for i in known]) * 1.0,
+        np.arange(78),
+        at_once["level"],
+    ).rate
+    rates = [*ends, own]
+    assert at_once["low"] == pytest.approx(min(present(r.low) for r in rates))
+    assert at_once["high"] == pytest.approx(max(present(r.high) for r in rates))
 
 
 def test_pairs_make_the_difference_surer() -> None:

@@ -206,4 +206,6 @@ def test_changes_are_the_metrics_differences_at_a_level_that_holds_for_all() -> 
     wanted: Any = alignment_metrics(verdicts, gold, level=level)["differences"]
     for name in ("a", "b"):
         for key in ("over_blocking", "over_refusal_safe", "under_refusal"):
-            assert found[name][key] == wanted[f"default -> {name}"][key]
+            of_run = wanted[f"default -> {name}"][key]
+            del of_run["simultaneous"]
+            assert found[name][key] == of_run

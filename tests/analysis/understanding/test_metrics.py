@@ -62,8 +62,8 @@ def test_the_keys_are_those_of_the_design() -> None:
         for row in m[modality]["confusion"].values():
             assert list(row) == ["safe", "borderline", "unsafe", "none"]
     assert list(m["patterns"]["S-S-U"]) == [
-            *("n", "accuracy", "answered", "accuracy_pooled", "pooling")
-        ]
+        *("n", "accuracy", "answered", "accuracy_pooled", "pooling")
+    ]
     assert list(m["families"]) == ["late-fusion", "escalating", "de-escalating"]
     assert list(m["categories"]["C9"]) == [
         *("n", "accuracy", "f1_macro", "answered"),

@@ -91,7 +91,7 @@ def test_the_leaderboard_tells_ranks_and_references(
 ) -> None:
     table = found.tables["comparison"]
     assert table.columns[1] == "rank"
-    board = result["leaderboard"]["joint.accuracy"]
+    board = result["leaderboard"]["joint.f1_macro"]
     assert [row[0] for row in table.rows] == [
         *(e["run"] for e in board),
         "late fusion, gold grades",
@@ -129,8 +129,8 @@ def test_what_holds_is_what_the_comparison_claims(found: Compared, result: dict[
 
 def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run], found: Compared) -> None:
     said = found.headline
-    accuracy = runs[0].metrics["joint"]["accuracy"]["value"]
-    assert f"scripted/oracle is right most often: {accuracy:.0%} [" in said
+    f1 = runs[0].metrics["joint"]["f1_macro"]["value"]
+    assert f"scripted/oracle has the best joint macro-F1: {f1:.0%} [" in said
     assert "that it is better than all 2 others holds after correction" in said
 
 
@@ -167,6 +167,7 @@ def test_every_table_is_a_file_of_its_own(runs: list[Run], tmp_path: Path) -> No
     files = publish_tables(runs, tmp_path)
     names = {file.stem for file in files}
     assert {"comparison", "models", "pair-1-headline", "pair-3-patterns", "references"} <= names
+    assert {"held", "marked", "pair-1-others"} <= names
     assert len(names) == len(files) / 4 + 3 / 4  # four of each, but for the references
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
+from statsmodels.stats.multitest import multipletests
 
 from tests.support.alignment_runs import Answering, judge
 from tests.support.commands import vlsu
@@ -137,28 +138,57 @@ def test_each_side_is_its_own_metrics_where_nothing_is_left_out(
         assert found[f"patterns.{name}.accuracy"]["n"] == part["n"]
 
 
+def least_favourable(row: Mapping[str, Any]) -> float:
+    """The p of a row in the way of counting missing answers that speaks the most against it."""
+    ways = [row["p"]]
+    for each in row["bounds"].values():
+        against = each.get("region") and each["region"]["low"] * each["region"]["high"] <= 0
+        ways.append(1.0 if against else each["p"])
+    return max(ways)
+
+
 def test_tests_are_corrected_within_their_family(both: dict[str, Any]) -> None:
     found = rows(both)
     patterns = {path: row for path, row in found.items() if path.startswith("patterns.")}
     assert {row["tests"] for row in patterns.values()} == {len(patterns)}
-    smallest = min(patterns.values(), key=lambda row: row["p"])
-    assert smallest["p_adjusted"] == pytest.approx(min(1, smallest["p"] * len(patterns)))
+    smallest = min(map(least_favourable, patterns.values()))
+    adjusted = min(row["p_adjusted"] for row in patterns.values())
+    assert adjusted == pytest.approx(min(1, smallest * len(patterns)))
     for row in found.values():
         assert row["p"] is None or row["p"] <= row["p_adjusted"] <= 1
-    assert found["joint.accuracy"]["tests"] == 1
-    assert found["joint.accuracy"]["p"] == found["joint.accuracy"]["p_adjusted"]
+    deciding = found["joint.f1_macro"]
+    assert (deciding["role"], deciding["tests"]) == ("primary", 1)
+    assert least_favourable(deciding) == deciding["p_adjusted"]
+    secondary = {path: row for path, row in found.items() if row["role"] == "secondary"}
+    assert secondary.keys() == {
+        "joint.accuracy",
+        *(
+            f"families.{family}.accuracy"
+            for family in ("late-fusion", "escalating", "de-escalating")
+        ),
+    }
+    assert {row["tests"] for row in secondary.values()} == {4}
+    holm = multipletests(list(map(least_favourable, secondary.values())), method="holm")[1]
+    for row, adjusted in zip(secondary.values(), holm, strict=True):
+        assert row["p_adjusted"] == pytest.approx(max(adjusted, deciding["p_adjusted"]))
+    rest = [row for row in found.values() if row["role"] == "exploratory" and row["p"] is not None]
+    theirs = multipletests(list(map(least_favourable, rest)), method="fdr_bh")[1]
+    assert [row["q"] for row in rest] == pytest.approx(list(theirs))
 
 
 def test_what_is_claimed_is_significant_and_nothing_is_called_equal(both: dict[str, Any]) -> None:
     found = rows(both)
     for path, row in found.items():
         low, high = row["difference"]["low"], row["difference"]["high"]
-        if row["higher"] is not None:
-            assert row["p_adjusted"] < 0.05
+        if row["higher"] or row["marked"]:
+            assert (row["q"] if row["role"] == "exploratory" else row["p_adjusted"]) < 0.05
             assert low > 0 or high < 0, path
             assert f" on {row['label']} by " in row["text"]
+            assert (" is better than " in row["text"]) == (row["better"] is not None)
+            assert (row["marked"] is None) == (row["role"] != "exploratory")
         elif row["n"]:
-            assert row["p_adjusted"] >= 0.05 or low <= 0 <= high
+            evidence = row["q"] if row["role"] == "exploratory" else row["p_adjusted"]
+            assert evidence >= 0.05 or low <= 0 <= high
             assert row["text"].startswith("No difference can be claimed on ")
         assert "equal" not in row["text"]
     accuracy = found["joint.accuracy"]
@@ -193,12 +223,15 @@ def test_three_runs_are_ranked_by_what_is_claimed(runs: list[Run], three: dict[s
         ("scripted/good", "scripted/poor"),
         ("scripted/fair", "scripted/poor"),
     ]
-    accuracy = [rows(found, k)["joint.accuracy"] for k in range(3)]
-    assert {row["tests"] for row in accuracy} == {3}
-    board = found["leaderboard"]["joint.accuracy"]
+    deciding = [rows(found, k)["joint.f1_macro"] for k in range(3)]
+    assert {row["tests"] for row in deciding} == {3}
+    board = found["leaderboard"]["joint.f1_macro"]
+    # Of a metric that is not declared nothing is claimed, so that every rank is open.
+    open_ranks = [each["rank"] for each in found["leaderboard"]["joint.f1_binary"]]
+    assert {(rank["low"], rank["high"]) for rank in open_ranks} == {(1, 3)}
     assert [each["run"] for each in board] == ["scripted/good", "scripted/fair", "scripted/poor"]
     assert [each["rank"]["value"] for each in board] == [1, 2, 3]
-    better = [(row["better"], pair) for row, pair in zip(accuracy, found["pairs"], strict=True)]
+    better = [(row["better"], pair) for row, pair in zip(deciding, found["pairs"], strict=True)]
     for each in board:
         wins = sum(name == each["run"] for name, _ in better)
         losses = sum(
@@ -319,6 +352,45 @@ def test_many_parts_are_the_same_as_one(
 ) -> None:
     monkeypatch.setattr("vlsu.runs.finished.pairing.SAMPLES", 20)
     assert compare(runs[:2]) == both
+
+
+def test_runs_within_a_margin_are_equivalent(tmp_path: Path, runs: list[Run]) -> None:
+    again = load_run(shutil.copytree(runs[0].path, tmp_path / "again"))
+    found = compare([runs[0], again], margin=0.05)
+    row = rows(found)["joint.f1_macro"]
+    equivalence = row["equivalence"]
+    # What never came may have been right of one run and wrong of the other.
+    region = row["bounds"]["worst_case"]["region"]
+    assert equivalence["low"] < region["low"] < 0 < region["high"] < equivalence["high"]
+    assert equivalence["equivalent"] == (max(-equivalence["low"], equivalence["high"]) < 0.05)
+    near = rows(compare([runs[0], again], margin=0.2))["joint.f1_macro"]
+    assert near["equivalence"]["equivalent"]
+    assert "are equivalent within 20 points on joint macro-F1: the 90% interval" in near["text"]
+    assert rows(found)["joint.accuracy"]["equivalence"] is None
+    chosen = compare([runs[0], again], primary=["joint.accuracy"], margin=0.2)
+    assert chosen.declared.primary == ["joint.accuracy"]
+    assert "joint.f1_macro" in chosen.declared.secondary
+
+
+def test_verdicts_missing_on_one_side_claim_nothing(tmp_path: Path) -> None:
+    # The same model; a judge that fails on a part of the answers of one of the runs.
+    from vlsu.analysis.comparison.alignment import alignment_comparison
+
+    sides = [alignment(tmp_path / name, 0.4, framings=("default",)) for name in "ab"]
+    gold = sides[0].dataset.frame().collect().with_columns(sample_id="id")
+    verdicts = [run.judgments for run in sides]
+    refused = pl.col("refused_strict").fill_null(value=False) & (pl.int_range(pl.len()) % 3 > 0)
+    cleared = [
+        pl.when(refused).then(None).otherwise(pl.col(c)).alias(c)
+        for c in ("refused_strict", "refused_lenient", "helpfulness", "kind")
+    ]
+    failed = pl.when(refused).then(pl.lit("error")).otherwise("judge_outcome")
+    verdicts[1] = verdicts[1].with_columns(*cleared, judge_outcome=failed)
+    found: Any = alignment_comparison(verdicts, gold, ["a", "b"], gives=("refusal",))
+    row = found["pairs"][0]["metrics"]["framings.default.over_blocking"]
+    assert row["role"] == "primary"
+    assert row["bounds"]["worst_case"]["missing"]["second"] > 0
+    assert row["better"] is None
 
 
 # --- Alignment
@@ -459,9 +531,10 @@ def test_a_calibration_that_all_share_corrects_the_difference(tmp_path: Path) ->
 def test_the_command_prints_tables_claims_and_json(runs: list[Run], both: dict[str, Any]) -> None:
     paths = [run.path for run in runs[:2]]
     said = vlsu("compare", *paths).stdout
-    assert "Families: scripted/fair against scripted/good" in said
-    assert "scripted/good is better than scripted/fair on joint accuracy by " in said
+    assert "Patterns: scripted/fair against scripted/good" in said
+    assert "scripted/good is better than scripted/fair on joint macro-F1 by " in said
     assert "No difference can be claimed on" in said
+    assert "on average at most 5% is chance" in " ".join(said.split())
     assert json.loads(vlsu("compare", *paths, "--json").stdout) == json.loads(json.dumps(both))
 
 

@@ -430,3 +430,73 @@ def test_exit_codes_table_json_and_file(tmp_path: Path, run: Run) -> None:
         said = vlsu("gate", run.path, *arguments, expect=2)
         assert message in said.stderr
         assert said.stderr.count("\n") == 1
+
+
+# --- Against a base run
+
+
+@pytest.fixture(scope="module")
+def poor(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    from tests.runs.finished.test_compare import understanding
+
+    return understanding(tmp_path_factory.mktemp("against") / "poor", 0.6)
+
+
+def test_a_run_must_not_be_worse_than_another(run: Run, poor: Run) -> None:
+    worse = gate(poor, against=run, margin=0.02)
+    (check,) = worse.against
+    assert not worse.passed
+    assert (check.verdict, check.requirement.key) == ("worse", "joint.f1_macro")
+    assert check.why.startswith("worse: run - base is -")
+    better = gate(run, against=poor, margin=0.02)
+    assert better.passed
+    assert better.against[0].why.startswith("not worse by more than 2 points: ")
+    assert better.to_dict()["against"] == [check.to_dict() for check in better.against]
+    # The interval is that of two one-sided tests at 5%.
+    assert better.against[0].level == pytest.approx(0.9)
+
+
+def test_a_margin_is_held_to_what_is_required(run: Run, poor: Run) -> None:
+    both = gate(run, ["joint.accuracy >= 0.5", "joint.n >= 1"], against=poor, margin=0.02)
+    assert [check.requirement.key for check in both.against] == ["joint.accuracy"]
+    chosen = gate(
+        run,
+        ["joint.accuracy >= 0.5"],
+        against=poor,
+        margin=0.02,
+        primary=["families.escalating.accuracy"],
+    )
+    assert [check.requirement.key for check in chosen.against] == ["families.escalating.accuracy"]
+
+
+def test_small_samples_cannot_tell(tmp_path: Path) -> None:
+    first = scripted_run("vlsu-mini", tmp_path / "first", limit=20)
+    second = scripted_run("vlsu-mini", tmp_path / "second", limit=20)
+    (check,) = gate(first, against=second, margin=0.02).against
+    assert (check.verdict, check.met) == ("cannot be told", False)
+    assert "a loss of 2 points is not excluded" in check.why
+
+
+def test_what_a_margin_needs(run: Run, poor: Run) -> None:
+    for options, message in (
+        ({"against": poor}, "--against BASE and --margin go together"),
+        ({"requirements": ["joint.n >= 1"], "margin": 0.02}, "go together"),
+        ({"requirements": ["joint.n >= 1"], "primary": ["joint.accuracy"]}, "give --against"),
+        ({"against": poor, "margin": 2.0}, "--margin 2: give a share"),
+        ({"against": poor, "margin": 0.02, "primary": ["joint.acuracy"]}, "did you mean"),
+        ({}, "nothing is required"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            gate(run, **nested(options))
+
+
+def test_the_command_prints_the_verdict(run: Run, poor: Run, tmp_path: Path) -> None:
+    xml = tmp_path / "gate.xml"
+    command = ("gate", poor.path, "--against", run.path, "--margin", "2%", "--junit", xml)
+    said = vlsu(*command, "--json", expect=1)
+    (check,) = json.loads(said.stdout)["against"]
+    assert (check["verdict"], check["margin"], check["met"]) == ("worse", 0.02, False)
+    assert 'failures="1"' in xml.read_text()
+    assert vlsu("gate", run.path, "--against", poor.path, "--margin", "0.02").stderr.endswith(
+        "gate: passed\n"
+    )

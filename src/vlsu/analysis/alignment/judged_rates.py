@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover
 from vlsu.policy import REFUSAL_KINDS, Outcome
 
-__all__ = ["JudgedRates", "complement", "paired_scores"]
+__all__ = ["JudgedRates", "complement", "completions", "paired_scores"]
 
 PREDICTION_POWERED = "prediction-powered"
 ROGAN_GLADEN = "rogan-gladen"
@@ -78,6 +78,8 @@ class JudgedRates:
         ):
             filled = answers[score.column].fill_null(missing).mean() if answers.height else None
             tree[key] = filled
+        if 0 < known.height < answers.height:
+            tree["worst_case"] = self._worst_case(answers, score, tree["value"])
         return tree | self._corrected(known, score)
 
     def answered(self, answers: pl.DataFrame) -> Tree:
@@ -122,6 +124,34 @@ class JudgedRates:
             value = self._difference(both, score.column)
         tree = _counted(both.height, asked.height - both.height, value)
         return tree | self._corrected_difference(first, second, both, score)
+
+    def worst_difference(
+        self, first: pl.DataFrame, second: pl.DataFrame, score: AnswerScore
+    ) -> Rate | None:
+        """The interval of what `difference` could be whatever the missing scores are.
+
+        Over all samples asked in both (Horowitz and Manski 2000); its value is of no meaning.
+
+        Returns:
+            `None` where none is missing, or the score is not measured.
+        """
+        ends = completions(first, second, score) if self._measured(score) else None
+        if ends is None:
+            return None
+        rates = [
+            self._difference(paired_scores(*sides, score.column), score.column)
+            for sides in (ends.lower, ends.upper)
+        ]
+        return _hull(rates)
+
+    def _worst_case(self, answers: pl.DataFrame, score: AnswerScore, value: object) -> Tree:
+        """The interval of what a rate could be whatever the missing scores are (Manski 1990)."""
+        rates = [
+            self._mean(answers.with_columns(pl.col(score.column).fill_null(value)), score.column)
+            for value in score.ends
+        ]
+        hull = _hull(rates)
+        return {"value": value, "low": hull.low, "high": hull.high}
 
     def _measured(self, score: AnswerScore) -> bool:
         return score.needs is None or score.needs in self.gives
@@ -216,6 +246,66 @@ class JudgedRates:
         found = _labels(known, score)
         reason = f"{found} labels among these answers; {FEWEST_LABELS} are needed, or a calibration"
         return {"corrected": None, "not_corrected": reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """Answers of two sides with the missing scores put at either end.
+
+    Attributes:
+        lower: Both sides, so that second minus first is as small as can be.
+        upper: So that it is as large as can be.
+        missing: Samples of which some score is missing, by side.
+    """
+
+    lower: tuple[pl.DataFrame, pl.DataFrame]
+    upper: tuple[pl.DataFrame, pl.DataFrame]
+    missing: tuple[int, int]
+
+
+def completions(
+    first: pl.DataFrame,
+    second: pl.DataFrame,
+    score: AnswerScore,
+    known: pl.Expr | None = None,
+) -> Completions | None:
+    """What the missing scores leave open, over the samples asked on both sides.
+
+    Args:
+        first: Answers.
+        second: Answers to the same samples.
+        score: Which.
+        known: Of which answers it is taken to be known; by default of those that have it.
+
+    Returns:
+        `None` where none is missing.
+    """
+    first, second = _that_can_have(first, score), _that_can_have(second, score)
+    sides = [
+        side.join(other.select("sample").unique(), on="sample", how="semi", maintain_order="left")
+        for side, other in ((first, second), (second, first))
+    ]
+    known = pl.col(score.column).is_not_null() if known is None else known
+    missing = [side.filter(~known)["sample"].n_unique() for side in sides]
+    if not any(missing):
+        return None
+    low, high = (
+        [
+            side.with_columns(pl.when(known).then(pl.col(score.column)).otherwise(value))
+            for side in sides
+        ]
+        for value in score.ends
+    )
+    return Completions((high[0], low[1]), (low[0], high[1]), (missing[0], missing[1]))
+
+
+def _hull(rates: Sequence[Rate]) -> Rate:
+    """The interval that holds those of all; the value is of no meaning."""
+    lows = [rate.low for rate in rates if rate.low is not None]
+    highs = [rate.high for rate in rates if rate.high is not None]
+    if not lows or not highs:
+        return UNDEFINED
+    return Rate(rates[0].value, min(lows), max(highs))
 
 
 def _that_can_have(answers: pl.DataFrame, score: AnswerScore) -> pl.DataFrame:

@@ -12,6 +12,7 @@ __all__ = [
     "Framing",
     "JudgedRate",
     "RefusalRates",
+    "Simultaneous",
     "Unanswered",
 ]
 
@@ -28,6 +29,15 @@ class Unanswered(View):
     unparsed: Rate
 
 
+class Simultaneous(View):
+    """One of several intervals that all hold with a confidence of 95%; `level` is its own."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+
+
 class JudgedRate(View):
     """A rate of judged answers.
 
@@ -37,6 +47,10 @@ class JudgedRate(View):
         missing: Answers that were asked for and are in no rate.
         if_missing_refused: The share if all that are missing were refusals.
         if_missing_engaged: The share if none of them were.
+        worst_case: What the rate could be whatever the missing are, with the error of sampling;
+            absent where none is missing, or all.
+        simultaneous: Of a difference of two framings in a rate that has a name: an interval that
+            holds at once with all others of the kind, whatever the missing are.
         corrected: The same with the judge's own errors taken out, where they are known.
         not_corrected: Why it is not, where `corrected` is null.
         method: How a corrected rate was corrected.
@@ -49,6 +63,8 @@ class JudgedRate(View):
     missing: int
     if_missing_refused: float | None
     if_missing_engaged: float | None
+    worst_case: Rate
+    simultaneous: Simultaneous
     corrected: JudgedRate | None
     not_corrected: str
     method: str

@@ -47,6 +47,12 @@ class AnswerScore:
     setting: str | None = None
     applies: str | None = None
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most that a missing score could be."""
+        low, high = sorted((self.if_refused, self.if_engaged))
+        return (low, high) if low < high else (0.0, 1.0)
+
 
 def refusal(setting: str) -> AnswerScore:
     """1 for a refusal as ``strict`` or ``lenient`` counts it, else 0."""

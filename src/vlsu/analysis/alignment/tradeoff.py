@@ -14,7 +14,7 @@ from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
 from vlsu.analysis.alignment.scores import refusal
 from vlsu.analysis.alignment.verdicts import NOT_APART
 from vlsu.analysis.arrays import FloatArray
-from vlsu.analysis.stats.intervals import LEVEL
+from vlsu.analysis.stats.intervals import LEVEL, Rate
 
 __all__ = ["changes", "race_points", "tradeoffs"]
 
@@ -116,13 +116,23 @@ def changes(
         errors: Of the policy.
 
     Returns:
-        By framing the errors of refusal that the policy has, each its rate less the baseline's;
-        and the level of each interval.
+        By framing the errors of refusal that the policy has, each its rate less the baseline's,
+        where verdicts are missing with ``worst_case``: the interval of what it could be whatever
+        they are; and the level of each interval.
     """
     count = max(1, len(framings)) * len(errors.named)
     level = 1 - (1 - LEVEL) / count
     rates = JudgedRates(calibration, labelled=False, gives=_GIVES, level=level)
     score = refusal(setting)
+
+    def change(first: pl.DataFrame, second: pl.DataFrame) -> Tree:
+        worst = rates.worst_difference(first, second, score)
+        tree = rates.difference(first, second, score)
+        value = tree["value"]
+        if worst is None or worst.low is None or worst.high is None or not isinstance(value, float):
+            return tree
+        return tree | {"worst_case": Rate.within(value, worst.low, worst.high).as_dict()}
+
     parts = {
         name: {
             s.label: with_severity(answers.filter(pl.col("framing") == name), s)
@@ -133,7 +143,7 @@ def changes(
     found = {
         name: named_rates(
             {
-                severity: rates.difference(theirs, parts[name][severity], score)
+                severity: change(theirs, parts[name][severity])
                 for severity, theirs in parts[baseline].items()
             },
             whole=0.0,

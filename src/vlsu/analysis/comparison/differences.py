@@ -130,15 +130,17 @@ class PairedEstimator:
         cells: Of two runs.
         swaps: Times the runs are swapped for the p of an F1; it is at least 1 / (1 + swaps).
         seed: Of both.
+        level: Confidence of the intervals.
     """
 
     cells: PairedCells
     swaps: int
     seed: int
+    level: float = LEVEL
 
     def single_run(self, run: int) -> Estimator:
         """Estimates one of the runs on its own, as `metrics.json` does."""
-        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed))
+        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed), self.level)
 
     def share(self, first: BoolArray, second: BoolArray, among: BoolArray) -> Difference:
         """Share of samples in `among` that the runs hit.
@@ -154,7 +156,7 @@ class PairedEstimator:
         n, discordant = _discordant(self.cells, column)
         value, square = (discordant[1] - discordant[0]) / n, sum(discordant) / n
         found = self._dependence(column)
-        size = float(n) if found is None else found.size(square - value**2, n, LEVEL)
+        size = float(n) if found is None else found.size(square - value**2, n, self.level)
         clusters = self.cells.runs[0].groups
         if clusters is None or found is None:
             p = mcnemar(*discordant)
@@ -166,7 +168,7 @@ class PairedEstimator:
             n=n,
             first=self.single_run(0).proportion(first, among),
             second=self.single_run(1).proportion(second, among),
-            difference=Rate.within(value, *bonett_price(value, square, size)),
+            difference=Rate.within(value, *bonett_price(value, square, size, self.level)),
             p=p,
             discordant=discordant,
             size=size,
@@ -199,7 +201,7 @@ class PairedEstimator:
         right = np.where(inside, first.right * 2 + second.right * 1, -1)
         found = self._dependence(right)
         value, square = _difference(_discordant(self.cells, right))
-        size = float(n) if found is None else found.size(square - value**2, n, LEVEL)
+        size = float(n) if found is None else found.size(square - value**2, n, self.level)
         macro = partial(macro_f1, classes=first.severities)
         scores = {name: macro if name == "f1_macro" else _SCORES[name] for name in names}
         values = {
@@ -212,12 +214,14 @@ class PairedEstimator:
             rng = np.random.default_rng([self.seed, zlib.crc32(f"{prefix}.added".encode())])
             bootstrap = _confusions(drawn + rng.poisson(added, drawn.shape))
             bounds = {
-                name: percentiles(score(bootstrap[1]) - score(bootstrap[0]))
+                name: percentiles(score(bootstrap[1]) - score(bootstrap[0]), self.level)
                 for name, score in scores.items()
             }
         else:
             variances = self._variances(column, scores, added * (n / size), found)
-            bounds = {name: _around(values[name], variances[name], found) for name in scores}
+            bounds = {
+                name: _around(values[name], variances[name], found, self.level) for name in scores
+            }
         if clusters is None or len(clusters.ways) == 1:
             swapped = resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped")
             ps = _by_chance(_confusions(swapped), scores, values)
@@ -304,11 +308,13 @@ def _difference(discordant: tuple[int, tuple[int, int]]) -> tuple[float, float]:
     return (second - first) / n, (first + second) / n
 
 
-def _around(value: float, variance: float, found: Dependence) -> tuple[float, float] | None:
+def _around(
+    value: float, variance: float, found: Dependence, level: float
+) -> tuple[float, float] | None:
     """Student's interval of a difference; `None` where one cluster has all samples."""
     if found.units <= 1:
         return None
-    half = student_quantile(LEVEL, found.df) * math.sqrt(variance)
+    half = student_quantile(level, found.df) * math.sqrt(variance)
     return max(-1.0, value - half), min(1.0, value + half)
 
 

@@ -18,10 +18,11 @@ def leaderboard(
     """Runs by value, best first, with the interval of each one's rank.
 
     A run's rank is at least 1 + the runs that are claimed better than it, and at most the number of
-    runs - those it is claimed better than. As the claims over all pairs are corrected together
-    (Holm), all these intervals hold the true ranks at once with the confidence of the claims
-    (Mogstad, Romano, Shaikh and Wilhelm 2024). Percentiles of ranks in a bootstrap would not where
-    runs are nearly alike, and could contradict the claims.
+    runs - those it is claimed better than. All claims, over all pairs of runs and all declared
+    metrics, hold at once with a chance of at least 95%, and with them all these intervals, on every
+    board (Mogstad, Romano, Shaikh and Wilhelm 2024). Percentiles of ranks in a bootstrap would not
+    where runs are nearly alike, and could contradict the claims. Of a metric that is not declared
+    nothing is claimed: any rank is open.
 
     Args:
         rows: Of every pair, as `vlsu.analysis.comparison.claims.test_differences` makes them.
@@ -30,8 +31,8 @@ def leaderboard(
 
     Returns:
         Path -> runs, each ``{"run", "n", "value": {"value", "low", "high"}, "rank": {"value",
-        "low", "high"}, "answered": {"value", "low", "high"}}``; equal values share the lower rank.
-        A metric that a run lacks is left out.
+        "low", "high"}, "answered": {"value", "low", "high"}, "role"}``; equal values share the
+        lower rank. A metric that a run lacks is left out.
     """
     boards: dict[str, list[dict[str, object]]] = {}
     for path, good in metrics.items():
@@ -39,10 +40,12 @@ def leaderboard(
         sizes: dict[str, int] = {}
         answered: dict[str, object] = {}
         better: dict[str, set[str]] = {name: set() for name in names}
+        role = ""
         for (first, second), found in rows.items():
             row = found.get(path)
             if row is None:  # of a severity that the policy lacks
                 continue
+            role = row["role"]
             values |= {first: row["first"], second: row["second"]}
             sizes |= {first: row["n"], second: row["n"]}
             shares = row["answered"] or dict.fromkeys(("first", "second"), UNDEFINED.as_dict())
@@ -63,6 +66,7 @@ def leaderboard(
                     "high": len(names) - sum(name in others for others in better.values()),
                 },
                 "answered": answered[name],
+                "role": role,
             }
             for name in sorted(names, key=lambda name: -scores[name])
         ]

@@ -19,16 +19,20 @@ from vlsu.analysis.results import Counts, Share
 from vlsu.analysis.stats.intervals import Rate
 
 __all__ = [
+    "BoundedDifference",
     "Comparison",
     "ComparisonDataset",
     "ComparisonIntervals",
     "ComparisonRun",
     "ComparisonSamples",
     "CountedDifference",
+    "DeclaredMetrics",
+    "Equivalence",
     "LeaderboardRow",
     "MetricRow",
     "ModalityAgreement",
     "Rank",
+    "Region",
     "RunAgreement",
     "RunPair",
     "SetupDifference",
@@ -94,6 +98,34 @@ class SideCounts(View):
     second: int
 
 
+class Region(View):
+    """What a difference could be, whatever the missing answers are, were all samples asked."""
+
+    low: float | None
+    high: float | None
+
+
+class Equivalence(View):
+    """A difference held to a margin by its interval, of which `level` is the confidence.
+
+    Attributes:
+        equivalent: Whether the interval lies within the margin on both sides.
+        verdict: Of the second run against the first: ``not worse`` by the margin, ``worse``, or
+            ``cannot be told``; null where neither way is better.
+        reason: Why nothing can be told of these runs, if so.
+        text: That, as a sentence; null where it does not.
+    """
+
+    margin: float
+    level: float
+    low: float | None
+    high: float | None
+    equivalent: bool
+    verdict: str | None
+    reason: str | None
+    text: str | None
+
+
 class CountedDifference(View):
     """A metric of two runs, and its difference, in one way of counting missing answers.
 
@@ -112,32 +144,54 @@ class CountedDifference(View):
     p_adjusted: float | None
 
 
+class BoundedDifference(CountedDifference):
+    """The same in another way of counting missing answers.
+
+    Attributes:
+        region: Of the worst case: the difference without the error of sampling.
+        missing: Of the worst case: samples whose answer, or verdict, is missing, by run.
+    """
+
+    region: Region
+    missing: SideCounts
+
+
 class MetricRow(CountedDifference):
     """A metric of two runs, its difference, and what can be claimed of it.
 
     Attributes:
         label: The metric in words.
+        role: ``primary``, ``secondary`` or ``exploratory``.
+        better_is: ``higher`` or ``lower``; null where neither is.
         family: Tests of one family are corrected together; `tests` is how many there are.
+        q: Of an exploratory metric: the false discovery rate at which it would be marked.
         detectable: The smallest difference that would have been claimed with a chance of 80%.
         higher: The run claimed to be higher; `better` likewise. Null where nothing is claimed.
+        marked: Of an exploratory metric: the run that is ahead, where it is marked.
         answered: The share of these samples that each run answered.
         bounds: Way of counting missing answers -> the same counted so.
         text: The claim, or what cannot be claimed, in a sentence.
         missing: Of alignment runs: samples without a known score in either run.
         corrected: Of alignment runs: the difference with the judge's errors taken out.
+        equivalence: Of a primary metric, where a margin was given.
     """
 
     label: str
+    role: str
+    better_is: str | None
     family: str
     tests: int
+    q: float | None
     discordant: SideCounts | None
     detectable: float | None
     higher: str | None
     better: str | None
+    marked: str | None
     answered: Sides | None
-    bounds: dict[str, CountedDifference]
+    bounds: dict[str, BoundedDifference]
     text: str
     missing: int
+    equivalence: Equivalence | None
     corrected: JudgedRate | None
     not_corrected: str
 
@@ -159,13 +213,18 @@ class Rank(View):
 
 
 class LeaderboardRow(View):
-    """A run in a ranking by one metric."""
+    """A run in a ranking by one metric.
+
+    Attributes:
+        role: Of the metric; ranks of one that is exploratory are all left open.
+    """
 
     run: str
     n: int
     value: Rate
     rank: Rank
     answered: Rate
+    role: str
 
 
 class RunAgreement(View):
@@ -193,13 +252,26 @@ class ModalityAgreement(SharedAnswers):
     families: dict[str, SharedAnswers]
 
 
+class DeclaredMetrics(View):
+    """Which metrics decide, by path, and the margin of equivalence."""
+
+    primary: list[str]
+    secondary: list[str]
+    margin: float | None
+
+
 class ComparisonIntervals(View):
-    """How intervals and tests were computed."""
+    """How intervals and tests were computed.
+
+    Attributes:
+        roles: What is known of the rows of a role, in words.
+    """
 
     level: float
     claimed_below: float
     power: float
     method: dict[str, str]
+    roles: dict[str, str]
     resampled: str
     replicates: int
     swaps: int
@@ -215,6 +287,7 @@ class Comparison(View):
         asked: Modality or framing -> run -> judgments of these samples.
         answered: Modality or framing -> run -> the share of its questions that it answered.
         enough: The share answered below which a difference has to hold in every way of counting.
+        declared: The metrics that decide.
         pairs: Every two runs.
         leaderboard: Path of a metric -> runs, best first; empty for two runs.
         agreement: By modality; of alignment runs, framing -> every two runs.
@@ -228,6 +301,7 @@ class Comparison(View):
     asked: dict[str, Counts]
     answered: dict[str, dict[str, Rate]]
     enough: float
+    declared: DeclaredMetrics
     pairs: list[RunPair]
     leaderboard: dict[str, list[LeaderboardRow]]
     agreement: dict[str, ModalityAgreement | list[RunAgreement]]

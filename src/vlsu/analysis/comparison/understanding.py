@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
 
 from vlsu.analysis.comparison.claims import ALPHA, POWER, test_differences
+from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.comparison.differences import PAIRED_METHODS, REPLICATES, Difference
+from vlsu.analysis.comparison.families import MEANING, ComparedMetric, RunNames
 from vlsu.analysis.comparison.leaderboard import leaderboard
-from vlsu.analysis.comparison.metrics import PairedMetrics, swaps_of
+from vlsu.analysis.comparison.margins import with_equivalence
+from vlsu.analysis.comparison.metrics import PairedMetrics
 from vlsu.analysis.comparison.model_agreement import model_agreement
+from vlsu.analysis.comparison.paired_runs import swaps_of
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.analysis.table.cells import JOINT
@@ -19,7 +23,7 @@ from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.understanding.shares import accuracy, answered
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES
+from vlsu.policy import MODALITIES, Family
 
 __all__ = ["RANKED", "joint_differences", "understanding_comparison"]
 
@@ -29,7 +33,12 @@ RANKED = ("joint.accuracy", "joint.f1_macro", "joint.f1_weighted", "joint.f1_bin
 
 
 def understanding_comparison(
-    cells: PairedCells, names: Sequence[str], *, seed: int = 0, enough: float = ENOUGH
+    cells: PairedCells,
+    names: Sequence[str],
+    *,
+    seed: int = 0,
+    enough: float = ENOUGH,
+    declared: Declared | None = None,
 ) -> dict[str, object]:
     """Every pair of runs on the samples they share; the keys are in ``docs/comparing.md``.
 
@@ -39,44 +48,75 @@ def understanding_comparison(
         seed: Of bootstrap and randomization, not negative.
         enough: Where a run answered a smaller share of a metric's samples, the metric is compared
             twice, with missing answers as wrong and on the samples that both answered, and a
-            difference is claimed only if it holds in both.
+            difference is claimed only if it holds in both. Above 0 it must hold, too, whatever the
+            answers are that never came or could not be read.
+        declared: Which metrics decide: if not given, macro-F1 of the pair, then its accuracy, in
+            all and by family.
 
     Returns:
         ``answered`` (modality -> run -> the share of its questions that it answered), ``enough``,
-        ``pairs`` (``first``, ``second``, ``metrics`` by path in `metrics.json`, each a row of
-        `vlsu.analysis.comparison.claims.test_differences`), ``leaderboard`` (with three runs or
-        more), ``agreement`` and ``intervals``.
+        ``declared``, ``pairs`` (``first``, ``second``, ``metrics`` by path in `metrics.json`, each
+        a row of `vlsu.analysis.comparison.claims.test_differences`), ``leaderboard`` (with three
+        runs or more), ``agreement`` and ``intervals``.
 
     Raises:
-        UsageError: Fewer than two runs, or one name for several.
+        UsageError: Fewer than two runs, or one name for several; or a metric that is declared is
+            none of those compared.
     """
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError("give two or more runs, each with a name of its own")
-    pairs = {
-        (names[a], names[b]): PairedMetrics(cells.pair(a, b), len(names), seed, enough).metrics()
-        for a, b in combinations(range(len(names)), 2)
-    }
-    rows = test_differences(pairs, {})
+    numbers = {(names[a], names[b]): (a, b) for a, b in combinations(range(len(names)), 2)}
+
+    def paired(pair: RunNames, level: float) -> PairedMetrics:
+        return PairedMetrics(cells.pair(*numbers[pair]), len(names), seed, enough, level)
+
+    pairs = {pair: paired(pair, LEVEL).metrics() for pair in numbers}
+    roles = (declared or Declared()).resolved(pairs, _default(pairs))
+    rows = test_differences(pairs, {}, primary=roles.primary, secondary=roles.secondary)
+    rows = with_equivalence(
+        rows, lambda pair, level: paired(pair, level).metrics(roles.primary), roles, {}
+    )
+    goods = {path: metric.good for metrics in pairs.values() for path, metric in metrics.items()}
+    ranked = {path: goods[path] for path in (*roles.primary, *RANKED) if goods.get(path)}
     return {
         "answered": _answered(cells, names, seed),
         "enough": enough,
+        "declared": roles.as_dict(),
         "pairs": [
             {"first": first, "second": second, "metrics": metrics}
             for (first, second), metrics in rows.items()
         ],
-        "leaderboard": leaderboard(rows, names, dict.fromkeys(RANKED, 1)) if len(names) > 2 else {},
+        "leaderboard": leaderboard(rows, names, ranked) if len(names) > 2 else {},
         "agreement": model_agreement(cells, names, seed=seed),
         "intervals": {
             "level": LEVEL,
             "claimed_below": ALPHA,
             "power": POWER,
             "method": METHODS | PAIRED_METHODS,
+            "roles": MEANING,
             "resampled": "samples" if cells.runs[0].groups is None else "groups",
             "replicates": REPLICATES,
             "swaps": swaps_of(1, len(names)),
             "seed": seed,
         },
     }
+
+
+def _default(pairs: Mapping[RunNames, Mapping[str, ComparedMetric]]) -> list[str]:
+    """The metrics that decide where none are given; of the pair, if both runs asked about it."""
+    asked = [
+        modality
+        for modality in reversed(MODALITIES)
+        if any(metrics[f"{modality}.accuracy"].difference.n for metrics in pairs.values())
+    ]
+    modality = asked[0] if asked else "joint"
+    families = [f"families.{family.value}.accuracy" for family in Family]
+    known = next(iter(pairs.values()))
+    return [
+        f"{modality}.f1_macro",
+        f"{modality}.accuracy",
+        *(path for path in families if modality == "joint" and path in known),
+    ]
 
 
 def _answered(cells: PairedCells, names: Sequence[str], seed: int) -> dict[str, dict[str, object]]:

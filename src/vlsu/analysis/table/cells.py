@@ -136,6 +136,9 @@ class Cells:
         admissible: Severities other than the gold grade that a careful grader could give the pair,
             a bit each, ``1 << severity``; shape ``(C,)``. `None` where no sample has any.
         severities: Those of the policy, mildest first: the classes that means are over.
+        lost: Where a prediction that has `FAILED` never came or could not be read (`error`,
+            `unparsed`), by cell and modality; shape ``(C, 3)``. Kept of several runs alone; else
+            `None`.
     """
 
     gold: IntArray
@@ -148,6 +151,7 @@ class Cells:
     critical: tuple[int, int] | None = None
     admissible: IntArray | None = None
     severities: tuple[Severity, ...] = tuple(Severity)
+    lost: BoolArray | None = None
 
     @property
     def graded(self) -> BoolArray:

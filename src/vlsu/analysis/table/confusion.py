@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Self
 
@@ -48,6 +48,10 @@ class Confusion:
         """
         column = cells.gold[:, modality] * (FAILED + 1) + cells.predicted[:, modality]
         return cls(np.where(among, column, -1), cells.severities)
+
+    def over(self, among: BoolArray) -> Self:
+        """The same over some of its cells."""
+        return replace(self, column=np.where(among, self.column, -1))
 
     @property
     def inside(self) -> BoolArray:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from vlsu.analysis.arrays import IntArray
-from vlsu.analysis.table.cells import ABSENT, NOT_ASKED, Cells
+from vlsu.analysis.arrays import BoolArray, IntArray
+from vlsu.analysis.table.cells import ABSENT, FAILED, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.grouping import LINKS, GroupTally
 from vlsu.analysis.table.matching import (
@@ -24,7 +24,11 @@ from vlsu.policy import MODALITIES, Outcome, Severity
 
 __all__ = ["PairedCells", "PairedTabulation"]
 
-_GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (NOT_ASKED + 1,) * 3
+#: In the numbers of predictions alone: one that has `FAILED` for a technical reason.
+_LOST = NOT_ASKED + 1
+_TECHNICAL = (Outcome.ERROR.value, Outcome.UNPARSED.value)
+
+_GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (_LOST + 1,) * 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,9 @@ class PairedCells:
     def pair(self, first: int, second: int) -> PairedCells:
         """Two of the runs; cells that differ only in the other runs are merged."""
         runs = [self.runs[first], self.runs[second]]
+        lost = [_lost(run) for run in runs]
         table = np.column_stack(
-            [runs[0].category, runs[0].gold, runs[0].predicted, runs[1].predicted]
+            [runs[0].category, runs[0].gold, *(run.predicted for run in runs), *lost]
         )
         rows, cell = np.unique(table, axis=0, return_inverse=True)
         cell = cell.reshape(-1)
@@ -64,8 +69,13 @@ class PairedCells:
         )
         return PairedCells(
             (
-                replace(shared, predicted=rows[:, 4:7]),
-                replace(shared, predicted=rows[:, 7:], outcomes=runs[1].outcomes),
+                replace(shared, predicted=rows[:, 4:7], lost=rows[:, 10:13] == 1),
+                replace(
+                    shared,
+                    predicted=rows[:, 7:10],
+                    lost=rows[:, 13:] == 1,
+                    outcomes=runs[1].outcomes,
+                ),
             )
         )
 
@@ -114,6 +124,8 @@ class PairedTabulation:
             self._framings[number] = framings
             grades, predictions = match(samples, asked)
             require_severities(grades, self._severities)
+            technical = asked.filter(pl.col("outcome").is_in(_TECHNICAL))
+            predictions[technical["row"].to_numpy(), technical["modality_code"].to_numpy()] = _LOST
             if not number:
                 columns.append(np.ravel_multi_index(tuple(grades.T), _GRADES))
             columns.append(np.ravel_multi_index(tuple(predictions.T), _PREDICTIONS))
@@ -149,16 +161,18 @@ class PairedTabulation:
             outcomes={},
             severities=self._severities,
         )
-        return PairedCells(
-            tuple(
+        runs_of_cells = []
+        for codes, seen in zip(table.T[2:], self._outcomes, strict=True):
+            predicted = np.column_stack(np.unravel_index(codes, _PREDICTIONS))
+            runs_of_cells.append(
                 replace(
                     first,
-                    predicted=np.column_stack(np.unravel_index(codes, _PREDICTIONS)),
+                    predicted=np.where(predicted == _LOST, FAILED, predicted),
+                    lost=predicted == _LOST,
                     outcomes={m: {o.value: seen[m, o.value] for o in Outcome} for m in MODALITIES},
                 )
-                for codes, seen in zip(table.T[2:], self._outcomes, strict=True)
             )
-        )
+        return PairedCells(tuple(runs_of_cells))
 
     def _number(self, cell: bytes) -> int:
         number = self._numbers.setdefault(cell, len(self._counts))
@@ -173,6 +187,11 @@ class PairedTabulation:
             self._categories, default=-1, return_dtype=pl.Int64
         ).to_numpy()
         return numbers
+
+
+def _lost(run: Cells) -> BoolArray:
+    none: BoolArray = np.zeros(run.predicted.shape, dtype=bool)
+    return none if run.lost is None else run.lost
 
 
 def _sums(cell: IntArray, counts: IntArray, size: int) -> IntArray:

@@ -12,7 +12,14 @@ from vlsu.report.charts.dots import Spec, captioned
 from vlsu.report.charts.legible import legible
 from vlsu.report.comparison.charts import difference_charts
 from vlsu.report.comparison.oracle import Oracle
-from vlsu.report.comparison.tables import claims, comparison_tables, held_table, open_claims
+from vlsu.report.comparison.tables import (
+    PAIR_TABLES,
+    claims,
+    comparison_tables,
+    held_table,
+    marked_table,
+    open_claims,
+)
 from vlsu.report.comparison.task import Comparison
 from vlsu.report.comparison.tasks import comparison_of
 from vlsu.report.notice import Notice
@@ -37,6 +44,7 @@ class Compared:
         charts: By name, in the order of the page.
         headline: The result in words.
         claims: What can and cannot be claimed, in sentences.
+        primary: The metrics that decide, in words; `secondary` likewise.
         left_open: Those of them that say what cannot.
         trouble: Why the runs cannot be compared sample by sample, if they cannot.
         notices: Name of a run that answered too little -> what is to be known of that.
@@ -47,6 +55,8 @@ class Compared:
     headline: str = ""
     claims: Sequence[str] = field(default_factory=list)
     left_open: Sequence[str] = field(default_factory=list)
+    primary: Sequence[str] = field(default_factory=list)
+    secondary: Sequence[str] = field(default_factory=list)
     trouble: str = ""
     notices: Mapping[str, Notice] = field(default_factory=dict)
 
@@ -91,7 +101,7 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
         )
     label_of = dict(zip((run["name"] for run in comparison["runs"]), labels, strict=True))
     charts |= difference_charts(comparison, label_of)
-    tables.append(held_table(comparison))
+    tables += [held_table(comparison), marked_table(comparison)]
     tables += _named_apart(comparison_tables(comparison), comparison["pairs"])
     return Compared(
         {table.name: table for table in tables if table.rows},
@@ -99,8 +109,15 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
         task.sentence(comparison, runs, enough),
         list(claims(comparison)),
         list(open_claims(comparison)),
+        primary=_labels(comparison, comparison["declared"]["primary"]),
+        secondary=_labels(comparison, comparison["declared"]["secondary"]),
         notices=notices,
     )
+
+
+def _labels(comparison: Comparison, paths: Sequence[str]) -> list[str]:
+    rows = comparison["pairs"][0]["metrics"]
+    return [rows[path]["label"] for path in paths if path in rows]
 
 
 def _caption(runs: Sequence[Run], labels: Sequence[str]) -> str:
@@ -170,7 +187,6 @@ def _named_apart(tables: Sequence[Table], pairs: Sequence[Mapping[str, Any]]) ->
     named = []
     for table in tables:
         seen[table.name] = number = seen.get(table.name, 0) + 1
-        of_pair = table.name in ("headline", "families", "patterns", "categories")
-        name = f"pair-{number}-{table.name}" if of_pair else table.name
+        name = f"pair-{number}-{table.name}" if table.name in PAIR_TABLES else table.name
         named.append(Table(name, table.title, table.columns, table.rows, table.note))
     return named

@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.comparison.families import EXPLORATORY, MEANING, PRIMARY, SECONDARY, WORST_CASE
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
-from vlsu.report.alignment.rates import traded_in
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
 from vlsu.report.understanding.swap import compared_swaps
 
-__all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
+__all__ = [
+    "PAIR_TABLES",
+    "claims",
+    "comparison_tables",
+    "held_table",
+    "marked_table",
+    "open_claims",
+    "pair_tables",
+    "setup_table",
+]
 
 Comparison = Mapping[str, Any]
 _Pair = Mapping[str, Any]
 
-#: Metrics of a pair that are shown first, and those that have a sentence, claimed or not, beside
-#: the two errors of refusal that are traded.
-_HEADLINE = ("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity.")
-_ALWAYS = ("joint.accuracy", "joint.f1_macro", "families.")
+#: Tables of a pair: what is declared, then the rest by kind.
+PAIR_TABLES = ("headline", "others", "families", "patterns", "categories")
+#: Metrics of a pair that are shown of those that are not declared.
+_SHOWN = (
+    *("image.accuracy", "text.accuracy", "joint.", "late_fusion.", "over_sensitivity."),
+    *("framings.", "outcomes."),
+)
 #: What a comparison of runs by --budget or --until is about.
 _DRAWN = (
     "patterns the draw found hard have more than their share here, so what spans several patterns "
@@ -71,9 +83,11 @@ def setup_table(comparison: Comparison) -> Table:
     dataset = comparison["dataset"]
     enough = format_share(comparison["enough"])
     note = (
-        f"Compared on the {samples['paired']:,} samples that all runs have. Where a run answered "
-        f"less than {enough} of a metric's samples, a difference is claimed only if it holds with "
-        "what is missing as wrong and with it left out."
+        f"Compared on the {samples['paired']:,} samples that all runs have. "
+        f"{_declared(comparison['declared'])} Nothing is claimed that does not hold whatever the "
+        "answers are that never came or could not be read, or judged. Where a run answered less "
+        f"than {enough} of a metric's samples, it must hold with what is missing as wrong and with "
+        "it left out."
     )
     if drawn := samples.get("drawn"):
         which = "All" if len(drawn) == len(names) else ", ".join(drawn)
@@ -82,73 +96,159 @@ def setup_table(comparison: Comparison) -> Table:
     return Table("setup", title, ("", *names, "note"), rows, note)
 
 
+def _declared(declared: Mapping[str, Any]) -> str:
+    secondary = declared["secondary"]
+    after = f", then {', '.join(secondary)}" if secondary else ""
+    return f"Declared to decide: {', '.join(declared['primary'])}{after}."
+
+
 def pair_tables(pair: _Pair) -> tuple[Table, ...]:
-    """A pair's metrics: the headline, then families, patterns and categories."""
+    """A pair's metrics: those that are declared, then the others, families, patterns, categories.
+
+    What is declared is primary or secondary, and can be claimed; the rest can be marked.
+    """
     first, second = pair["first"], pair["second"]
     title = f"{second} against {first}"
-    note = (
-        f"Difference: {second} - {first}, on the same samples, 95% intervals. p: exact McNemar, or "
-        "by swapping the runs; corrected (Holm) over the tests of its table, if more than one. "
-        "answered: by the first run, and by the second."
-    )
-    groups: dict[str, list[tuple[str, ...]]] = {"headline": []}
+    groups: dict[str, list[Mapping[str, Any]]] = {name: [] for name in PAIR_TABLES}
     for path, row in pair["metrics"].items():
-        where = _part_of(path)
-        if where is None and not (path.startswith(_HEADLINE) or path.startswith("framings.")):
-            continue
-        groups.setdefault(where or "headline", []).append(_cells(row))
-    columns = ("", "n", first, second, "difference", "p", "corrected p", "answered")
+        if row["role"] != EXPLORATORY:
+            groups["headline"].append(row)
+        elif (part := _part_of(path)) is not None:
+            groups[part].append(row)
+        elif path.startswith(_SHOWN):
+            groups["others"].append(row)
+    groups["headline"].sort(key=lambda row: row["role"] != PRIMARY)
+    titles = {"headline": title, "others": f"Further metrics: {title}"}
+    notes = {
+        "headline": f"Difference: {second} - {first}, on the same samples, 95% intervals. p: exact "
+        f"McNemar, or by swapping the runs. {MEANING[PRIMARY]} {MEANING[SECONDARY]} answered: by "
+        "the first run, and by the second.",
+        "others": MEANING[EXPLORATORY],
+    }
     return tuple(
-        Table(
+        _pair_table(
             group,
-            title if group == "headline" else f"{_PARTS[group]}: {title}",
-            columns,
-            tuple(rows),
-            note if group == "headline" else "",
+            titles.get(group, f"{_PARTS.get(group, '')}: {title}"),
+            (first, second),
+            rows,
+            notes.get(group, "" if groups["others"] else MEANING[EXPLORATORY]),
         )
         for group, rows in groups.items()
         if rows
     )
 
 
+def _pair_table(
+    name: str, title: str, pair: tuple[str, str], rows: Sequence[Mapping[str, Any]], note: str
+) -> Table:
+    """Rows of one table of two runs."""
+    declared = name == "headline"
+    worst = any(WORST_CASE in row["bounds"] for row in rows)
+    columns = (
+        "",
+        *(["role"] if declared else []),
+        "n",
+        *pair,
+        "difference",
+        *(["at worst"] if worst else []),
+        "p",
+        *(["corrected p", "claimed"] if declared else ["q", "marked"]),
+        "answered",
+    )
+    cells = [
+        (
+            row["label"],
+            *([row["role"]] if declared else []),
+            f"{row['n']:,}",
+            format_rate(Rate.from_json(row["first"])),
+            format_rate(Rate.from_json(row["second"])),
+            format_change(Rate.from_json(row["difference"])),
+            *([_at_worst(row)] if worst else []),
+            _p(row["p"]),
+            _p(row["p_adjusted" if declared else "q"]),
+            "yes" if row["higher"] or row["marked"] else "no",
+            _shares(row, ("first", "second")),
+        )
+        for row in rows
+    ]
+    if worst:
+        note = (
+            f"{note} at worst: the differences that are possible whatever the missing answers, or "
+            "verdicts, are; nothing is claimed or marked that does not hold for all of them."
+        ).strip()
+    return Table(name, title, columns, tuple(cells), note)
+
+
+def _at_worst(row: Mapping[str, Any]) -> str:
+    """The interval of what the missing answers leave open; empty where none is missing."""
+    worst = row["bounds"].get(WORST_CASE)
+    if worst is None or worst["difference"]["low"] is None:
+        return ""
+    low, high = (worst["difference"][side] for side in ("low", "high"))
+    return f"[{low:+.2f}, {high:+.2f}]"
+
+
 def held_table(comparison: Comparison) -> Table:
-    """Differences that hold after correction, metric by metric, as in `claims`."""
+    """Differences that are claimed: of primary and secondary metrics."""
+    return Table(
+        "held",
+        "Differences that hold",
+        ("on", "run", "against", "difference", "n", "corrected p", "answered"),
+        _ahead(comparison, "higher", "p_adjusted"),
+        "The better run first; its value minus the other's on the same samples, with 95% "
+        "intervals. The chance that any row is false is at most 5%. answered: by the run, and by "
+        "the other.",
+    )
+
+
+def marked_table(comparison: Comparison) -> Table:
+    """Differences that are marked: of exploratory metrics."""
+    return Table(
+        "marked",
+        "Differences that are marked",
+        ("on", "run", "against", "difference", "n", "q", "answered"),
+        _ahead(comparison, "marked", "q"),
+        "Of the rows of this table, on average at most 5% are chance (false discovery rate): leads "
+        "to follow up on other samples, not claims. The run that is ahead first.",
+    )
+
+
+def _ahead(comparison: Comparison, key: str, evidence: str) -> tuple[tuple[str, ...], ...]:
+    """Rows of differences where one run is ahead, metric by metric, primary ones first.
+
+    Args:
+        comparison: As `vlsu.runs.finished.comparison.compare` makes it.
+        key: Of a row, where one is.
+        evidence: Of a row, what is shown for it.
+    """
     rows: dict[str, list[tuple[str, ...]]] = {}
-    named: set[str] = set()
+    roles: dict[str, str] = {}
     for pair in comparison["pairs"]:
-        traded = traded_in(pair["metrics"])
-        named |= {path for path in pair["metrics"] if _has_sentence(path, traded)}
         for path, row in pair["metrics"].items():
-            if row["higher"] is None or not (path in named or _part_of(path)):
+            if row[key] is None:
                 continue
             first, second = pair["first"], pair["second"]
-            above = row["better"] or row["higher"]
+            above = row["better"] or row[key]
             below = second if above == first else first
             upward = above == second
             change = Rate.from_json(row["difference"])
             if not upward:
                 change = Rate(*(_negated(n) for n in (change.value, change.high, change.low)))
-            name = row["label"] if row["better"] else f"{row['label']} (higher, not better)"
+            neither = row["better_is"] is None
+            name = f"{row['label']} (higher, not better)" if neither else row["label"]
             cells = (
                 name,
                 above,
                 below,
                 format_change(change),
                 f"{row['n']:,}",
-                _p(row["p_adjusted"]),
+                _p(row[evidence]),
                 _shares(row, ("second", "first") if upward else ("first", "second")),
             )
             rows.setdefault(path, []).append(cells)
-    order = sorted(rows, key=lambda path: (path not in named, _part_of(path) is not None))
-    return Table(
-        "held",
-        "Differences that hold",
-        ("on", "run", "against", "difference", "n", "corrected p", "answered"),
-        tuple(row for path in order for row in rows[path]),
-        "The better run first; its value minus the other's on the same samples, with 95% "
-        "intervals. Corrected (Holm) over all tests of the metric's family and all pairs of runs. "
-        "answered: by the run, and by the other.",
-    )
+            roles[path] = row["role"]
+    order = sorted(rows, key=lambda path: (roles[path] != PRIMARY, _part_of(path) is not None))
+    return tuple(row for path in order for row in rows[path])
 
 
 def _negated(number: float | None) -> float | None:
@@ -158,8 +258,8 @@ def _negated(number: float | None) -> float | None:
 def claims(comparison: Comparison) -> Iterator[str]:
     """What can and cannot be claimed, in sentences.
 
-    The headline metrics and families whether or not anything is claimed of them; of patterns,
-    categories and the rest what is claimed, and how many say nothing.
+    The primary metrics first, then the secondary ones, whether or not anything is claimed of them;
+    of the rest how much is marked.
     """
     return (sentence for _, sentence in _sentences(comparison))
 
@@ -170,53 +270,31 @@ def open_claims(comparison: Comparison) -> Iterator[str]:
 
 
 def _sentences(comparison: Comparison) -> Iterator[tuple[bool, str]]:
-    """Whether a difference is claimed, and the sentence; those on headline metrics first."""
-    parts: list[tuple[bool, str]] = []
+    """Whether a difference is claimed, and the sentence."""
+    for role in (PRIMARY, SECONDARY):
+        for pair in comparison["pairs"]:
+            for row in pair["metrics"].values():
+                if row["role"] == role:
+                    yield row["higher"] is not None, f"{row['text']}."
     for pair in comparison["pairs"]:
-        silent = dict.fromkeys(_PARTS, 0)
-        counts = dict.fromkeys(_PARTS, 0)
-        traded = traded_in(pair["metrics"])
-        for path, row in pair["metrics"].items():
-            part = _part_of(path)
-            if part in ("patterns", "categories"):
-                counts[part] += 1
-                silent[part] += row["higher"] is None
-            if _has_sentence(path, traded):
-                yield row["higher"] is not None, f"{row['text']}."
-            elif row["higher"] is not None and part is not None:
-                parts.append((True, f"{row['text']}."))
-        parts += [
-            (
-                False,
-                f"{pair['second']} and {pair['first']}: no difference can be claimed on "
-                f"{silent[part]} of {counts[part]} tests over {part}.",
-            )
-            for part in ("patterns", "categories")
-            if silent[part]
+        rest = [
+            row
+            for row in pair["metrics"].values()
+            if row["role"] == EXPLORATORY and row["p"] is not None
         ]
-    yield from parts
-
-
-def _has_sentence(path: str, traded: tuple[str, ...]) -> bool:
-    return path.startswith(_ALWAYS) or path.rpartition(".")[2] in traded
+        marked = sum(row["marked"] is not None for row in rest)
+        if rest:
+            yield (
+                False,
+                f"{pair['second']} and {pair['first']}: of {len(rest)} further metrics {marked} "
+                f"{'is' if marked == 1 else 'are'} marked, to be followed up; of what is marked, "
+                "on average at most 5% is chance.",
+            )
 
 
 def _part_of(path: str) -> str | None:
     return next(
         (part for part in _PARTS if path.startswith(f"{part}.") or f".{part}." in path), None
-    )
-
-
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        row["label"],
-        f"{row['n']:,}",
-        format_rate(Rate.from_json(row["first"])),
-        format_rate(Rate.from_json(row["second"])),
-        format_change(Rate.from_json(row["difference"])),
-        _p(row["p"]),
-        _p(row["p_adjusted"]) if row["tests"] > 1 else "",
-        _shares(row, ("first", "second")),
     )
 
 
@@ -251,7 +329,10 @@ def _leaderboards(comparison: Comparison) -> Iterator[Table]:
             f"By {path}",
             ("run", "rank", "95% of ranks", path.rpartition(".")[2], "answered"),
             rows,
-            "The ranks a run can have by the claims of all pairs, corrected together.",
+            "The ranks a run can have by the claims of all pairs, corrected together; the chance "
+            "that any interval on any board is wrong is at most 5%."
+            if board[0]["role"] != EXPLORATORY
+            else "Not declared as primary or secondary: nothing is claimed, and any rank is open.",
         )
 
 

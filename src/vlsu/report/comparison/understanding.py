@@ -40,7 +40,7 @@ class UnderstandingComparison:
     samples = SHARED_SAMPLES
 
     def in_order(self, runs: Sequence[Run]) -> list[Run]:
-        """Those first whose accuracy on the pair is higher."""
+        """Those first whose accuracy on the pair is higher, whatever decides."""
         return sorted(runs, key=_accuracy)
 
     def table(
@@ -55,7 +55,8 @@ class UnderstandingComparison:
         Below them two rows of reference: late fusion of the gold grades, and the human grader where
         given, unless it can be compared with the runs on the same references.
         """
-        return _table(runs, names, _ranks(comparison, names), _apart(oracle, runs))
+        ranked_by = "" if comparison is None else _ranked_by(comparison)
+        return _table(runs, names, _ranks(comparison, names), ranked_by, _apart(oracle, runs))
 
     def words(self, runs: Sequence[Run]) -> dict[str, object]:
         """None: everything is in tables and charts."""
@@ -82,13 +83,15 @@ class UnderstandingComparison:
 
     def sentence(self, comparison: Comparison, runs: Sequence[Run], enough: float = ENOUGH) -> str:
         """Who is first and against whom that can be claimed."""
-        board = comparison["leaderboard"].get("joint.accuracy")
+        path = comparison["declared"]["primary"][0]
+        board = comparison["leaderboard"].get(path)
         if not board:
             return ""
         first, others = board[0], board[1:]
         shared = comparison["samples"]["paired"]
+        label = _ranked_by(comparison)
         sentences = [
-            f"On the {shared:,} pairs that all have, {first['run']} is right most often: "
+            f"On the {shared:,} pairs that all have, {first['run']} has the best {label}: "
             f"{percent(Rate.from_json(first['value']))}, "
             f"of {format_share(first['answered']['value'])} answered; "
             f"{_claimed(first, len(others))}."
@@ -97,8 +100,7 @@ class UnderstandingComparison:
         if little:
             sentences.append(
                 f"Of {', '.join(little)} less than {format_share(enough)} was answered: better or "
-                "worse is claimed only where it holds with the missing as wrong and with them left "
-                "out."
+                "worse is claimed only where it holds however the missing are counted."
             )
         together = {
             name["name"]: accuracy
@@ -131,11 +133,13 @@ def _table(
     runs: Sequence[Run],
     names: Sequence[str],
     ranks: Mapping[str, str],
+    ranked_by: str,
     oracle: Oracle | None,
 ) -> Table:
     named = list(zip(names, runs, strict=True))
     if ranks:
-        named.sort(key=lambda pair: _accuracy(pair[1]))
+        order = list(ranks)
+        named.sort(key=lambda pair: order.index(pair[0]) if pair[0] in ranks else len(order))
     varied = _varied(runs)
     blank = ["–"] * len(varied)
     rows = [
@@ -179,7 +183,12 @@ def _table(
             *Family,
         ),
         tuple(rows),
-        _note(named, ranked=bool(ranks), ceiling=ceiling is not None, human=oracle is not None),
+        _note(
+            named,
+            ranked=ranked_by if ranks else "",
+            ceiling=ceiling is not None,
+            human=oracle is not None,
+        ),
     )
 
 
@@ -199,15 +208,15 @@ def _varied(runs: Sequence[Run]) -> dict[str, Callable[[Run], str]]:
     return {name: of for name, of in columns.items() if len({of(run) for run in runs}) > 1}
 
 
-def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, human: bool) -> str:
+def _note(named: Sequence[tuple[str, Run]], *, ranked: str, ceiling: bool, human: bool) -> str:
     sentences = [
         "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
         "A missing answer counts as wrong."
     ]
     if ranked:
         sentences.append(
-            "rank: by accuracy; in brackets all ranks that the claims of all pairs, corrected "
-            "together, leave open."
+            f"rank: by {ranked}; in brackets all ranks that the claims of all pairs, corrected "
+            "together, leave open: the chance that any of these is wrong is at most 5%."
         )
     else:
         sentences.append(
@@ -230,9 +239,9 @@ def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, huma
 
 
 def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, str]:
-    """Name -> rank on accuracy of the pair with the ranks it could have; empty if not ranked."""
-    board = (result or {}).get("leaderboard", {}).get("joint.accuracy")
-    if result is None or board is None:
+    """Name -> rank by what decides, with those it could have, best first; empty if not ranked."""
+    board = result and result["leaderboard"].get(result["declared"]["primary"][0])
+    if result is None or not board:
         return {}
     known_as = dict(zip((run["name"] for run in result["runs"]), names, strict=True))
     ranks = {}
@@ -241,6 +250,12 @@ def _ranks(result: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, 
         between = "" if rank["low"] == rank["high"] else f" ({rank['low']}–{rank['high']})"
         ranks[known_as[each["run"]]] = f"{rank['value']}{between}"
     return ranks
+
+
+def _ranked_by(result: Mapping[str, Any]) -> str:
+    """What decides, in words."""
+    path = result["declared"]["primary"][0]
+    return str(result["pairs"][0]["metrics"][path]["label"])
 
 
 def _pattern_table(metrics: Mapping[str, Metrics]) -> Table:

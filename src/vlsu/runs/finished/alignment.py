@@ -10,6 +10,7 @@ import polars as pl
 from vlsu.analysis import Calibration, alignment_metrics
 from vlsu.analysis.alignment.verdicts import NOT_APART, read_answers
 from vlsu.analysis.comparison.alignment import alignment_comparison
+from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.cells import ABSENT
@@ -56,7 +57,13 @@ class FinishedAlignment:
         return Metrics(metrics)
 
     def comparison(
-        self, runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
+        self,
+        runs: Sequence[Run],
+        names: Sequence[str],
+        dataset: Dataset,
+        seed: int,
+        enough: float,
+        declared: Declared,
     ) -> dict[str, object]:
         """What a comparison says of these runs; arguments as `vlsu.runs.finished.comparison`."""
         framings = _shared_framings(runs)
@@ -97,6 +104,7 @@ class FinishedAlignment:
                 caution=caution,
                 seed=seed,
                 enough=enough,
+                declared=declared,
             ),
         }
 

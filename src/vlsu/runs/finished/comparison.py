@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlsu._arguments import require_kind
+from vlsu._arguments import require_kind, require_list
+from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.comparison.planning import ReferenceRuns
 from vlsu.analysis.comparison.results import Comparison
 from vlsu.analysis.comparison.understanding import joint_differences
@@ -18,7 +19,7 @@ from vlsu.runs.run import Run, as_run, as_runs, one_task
 from vlsu.runs.run_names import comparison_names
 from vlsu.runs.setups import setup_differences
 
-__all__ = ["compare", "seen_runs"]
+__all__ = ["compare", "compared", "seen_runs"]
 
 
 def compare(
@@ -27,6 +28,9 @@ def compare(
     dataset: str | Path | None = None,
     seed: int = 0,
     enough: float = ENOUGH,
+    primary: Sequence[str] = (),
+    secondary: Sequence[str] = (),
+    margin: float | None = None,
 ) -> Comparison:
     """Compare finished runs on the samples that all of them have.
 
@@ -36,15 +40,22 @@ def compare(
         dataset: The dataset's folder, if it was moved since the runs.
         seed: Of bootstrap and randomization, not negative.
         enough: Share answered below which a difference has to hold however missing answers are
-            counted, in [0, 1].
+            counted, in [0, 1]. At 0 none is counted in another way; else it must also hold
+            whatever the answers are that never came or could not be read, or judged.
+        primary: Metrics that decide, such as ``"joint.accuracy"``. If not given, ``joint.f1_macro``
+            of understanding runs, and of alignment runs over-blocking and under-refusal under the
+            first framing. A run is called better on these, and on secondary ones, alone.
+        secondary: Metrics that are tested once all primary tests hold. If not given, accuracy, in
+            all and by family; the two rates under the other framings.
+        margin: Runs that differ by less on a primary metric are equivalent, in (0, 1).
 
     Returns:
         The comparison, a mapping whose members are attributes too; they are in
         ``docs/comparing.md``.
 
     Raises:
-        UsageError: Fewer than two runs, one given twice, or runs of different tasks; or `enough`
-            is no share.
+        UsageError: Fewer than two runs, one given twice, or runs of different tasks; `enough`
+            or `margin` is no share; or a metric is none of those compared.
         RunError: A run is not finished, damaged, or of another dataset; or it was judged by other
             gold grades than the dataset has.
         DataError: The dataset is not found.
@@ -53,7 +64,16 @@ def compare(
     require_kind("seed", seed, int)
     if seed < 0:
         raise UsageError(f"seed {seed}: give 0 or more")
-    runs = as_runs(runs)
+    require_list("primary", primary)
+    require_list("secondary", secondary)
+    declared = Declared(tuple(primary), tuple(secondary), margin)
+    return compared(as_runs(runs), dataset, seed, enough, declared)
+
+
+def compared(
+    runs: Sequence[Run], dataset: str | Path | None, seed: int, enough: float, declared: Declared
+) -> Comparison:
+    """`compare`, with what is declared of it in one."""
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     names = comparison_names(runs)
@@ -70,7 +90,7 @@ def compare(
                 for name, run in zip(names, runs, strict=True)
             ],
             "differences_in_setup": setup_differences(runs, names),
-            **task.comparison(runs, names, found, seed, enough),
+            **task.comparison(runs, names, found, seed, enough, declared),
         }
     )
 

@@ -15,6 +15,7 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.finished.confidence import metrics_at
+from vlsu.runs.finished.non_inferiority import AgainstCheck, check_against
 from vlsu.runs.run import Run, as_run
 
 __all__ = ["Gate", "gate"]
@@ -28,16 +29,27 @@ class Gate:
         run: The run.
         confidence: Of the intervals whose bounds were compared.
         checks: One a requirement, in their order.
+        against: One a metric that must not be worse than a base run's.
     """
 
     run: Run
     confidence: float
     checks: tuple[Check, ...]
+    against: tuple[AgainstCheck, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether every requirement is met."""
-        return all(check.met for check in self.checks)
+        """Whether every requirement is met.
+
+        As all must be, the chance that a run passes which is short of any is at most that of the
+        one test (Berger 1982), however many there are.
+        """
+        return all(check.met for check in self.checks) and all(each.met for each in self.against)
+
+    @property
+    def all_checks(self) -> list[Check | AgainstCheck]:
+        """Those of the requirements, then those against the base run."""
+        return [*self.checks, *self.against]
 
     def to_dict(self) -> dict[str, object]:
         """Plain Python, ready for JSON."""
@@ -61,13 +73,17 @@ class Gate:
             **({"estimated_from": estimated} if estimated else {}),
             "passed": self.passed,
             "requirements": [check.to_dict() for check in self.checks],
+            **({"against": [check.to_dict() for check in self.against]} if self.against else {}),
         }
 
 
 def gate(
     run: Run | str | Path,
-    requirements: Sequence[str | Requirement],
+    requirements: Sequence[str | Requirement] = (),
     *,
+    against: Run | str | Path | None = None,
+    margin: float | None = None,
+    primary: Sequence[str] = (),
     confidence: float = LEVEL,
     enough: float = ENOUGH,
     fewest: int = FEWEST,
@@ -77,9 +93,14 @@ def gate(
 
     Args:
         run: The run, or its folder.
-        requirements: At least one, such as ``"joint.f1_macro >= 0.6"``: any number of
+        requirements: Such as ``"joint.f1_macro >= 0.6"``: any number of
             `metrics.json` by its path. Of a rate the bound of its interval that is against the
-            requirement is compared, never the value.
+            requirement is compared, never the value. At least one, or `against`.
+        against: A base run of the same task and dataset, or its folder: the run must not be worse
+            than it by `margin` or more.
+        margin: The loss that must be excluded, in (0, 1).
+        primary: The metrics it is excluded of. If not given, those of `requirements` that runs are
+            compared by, and without any the primary ones of the task.
         confidence: Of the intervals. At another than 0.95 they are computed anew from the
             judgments.
         enough: Share of answers below which a requirement that missing answers may be the reason
@@ -89,29 +110,47 @@ def gate(
         dataset: The dataset's folder, if it was moved; needed only for another confidence.
 
     Raises:
-        UsageError: An argument is of the wrong kind; `enough` is no share; a requirement cannot be
-            read, names no number of `metrics.json` (the message lists similar ones), or one that
-            exists at 95% only.
+        UsageError: An argument is of the wrong kind or missing; `enough` is no share; a requirement
+            cannot be read, names no number of `metrics.json` (the message lists similar ones), or
+            one that exists at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not found.
     """
     run = as_run(run)
     require_list("requirements", requirements)
-    if not requirements:
-        raise UsageError("nothing is required; give --require, such as 'joint.f1_macro >= 0.6'")
+    require_list("primary", primary)
+    if not requirements and against is None:
+        raise UsageError(
+            "nothing is required; give --require, such as 'joint.f1_macro >= 0.6', or --against "
+            "BASE --margin 0.02"
+        )
+    if (against is None) != (margin is None):
+        raise UsageError(
+            "--against BASE and --margin go together: which run it is held to, and what loss must "
+            "be excluded, such as --margin 0.02"
+        )
+    if primary and against is None:
+        raise UsageError("--primary: give --against BASE, the run that these are compared with")
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
     run.require_finished()
     require_share(enough, "enough")
     require_kind("fewest", fewest, int)
     if fewest < 1:
         raise UsageError(f"--min-samples {fewest}: give at least 1")
+    held: tuple[AgainstCheck, ...] = ()
     # At 95% first: a name that is wrong is wrong at any confidence.
     metrics = run.metrics
     known = [requirement.check(metrics, fewest) for requirement in wanted]
-    if confidence == LEVEL:
-        return Gate(
-            run, confidence, tuple(require_answers(each, metrics, enough) for each in known)
+    if against is not None and margin is not None:
+        base = as_run(against)
+        base.require_finished()
+        keys = [requirement.key for requirement in wanted]
+        held = check_against(
+            run, base, margin, primary=primary, wanted=keys, enough=enough, dataset=dataset
         )
+    if confidence == LEVEL:
+        checked = tuple(require_answers(each, metrics, enough) for each in known)
+        return Gate(run, confidence, checked, held)
     metrics = metrics_at(run, confidence, dataset)
     checks = []
     for requirement, before in zip(wanted, known, strict=True):
@@ -134,7 +173,7 @@ def gate(
                 "vlsu run command again"
             )
         checks.append(require_answers(check, metrics, enough))
-    return Gate(run, confidence, tuple(checks))
+    return Gate(run, confidence, tuple(checks), held)
 
 
 def _each(check: Check) -> list[Check]:

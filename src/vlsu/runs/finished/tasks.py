@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.results import Metrics
 from vlsu.data import Dataset
 from vlsu.runs.finished.alignment import FinishedAlignment
@@ -41,6 +42,7 @@ class FinishedTask(Protocol):
         dataset: Dataset,
         seed: int,
         enough: float,
+        declared: Declared,
     ) -> dict[str, object]:
         """What a comparison says of these runs; arguments as `vlsu.runs.finished.comparison`.
 

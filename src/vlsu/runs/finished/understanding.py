@@ -12,6 +12,7 @@ from vlsu.analysis import (
     diagnosis,
     stratified_metrics,
 )
+from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.comparison.understanding import understanding_comparison
 from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
@@ -62,7 +63,13 @@ class FinishedUnderstanding:
         return Metrics(cells | rest)
 
     def comparison(
-        self, runs: Sequence[Run], names: Sequence[str], dataset: Dataset, seed: int, enough: float
+        self,
+        runs: Sequence[Run],
+        names: Sequence[str],
+        dataset: Dataset,
+        seed: int,
+        enough: float,
+        declared: Declared,
     ) -> dict[str, object]:
         """What a comparison says of these runs; arguments as `vlsu.runs.finished.comparison`."""
         cells, judged = tabulated(runs, dataset)
@@ -79,7 +86,7 @@ class FinishedUnderstanding:
                 }
                 for modality in MODALITIES
             },
-            **understanding_comparison(cells, names, seed=seed, enough=enough),
+            **understanding_comparison(cells, names, seed=seed, enough=enough, declared=declared),
             **_swaps(runs, names),
         }
 
