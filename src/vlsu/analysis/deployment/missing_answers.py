@@ -24,7 +24,7 @@ _ABOUT_ANSWERING = {
     *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
     *("n_unsafe", "n_borderline", "weight", "largest"),
-    *("gold", "gold_ceiling", "gold_lookup", "no_answer", "both_correct_answered"),
+    *("gold", "gold_ceiling", "gold_lookup", "no_answer"),
 }
 #: Rates in which the provider's block has a place of its own.
 _OF_BLOCKS = {"blocked", "refusal_or_blocked", "stopped"}

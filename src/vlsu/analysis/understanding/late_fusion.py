@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.sampling.stratified import StratifiedEstimator
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, wilson
 from vlsu.analysis.table.cells import IMAGE, JOINT, TEXT, Cells
@@ -87,11 +87,7 @@ def _lookup(
     hits = among & (best[np.minimum(key, len(best) - 1)] == cells.gold[:, JOINT])
     total = float(counts.sum())
     value = float(counts.max(axis=1).sum()) / total
-    kinds, repeats = np.eye(counts.size), counts.ravel()
-    if isinstance(estimator, Estimator):
-        kinds, repeats = estimator.resampler.kinds(column, counts.size)
-    right = (kinds * _right_on_others(counts, kinds)).sum(axis=1)
-    fitted = float(repeats @ right) / total
+    fitted = _right_on_others(column, counts, estimator) / total
     if known and isinstance(estimator, StratifiedEstimator):
         rate = Rate(value, value, value)
     else:
@@ -110,22 +106,45 @@ def _not_asked(estimator: Estimator | StratifiedEstimator) -> float:
     return 1 - float(sample.sampled.sum()) / float(sample.population.sum())
 
 
-def _right_on_others(counts: IntArray, units: FloatArray) -> FloatArray:
-    """How far a sample is right that is looked up in all units but its own.
+def _right_on_others(
+    column: IntArray, counts: IntArray, estimator: Estimator | StratifiedEstimator
+) -> float:
+    """How many samples are right that are looked up in all groups but their own.
+
+    Args:
+        column: Pair of codes * 3 + joint grade by cell, or -1; shape ``(C,)``.
+        counts: Samples by pair of codes and joint grade, shape ``(P, 3)``.
+        estimator: Of the cells.
+    """
+    size, groups, alone = counts.size, None, counts.ravel()
+    if isinstance(estimator, Estimator):
+        groups = estimator.resampler.cells.groups
+    if groups is not None:
+        inside = column >= 0
+        alone = np.bincount(column[inside], weights=groups.alone[inside], minlength=size)
+    one = np.eye(size, dtype=np.int64)
+    # In sixths of a sample, which are whole numbers: so the order of groups decides no rounding.
+    sixths = int(alone @ (one * _sixths(counts, one)).sum(axis=1))
+    for table in () if groups is None else groups.tables(column, size):
+        sixths += int((table * _sixths(counts, table)).sum())
+    return sixths / 6
+
+
+def _sixths(counts: IntArray, units: IntArray) -> IntArray:
+    """How far a sample is right that is looked up in all units but its own, in sixths.
 
     Args:
         counts: Samples by pair of codes and joint grade, shape ``(P, 3)``.
         units: The same of units to leave out, side by side; shape ``(T, P * 3)``.
 
     Returns:
-        For each unit and each of these entries 0 (wrong), 1 (right), or 1 / k if its grade is one
+        For each unit and each of these entries 0 (wrong), 6 (right), or 6 / k if its grade is one
         of k that are equally frequent; shape ``(T, P * 3)``.
     """
     others = counts - units.reshape(-1, *counts.shape)
     most = others.max(axis=2, keepdims=True)
     first = others == most
-    found = first / first.sum(axis=2, keepdims=True)
     worse = np.maximum(*np.divmod(np.arange(len(counts)), _CODES))
     unseen = worse[:, None] == np.arange(3)
-    right: FloatArray = np.where(most > 0, found, unseen).reshape(units.shape)
-    return right
+    found: IntArray = np.where(most > 0, 6 * first // first.sum(axis=2, keepdims=True), 6 * unseen)
+    return found.reshape(units.shape)

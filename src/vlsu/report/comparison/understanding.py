@@ -225,8 +225,8 @@ def _note(named: Sequence[tuple[str, Run]], *, ranked: str, ceiling: bool, human
     if ceiling:
         sentences.append(
             f"{CEILING}: what grading image and text apart without an error, and taking the worse, "
-            "reaches; by family it is so by definition. It is no limit: of rules that know the two "
-            "gold grades the best is right more often (gold_lookup in metrics.json)."
+            "reaches; by family it is so by definition. It is no limit: the best rule from the "
+            "two gold grades is right at least as often (gold_lookup in metrics.json)."
         )
     if human:
         sentences.append(
