@@ -91,4 +91,7 @@ def test_a_forecast_cuts_large_patterns_and_takes_every_modality_as_control():
     deviation = forecast.deviation(stratum)
     assert deviation.shape == (STRATA * BINS,)
     assert deviation.min() >= 0.3  # no sample's chance falls below 0.6 times another's
+    # Two models, and one more that is right half of the time.
+    share = (2 * forecast.chance[:900][forecast.bin[:900] == 0].mean() + 0.5) / 3
+    assert deviation[0] == pytest.approx(np.sqrt(share * (1 - share)))
     assert deviation.max() <= 0.5

@@ -80,9 +80,14 @@ class Forecast:
     def deviation(self, stratum: IntArray) -> FloatArray:
         """Standard deviation of right and wrong by stratum; shape ``(STRATA * BINS,)``.
 
+        The chance is that of the models and of one more that is right half of the time: how the
+        next one will do is less sure than what few models have shown.
+
         Args:
             stratum: Of each sample, triple * `BINS` + bin; shape ``(N,)``.
         """
         n = np.maximum(np.bincount(stratum, minlength=STRATA * BINS), 1)
+        models = max(len(each) for each in self.factors.values())
         share = np.bincount(stratum, self.chance, STRATA * BINS) / n
+        share = (models * share + 0.5) / (models + 1)
         return np.maximum(np.sqrt(share * (1 - share)), LEAST_DEVIATION)

@@ -161,7 +161,7 @@ class Sampling:
         """The draw apart from the asking.
 
         Yields:
-            How many samples of each stratum to have drawn next, by half; shape ``(2, STRATA)``.
+            How many samples of each stratum to have drawn next, by half; shape ``(2, H)``.
             Send the cells of all drawn so far, by half.
 
         Returns:
@@ -193,7 +193,7 @@ class Sampling:
             if larger == halves:
                 if reached:
                     return DrawResult(steps, metrics, reached)
-                larger = _halved(until.next_size(half_width, sizes, population))
+                larger = self._grown(halves, until.next_size(half_width, sizes, population) - size)
             halves = self._affordable(halves, larger)
 
     def _larger(self, until: Precision, sizes: IntArray, cells: Sequence[Cells]) -> tuple[int, int]:
@@ -212,6 +212,12 @@ class Sampling:
             wanted = until.next_size(half_width, sizes[alike], population[alike]) // 2
             larger.append(max(int(sizes[half].sum()), min(wanted, int(population[half].sum()))))
         return larger[0], larger[1]
+
+    def _grown(self, halves: tuple[int, int], more: int) -> tuple[int, int]:
+        """Both halves larger by as much, as far as they have samples, so many more in all."""
+        first, second = self.strata.population.sum(axis=1).tolist()
+        grown = min(halves[0] + max(-(-more // 2), more - (second - halves[1])), first)
+        return grown, min(halves[1] + more - (grown - halves[0]), second)
 
     def _affordable(self, halves: tuple[int, int], larger: tuple[int, int]) -> tuple[int, int]:
         """The larger sizes of the halves, or as much of the growth as the budget leaves."""
