@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from vlsu.data import Sample, write_dataset
+from vlsu.data import Sample, dataset_info, write_dataset
 from vlsu.data.links import found_groups, shared, with_links
 
 
@@ -89,3 +89,11 @@ def test_a_dataset_knows_its_links(tmp_path: Path) -> None:
         tmp_path / "d", samples, name="n", version="1", licence="", citation="", source=""
     )
     assert dataset.links()["sample_id"].to_list() == ["a", "b"]
+    rows_of = dataset.linked_frame().select("id", same=pl.col("shared_text").is_not_null())
+    assert rows_of.collect().rows() == [("a", True), ("b", True), ("c", False)]
+    # Three samples of which two share a text: 3^2 / (2^2 + 1^2) of them are independent.
+    assert dataset_info(dataset)["shared"] == {
+        "group": {"count": 0, "samples": 0, "largest": 0, "units": 3.0},
+        "image": {"count": 0, "samples": 0, "largest": 0, "units": 3.0},
+        "text": {"count": 1, "samples": 2, "largest": 2, "units": 1.8},
+    }

@@ -55,10 +55,11 @@ def of_jackknife(scores: np.ndarray, cluster: np.ndarray) -> float:
     return float(((scores.mean() - left) ** 2).sum() * (len(names) - 1) / len(names))
 
 
-def drawn_to_copies(effect: float, copies: float, events: np.ndarray) -> float:
-    """The design effect and that of copies, on the log scale; the second weighs two clusters."""
+def drawn_to_copies(effect: float, n: int, units: float, events: np.ndarray) -> float:
+    """The design effect and that of copies, on the log scale, by how many clusters have events."""
     seen = events.sum() ** 2 / (events @ events)
-    return math.exp((seen * math.log(effect) + 2 * math.log(copies)) / (seen + 2))
+    weight = 4 / (seen + 4) * max(0, 1 - seen / units)
+    return math.exp((1 - weight) * math.log(effect) + weight * math.log(n / units))
 
 
 def test_the_effective_size_is_the_jackknifes_with_students_quantile() -> None:
@@ -67,7 +68,7 @@ def test_the_effective_size_is_the_jackknifes_with_students_quantile() -> None:
     kish = n**2 / (members @ members)
     alone = share * (1 - share) / n
     events = np.bincount(cluster, weights=scores if share <= 0.5 else 1 - scores)
-    effect = drawn_to_copies(of_jackknife(scores, cluster) / alone, n / kish, events)
+    effect = drawn_to_copies(of_jackknife(scores, cluster) / alone, n, kish, events)
     student = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, kish - 1)) ** 2
     mean = clustered_mean(scores, cluster)
     assert mean.value == share
@@ -225,7 +226,7 @@ def test_a_difference_of_two_runs_has_the_jackknifes_variance() -> None:
     effect = of_jackknife(apart, cluster) / alone
     if effect < n / kish:
         events = np.bincount(cluster, weights=np.abs(apart))
-        effect = drawn_to_copies(max(effect, 1), n / kish, events)
+        effect = drawn_to_copies(max(effect, 1), n, kish, events)
     student = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, kish - 1)) ** 2
     assert paired_difference(first, second, cluster).size == pytest.approx(n / effect * student)
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, poisson
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from tests.support.analysis_frames import Judged, frames, random_samples
 from tests.support.values import nested
 from vlsu.analysis import Tabulation, understanding_metrics
-from vlsu.analysis.stats.intervals import percentiles, wilson
+from vlsu.analysis.stats.intervals import percentiles, widened_wilson, wilson
 from vlsu.analysis.table.resampling import Resampler
 
 pytestmark = pytest.mark.slow
@@ -135,6 +136,51 @@ def test_samples_without_a_group_are_independent_of_each_other() -> None:
     assert paired["joint"]["accuracy"]["low"] == pytest.approx(
         plain["joint"]["accuracy"]["low"], abs=0.02
     )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_hits_have_a_poisson_bound(count: int) -> None:
+    low, high = widened_wilson(count, 400)
+    # At this mean so many hits or more have a chance of 5%.
+    assert poisson(low * 400).sf(count - 1) == pytest.approx(0.05)
+    assert high == pytest.approx(wilson(count / 400, 400)[1])
+    assert widened_wilson(400 - count, 400) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize("hits", [0, 4, 30])
+def test_others_have_wilsons(hits: int) -> None:
+    assert widened_wilson(hits, 60) == wilson(hits / 60, 60)
+
+
+def test_rare_hits_are_held_as_often_as_promised() -> None:
+    """Worked out: Wilson's own interval holds a rate of 0.18 of 400 in 83.5%."""
+    n = 400
+    for mean in (0.05, 0.15, 0.18, 0.3, 0.6, 1.0, 2.0):
+        hits = np.arange(40)
+        chances = binom(n, mean / n).pmf(hits)
+        bounds = np.array([widened_wilson(int(x), n) for x in hits])
+        held = (bounds[:, 0] <= mean / n) & (mean / n <= bounds[:, 1])
+        assert chances[held].sum() > 0.93
+
+
+def test_metrics_say_how_few_clusters_there_are() -> None:
+    samples = random_samples(6, 60)
+    judgments, gold = frames(samples)
+    image = pl.Series("shared_image", [f"i{n // 2}" for n in range(60)])
+    text = pl.Series("shared_text", [f"t{n % 5}" for n in range(60)])
+    metrics: Any = understanding_metrics(judgments, gold.with_columns(image, text))
+    clusters = metrics["intervals"]["clusters"]
+    assert clusters["by"] == ["image", "text"]
+    # Of 60 samples 12 share each of five texts.
+    assert clusters["units"]["joint"] == pytest.approx(5, abs=0.3)
+    assert "joint" in clusters["few"]
+    alone: Any = understanding_metrics(judgments, gold)
+    assert alone["intervals"]["clusters"] is None
+    width = [
+        found["joint"]["accuracy"]["high"] - found["joint"]["accuracy"]["low"]
+        for found in (alone, metrics)
+    ]
+    assert width[1] > width[0]
 
 
 def test_thin_counts_get_a_closed_form_and_are_named() -> None:

@@ -14,9 +14,10 @@ Three things keep them right where clusters are few or unequal:
   of freedom are Kish's number of clusters less one. The effective size is divided by the square of
   the quantiles' ratio (Korn and Graubard 1998): Wilson's interval is a function of n / z^2 alone,
   so that this is Wilson's interval with Student's quantile.
-- Where few clusters have the rarer of the two outcomes, nothing shows how these come together. The
-  design effect is then drawn towards that of copies, on the scale of its logarithm, as if two
-  clusters had shown that.
+- Where few of the clusters have the rarer of the two outcomes, little shows how it comes
+  together, and the variance is small where the share is by chance near 0 or 1. The design effect is
+  then drawn towards that of copies, on the scale of its logarithm: with e such clusters among k
+  (both Kish's numbers) that of copies weighs 4 / (e + 4) times 1 - e / k.
 
 Samples can belong to clusters in several ways at once: those that share an image, those that share
 a text. The variance is then a sum over the ways less one over their overlaps (`together`).
@@ -37,8 +38,9 @@ from vlsu.analysis.stats.student import student_quantile
 
 __all__ = ["Dependence", "Way", "copies_size", "exact_sum", "together"]
 
-#: Clusters that are taken to have shown that samples of a cluster are copies.
-_PRIOR = 2.0
+#: Clusters that are taken to have shown that samples of a cluster are copies: by simulation at 10
+#: to 200 equal and lognormal clusters, shares of 80% and 97%, and correlations from 0 to 1.
+_PRIOR = 4.0
 
 
 def copies_size(n: float, squares: float) -> float:
@@ -121,7 +123,7 @@ class Dependence:
         copies = n / self.units
         effect = max(self.variance / independent, 1.0)
         if effect < copies:
-            weight = _PRIOR / (self.events + _PRIOR)
+            weight = _PRIOR / (self.events + _PRIOR) * max(0.0, 1 - self.events / self.units)
             effect = effect ** (1 - weight) * copies**weight
         return effect
 

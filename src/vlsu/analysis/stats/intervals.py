@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "percentiles",
     "plain",
     "require_level",
+    "widened_wilson",
     "wilson",
     "wilson_bounds",
 ]
@@ -152,6 +154,47 @@ def wilson_bounds(
     centre = (share + z**2 / (2 * n)) / shrink
     half = z / shrink * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
+
+
+def widened_wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's interval, wider where one, two or three of many trials are hits, or misses.
+
+    Wilson's alone holds a rate of 0.2 / n in as few as 84%: a single hit excludes it. The modified
+    one (Brown, Cai and DasGupta 2001) takes the lower bound of a Poisson mean, in n, instead: the
+    mean at which so many hits or more have a chance of 1 - level.
+
+    Args:
+        hits: Successes, 0 to `n`.
+        n: Independent trials, at least 1.
+        level: Confidence, in (0, 1).
+
+    Example:
+        >>> [round(bound, 5) for bound in wilson(1 / 100, 100)]
+        [0.00177, 0.05449]
+        >>> [round(bound, 5) for bound in widened_wilson(1, 100)]
+        [0.00051, 0.05449]
+    """
+    low, high = wilson(hits / n, n, level)
+    if 0 < hits <= _FEW_HITS:
+        low = min(low, _least_mean(hits, 1 - level) / n)
+    if 0 < n - hits <= _FEW_HITS:
+        high = max(high, 1 - _least_mean(n - hits, 1 - level) / n)
+    return low, high
+
+
+#: Hits, or misses, up to which `widened_wilson` is wider.
+_FEW_HITS = 3
+
+
+@cache
+def _least_mean(count: int, chance: float) -> float:
+    """Poisson mean at which this count or more has this chance."""
+    low, high = 0.0, float(count)
+    for _ in range(60):
+        mean = (low + high) / 2
+        fewer = sum(mean**k / math.factorial(k) for k in range(count)) * math.exp(-mean)
+        low, high = (mean, high) if 1 - fewer < chance else (low, mean)
+    return high
 
 
 def bonett_price(

@@ -5,7 +5,8 @@ Which interval, and why:
 - Proportions (accuracy, precision, recall, shares): Wilson, with clusters on the effective size and
   with Student's quantile (`vlsu.analysis.stats.effective_size`).
 - F1 of one class is a proportion in disguise: F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), so
-  Wilson's bounds of J, mapped, are bounds of F1.
+  Wilson's bounds of J, mapped, are bounds of F1. Of a rare severity J is over few samples, so the
+  bounds are the modified ones of Brown, Cai and DasGupta (2001) where samples are independent.
 - Mean F1s of independent samples: percentile bootstrap. It is too short when nearly all is right or
   nearly all wrong: a run without an error would get [1, 1]. With fewer than `THIN` predictions
   right or fewer wrong, or of one severity fewer than `LONE`, a closed form takes its place: MOVER
@@ -43,6 +44,7 @@ from vlsu.analysis.stats.intervals import (
     Rate,
     mover,
     percentiles,
+    widened_wilson,
     wilson,
 )
 from vlsu.analysis.stats.kappa import cohen_kappa, kappa_interval
@@ -78,7 +80,8 @@ SMALL = 72
 METHODS = {
     "proportion": "Wilson; with clusters on the effective sample size n / design effect and with "
     "Student's quantile (CR3 jackknife, Kish's degrees of freedom)",
-    "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J)",
+    "f1": "Wilson on TP / (TP + FP + FN), mapped by F1 = 2 J / (1 + J); modified where 1 to 3 of "
+    "these are hits, or misses",
     "f1_macro, f1_weighted": "percentile bootstrap; with clusters Wilson on the size that has the "
     "jackknife's variance; if thin, the wider of MOVER over the classes' Wilson and Wilson on the "
     "mean",
@@ -233,7 +236,9 @@ class Estimator(Ratios):
         size, thin = self._independent(confusion.right, inside)
         support, hits = observed.sum(axis=1), np.diagonal(observed)
         either = support + observed[:, :3].sum(axis=0) - hits
-        thin |= bool((np.minimum(hits, either - hits)[support > 0] < LONE).any())
+        # Without a sample of gold the bootstrap has the F1 of a severity at 0 for certain.
+        occurs = [k for k in there if either[k]]
+        thin |= bool((np.minimum(hits, either - hits)[occurs] < LONE).any())
         if support.sum() < UNSEEN and not either[there].all():
             thin = True
             classes = [f1 if n else UNKNOWN for n, f1 in zip(either, classes, strict=True)]
@@ -342,6 +347,12 @@ class Estimator(Ratios):
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
         share = self.size(hits) / self.size(among)
         return share, *wilson(share, self.effective_size(hits, among), self.level)
+
+    def _overlap_share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
+        if self.resampler.cells.groups is not None:
+            return self._share(hits, among)
+        x, n = self.size(hits), self.size(among)
+        return x / n, *widened_wilson(x, n, self.level)
 
     def _independent(self, hits: BoolArray, among: BoolArray) -> tuple[float, bool]:
         """Effective size of `among`, and whether `hits` or the rest are too few to bootstrap."""

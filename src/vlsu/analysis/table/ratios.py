@@ -73,7 +73,11 @@ class Ratios(ABC):
         hits, among = _overlap(confusion, *positive)
         if not among.any():
             return UNKNOWN
-        return Rate.within(*(2 * j / (1 + j) for j in self._share(hits, among)))
+        return Rate.within(*(2 * j / (1 + j) for j in self._overlap_share(hits, among)))
+
+    def _overlap_share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
+        """As `_share`, of the overlap that an F1 is made of, of which there may be few samples."""
+        return self._share(hits, among)
 
     def f1_term(self, confusion: Confusion, severity: int) -> Rate:
         """The F1 of a severity as a term of a mean: fixed at 0 if the severity does not occur."""
