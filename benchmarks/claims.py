@@ -508,8 +508,8 @@ def report(runs: int) -> str:
             "Now: the primary metric (joint.f1_macro), then four secondary ones, within one 5%; "
             "the rest marked by Benjamini and Hochberg, beside it Benjamini and Yekutieli (BY).\n",
             understanding(runs),
-            f"The primary metric and joint.accuracy again, in {DECLARED:,} other comparisons, with a "
-            f"standard error of {100 * math.sqrt(0.05 * 0.95 / DECLARED):.1f}:\n",
+            f"The primary metric and joint.accuracy again, in {DECLARED:,} other comparisons, with "
+            f"a standard error of {100 * math.sqrt(0.05 * 0.95 / DECLARED):.1f}:\n",
             declared(DECLARED),
             "## Ranks of ten runs\n",
             f"{max(20, runs // 4)} boards, n 400, ranks by five metrics. A board is wrong if a "
