@@ -176,7 +176,7 @@ def tabulated(
     tally = GroupTally()
     order = np.arange(len(rows))
     if group is not None:
-        tally.add(pl.Series([f"g{g}" for g in group]), cell)
+        tally.add([pl.Series([f"g{g}" for g in group])], cell)
     runs = len(said)
     cells = []
     for k in range(runs):

@@ -109,25 +109,28 @@ def _not_asked(estimator: Estimator | StratifiedEstimator) -> float:
 def _right_on_others(
     column: IntArray, counts: IntArray, estimator: Estimator | StratifiedEstimator
 ) -> float:
-    """How many samples are right that are looked up in all groups but their own.
+    """How many samples are right that are looked up in all clusters but their own.
+
+    Where samples come in clusters in several ways, by that way that leaves the fewest right.
 
     Args:
         column: Pair of codes * 3 + joint grade by cell, or -1; shape ``(C,)``.
         counts: Samples by pair of codes and joint grade, shape ``(P, 3)``.
         estimator: Of the cells.
     """
-    size, groups, alone = counts.size, None, counts.ravel()
-    if isinstance(estimator, Estimator):
-        groups = estimator.resampler.cells.groups
-    if groups is not None:
-        inside = column >= 0
-        alone = np.bincount(column[inside], weights=groups.alone[inside], minlength=size)
-    one = np.eye(size, dtype=np.int64)
-    # In sixths of a sample, which are whole numbers: so the order of groups decides no rounding.
-    sixths = int(alone @ (one * _sixths(counts, one)).sum(axis=1))
-    for table in () if groups is None else groups.tables(column, size):
-        sixths += int((table * _sixths(counts, table)).sum())
-    return sixths / 6
+    clusters = estimator.resampler.cells.groups if isinstance(estimator, Estimator) else None
+    one = np.eye(counts.size, dtype=np.int64)
+    # In sixths of a sample, which are whole numbers: so the order of clusters decides no rounding.
+    lone = (one * _sixths(counts, one)).sum(axis=1)
+    if clusters is None:
+        return int(counts.ravel() @ lone) / 6
+    inside = column >= 0
+    sixths = []
+    for way in clusters.ways:
+        alone = np.bincount(column[inside], weights=way.alone[inside], minlength=counts.size)
+        tables = way.tables(column, counts.size)
+        sixths.append(int(alone @ lone) + sum(int((t * _sixths(counts, t)).sum()) for t in tables))
+    return min(sixths) / 6
 
 
 def _sixths(counts: IntArray, units: IntArray) -> IntArray:
