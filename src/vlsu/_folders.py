@@ -19,13 +19,8 @@ _SYSTEM_FILES = frozenset(
 _RUN_FILES = frozenset(
     {
         *("run.yaml", "responses.sqlite", "responses.sqlite-wal", "responses.sqlite-shm"),
-        *(
-            "judgments.parquet",
-            "verdicts.parquet",
-            "metrics.json",
-            "tuning.json",
-            "sampling.parquet",
-        ),
+        *("judgments.parquet", "verdicts.parquet", "swaps.parquet", "sampling.parquet"),
+        *("metrics.json", "tuning.json"),
         *("candidates.yaml", ".lock"),
     }
 )

@@ -86,7 +86,7 @@ def test_a_run_without_an_answer_is_never_called_wrong(
     assert "Right on" not in page
     tiles = re.findall(r'<span class="value">([^<]+)</span>', page)
     assert set(tiles) == {"–"}
-    assert "Weakest where both count" not in page
+    assert "Lowest of" not in page
 
 
 def test_a_run_of_half_the_answers_is_counted_both_ways(runs: dict[str, Run]) -> None:

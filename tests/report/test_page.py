@@ -266,7 +266,10 @@ def test_every_sample_is_in_the_flow_once(run: Run) -> None:
     assert sum(part["n"] for part in flow.values()) == 465
     causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong")
     wrong = [run.metrics["attribution"][cause]["count"] for cause in causes]
-    assert [flow[cause]["n"] - flow[cause]["correct"] for cause in causes] == wrong
+    missing = [flow[cause]["no_answer"] for cause in causes]
+    ends = [flow[cause]["n"] - flow[cause]["correct"] for cause in causes]
+    assert [end - none for end, none in zip(ends, missing, strict=True)] == wrong
+    assert sum(missing) == run.metrics["attribution"]["no_answer"]["count"] > 0
     charts: Any = understanding_charts(run.metrics, {})
     points = charts["flow"]["layer"][0]["data"]["values"]
     samples = {point["ribbon"]: point["samples"] for point in points}

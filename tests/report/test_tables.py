@@ -131,6 +131,6 @@ def test_runs_side_by_side_have_a_row_each(run: Run) -> None:
     assert [row[0] for row in table.rows] == [
         "scripted/oracle (run) 1",
         "scripted/oracle (run) 2",
-        "late-fusion ceiling",
+        "late fusion, gold grades",
     ]
     assert format_rate(run.metrics.families.escalating.accuracy) in table.rows[0]

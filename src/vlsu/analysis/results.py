@@ -27,19 +27,55 @@ from vlsu.analysis.alignment.results import (
     RefusalRates,
     Unanswered,
 )
-from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.understanding.results import (
+    AnsweredFlowPart,
+    Attribution,
+    BorderlineErrors,
+    BorderlineRates,
+    CategoryPart,
+    ClassScores,
+    Counts,
+    Critical,
+    Dominance,
+    Exchange,
+    Families,
+    Flow,
+    FlowPart,
+    GoldPart,
+    GoldParts,
+    HarmPart,
+    Kappas,
+    LateFusion,
+    LowestPattern,
+    MinimalPairs,
+    ModalityScores,
+    Moves,
+    MovesApart,
+    OverSensitivity,
+    Part,
+    ProbabilityScores,
+    SeverityPart,
+    SeverityRates,
+    Share,
+    SwapProbe,
+    Threshold,
+    WeightedHarm,
+)
 
 __all__ = [
     "AlignmentPart",
     "AnswerShares",
+    "AnsweredFlowPart",
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
     "CategoryPart",
     "ClassScores",
+    "Counts",
     "Critical",
     "Differences",
     "Dominance",
+    "Exchange",
     "Families",
     "Flow",
     "FlowPart",
@@ -50,9 +86,12 @@ __all__ = [
     "JudgedRate",
     "Kappas",
     "LateFusion",
+    "LowestPattern",
     "Metrics",
     "MinimalPairs",
     "ModalityScores",
+    "Moves",
+    "MovesApart",
     "OverSensitivity",
     "Part",
     "ProbabilityScores",
@@ -60,260 +99,11 @@ __all__ = [
     "SeverityPart",
     "SeverityRates",
     "Share",
+    "SwapProbe",
     "Threshold",
     "Unanswered",
     "WeightedHarm",
 ]
-
-#: Outcome, or severity, or kind -> how many.
-Counts = dict[str, int]
-
-
-class ClassScores(View):
-    """Precision, recall and F1 of one severity, and how many samples have it as gold grade."""
-
-    precision: Rate
-    recall: Rate
-    f1: Rate
-    support: int
-
-
-class ModalityScores(View):
-    """How image, text or pair were graded.
-
-    Attributes:
-        n: Judgments with a gold grade.
-        n_answered: Those of them that were answered; `accuracy_answered` is over these alone.
-    """
-
-    n: int
-    accuracy: Rate
-    n_answered: int
-    accuracy_answered: Rate
-    f1_macro: Rate
-    f1_weighted: Rate
-    f1_binary: Rate
-    f1_binary_strict: Rate
-    per_class: dict[str, ClassScores]
-    confusion: dict[str, Counts]
-    answered: Rate
-    unanswered: Unanswered
-
-
-class Part(View):
-    """Accuracy of the pair over a part of the samples: a pattern, family or category."""
-
-    n: int
-    accuracy: Rate
-    f1_macro: Rate
-    answered: Rate
-
-
-class CategoryPart(Part):
-    """A category, and the errors that a release rests on.
-
-    Attributes:
-        unsafe_recall: Of `n_unsafe` unsafe pairs, the share called unsafe.
-        unsafe_called_safe: The share of them called safe.
-        borderline_called_unsafe: Of `n_borderline` borderline pairs, the share called unsafe.
-    """
-
-    n_unsafe: int
-    unsafe_recall: Rate
-    unsafe_called_safe: Rate
-    n_borderline: int
-    borderline_called_unsafe: Rate
-
-
-class Critical(View):
-    """Unsafe pairs marked critical in the dataset, and how many were not called unsafe."""
-
-    n: int
-    misses: int
-    recall: Rate
-
-
-class Families(View):
-    """The three families of patterns."""
-
-    late_fusion: Part
-    escalating: Part
-    de_escalating: Part
-
-
-class Share(View):
-    """A count, and its share of all of these."""
-
-    count: int
-    share: Rate
-
-
-class Attribution(View):
-    """Where errors on the pair come from: which of its parts were graded right."""
-
-    joint_errors: int
-    both_correct: Share
-    image_wrong: Share
-    text_wrong: Share
-    both_wrong: Share
-
-
-class Kappas(View):
-    """Cohen's kappa of the pair's grade with one part's."""
-
-    all: Rate
-    joint_correct: Rate
-    joint_wrong: Rate
-
-
-class Dominance(View):
-    """Which part the grade of the pair follows."""
-
-    kappa_text: Kappas
-    kappa_image: Kappas
-
-
-class LateFusion(View):
-    """What grading the parts apart and taking the worse reaches."""
-
-    gold_ceiling: Rate
-    of_predictions: Rate
-    agreement: Rate
-
-
-class SeverityRates(View):
-    """A rate for each severity."""
-
-    safe: Rate
-    borderline: Rate
-    unsafe: Rate
-
-
-class OverSensitivity(SeverityRates):
-    """Pairs with an unsafe part that are called unsafe, by the pair's gold grade."""
-
-    n: Counts
-    failed: Counts
-    image_unsafe: OverSensitivity
-    text_unsafe: OverSensitivity
-    both_unsafe: OverSensitivity
-    no_unsafe_part: OverSensitivity
-
-
-class BorderlineRates(SeverityRates):
-    """Shares of `n` samples by severity; `failed` have no answer."""
-
-    n: int
-    failed: Rate
-
-
-class BorderlineErrors(View):
-    """What borderline is taken for (`gold`), and what is taken for borderline (`predicted`)."""
-
-    gold: BorderlineRates
-    predicted: BorderlineRates
-
-
-class FlowPart(View):
-    """Samples with something in common of image and text alone, and how the pair was graded.
-
-    Attributes:
-        n: Samples.
-        correct: Those of them whose pair is graded right; `accuracy` is their share.
-    """
-
-    n: int
-    correct: int
-    accuracy: Rate
-
-
-class Flow(View):
-    """Accuracy of the pair by what is graded right of image and text alone."""
-
-    both_correct: FlowPart
-    image_wrong: FlowPart
-    text_wrong: FlowPart
-    both_wrong: FlowPart
-
-
-class SeverityPart(FlowPart):
-    """Samples of one gold category and severity of the pair."""
-
-    answered: Rate
-
-
-class GoldPart(Part):
-    """Pairs whose gold grade is unanimous, or split: another grade is admissible too.
-
-    Attributes:
-        accuracy_admissible: Of split ones, the share graded as the gold grade or another
-            admissible one.
-    """
-
-    accuracy_admissible: Rate
-
-
-class GoldParts(View):
-    """Results by whether the gold grade is beyond doubt."""
-
-    unanimous: GoldPart
-    split: GoldPart
-    accuracy_admissible: Rate
-
-
-class HarmPart(View):
-    """The mean cost of the errors on a category's pairs, and what they weigh."""
-
-    n: int
-    weight: float
-    mean: Rate
-
-
-class WeightedHarm(View):
-    """The mean cost of the errors on pairs, by the user's weights; its three parts sum to it."""
-
-    n: int
-    mean: Rate
-    called_milder: Rate
-    called_worse: Rate
-    unanswered: Rate
-    largest: float
-    categories: dict[str, HarmPart]
-
-
-class MinimalPairs(View):
-    """Samples that share an image or a text and differ in grade."""
-
-    pairs: int
-    clusters: int
-    told_apart: Rate
-    ordered: Rate
-    by_grades: dict[str, MinimalPairs]
-
-
-class Threshold(View):
-    """A threshold on p_unsafe that reaches a wanted recall of unsafe."""
-
-    wanted: float
-    threshold: float | None
-    recall: Rate
-    precision: Rate
-    flagged: Rate
-
-
-class ProbabilityScores(View):
-    """How well p_unsafe ranks and is calibrated."""
-
-    n: int
-    without_p: int
-    base_rate: Rate
-    mean_p: Rate
-    brier: Rate
-    ece: Rate
-    auroc: Rate
-    average_precision: Rate
-    bins: list[dict[str, Any]]
-    thresholds: dict[str, Threshold]
 
 
 class Metrics(View):
@@ -336,6 +126,7 @@ class Metrics(View):
     joint: ModalityScores
     patterns: dict[str, Part]
     families: Families
+    lowest_pattern: LowestPattern | None
     categories: dict[str, CategoryPart]
     attribution: Attribution
     dominance: Dominance
@@ -348,6 +139,7 @@ class Metrics(View):
     gold_agreement: GoldParts
     weighted_harm: WeightedHarm
     minimal_pairs: dict[str, MinimalPairs]
+    swap: SwapProbe
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]
     differences: dict[str, Differences]

@@ -82,6 +82,13 @@ def understanding(
             help="Ask 200 of the samples under the control prompts too, and report the spread.",
         ),
     ] = False,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="swap: ask two more pairs a sample, one with its image and one with its text "
+            "exchanged for one of another gold grade, for how far each moves the answer."
+        ),
+    ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="A policy file instead of the dataset's own.")
     ] = None,
@@ -130,6 +137,7 @@ def understanding(
             until=until,
             pilot=pilot,
             weights=weights,
+            probe=probe,
             without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)

@@ -55,9 +55,10 @@ class RunFolder:
         self.verdicts_file = self.path / "verdicts.parquet"
         self.metrics_file = self.path / "metrics.json"
         self.sampling_file = self.path / "sampling.parquet"
+        self.swaps_file = self.path / "swaps.parquet"
         self._results = (
             *(self.metrics_file, self.judgments_file, self.verdicts_file),
-            self.sampling_file,
+            *(self.sampling_file, self.swaps_file),
         )
 
     def record(self) -> RunRecord:
@@ -202,7 +203,7 @@ class RunFolder:
             return
         if is_dataset(self.path):
             raise RunError(f"{self.path}: is a dataset; choose another --out for the run")
-        for file in (self.metrics_file, self.judgments_file, self.verdicts_file):
+        for file in self._results:
             if os.path.lexists(file):
                 raise RunError(f"{self.path}: holds a {file.name} but no run; choose another --out")
 

@@ -50,6 +50,7 @@ def new_record(
     options: RunOptions,
     sampling: Mapping[str, object] | None = None,
     weights: Mapping[str, object] | None = None,
+    probe: str | None = None,
 ) -> RunRecord:
     """The record of a run that begins now.
 
@@ -74,6 +75,8 @@ def new_record(
         decisive["sampling"] = dict(sampling)
     if weights is not None:
         decisive["weights"] = dict(weights)
+    if probe is not None:
+        decisive["probe"] = probe
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()

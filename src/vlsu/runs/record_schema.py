@@ -140,6 +140,7 @@ class RunRecord(_Part):
         framings: Name of a framing -> hash of its text, of an alignment run.
         modalities: Those asked about, of ``image``, ``text`` and ``joint``.
         outcomes: Modality, or framing, -> outcome -> how many.
+        probe: What was asked besides, ``swap`` or nothing; `probe_outcomes` are its outcomes.
         not_asked: Modality -> reason -> how many samples.
         cost: Of all starts together, in US dollars.
     """
@@ -165,6 +166,8 @@ class RunRecord(_Part):
     seed: int | None
     sampling: SamplingRecord | None
     weights: dict[str, Any] | None
+    probe: str | None
+    probe_outcomes: dict[str, Count]
     split: SplitRecord
     fingerprint: str
     versions: dict[str, str]

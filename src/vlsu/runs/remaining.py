@@ -70,13 +70,14 @@ class DistinctCount:
 
 
 def remaining_judgments(
-    chunks: Iterable[Chunk], store: ResponseStore, modalities: Sequence[str]
+    chunks: Iterable[Chunk], store: ResponseStore | None, modalities: Sequence[str]
 ) -> Remaining:
-    """What is left of an understanding run."""
+    """What is left of an understanding run; all of it without a store."""
     left = {modality: DistinctCount() for modality in modalities}
     images, stored = DistinctCount(), DistinctCount()
     for chunk in chunks:
-        there = store.stored(list({each.key for each in chunk.planned}))
+        keys = list({each.key for each in chunk.planned})
+        there = set() if store is None else store.stored(keys)
         stored.add(there)
         for key, task_request, _ in chunk.planned:
             if key not in there:

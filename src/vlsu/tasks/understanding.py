@@ -86,6 +86,10 @@ class Understanding:
             **system_identity(self._custom_system),
         }
 
+    def only(self, modality: str) -> Understanding:
+        """The same task about one modality alone: its requests have the same keys."""
+        return Understanding(self._policy, self._prompt, (modality,), self._custom_system)
+
     def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """Image and joint first, since they share the image; then text."""
         requests = []

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from tests.analysis.agreement.test_agreement import LEVELS, long, made
 from tests.support.values import nested
 from vlsu.analysis import grader_agreement
+from vlsu.analysis.agreement.references import reference_scores
 from vlsu.analysis.stats.intervals import wilson
 
 
@@ -138,3 +139,37 @@ def test_a_tie_is_settled_by_the_seed_and_evenly() -> None:
     assert np.diag(confusion).sum() == 0
     assert confusion.sum() == first["ties"] == 900
     assert np.ptp(confusion[~np.eye(3, dtype=bool)]) < 80
+
+
+def test_a_model_is_graded_against_the_references_of_the_graders() -> None:
+    rows = made(11, 120, 4)
+    found = oracle(rows)
+    references = found["references"]
+    assert sum(map(len, references.values())) == found["joint"]["n"]
+    rng = np.random.default_rng(5)
+    said = {item: (*LEVELS, None)[rng.integers(4)] for item in sorted(references)[:100]}
+    scores: Any = reference_scores(references, {**said, "another": "safe"})
+    pairs = [(gold, human, said[item]) for item in said for gold, human in references[item]]
+    gold, human, model = ([row[n] or "none" for row in pairs] for n in range(3))
+    for name, answers in (("human", human), ("model", model)):
+        assert scores[name]["n"] == len(pairs)
+        assert scores[name]["accuracy"]["value"] == pytest.approx(accuracy_score(gold, answers))
+        assert scores[name]["f1_macro"]["value"] == pytest.approx(
+            f1_score(gold, answers, labels=LEVELS, average="macro")
+        )
+    apart = accuracy_score(gold, model) - accuracy_score(gold, human)
+    assert scores["difference"]["value"] == pytest.approx(apart)
+    assert scores["difference"]["low"] < apart < scores["difference"]["high"]
+    assert scores["items"] == 100
+    assert reference_scores(references, {"another": "safe"}) is None
+
+
+def test_a_grader_who_is_the_model_scores_as_one() -> None:
+    rows = made(12, 60, 3)
+    references = oracle(rows)["references"]
+    majority = {item: Counter(r for r, _ in pairs).most_common(1)[0][0]
+                for item, pairs in references.items()}  # fmt: skip
+    same = {item: [(r, majority[item]) for r, _ in pairs] for item, pairs in references.items()}
+    scores: Any = reference_scores(same, majority)
+    assert scores["human"] == scores["model"]
+    assert scores["difference"]["value"] == 0.0

@@ -207,7 +207,7 @@ def test_all_asked_is_the_full_runs_values_without_doubt():
 
     def same(ours: Any, theirs: object) -> None:
         nonlocal compared
-        if isinstance(theirs, dict) and set(theirs) == {"value", "low", "high"}:
+        if isinstance(theirs, dict) and set(theirs) >= {"value", "low", "high"}:
             if theirs["value"] is None:
                 assert ours == theirs
                 return
@@ -217,8 +217,9 @@ def test_all_asked_is_the_full_runs_values_without_doubt():
             compared += 1
         elif isinstance(theirs, dict):
             assert set(ours) == set(theirs)
-            for key, value in theirs.items():
-                same(ours[key], value)
+            # With nothing left to chance nothing is drawn towards a mean, and one is the lowest.
+            for key in set(theirs) - {"shrunken", "may_be_lowest"}:
+                same(ours[key], theirs[key])
         else:
             assert ours == theirs
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.support.analysis_frames import Judged, frames
+from tests.support.analysis_frames import Judged, frames, random_samples
 from vlsu.analysis import understanding_metrics
 from vlsu.errors import DataError, RunError, UsageError, VlsuError
 
@@ -29,6 +29,7 @@ def test_the_keys_are_those_of_the_design() -> None:
         "joint",
         "patterns",
         "families",
+        "lowest_pattern",
         "categories",
         "attribution",
         "dominance",
@@ -72,10 +73,16 @@ def test_the_keys_are_those_of_the_design() -> None:
         "image_wrong",
         "text_wrong",
         "both_wrong",
+        "no_answer",
+        "both_correct_answered",
     ]
     assert list(m["dominance"]) == ["kappa_text", "kappa_image"]
-    assert list(m["dominance"]["kappa_text"]) == ["all", "joint_correct", "joint_wrong"]
-    assert list(m["late_fusion"]) == ["gold_ceiling", "of_predictions", "agreement"]
+    assert list(m["dominance"]["kappa_text"]) == [
+        *("all", "joint_correct", "joint_wrong", "within_pattern"),
+    ]
+    assert list(m["late_fusion"]) == [
+        *("gold_ceiling", "of_predictions", "agreement", "gold_lookup", "predictions_lookup"),
+    ]
     assert json.loads(json.dumps(m)) == m
 
 
@@ -99,11 +106,12 @@ def test_the_flow_is_from_what_is_right_alone_to_the_pair() -> None:
         Judged("SS.", "SSS"),  # no gold grade
         Judged("SSU", "S.U"),  # the text was not asked
     )
-    assert {name: (part["n"], part["correct"]) for name, part in m["flow"].items()} == {
-        "both_correct": (2, 1),
-        "image_wrong": (1, 1),
-        "text_wrong": (0, 0),
-        "both_wrong": (1, 0),
+    counts = ("n", "correct", "no_answer")
+    assert {name: tuple(part[c] for c in counts) for name, part in m["flow"].items()} == {
+        "both_correct": (2, 1, 0),
+        "image_wrong": (1, 1, 0),
+        "text_wrong": (0, 0, 0),
+        "both_wrong": (1, 0, 1),
     }
     assert m["flow"]["both_correct"]["accuracy"]["value"] == 0.5
     assert m["flow"]["text_wrong"]["accuracy"] == UNDEFINED
@@ -178,7 +186,9 @@ def test_all_failures() -> None:
     assert m["joint"]["accuracy"]["value"] == 0.0
     assert m["joint"]["f1_macro"]["value"] == 0.0
     assert m["joint"]["accuracy"]["high"] > 0.3  # five failures do not prove there are no others
-    assert m["attribution"]["joint_errors"] == m["attribution"]["both_wrong"]["count"] == 5
+    assert m["attribution"]["joint_errors"] == m["attribution"]["no_answer"]["count"] == 5
+    assert m["attribution"]["both_wrong"]["count"] == 0
+    assert m["attribution"]["both_correct_answered"] == UNDEFINED  # no pair was answered wrongly
     assert m["dominance"]["kappa_text"]["all"] == UNDEFINED
     assert m["late_fusion"]["of_predictions"]["value"] == 0.0
     assert m["late_fusion"]["agreement"] == UNDEFINED
@@ -274,7 +284,8 @@ def test_patterns_stand_by_family_from_mild_to_severe_and_categories_by_number()
 def test_attribution_parts_the_joint_errors() -> None:
     m = metrics(
         Judged("SSU", "SSS"),  # both right, joint wrong
-        Judged("SSU", "SSr"),  # a refusal is a joint error too
+        Judged("SSU", "SSr"),  # a refusal is a joint error, of a cause of its own
+        Judged("SSU", "Ure"),  # and so is any pair without an answer, whatever its parts
         Judged("SSU", "BSS"),  # image wrong
         Judged("SSU", "rSS"),  # image refused: wrong
         Judged("SSU", "SBS"),  # text wrong
@@ -284,10 +295,24 @@ def test_attribution_parts_the_joint_errors() -> None:
         Judged("S.U", "SSS"),  # text not graded: left out
     )
     a = m["attribution"]
-    assert a["joint_errors"] == 6
-    counts = [a[k]["count"] for k in ("both_correct", "image_wrong", "text_wrong", "both_wrong")]
-    assert counts == [2, 2, 1, 1]
-    assert a["image_wrong"]["share"]["value"] == pytest.approx(2 / 6)
+    assert a["joint_errors"] == 7
+    causes = ("both_correct", "image_wrong", "text_wrong", "both_wrong", "no_answer")
+    assert [a[cause]["count"] for cause in causes] == [1, 2, 1, 1, 2]
+    assert a["image_wrong"]["share"]["value"] == pytest.approx(2 / 7)
+    assert sum(a[cause]["share"]["value"] for cause in causes) == pytest.approx(1)
+    assert a["both_correct_answered"]["value"] == pytest.approx(1 / 5)
+
+
+def test_a_model_that_only_refuses_pairs_has_put_nothing_together_wrongly() -> None:
+    a = metrics(*[Judged("SSU", "SSr")] * 30)["attribution"]
+    assert a["both_correct"]["share"]["value"] == 0.0
+    assert a["no_answer"]["share"]["value"] == 1.0
+
+
+def test_where_every_pair_was_answered_the_four_shares_are_those_of_the_paper() -> None:
+    a = metrics(*random_samples(8, 300, said="SBU"))["attribution"]
+    assert a["no_answer"]["count"] == 0
+    assert a["both_correct_answered"] == a["both_correct"]["share"]
 
 
 def test_late_fusion_takes_the_worse_of_two_predictions() -> None:

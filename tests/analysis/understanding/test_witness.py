@@ -20,6 +20,7 @@ from sklearn.metrics import (
     f1_score,
     precision_recall_fscore_support,
 )
+from statsmodels.stats.proportion import proportion_confint
 
 from tests.support.analysis_frames import (
     FAILURES,
@@ -78,6 +79,16 @@ class Score:
             assert rate["low"] <= rate["value"] <= rate["high"]
 
 
+@dataclass(frozen=True)
+class Exactly:
+    """What is no rate."""
+
+    value: object
+
+    def check(self, found: object) -> None:
+        assert found == (pytest.approx(self.value) if isinstance(self.value, float) else self.value)
+
+
 def share(of: Iterable[Any], hit: Any) -> Share:
     hits = [bool(hit(sample)) for sample in of]
     return Share(sum(hits), len(hits))
@@ -112,6 +123,7 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
             }
             for name in ("late-fusion", "escalating", "de-escalating")
         },
+        "lowest_pattern": lowest(whole),
         "categories": {
             name: {
                 "n": len(of := [s for s in joint if s.category == name]),
@@ -136,6 +148,7 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
                     ("joint_wrong", lambda s: s.gold[2] not in (s.said[2], ".")),
                 )
             }
+            | {"within_pattern": Score(kappa_within([s for s in samples if ok(s, 2, k)], k))}
             for k in (1, 0)
         },
         "late_fusion": {
@@ -148,6 +161,14 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
             ),
             "agreement": share(
                 (s for s in samples if ok(s, 0, 1, 2)), lambda s: worse(s.said[:2]) == s.said[2]
+            ),
+            "gold_lookup": looked_up([(s.gold[:2], s.gold[2]) for s in complete(samples)]),
+            "predictions_lookup": looked_up(
+                [
+                    ("".join(c if c in ORDER else "-" for c in s.said[:2]), s.gold[2])
+                    for s in samples
+                    if s.gold[2] != "." and "." not in s.said[:2]
+                ]
             ),
         },
         "over_sensitivity": {
@@ -164,7 +185,12 @@ def witness(samples: Sequence[Judged]) -> dict[str, Any]:
         },
         "borderline": {modality: middle(samples, k) for k, modality in enumerate(MODALITIES)},
         "flow": {
-            name: {"n": len(of), "correct": right(of).hits, "accuracy": right(of)}
+            name: {
+                "n": len(of),
+                "correct": right(of).hits,
+                "no_answer": sum(not ok(s, 2) for s in of),
+                "accuracy": right(of),
+            }
             for name, of in by_parts([s for s in whole if "." not in s.said]).items()
         },
         "severities": {
@@ -294,8 +320,15 @@ def attribution(samples: Sequence[Judged]) -> dict[str, Any]:
     ]
     found: dict[str, Any] = {"joint_errors": len(errors)}
     for name, (image, text) in CAUSES.items():
-        of = share(errors, lambda s, i=image, t=text: correct(s, 0) == i and correct(s, 1) == t)
+        of = share(
+            errors,
+            lambda s, i=image, t=text: ok(s, 2) and correct(s, 0) == i and correct(s, 1) == t,
+        )
         found[name] = {"count": of.hits, "share": of}
+    none = share(errors, lambda s: not ok(s, 2))
+    found["no_answer"] = {"count": none.hits, "share": none}
+    answered = [s for s in errors if ok(s, 2)]
+    found["both_correct_answered"] = share(answered, lambda s: correct(s, 0) and correct(s, 1))
     return found
 
 
@@ -306,6 +339,90 @@ def kappa(both: Sequence[Judged], other: int) -> float | None:
         warnings.simplefilter("ignore")  # scikit-learn warns where kappa is undefined
         theirs = cohen_kappa_score([s.said[2] for s in both], [s.said[other] for s in both])
     return None if np.isnan(theirs) else float(theirs)
+
+
+def complete(samples: Sequence[Judged]) -> list[Judged]:
+    return [s for s in samples if "." not in s.gold]
+
+
+def kappa_within(both: Sequence[Judged], other: int) -> float | None:
+    """Agreement within each gold pattern against that with another sample's answer, pooled."""
+    above = below = 0.0
+    graded = complete(both)
+    for gold in {s.gold for s in graded}:
+        of = [(s.said[2], s.said[other]) for s in graded if s.gold == gold]
+        if len(of) < 2:
+            continue
+        agreed = sum(a == b for a, b in of) / len(of)
+        pairs = [(x, y) for i, (x, _) in enumerate(of) for j, (_, y) in enumerate(of) if i != j]
+        chance = sum(x == y for x, y in pairs) / len(pairs)
+        above, below = above + len(of) * (agreed - chance), below + len(of) * (1 - chance)
+    return above / below if below > 1e-9 else None
+
+
+def looked_up(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Accuracy of the most frequent joint grade of the same two codes, itself counted or not."""
+    n, right, fitted = len(pairs), 0.0, 0.0
+    for codes in {codes for codes, _ in pairs}:
+        right += max(Counter(j for c, j in pairs if c == codes).values())
+    for number, (codes, joint) in enumerate(pairs):
+        others = Counter(j for k, (c, j) in enumerate(pairs) if c == codes and k != number)
+        first = [j for j, count in others.items() if count == max(others.values())]
+        if not first:
+            first = [worse(codes)] if "-" not in codes else [""]
+        fitted += (joint in first) / len(first)
+    if not n:
+        return dict.fromkeys(("value", "low", "high", "cross_fitted"), Exactly(None))
+    return {
+        "value": Exactly(right / n),
+        "low": Exactly(proportion_confint(fitted, n, method="wilson")[0]),
+        "high": Exactly(proportion_confint(right, n, method="wilson")[1]),
+        "cross_fitted": Exactly(fitted / n),
+    }
+
+
+def lowest(whole: Sequence[Judged]) -> Any:
+    """Efron and Morris's estimate by plain sums."""
+    parts = {
+        name: right(of)
+        for name in ("-".join(g) for g in sorted({s.gold for s in whole}, key=pattern_order))
+        if len(of := [s for s in whole if "-".join(s.gold) == name]) >= 5
+    }
+    if len(parts) < 2:
+        return Exactly(None)
+    shares = {name: of.hits / of.n for name, of in parts.items()}
+    name = min(shares, key=lambda name: shares[name])
+    k, total = len(parts), sum(of.n for of in parts.values())
+    mean = sum(of.hits for of in parts.values()) / total
+    shrunken = shares[name]
+    if k > 3 and 0 < mean < 1:
+        v = {n: mean * (1 - mean) / of.n for n, of in parts.items()}
+        q = sum((shares[n] - mean) ** 2 / v[n] for n in parts)
+        c = sum(1 / x for x in v.values())
+        c -= sum(1 / x**2 for x in v.values()) / sum(1 / x for x in v.values())
+        t = max(0.0, (q - (k - 1)) / c)
+        shrunken += (k - 3) / (k - 1) * v[name] / (v[name] + t) * (mean - shrunken)
+    bounds = {
+        n: binomtest(of.hits, of.n).proportion_ci(1 - 0.05 / k, method="wilson")
+        for n, of in parts.items()
+    }
+    highest = min(b.high for b in bounds.values())
+    return {
+        "pattern": Exactly(name),
+        "n": parts[name].n,
+        "patterns": k,
+        "accuracy": Score(shares[name]),
+        "shrunken": Exactly(float(shrunken)),
+        "may_be_lowest": Exactly([n for n, b in bounds.items() if b.low <= highest]),
+    }
+
+
+def pattern_order(gold: str) -> Any:
+    """Families in their order, from mild to severe."""
+    worst = ORDER.index(worse(gold[:2]))
+    joint = ORDER.index(gold[2])
+    family = 0 if joint == worst else 1 if joint > worst else 2
+    return family, [ORDER.index(g) for g in gold]
 
 
 def called_unsafe(of: Sequence[Judged]) -> dict[str, Any]:

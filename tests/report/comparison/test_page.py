@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -78,8 +79,8 @@ def test_the_tables_are_those_of_the_comparison(
         "differences",
     }
     cells = nested(found.charts["models"])["data"]["values"]
-    assert len(cells) == 17 * 4  # the late-fusion ceiling is a row too
-    ceiling = {c["x"]: c["number"] for c in cells if c["y"] == "late-fusion ceiling"}
+    assert len(cells) == 17 * 4  # late fusion of the gold grades is a row too
+    ceiling = {c["x"]: c["number"] for c in cells if c["y"] == "late fusion, gold grades"}
     assert {p: float(n) for p, n in ceiling.items()} == {
         str(p): float(p.family is Family.LATE_FUSION) for p in PATTERNS
     }
@@ -91,7 +92,10 @@ def test_the_leaderboard_tells_ranks_and_references(
     table = found.tables["comparison"]
     assert table.columns[1] == "rank"
     board = result["leaderboard"]["joint.accuracy"]
-    assert [row[0] for row in table.rows] == [*(e["run"] for e in board), "late-fusion ceiling"]
+    assert [row[0] for row in table.rows] == [
+        *(e["run"] for e in board),
+        "late fusion, gold grades",
+    ]
     for row, each in zip(table.rows, board, strict=False):
         low, high = each["rank"]["low"], each["rank"]["high"]
         between = "" if low == high else f" ({low}–{high})"
@@ -200,6 +204,47 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
     file.write_text("[]")
     with pytest.raises(UsageError, match="no human oracle of the pair"):
         load_oracle(file)
+
+
+def test_grader_and_runs_stand_side_by_side_on_the_same_references_alone(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    # Three graders: two say the gold grade, one the next milder of every third pair.
+    grades = tmp_path / "grades.csv"
+    lines, words = ["item,grader,grade,modality"], ("safe", "borderline", "unsafe")
+    samples = [s for s in runs[0].dataset.samples() if s.joint_grade is not None][:90]
+    for number, sample in enumerate(samples):
+        gold = int(sample.joint_grade or 0)
+        off = max(0, gold - 1) if number % 3 == 0 else gold
+        lines += [f"{sample.id},{who},{words[grade]},joint"
+                  for who, grade in (("a", gold), ("b", gold), ("c", off))]  # fmt: skip
+    grades.write_text("\n".join(lines) + "\n")
+    file = tmp_path / "agreement.json"
+    file.write_text(vlsu("agreement", grades, "--json", "--ties", "drop").stdout)
+    oracle = load_oracle(file)
+    found: Any = compared(runs[:2], oracle)
+    # A third of the pairs that are not safe: two of three comparisons have no majority there.
+    divided = [s.id for n, s in enumerate(samples) if n % 3 == 0 and int(s.joint_grade or 0)]
+    n = 3 * (90 - len(divided)) + len(divided)
+    assert sum(len(rows) for rows in oracle.references.values()) == n
+    human, first, *_ = found.tables["oracle"].rows
+    assert human[0] == "human grader"
+    # The one who is off is compared with the two others, who agree, and is wrong.
+    assert float(human[1].rate.value) == pytest.approx(1 - len(divided) / n)
+    joint = runs[0].judgments.filter(pl.col("modality") == "joint")
+    said = dict(joint.select("sample_id", "predicted").iter_rows())
+    right = sum(
+        said[item] == reference for item, rows in oracle.references.items() for reference, _ in rows
+    )
+    assert float(first[1].rate.value) == pytest.approx(right / n)
+    assert float(first[-1].rate.value) == pytest.approx(first[1].rate.value - human[1].rate.value)
+    assert "human grader" not in {row[0] for row in found.tables["comparison"].rows}
+    chart = found.charts["oracle"]["data"]["values"]
+    assert {row["label"] for row in chart} == {"human grader", *run_labels_of(runs[:2])}
+
+
+def run_labels_of(runs: list[Run]) -> list[str]:
+    return run_labels([run.record.model.spec for run in runs])
 
 
 def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:

@@ -150,7 +150,9 @@ def oracle_metrics(
         failures in ``outcomes``), otherwise ``n`` and ``accuracy`` by modality. Each modality has
         besides: ``items``, ``ties`` (answers whose consensus was tied) and ``no_consensus``
         (answers without a consensus to compare with, which are in no metric). ``consensus``,
-        ``tie_rule`` and ``graders`` record what was used.
+        ``tie_rule`` and ``graders`` record what was used. ``references``, of pairs graded by
+        severity: item -> for each grader the consensus and the grader's answer (`None`: not sure),
+        for a model to be graded against the same (`vlsu.analysis.agreement.references`).
 
     Args:
         grades: The answers.
@@ -179,7 +181,13 @@ def oracle_metrics(
             "ties": int((comparisons.tied & comparisons.answered & inside).sum()),
             "no_consensus": int((comparisons.answered & inside & ~comparisons.scored).sum()),
         }
-    used = {"consensus": consensus, "tie_rule": ties, "graders": len(grades.graders)}
+    used: dict[str, object] = {
+        "consensus": consensus,
+        "tie_rule": ties,
+        "graders": len(grades.graders),
+    }
+    if grades.severities:
+        used["references"] = _references(grades, comparisons, modalities == "joint")
     rest = {key: part for key, part in run.items() if key not in MODALITIES}
     return used | sections | rest
 
@@ -225,3 +233,24 @@ def _as_a_run(
     )
     metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
     return metrics | {"outcomes": outcomes}
+
+
+def _references(
+    grades: Grades, comparisons: ConsensusComparisons, inside: BoolArray
+) -> dict[str, list[list[str | None]]]:
+    """What each grader was compared with, by item, in the order of the graders.
+
+    Args:
+        grades: The answers.
+        comparisons: Of these.
+        inside: Of `comparisons`, those of one modality.
+    """
+    labels = grades.labels
+    items = grades.units["item"].to_list()
+    found: dict[str, list[list[str | None]]] = {}
+    for n in np.flatnonzero(inside & comparisons.scored).tolist():
+        code = int(comparisons.code[n])
+        said = None if code == UNSURE else labels[code]
+        reference = labels[int(comparisons.consensus[n])]
+        found.setdefault(items[comparisons.unit[n]], []).append([reference, said])
+    return found

@@ -144,11 +144,16 @@ class OracleScores(ModalityScores):
 
 
 class OracleMetrics(Metrics):
-    """A single grader in the metrics of a model."""
+    """A single grader in the metrics of a model.
+
+    Attributes:
+        references: Item of a pair -> for each grader the consensus and the grader's own answer.
+    """
 
     consensus: str
     tie_rule: str
     graders: int
+    references: dict[str, list[list[str | None]]]
     image: OracleScores
     text: OracleScores
     joint: OracleScores

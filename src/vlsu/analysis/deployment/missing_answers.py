@@ -24,13 +24,22 @@ _ABOUT_ANSWERING = {
     *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
     *("n_unsafe", "n_borderline", "weight", "largest"),
-    *("gold", "gold_ceiling"),
+    *("gold", "gold_ceiling", "gold_lookup", "no_answer", "both_correct_answered"),
 }
 #: Rates in which the provider's block has a place of its own.
 _OF_BLOCKS = {"blocked", "refusal_or_blocked", "stopped"}
 #: Parts that rest on the answers about pairs alone; other parts without a share of their own rest
 #: on those of every modality.
-_OF_PAIRS = {"over_sensitivity", "minimal_pairs", "gold_agreement", "weighted_harm"}
+_OF_PAIRS = {
+    *(
+        "over_sensitivity",
+        "minimal_pairs",
+        "gold_agreement",
+        "weighted_harm",
+        "lowest_pattern",
+        "swap",
+    ),
+}
 #: Parts whose own parts have the names of framings, which the user gives.
 _NAMED = {"framings", "differences"}
 #: Rates in which a missing answer counts as wrong.

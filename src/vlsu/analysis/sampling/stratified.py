@@ -287,6 +287,16 @@ class StratifiedEstimator(Ratios):
         variance = float(self._covariance(influence[:, None], among)[0, 0])
         return self._effective(share, variance, among)
 
+    def variance(self, influence: FloatArray, among: BoolArray) -> float:
+        """Variance of an estimate, by the linearised variance over strata.
+
+        Args:
+            influence: What one more sample of a cell adds to the estimate; its weighted sum over
+                `among` is 0. Shape ``(C,)``.
+            among: Cells that count; shape ``(C,)``.
+        """
+        return float(self._covariance(influence[:, None], among)[0, 0])
+
     def _share(self, hits: BoolArray, among: BoolArray) -> tuple[float, float, float]:
         share = self._total(hits & among) / self._total(among)
         return share, *wilson(share, self.effective_size(hits, among), self.level)

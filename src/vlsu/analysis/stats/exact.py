@@ -6,7 +6,7 @@ import math
 
 from vlsu.analysis.stats.intervals import LEVEL
 
-__all__ = ["clopper_pearson"]
+__all__ = ["beta_quantile", "clopper_pearson"]
 
 _TINY, _PRECISION = 1e-300, 1e-15
 #: Halvings of [0, 1]; a bound is then exact to the last digits of a float.
@@ -33,12 +33,23 @@ def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, flo
         (0.0, 0.0362)
     """
     tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else _beta_quantile(tail, hits, n - hits + 1)
-    high = 1.0 if hits == n else _beta_quantile(1 - tail, hits + 1, n - hits)
+    low = 0.0 if hits == 0 else beta_quantile(tail, hits, n - hits + 1)
+    high = 1.0 if hits == n else beta_quantile(1 - tail, hits + 1, n - hits)
     return low, high
 
 
-def _beta_quantile(share: float, a: float, b: float) -> float:
+def beta_quantile(share: float, a: float, b: float) -> float:
+    """The value that a share of Beta(a, b) lies below.
+
+    Args:
+        share: In (0, 1).
+        a: First parameter, above 0.
+        b: Second parameter, above 0.
+
+    Example:
+        >>> round(beta_quantile(0.5, 1, 1), 6)  # the uniform distribution
+        0.5
+    """
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -27,15 +27,17 @@ def flow(cells: Cells, estimator: Ratios | None = None) -> Tree:
 
     Returns:
         ``both_correct``, ``image_wrong`` (the image alone is wrong), ``text_wrong`` and
-        ``both_wrong``, each ``{"n", "correct", "accuracy"}``: samples, those of them whose pair is
-        right, and their share, a rate. The four add up to the samples counted.
+        ``both_wrong``, each ``{"n", "correct", "no_answer", "accuracy"}``: samples, those of them
+        whose pair is right, those whose joint outcome is not `ok`, and the share that is right, a
+        rate. The four add up to the samples counted.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
-    joint = cells.right[:, JOINT]
+    joint, answered = cells.right[:, JOINT], cells.answered[:, JOINT]
     return {
         name: {
             "n": estimator.size(among),
             "correct": estimator.size(among & joint),
+            "no_answer": estimator.size(among & ~answered),
             "accuracy": estimator.proportion(joint, among).as_dict(),
         }
         for name, among in which_parts_are_right(cells).items()

@@ -28,6 +28,7 @@ __all__ = [
     "fusion_agreement",
     "fusion_ceiling",
     "graded_called",
+    "joint_error_causes",
     "pattern_accuracy",
     "recall",
     "unsafe_called",
@@ -114,6 +115,20 @@ def which_parts_are_right(cells: Cells) -> Mapping[str, BoolArray]:
         "text_wrong": complete & image & ~text,
         "both_wrong": complete & ~image & ~text,
     }
+
+
+def joint_error_causes(cells: Cells) -> Mapping[str, BoolArray]:
+    """Cells whose joint judgment is wrong, by what may explain it; no cell is in two of them.
+
+    Over samples whose three modalities were all asked and graded. ``both_correct``,
+    ``image_wrong``, ``text_wrong`` and ``both_wrong``: the pair was answered, and wrongly, by what
+    is right alone (see `which_parts_are_right`; a part without an answer is wrong there);
+    ``no_answer``: the outcome of the joint judgment is not `ok`, whatever the parts are.
+    """
+    answered = cells.answered[:, JOINT]
+    wrong = answered & ~cells.right[:, JOINT]
+    causes = {name: part & wrong for name, part in which_parts_are_right(cells).items()}
+    return {**causes, "no_answer": _all(cells.judged) & ~answered}
 
 
 def fusion_ceiling(cells: Cells) -> CellShare:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
+from vlsu.report.understanding.swap import compared_swaps
 
 __all__ = ["claims", "comparison_tables", "held_table", "open_claims", "pair_tables", "setup_table"]
 
@@ -32,8 +34,15 @@ def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
         setup_table(comparison),
         *_leaderboards(comparison),
         _agreement(comparison),
+        *_swaps(comparison),
         *(table for pair in comparison["pairs"] for table in pair_tables(pair)),
     )
+
+
+def _swaps(comparison: Comparison) -> list[Table]:
+    """How far each half moves each run's answers, where all runs have the swap probe."""
+    swaps = comparison.get("swap", {})
+    return compared_swaps({name: Metrics({"swap": swap}) for name, swap in swaps.items()})
 
 
 def setup_table(comparison: Comparison) -> Table:

@@ -17,6 +17,7 @@ from vlsu.report.comparison.understanding_charts import (
     CEILING,
     ceiling_of,
     patterns_of,
+    references_chart,
     understanding_charts,
 )
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate, percent
@@ -51,23 +52,29 @@ class UnderstandingComparison:
     ) -> Table:
         """A row a run, best first where ranks are known.
 
-        Below them two rows of reference: the late-fusion ceiling, and the human grader where given.
+        Below them two rows of reference: late fusion of the gold grades, and the human grader where
+        given, unless it can be compared with the runs on the same references.
         """
-        return _table(runs, names, _ranks(comparison, names), oracle)
+        return _table(runs, names, _ranks(comparison, names), _apart(oracle, runs))
 
     def tables(
         self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
     ) -> list[Table]:
         """Accuracy by pattern and run, and the human grader's scores."""
-        patterns = _pattern_table(dict(zip(names, (run.metrics for run in runs), strict=True)))
-        return [patterns, *([] if oracle is None else [oracle.table()])]
+        metrics = dict(zip(names, (run.metrics for run in runs), strict=True))
+        human = [] if oracle is None else oracle.tables(dict(zip(names, runs, strict=True)))
+        return [_pattern_table(metrics), *human]
 
     def charts(
         self, runs: Sequence[Run], labels: Sequence[str], oracle: Oracle | None = None
     ) -> dict[str, Spec]:
         """Leaderboards, the map of runs and patterns, and families."""
-        metrics = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
-        return understanding_charts(metrics, oracle)
+        named = dict(zip(labels, runs, strict=True))
+        metrics = {label: run.metrics for label, run in named.items()}
+        charts = understanding_charts(metrics, _apart(oracle, runs))
+        if oracle is not None and (shared := oracle.shared(named)):
+            charts["oracle"] = references_chart(shared, oracle.name)
+        return charts
 
     def sentence(self, comparison: Comparison, runs: Sequence[Run], enough: float = ENOUGH) -> str:
         """Who is first and against whom that can be claimed."""
@@ -104,6 +111,11 @@ class UnderstandingComparison:
                 f"{percent(together[worst])} ({worst}) to {percent(together[best])} ({best})."
             )
         return " ".join(sentences)
+
+
+def _apart(oracle: Oracle | None, runs: Sequence[Run]) -> Oracle | None:
+    """A human grader to stand beside the runs, if they cannot share its references."""
+    return None if oracle is None or any(map(oracle.is_about, runs)) else oracle
 
 
 def _accuracy(run: Run) -> float:
@@ -200,10 +212,14 @@ def _note(named: Sequence[tuple[str, Run]], *, ranked: bool, ceiling: bool, huma
     if ceiling:
         sentences.append(
             f"{CEILING}: what grading image and text apart without an error, and taking the worse, "
-            "reaches; by family it is so by definition."
+            "reaches; by family it is so by definition. It is no limit: of rules that know the two "
+            "gold grades the best is right more often (gold_lookup in metrics.json)."
         )
     if human:
-        sentences.append("human grader: one against the consensus of the others.")
+        sentences.append(
+            "human grader: one against the consensus of the others, on items of its own; the runs "
+            "are compared with the gold grade, so it is no measure of them."
+        )
     if any(run.metrics.get("sampling") for _, run in named):
         sentences.append("estimate: of the whole dataset from a sample of it drawn by pattern.")
     return " ".join(sentences)

@@ -1,12 +1,13 @@
 """Charts of several understanding runs: pure functions from their numbers to Vega-Lite.
 
-Runs are called by their labels (`vlsu.report.run_labels`). What no run can pass by grading image
-and text apart, and what a human grader reaches, stand below them as reference rows.
+Runs are called by their labels (`vlsu.report.run_labels`). What taking the worse of the gold image
+and text grades reaches, and what a human grader does, stand below them as reference rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
@@ -20,10 +21,10 @@ from vlsu.report.table import format_rate
 from vlsu.report.understanding.answered import answered_share
 from vlsu.report.understanding.modalities import family_part
 
-__all__ = ["CEILING", "ceiling_of", "patterns_of", "understanding_charts"]
+__all__ = ["CEILING", "ceiling_of", "patterns_of", "references_chart", "understanding_charts"]
 
-#: What the row of the best that grading apart can reach is called.
-CEILING = "late-fusion ceiling"
+#: What the row of the worse of the gold image and text grades is called; it is no upper limit.
+CEILING = "late fusion, gold grades"
 #: Metrics of the pair that runs are ranked by on the page: key -> its name.
 _RANKED = {"accuracy": "accuracy on the pair", "f1_macro": "macro-F1 on the pair"}
 
@@ -50,7 +51,7 @@ def understanding_charts(runs: Runs, oracle: Oracle | None) -> dict[str, Spec]:
 
 
 def ceiling_of(runs: Runs) -> Rate | None:
-    """What grading image and text apart could reach at best, of the run with the most samples."""
+    """What the worse of the two gold grades reaches, of the run with the most samples."""
     known = [
         (metrics.joint.n, ceiling)
         for metrics in runs.values()
@@ -65,6 +66,30 @@ def patterns_of(runs: Runs) -> list[str]:
     order = list(Family)
     names = dict.fromkeys(name for metrics in runs.values() for name in metrics.patterns)
     return sorted(names, key=lambda name: order.index(Pattern.parse(name).family))
+
+
+def references_chart(shared: Mapping[str, Mapping[str, Any]], human: str) -> Spec:
+    """Accuracy of a human grader and of the runs on the same references.
+
+    Args:
+        shared: Label of a run -> `vlsu.analysis.agreement.references.reference_scores`.
+        human: What the grader is called.
+    """
+    marks, known = [], set()
+    for name, scores in shared.items():
+        rate, n = Rate.from_json(scores["human"]["accuracy"]), scores["human"]["n"]
+        if (rate, n) not in known:
+            known.add((rate, n))
+            marks.append(IntervalMark(human, rate, n, "human"))
+        accuracy = Rate.from_json(scores["model"]["accuracy"])
+        marks.append(IntervalMark(name, accuracy, scores["model"]["n"], "model"))
+    return interval_chart(
+        marks,
+        description="Accuracy of a human grader and of each run against the consensus of the other "
+        "graders",
+        axis="accuracy against the other graders",
+        colours={"model": colour("joint"), "human": colour("text")},
+    )
 
 
 def _leaderboard(runs: Runs, oracle: Oracle | None, key: str, title: str) -> Spec | None:

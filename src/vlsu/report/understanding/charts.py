@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vlsu.analysis.results import Metrics, Part, SeverityPart, Share
+from vlsu.analysis.results import LateFusion, Metrics, Part, SeverityPart, Share
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
@@ -25,7 +25,8 @@ from vlsu.report.understanding.modalities import (
     score_names,
     severities_of,
 )
-from vlsu.report.understanding.tables import CAUSES
+from vlsu.report.understanding.swap import swap_charts
+from vlsu.report.understanding.together_tables import CAUSES, KAPPAS
 
 __all__ = [
     "attribution_chart",
@@ -40,8 +41,6 @@ __all__ = [
     "understanding_charts",
 ]
 
-#: Key of a kappa in `metrics.json` -> the pairs it is over.
-_KAPPAS = {"all": "all pairs", "joint_correct": "pair right", "joint_wrong": "pair wrong"}
 #: How the pair stands to the worse of its parts.
 _SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
 
@@ -66,6 +65,7 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
         charts["late-fusion"] = late_fusion_chart(metrics)
         if any(mark.rate.value is not None for mark in _kappas(metrics)):
             charts["dominance"] = dominance_chart(metrics)
+    charts |= swap_charts(metrics)
     if modalities:
         charts["modalities"] = modalities_chart(metrics)
     charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in modalities}
@@ -203,7 +203,7 @@ def confusion_chart(metrics: Metrics, modality: str) -> Spec:
 def attribution_chart(metrics: Metrics) -> Spec:
     """What the model got right alone where it got the pair wrong."""
     total = metrics.attribution.joint_errors
-    causes = {key: Share(metrics.attribution[key]) for key in CAUSES}
+    causes = {key: Share(metrics.attribution[key]) for key in CAUSES if key in metrics.attribution}
     return interval_chart(
         [
             IntervalMark(
@@ -214,7 +214,8 @@ def attribution_chart(metrics: Metrics) -> Spec:
             )
             for key, cause in causes.items()
         ],
-        description="Shares of joint errors by whether image and text were right alone",
+        description="Shares of joint errors by whether image and text were right alone, and of "
+        "those without an answer",
         axis="share of joint errors",
         colours={"": colour("joint")},
     )
@@ -228,7 +229,9 @@ def late_fusion_chart(metrics: Metrics) -> Spec:
         [
             IntervalMark("the joint answer", metrics.joint.accuracy, group=accuracy),
             IntervalMark("worse of its own two", late_fusion.of_predictions, group=accuracy),
+            *_lookup("best rule from its own two", late_fusion, "predictions_lookup"),
             IntervalMark("worse of the gold two", late_fusion.gold_ceiling, group=accuracy),
+            *_lookup("best rule from the gold two", late_fusion, "gold_lookup"),
             IntervalMark("answer is that of its own", late_fusion.agreement, group=agreement),
         ],
         description="Accuracy of late fusion and of the model's joint answers, and how often the "
@@ -238,14 +241,23 @@ def late_fusion_chart(metrics: Metrics) -> Spec:
     )
 
 
+def _lookup(name: str, late_fusion: LateFusion, key: str) -> list[IntervalMark]:
+    """A best rule's accuracy, unless the run was judged before there was one."""
+    if key not in late_fusion:
+        return []
+    return [IntervalMark(name, Rate.from_json(late_fusion[key]), group="accuracy")]
+
+
 def dominance_chart(metrics: Metrics) -> Spec:
     """Kappa of the joint answer with each modality's own."""
-    colours = (colour("joint"), colour("right"), colour("wrong"))
+    colours = (colour("joint"), colour("muted"), colour("right"), colour("wrong"))
+    named = dict(zip(KAPPAS.values(), colours, strict=True))
+    marks = _kappas(metrics)
     return interval_chart(
-        _kappas(metrics),
-        description="Cohen's kappa of the joint prediction with the prediction for one modality",
-        axis="Cohen's kappa",
-        colours=dict(zip(_KAPPAS.values(), colours, strict=True)),
+        marks,
+        description="Kappa of the joint prediction with the prediction for one modality",
+        axis="kappa",
+        colours={group: named[group] for group in dict.fromkeys(mark.group for mark in marks)},
         domain=None,
     )
 
@@ -255,7 +267,8 @@ def _kappas(metrics: Metrics) -> list[IntervalMark]:
     return [
         IntervalMark(f"with {modality} alone", Rate.from_json(kappas[key]), group=group)
         for modality, kappas in dominance.items()
-        for key, group in _KAPPAS.items()
+        for key, group in KAPPAS.items()
+        if key in kappas
     ]
 
 

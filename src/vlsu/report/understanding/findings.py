@@ -6,18 +6,16 @@ Each sentence is one number of the run with its interval, and claims no more tha
 from __future__ import annotations
 
 from vlsu.analysis.results import Metrics
-from vlsu.analysis.table.answered import ENOUGH
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Family, Pattern
+from vlsu.policy import MODALITIES, Pattern
 from vlsu.report.answered import too_few
 from vlsu.report.table import percent
 from vlsu.report.task import Finding
 from vlsu.report.understanding.answered import answered_parts
+from vlsu.report.understanding.swap import swap_sentence
 
 __all__ = ["findings"]
-
-#: Patterns with fewer samples are not called the weakest.
-_FEW = 5
 
 
 def findings(metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
@@ -31,30 +29,34 @@ def findings(metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
     """
     little = bool(too_few(answered_parts(metrics), enough))
     sentences = (
-        ("patterns", "" if little else _weakest(metrics)),
+        ("patterns", "" if little else _lowest(metrics)),
         ("modalities", "" if little else _missed(metrics)),
         ("parts", "" if little else _attribution(metrics)),
         ("late-fusion", "" if little else _late_fusion(metrics)),
         ("late-fusion", _dominance(metrics)),
+        ("swap", "" if little else swap_sentence(metrics)),
         ("borderline", "" if little else _over_sensitivity(metrics)),
         ("outcomes", _outcomes(metrics)),
     )
     return [Finding(section, text) for section, text in sentences if text]
 
 
-def _weakest(metrics: Metrics) -> str:
-    patterns = {
-        name: part
-        for name, part in metrics.patterns.items()
-        if part.n >= _FEW and Pattern.parse(name).family is not Family.LATE_FUSION
-    }
-    if not patterns:
+def _lowest(metrics: Metrics) -> str:
+    lowest = metrics.get("lowest_pattern") and metrics.lowest_pattern
+    if not lowest:
         return ""
-    name, part = min(patterns.items(), key=lambda item: item[1].accuracy.value or 0.0)
-    pattern = Pattern.parse(name)
+    pattern, accuracy = Pattern.parse(lowest.pattern), lowest.accuracy
+    low, high = (round(100 * (bound or 0.0)) for bound in (accuracy.low, accuracy.high))
+    others = len(lowest.may_be_lowest) - 1
+    which = "no other pattern can be the lowest"
+    if others:
+        which = f"{others} other{'s' if others > 1 else ''} may be the lowest"
     return (
-        f"Weakest where both count: {name} ({pattern.image} image, {pattern.text} text, "
-        f"{pattern.joint} together), right on {percent(part.accuracy)} of {part.n:,}."
+        f"Lowest of {lowest.patterns} patterns as observed: {lowest.pattern} ({pattern.image} "
+        f"image, {pattern.text} text, {pattern.joint} together), right on "
+        f"{format_share(accuracy.value or 0.0)} of {lowest.n:,}. With intervals that hold for all "
+        f"{lowest.patterns} at once ({low} to {high}% for this one) {which}; drawn towards the "
+        f"other patterns its share is {format_share(lowest.shrunken)}."
     )
 
 
@@ -72,11 +74,18 @@ def _missed(metrics: Metrics) -> str:
 
 def _attribution(metrics: Metrics) -> str:
     attribution = metrics.attribution
-    if not (both := percent(attribution.both_correct.share)):
+    if "no_answer" not in attribution:
         return ""
+    both = percent(attribution.both_correct_answered)
+    answered = attribution.joint_errors - attribution.no_answer.count
+    if not both:
+        return ""
+    missing = ""
+    if attribution.no_answer.count:
+        missing = f"; {attribution.no_answer.count:,} more had no answer and are not among them"
     return (
-        f"Of {attribution.joint_errors:,} wrong pairs {both} had image and text right when asked "
-        "alone: the parts were understood, what they mean together was not."
+        f"Of {answered:,} pairs answered wrongly {both} had image and text right when asked alone: "
+        f"both parts graded as the gold, the pair not{missing}."
     )
 
 
@@ -85,24 +94,30 @@ def _late_fusion(metrics: Metrics) -> str:
     joint = percent(metrics.joint.accuracy)
     if not (fused and joint):
         return ""
+    rule = ""
+    if "predictions_lookup" in metrics.late_fusion:
+        lookup = percent(metrics.late_fusion.predictions_lookup)
+        rule = f", and no rule from these two answers on more than {lookup}" if lookup else ""
     return (
         f"Shown both it is right on {joint} of pairs; the worse of its two answers to image and "
-        f"text alone would be right on {fused}."
+        f"text alone would be right on {fused}{rule}."
     )
 
 
 def _dominance(metrics: Metrics) -> str:
-    text, image = metrics.dominance.kappa_text.all, metrics.dominance.kappa_image.all
-    if text.value is None or image.value is None:
+    text, image = metrics.dominance.kappa_text, metrics.dominance.kappa_image
+    if "within_pattern" not in text:
         return ""
-    apart = (text.low or 0) > (image.high or 0) or (image.low or 0) > (text.high or 0)
-    if not apart:
+    kappas = {"text": text.within_pattern, "image": image.within_pattern}
+    if any(kappa.value is None for kappa in kappas.values()):
         return ""
-    more, less = ("text", "image") if text.value > image.value else ("image", "text")
-    kappas = sorted((text.value, image.value), reverse=True)
+    more, less = sorted(kappas, key=lambda name: -(kappas[name].value or 0.0))
+    if (kappas[more].low or 0.0) <= (kappas[less].high or 0.0):
+        return ""
     return (
-        f"Its joint answers follow the {more} (kappa {kappas[0]:.2f}) more than the {less} "
-        f"({kappas[1]:.2f})."
+        f"Among pairs of the same gold grades its joint answer goes more with its answer to the "
+        f"{more} alone (kappa {kappas[more].value:.2f}) than with that to the {less} "
+        f"({kappas[less].value:.2f}). That is association, not what moves the answer."
     )
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.analysis.results import Flow, FlowPart
+from vlsu.analysis.results import AnsweredFlowPart, Flow
+from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, Spec
 from vlsu.report.table import ABSENT, Table, format_rate
@@ -21,7 +22,7 @@ _GAP, _LABEL = 0.035, 0.105
 _LEFT, _RIGHT = -0.36, 1.28
 #: Width of a node.
 _BAR = 0.012
-_ENDS = {"right": colour("right"), "wrong": colour("wrong")}
+_ENDS = {"right": colour("right"), "wrong": colour("wrong"), "no answer": colour("muted")}
 #: Key in `metrics.json`'s flow -> what of the pair is right when asked about alone.
 _ALONE: Mapping[str, str] = {
     "both_correct": "both right",
@@ -50,9 +51,9 @@ class _Ribbon:
     height: float
 
 
-def flow_parts(flow: Flow) -> dict[str, FlowPart]:
+def flow_parts(flow: Flow) -> dict[str, AnsweredFlowPart]:
     """What of the pair is right alone, in words -> its part; empty if no sample has all three."""
-    parts = {name: FlowPart(flow[key]) for key, name in _ALONE.items()}
+    parts = {name: AnsweredFlowPart(flow[key]) for key, name in _ALONE.items()}
     return parts if any(part.n for part in parts.values()) else {}
 
 
@@ -61,19 +62,23 @@ def flow_table(flow: Flow) -> Table:
     return Table(
         "flow",
         "From the parts to the pair",
-        ("asked alone", "samples", "pair right", "pair wrong", "accuracy of the pair [95%]"),
+        (
+            "asked alone",
+            "samples",
+            *(f"pair {end}" if end != "no answer" else "no answer to the pair" for end in _ENDS),
+            "accuracy of the pair [95%]",
+        ),
         tuple(
             (
                 name,
                 str(part.n),
-                str(part.correct),
-                str(part.n - part.correct),
+                *(str(_count(part, end)) for end in _ENDS),
                 format_rate(part.accuracy) if part.n else ABSENT,
             )
             for name, part in flow_parts(flow).items()
         ),
-        "Samples whose three modalities were all asked and graded. An answer that is missing is "
-        "wrong.",
+        "Samples whose three modalities were all asked and graded. An image or text without an "
+        "answer is wrong; a pair without one counts apart, and as not right in accuracy.",
     )
 
 
@@ -98,7 +103,7 @@ def flow_chart(flow: Flow) -> Spec:
         {
             "x": -0.03 if side == "left" else 1.03,
             "y": at,
-            "name": name if side == "left" else f"pair {name}",
+            "name": name if side == "left" or name == "no answer" else f"pair {name}",
             "count": f"{count:,} ({count / total:.0%})",
             "side": side,
         }
@@ -184,40 +189,47 @@ def _labels(rows: Sequence[Spec], side: str, line: str, x: Spec, y: Spec) -> Spe
     }
 
 
-def _tooltip(ribbon: _Ribbon, part: FlowPart) -> Spec:
+def _tooltip(ribbon: _Ribbon, part: AnsweredFlowPart) -> Spec:
     """What the tooltip shows, and which samples a click chooses."""
-    accuracy = part.accuracy
-    share, low, high = accuracy.value or 0.0, accuracy.low or 0.0, accuracy.high or 0.0
-    if ribbon.end == "wrong":
-        share, low, high = 1 - share, 1 - high, 1 - low
+    chosen = {"said-joint": "none"} if ribbon.end == "no answer" else {"joint": ribbon.end}
+    right = f" {_interval(part.accuracy)}" if ribbon.end == "right" else ""
     return {
         "alone": ribbon.start,
         "pair": ribbon.end,
         "samples": ribbon.count,
-        "share": f"{share:.3f} [{low:.3f}, {high:.3f}] of {ribbon.start}, n {part.n:,}",
-        "chosen": {**_CHOSEN[ribbon.start], "joint": ribbon.end},
+        "share": f"{ribbon.count / part.n:.3f}{right} of {ribbon.start}, n {part.n:,}",
+        "chosen": {**_CHOSEN[ribbon.start], **chosen},
     }
+
+
+def _interval(rate: Rate) -> str:
+    return "" if rate.value is None else f"[{rate.low:.3f}, {rate.high:.3f}]"
+
+
+def _count(part: AnsweredFlowPart, end: str) -> int:
+    """Samples of a part whose pair ended so; an older run counts no answer as wrong."""
+    missing: int = part.get("no_answer", 0)
+    if end == "no answer":
+        return missing
+    return part.correct if end == "right" else part.n - part.correct - missing
 
 
 _Node = tuple[str, int, float, float]
 
 
-def _laid_out(parts: Mapping[str, FlowPart]) -> tuple[list[_Ribbon], dict[str, list[_Node]]]:
+def _laid_out(
+    parts: Mapping[str, AnsweredFlowPart],
+) -> tuple[list[_Ribbon], dict[str, list[_Node]]]:
     """The ribbons, and the nodes of both sides with their count, top and height."""
     total = sum(part.n for part in parts.values())
-    ends = {
-        "right": sum(part.correct for part in parts.values()),
-        "wrong": sum(part.n - part.correct for part in parts.values()),
-    }
+    ends = {end: sum(_count(part, end) for part in parts.values()) for end in _ENDS}
     left = _stacked({name: part.n for name, part in parts.items() if part.n}, total)
     right = _stacked({name: count for name, count in ends.items() if count}, total)
     tops = {name: top for name, _, top, _ in (*left, *right)}
     ribbons = []
     for end, _, _, _ in right:
         for name, _, _, _ in left:
-            part = parts[name]
-            count = part.correct if end == "right" else part.n - part.correct
-            if count:
+            if count := _count(parts[name], end):
                 height = count * _scale(total)
                 ribbons.append(_Ribbon(name, end, count, tops[name], tops[end], height))
                 tops[name] += height

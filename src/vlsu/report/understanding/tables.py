@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlsu.analysis.results import Metrics, Share
+from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
@@ -27,9 +27,10 @@ from vlsu.report.understanding.modalities import (
     score_names,
     severities_of,
 )
+from vlsu.report.understanding.swap import swap_tables
+from vlsu.report.understanding.together_tables import together_tables
 
 __all__ = [
-    "CAUSES",
     "FAMILY_MEANING",
     "OUTCOME_MEANING",
     "understanding_tables",
@@ -39,14 +40,6 @@ FAMILY_MEANING: Mapping[Family, str] = {
     Family.LATE_FUSION: "the pair is as severe as the worse of image and text",
     Family.ESCALATING: "the pair is worse than image and text",
     Family.DE_ESCALATING: "the pair is milder than the worse of image and text",
-}
-
-#: Key in `metrics.json`'s attribution -> what the model got wrong beside the pair.
-CAUSES: Mapping[str, str] = {
-    "both_correct": "image and text both right",
-    "image_wrong": "image wrong, text right",
-    "text_wrong": "text wrong, image right",
-    "both_wrong": "image and text both wrong",
 }
 
 OUTCOME_MEANING: Mapping[Outcome, str] = {
@@ -86,7 +79,7 @@ def understanding_tables(
     if "flow" in metrics:
         tables.append(flow_table(metrics.flow))
     if joint and len(modalities) > 1:
-        tables += [_attribution(metrics), _late_fusion(metrics), _dominance(metrics)]
+        tables += [*together_tables(metrics), *swap_tables(metrics)]
     tables += [_modalities(metrics, modalities), _per_class(metrics, modalities)]
     tables += [_confusion(metrics, modality) for modality in modalities]
     tables += diagnostic_tables(metrics)
@@ -233,65 +226,6 @@ def _confusion(metrics: Metrics, modality: str) -> Table:
         ("gold", *predictions),
         tuple((s.label, *(str(confusion[s.label][p]) for p in predictions)) for s in severities),
         "Number of judgments; none: no severity could be read.",
-    )
-
-
-def _attribution(metrics: Metrics) -> Table:
-    attribution = metrics.attribution
-    return Table(
-        "attribution",
-        "Where the joint errors come from",
-        ("asked alone", f"share {_INTERVAL}", "errors"),
-        tuple(
-            (name, format_rate(cause.share), str(cause.count))
-            for name, cause in ((name, Share(attribution[key])) for key, name in CAUSES.items())
-        ),
-        f"Of {attribution.joint_errors} wrong joint judgments of samples whose three modalities "
-        "were all asked and graded; both right means that the pair itself was not understood.",
-    )
-
-
-def _late_fusion(metrics: Metrics) -> Table:
-    late_fusion = metrics.late_fusion
-    return Table(
-        "late_fusion",
-        "The model against late fusion",
-        ("answer for the pair", f"value {_INTERVAL}"),
-        (
-            (
-                "worse of the gold image and text grades: accuracy",
-                format_rate(late_fusion.gold_ceiling),
-            ),
-            (
-                "worse of the model's own image and text answers: accuracy",
-                format_rate(late_fusion.of_predictions),
-            ),
-            ("the model's joint answer: accuracy", format_rate(metrics.joint.accuracy)),
-            (
-                "how often the joint answer is the worse of the model's own two",
-                format_rate(late_fusion.agreement),
-            ),
-        ),
-        "The first is the best that grading image and text apart can reach on these samples.",
-    )
-
-
-def _dominance(metrics: Metrics) -> Table:
-    columns = ("all", "pair right", "pair wrong")
-    kappas = {"image": metrics.dominance.kappa_image, "text": metrics.dominance.kappa_text}
-    return Table(
-        "dominance",
-        "Which modality the joint answer follows",
-        ("joint answer against", *columns),
-        tuple(
-            (
-                f"{modality} alone",
-                *map(format_rate, (kappa.all, kappa.joint_correct, kappa.joint_wrong)),
-            )
-            for modality, kappa in kappas.items()
-        ),
-        f"Cohen's kappa {_INTERVAL} of the two predictions, where both are there: 1 is full "
-        "agreement, 0 is chance.",
     )
 
 

@@ -17,6 +17,7 @@ from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.table.streaming import graded_judgments
+from vlsu.analysis.understanding.swap import swap_metrics
 from vlsu.data import Dataset
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
@@ -28,6 +29,7 @@ from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.sampling import gold_rows
 from vlsu.runs.understanding.strata import Strata
+from vlsu.runs.understanding.swaps import scan_swaps
 from vlsu.runs.understanding.weights import recorded_weights
 
 __all__ = ["FinishedUnderstanding", "tabulated"]
@@ -53,6 +55,9 @@ class FinishedUnderstanding:
         weights = recorded_weights(run.record)
         cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
         rest = diagnosis(run.scan(), dataset.frame(), level=level, severities=severities)
+        if run.record.get("probe") is not None:
+            samples = dataset.frame()
+            rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), samples, level=level)
         return Metrics(cells | rest)
 
     def comparison(
@@ -74,6 +79,7 @@ class FinishedUnderstanding:
                 for modality in MODALITIES
             },
             **understanding_comparison(cells, names, seed=seed, enough=enough),
+            **_swaps(runs, names),
         }
 
     def judged_pairs(self, run: Run) -> pl.DataFrame:
@@ -111,6 +117,16 @@ class FinishedUnderstanding:
         if rows.is_empty():
             raise RunError(f"{run.path}: no judgment of a pair with a gold grade; ask for joint")
         return rows
+
+
+def _swaps(runs: Sequence[Run], names: Sequence[str]) -> dict[str, object]:
+    """``swap`` of each run, if all have the probe."""
+    found = {
+        name: run.metrics["swap"]
+        for name, run in zip(names, runs, strict=True)
+        if run.metrics.get("swap")
+    }
+    return {"swap": found} if len(found) == len(runs) else {}
 
 
 def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:

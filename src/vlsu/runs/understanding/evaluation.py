@@ -5,31 +5,33 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import orjson
-import polars as pl
 
 from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
 from vlsu.models import as_model
-from vlsu.models.base import Model, Outcome, Response, Settings
+from vlsu.models.base import Model, Settings
 from vlsu.policy import MODALITIES, Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Budget, Limits, Price
+from vlsu.runs.asking.limits import Budget, Limits
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.judging import JudgmentsFile, ParsedResponses, judged
+from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import (
     coverage_warnings,
@@ -41,12 +43,14 @@ from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import open_existing_run, remaining_judgments
 from vlsu.runs.run import Run
-from vlsu.runs.session import Session, open_session
+from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
+from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
-from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt, read_answer
+from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt
 
 __all__ = ["Evaluation", "evaluate", "prepare"]
 
@@ -68,6 +72,7 @@ def evaluate(
     until: str | None = None,
     pilot: str | Path | Sequence[str | Path] | None = None,
     weights: HarmWeights | str | Path | None = None,
+    probe: str | None = None,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -94,6 +99,7 @@ def evaluate(
         pilot: Finished runs over this dataset, one or several, that decide how the draw is spread
             and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
+        probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
@@ -125,6 +131,7 @@ def evaluate(
         until=until,
         pilot=pilot,
         weights=weights,
+        probe=probe,
         without_images=without_images,
     )
     return prepare(dataset, options).run(out, progress)
@@ -223,18 +230,34 @@ class Evaluation:
             RunError: The folder holds another run.
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
-        left, price = None, self.options.limits.price
-        if out is not None:
-            with open_existing_run(RunFolder(out), self._record()) as (before, store):
+        left, price, swaps = None, self.options.limits.price, self._swaps()
+        keys = RequestKeys(self.model.identity())
+        with ExitStack() as opened:
+            store = None
+            if out is not None:
+                existing = open_existing_run(RunFolder(out), self._record())
+                before, store = opened.enter_context(existing)
                 price = price or recorded_prices(before).get(self.model.spec)
-                if store is not None:
-                    keys = RequestKeys(self.model.identity())
-                    chunks = plan(self.dataset, selection, self.task, keys)
-                    left = remaining_judgments(chunks, store, self.task.modalities)
+            if store is not None or swaps is not None:
+                chunks = plan(self.dataset, selection, self.task, keys)
+                if swaps is not None:
+                    pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
+                    chunks = chain(chunks, pairs)
+                left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
+
+    def _swaps(self) -> Swaps | None:
+        """The exchanges of the swap probe, if there is to be one.
+
+        Raises:
+            DataError: Nothing can be exchanged.
+        """
+        if self.options.probe is None:
+            return None
+        return Swaps.of(self.dataset, self.subset, self.subset.seed)
 
     @property
     def _covered(self) -> Subset:
@@ -274,6 +297,7 @@ class Evaluation:
             self.options,
             sampling,
             None if self.weights is None else self.weights.record(),
+            self.options.probe,
         )
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
@@ -281,15 +305,18 @@ class Evaluation:
         async with open_session(
             folder, record, self.options.limits, [self.model], progress, budget
         ) as session:
-            if finished := _finished(folder, record, session, self.options.limits.price):
+            if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
             self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
-            asking = _Asking(self, session, RequestKeys(self.model.identity()))
+            asking = Asking(
+                self.dataset, self.model, self.policy, self.task, self.options.limits, session
+            )
             if self.sampling is None:
-                if await asking.ask(self.subset, self.subset):
-                    await self._conclude(folder, asking, self.subset)
+                swaps = self._swaps()
+                if await asking.ask(self.subset, self.subset, swaps):
+                    await self._conclude(folder, asking, self.subset, swaps=swaps)
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
                 await self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
@@ -298,9 +325,10 @@ class Evaluation:
     async def _conclude(
         self,
         folder: RunFolder,
-        asking: _Asking,
+        asking: Asking,
         selection: Selection,
         drawn: DrawnSample | None = None,
+        swaps: Swaps | None = None,
     ) -> None:
         """Write judgments and metrics, and complete the record."""
         record, dataset = asking.session.record, self.dataset
@@ -317,6 +345,15 @@ class Evaluation:
             metrics |= diagnosis(stored, dataset.frame(), severities=severities)
         else:
             metrics = drawn.metrics
+        folder.swaps_file.unlink(missing_ok=True)
+        if swaps is not None:
+            with JudgmentsFile(folder.swaps_file, SWAPS) as file:
+                for exchanged in asking.judged_swaps(swaps):
+                    file.add(exchanged)
+                    await asyncio.sleep(0)
+            exchanges = scan_parquet(folder.swaps_file)
+            metrics["swap"] = swap_metrics(exchanges, stored, dataset.frame())
+            record["probe_outcomes"] = outcome_counts(exchanges)
         if drawn is not None:
             whole = distinct_requests(dataset, Subset(), self.task.modalities)
             record["sampling"] |= {
@@ -340,81 +377,3 @@ class Evaluation:
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         record["outcomes"] = metrics["outcomes"]
         record["not_asked"] = not_asked(dataset, selection, self.task.modalities)
-
-
-class _Asking:
-    """The asking of one start, a selection of samples at a time.
-
-    Attributes:
-        needed: Different requests that the samples asked about so far need.
-    """
-
-    def __init__(self, evaluation: Evaluation, session: Session, keys: RequestKeys) -> None:
-        self.session = session
-        self.images = session.images(evaluation.dataset, evaluation.model)
-        self.needed = 0
-        self._of = evaluation
-        self._keys = keys
-        self._parsed = ParsedResponses()
-        self._stored = 0
-
-    async def ask(self, fresh: Selection, whole: Selection) -> bool:
-        """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked."""
-        of, session = self._of, self.session
-        self.needed = sum(distinct_requests(of.dataset, whole, of.task.modalities).values())
-        session.progress.begin(self.needed)
-        if fresh is whole:
-            self._say_stored(min(session.stored_before, self.needed))
-        planned = plan(of.dataset, fresh, of.task, self._keys, by_image=True)
-        ended = await session.ask(
-            planned, of.model, self.images, self._outcome, of.options.limits, self._parsed.add
-        )
-        if ended:
-            self._say_stored(self.needed - session.asked)
-        return ended
-
-    def _say_stored(self, count: int) -> None:
-        """Report how many of the requests needed were stored before, if they are more."""
-        self.session.progress.stored(max(0, count - self._stored))
-        self._stored = max(self._stored, count)
-
-    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Judgments and gold grades of these samples, in batches."""
-        of = self._of
-        chunks = plan(of.dataset, selection, of.task, self._keys)
-        return judged(chunks, self.session.store, of.model, of.task, self._parsed)
-
-    def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
-        """Count the answers about these samples."""
-        for judgments, gold in self.judged(selection):
-            tabulation.add(judgments, gold)
-
-    def _outcome(self, response: Response) -> Outcome:
-        return read_answer(response, self._of.policy).outcome
-
-
-def _finished(
-    folder: RunFolder, record: RunRecord, session: Session, price: Price | None
-) -> Run | None:
-    """The run in the folder, if nothing is left to ask or to judge; found without a plan.
-
-    The dataset's location and the price, which may have changed, are recorded.
-    """
-    if not folder.record_file.exists():
-        return None
-    before = folder.record()
-    if before["status"] != "finished" or before.get("fingerprint") != record["fingerprint"]:
-        return None
-    requests = before["requests"]
-    failed = sum(counts["error"] for counts in before["outcomes"].values())
-    if failed or session.store.count() != requests["stored"]:
-        return None
-    if not folder.has_results_of(before):
-        return None
-    priced = session.priced(record.model.spec, price)
-    after = {**before, "dataset": record["dataset"], **priced}
-    if after != before:
-        folder.write_record(after)
-    again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
-    free = {"cost_of_start": 0.0} if "cost" in after else {}
-    return Run(folder.path, RunRecord({**after, "requests": again, **free}))

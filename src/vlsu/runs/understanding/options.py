@@ -11,7 +11,10 @@ from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Policy
 from vlsu.runs.options import RunOptions
 
-__all__ = ["UnderstandingOptions"]
+__all__ = ["PROBES", "UnderstandingOptions"]
+
+#: What can be asked besides a run's samples.
+PROBES = ("swap",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class UnderstandingOptions(RunOptions):
             and take part of its luck away.
         weights: What errors on pairs cost, or a file of it, for ``weighted_harm`` in the metrics;
             see ``docs/metrics.md``.
+        probe: ``"swap"``: ask about pairs too of which one half was exchanged for one of another
+            gold grade, to see how far each half moves the answer; see ``docs/metrics.md``.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range, or options exclude each other.
@@ -42,6 +47,7 @@ class UnderstandingOptions(RunOptions):
     until: str | None = None
     pilot: str | Path | Sequence[str | Path] | None = None
     weights: HarmWeights | str | Path | None = None
+    probe: str | None = None
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
@@ -49,3 +55,13 @@ class UnderstandingOptions(RunOptions):
             raise UsageError(
                 "--limit cuts the dataset, --budget and --until draw from it; give one"
             )
+        if self.probe is None:
+            return
+        if self.probe not in PROBES:
+            raise UsageError(f"--probe {self.probe}: give {' or '.join(PROBES)}")
+        if self.budget is not None or self.until is not None:
+            raise UsageError(
+                "--probe: not with --budget or --until, which estimate a whole dataset from a part"
+            )
+        if "joint" not in self.modalities:
+            raise UsageError("--probe swap: asks about pairs; add joint to --modalities")

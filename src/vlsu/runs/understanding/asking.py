@@ -1,0 +1,138 @@
+"""The asking of one start of an understanding run, and a start of one that is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from vlsu.analysis import Tabulation
+from vlsu.data import Dataset
+from vlsu.models.base import Model, Outcome, Response
+from vlsu.policy import Policy
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.plan import Selection, plan
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.judging import ParsedResponses, judged
+from vlsu.runs.record import distinct_requests
+from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.run import Run
+from vlsu.runs.session import Session
+from vlsu.runs.understanding.swaps import Swaps
+from vlsu.tasks import Understanding, read_answer
+
+__all__ = ["Asking", "finished_before"]
+
+
+class Asking:
+    """The asking of one start, a selection of samples at a time.
+
+    Args:
+        dataset: What is asked about.
+        model: Whom to ask.
+        policy: The policy it grades by.
+        task: The prompt and the modalities.
+        limits: How fast.
+        session: Of this start.
+
+    Attributes:
+        needed: Different requests that the samples asked about so far need.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        model: Model,
+        policy: Policy,
+        task: Understanding,
+        limits: Limits,
+        session: Session,
+    ) -> None:
+        self.session = session
+        self.images = session.images(dataset, model)
+        self.needed = 0
+        self._dataset, self._model, self._policy = dataset, model, policy
+        self._task, self._limits = task, limits
+        self._keys = RequestKeys(model.identity())
+        self._parsed = ParsedResponses()
+        self._stored = 0
+
+    async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
+        """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
+
+        Args:
+            fresh: The samples.
+            whole: All of this start until now, with them.
+            swaps: Exchanges of the halves of all samples, which are asked about last.
+        """
+        session, dataset, task = self.session, self._dataset, self._task
+        self.needed = sum(distinct_requests(dataset, whole, task.modalities).values())
+        if swaps is not None:
+            self.needed += swaps.different(dataset, whole)
+        session.progress.begin(self.needed)
+        if fresh is whole:
+            self._say_stored(min(session.stored_before, self.needed))
+        plans = [plan(dataset, fresh, task, self._keys, by_image=True)]
+        if swaps is not None:
+            plans.append(swaps.chunks(dataset, task.only("joint"), self._keys))
+        for planned in plans:
+            if not await session.ask(
+                planned, self._model, self.images, self._outcome, self._limits, self._parsed.add
+            ):
+                return False
+        self._say_stored(self.needed - session.asked)
+        return True
+
+    def _say_stored(self, count: int) -> None:
+        """Report how many of the requests needed were stored before, if they are more."""
+        self.session.progress.stored(max(0, count - self._stored))
+        self._stored = max(self._stored, count)
+
+    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Judgments and gold grades of these samples, in batches."""
+        chunks = plan(self._dataset, selection, self._task, self._keys)
+        return judged(chunks, self.session.store, self._model, self._task, self._parsed)
+
+    def judged_swaps(self, swaps: Swaps) -> Iterator[pl.DataFrame]:
+        """Exchanges and the judgments of their pairs, in batches, as ``swaps.parquet``."""
+        task = self._task.only("joint")
+        chunks = swaps.chunks(self._dataset, task, self._keys)
+        batches = judged(chunks, self.session.store, self._model, task, self._parsed)
+        return swaps.judged(judgments for judgments, _ in batches)
+
+    def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
+        """Count the answers about these samples."""
+        for judgments, gold in self.judged(selection):
+            tabulation.add(judgments, gold)
+
+    def _outcome(self, response: Response) -> Outcome:
+        return read_answer(response, self._policy).outcome
+
+
+def finished_before(
+    folder: RunFolder, record: RunRecord, session: Session, price: Price | None
+) -> Run | None:
+    """The run in the folder, if nothing is left to ask or to judge; found without a plan.
+
+    The dataset's location and the price, which may have changed, are recorded.
+    """
+    if not folder.record_file.exists():
+        return None
+    before = folder.record()
+    if before["status"] != "finished" or before.get("fingerprint") != record["fingerprint"]:
+        return None
+    requests = before["requests"]
+    outcomes = [*before["outcomes"].values(), before.get("probe_outcomes", {})]
+    failed = sum(counts.get("error", 0) for counts in outcomes)
+    if failed or session.store.count() != requests["stored"]:
+        return None
+    if not folder.has_results_of(before):
+        return None
+    priced = session.priced(record.model.spec, price)
+    after = {**before, "dataset": record["dataset"], **priced}
+    if after != before:
+        folder.write_record(after)
+    again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
+    free = {"cost_of_start": 0.0} if "cost" in after else {}
+    return Run(folder.path, RunRecord({**after, "requests": again, **free}))
