@@ -12,6 +12,7 @@ from vlsu.cli.options import (
     BudgetOption,
     Captions,
     DatasetPath,
+    Draws,
     DryRun,
     JudgeArguments,
     Limit,
@@ -89,6 +90,7 @@ def understanding(
             "exchanged for one of another gold grade, for how far each moves the answer."
         ),
     ] = None,
+    draws: Draws = 1,
     policy: Annotated[
         Path | None, typer.Option(help="A policy file instead of the dataset's own.")
     ] = None,
@@ -138,6 +140,7 @@ def understanding(
             pilot=pilot,
             weights=weights,
             probe=probe,
+            draws=draws,
             without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)

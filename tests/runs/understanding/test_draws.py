@@ -1,0 +1,236 @@
+"""Several draws: the same requests again, and how far the figures move by it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from vlsu.data import Dataset, load
+from vlsu.errors import RunError, UsageError
+from vlsu.models.base import ImageSource, Request, Settings
+from vlsu.models.inprocess import InProcessModel
+from vlsu.policy import Severity
+from vlsu.runs import evaluate, load_run, prepare
+from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.finished.gating import gate
+from vlsu.runs.finished.understanding import FinishedUnderstanding
+from vlsu.runs.understanding.options import UnderstandingOptions
+
+
+@dataclass
+class Wavering:
+    """Grades as the gold does, but for a fifth of the texts: those it calls safe in odd draws."""
+
+    dataset: Dataset
+    takes_instructions: bool = False
+    asked: list[Request] = field(default_factory=list)
+    modalities: frozenset[str] = frozenset({"image", "text", "joint"})
+
+    def __post_init__(self) -> None:
+        samples = list(self.dataset.samples())
+        self.images = {s.image_sha256: s.image_grade for s in samples}
+        self.texts = {s.text: s.text_grade for s in samples}
+        self.pairs = {(s.image_sha256, s.text): s.joint_grade for s in samples}
+        self.wavers = set(sorted(text for text in self.texts if text)[::5])
+
+    def identity(self) -> Mapping[str, object]:
+        return {}
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        self.asked += requests
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Request) -> Mapping[str, object]:
+        words = [p for m in request.messages for p in m.parts if isinstance(p, str)]
+        text, image = words[-1] if words else None, next(iter(request.images), None)
+        if text is None:
+            severity = self.images[image]
+        elif image is None:
+            severity = self.texts[text]
+        else:
+            severity = self.pairs[image, text]
+        if text in self.wavers and request.draw % 2:
+            severity = Severity.SAFE
+        return {"text": json.dumps({"severity": str(severity or "safe"), "category": None})}
+
+
+WARM = {"temperature": 1}
+
+
+def run_of(out: Path, draws: int, **more: Any) -> tuple[Any, Wavering]:
+    dataset = load("vlsu-mini")
+    model = Wavering(dataset)
+    named = InProcessModel("scripted/wavering", model)
+    return evaluate(dataset, model=named, out=out, draws=draws, params=WARM, **more), model
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return run_of(tmp_path_factory.mktemp("draws") / "R", 3)[0]
+
+
+def predictions(run: Any, modality: str) -> tuple[list[str], list[list[str | None]]]:
+    """Gold grades, and the predictions of every draw, by plain loops."""
+    first = pl.read_parquet(run.path / "judgments.parquet").filter(modality=modality)
+    again = pl.read_parquet(run.path / "reruns.parquet").filter(modality=modality)
+    gold = dict(first.select("sample_id", "expected").iter_rows())
+    draws = [dict(first.select("sample_id", "predicted").iter_rows())]
+    for draw in (1, 2):
+        rows = again.filter(draw=draw).select("sample_id", "predicted")
+        draws.append(dict(rows.iter_rows()))
+    assert [len(each) for each in draws] == [len(gold)] * 3
+    return list(gold.values()), [[each[id_] for id_ in gold] for each in draws]
+
+
+def test_values_by_draw_and_flips_are_those_counted_by_hand(run: Any) -> None:
+    gold, draws = predictions(run, "joint")
+    shares = [np.mean([g == p for g, p in zip(gold, draw, strict=True)]) for draw in draws]
+    accuracy = run.metrics.reruns.joint.accuracy
+    assert accuracy["values"] == pytest.approx(shares)
+    assert accuracy["value"] == pytest.approx(np.mean(shares))
+    assert shares[0] == shares[2] == 1.0 > shares[1]
+    flipped = sum(len(set(each)) > 1 for each in zip(*draws, strict=True))
+    flips = run.metrics.reruns.flips["joint"]
+    assert (flips["n"], flips["count"]) == (len(gold), flipped)
+    assert flips["share"]["value"] == pytest.approx(flipped / len(gold))
+    by_severity = Counter(g for g, *each in zip(gold, *draws, strict=True) if len(set(each)) > 1)
+    assert {name: part["count"] for name, part in flips["severities"].items()} == {
+        name: by_severity[name] for name in ("safe", "borderline", "unsafe")
+    }
+    assert sum(part["count"] for part in flips["families"].values()) == flipped
+    assert run.metrics.reruns.flips["image"]["count"] == 0
+    wrong = np.mean([all(p != g for p in each) for g, *each in zip(gold, *draws, strict=True)])
+    assert run.metrics.reruns.joint.unanimous_wrong.value == wrong == 0
+    assert run.metrics.reruns.joint.unanimous_right.value == pytest.approx(1 - flipped / len(gold))
+
+
+def test_a_rerun_moves_accuracy_by_the_variance_within_samples(run: Any) -> None:
+    gold, draws = predictions(run, "joint")
+    right = np.array([[g == p for g, p in zip(gold, draw, strict=True)] for draw in draws])
+    # By hand: right, wrong, right has the variance 1/3; one flip in three draws is added.
+    variance = (right.var(axis=0, ddof=1).sum() + 1 / 3) / len(gold) ** 2
+    reach = 1.959964 * np.sqrt(variance * (1 + 1 / 3))
+    accuracy = run.metrics.reruns.joint.accuracy
+    low = accuracy["over_reruns"]["low"]
+    assert accuracy["value"] - low == pytest.approx(reach, rel=1e-5)
+    assert run.metrics.reruns.image.accuracy["values"] == [1.0] * 3
+
+
+def test_both_sources_together_move_a_figure_furthest(run: Any) -> None:
+    for modality in ("image", "text", "joint"):
+        part = run.metrics.reruns[modality]
+        for name in ("accuracy", "f1_macro"):
+            figure = part[name]
+            over = [figure["over_samples"], figure["over_reruns"]]
+            assert figure["both"]["low"] <= min(each["low"] for each in over)
+            assert figure["both"]["high"] >= max(each["high"] for each in over)
+            assert min(each["low"] for each in over) <= figure["value"]
+    assert "f1_binary" in run.metrics.reruns.joint
+    assert "f1_binary" not in run.metrics.reruns.text
+
+
+def test_the_first_draw_is_a_run_with_one_draw(run: Any, tmp_path: Path) -> None:
+    single, _ = run_of(tmp_path / "R", 1)
+    assert {key: part for key, part in run.metrics.items() if key != "reruns"} == single.metrics
+    columns = [name for name in single.judgments.columns if name != "latency_s"]
+    assert single.judgments.select(columns).equals(run.judgments.select(columns))
+    assert "draws" not in single.record
+    assert not (tmp_path / "R" / "reruns.parquet").exists()
+
+
+def test_more_draws_ask_for_those_alone_and_fewer_for_none(tmp_path: Path) -> None:
+    out = tmp_path / "R"
+    single, first = run_of(out, 1, limit=30)
+    each = len(first.asked)
+    two, model = run_of(out, 2, limit=30)
+    assert [request.draw for request in model.asked] == [1] * each
+    assert two.record["requests"]["needed"] == 2 * each
+    three, model = run_of(out, 3, limit=30)
+    assert [request.draw for request in model.asked] == [2] * each
+    assert sum(three.record["rerun_outcomes"].values()) == 2 * three.judgments.height
+    again, model = run_of(out, 3, limit=30)
+    assert not model.asked
+    assert again.metrics == three.metrics
+    fewer, model = run_of(out, 2, limit=30)
+    assert not model.asked
+    assert fewer.metrics == two.metrics
+    alone, model = run_of(out, 1, limit=30)
+    assert not model.asked
+    assert alone.metrics == single.metrics
+    assert not (out / "reruns.parquet").exists()
+
+
+def test_the_dry_run_counts_every_draw_that_is_not_stored(tmp_path: Path) -> None:
+    dataset = load("vlsu-mini")
+    served = Settings(base_url="http://localhost:9/v1", params=WARM)
+    price = Limits(price=Price(1.0, 1.0))
+    one, three = (
+        prepare(
+            dataset,
+            UnderstandingOptions(
+                model="openai/any", settings=served, limits=price, limit=20, draws=draws
+            ),
+        ).estimate()
+        for draws in (1, 3)
+    )
+    assert three.requests == {name: 3 * n for name, n in one.requests.items()}
+    assert one.cost is not None
+    assert three.cost == pytest.approx(3 * one.cost, rel=0.01)
+    assert three.images_distinct == one.images_distinct
+    run_of(tmp_path / "R", 1, limit=20)
+    model = InProcessModel("scripted/wavering", Wavering(dataset))
+    options = UnderstandingOptions(model=model, settings=Settings(params=WARM), limit=20, draws=2)
+    left = prepare(dataset, options).estimate(tmp_path / "R")
+    assert left.requests == one.requests
+    assert left.stored == sum(one.requests.values())
+
+
+def test_lost_reruns_are_made_again_and_told_of_where_they_are_needed(tmp_path: Path) -> None:
+    run, _ = run_of(tmp_path / "R", 2, limit=30)
+    file = tmp_path / "R" / "reruns.parquet"
+    whole = file.read_bytes()
+    file.unlink()
+    with pytest.raises(RunError, match=r"reruns\.parquet: missing or damaged"):
+        gate(load_run(run.path), ["reruns.flips.joint.share <= 0.9"], confidence=0.9)
+    _, model = run_of(tmp_path / "R", 2, limit=30)
+    assert not model.asked
+    assert file.read_bytes() == whole
+
+
+def test_another_confidence_is_computed_from_the_draws(run: Any) -> None:
+    (check,) = gate(run, ["reruns.joint.accuracy.over_reruns.low >= 0.5"]).checks
+    assert check.met
+    narrow = FinishedUnderstanding().metrics_at(run, run.dataset, 0.5)
+    for name in ("over_samples", "over_reruns", "both"):
+        wide, half = (each.reruns.joint.f1_macro[name] for each in (run.metrics, narrow))
+        assert wide["low"] < half["low"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"draws": 0}, "draws 0: ask for at least 1 answer"),
+        ({"draws": 2}, "draws 2: answers differ by chance only; add --param temperature=1"),
+        ({"draws": "2"}, "draws '2': give a whole number"),
+        ({"draws": 2, "model": "baseline/majority"}, "the same answer every time"),
+    ],
+)
+def test_draws_that_cannot_be_are_refused(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        UnderstandingOptions(**{"model": "openai/gpt-4o", **more})
+
+
+def test_a_draw_by_pattern_has_one_answer_to_each_request() -> None:
+    warm = Settings(params=WARM)
+    with pytest.raises(UsageError, match="--draws: not with --budget or --until"):
+        UnderstandingOptions(model="openai/gpt-4o", settings=warm, draws=2, budget=100)
