@@ -38,14 +38,8 @@ app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
 SHOWN = (
-    "headline",
-    "weighted_harm",
-    "answered",
-    "response_safety",
-    "corrected",
-    "families",
-    "outcomes",
-    "judge_outcomes",
+    *("headline", "weighted_harm", "answered", "response_safety", "corrected"),
+    *("families", "reruns", "outcomes", "judge_outcomes"),
 )
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")

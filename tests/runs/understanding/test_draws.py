@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +10,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vlsu.data import Dataset, load
+from tests.support.wavering import WARM, Wavering, run_of
+from vlsu.data import load
 from vlsu.errors import RunError, UsageError
-from vlsu.models.base import ImageSource, Request, Settings
+from vlsu.models.base import Settings
 from vlsu.models.inprocess import InProcessModel
-from vlsu.policy import Severity
-from vlsu.runs import evaluate, load_run, prepare
+from vlsu.runs import load_run, prepare
 from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.finished.understanding import FinishedUnderstanding
 from vlsu.runs.understanding.options import UnderstandingOptions
-
-
-@dataclass
-class Wavering:
-    """Grades as the gold does, but for a fifth of the texts: those it calls safe in odd draws."""
-
-    dataset: Dataset
-    takes_instructions: bool = False
-    asked: list[Request] = field(default_factory=list)
-    modalities: frozenset[str] = frozenset({"image", "text", "joint"})
-
-    def __post_init__(self) -> None:
-        samples = list(self.dataset.samples())
-        self.images = {s.image_sha256: s.image_grade for s in samples}
-        self.texts = {s.text: s.text_grade for s in samples}
-        self.pairs = {(s.image_sha256, s.text): s.joint_grade for s in samples}
-        self.wavers = set(sorted(text for text in self.texts if text)[::5])
-
-    def identity(self) -> Mapping[str, object]:
-        return {}
-
-    def answer(
-        self, requests: Sequence[Request], images: ImageSource
-    ) -> list[Mapping[str, object]]:
-        self.asked += requests
-        return [self._answer(request) for request in requests]
-
-    def _answer(self, request: Request) -> Mapping[str, object]:
-        words = [p for m in request.messages for p in m.parts if isinstance(p, str)]
-        text, image = words[-1] if words else None, next(iter(request.images), None)
-        if text is None:
-            severity = self.images[image]
-        elif image is None:
-            severity = self.texts[text]
-        else:
-            severity = self.pairs[image, text]
-        if text in self.wavers and request.draw % 2:
-            severity = Severity.SAFE
-        return {"text": json.dumps({"severity": str(severity or "safe"), "category": None})}
-
-
-WARM = {"temperature": 1}
-
-
-def run_of(out: Path, draws: int, **more: Any) -> tuple[Any, Wavering]:
-    dataset = load("vlsu-mini")
-    model = Wavering(dataset)
-    named = InProcessModel("scripted/wavering", model)
-    return evaluate(dataset, model=named, out=out, draws=draws, params=WARM, **more), model
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +44,7 @@ def test_values_by_draw_and_flips_are_those_counted_by_hand(run: Any) -> None:
     gold, draws = predictions(run, "joint")
     shares = [np.mean([g == p for g, p in zip(gold, draw, strict=True)]) for draw in draws]
     accuracy = run.metrics.reruns.joint.accuracy
-    assert accuracy["values"] == pytest.approx(shares)
+    assert accuracy.values_ == pytest.approx(shares)
     assert accuracy["value"] == pytest.approx(np.mean(shares))
     assert shares[0] == shares[2] == 1.0 > shares[1]
     flipped = sum(len(set(each)) > 1 for each in zip(*draws, strict=True))

@@ -16,16 +16,17 @@ class Bounds(View):
 
 
 class RedrawnFigure(View):
-    """A figure of a run with several draws; ``figure["values"]`` are those by draw.
+    """A figure of a run with several draws.
 
     Attributes:
-        value: The mean over the draws.
+        value: The mean over the draws; `values_` are those by draw.
         over_samples: Confidence interval of the figure over all samples of this kind.
         over_reruns: Where the figure of one further run over the same samples falls.
         both: Where that of one run over as many other samples falls.
     """
 
     value: float | None
+    values_: list[float | None]
     over_samples: Bounds
     over_reruns: Bounds
     both: Bounds

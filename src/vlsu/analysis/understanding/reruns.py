@@ -17,7 +17,7 @@ from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.clustering import clustered_mean
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
 from vlsu.analysis.stats.redrawing import draw_variance, rerun_intervals
-from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED
+from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import Estimator
@@ -29,7 +29,7 @@ from vlsu.analysis.understanding.shares import accuracy
 from vlsu.errors import RunError
 from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome, Severity
 
-__all__ = ["Answers", "read_answers", "rerun_metrics"]
+__all__ = ["Answers", "read_answers", "rerun_metrics", "rerun_metrics_of"]
 
 Tree = dict[str, object]
 
@@ -96,8 +96,8 @@ def rerun_metrics(
     Raises:
         RunError: A draw lacks answers that the first has, or has others.
     """
-    require_level(level)
-    return plain(_metrics(read_answers(judgments, reruns, gold, draws, severities), level))
+    answers = read_answers(judgments, reruns, gold, draws, severities)
+    return rerun_metrics_of(answers, level=level)
 
 
 def read_answers(
@@ -166,22 +166,35 @@ _CODES = (
 )
 
 
-def _metrics(answers: Answers, level: float) -> Tree:
+def rerun_metrics_of(answers: Answers, *, level: float = LEVEL, bootstrap: int = 2000) -> Tree:
+    """As `rerun_metrics`, of answers that are numbers already.
+
+    Args:
+        answers: Of two draws or more.
+        level: Confidence of the intervals, in (0, 1).
+        bootstrap: Replicates behind each draw's own interval of a mean F1.
+    """
+    require_level(level)
     asked = {
         name: number
         for number, name in enumerate(MODALITIES)
         if (answers.predicted[0, :, number] != NOT_ASKED).any()
     }
-    estimators = [_estimator(answers, draw, level) for draw in range(answers.draws)]
+    estimators = [
+        Estimator(Resampler(_cells(answers, draw), bootstrap, 0), level)
+        for draw in range(answers.draws)
+    ]
     parts = {name: _Modality(answers, number, estimators) for name, number in asked.items()}
-    return {
-        "draws": answers.draws,
-        **{name: part.section() for name, part in parts.items()},
-        "flips": {name: part.flips() for name, part in parts.items()},
-    }
+    return plain(
+        {
+            "draws": answers.draws,
+            **{name: part.section() for name, part in parts.items()},
+            "flips": {name: part.flips() for name, part in parts.items()},
+        }
+    )
 
 
-def _estimator(answers: Answers, draw: int, level: float) -> Estimator:
+def _cells(answers: Answers, draw: int) -> Cells:
     """Of one draw alone, as for its own `metrics.json`."""
     tabulation = Tabulation(severities=answers.severities)
     groups = pl.Series(answers.group)
@@ -192,7 +205,7 @@ def _estimator(answers: Answers, draw: int, level: float) -> Estimator:
         groups.set(groups < 0, None),
         {},
     )
-    return Estimator(Resampler(tabulation.cells(), 2000, 0), level)
+    return tabulation.cells()
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,9 +244,9 @@ class Evaluation:
                 existing = open_existing_run(RunFolder(out), self._record())
                 before, store = opened.enter_context(existing)
                 price = price or recorded_prices(before).get(self.model.spec)
-            draws = self.options.draws
-            if store is not None or swaps is not None or draws > 1:
-                chunks = plan(self.dataset, selection, self.task.again(range(draws)), keys)
+            if store is not None or swaps is not None or self.options.draws > 1:
+                task = self.task.again(range(self.options.draws))
+                chunks = plan(self.dataset, selection, task, keys)
                 if swaps is not None:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
@@ -318,10 +318,8 @@ class Evaluation:
             self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
-            limits, draws = self.options.limits, self.options.draws
-            asking = Asking(
-                self.dataset, self.model, self.policy, self.task, limits, session, draws
-            )
+            asked = self.dataset, self.model, self.policy, self.task, self.options.limits
+            asking = Asking(*asked, session, self.options.draws)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from vlsu.policy import MODALITIES, Policy
 from vlsu.runs.options import RunOptions
 
 __all__ = ["PROBES", "UnderstandingOptions"]
+
+_log = logging.getLogger(__name__)
 
 #: What can be asked besides a run's samples.
 PROBES = ("swap",)
@@ -86,4 +89,10 @@ class UnderstandingOptions(RunOptions):
         if self.budget is not None or self.until is not None:
             raise UsageError(
                 "--draws: not with --budget or --until, which spend the requests on other samples"
+            )
+        if self.settings.seed is not None:
+            _log.warning(
+                "--seed %d: goes to a provider that takes one with every draw, and may make all "
+                "draws equal",
+                self.settings.seed,
             )
