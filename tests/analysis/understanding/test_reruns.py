@@ -115,6 +115,8 @@ def test_draws_of_other_samples_are_refused(answers: Any) -> None:
     judgments, reruns, samples = tables(*answers)
     with pytest.raises(RunError, match="not of the samples that the first is of"):
         rerun_metrics(judgments, reruns.head(300), samples, 3)
+    with pytest.raises(RunError, match="not of the samples that the first is of"):
+        rerun_metrics(judgments, reruns, samples.head(10), 3)
     with pytest.raises(RunError, match="the further draws are not 1 to 1"):
         rerun_metrics(judgments, reruns, samples, 2)
 

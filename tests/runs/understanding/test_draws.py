@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.support.commands import vlsu
 from tests.support.wavering import WARM, Wavering, run_of
 from vlsu.data import load
 from vlsu.errors import RunError, UsageError
@@ -182,3 +183,22 @@ def test_a_draw_by_pattern_has_one_answer_to_each_request() -> None:
     warm = Settings(params=WARM)
     with pytest.raises(UsageError, match="--draws: not with --budget or --until"):
         UnderstandingOptions(model="openai/gpt-4o", settings=warm, draws=2, budget=100)
+
+
+def test_the_command_says_what_draws_need(tmp_path: Path) -> None:
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/any", "--draws", "3",
+               "--base-url", "http://localhost:9/v1", "--out", tmp_path / "R"]  # fmt: skip
+    done = vlsu(*command, expect=2)
+    assert done.stderr.splitlines()[-1] == (
+        "error: draws 3: answers differ by chance only; add --param temperature=1"
+    )
+    assert not (tmp_path / "R").exists()
+
+
+def test_a_seed_for_the_provider_may_make_all_draws_equal(caplog: Any) -> None:
+    settings = Settings(params=WARM, seed=4)
+    UnderstandingOptions(model="openai/any", settings=settings, draws=2)
+    assert "--seed 4: goes to a provider that takes one with every draw" in caplog.text
+    caplog.clear()
+    UnderstandingOptions(model="local/any.gguf", settings=settings, draws=2)
+    assert not caplog.text

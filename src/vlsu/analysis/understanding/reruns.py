@@ -33,6 +33,7 @@ __all__ = ["Answers", "read_answers", "rerun_metrics", "rerun_metrics_of"]
 
 Tree = dict[str, object]
 
+_OTHERS = "the further draws are not of the samples that the first is of, or gold grades lack some"
 _NUMBERS = {name: number for number, name in enumerate(MODALITIES)}
 #: Predictions of a confusion matrix: the severities and `FAILED`.
 _CLASSES = 4
@@ -132,19 +133,22 @@ def read_answers(
     ids = samples["sample"].to_numpy()
     if not further["draw"].is_between(1, draws - 1).all():
         raise RunError(f"the further draws are not 1 to {draws - 1}")
+    strangers = any(not np.isin(rows["sample"].to_numpy(), ids).all() for rows in (first, further))
+    if strangers or first.height * (draws - 1) != further.height:
+        raise RunError(_OTHERS)
     predicted = np.full((draws, len(ids), len(MODALITIES)), NOT_ASKED)
     request = np.zeros((len(ids), len(MODALITIES)), dtype=np.int64)
-    for number, modality in enumerate(MODALITIES):
-        rows = first.filter(modality=modality)
+    for number in range(len(MODALITIES)):
+        rows = first.filter(modality=number)
         place = np.searchsorted(ids, rows["sample"].to_numpy())
         request[place, number] = rows["request"].rank("dense").to_numpy()
     for rows in (first, further):
-        place = np.searchsorted(ids, rows["sample"].to_numpy()).clip(max=max(len(ids) - 1, 0))
-        column = rows["modality"].replace_strict(_NUMBERS, return_dtype=pl.Int64).to_numpy()
-        predicted[rows["draw"].to_numpy(), place, column] = rows["code"].to_numpy()
+        place = np.searchsorted(ids, rows["sample"].to_numpy())
+        draw, modality, code = (rows[name].to_numpy() for name in ("draw", "modality", "code"))
+        predicted[draw, place, modality] = code
     there = predicted != NOT_ASKED
-    if (there != there[0]).any() or first.height * (draws - 1) != further.height:
-        raise RunError("the further draws are not of the samples that the first is of")
+    if (there != there[0]).any():
+        raise RunError(_OTHERS)
     numbers = samples["group"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
     return Answers(
         samples.select(MODALITIES).to_numpy(),
@@ -158,9 +162,9 @@ def read_answers(
 _CODES = (
     pl.col("sample_id").hash().alias("sample"),
     pl.col("request_key").hash().alias("request"),
-    pl.col("modality"),
+    pl.col("modality").replace_strict(_NUMBERS, return_dtype=pl.Int8),
     pl.when(pl.col("outcome") == Outcome.OK.value)
-    .then(pl.col("predicted").replace_strict(SEVERITY_CODES, default=FAILED, return_dtype=pl.Int64))
+    .then(pl.col("predicted").replace_strict(SEVERITY_CODES, default=FAILED, return_dtype=pl.Int8))
     .otherwise(FAILED)
     .alias("code"),
 )

@@ -90,7 +90,8 @@ class UnderstandingOptions(RunOptions):
             raise UsageError(
                 "--draws: not with --budget or --until, which spend the requests on other samples"
             )
-        if self.settings.seed is not None:
+        local = isinstance(self.model, str) and self.model.startswith("local/")
+        if self.settings.seed is not None and not local:  # there each draw has a seed of its own
             _log.warning(
                 "--seed %d: goes to a provider that takes one with every draw, and may make all "
                 "draws equal",
