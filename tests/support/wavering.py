@@ -53,7 +53,7 @@ class Wavering:
         elif image is None:
             severity = self.texts[text]
         else:
-            severity = self.pairs[image, text]
+            severity = self.pairs.get((image, text), self.texts[text])
         if text in self.wavers and request.draw % 2:
             severity = Severity.SAFE
         return {"text": json.dumps({"severity": str(severity or "safe"), "category": None})}

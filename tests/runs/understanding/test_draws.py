@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import f1_score
 
 from tests.support.commands import vlsu
 from tests.support.wavering import WARM, Wavering, run_of
+from vlsu.analysis.understanding.reruns import Answers, rerun_metrics_of
 from vlsu.data import load
 from vlsu.errors import RunError, UsageError
-from vlsu.models.base import Settings
+from vlsu.models.base import Outcome, Settings
 from vlsu.models.inprocess import InProcessModel
-from vlsu.runs import load_run, prepare
+from vlsu.policy import Severity
+from vlsu.runs import evaluate, load_run, prepare
 from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.progress import NO_PROGRESS
+from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.finished.understanding import FinishedUnderstanding
 from vlsu.runs.understanding.options import UnderstandingOptions
@@ -202,3 +207,62 @@ def test_a_seed_for_the_provider_may_make_all_draws_equal(caplog: Any) -> None:
     caplog.clear()
     UnderstandingOptions(model="local/any.gguf", settings=settings, draws=2)
     assert not caplog.text
+
+
+class Counted(type(NO_PROGRESS)):  # type: ignore[misc]
+    """What the bar is told."""
+
+    def __init__(self) -> None:
+        self.total = self.before = self.done = 0
+
+    def begin(self, total: int, *, at_most: bool = False) -> None:
+        self.total = total
+
+    def stored(self, count: int) -> None:
+        self.before += count
+
+    def answered(self, outcome: Outcome) -> None:
+        self.done += 1
+
+
+def test_a_limit_of_requests_and_the_bar_count_every_draw(tmp_path: Path) -> None:
+    dataset, out = load("vlsu-mini"), tmp_path / "R"
+    few = Limits(max_requests=60, concurrency=1)
+    model = InProcessModel("scripted/wavering", Wavering(dataset))
+    stopped = evaluate(dataset, model=model, out=out, draws=2, params=WARM, limit=20, limits=few)
+    assert not stopped.finished
+    assert "60" in stopped.record["stopped"]
+    bar = Counted()
+    run, rest = run_of(out, 2, limit=20, progress=bar)
+    assert run.finished
+    assert bar.total == run.record["requests"]["needed"] == bar.before + bar.done
+    assert (bar.before, bar.done) == (60, len(rest.asked))
+
+
+def test_the_swap_probe_is_asked_once_beside_several_draws(run: Any, tmp_path: Path) -> None:
+    both, model = run_of(tmp_path / "R", 3, probe="swap")
+    assert both.metrics["reruns"] == run.metrics["reruns"]
+    exchanged = pl.read_parquet(tmp_path / "R" / "swaps.parquet")["request_key"]
+    assert exchanged.n_unique() > 0
+    own = sum(request.draw == 0 for request in model.asked)
+    alone = sum(request.draw == 1 for request in model.asked)
+    assert own - alone == len(set(exchanged) - set(both.judgments["request_key"]))
+
+
+def test_runs_are_compared_by_their_first_draws(run: Any, tmp_path: Path) -> None:
+    single, _ = run_of(tmp_path / "R", 1)
+    found = compare([run, single])
+    assert found.differences_in_setup == []
+    assert found["pairs"][0]["metrics"]["joint.accuracy"]["difference"]["value"] == 0
+
+
+def test_a_policy_without_borderline_has_no_such_class() -> None:
+    gold, draws = np.array([0, 2, 2, 0] * 10), np.array([[0, 2, 0, 0] * 10, [0, 2, 2, 2] * 10])
+    grades, said = np.zeros((40, 3), dtype=np.int64), np.zeros((2, 40, 3), dtype=np.int64)
+    grades[:, 2], said[:, :, 2] = gold, draws
+    request = np.repeat(np.arange(40)[:, None], 3, axis=1)
+    two = (Severity.SAFE, Severity.UNSAFE)
+    found: Any = rerun_metrics_of(Answers(grades, said, request, np.full(40, -1), two))
+    macro = [f1_score(gold, each, average="macro") for each in draws]
+    assert found["joint"]["f1_macro"]["values"] == pytest.approx(macro)
+    assert list(found["flips"]["joint"]["severities"]) == ["safe", "unsafe"]

@@ -79,10 +79,11 @@ class UnderstandingReport:
         return page_parts(run.metrics, contents, self.notes(run))
 
     def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
-        """The prompt, and what errors cost if that was given."""
+        """The prompt, how often it was asked, and what errors cost if that was given."""
         prompt, weights = record["prompt"], record.get("weights") or {}
         return {
             "prompt": f"{prompt['name']}, hash {prompt['hash']}",
+            **({"answers to a request": record["draws"]} if "draws" in record else {}),
             **{f"weights of {name}": given for name, given in weights.items()},
         }
 
