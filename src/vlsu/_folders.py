@@ -20,8 +20,7 @@ _RUN_FILES = frozenset(
     {
         *("run.yaml", "responses.sqlite", "responses.sqlite-wal", "responses.sqlite-shm"),
         *("judgments.parquet", "verdicts.parquet", "swaps.parquet", "sampling.parquet"),
-        *("metrics.json", "tuning.json"),
-        *("candidates.yaml", ".lock"),
+        *("reruns.parquet", "metrics.json", "tuning.json", "candidates.yaml", ".lock"),
     }
 )
 _DATASET_FILES = re.compile(

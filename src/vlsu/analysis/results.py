@@ -27,6 +27,14 @@ from vlsu.analysis.alignment.results import (
     RefusalRates,
     Unanswered,
 )
+from vlsu.analysis.understanding.rerun_results import (
+    Bounds,
+    FlipPart,
+    Flips,
+    RedrawnFigure,
+    RedrawnScores,
+    Reruns,
+)
 from vlsu.analysis.understanding.results import (
     AnsweredFlowPart,
     Attribution,
@@ -70,6 +78,7 @@ __all__ = [
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
+    "Bounds",
     "CategoryPart",
     "ClassScores",
     "Counts",
@@ -78,6 +87,8 @@ __all__ = [
     "Dominance",
     "Exchange",
     "Families",
+    "FlipPart",
+    "Flips",
     "Flow",
     "FlowPart",
     "Framing",
@@ -97,7 +108,10 @@ __all__ = [
     "Part",
     "PooledPart",
     "ProbabilityScores",
+    "RedrawnFigure",
+    "RedrawnScores",
     "RefusalRates",
+    "Reruns",
     "SeverityPart",
     "SeverityRates",
     "Share",
@@ -142,6 +156,7 @@ class Metrics(View):
     weighted_harm: WeightedHarm
     minimal_pairs: dict[str, MinimalPairs]
     swap: SwapProbe
+    reruns: Reruns
     calibration: dict[str, ProbabilityScores] | None
     framings: dict[str, Framing]
     differences: dict[str, Differences]

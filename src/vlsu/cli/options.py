@@ -57,6 +57,13 @@ System = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Ask for this many samples only, drawn by --seed.")]
+Draws = Annotated[
+    int,
+    typer.Option(
+        help="Answers to each request, for how far figures move when the model is asked again; "
+        "needs --param temperature=..."
+    ),
+]
 WithoutImages = Annotated[
     bool,
     typer.Option(

@@ -13,6 +13,7 @@ from vlsu.cli.options import (
     BudgetOption,
     Captions,
     DatasetPath,
+    Draws,
     DryRun,
     JudgeArguments,
     Limit,
@@ -38,14 +39,8 @@ app = typer.Typer(help="Evaluate a model on a dataset.", no_args_is_help=True)
 
 #: Tables printed after a run; the report has them all.
 SHOWN = (
-    "headline",
-    "weighted_harm",
-    "answered",
-    "response_safety",
-    "corrected",
-    "families",
-    "outcomes",
-    "judge_outcomes",
+    *("headline", "weighted_harm", "answered", "response_safety", "corrected"),
+    *("families", "reruns", "outcomes", "judge_outcomes"),
 )
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")
@@ -90,6 +85,7 @@ def understanding(
             "exchanged for one of another gold grade, for how far each moves the answer."
         ),
     ] = None,
+    draws: Draws = 1,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -143,6 +139,7 @@ def understanding(
             pilot=pilot,
             weights=weights,
             probe=probe,
+            draws=draws,
             without_images=without_images,
         )
         evaluations[named.name] = prepare(dataset, options)

@@ -56,9 +56,10 @@ class RunFolder:
         self.metrics_file = self.path / "metrics.json"
         self.sampling_file = self.path / "sampling.parquet"
         self.swaps_file = self.path / "swaps.parquet"
+        self.reruns_file = self.path / "reruns.parquet"
         self._results = (
             *(self.metrics_file, self.judgments_file, self.verdicts_file),
-            *(self.sampling_file, self.swaps_file),
+            *(self.sampling_file, self.swaps_file, self.reruns_file),
         )
 
     def record(self) -> RunRecord:

@@ -51,6 +51,7 @@ def new_record(
     sampling: Mapping[str, object] | None = None,
     weights: Mapping[str, object] | None = None,
     probe: str | None = None,
+    draws: int = 1,
 ) -> RunRecord:
     """The record of a run that begins now.
 
@@ -77,6 +78,8 @@ def new_record(
         decisive["weights"] = dict(weights)
     if probe is not None:
         decisive["probe"] = probe
+    if draws > 1:
+        decisive["draws"] = draws
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()

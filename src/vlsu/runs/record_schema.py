@@ -141,6 +141,8 @@ class RunRecord(_Part):
         modalities: Those asked about, of ``image``, ``text`` and ``joint``.
         outcomes: Modality, or framing, -> outcome -> how many.
         probe: What was asked besides, ``swap`` or nothing; `probe_outcomes` are its outcomes.
+        draws: Answers to each request; of an understanding run without it, one. Those of the
+            further ones have `rerun_outcomes`.
         not_asked: Modality -> reason -> how many samples.
         cost: Of all starts together, in US dollars.
     """
@@ -168,6 +170,7 @@ class RunRecord(_Part):
     weights: dict[str, Any] | None
     probe: str | None
     probe_outcomes: dict[str, Count]
+    rerun_outcomes: dict[str, Count]
     split: SplitRecord
     fingerprint: str
     versions: dict[str, str]

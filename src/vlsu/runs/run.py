@@ -135,11 +135,10 @@ class Run:
 
     @property
     def _most_rows(self) -> int:
-        record = self.record
+        record, task = self.record, TASK_RECORDS[self.record.task]
         each = len(record["modalities"]) * max(1, len(record.get("framings", ())))
-        return int(
-            record.dataset.samples * each * record.get("draws", 1) * TASK_RECORDS[record.task].parts
-        )
+        draws = record.get("draws", 1) if task.draws else 1
+        return int(record.dataset.samples * each * draws * task.parts)
 
     @cached_property
     def judgments(self) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlsu.runs.record_schema import RunRecord, SamplingRecord
 from vlsu.runs.run import Run
+from vlsu.runs.task_records import TASK_RECORDS
 
 __all__ = ["differences", "drawn_for", "setup_differences"]
 
@@ -126,6 +127,11 @@ def _cut(text: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
+def _long_draws(record: RunRecord) -> str:
+    # Of runs whose further draws stand apart only the first is compared.
+    return str(record.get("draws", 1)) if TASK_RECORDS[record.task].draws else "1"
+
+
 def _long_hashed(part: str) -> Callable[[RunRecord], str]:
     def of(record: RunRecord) -> str:
         about = record.get(part)
@@ -174,7 +180,7 @@ _PARTS: tuple[tuple[str, str, Callable[[RunRecord], str]], ...] = (
         "one saw images, another what they show in words",
         lambda record: "in place of images" if record.get("captions") else "none",
     ),
-    ("draws", "draws of a sample are averaged", lambda record: str(record.get("draws", 1))),
+    ("draws", "draws of a sample are averaged", _long_draws),
     (
         "modalities",
         "a metric needs both runs to have asked what it is of",

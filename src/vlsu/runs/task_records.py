@@ -19,6 +19,7 @@ class TaskRecord:
         fixed: Path in ``run.yaml`` of what may not change between two starts -> what it is called.
             Framings and judges may be added to: each has keys of its own.
         columns: Columns of ``judgments.parquet`` that every version has written.
+        draws: Whether every draw is in ``judgments.parquet``, not the first one alone.
         parts: Parts of the dataset whose samples are judged at most once in each.
         results: What is made of the responses, in messages.
     """
@@ -26,6 +27,7 @@ class TaskRecord:
     needed: tuple[str, ...] = ()
     fixed: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    draws: bool = True
     parts: int = 1
     results: str = "answers and verdicts"
 
@@ -37,6 +39,7 @@ TASK_RECORDS: Mapping[str, TaskRecord] = {
     "understanding": TaskRecord(
         needed=("prompt", "fingerprint", "limit", "seed"),
         fixed={("prompt", "hash"): "prompt"},
+        draws=False,
         results="judgments",
     ),
     "alignment": TaskRecord(

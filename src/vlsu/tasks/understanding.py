@@ -46,6 +46,7 @@ class Understanding:
         prompt: The prompt, with that policy rendered in.
         modalities: Which of image, text and joint to grade.
         system: A custom system prompt, put before the prompt's own.
+        draws: Which of several answers to a request to ask for, by their index.
     """
 
     name = "understanding"
@@ -56,6 +57,7 @@ class Understanding:
         prompt: Prompt,
         modalities: Sequence[str] = MODALITIES,
         system: str | None = None,
+        draws: Sequence[int] = (0,),
     ) -> None:
         if unknown := [m for m in modalities if m not in MODALITIES]:
             raise UsageError(f"unknown modality {unknown[0]!r}; use {', '.join(MODALITIES)}")
@@ -64,6 +66,7 @@ class Understanding:
         self._policy = policy
         self._prompt = prompt
         self._custom_system = system
+        self._draws = tuple(draws)
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self._systems = {
             modality: (Message("system", (system_text,)),) if system_text else ()
@@ -92,6 +95,12 @@ class Understanding:
         """The same task about one modality alone: its requests have the same keys."""
         return Understanding(self._policy, self._prompt, (modality,), self._custom_system)
 
+    def again(self, draws: Sequence[int]) -> Understanding:
+        """The same task asked again: other answers to its requests, those of these draws."""
+        return Understanding(
+            self._policy, self._prompt, self.modalities, self._custom_system, draws
+        )
+
     def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """Image and joint first, since they share the image; then text."""
         requests = []
@@ -108,7 +117,10 @@ class Understanding:
             if text:
                 parts.insert(0 if self._prompt.image_last else len(parts), text)
             messages = (*self._systems[modality], Message("user", tuple(parts)))
-            requests.append(TaskRequest(modality, Request(messages, self._schemas[modality])))
+            schema = self._schemas[modality]
+            requests += [
+                TaskRequest(modality, Request(messages, schema, draw)) for draw in self._draws
+            ]
         return tuple(requests)
 
     @property

@@ -110,6 +110,7 @@ def why_absent(key: str) -> str:
     return {
         "critical": "no sample that was asked about has `critical: true` in its metadata",
         "gold_agreement": "no sample that was asked about has `admissible` in its metadata",
+        "reruns": "the run has one draw; give it more: vlsu run understanding … --draws 3",
         "swap": "the run has no swap probe; give it one: vlsu run understanding … --probe swap",
         "weighted_harm": "the run has no weights; give it some: vlsu run understanding … --weights",
     }.get(key.partition(".")[0], "")

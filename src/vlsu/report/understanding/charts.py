@@ -25,6 +25,7 @@ from vlsu.report.understanding.modalities import (
     score_names,
     severities_of,
 )
+from vlsu.report.understanding.reruns import rerun_charts
 from vlsu.report.understanding.swap import swap_charts
 from vlsu.report.understanding.together_tables import CAUSES, KAPPAS
 
@@ -65,7 +66,7 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
         charts["late-fusion"] = late_fusion_chart(metrics)
         if any(mark.rate.value is not None for mark in _kappas(metrics)):
             charts["dominance"] = dominance_chart(metrics)
-    charts |= swap_charts(metrics)
+    charts |= swap_charts(metrics) | rerun_charts(metrics)
     if modalities:
         charts["modalities"] = modalities_chart(metrics)
     charts |= {f"confusion-{m}": confusion_chart(metrics, m) for m in modalities}

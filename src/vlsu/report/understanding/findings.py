@@ -13,6 +13,7 @@ from vlsu.report.answered import too_few
 from vlsu.report.table import percent
 from vlsu.report.task import Finding
 from vlsu.report.understanding.answered import answered_parts
+from vlsu.report.understanding.reruns import rerun_sentence
 from vlsu.report.understanding.swap import swap_sentence
 
 __all__ = ["findings"]
@@ -35,6 +36,7 @@ def findings(metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
         ("late-fusion", "" if little else _late_fusion(metrics)),
         ("late-fusion", _dominance(metrics)),
         ("swap", "" if little else swap_sentence(metrics)),
+        ("reruns", "" if little else rerun_sentence(metrics)),
         ("borderline", "" if little else _over_sensitivity(metrics)),
         ("outcomes", _outcomes(metrics)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -14,6 +14,12 @@ from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
 from vlsu.report.judgments import scan_judgments
 from vlsu.report.task import SampleList
+from vlsu.report.understanding.redrawn import (
+    again_facet,
+    answers_of_draws,
+    counts_of_draws,
+    with_draws,
+)
 from vlsu.runs import Run
 
 __all__ = [
@@ -127,8 +133,21 @@ def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
+    return _in_order(run, ids, wide_rows)
+
+
+def redrawn_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """As `wide_rows`; of a run with several draws with what `with_draws` adds."""
+    return with_draws(run, wide_rows(run, ids), ids)
+
+
+def _in_order(
+    run: Run,
+    ids: Sequence[str],
+    rows_of: Callable[[Run, pl.LazyFrame | None], pl.LazyFrame],
+) -> pl.DataFrame:
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
-    rows = wide_rows(run, wanted).sort("place").drop("place")
+    rows = rows_of(run, wanted).sort("place").drop("place")
     return rows.collect(engine="streaming")
 
 
@@ -161,21 +180,28 @@ def facet_expressions() -> list[pl.Expr]:
     ]
 
 
+def _all_facets(columns: Collection[str]) -> list[pl.Expr]:
+    """Those of one run alone: which answers flip is one too, where there are several draws."""
+    return [*facet_expressions(), *([again_facet()] if "joint_flips" in columns else [])]
+
+
 def sample_facets(run: Run) -> Facets:
     """The facets of all samples of an understanding run; their judgments have none.
 
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    rows = wide_rows(run).select("id", *facet_expressions()).collect(engine="streaming")
-    return Facets(rows, pl.DataFrame(schema={"id": pl.String}))
+    rows = redrawn_rows(run)
+    facets = _all_facets(rows.collect_schema().names())
+    rows = rows.select("id", *facets)
+    return Facets(rows.collect(engine="streaming"), pl.DataFrame(schema={"id": pl.String}))
 
 
 def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
-        rows = sample_frame(run, ids[start : start + _BATCH])
-        rows = rows.with_columns(facets=pl.struct(facet_expressions()))
+        rows = _in_order(run, ids[start : start + _BATCH], redrawn_rows)
+        rows = rows.with_columns(facets=pl.struct(_all_facets(rows.columns)))
         for row in rows.iter_rows(named=True):
             yield _entry(row, row["facets"])
 
@@ -185,9 +211,16 @@ def _entry(row: Mapping[str, object], facets: Mapping[str, object]) -> Entry:
     return entry(
         row,
         facets=facets,
-        marks=[mark_cell(is_right(facets[m]), m) for m in asked],
+        marks=[
+            mark_cell(is_right(facets[m]), f"{m} flips" if counts_of_draws(row, m) else m)
+            for m in asked
+        ],
         grid=[_grid_row(row, m, is_right(facets[m])) for m in MODALITIES],
-        answers=[(m, row[f"{m}_answer"]) for m in reversed(MODALITIES)],
+        answers=[
+            each
+            for m in reversed(MODALITIES)
+            for each in ((m, row[f"{m}_answer"]), *answers_of_draws(row, m))
+        ],
     )
 
 
@@ -198,13 +231,16 @@ def is_right(facet: object) -> bool | None:
 
 def _grid_row(row: Mapping[str, object], modality: str, right: bool | None) -> Sequence[GridCell]:
     gold = severity_cell(row[f"{modality}_gold"], row[f"{modality}_gold_category"])
+    counts = counts_of_draws(row, modality)
+    again = counts and f"(draws: {counts})"
     outcome, p = row[f"{modality}_outcome"], row[f"{modality}_p_unsafe"]
     if outcome is None:
         return (modality, gold, "not asked", "", "")
     if outcome == Outcome.OK:
-        grade = severity_cell(row[f"{modality}_predicted"], row[f"{modality}_category"])
+        more = " ".join(str(each) for each in (row[f"{modality}_category"], again) if each)
+        grade = severity_cell(row[f"{modality}_predicted"], more or None)
     else:
-        grade = str(outcome)
+        grade = " ".join(filter(None, (str(outcome), again)))
     return (modality, gold, grade, "" if p is None else f"{p:.3f}", mark_cell(right))
 
 
@@ -224,9 +260,10 @@ SAMPLES = SampleList(
         ("text", "Text", False),
         ("joint", "Pair", False),
         ("outcome", "Outcome", False),
+        ("again", "Asked again", False),
     ),
     ids=lambda runs: worst_first(runs[0]),
-    frame=lambda runs, ids: sample_frame(runs[0], ids),
+    frame=lambda runs, ids: _in_order(runs[0], ids, redrawn_rows),
     entries=lambda runs, ids: sample_entries(runs[0], ids),
     facets=lambda runs: sample_facets(runs[0]),
 )

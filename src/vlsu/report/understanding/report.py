@@ -79,11 +79,12 @@ class UnderstandingReport:
         return page_parts(run.metrics, contents, self.notes(run))
 
     def settings(self, record: Mapping[str, Any]) -> dict[str, object]:
-        """The prompt, the probe, and what errors cost, if these were given."""
+        """The prompt, the probe, how often it was asked, and what errors cost, if given."""
         prompt, weights = record["prompt"], record.get("weights") or {}
         return {
             "prompt": f"{prompt['name']}, hash {prompt['hash']}",
             **({"probe": record["probe"]} if record.get("probe") else {}),
+            **({"answers to a request": record["draws"]} if "draws" in record else {}),
             **{f"weights of {name}": given for name, given in weights.items()},
         }
 

@@ -28,6 +28,7 @@ from vlsu.report.understanding.modalities import (
     score_names,
     severities_of,
 )
+from vlsu.report.understanding.reruns import rerun_tables
 from vlsu.report.understanding.swap import swap_tables
 from vlsu.report.understanding.together_tables import together_tables
 
@@ -85,6 +86,7 @@ def understanding_tables(
         tables.append(flow_table(metrics.flow))
     if joint and len(modalities) > 1:
         tables += [*together_tables(metrics), *swap_tables(metrics)]
+    tables += rerun_tables(metrics)
     tables += [_modalities(metrics, modalities), _per_class(metrics, modalities)]
     tables += [_confusion(metrics, modality) for modality in modalities]
     tables += diagnostic_tables(metrics)

@@ -134,7 +134,7 @@ def prepare_controls(
             f"--controls: {model.spec} takes no instructions, so there is no prompt to control for"
         )
     prompt = options.prompt or PROMPTS[0]
-    common = replace(options, model=model, limit=limit, pilot=None, probe=None)
+    common = replace(options, model=model, limit=limit, pilot=None, probe=None, draws=1)
     evaluations = {
         name: prepare(dataset, replace(common, prompt=name)) for name in CONTROLS if name != prompt
     }

@@ -29,6 +29,7 @@ from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_cou
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.graded import recorded_severities
 from vlsu.runs.run import Run
+from vlsu.runs.understanding.reruns import metrics_of_reruns
 from vlsu.runs.understanding.sampling import gold_rows
 from vlsu.runs.understanding.strata import Strata
 from vlsu.runs.understanding.swaps import scan_swaps
@@ -60,6 +61,7 @@ class FinishedUnderstanding:
         if run.record.get("probe") is not None:
             samples = dataset.linked_frame()
             rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), samples, level=level)
+        rest |= metrics_of_reruns(run, dataset, level, severities)
         return Metrics(cells | rest)
 
     def comparison(

@@ -20,6 +20,7 @@ from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
+from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, read_answer
 
@@ -36,6 +37,7 @@ class Asking:
         task: The prompt and the modalities.
         limits: How fast.
         session: Of this start.
+        draws: Answers to each request; the further ones are asked for after the first of all.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -49,12 +51,13 @@ class Asking:
         task: Understanding,
         limits: Limits,
         session: Session,
+        draws: int = 1,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
         self.needed = 0
         self._dataset, self._model, self._policy = dataset, model, policy
-        self._task, self._limits = task, limits
+        self._task, self._limits, self._draws = task, limits, draws
         self._keys = RequestKeys(model.identity())
         self._parsed = ParsedResponses()
         self._links: pl.DataFrame | None = None
@@ -69,13 +72,16 @@ class Asking:
             swaps: Exchanges of the halves of all samples, which are asked about last.
         """
         session, dataset, task = self.session, self._dataset, self._task
-        self.needed = sum(distinct_requests(dataset, whole, task.modalities).values())
+        self.needed = sum(distinct_requests(dataset, whole, task.modalities).values()) * self._draws
         if swaps is not None:
             self.needed += swaps.different(dataset, whole)
         session.progress.begin(self.needed)
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
         plans = [plan(dataset, fresh, task, self._keys, by_image=True)]
+        if self._draws > 1:
+            again = task.again(range(1, self._draws))
+            plans.append(plan(dataset, fresh, again, self._keys, by_image=True))
         if swaps is not None:
             plans.append(swaps.chunks(dataset, task.only("joint"), self._keys))
         for planned in plans:
@@ -100,6 +106,14 @@ class Asking:
             chunks, self.session.store, self._model, self._task, self._parsed
         ):
             yield judgments, with_links(gold, self._links)
+
+    def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
+        """Judgments of the further draws, in batches, as ``reruns.parquet``."""
+        for draw in range(1, self._draws):
+            task = self._task.again([draw])
+            chunks = plan(self._dataset, selection, task, self._keys)
+            batches = judged(chunks, self.session.store, self._model, task, self._parsed)
+            yield from numbered((judgments for judgments, _ in batches), draw)
 
     def judged_swaps(self, swaps: Swaps) -> Iterator[pl.DataFrame]:
         """Exchanges and the judgments of their pairs, in batches, as ``swaps.parquet``."""
@@ -130,7 +144,8 @@ def finished_before(
     if before["status"] != "finished" or before.get("fingerprint") != record["fingerprint"]:
         return None
     requests = before["requests"]
-    outcomes = [*before["outcomes"].values(), before.get("probe_outcomes", {})]
+    besides = (before.get(name, {}) for name in ("probe_outcomes", "rerun_outcomes"))
+    outcomes = [*before["outcomes"].values(), *besides]
     failed = sum(counts.get("error", 0) for counts in outcomes)
     if failed or session.store.count() != requests["stored"]:
         return None

@@ -15,6 +15,7 @@ import orjson
 
 from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.reruns import rerun_metrics
 from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
@@ -47,7 +48,8 @@ from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.sampling import DrawnSample, Sampling, prepare_sampling
+from vlsu.runs.understanding.reruns import RERUNS
+from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
 from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt
@@ -73,6 +75,7 @@ def evaluate(
     pilot: str | Path | Sequence[str | Path] | None = None,
     weights: HarmWeights | str | Path | None = None,
     probe: str | None = None,
+    draws: int = 1,
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -100,6 +103,8 @@ def evaluate(
             and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
+        draws: Answers to each request, for ``reruns``: how far figures move when the model is asked
+            again. More than one needs ``params={"temperature": 1}`` or another.
         seed: Draws the subset, and goes to the provider where it takes one.
         params: Passed on to the provider as they are.
         settings: Everything else about how the model is asked.
@@ -132,6 +137,7 @@ def evaluate(
         pilot=pilot,
         weights=weights,
         probe=probe,
+        draws=draws,
         without_images=without_images,
     )
     return prepare(dataset, options).run(out, progress)
@@ -238,8 +244,9 @@ class Evaluation:
                 existing = open_existing_run(RunFolder(out), self._record())
                 before, store = opened.enter_context(existing)
                 price = price or recorded_prices(before).get(self.model.spec)
-            if store is not None or swaps is not None:
-                chunks = plan(self.dataset, selection, self.task, keys)
+            if store is not None or swaps is not None or self.options.draws > 1:
+                task = self.task.again(range(self.options.draws))
+                chunks = plan(self.dataset, selection, task, keys)
                 if swaps is not None:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
@@ -298,6 +305,7 @@ class Evaluation:
             sampling,
             None if self.weights is None else self.weights.record(self.policy.severities),
             self.options.probe,
+            self.options.draws,
         )
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
@@ -313,9 +321,8 @@ class Evaluation:
                 self._require_askable()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
-            asking = Asking(
-                self.dataset, self.model, self.policy, self.task, self.options.limits, session
-            )
+            asked = self.dataset, self.model, self.policy, self.task, self.options.limits
+            asking = Asking(*asked, session, self.options.draws)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):
@@ -357,6 +364,18 @@ class Evaluation:
             exchanges = scan_parquet(folder.swaps_file)
             metrics["swap"] = swap_metrics(exchanges, stored, dataset.frame())
             record["probe_outcomes"] = outcome_counts(exchanges)
+        if (draws := self.options.draws) > 1:
+            with JudgmentsFile(folder.reruns_file, RERUNS) as file:
+                for redrawn in asking.judged_again(selection):
+                    file.add(redrawn)
+                    await asyncio.sleep(0)
+            reruns = scan_parquet(folder.reruns_file)
+            metrics["reruns"] = rerun_metrics(
+                stored, reruns, gold_rows(dataset), draws, severities=severities
+            )
+            record["rerun_outcomes"] = outcome_counts(reruns)
+        else:
+            folder.reruns_file.unlink(missing_ok=True)
         if drawn is not None:
             whole = distinct_requests(dataset, Subset(), self.task.modalities)
             record["sampling"] |= {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from vlsu.policy import MODALITIES, Policy
 from vlsu.runs.options import RunOptions
 
 __all__ = ["PROBES", "UnderstandingOptions"]
+
+_log = logging.getLogger(__name__)
 
 #: What can be asked besides a run's samples.
 PROBES = ("swap",)
@@ -35,6 +38,8 @@ class UnderstandingOptions(RunOptions):
             see ``docs/metrics.md``.
         probe: ``"swap"``: ask about pairs too of which one half was exchanged for one of another
             gold grade, to see how far each half moves the answer; see ``docs/metrics.md``.
+        draws: Answers to each request, to see how far figures move when the model is asked again;
+            more than one needs a temperature. The run's other figures are those of the first.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range, or options exclude each other.
@@ -48,6 +53,7 @@ class UnderstandingOptions(RunOptions):
     pilot: str | Path | Sequence[str | Path] | None = None
     weights: HarmWeights | str | Path | None = None
     probe: str | None = None
+    draws: int = 1
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
@@ -55,6 +61,7 @@ class UnderstandingOptions(RunOptions):
             raise UsageError(
                 "--limit cuts the dataset, --budget and --until draw from it; give one"
             )
+        self._check_draws()
         if self.probe is None:
             return
         if self.probe not in PROBES:
@@ -65,3 +72,28 @@ class UnderstandingOptions(RunOptions):
             )
         if "joint" not in self.modalities:
             raise UsageError("--probe swap: asks about pairs; add joint to --modalities")
+
+    def _check_draws(self) -> None:
+        if self.draws < 1:
+            raise UsageError(f"draws {self.draws}: ask for at least 1 answer")
+        if self.draws == 1:
+            return
+        if isinstance(self.model, str) and self.model.startswith("baseline/"):
+            raise UsageError(
+                f"draws {self.draws}: {self.model} gives the same answer every time; leave it at 1"
+            )
+        if "temperature" not in self.settings.params:
+            raise UsageError(
+                f"draws {self.draws}: answers differ by chance only; add --param temperature=1"
+            )
+        if self.budget is not None or self.until is not None:
+            raise UsageError(
+                "--draws: not with --budget or --until, which spend the requests on other samples"
+            )
+        local = isinstance(self.model, str) and self.model.startswith("local/")
+        if self.settings.seed is not None and not local:  # there each draw has a seed of its own
+            _log.warning(
+                "--seed %d: goes to a provider that takes one with every draw, and may make all "
+                "draws equal",
+                self.settings.seed,
+            )
