@@ -50,7 +50,12 @@ def _beta_quantile(share: float, a: float, b: float) -> float:
 
 
 def beta_share(x: float, a: float, b: float) -> float:
-    """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function."""
+    """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function.
+
+    Example:
+        >>> round(beta_share(0.5, 2, 3), 4)
+        0.6875
+    """
     if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster
         return 1 - beta_share(1 - x, b, a)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)

@@ -109,7 +109,7 @@ def kappa_interval(
     Example:
         >>> table = np.array([[20, 5], [10, 15]])
         >>> print(kappa_interval(table, 50, np.random.default_rng(0), 10_000, (0, 1)))
-        0.400 [0.134, 0.626]
+        0.400 [0.120, 0.636]
     """
     value = float(cohen_kappa(table))
     there = np.ix_(classes, classes)
