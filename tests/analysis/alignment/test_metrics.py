@@ -395,6 +395,14 @@ def test_groups_are_clusters() -> None:
     assert found["high"] - found["low"] > 1.5 * (plain["high"] - plain["low"])
 
 
+def test_how_few_clusters_there_are_is_said() -> None:
+    groups = [f"g{n // 4}" for n in range(40)]
+    found = metrics({"default": "R" * 20 + "C" * 20}, "B", None, groups)["intervals"]["clusters"]
+    # Ten groups of four samples.
+    assert found == {"by": ["group"], "units": {"joint": 10.0}, "few": ["joint"]}
+    assert metrics({"default": "RC"})["intervals"]["clusters"] is None
+
+
 # --- Correction
 
 
