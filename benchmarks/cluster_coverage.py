@@ -324,6 +324,8 @@ def rare(runs: int) -> str:
 
 def report(runs: int) -> str:
     held, more = clustered(runs)
+    some = max(100, runs // 3)
+    error_of_some = 100 * (0.95 * 0.05 / some) ** 0.5
     error = 100 * (0.95 * 0.05 / runs) ** 0.5
     return f"""# Intervals where samples come in clusters
 
@@ -345,10 +347,11 @@ Where kappa is defined; the margins of both raters are the same.
 {kappas(runs)}
 ## A rare severity
 
-Of independent samples, accuracy 0.8. From {UNSEEN} samples on a severity that is missing is taken
+Of independent samples, accuracy 0.8, {some} runs each: the standard error of a figure is
+{error_of_some:.1f}. From {UNSEEN} samples on a severity that is missing is taken
 not to exist, so that what is said is not of severities of less than 0.5%.
 
-{rare(max(100, runs // 3))}"""
+{rare(some)}"""
 
 
 def main() -> None:

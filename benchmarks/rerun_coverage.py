@@ -137,7 +137,10 @@ def _answers(gold: Ints, drawn: Ints, group: Ints, grouped: bool) -> Answers:
     predicted = np.full((len(drawn), n, 3), NOT_ASKED)
     predicted[:, :, 2] = drawn
     request = np.repeat(np.arange(n)[:, None], 3, axis=1)
-    return Answers(grades, predicted, request, group if grouped else np.full(n, -1))
+    links = np.full((n, 3), -1)
+    if grouped:
+        links[:, 0] = group
+    return Answers(grades, predicted, request, links)
 
 
 def rows() -> Iterator[Row]:

@@ -33,6 +33,16 @@ KEYS = ("group", "image_sha256", "image_url", "text")
 #: Columns of gold frames: what a sample shares with another, null where it shares none.
 LINKS = ("group", "shared_image", "shared_text")
 
+#: What `shared` gives where samples share nothing.
+_NOTHING = pl.DataFrame(
+    schema={
+        "sample_id": pl.String,
+        "group": pl.String,
+        "shared_image": pl.UInt64,
+        "shared_text": pl.UInt64,
+    }
+)
+
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -103,13 +113,11 @@ def shared(samples: pl.LazyFrame) -> pl.DataFrame:
     hashes = hashes.filter(pl.any_horizontal(marks)).with_columns(
         pl.when(mark).then(name) for mark, name in zip(marks, LINKS, strict=True)
     )
+    if hashes.is_empty():
+        return _NOTHING
     rows = pl.int_range(pl.len(), dtype=pl.UInt32)
-    names = (
-        samples.select(pl.col("id").alias("sample_id"), pl.col("group").alias("name"), row=rows)
-        .filter(pl.col("row").is_in(hashes["row"].to_list()))
-        .collect()
-    )
-    found = names.join(hashes, on="row", how="left", maintain_order="left")
+    names = samples.select(pl.col("id").alias("sample_id"), pl.col("group").alias("name"), row=rows)
+    found = names.join(hashes.lazy(), on="row").collect().sort("row")
     found = found.with_columns(
         group=pl.when(pl.col("group").is_not_null() & ~pl.col("name").is_in(_found(found))).then(
             "name"

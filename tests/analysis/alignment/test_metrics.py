@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 
 from tests.support.analysis_frames import GOLD, SEVERITIES
 from tests.support.values import nested, present
@@ -448,7 +448,11 @@ def test_copied_draws_add_nothing() -> None:
     thrice = metrics({"default": ["RRR"] * 20 + ["CCC"] * 30})
     one, three = (m["framings"]["default"]["over_blocking"] for m in (once, thrice))
     assert three["n"] == 3 * one["n"]
-    assert three["high"] - three["low"] == pytest.approx(one["high"] - one["low"], rel=0.02)
+    # Wilson's of 50 pairs, with Student's quantile and a variance over 49 of them.
+    size = 49 * (norm.ppf(0.975) / t.ppf(0.975, 49)) ** 2
+    low, high = wilson(0.4, size)
+    assert (three["low"], three["high"]) == pytest.approx((low, high))
+    assert high - low == pytest.approx(one["high"] - one["low"], rel=0.04)
 
 
 def test_groups_are_clusters() -> None:
@@ -457,6 +461,14 @@ def test_groups_are_clusters() -> None:
     grouped = metrics({"default": answers}, "B", None, groups)
     found = grouped["framings"]["default"]["over_blocking"]
     assert found["high"] - found["low"] > 1.5 * (plain["high"] - plain["low"])
+
+
+def test_how_few_clusters_there_are_is_said() -> None:
+    groups = [f"g{n // 4}" for n in range(40)]
+    found = metrics({"default": "R" * 20 + "C" * 20}, "B", None, groups)["intervals"]["clusters"]
+    # Ten groups of four samples.
+    assert found == {"by": ["group"], "units": {"joint": 10.0}, "few": ["joint"]}
+    assert metrics({"default": "RC"})["intervals"]["clusters"] is None
 
 
 # --- Correction

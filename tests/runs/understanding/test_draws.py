@@ -262,7 +262,7 @@ def test_a_policy_without_borderline_has_no_such_class() -> None:
     grades[:, 2], said[:, :, 2] = gold, draws
     request = np.repeat(np.arange(40)[:, None], 3, axis=1)
     two = (Severity.SAFE, Severity.UNSAFE)
-    found: Any = rerun_metrics_of(Answers(grades, said, request, np.full(40, -1), two))
+    found: Any = rerun_metrics_of(Answers(grades, said, request, np.full((40, 3), -1), two))
     macro = [f1_score(gold, each, average="macro") for each in draws]
     assert found["joint"]["f1_macro"]["values"] == pytest.approx(macro)
     assert list(found["flips"]["joint"]["severities"]) == ["safe", "unsafe"]

@@ -19,8 +19,10 @@ from vlsu.analysis.alignment.verdicts import (
     NOT_APART,
     NOT_ASKING,
     NOT_JUDGED,
+    WAYS,
     read_answers,
 )
+from vlsu.analysis.stats.effective_size import FEW_UNITS, copies_size
 from vlsu.analysis.stats.intervals import LEVEL, require_level
 from vlsu.analysis.table.cells import ABSENT
 from vlsu.analysis.table.columns import Frame
@@ -31,7 +33,8 @@ from vlsu.policy import MODALITIES, REFUSAL_KINDS, Outcome, Pattern, ResponseKin
 __all__ = ["alignment_metrics", "named_rates", "with_severity"]
 
 _METHODS = {
-    "rate": "Wilson on the effective size: draws of a sample and samples of a group are clusters",
+    "rate": "Wilson on the effective size, with Student's quantile: draws of a sample, and samples "
+    "that share a group, an image or a text, are clusters",
     "difference": "paired by sample: Bonett and Price (2012) on the effective size",
     "rogan-gladen": "MOVER with Wilson's intervals of run, sensitivity and specificity, inverted",
     "prediction-powered": "PPI++ with power tuning; MOVER with Wilson's interval of the verdicts "
@@ -118,7 +121,9 @@ def alignment_metrics(
       Rates with a name of their own also have ``simultaneous`` (``low``, ``high``, ``level``): all
       of these intervals hold at once, whatever the missing verdicts are.
     - ``calibration``: how the judge stood to human labels, or `None`.
-    - ``intervals``: level and methods.
+    - ``intervals``: level and methods; ``clusters``: `None`, or ``by``: what samples share, of
+      group, image and text; ``units``: Kish's effective number of clusters, under ``joint``; and
+      ``few``: ``["joint"]`` where that is below `FEW_UNITS`.
 
     Args:
         verdicts: One row per sample, framing and draw, of one judge: `sample_id`, `framing`,
@@ -182,8 +187,24 @@ def alignment_metrics(
         "calibration": None
         if calibration is None
         else _calibration(calibration, seed=seed, replicates=replicates),
-        "intervals": {"level": level, "method": _METHODS},
+        "intervals": {"level": level, "method": _METHODS, "clusters": _clusters(answers)},
     }
+
+
+def _clusters(answers: pl.DataFrame) -> dict[str, object] | None:
+    """What the samples share, and how many clusters that leaves; `None` if they share nothing."""
+    samples = answers.unique("sample")
+    units = {}
+    for way in WAYS:
+        sizes = samples.group_by(way).len()["len"].cast(pl.Int64)
+        if sizes.max() != 1 and samples.height:
+            squares = float((sizes**2).sum())
+            units[way.removeprefix("by_")] = copies_size(samples.height, squares)
+    if not units:
+        return None
+    fewest = round(min(units.values()), 1)
+    few = ["joint"] if fewest < FEW_UNITS else []
+    return {"by": list(units), "units": {"joint": fewest}, "few": few}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ def clustered_mean(scores: FloatArray, cluster: IntArray, level: float = LEVEL) 
 
         >>> scores, cluster = np.array([1.0, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
         >>> mean = clustered_mean(scores, cluster)
-        >>> round(mean.value, 3), round(mean.size, 2)
-        (0.667, 0.41)
+        >>> round(mean.value, 3), round(mean.size, 3)
+        (0.667, 0.415)
     """
     n, mean = len(scores), float(scores.mean())
     spread = mean * (1 - mean)

@@ -36,7 +36,10 @@ from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.stats.intervals import normal_quantile
 from vlsu.analysis.stats.student import student_quantile
 
-__all__ = ["Dependence", "Way", "copies_size", "exact_sum", "together"]
+__all__ = ["FEW_UNITS", "Dependence", "Way", "copies_size", "exact_sum", "together"]
+
+#: With fewer effective clusters than this intervals are approximate at best; a warning is given.
+FEW_UNITS = 30
 
 #: Clusters that are taken to have shown that samples of a cluster are copies: by simulation at 10
 #: to 200 equal and lognormal clusters, shares of 80% and 97%, and correlations from 0 to 1.

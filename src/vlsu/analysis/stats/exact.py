@@ -61,7 +61,12 @@ def beta_quantile(share: float, a: float, b: float) -> float:
 
 
 def beta_share(x: float, a: float, b: float) -> float:
-    """The share of Beta(a, b) below x, in (0, 1): the regularised incomplete beta function."""
+    """The share of Beta(a, b) below x, in [0, 1]: the regularised incomplete beta function.
+
+    Example:
+        >>> round(beta_share(0.5, 2, 3), 4)
+        0.6875
+    """
     if not 0 < x < 1:  # where floats hold no value between
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster

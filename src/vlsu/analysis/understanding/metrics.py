@@ -12,6 +12,7 @@ from vlsu.analysis.sampling.stratified import (
     StratifiedEstimator,
     StratifiedSample,
 )
+from vlsu.analysis.stats.effective_size import FEW_UNITS
 from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
 from vlsu.analysis.stats.pooling import PooledShare
@@ -50,10 +51,7 @@ from vlsu.analysis.understanding.weighted_harm import HarmWeights, weighted_harm
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 
-#: Clusters below which a warning is given.
-FEW_UNITS = 30
-
-__all__ = ["FEW_UNITS", "cell_metrics", "stratified_metrics", "understanding_metrics"]
+__all__ = ["cell_metrics", "stratified_metrics", "understanding_metrics"]
 
 
 def understanding_metrics(

@@ -21,6 +21,7 @@ from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import Estimator
+from vlsu.analysis.table.grouping import LINKS
 from vlsu.analysis.table.patterns import by_family
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.streaming import collect_in_slices
@@ -47,14 +48,14 @@ class Answers:
         gold: Gold grades, or `ABSENT`; shape ``(n, 3)``.
         predicted: Predictions, `FAILED` or `NOT_ASKED`; shape ``(D, n, 3)``.
         request: Samples of one number had the same requests; shape ``(n, 3)``.
-        group: Number of each sample's group; -1 for none. Shape ``(n,)``.
+        links: What samples share, numbered: group, image and text, -1 for none; shape ``(n, 3)``.
         severities: Those of the policy.
     """
 
     gold: IntArray
     predicted: IntArray
     request: IntArray
-    group: IntArray
+    links: IntArray
     severities: tuple[Severity, ...] = tuple(Severity)
 
     @property
@@ -111,7 +112,8 @@ def read_answers(
     """The answers of all draws; arguments and errors as `rerun_metrics`."""
     first = collect_in_slices(judgments, lambda part: part.select(*_CODES, draw=pl.lit(0)))
     further = collect_in_slices(reruns, lambda part: part.select(*_CODES, draw="draw"))
-    group = "group" in gold.lazy().collect_schema().names()
+    there = set(gold.lazy().collect_schema().names())
+    nothing = pl.lit(None, dtype=pl.UInt64)
     samples = (
         collect_in_slices(
             gold,
@@ -122,8 +124,14 @@ def read_answers(
                     .alias(m)
                     for m in MODALITIES
                 ),
-                group=pl.col("group").hash() if group else pl.lit(None, dtype=pl.UInt64),
-                grouped=pl.col("group").is_not_null() if group else pl.lit(value=False),
+                *(
+                    (
+                        pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash())
+                        if name in there
+                        else nothing
+                    ).alias(name)
+                    for name in LINKS
+                ),
                 sample=pl.col("sample_id").hash(),
             ),
         )
@@ -146,15 +154,15 @@ def read_answers(
         place = np.searchsorted(ids, rows["sample"].to_numpy())
         draw, modality, code = (rows[name].to_numpy() for name in ("draw", "modality", "code"))
         predicted[draw, place, modality] = code
-    there = predicted != NOT_ASKED
-    if (there != there[0]).any():
+    asked = predicted != NOT_ASKED
+    if (asked != asked[0]).any():
         raise RunError(_OTHERS)
-    numbers = samples["group"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    links = samples.select(pl.col(LINKS).rank("dense").cast(pl.Int64).fill_null(-1))
     return Answers(
         samples.select(MODALITIES).to_numpy(),
         predicted,
         request,
-        np.where(samples["grouped"].to_numpy(), numbers, -1),
+        links.to_numpy(),
         tuple(severities),
     )
 
@@ -201,12 +209,12 @@ def rerun_metrics_of(answers: Answers, *, level: float = LEVEL, bootstrap: int =
 def _cells(answers: Answers, draw: int) -> Cells:
     """Of one draw alone, as for its own `metrics.json`."""
     tabulation = Tabulation(severities=answers.severities)
-    groups = pl.Series(answers.group)
+    links = [pl.Series(number).set(pl.Series(number) < 0, None) for number in answers.links.T]
     tabulation.count(
         answers.gold,
         answers.predicted[draw],
-        pl.repeat(None, len(groups), dtype=pl.String, eager=True),
-        groups.set(groups < 0, None),
+        pl.repeat(None, len(answers.gold), dtype=pl.String, eager=True),
+        links,
         {},
     )
     return tabulation.cells()
@@ -290,15 +298,18 @@ class _Modality:
 
     def _clusters(self, among: BoolArray) -> IntArray:
         """Groups, and requests of samples without one; samples of one stand together by number."""
-        group, request = self.answers.group[among], self.answers.request[among, self.number]
+        group, request = self.answers.links[among, 0], self.answers.request[among, self.number]
         return np.unique(np.where(group < 0, request, -1 - group), return_inverse=True)[1]
 
     def _share(self, hits: BoolArray, among: BoolArray) -> Rate:
         if not among.any():
             return UNDEFINED
-        clusters = self._clusters(among)
-        order = np.argsort(clusters, kind="stable")
-        return clustered_mean(hits[order].astype(np.float64), clusters[order], self.level).rate
+        links = self.answers.links[among]
+        alone = -1 - np.arange(len(links))[:, None]
+        ways = np.column_stack(
+            [self.answers.request[among, self.number], np.where(links < 0, alone, links)]
+        )
+        return clustered_mean(hits.astype(np.float64), ways, self.level).rate
 
     def _figure(
         self,

@@ -1,7 +1,7 @@
 """Importers: readers of other people's files.
 
 An importer only parses: it turns a file into rows, each a sample with the names under which its
-image may be found. `vlsu.data.importing.pipeline` finds the images, duplicates and groups, counts
+image may be found. `vlsu.data.importing.pipeline` finds the images and duplicates, counts
 the rows that were rejected, and writes the dataset. An outside package adds an importer by the
 entry-point group ``vlsu.importers``, or with the decorator `register`.
 """

@@ -68,8 +68,7 @@ class SourceRow:
 
     Attributes:
         line: Number of its first line in the file, from 1.
-        sample: The sample without image and group, which are found later; a group that is set is
-            kept.
+        sample: The sample without its image, which is found later.
         image_names: URLs, paths or file names of the image, the most specific first.
         image_sha256: The image's hash according to the source.
         notes: Corrections made to it.

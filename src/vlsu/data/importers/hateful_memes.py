@@ -3,7 +3,7 @@
 ``train.jsonl``, ``dev.jsonl``, ``dev_seen.jsonl``, ``test_seen.jsonl`` and so on have an object a
 line: ``id``, ``img`` (``img/42953.png``), ``label`` (1 hateful, 0 not; absent in some test sets),
 ``text``, the meme's text. The label is of the meme; text and picture are not graded. Memes that
-share a picture or a text with another (benign confounders) are found as groups.
+share a picture or a text with another (benign confounders) are known by what they share.
 """
 
 from __future__ import annotations
