@@ -12,7 +12,7 @@ from vlsu.analysis.results import Metrics, Share
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Family, Pattern
+from vlsu.policy import MODALITIES, Family, Pattern, patterns_of
 from vlsu.report.answered import answered_cell
 from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.understanding.answered import answered_parts, answered_table
@@ -162,9 +162,11 @@ def _families(metrics: Metrics) -> Table:
 
 def _patterns(metrics: Metrics) -> Table:
     rows = []
+    there = severities_of(metrics)
+    unlisted = f"not one of the {len(patterns_of(there))}"
     for name, part in metrics.patterns.items():
         pattern = Pattern.parse(name)
-        listed = "" if pattern.listed else "not one of the 17"
+        listed = "" if pattern.listed else unlisted
         rows.append(
             (
                 name,
@@ -176,7 +178,7 @@ def _patterns(metrics: Metrics) -> Table:
             )
         )
     remarked = any(row[-1] for row in rows)
-    letters = ", ".join(f"{s.letter} {s.label}" for s in severities_of(metrics))
+    letters = ", ".join(f"{s.letter} {s.label}" for s in there)
     columns = ("pattern", "family", f"accuracy {_INTERVAL}", "n", "answered", "remark")
     return Table(
         "patterns",
