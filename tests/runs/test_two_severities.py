@@ -178,6 +178,8 @@ def test_runs_of_two_and_of_three_severities_are_compared_over_what_both_have(
     per_class = of_three.metrics["joint"]["per_class"]
     mean = (per_class["safe"]["f1"]["value"] + per_class["unsafe"]["f1"]["value"]) / 2
     assert row["first"]["value"] == pytest.approx(mean)
+    write_report([of_three, run], folder / "both.md")
+    assert "over the severities of each run's own policy" in (folder / "both.md").read_text()
 
 
 def test_traffic_is_projected_on_what_is_safe_and_unsafe(run: Run) -> None:
