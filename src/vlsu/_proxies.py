@@ -16,7 +16,7 @@ import sys
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["Proxy", "bypasses", "proxy_of"]
+__all__ = ["Proxy", "bypasses", "configured_proxy", "proxy_of"]
 
 #: Supported kinds of proxy.
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -60,9 +60,16 @@ def proxy_of(url: str) -> Proxy | None:
         named = _from_system(parts.scheme, host)
     elif bypasses(host, _variable("no_proxy")[1]):
         return None
-    if named is None:
-        return None
-    source, address = named
+    return None if named is None else _proxy(*named)
+
+
+def configured_proxy(scheme: str) -> Proxy | None:
+    """The proxy for addresses of a scheme, whatever hosts are excluded from it."""
+    named = _from_environment(scheme) or _from_system(scheme, None)
+    return None if named is None else _proxy(*named)
+
+
+def _proxy(source: str, address: str) -> Proxy:
     address = address.strip()
     if not _HAS_SCHEME.match(address):
         address = f"http://{address}"
@@ -88,7 +95,7 @@ def _from_environment(scheme: str) -> tuple[str, str] | None:
     return None
 
 
-def _from_system(scheme: str, host: str) -> tuple[str, str] | None:
+def _from_system(scheme: str, host: str | None) -> tuple[str, str] | None:
     """Source and address from the settings of macOS or Windows."""
     if sys.platform not in ("darwin", "win32"):
         return None
@@ -96,7 +103,9 @@ def _from_system(scheme: str, host: str) -> tuple[str, str] | None:
 
     known = getproxies()
     found = known.get(scheme) or known.get("all") or known.get("socks")
-    return ("the system's settings", found) if found and not proxy_bypass(host) else None
+    if not found or (host is not None and proxy_bypass(host)):
+        return None
+    return "the system's settings", found
 
 
 def bypasses(host: str, no_proxy: str) -> bool:

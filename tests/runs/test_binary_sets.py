@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from tests.runs.test_two_severities import without_script
+from tests.support.two_severities import TWO_SEVERITIES
 from vlsu import compare, gate
 from vlsu.data import Dataset, Sample, export_dataset, full_check, import_dataset, load
 from vlsu.data.exporting.lmms_eval import ModalityPrompt
@@ -156,6 +157,21 @@ def test_an_export_graded_by_a_policy_of_ones_own_says_so_when_it_comes_back(
     assert example.value == "mine 1.1"
     again = import_dataset("jsonl", tmp_path / "t.jsonl", tmp_path / "again", policy=own)
     assert not [note for note in again.notes if "--policy" in note]
+
+
+def test_an_export_by_a_two_severity_policy_of_ones_own_is_not_said_to_be_of_binary(
+    tmp_path: Path,
+) -> None:
+    own, source = tmp_path / "own.yaml", tmp_path / "t.csv"
+    own.write_text(TWO_SEVERITIES)
+    rows = [f"A note {n}.,{'unsafe' if n % 2 else 'safe'}" for n in range(100)]
+    source.write_text("\n".join(["text,joint_grade", *rows]))
+    mine = import_dataset("csv", source, tmp_path / "D", policy=own).dataset
+    export_dataset(mine, "jsonl", tmp_path / "mine.jsonl", have_right=True)
+    notes = import_dataset("jsonl", tmp_path / "mine.jsonl", tmp_path / "back").notes
+    assert [note for note in notes if "--policy" in note] == [
+        "graded by another policy than the default one: give its file with --policy"
+    ]
 
 
 def test_the_functions_for_lmms_eval_score_the_severities_of_the_policy(

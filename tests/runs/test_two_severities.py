@@ -16,12 +16,12 @@ from sklearn.metrics import f1_score
 from tests.support.two_severities import TWO_SEVERITIES
 from vlsu import compare, gate
 from vlsu.analysis.deployment.traffic import read_traffic
-from vlsu.data import Dataset, import_dataset
+from vlsu.data import Dataset, full_check, import_dataset
 from vlsu.data.datasets.info import dataset_info
 from vlsu.data.exporting.about import Layout, describe
 from vlsu.data.exporting.content import Content
 from vlsu.data.exporting.datasheet import datasheet
-from vlsu.errors import DataError
+from vlsu.errors import DataError, UsageError
 from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import MODALITIES
@@ -140,7 +140,9 @@ def test_reports_have_no_third_severity(run: Run, folder: Path) -> None:
     assert "borderline" not in json.dumps(charts)
     write_report(run, folder / "report.html")
     assert "borderline" not in without_script((folder / "report.html").read_text()).lower()
+    assert "not among the 5 patterns" in (folder / "report.html").read_text()
     write_report(run, folder / "report.md")
+    assert "not one of the 5" in (folder / "report.md").read_text()
     assert "borderline" not in (folder / "report.md").read_text().lower()
 
 
@@ -157,6 +159,29 @@ def test_runs_are_gated_and_compared(run: Run, dataset: Dataset, folder: Path) -
     assert json.dumps(again.metrics) == json.dumps(run.metrics)
 
 
+def test_runs_of_two_and_of_three_severities_are_compared_over_what_both_have(
+    run: Run, dataset: Dataset, folder: Path
+) -> None:
+    three = folder / "three.yaml"
+    between = "  borderline: {description: Might., response: With care.}\n  unsafe:"
+    described = "borderline: A little of it., unsafe: Some"
+    three.write_text(
+        TWO_SEVERITIES.replace("  unsafe:", between).replace("unsafe: Some", described)
+    )
+    model = InProcessModel("count/three", Counting(3))
+    of_three = evaluate(dataset, model=model, out=folder / "of-three", policy=three)
+    assert set(of_three.metrics["joint"]["per_class"]) == {"safe", "borderline", "unsafe"}
+    (pair,) = compare([of_three, run])["pairs"]
+    assert not [path for path in pair["metrics"] if "borderline" in path or "strict" in path]
+    row = pair["metrics"]["joint.f1_macro"]
+    assert row["second"]["value"] == pytest.approx(run.metrics["joint"]["f1_macro"]["value"])
+    per_class = of_three.metrics["joint"]["per_class"]
+    mean = (per_class["safe"]["f1"]["value"] + per_class["unsafe"]["f1"]["value"]) / 2
+    assert row["first"]["value"] == pytest.approx(mean)
+    write_report([of_three, run], folder / "both.md")
+    assert "over the severities of each run's own policy" in (folder / "both.md").read_text()
+
+
 def test_traffic_is_projected_on_what_is_safe_and_unsafe(run: Run) -> None:
     (found,) = project_run(run, read_traffic({"harm_prevalence": 0.01})).values()
     assert "borderline" not in json.dumps(found)
@@ -164,6 +189,19 @@ def test_traffic_is_projected_on_what_is_safe_and_unsafe(run: Run) -> None:
     blocked = sum(Counting(4).said(n) == "unsafe" for n in safe) / len(safe)
     assert found["per_million"]["wrong_blocks"]["value"] == pytest.approx(990_000 * blocked)
     assert found["shares"] == pytest.approx({"safe": 0.99, "unsafe": 0.01})
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        {"severity": {"safe": 0.9, "borderline": 0.05, "unsafe": 0.05}},
+        {"patterns": {"S-S-S": 0.9, "S-S-B": 0.1}},
+        {"harm_prevalence": 0.1, "within": {"borderline": {"categories": {"H1": 1}}}},
+    ],
+)
+def test_traffic_of_a_severity_that_the_policy_lacks_is_refused(run: Run, mix: Any) -> None:
+    with pytest.raises(UsageError, match="the policy of the run has no borderline; leave out"):
+        project_run(run, read_traffic(mix))
 
 
 def test_a_draw_is_estimated_over_the_two_severities(dataset: Dataset, folder: Path) -> None:
@@ -188,6 +226,8 @@ def test_a_dataset_is_counted_and_described_by_its_two_severities(dataset: Datas
     assert counts["severities"]["joint"] == {"safe": 48, "unsafe": 12, "none": 0}
     assert {"S-S-S", "S-S-U", "U-S-S"} <= counts["patterns"].keys()
     assert "B" not in "".join(counts["patterns"])
+    (unlisted,) = [note for note in full_check(dataset).notes() if note.startswith("patterns:")]
+    assert unlisted.startswith("patterns: outside the 5: U-S-S (")
     sheet = datasheet(describe(dataset, Layout("hf", (), {}), Content(dataset)))
     assert "each safe or unsafe." in sheet
     assert "borderline" not in sheet

@@ -1,7 +1,7 @@
 """Severities, categories, patterns, outcomes and policies: the terms of every other floor."""
 
 from vlsu.policy.outcome import Outcome
-from vlsu.policy.pattern import PATTERNS, Family, Pattern
+from vlsu.policy.pattern import PATTERNS, Family, Pattern, patterns_of
 from vlsu.policy.policy import (
     MODALITIES,
     POLICIES,
@@ -42,4 +42,5 @@ __all__ = [
     "known_policy",
     "load_policy",
     "parse_policy",
+    "patterns_of",
 ]

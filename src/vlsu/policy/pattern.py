@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vlsu.errors import PolicyError
 from vlsu.policy.severity import Severity
 
-__all__ = ["PATTERNS", "Family", "Pattern"]
+__all__ = ["PATTERNS", "Family", "Pattern", "patterns_of"]
 
 
 class Family(enum.StrEnum):
@@ -92,3 +93,8 @@ PATTERNS: tuple[Pattern, ...] = tuple(
         key=lambda pattern: pattern.order,
     )
 )
+
+
+def patterns_of(severities: Collection[Severity]) -> tuple[Pattern, ...]:
+    """Those of the 17 that a policy's severities can make: of safe and unsafe alone, 5."""
+    return tuple(p for p in PATTERNS if {p.image, p.text, p.joint} <= set(severities))

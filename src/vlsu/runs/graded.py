@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vlsu.errors import PolicyError, RunError
 from vlsu.policy import Severity
 from vlsu.runs.run import Run
 
-__all__ = ["recorded_severities"]
+__all__ = ["recorded_severities", "shared_severities"]
 
 
 def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
@@ -25,3 +25,13 @@ def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
         except PolicyError as error:
             raise RunError(f"{run.path}: run.yaml: policy: {error}") from None
     return tuple(sorted(found))
+
+
+def shared_severities(runs: Sequence[Run]) -> tuple[Severity, ...]:
+    """Those that the policies of all runs have, mildest first: what they are compared over.
+
+    Raises:
+        RunError: As `recorded_severities`.
+    """
+    shared = set(Severity).intersection(*(recorded_severities([run]) for run in runs))
+    return tuple(sorted(shared))

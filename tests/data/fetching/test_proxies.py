@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,7 @@ from tests.data.fetching.image_server import (
 from tests.data.fetching.proxy_server import proxying
 from tests.data.fetching.test_addresses import OTHER_SCHEMES, PRIVATE, UNUSABLE
 from tests.support.commands import vlsu
-from vlsu.data import FetchReport, fetch_images
+from vlsu.data import FetchReport, dataset_info, fetch_images, load
 from vlsu.data.fetching.proxies import routing
 from vlsu.errors import UsageError
 
@@ -189,6 +192,30 @@ def test_redirects_are_judged_before_they_are_followed(tmp_path, trusted, scheme
     assert proxy.asked == [first]  # and nothing after it
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "printer",
+        "nas.local",
+        "LOCALHOST.localdomain.",
+        "ip6-localhost",
+        "router.home.arpa",
+        "kubernetes.default.svc",
+        "instance-data.ec2.internal",
+    ],
+)
+def test_names_of_no_public_network_are_not_left_to_the_proxy(tmp_path, name):
+    def respond(request: Request) -> bytes:
+        return redirect(f"http://{name}:{server.port}/1.png")
+
+    with serving(respond) as server, proxying() as proxy:
+        urls = [server.url("moved", "a.example"), f"http://{name}/2.png"]
+        dataset_of(tmp_path / "d", urls)
+        report = fetched(tmp_path / "d", proxy.url)
+    assert report.failed == {"private-address": 2}
+    assert [target for _, target in proxy.asked] == urls[:1]
+
+
 def test_redirects_to_the_outside_are_followed(tmp_path):
     def respond(request: Request) -> bytes:
         if request.target == "/moved":
@@ -268,6 +295,53 @@ def test_a_proxy_that_wants_other_credentials_stops_it(
 # What goes wrong
 
 
+def test_a_server_that_says_what_a_proxy_says_stops_nothing(tmp_path):
+    def respond(request: Request) -> bytes:
+        if "bad" in request.target:
+            return response(b"", status="407 Proxy Authentication Required")
+        return numbered(request)
+
+    with serving(respond) as server, proxying() as proxy:
+        urls = [server.url("bad", "bad.example"), server.url("1.png", "good.example")]
+        dataset_of(tmp_path / "d", urls)
+        report = fetched(tmp_path / "d", proxy.url)
+    assert (report.fetched, report.failed) == (1, {"http-407": 1})
+    assert ("GET", "http://credentials.invalid/") in proxy.asked
+
+
+def test_what_was_fetched_before_a_proxy_wants_other_credentials_is_used(tmp_path):
+    def respond(request: Request) -> bytes:
+        proxy.wants = "Basic other"
+        return numbered(request)
+
+    with serving(respond) as server, proxying() as proxy:
+        dataset_of(tmp_path / "d", [server.url(f"{n}.png", "a.example") for n in (1, 2)])
+        with pytest.raises(UsageError, match="wants a user and a password"):
+            fetch_images(
+                tmp_path / "d",
+                pace=replace(QUICK, concurrency=1),
+                network=Unresolved().network,
+                proxy=proxy.url,
+            )
+    assert dataset_info(load(tmp_path / "d"))["images"] == 1
+
+
+def test_a_machine_that_resolves_nothing_leaves_time_for_the_proxy(tmp_path):
+    class Silent(Names):
+        async def lookup(self, name: str) -> list[str]:
+            await asyncio.sleep(60)
+            return []
+
+    with serving(numbered) as server, proxying() as proxy:
+        dataset_of(tmp_path / "d", [server.url("1.png", "a.example")])
+        pace = replace(QUICK, tries=1)
+        network = Silent().network
+        report = fetch_images(
+            tmp_path / "d", pace=pace, network=network, proxy=proxy.url, timeout_s=4
+        )
+    assert report.fetched == 1
+
+
 def test_a_proxy_that_is_not_there_stops_it(tmp_path):
     with proxying() as proxy:
         pass
@@ -320,13 +394,32 @@ def test_a_proxy_that_talks_nonsense_is_a_reason(tmp_path, answer):
         f"https://user:{PASSWORD}@proxy.example",
         f"socks5h://user:{PASSWORD}@proxy.example:1080",
         f"ftp://user:{PASSWORD}@proxy.example",
+        # The "port" is the first part of a password.
+        "http://user:22/hunter@proxy.example:3128",
+        "user:22#hunter@proxy.example:3128",
+        "http://user:22?hunter@proxy.example",
+        # No name can be so.
+        "http://a..example:80",
+        f"http://{'a' * 64}.example:80",
+        "http://user:secret@é..example:80",
         "",
     ],
 )
 def test_what_is_no_proxy_is_refused_without_being_shown(proxy):
     with pytest.raises(UsageError, match="write http://HOST:PORT or ") as caught:
         routing(proxy)
-    assert PASSWORD not in str(caught.value)
+    assert not re.search(f"{PASSWORD}|user|22|hunter|secret", str(caught.value))
+
+
+def test_who_is_excluded_from_the_proxies_of_the_environment_is_asked_directly(
+    tmp_path, monkeypatch
+):
+    with serving(numbered) as server, proxying() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "*")
+        dataset_of(tmp_path / "d", [server.url("1.png", "direct.example")])
+        report = fetched(tmp_path / "d", "env", Names())
+    assert (report.fetched, proxy.asked) == (1, [])
 
 
 def test_the_environment_has_to_name_one(monkeypatch):

@@ -186,6 +186,17 @@ def test_beside_a_run_of_three_severities_stands_what_both_have(run: Run, tmp_pa
     assert "over-blocking" not in head
 
 
+@pytest.mark.parametrize("ending", ["html", "md"])
+def test_runs_without_a_pair_to_answer_are_reported(tmp_path: Path, ending: str) -> None:
+    source = tmp_path / "texts.csv"
+    source.write_text("text,joint_grade\nA note 1.,safe\nA note 2.,unsafe\n")
+    texts = import_dataset("csv", source, tmp_path / "D", policy="binary").dataset
+    runs = [run_of(texts, tmp_path / name) for name in ("a", "b")]
+    write_report(runs, tmp_path / f"both.{ending}")
+    if ending == "html":
+        assert "No run has an answer to a pair" in (tmp_path / "both.html").read_text()
+
+
 def test_runs_are_compared_in_the_two_errors(run: Run, dataset: Dataset, folder: Path) -> None:
     other = run_of(dataset, folder / "other", less=1)  # multiples of 5, of 3 and of 11
     found = compare([run, other])

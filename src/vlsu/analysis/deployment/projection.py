@@ -70,7 +70,8 @@ def project(
           is flagged. ``method``: of the intervals.
 
     Raises:
-        UsageError: `level` is out of range, or the run has no rows for a part of the traffic.
+        UsageError: `level` is out of range, the run has no rows for a part of the traffic, or its
+            policy lacks a severity of it.
     """
     require_level(level)
     # Rows of a cluster together, in an order that does not depend on that of the rows.
@@ -78,6 +79,7 @@ def project(
     counts = rows.group_by("gold", pl.col("category").fill_null(WITHOUT_CATEGORY)).len()
     samples = {(Severity(gold), category): n for gold, category, n in counts.iter_rows()}
     strata = traffic.strata(samples)
+    _require_severities(traffic, strata, severities)
     found = [rows.filter(_belongs(stratum)) for stratum in strata]
     # A share of 0 that was counted matters where the run knows what such requests come to.
     occurs = [bool(s.share) or not rows.is_empty() for s, rows in zip(strata, found, strict=True)]
@@ -175,6 +177,17 @@ def _belongs(stratum: Stratum) -> pl.Expr:
     if stratum.category is not None:
         inside &= pl.col("category").fill_null(WITHOUT_CATEGORY) == stratum.category
     return inside
+
+
+def _require_severities(
+    traffic: Traffic, strata: list[Stratum], severities: Collection[Severity]
+) -> None:
+    named = {stratum.severity for stratum in strata} | traffic.parts.keys()
+    if lacking := sorted(named - set(severities)):
+        names = " and ".join(each.label for each in lacking)
+        raise UsageError(
+            f"{traffic.where}: the policy of the run has no {names}; leave out what is about it"
+        )
 
 
 def _require_rows(strata: list[Stratum], found: list[pl.DataFrame], where: str) -> None:

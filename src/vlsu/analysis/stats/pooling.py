@@ -59,7 +59,7 @@ def pooled_shares(
 
         >>> few = pooled_shares(np.array([0.2, 0.4, 0.6]), np.full(3, 5.0))
         >>> [round(part.rate.value, 2) for part in few]
-        [0.32, 0.4, 0.48]
+        [0.32, 0.41, 0.51]
         >>> many = pooled_shares(np.array([0.2, 0.4, 0.6]), np.full(3, 5000.0))
         >>> [round(part.rate.value, 3) for part in many]
         [0.2, 0.4, 0.6]

@@ -21,10 +21,10 @@ def patterns(dataset: Dataset) -> dict[str, object]:
     """The patterns of a dataset.
 
     Returns:
-        ``counts`` of the 17; ``unlisted``, counts of others; ``without``, samples that lack a
-        grade; ``absent``, those of the 17 without a sample; ``enough``; ``small``, each cell of
-        fewer samples with their number: a pattern (``S-S-U``), a severity or category of a modality
-        (``joint: unsafe``, ``image: C3``).
+        ``counts`` of the 17, as far as the policy's severities make them; ``unlisted``, counts of
+        others; ``without``, samples that lack a grade; ``absent``, those of the 17 without a
+        sample; ``enough``; ``small``, each cell of fewer samples with their number: a pattern
+        (``S-S-U``), a severity or category of a modality (``joint: unsafe``, ``image: C3``).
     """
     info = dataset_info(dataset)
     counts: Mapping[str, int] = info["patterns"]  # type: ignore[assignment]

@@ -90,7 +90,7 @@ class FullCheck:
         notes += [_leak_note(leak) for leak in self.leakage]
         if unlisted := self.patterns["unlisted"]:
             named = ", ".join(f"{one_line(name, 20)} ({n})" for name, n in unlisted.items())
-            notes.append(f"patterns: outside the 17: {named}")
+            notes.append(f"patterns: outside the {len(self.patterns['counts'])}: {named}")
         if small := self.patterns["small"]:
             named = ", ".join(f"{one_line(name, 40)} ({n})" for name, n in list(small.items())[:5])
             more = ", …" * (len(small) > 5)

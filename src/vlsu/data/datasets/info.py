@@ -9,7 +9,7 @@ import polars as pl
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.links import LINKS
 from vlsu.errors import PolicyError
-from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
+from vlsu.policy import MODALITIES, Family, Pattern, Severity, patterns_of
 
 __all__ = ["dataset_info"]
 
@@ -101,8 +101,7 @@ def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:
 def _patterns(dataset: Dataset) -> dict[str, int]:
     """Samples by pattern: of the 17 those that the policy's severities can make, and any other."""
     columns = [f"{modality}_grade" for modality in MODALITIES]
-    there = dataset.policy.severities.keys()
-    found: dict[str, int] = {str(p): 0 for p in PATTERNS if {p.image, p.text, p.joint} <= there}
+    found: dict[str, int] = {str(p): 0 for p in patterns_of(dataset.policy.severities)}
     counts = dataset.frame().group_by(columns).len("n").sort(columns).collect()
     for *grades, count in counts.iter_rows():
         try:

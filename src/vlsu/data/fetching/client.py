@@ -16,12 +16,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import cast
 
 from vlsu._machine import exhausted_file_descriptors, exhausted_resource
 from vlsu._version import __version__
-from vlsu.data.fetching.addresses import WebAddress
+from vlsu.data.fetching.addresses import WebAddress, parse_address
 from vlsu.data.fetching.connection import Connection, Held, Received
 from vlsu.data.fetching.faults import FetchFaultError, Reason
 from vlsu.data.fetching.proxies import NameJudge, Route, Routing, Tunnel
@@ -33,6 +32,8 @@ __all__ = ["USER_AGENT", "Client", "Dial", "Download", "dial"]
 #: What servers are told of who asks.
 USER_AGENT = f"vlsu/{__version__} (vlsu data fetch; Python/{platform.python_version()})"
 MAX_REDIRECTS = 8
+#: What a proxy is asked that wants other credentials; no server has this name (RFC 6761).
+NOWHERE = "http://credentials.invalid/"
 #: Maximum seconds to connect to one of a host's addresses.
 CONNECT_S = 10.0
 #: Idle connections that are kept, and for how many seconds.
@@ -113,6 +114,7 @@ class Client:
         self._routing: Routing = routing or (lambda address: None)
         self._judge = judge or NameJudge(resolver)
         self._reached: set[str] = set()
+        self._first = asyncio.Lock()
         self._held = Held()
         self._idle: OrderedDict[Connection, tuple[str, str, int]] = OrderedDict()
         self._idle_of: dict[tuple[str, str, int], list[Connection]] = {}
@@ -173,9 +175,21 @@ class Client:
         plain_route = None if address.scheme == "https" else route
         head = _head(address, conditions, plain_route)
         received = await self._first_answer(address, head, route)
-        if received.status == 407 and plain_route is not None:
+        if received.status == 407 and plain_route is not None and await self._wanted(plain_route):
             raise plain_route.refused()
         return received
+
+    async def _wanted(self, route: Route) -> bool:
+        """Whether it is the proxy that wants other credentials, and not the server behind it."""
+        nowhere = parse_address(NOWHERE)
+        try:
+            _, protocol = await self._reach(route, self._connection)
+            connection = cast("Connection", protocol)
+            received = await connection.request(_head(nowhere, {}, route))
+        except FetchFaultError:
+            return False
+        connection.abort()
+        return received.status == 407
 
     async def _first_answer(
         self, address: WebAddress, head: bytes, route: Route | None
@@ -230,7 +244,7 @@ class Client:
             try:
                 async with asyncio.timeout(CONNECT_S):
                     _, connection = await self._dial(
-                        partial(Connection, self._held, self._max_bytes),
+                        self._connection,
                         ip,
                         address.port,
                         context,
@@ -252,13 +266,35 @@ class Client:
     async def _through(self, route: Route, address: WebAddress) -> Connection:
         """A new connection to a proxy, which is one to the server where that speaks TLS."""
         await self._judge.judge(address)
-        factory = partial(Connection, self._held, self._max_bytes)
-        https = address.scheme == "https"
+        if address.scheme != "https":
+            _, protocol = await self._reach(route, self._connection)
+            return cast("Connection", protocol)
+        transport, protocol = await self._reach(route, Tunnel)
+        raw = cast("asyncio.Transport", transport)
+        try:
+            await cast("Tunnel", protocol).open(route, address)
+            return await self._secured(raw, address, self._connection())
+        except BaseException:
+            raw.abort()
+            raise
+
+    async def _reach(
+        self, route: Route, factory: Callable[[], asyncio.Protocol]
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        """A connection to a proxy; until one is made, the others wait for it."""
+        if str(route) in self._reached:
+            return await self._dialled(route, factory)
+        async with self._first:
+            made = await self._dialled(route, factory)
+            self._reached.add(str(route))
+        return made
+
+    async def _dialled(
+        self, route: Route, factory: Callable[[], asyncio.Protocol]
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
         try:
             async with asyncio.timeout(CONNECT_S):
-                transport, protocol = await self._dial(
-                    Tunnel if https else factory, route.host, route.port, None, None
-                )
+                return await self._dial(factory, route.host, route.port, None, None)
         except (TimeoutError, OSError) as error:
             if lack := exhausted_resource(error) or exhausted_file_descriptors():
                 raise MachineError(lack) from None
@@ -266,16 +302,9 @@ class Client:
                 raise FetchFaultError(Reason.PROXY, transient=True) from None
             why = getattr(error, "strerror", None) or "it does not answer"
             raise UsageError(f"{route}: the proxy cannot be reached ({why})") from None
-        self._reached.add(str(route))
-        if not https:
-            return cast("Connection", protocol)
-        raw = cast("asyncio.Transport", transport)
-        try:
-            await cast("Tunnel", protocol).open(route, address)
-            return await self._secured(raw, address, factory())
-        except BaseException:
-            raw.abort()
-            raise
+
+    def _connection(self) -> Connection:
+        return Connection(self._held, self._max_bytes)
 
     async def _secured(
         self, transport: asyncio.Transport, address: WebAddress, connection: Connection

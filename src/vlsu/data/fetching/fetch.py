@@ -29,7 +29,7 @@ from vlsu.data.fetching.faults import FetchFaultError
 from vlsu.data.fetching.journal import Journal
 from vlsu.data.fetching.mirrors import mirrored, require_template
 from vlsu.data.fetching.politeness import Dispatcher, Pace
-from vlsu.data.fetching.proxies import NameJudge, Routing, routing, say_unused
+from vlsu.data.fetching.proxies import LOOKUP_S, NameJudge, Routing, routing, say_unused
 from vlsu.data.fetching.resolver import Lookup, Resolver, system_lookup
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.progress import Progress
@@ -162,7 +162,7 @@ def fetch_images(
         )
         try:
             _in_event_loop(lambda: fetching.run(mirror))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UsageError):  # the proxy's refusal, perhaps in the middle
             use_images(dataset, journal)
             raise
         used = use_images(dataset, journal)
@@ -245,8 +245,8 @@ class _Fetching:
 
     async def run(self, mirror: str | None) -> None:
         """Ask all that is queued; then, of a mirror, what failed."""
-        network = self._network
-        resolver = Resolver(network.lookup, allow_private=self._allow_private)
+        network, private = self._network, self._allow_private
+        resolver = Resolver(network.lookup, allow_private=private)
         self._client = Client(
             resolver,
             timeout_s=self._timeout_s,
@@ -254,7 +254,9 @@ class _Fetching:
             dial=network.dial,
             context=network.context,
             routing=self._routes,
-            judge=NameJudge(resolver, allow_private=self._allow_private),
+            judge=NameJudge(
+                resolver, allow_private=private, lookup_s=min(LOOKUP_S, self._timeout_s / 2)
+            ),
         )
         # One more than processors: while one decodes, another writes.
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1, "fetch") as self._pool:

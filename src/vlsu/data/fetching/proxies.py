@@ -18,8 +18,8 @@ from ipaddress import IPv6Address
 from typing import cast
 from urllib.parse import urlsplit
 
-from vlsu._proxies import proxy_of
-from vlsu.data.fetching.addresses import WebAddress, basic_authorization
+from vlsu._proxies import configured_proxy, proxy_of
+from vlsu.data.fetching.addresses import WebAddress, basic_authorization, parse_address
 from vlsu.data.fetching.faults import FetchFaultError, Reason
 from vlsu.data.fetching.resolver import Resolver
 from vlsu.errors import UsageError
@@ -30,11 +30,26 @@ __all__ = ["ENVIRONMENT", "NameJudge", "Route", "Routing", "Tunnel", "routing", 
 ENVIRONMENT = "env"
 #: Maximum bytes of the head of a proxy's response.
 MAX_HEAD = 64 * 2**10
-#: Seconds for a look-up whose answer only serves to refuse, and names that are remembered to have
-#: none.
+#: Maximum characters of a part of a name (RFC 1035).
+MAX_LABEL = 63
+#: Seconds for a look-up, and names that are remembered to have no answer.
 LOOKUP_S, MAX_NAMES = 5.0, 4096
 #: Names of metadata services, which hand out credentials, where only the proxy resolves them.
-_METADATA = frozenset({"metadata", "metadata.goog", "metadata.google.internal", "instance-data"})
+_METADATA = frozenset(
+    {
+        *("metadata", "metadata.goog", "metadata.google.internal"),
+        *("instance-data", "instance-data.ec2.internal"),
+    }
+)
+#: Last parts of names that are of no public network: RFC 6761, RFC 6762 with its appendix G, RFC
+#: 8375, ICANN's ``internal``, and what clusters and distributions call themselves.
+_INSIDE = tuple(
+    f".{each}"
+    for each in (
+        *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home"),
+        *("lan", "home.arpa", "svc"),
+    )
+)
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +74,8 @@ class Route:
     authorization: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.source} {self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.source} {host}:{self.port}"
 
     @property
     def header(self) -> str:
@@ -97,12 +113,15 @@ def routing(proxy: str) -> Routing:
         fixed = _route(proxy, "--proxy")
         return lambda address: fixed
     # What is wrong with a variable is said before anything is asked.
-    named = [_of_environment(scheme, "images.example") for scheme in ("http", "https")]
+    named = [configured_proxy(scheme) for scheme in ("http", "https")]
     if not any(named):
         raise UsageError(
             f"--proxy {ENVIRONMENT}: neither http_proxy nor https_proxy nor all_proxy names a "
             "proxy; set one, or give its address"
         )
+    for found in named:
+        if found is not None:
+            _route(found.url, found.source)
     return lambda address: _of_environment(address.scheme, address.host_header)
 
 
@@ -130,19 +149,29 @@ def _route(url: str, source: str) -> Route:
     text = url.strip()
     if "://" not in text:
         text = f"http://{text}"
-    wanted = "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
+    form = (
+        "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with / ? # of a password "
+        "percent-encoded"
+    )
+    wrong = UsageError(f"{source}: not the address of a proxy; {form}")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-        userinfo = parts.netloc.rpartition("@")[0]
+        userinfo, _, authority = parts.netloc.rpartition("@")
         authorization = basic_authorization(userinfo) if userinfo else None
     except ValueError:
-        raise UsageError(f"{source}: not the address of a proxy; {wanted}") from None
-    if parts.scheme != "http" and re.fullmatch(r"https|socks\w*", parts.scheme):
-        raise UsageError(f"{source}: {parts.scheme} proxies are not supported here; {wanted}")
-    if parts.scheme != "http" or re.fullmatch(r"[\w.:-]+", host) is None or port == 0:
-        raise UsageError(f"{source}: not the address of a proxy; {wanted}")
-    return Route(host, port or 80, source, authorization)
+        raise wrong from None
+    if re.fullmatch(r"https|socks\w*", parts.scheme):
+        raise UsageError(f"{source}: {parts.scheme} proxies are not supported here; {form}")
+    # What follows the port is perhaps the rest of a password, and its first part the "host".
+    if parts.scheme != "http" or parts.path not in ("", "/") or re.search(r"[?#]", text):
+        raise wrong
+    try:
+        address = parse_address(f"http://{authority}/")
+    except FetchFaultError:
+        raise wrong from None
+    if any(len(label) > MAX_LABEL for label in address.host.split(".")):
+        raise wrong
+    return Route(address.host, address.port, source, authorization)
 
 
 class NameJudge:
@@ -151,11 +180,15 @@ class NameJudge:
     Args:
         resolver: This machine's view of names.
         allow_private: As `vlsu.data.fetching.addresses.refusal`.
+        lookup_s: Seconds to wait for an answer, which can only serve to refuse.
     """
 
-    def __init__(self, resolver: Resolver, *, allow_private: bool = False) -> None:
+    def __init__(
+        self, resolver: Resolver, *, allow_private: bool = False, lookup_s: float = LOOKUP_S
+    ) -> None:
         self._resolver = resolver
         self._allow_private = allow_private
+        self._lookup_s = lookup_s
         self._unknown: OrderedDict[str, None] = OrderedDict()
 
     async def judge(self, address: WebAddress) -> None:
@@ -166,14 +199,13 @@ class NameJudge:
         """
         name = address.host
         if address.ip is None and (
-            name in _METADATA
-            or (not self._allow_private and (name == "localhost" or name.endswith(".localhost")))
+            name in _METADATA or (not self._allow_private and _of_the_inside(name))
         ):
             raise FetchFaultError(Reason.PRIVATE)
         if name in self._unknown:
             return
         try:
-            async with asyncio.timeout(LOOKUP_S):
+            async with asyncio.timeout(self._lookup_s):
                 await self._resolver.addresses(address)
         except TimeoutError:
             pass
@@ -185,6 +217,11 @@ class NameJudge:
         self._unknown[name] = None  # only the proxy may know it
         while len(self._unknown) > MAX_NAMES:
             self._unknown.popitem(last=False)
+
+
+def _of_the_inside(name: str) -> bool:
+    """Whether no public network has such a name; one without a dot is of the proxy's own."""
+    return "." not in name or name.endswith(_INSIDE)
 
 
 class Tunnel(asyncio.Protocol):

@@ -153,8 +153,8 @@ def import_dataset(
                 overwrite=overwrite,
             )
             # Of a table nobody knows which severities its graders could choose from.
-            own_table = policy is None and about.policy is None and not importer.name
-            if own_table and (note := only_two(dataset)):
+            unknown = policy is None and about.policy is None and not about.lacking
+            if unknown and not importer.name and (note := only_two(dataset)):
                 tally.note(note)
             return tally.write(format, dataset)
     except BaseException as error:

@@ -23,7 +23,7 @@ from vlsu.report.comparison.understanding_charts import (
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate, percent
 from vlsu.report.understanding.answered import answered_share
 from vlsu.report.understanding.headline import understood_together
-from vlsu.report.understanding.modalities import family_part
+from vlsu.report.understanding.modalities import family_part, severities_of
 from vlsu.runs import Run
 
 __all__ = ["UnderstandingComparison"]
@@ -213,6 +213,11 @@ def _note(named: Sequence[tuple[str, Run]], *, ranked: str, ceiling: bool, human
         "Of the pair, each with its [95% interval]; the last three columns are accuracy by family. "
         "A missing answer counts as wrong."
     ]
+    if len({severities_of(run.metrics) for _, run in named}) > 1:
+        sentences.append(
+            "macro-F1: over the severities of each run's own policy; differences and their ranks "
+            "are over those that all have."
+        )
     if ranked:
         sentences.append(
             f"rank: by {ranked}; in brackets all ranks that the claims of all pairs, corrected "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.policy import Family
+from vlsu.policy import Family, patterns_of
 from vlsu.report.answered import answered_value
 from vlsu.report.task import Contents, PageParts
 from vlsu.report.understanding.modalities import (
@@ -61,6 +61,7 @@ def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> Pa
             "families": _families(metrics),
             "scores": _scores(metrics),
             "severities": [severity.label for severity in severities_of(metrics)],
+            "listed_patterns": len(patterns_of(severities_of(metrics))),
             "asked": graded(metrics),
             "diagnosed": diagnosed,
         },

@@ -13,7 +13,7 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, Family, Pattern
+from vlsu.policy import MODALITIES, Family, Pattern, patterns_of
 from vlsu.report.answered import answered_cell
 from vlsu.report.table import ABSENT, Table, format_rate
 from vlsu.report.understanding.answered import answered_parts, answered_table
@@ -175,9 +175,11 @@ def standardised_cell(part: CategoryPart) -> str:
 
 def _patterns(metrics: Metrics) -> Table:
     rows = []
+    there = severities_of(metrics)
+    unlisted = f"not one of the {len(patterns_of(there))}"
     for name, part in metrics.patterns.items():
         pattern = Pattern.parse(name)
-        listed = "" if pattern.listed else "not one of the 17"
+        listed = "" if pattern.listed else unlisted
         rows.append(
             (
                 name,
@@ -190,7 +192,7 @@ def _patterns(metrics: Metrics) -> Table:
             )
         )
     remarked = any(row[-1] for row in rows)
-    letters = ", ".join(f"{s.letter} {s.label}" for s in severities_of(metrics))
+    letters = ", ".join(f"{s.letter} {s.label}" for s in there)
     pooled = f"among its family {_INTERVAL}"
     columns = ("pattern", "family", f"accuracy {_INTERVAL}", pooled, "n", "answered", "remark")
     return Table(

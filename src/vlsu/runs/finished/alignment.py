@@ -22,7 +22,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.columns import VERDICT_COLUMNS
 from vlsu.runs.finished.pairing import paired_chunks, sample_counts
-from vlsu.runs.graded import recorded_severities
+from vlsu.runs.graded import recorded_severities, shared_severities
 from vlsu.runs.run import Run
 
 __all__ = ["FinishedAlignment"]
@@ -98,7 +98,7 @@ class FinishedAlignment:
                 verdicts,
                 gold,
                 names,
-                severities=min((recorded_severities([run]) for run in runs), key=len),
+                severities=shared_severities(runs),
                 gives=set.intersection(*(set(run.metrics["gives"]) for run in runs)),
                 calibration=Calibration.from_dict(shared) if shared else None,
                 caution=caution,

@@ -27,7 +27,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.graded import recorded_severities
+from vlsu.runs.graded import recorded_severities, shared_severities
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.reruns import metrics_of_reruns
 from vlsu.runs.understanding.sampling import gold_rows
@@ -143,7 +143,7 @@ def _swaps(runs: Sequence[Run], names: Sequence[str]) -> dict[str, object]:
 
 def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
     """The samples that all runs judged, and how many each judged."""
-    tabulation = PairedTabulation(len(runs), recorded_severities(runs))
+    tabulation = PairedTabulation(len(runs), shared_severities(runs))
     judged = [0] * len(runs)
     for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
         tabulation.add(chunk.judgments, chunk.gold)
