@@ -216,7 +216,9 @@ class PairedEstimator:
                 for name, score in scores.items()
             }
         else:
-            variances = self._variances(column, scores, added * (n / size), found)
+            # Student's quantile, which the size has in it, is in the interval already.
+            effect = n / size * found.shrinkage(LEVEL)
+            variances = self._variances(column, scores, added * effect, found)
             bounds = {name: _around(values[name], variances[name], found) for name in scores}
         if clusters is None or len(clusters.ways) == 1:
             swapped = resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped")
