@@ -310,9 +310,10 @@ def test_a_proportion_at_another_confidence_is_scipys(tmp_path: Path) -> None:
     made = make_dataset(tmp_path / "data", samples=12, images=12)
     # No two share an image or a text, so that each is a trial of its own.
     apart = write_dataset(
-        made.path, [replace(s, text=f"text {s.id}") for s in made.samples()], name="apart",
+        tmp_path / "apart", [replace(s, text=f"text {s.id}") for s in made.samples()], name="apart",
         version="1", licence="CC0-1.0", citation="", source="tests", policy=default_policy(),
     )  # fmt: skip
+    shutil.copytree(made.path / "images", apart.path / "images", dirs_exist_ok=True)
     run = scripted_run(apart, tmp_path / "run")
     joint = run.metrics["joint"]
     hits = round(joint["accuracy"]["value"] * joint["n"])

@@ -218,7 +218,9 @@ class PairedEstimator:
                 for name, score in scores.items()
             }
         else:
-            variances = self._variances(column, scores, added * (n / size), found)
+            # Student's quantile, which the size has in it, is in the interval already.
+            effect = n / size * found.shrinkage(self.level)
+            variances = self._variances(column, scores, added * effect, found)
             bounds = {
                 name: _around(values[name], variances[name], found, self.level) for name in scores
             }

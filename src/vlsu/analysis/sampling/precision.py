@@ -100,8 +100,8 @@ class Precision:
         standard error is |1 - 2 p| / sqrt(n p (1 - p)) (delta method): with few errors it is
         uncertain, and the draw that happens to have the fewest would stop first. The size of a
         half is planned with that in view, not by a boundary that holds at every size (Howard
-        2021), which asks for more than twice the samples; as in Stein's (1945) two-stage procedure the second
-        stage is by an upper bound of the variance that the first showed.
+        2021), which asks for more than twice the samples; as in Stein's (1945) two-stage procedure
+        the second stage is by an upper bound of the variance that the first showed.
 
         Args:
             metrics: Those of a sample twice as large as the one that the variance is known from:
