@@ -19,11 +19,11 @@ from benchmarks.dominance_coverage import GOLD
 from benchmarks.writing import markdown, write_report
 from vlsu.analysis import Tabulation
 from vlsu.analysis.stats.intervals import wilson
-from vlsu.analysis.stats.shrinkage import shrunken_shares
 from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.understanding.late_fusion import late_fusion
 from vlsu.analysis.understanding.lowest_pattern import lowest_pattern
+from vlsu.analysis.understanding.small_parts import pooled_patterns
 from vlsu.analysis.understanding.swap import swap_metrics
 
 SEED = 0
@@ -58,7 +58,8 @@ def lowest(replicates: int) -> Iterator[list[object]]:
             said = gold.copy()
             said[:, 2] = np.where(right.ravel(), gold[:, 2], (gold[:, 2] + 1) % 3)
             made = estimator(gold, said)
-            found = lowest_pattern(made.resampler.cells, made)
+            pooled = pooled_patterns(made.resampler.cells, made)
+            found = lowest_pattern(made.resampler.cells, made, pooled)
             assert found is not None
             names = ["-".join("SBU"[code] for code in grades) for grades in GOLD]
             place = names.index(str(found["pattern"]))
@@ -68,8 +69,8 @@ def lowest(replicates: int) -> Iterator[list[object]]:
             held += rate.low <= true <= rate.high  # type: ignore[attr-defined]
             least = [n for n, a in zip(names, accuracy, strict=True) if a == accuracy.min()]
             among += any(n in found["may_be_lowest"] for n in least)  # type: ignore[operator]
-            shrunken = shrunken_shares(hits / per, np.full(17, float(per)))[place]
-            errors.append((hits[place] / per - true, shrunken - true))
+            among_its_like = found["accuracy_pooled"].value  # type: ignore[attr-defined]
+            errors.append((hits[place] / per - true, among_its_like - true))
         raw, drawn = np.array(errors).T
         yield [
             f"17 patterns of {per}, accuracy {mean:.0%}±{spread:.0%}",
@@ -191,11 +192,11 @@ def report(replicates: int) -> str:
             "Of the pattern that came out lowest: how often its own Wilson interval holds its true "
             "accuracy, how often the one of as many intervals does, and how often a truly lowest "
             "pattern is among `may_be_lowest`; bias and root mean square error of its observed and "
-            "of its shrunken accuracy.\n",
+            "of its pooled accuracy.\n",
             markdown(
                 [
                     *("setting", "own interval", "one of 17", "may_be_lowest"),
-                    *("bias observed", "bias shrunken", "rmse observed", "rmse shrunken"),
+                    *("bias observed", "bias pooled", "rmse observed", "rmse pooled"),
                 ],
                 lowest(replicates),
             ),
