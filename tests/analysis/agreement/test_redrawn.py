@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+from scipy.stats import t
+from statsmodels.regression.linear_model import OLS
 
 from tests.support.commands import vlsu
 from vlsu.analysis import grader_agreement
 from vlsu.analysis.agreement.coefficients import Votes, alpha, disagreement, gwet
+from vlsu.analysis.agreement.grades import grades_from_frame
+from vlsu.analysis.agreement.oracle import compare_with_consensus
 from vlsu.analysis.agreement.redrawn import LeftOut, UnitAnswers
 from vlsu.analysis.agreement.scope import Bootstrap, unit_agreement
 from vlsu.errors import UsageError
@@ -110,6 +114,30 @@ def test_the_interval_holds_the_agreement_of_other_graders(
     # 95% of 60 has a standard error of 2.8 points.
     assert over_both >= 0.86
     assert over_items < over_both
+
+
+def test_the_oracle_has_items_and_graders_as_crossed_clusters() -> None:
+    """Its accuracy against statsmodels' variances clustered by item and by grader (CR0)."""
+    codes = codes_of(60, 8, np.random.default_rng(6), missing=0.0)
+    rows = frame(codes)
+    alone: Any = grader_agreement(rows, replicates=20)["oracle"]
+    both: Any = grader_agreement(rows, over="graders,items", replicates=20)["oracle"]
+    assert both["joint"]["accuracy"]["value"] == alone["joint"]["accuracy"]["value"]
+    assert both["intervals"]["clusters"]["by"] == ["item", "grader"]
+    assert alone["intervals"]["clusters"]["by"] == ["item"]
+    comparisons = compare_with_consensus(grades_from_frame(rows), consensus="others", seed=0)
+    right = comparisons.right[comparisons.scored].astype(float)
+    clusters = np.column_stack([comparisons.unit, comparisons.grader])[comparisons.scored]
+    fitted = OLS(right, np.ones(len(right))).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
+    reach = t.ppf(0.975, 7) * fitted.bse[0]
+    rate = both["joint"]["accuracy"]
+    assert rate["value"] == pytest.approx(fitted.params[0])
+    # The jackknife's variance is a few percent above that without corrections, over 8 graders.
+    assert rate["high"] - rate["low"] == pytest.approx(2 * reach, rel=0.2)
+    narrow = alone["joint"]["accuracy"]
+    assert narrow["high"] - narrow["low"] < 0.7 * (rate["high"] - rate["low"])
 
 
 def test_two_graders_say_nothing_of_others() -> None:

@@ -52,6 +52,7 @@ _REDRAWN = {
     "jackknife over graders",
     "coefficients": "Student's t on the logarithm of observed over expected disagreement; variance "
     "over items by the bootstrap and over graders by the jackknife",
+    "oracle": "Student's t; answers of an item and those of a grader are crossed clusters",
     "pairs, graders, unanimous": "as above, over items",
 }
 
@@ -145,6 +146,7 @@ def grader_agreement(
             modality=modality,
             consensus=consensus,
             ties=ties,
+            other_graders=over == "graders,items",
             seed=seed,
             replicates=replicates,
         ),

@@ -135,6 +135,7 @@ def oracle_metrics(
     modality: str = "joint",
     consensus: Consensus = "others",
     ties: Ties = "random",
+    other_graders: bool = False,
     seed: int = 0,
     replicates: int = 2000,
 ) -> dict[str, object]:
@@ -142,8 +143,9 @@ def oracle_metrics(
 
     Each grader of an item is a sample: the consensus is its gold grade, the answer its prediction,
     and `not_sure` an outcome other than `ok`: wrong in accuracy and a miss in F1. A value is so
-    that of a grader taken at random. The intervals resample items, with all their answers: they
-    show how a value would vary with other items, not with other graders.
+    that of a grader taken at random. Answers to an item are a cluster, so that the intervals show
+    how a value would vary with other items; and, if asked for, those of a grader are another
+    (`vlsu.analysis.stats.effective_size`), so that they show it with other graders too.
 
     Returns:
         What `cell_metrics` returns if the labels are the severities (`not_sure` in place of the
@@ -159,20 +161,26 @@ def oracle_metrics(
         modality: That of grades without one.
         consensus: See `compare_with_consensus`.
         ties: See `compare_with_consensus`.
+        other_graders: Whether the intervals are over graders too.
         seed: Of ties and of the bootstrap.
         replicates: Bootstrap replicates.
     """
     comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
     of_unit = grades.units["modality"].fill_null(modality).to_numpy()
     modalities = of_unit[comparisons.unit]
-    run = _as_a_run(grades, comparisons, modalities, seed, replicates) if grades.severities else {}
+    run: dict[str, object] = {}
+    if grades.severities:
+        run = _as_a_run(grades, comparisons, modalities, seed, replicates, other_graders)
     sections = {}
     for name in (m for m in MODALITIES if (modalities == m).any()):
         inside = modalities == name
         scored = inside & comparisons.scored
         items = grades.item[comparisons.unit[scored]]
         right = comparisons.right[scored].astype(np.float64)
-        accuracy = clustered_mean(right, items).rate if len(right) else UNDEFINED
+        clusters = items
+        if other_graders:
+            clusters = np.column_stack([items, comparisons.grader[scored]])
+        accuracy = clustered_mean(right, clusters).rate if len(right) else UNDEFINED
         plain = {"n": len(right), "accuracy": accuracy.as_dict()}
         metrics = run.get(name, plain)
         assert isinstance(metrics, dict)
@@ -198,8 +206,9 @@ def _as_a_run(
     modalities: np.ndarray,
     seed: int,
     replicates: int,
+    other_graders: bool,
 ) -> dict[str, object]:
-    """Metrics of a run whose samples are the graders of the items, grouped by item."""
+    """Metrics of a run whose samples are the graders of the items, in clusters by item."""
     item = grades.item[comparisons.unit]
     samples, row = np.unique(item * len(grades.graders) + comparisons.grader, return_inverse=True)
     column = np.array([MODALITIES.index(name) for name in modalities], dtype=np.int64)
@@ -227,11 +236,18 @@ def _as_a_run(
         gold,
         predicted,
         pl.Series(category.tolist(), dtype=pl.String),
-        [pl.Series(samples // len(grades.graders)).cast(pl.String)],
+        [
+            pl.Series(each).cast(pl.String)
+            for each in np.divmod(samples, len(grades.graders))[: 1 + other_graders]
+        ],
         {(m, Outcome.OK.value): counts["ok"] for m, counts in outcomes.items()}
         | {(m, Outcome.UNPARSED.value): counts["not_sure"] for m, counts in outcomes.items()},
     )
     metrics = cell_metrics(tabulation.cells(), seed=seed, replicates=replicates)
+    intervals = metrics["intervals"]
+    assert isinstance(intervals, dict)
+    if clusters := intervals.get("clusters"):
+        clusters["by"] = ["item", "grader"][: len(clusters["by"])]
     return metrics | {"outcomes": outcomes}
 
 
