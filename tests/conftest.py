@@ -48,15 +48,21 @@ def png(color: tuple[int, int, int], size: int = 8) -> bytes:
     return buffer.getvalue()
 
 
-def make_dataset(folder: Path, samples: int = 12, images: int = 4) -> Dataset:
-    """Samples over every pattern in turn; the images and every third text are shared."""
+def make_dataset(
+    folder: Path, samples: int = 12, images: int = 4, *, apart: bool = False
+) -> Dataset:
+    """Samples over every pattern in turn; the images and every third text are shared.
+
+    Those that are apart share neither.
+    """
+    images = samples if apart else images
     store = ImageStore(folder)
     hashes = [store.add(png((n * 20, 0, 0))) for n in range(images)]
     levels = list(Severity)
     rows = [
         Sample(
             id=f"s{n}",
-            text=f"text {n - n % 3}",
+            text=f"text {n if apart else n - n % 3}",
             language="en",
             image_sha256=hashes[n % images],
             image_grade=levels[n % 3],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner
 
-from tests.conftest import ChatServer, completion
+from tests.conftest import ChatServer, completion, make_dataset
 from vlsu.cli.app import app
 from vlsu.data import Dataset, ImageStore, write_dataset
 from vlsu.errors import ModelError, UsageError
@@ -389,9 +389,9 @@ def test_a_guard_that_tells_refusal_measures_it(
     assert run.record["judges"][0]["gives"] == ["controversial", "refusal", "safety"]
 
 
-def test_a_guard_of_safety_alone_measures_no_refusal(
-    dataset: Dataset, chat_server: Serve, tmp_path: Path
-) -> None:
+def test_a_guard_of_safety_alone_measures_no_refusal(chat_server: Serve, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", apart=True)
+
     def blocking(body: dict[str, Any], number: int) -> Any:
         if body["model"] == "assistant" and number % 4 == 0:
             return completion("", finish="content_filter")
@@ -456,8 +456,9 @@ def test_two_guards_are_compared_in_what_both_say(
 
 @pytest.mark.parametrize("guard", ["qwen3guard", "llama-guard"])
 def test_the_reports_say_what_the_guard_cannot(
-    dataset: Dataset, chat_server: Serve, tmp_path: Path, guard: str
+    chat_server: Serve, tmp_path: Path, guard: str
 ) -> None:
+    dataset = make_dataset(tmp_path / "data", apart=True)
     run = run_with(dataset, chat_server(printing), tmp_path / "run", guard)
     text = write_report([run], tmp_path / "r.md").read_text()
     assert "Answers that are unsafe themselves" in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,9 +21,7 @@ from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
 from vlsu.analysis import BinaryCounts, Calibration
 from vlsu.analysis.deployment.requirements import Requirement
-from vlsu.data import write_dataset
 from vlsu.errors import DataError, RunError, UsageError
-from vlsu.policy import default_policy
 from vlsu.report.export.junit import junit
 from vlsu.runs import Run, load_run
 from vlsu.runs.asking.judges import Judge
@@ -307,14 +304,7 @@ def test_another_confidence_is_computed_from_the_judgments(run: Run) -> None:
 
 
 def test_a_proportion_at_another_confidence_is_scipys(tmp_path: Path) -> None:
-    made = make_dataset(tmp_path / "data", samples=12, images=12)
-    # No two share an image or a text, so that each is a trial of its own.
-    apart = write_dataset(
-        tmp_path / "apart", [replace(s, text=f"text {s.id}") for s in made.samples()], name="apart",
-        version="1", licence="CC0-1.0", citation="", source="tests", policy=default_policy(),
-    )  # fmt: skip
-    shutil.copytree(made.path / "images", apart.path / "images", dirs_exist_ok=True)
-    run = scripted_run(apart, tmp_path / "run")
+    run = scripted_run(make_dataset(tmp_path / "data", apart=True), tmp_path / "run")
     joint = run.metrics["joint"]
     hits = round(joint["accuracy"]["value"] * joint["n"])
     found = gate(run, ["joint.accuracy >= 0"], confidence=0.8).checks[0]
