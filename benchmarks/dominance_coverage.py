@@ -105,7 +105,7 @@ def counted(setting: Setting, rng: np.random.Generator) -> Cells:
         gold,
         said,
         pl.Series([None] * setting.n, dtype=pl.String),
-        names if setting.clusters else pl.Series([None] * setting.n, dtype=pl.String),
+        [names] if setting.clusters else [],
         {},
     )
     return tabulation.cells()

@@ -37,7 +37,7 @@ Codes = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 def estimator(gold: Codes, said: Codes) -> Estimator:
     tabulation = Tabulation()
     none = pl.Series([None] * len(gold), dtype=pl.String)
-    tabulation.count(gold, said, none, none, {})
+    tabulation.count(gold, said, none, [none], {})
     return Estimator(Resampler(tabulation.cells(), 1, 0))
 
 
