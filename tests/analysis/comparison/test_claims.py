@@ -226,3 +226,10 @@ def test_what_is_missing_must_not_matter_to_a_margin() -> None:
     near = ComparedMetric("it", "it", 1, found(0.0, 1.0, 0.005), worst_case=worst)
     assert Margin(0.02).row(("a", "b"), near, None)["equivalent"] is True
     assert Margin(0.014).row(("a", "b"), near, None)["equivalent"] is False
+
+
+def test_a_primary_metric_that_resembles_none_is_answered_with_some_that_there_are() -> None:
+    paths: dict[str, Any] = dict.fromkeys(("joint.f1_macro", "joint.accuracy"))
+
+    with pytest.raises(UsageError, match=r"--primary xyz: .*; they are by joint\.f1_macro, joint"):
+        Declared(primary=["xyz"]).resolved({("a", "b"): paths}, ["joint.f1_macro"])

@@ -85,7 +85,13 @@ def _paths(option: str, names: Iterable[str], known: Sequence[str]) -> list[str]
         of_name = [name] if name in known else [p for p in known if _last(p) == name]
         if not of_name:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            more = f"; did you mean {' or '.join(near)}?" if near else ""
+            more = (
+                f"; did you mean {' or '.join(near)}?"
+                if near
+                else f"; they are by {', '.join(known[:3])} and {len(known) - 3} more (see --json)"
+                if len(known) > 3
+                else f"; they are by {', '.join(known)}"
+            )
             raise UsageError(f"{option} {name}: runs are not compared by it{more}")
         found += of_name
     return list(dict.fromkeys(found))
