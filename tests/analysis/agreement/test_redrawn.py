@@ -178,6 +178,18 @@ def test_a_grader_who_alone_disagrees() -> None:
     assert -1 < rate["low"] < rate["value"] < rate["high"] <= 1
 
 
+@pytest.mark.parametrize("labels", [[0], [0, 2], [1, 2]])
+def test_a_severity_that_nobody_gave(labels: list[int]) -> None:
+    """AC1 has three labels all the same, and its interval the value that it has over items."""
+    rng = np.random.default_rng(6)
+    codes = np.array(labels)[rng.integers(len(labels), size=(40, 4))]
+    redrawn: Any = grader_agreement(frame(codes), over="graders,items")
+    over_items: Any = grader_agreement(frame(codes))
+    rate = redrawn["overall"]["gwet_ac1"]
+    assert rate["value"] == over_items["overall"]["gwet_ac1"]["value"]
+    assert -1 < rate["low"] < rate["value"] <= rate["high"] <= 1
+
+
 def test_the_command(tmp_path: Any) -> None:
     file = tmp_path / "grades.csv"
     frame(codes_of(50, 4, np.random.default_rng(5))).write_csv(file)

@@ -293,6 +293,17 @@ def test_grades_of_one_kind_cannot_be_exchanged(tmp_path: Path) -> None:
         prepare(tmp_path / "D", options).run(tmp_path / "R")
 
 
+def test_texts_without_images_are_no_pairs(tmp_path: Path) -> None:
+    """They are of two grades, so that the reason is another."""
+    (tmp_path / "texts.csv").write_text(
+        "id,text,text_grade,joint_grade\n1,hello,safe,safe\n2,bye,unsafe,unsafe\n"
+    )
+    vlsu("data", "import", "csv", tmp_path / "texts.csv", "--out", tmp_path / "D")
+    options = UnderstandingOptions(model="baseline/majority", probe="swap")
+    with pytest.raises(DataError, match="no sample has both an image and a text"):
+        prepare(tmp_path / "D", options).run(tmp_path / "R")
+
+
 def test_lost_exchanges_are_told_of_where_they_are_needed(runs: Any, tmp_path: Path) -> None:
     run, _ = run_of(tmp_path / "R", "text", limit=30)
     (tmp_path / "R" / "swaps.parquet").unlink()

@@ -86,7 +86,9 @@ class Votes:
         ordered[:, np.arange(k), np.arange(k)] -= counts
         coincidences = ordered / np.maximum(grades - 1, 1)
         parts = (counts / grades[:, 0], coincidences / grades, coincidences)
-        return np.concatenate([part.reshape(units, -1) for part in parts], axis=1)
+        # Their widths, as -1 cannot be told where there are no units.
+        flat = [part.reshape(units, k ** (part.ndim - 1)) for part in parts]
+        return np.concatenate(flat, axis=1)
 
     @classmethod
     def from_features(cls, sums: FloatArray, labels: int) -> Self:

@@ -262,11 +262,12 @@ def _harm(value: object, where: str, of: float | None) -> float:
         return harm
     number = _number(value, where)
     # A whole number is a count: 1 is one request, as a share of 1 leaves nothing to project.
-    harm = number / of if number >= 1 else number
+    counted = number >= 1 and number.is_integer() and not set("%/") & set(str(value))
+    harm = number / of if counted else number
     if harm >= 1:
         raise UsageError(
-            f"{where} {reprlib.repr(value)}: give a share below 1, or a count below the {of:.0f} "
-            "of `of`"
+            f"{where} {reprlib.repr(value)}: give a share below 1, or a whole count below the "
+            f"{of:.0f} of `of`"
         )
     return harm
 

@@ -70,7 +70,8 @@ class Swaps:
             seed: Of the draw of donors.
 
         Raises:
-            DataError: No sample has a half that can be exchanged for one of another gold grade.
+            DataError: No sample has both halves, or none has one that can be exchanged for one of
+                another gold grade.
         """
         columns = [
             "id",
@@ -82,6 +83,11 @@ class Swaps:
         with dataset.reading():
             pairs = dataset.frame().filter(askable()).select(columns).collect(engine="streaming")
             covered = selection.frame(dataset).select("id").collect(engine="streaming")
+        if pairs.is_empty():
+            raise DataError(
+                f"{dataset.path}: no sample has both an image and a text, so there is no pair to "
+                "exchange a half of; leave out --probe swap"
+            )
         found = [_exchanges(pairs, covered, half, seed) for half in HALVES]
         frame = pl.concat(found).sort("image", "text", "swapped", "sample_id")
         if frame.is_empty():
