@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from vlsu.analysis.stats.exact import beta_share
+from vlsu.analysis.stats.exact import beta_quantile, beta_share
 from vlsu.analysis.stats.intervals import normal_quantile
 
 __all__ = ["student_p", "student_quantile"]
 
-#: Doublings in search of a bound, and halvings of what is between; a quantile is then exact to some
-#: fourteen digits.
-_DOUBLINGS, _HALVINGS = 60, 60
 #: From so many degrees of freedom on the expansion at the normal quantile is exact to ten digits.
 _MANY = 10_000
 
@@ -49,17 +46,6 @@ def student_quantile(level: float, df: float) -> float:
     z = normal_quantile(level)
     if df >= _MANY:  # the first terms of Cornish and Fisher's expansion
         return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
-    low = high = z
-    for _ in range(_DOUBLINGS):
-        if student_p(high, df) <= 1 - level:
-            break
-        low, high = high, 2 * high
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if math.isclose(low, high, rel_tol=1e-14):
-            break
-        if student_p(middle, df) > 1 - level:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    # Of T, df / (df + T^2) has a beta distribution.
+    share = beta_quantile(1 - level, df / 2, 0.5)
+    return math.sqrt(df * (1 - share) / share) if share > 0 else math.inf
