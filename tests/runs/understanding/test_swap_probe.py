@@ -14,6 +14,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.support.commands import vlsu
+from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.understanding.swap import swap_metrics
 from vlsu.data import Dataset, load
 from vlsu.errors import DataError, RunError, UsageError
@@ -23,6 +24,7 @@ from vlsu.policy import Severity
 from vlsu.runs import Limits, evaluate, load_run, prepare
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.finished.gating import gate
+from vlsu.runs.finished.understanding import FinishedUnderstanding
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.swaps import Swaps
 
@@ -213,6 +215,13 @@ def test_another_confidence_is_computed_from_the_exchanges(runs: Any) -> None:
     (check,) = gate(runs["worse"], ["swap.image.moved >= 0.1"], confidence=0.8).checks
     assert check.value == pytest.approx(rate.value)
     assert rate.low < check.compared < rate.value
+
+
+def test_the_same_confidence_computed_again_is_what_the_run_wrote(runs: Any) -> None:
+    """Also where an earlier import named components as groups, as the bundled set has them."""
+    run = runs["worse"]
+    again = FinishedUnderstanding().metrics_at(run, run.dataset, LEVEL)
+    assert again["swap"] == run.metrics["swap"]
 
 
 def test_independent_exchanges_have_wilsons_interval() -> None:

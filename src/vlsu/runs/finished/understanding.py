@@ -57,10 +57,10 @@ class FinishedUnderstanding:
             tabulation.add(judgments, gold)
         weights = recorded_weights(run.record)
         cells = cell_metrics(tabulation.cells(), level=level, weights=weights)
-        rest = diagnosis(run.scan(), dataset.linked_frame(), level=level, severities=severities)
+        linked = dataset.linked_frame()
+        rest = diagnosis(run.scan(), linked, level=level, severities=severities)
         if run.record.get("probe") is not None:
-            samples = dataset.linked_frame()
-            rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), samples, level=level)
+            rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), linked, level=level)
         rest |= metrics_of_reruns(run, dataset, level, severities)
         return Metrics(cells | rest)
 

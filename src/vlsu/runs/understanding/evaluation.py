@@ -351,8 +351,8 @@ class Evaluation:
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
         if drawn is None or drawn.metrics is None:
             metrics = cell_metrics(tabulation.cells(), weights=self.weights)
-            stored = scan_parquet(folder.judgments_file)
-            metrics |= diagnosis(stored, dataset.linked_frame(), severities=severities)
+            stored, linked = scan_parquet(folder.judgments_file), dataset.linked_frame()
+            metrics |= diagnosis(stored, linked, severities=severities)
         else:
             metrics = drawn.metrics
         folder.swaps_file.unlink(missing_ok=True)
@@ -362,7 +362,7 @@ class Evaluation:
                     file.add(exchanged)
                     await asyncio.sleep(0)
             exchanges = scan_parquet(folder.swaps_file)
-            metrics["swap"] = swap_metrics(exchanges, stored, dataset.frame())
+            metrics["swap"] = swap_metrics(exchanges, stored, linked)
             record["probe_outcomes"] = outcome_counts(exchanges)
         if (draws := self.options.draws) > 1:
             with JudgmentsFile(folder.reruns_file, RERUNS) as file:
