@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests.support.listening import listening
 from vlsu.data import Dataset, Pace, Sample, write_dataset
 from vlsu.data.fetching.client import dial
 from vlsu.data.fetching.fetch import Network
@@ -121,32 +121,8 @@ class ImageServer:
 def serving(respond: Respond, context: ssl.SSLContext | None = None) -> Iterator[ImageServer]:
     """A server for the time of the block."""
     server = ImageServer(respond)
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # clients that leave are part of the tests
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def start() -> asyncio.Server:
-        return await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=context)
-
-    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    server.port = listening.sockets[0].getsockname()[1]
-
-    async def stop() -> None:
-        listening.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await loop.shutdown_default_executor()
-
-    try:
+    with listening(server.handle, context) as server.port:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 @dataclass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from tests.support.listening import listening
 
 
 @dataclass
@@ -91,29 +92,5 @@ def proxying(wants: str | None = None, **refused: int) -> Iterator[ProxyServer]:
     """A proxy for the time of the block; it refuses hosts such as ``gone_example=403``."""
     hosts = {name.replace("_", "."): status for name, status in refused.items()}
     proxy = ProxyServer(wants, hosts)
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def start() -> asyncio.Server:
-        return await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
-
-    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    proxy.port = listening.sockets[0].getsockname()[1]
-
-    async def stop() -> None:
-        listening.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # connections close in the loop's next iterations
-
-    try:
+    with listening(proxy.handle) as proxy.port:
         yield proxy
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.support.commands import vlsu
+from tests.support.gold_model import GoldModel
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.understanding.swap import swap_metrics
-from vlsu.data import Dataset, load
+from vlsu.data import load
 from vlsu.errors import DataError, RunError, UsageError
-from vlsu.models.base import ImageSource, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
 from vlsu.runs import Limits, evaluate, load_run, prepare
@@ -37,40 +37,22 @@ RULES: dict[str, Any] = {
 
 
 @dataclass
-class Ruled:
-    """Knows the gold grades of images and texts, and grades a pair by a rule of the two."""
+class Ruled(GoldModel):
+    """Grades a pair by a rule of the gold grades of its image and its text."""
 
-    dataset: Dataset
-    rule: str
+    rule: str = "worse"
     refuses: frozenset[str] = frozenset()
-    takes_instructions: bool = False
-    asked: list[Request] = field(default_factory=list)
-    modalities: frozenset[str] = frozenset({"image", "text", "joint"})
-
-    def __post_init__(self) -> None:
-        samples = list(self.dataset.samples())
-        self.images = {s.image_sha256: s.image_grade for s in samples}
-        self.texts = {s.text: s.text_grade for s in samples}
 
     def identity(self) -> Mapping[str, object]:
         return {"rule": self.rule}
 
-    def answer(
-        self, requests: Sequence[Request], images: ImageSource
-    ) -> list[Mapping[str, object]]:
-        self.asked += requests
-        return [self._answer(request) for request in requests]
-
-    def _answer(self, request: Request) -> Mapping[str, object]:
-        words = [p for m in request.messages for p in m.parts if isinstance(p, str)]
-        text = words[-1] if words else None
+    def grade(self, image: str | None, text: str | None, draw: int) -> Severity | str | None:
         if text in self.refuses:
-            return {"text": "I cannot help with that."}
-        image = next(iter(request.images), None)
+            return "I cannot help with that."
         grades = self.images.get(image), self.texts.get(text)
-        both = image is not None and text is not None
-        severity = RULES[self.rule](*grades) if both else grades[0 if image else 1]
-        return {"text": json.dumps({"severity": str(severity or "safe"), "category": None})}
+        if image is not None and text is not None:
+            return RULES[self.rule](*grades)
+        return grades[0 if image else 1]
 
 
 def run_of(out: Path, rule: str, probe: str | None = "swap", **more: Any) -> tuple[Any, Ruled]:
