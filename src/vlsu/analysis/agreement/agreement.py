@@ -112,28 +112,33 @@ def grader_agreement(
     if ties == "worse" and not read.ordinal:
         raise UsageError("ties to the worse need labels with an order; give --order")
     bootstrap = Bootstrap(replicates, seed)
-    if over == "graders,items" and len(read.graders) < _FEWEST:
-        raise UsageError(
-            f"{source}: {len(read.graders)} graders do not show how others would agree; intervals "
-            f"over graders need {_FEWEST} or more, so leave --over graders,items out"
-        )
+    answers = None
+    if over == "graders,items":
+        if len(read.graders) < _FEWEST:
+            raise UsageError(
+                f"{source}: {len(read.graders)} graders do not show how others would agree; "
+                f"intervals over graders need {_FEWEST} or more, so leave --over graders,items out"
+            )
+        graded = read.graded.sort("grader", "unit")
+        answers = UnitAnswers(*(graded[name].to_numpy() for name in ("unit", "grader", "code")))
     comparisons = compare_with_consensus(read, consensus="others", ties=ties, seed=seed)
+    whole = np.full(read.units.height, True)
     tree: dict[str, object] = {
         "labels": list(read.labels),
         "ordinal": read.ordinal,
         "counts": _counts(read),
-        "overall": _agreement(read, np.full(read.units.height, True), "overall", bootstrap, over),
+        "overall": _agreement(read, whole, "overall", bootstrap, answers),
     }
     if read.units["modality"].is_not_null().any():
         tree["modalities"] = {
-            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap, over)
+            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap, answers)
             for m in MODALITIES
             if m in read.units["modality"]
         }
     categories = read.units["category"].drop_nulls().unique().to_list()
     if categories:
         tree["categories"] = {
-            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap, over)
+            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap, answers)
             for c in sorted(categories, key=natural_order)
         }
     tree |= {
@@ -146,14 +151,14 @@ def grader_agreement(
             modality=modality,
             consensus=consensus,
             ties=ties,
-            other_graders=over == "graders,items",
+            other_graders=answers is not None,
             seed=seed,
             replicates=replicates,
         ),
     }
     tree["intervals"] = {
         "level": LEVEL,
-        "method": _METHODS | (_REDRAWN if over == "graders,items" else {}),
+        "method": _METHODS | ({} if answers is None else _REDRAWN),
         "thin_below": THIN,
         "thin": sorted(bootstrap.thin),
         "resampled": over,
@@ -184,18 +189,17 @@ def _equal(read: Grades, column: str, value: str) -> BoolArray:
 
 
 def _agreement(
-    read: Grades, inside: BoolArray, name: str, bootstrap: Bootstrap, over: Over
+    read: Grades,
+    inside: BoolArray,
+    name: str,
+    bootstrap: Bootstrap,
+    answers: UnitAnswers | None,
 ) -> dict[str, object]:
-    answers = None
-    if over == "graders,items":
-        graded = read.graded.sort("grader", "unit")
-        columns = (graded[name].to_numpy() for name in ("unit", "grader", "code"))
-        answers = UnitAnswers(*columns).of_units(np.flatnonzero(inside))
     return unit_agreement(
         read.counts()[inside],
         read.item[inside],
         ordinal=read.ordinal,
         name=name,
         bootstrap=bootstrap,
-        answers=answers,
+        answers=None if answers is None else answers.of_units(np.flatnonzero(inside)),
     )

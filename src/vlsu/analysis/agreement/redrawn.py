@@ -134,15 +134,14 @@ class LeftOut:
         logs = bool((graders > 0).all())
         scale = np.log if logs else np.asarray
         used = replicates[replicates > 0] if logs else replicates
-        single = answers[np.isfinite(answers) & ((answers > 0) | (not logs))]
-        times = self.times[np.isfinite(answers) & ((answers > 0) | (not logs))]
-        apart = scale(single) - scale(ratio)
+        known = np.isfinite(answers) & ((answers > 0) | (not logs))
+        apart = scale(answers[known]) - scale(ratio)
         reach = _reach(
             float(np.var(scale(used))),
             items,
             jackknife_variance(scale(graders)),
             self.number,
-            float(times @ apart**2),
+            float(self.times[known] @ apart**2),
             level,
         )
         most = ratio * math.exp(min(reach, 300)) if logs else ratio + reach

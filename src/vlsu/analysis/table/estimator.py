@@ -161,7 +161,7 @@ class Estimator(Ratios):
         counts = self.resampler.count(column, len(value)).astype(np.float64)
         whole = float(counts @ weight)
         mean = float(counts @ (weight * value)) / whole
-        squares, units, shrinkage = self._of_mean(column, value, weight)
+        squares, units, shrinkage = self._of_mean(column, value, weight, mean)
         one = max(float(weight.max()), whole / units)
 
         def bounds(last: float) -> tuple[float, float]:
@@ -178,7 +178,7 @@ class Estimator(Ratios):
         return Rate.within(mean, bounds(0.0)[0], bounds(1.0)[1])
 
     def _of_mean(
-        self, column: IntArray, value: FloatArray, weight: FloatArray
+        self, column: IntArray, value: FloatArray, weight: FloatArray, mean: float
     ) -> tuple[Callable[[float], float], float, float]:
         """What a weighted mean's interval is made of.
 
@@ -186,6 +186,7 @@ class Estimator(Ratios):
             column: Entry of each cell; shape ``(C,)``.
             value: Of the samples of an entry.
             weight: Of the samples of an entry.
+            mean: What they come to.
 
         Returns:
             The sum over units of their squared weighted deviations from a value, the units, and
@@ -193,8 +194,6 @@ class Estimator(Ratios):
         """
         cells = self.resampler.cells
         counts = self.resampler.count(column, len(value)).astype(np.float64)
-        whole = float(counts @ weight)
-        mean = float(counts @ (weight * value)) / whole
         if cells.groups is None:
             units = float(counts.sum())
             return (lambda c: float(counts @ (weight * (value - c)) ** 2)), units, 1.0
@@ -207,6 +206,7 @@ class Estimator(Ratios):
 
         covariance = jackknife(cells, column, len(value), weighted).covariance
         found = dependence_of_weights(cells, column, weight, float(covariance[0, 0]))
+        whole = float(counts @ weight)
         base = found.variance * whole**2
         return (
             lambda c: base + (whole * (mean - c)) ** 2 / found.units,

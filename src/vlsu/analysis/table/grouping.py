@@ -11,14 +11,13 @@ import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.table.cells import Clusters, GroupCounts
+from vlsu.data.links import LINKS
 
-__all__ = ["LINKS", "GroupTally", "HashArray"]
+__all__ = ["GroupTally", "HashArray"]
 
 HashArray = np.ndarray[Any, np.dtype[np.uint64]]
 
-#: What samples can have in common, in the order of `GroupTally.add`.
-LINKS = ("group", "shared_image", "shared_text")
-
+#: What samples can have in common, in the order of `LINKS`.
 _NAMES = ("group", "image", "text")
 
 _Part = tuple[HashArray, IntArray, IntArray]

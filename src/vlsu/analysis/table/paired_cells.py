@@ -12,7 +12,7 @@ import polars as pl
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.table.cells import ABSENT, FAILED, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.grouping import LINKS, GroupTally
+from vlsu.analysis.table.grouping import GroupTally
 from vlsu.analysis.table.matching import (
     match,
     read_gold,
@@ -20,6 +20,7 @@ from vlsu.analysis.table.matching import (
     require_one_framing,
     require_severities,
 )
+from vlsu.data.links import LINKS
 from vlsu.policy import MODALITIES, Outcome, Severity
 
 __all__ = ["PairedCells", "PairedTabulation"]

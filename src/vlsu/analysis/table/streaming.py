@@ -13,7 +13,7 @@ import polars as pl
 
 from vlsu.analysis.table.cells import FAILED
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.grouping import LINKS
+from vlsu.data.links import LINKS
 from vlsu.errors import DataError, RunError, VlsuError
 from vlsu.policy import SEVERITY_CODES, Outcome
 

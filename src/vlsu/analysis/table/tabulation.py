@@ -11,7 +11,7 @@ import polars as pl
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.table.cells import ABSENT, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
-from vlsu.analysis.table.grouping import LINKS, GroupTally, HashArray
+from vlsu.analysis.table.grouping import GroupTally, HashArray
 from vlsu.analysis.table.matching import (
     match,
     read_gold,
@@ -19,6 +19,7 @@ from vlsu.analysis.table.matching import (
     require_one_framing,
     require_severities,
 )
+from vlsu.data.links import LINKS
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES, Outcome, Severity
 

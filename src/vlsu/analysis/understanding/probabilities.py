@@ -10,7 +10,7 @@ import polars as pl
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level, wilson
 from vlsu.analysis.table.columns import Frame, require
-from vlsu.analysis.table.grouping import LINKS, HashArray
+from vlsu.analysis.table.grouping import HashArray
 from vlsu.analysis.table.streaming import (
     collect_in_slices,
     graded_judgments,
@@ -25,6 +25,7 @@ from vlsu.analysis.understanding.ranking import (
     threshold_for_recall,
 )
 from vlsu.analysis.understanding.reliability import BINS, calibration_error, reliability_bins
+from vlsu.data.links import LINKS
 from vlsu.errors import RunError
 from vlsu.policy import MODALITIES, Severity
 

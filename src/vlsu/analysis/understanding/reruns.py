@@ -21,12 +21,12 @@ from vlsu.analysis.table.cells import ABSENT, FAILED, JOINT, NOT_ASKED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import Estimator
-from vlsu.analysis.table.grouping import LINKS
 from vlsu.analysis.table.patterns import by_family
 from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.streaming import collect_in_slices
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.shares import accuracy
+from vlsu.data.links import LINKS
 from vlsu.errors import RunError
 from vlsu.policy import MODALITIES, SEVERITY_CODES, Outcome, Severity
 

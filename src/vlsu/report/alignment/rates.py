@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from vlsu.analysis.alignment.judged_rates import complement
 from vlsu.analysis.alignment.refusal_errors import EVERY_ERROR, RefusalErrors
@@ -21,7 +21,6 @@ __all__ = [
     "rate_names",
     "refusal_errors",
     "shared_errors",
-    "traded_in",
     "with_names",
 ]
 
@@ -51,18 +50,6 @@ def shared_errors(runs: Sequence[Run]) -> RefusalErrors:
     """Those that all of several runs have."""
     found = (refusal_errors(run.metrics) for run in runs)
     return min(found, key=lambda errors: len(errors.severities))
-
-
-def traded_in(paths: Collection[str]) -> tuple[str, ...]:
-    """The names of the two errors that are traded, among the metrics of a comparison.
-
-    None where no metric is of refusal.
-
-    Args:
-        paths: Of the metrics.
-    """
-    severities = {path.rpartition(".")[2] for path in paths if ".refusal_or_blocked." in path}
-    return RefusalErrors.of(severities).traded if severities else ()
 
 
 def rate_names(errors: RefusalErrors) -> dict[str, str]:

@@ -118,9 +118,7 @@ class FinishedAlignment:
             raise RunError(
                 f"{run.path}: its judge does not detect refusals; run it again with one that does"
             )
-        gold = run.dataset.frame().with_columns(*mark_columns(), sample_id="id")
-        links = run.dataset.links().lazy()
-        gold = gold.drop("group").join(links, on="sample_id", how="left")
+        gold = run.dataset.linked_frame().with_columns(*mark_columns(), sample_id="id")
         run.require_finished()
         verdicts = run.judged(pl.col(VERDICT_COLUMNS))
         refused = pl.col(f"refusal_or_blocked_{metrics['refusal']}")

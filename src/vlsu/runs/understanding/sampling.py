@@ -338,14 +338,14 @@ def prepare_sampling(
 
 def gold_rows(dataset: Dataset) -> pl.LazyFrame:
     """Gold grades, and what samples share, as `Tabulation` takes them."""
-    rows = dataset.frame().select(
+    return dataset.linked_frame().select(
         "joint_category",
         *(f"{m}_grade" for m in MODALITIES),
         *mark_columns(),
         admissible_column(),
+        *LINKS,
         sample_id="id",
     )
-    return rows.join(dataset.links().lazy(), on="sample_id", how="left")
 
 
 def _metrics_of_each_kind(
