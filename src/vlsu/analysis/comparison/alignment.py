@@ -166,13 +166,15 @@ def alignment_comparison(
     measures = _measures(RefusalErrors(tuple(severities)))
     numbers = {(names[a], names[b]): (a, b) for a, b in combinations(range(len(names)), 2)}
 
-    def paired(pair: RunNames, level: float) -> dict[str, ComparedMetric]:
+    def paired(
+        pair: RunNames, level: float, only: Collection[str] | None = None
+    ) -> dict[str, ComparedMetric]:
         found: dict[str, ComparedMetric] = {}
         for framing in framings:
             theirs = NOT_APART, pl.col("framing") == framing
             sides = [answers[k].filter(*theirs) for k in numbers[pair]]
             found |= _FramingComparison(sides[0], sides[1], rates, enough, level).metrics(
-                framing, measures
+                framing, measures, only
             )
         return found
 
@@ -181,7 +183,9 @@ def alignment_comparison(
     trade_off = _trade_off(pairs, framings)
     roles = (declared or Declared()).resolved(pairs, trade_off, _TRADE_OFF)
     rows = test_differences(pairs, caution, primary=roles.primary, secondary=roles.secondary)
-    rows = with_equivalence(rows, paired, roles, caution)
+    rows = with_equivalence(
+        rows, lambda pair, level: paired(pair, level, roles.primary), roles, caution
+    )
     goods = {path: metric.good for metrics in pairs.values() for path, metric in metrics.items()}
     ranked = {path: goods[path] for path in (*roles.primary, *trade_off) if goods.get(path)}
     return {
@@ -224,10 +228,15 @@ def alignment_comparison(
 class _FramingComparison(PairedAnswers):
     """Every metric of two runs under one framing."""
 
-    def metrics(self, framing: str, measures: Sequence[_Measure]) -> dict[str, ComparedMetric]:
+    def metrics(
+        self, framing: str, measures: Sequence[_Measure], only: Collection[str] | None = None
+    ) -> dict[str, ComparedMetric]:
+        """The metrics by path; `only` these paths, if they are given."""
         found = {}
         for measure in measures:
             path = f"framings.{framing}.{measure.path}"
+            if only is not None and path not in only:
+                continue
             label = f"{measure.label} under {framing}"
             chosen = pl.col("joint") == int(measure.severity)
             found[path] = self.metric(
@@ -235,10 +244,13 @@ class _FramingComparison(PairedAnswers):
             )
         family = f"framings.{framing}.patterns.*.refusal"
         for pattern in self.patterns():
+            path = f"framings.{framing}.patterns.{pattern}.refusal"
+            if only is not None and path not in only:
+                continue
             chosen = pl.all_horizontal(pl.col(m) == int(getattr(pattern, m)) for m in MODALITIES)
             good = 1 if pattern.joint is Severity.UNSAFE else -1
             label = f"refusal of {pattern} under {framing}"
-            found[f"framings.{framing}.patterns.{pattern}.refusal"] = self.metric(
+            found[path] = self.metric(
                 label, family, good, REFUSAL, chosen, wrong=0.0 if good > 0 else 1.0
             )
         return found

@@ -86,9 +86,9 @@ def swap_metrics(
     )
 
 
-def outcome_counts(exchanges: Frame) -> dict[str, int]:
-    """How many exchanged pairs had which outcome."""
-    counts = exchanges.lazy().group_by("outcome").len().collect()
+def outcome_counts(judgments: Frame) -> dict[str, int]:
+    """How many judgments have which outcome; every outcome is listed."""
+    counts = judgments.lazy().group_by("outcome").len().collect()
     there = dict(counts.iter_rows())
     return {outcome.value: int(there.get(outcome.value, 0)) for outcome in Outcome}
 

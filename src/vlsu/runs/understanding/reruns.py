@@ -12,12 +12,11 @@ import polars as pl
 
 from vlsu.analysis.understanding.reruns import rerun_metrics
 from vlsu.data import Dataset
-from vlsu.data.parquet import scan_parquet
-from vlsu.errors import RunError
 from vlsu.policy import Severity
 from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.run import Run
+from vlsu.runs.understanding.companions import lost_companion, scan_companion
 from vlsu.runs.understanding.sampling import gold_rows
 
 __all__ = ["RERUNS", "metrics_of_reruns", "numbered", "scan_reruns"]
@@ -39,20 +38,13 @@ def scan_reruns(run: Run) -> pl.LazyFrame:
         RunError: It is missing or damaged, or has not the rows of the run's further draws.
     """
     file = RunFolder(run.path).reruns_file
+    frame = scan_companion(file, RERUNS)
     try:
-        frame = scan_parquet(file)
-        known = frame.collect_schema()
         rows, last = frame.select(pl.len(), pl.col("draw").max()).collect().row(0)
     except (OSError, pl.exceptions.PolarsError):
-        known, rows, last = pl.Schema(), 0, None
-    draws = int(run.record.get("draws", 1))
-    if any(known.get(name) != kind for name, kind in RERUNS.items()) or (
-        rows and last != draws - 1
-    ):
-        raise RunError(
-            f"{file}: missing or damaged; run the same vlsu run command again: it is made again "
-            "from the stored responses"
-        )
+        raise lost_companion(file) from None
+    if rows and last != int(run.record.get("draws", 1)) - 1:
+        raise lost_companion(file)
     return frame
 
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from vlsu.data import Dataset, Sample
-from vlsu.data.parquet import scan_parquet
-from vlsu.errors import DataError, RunError
+from vlsu.errors import DataError
 from vlsu.policy import SEVERITY_CODES, Severity
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import SORTED, Chunk, Selection, planned, rank
@@ -28,6 +27,7 @@ from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import askable
 from vlsu.runs.run import Run
+from vlsu.runs.understanding.companions import scan_companion
 from vlsu.tasks import RequestSource
 
 __all__ = ["HALVES", "SWAPS", "Swaps", "scan_swaps"]
@@ -213,15 +213,4 @@ def scan_swaps(run: Run) -> pl.LazyFrame:
     Raises:
         RunError: It is missing or damaged.
     """
-    file = RunFolder(run.path).swaps_file
-    try:
-        frame = scan_parquet(file)
-        known = frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError):
-        known = pl.Schema()
-    if any(known.get(name) != kind for name, kind in SWAPS.items()):
-        raise RunError(
-            f"{file}: missing or damaged; run the same vlsu run command again: it is made again "
-            "from the stored responses"
-        )
-    return frame
+    return scan_companion(RunFolder(run.path).swaps_file, SWAPS)
