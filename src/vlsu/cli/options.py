@@ -128,6 +128,21 @@ PriceOption = Annotated[
         "known date if not given."
     ),
 ]
+Device = Annotated[
+    str | None, typer.Option(help="Where a model in this process runs: cpu, cuda, cuda:1, mps.")
+]
+Dtype = Annotated[
+    str | None, typer.Option(help="Weights of a model in this process: float32, bfloat16, float16.")
+]
+MaxBatch = Annotated[
+    int | None, typer.Option(help="Requests that a model in this process answers at once, at most.")
+]
+Quantize = Annotated[
+    str | None, typer.Option(help="Quantize the weights of a model in this process: 8bit, 4bit.")
+]
+Adapter = Annotated[
+    str | None, typer.Option(help="A LoRA adapter for a model in this process: folder or name.")
+]
 MinAnswered = Annotated[
     str,
     typer.Option(
@@ -164,6 +179,11 @@ class ModelArguments:
     max_requests: MaxRequests = None
     max_cost: MaxCost = None
     price: PriceOption = None
+    device: Device = None
+    dtype: Dtype = None
+    max_batch: MaxBatch = None
+    quantize: Quantize = None
+    adapter: Adapter = None
 
     def given(self, **more: object) -> ModelOptions:
         """The options of the model that are given.
@@ -190,6 +210,11 @@ class ModelArguments:
             max_requests=self.max_requests,
             max_cost=self.max_cost,
             price=self.price,
+            device=self.device,
+            dtype=self.dtype,
+            max_batch=self.max_batch,
+            quantize=self.quantize,
+            adapter=self.adapter,
             **more,
         )
 

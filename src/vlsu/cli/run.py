@@ -114,6 +114,21 @@ def understanding(
     logprobs: Annotated[
         bool | None, typer.Option(help="Ask for log probabilities, for p_unsafe.")
     ] = None,
+    score: Annotated[
+        bool | None,
+        typer.Option(
+            "--score",
+            help="Take the most probable severity in place of a generated answer; needs token "
+            "probabilities, and gives p_unsafe.",
+        ),
+    ] = None,
+    guard_policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a guard that takes a policy: own (its publisher's question, if not given) or "
+            "ours (the run's policy, in two questions)."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -122,7 +137,9 @@ def understanding(
     from vlsu.models.catalogue import folder_name
     from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
 
-    given = asked.given(structured=structured, logprobs=logprobs)
+    given = asked.given(
+        structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
+    )
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
         chosen = open_chosen(named, given)

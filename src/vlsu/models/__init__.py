@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import orjson
@@ -57,6 +57,14 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
     },
 )
 
+_IN_PROCESS = ("hf", "vllm", "guard")
+#: Settings that only some providers of this package know -> those.
+_APPLICABLE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("device", "dtype", "max_batch", "quantize", "adapter"), _IN_PROCESS),
+    "score": ("openai", "hf", "vllm"),
+    "guard_policy": ("guard",),
+}
+
 
 def provider_descriptions() -> dict[str, str]:
     """Provider -> the first line of its factory's docstring, or why it cannot be loaded."""
@@ -85,6 +93,7 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
     if not name:
         raise UsageError(f"{spec!r} is not a model; write provider/name such as openai/gpt-4o")
     factory = models.get(provider)
+    _require_applicable(spec, provider, settings or Settings())
     try:
         model = factory(name, settings or Settings())
     except VlsuError:
@@ -105,6 +114,25 @@ def as_model(model: Model | str, settings: Settings | None = None) -> Model:
         ModelError: See `open_model`.
     """
     return open_model(model, settings) if isinstance(model, str) else _require_model(model, "model")
+
+
+def _require_applicable(spec: str, provider: str, settings: Settings) -> None:
+    """Refuse settings that mean nothing to a provider of this package.
+
+    Raises:
+        UsageError: One of them was given.
+    """
+    if not models.is_builtin(provider):
+        return
+    given = [name for name, those in _APPLICABLE.items() if provider not in those]
+    default = Settings()
+    for name in given:
+        if getattr(settings, name) != getattr(default, name):
+            option, where = (
+                name.replace("_", "-"),
+                ", ".join(f"{each}/..." for each in _APPLICABLE[name]),
+            )
+            raise UsageError(f"{spec}: --{option} is for {where}; leave it out")
 
 
 def _require_model(model: object, name: str) -> Model:

@@ -14,13 +14,14 @@ from vlsu._arguments import require_kinds
 from vlsu._text import collapsed_line
 from vlsu.errors import UsageError
 from vlsu.policy.outcome import Outcome
-from vlsu.policy.severity import SEVERITY_CODES
+from vlsu.policy.severity import SEVERITY_CODES, Severity
 
 __all__ = [
     "HEAD",
     "Encoded",
     "EncodedImage",
     "Fault",
+    "GuardPolicy",
     "ImageFile",
     "ImageLimits",
     "ImagePart",
@@ -36,6 +37,7 @@ __all__ = [
     "Structured",
     "answerable_severities",
     "is_deep_grey",
+    "levels_of",
 ]
 
 
@@ -49,6 +51,9 @@ Part = str | ImagePart
 
 #: When to have the server enforce a JSON schema (structured output).
 Structured = Literal["auto", "on", "off"]
+
+#: Whose question a guard is asked: that of its publisher, or one of the run's policy.
+GuardPolicy = Literal["own", "ours"]
 
 
 class Message(NamedTuple):
@@ -299,6 +304,16 @@ class Model(Protocol):
         ...
 
 
+def levels_of(model: Model) -> tuple[Severity, ...] | None:
+    """The severities that a model can give at all, mildest first; `None` for every one.
+
+    A guard that only tells safe from unsafe has the attribute ``levels``. Metrics of three
+    severities say nothing of it.
+    """
+    levels = getattr(model, "levels", None)
+    return None if levels is None else tuple(sorted(levels))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How requests to a model are made.
@@ -316,6 +331,14 @@ class Settings:
             computed.
         insecure_http: Whether a key may be sent over plain HTTP to a host that is neither this
             machine nor in a private network.
+        score: Whether the severity is the most probable of the policy's words in place of an
+            answer that is generated: one forward pass, and `Response.p_unsafe` with it.
+        guard_policy: Of a guard that takes a policy at run time, whose question it is asked.
+        device: Of a model in this process, where it runs: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        dtype: Of its weights: ``float32``, ``bfloat16``, ``float16``.
+        max_batch: Requests that it answers at once, at most.
+        quantize: How its weights are quantized when they are loaded: ``8bit`` or ``4bit``.
+        adapter: A LoRA adapter on top of it: a folder, or a name on the hub.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range.
@@ -330,11 +353,22 @@ class Settings:
     structured: Structured = "auto"
     logprobs: bool = False
     insecure_http: bool = False
+    score: bool = False
+    guard_policy: GuardPolicy = "own"
+    device: str | None = None
+    dtype: str | None = None
+    max_batch: int | None = None
+    quantize: str | None = None
+    adapter: str | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
         if self.structured not in get_args(Structured):
             raise UsageError(f"structured {self.structured!r}: use auto, on or off")
+        if self.guard_policy not in get_args(GuardPolicy):
+            raise UsageError(f"guard-policy {self.guard_policy!r}: use own or ours")
+        if self.max_batch is not None and self.max_batch < 1:
+            raise UsageError(f"max-batch {self.max_batch}: a batch has at least 1 request")
         if self.max_tokens < 1:
             raise UsageError(f"max-tokens {self.max_tokens}: an answer needs at least 1")
         if not 0 < self.timeout_s < float("inf"):

@@ -55,6 +55,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "Mapping": (dict,),
     "Structured": (str,),
+    "GuardPolicy": (str,),
 }
 
 

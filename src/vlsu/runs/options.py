@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vlsu._arguments import require_kinds
 from vlsu.errors import UsageError
-from vlsu.models.base import Model, Settings, Structured
+from vlsu.models.base import GuardPolicy, Model, Settings, Structured
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs.asking.limits import Limits, Price, known_price, read_price
 from vlsu.runs.asking.plan import Subset
@@ -54,6 +54,13 @@ class ModelOptions:
     structured: Structured | Unset = UNSET
     logprobs: bool | Unset = UNSET
     insecure_http: bool | Unset = UNSET
+    score: bool | Unset = UNSET
+    guard_policy: GuardPolicy | Unset = UNSET
+    device: str | Unset | None = UNSET
+    dtype: str | Unset | None = UNSET
+    max_batch: int | Unset | None = UNSET
+    quantize: str | Unset | None = UNSET
+    adapter: str | Unset | None = UNSET
     concurrency: int | Unset | None = UNSET
     requests_per_minute: float | Unset | None = UNSET
     tokens_per_minute: float | Unset | None = UNSET

@@ -15,7 +15,7 @@ import polars as pl
 
 from vlsu._version import __version__
 from vlsu.data import Dataset
-from vlsu.models.base import Model
+from vlsu.models.base import Model, levels_of
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.options import RunOptions
 from vlsu.runs.record_schema import RunRecord
@@ -61,7 +61,7 @@ def new_record(
     info = dataset.info
     decisive: dict[str, Any] = {
         **task.identity(),
-        "model": {"spec": model.spec, "identity": dict(model.identity())},
+        "model": {"spec": model.spec, "identity": dict(model.identity()), **_levels(model)},
         "dataset": {
             "name": info.name,
             "version": info.version,
@@ -100,6 +100,12 @@ def new_record(
             "status": "running",
         }
     )
+
+
+def _levels(model: Model) -> dict[str, list[str]]:
+    """The severities that the model can give, where those are not all."""
+    levels = levels_of(model)
+    return {} if levels is None else {"levels": [each.label for each in levels]}
 
 
 def without_credentials(url: str) -> str:

@@ -27,12 +27,17 @@ class _Part(View):
 
 
 class ModelRecord(_Part):
-    """Which model was asked: its SPEC, all that could change an answer, and where it was."""
+    """Which model was asked: its SPEC, all that could change an answer, and where it was.
+
+    Attributes:
+        levels: The severities that it can give, where those are not all three.
+    """
 
     NEEDED = ("spec", "identity")
     spec: str
     identity: dict[str, Any]
     base_url: str | None
+    levels: list[str]
 
 
 class DatasetRecord(_Part):

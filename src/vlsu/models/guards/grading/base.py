@@ -1,0 +1,128 @@
+"""The nouns of grading content with a guard: content, question, answer, verdict, family."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from vlsu.models.base import Message
+from vlsu.policy import Policy, Severity
+
+__all__ = ["Answer", "Content", "ContentFamily", "ContentVerdict", "Question", "TokenStep", "Wire"]
+
+#: How the questions of a family are sent: with the server's chat template, as a finished prompt, to
+#: OpenAI's moderation endpoint, or to a classifier that only runs in this process.
+Wire = Literal["chat", "completions", "moderations", "in-process"]
+
+
+class Content(NamedTuple):
+    """What is graded: an image, a text, or both.
+
+    Attributes:
+        image_sha256: The image, by the SHA-256 of its bytes.
+        text: The text.
+    """
+
+    image_sha256: str | None
+    text: str | None
+
+    @property
+    def modality(self) -> str:
+        """``image``, ``text`` or ``joint``."""
+        if self.text is None:
+            return "image"
+        return "text" if self.image_sha256 is None else "joint"
+
+
+class Question(NamedTuple):
+    """One call of a guard.
+
+    Attributes:
+        messages: The conversation.
+        params: Fields of the request body besides sampling, such as ``chat_template_kwargs``.
+    """
+
+    messages: tuple[Message, ...]
+    params: Mapping[str, object] = {}
+
+
+class TokenStep(NamedTuple):
+    """One token of an answer, and what might have been in its place.
+
+    Attributes:
+        token: Its bytes.
+        alternatives: Tokens with the natural logarithms of their probabilities, itself included.
+    """
+
+    token: bytes
+    alternatives: tuple[tuple[bytes, float], ...]
+
+
+class Answer(NamedTuple):
+    """What a guard printed in answer to one question, after a normal end.
+
+    Attributes:
+        text: The output, without reasoning that the server set apart.
+        tokens: Its tokens, where the server gives log probabilities; of in-process classifiers and
+            endpoints with scores, nothing.
+        scores: Named probabilities, of those that print scores in place of a text.
+    """
+
+    text: str
+    tokens: Sequence[TokenStep] = ()
+    scores: Mapping[str, float] = {}
+
+
+class ContentVerdict(NamedTuple):
+    """A guard's verdict on content.
+
+    Attributes:
+        severity: One of the family's `levels`.
+        categories: The guard's own names or codes of the violated categories, in its order.
+        p_unsafe: Probability in [0, 1] that the content is unsafe, where the output tells.
+    """
+
+    severity: Severity
+    categories: tuple[str, ...] = ()
+    p_unsafe: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentFamily:
+    """Guard models that share a format.
+
+    Attributes:
+        name: Its name in a SPEC.
+        about: Its models, for listings.
+        source: The card or repository that template, output and order of labels were read from.
+        names: Matches the lower-cased names of its models.
+        modalities: What its publisher says that it judges, of ``image``, ``text`` and ``joint``.
+        levels: The severities that its verdicts can have.
+        ask: The questions about content: one, or several whose answers make one verdict.
+        read: The verdict of the answers to these, in their order; `None` where there is none.
+        categories: Its names or codes of categories -> identifier of the default policy's category
+            (``C9``) that comes nearest; those without one are left out.
+        ours: The questions about content under a policy of the user's, and the reading of their
+            answers; `None` for a guard that takes no policy at run time.
+        wire: How its questions are sent.
+        logprobs: Whether token probabilities decide or accompany its verdict.
+        max_tokens: Bound on its output.
+        languages: The languages it was trained for; `None` if there are too many to list.
+    """
+
+    name: str
+    about: str
+    source: str
+    names: re.Pattern[str]
+    modalities: frozenset[str]
+    levels: tuple[Severity, ...]
+    ask: Callable[[Content], tuple[Question, ...]]
+    read: Callable[[Sequence[Answer]], ContentVerdict | None]
+    categories: Mapping[str, str] = field(default_factory=dict)
+    ours: Callable[[Policy], ContentFamily] | None = None
+    wire: Wire = "chat"
+    logprobs: bool = False
+    max_tokens: int = 128
+    languages: frozenset[str] | None = None
