@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part
+from vlsu.models.guards.names import match_family
 from vlsu.models.guards.reading import (
     GuardVerdict,
     read_first_line,
@@ -30,7 +31,15 @@ from vlsu.models.guards.reading import (
     read_wildguard,
 )
 
-__all__ = ["FAMILIES", "GuardFamily", "find_family"]
+__all__ = [
+    "ENGLISH",
+    "FAMILIES",
+    "LLAMA_GUARD_LANGUAGES",
+    "NEMOTRON_LANGUAGES",
+    "POLYGUARD_LANGUAGES",
+    "GuardFamily",
+    "find_family",
+]
 
 _PROMPTS = Path(__file__).with_name("prompts")
 
@@ -97,15 +106,11 @@ def find_family(name: str) -> tuple[GuardFamily, str]:
     Raises:
         UsageError: The family is neither given nor identified by the name.
     """
-    before, colon, model = name.partition(":")
-    for family in FAMILIES:
-        if colon and before == family.name:
-            if not model:
-                raise UsageError(f"guard/{name}: name the model after the colon")
-            return family, model
-    for family in FAMILIES:
-        if family.names.search(name.lower()):
-            return family, name
+    from vlsu.models.guards.grading.families import FAMILY_NAMES  # which uses this module
+
+    family, model = match_family(name, FAMILIES, FAMILY_NAMES)
+    if family is not None:
+        return family, model
     known = ", ".join(family.name for family in FAMILIES)
     raise UsageError(
         f"guard/{name}: the name identifies no known family; write guard/FAMILY:{name} with one of "
@@ -157,10 +162,10 @@ def _prompt(name: str) -> str:
 
 _REFUSAL_AND_SAFETY = frozenset({"refusal", "safety"})
 _SAFETY = frozenset({"safety"})
-_ENGLISH = frozenset({"en"})
-_LLAMA_GUARD = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
-_POLYGUARD = _LLAMA_GUARD | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
-_NEMOTRON = _LLAMA_GUARD - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
+ENGLISH = frozenset({"en"})
+LLAMA_GUARD_LANGUAGES = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
+POLYGUARD_LANGUAGES = LLAMA_GUARD_LANGUAGES | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
+NEMOTRON_LANGUAGES = LLAMA_GUARD_LANGUAGES - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
 
 #: In the order in which model names are matched: specific families first.
 FAMILIES: tuple[GuardFamily, ...] = (
@@ -179,7 +184,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _REFUSAL_AND_SAFETY,
         _wildguard,
         read_wildguard,
-        languages=_ENGLISH,
+        languages=ENGLISH,
         completion=True,
     ),
     GuardFamily(
@@ -189,7 +194,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _REFUSAL_AND_SAFETY,
         _polyguard,
         read_polyguard,
-        languages=_POLYGUARD,
+        languages=POLYGUARD_LANGUAGES,
     ),
     GuardFamily(
         "nemotron",
@@ -199,7 +204,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _chat,
         read_user_and_response,
         sees_images=True,
-        languages=_NEMOTRON,
+        languages=NEMOTRON_LANGUAGES,
         params=MappingProxyType(
             {"chat_template_kwargs": {"request_categories": "/no_categories"}},
         ),
@@ -212,7 +217,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _chat,
         read_first_line,
         sees_images=True,
-        languages=_LLAMA_GUARD,
+        languages=LLAMA_GUARD_LANGUAGES,
     ),
     GuardFamily(
         "llama-guard",
@@ -221,7 +226,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _chat,
         read_first_line,
-        languages=_LLAMA_GUARD,
+        languages=LLAMA_GUARD_LANGUAGES,
     ),
     GuardFamily(
         "granite-guardian-4",
@@ -230,7 +235,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _granite_4,
         read_score,
-        languages=_ENGLISH,
+        languages=ENGLISH,
     ),
     GuardFamily(
         "granite-guardian",
@@ -239,7 +244,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _chat,
         read_score,
-        languages=_ENGLISH,
+        languages=ENGLISH,
         # Versions name the criterion differently; each ignores the other's name.
         params=MappingProxyType(
             {
