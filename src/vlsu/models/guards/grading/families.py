@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from vlsu.errors import UsageError
 from vlsu.models.guards.families import FAMILIES
-from vlsu.models.guards.grading import llama_guard
+from vlsu.models.guards.grading import (
+    gpt_oss_safeguard,
+    granite_guardian,
+    llama_guard,
+    qwen3guard,
+    wildguard,
+)
 from vlsu.models.guards.grading.base import ContentFamily
 from vlsu.models.guards.names import match_family
 
@@ -12,9 +18,15 @@ __all__ = ["FAMILY_NAMES", "GRADERS", "find_grader"]
 
 #: In the order in which model names are matched: specific families first.
 GRADERS: tuple[ContentFamily, ...] = (
+    qwen3guard.FAMILY,
+    wildguard.WILDGUARD,
+    wildguard.POLYGUARD,
     llama_guard.FAMILY,
     llama_guard.VISION,
     llama_guard.TEXT,
+    granite_guardian.FAMILY,
+    granite_guardian.GRANITE_3,
+    gpt_oss_safeguard.FAMILY,
 )
 
 #: Of both roles, those of judges first: what may stand before the colon of a SPEC.
