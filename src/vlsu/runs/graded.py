@@ -8,7 +8,7 @@ from vlsu.errors import PolicyError, RunError
 from vlsu.policy import Severity
 from vlsu.runs.run import Run
 
-__all__ = ["recorded_severities", "shared_severities"]
+__all__ = ["recorded_levels", "recorded_severities", "shared_severities"]
 
 
 def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
@@ -25,6 +25,19 @@ def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
         except PolicyError as error:
             raise RunError(f"{run.path}: run.yaml: policy: {error}") from None
     return tuple(sorted(found))
+
+
+def recorded_levels(run: Run) -> tuple[Severity, ...] | None:
+    """The severities that a run's model can give, mildest first; `None` for all there are.
+
+    Raises:
+        RunError: The record names a severity that does not exist.
+    """
+    labels = run.record["model"].get("levels")
+    try:
+        return None if labels is None else tuple(sorted(Severity.parse(s) for s in labels))
+    except PolicyError as error:
+        raise RunError(f"{run.path}: run.yaml: model: {error}") from None
 
 
 def shared_severities(runs: Sequence[Run]) -> tuple[Severity, ...]:

@@ -24,6 +24,7 @@ __all__ = [
     "called_borderline",
     "category_accuracy",
     "family_accuracy",
+    "flagged",
     "fusion_accuracy",
     "fusion_agreement",
     "fusion_ceiling",
@@ -62,8 +63,18 @@ def recall(cells: Cells, modality: int, severity: Severity) -> CellShare:
     return CellShare(share.hits, among, (modality,))
 
 
+def flagged(cells: Cells, modality: int) -> BoolArray:
+    """Cells that are called unsafe; an outcome other than `ok` is not. Shape ``(C,)``."""
+    called: BoolArray = cells.predicted[:, modality] == Severity.UNSAFE
+    return called
+
+
 def graded_called(
-    cells: Cells, modality: int, gold: Severity, called: Severity, part: BoolArray
+    cells: Cells,
+    modality: int,
+    gold: Severity,
+    called: Severity = Severity.UNSAFE,
+    part: BoolArray | None = None,
 ) -> CellShare:
     """Those called one severity among the graded judgments of one gold severity.
 
@@ -72,9 +83,11 @@ def graded_called(
         modality: Whose judgments.
         gold: The gold grade.
         called: The prediction that is a hit.
-        part: Cells that count; shape ``(C,)``.
+        part: Cells that count, shape ``(C,)``; all by default.
     """
-    among = cells.judged[:, modality] & (cells.gold[:, modality] == gold) & part
+    among = cells.judged[:, modality] & (cells.gold[:, modality] == gold)
+    if part is not None:
+        among &= part
     return CellShare(cells.predicted[:, modality] == called, among, (modality,))
 
 
