@@ -175,7 +175,8 @@ def test_groups_widen_what_is_flagged() -> None:
     ]
 
     def width(samples: list[Judged]) -> float:
-        rate = understanding_metrics(*frames(samples), replicates=5)["patterns"]["S-S-U"]["flagged"]
+        found: Any = understanding_metrics(*frames(samples), replicates=5)
+        rate = found["patterns"]["S-S-U"]["flagged"]
         return float(rate["high"] - rate["low"])
 
     assert width(together) > 1.5 * width(alone)

@@ -15,7 +15,7 @@ from typing import Any
 
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["REASON", "gives_all", "without_levels"]
+__all__ = ["REASON", "counts_all", "gives_all", "without_levels"]
 
 #: Why a figure is withheld.
 REASON = (
@@ -123,6 +123,22 @@ def without_levels(
     if "thin" in found.get("intervals", {}):  # all of them are means over three severities
         found["intervals"]["thin"] = []
     return {"levels": [severity.label for severity in sorted(levels)], **found}
+
+
+def counts_all(path: str) -> bool:
+    """Whether a metric, by its path in `metrics.json`, counts all severities of the policy.
+
+    Example:
+        >>> counts_all("families.escalating.accuracy"), counts_all("joint.f1_binary")
+        (True, False)
+    """
+    names = path.split(".")
+    return any(
+        len(names) > len(place)
+        and all(wanted in ("*", name) for wanted, name in zip(place, names, strict=False))
+        and (keys == "*" or names[len(place)] in keys)
+        for place, keys in _THREE_WAY.items()
+    )
 
 
 def _at(tree: dict[str, Any], place: Sequence[str]) -> list[dict[str, Any]]:

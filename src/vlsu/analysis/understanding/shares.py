@@ -25,6 +25,7 @@ __all__ = [
     "category_accuracy",
     "family_accuracy",
     "flagged",
+    "flagged_parts",
     "fusion_accuracy",
     "fusion_agreement",
     "fusion_ceiling",
@@ -112,6 +113,21 @@ def category_accuracy(cells: Cells) -> Mapping[str, CellShare]:
         for name in sorted(cells.categories, key=natural_order)
     }
     return _joint_accuracy(cells, {**parts, NO_CATEGORY: judged & (cells.category == -1)})
+
+
+def flagged_parts(
+    shares: Mapping[str, CellShare], cells: Cells, gold: Severity | None = None
+) -> Mapping[str, CellShare]:
+    """What is called unsafe of the pairs in parts, or of those of one gold grade.
+
+    Args:
+        shares: Of the pairs, such as `family_accuracy` gives them.
+        cells: The samples.
+        gold: The joint gold grade; any by default.
+    """
+    of = True if gold is None else cells.gold[:, JOINT] == gold
+    hits = flagged(cells, JOINT)
+    return {name: CellShare(hits, s.among & of, s.modalities) for name, s in shares.items()}
 
 
 def which_parts_are_right(cells: Cells) -> Mapping[str, BoolArray]:

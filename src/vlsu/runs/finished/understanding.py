@@ -28,7 +28,12 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.graded import recorded_levels, recorded_severities, shared_severities
+from vlsu.runs.graded import (
+    recorded_levels,
+    recorded_severities,
+    shared_severities,
+    tells_unsafe_alone,
+)
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.reruns import metrics_of_reruns
 from vlsu.runs.understanding.sampling import gold_rows
@@ -89,7 +94,16 @@ class FinishedUnderstanding:
                 }
                 for modality in MODALITIES
             },
-            **understanding_comparison(cells, names, seed=seed, enough=enough, declared=declared),
+            **understanding_comparison(
+                cells,
+                names,
+                seed=seed,
+                enough=enough,
+                declared=declared,
+                unsafe_alone=[
+                    name for name, run in zip(names, runs, strict=True) if tells_unsafe_alone(run)
+                ],
+            ),
             **_swaps(runs, names),
         }
 
