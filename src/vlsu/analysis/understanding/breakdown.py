@@ -8,6 +8,7 @@ from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.understanding.shares import (
     NO_CATEGORY,
     category_accuracy,
+    flagged,
     which_parts_are_right,
 )
 from vlsu.policy import Severity
@@ -54,8 +55,9 @@ def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
 
     Returns:
         Gold joint category, in the order C1 .. C15, and last `NO_CATEGORY` for samples without one
-        -> gold joint severity -> ``{"n", "correct", "accuracy", "answered"}``: samples, those of
-        them that are right, their share, and the share with the outcome `ok`. Only what occurs.
+        -> gold joint severity -> ``{"n", "correct", "accuracy", "answered", "flagged"}``: samples,
+        those of them that are right, their share, and the shares with the outcome `ok` and called
+        unsafe. Only what occurs.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
     answered = cells.answered[:, JOINT]
@@ -68,6 +70,7 @@ def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
                 "correct": estimator.size(part & category.hits),
                 "accuracy": estimator.proportion(category.hits, part).as_dict(),
                 "answered": estimator.proportion(answered, part).as_dict(),
+                "flagged": estimator.proportion(flagged(cells, JOINT), part).as_dict(),
             }
             for severity, part in parts.items()
             if part.any()

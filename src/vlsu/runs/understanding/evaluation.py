@@ -15,6 +15,7 @@ import orjson
 
 from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.levels import without_levels
 from vlsu.analysis.understanding.reruns import rerun_metrics
 from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
@@ -22,7 +23,7 @@ from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
 from vlsu.models import as_grader, as_model
-from vlsu.models.base import Model, Settings
+from vlsu.models.base import Model, Settings, levels_of
 from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
@@ -192,6 +193,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             until=options.until,
             pilots=options.pilot or (),
             weights=weights,
+            levels=levels_of(model),
         ),
         weights=weights,
         options=options,
@@ -395,6 +397,7 @@ class Evaluation:
             write_atomically(folder.sampling_file, content.getvalue())
         else:
             folder.sampling_file.unlink(missing_ok=True)
+        metrics = without_levels(metrics, levels_of(self.model), severities)
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         record["outcomes"] = metrics["outcomes"]
         record["not_asked"] = not_asked(dataset, selection, self.task.modalities)
