@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray
-from vlsu.analysis.deployment.guards.costs import Costs, cost_difference, per_million, total_cost
+from vlsu.analysis.deployment.guards.costs import Costs, cost_difference, per_million
 from vlsu.analysis.deployment.guards.curves import BAND, areas, curve
 from vlsu.analysis.deployment.guards.halves import (
     crossfit_tree,
@@ -29,6 +29,7 @@ Tree = dict[str, Any]
 
 #: Confidence of the assured threshold, one-sided.
 ASSURANCE = 0.95
+_MILLION = 1_000_000
 #: Names of the rules for thresholds in the result.
 _BOUND, _ASSURED, _COST = "max_false_flags", "assured", "least_cost"
 
@@ -220,11 +221,7 @@ def _traffic(guard: Guard, samples: GuardSamples, flags: FloatArray, wanted: Wan
     """Counts in a million requests, and their cost, as far as the traffic is known."""
     if wanted.prevalence is None:
         return {}
-    tree: Tree = per_million(samples, guard, flags, wanted.prevalence, wanted.seed)
-    if wanted.costs is not None:
-        cost = total_cost(samples, flags, wanted.costs, wanted.seed)
-        tree["cost_per_million"] = cost.as_dict()
-    return tree
+    return per_million(samples, guard, flags, wanted.prevalence, wanted.costs, wanted.seed)
 
 
 def _choice(trees: Sequence[Tree], pairs: Sequence[Tree], wanted: Wanted) -> Tree:
@@ -324,6 +321,8 @@ def _cheapest(
         "threshold": thresholds[best],
         "pairs": pairs,
         "over": over,
+        "flag_nothing": _MILLION * wanted.costs.prevalence * wanted.costs.missed,
+        "flag_everything": _MILLION * (1 - wanted.costs.prevalence) * wanted.costs.blocked,
         "why": None,
     }
 

@@ -10,9 +10,10 @@ They are scores below and above all others, so that whatever is computed from sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.stats.clustering import Mean, clustered_mean
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate
 from vlsu.analysis.understanding.graded_probabilities import GradedProbabilities
-from vlsu.policy import Severity
+from vlsu.policy import Family, Pattern, Severity
 
 __all__ = ["Guard", "GuardSamples"]
 
@@ -59,12 +60,13 @@ class GuardSamples:
     @cached_property
     def families(self) -> Mapping[str, BoolArray]:
         """Family -> its samples, in the usual order; none where samples have no patterns."""
-        return self._parts(self.family)
+        order = [family.value for family in Family]
+        return self._parts(self.family, order.index)
 
     @cached_property
     def patterns(self) -> Mapping[str, BoolArray]:
-        """Pattern -> its samples."""
-        return self._parts(self.pattern)
+        """Pattern -> its samples, in the usual order."""
+        return self._parts(self.pattern, lambda name: Pattern.parse(name).order)
 
     @cached_property
     def severities(self) -> Mapping[Severity, BoolArray]:
@@ -114,9 +116,9 @@ class GuardSamples:
         cluster = self.cluster if self.cluster.shape[1] else None
         return GradedProbabilities(np.zeros(self.n), self.harmful, cluster, self.level)
 
-    def _parts(self, names: Sequence[str]) -> dict[str, BoolArray]:
+    def _parts(self, names: Sequence[str], place: Callable[[str], Any]) -> dict[str, BoolArray]:
         array = np.asarray(names, dtype=np.str_)
-        return {name: array == name for name in dict.fromkeys(names) if name}
+        return {name: array == name for name in sorted(set(names) - {""}, key=place)}
 
 
 @dataclass(frozen=True)
