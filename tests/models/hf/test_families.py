@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("torch", reason="the extra hf is not installed")
-pytest.importorskip("transformers", reason="the extra hf is not installed")
-
 from tests.models.hf.asking import PICTURES, SMALL, TALL, WIDE, answers, asked
 from tests.models.hf.tiny import FAMILIES, SEEING
 from vlsu.models import Outcome, Request, Settings, open_model

@@ -63,9 +63,13 @@ class OpenModel:
         self.modalities = frozenset({"image", "text", "joint"} if checkpoint.sees else {"text"})
 
     def identity(self) -> Mapping[str, object]:
-        """Weights, template, decoding; neither device nor size of batch, which change no answer."""
+        """Weights, template, decoding; neither device nor size of batch, which change no answer.
+
+        A folder is known by what is in it, not by where it is.
+        """
         settings = self._settings
         identity: dict[str, object] = {
+            **({"spec": "hf"} if self._checkpoint.revision is None else {}),
             **weights_identity(self._checkpoint, settings),
             **self._chat.identity(),
         }

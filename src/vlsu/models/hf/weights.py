@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
             model, info = auto.from_pretrained(checkpoint.where, **options)
             _require_complete(checkpoint.spec, info)
             if settings.adapter is not None:
-                model.load_adapter(settings.adapter)
+                _adapt(model, settings.adapter)
     except (ModelError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -129,6 +130,13 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
         why = collapsed_line(f"{type(error).__name__}: {error}", 200)
         raise ModelError(f"{checkpoint.spec}: its weights cannot be loaded ({why})") from None
     return model.eval()
+
+
+def _adapt(model: Any, adapter: str) -> None:
+    """Put an adapter's layers into a model, in place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 uses what transformers renamed
+        library("peft").PeftModel.from_pretrained(model, adapter)
 
 
 def _require_complete(spec: str, info: Mapping[str, Any]) -> None:
