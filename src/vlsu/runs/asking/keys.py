@@ -24,8 +24,8 @@ class RequestKeys:
     """Makes the keys of one model's requests: 32 hexadecimal digits each (BLAKE2b, 128 bits)."""
 
     def __init__(self, identity: Mapping[str, object]) -> None:
-        # Where no schema is sent, none can change an answer.
-        self._with_schema = bool(identity.get("structured"))
+        # Where no schema is sent, none can change an answer; a scored one lists what is scored.
+        self._with_schema = bool(identity.get("structured") or identity.get("score"))
         # Embedded graders, which a fingerprint identifies, see one without being sent it.
         self._embedded = "fingerprint" in identity
         self._model = hashlib.blake2b(

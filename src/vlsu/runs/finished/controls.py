@@ -127,6 +127,8 @@ def prepare_controls(
     """
     if options.budget is not None or options.until is not None:
         raise UsageError("--controls: not with --budget or --until, which draw other samples")
+    if options.settings.score:
+        raise UsageError("--controls: not with --score, since the controls ask for JSON")
     limit = samples if options.limit is None else min(samples, options.limit)
     model = as_model(options.model, options.settings)
     if not model.takes_instructions:
