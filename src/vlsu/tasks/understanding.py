@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, Message, Part, Request, Response
+from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_schema
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
@@ -86,7 +86,8 @@ class Understanding:
             for m in self.modalities
         }
         if scored:
-            self._schemas = dict.fromkeys(self.modalities, _score_schema(policy))
+            labels = [severity.label for severity in policy.severities]
+            self._schemas = dict.fromkeys(self.modalities, score_schema(labels))
 
     def identity(self) -> Mapping[str, object]:
         """Name, prompt and policy with their hashes, for the run's record."""
@@ -190,12 +191,6 @@ def answer_schema(policy: Policy, steps: Mapping[str, str] | None = None) -> Map
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _score_schema(policy: Policy) -> Mapping[str, object]:
-    """A schema that lists the severities to score; it is sent to no server."""
-    severity = {"type": "string", "enum": [s.label for s in policy.severities]}
-    return {"type": "object", "properties": {"severity": severity}}
 
 
 def _lacks(sample: Sample, modality: str) -> str | None:

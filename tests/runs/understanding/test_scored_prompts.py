@@ -85,10 +85,10 @@ def test_the_labels_that_are_scored_are_part_of_the_key(dataset, tmp_path):
         made = RequestKeys(identity)
         return {made.key(each.request) for each in prepare(dataset, asked).task.requests(sample)}
 
-    scored = {"spec": "x", "score": True}
-    three, two = (keys(p, scored, score=True) for p in ("default", "binary"))
+    identity = {"spec": "x"}
+    three, two = (keys(policy, identity, score=True) for policy in ("default", "binary"))
     assert not three & two
-    assert keys("default", {"spec": "x"}) == keys("binary", {"spec": "x"})
+    assert keys("default", identity) == keys("binary", identity)
 
 
 def test_the_prompt_is_listed_and_printed(tmp_path):

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import orjson
 
-from vlsu.models.base import Message, Request
+from vlsu.models.base import Message, Request, is_scored
 
 __all__ = ["RequestKeys"]
 
@@ -24,8 +24,8 @@ class RequestKeys:
     """Makes the keys of one model's requests: 32 hexadecimal digits each (BLAKE2b, 128 bits)."""
 
     def __init__(self, identity: Mapping[str, object]) -> None:
-        # Where no schema is sent, none can change an answer; a scored one lists what is scored.
-        self._with_schema = bool(identity.get("structured") or identity.get("score"))
+        # Where no schema is sent, none can change an answer.
+        self._with_schema = bool(identity.get("structured"))
         # Embedded graders, which a fingerprint identifies, see one without being sent it.
         self._embedded = "fingerprint" in identity
         self._model = hashlib.blake2b(
@@ -40,7 +40,8 @@ class RequestKeys:
             digest = _shared(message) if message.role == "system" else _digest(message)
             state.update(digest)
         seen = self._with_schema or (self._embedded and request.messages[0].role != "system")
-        if seen and request.schema is not None:
+        # One that lists what is scored is not sent either, and decides the answer.
+        if (seen or is_scored(request)) and request.schema is not None:
             state.update(orjson.dumps(request.schema, option=orjson.OPT_SORT_KEYS))
         if request.draw:
             state.update(b"draw %d" % request.draw)
