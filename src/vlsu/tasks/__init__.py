@@ -16,6 +16,7 @@ from vlsu.tasks.judging.guard import GuardTask
 from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
 from vlsu.tasks.prompting import (
     BARE,
+    CHOICE,
     CONTROLS,
     ONE_WORD,
     PROMPTS,
@@ -29,6 +30,7 @@ __all__ = [
     "BARE",
     "BUNDLED_FRAMINGS",
     "CAPTION",
+    "CHOICE",
     "CONTROLS",
     "FRAMINGS",
     "ONE_WORD",

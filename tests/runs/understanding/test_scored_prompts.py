@@ -38,7 +38,7 @@ def test_a_scored_run_has_the_prompt_of_one_word_and_any_other_run_the_default(d
 
 @pytest.mark.parametrize("prompt", [*PROMPTS, *CONTROLS])
 def test_a_prompt_whose_answer_is_json_is_not_scored(dataset, prompt):
-    with pytest.raises(UsageError, match=f"--score: {prompt} asks for JSON"):
+    with pytest.raises(UsageError, match=f"is scored, and {prompt} asks for JSON"):
         prepare(dataset, options(prompt, score=True))
 
 
@@ -51,7 +51,7 @@ def test_no_server_is_to_enforce_json_where_one_word_is_asked_for(dataset, given
 
 
 def test_controls_of_a_scored_run_are_refused_in_one_line(dataset):
-    with pytest.raises(UsageError, match="--controls: not with --score"):
+    with pytest.raises(UsageError, match="--controls: not where openai/m is scored"):
         prepare_controls(dataset, options(score=True))
 
 

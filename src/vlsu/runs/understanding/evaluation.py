@@ -48,7 +48,7 @@ from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.prompt_names import prompt_name
+from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
 from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
@@ -164,7 +164,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
     if unable:
         raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
-    name = prompt_name(options.prompt, settings)
+    name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
         if options.prompt not in (None, BARE):
             load_prompt(name, policy)  # which refuses one that does not exist
@@ -176,7 +176,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             "leave it at auto with a prompt of your own"
         )
     prompt = load_prompt(name, policy)
-    task = Understanding(policy, prompt, options.modalities, settings.system, scored=settings.score)
+    task = Understanding(
+        policy, prompt, options.modalities, settings.system, scored=is_scored(model, settings)
+    )
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)
