@@ -105,15 +105,16 @@ def show_prompts(
     """List the prompts, or print one, to start a prompt of one's own from."""
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
-    from vlsu.tasks import CONTROLS, PROMPTS, load_prompt, prompt_source
+    from vlsu.tasks import CHOICE, CONTROLS, ONE_WORD, PROMPTS, load_prompt, prompt_source
 
     chosen = load_policy(policy) if policy else default_policy()
     if name is None:
-        prompts = [load_prompt(each, chosen) for each in (*PROMPTS, *CONTROLS)]
+        uses = {**dict.fromkeys(CONTROLS, "control"), ONE_WORD: "--score", CHOICE: "systemone/..."}
+        prompts = [load_prompt(each, chosen) for each in (*PROMPTS, ONE_WORD, CHOICE, *CONTROLS)]
         rows = [
             (
                 p.name,
-                "control" if p.name in CONTROLS else "",
+                uses.get(p.name, ""),
                 p.hash[:12],
                 *(f"{len(p.systems[m]):,}" for m in MODALITIES),
             )

@@ -73,7 +73,10 @@ def understanding(
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="zero-shot, structured-cot, a control, or a template file."),
+        typer.Option(
+            help="zero-shot, structured-cot, one-word (with --score the default), a control, or a "
+            "template file."
+        ),
     ] = None,
     controls: Annotated[
         bool,

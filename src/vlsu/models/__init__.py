@@ -51,6 +51,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
     {
         "openai": "vlsu.models.formats.openai:openai_model",
         "anthropic": "vlsu.models.formats.anthropic:anthropic_model",
+        "systemone": "vlsu.models.formats.systemone:systemone_model",
         "google": "vlsu.models.formats.google:google_model",
         "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
@@ -64,7 +65,7 @@ _IN_PROCESS = ("hf", "vllm", "guard")
 #: Settings that only some providers of this package know -> those.
 _APPLICABLE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("device", "dtype", "max_batch", "quantize", "adapter"), _IN_PROCESS),
-    "score": ("openai", "hf", "vllm"),
+    "score": ("openai", "hf", "vllm", "systemone"),
     "guard_policy": ("guard",),
 }
 

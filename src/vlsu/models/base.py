@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -38,7 +38,10 @@ __all__ = [
     "Structured",
     "answerable_severities",
     "is_deep_grey",
+    "is_scored",
     "levels_of",
+    "require_answers",
+    "score_schema",
 ]
 
 
@@ -55,6 +58,9 @@ Structured = Literal["auto", "on", "off"]
 
 #: Whose question a guard is asked: that of its publisher, or one of the run's policy.
 GuardPolicy = Literal["own", "ours"]
+
+#: Title of the schema of requests that are scored.
+_SCORED = "scored severities"
 
 
 #: One object, so that what is cached by identity is found again.
@@ -104,6 +110,17 @@ def answerable_severities(request: Request) -> tuple[str, ...]:
     field_ = properties.get("severity") if isinstance(properties, Mapping) else None
     listed = field_.get("enum") if isinstance(field_, Mapping) else None
     return tuple(listed) if isinstance(listed, list) else tuple(SEVERITY_CODES)
+
+
+def score_schema(severities: Sequence[str]) -> Mapping[str, object]:
+    """The schema of a request whose severities are scored; it lists them, and is never sent."""
+    listed = {"type": "string", "enum": list(severities)}
+    return {"title": _SCORED, "type": "object", "properties": {"severity": listed}}
+
+
+def is_scored(request: Request) -> bool:
+    """Whether a request's severities are scored in place of an answer that is generated."""
+    return request.schema is not None and request.schema.get("title") == _SCORED
 
 
 @dataclass(frozen=True)
@@ -321,6 +338,19 @@ def levels_of(model: Model) -> tuple[Severity, ...] | None:
     """
     levels = getattr(model, "levels", None)
     return None if levels is None else tuple(sorted(levels))
+
+
+def require_answers(model: Model) -> None:
+    """Check that a model writes answers, as all tasks but one need.
+
+    Raises:
+        UsageError: It only scores severities.
+    """
+    if model.identity().get("score"):
+        raise UsageError(
+            f"{model.spec} scores severities and writes no answer: that is for vlsu run "
+            "understanding alone"
+        )
 
 
 @dataclass(frozen=True, slots=True)

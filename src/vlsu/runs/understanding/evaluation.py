@@ -50,6 +50,7 @@ from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
+from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
 from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
@@ -163,7 +164,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     settings = options.settings
     model = as_grader(as_model(options.model, settings), policy)
     modalities = judged_modalities(model, options.modalities, options.probe)
-    name = options.prompt or PROMPTS[0]
+    name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
         if options.prompt not in (None, BARE):
             load_prompt(name, policy)  # which refuses one that does not exist
@@ -175,7 +176,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             "leave it at auto with a prompt of your own"
         )
     prompt = load_prompt(name, policy)
-    task = Understanding(policy, prompt, modalities, settings.system)
+    task = Understanding(
+        policy, prompt, modalities, settings.system, scored=is_scored(model, settings)
+    )
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)
