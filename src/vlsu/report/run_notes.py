@@ -43,9 +43,9 @@ def _ensemble_note(run: Run) -> str:
         each["name"]
         if each["name"].split("@")[0] == each["spec"]
         else f"{each['name']} ({each['spec']})"
-        for each in ensemble.members
+        for each in ensemble["members"]
     )
-    found = f"An ensemble of {members}: {how.get(ensemble.rule, ensemble.rule)}."
+    found = f"An ensemble of {members}: {how.get(ensemble['rule'], ensemble['rule'])}."
     if without := sum(ensemble.get("decided_without_all", {}).values()):
         found += f" {without} verdicts were reached though a member had no answer."
     if seen := ensemble.get("gold_seen"):

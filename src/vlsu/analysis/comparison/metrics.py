@@ -15,6 +15,7 @@ from vlsu.analysis.understanding.shares import (
     borderline_called,
     category_accuracy,
     family_accuracy,
+    family_flags,
     fusion_accuracy,
     fusion_agreement,
     pattern_accuracy,
@@ -115,10 +116,29 @@ class PairedMetrics(PairedRuns):
             for name, both in parts.items():
                 path, family = f"{kind}.{name}.accuracy", f"{kind}.*.accuracy"
                 found[path] = self.share(words.format(name), path, both, family=family)
+        found |= self.family_flags()
         for name, both in categories.items():
             path = f"categories.{name}"
             names = {"f1_macro": (f"{name} macro-F1", "categories.*.f1_macro")}
             found |= self.means(JOINT, both.over, path, names, tests=len(categories))
+        return found
+
+    def family_flags(self) -> dict[str, ComparedMetric]:
+        """Unsafe pairs called unsafe, and milder ones, by family of patterns."""
+        found: dict[str, ComparedMetric] = {}
+        first, second = (family_flags(run) for run in self.sides)
+        for place, (key, words, good) in enumerate(
+            (
+                ("unsafe_recall", "recall of unsafe on {} pairs", 1),
+                ("false_flags", "false flags on {} pairs", -1),
+            )
+        ):
+            for name in first:
+                both = self.of_both(first[name][place], second[name][place])
+                if both.over.among.any():
+                    path, tests = f"families.{name}.{key}", f"families.*.{key}"
+                    label = words.format(name)
+                    found[path] = self.share(label, path, both, good=good, family=tests)
         return found
 
     def by_part(self, define: Callable[[Cells], Mapping[str, CellShare]]) -> dict[str, BothShares]:

@@ -23,7 +23,7 @@ _ROOTS = {"n", "outcomes", "judge_outcomes", "intervals", "sampling", "calibrati
 _ABOUT_ANSWERING = {
     *("answered", "unanswered", "judged", "n_answered", "accuracy_answered", "with_p", "without_p"),
     *("n", "support", "samples", "missing", "failed", "none", "pairs", "clusters"),
-    *("n_unsafe", "n_borderline", "weight", "largest"),
+    *("n_unsafe", "n_borderline", "n_milder", "weight", "largest"),
     *("gold", "gold_ceiling", "gold_lookup", "no_answer"),
 }
 #: Rates in which the provider's block has a place of its own.

@@ -1,4 +1,4 @@
-"""Accuracy of the pair by what was right alone, and by gold category and severity."""
+"""Accuracy of the pair by what was right alone, by family, by gold category and severity."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.understanding.shares import (
     NO_CATEGORY,
     category_accuracy,
+    family_accuracy,
+    family_flags,
     which_parts_are_right,
 )
 from vlsu.policy import Severity
 
-__all__ = ["NO_CATEGORY", "flow", "severities"]
+__all__ = ["NO_CATEGORY", "family_parts", "flow", "severities"]
 
 Tree = dict[str, object]
 
@@ -41,6 +43,33 @@ def flow(cells: Cells, estimator: Ratios | None = None) -> Tree:
             "accuracy": estimator.proportion(joint, among).as_dict(),
         }
         for name, among in which_parts_are_right(cells).items()
+    }
+
+
+def family_parts(cells: Cells, estimator: Ratios) -> Tree:
+    """Accuracy of the pair by family of patterns, and which of its pairs are called unsafe.
+
+    Args:
+        cells: The samples. Counted are joint judgments of samples with all three gold grades.
+        estimator: Of these cells.
+
+    Returns:
+        By family ``n``, ``accuracy``, ``answered``; ``unsafe_recall``, of its ``n_unsafe`` unsafe
+        pairs the share called unsafe; and ``false_flags``, the same of its ``n_milder`` others.
+    """
+    accuracy, flags = family_accuracy(cells), family_flags(cells)
+    answered = cells.answered[:, JOINT]
+    return {
+        name: {
+            "n": estimator.size(right.among),
+            "accuracy": estimator.rate(right),
+            "answered": estimator.proportion(answered, right.among),
+            "n_unsafe": estimator.size(flags[name][0].among),
+            "unsafe_recall": estimator.rate(flags[name][0]),
+            "n_milder": estimator.size(flags[name][1].among),
+            "false_flags": estimator.rate(flags[name][1]),
+        }
+        for name, right in accuracy.items()
     }
 
 

@@ -25,7 +25,7 @@ from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.attribution import attribution
 from vlsu.analysis.understanding.borderline import borderline
-from vlsu.analysis.understanding.breakdown import flow
+from vlsu.analysis.understanding.breakdown import family_parts, flow
 from vlsu.analysis.understanding.breakdown import severities as by_severity
 from vlsu.analysis.understanding.dominance import dominance
 from vlsu.analysis.understanding.late_fusion import late_fusion
@@ -37,7 +37,6 @@ from vlsu.analysis.understanding.shares import (
     accuracy_of_answered,
     answered,
     category_accuracy,
-    family_accuracy,
     graded_called,
     pattern_accuracy,
 )
@@ -115,6 +114,8 @@ def cell_metrics(
     - ``patterns``, ``families``: joint accuracy over joint judgments of samples with all three
       gold grades, and the share of these ``answered``, as in ``categories``. Every pattern that
       occurs is there, on the list of 17 or not.
+      Of a family's ``n_unsafe`` unsafe pairs ``unsafe_recall`` is the share called unsafe, of its
+      ``n_milder`` others ``false_flags``.
     - ``lowest_pattern``: the pattern that is right least often, with an interval that allows for
       its being chosen for that; see `vlsu.analysis.understanding.lowest_pattern`.
     - ``accuracy_pooled`` of a pattern and a category: in the light of the other patterns of its
@@ -239,7 +240,7 @@ def _sections(
         "outcomes": cells.outcomes,
         **{modality: view.modality(number) for number, modality in enumerate(MODALITIES)},
         "patterns": view.patterns(pooled),
-        "families": view.parts(family_accuracy(cells)),
+        "families": family_parts(cells, estimator),
         "lowest_pattern": lowest_pattern(cells, estimator, pooled),
         "categories": view.categories(pooled),
         "attribution": attribution(cells, estimator),

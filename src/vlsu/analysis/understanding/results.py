@@ -126,12 +126,26 @@ class Critical(View):
     recall: Rate
 
 
+class FamilyPart(Part):
+    """A family of patterns.
+
+    Attributes:
+        unsafe_recall: Of its `n_unsafe` unsafe pairs, the share called unsafe.
+        false_flags: Of its `n_milder` others, the share called unsafe.
+    """
+
+    n_unsafe: int
+    unsafe_recall: Rate
+    n_milder: int
+    false_flags: Rate
+
+
 class Families(View):
     """The three families of patterns."""
 
-    late_fusion: Part
-    escalating: Part
-    de_escalating: Part
+    late_fusion: FamilyPart
+    escalating: FamilyPart
+    de_escalating: FamilyPart
 
 
 class LowestPattern(View):

@@ -24,6 +24,7 @@ __all__ = [
     "called_borderline",
     "category_accuracy",
     "family_accuracy",
+    "family_flags",
     "fusion_accuracy",
     "fusion_agreement",
     "fusion_ceiling",
@@ -86,6 +87,23 @@ def pattern_accuracy(cells: Cells) -> Mapping[str, CellShare]:
 def family_accuracy(cells: Cells) -> Mapping[str, CellShare]:
     """Joint accuracy by family of patterns."""
     return _joint_accuracy(cells, by_family(cells.gold, cells.asked[:, JOINT]))
+
+
+def family_flags(cells: Cells) -> Mapping[str, tuple[CellShare, CellShare]]:
+    """By family of patterns, the pairs called unsafe: of the unsafe, and of the milder ones.
+
+    The first is the recall of unsafe, the second the rate of false flags. No de-escalating pair is
+    unsafe, so that there is no recall.
+    """
+    flagged = cells.predicted[:, JOINT] == Severity.UNSAFE
+    unsafe = cells.gold[:, JOINT] == Severity.UNSAFE
+    return {
+        name: (
+            CellShare(flagged, among & unsafe, (JOINT,)),
+            CellShare(flagged, among & ~unsafe, (JOINT,)),
+        )
+        for name, among in by_family(cells.gold, cells.asked[:, JOINT]).items()
+    }
 
 
 def category_accuracy(cells: Cells) -> Mapping[str, CellShare]:
