@@ -1,8 +1,8 @@
 """Stacking: what the verdicts of several voters say of the gold grade, learned from other samples.
 
 Each item is predicted by a model that was fitted to the gold grades of the other folds alone, and
-no two folds share an image, a text or a group (Wolpert 1992; van der Laan, Polley and Hubbard
-2007). Those without a gold grade are predicted by a model fitted to all folds.
+no two folds share an image, a text or a group (Wolpert 1992). Those without a gold grade are
+predicted by a model fitted to all folds.
 """
 
 from __future__ import annotations
