@@ -58,8 +58,9 @@ def understanding(
     model: Annotated[
         list[str],
         typer.Option(
-            help="provider/name, such as openai/gpt-4o, or a name from --models. Repeatable: then "
-            "each has its own folder in --out."
+            help="provider/name, such as openai/gpt-4o, or a name from --models; or "
+            "ensemble/max|vote|stack:A+B of such models and folders of finished runs. Repeatable: "
+            "then each has its own folder in --out."
         ),
     ],
     out: Out,
@@ -140,6 +141,7 @@ def understanding(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask for the severity of image, text and pair, and grade the answers."""
+    from vlsu.cli.ensembles import member_models, open_grader
     from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.models.catalogue import folder_name
     from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
@@ -149,7 +151,7 @@ def understanding(
     )
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
-        chosen = open_chosen(named, given)
+        chosen = open_grader(named, given)
         options = UnderstandingOptions(
             model=chosen.model,
             settings=chosen.settings,
@@ -166,7 +168,8 @@ def understanding(
             draws=draws,
             without_images=without_images,
         )
-        evaluations[named.name] = prepare(dataset, options)
+        members = member_models(asked.models, given)
+        evaluations[named.name] = prepare(dataset, options, members)
         if controls:
             controlled[named.name] = prepare_controls(dataset, options)
     several = len(evaluations) > 1

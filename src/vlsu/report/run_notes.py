@@ -23,10 +23,34 @@ _KNOWN = {
 
 def baseline_note(run: Run) -> str:
     """What must be known of an embedded model, and of what a model was shown; may be empty."""
-    notes = [_KNOWN.get(run.record["model"]["spec"], "")]
+    notes = [_KNOWN.get(run.record["model"]["spec"], ""), _ensemble_note(run)]
     if run.record.get("captions"):
         notes.append("It saw no image: it read a caption in place of each.")
     return " ".join(filter(None, notes))
+
+
+def _ensemble_note(run: Run) -> str:
+    """How the verdicts of an ensemble were made; empty for a model."""
+    ensemble = run.record.get("ensemble")
+    if ensemble is None:
+        return ""
+    how = {
+        "max": "each verdict is the worst of its members'",
+        "vote": "each verdict is the one that most members give, of several the worst",
+        "stack": "each verdict is a logistic regression's on those of its members",
+    }
+    members = ", ".join(
+        each["name"]
+        if each["name"].split("@")[0] == each["spec"]
+        else f"{each['name']} ({each['spec']})"
+        for each in ensemble["members"]
+    )
+    found = f"An ensemble of {members}: {how.get(ensemble['rule'], ensemble['rule'])}."
+    if without := sum(ensemble.get("decided_without_all", {}).values()):
+        found += f" {without} verdicts were reached though a member had no answer."
+    if seen := ensemble.get("gold_seen"):
+        found += f" It has seen gold grades, {seen}."
+    return found
 
 
 def sampling_note(run: Run) -> str:

@@ -7,7 +7,10 @@ from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import JUDGMENTS
+from vlsu.runs.ensembles.ensemble import Ensemble
+from vlsu.runs.ensembles.members import MemberModels
 from vlsu.runs.estimate import Estimate
+from vlsu.runs.evaluating import evaluate, prepare
 from vlsu.runs.finished.controls import Controls, prepare_controls
 from vlsu.runs.finished.projection import load_traffic, project_run
 from vlsu.runs.options import UNSET, ModelOptions
@@ -17,7 +20,7 @@ from vlsu.runs.tuning.options import TuningOptions
 from vlsu.runs.tuning.proposals import Proposer
 from vlsu.runs.tuning.result import read_tuning
 from vlsu.runs.tuning.tuning import Tuning, prepare_tuning
-from vlsu.runs.understanding.evaluation import Evaluation, evaluate, prepare
+from vlsu.runs.understanding.evaluation import Evaluation
 from vlsu.runs.understanding.options import UnderstandingOptions
 
 __all__ = [
@@ -27,9 +30,11 @@ __all__ = [
     "AlignmentOptions",
     "AlignmentRun",
     "Controls",
+    "Ensemble",
     "Estimate",
     "Evaluation",
     "Limits",
+    "MemberModels",
     "ModelOptions",
     "Price",
     "Progress",

@@ -122,6 +122,26 @@ class PriceRecord(_Part):
     source: str
 
 
+class EnsembleRecord(_Part):
+    """How the verdicts of an ensemble were made, and of which runs.
+
+    Attributes:
+        members: Each ``name``, ``spec``, ``prompt``, ``contributes`` (modality -> the judgments
+            it gives there), ``live``, ``folder``, and once it ran ``fingerprint``, ``judgments``
+            (their hash), ``outcomes`` and perhaps ``cost``.
+        decided_without_all: Modality -> how many were decided though a member had no answer.
+        gold_seen: Of a stack, which gold grades it was fitted to, in words.
+        fitted: Of a stack: ``folds``, ``seed``, ``strength``.
+    """
+
+    NEEDED = ("rule", "members")
+    rule: str
+    members: list[dict[str, Any]]
+    decided_without_all: dict[str, Count]
+    gold_seen: str
+    fitted: dict[str, Any]
+
+
 class RequestsRecord(_Part):
     """How many requests were needed, asked, found in the store, retried, and came to nothing."""
 
@@ -148,6 +168,7 @@ class RunRecord(_Part):
         probe: What was asked besides, ``swap`` or nothing; `probe_outcomes` are its outcomes.
         draws: Answers to each request; of an understanding run without it, one. Those of the
             further ones have `rerun_outcomes`.
+        ensemble: Of a run whose verdicts are combined from those of other runs.
         not_asked: Modality -> reason -> how many samples.
         cost: Of all starts together, in US dollars.
     """
@@ -177,6 +198,7 @@ class RunRecord(_Part):
     probe_outcomes: dict[str, Count]
     rerun_outcomes: dict[str, Count]
     split: SplitRecord
+    ensemble: EnsembleRecord
     fingerprint: str
     versions: dict[str, str]
     started: str

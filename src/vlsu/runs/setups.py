@@ -14,7 +14,7 @@ __all__ = ["differences", "drawn_for", "setup_differences"]
 #: Characters of a value, and how many differences are named.
 _SHOWN, _MOST = 24, 3
 #: Members of a model's identity that name the model, rather than how it was asked.
-_WHO = ("spec", "model", "format", "fingerprint")
+_WHO = ("spec", "model", "format", "fingerprint", "rule", "members")
 
 
 def differences(records: Sequence[RunRecord]) -> list[str]:
@@ -147,6 +147,11 @@ def _long_samples(record: RunRecord) -> str:
     return "all" if limit is None else f"{limit} drawn by seed {record.get('seed')}"
 
 
+def _long_gold(record: RunRecord) -> str:
+    fitted = record.get("ensemble", {}).get("fitted")
+    return f"of other samples ({fitted['folds']} folds)" if fitted else "none"
+
+
 def _long_settings(record: RunRecord) -> str:
     identity = record.model.identity
     how = {key: value for key, value in identity.items() if key not in _WHO and value}
@@ -185,6 +190,11 @@ _PARTS: tuple[tuple[str, str, Callable[[RunRecord], str]], ...] = (
         "modalities",
         "a metric needs both runs to have asked what it is of",
         lambda record: ", ".join(record["modalities"]),
+    ),
+    (
+        "gold grades seen",
+        "one was fitted to gold grades of other samples of this dataset: it is no zero-shot model",
+        _long_gold,
     ),
     ("samples", "only samples that all runs have are compared", _long_samples),
     ("settings", "a difference may be the settings', not the models'", _long_settings),

@@ -7,8 +7,9 @@ import pytest
 from tests.support.commands import vlsu
 from vlsu.errors import UsageError
 from vlsu.models import Settings
-from vlsu.runs import Limits, Price, UnderstandingOptions, prepare, prepare_controls
+from vlsu.runs import Limits, Price, UnderstandingOptions, prepare_controls
 from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.understanding.evaluation import prepare
 from vlsu.tasks import CONTROLS, PROMPTS
 
 URL = "http://127.0.0.1:9/v1"

@@ -16,12 +16,13 @@ __all__ = [
     "why_not_of_policy",
 ]
 
-#: Rates that are over a part of a category's samples -> the count of these, beside it.
+#: Rates over a part of a category's or a family's samples -> the count of these, beside it.
 _COUNTS: Mapping[str, str] = {
     "unsafe_recall": "n_unsafe",
     "unsafe_called_safe": "n_unsafe",
     "safe_called_unsafe": "n_safe",
     "borderline_called_unsafe": "n_borderline",
+    "false_flags": "n_milder",
 }
 
 #: Names of numbers that only a policy with borderline has -> what stands in their place.

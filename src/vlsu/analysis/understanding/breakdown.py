@@ -1,4 +1,4 @@
-"""Accuracy of the pair by what was right alone, and by gold category and severity."""
+"""Accuracy of the pair by what was right alone, by family, by gold category and severity."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import orjson
 from vlsu.data import Dataset
 from vlsu.errors import UsageError
 from vlsu.models import as_model
+from vlsu.models.ensemble import is_ensemble
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.estimate import Estimate
@@ -128,6 +129,8 @@ def prepare_controls(
     """
     if options.budget is not None or options.until is not None:
         raise UsageError("--controls: not with --budget or --until, which draw other samples")
+    if is_ensemble(options.model):
+        raise UsageError("--controls: not with an ensemble; run them with a member alone")
     limit = samples if options.limit is None else min(samples, options.limit)
     model = as_model(options.model, options.settings)
     if not model.takes_instructions:

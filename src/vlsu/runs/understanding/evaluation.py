@@ -1,11 +1,10 @@
-"""Evaluate a model on a dataset: plan, execute, store, judge."""
+"""A model on a dataset: plan, execute, store, judge."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import orjson
 
-from vlsu._arguments import require_path
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.analysis.understanding.levels import without_levels
 from vlsu.analysis.understanding.reruns import rerun_metrics
@@ -23,18 +21,17 @@ from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
 from vlsu.models import as_grader, as_model
-from vlsu.models.base import Model, Settings, levels_of
+from vlsu.models.base import Model, levels_of
 from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Budget, Limits
+from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
-from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
@@ -57,93 +54,9 @@ from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
 from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt
 
-__all__ = ["Evaluation", "evaluate", "prepare"]
+__all__ = ["Evaluation", "prepare"]
 
 _log = logging.getLogger(__name__)
-
-
-def evaluate(
-    dataset: Dataset | str | Path,
-    *,
-    model: Model | str,
-    out: str | Path,
-    modalities: Sequence[str] | None = None,
-    prompt: str | None = None,
-    policy: Policy | str | Path | None = None,
-    base_url: str | None = None,
-    concurrency: int | None = None,
-    limit: int | None = None,
-    budget: int | None = None,
-    until: str | None = None,
-    pilot: str | Path | Sequence[str | Path] | None = None,
-    weights: HarmWeights | str | Path | None = None,
-    probe: str | None = None,
-    draws: int = 1,
-    seed: int | None = None,
-    params: Mapping[str, object] | None = None,
-    settings: Settings | None = None,
-    limits: Limits | None = None,
-    without_images: bool = False,
-    progress: Progress = NO_PROGRESS,
-) -> Run:
-    """Run the understanding task; the same call again asks only what is missing.
-
-    Args:
-        dataset: A dataset, its folder, or the name of a bundled set (``vlsu-mini``).
-        model: ``provider/name``, or a model of one's own.
-        out: The run folder, made if need be.
-        modalities: Which of image, text and joint to ask for; `None` for all it can judge.
-        prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
-            instructions is not sent it, which a warning says.
-        policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.
-        base_url: Root of an OpenAI-compatible server.
-        concurrency: Requests in flight; found by growing while it pays, if not given.
-        limit: Number of samples, drawn by `seed`; what is measured is that part of the dataset.
-        budget: Number of samples of a stratified draw, from which the metrics of the whole dataset
-            are estimated; see ``docs/fewer-calls.md``.
-        until: Draw until an interval is narrow enough, such as ``"joint.f1_macro +- 0.02"``.
-        pilot: Finished runs over this dataset, one or several, that decide how the draw is spread
-            and take part of its luck away.
-        weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
-        probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
-        draws: Answers to each request, for ``reruns``: how far figures move when the model is asked
-            again. More than one needs ``params={"temperature": 1}`` or another.
-        seed: Draws the subset, and goes to the provider where it takes one.
-        params: Passed on to the provider as they are.
-        settings: Everything else about how the model is asked.
-        limits: What may be sent a minute and spent in all; its concurrency gives way to the
-            argument of that name.
-        without_images: Whether to go on where images have not been fetched from their addresses.
-        progress: Where progress is reported.
-
-    Returns:
-        The run. It is finished unless it was interrupted; then the same call goes on.
-
-    Raises:
-        VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
-    """
-    out = require_path("out", out)
-    shortcuts = ModelOptions.given(
-        base_url=base_url or None, concurrency=concurrency, seed=seed, params=params
-    )
-    asked = merged(shortcuts, ModelOptions.of(settings, limits))
-    options = UnderstandingOptions(
-        model=model,
-        limit=limit,
-        settings=asked.settings(),
-        limits=asked.limits(str(model)),
-        modalities=modalities,
-        prompt=prompt,
-        policy=policy,
-        budget=budget,
-        until=until,
-        pilot=pilot,
-        weights=weights,
-        probe=probe,
-        draws=draws,
-        without_images=without_images,
-    )
-    return prepare(dataset, options).run(out, progress)
 
 
 def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Evaluation:

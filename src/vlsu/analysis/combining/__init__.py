@@ -1,0 +1,1 @@
+"""Several graders' verdicts on the same content, combined by a rule."""

@@ -1,0 +1,1 @@
+"""Runs whose verdicts are combined from those of other runs."""
