@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from vlsu.errors import UsageError
 from vlsu.models.guards.families import FAMILIES
-from vlsu.models.guards.grading import llama_guard
+from vlsu.models.guards.grading import (
+    guard_reasoner,
+    llama_guard,
+    llavaguard,
+    nemotron,
+    openai_moderation,
+    shieldgemma,
+    shieldstral,
+    singguard,
+)
 from vlsu.models.guards.grading.base import ContentFamily
 from vlsu.models.guards.names import match_family
 
@@ -15,6 +24,14 @@ GRADERS: tuple[ContentFamily, ...] = (
     llama_guard.FAMILY,
     llama_guard.VISION,
     llama_guard.TEXT,
+    llavaguard.FAMILY,
+    shieldgemma.FAMILY,
+    guard_reasoner.FAMILY,
+    nemotron.FAMILY_3_5,
+    nemotron.FAMILY,
+    shieldstral.FAMILY,
+    singguard.FAMILY,
+    openai_moderation.FAMILY,
 )
 
 #: Of both roles, those of judges first: what may stand before the colon of a SPEC.
