@@ -24,6 +24,8 @@ __all__ = ["answer_of", "asked_settings", "is_remote", "open_transport", "sampli
 
 #: Module of the moderations wire: a class ``Moderations`` (a `WireFormat`).
 _MODERATIONS = "vlsu.models.formats.moderations"
+#: Module of the in-process wire: a function ``shieldgemma_model`` of SPEC, name and settings.
+_CLASSIFIERS = "vlsu.models.guards.shieldgemma2"
 
 
 def asked_settings(family: ContentFamily, settings: Settings) -> Settings:
@@ -74,7 +76,7 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
     if family.wire == "in-process":
         if settings.base_url is not None:
             raise ModelError(f"{spec}: runs in this process alone; leave --base-url out")
-        return _in_process(spec, name, settings)
+        return _classifier(spec, name, settings)
     wire = _wire(spec, family.wire)
     key = key_of_server(spec, settings.base_url)
     hint = address_hint(settings.base_url) if settings.base_url else ""
@@ -106,6 +108,12 @@ def _in_process(spec: str, name: str, settings: Settings) -> Model:
             f"{spec}: runs on a server here; name it with --base-url (or install vlsu[hf])"
         ) from None
     model: Model = make(name, settings)
+    return model
+
+
+def _classifier(spec: str, name: str, settings: Settings) -> Model:
+    """The one classifier that has a class of its own in transformers."""
+    model: Model = _attribute(_CLASSIFIERS, "shieldgemma_model")(spec, name, settings)
     return model
 
 
