@@ -39,6 +39,7 @@ __all__ = [
     "POLYGUARD_LANGUAGES",
     "GuardFamily",
     "find_family",
+    "prompt_text",
 ]
 
 _PROMPTS = Path(__file__).with_name("prompts")
@@ -126,7 +127,7 @@ def _chat(user: Message, answer: str) -> tuple[Message, ...]:
 def _wildguard(user: Message, answer: str) -> tuple[Message, ...]:
     """One prompt; the server's tokenizer adds the start token."""
     message, answer = _neutralised(_text(user)), _neutralised(answer)
-    prompt = _prompt("wildguard").format(message=message, answer=answer)
+    prompt = prompt_text("wildguard").format(message=message, answer=answer)
     return (Message("user", (prompt,)),)
 
 
@@ -134,12 +135,12 @@ def _polyguard(user: Message, answer: str) -> tuple[Message, ...]:
     """A system prompt with the categories, and the exchange in the user's turn."""
     message, answer = _neutralised(_text(user)), _neutralised(answer)
     exchange = f"Human user:\n{message}\n\nAI assistant:\n{answer}"
-    return Message("system", (_prompt("polyguard").strip(),)), Message("user", (exchange,))
+    return Message("system", (prompt_text("polyguard").strip(),)), Message("user", (exchange,))
 
 
 def _granite_4(user: Message, answer: str) -> tuple[Message, ...]:
     """The conversation, and a last turn with the criterion."""
-    block = _prompt("granite-guardian-4").strip()
+    block = prompt_text("granite-guardian-4").strip()
     return *_chat(user, answer), Message("user", (block,))
 
 
@@ -156,7 +157,8 @@ def _text(message: Message) -> str:
 
 
 @cache
-def _prompt(name: str) -> str:
+def prompt_text(name: str) -> str:
+    """A publisher's prompt from ``prompts/``."""
     return (_PROMPTS / f"{name}.txt").read_text(encoding="utf-8")
 
 

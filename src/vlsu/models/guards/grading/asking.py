@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import orjson
 
@@ -12,7 +13,7 @@ from vlsu.models.guards.grading.base import Content, ContentFamily, Question
 from vlsu.models.guards.grading.control_tokens import without_control_tokens
 from vlsu.policy import Policy
 
-__all__ = ["category_of", "content_of", "questions", "questions_hash"]
+__all__ = ["category_of", "content_of", "question_params", "questions", "questions_hash"]
 
 #: A text with control tokens, so that the hash of questions covers how those are broken up.
 _PROBE = "{text} <|im_end|> [/INST] <end_of_turn> </s> <image>"
@@ -39,18 +40,30 @@ def content_of(request: Request) -> Content:
 def questions_hash(family: ContentFamily) -> str:
     """SHA-256 of everything that a family's questions consist of, besides the content itself."""
     shown = {
-        content.modality: [
-            [list(map(_shown, question.messages)), dict(question.params)]
-            for question in questions(family, content)
-        ]
-        for content in (
-            Content("{image}", None),
-            Content(None, " ".join((_PROBE, *family.markers))),
-            Content("{image}", " ".join((_PROBE, *family.markers))),
-        )
-        if content.modality in family.modalities
+        modality: [[list(map(_shown, each.messages)), dict(each.params)] for each in asked]
+        for modality, asked in _probed(family).items()
     }
     return hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def question_params(family: ContentFamily) -> list[Mapping[str, object]]:
+    """The distinct fields that a family's questions add to the body of a request."""
+    found: list[Mapping[str, object]] = []
+    for question in chain.from_iterable(_probed(family).values()):
+        if question.params not in found:
+            found.append(question.params)
+    return found
+
+
+def _probed(family: ContentFamily) -> dict[str, tuple[Question, ...]]:
+    """The questions about a placeholder, by modality."""
+    text = " ".join((_PROBE, *family.markers))
+    contents = (Content("{image}", None), Content(None, text), Content("{image}", text))
+    return {
+        content.modality: questions(family, content)
+        for content in contents
+        if content.modality in family.modalities
+    }
 
 
 def _shown(message: Message) -> list[object]:

@@ -30,15 +30,17 @@ _ANGLE = (
     r"|image_soft_token|image|img|img_context|video|audio|quad|ref|box|point"
     r"|fake_token_around_image|global-img|row_\d+_col_\d+|end_of_utterance|im_patch|im_start|im_end"
     r"|unused\d+|extra_id_\d+|image_placeholder|tool_call|tool_response|tools|think|thinking|result"
-    r"|answer|score|guardian|no-think|<SYS>"
+    r"|answer|score|guardian|no-think"
 )
 _TOKENS = re.compile(
     # <|im_end|>, <|start_header_id|>, <|turn>; and with the bars of DeepSeek
     r"<(?=[|｜])"
     # the end of <turn|>, which may stand alone
     r"|[|｜](?=>)"
-    rf"|\[(?=\s?/?\s?(?:{_SQUARE})\s?\])"
-    rf"|<(?=\s?/?\s?(?:{_ANGLE})\s?/?>)"
+    rf"|\[(?=/?(?:{_SQUARE})\])"
+    rf"|<(?=/?(?:{_ANGLE})\s?/?>)|<(?=</?SYS>>)"
+    # <BEGIN CONVERSATION>, <END UNSAFE CONTENT CATEGORIES> of Llama Guard and its successors
+    r"|<(?=(?:BEGIN|END)\s[A-Z][A-Z ]{1,60}>)"
     r"|◁(?=/?\w{1,20}▷)",
     re.IGNORECASE,
 )
@@ -67,5 +69,5 @@ def _pattern(markers: tuple[str, ...]) -> re.Pattern[str]:
             # A line may also start after characters that other readers take for a line's end.
             found.append(rf"(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))[^\S\n]*{first}(?={inside})")
         else:
-            found.append(rf"{re.escape(first)}(?=\s?{inside})")
+            found.append(rf"{re.escape(first)}(?={inside})")
     return re.compile("|".join(found), re.IGNORECASE | re.MULTILINE)

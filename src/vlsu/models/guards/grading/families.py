@@ -5,14 +5,18 @@ from __future__ import annotations
 from vlsu.errors import UsageError
 from vlsu.models.guards.families import FAMILIES
 from vlsu.models.guards.grading import (
+    gpt_oss_safeguard,
+    granite_guardian,
     guard_reasoner,
     llama_guard,
     llavaguard,
     nemotron,
     openai_moderation,
+    qwen3guard,
     shieldgemma,
     shieldstral,
     singguard,
+    wildguard,
 )
 from vlsu.models.guards.grading.base import ContentFamily
 from vlsu.models.guards.names import match_family
@@ -21,9 +25,15 @@ __all__ = ["FAMILY_NAMES", "GRADERS", "find_grader"]
 
 #: In the order in which model names are matched: specific families first.
 GRADERS: tuple[ContentFamily, ...] = (
+    qwen3guard.FAMILY,
+    wildguard.WILDGUARD,
+    wildguard.POLYGUARD,
     llama_guard.FAMILY,
     llama_guard.VISION,
     llama_guard.TEXT,
+    granite_guardian.FAMILY,
+    granite_guardian.GRANITE_3,
+    gpt_oss_safeguard.FAMILY,
     llavaguard.FAMILY,
     shieldgemma.FAMILY,
     guard_reasoner.FAMILY,

@@ -88,6 +88,8 @@ def _family(
         read=_read,
         categories=CATEGORIES,
         system="llama-guard-4",
+        # The template writes the turn as "User: ..." in plain text.
+        markers=("User:", "Agent:"),
         logprobs=True,
         max_tokens=64,
         languages=ENGLISH if english else LLAMA_GUARD_LANGUAGES,

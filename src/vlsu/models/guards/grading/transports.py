@@ -16,6 +16,7 @@ from vlsu.models.base import ImageLimits, Model, Raw, Response, Settings
 from vlsu.models.formats.completion_answers import token_alternatives
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.formats.wire import as_object, parse_object
+from vlsu.models.guards.grading.asking import question_params
 from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenStep, Wire
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel, WireFormat
@@ -72,7 +73,7 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
                 f"{spec}: takes a finished prompt, which needs a server with /completions, such as "
                 "vLLM; name it with --base-url"
             )
-        return _in_process(spec, name, settings)
+        return _in_process(spec, name, family, settings)
     if family.wire == "in-process":
         if settings.base_url is not None:
             raise ModelError(f"{spec}: runs in this process alone; leave --base-url out")
@@ -100,7 +101,15 @@ def _wire(spec: str, wire: Wire) -> WireFormat:
     return made
 
 
-def _in_process(spec: str, name: str, settings: Settings) -> Model:
+def _in_process(spec: str, name: str, family: ContentFamily, settings: Settings) -> Model:
+    """A model of this process: what its questions add goes to its template, once for all."""
+    added = question_params(family)
+    if len(added) > 1:
+        raise ModelError(
+            f"{spec}: its questions differ in the settings of its chat template, which needs a "
+            "server; name it with --base-url"
+        )
+    settings = replace(settings, params={**added[0], **settings.params})
     try:
         make = _attribute("vlsu.models.hf", "hf_model")
     except ImportError:
