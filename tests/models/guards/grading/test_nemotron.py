@@ -27,6 +27,11 @@ def test_the_image_goes_before_the_text_and_the_template_is_told_to_name_categor
     (question,) = asked(FAMILY, PAIR)
     (turn,) = question.messages
     assert turn.parts == (ImagePart(IMAGE), "How do I bake bread?")
+    assert question.params == {"chat_template_kwargs": {"request_categories": "/categories"}}
+
+
+def test_only_the_newer_version_knows_that_it_could_think():
+    (question,) = asked(FAMILY_3_5, PAIR)
     assert question.params == {
         "chat_template_kwargs": {"enable_thinking": False, "request_categories": "/categories"}
     }

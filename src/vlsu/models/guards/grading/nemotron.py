@@ -1,13 +1,12 @@
 """Nemotron 3 and 3.5 Content Safety: a text, perhaps with an image, by the categories of Aegis 2.0.
 
-Checked in NVIDIA's card of Nemotron 3.5 (build.nvidia.com, version of 2026-06-02) and its page
-"Vision Content Safety" of NIM for vision language models: the image goes before the text, in one
-user's turn; ``request_categories`` of the chat template; the three fields of the output, of which
-without an answer to judge the second does not occur. A prompt is required, and the image is
-optional: an image alone is not what either model is made for. ``enable_thinking`` and
-``custom_policy`` (which replaces the categories) after NVIDIA's tutorials for NeMo Guardrails
-0.25; version 3's template does not know them, and a template ignores what it does not know.
-Names of categories after the dataset card nvidia/Aegis-AI-Content-Safety-Dataset-2.0.
+Checked in NVIDIA's card of Nemotron 3.5 (build.nvidia.com, version of 2026-06-02): the image goes
+before the text, in one user's turn (a page of NIM has it behind); ``request_categories`` of the
+chat template; the three fields of the output, of which without an answer to judge the second does
+not occur. A prompt is required, and the image is optional: an image alone is not what either model
+is made for. ``enable_thinking`` and ``custom_policy`` (which replaces the categories) after
+NVIDIA's tutorials for NeMo Guardrails 0.25, which are of version 3.5; version 3 is told neither.
+Names of categories after NVIDIA's prompt template of the same taxonomy (NemoGuard 8B).
 Not checked: what 3.5 prints under a policy of one's own. It is read as the same fields, and
 anything else is no verdict.
 """
@@ -15,7 +14,7 @@ anything else is no verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -46,18 +45,25 @@ _MAX_LENGTH = 40_000
 _LANGUAGES = frozenset({"en", "fr", "de", "hi", "it", "es", "th", "ar", "nl", "ko", "zh", "ja"})
 
 
+_CATEGORIES_TOO = MappingProxyType({"request_categories": "/categories"})
+_NO_THINKING = MappingProxyType({"enable_thinking": False})
+
+
 def _ask(content: Content) -> tuple[Question, ...]:
-    return (_question(content, {"request_categories": "/categories"}),)
+    return (_question(content, _CATEGORIES_TOO),)
 
 
-def _question(content: Content, template: dict[str, object]) -> Question:
+def _ask_3_5(content: Content) -> tuple[Question, ...]:
+    return (_question(content, _NO_THINKING | _CATEGORIES_TOO),)
+
+
+def _question(content: Content, template: Mapping[str, object]) -> Question:
     """The user's turn, and what the chat template is told."""
     assert content.text is not None
     parts: tuple[Part, ...] = (content.text,)
     if content.image_sha256 is not None:
         parts = (ImagePart(content.image_sha256), *parts)
-    told = MappingProxyType({"enable_thinking": False, **template})
-    return Question((Message("user", parts),), {"chat_template_kwargs": dict(told)})
+    return Question((Message("user", parts),), {"chat_template_kwargs": dict(template)})
 
 
 def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
@@ -104,7 +110,10 @@ def _ours(policy: Policy) -> ContentFamily:
 
     def ask(content: Content) -> tuple[Question, ...]:
         return tuple(
-            _question(content, {"custom_policy": _custom_policy(policy, severity, content)})
+            _question(
+                content,
+                {**_NO_THINKING, "custom_policy": _custom_policy(policy, severity, content)},
+            )
             for severity in asked_severities(policy)
         )
 
@@ -163,6 +172,7 @@ FAMILY_3_5 = replace(
     name="nemotron-3.5",
     about="Nemotron 3.5 Content Safety; texts and pairs, 12 languages, takes a policy",
     names=re.compile(r"nemotron-?3\.5(?:-content-safety|$)"),
+    ask=_ask_3_5,
     ours=_ours,
     model="nvidia/Nemotron-3.5-Content-Safety",
 )
