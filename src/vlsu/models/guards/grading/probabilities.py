@@ -90,6 +90,8 @@ def _place(
     if not any(rest.startswith(word.lower().encode()) for word in words):
         return None
     position, begin = start + offset, 0
+    if position and spelled[position - 1 : position].isalnum():
+        return None  # the end of another word, such as unsafe
     for index, token in enumerate(tokens):
         if begin <= position < begin + len(token):
             return index, token[: position - begin]
