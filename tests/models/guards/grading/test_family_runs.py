@@ -217,3 +217,18 @@ def test_no_mark_of_a_text_reaches_a_guard(spec, chat_server, tmp_path):
     sent = shown[shown.index("bread") : shown.index("and butter")]
     assert [mark for mark in marks if mark in sent] == []
     assert sent.replace(" ", "") == text[: text.index("and")].replace(" ", "")
+
+
+def test_nemotron_may_think_first(chat_server, tmp_path):
+    def respond(body, number):
+        assert body["chat_template_kwargs"] == {"enable_thinking": True}
+        return completion("<think>\nAn ordinary question.\n</think>\n\nUser Safety: safe")
+
+    server = chat_server(respond)
+    command = ["run", "understanding", MINI, "--model", "guard/nemotron-3.5", "--limit", "2"]
+    command += ["--base-url", server.base_url, "--max-tokens", "2048"]
+    command += ["--param", 'chat_template_kwargs={"enable_thinking": true}']
+    vlsu(*command, "--out", str(tmp_path / "run"))
+    rows = pl.read_parquet(tmp_path / "run" / "judgments.parquet")
+    assert set(rows["predicted"]) == {"safe"}
+    assert {body["max_tokens"] for body in server.requests} == {2048}
