@@ -65,6 +65,8 @@ class ContentGuard:
         self.family = family
         self.modalities = family.modalities
         self.languages = family.languages
+        #: Where it is asked, which a file of the user's may say.
+        self.base_url = settings.base_url
         # A policy of two severities has none between them: what a guard calls controversial is
         # then unsafe.
         levels = tuple(sorted({_within(policy, level) for level in family.levels}))
