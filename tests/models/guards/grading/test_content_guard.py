@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,6 +20,7 @@ from vlsu.errors import ModelError, UsageError
 from vlsu.models import Settings, as_grader, open_model
 from vlsu.models.base import (
     ImageFile,
+    ImageSource,
     Message,
     Outcome,
     Raw,
@@ -24,7 +28,9 @@ from vlsu.models.base import (
     Response,
     levels_of,
 )
-from vlsu.models.guards import ContentGuard, GuardModel
+from vlsu.models.guards import ContentFamily, ContentGuard, GuardModel, find_grader
+from vlsu.models.guards.grading.base import Answer, ContentVerdict
+from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Policy, Severity, bundled_policy, default_policy
 from vlsu.runs import evaluate
 from vlsu.runs.asking.judges import Judge
@@ -297,6 +303,67 @@ def test_a_guard_of_content_alone_is_no_judge_of_answers() -> None:
     assert isinstance(model, GuardModel)
     with pytest.raises(ModelError, match="grades images and texts, and judges no answers"):
         Judge.of(model)
+
+
+class Printer:
+    """A model in this process that answers every question alike."""
+
+    modalities = frozenset({"image", "text", "joint"})
+    takes_instructions = True
+
+    def __init__(self, answer: dict[str, object]) -> None:
+        self._answer = answer
+
+    def identity(self) -> dict[str, object]:
+        return {"weights": "tiny"}
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        return [self._answer for _ in requests]
+
+
+def in_process(family: ContentFamily, answer: dict[str, object]) -> ContentGuard:
+    inner = InProcessModel("hf/tiny", Printer(answer))
+    return ContentGuard("tiny", family, default_policy(), Settings(), inner=inner)
+
+
+def test_a_guard_in_this_process_is_asked_and_read_as_one_on_a_server() -> None:
+    deciding = [
+        {"token": word, "logprob": math.log(p)} for word, p in (("safe", 0.25), ("un", 0.75))
+    ]
+    steps = [
+        {"token": "un", "logprob": math.log(0.75), "top_logprobs": deciding},
+        {"token": "safe", "logprob": 0.0, "top_logprobs": []},
+    ]
+    family, _ = find_grader("meta-llama/Llama-Guard-3-8B")
+    guard = in_process(family, {"text": "unsafe", "logprobs": {"content": steps}})
+    _, response = ask(guard)
+    assert orjson.loads(response.text) == {"severity": "unsafe", "category": None}
+    assert response.p_unsafe == pytest.approx(0.75)
+    assert guard.identity()["in_process"] == {"spec": "hf/tiny", "weights": "tiny"}
+    assert guard.destination is None
+
+
+def test_a_classifier_in_this_process_prints_scores_in_place_of_a_text() -> None:
+    def read(answers: Sequence[Answer]) -> ContentVerdict | None:
+        p = answers[0].scores.get("harm")
+        return None if p is None else ContentVerdict(Severity.UNSAFE, (), p)
+
+    family, _ = find_grader("meta-llama/Llama-Guard-3-8B")
+    scoring = replace(family, wire="in-process", read=read)
+    _, response = ask(in_process(scoring, {"text": "", "scores": {"harm": 0.7, "x": "y"}}))
+    assert response.outcome is Outcome.OK
+    assert response.p_unsafe == 0.7
+    _, response = ask(in_process(scoring, {"text": "", "scores": {"other": 0.7}}))
+    assert response.outcome is Outcome.UNPARSED
+
+
+def test_settings_of_weights_are_refused_where_a_server_has_them() -> None:
+    with pytest.raises(
+        UsageError, match="--max-batch is for a guard in this process; leave it out"
+    ):
+        grader("guard/llama-guard:x", max_batch=4)
 
 
 def test_any_other_model_is_the_grader_that_it_is() -> None:
