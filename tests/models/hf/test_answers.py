@@ -6,6 +6,7 @@ import asyncio
 import io
 import shutil
 from collections import Counter
+from typing import Any
 
 import orjson
 import pytest
@@ -124,7 +125,7 @@ def test_several_system_messages_are_one():
     assert merged(turns, fold_system=True) == [Message("user", ("A.\n\nB.\n\n", "C."))]
 
 
-def encoded(image: Image.Image, **options: object) -> bytes:
+def encoded(image: Image.Image, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, **options)
     return out.getvalue()
