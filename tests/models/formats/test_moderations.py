@@ -127,3 +127,10 @@ def test_an_error_within_a_success_is_an_error():
 def test_decode_is_total(tree):
     check_decode_is_total(WIRE, tree)
     check_decode_is_total(WIRE, {"results": [tree]})
+
+
+def test_images_have_the_limits_of_chat_completions():
+    assert WIRE.image_limits(Settings()).max_base64 == 50_000_000
+    other = WIRE.image_limits(Settings(base_url="http://127.0.0.1:8000/v1"))
+    assert other.max_base64 is None
+    assert "image/png" in other.media_types

@@ -18,9 +18,8 @@ import json
 from vlsu.errors import UsageError
 from vlsu.models.base import ImageLimits, Outcome, Request, Response, Settings
 from vlsu.models.bodies.error_bodies import parse_error, parse_error_body
-from vlsu.models.formats import image_limits
 from vlsu.models.formats.completion_answers import error_response
-from vlsu.models.formats.openai import DEFAULT_BASE_URL
+from vlsu.models.formats.openai import DEFAULT_BASE_URL, ChatCompletions
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
     Images,
@@ -57,8 +56,8 @@ class Moderations:
         return {**JSON_HEADERS, **({"Authorization": f"Bearer {key}"} if key else {})}
 
     def image_limits(self, settings: Settings) -> ImageLimits:
-        """OpenAI's limits, or the same formats without a size limit for any other server."""
-        return image_limits.OPENAI if settings.base_url is None else image_limits.ANY_SERVER
+        """Those of chat completions."""
+        return ChatCompletions().image_limits(settings)
 
     def rate_limits(self, header: Header, body: bytes, now: float) -> RateLimits:
         """The limits in a response's headers; `now` is seconds since the epoch."""
