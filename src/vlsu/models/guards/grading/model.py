@@ -69,6 +69,8 @@ class ContentGuard:
         self.spec = f"guard/{family.name}:{name}"
         self.family = family
         self.modalities = family.modalities
+        #: Who says that it judges these.
+        self.modalities_source = family.source
         self.languages = family.languages
         #: Where it is asked, which a file of the user's may say.
         self.base_url = settings.base_url
