@@ -69,6 +69,8 @@ class ContentGuard:
         self.spec = f"guard/{family.name}:{name}"
         self.family = family
         self.modalities = family.modalities
+        #: Who says that it judges these.
+        self.modalities_source = family.source
         self.languages = family.languages
         #: Where it is asked, which a file of the user's may say.
         self.base_url = settings.base_url
@@ -81,19 +83,31 @@ class ContentGuard:
         asked = asked_settings(family, settings)
         self._inner = inner or open_transport(self.spec, name, family, asked)
         self.image_limits = image_limits_of(family, self._inner)
-        images = None if self.image_limits is None else self.image_limits.identity()
-        local = not is_remote(family, settings)
         self._identity = {
-            "spec": self.spec,
+            **self._where(name, settings),
             "format": f"guard, {family.wire}",
-            "model": name,
             "family": family.name,
             "guard_policy": guard_policy,
             "questions": questions_hash(family),
-            "sampling": sampling_of(family, name, asked),
             "params": dict(settings.params),
-            **({} if images is None else {"images": images}),
-            **({"in_process": dict(self._inner.identity())} if local else {}),
+        }
+
+    def _where(self, name: str, settings: Settings) -> dict[str, object]:
+        """The part of the identity that differs between a server and this process.
+
+        Weights in this process are identified by their content, wherever they lie.
+        """
+        if not is_remote(self.family, settings):
+            return {
+                "spec": f"guard/{self.family.name}",
+                "in_process": dict(self._inner.identity()),
+            }
+        limits = self.image_limits
+        return {
+            "spec": self.spec,
+            "model": name,
+            "sampling": sampling_of(self.family, name, asked_settings(self.family, settings)),
+            **({} if limits is None else {"images": limits.identity()}),
         }
 
     @property

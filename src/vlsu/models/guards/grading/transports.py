@@ -17,7 +17,7 @@ from vlsu.models.formats.completion_answers import token_alternatives
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.formats.wire import as_object, parse_object
 from vlsu.models.guards.grading.asking import question_params
-from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenStep, Wire
+from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenSteps, Wire
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel, WireFormat
 
@@ -165,5 +165,4 @@ def answer_of(model: Model, raw: Raw) -> tuple[Response, Answer]:
         tree = {"choices": [{"logprobs": tree.get("logprobs")}]}
     else:
         scores = {}
-    steps = [TokenStep(*step) for step in token_alternatives(tree)]
-    return response, Answer(response.text, steps, scores)
+    return response, Answer(response.text, TokenSteps(*token_alternatives(tree)), scores)
