@@ -138,8 +138,9 @@ def test_a_model_that_answers_otherwise_in_a_batch_is_asked_one_by_one(folder, c
     sizes.clear()
     assert answers(model_of(folder, generate), REQUESTS) == alone
     [message] = [record.getMessage() for record in caplog.records]
-    assert message.startswith("hf/tiny: requests of text alone are asked one by one: in a batch")
-    assert sizes == [3, 1, 1, 1] + [1] * 5, "the check, and then the requests"
+    assert message.startswith("hf/tiny: requests of text alone are asked one by one: else")
+    assert sizes.count(3) == 1, "the check"
+    assert set(sizes) == {1, 3}
 
 
 def test_a_model_that_takes_no_batches_is_asked_one_by_one(tmp_path, caplog):
@@ -155,3 +156,18 @@ def test_a_model_that_takes_no_batches_is_asked_one_by_one(tmp_path, caplog):
     assert together == [answers(model_of(folder, generate), [each])[0] for each in requests]
     assert "requests with an image are asked one by one (ValueError" in caplog.text
     assert "of text alone" not in caplog.text
+
+
+def test_a_model_that_a_cache_leads_astray_computes_each_prompt_as_a_whole(folder, caplog):
+    def generate(model, **inputs):
+        for layer in inputs["cache"].layers if "cache" in inputs else ():
+            layer.keys.zero_()
+        return model.generate(**inputs)
+
+    policy = "Grade the content by what it promotes or touches. " * 12
+    requests = [asked("Hello. " * n, system=policy) for n in range(1, 4)]
+    expected = [each.p_unsafe for each in answers(model_of(folder, plain), requests)]
+    found = [each.p_unsafe for each in answers(model_of(folder, generate), requests)]
+    assert found == pytest.approx(expected, abs=1e-5)
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "prompts of text alone are computed from their first token on" in message
