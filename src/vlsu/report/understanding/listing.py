@@ -59,8 +59,8 @@ def worst_first(run: Run) -> list[str]:
 
     How far is counted in grades on the pair, or on image or text (the further) where the pair was
     not asked about or is not graded. An answer without a severity comes after those with a wrong
-    one. What is alike keeps the order of the judgments. Of a model that tells safe from unsafe only,
-    nothing that is borderline is off.
+    one. What is alike keeps the order of the judgments. Of a model that tells safe from unsafe
+    only, nothing that is borderline is off.
 
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
