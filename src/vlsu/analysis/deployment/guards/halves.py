@@ -6,10 +6,13 @@ not, by the threshold of the half that it is not in. Means of these flags over b
 figures that are reported; the threshold to deploy is chosen on all samples, and its own figures on
 them, which flatter it, are not shown.
 
-By the errors of both halves the pooled false-flag rate is near the bound whatever is drawn: where
-the harmless of one half score lower by chance, its threshold is too low by as much as the other
-half's is too high. Its interval is that of the true rate, which may well be above the bound;
-`benchmarks/guard_thresholds.py` shows how often and by how much.
+The errors of the two halves nearly cancel in the pooled false-flag rate: where the harmless of one
+half score lower by chance, its threshold is too low by as much as the other half's is too high. It
+is near the bound whatever was drawn, and how far the true rate is from it is in the interval: that
+of Clopper and Pearson, whose bounds are those of the order statistic that the threshold is. The
+interval of recall has the threshold's own variance in it (`vlsu.analysis.deployment.guards.equal`),
+else it would hold the recall of the threshold to deploy in 72% to 95%.
+`benchmarks/guard_thresholds.py` shows the coverage.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ import polars as pl
 
 from vlsu.analysis.alignment.splitting import split_samples
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.deployment.guards.equal import AtRate, recall_rate
 from vlsu.analysis.deployment.guards.samples import Guard, GuardSamples
 from vlsu.analysis.deployment.guards.thresholds import flagged
-from vlsu.analysis.stats.intervals import Rate
+from vlsu.analysis.stats.exact import clopper_pearson
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.policy import Severity
 
 __all__ = [
@@ -105,6 +110,7 @@ def flag_rates(
     best: FloatArray,
     missing: BoolArray,
     among: BoolArray | None = None,
+    chosen: FloatArray | None = None,
 ) -> Tree:
     """Recall and false flags of flags, each with its interval, `n` and what missing answers do.
 
@@ -114,6 +120,8 @@ def flag_rates(
         best: With them at their best.
         missing: Which are missing.
         among: Samples that count; all by default.
+        chosen: The scores that a threshold for false flags was chosen by on samples of this kind,
+            so that its variance is in the intervals; `None` where the threshold is known.
 
     Returns:
         ``recall`` (of the harmful) and ``false_flags`` (of the harmless): ``value``, ``low``,
@@ -124,9 +132,20 @@ def flag_rates(
     among = np.ones(samples.n, dtype=np.bool_) if among is None else among
     harmful, harmless = samples.harmful & among, ~samples.harmful & among
 
+    at = None
+    if chosen is not None and (~samples.harmful).any():
+        false = float(flags[~samples.harmful].mean())
+        at = AtRate(flags, np.full(samples.n, false), chosen, false)
+
     def rate(of: BoolArray, other: str) -> Tree:
+        if at is None or not of.any():
+            found = samples.rate(flags, of)
+        elif samples.harmful[of].all():
+            found = recall_rate(samples, at, of)
+        else:
+            found = _exact(samples, flags, of)
         return {
-            **samples.rate(flags, of).as_dict(),
+            **found.as_dict(),
             "n": int(of.sum()),
             "missing": int((missing & of).sum()),
             other: float(best[of].mean()) if of.any() else None,
@@ -145,6 +164,15 @@ def flag_rates(
     }
 
 
+def _exact(samples: GuardSamples, flags: FloatArray, of: BoolArray) -> Rate:
+    """Mean with the interval of Clopper and Pearson on the effective size."""
+    mean = samples.mean(flags, of)
+    if mean is None:
+        return UNDEFINED
+    size = max(1.0, mean.size)
+    return Rate.within(mean.value, *clopper_pearson(mean.value * size, size, samples.level))
+
+
 def crossfit_tree(
     guard: Guard,
     samples: GuardSamples,
@@ -161,7 +189,8 @@ def crossfit_tree(
     """
     fitted = crossfit(guard, samples, choose)
     everything = np.ones(samples.n, dtype=np.bool_)
-    rates = flag_rates(samples, fitted.flags, fitted.best, guard.missing)
+    chosen = None if bound is None else guard.worst(samples)
+    rates = flag_rates(samples, fitted.flags, fitted.best, guard.missing, chosen=chosen)
     parts: list[Tree] = []
     for half, threshold in enumerate(fitted.thresholds):
         other = samples.half != half
@@ -181,7 +210,9 @@ def crossfit_tree(
         **rates,
         **({} if bound is None else {"bound": _held(rates, bound)}),
         "families": {
-            name: flag_rates(samples, fitted.flags, fitted.best, guard.missing, among)
+            name: flag_rates(
+                samples, fitted.flags, fitted.best, guard.missing, among, chosen=chosen
+            )
             for name, among in samples.families.items()
         },
     }
