@@ -33,8 +33,10 @@ __all__ = [
     "with_target",
 ]
 
-#: Half the distance over which a slope is measured, in standard errors of the false-flag rate.
-_REACH = 1.0
+#: Half the distance over which a slope is measured, in standard errors of the false-flag rate: over
+#: less, slopes are of so few samples that intervals are too short
+#: (`benchmarks/guard_thresholds.py`).
+_REACH = 2.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class AtRate:
     def _slope(self, samples: GuardSamples, among: BoolArray) -> float:
         """Gain in recall by false-flag rate about this rate."""
         assert self.scores is not None
-        n = int((~samples.harmful).sum())
+        n = samples.units(~samples.harmful)
         rate = self.rate
         reach = max(_REACH * math.sqrt(max(rate * (1 - rate), 0.0) / n), 2 / n)
         low, high = max(0.0, rate - reach), min(1.0, rate + reach)
