@@ -54,6 +54,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
         "local": "vlsu.models.local:local_model",
+        "hf": "vlsu.models.hf:hf_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },
 )
