@@ -55,6 +55,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "baseline": "vlsu.models.baseline:baseline_model",
         "local": "vlsu.models.local:local_model",
         "hf": "vlsu.models.hf:hf_model",
+        "vllm": "vlsu.models.vllm:vllm_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },
 )
