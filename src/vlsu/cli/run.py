@@ -65,8 +65,12 @@ def understanding(
     out: Out,
     asked: ModelArguments,
     modalities: Annotated[
-        str, typer.Option(help="Which of image, text and joint to ask for.")
-    ] = "image,text,joint",
+        str | None,
+        typer.Option(
+            help="Which of image, text and joint to ask for, such as text,joint; all that the "
+            "model can judge, if not given."
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -150,7 +154,7 @@ def understanding(
             model=chosen.model,
             settings=chosen.settings,
             limits=chosen.limits,
-            modalities=read_names(modalities),
+            modalities=None if modalities is None else read_names(modalities),
             prompt=prompt,
             policy=policy,
             limit=limit,

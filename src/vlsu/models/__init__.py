@@ -23,6 +23,7 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
+from vlsu.policy import Policy
 from vlsu.registry import Registry
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Request",
     "Response",
     "Settings",
+    "as_grader",
     "as_model",
     "models",
     "open_model",
@@ -117,6 +119,21 @@ def as_model(model: Model | str, settings: Settings | None = None) -> Model:
         ModelError: See `open_model`.
     """
     return open_model(model, settings) if isinstance(model, str) else _require_model(model, "model")
+
+
+def as_grader(model: Model, policy: Policy) -> Model:
+    """A model in the role of a grader of images, texts and pairs: of a guard, what grades content.
+
+    Args:
+        model: Any model; most have one role.
+        policy: The run's policy.
+
+    Raises:
+        UsageError: It is a guard that grades no content, or not by that policy.
+        ModelError: It is a guard that needs a server and has none.
+    """
+    grading: Callable[[Policy], Model] | None = getattr(model, "grading", None)
+    return model if grading is None else grading(policy)
 
 
 def _require_applicable(spec: str, provider: str, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import orjson
@@ -62,6 +63,10 @@ GuardPolicy = Literal["own", "ours"]
 _SCORED = "scored severities"
 
 
+#: One object, so that what is cached by identity is found again.
+_NO_PARAMS: Mapping[str, object] = MappingProxyType({})
+
+
 class Message(NamedTuple):
     """One turn: role ``"system"``, ``"user"`` or ``"assistant"`` and its parts in order."""
 
@@ -78,11 +83,15 @@ class Request(NamedTuple):
             which reads no instructions, gets one only under a policy of two severities.
         draw: Index of this answer among several to the same prompt, from 0. Part of the request
             key, never sent.
+        params: Further fields of the request body, such as ``chat_template_kwargs``; those of
+            `Settings` go before them. Set by a guard for its own questions, whose templates are
+            part of its identity: no part of the request key.
     """
 
     messages: tuple[Message, ...]
     schema: Mapping[str, object] | None = None
     draw: int = 0
+    params: Mapping[str, object] = _NO_PARAMS
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -358,7 +367,7 @@ class Settings:
         structured: Whether the server enforces the request's JSON schema: ``"auto"`` where the
             provider documents it for the model, ``"on"``, or ``"off"``.
         logprobs: Whether to request token log probabilities, from which `Response.p_unsafe` is
-            computed.
+            computed; `None` asks for them where a guard's format is known to give it one.
         insecure_http: Whether a key may be sent over plain HTTP to a host that is neither this
             machine nor in a private network.
         score: Whether the severity is the most probable of the policy's words in place of an
@@ -381,7 +390,7 @@ class Settings:
     timeout_s: float = 120.0
     params: Mapping[str, object] = field(default_factory=dict)
     structured: Structured = "auto"
-    logprobs: bool = False
+    logprobs: bool | None = None
     insecure_http: bool = False
     score: bool = False
     guard_policy: GuardPolicy = "own"

@@ -115,8 +115,9 @@ class ChatCompletions:
         self, model: str, lead: tuple[Message, ...], request: Request, settings: Settings
     ) -> tuple[bytes, bytes]:
         """The JSON before and after a body's last message, shared by all requests of a task."""
-        referents = (lead, request.schema, settings)  # kept alive, so that ids are not reused
-        key = (model, *map(id, lead), id(request.schema), id(settings))
+        # Kept alive, so that ids are not reused.
+        referents = (lead, request.schema, request.params, settings)
+        key = (model, *map(id, lead), *map(id, referents[1:]))
         cached = self._templates.get(key)
         if cached is None:
             messages: list[object] = [_message(message, Images(_no_image)) for message in lead]
@@ -140,7 +141,7 @@ class ChatCompletions:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
             }
-        return body | dict(settings.params)
+        return body | dict(request.params) | dict(settings.params)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Parse status and body; anything that is not a completion is an error with a message."""
@@ -169,7 +170,9 @@ class Completions(ChatCompletions):
         """The JSON body, with the message as its prompt."""
         (message,) = request.messages
         body = {"model": model, "prompt": message_text(message), **sampling(model, settings)}
-        return Images(image).pieces(body | dict(settings.params))
+        if body.pop("logprobs", None):
+            body["logprobs"] = body.pop("top_logprobs")  # here the number of alternatives
+        return Images(image).pieces(body | dict(request.params) | dict(settings.params))
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:

@@ -28,13 +28,13 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.completion_answers import (
-    _alternatives,
-    _token,
+    TokenAlternatives,
     error_response,
     read_completion,
+    token_alternatives,
 )
 from vlsu.models.formats.logprobs import begins_label, is_filler, label_probabilities
-from vlsu.models.formats.wire import Tree, as_array, as_object, decode_body, first_choice
+from vlsu.models.formats.wire import Tree, decode_body
 from vlsu.models.http.model import HttpModel, is_answer
 from vlsu.models.output import after_reasoning
 from vlsu.policy.severity import SEVERITY_CODES
@@ -42,7 +42,6 @@ from vlsu.policy.severity import SEVERITY_CODES
 __all__ = [
     "ALTERNATIVES",
     "MAX_TOKENS",
-    "Alternatives",
     "ScoredModel",
     "decode_scored",
     "most_probable",
@@ -56,8 +55,6 @@ MAX_TOKENS = 2
 #: Alternatives of a token below which a server has left out what was requested.
 _FEWEST = 2
 _ALL = tuple(SEVERITY_CODES)
-#: A token's bytes, and the tokens in its place with the natural logarithms of their probabilities.
-Alternatives = tuple[bytes, tuple[tuple[bytes, float], ...]]
 #: Begins a stored body of a policy without all severities; a body of JSON never begins so.
 _MARK = b"labels:"
 
@@ -131,9 +128,7 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
     if aborted or response.outcome not in (Outcome.OK, Outcome.UNPARSED):
         return response
     unparsed = response._replace(outcome=Outcome.UNPARSED, cut_off=False, p_unsafe=None)
-    choice = first_choice(as_array(tree.get("choices")))
-    steps = map(as_object, as_array(as_object(choice.get("logprobs")).get("content")))
-    tokens = [(_token(step), tuple(_alternatives(step))) for step in steps]
+    tokens = token_alternatives(tree)
     if not tokens:
         return _no_probabilities() if response.text.strip() else unparsed
     alternatives = _deciding(tokens, labels, response.text, response.reasoning)
@@ -148,7 +143,7 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
 
 
 def most_probable(
-    tokens: Sequence[Alternatives], labels: Sequence[str], text: str
+    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str
 ) -> tuple[str, Mapping[str, float]] | None:
     """The most probable label at the beginning of an answer, and the probability of each.
 
@@ -165,7 +160,7 @@ def most_probable(
 
 
 def _deciding(
-    tokens: Sequence[Alternatives], labels: Sequence[str], text: str, reasoning: str = ""
+    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str, reasoning: str = ""
 ) -> Mapping[bytes, float] | None:
     """The alternatives to the token that decides; `None` if there is none."""
     step = next((each for each in tokens if not is_filler(each[0])), None)

@@ -108,7 +108,7 @@ class OpenModel:
             settings.max_tokens,
             self._params,
             settings.seed or 0,
-            logprobs=settings.logprobs,
+            logprobs=bool(settings.logprobs),
         )
         return [generated_answer(engine, answer) for answer in answers]
 

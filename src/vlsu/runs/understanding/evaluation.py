@@ -21,9 +21,9 @@ from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
-from vlsu.models import as_model
+from vlsu.models import as_grader, as_model
 from vlsu.models.base import Model, Settings
-from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget, Limits
@@ -47,6 +47,7 @@ from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
+from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
 from vlsu.runs.understanding.reruns import RERUNS
@@ -65,7 +66,7 @@ def evaluate(
     *,
     model: Model | str,
     out: str | Path,
-    modalities: Sequence[str] = MODALITIES,
+    modalities: Sequence[str] | None = None,
     prompt: str | None = None,
     policy: Policy | str | Path | None = None,
     base_url: str | None = None,
@@ -90,7 +91,7 @@ def evaluate(
         dataset: A dataset, its folder, or the name of a bundled set (``vlsu-mini``).
         model: ``provider/name``, or a model of one's own.
         out: The run folder, made if need be.
-        modalities: Which of image, text and joint to ask for.
+        modalities: Which of image, text and joint to ask for; `None` for all it can judge.
         prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
             instructions is not sent it, which a warning says.
         policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.
@@ -160,10 +161,8 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     if not isinstance(policy, Policy):
         policy = load_policy(policy)
     settings = options.settings
-    model = as_model(options.model, settings)
-    unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
-    if unable:
-        raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
+    model = as_grader(as_model(options.model, settings), policy)
+    modalities = judged_modalities(model, options.modalities, options.probe)
     name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
         if options.prompt not in (None, BARE):
@@ -176,9 +175,8 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             "leave it at auto with a prompt of your own"
         )
     prompt = load_prompt(name, policy)
-    task = Understanding(
-        policy, prompt, options.modalities, settings.system, scored=is_scored(model, settings)
-    )
+    scored = is_scored(model, settings)
+    task = Understanding(policy, prompt, modalities, settings.system, scored=scored)
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)
