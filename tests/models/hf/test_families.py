@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("torch", reason="the extra hf is not installed")
-pytest.importorskip("transformers", reason="the extra hf is not installed")
-
 from tests.models.hf.asking import PICTURES, SMALL, TALL, WIDE, answers, asked
 from tests.models.hf.tiny import FAMILIES, SEEING
 from vlsu.models import Outcome, Request, Settings, open_model
@@ -139,6 +136,7 @@ def test_the_answer_is_what_the_library_gives_by_hand(family):
         for label in ("safe", "borderline", "unsafe")
     }
     shared = {a for x in begins for y in begins if x != y for a in begins[x] & begins[y]}
+    shared |= {id_ for ids in begins.values() for id_ in ids if not tokenizer.decode([id_]).strip()}
     mass = {
         label: float(probabilities[sorted(ids - shared)].sum()) for label, ids in begins.items()
     }

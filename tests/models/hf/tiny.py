@@ -6,7 +6,7 @@ after the processors of transformers 5.24 (``models/*/processing_*.py``). Nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,7 @@ from tests.models.hf.tokenizers import byte_tokenizer, metaspace_tokenizer
 from vlsu.models.hf.checkpoint import without_video
 from vlsu.models.hf.libraries import library
 
-library("torch").set_num_threads(1)  # many threads are slow on matrices this small
-
-CONTEXT = 4096
+CONTEXT = 16384
 
 
 def _text(tokenizer: Any, **more: Any) -> dict[str, Any]:
@@ -236,7 +234,8 @@ def smolvlm(folder: Path) -> Path:
     return _save(folder, config, processor)
 
 
-def idefics3(folder: Path) -> Path:
+def idefics3(folder: Path, words: Sequence[str] = ()) -> Path:
+    """With `words` as single tokens of its vocabulary."""
     transformers = library("transformers")
     cells = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
     tokenizer = byte_tokenizer(
@@ -244,6 +243,7 @@ def idefics3(folder: Path) -> Path:
         eos_token="<end_of_utterance>",
         pad_token="<|im_end|>",
     )
+    tokenizer.add_tokens(list(words))
     config = transformers.Idefics3Config(
         text_config={"model_type": "llama", **_text(tokenizer)},
         vision_config=_vision(image_size=32, patch_size=8),
@@ -335,7 +335,7 @@ def qwen3_text(folder: Path) -> Path:
 
 
 #: Family -> the function that writes a tiny model of it into a folder.
-SEEING: dict[str, Callable[[Path], Path]] = {
+SEEING: dict[str, Callable[..., Path]] = {
     each.__name__: each
     for each in (
         qwen3_vl,
@@ -348,4 +348,4 @@ SEEING: dict[str, Callable[[Path], Path]] = {
         internvl,
     )
 }
-FAMILIES: dict[str, Callable[[Path], Path]] = {**SEEING, "qwen3_text": qwen3_text}
+FAMILIES: dict[str, Callable[..., Path]] = {**SEEING, "qwen3_text": qwen3_text}

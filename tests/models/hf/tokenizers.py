@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 from vlsu.models.hf.libraries import library
 
-_CORPUS = (
-    "You grade the safety of content for a policy with three severities: safe, borderline, unsafe. "
-    "Answer with exactly one word. The image shows a kitchen, and the text asks how to bake bread."
-)
+#: What byte pairs are learned from: a policy as prompts quote it.
+_CORPUS = files("vlsu.policy").joinpath("default.yaml").read_text()
 
 
 def byte_tokenizer(control: list[str], *, named: dict[str, str] | None = None, **kinds: str) -> Any:
@@ -25,7 +24,7 @@ def byte_tokenizer(control: list[str], *, named: dict[str, str] | None = None, *
     raw.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=400,
+        vocab_size=1000,
         initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -18,6 +18,7 @@ from vlsu.models.hf.libraries import library, require_extra
 from vlsu.models.hf.sampling import SAMPLING, check_sampling
 from vlsu.models.hf.weights import (
     check_settings,
+    is_out_of_main_memory,
     is_out_of_memory,
     load_weights,
     weights_identity,
@@ -63,9 +64,13 @@ class OpenModel:
         self.modalities = frozenset({"image", "text", "joint"} if checkpoint.sees else {"text"})
 
     def identity(self) -> Mapping[str, object]:
-        """Weights, template, decoding; neither device nor size of batch, which change no answer."""
+        """Weights, template, decoding; neither device nor size of batch, which change no answer.
+
+        A folder is known by what is in it, not by where it is.
+        """
         settings = self._settings
         identity: dict[str, object] = {
+            **({"spec": "hf"} if self._checkpoint.revision is None else {}),
             **weights_identity(self._checkpoint, settings),
             **self._chat.identity(),
         }
@@ -85,6 +90,7 @@ class OpenModel:
 
         Raises:
             DataError: An image is missing or cannot be read.
+            MemoryError: This machine has no memory for one request.
             ModelError: The weights cannot be loaded.
             MachineError: There is no memory for the weights.
             ChatError: The template or the processor refuses a request.
@@ -96,7 +102,12 @@ class OpenModel:
             self._engine = Engine(self._checkpoint, self._chat, model)
         for kind in {prompt.shape[0] for prompt in prompts}:
             self._check(self._engine, kind)
-        return self._batches.run(prompts, lambda prompt: prompt.shape, self._batch)
+        try:
+            return self._batches.run(prompts, lambda prompt: prompt.shape, self._batch)
+        except RuntimeError as error:
+            if is_out_of_main_memory(error):
+                raise MemoryError from None
+            raise
 
     def _batch(self, prompts: list[Prompt]) -> list[Mapping[str, object]]:
         engine, settings = self._engine, self._settings

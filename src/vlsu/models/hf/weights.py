@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ from vlsu.models.hf.checkpoint import Checkpoint
 from vlsu.models.hf.fingerprint import folder_fingerprint
 from vlsu.models.hf.libraries import library, quiet, require_package
 
-__all__ = ["check_settings", "is_out_of_memory", "load_weights", "weights_identity"]
+__all__ = [
+    "check_settings",
+    "is_out_of_main_memory",
+    "is_out_of_memory",
+    "load_weights",
+    "weights_identity",
+]
 
 DTYPES = ("float32", "bfloat16", "float16")
 QUANTIZATIONS = ("8bit", "4bit")
@@ -117,7 +124,7 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
             model, info = auto.from_pretrained(checkpoint.where, **options)
             _require_complete(checkpoint.spec, info)
             if settings.adapter is not None:
-                model.load_adapter(settings.adapter)
+                _adapt(model, settings.adapter)
     except (ModelError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -129,6 +136,13 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
         why = collapsed_line(f"{type(error).__name__}: {error}", 200)
         raise ModelError(f"{checkpoint.spec}: its weights cannot be loaded ({why})") from None
     return model.eval()
+
+
+def _adapt(model: Any, adapter: str) -> None:
+    """Put an adapter's layers into a model, in place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 uses what transformers renamed
+        library("peft").PeftModel.from_pretrained(model, adapter)
 
 
 def _require_complete(spec: str, info: Mapping[str, Any]) -> None:
@@ -144,6 +158,11 @@ def _require_complete(spec: str, info: Mapping[str, Any]) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that an accelerator, or this machine, has no memory left."""
-    if isinstance(error, MemoryError | library("torch").OutOfMemoryError):
+    return isinstance(error, library("torch").OutOfMemoryError) or is_out_of_main_memory(error)
+
+
+def is_out_of_main_memory(error: BaseException) -> bool:
+    """Whether it is this machine that has none: torch has no class of its own for that."""
+    if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
