@@ -14,8 +14,10 @@ from tests.conftest import make_dataset
 from tests.support.ensembles import Made, members, scripted
 from vlsu.data import Dataset
 from vlsu.errors import DataError, RunError, UsageError
+from vlsu.models.base import Settings
 from vlsu.policy import Severity
-from vlsu.runs import Run, UnderstandingOptions, load_run, prepare
+from vlsu.policy.policy import default_policy_text
+from vlsu.runs import Limits, MemberModels, Run, UnderstandingOptions, load_run, prepare
 from vlsu.runs.columns import JUDGMENTS
 
 SAFE, BORDERLINE, UNSAFE = Severity
@@ -258,10 +260,12 @@ def test_a_finished_run_must_be_of_the_same_samples(dataset: Dataset, tmp_path: 
     part = vlsu.evaluate(dataset, model=model(), out=tmp_path / "part", limit=6, seed=1)
     other = make_dataset(tmp_path / "other", 9, apart=True)
     elsewhere = vlsu.evaluate(other, model="baseline/majority", out=tmp_path / "elsewhere")
-    binary = vlsu.evaluate(
-        dataset, model="baseline/majority", out=tmp_path / "binary", policy="default",
-        modalities=["text"],
-    )  # fmt: skip
+    text = default_policy_text()
+    stricter = tmp_path / "stricter.yaml"
+    stricter.write_text(text.replace("version: ", "version: 9", 1))
+    ruled = vlsu.evaluate(
+        dataset, model="baseline/majority", out=tmp_path / "ruled", policy=stricter
+    )
 
     def refused(member: Run, **options: Any) -> str:
         with pytest.raises(RunError) as raised:
@@ -274,7 +278,27 @@ def test_a_finished_run_must_be_of_the_same_samples(dataset: Dataset, tmp_path: 
     assert "asked about 6 of 12 samples drawn by seed 1, the ensemble about all 12" in refused(part)
     assert "drawn by seed 0; give both the same" in refused(part, limit=6)
     assert "members are runs over one dataset" in refused(elsewhere)
-    assert binary.finished
+    assert "give that with --policy" in refused(ruled)
+    run(
+        dataset, f"ensemble/max:{ruled.path}+a", tmp_path / "R", options={"policy": stricter},
+        a=scripted("a", dataset, of_number),
+    )  # fmt: skip
+
+
+def test_a_larger_limit_asks_only_what_is_missing(dataset: Dataset, tmp_path: Path) -> None:
+    models = {name: scripted(name, dataset, of_number) for name in ("a", "b")}
+    run(dataset, "ensemble/max:a+b", tmp_path / "R", options={"limit": 5}, **models)
+    whole = run(dataset, "ensemble/max:a+b", tmp_path / "R", **models)
+    assert whole.record.requests.asked == 7 * 3 * 2
+    assert whole.judgments.height == 36
+
+
+def test_a_seed_of_a_member_must_not_draw_other_samples(dataset: Dataset, tmp_path: Path) -> None:
+    a, b = (scripted(name, dataset, of_number) for name in "ab")
+    opened = {"a": (a(), Settings(seed=4), Limits()), "b": (b(), Settings(), Limits())}
+    options = UnderstandingOptions(model="ensemble/max:a+b", limit=5)
+    with pytest.raises(UsageError, match="a: draws its samples by seed 4, the ensemble by seed 0"):
+        prepare(dataset, options, MemberModels(opened.__getitem__, opened))
 
 
 def test_a_member_that_is_not_finished_or_damaged(dataset: Dataset, tmp_path: Path) -> None:
