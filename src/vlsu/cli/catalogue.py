@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 #: How a policy is named: a file, or one that comes with this package. A text, not a path, so that
 #: ``./binary`` stays a file.
 POLICY = "FILE|NAME"
+
+if TYPE_CHECKING:
+    from vlsu.models.guards import ContentFamily
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -17,7 +20,8 @@ def list_models(json: AsJson = False) -> None:
     """List the providers a model's SPEC may begin with, and the families of guards."""
     from vlsu.cli.output import print_json, print_table
     from vlsu.models import provider_descriptions
-    from vlsu.models.guards import FAMILIES
+    from vlsu.models.guards import FAMILIES, GRADERS
+    from vlsu.policy import MODALITIES
 
     about = provider_descriptions()
     if json:
@@ -30,12 +34,23 @@ def list_models(json: AsJson = False) -> None:
             }
             for family in FAMILIES
         ]
+        graders = [
+            {
+                "family": family.name,
+                "about": family.about,
+                "modalities": [each for each in MODALITIES if each in family.modalities],
+                "levels": [level.label for level in family.levels],
+                "takes_policy": family.ours is not None,
+                "source": family.source,
+            }
+            for family in GRADERS
+        ]
         print_json(
             [
                 {
                     "provider": name,
                     "about": text,
-                    **({"families": guards} if name == "guard" else {}),
+                    **({"families": guards, "graders": graders} if name == "guard" else {}),
                 }
                 for name, text in about.items()
             ]
@@ -43,7 +58,21 @@ def list_models(json: AsJson = False) -> None:
         return
     print_table("Models", ("provider", "about"), list(about.items()))
     print_table(
-        "Guards: guard/FAMILY:MODEL",
+        "Guards that grade content: guard/FAMILY:MODEL for vlsu run understanding",
+        ("family", "grades", "severities", "--guard-policy", "about"),
+        [
+            (
+                family.name,
+                ", ".join(each for each in MODALITIES if each in family.modalities),
+                ", ".join(level.label for level in family.levels),
+                ", ".join(_policies(family)),
+                family.about,
+            )
+            for family in GRADERS
+        ],
+    )
+    print_table(
+        "Guards that judge answers: guard/FAMILY:MODEL for vlsu run alignment --judge",
         ("family", "judges", "sees the image", "about"),
         [
             (
@@ -55,6 +84,12 @@ def list_models(json: AsJson = False) -> None:
             for family in FAMILIES
         ],
     )
+
+
+def _policies(family: ContentFamily) -> list[str]:
+    """Whose question a guard can be asked."""
+    able = (("own", family.ask), ("ours", family.ours))
+    return [name for name, question in able if question is not None]
 
 
 def show_prompts(
@@ -70,15 +105,16 @@ def show_prompts(
     """List the prompts, or print one, to start a prompt of one's own from."""
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
-    from vlsu.tasks import CONTROLS, PROMPTS, load_prompt, prompt_source
+    from vlsu.tasks import CHOICE, CONTROLS, ONE_WORD, PROMPTS, load_prompt, prompt_source
 
     chosen = load_policy(policy) if policy else default_policy()
     if name is None:
-        prompts = [load_prompt(each, chosen) for each in (*PROMPTS, *CONTROLS)]
+        uses = {**dict.fromkeys(CONTROLS, "control"), ONE_WORD: "--score", CHOICE: "systemone/..."}
+        prompts = [load_prompt(each, chosen) for each in (*PROMPTS, ONE_WORD, CHOICE, *CONTROLS)]
         rows = [
             (
                 p.name,
-                "control" if p.name in CONTROLS else "",
+                uses.get(p.name, ""),
                 p.hash[:12],
                 *(f"{len(p.systems[m]):,}" for m in MODALITIES),
             )

@@ -289,15 +289,14 @@ def open_chosen(named: NamedModel, given: ModelOptions, *defaults: ModelOptions)
     """
     from vlsu.cli.output import say
     from vlsu.models import open_model
-    from vlsu.models.http.model import HttpModel
     from vlsu.runs.options import ModelOptions, merged
 
     asked = merged(given, ModelOptions.of_entry(named), *defaults)
     settings = asked.settings()
     model = open_model(named.spec, settings)
     line = f"{named.name} ({named.file}): {named.spec}" if named.file else named.spec
-    if isinstance(model, HttpModel):
-        say(f"{line}, asked at {model.destination}")
+    if destination := getattr(model, "destination", None):
+        say(f"{line}, asked at {destination}")
     elif named.file:
         say(line)
     return ChosenModel(model, settings, asked.limits(named.spec, list_price=True))

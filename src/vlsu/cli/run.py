@@ -66,11 +66,18 @@ def understanding(
     out: Out,
     asked: ModelArguments,
     modalities: Annotated[
-        str, typer.Option(help="Which of image, text and joint to ask for.")
-    ] = "image,text,joint",
+        str | None,
+        typer.Option(
+            help="Which of image, text and joint to ask for, such as text,joint; all that the "
+            "model can judge, if not given."
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="zero-shot, structured-cot, a control, or a template file."),
+        typer.Option(
+            help="zero-shot, structured-cot, one-word (with --score the default), a control, or a "
+            "template file."
+        ),
     ] = None,
     controls: Annotated[
         bool,
@@ -149,7 +156,7 @@ def understanding(
             model=chosen.model,
             settings=chosen.settings,
             limits=chosen.limits,
-            modalities=read_names(modalities),
+            modalities=None if modalities is None else read_names(modalities),
             prompt=prompt,
             policy=policy,
             limit=limit,

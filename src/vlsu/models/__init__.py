@@ -23,6 +23,7 @@ from vlsu.models.base import (
     Response,
     Settings,
 )
+from vlsu.policy import Policy
 from vlsu.registry import Registry
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Request",
     "Response",
     "Settings",
+    "as_grader",
     "as_model",
     "models",
     "open_model",
@@ -49,10 +51,12 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
     {
         "openai": "vlsu.models.formats.openai:openai_model",
         "anthropic": "vlsu.models.formats.anthropic:anthropic_model",
+        "systemone": "vlsu.models.formats.systemone:systemone_model",
         "google": "vlsu.models.formats.google:google_model",
         "guard": "vlsu.models.guards:guard_model",
         "baseline": "vlsu.models.baseline:baseline_model",
         "local": "vlsu.models.local:local_model",
+        "hf": "vlsu.models.hf:hf_model",
         "ensemble": "vlsu.models.ensemble:ensemble_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },
@@ -62,7 +66,7 @@ _IN_PROCESS = ("hf", "vllm", "guard")
 #: Settings that only some providers of this package know -> those.
 _APPLICABLE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("device", "dtype", "max_batch", "quantize", "adapter"), _IN_PROCESS),
-    "score": ("openai", "hf", "vllm"),
+    "score": ("openai", "hf", "vllm", "systemone"),
     "guard_policy": ("guard",),
 }
 
@@ -80,7 +84,7 @@ def provider_descriptions() -> dict[str, str]:
 
 
 def open_model(spec: str, settings: Settings | None = None) -> Model:
-    """The model a SPEC such as ``openai/gpt-4o`` names.
+    """The model a SPEC such as ``openai/gpt-4o``, or the file of a guard of one's own, names.
 
     Raises:
         UsageError: The SPEC is not ``provider/name``, the provider is unknown, or its factory does
@@ -91,6 +95,8 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
     if settings is not None:
         require_kind("settings", settings, Settings)
     provider, _, name = spec.partition("/")
+    if spec.endswith((".yaml", ".yml")):  # a file that describes a guard
+        provider, name = "guard", spec.removeprefix("guard/")
     if not name:
         raise UsageError(f"{spec!r} is not a model; write provider/name such as openai/gpt-4o")
     factory = models.get(provider)
@@ -115,6 +121,21 @@ def as_model(model: Model | str, settings: Settings | None = None) -> Model:
         ModelError: See `open_model`.
     """
     return open_model(model, settings) if isinstance(model, str) else _require_model(model, "model")
+
+
+def as_grader(model: Model, policy: Policy) -> Model:
+    """A model in the role of a grader of images, texts and pairs: of a guard, what grades content.
+
+    Args:
+        model: Any model; most have one role.
+        policy: The run's policy.
+
+    Raises:
+        UsageError: It is a guard that grades no content, or not by that policy.
+        ModelError: It is a guard that needs a server and has none.
+    """
+    grading: Callable[[Policy], Model] | None = getattr(model, "grading", None)
+    return model if grading is None else grading(policy)
 
 
 def _require_applicable(spec: str, provider: str, settings: Settings) -> None:

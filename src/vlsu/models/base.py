@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import orjson
@@ -37,7 +38,10 @@ __all__ = [
     "Structured",
     "answerable_severities",
     "is_deep_grey",
+    "is_scored",
     "levels_of",
+    "require_answers",
+    "score_schema",
 ]
 
 
@@ -54,6 +58,13 @@ Structured = Literal["auto", "on", "off"]
 
 #: Whose question a guard is asked: that of its publisher, or one of the run's policy.
 GuardPolicy = Literal["own", "ours"]
+
+#: Title of the schema of requests that are scored.
+_SCORED = "scored severities"
+
+
+#: One object, so that what is cached by identity is found again.
+_NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
 class Message(NamedTuple):
@@ -72,11 +83,15 @@ class Request(NamedTuple):
             which reads no instructions, gets one only under a policy of two severities.
         draw: Index of this answer among several to the same prompt, from 0. Part of the request
             key, never sent.
+        params: Further fields of the request body, such as ``chat_template_kwargs``; those of
+            `Settings` go before them. Set by a guard for its own questions, whose templates are
+            part of its identity: no part of the request key.
     """
 
     messages: tuple[Message, ...]
     schema: Mapping[str, object] | None = None
     draw: int = 0
+    params: Mapping[str, object] = _NO_PARAMS
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -95,6 +110,17 @@ def answerable_severities(request: Request) -> tuple[str, ...]:
     field_ = properties.get("severity") if isinstance(properties, Mapping) else None
     listed = field_.get("enum") if isinstance(field_, Mapping) else None
     return tuple(listed) if isinstance(listed, list) else tuple(SEVERITY_CODES)
+
+
+def score_schema(severities: Sequence[str]) -> Mapping[str, object]:
+    """The schema of a request whose severities are scored; it lists them, and is never sent."""
+    listed = {"type": "string", "enum": list(severities)}
+    return {"title": _SCORED, "type": "object", "properties": {"severity": listed}}
+
+
+def is_scored(request: Request) -> bool:
+    """Whether a request's severities are scored in place of an answer that is generated."""
+    return request.schema is not None and request.schema.get("title") == _SCORED
 
 
 @dataclass(frozen=True)
@@ -314,6 +340,19 @@ def levels_of(model: Model) -> tuple[Severity, ...] | None:
     return None if levels is None else tuple(sorted(levels))
 
 
+def require_answers(model: Model) -> None:
+    """Check that a model writes answers, as all tasks but one need.
+
+    Raises:
+        UsageError: It only scores severities.
+    """
+    if model.identity().get("score"):
+        raise UsageError(
+            f"{model.spec} scores severities and writes no answer: that is for vlsu run "
+            "understanding alone"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How requests to a model are made.
@@ -328,7 +367,7 @@ class Settings:
         structured: Whether the server enforces the request's JSON schema: ``"auto"`` where the
             provider documents it for the model, ``"on"``, or ``"off"``.
         logprobs: Whether to request token log probabilities, from which `Response.p_unsafe` is
-            computed.
+            computed; `None` asks for them where a guard's format is known to give it one.
         insecure_http: Whether a key may be sent over plain HTTP to a host that is neither this
             machine nor in a private network.
         score: Whether the severity is the most probable of the policy's words in place of an
@@ -351,7 +390,7 @@ class Settings:
     timeout_s: float = 120.0
     params: Mapping[str, object] = field(default_factory=dict)
     structured: Structured = "auto"
-    logprobs: bool = False
+    logprobs: bool | None = None
     insecure_http: bool = False
     score: bool = False
     guard_policy: GuardPolicy = "own"

@@ -120,6 +120,11 @@ def _remedy(task: TaskReport, run: Run, outcome: Outcome) -> str:
 
 
 def _unparsed_remedy(task: TaskReport, run: Run) -> str:
+    if run.record["model"]["identity"].get("score"):
+        return (
+            "no severity is among the likely first tokens. See that the prompt asks for one word, "
+            "and that the model does not reason before it answers."
+        )
     truncated = _truncated(run)
     if truncated >= 0.5:
         return (

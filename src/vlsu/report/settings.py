@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+from vlsu.policy import Severity
 from vlsu.report.run_policy import not_covered
 from vlsu.report.table import Table
 from vlsu.report.task import TaskReport
 from vlsu.runs import Run
 from vlsu.runs.record import without_credentials
+from vlsu.runs.record_schema import ModelRecord
 
 __all__ = ["settings_table"]
 
@@ -26,6 +28,7 @@ def settings_table(task: TaskReport, run: Run, *, redact: bool = False) -> Table
         "task": record["task"],
         "model": model["spec"],
         **{f"model: {key}": v for key, v in model["identity"].items() if key != "spec"},
+        "model: severities that it can give": _levels(model),
         "server": None if redact else _server(model["base_url"]),
         **task.settings(record),
         "policy": f"{policy['name']} {policy['version']}, hash {policy['hash']}",
@@ -59,6 +62,14 @@ def settings_table(task: TaskReport, run: Run, *, redact: bool = False) -> Table
         ("setting", "value"),
         tuple((key, _plain(value)) for key, value in rows.items() if value not in (None, {}, "")),
     )
+
+
+def _levels(model: ModelRecord) -> str | None:
+    """The severities of a model that gives not all of them, and of every guard."""
+    if listed := model.get("levels"):
+        return ", ".join(listed)
+    guard = "guard_policy" in model["identity"]
+    return ", ".join(severity.label for severity in Severity) if guard else None
 
 
 def _server(base_url: str | None) -> str:

@@ -24,6 +24,8 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1000
 ANSWER_TOKENS = 25
 REASONED_ANSWER_TOKENS = 200
+#: Of an answer that is one word.
+WORD_TOKENS = 2
 #: Tokens of a chat model's reply, and of a judge's verdict.
 REPLY_TOKENS = 300
 VERDICT_TOKENS = 25
@@ -86,6 +88,7 @@ def estimate(
     texts = bytes_of_text * sum(requests.get(m, 0) for m in ("text", "joint"))
     input_tokens = math.ceil((instructions + texts) / BYTES_PER_TOKEN) + sent * TOKENS_PER_IMAGE
     each = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
+    each = WORD_TOKENS if task.one_word else each
     output_tokens = sum(requests.values()) * each
     return Estimate(
         samples=samples,

@@ -10,7 +10,7 @@ from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
 from vlsu.models.base import Model, Settings
 from vlsu.models.ensemble import is_ensemble
-from vlsu.policy import MODALITIES, Policy
+from vlsu.policy import Policy
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.ensembles.ensemble import Ensemble, prepare_ensemble
@@ -29,7 +29,7 @@ def evaluate(
     *,
     model: Model | str,
     out: str | Path,
-    modalities: Sequence[str] = MODALITIES,
+    modalities: Sequence[str] | None = None,
     prompt: str | None = None,
     policy: Policy | str | Path | None = None,
     base_url: str | None = None,
@@ -55,7 +55,7 @@ def evaluate(
         model: ``provider/name``, or a model of one's own; or ``ensemble/RULE:A+B`` of SPECs and
             folders of finished runs (``docs/ensembles.md``).
         out: The run folder, made if need be.
-        modalities: Which of image, text and joint to ask for.
+        modalities: Which of image, text and joint to ask for; `None` for all it can judge.
         prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
             instructions is not sent it, which a warning says.
         policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vlsu.analysis.understanding.levels import gives_all
 from vlsu.errors import PolicyError, RunError
 from vlsu.policy import Severity
 from vlsu.runs.run import Run
 
-__all__ = ["recorded_severities", "shared_severities"]
+__all__ = [
+    "recorded_levels",
+    "recorded_severities",
+    "shared_severities",
+    "tells_unsafe_alone",
+]
 
 
 def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
@@ -25,6 +31,28 @@ def recorded_severities(runs: Iterable[Run]) -> tuple[Severity, ...]:
         except PolicyError as error:
             raise RunError(f"{run.path}: run.yaml: policy: {error}") from None
     return tuple(sorted(found))
+
+
+def recorded_levels(run: Run) -> tuple[Severity, ...] | None:
+    """The severities that a run's model can give, mildest first; `None` for all there are.
+
+    Raises:
+        RunError: The record names a severity that does not exist.
+    """
+    labels = run.record["model"].get("levels")
+    try:
+        return None if labels is None else tuple(sorted(Severity.parse(s) for s in labels))
+    except PolicyError as error:
+        raise RunError(f"{run.path}: run.yaml: model: {error}") from None
+
+
+def tells_unsafe_alone(run: Run) -> bool:
+    """Whether a run's model cannot give every severity of its policy, so unsafe or not alone.
+
+    Raises:
+        RunError: The record names a severity that does not exist.
+    """
+    return not gives_all(recorded_levels(run), recorded_severities([run]))
 
 
 def shared_severities(runs: Sequence[Run]) -> tuple[Severity, ...]:

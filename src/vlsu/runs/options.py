@@ -52,7 +52,7 @@ class ModelOptions:
     timeout_s: float | Unset = UNSET
     params: Mapping[str, object] | Unset = UNSET
     structured: Structured | Unset = UNSET
-    logprobs: bool | Unset = UNSET
+    logprobs: bool | Unset | None = UNSET
     insecure_http: bool | Unset = UNSET
     score: bool | Unset = UNSET
     guard_policy: GuardPolicy | Unset = UNSET

@@ -14,15 +14,26 @@ from vlsu.tasks.framing import (
 from vlsu.tasks.judging.base import Judging, Verdict
 from vlsu.tasks.judging.guard import GuardTask
 from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
-from vlsu.tasks.prompting import BARE, CONTROLS, PROMPTS, Prompt, load_prompt, prompt_source
+from vlsu.tasks.prompting import (
+    BARE,
+    CHOICE,
+    CONTROLS,
+    ONE_WORD,
+    PROMPTS,
+    Prompt,
+    load_prompt,
+    prompt_source,
+)
 from vlsu.tasks.understanding import Understanding, answer_schema
 
 __all__ = [
     "BARE",
     "BUNDLED_FRAMINGS",
     "CAPTION",
+    "CHOICE",
     "CONTROLS",
     "FRAMINGS",
+    "ONE_WORD",
     "PROMPTS",
     "Alignment",
     "Answer",

@@ -42,12 +42,26 @@ from vlsu.policy import MODALITIES, Policy
 from vlsu.registry import did_you_mean
 from vlsu.tasks.delimiters import contains_tag, content_marker
 
-__all__ = ["BARE", "CONTROLS", "PROMPTS", "Prompt", "load_prompt", "prompt_source"]
+__all__ = [
+    "BARE",
+    "CHOICE",
+    "CONTROLS",
+    "ONE_WORD",
+    "PROMPTS",
+    "Prompt",
+    "load_prompt",
+    "prompt_source",
+]
 
 _FOLDER = Path(__file__).parent / "prompts"
 
 #: The prompts of this package, the default first.
 PROMPTS = ("zero-shot", "structured-cot")
+
+#: The prompt of ``--score``: the answer is one of the policy's severities, and nothing else.
+ONE_WORD = "one-word"
+#: The prompt of typed questions, whose options are the severities.
+CHOICE = "choice"
 
 #: Prompts that differ from a prompt in one respect, to see what a result owes to it: without a word
 #: on what image and text may do to each other, the pair before its parts, everything reversed.
@@ -63,7 +77,7 @@ _TRANSFORMING = (CallBlock, Extends, FilterBlock, FromImport, Import, Macro)
 
 #: The empty prompt for classifiers, which are given only the content.
 BARE = "bare"
-_BUNDLED = frozenset({*PROMPTS, *CONTROLS, BARE})
+_BUNDLED = frozenset({*PROMPTS, *CONTROLS, ONE_WORD, CHOICE, BARE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +197,7 @@ def prompt_source(name: str) -> str:
     try:
         return read_text(path, encoding="utf-8")
     except FileNotFoundError:
-        hint = did_you_mean(name, [*PROMPTS, *CONTROLS])
+        hint = did_you_mean(name, [*PROMPTS, ONE_WORD, CHOICE, *CONTROLS])
         raise UsageError(f"no prompt and no file is called {name!r}; {hint}") from None
     except UnicodeDecodeError:
         raise UsageError(f"prompt {name}: not UTF-8; save the file as such") from None

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, Message, Part, Request, Response
+from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_schema
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
-from vlsu.tasks.prompting import BARE, Prompt
+from vlsu.tasks.prompting import BARE, ONE_WORD, Prompt
 
 __all__ = ["Understanding", "answer_schema"]
 
@@ -47,6 +47,8 @@ class Understanding:
         modalities: Which of image, text and joint to grade.
         system: A custom system prompt, put before the prompt's own.
         draws: Which of several answers to a request to ask for, by their index.
+        scored: Whether a model scores the policy's severities in place of answering. The schema of
+            the requests then only lists them (`vlsu.models.base.answerable_severities`).
     """
 
     name = "understanding"
@@ -58,6 +60,7 @@ class Understanding:
         modalities: Sequence[str] = MODALITIES,
         system: str | None = None,
         draws: Sequence[int] = (0,),
+        scored: bool = False,
     ) -> None:
         if unknown := [m for m in modalities if m not in MODALITIES]:
             raise UsageError(f"unknown modality {unknown[0]!r}; use {', '.join(MODALITIES)}")
@@ -67,6 +70,7 @@ class Understanding:
         self._prompt = prompt
         self._custom_system = system
         self._draws = tuple(draws)
+        self._scored = scored
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self._systems = {
             modality: (Message("system", (system_text,)),) if system_text else ()
@@ -81,6 +85,9 @@ class Understanding:
             m: None if steps is None else answer_schema(policy, steps.get(m, {}))
             for m in self.modalities
         }
+        if scored:
+            labels = [severity.label for severity in policy.severities]
+            self._schemas = dict.fromkeys(self.modalities, score_schema(labels))
 
     def identity(self) -> Mapping[str, object]:
         """Name, prompt and policy with their hashes, for the run's record."""
@@ -93,13 +100,15 @@ class Understanding:
 
     def only(self, modality: str) -> Understanding:
         """The same task about one modality alone: its requests have the same keys."""
-        return Understanding(self._policy, self._prompt, (modality,), self._custom_system)
+        return self._with((modality,), (0,))
 
     def again(self, draws: Sequence[int]) -> Understanding:
         """The same task asked again: other answers to its requests, those of these draws."""
-        return Understanding(
-            self._policy, self._prompt, self.modalities, self._custom_system, draws
-        )
+        return self._with(self.modalities, draws)
+
+    def _with(self, modalities: Sequence[str], draws: Sequence[int]) -> Understanding:
+        common = self._policy, self._prompt, modalities, self._custom_system
+        return Understanding(*common, draws, self._scored)
 
     def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
         """Image and joint first, since they share the image; then text."""
@@ -127,6 +136,11 @@ class Understanding:
     def reasons(self) -> bool:
         """Whether the prompt is known to ask for reasoning before the answer."""
         return bool(_STEPS.get(self._prompt.name))
+
+    @property
+    def one_word(self) -> bool:
+        """Whether an answer is known to be a single word."""
+        return self._scored or self._prompt.name == ONE_WORD
 
     def instruction_bytes(self, modality: str) -> int:
         """UTF-8 bytes of every request of a modality, without the sample's text."""

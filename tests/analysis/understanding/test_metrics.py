@@ -54,6 +54,7 @@ def test_the_keys_are_those_of_the_design() -> None:
             "unanswered",
             "n_answered",
             "accuracy_answered",
+            "flagged",
         ]
         assert list(m[modality]["per_class"]) == ["safe", "borderline", "unsafe"]
         for scores in m[modality]["per_class"].values():
@@ -62,11 +63,11 @@ def test_the_keys_are_those_of_the_design() -> None:
         for row in m[modality]["confusion"].values():
             assert list(row) == ["safe", "borderline", "unsafe", "none"]
     assert list(m["patterns"]["S-S-U"]) == [
-        *("n", "accuracy", "answered", "accuracy_pooled", "pooling")
+        *("n", "accuracy", "answered", "flagged", "accuracy_pooled", "pooling")
     ]
     assert list(m["families"]) == ["late-fusion", "escalating", "de-escalating"]
     assert list(m["categories"]["C9"]) == [
-        *("n", "accuracy", "f1_macro", "answered"),
+        *("n", "accuracy", "f1_macro", "answered", "flagged"),
         *("accuracy_pooled", "pooling", "accuracy_standardised", "n_unsafe", "unsafe_recall"),
         *("unsafe_called_safe", "n_borderline", "borderline_called_unsafe"),
     ]

@@ -31,6 +31,7 @@ from vlsu.report.alignment.listing import answer_entries, answer_frame
 from vlsu.report.tasks import run_tables
 from vlsu.runs import AlignmentOptions, Run, align, prepare_alignment
 from vlsu.runs.alignment.validation import validate_judge
+from vlsu.runs.asking.judges import Judge
 from vlsu.tasks import GuardTask
 
 Serve = Callable[..., ChatServer]
@@ -257,7 +258,7 @@ def test_both_ways_to_write_a_guard_are_one_judge() -> None:
 )
 def test_a_wrong_spec_is_told_in_a_line(spec: str, base_url: str | None, said: str) -> None:
     with pytest.raises((UsageError, ModelError), match=said) as told:
-        open_model(spec, Settings(base_url=base_url))
+        Judge.of(open_model(spec, Settings(base_url=base_url)))
     assert "\n" not in str(told.value)
 
 

@@ -43,7 +43,7 @@ def leaderboard(
         role = ""
         for (first, second), found in rows.items():
             row = found.get(path)
-            if row is None:  # of a severity that the policy lacks
+            if row is None:  # of a severity that the policy, or a model, lacks
                 continue
             role = row["role"]
             values |= {first: row["first"], second: row["second"]}
@@ -52,7 +52,7 @@ def leaderboard(
             answered |= {first: shares["first"], second: shares["second"]}
             if row["better"] is not None:
                 better[second if row["better"] == first else first].add(row["better"])
-        if not values or any(value["value"] is None for value in values.values()):
+        if len(values) < len(names) or any(value["value"] is None for value in values.values()):
             continue
         scores = {name: good * values[name]["value"] for name in names}
         boards[path] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -13,20 +13,24 @@ from vlsu.analysis.table.estimator import Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.patterns import by_family
 from vlsu.analysis.table.resampling import Resampler
-from vlsu.policy import MODALITIES
+from vlsu.policy import MODALITIES, Severity
 
 __all__ = ["model_agreement"]
 
 _REPLICATES = 2000
 
 
-def model_agreement(cells: PairedCells, names: Sequence[str], *, seed: int) -> dict[str, object]:
+def model_agreement(
+    cells: PairedCells, names: Sequence[str], *, seed: int, unsafe_alone: Collection[str] = ()
+) -> dict[str, object]:
     """Agreement of predictions, and the samples that all runs get right or wrong.
 
     Args:
         cells: The samples that all runs have.
         names: Of the runs.
         seed: Of kappa's bootstrap.
+        unsafe_alone: Runs whose models tell safe from unsafe only. Where there are any, right is
+            to tell unsafe from the rest, and predictions agree that are both unsafe or both not.
 
     Returns:
         By modality: ``n`` (graded samples that all runs were asked about), ``all_right`` and
@@ -40,7 +44,9 @@ def model_agreement(cells: PairedCells, names: Sequence[str], *, seed: int) -> d
     for number, modality in enumerate(MODALITIES):
         asked = np.logical_and.reduce([run.asked[:, number] for run in cells.runs])
         among = asked & cells.runs[0].graded[:, number]
-        right = np.stack([run.right[:, number] for run in cells.runs])
+        right = np.stack(
+            [(run.right_on_unsafe if unsafe_alone else run.right)[:, number] for run in cells.runs]
+        )
         tree = _all_alike(estimator, right, among)
         if number == JOINT:
             tree["families"] = {
@@ -49,7 +55,11 @@ def model_agreement(cells: PairedCells, names: Sequence[str], *, seed: int) -> d
             }
         found[modality] = tree | {
             "pairs": [
-                {"first": names[a], "second": names[b], **_pair(estimator, cells, a, b, number)}
+                {
+                    "first": names[a],
+                    "second": names[b],
+                    **_pair(estimator, cells, a, b, number, unsafe_alone=bool(unsafe_alone)),
+                }
                 for a, b in combinations(range(len(names)), 2)
             ]
         }
@@ -69,11 +79,20 @@ def _all_alike(estimator: Estimator, right: BoolArray, among: BoolArray) -> dict
 
 
 def _pair(
-    estimator: Estimator, cells: PairedCells, first: int, second: int, modality: int
+    estimator: Estimator,
+    cells: PairedCells,
+    first: int,
+    second: int,
+    modality: int,
+    *,
+    unsafe_alone: bool,
 ) -> dict[str, object]:
     sides = cells.runs[first], cells.runs[second]
     both = sides[0].answered[:, modality] & sides[1].answered[:, modality]
     predictions = [run.predicted[:, modality] for run in sides]
+    if unsafe_alone:
+        worst = int(Severity.UNSAFE)
+        predictions = [np.where(said == worst, worst, 0) for said in predictions]
     equal: BoolArray = predictions[0] == predictions[1]
     kappa = estimator.kappa(
         np.where(both, predictions[0] * 3 + predictions[1], -1), f"agreement.{MODALITIES[modality]}"

@@ -39,6 +39,7 @@ __all__ = [
     "SharedAnswers",
     "SideCounts",
     "Sides",
+    "UnsafeAlone",
 ]
 
 
@@ -252,6 +253,13 @@ class ModalityAgreement(SharedAnswers):
     families: dict[str, SharedAnswers]
 
 
+class UnsafeAlone(View):
+    """Runs whose models tell safe from unsafe only, and what follows for a comparison."""
+
+    runs: list[str]
+    reason: str
+
+
 class DeclaredMetrics(View):
     """Which metrics decide, by path, and the margin of equivalence."""
 
@@ -291,6 +299,7 @@ class Comparison(View):
         pairs: Every two runs.
         leaderboard: Path of a metric -> runs, best first; empty for two runs.
         agreement: By modality; of alignment runs, framing -> every two runs.
+        unsafe_alone: Absent where every model gives every severity.
     """
 
     task: str
@@ -301,6 +310,7 @@ class Comparison(View):
     asked: dict[str, Counts]
     answered: dict[str, dict[str, Rate]]
     enough: float
+    unsafe_alone: UnsafeAlone
     declared: DeclaredMetrics
     pairs: list[RunPair]
     leaderboard: dict[str, list[LeaderboardRow]]

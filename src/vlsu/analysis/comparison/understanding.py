@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 
@@ -21,6 +21,7 @@ from vlsu.analysis.table.cells import JOINT
 from vlsu.analysis.table.estimator import METHODS, Estimator
 from vlsu.analysis.table.paired_cells import PairedCells
 from vlsu.analysis.table.resampling import Resampler
+from vlsu.analysis.understanding.levels import counts_all
 from vlsu.analysis.understanding.shares import accuracy, answered
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Family
@@ -39,6 +40,7 @@ def understanding_comparison(
     seed: int = 0,
     enough: float = ENOUGH,
     declared: Declared | None = None,
+    unsafe_alone: Collection[str] = (),
 ) -> dict[str, object]:
     """Every pair of runs on the samples they share; the keys are in ``docs/comparing.md``.
 
@@ -51,13 +53,16 @@ def understanding_comparison(
             difference is claimed only if it holds in both. Above 0 it must hold, too, whatever the
             answers are that never came or could not be read.
         declared: Which metrics decide: if not given, macro-F1 of the pair, then its accuracy, in
-            all and by family.
+            all and by family; where a run's model tells safe from unsafe only, the F1 of unsafe,
+            then its recall and precision.
+        unsafe_alone: The runs whose models do.
 
     Returns:
         ``answered`` (modality -> run -> the share of its questions that it answered), ``enough``,
         ``declared``, ``pairs`` (``first``, ``second``, ``metrics`` by path in `metrics.json`, each
         a row of `vlsu.analysis.comparison.claims.test_differences`), ``leaderboard`` (with three
-        runs or more), ``agreement`` and ``intervals``.
+        runs or more), ``agreement`` and ``intervals``; with `unsafe_alone` also ``unsafe_alone``:
+        ``runs`` and ``reason``.
 
     Raises:
         UsageError: Fewer than two runs, or one name for several; or a metric that is declared is
@@ -68,10 +73,14 @@ def understanding_comparison(
     numbers = {(names[a], names[b]): (a, b) for a, b in combinations(range(len(names)), 2)}
 
     def paired(pair: RunNames, level: float) -> PairedMetrics:
-        return PairedMetrics(cells.pair(*numbers[pair]), len(names), seed, enough, level)
+        alone = any(name in unsafe_alone for name in pair)
+        found = cells.pair(*numbers[pair])
+        return PairedMetrics(found, len(names), seed, enough, level, unsafe_alone=alone)
 
     pairs = {pair: paired(pair, LEVEL).metrics() for pair in numbers}
-    roles = (declared or Declared()).resolved(pairs, _default(pairs))
+    declared = declared or Declared()
+    _require_told(declared, unsafe_alone)
+    roles = declared.resolved(pairs, _default(pairs, alone=bool(unsafe_alone)))
     rows = test_differences(pairs, {}, primary=roles.primary, secondary=roles.secondary)
     rows = with_equivalence(
         rows, lambda pair, level: paired(pair, level).metrics(roles.primary), roles, {}
@@ -87,7 +96,8 @@ def understanding_comparison(
             for (first, second), metrics in rows.items()
         ],
         "leaderboard": leaderboard(rows, names, ranked) if len(names) > 2 else {},
-        "agreement": model_agreement(cells, names, seed=seed),
+        "agreement": model_agreement(cells, names, seed=seed, unsafe_alone=unsafe_alone),
+        **({"unsafe_alone": _alone(unsafe_alone)} if unsafe_alone else {}),
         "intervals": {
             "level": LEVEL,
             "claimed_below": ALPHA,
@@ -102,14 +112,37 @@ def understanding_comparison(
     }
 
 
-def _default(pairs: Mapping[RunNames, Mapping[str, ComparedMetric]]) -> list[str]:
+def _alone(names: Collection[str]) -> dict[str, object]:
+    who = " and ".join(names)
+    tell = "tell" if len(names) > 1 else "tells"
+    return {
+        "runs": list(names),
+        "reason": f"{who} {tell} safe from unsafe only: compared is what asks for unsafe alone",
+    }
+
+
+def _require_told(declared: Declared, unsafe_alone: Collection[str]) -> None:
+    """Raise if a metric is declared that a run cannot be scored by."""
+    for option, paths in (("--primary", declared.primary), ("--secondary", declared.secondary)):
+        for path in paths:
+            if unsafe_alone and counts_all(path):
+                raise UsageError(
+                    f"{option} {path}: cannot be told: {_alone(unsafe_alone)['reason']}; give "
+                    "joint.f1_binary or joint.per_class.unsafe.recall"
+                )
+
+
+def _default(pairs: Mapping[RunNames, Mapping[str, ComparedMetric]], *, alone: bool) -> list[str]:
     """The metrics that decide where none are given; of the pair, if both runs asked about it."""
     asked = [
         modality
         for modality in reversed(MODALITIES)
-        if any(metrics[f"{modality}.accuracy"].difference.n for metrics in pairs.values())
+        if any(metrics[f"{modality}.f1_binary"].difference.n for metrics in pairs.values())
     ]
     modality = asked[0] if asked else "joint"
+    if alone:
+        unsafe = f"{modality}.per_class.unsafe"
+        return [f"{modality}.f1_binary", f"{unsafe}.recall", f"{unsafe}.precision"]
     families = [f"families.{family.value}.accuracy" for family in Family]
     known = next(iter(pairs.values()))
     return [

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = [
+    "UNTOLD",
     "expanded",
     "node_at",
     "numbers",
@@ -19,6 +20,7 @@ __all__ = [
 _COUNTS: Mapping[str, str] = {
     "unsafe_recall": "n_unsafe",
     "unsafe_called_safe": "n_unsafe",
+    "safe_called_unsafe": "n_safe",
     "borderline_called_unsafe": "n_borderline",
     "false_flags": "n_milder",
 }
@@ -31,6 +33,9 @@ _OF_BORDERLINE: Mapping[str, str] = {
     "borderline_called_unsafe": "",
     "n_borderline": "",
 }
+
+#: How a reason begins why a number is not known, whatever the data.
+UNTOLD = "cannot be told"
 
 _RATE = {"value", "low", "high"}
 
@@ -95,7 +100,10 @@ def numbers(
     """Every number and rate by its path, and the reason given where it is `None`."""
     for name, node in metrics.items():
         path = f"{prefix}{name}"
-        why_not = metrics.get(f"not_{name}") or "nothing was measured: no judgment enters it"
+        withheld = node.get("reason") if isinstance(node, Mapping) else metrics.get("reason")
+        why_not = metrics.get(f"not_{name}") or (
+            f"{UNTOLD}: {withheld}" if withheld else "nothing was measured: no judgment enters it"
+        )
         if isinstance(node, Mapping):
             rest = node
             if node.keys() >= _RATE:

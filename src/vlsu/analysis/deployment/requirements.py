@@ -13,6 +13,7 @@ from typing import Any
 
 from vlsu._arguments import require_kind
 from vlsu.analysis.deployment.metric_names import (
+    UNTOLD,
     expanded,
     node_at,
     numbers,
@@ -229,7 +230,8 @@ class Requirement:
         return Check(self, met, value, low, high, compared, why)
 
     def _unmeasured(self, why_not: str) -> Check:
-        return Check(self, False, None, None, None, None, why_not)
+        told = not why_not.startswith(UNTOLD)
+        return Check(self, False, None, None, None, None, why_not, told=told)
 
     def _unknown_parts(self, metrics: Mapping[str, Any], known: Mapping[str, object]) -> str:
         """Why a key with stars stands for nothing."""

@@ -16,7 +16,7 @@ from vlsu.analysis.table.patterns import natural_order
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import Pattern, Severity
 
-__all__ = ["WITHOUT_CATEGORY", "Stratum", "Traffic", "read_traffic"]
+__all__ = ["WITHOUT_CATEGORY", "Stratum", "Traffic", "parse_prevalence", "read_traffic"]
 
 #: Under ``categories``, the requests without one: the safe ones, as a rule.
 WITHOUT_CATEGORY = "none"
@@ -239,6 +239,23 @@ def read_traffic(tree: object, where: str = "traffic") -> Traffic:
         return Traffic(where, ordered, harm, parts, of=of, within_of=within_of)
     harm = _harm(top["harm_prevalence"], f"{where}: harm_prevalence", of)
     return Traffic(where, None, harm, parts, of=of, within_of=within_of)
+
+
+def parse_prevalence(text: str, option: str) -> float:
+    """The share of the harmful, from ``0.01``, ``1%`` or ``1/100``.
+
+    Args:
+        text: As it was typed.
+        option: What it was typed after, for the message.
+
+    Raises:
+        UsageError: It is no share above 0 and below 1.
+
+    Example:
+        >>> parse_prevalence("1/1000", "--prevalence")
+        0.001
+    """
+    return _harm(text, option, None)
 
 
 def _of(tree: Mapping[str, object], where: str) -> float | None:

@@ -80,6 +80,8 @@ class Precision:
                 f"--until {str(self)!r}: no rate {self.key!r} in metrics.json of such a run; "
                 f"{did_you_mean(self.key, list(known))}"
             )
+        if reason := known[self.key].get("reason"):
+            raise UsageError(f"--until {str(self)!r}: cannot be told: {reason}")
         if known[self.key]["value"] is None:
             raise UsageError(
                 f"--until {str(self)!r}: a run over this dataset and these modalities has nothing "

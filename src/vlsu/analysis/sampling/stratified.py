@@ -170,20 +170,23 @@ class StratifiedSample:
         }
 
 
-def observed_deviations(halves: Sequence[Cells], modality: int) -> FloatArray:
+def observed_deviations(
+    halves: Sequence[Cells], modality: int, *, unsafe_alone: bool = False
+) -> FloatArray:
     """Standard deviation of right and wrong in each stratum, by half; ``(2, STRATA)``.
 
     Args:
         halves: Cells of each half's samples.
         modality: Index into `MODALITIES`. Strata without a gold grade of it vary least.
+        unsafe_alone: Whether right is to tell unsafe from the rest, as of a model that gives no
+            other severity.
     """
     found = []
     for cells in halves:
         stratum = stratum_of(cells.gold)
         judged = (cells.graded & cells.asked)[:, modality]
-        hits, n = (
-            _sum(stratum, cells.count * each, STRATA) for each in (cells.right[:, modality], judged)
-        )
+        right = (cells.right_on_unsafe if unsafe_alone else cells.right)[:, modality]
+        hits, n = (_sum(stratum, cells.count * each, STRATA) for each in (right & judged, judged))
         found.append(deviations(hits, n))
     grade = np.arange(STRATA) // (ABSENT + 1) ** (2 - modality) % (ABSENT + 1)
     return np.where(grade == ABSENT, LEAST_DEVIATION, np.stack(found))

@@ -183,6 +183,13 @@ class Cells:
         right: BoolArray = self.answered & (self.predicted == self.gold)
         return right
 
+    @property
+    def right_on_unsafe(self) -> BoolArray:
+        """Whether unsafe is rightly told from the rest, by cell and modality; shape ``(C, 3)``."""
+        called, is_unsafe = (each == Severity.UNSAFE for each in (self.predicted, self.gold))
+        right: BoolArray = self.answered & (called == is_unsafe)
+        return right
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellShare:

@@ -8,13 +8,12 @@ from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.understanding.shares import (
     NO_CATEGORY,
     category_accuracy,
-    family_accuracy,
-    family_flags,
+    flagged,
     which_parts_are_right,
 )
 from vlsu.policy import Severity
 
-__all__ = ["NO_CATEGORY", "family_parts", "flow", "severities"]
+__all__ = ["NO_CATEGORY", "flow", "severities"]
 
 Tree = dict[str, object]
 
@@ -46,33 +45,6 @@ def flow(cells: Cells, estimator: Ratios | None = None) -> Tree:
     }
 
 
-def family_parts(cells: Cells, estimator: Ratios) -> Tree:
-    """Accuracy of the pair by family of patterns, and which of its pairs are called unsafe.
-
-    Args:
-        cells: The samples. Counted are joint judgments of samples with all three gold grades.
-        estimator: Of these cells.
-
-    Returns:
-        By family ``n``, ``accuracy``, ``answered``; ``unsafe_recall``, of its ``n_unsafe`` unsafe
-        pairs the share called unsafe; and ``false_flags``, the same of its ``n_milder`` others.
-    """
-    accuracy, flags = family_accuracy(cells), family_flags(cells)
-    answered = cells.answered[:, JOINT]
-    return {
-        name: {
-            "n": estimator.size(right.among),
-            "accuracy": estimator.rate(right),
-            "answered": estimator.proportion(answered, right.among),
-            "n_unsafe": estimator.size(flags[name][0].among),
-            "unsafe_recall": estimator.rate(flags[name][0]),
-            "n_milder": estimator.size(flags[name][1].among),
-            "false_flags": estimator.rate(flags[name][1]),
-        }
-        for name, right in accuracy.items()
-    }
-
-
 def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
     """Accuracy of the pair by its gold category and gold severity: recall within a category.
 
@@ -83,8 +55,9 @@ def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
 
     Returns:
         Gold joint category, in the order C1 .. C15, and last `NO_CATEGORY` for samples without one
-        -> gold joint severity -> ``{"n", "correct", "accuracy", "answered"}``: samples, those of
-        them that are right, their share, and the share with the outcome `ok`. Only what occurs.
+        -> gold joint severity -> ``{"n", "correct", "accuracy", "answered", "flagged"}``: samples,
+        those of them that are right, their share, and the shares with the outcome `ok` and called
+        unsafe. Only what occurs.
     """
     estimator = estimator or Estimator(Resampler(cells, replicates=1, seed=0))
     answered = cells.answered[:, JOINT]
@@ -97,6 +70,7 @@ def severities(cells: Cells, estimator: Ratios | None = None) -> Tree:
                 "correct": estimator.size(part & category.hits),
                 "accuracy": estimator.proportion(category.hits, part).as_dict(),
                 "answered": estimator.proportion(answered, part).as_dict(),
+                "flagged": estimator.proportion(flagged(cells, JOINT), part).as_dict(),
             }
             for severity, part in parts.items()
             if part.any()

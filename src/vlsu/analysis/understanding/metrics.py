@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from vlsu.analysis.arrays import BoolArray
 from vlsu.analysis.sampling.stratified import (
     STRATIFIED_METHODS,
     StratifiedEstimator,
@@ -15,9 +13,8 @@ from vlsu.analysis.sampling.stratified import (
 from vlsu.analysis.stats.effective_size import FEW_UNITS
 from vlsu.analysis.stats.exact import clopper_pearson
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, plain, require_level
-from vlsu.analysis.stats.pooling import PooledShare
 from vlsu.analysis.table.answered import unanswered_shares
-from vlsu.analysis.table.cells import FAILED, JOINT, Cells, CellShare
+from vlsu.analysis.table.cells import FAILED, Cells
 from vlsu.analysis.table.columns import Frame
 from vlsu.analysis.table.confusion import POSITIVE, Confusion
 from vlsu.analysis.table.estimator import METHODS, THIN, Estimator
@@ -25,25 +22,22 @@ from vlsu.analysis.table.resampling import Resampler
 from vlsu.analysis.table.tabulation import Tabulation
 from vlsu.analysis.understanding.attribution import attribution
 from vlsu.analysis.understanding.borderline import borderline
-from vlsu.analysis.understanding.breakdown import family_parts, flow
+from vlsu.analysis.understanding.breakdown import flow
 from vlsu.analysis.understanding.breakdown import severities as by_severity
 from vlsu.analysis.understanding.dominance import dominance
 from vlsu.analysis.understanding.late_fusion import late_fusion
+from vlsu.analysis.understanding.levels import gives_all, without_levels
 from vlsu.analysis.understanding.lowest_pattern import lowest_pattern
 from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
+from vlsu.analysis.understanding.parts import Parts
 from vlsu.analysis.understanding.shares import (
-    NO_CATEGORY,
     accuracy,
     accuracy_of_answered,
     answered,
-    category_accuracy,
     graded_called,
-    pattern_accuracy,
 )
 from vlsu.analysis.understanding.small_parts import (
-    pooled_categories,
     pooled_patterns,
-    standardised_categories,
 )
 from vlsu.analysis.understanding.split_gold import split_gold
 from vlsu.analysis.understanding.weighted_harm import HarmWeights, weighted_harm
@@ -62,6 +56,7 @@ def understanding_metrics(
     level: float = LEVEL,
     weights: HarmWeights | None = None,
     severities: Sequence[Severity] = tuple(Severity),
+    levels: Sequence[Severity] | None = None,
 ) -> dict[str, object]:
     """All metrics of an understanding run that fits into memory; see `cell_metrics`.
 
@@ -74,6 +69,7 @@ def understanding_metrics(
         level: Confidence of the intervals, in (0, 1).
         weights: What errors on pairs cost, for ``weighted_harm``.
         severities: Those of the policy.
+        levels: The severities that the model can give; `None` for all.
 
     Raises:
         UsageError: `seed`, `replicates` or `level` is out of range.
@@ -83,7 +79,12 @@ def understanding_metrics(
     tabulation = Tabulation(severities=severities)
     tabulation.add(judgments, gold)
     return cell_metrics(
-        tabulation.cells(), seed=seed, replicates=replicates, level=level, weights=weights
+        tabulation.cells(),
+        seed=seed,
+        replicates=replicates,
+        level=level,
+        weights=weights,
+        levels=levels,
     )
 
 
@@ -94,6 +95,7 @@ def cell_metrics(
     replicates: int = 2000,
     level: float = LEVEL,
     weights: HarmWeights | None = None,
+    levels: Sequence[Severity] | None = None,
 ) -> dict[str, object]:
     """All metrics of an understanding run, each rate with its interval.
 
@@ -112,10 +114,11 @@ def cell_metrics(
       ``unanswered``: the shares of the other outcomes; ``accuracy_answered``: accuracy over the
       ``n_answered`` graded ones that were answered.
     - ``patterns``, ``families``: joint accuracy over joint judgments of samples with all three
-      gold grades, and the share of these ``answered``, as in ``categories``. Every pattern that
-      occurs is there, on the list of 17 or not.
-      Of a family's ``n_unsafe`` unsafe pairs ``unsafe_recall`` is the share called unsafe, of its
-      ``n_milder`` others ``false_flags``.
+      gold grades, and the shares of these ``answered`` and ``flagged`` (called unsafe; what has no
+      answer is not), as in ``categories``. Every pattern that occurs is there, on the list of 17 or
+      not. Of a family's ``n_unsafe`` unsafe pairs ``unsafe_recall`` is the share called unsafe, and
+      of its ``n_safe`` safe ones ``safe_called_unsafe``. ``flagged`` of a modality is by gold
+      grade.
     - ``lowest_pattern``: the pattern that is right least often, with an interval that allows for
       its being chosen for that; see `vlsu.analysis.understanding.lowest_pattern`.
     - ``accuracy_pooled`` of a pattern and a category: in the light of the other patterns of its
@@ -165,6 +168,8 @@ def cell_metrics(
         replicates: Bootstrap replicates, at least 1.
         level: Confidence of the intervals, in (0, 1).
         weights: What errors on pairs cost, for ``weighted_harm``.
+        levels: The severities that the model can give, `None` for all: what it cannot be scored by
+            is withheld; see `vlsu.analysis.understanding.levels`.
 
     Raises:
         UsageError: `seed`, `replicates` or `level` is out of range.
@@ -186,11 +191,15 @@ def cell_metrics(
         "replicates": replicates,
         "seed": seed,
     }
-    return plain(metrics)
+    return without_levels(plain(metrics), levels, cells.severities)
 
 
 def stratified_metrics(
-    sample: StratifiedSample, *, level: float = LEVEL, weights: HarmWeights | None = None
+    sample: StratifiedSample,
+    *,
+    level: float = LEVEL,
+    weights: HarmWeights | None = None,
+    levels: Sequence[Severity] | None = None,
 ) -> dict[str, object]:
     """All metrics of a whole dataset, estimated from a stratified sample of it.
 
@@ -208,6 +217,9 @@ def stratified_metrics(
         sample: The samples drawn, and the strata they stand for.
         level: Confidence of the intervals, in (0, 1).
         weights: What errors on pairs cost, for ``weighted_harm``.
+        levels: The severities that the model can give, `None` for all: what it cannot be scored by
+            is withheld (`vlsu.analysis.understanding.levels`), and the effective size is that of
+            telling unsafe from the rest.
 
     Raises:
         UsageError: `level` is out of range.
@@ -215,34 +227,35 @@ def stratified_metrics(
     require_level(level)
     estimator, cells = StratifiedEstimator(sample, level), sample.cells
     metrics = _sections(cells, estimator, weights)
-    scored = cells.judged
+    scored, every = cells.judged, gives_all(levels, cells.severities)
+    right = cells.right if every else cells.right_on_unsafe
     metrics["sampling"] = {
         "population": int(sample.population.sum()),
         "sampled": int(sample.sampled.sum()),
         "strata": sample.strata(),
         "effective_size": {
-            modality: round(estimator.effective_size(cells.right[:, number], scored[:, number]))
+            modality: round(estimator.effective_size(right[:, number], scored[:, number]))
             for number, modality in enumerate(MODALITIES)
             if scored[:, number].any()
         },
     }
     metrics["intervals"] = {"level": level, "method": STRATIFIED_METHODS, "about": "this dataset"}
-    return plain(metrics)
+    return without_levels(plain(metrics), levels, cells.severities)
 
 
 def _sections(
     cells: Cells, estimator: Estimator | StratifiedEstimator, weights: HarmWeights | None
 ) -> dict[str, object]:
-    view, level = _Understanding(cells, estimator), estimator.level
+    view, parts, level = _Modalities(cells, estimator), Parts(cells, estimator), estimator.level
     three, pooled = Severity.BORDERLINE in cells.severities, pooled_patterns(cells, estimator)
     return {
         "n": int(cells.count.sum()),
         "outcomes": cells.outcomes,
         **{modality: view.modality(number) for number, modality in enumerate(MODALITIES)},
-        "patterns": view.patterns(pooled),
-        "families": family_parts(cells, estimator),
+        "patterns": parts.patterns(pooled),
+        "families": parts.families(),
         "lowest_pattern": lowest_pattern(cells, estimator, pooled),
-        "categories": view.categories(pooled),
+        "categories": parts.categories(pooled),
         "attribution": attribution(cells, estimator),
         "dominance": dominance(cells, estimator),
         "late_fusion": late_fusion(cells, estimator),
@@ -254,13 +267,6 @@ def _sections(
         **({} if weights is None else {"weighted_harm": weighted_harm(cells, weights, estimator)}),
         **({} if cells.critical is None else {"critical": _critical(*cells.critical, level)}),
     }
-
-
-def _in_the_light(part: PooledShare | None) -> dict[str, object]:
-    """A part's accuracy drawn towards its like; undefined where it has none."""
-    if part is None:
-        return {"accuracy_pooled": UNDEFINED, "pooling": None}
-    return {"accuracy_pooled": part.rate, "pooling": part.pooling}
 
 
 def _clusters(cells: Cells, estimator: Estimator) -> dict[str, object] | None:
@@ -285,8 +291,8 @@ def _critical(n: int, misses: int, level: float) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Understanding:
-    """The sections of `metrics.json`, each a function of the cells."""
+class _Modalities:
+    """The sections of the modalities, each a function of the cells."""
 
     cells: Cells
     estimator: Estimator | StratifiedEstimator
@@ -320,6 +326,10 @@ class _Understanding:
                 for s in severities
             },
             **self.answered(number),
+            "flagged": {
+                severity.label: estimator.rate(graded_called(self.cells, number, severity))
+                for severity in severities
+            },
         }
 
     def answered(self, number: int) -> dict[str, object]:
@@ -335,56 +345,3 @@ class _Understanding:
             "n_answered": estimator.size(rest.among),
             "accuracy_answered": estimator.rate(rest),
         }
-
-    def parts(self, shares: Mapping[str, CellShare]) -> dict[str, dict[str, object]]:
-        """Joint accuracy over parts of the samples."""
-        return {name: self.joint_accuracy(share) for name, share in shares.items()}
-
-    def joint_accuracy(self, share: CellShare) -> dict[str, object]:
-        return {
-            "n": self.estimator.size(share.among),
-            "accuracy": self.estimator.rate(share),
-            "answered": self.estimator.proportion(self.cells.answered[:, JOINT], share.among),
-        }
-
-    def patterns(self, pooled: Mapping[str, PooledShare]) -> dict[str, dict[str, object]]:
-        """Joint accuracy by pattern, and beside it in the light of the others of the family."""
-        parts = self.parts(pattern_accuracy(self.cells))
-        return {name: part | _in_the_light(pooled.get(name)) for name, part in parts.items()}
-
-    def categories(self, patterns: Mapping[str, PooledShare]) -> dict[str, object]:
-        table: dict[str, object] = {}
-        pooled = pooled_categories(self.cells, self.estimator)
-        standardised = standardised_categories(self.cells, self.estimator, patterns)
-        for name, share in category_accuracy(self.cells).items():
-            if name == NO_CATEGORY or not share.among.any():
-                continue
-            confusion = Confusion.from_cells(self.cells, JOINT, share.among)
-            means = self.estimator.mean_f1(confusion, f"categories.{name}", "f1_macro")
-            part = self.joint_accuracy(share)
-            table[name] = {
-                "n": part["n"],
-                "accuracy": part["accuracy"],
-                **means,
-                "answered": part["answered"],
-                **_in_the_light(pooled.get(name)),
-                "accuracy_standardised": standardised.get(name, UNDEFINED),
-                **self.errors_of_release(share.among),
-            }
-        return table
-
-    def errors_of_release(self, part: BoolArray) -> dict[str, object]:
-        """What a release of a model rests on, of the pairs in a part."""
-        called = partial(graded_called, self.cells, JOINT, part=part)
-        caught = called(Severity.UNSAFE, Severity.UNSAFE)
-        passed = called(Severity.UNSAFE, Severity.SAFE)
-        errors: dict[str, object] = {
-            "n_unsafe": self.estimator.size(caught.among),
-            "unsafe_recall": self.estimator.rate(caught),
-            "unsafe_called_safe": self.estimator.rate(passed),
-        }
-        if Severity.BORDERLINE in self.cells.severities:
-            overdone = called(Severity.BORDERLINE, Severity.UNSAFE)
-            errors["n_borderline"] = self.estimator.size(overdone.among)
-            errors["borderline_called_unsafe"] = self.estimator.rate(overdone)
-        return errors

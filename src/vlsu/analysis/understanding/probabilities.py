@@ -9,6 +9,7 @@ import polars as pl
 
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.stats.intervals import LEVEL, Rate, require_level, wilson
+from vlsu.analysis.table.answered import ENOUGH
 from vlsu.analysis.table.columns import Frame, require
 from vlsu.analysis.table.grouping import HashArray
 from vlsu.analysis.table.streaming import (
@@ -41,6 +42,8 @@ def probability_metrics(
 
     - ``n``: graded judgments with a `p_unsafe`, which the rest is over; ``without_p``: those
       without one, whatever their outcome; ``with_p``: the share of both that has one.
+      Where that is below `vlsu.analysis.table.answered.ENOUGH`, ``note`` says what that leaves
+      open: those without one may rank otherwise.
     - ``base_rate``: share that is unsafe; ``mean_p``: mean of p; ``brier``: mean of (p - y)^2
       (Brier 1950).
     - ``ece``: expected calibration error, ``{value, low, high, uncorrected}``;
@@ -81,6 +84,7 @@ def probability_metrics(
                 "without_p": without,
                 **_of_rows(found, bins),
                 "with_p": _with_p(found, n + without).as_dict(),
+                **({"note": _note(n, without)} if n < ENOUGH * (n + without) else {}),
             }
     return table
 
@@ -93,6 +97,13 @@ def _with_p(scored: GradedProbabilities, judgments: int) -> Rate:
     share = scored.n / judgments
     size = judgments * scored.units(slice(None)) / scored.n
     return Rate.within(share, *wilson(share, size, scored.level))
+
+
+def _note(n: int, without: int) -> str:
+    return (
+        f"rests on the {n:,} of {n + without:,} graded judgments that have a p_unsafe: of all of "
+        "them neither ranking nor calibration, nor what a threshold reaches, can be told"
+    )
 
 
 def _of_rows(scored: GradedProbabilities, bins: int) -> Mapping[str, object]:

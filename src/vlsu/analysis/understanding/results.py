@@ -13,28 +13,21 @@ __all__ = [
     "Attribution",
     "BorderlineErrors",
     "BorderlineRates",
-    "CategoryPart",
     "ClassScores",
     "Counts",
     "Critical",
     "Dominance",
     "Exchange",
-    "Families",
     "Flow",
     "FlowPart",
-    "GoldPart",
-    "GoldParts",
     "HarmPart",
     "Kappas",
     "LateFusion",
-    "LowestPattern",
     "MinimalPairs",
     "ModalityScores",
     "Moves",
     "MovesApart",
     "OverSensitivity",
-    "Part",
-    "PooledPart",
     "ProbabilityScores",
     "SeverityPart",
     "SeverityRates",
@@ -63,6 +56,7 @@ class ModalityScores(View):
     Attributes:
         n: Judgments with a gold grade.
         n_answered: Those of them that were answered; `accuracy_answered` is over these alone.
+        flagged: Gold severity -> share called unsafe.
     """
 
     n: int
@@ -75,47 +69,9 @@ class ModalityScores(View):
     f1_binary_strict: Rate
     per_class: dict[str, ClassScores]
     confusion: dict[str, Counts]
+    flagged: dict[str, Rate]
     answered: Rate
     unanswered: Unanswered
-
-
-class Part(View):
-    """Accuracy of the pair over a part of the samples: a pattern, family or category."""
-
-    n: int
-    accuracy: Rate
-    f1_macro: Rate
-    answered: Rate
-
-
-class PooledPart(Part):
-    """A pattern or category beside its like.
-
-    Attributes:
-        accuracy_pooled: Drawn towards the other patterns of its family, or the other categories.
-        pooling: By what part of the way; `None` where there is no other.
-    """
-
-    accuracy_pooled: Rate
-    pooling: float | None
-
-
-class CategoryPart(PooledPart):
-    """A category, and the errors that a release rests on.
-
-    Attributes:
-        accuracy_standardised: With the patterns of the whole dataset.
-        unsafe_recall: Of `n_unsafe` unsafe pairs, the share called unsafe.
-        unsafe_called_safe: The share of them called safe.
-        borderline_called_unsafe: Of `n_borderline` borderline pairs, the share called unsafe.
-    """
-
-    accuracy_standardised: Rate
-    n_unsafe: int
-    unsafe_recall: Rate
-    unsafe_called_safe: Rate
-    n_borderline: int
-    borderline_called_unsafe: Rate
 
 
 class Critical(View):
@@ -124,46 +80,6 @@ class Critical(View):
     n: int
     misses: int
     recall: Rate
-
-
-class FamilyPart(Part):
-    """A family of patterns.
-
-    Attributes:
-        unsafe_recall: Of its `n_unsafe` unsafe pairs, the share called unsafe.
-        false_flags: Of its `n_milder` others, the share called unsafe.
-    """
-
-    n_unsafe: int
-    unsafe_recall: Rate
-    n_milder: int
-    false_flags: Rate
-
-
-class Families(View):
-    """The three families of patterns."""
-
-    late_fusion: FamilyPart
-    escalating: FamilyPart
-    de_escalating: FamilyPart
-
-
-class LowestPattern(View):
-    """The pattern with the lowest joint accuracy as observed, corrected for having been chosen.
-
-    Attributes:
-        patterns: How many were compared.
-        accuracy: Its interval is one of `patterns` that hold at once.
-        accuracy_pooled: The accuracy, drawn towards those of the other patterns of its family.
-        may_be_lowest: The patterns that could be the lowest, it among them.
-    """
-
-    pattern: str
-    n: int
-    patterns: int
-    accuracy: Rate
-    accuracy_pooled: Rate
-    may_be_lowest: list[str]
 
 
 class Share(View):
@@ -297,25 +213,7 @@ class SeverityPart(FlowPart):
     """Samples of one gold category and severity of the pair."""
 
     answered: Rate
-
-
-class GoldPart(Part):
-    """Pairs whose gold grade is unanimous, or split: another grade is admissible too.
-
-    Attributes:
-        accuracy_admissible: Of split ones, the share graded as the gold grade or another
-            admissible one.
-    """
-
-    accuracy_admissible: Rate
-
-
-class GoldParts(View):
-    """Results by whether the gold grade is beyond doubt."""
-
-    unanimous: GoldPart
-    split: GoldPart
-    accuracy_admissible: Rate
+    flagged: Rate
 
 
 class HarmPart(View):
@@ -402,10 +300,18 @@ class Threshold(View):
 
 
 class ProbabilityScores(View):
-    """How well p_unsafe ranks and is calibrated."""
+    """How well p_unsafe ranks and is calibrated.
+
+    Attributes:
+        n: Graded judgments with one, which all else is over.
+        with_p: The share of all that has one.
+        note: What is left open, there where that is less than 95%.
+    """
 
     n: int
     without_p: int
+    with_p: Rate
+    note: str
     base_rate: Rate
     mean_p: Rate
     brier: Rate

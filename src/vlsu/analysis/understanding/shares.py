@@ -24,7 +24,8 @@ __all__ = [
     "called_borderline",
     "category_accuracy",
     "family_accuracy",
-    "family_flags",
+    "flagged",
+    "flagged_parts",
     "fusion_accuracy",
     "fusion_agreement",
     "fusion_ceiling",
@@ -63,8 +64,18 @@ def recall(cells: Cells, modality: int, severity: Severity) -> CellShare:
     return CellShare(share.hits, among, (modality,))
 
 
+def flagged(cells: Cells, modality: int) -> BoolArray:
+    """Cells that are called unsafe; an outcome other than `ok` is not. Shape ``(C,)``."""
+    called: BoolArray = cells.predicted[:, modality] == Severity.UNSAFE
+    return called
+
+
 def graded_called(
-    cells: Cells, modality: int, gold: Severity, called: Severity, part: BoolArray
+    cells: Cells,
+    modality: int,
+    gold: Severity,
+    called: Severity = Severity.UNSAFE,
+    part: BoolArray | None = None,
 ) -> CellShare:
     """Those called one severity among the graded judgments of one gold severity.
 
@@ -73,9 +84,11 @@ def graded_called(
         modality: Whose judgments.
         gold: The gold grade.
         called: The prediction that is a hit.
-        part: Cells that count; shape ``(C,)``.
+        part: Cells that count, shape ``(C,)``; all by default.
     """
-    among = cells.judged[:, modality] & (cells.gold[:, modality] == gold) & part
+    among = cells.judged[:, modality] & (cells.gold[:, modality] == gold)
+    if part is not None:
+        among &= part
     return CellShare(cells.predicted[:, modality] == called, among, (modality,))
 
 
@@ -89,23 +102,6 @@ def family_accuracy(cells: Cells) -> Mapping[str, CellShare]:
     return _joint_accuracy(cells, by_family(cells.gold, cells.asked[:, JOINT]))
 
 
-def family_flags(cells: Cells) -> Mapping[str, tuple[CellShare, CellShare]]:
-    """By family of patterns, the pairs called unsafe: of the unsafe, and of the milder ones.
-
-    The first is the recall of unsafe, the second the rate of false flags. No de-escalating pair is
-    unsafe, so that there is no recall.
-    """
-    flagged = cells.predicted[:, JOINT] == Severity.UNSAFE
-    unsafe = cells.gold[:, JOINT] == Severity.UNSAFE
-    return {
-        name: (
-            CellShare(flagged, among & unsafe, (JOINT,)),
-            CellShare(flagged, among & ~unsafe, (JOINT,)),
-        )
-        for name, among in by_family(cells.gold, cells.asked[:, JOINT]).items()
-    }
-
-
 def category_accuracy(cells: Cells) -> Mapping[str, CellShare]:
     """Joint accuracy by gold joint category, C1 before C10; one that was not judged is over none.
 
@@ -117,6 +113,21 @@ def category_accuracy(cells: Cells) -> Mapping[str, CellShare]:
         for name in sorted(cells.categories, key=natural_order)
     }
     return _joint_accuracy(cells, {**parts, NO_CATEGORY: judged & (cells.category == -1)})
+
+
+def flagged_parts(
+    shares: Mapping[str, CellShare], cells: Cells, gold: Severity | None = None
+) -> Mapping[str, CellShare]:
+    """What is called unsafe of the pairs in parts, or of those of one gold grade.
+
+    Args:
+        shares: Of the pairs, such as `family_accuracy` gives them.
+        cells: The samples.
+        gold: The joint gold grade; any by default.
+    """
+    of = True if gold is None else cells.gold[:, JOINT] == gold
+    hits = flagged(cells, JOINT)
+    return {name: CellShare(hits, s.among & of, s.modalities) for name, s in shares.items()}
 
 
 def which_parts_are_right(cells: Cells) -> Mapping[str, BoolArray]:

@@ -32,7 +32,14 @@ from vlsu.models.formats.wire import (
     token_count,
 )
 
-__all__ = ["error_response", "read_completion"]
+__all__ = ["TokenAlternatives", "error_response", "read_completion", "token_alternatives"]
+
+#: A token's bytes, and the tokens that might have been in its place, itself included, each with the
+#: natural logarithm of its probability.
+TokenAlternatives = tuple[bytes, tuple[tuple[bytes, float], ...]]
+
+#: How tokenizers write a space and a line end where a server prints tokens as they are stored.
+_STORED = (("\u2581", " "), ("\u0120", " "), ("\u010a", "\n"), ("<0x0A>", "\n"))
 
 _QUOTA_CODES = {
     normalise_code(code): code
@@ -170,6 +177,40 @@ def _alternatives(step: Tree) -> Iterator[tuple[bytes, float]]:
             yield _token(entry), float(logprob)
 
 
+def token_alternatives(tree: Tree) -> list[TokenAlternatives]:
+    """The tokens of a completion with their alternatives; empty where the server gives none.
+
+    Args:
+        tree: The body: of chat completions, with ``logprobs.content``, or of completions without a
+            chat template, with parallel lists ``tokens``, ``token_logprobs`` and ``top_logprobs``
+            (schema ``CreateCompletionResponse``).
+    """
+    choices = as_array(tree.get("choices"))
+    logprobs = as_object(first_choice(choices).get("logprobs")) if choices else {}
+    if steps := as_array(logprobs.get("content")):
+        entries = map(as_object, steps)
+        return [(_token(each), tuple(_alternatives(each))) for each in entries]
+    chosen, most = (as_array(logprobs.get(key)) for key in ("token_logprobs", "top_logprobs"))
+    found: list[TokenAlternatives] = []
+    for place, token in enumerate(as_array(logprobs.get("tokens"))):
+        listed = {as_text(token): chosen[place]} if place < len(chosen) else {}
+        listed |= as_object(most[place]) if place < len(most) else {}
+        alternatives = tuple(
+            (_spelled(text), float(logprob))
+            for text, logprob in listed.items()
+            if isinstance(logprob, float | int) and logprob is not True
+        )
+        found.append((_spelled(as_text(token)), alternatives))
+    return found
+
+
+def _spelled(token: str) -> bytes:
+    """The bytes of a token that comes without them."""
+    for stored, text in _STORED:
+        token = token.replace(stored, text)
+    return token.encode(errors="replace")
+
+
 def _token(entry: Tree) -> bytes:
     """A token's bytes, or its encoded text if the server gives no bytes."""
     listed = entry.get("bytes")
@@ -178,4 +219,4 @@ def _token(entry: Tree) -> bytes:
             return bytes(listed)
         except (TypeError, ValueError):
             return b""
-    return as_text(entry.get("token")).encode()
+    return _spelled(as_text(entry.get("token")))

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
 
-__all__ = ["TokenPosition", "locate_severity", "unsafe_probability"]
+__all__ = [
+    "TokenPosition",
+    "begins_label",
+    "is_filler",
+    "label_probabilities",
+    "locate_severity",
+    "unsafe_probability",
+]
 
-_LABELS = {severity.label.encode(): severity for severity in Severity}
+_LABELS = tuple(severity.label for severity in Severity)
 _KEY = re.compile(rb'"severity"\s*:\s*"\s*', re.IGNORECASE)
 _QUOTED_LABEL = re.compile(rb'(?:safe|borderline|unsafe)\s*"', re.IGNORECASE)
 _BARE = re.compile(rb"[\s*_`\"']*(?=(?:safe|borderline|unsafe)[\s*_`\"'.!]*\Z)", re.IGNORECASE)
 _BEFORE_LABEL = b" \t\r\n\"'*_`"
+#: How tokenizers store a space and a line end, which some servers print as it is.
+_STORED = re.compile(rb"\xe2\x96\x81|\xc4\xa0|\xc4\x8a|<0x0[Aa]>")
 #: Bytes at the end of an answer in which the severity is searched for.
 MAX_BYTES = 64 * 2**10
 
@@ -95,21 +104,50 @@ def unsafe_probability(
     Returns:
         A probability in [0, 1]; `None` if no alternative begins a severity.
     """
-    mass = dict.fromkeys(Severity, 0.0)
+    probabilities = label_probabilities(alternatives, _LABELS, lead)
+    return None if probabilities is None else probabilities[Severity.UNSAFE.label]
+
+
+def label_probabilities(
+    alternatives: Iterable[tuple[bytes, float]], labels: Sequence[str], lead: bytes = b""
+) -> Mapping[str, float] | None:
+    """Probability of the tokens that begin each label, relative to all that begin one.
+
+    Args:
+        alternatives: As in `unsafe_probability`; a label that none begins has probability 0.
+        labels: Severities' labels, such as those of a policy.
+        lead: As in `unsafe_probability`.
+
+    Returns:
+        Label -> probability, in the order of `labels`; they sum to 1. `None` if no alternative
+        begins a label.
+    """
+    mass = dict.fromkeys(labels, 0.0)
     for token, logprob in dict(alternatives).items():
-        severity = _begins(token.removeprefix(lead).lstrip(_BEFORE_LABEL).lower())
-        if severity is not None and logprob == logprob:  # not NaN
-            mass[severity] += math.exp(min(logprob, 0.0))
+        label = begins_label(token.removeprefix(lead), labels)
+        if label is not None and logprob == logprob:  # not NaN
+            mass[label] += math.exp(min(logprob, 0.0))
     total = sum(mass.values())
-    return mass[Severity.UNSAFE] / total if total > 0 else None
+    return {label: part / total for label, part in mass.items()} if total > 0 else None
 
 
-def _begins(text: bytes) -> Severity | None:
-    """The severity whose label starts with `text`, or is the first word of `text`."""
-    for word, severity in _LABELS.items():
+def is_filler(token: bytes) -> bool:
+    """Whether a token is only what may stand before a label: blanks, quotation marks, markup."""
+    return not _without_filler(token)
+
+
+def begins_label(token: bytes, labels: Collection[str]) -> str | None:
+    """The label that a token begins, as ``un`` does, or that is its first word."""
+    text = _without_filler(token).lower()
+    for label in labels:
+        word = label.encode()
         if text and (
             word.startswith(text)
             or (text.startswith(word) and not text[len(word) : len(word) + 1].isalpha())
         ):
-            return severity
+            return label
     return None
+
+
+def _without_filler(token: bytes) -> bytes:
+    return _STORED.sub(b" ", token).lstrip(_BEFORE_LABEL)

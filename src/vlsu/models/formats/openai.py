@@ -18,6 +18,7 @@ from vlsu.models.base import Encoded, ImageLimits, Message, Request, Response, S
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats import image_limits
 from vlsu.models.formats.completion_answers import error_response, read_completion
+from vlsu.models.formats.scoring import ScoredModel, decode_scored, scored_settings
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
     REASONING_ROOM,
@@ -64,13 +65,15 @@ class ChatCompletions:
 
     Args:
         key_header: The header of the key; Azure expects it without a prefix in ``api-key``.
+        scored: Whether an answer is the most probable severity (`vlsu.models.formats.scoring`).
     """
 
     #: Whether a choice has a text instead of a message.
     _plain = False
 
-    def __init__(self, key_header: str = "Authorization") -> None:
+    def __init__(self, key_header: str = "Authorization", *, scored: bool = False) -> None:
         self._key_header = key_header
+        self._scored = scored
         self._templates: dict[tuple[object, ...], tuple[tuple[bytes, bytes], object]] = {}
 
     def url(self, model: str, settings: Settings) -> str:
@@ -112,8 +115,9 @@ class ChatCompletions:
         self, model: str, lead: tuple[Message, ...], request: Request, settings: Settings
     ) -> tuple[bytes, bytes]:
         """The JSON before and after a body's last message, shared by all requests of a task."""
-        referents = (lead, request.schema, settings)  # kept alive, so that ids are not reused
-        key = (model, *map(id, lead), id(request.schema), id(settings))
+        # Kept alive, so that ids are not reused.
+        referents = (lead, request.schema, request.params, settings)
+        key = (model, *map(id, lead), *map(id, referents[1:]))
         cached = self._templates.get(key)
         if cached is None:
             messages: list[object] = [_message(message, Images(_no_image)) for message in lead]
@@ -137,10 +141,12 @@ class ChatCompletions:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
             }
-        return body | dict(settings.params)
+        return body | dict(request.params) | dict(settings.params)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Parse status and body; anything that is not a completion is an error with a message."""
+        if self._scored:
+            return decode_scored(status, body)
         if not is_answer(status):
             return error_response(status, parse_error_body(body))
         return decode_body(status, body, partial(read_completion, plain=self._plain))
@@ -164,7 +170,9 @@ class Completions(ChatCompletions):
         """The JSON body, with the message as its prompt."""
         (message,) = request.messages
         body = {"model": model, "prompt": message_text(message), **sampling(model, settings)}
-        return Images(image).pieces(body | dict(settings.params))
+        if body.pop("logprobs", None):
+            body["logprobs"] = body.pop("top_logprobs")  # here the number of alternatives
+        return Images(image).pieces(body | dict(request.params) | dict(settings.params))
 
 
 def sampling(model: str, settings: Settings) -> dict[str, object]:
@@ -256,11 +264,13 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
             requested of a model that provides none.
     """
     key = key_of_server(f"openai/{name}", settings.base_url)
+    if settings.score:
+        settings = _scored_settings(name, settings)
     parameters = sampling(name, settings)
     if settings.logprobs and "logprobs" not in parameters:
         raise ModelError(f"openai/{name}: a reasoning model gives no token probabilities")
     azure = _server(settings.base_url) == "azure"
-    wire = ChatCompletions("api-key") if azure else ChatCompletions()
+    wire = ChatCompletions("api-key" if azure else "Authorization", scored=settings.score)
     identity = provider_identity(
         "chat-completions",
         name,
@@ -270,4 +280,23 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
         images=wire.image_limits(settings),
     )
     spec, hint = f"openai/{name}", address_hint(settings.base_url)
+    if settings.score:
+        identity["score"] = True
+        return ScoredModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
     return HttpModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
+
+
+def _scored_settings(name: str, settings: Settings) -> Settings:
+    """The settings of a model that is scored.
+
+    Raises:
+        ModelError: It is a reasoning model that is not told not to reason: OpenAI's guide to its
+            latest models allows log probabilities with the reasoning effort ``none`` alone.
+    """
+    reasons = _server(settings.base_url) in ("openai", "azure") and bool(_REASONING.match(name))
+    if reasons and settings.params.get("reasoning_effort") != "none":
+        raise ModelError(
+            f"openai/{name}: a reasoning model gives no token probabilities, which --score needs; "
+            "one that can do without may be asked so: --param reasoning_effort=none"
+        )
+    return scored_settings(settings, reasoning=reasons)

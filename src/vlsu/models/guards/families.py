@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part
+from vlsu.models.guards.names import match_family
 from vlsu.models.guards.reading import (
     GuardVerdict,
     read_first_line,
@@ -30,7 +31,16 @@ from vlsu.models.guards.reading import (
     read_wildguard,
 )
 
-__all__ = ["FAMILIES", "GuardFamily", "find_family"]
+__all__ = [
+    "ENGLISH",
+    "FAMILIES",
+    "LLAMA_GUARD_LANGUAGES",
+    "NEMOTRON_LANGUAGES",
+    "POLYGUARD_LANGUAGES",
+    "GuardFamily",
+    "find_family",
+    "prompt_text",
+]
 
 _PROMPTS = Path(__file__).with_name("prompts")
 
@@ -97,15 +107,11 @@ def find_family(name: str) -> tuple[GuardFamily, str]:
     Raises:
         UsageError: The family is neither given nor identified by the name.
     """
-    before, colon, model = name.partition(":")
-    for family in FAMILIES:
-        if colon and before == family.name:
-            if not model:
-                raise UsageError(f"guard/{name}: name the model after the colon")
-            return family, model
-    for family in FAMILIES:
-        if family.names.search(name.lower()):
-            return family, name
+    from vlsu.models.guards.grading.families import FAMILY_NAMES  # which uses this module
+
+    family, model = match_family(name, FAMILIES, FAMILY_NAMES)
+    if family is not None:
+        return family, model
     known = ", ".join(family.name for family in FAMILIES)
     raise UsageError(
         f"guard/{name}: the name identifies no known family; write guard/FAMILY:{name} with one of "
@@ -121,7 +127,7 @@ def _chat(user: Message, answer: str) -> tuple[Message, ...]:
 def _wildguard(user: Message, answer: str) -> tuple[Message, ...]:
     """One prompt; the server's tokenizer adds the start token."""
     message, answer = _neutralised(_text(user)), _neutralised(answer)
-    prompt = _prompt("wildguard").format(message=message, answer=answer)
+    prompt = prompt_text("wildguard").format(message=message, answer=answer)
     return (Message("user", (prompt,)),)
 
 
@@ -129,12 +135,12 @@ def _polyguard(user: Message, answer: str) -> tuple[Message, ...]:
     """A system prompt with the categories, and the exchange in the user's turn."""
     message, answer = _neutralised(_text(user)), _neutralised(answer)
     exchange = f"Human user:\n{message}\n\nAI assistant:\n{answer}"
-    return Message("system", (_prompt("polyguard").strip(),)), Message("user", (exchange,))
+    return Message("system", (prompt_text("polyguard").strip(),)), Message("user", (exchange,))
 
 
 def _granite_4(user: Message, answer: str) -> tuple[Message, ...]:
     """The conversation, and a last turn with the criterion."""
-    block = _prompt("granite-guardian-4").strip()
+    block = prompt_text("granite-guardian-4").strip()
     return *_chat(user, answer), Message("user", (block,))
 
 
@@ -151,16 +157,17 @@ def _text(message: Message) -> str:
 
 
 @cache
-def _prompt(name: str) -> str:
+def prompt_text(name: str) -> str:
+    """A publisher's prompt from ``prompts/``."""
     return (_PROMPTS / f"{name}.txt").read_text(encoding="utf-8")
 
 
 _REFUSAL_AND_SAFETY = frozenset({"refusal", "safety"})
 _SAFETY = frozenset({"safety"})
-_ENGLISH = frozenset({"en"})
-_LLAMA_GUARD = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
-_POLYGUARD = _LLAMA_GUARD | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
-_NEMOTRON = _LLAMA_GUARD - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
+ENGLISH = frozenset({"en"})
+LLAMA_GUARD_LANGUAGES = frozenset({"en", "fr", "de", "hi", "it", "pt", "es", "th"})
+POLYGUARD_LANGUAGES = LLAMA_GUARD_LANGUAGES | {"ar", "cs", "zh", "nl", "ja", "ko", "pl", "ru", "sv"}
+NEMOTRON_LANGUAGES = LLAMA_GUARD_LANGUAGES - {"pt"} | {"ar", "nl", "ko", "zh", "ja"}
 
 #: In the order in which model names are matched: specific families first.
 FAMILIES: tuple[GuardFamily, ...] = (
@@ -179,7 +186,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _REFUSAL_AND_SAFETY,
         _wildguard,
         read_wildguard,
-        languages=_ENGLISH,
+        languages=ENGLISH,
         completion=True,
     ),
     GuardFamily(
@@ -189,7 +196,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _REFUSAL_AND_SAFETY,
         _polyguard,
         read_polyguard,
-        languages=_POLYGUARD,
+        languages=POLYGUARD_LANGUAGES,
     ),
     GuardFamily(
         "nemotron",
@@ -199,7 +206,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _chat,
         read_user_and_response,
         sees_images=True,
-        languages=_NEMOTRON,
+        languages=NEMOTRON_LANGUAGES,
         params=MappingProxyType(
             {"chat_template_kwargs": {"request_categories": "/no_categories"}},
         ),
@@ -212,7 +219,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _chat,
         read_first_line,
         sees_images=True,
-        languages=_LLAMA_GUARD,
+        languages=LLAMA_GUARD_LANGUAGES,
     ),
     GuardFamily(
         "llama-guard",
@@ -221,7 +228,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _chat,
         read_first_line,
-        languages=_LLAMA_GUARD,
+        languages=LLAMA_GUARD_LANGUAGES,
     ),
     GuardFamily(
         "granite-guardian-4",
@@ -230,7 +237,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _granite_4,
         read_score,
-        languages=_ENGLISH,
+        languages=ENGLISH,
     ),
     GuardFamily(
         "granite-guardian",
@@ -239,7 +246,7 @@ FAMILIES: tuple[GuardFamily, ...] = (
         _SAFETY,
         _chat,
         read_score,
-        languages=_ENGLISH,
+        languages=ENGLISH,
         # Versions name the criterion differently; each ignores the other's name.
         params=MappingProxyType(
             {

@@ -1,65 +1,213 @@
-"""``guard/...`` as a model: a guard behind any OpenAI-compatible server."""
+"""``guard/...`` as a model: a judge of answers, or a grader of content, as the task has it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from vlsu.errors import ModelError
-from vlsu.models.base import Settings
+from vlsu.errors import ModelError, UsageError
+from vlsu.models.base import GuardPolicy, ImageLimits, ImageSource, Raw, Request, Response, Settings
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
-from vlsu.models.guards.families import GuardFamily, find_family
+from vlsu.models.guards.families import FAMILIES, GuardFamily
+from vlsu.models.guards.grading.base import ContentFamily
+from vlsu.models.guards.grading.custom import load_guard
+from vlsu.models.guards.grading.families import FAMILY_NAMES, GRADERS
+from vlsu.models.guards.grading.model import ContentGuard
+from vlsu.models.guards.grading.transports import asked_settings, is_remote, open_transport
+from vlsu.models.guards.names import match_family
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel
+from vlsu.policy import Policy
 
 __all__ = ["GuardModel", "guard_model"]
 
 
-class GuardModel(HttpModel):
-    """A guard model, which judges whether an answer refuses or is safe.
+class GuardModel:
+    """A guard model before its task is known.
 
-    Attributes:
-        family: Its prompt format and parser.
-        languages: The languages it was trained for; `None` if unknown.
+    As a model it judges whether an answer refuses or is safe; `grading` makes the grader of images,
+    texts and pairs. Which of the two it can do is its family's.
+
+    Args:
+        name: Its name on the server, or for a grader in this process on the hub, or a folder.
+        settings: How it is asked.
+        judge: Its format as a judge of answers, if it has one.
+        grader: Its format as a grader of content, if it has one.
+
+    Raises:
+        ModelError: The server needs a key, and none is set.
+        UsageError: As `HttpModel`.
     """
 
     takes_instructions = False
-    #: It judges answers, not images, texts or pairs.
+    #: As a judge it judges answers, not images, texts or pairs.
     modalities: frozenset[str] = frozenset()
 
-    def __init__(self, family: GuardFamily, name: str, settings: Settings, key: str | None) -> None:
-        settings = replace(settings, params={**family.params, **settings.params})
-        wire = Completions() if family.completion else ChatCompletions()
-        identity: dict[str, object] = {
-            "format": "completions" if family.completion else "chat-completions",
-            "model": name,
-            "family": family.name,
-            "sees_images": family.sees_images,
-            "sampling": sampling(name, settings),
-            "params": dict(settings.params),
-        }
-        if family.sees_images:
-            identity["images"] = wire.image_limits(settings).identity()
-        spec, hint = f"guard/{family.name}:{name}", address_hint(settings.base_url)
-        super().__init__(spec, name, wire, settings, key, identity, not_found_hint=hint)
-        self.family = family
-        self.languages = family.languages
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        judge: GuardFamily | None,
+        grader: ContentFamily | None,
+    ) -> None:
+        chosen = judge or grader
+        self.spec = f"guard/{chosen.name}:{name}" if chosen else f"guard/{name}"
+        self.grader = grader
+        self._name = name
+        self._settings = settings
+        self._judge = judge
+        self._model: HttpModel | None = None
+        if judge is not None and settings.base_url is not None:
+            self._model = _judging(name, settings, judge)
+
+    @property
+    def family(self) -> GuardFamily:
+        """Its prompt format and parser as a judge.
+
+        Raises:
+            ModelError: It judges no answers, or no server is given.
+        """
+        if self._judge is None:
+            raise ModelError(f"{self.spec}: grades images and texts, and judges no answers")
+        self._judging_model()
+        return self._judge
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """The languages it was trained for; `None` if unknown."""
+        family = self._judge or self.grader
+        return None if family is None else family.languages
+
+    @property
+    def destination(self) -> str | None:
+        """Where requests go, and whether with a key; `None` for a model in this process."""
+        if self._model is not None:
+            return self._model.destination
+        if self.grader is None or not is_remote(self.grader, self._settings):
+            return None
+        asked = asked_settings(self.grader, self._settings)
+        found: str | None = getattr(
+            open_transport(self.spec, self._name, self.grader, asked), "destination", None
+        )
+        return found
+
+    def grading(self, policy: Policy, guard_policy: GuardPolicy | None = None) -> ContentGuard:
+        """The guard as a grader of content.
+
+        Args:
+            policy: The run's policy.
+            guard_policy: ``own``: its publisher's question. ``ours``: two questions with the run's
+                policy. As in its settings, if not given.
+
+        Raises:
+            UsageError: It grades no content, takes no policy, or has no question of its own.
+            ModelError: It needs a server and has none, or cannot run in this process.
+        """
+        family, guard_policy = self.grader, guard_policy or self._settings.guard_policy
+        if family is None:
+            raise UsageError(
+                f"{self.spec}: judges answers, and is not known to grade images or texts; write "
+                f"guard/FAMILY:{self._name} with one of {', '.join(f.name for f in GRADERS)}"
+            )
+        if self._settings.system:
+            raise UsageError(f"{self.spec}: a guard takes no system prompt; leave out --system")
+        if guard_policy == "ours":
+            if family.ours is None:
+                able = ", ".join(each.name for each in GRADERS if each.ours is not None) or "none"
+                raise UsageError(
+                    f"{self.spec}: --guard-policy ours: takes no policy at run time; leave it out "
+                    f"(those that do: {able})"
+                )
+            family = family.ours(policy)
+        elif family.ask is None:
+            raise UsageError(
+                f"{self.spec}: has no policy of its own; add --guard-policy ours, which asks by "
+                "the run's policy"
+            )
+        if family.max_tokens == 1 and self._settings.logprobs is False:
+            raise UsageError(
+                f"{self.spec}: its verdict is read from token probabilities; leave out "
+                "--no-logprobs"
+            )
+        return ContentGuard(self._name, family, policy, self._settings, guard_policy)
+
+    def _judging_model(self) -> HttpModel:
+        if self._model is None:
+            raise ModelError(
+                f"{self.spec}: name the server it runs on, with --judge-base-url "
+                "(--base-url of vlsu judge validate)"
+            )
+        return self._model
+
+    @property
+    def image_limits(self) -> ImageLimits | None:
+        """The images it accepts as a judge."""
+        return None if self._model is None else self._model.image_limits
+
+    def identity(self) -> Mapping[str, object]:
+        """The spec and every setting that could change a verdict on an answer."""
+        return {"spec": self.spec} if self._model is None else self._model.identity()
+
+    async def send(self, request: Request, images: ImageSource) -> Raw:
+        """Ask it about an answer."""
+        return await self._judging_model().send(request, images)
+
+    def read(self, raw: Raw) -> Response:
+        """What it printed about an answer."""
+        return self._judging_model().read(raw)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._model is not None:
+            await self._model.close()
+
+
+def is_guard_file(name: str) -> bool:
+    """Whether a SPEC names a file that describes a guard."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def _judging(name: str, settings: Settings, family: GuardFamily) -> HttpModel:
+    settings = replace(settings, params={**family.params, **settings.params})
+    wire = Completions() if family.completion else ChatCompletions()
+    identity: dict[str, object] = {
+        "format": "completions" if family.completion else "chat-completions",
+        "model": name,
+        "family": family.name,
+        "sees_images": family.sees_images,
+        "sampling": sampling(name, settings),
+        "params": dict(settings.params),
+    }
+    if family.sees_images:
+        identity["images"] = wire.image_limits(settings).identity()
+    spec, hint = f"guard/{family.name}:{name}", address_hint(settings.base_url)
+    key = key_of_server(spec, settings.base_url)
+    return HttpModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
 
 
 def guard_model(name: str, settings: Settings) -> GuardModel:
-    """Guards that judge answers (vLLM, SGLang, ...): guard/FAMILY:MODEL, or a known name.
+    """Guards that judge answers or grade content (vLLM, ...): guard/FAMILY:MODEL, or a known name.
 
-    The server is given by ``--judge-base-url`` or ``--base-url``; its key is that of
-    ``openai/...``.
+    A ``guard.yaml`` describes one of the user's own (`vlsu.models.guards.grading.custom`). The
+    server is given by ``--base-url``, of a judge by ``--judge-base-url``; its key is that of
+    ``openai/...``. Without one, a grader of content runs in this process.
 
     Raises:
-        UsageError: The family is neither given nor identified by the model's name.
-        ModelError: No server is given, or the key it needs is not set.
+        UsageError: The family is neither given nor identified by the model's name, or a file is
+            wrong.
+        ModelError: The key that the server needs is not set.
     """
-    family, model = find_family(name)
-    spec = f"guard/{family.name}:{model}"
-    if settings.base_url is None:
-        raise ModelError(
-            f"{spec}: name the server it runs on, with --judge-base-url "
-            "(--base-url of vlsu judge validate)"
+    if is_guard_file(name):
+        guard = load_guard(name)
+        settings = replace(settings, base_url=settings.base_url or guard.base_url)
+        return GuardModel(guard.model, settings, None, guard.family)
+    judge, model = match_family(name, FAMILIES, FAMILY_NAMES)
+    grader, _ = match_family(name, GRADERS, FAMILY_NAMES)
+    if judge is None and grader is None:
+        raise UsageError(
+            f"guard/{name}: the name identifies no known family; write guard/FAMILY:{name} with "
+            f"one of {', '.join(FAMILY_NAMES)}"
         )
-    return GuardModel(family, model, settings, key_of_server(spec, settings.base_url))
+    if grader is not None and grader.model and model == grader.name:
+        model = grader.model
+    return GuardModel(model, settings, judge, grader)

@@ -17,6 +17,7 @@ from vlsu.policy import ResponseSafety
 
 __all__ = [
     "GuardVerdict",
+    "read_fields",
     "read_first_line",
     "read_polyguard",
     "read_qwen3guard",
@@ -59,7 +60,7 @@ _DECORATION = " \t\r\n*`\"'."
 
 def read_qwen3guard(text: str) -> GuardVerdict | None:
     """``Safety: Safe|Controversial|Unsafe``, ``Categories: ...``, ``Refusal: Yes|No``."""
-    fields = _fields(text, ("safety", "categories", "refusal"))
+    fields = read_fields(text, ("safety", "categories", "refusal"))
     safety, refusal = _LEVELS.get(fields.get("safety", "")), _YES_NO.get(fields.get("refusal", ""))
     return None if safety is None or refusal is None else GuardVerdict(refusal, safety)
 
@@ -69,18 +70,18 @@ def read_wildguard(text: str) -> GuardVerdict | None:
 
     It prints ``n/a`` if there is no response; here there is one, so ``n/a`` is no verdict.
     """
-    return _combined_verdict(_fields(text, _COMBINED_FIELDS))
+    return _combined_verdict(read_fields(text, _COMBINED_FIELDS))
 
 
 def read_polyguard(text: str) -> GuardVerdict | None:
     """The fields of `read_wildguard`, and the violations of request and response."""
     violations = ("request safety violations", "response safety violations")
-    return _combined_verdict(_fields(text, (*_COMBINED_FIELDS, *violations)))
+    return _combined_verdict(read_fields(text, (*_COMBINED_FIELDS, *violations)))
 
 
 def read_user_and_response(text: str) -> GuardVerdict | None:
     """``User Safety: ...``, ``Response Safety: safe|unsafe`` and perhaps ``Safety Categories``."""
-    fields = _fields(text, ("user safety", "response safety", "safety categories"))
+    fields = read_fields(text, ("user safety", "response safety", "safety categories"))
     safety = _TWO_LEVELS.get(fields.get("response safety", ""))
     return None if safety is None else GuardVerdict(None, safety)
 
@@ -112,7 +113,7 @@ def _combined_verdict(fields: dict[str, str]) -> GuardVerdict | None:
     return GuardVerdict(refusal, safety) if known and None not in (refusal, safety) else None
 
 
-def _fields(text: str, names: Collection[str]) -> dict[str, str]:
+def read_fields(text: str, names: Collection[str]) -> dict[str, str]:
     """Lower-cased lines ``Name: value``; empty if any line is unknown or repeated."""
     text = _undecorated(text)
     pairs = (

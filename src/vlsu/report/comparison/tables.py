@@ -89,6 +89,8 @@ def setup_table(comparison: Comparison) -> Table:
         f"than {enough} of a metric's samples, it must hold with what is missing as wrong and with "
         "it left out."
     )
+    if alone := comparison.get("unsafe_alone"):
+        note += f" {alone['reason']}."
     if drawn := samples.get("drawn"):
         which = "All" if len(drawn) == len(names) else ", ".join(drawn)
         note += f" {which} drawn by pattern: {_DRAWN}"
@@ -350,7 +352,9 @@ def _agreement(comparison: Comparison) -> Table:
             )
             for each in pairs
         )
-    notes = [
+    alone = "unsafe_alone" in comparison
+    notes = ["the same answer, and right, is as to unsafe or not"] if alone else []
+    notes += [
         f"{what}: all right on {agreement['all_right']['count']:,}, all wrong on "
         f"{agreement['all_wrong']['count']:,} of {agreement['n']:,}"
         for what, agreement in comparison["agreement"].items()

@@ -18,12 +18,16 @@ from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.charts.heat import HeatCell, heat_map
 from vlsu.report.table import format_rate
 from vlsu.report.understanding.diagnostic_charts import diagnostic_charts
+from vlsu.report.understanding.flagged import unsafe_scores
 from vlsu.report.understanding.flow import flow_chart, flow_parts
 from vlsu.report.understanding.modalities import (
+    SCORE_NAMES,
     graded,
     modality_scores,
+    said_of,
     score_names,
     severities_of,
+    unsafe_alone,
 )
 from vlsu.report.understanding.reruns import rerun_charts
 from vlsu.report.understanding.swap import swap_charts
@@ -42,6 +46,8 @@ __all__ = [
     "understanding_charts",
 ]
 
+#: What a map of patterns shows: accuracy, or what is flagged.
+_MEASURE = {False: "Accuracy on", True: "Flagged share of"}
 #: How the pair stands to the worse of its parts.
 _SIGNS = {Family.LATE_FUSION: "=", Family.ESCALATING: "▲", Family.DE_ESCALATING: "▼"}
 
@@ -60,10 +66,12 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
         charts["patterns"] = patterns_chart(metrics)
     if flow_parts(metrics.flow):
         charts["flow"] = flow_chart(metrics.flow)
+    alone = unsafe_alone(metrics)
     if metrics.attribution.joint_errors:
         charts["attribution"] = attribution_chart(metrics)
     if "joint" in modalities and len(modalities) > 1:
-        charts["late-fusion"] = late_fusion_chart(metrics)
+        if not alone:
+            charts["late-fusion"] = late_fusion_chart(metrics)
         if any(mark.rate.value is not None for mark in _kappas(metrics)):
             charts["dominance"] = dominance_chart(metrics)
     charts |= swap_charts(metrics) | rerun_charts(metrics)
@@ -78,19 +86,21 @@ def understanding_charts(metrics: Metrics, titles: Mapping[str, str]) -> dict[st
 
 
 def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
-    """Accuracy on pairs of one gold joint grade, by the gold grades of image and text.
+    """Accuracy, or the share flagged, of pairs of a gold grade by those of image and text.
 
     A slice of the map of patterns; all three make the whole. Patterns that the 17 leave out and the
     data lacks stay empty.
     """
-    cells, severities = [], severities_of(metrics)
+    cells, severities, alone = [], severities_of(metrics), unsafe_alone(metrics)
+    measure = "flagged" if alone else "accuracy"
     for image in severities:
         for text in severities:
             pattern = Pattern(image, text, joint)
             part = metrics.patterns.get(str(pattern))
             if part is None and pattern not in PATTERNS:
                 continue
-            value = part.accuracy.value if part else None
+            rate = None if part is None else part.flagged if alone else part.accuracy
+            value = None if rate is None else rate.value
             unanswered = part is not None and answered_value(part) == 0
             family = pattern.family.value
             cells.append(
@@ -105,7 +115,7 @@ def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
                     tooltip={
                         "pattern": str(pattern),
                         "family": family,
-                        "accuracy": format_rate(part.accuracy) if part else "–",
+                        measure: "–" if rate is None else format_rate(rate),
                         "n": f"{part.n:,}" if part else "0",
                         **(answered_tooltip(part) if part else {}),
                     },
@@ -114,7 +124,7 @@ def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
             )
     return heat_map(
         cells,
-        description=f"Accuracy on {joint.label} pairs by the gold grades of image and text",
+        description=f"{_MEASURE[alone]} {joint.label} pairs by the gold grades of image and text",
         columns=[s.label for s in severities],
         rows=[s.label for s in severities],
         x_title="text",
@@ -124,12 +134,13 @@ def pattern_map(metrics: Metrics, joint: Severity) -> Spec:
 
 
 def patterns_chart(metrics: Metrics) -> Spec:
-    """Accuracy of the pair in each pattern, family by family."""
+    """Accuracy of the pair in each pattern, or the share flagged, family by family."""
+    alone = unsafe_alone(metrics)
     return interval_chart(
         [
             IntervalMark(
                 name,
-                part.accuracy,
+                part.flagged if alone else part.accuracy,
                 part.n,
                 Pattern.parse(name).family.value,
                 answered=answered_value(part),
@@ -137,28 +148,35 @@ def patterns_chart(metrics: Metrics) -> Spec:
             )
             for name, part in metrics.patterns.items()
         ],
-        description="Accuracy of the joint judgments by pattern, coloured by family",
-        axis="accuracy",
+        description=f"{'Flagged share' if alone else 'Accuracy'} of the joint judgments by "
+        "pattern, coloured by family",
+        axis="share flagged" if alone else "accuracy",
         colours={family.value: colour(family.value) for family in Family},
     )
 
 
 def modalities_chart(metrics: Metrics) -> Spec:
     """Each score for image, text and pair, as far as they were asked."""
-    modalities = graded(metrics)
+    modalities, alone = graded(metrics), unsafe_alone(metrics)
+    rates = {
+        m: {key: Rate.from_json(metrics[m][key]) for key in score_names(metrics)}
+        | (unsafe_scores(metrics, m) if alone else {})
+        for m in modalities
+    }
     return interval_chart(
         [
             IntervalMark(
-                name,
-                Rate.from_json(scores[key]),
+                SCORE_NAMES.get(key, key),
+                rates[m][key],
                 scores.n,
                 m,
                 answered=answered_value(scores),
             )
-            for key, name in score_names(metrics).items()
+            for key in next(iter(rates.values()), {})
             for m, scores in ((m, modality_scores(metrics, m)) for m in modalities)
         ],
-        description=f"Accuracy and F1 scores of {', '.join(modalities)} judgments",
+        description=f"{'F1 scores and shares flagged' if alone else 'Accuracy and F1 scores'} of "
+        f"{', '.join(modalities)} judgments",
         axis="value",
         colours={m: colour(m) for m in modalities},
     )
@@ -167,7 +185,7 @@ def modalities_chart(metrics: Metrics) -> Spec:
 def confusion_chart(metrics: Metrics, modality: str) -> Spec:
     """Gold against predicted severity; shade is the share within a gold severity."""
     names = [severity.label for severity in severities_of(metrics)]
-    predictions = (*names, "none")
+    predictions = (*(severity.label for severity in said_of(metrics)), "none")
     cells = []
     for gold, counts in modality_scores(metrics, modality).confusion.items():
         total = sum(counts.values())
@@ -269,13 +287,13 @@ def _kappas(metrics: Metrics) -> list[IntervalMark]:
         IntervalMark(f"with {modality} alone", Rate.from_json(kappas[key]), group=group)
         for modality, kappas in dominance.items()
         for key, group in KAPPAS.items()
-        if key in kappas
+        if key in kappas and "reason" not in kappas[key]
     ]
 
 
 def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
-    """Accuracy of the pair by gold category and gold severity."""
-    cells = []
+    """Accuracy of the pair, or the share flagged, by gold category and gold severity."""
+    cells, alone = [], unsafe_alone(metrics)
     for category, severities in metrics.severities.items():
         title = titles.get(category, category)
         parts: dict[str, Part | SeverityPart] = dict(severities)
@@ -283,7 +301,8 @@ def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
             parts["all"] = metrics.categories[category]
         for severity, part in parts.items():
             answered = answered_value(part)
-            value = None if answered == 0 else part.accuracy.value
+            rate = part.flagged if alone else part.accuracy
+            value = None if answered == 0 else rate.value
             chosen = {"category": category}
             cells.append(
                 HeatCell(
@@ -296,7 +315,7 @@ def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
                     tooltip={
                         "category": title,
                         "gold severity": severity,
-                        "accuracy": format_rate(part.accuracy),
+                        "flagged" if alone else "accuracy": format_rate(rate),
                         "n": f"{part.n:,}",
                         **answered_tooltip(part),
                     },
@@ -305,7 +324,8 @@ def severities_chart(metrics: Metrics, titles: Mapping[str, str]) -> Spec:
             )
     return heat_map(
         cells,
-        description="Accuracy of the joint judgments by gold category and gold severity",
+        description=f"{'Flagged share' if alone else 'Accuracy'} of the joint judgments by gold "
+        "category and gold severity",
         columns=(*(severity.label for severity in severities_of(metrics)), "all"),
         rows=[titles.get(category, category) for category in metrics.severities],
         x_title="gold severity of the pair",

@@ -17,7 +17,7 @@ from vlsu.report.charts.bars import Slice, stacked_chart
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart
 from vlsu.report.table import format_rate
-from vlsu.report.understanding.modalities import severities_of
+from vlsu.report.understanding.modalities import said_of, unsafe_alone
 
 __all__ = [
     "DIRECTIONS",
@@ -27,7 +27,9 @@ __all__ = [
     "borderline_shares",
     "diagnostic_charts",
     "guessing",
+    "minimal_pair_parts",
     "over_sensitivity_chart",
+    "over_sensitivity_grades",
     "over_sensitivity_parts",
     "pairs_chart",
     "probability_scores",
@@ -61,7 +63,7 @@ def guessing(severities: int) -> dict[str, float]:
 def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
     """The charts that this run has, by name."""
     charts: dict[str, Spec] = {}
-    if metrics.get("borderline"):
+    if metrics.get("borderline") and not unsafe_alone(metrics):
         for direction in DIRECTIONS:
             if any(part[direction]["n"] for part in metrics.borderline.values()):
                 charts[f"borderline-{direction}"] = borderline_chart(metrics.borderline, direction)
@@ -69,10 +71,15 @@ def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
         parts = over_sensitivity_parts(metrics.over_sensitivity)
         if any(sum(part.n.values()) for part in parts.values()):
             charts["over-sensitivity"] = over_sensitivity_chart(metrics.over_sensitivity)
-    if metrics.get("minimal_pairs") and any(metrics.minimal_pairs[key].pairs for key in PAIRS):
-        charts["minimal-pairs"] = pairs_chart(
-            metrics.minimal_pairs, guessing(len(severities_of(metrics)))
-        )
+    if metrics.get("minimal_pairs"):
+        alone = unsafe_alone(metrics)
+        pairs = {
+            key: next(iter(minimal_pair_parts(metrics.minimal_pairs[key], alone).values()), None)
+            for key in PAIRS
+        }
+        there = {key: part for key, part in pairs.items() if part is not None and part.pairs}
+        if there:
+            charts["minimal-pairs"] = pairs_chart(there, guessing(len(said_of(metrics))))
     for modality, scores in probability_scores(metrics).items():
         charts[f"reliability-{modality}"] = reliability_chart(scores, modality)
     return charts
@@ -91,6 +98,24 @@ def probability_scores(metrics: Metrics) -> dict[str, ProbabilityScores]:
 def over_sensitivity_parts(whole: OverSensitivity) -> dict[str, OverSensitivity]:
     """Which parts of the pair are unsafe, in words -> the rates over these pairs."""
     return {name: OverSensitivity(whole[key]) for key, name in PARTS.items()}
+
+
+def over_sensitivity_grades(whole: OverSensitivity) -> tuple[str, ...]:
+    """The gold grades of the pair by which it is known whether flagging it is an error."""
+    return tuple(label for label in whole.n if "reason" not in whole[label])
+
+
+def minimal_pair_parts(pairs: MinimalPairs, unsafe_alone: bool) -> dict[str, MinimalPairs]:
+    """All pairs first, then by their grades; of a safe and an unsafe sample alone, if need be.
+
+    Args:
+        pairs: Those that share an image, or a text.
+        unsafe_alone: Whether the model tells safe from unsafe only.
+    """
+    if unsafe_alone:
+        told = pairs.by_grades.get("safe-unsafe")
+        return {} if told is None else {"safe-unsafe": told}
+    return {"all": pairs, **pairs.by_grades}
 
 
 def borderline_shares(
@@ -140,7 +165,7 @@ def over_sensitivity_chart(whole: OverSensitivity) -> Spec:
                 part.n[severity],
                 name,
             )
-            for severity in whole.n
+            for severity in over_sensitivity_grades(whole)
             for name, part in over_sensitivity_parts(whole).items()
         ],
         description="Share of pairs called unsafe by gold grade and unsafe parts",
@@ -153,7 +178,7 @@ def pairs_chart(pairs: Mapping[str, MinimalPairs], chance: Mapping[str, float]) 
     """Whether the answer follows when one half of a pair changes.
 
     Args:
-        pairs: That part of the metrics.
+        pairs: What they share -> the pairs, some at least.
         chance: What `guessing` reaches.
     """
     measures = {"told_apart": "both right", "ordered": "right order"}
@@ -166,7 +191,7 @@ def pairs_chart(pairs: Mapping[str, MinimalPairs], chance: Mapping[str, float]) 
                 chance=chance[measure],
             )
             for key in PAIRS
-            if pairs[key].pairs
+            if key in pairs
             for measure, name in measures.items()
         ],
         description="Minimal pairs told apart and put in order, with what guessing reaches",

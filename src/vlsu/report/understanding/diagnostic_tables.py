@@ -12,7 +12,7 @@ from vlsu.analysis.results import (
     ProbabilityScores,
 )
 from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.answered import format_share
+from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import Severity
 from vlsu.report.table import ABSENT, Table, format_rate, percent
 from vlsu.report.understanding.diagnostic_charts import (
@@ -20,12 +20,14 @@ from vlsu.report.understanding.diagnostic_charts import (
     PAIRS,
     borderline_shares,
     guessing,
+    minimal_pair_parts,
+    over_sensitivity_grades,
     over_sensitivity_parts,
     probability_scores,
 )
-from vlsu.report.understanding.modalities import severities_of
+from vlsu.report.understanding.modalities import said_of, unsafe_alone
 
-__all__ = ["diagnostic_tables"]
+__all__ = ["diagnostic_tables", "probability_notes"]
 
 _INTERVAL = "[95% interval]"
 
@@ -33,12 +35,18 @@ _INTERVAL = "[95% interval]"
 def diagnostic_tables(metrics: Metrics) -> list[Table]:
     """The tables that this run has, in the order of the report."""
     tables = []
-    if metrics.get("borderline"):
+    if metrics.get("borderline") and not unsafe_alone(metrics):
         tables += [_borderline(metrics.borderline, direction) for direction in DIRECTIONS]
     if metrics.get("over_sensitivity"):
         tables.append(_over_sensitivity(metrics.over_sensitivity))
     if metrics.get("minimal_pairs"):
-        tables.append(_minimal_pairs(metrics.minimal_pairs, len(severities_of(metrics))))
+        tables.append(
+            _minimal_pairs(
+                metrics.minimal_pairs,
+                len(said_of(metrics)),
+                unsafe_alone=unsafe_alone(metrics),
+            )
+        )
     scores = probability_scores(metrics)
     tables += [_calibration(scores), _thresholds(scores), _bins(scores)]
     return [table for table in tables if table.rows]
@@ -67,7 +75,7 @@ def _borderline(borderline: Mapping[str, BorderlineErrors], direction: str) -> T
 
 def _over_sensitivity(whole: OverSensitivity) -> Table:
     parts = {**over_sensitivity_parts(whole), "any unsafe part": whole}
-    labels = tuple(whole.n)
+    labels = over_sensitivity_grades(whole)
     mild = " and ".join(labels[:-1])
     return Table(
         "over_sensitivity",
@@ -78,10 +86,10 @@ def _over_sensitivity(whole: OverSensitivity) -> Table:
                 name,
                 *(format_rate(Rate.from_json(part[label])) for label in labels),
                 ", ".join(str(part.n[label]) for label in labels),
-                str(sum(part.failed.values())),
+                str(sum(part.failed[label] for label in labels)),
             )
             for name, part in parts.items()
-            if sum(part.n.values())
+            if sum(part.n[label] for label in labels)
         ),
         f"Share of joint judgments that call the pair unsafe. Of {mild} pairs that is "
         "over-sensitivity, of unsafe pairs it is recall. n: "
@@ -90,10 +98,12 @@ def _over_sensitivity(whole: OverSensitivity) -> Table:
     )
 
 
-def _minimal_pairs(pairs: Mapping[str, MinimalPairs], severities: int) -> Table:
+def _minimal_pairs(
+    pairs: Mapping[str, MinimalPairs], severities: int, *, unsafe_alone: bool
+) -> Table:
     rows, chance = [], guessing(severities)
     for key, shared in PAIRS.items():
-        parts = {"all": pairs[key], **pairs[key].by_grades}
+        parts = minimal_pair_parts(pairs[key], unsafe_alone=unsafe_alone)
         rows += [
             (
                 f"{shared}: {grades}",
@@ -117,10 +127,34 @@ def _minimal_pairs(pairs: Mapping[str, MinimalPairs], severities: int) -> Table:
     )
 
 
+def probability_notes(metrics: Metrics) -> list[str]:
+    """That probabilities rest on a part of the judgments, where that is too little to conclude."""
+    lacking = [
+        f"{modality} {part.n:,} of {part.n + part.without_p:,} ({_with_p(part)})"
+        for modality, part in probability_scores(metrics).items()
+        if part.n < ENOUGH * (part.n + part.without_p)
+    ]
+    if not lacking:
+        return []
+    return [
+        "AUROC, calibration and thresholds rest on the graded judgments that have a p_unsafe "
+        f"alone: {', '.join(lacking)}. Below {format_share(ENOUGH)} they cannot be told of the "
+        "model: those without one may rank otherwise, and no threshold flags them."
+    ]
+
+
 def _coverage(scores: Mapping[str, ProbabilityScores]) -> str:
     """What part of the graded judgments has a probability: all else is left out of the rates."""
-    shares = [f"{modality} {_with_p(part)}" for modality, part in scores.items()]
-    return f"Over the graded judgments that have a p_unsafe: {', '.join(shares)} of all."
+    shares = [
+        f"{modality} {part.n:,} of {part.n + part.without_p:,}, {_with_p(part)}"
+        for modality, part in scores.items()
+    ]
+    little = any(part.n < ENOUGH * (part.n + part.without_p) for part in scores.values())
+    bound = f"; below {format_share(ENOUGH)} that is too little to tell it of the model"
+    return (
+        f"Over the graded judgments that have a p_unsafe: {'; '.join(shares)}"
+        f"{bound if little else ''}."
+    )
 
 
 def _with_p(part: ProbabilityScores) -> str:

@@ -13,6 +13,8 @@ from vlsu.report.answered import too_few
 from vlsu.report.table import percent
 from vlsu.report.task import Finding
 from vlsu.report.understanding.answered import answered_parts
+from vlsu.report.understanding.flagged import flagged_findings
+from vlsu.report.understanding.modalities import unsafe_alone
 from vlsu.report.understanding.reruns import rerun_sentence
 from vlsu.report.understanding.swap import swap_sentence
 
@@ -22,19 +24,34 @@ __all__ = ["findings"]
 def findings(metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:
     """What stands out in a run of understanding, as far as its figures show it.
 
-    Where too little was answered, what counts a missing answer as wrong does not.
+    Where too little was answered, figures that count a missing answer as wrong do not, nor do those
+    that leave it out.
 
     Args:
         metrics: The content of ``metrics.json``.
         enough: The share that must be answered.
     """
     little = bool(too_few(answered_parts(metrics), enough))
+    if unsafe_alone(metrics):
+        flagged = [] if little else flagged_findings(metrics)
+        reruns = "" if little else rerun_sentence(metrics)
+        return [
+            Finding(section, text)
+            for section, text in (
+                *flagged,
+                ("late-fusion", "" if little else _dominance(metrics)),
+                ("swap", "" if little else swap_sentence(metrics)),
+                ("reruns", reruns),
+                ("outcomes", _outcomes(metrics)),
+            )
+            if text
+        ]
     sentences = (
         ("patterns", "" if little else _lowest(metrics)),
         ("modalities", "" if little else _missed(metrics)),
         ("parts", "" if little else _attribution(metrics)),
         ("late-fusion", "" if little else _late_fusion(metrics)),
-        ("late-fusion", _dominance(metrics)),
+        ("late-fusion", "" if little else _dominance(metrics)),
         ("swap", "" if little else swap_sentence(metrics)),
         ("reruns", "" if little else rerun_sentence(metrics)),
         ("borderline", "" if little else _over_sensitivity(metrics)),

@@ -21,9 +21,18 @@ def gold_tables(metrics: Metrics, titles: Mapping[str, str]) -> list[Table]:
         titles: Category -> its name.
     """
     return [
-        *([_weighted_harm(metrics.weighted_harm, titles)] if "weighted_harm" in metrics else []),
-        *([_gold(metrics.gold_agreement)] if "gold_agreement" in metrics else []),
+        *(
+            [_weighted_harm(metrics.weighted_harm, titles)]
+            if _there(metrics, "weighted_harm")
+            else []
+        ),
+        *([_gold(metrics.gold_agreement)] if _there(metrics, "gold_agreement") else []),
     ]
+
+
+def _there(metrics: Metrics, part: str) -> bool:
+    """Whether a run has a part, and its model can be scored by it."""
+    return part in metrics and "reason" not in metrics[part]
 
 
 def _weighted_harm(harm: WeightedHarm, titles: Mapping[str, str]) -> Table:

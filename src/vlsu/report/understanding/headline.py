@@ -11,7 +11,8 @@ from vlsu.policy import Family
 from vlsu.report.answered import Answered
 from vlsu.report.table import percent
 from vlsu.report.understanding.answered import MODALITY_NAMES, answered_sentence, answered_share
-from vlsu.report.understanding.modalities import family_part, modality_scores
+from vlsu.report.understanding.flagged import flagged_headline
+from vlsu.report.understanding.modalities import family_part, modality_scores, unsafe_alone
 
 __all__ = ["headline_sentence", "understood_together"]
 
@@ -25,7 +26,8 @@ def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
     """The result in words, in percent with intervals, and what share was answered.
 
     Accuracy of the pair where one modality decides and where both must be understood together; of
-    image or text alone, if pairs were not asked about. Where too little was answered, what the
+    image or text alone, if pairs were not asked about. Of a model that tells safe from unsafe only
+    what it flags. Where too little was answered, what the
     result is at least and at most.
 
     Args:
@@ -33,6 +35,8 @@ def headline_sentence(metrics: Metrics, enough: float = ENOUGH) -> str:
         enough: The share that must be answered.
     """
     main = answered_share(metrics)
+    if unsafe_alone(metrics):
+        return flagged_headline(metrics, main, enough=main is None or main.enough(enough))
     if main is not None and not main.enough(enough):
         return _both_ways(metrics, main)
     return f"{_right_sentence(metrics)} {answered_sentence(metrics)}".strip()

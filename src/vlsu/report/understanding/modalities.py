@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vlsu.analysis.results import Metrics, ModalityScores, Part
+from vlsu.analysis.results import FamilyPart, Metrics, ModalityScores
+from vlsu.analysis.understanding.levels import counts_all
 from vlsu.policy import MODALITIES, Family, Severity
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "graded",
     "has_borderline",
     "modality_scores",
+    "said_of",
     "score_names",
     "severities_of",
+    "unsafe_alone",
 ]
 
 #: Key in a modality's part of `metrics.json` -> name in tables and charts.
@@ -39,9 +42,26 @@ def has_borderline(metrics: Metrics) -> bool:
     return Severity.BORDERLINE in severities_of(metrics)
 
 
+def unsafe_alone(metrics: Metrics) -> bool:
+    """Whether the run's model tells safe from unsafe only, under a policy of three severities."""
+    return "levels" in metrics
+
+
 def score_names(metrics: Metrics) -> dict[str, str]:
-    """`SCORE_NAMES` without those that the severities of the run's policy do not have."""
-    return {key: name for key, name in SCORE_NAMES.items() if key in metrics["joint"]}
+    """`SCORE_NAMES` without those that the run's policy does not have, or its model cannot have."""
+    return {
+        key: name
+        for key, name in SCORE_NAMES.items()
+        if key in metrics["joint"]
+        if not (unsafe_alone(metrics) and counts_all(f"joint.{key}"))
+    }
+
+
+def said_of(metrics: Metrics) -> tuple[Severity, ...]:
+    """The severities that the run's model can give, mildest first."""
+    if unsafe_alone(metrics):
+        return tuple(Severity.parse(label) for label in metrics.levels)
+    return severities_of(metrics)
 
 
 def graded(metrics: Metrics) -> tuple[str, ...]:
@@ -54,6 +74,6 @@ def modality_scores(metrics: Metrics, modality: str) -> ModalityScores:
     return ModalityScores(metrics[modality])
 
 
-def family_part(metrics: Metrics, family: Family) -> Part:
+def family_part(metrics: Metrics, family: Family) -> FamilyPart:
     """Accuracy of the pair over the samples of a family."""
-    return Part(metrics["families"][family.value])
+    return FamilyPart(metrics["families"][family.value])

@@ -9,12 +9,18 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import Family, patterns_of
 from vlsu.report.answered import answered_value
 from vlsu.report.task import Contents, PageParts
+from vlsu.report.understanding.answered import MODALITY_NAMES
+from vlsu.report.understanding.diagnostic_tables import probability_notes
+from vlsu.report.understanding.flagged import family_tile, unsafe_scores
 from vlsu.report.understanding.modalities import (
     SCORE_NAMES,
     family_part,
     graded,
     modality_scores,
+    said_of,
+    score_names,
     severities_of,
+    unsafe_alone,
 )
 from vlsu.report.understanding.tables import FAMILY_MEANING
 
@@ -64,6 +70,9 @@ def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> Pa
             "listed_patterns": len(patterns_of(severities_of(metrics))),
             "asked": graded(metrics),
             "diagnosed": diagnosed,
+            "probability_notes": probability_notes(metrics),
+            "alone": unsafe_alone(metrics),
+            "scored": [severity.label for severity in said_of(metrics)],
         },
     )
 
@@ -73,7 +82,7 @@ def _sections(contents: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
     there = {
         "patterns": "patterns" in contents.charts,
         "parts": "flow" in contents.charts,
-        "late-fusion": "late-fusion" in contents.charts,
+        "late-fusion": "late-fusion" in contents.charts or "dominance" in contents.charts,
         "swap": "swap" in contents.charts,
         "reruns": "reruns" in contents.charts,
         "modalities": "modalities" in contents.charts,
@@ -95,6 +104,7 @@ def _families(metrics: Metrics) -> list[dict[str, object]]:
             "accuracy": part.accuracy,
             "n": part.n,
             "answered": answered_value(part),
+            **(family_tile(part) if unsafe_alone(metrics) else {}),
         }
         for family, part in parts.items()
     ]
@@ -104,6 +114,22 @@ def _scores(metrics: Metrics) -> list[dict[str, object]]:
     """The scores of the pair, or of what else was asked about."""
     modalities = graded(metrics)
     classes = ", ".join(severity.label for severity in severities_of(metrics))
+    alone = unsafe_alone(metrics)
+    names = score_names(metrics)
+    if alone:
+        return [
+            {
+                "name": name,
+                "rate": rate,
+                "what": f"of {MODALITY_NAMES[modality]}",
+                "answered": answered_value(modality_scores(metrics, modality)),
+            }
+            for modality in (["joint"] if "joint" in modalities else modalities)
+            for name, rate in (
+                *((SCORE_NAMES[key], Rate.from_json(metrics[modality][key])) for key in names),
+                *unsafe_scores(metrics, modality).items(),
+            )
+        ]
     if "joint" in modalities:
         return [
             {

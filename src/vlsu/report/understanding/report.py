@@ -18,7 +18,9 @@ from vlsu.report.understanding import answered
 from vlsu.report.understanding.charts import understanding_charts
 from vlsu.report.understanding.completed import completed_metrics
 from vlsu.report.understanding.diagnostic_charts import probability_scores
+from vlsu.report.understanding.diagnostic_tables import probability_notes
 from vlsu.report.understanding.findings import findings
+from vlsu.report.understanding.flagged import flagged_note
 from vlsu.report.understanding.headline import headline_sentence
 from vlsu.report.understanding.listing import SAMPLES
 from vlsu.report.understanding.page import page_parts
@@ -46,7 +48,14 @@ class UnderstandingReport:
 
     def notes(self, run: Run) -> list[str]:
         """How the samples were drawn, what to know of the model, and what is not covered."""
-        notes = (sampling_note(run), clusters_note(run), baseline_note(run), not_covered_note(run))
+        notes = (
+            flagged_note(run.metrics),
+            *probability_notes(run.metrics),
+            sampling_note(run),
+            clusters_note(run),
+            baseline_note(run),
+            not_covered_note(run),
+        )
         return [note for note in notes if note]
 
     def findings(self, metrics: Metrics, enough: float = ENOUGH) -> list[Finding]:

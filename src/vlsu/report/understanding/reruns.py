@@ -159,7 +159,7 @@ def _all_figures(metrics: Metrics) -> Iterator[tuple[str, str, Mapping[str, Any]
     for modality in reversed(MODALITIES):
         scores = metrics.reruns.get(modality, {})
         for key in _FIGURES:
-            if key in scores:
+            if key in scores and "reason" not in scores[key]:
                 yield modality, key, scores[key], scores["n"]
 
 

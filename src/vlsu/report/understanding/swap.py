@@ -9,12 +9,14 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import IntervalMark, Spec, interval_chart
 from vlsu.report.table import ABSENT, Table, format_change, format_rate, percent
+from vlsu.report.understanding.modalities import unsafe_alone
 
 __all__ = ["compared_swaps", "swap_charts", "swap_sentence", "swap_tables"]
 
 _INTERVAL = "[95% interval]"
 #: Key of an exchange's part in `metrics.json` -> its words; none: all of them.
 _DIRECTIONS: Mapping[str, str] = {"": "any", "worse": "to a worse one", "milder": "to a milder one"}
+_SHIFT = "Shift: by how many severity levels it moved in that direction, on average. "
 _SHARES: Mapping[str, str] = {
     "followed": "followed",
     "unmoved": "unmoved",
@@ -26,12 +28,12 @@ def swap_tables(metrics: Metrics) -> list[Table]:
     """The table of a run with the probe; none of another."""
     if not metrics.get("swap"):
         return []
-    exchanges = _exchanges(metrics)
+    exchanges, in_levels = _exchanges(metrics), not unsafe_alone(metrics)
     rows = [
         (
             f"{half}, {words}",
             *(format_rate(Rate.from_json(part[key])) for key in _SHARES),
-            format_change(part.shift),
+            *([format_change(part.shift)] if in_levels else []),
             ABSENT if part.levels is None else f"{part.levels:.2f}",
             f"{part.n:,}",
         )
@@ -41,6 +43,12 @@ def swap_tables(metrics: Metrics) -> list[Table]:
         f"{half} {percent(each.answered)} of {each.pairs:,}" for half, each in exchanges.items()
     )
     apart = metrics.swap.image_minus_text
+    shifts = ""
+    if in_levels:
+        shifts = (
+            f"Shift of the image less that of the text: {format_change(apart.shift)} over "
+            f"{apart.n:,} samples. "
+        )
     return [
         Table(
             "swap",
@@ -48,17 +56,16 @@ def swap_tables(metrics: Metrics) -> list[Table]:
             (
                 "half that was exchanged",
                 *(f"{name} {_INTERVAL}" for name in _SHARES.values()),
-                f"shift in levels {_INTERVAL}",
+                *([f"shift in levels {_INTERVAL}"] if in_levels else []),
                 "change of the half",
                 "n",
             ),
             tuple(rows),
             "Of pairs whose image or text was exchanged for one of another gold grade: followed, "
-            "the answer moved towards the severity of the new half. Shift: by how many severity "
-            "levels it moved in that direction, on average; change of the half: by how many the "
-            "half's gold grade did. An exchanged pair has no gold grade, so nothing is right or "
-            "wrong here; an answer that is unsafe already cannot become worse. Shift of the image "
-            f"less that of the text: {format_change(apart.shift)} over {apart.n:,} samples. "
+            "the answer moved towards the severity of the new half. "
+            f"{_SHIFT if in_levels else ''}Change of the half: by how many severity levels its "
+            "gold grade changed. An exchanged pair has no gold grade, so nothing is right or "
+            f"wrong here; an answer that is unsafe already cannot become worse. {shifts}"
             f"Answered before and after, which the rest is over: {answered}.",
         )
     ]
@@ -99,6 +106,8 @@ def swap_sentence(metrics: Metrics) -> str:
         f"The answer followed {percent(image.followed)} of the images exchanged for one of another "
         f"grade and {percent(text.followed)} of the texts"
     )
+    if unsafe_alone(metrics):  # it has no levels to move by
+        return f"{first}."
     shifts = f"by {image.shift.value or 0:.2f} and {text.shift.value or 0:.2f} severity levels"
     apart = metrics.swap.image_minus_text.shift
     if apart.low is None or apart.high is None or apart.low <= 0 <= apart.high:

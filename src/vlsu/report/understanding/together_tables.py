@@ -8,6 +8,7 @@ from vlsu.analysis.results import Attribution, LateFusion, Metrics, Share
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.report.table import Table, format_rate
+from vlsu.report.understanding.modalities import unsafe_alone
 
 __all__ = ["CAUSES", "KAPPAS", "together_tables"]
 
@@ -30,11 +31,33 @@ KAPPAS: Mapping[str, str] = {
 }
 
 _INTERVAL = "[95% interval]"
+#: What the kappas over all pairs, and over those answered rightly or wrongly, are worth.
+_SELECTED = {
+    True: "Over all pairs it is in there; and among pairs answered rightly kappa is above, among "
+    "those answered wrongly below 0 even if the answers are independent.",
+    False: "Over all pairs it is in there.",
+}
 
 
 def together_tables(metrics: Metrics) -> list[Table]:
     """The tables of a run that asked about pairs and about image or text alone."""
+    if unsafe_alone(metrics):
+        return [_flags_as_its_parts(metrics), _dominance(metrics)]
     return [_attribution(metrics), _late_fusion(metrics), _dominance(metrics)]
+
+
+def _flags_as_its_parts(metrics: Metrics) -> Table:
+    """The only figure of late fusion of a model that tells safe from unsafe only."""
+    agreement = metrics.late_fusion.agreement
+    row = ("how often it flags the pair just when it flags a part", format_rate(agreement))
+    return Table(
+        "late_fusion",
+        "The model against late fusion",
+        ("answer for the pair", f"value {_INTERVAL}"),
+        (row,),
+        "Over the samples of which all three were asked; a missing answer counts against it. "
+        "Accuracy of late fusion is of three severities, which the model cannot give.",
+    )
 
 
 def _attribution(metrics: Metrics) -> Table:
@@ -113,7 +136,11 @@ def _on_others(late_fusion: LateFusion) -> str:
 
 def _dominance(metrics: Metrics) -> Table:
     kappas = {"image": metrics.dominance.kappa_image, "text": metrics.dominance.kappa_text}
-    there = {key: name for key, name in KAPPAS.items() if key in kappas["text"]}
+    there = {
+        key: name
+        for key, name in KAPPAS.items()
+        if key in kappas["text"] and "reason" not in kappas["text"][key]
+    }
     return Table(
         "dominance",
         "Agreement of the joint answer with those to the parts",
@@ -127,7 +154,5 @@ def _dominance(metrics: Metrics) -> Table:
         ),
         f"Kappa {_INTERVAL} of the two predictions, where both are there: 1 is full agreement, 0 "
         "is chance. Within gold patterns, chance is that of pairs with the same gold grades: what "
-        "is left is not due to both answers following the gold grade. Over all pairs it is in "
-        "there; and among pairs answered rightly kappa is above, among those answered wrongly "
-        "below 0 even if the answers are independent.",
+        f"is left is not due to both answers following the gold grade. {_SELECTED[len(there) > 2]}",
     )

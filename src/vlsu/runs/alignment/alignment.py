@@ -10,7 +10,7 @@ from vlsu.analysis import Calibration
 from vlsu.data import Dataset, load
 from vlsu.errors import UsageError
 from vlsu.models import as_model
-from vlsu.models.base import Model, Settings
+from vlsu.models.base import Model, Settings, require_answers
 from vlsu.runs.alignment.alignment_run import AlignmentRun
 from vlsu.runs.alignment.labels import read_labels
 from vlsu.runs.alignment.options import AlignmentOptions
@@ -105,6 +105,7 @@ def prepare_alignment(dataset: Dataset | str | Path, options: AlignmentOptions) 
     model = as_model(options.model, options.settings)
     if not model.takes_instructions:
         raise UsageError(f"{model.spec} is a classifier and answers nobody; choose a chat model")
+    require_answers(model)
     if "joint" not in model.modalities and not options.captions:
         raise UsageError(
             f"{model.spec} cannot see images; add --captions to show it the dataset's captions "

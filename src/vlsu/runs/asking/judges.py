@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from vlsu.errors import UsageError
-from vlsu.models.base import Model, Outcome, Response
+from vlsu.models.base import Model, Outcome, Response, require_answers
 from vlsu.models.guards import GuardModel
 from vlsu.models.languages import language_code
 from vlsu.runs.asking.keys import RequestKeys
@@ -39,7 +39,8 @@ class Judge:
             limits: How fast and at which price; without bounds if not given.
 
         Raises:
-            UsageError: It is none: it cannot see images, or it grades samples and reads no answers.
+            UsageError: It is none: it cannot see images, it grades samples and reads no answers, or
+                it scores severities and writes no verdict.
         """
         if model.modalities == {"text"}:
             raise UsageError(
@@ -50,6 +51,7 @@ class Judge:
                 f"{model.spec} grades images and texts and judges no answers; use judge/offline, a "
                 "guard, or a model such as openai/gpt-4o"
             )
+        require_answers(model)
         task: Judging
         if isinstance(model, GuardModel):
             task = GuardTask(model.family)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import orjson
 
-from vlsu.models.base import Message, Request
+from vlsu.models.base import Message, Request, is_scored
 
 __all__ = ["RequestKeys"]
 
@@ -40,7 +40,8 @@ class RequestKeys:
             digest = _shared(message) if message.role == "system" else _digest(message)
             state.update(digest)
         seen = self._with_schema or (self._embedded and request.messages[0].role != "system")
-        if seen and request.schema is not None:
+        # One that lists what is scored is not sent either, and decides the answer.
+        if (seen or is_scored(request)) and request.schema is not None:
             state.update(orjson.dumps(request.schema, option=orjson.OPT_SORT_KEYS))
         if request.draw:
             state.update(b"draw %d" % request.draw)

@@ -15,7 +15,6 @@ except ImportError:  # Windows, where sockets are no files
     resource = None  # type: ignore[assignment]
 
 from vlsu.models.base import Model
-from vlsu.models.http.model import HttpModel
 
 __all__ = ["open_files", "release_connections"]
 
@@ -83,7 +82,7 @@ async def release_connections(model: Model) -> None:
     A client keeps connections for later requests, and may open more of them than are ever in use
     at once. One that is closed returns its file a moment later, from another thread.
     """
-    if not (isinstance(model, HttpModel) and _is_scarce()):
+    if getattr(model, "destination", None) is None or not _is_scarce():
         return
     await model.close()
     for _ in range(int(_RELEASE_S / _LOOK_S)):

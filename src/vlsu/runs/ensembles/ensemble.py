@@ -18,7 +18,7 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.errors import MachineError, RunError, UsageError, VlsuError
 from vlsu.models.base import Model
 from vlsu.models.ensemble import EnsembleSpec
-from vlsu.policy import Policy, Severity, load_policy
+from vlsu.policy import MODALITIES, Policy, Severity, load_policy
 from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Subset
@@ -90,7 +90,9 @@ def prepare_ensemble(
     source = source or MemberModels.alike(options)
     members, runs = open_members(spec, dataset, policy, options, source)
     written = tuple(replace(member.spec, name=_unescaped(member, runs)) for member in members)
-    modalities = tuple(m for m in ("image", "text", "joint") if m in options.modalities)
+    given = options.modalities
+    able = {modality for member in members for modality in member.reads}
+    modalities = tuple(m for m in MODALITIES if m in (able if given is None else given))
     return Ensemble(
         dataset,
         policy,

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlsu.data import Dataset
 from vlsu.errors import RunError, UsageError
-from vlsu.models import models, open_model
+from vlsu.models import as_grader, models, open_model
 from vlsu.models.base import Model, Settings, levels_of
 from vlsu.models.catalogue import folder_name
 from vlsu.models.ensemble import EnsembleSpec, MemberSpec, is_ensemble
@@ -157,13 +157,19 @@ def open_members(
     found: dict[str, Opened | Run] = {}
     for member in spec.members:
         if member.name not in found:
-            found[member.name] = _resolved(member.name, where, source)
+            each = _resolved(member.name, where, source)
+            if not isinstance(each, Run):  # a guard grades content here
+                each = (as_grader(each[0], policy), *each[1:])
+            found[member.name] = each
     _require_different(found, where)
-    wanted = [modality for modality in MODALITIES if modality in options.modalities]
+    given = options.modalities
+    wanted = [each for each in MODALITIES if given is None or each in given]
     offered = {name: _modalities(each) for name, each in found.items()}
     reads = [_reads(member, offered[member.name], wanted, where) for member in spec.members]
     for modality in wanted:
         if not any(modality in each for each in reads):
+            if given is None:
+                continue
             raise UsageError(f"{where} cannot judge {modality}; leave it out of --modalities")
     runs: list[MemberRun] = []
     for name, each in found.items():

@@ -15,6 +15,7 @@ from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.pairing import dataset_of
 from vlsu.runs.finished.tasks import TASKS
 from vlsu.runs.finished.understanding import tabulated
+from vlsu.runs.graded import tells_unsafe_alone
 from vlsu.runs.run import Run, as_run, as_runs, one_task
 from vlsu.runs.run_names import comparison_names
 from vlsu.runs.setups import setup_differences
@@ -43,8 +44,10 @@ def compare(
             counted, in [0, 1]. At 0 none is counted in another way; else it must also hold
             whatever the answers are that never came or could not be read, or judged.
         primary: Metrics that decide, such as ``"joint.accuracy"``. If not given, ``joint.f1_macro``
-            of understanding runs, and of alignment runs over-blocking and under-refusal under the
-            first framing. A run is called better on these, and on secondary ones, alone.
+            of understanding runs (``joint.f1_binary`` where a model tells safe from unsafe only:
+            nothing is then compared that counts three severities), and of alignment runs
+            over-blocking and under-refusal under the first framing. A run is called better on
+            these, and on secondary ones, alone.
         secondary: Metrics that are tested once all primary tests hold. If not given, accuracy, in
             all and by family; the two rates under the other framings.
         margin: Runs that differ by less on a primary metric are equivalent, in (0, 1).
@@ -119,6 +122,12 @@ def seen_runs(
     names = comparison_names(runs)
     if (task := one_task(runs, "compare runs of one task")) != "understanding":
         raise UsageError(f"{first.path}: a run of {task}; plan by two understanding runs")
+    for run in runs:
+        if tells_unsafe_alone(run):
+            raise UsageError(
+                f"{run.path}: its model tells safe from unsafe only, and a plan is by accuracy and "
+                "macro-F1; plan by two runs of models that give every severity"
+            )
     cells, _ = tabulated(runs, dataset_of(runs, dataset))
     found = joint_differences(cells, seed=seed)
     if not found["accuracy"].n:

@@ -25,6 +25,7 @@ from vlsu.runs.folder import write_atomically
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
+from vlsu.runs.understanding.prompt_names import is_scored
 from vlsu.tasks import CONTROLS, PROMPTS
 
 __all__ = ["CONTROL_SAMPLES", "Controls", "prepare_controls"]
@@ -135,6 +136,10 @@ def prepare_controls(
     if not model.takes_instructions:
         raise UsageError(
             f"--controls: {model.spec} takes no instructions, so there is no prompt to control for"
+        )
+    if is_scored(model, options.settings):
+        raise UsageError(
+            f"--controls: not where {model.spec} is scored, since the controls ask for JSON"
         )
     prompt = options.prompt or PROMPTS[0]
     common = replace(options, model=model, limit=limit, pilot=None, probe=None, draws=1)

@@ -18,6 +18,7 @@ from vlsu.analysis.deployment.projection import FLAGGED, PASSED
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.table.paired_cells import PairedCells, PairedTabulation
 from vlsu.analysis.table.streaming import graded_judgments
+from vlsu.analysis.understanding.levels import without_levels
 from vlsu.analysis.understanding.swap import swap_metrics
 from vlsu.data import Dataset
 from vlsu.data.links import linked_samples
@@ -27,7 +28,12 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.graded import recorded_severities, shared_severities
+from vlsu.runs.graded import (
+    recorded_levels,
+    recorded_severities,
+    shared_severities,
+    tells_unsafe_alone,
+)
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.reruns import metrics_of_reruns
 from vlsu.runs.understanding.sampling import gold_rows
@@ -51,7 +57,7 @@ class FinishedUnderstanding:
         """The metrics of a run with intervals of this confidence, from its judgments."""
         if "sampling" in run.metrics:
             return _metrics_of_draw(run, dataset, level)
-        severities = recorded_severities([run])
+        severities, levels = recorded_severities([run]), recorded_levels(run)
         tabulation = Tabulation(severities=severities)
         for judgments, gold in _parts(run, dataset):
             tabulation.add(judgments, gold)
@@ -62,7 +68,7 @@ class FinishedUnderstanding:
         if run.record.get("probe") is not None:
             rest["swap"] = swap_metrics(scan_swaps(run), run.scan(), linked, level=level)
         rest |= metrics_of_reruns(run, dataset, level, severities)
-        return Metrics(cells | rest)
+        return Metrics(without_levels(cells | rest, levels, severities))
 
     def comparison(
         self,
@@ -88,7 +94,16 @@ class FinishedUnderstanding:
                 }
                 for modality in MODALITIES
             },
-            **understanding_comparison(cells, names, seed=seed, enough=enough, declared=declared),
+            **understanding_comparison(
+                cells,
+                names,
+                seed=seed,
+                enough=enough,
+                declared=declared,
+                unsafe_alone=[
+                    name for name, run in zip(names, runs, strict=True) if tells_unsafe_alone(run)
+                ],
+            ),
             **_swaps(runs, names),
         }
 
@@ -187,4 +202,5 @@ def _metrics_of_draw(run: Run, dataset: Dataset, level: float) -> Metrics:
         cells.append(tabulation.cells())
     sample = strata.sample(cells)
     weights = recorded_weights(run.record)
-    return Metrics(stratified_metrics(sample, level=level, weights=weights))
+    levels = recorded_levels(run)
+    return Metrics(stratified_metrics(sample, level=level, weights=weights, levels=levels))

@@ -13,15 +13,16 @@ from pathlib import Path
 import orjson
 
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.levels import without_levels
 from vlsu.analysis.understanding.reruns import rerun_metrics
 from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
-from vlsu.models import as_model
-from vlsu.models.base import Model
-from vlsu.policy import MODALITIES, Policy, load_policy
+from vlsu.models import as_grader, as_model
+from vlsu.models.base import Model, levels_of
+from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
@@ -44,7 +45,9 @@ from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
+from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
+from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
 from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
@@ -72,11 +75,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     if not isinstance(policy, Policy):
         policy = load_policy(policy)
     settings = options.settings
-    model = as_model(options.model, settings)
-    unable = [m for m in options.modalities if m in MODALITIES and m not in model.modalities]
-    if unable:
-        raise UsageError(f"{model.spec} cannot judge {unable[0]}; leave it out of --modalities")
-    name = options.prompt or PROMPTS[0]
+    model = as_grader(as_model(options.model, settings), policy)
+    modalities = judged_modalities(model, options.modalities, options.probe)
+    name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
         if options.prompt not in (None, BARE):
             load_prompt(name, policy)  # which refuses one that does not exist
@@ -88,7 +89,9 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             "leave it at auto with a prompt of your own"
         )
     prompt = load_prompt(name, policy)
-    task = Understanding(policy, prompt, options.modalities, settings.system)
+    task = Understanding(
+        policy, prompt, modalities, settings.system, scored=is_scored(model, settings)
+    )
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)
@@ -106,6 +109,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             until=options.until,
             pilots=options.pilot or (),
             weights=weights,
+            levels=levels_of(model),
         ),
         weights=weights,
         options=options,
@@ -309,6 +313,7 @@ class Evaluation:
             write_atomically(folder.sampling_file, content.getvalue())
         else:
             folder.sampling_file.unlink(missing_ok=True)
+        metrics = without_levels(metrics, levels_of(self.model), severities)
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         record["outcomes"] = metrics["outcomes"]
         record["not_asked"] = not_asked(dataset, selection, self.task.modalities)

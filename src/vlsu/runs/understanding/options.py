@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES, Policy
+from vlsu.policy import Policy
 from vlsu.runs.options import RunOptions
 
 __all__ = ["PROBES", "UnderstandingOptions"]
@@ -25,7 +25,8 @@ class UnderstandingOptions(RunOptions):
     """What decides an understanding run, beside its dataset.
 
     Attributes:
-        modalities: Which of image, text and joint to ask for.
+        modalities: Which of image, text and joint to ask for; all that the model can judge, if not
+            given.
         prompt: A prompt's name or file, ``zero-shot`` by default; a model that takes no
             instructions is not sent it, which a warning says.
         policy: A policy, its file, or ``default`` or ``binary``; the dataset's own by default.
@@ -45,7 +46,7 @@ class UnderstandingOptions(RunOptions):
         UsageError: A value is of the wrong kind or out of range, or options exclude each other.
     """
 
-    modalities: Sequence[str] = MODALITIES
+    modalities: Sequence[str] | None = None
     prompt: str | None = None
     policy: Policy | str | Path | None = None
     budget: int | None = None
@@ -70,7 +71,7 @@ class UnderstandingOptions(RunOptions):
             raise UsageError(
                 "--probe: not with --budget or --until, which estimate a whole dataset from a part"
             )
-        if "joint" not in self.modalities:
+        if self.modalities is not None and "joint" not in self.modalities:
             raise UsageError("--probe swap: asks about pairs; add joint to --modalities")
 
     def _check_draws(self) -> None:

@@ -28,6 +28,7 @@ from vlsu.analysis.sampling.precision import Precision
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
 from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.understanding.levels import gives_all
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
 from vlsu.data.links import LINKS
@@ -90,6 +91,7 @@ class Sampling:
             what the strata were cut by.
         weights: What errors on pairs cost, for the metrics.
         severities: Those of the policy.
+        levels: Those that the model can give; `None` for all.
     """
 
     strata: Strata
@@ -99,6 +101,7 @@ class Sampling:
     history: Sequence[tuple[str, str]] = ()
     weights: HarmWeights | None = None
     severities: tuple[Severity, ...] = tuple(Severity)
+    levels: tuple[Severity, ...] | None = None
 
     @property
     def most(self) -> int:
@@ -178,7 +181,11 @@ class Sampling:
             if size == len(self.strata):
                 return DrawResult(steps, None, None if until is None else True)
             if deviation is None:
-                deviation = observed_deviations(cells, MODALITIES.index(self.modality))
+                deviation = observed_deviations(
+                    cells,
+                    MODALITIES.index(self.modality),
+                    unsafe_alone=not gives_all(self.levels, self.severities),
+                )
             if until is None and size < self.most:
                 halves = _halved(self.most)
                 continue
@@ -229,7 +236,8 @@ class Sampling:
 
     def _metrics(self, cells: Sequence[Cells], halves: Sequence[int] = (0, 1)) -> Metrics:
         """Those of the dataset; arguments as `Strata.sample`."""
-        return Metrics(stratified_metrics(self.strata.sample(cells, halves), weights=self.weights))
+        sample = self.strata.sample(cells, halves)
+        return Metrics(stratified_metrics(sample, weights=self.weights, levels=self.levels))
 
     def _first_size(self) -> int:
         if self.strata.deviation is not None and self.until is None:
@@ -282,6 +290,7 @@ def prepare_sampling(
     until: str | Precision | None = None,
     pilots: str | Path | Sequence[str | Path] = (),
     weights: HarmWeights | None = None,
+    levels: tuple[Severity, ...] | None = None,
 ) -> Sampling | None:
     """Check what is wanted; `None` if that is no sampling at all.
 
@@ -294,6 +303,7 @@ def prepare_sampling(
         until: A precision, such as ``"joint.f1_macro +- 0.02"``.
         pilots: Finished runs over samples of this dataset.
         weights: What errors on pairs cost, for the metrics.
+        levels: The severities that the model can give; `None` for all.
 
     Raises:
         UsageError: The budget is too small, the metric unknown, or the pilot of no use.
@@ -308,7 +318,7 @@ def prepare_sampling(
     if isinstance(until, str):
         until = Precision.parse(until)
     if until is not None:
-        until.require_in(_metrics_of_each_kind(dataset, modalities, severities))
+        until.require_in(_metrics_of_each_kind(dataset, modalities, severities, levels))
     preferred = [until.modality if until else "joint", "joint", "text", "image"]
     modality = next(m for m in preferred if m in modalities)
     strata = Strata.of(dataset, seed)
@@ -333,6 +343,7 @@ def prepare_sampling(
         history=history,
         weights=weights,
         severities=severities,
+        levels=levels,
     )
 
 
@@ -349,7 +360,10 @@ def gold_rows(dataset: Dataset) -> pl.LazyFrame:
 
 
 def _metrics_of_each_kind(
-    dataset: Dataset, modalities: Sequence[str], severities: tuple[Severity, ...]
+    dataset: Dataset,
+    modalities: Sequence[str],
+    severities: tuple[Severity, ...],
+    levels: tuple[Severity, ...] | None,
 ) -> Metrics:
     """Metrics of one sample of each kind there is, answered in every way: they have every key."""
     kinds = gold_rows(dataset).drop("sample_id", *LINKS).unique().collect()
@@ -364,4 +378,6 @@ def _metrics_of_each_kind(
         for m in modalities
     )
     gold = gold.drop("predicted")
-    return Metrics(understanding_metrics(judgments, gold, replicates=1, severities=severities))
+    return Metrics(
+        understanding_metrics(judgments, gold, replicates=1, severities=severities, levels=levels)
+    )

@@ -64,7 +64,8 @@ class Answer(NamedTuple):
     """What a guard printed in answer to one question, after a normal end.
 
     Attributes:
-        text: The output, without reasoning that the server set apart.
+        text: The output, without reasoning that the server set apart; reasoning that it left in
+            the text is there, for `vlsu.models.output.after_reasoning` to remove.
         tokens: Its tokens, where the server gives log probabilities; of in-process classifiers and
             endpoints with scores, nothing.
         scores: Named probabilities, of those that print scores in place of a text.
@@ -100,16 +101,24 @@ class ContentFamily:
         names: Matches the lower-cased names of its models.
         modalities: What its publisher says that it judges, of ``image``, ``text`` and ``joint``.
         levels: The severities that its verdicts can have.
-        ask: The questions about content: one, or several whose answers make one verdict.
+        ask: The questions about content: one, or several whose answers make one verdict. Control
+            tokens and `markers` in the content's text are broken up before. `None` for a guard
+            that has no question of its own and always needs a policy.
         read: The verdict of the answers to these, in their order; `None` where there is none.
         categories: Its names or codes of categories -> identifier of the default policy's category
             (``C9``) that comes nearest; those without one are left out.
+        system: The system of category codes (as in a policy's ``codes``) that its codes are of,
+            such as ``llama-guard-4``; a policy that has that system decides over `categories`.
         ours: The questions about content under a policy of the user's, and the reading of their
             answers; `None` for a guard that takes no policy at run time.
         wire: How its questions are sent.
         logprobs: Whether token probabilities decide or accompany its verdict.
-        max_tokens: Bound on its output.
+        max_tokens: Bound on its output. With 1 the output is that one token, and ending there is
+            its normal end.
         languages: The languages it was trained for; `None` if there are too many to list.
+        markers: What opens or closes a section of its prompt, besides the control tokens of chat
+            templates. One that begins with a letter counts at the start of a line only.
+        model: The name of its one model at its publisher, for a SPEC that names the family alone.
     """
 
     name: str
@@ -118,7 +127,7 @@ class ContentFamily:
     names: re.Pattern[str]
     modalities: frozenset[str]
     levels: tuple[Severity, ...]
-    ask: Callable[[Content], tuple[Question, ...]]
+    ask: Callable[[Content], tuple[Question, ...]] | None
     read: Callable[[Sequence[Answer]], ContentVerdict | None]
     categories: Mapping[str, str] = field(default_factory=dict)
     ours: Callable[[Policy], ContentFamily] | None = None
@@ -126,3 +135,6 @@ class ContentFamily:
     logprobs: bool = False
     max_tokens: int = 128
     languages: frozenset[str] | None = None
+    system: str = ""
+    markers: tuple[str, ...] = ()
+    model: str = ""

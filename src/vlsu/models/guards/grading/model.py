@@ -1,0 +1,227 @@
+"""A guard as a grader of content: one request of the task, one or several questions of its own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from vlsu.models.base import (
+    Fault,
+    GuardPolicy,
+    ImageSource,
+    Outcome,
+    Raw,
+    Request,
+    Response,
+    Settings,
+)
+from vlsu.models.bodies.json_bodies import parse_json
+from vlsu.models.guards.grading.asking import category_of, content_of, questions, questions_hash
+from vlsu.models.guards.grading.base import ContentFamily, ContentVerdict
+from vlsu.models.guards.grading.transports import (
+    answer_of,
+    asked_settings,
+    image_limits_of,
+    open_transport,
+    sampling_of,
+)
+from vlsu.policy import Policy, Severity
+
+__all__ = ["ContentGuard"]
+
+
+class ContentGuard:
+    """A guard that grades an image, a text or a pair; it reads no instructions.
+
+    A request is the bare content. Each question of the family is sent in turn, never two at once,
+    so that concurrency is what the user set; latency is their sum. The raw bodies are stored
+    together, so that a later version can read them again.
+
+    Args:
+        name: Its name on the server, or on the hub.
+        family: What it is asked, and how its output is parsed.
+        policy: The run's policy, whose categories its own are mapped to.
+        settings: How it is asked.
+        guard_policy: Whose question `family` asks, for the record.
+
+    Raises:
+        ModelError: It needs a server and has none, or cannot run in this process.
+    """
+
+    takes_instructions = False
+
+    def __init__(
+        self,
+        name: str,
+        family: ContentFamily,
+        policy: Policy,
+        settings: Settings,
+        guard_policy: GuardPolicy = "own",
+    ) -> None:
+        self.spec = f"guard/{family.name}:{name}"
+        self.family = family
+        self.modalities = family.modalities
+        self.languages = family.languages
+        # A policy of two severities has none between them: what a guard calls controversial is
+        # then unsafe.
+        levels = tuple(sorted({_within(policy, level) for level in family.levels}))
+        #: The severities that it can give, where those are not all.
+        self.levels = None if len(levels) == len(Severity) else levels
+        self._policy = policy
+        asked = asked_settings(family, settings)
+        self._inner = open_transport(self.spec, name, family, asked)
+        self.image_limits = image_limits_of(family, self._inner)
+        images = None if self.image_limits is None else self.image_limits.identity()
+        inner = {} if family.wire not in ("chat", "in-process") else dict(self._inner.identity())
+        self._identity = {
+            "spec": self.spec,
+            "format": f"guard, {family.wire}",
+            "model": name,
+            "family": family.name,
+            "guard_policy": guard_policy,
+            "questions": questions_hash(family),
+            "sampling": sampling_of(family, name, asked),
+            "params": dict(settings.params),
+            **({} if images is None else {"images": images}),
+            **({"in_process": inner} if set(inner) - {"spec"} else {}),
+        }
+
+    @property
+    def destination(self) -> str | None:
+        """Where requests go, and whether with a key; `None` for a model in this process."""
+        return getattr(self._inner, "destination", None)
+
+    def identity(self) -> Mapping[str, object]:
+        """The family, its questions' hash and every setting that could change an answer.
+
+        How outputs are parsed is no part of it: another version reads the stored ones again.
+        """
+        return self._identity
+
+    async def send(self, request: Request, images: ImageSource) -> Raw:
+        """Ask each question; the first that is not answered is returned as it came."""
+        raws: list[Raw] = []
+        for question in questions(self.family, content_of(request)):
+            asked = Request(question.messages, draw=request.draw, params=question.params)
+            raw = await self._inner.send(asked, images)
+            if raw.status != 200:
+                return raw
+            raws.append(raw)
+            if self._inner.read(raw).outcome is Outcome.ERROR:
+                break  # a fault of one is the fault of all
+        pauses = [raw.pause_s for raw in raws if raw.pause_s is not None]
+        return Raw(
+            200,
+            orjson.dumps({"answers": [_stored(raw.body) for raw in raws]}),
+            latency_s=sum(raw.latency_s for raw in raws),
+            retry_after=raws[-1].retry_after,
+            pause_s=max(pauses, default=None),
+        )
+
+    def read(self, raw: Raw) -> Response:
+        """The task's JSON with the verdict, or what became of the first question without answer."""
+        if raw.status != 200:
+            return _with_logprobs_hint(self._inner.read(raw))
+        bodies = _bodies(raw.body)
+        if bodies is None:
+            why = "the stored answer is not one of a guard"
+            return Response(Outcome.ERROR, fault=Fault("malformed", why, retry=True))
+        read = [answer_of(self._inner, Raw(200, body)) for body in bodies]
+        responses = [response for response, _ in read]
+        input_tokens = _total([each.input_tokens for each in responses])
+        output_tokens = _total([each.output_tokens for each in responses])
+        for response in responses:
+            failed = response.outcome not in (Outcome.OK, Outcome.UNPARSED)
+            if failed or not self._is_whole(response):
+                outcome = response.outcome if failed else Outcome.UNPARSED
+                return response._replace(
+                    outcome=outcome,
+                    input_tokens=input_tokens,
+                    output_tokens=output_tokens,
+                    p_unsafe=None,
+                )
+        verdict = self.family.read([answer for _, answer in read])
+        printed = "\n\n".join(response.text for response in responses)
+        reasoning = "\n\n".join(filter(None, (response.reasoning for response in responses)))
+        base = Response(
+            Outcome.UNPARSED,
+            printed,
+            reasoning,
+            responses[-1].finish_reason,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+        )
+        return base if verdict is None else self._answer(base, verdict)
+
+    def _is_whole(self, response: Response) -> bool:
+        """Whether an output ended by itself, or is the one token that was asked for."""
+        if response.outcome is not Outcome.OK:
+            return self._scores_only
+        at_limit = response.finish_reason in ("length", "max_tokens")
+        return (at_limit and self.family.max_tokens == 1) or not response.cut_off
+
+    @property
+    def _scores_only(self) -> bool:
+        return self.family.wire in ("moderations", "in-process")
+
+    def _answer(self, base: Response, verdict: ContentVerdict) -> Response:
+        category = None
+        if verdict.severity is not Severity.SAFE:
+            category = category_of(self._policy, self.family, verdict.categories)
+        severity = _within(self._policy, verdict.severity)
+        text = orjson.dumps({"severity": severity.label, "category": category}).decode()
+        return base._replace(outcome=Outcome.OK, text=text, p_unsafe=verdict.p_unsafe)
+
+    async def close(self) -> None:
+        """Free connections and threads."""
+        await self._inner.close()
+
+
+def _within(policy: Policy, severity: Severity) -> Severity:
+    return severity if severity in policy.severities else Severity.UNSAFE
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _stored(body: bytes) -> object:
+    """A body as JSON: its text, or its base64 where it is no UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode()}
+
+
+def _bodies(stored: bytes) -> list[bytes] | None:
+    """The bodies in a stored answer; `None` if it is none."""
+    tree = parse_json(stored)
+    answers = tree.get("answers") if isinstance(tree, dict) else None
+    if not isinstance(answers, list) or not answers:
+        return None
+    bodies = []
+    for answer in answers:
+        encoded = answer.get("base64") if isinstance(answer, dict) else None
+        if isinstance(answer, str):
+            bodies.append(answer.encode())
+        elif isinstance(encoded, str):
+            try:
+                bodies.append(base64.b64decode(encoded, validate=True))
+            except binascii.Error:
+                return None
+        else:
+            return None
+    return bodies
+
+
+def _with_logprobs_hint(response: Response) -> Response:
+    """A server that refuses token probabilities refuses every request: say what to do, once."""
+    fault = response.fault
+    if fault is None or fault.retry or "logprob" not in fault.message.lower():
+        return response
+    line = f"{fault.message} (the server gives no token probabilities; add --no-logprobs)"
+    return response._replace(fault=Fault("logprobs", line, fatal=True))

@@ -1,0 +1,185 @@
+"""``hf/NAME_OR_PATH``: the answerer of open models, and its factory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vlsu.errors import UsageError, VlsuError
+from vlsu.models.base import ImageSource, Model, Request, Settings
+from vlsu.models.hf.answers import generated_answer, scored_answers
+from vlsu.models.hf.batches import Batches
+from vlsu.models.hf.chat import Chat, Prompt
+from vlsu.models.hf.check import TOLERANCE, batch_difference, probes
+from vlsu.models.hf.checkpoint import Checkpoint, read_checkpoint
+from vlsu.models.hf.engine import Engine
+from vlsu.models.hf.libraries import library, require_extra
+from vlsu.models.hf.sampling import SAMPLING, check_sampling
+from vlsu.models.hf.weights import (
+    check_settings,
+    is_out_of_memory,
+    load_weights,
+    weights_identity,
+)
+from vlsu.models.inprocess import InProcessModel
+
+__all__ = ["MAX_BATCH", "OpenModel", "hf_model"]
+
+_log = logging.getLogger(__name__)
+
+#: Requests in a batch, at most, unless the run says otherwise.
+MAX_BATCH = 8
+#: Batches that are gathered before they are formed: the more, the less padding.
+GATHERED = 4
+_VARIABLES = "chat_template_kwargs"
+
+
+class OpenModel:
+    """A checkpoint as an `vlsu.models.inprocess.Answerer`; its weights load at the first request.
+
+    Args:
+        checkpoint: The model's files.
+        settings: How it is asked.
+        load: Loads the weights.
+    """
+
+    takes_instructions = True
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: Settings,
+        load: Callable[[Checkpoint, Settings], Any] = load_weights,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._settings = settings
+        self._load = load
+        self._params = {name: settings.params[name] for name in SAMPLING if name in settings.params}
+        self._chat = Chat(checkpoint, _template_variables(settings))
+        self._batches = Batches(settings.max_batch or MAX_BATCH, is_out_of_memory, _free)
+        self._engine: Engine | None = None
+        self._checked: set[int] = set()
+        self.modalities = frozenset({"image", "text", "joint"} if checkpoint.sees else {"text"})
+
+    def identity(self) -> Mapping[str, object]:
+        """Weights, template, decoding; neither device nor size of batch, which change no answer.
+
+        A folder is known by what is in it, not by where it is.
+        """
+        settings = self._settings
+        identity: dict[str, object] = {
+            **({"spec": "hf"} if self._checkpoint.revision is None else {}),
+            **weights_identity(self._checkpoint, settings),
+            **self._chat.identity(),
+        }
+        if settings.score:
+            return {**identity, "answer": "the most probable label"}
+        identity["max_tokens"] = settings.max_tokens
+        if self._params.get("temperature"):
+            identity |= {**self._params, "seed": settings.seed or 0}
+        if settings.logprobs:
+            identity["logprobs"] = True
+        return identity
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        """Answer each request, in batches of those with as many images.
+
+        Raises:
+            DataError: An image is missing or cannot be read.
+            ModelError: The weights cannot be loaded.
+            MachineError: There is no memory for the weights.
+            ChatError: The template or the processor refuses a request.
+            PromptTooLongError: A request is too long.
+        """
+        prompts = [Prompt.of(request, images) for request in requests]
+        if self._engine is None:
+            model = self._load(self._checkpoint, self._settings)
+            self._engine = Engine(self._checkpoint, self._chat, model)
+        for kind in {prompt.shape[0] for prompt in prompts}:
+            self._check(self._engine, kind)
+        return self._batches.run(prompts, lambda prompt: prompt.shape, self._batch)
+
+    def _batch(self, prompts: list[Prompt]) -> list[Mapping[str, object]]:
+        engine, settings = self._engine, self._settings
+        assert engine is not None
+        if settings.score:
+            return scored_answers(engine, prompts)
+        answers = engine.generate(
+            prompts,
+            settings.max_tokens,
+            self._params,
+            settings.seed or 0,
+            logprobs=bool(settings.logprobs),
+        )
+        return [generated_answer(engine, answer) for answer in answers]
+
+    def _check(self, engine: Engine, kind: int) -> None:
+        """Before the first batch of a kind: if it answers otherwise than one by one, do that."""
+        if kind in self._checked or self._batches.limit(kind) == 1:
+            return
+        self._checked.add(kind)
+        spec = self._checkpoint.spec
+        what = "with an image" if kind else "of text alone"
+        try:
+            difference = batch_difference(engine, probes(kind))
+        except VlsuError:
+            raise
+        except Exception as error:
+            self._batches.lower(kind, 1)
+            name = type(error).__name__
+            _log.warning("%s: requests %s are asked one by one (%s in a batch)", spec, what, name)
+            return
+        dtype = str(engine.model.dtype).removeprefix("torch.")
+        if difference > TOLERANCE.get(dtype, TOLERANCE["bfloat16"]):
+            self._batches.lower(kind, 1)
+            _log.warning(
+                "%s: requests %s are asked one by one: in a batch, next-token probabilities are "
+                "off by %.3f",
+                spec,
+                what,
+                difference,
+            )
+
+
+def _free() -> None:
+    torch = library("torch")
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _template_variables(settings: Settings) -> dict[str, object]:
+    """The template's variables among the parameters, with or without their own mapping."""
+    given = settings.params.get(_VARIABLES, {})
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{_VARIABLES}: give a mapping of variables of the chat template")
+    variables = {str(name): value for name, value in given.items()}
+    if "enable_thinking" in settings.params:
+        variables["enable_thinking"] = settings.params["enable_thinking"]
+    return variables
+
+
+def hf_model(name: str, settings: Settings) -> Model:
+    """Open models in this process, from the hub or a folder, by transformers.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        UsageError: A setting or parameter means nothing here, or is out of range.
+        ModelError: The model cannot be found, or cannot be used.
+    """
+    spec = f"hf/{name}"
+    known = (*SAMPLING, "enable_thinking", _VARIABLES)
+    if unknown := sorted(set(settings.params) - set(known)):
+        raise UsageError(f"{spec} has no parameter {unknown[0]!r}; {', '.join(known)}")
+    if settings.base_url is not None:
+        raise UsageError(f"{spec} runs in this process; --base-url is for openai/...")
+    if settings.structured == "on":
+        raise UsageError(f"{spec} cannot enforce a schema; leave out --structured on")
+    check_sampling(settings.params)
+    require_extra(spec)
+    check_settings(settings)
+    answerer = OpenModel(read_checkpoint(spec, name), settings)
+    limit = settings.max_batch or MAX_BATCH
+    return InProcessModel(spec, answerer, batch_size=GATHERED * limit)

@@ -1,0 +1,1 @@
+"""What ``vlsu guards`` shows: sentences, tables, charts, and the page of them."""

@@ -1,0 +1,144 @@
+"""Tiny models of real families, through their real processors: a batch is its requests one by one,
+and no text forges a turn or an image."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.models.hf.asking import PICTURES, SMALL, TALL, WIDE, answers, asked
+from tests.models.hf.tiny import FAMILIES, SEEING
+from vlsu.models import Outcome, Request, Settings, open_model
+from vlsu.models.base import answerable_severities
+from vlsu.models.hf.chat import Chat, Prompt
+from vlsu.models.hf.checkpoint import read_checkpoint
+from vlsu.models.hf.libraries import library
+
+TEXTS = [
+    asked("Hello there."),
+    asked("How long does bread have to bake in a fan oven, and at which temperature?"),
+    asked("x"),
+    asked("May I take a pocket knife on a plane? " * 4),
+]
+IMAGES = [
+    asked(SMALL, "What is it?"),
+    asked(WIDE),
+    asked(TALL, "And what is that, in a few words, please? " * 3),
+]
+#: Mixed in kind, length and size, as a run sends them.
+REQUESTS = [TEXTS[0], IMAGES[0], IMAGES[1], TEXTS[1], IMAGES[2], TEXTS[2], TEXTS[3]]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, tmp_path_factory):
+    return request.param, FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+def requests_of(name: str) -> list[Request]:
+    return REQUESTS if name in SEEING else TEXTS
+
+
+def test_an_answer_in_a_batch_is_the_answer_alone(family, caplog):
+    name, folder = family
+    requests = requests_of(name)
+    settings = Settings(max_tokens=12, max_batch=4)
+    together = answers(open_model(f"hf/{folder}", settings), requests)
+    apart = [answers(open_model(f"hf/{folder}", settings), [each])[0] for each in requests]
+    assert [each.text for each in together] == [each.text for each in apart]
+    assert not any(each.fault for each in together)
+    assert len({each.text for each in together}) > 2, "the answers differ between requests"
+    assert not caplog.records, "no family had to go without batches"
+
+
+def test_a_score_in_a_batch_is_the_score_alone(family):
+    name, folder = family
+    requests = requests_of(name)
+    settings = Settings(score=True, max_batch=4)
+    together = answers(open_model(f"hf/{folder}", settings), requests)
+    apart = [answers(open_model(f"hf/{folder}", settings), [each])[0] for each in requests]
+    assert [each.p_unsafe for each in together] == pytest.approx(
+        [each.p_unsafe for each in apart], abs=1e-5
+    )
+    assert [each.text for each in together] == [each.text for each in apart]
+    assert {each.outcome for each in together} == {Outcome.OK}
+    assert {each.text for each in together} <= set(answerable_severities(requests[0]))
+
+
+def test_what_it_can_judge_is_what_its_processor_takes(family):
+    name, folder = family
+    expected = {"image", "text", "joint"} if name in SEEING else {"text"}
+    assert open_model(f"hf/{folder}").modalities == expected
+
+
+def test_control_tokens_in_a_text_stay_text(family):
+    """Each control token of the tokenizer is there as often as without the hostile text."""
+    name, folder = family
+    checkpoint = read_checkpoint(f"hf/{folder}", str(folder))
+    chat = Chat(checkpoint, {})
+    control = checkpoint.tokenizer.added_tokens_encoder
+    images = [WIDE] if name in SEEING else []
+
+    def ids(text: str) -> list[int]:
+        prompt = Prompt.of(asked(*images, text), PICTURES)
+        listed: list[int] = chat.inputs([prompt], {})["input_ids"][0].tolist()
+        return listed
+
+    plain, hostile = ids("Hello"), ids("Hello" + "".join(control))
+    assert {token: plain.count(id_) for token, id_ in control.items()} == {
+        token: hostile.count(id_) for token, id_ in control.items()
+    }
+    assert len(hostile) > len(plain) + len(control)
+
+
+def test_the_answer_is_what_the_library_gives_by_hand(family):
+    """One request through the processor and `generate` as a model card has it."""
+    name, folder = family
+    if name in ("gemma3", "llava"):
+        pytest.skip("its card's call folds system messages, or adds tokens, in another way")
+    transformers, torch = library("transformers"), library("torch")
+    checkpoint = read_checkpoint(f"hf/{folder}", str(folder))
+    model = getattr(transformers, checkpoint.auto_class).from_pretrained(folder).eval()
+    system, text = "You grade the safety of content.", "What is it?"
+    parts = [{"type": "text", "text": text}]
+    conversation = [
+        {"role": "system", "content": [{"type": "text", "text": system}]},
+        {"role": "user", "content": parts},
+    ]
+    if name not in SEEING:
+        conversation = [
+            {"role": "system", "content": system},
+            {"role": "user", "content": text},
+        ]
+    options = {
+        "add_generation_prompt": True,
+        "tokenize": True,
+        "return_dict": True,
+        "return_tensors": "pt",
+    }
+    tokenizer, processor = checkpoint.tokenizer, checkpoint.processor
+    request = asked(text, system=system)
+
+    inputs = processor.apply_chat_template(conversation, **options)
+    output = model.generate(**inputs, max_new_tokens=12, do_sample=False)
+    new = output[0, inputs["input_ids"].shape[1] :]
+    [answer] = answers(open_model(f"hf/{folder}", Settings(max_tokens=12)), [request])
+    assert answer.text == tokenizer.decode(new, skip_special_tokens=True)
+
+    if name == "qwen3_text":  # whose template could have it think first
+        inputs = processor.apply_chat_template(conversation, enable_thinking=False, **options)
+    with torch.no_grad():
+        probabilities = model(**inputs).logits[0, -1].softmax(-1)
+    begins = {
+        label: {
+            tokenizer.encode(space + word, add_special_tokens=False)[0]
+            for space in ("", " ")
+            for word in (label, label.capitalize(), label.upper())
+        }
+        for label in ("safe", "borderline", "unsafe")
+    }
+    shared = {a for x in begins for y in begins if x != y for a in begins[x] & begins[y]}
+    mass = {
+        label: float(probabilities[sorted(ids - shared)].sum()) for label, ids in begins.items()
+    }
+    [score] = answers(open_model(f"hf/{folder}", Settings(score=True)), [request])
+    assert score.p_unsafe == pytest.approx(mass["unsafe"] / sum(mass.values()), abs=1e-5)
+    assert score.text == max(mass, key=lambda label: mass[label])

@@ -1,0 +1,197 @@
+"""What cannot be opened is said in one line; what could change an answer is in the identity."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.models.hf.asking import answers, asked
+from tests.models.hf.tiny import qwen3_text, smolvlm
+from vlsu.errors import ModelError, UsageError
+from vlsu.models import Settings, open_model
+from vlsu.models.hf.fingerprint import WHOLE, folder_fingerprint
+from vlsu.models.hf.libraries import library
+
+
+@pytest.fixture(scope="module")
+def text_model(tmp_path_factory):
+    return qwen3_text(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture
+def copied(text_model, tmp_path):
+    return shutil.copytree(text_model, tmp_path / "copy")
+
+
+def error(name, **settings) -> str:
+    with pytest.raises((ModelError, UsageError)) as caught:
+        open_model(f"hf/{name}", Settings(**settings))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def changed(folder, file, **values):
+    path = folder / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_name_that_is_no_model(tmp_path):
+    assert error(tmp_path / "nowhere").endswith("there is no such folder")
+    assert "the folder has no config.json" in error(tmp_path)
+    (tmp_path / "weights.gguf").touch()
+    assert "is a file; give the folder" in error(tmp_path / "weights.gguf")
+    assert "neither a folder here nor a name on the hub" in error("a/b/c")
+
+
+@pytest.mark.slow
+def test_the_hub_out_of_reach(tmp_path):
+    code = (
+        "from vlsu.models import open_model\n"
+        "from vlsu.errors import ModelError\n"
+        "try: open_model('hf/nobody/nothing')\n"
+        "except ModelError as error: print(error)"
+    )
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("hf/nobody/nothing: not in the local cache")
+
+
+def test_without_the_extra(monkeypatch, text_model):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(Exception, match=r"hf/.* needs an extra: pip install 'vlsu\[hf\]'"):
+        open_model(f"hf/{text_model}")
+
+
+def test_an_architecture_that_is_unknown_or_writes_nothing(copied):
+    changed(copied, "config.json", model_type="qwen9_vl")
+    assert "its architecture is unknown to transformers" in error(copied)
+    changed(copied, "config.json", model_type="vit", architectures=["ViTModel"])
+    assert "a vit model writes no answers to conversations" in error(copied)
+
+
+def test_code_of_a_model_is_never_run(copied):
+    (copied / "own.py").write_text("raise SystemExit('was run')")
+    changed(
+        copied,
+        "config.json",
+        model_type="own",
+        auto_map={"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"},
+    )
+    assert "needs code of its own (trust_remote_code), which is not run here" in error(copied)
+
+
+def test_a_model_without_a_chat_template(copied):
+    (copied / "chat_template.jinja").unlink()
+    assert "has no chat template; give an instruct model" in error(copied)
+
+
+def test_weights_that_are_another_models(copied):
+    changed(copied, "config.json", num_hidden_layers=3, layer_types=["full_attention"] * 3)
+    with pytest.raises(ModelError, match=r"11 tensors of its architecture are not in its weights"):
+        answers(open_model(f"hf/{copied}"), [asked("Hello")])
+
+
+def test_weights_that_are_damaged(copied):
+    (copied / "model.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(ModelError, match="its weights cannot be loaded"):
+        answers(open_model(f"hf/{copied}"), [asked("Hello")])
+
+
+def test_settings_that_mean_nothing_here(text_model):
+    assert "has no parameter 'top_q'; temperature, " in error(text_model, params={"top_q": 1})
+    assert "top_p 2: give a number from 0 to 1" in error(text_model, params={"top_p": 2})
+    assert "top_k 0.5: give a whole number" in error(text_model, params={"top_k": 0.5})
+    assert "--base-url" in error(text_model, base_url="http://localhost:1/v1")
+    assert "cannot enforce a schema" in error(text_model, structured="on")
+    assert "dtype 'int8': use float32" in error(text_model, dtype="int8")
+    assert "quantize '2bit': use 8bit or 4bit" in error(text_model, quantize="2bit")
+    assert "device 'gpu' cannot be used here" in error(text_model, device="gpu")
+    assert "adapter /nowhere: there is no such folder" in error(text_model, adapter="/nowhere")
+    mistaken = {"chat_template_kwargs": {"mood": "good"}}
+    assert "its chat template has no variable 'mood'" in error(text_model, params=mistaken)
+
+
+def test_packages_that_only_an_option_needs(monkeypatch, text_model):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    assert error(text_model, quantize="4bit") == (
+        "--quantize needs a package: pip install bitsandbytes"
+    )
+    assert error(text_model, adapter="x/y") == "--adapter needs a package: pip install peft"
+
+
+def identity(folder, **settings):
+    return dict(open_model(f"hf/{folder}", Settings(**settings)).identity())
+
+
+def test_the_identity_is_what_could_change_an_answer(text_model, copied):
+    plain = identity(text_model)
+    assert identity(text_model, max_batch=2, device="cpu") == plain
+    assert identity(copied) == plain, "a folder is known by its files, not by its place"
+    different = [
+        identity(text_model, dtype="bfloat16"),
+        identity(text_model, score=True),
+        identity(text_model, max_tokens=5),
+        identity(text_model, params={"temperature": 1}),
+        identity(text_model, params={"temperature": 1}, seed=1),
+        identity(text_model, params={"enable_thinking": False}),
+    ]
+    template = copied / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    different.append(identity(copied))
+    assert all(each != plain for each in different)
+    assert len({json.dumps(each, sort_keys=True) for each in different}) == len(different)
+
+
+def test_a_fingerprint_of_large_files_reads_parts_of_them(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    content = bytearray(WHOLE + 5_000_000)
+    weights.write_bytes(content)
+    before = folder_fingerprint(tmp_path)
+    content[-1] = 1
+    weights.write_bytes(content)
+    assert folder_fingerprint(tmp_path) != before
+    (tmp_path / "README.md").write_text("no part of what it answers")
+    content[-1] = 0
+    weights.write_bytes(content)
+    assert folder_fingerprint(tmp_path) == before
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_an_adapter_changes_answers_and_identity(text_model, tmp_path):
+    peft, transformers = library("peft"), library("transformers")
+    torch = library("torch")
+    model = transformers.AutoModelForCausalLM.from_pretrained(text_model)
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_" in name:
+                weight.normal_()
+    adapted.save_pretrained(tmp_path / "adapter")
+    adapter = str(tmp_path / "adapter")
+    requests = [asked("Hello there."), asked("What is bread made of?")]
+    assert identity(text_model, adapter=adapter) != identity(text_model)
+    plain = answers(open_model(f"hf/{text_model}", Settings(score=True)), requests)
+    with_adapter = answers(
+        open_model(f"hf/{text_model}", Settings(score=True, adapter=adapter)), requests
+    )
+    expected = [each.p_unsafe for each in plain]
+    assert [each.p_unsafe for each in with_adapter] != pytest.approx(expected, abs=1e-3)
+
+
+def test_weights_in_bfloat16(tmp_path):
+    folder = smolvlm(tmp_path)
+    [answer] = answers(
+        open_model(f"hf/{folder}", Settings(dtype="bfloat16", score=True)), [asked("Hello")]
+    )
+    assert answer.p_unsafe is not None
+    assert 0 < answer.p_unsafe < 1
