@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 
+from vlsu._machine import exhausted_resource
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
-from vlsu.errors import UsageError, VlsuError
+from vlsu.errors import MachineError, RunError, UsageError, VlsuError
 from vlsu.models.base import Model
 from vlsu.models.ensemble import EnsembleSpec
 from vlsu.policy import MODALITIES, Policy, Severity, load_policy
@@ -212,14 +213,14 @@ class Ensemble:
             self._require_askable()  # before the folder is made
         budget = self.options.limits.budget() if budget is None else budget
         with folder.locked(), interrupted_at_once():
-            before = folder.check_same(record)
+            folder.check_same(record)
             self._check_members(folder)
             store = ResponseStore(folder.responses_file)  # it stays empty: the members have theirs
             try:
                 session = Session(folder, record, store, budget, progress, 0)
                 session.begin()
                 with _ended(session):
-                    self._work(session, SummedProgress(progress, self._needed()), before)
+                    self._work(session, SummedProgress(progress, self._needed()))
             finally:
                 store.close()
         return Run(folder.path, record)
@@ -232,7 +233,7 @@ class Ensemble:
             if run.evaluation is not None
         ]
 
-    def _work(self, session: Session, progress: SummedProgress, before: RunRecord) -> None:
+    def _work(self, session: Session, progress: SummedProgress) -> None:
         """Run the members and combine them; the record is completed."""
         record, folder, done = session.record, session.folder, []
         live: list[Run] = []
@@ -313,6 +314,12 @@ def _ended(session: Session) -> Iterator[None]:
     except VlsuError as error:
         session.end(Stop(StopReason.FAILED, str(error)))
         raise
+    except Exception as error:
+        if (lack := exhausted_resource(error)) is None:
+            raise
+        with suppress(RunError, OSError):  # perhaps no room for that either
+            session.end(Stop(StopReason.FAILED, lack))
+        raise MachineError(f"{lack}; {_WHERE.format(session.folder.path)}") from None
     except KeyboardInterrupt:
         session.end(INTERRUPTED)
         raise KeyboardInterrupt(_WHERE.format(session.folder.path)) from None

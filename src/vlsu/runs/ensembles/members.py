@@ -210,8 +210,8 @@ def _resolved(name: str, where: str, source: MemberModels) -> Opened | Run:
     provider, slash, _ = name.partition("/")
     if slash and provider in models.names():
         return source.opened(name)
-    if name.startswith((".", os.sep)) or Path(name).is_dir():
-        run = load_run(name)
+    if name.startswith((".", "~", os.sep)) or Path(name).is_dir():
+        run = load_run(Path(name).expanduser())
         run.require_finished()
         return run
     known = [*source.names] if not slash else [f"{each}/..." for each in models.names()]
