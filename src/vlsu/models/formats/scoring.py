@@ -12,7 +12,7 @@ API refuses them for its current models ("Logprobs is not enabled for ...").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +28,6 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.completion_answers import (
-    TokenAlternatives,
     error_response,
     read_completion,
     token_alternatives,
@@ -47,6 +46,10 @@ __all__ = [
     "most_probable",
     "scored_settings",
 ]
+
+#: A token of an answer, and those that might have been in its place, itself included, each with the
+#: natural logarithm of its probability.
+TokenAlternatives = tuple[bytes, Iterable[tuple[bytes, float]]]
 
 #: Alternatives requested to each token: as many as OpenAI and vLLM allow.
 ALTERNATIVES = 20
@@ -128,7 +131,8 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
     if aborted or response.outcome not in (Outcome.OK, Outcome.UNPARSED):
         return response
     unparsed = response._replace(outcome=Outcome.UNPARSED, cut_off=False, p_unsafe=None)
-    tokens = token_alternatives(tree)
+    names, alternatives_at = token_alternatives(tree)
+    tokens = [(name, alternatives_at(place)) for place, name in enumerate(names)]
     if not tokens:
         return _no_probabilities() if response.text.strip() else unparsed
     alternatives = _deciding(tokens, labels, response.text, response.reasoning)
