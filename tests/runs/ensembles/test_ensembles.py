@@ -219,7 +219,6 @@ def test_tokens_are_summed_and_the_slowest_member_counts(dataset: Dataset, tmp_p
         ("ensemble/max:a+opnai/gpt-4o", "did you mean 'openai/...'"),
         ("ensemble/max:a+ensemble/max:b", "ensemble itself"),
         ("ensemble/max:a+t@image", "t has no judgment of image; it has text"),
-        ("ensemble/max:t+t@text", "cannot judge image; leave it out"),
     ],
 )
 def test_what_is_wrong_with_a_member_is_one_line(
@@ -235,6 +234,18 @@ def test_what_is_wrong_with_a_member_is_one_line(
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "R").exists()
+
+
+def test_what_no_member_can_judge_is_left_out_with_a_warning_or_refused_where_asked_for(
+    dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = {"t": scripted("t", dataset, of_number, ["text"])}
+    found = run(dataset, "ensemble/max:t+t@text", tmp_path / "R", **models)
+    assert set(found.judgments["modality"]) == {"text", "joint"}
+    assert "cannot judge image: not asked" in caplog.text
+    options = {"modalities": ("image", "joint")}
+    with pytest.raises(UsageError, match="cannot judge image; give --modalities joint"):
+        run(dataset, "ensemble/max:t+t@text", tmp_path / "S", options=options, **models)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from vlsu.registry import did_you_mean
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.run import Run, dataset_title, load_run
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
+from vlsu.runs.understanding.modalities import chosen_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 
 __all__ = ["Member", "MemberModels", "MemberRun", "open_members"]
@@ -166,11 +167,8 @@ def open_members(
     wanted = [each for each in MODALITIES if given is None or each in given]
     offered = {name: _modalities(each) for name, each in found.items()}
     reads = [_reads(member, offered[member.name], wanted, where) for member in spec.members]
-    for modality in wanted:
-        if not any(modality in each for each in reads):
-            if given is None:
-                continue
-            raise UsageError(f"{where} cannot judge {modality}; leave it out of --modalities")
+    able = {modality for each in reads for modality in each}
+    chosen_modalities(where, [each for each in MODALITIES if each in able], given)
     runs: list[MemberRun] = []
     for name, each in found.items():
         pairs = zip(spec.members, reads, strict=True)

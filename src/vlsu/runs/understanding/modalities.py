@@ -9,7 +9,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import Model
 from vlsu.policy import MODALITIES
 
-__all__ = ["judged_modalities"]
+__all__ = ["chosen_modalities", "judged_modalities"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,20 @@ def judged_modalities(
     name = f"{model.spec} (by {source})" if source else model.spec
     if probe is not None and "joint" not in able:
         raise UsageError(f"--probe {probe}: {model.spec} cannot judge pairs; leave it out")
+    return chosen_modalities(name, able, asked)
+
+
+def chosen_modalities(name: str, able: Sequence[str], asked: Sequence[str] | None) -> Sequence[str]:
+    """The modalities that are asked for, of those that a model or an ensemble can judge.
+
+    Args:
+        name: What judges them.
+        able: Those that it can judge.
+        asked: Those given; `None` for all that it can judge, and a warning names the others.
+
+    Raises:
+        UsageError: It cannot judge one that is given; the message names those that it can.
+    """
     if asked is None:
         if left_out := [each for each in MODALITIES if each not in able]:
             _log.warning(
