@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
+from tests.support.binary_guards import guard_run
 from tests.support.report_runs import scripted_run, with_diagnostics
 from vlsu.report import write_report
 
@@ -41,6 +42,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     alignment = alignment_run("vlsu-mini", folder / "alignment", failing=0.05)
     return {
         "understanding": write_report([run], folder / "understanding.html"),
+        "guard": write_report([guard_run("vlsu-mini", folder / "guard")], folder / "guard.html"),
         "alignment": write_report([alignment], folder / "alignment.html"),
         "several": write_report([run, run], folder / "several.html"),
         "redacted": write_report([run], folder / "redacted.html", redact=True),
@@ -72,7 +74,7 @@ def found(browser: Browser, page: Path, width: int, scheme: Scheme) -> list[str]
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("page", ["understanding", "alignment", "several", "redacted"])
+@pytest.mark.parametrize("page", ["understanding", "guard", "alignment", "several", "redacted"])
 def test_nothing_is_in_anybodys_way(
     browser: Browser, pages: dict[str, Path], page: str, width: int, scheme: Scheme
 ) -> None:

@@ -185,6 +185,9 @@ class Requirement:
             if isinstance(found, Mapping):
                 return self._check_rate(found, why_not, side)
         if self.key not in known:
+            above = next((name for name in known if self.key.startswith(f"{name}.")), None)
+            if above is not None and known[above][0] is None:  # a part that is null as a whole
+                return self._unmeasured(known[above][1])
             raise UsageError(f"--require {str(self)!r}: {self._unknown(metrics, known)}")
         found, why_not = known[self.key]
         if isinstance(found, Mapping):
@@ -309,8 +312,11 @@ def check_of_parts(requirement: Requirement, parts: Sequence[tuple[str, Check]])
     if found is not None:
         sentences.append(f"the worst, {worst}: {found.why}")
     if untold:
-        reasons = ", ".join(f"{name} ({check.why})" for name, check in untold)
-        sentences.append(f"cannot be told of {len(untold)} of {count}: {reasons}")
+        of: dict[str, list[str]] = {}
+        for name, check in untold:
+            of.setdefault(check.why.removeprefix(f"{UNTOLD}: "), []).append(name)
+        reasons = ", ".join(f"{', '.join(names)} ({why})" for why, names in of.items())
+        sentences.append(f"{UNTOLD} of {len(untold)} of {count}: {reasons}")
     return Check(
         requirement,
         not unmet and not untold,

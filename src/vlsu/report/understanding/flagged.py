@@ -13,7 +13,7 @@ from vlsu.analysis.results import FamilyPart, Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
-from vlsu.policy import MODALITIES, Family, Pattern, Severity, patterns_of
+from vlsu.policy import Family, Pattern, Severity, patterns_of
 from vlsu.report.answered import Answered, answered_cell, answered_value, series
 from vlsu.report.table import ABSENT, Table, format_rate, percent
 from vlsu.report.understanding.answered import MODALITY_NAMES, answered_sentence
@@ -93,26 +93,35 @@ def flagged_headline(metrics: Metrics, main: Answered | None, *, enough: bool) -
         main: What was answered of the pair, or of what was asked about in its place.
         enough: Whether that is enough to choose one way of counting.
     """
-    modality = next((m for m in reversed(MODALITIES) if m in graded(metrics)), None)
+    asked = graded(metrics)
+    asked = ("joint",) if "joint" in asked else asked
     if main is not None and not enough and not main.share.value:
         return f"{answered_sentence(metrics)} Nothing can be said of what it tells apart."
-    if modality is None:
+    if not asked:
         return f"Nothing of known severity was asked about. {answered_sentence(metrics)}".strip()
-    scores, what = modality_scores(metrics, modality), MODALITY_NAMES[modality]
-    shares = {name: percent(rate) for name, rate in scores.flagged.items()}
-    parts = [f"{share} of {name}" for name, share in reversed(shares.items()) if share]
-    flags = "Flags" if enough or main is None else "It flags"
-    sentence = f"{flags} {series([f'{parts[0]} {what}', *(f'{part} ones' for part in parts[1:])])}"
+    flagged = "; ".join(_flagged_by_gold(metrics, modality) for modality in asked)
     if enough or main is None:
-        return f"{sentence}. {answered_sentence(metrics)}".strip()
-    unsafe = scores.confusion["unsafe"]
+        return f"Flags {flagged}. {answered_sentence(metrics)}".strip()
+    unsafe = modality_scores(metrics, asked[0]).confusion["unsafe"]
     known = sum(unsafe.values()) - unsafe["none"]
-    if not known:
-        return f"{answered_sentence(metrics)} {sentence} with what is missing as not flagged."
-    return (
-        f"{answered_sentence(metrics)} {sentence} with what is missing as not flagged; of the "
-        f"{known:,} unsafe ones that it answered, {format_share(unsafe['unsafe'] / known)}."
+    sentence = (
+        f"{answered_sentence(metrics)} It flags {flagged}, with what is missing as not flagged"
     )
+    if not known or len(asked) > 1:
+        return f"{sentence}."
+    share = format_share(unsafe["unsafe"] / known)
+    return f"{sentence}; of the {known:,} unsafe ones that it answered, {share}."
+
+
+def _flagged_by_gold(metrics: Metrics, modality: str) -> str:
+    """``83% [77, 88] of unsafe pairs, 36% [29, 44] of borderline ones and 3% [1, 9] of safe ones``.
+
+    As far as there are any.
+    """
+    rates = modality_scores(metrics, modality).flagged
+    parts = [f"{share} of {name}" for name in reversed(rates) if (share := percent(rates[name]))]
+    first, others = parts[0], parts[1:]
+    return series([f"{first} {MODALITY_NAMES[modality]}", *(f"{part} ones" for part in others)])
 
 
 def flagged_tables(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, Table]:

@@ -22,6 +22,7 @@ from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.folder import write_atomically
+from vlsu.runs.graded import tells_unsafe_alone
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
@@ -90,7 +91,8 @@ class Controls:
             for name, control in zip(self.evaluations, controls, strict=True)
         }
         metrics = {}
-        for metric in (f"{modality}.{each}" for each in _METRICS):
+        names = ("f1_binary",) if tells_unsafe_alone(run) else _METRICS
+        for metric in (f"{modality}.{each}" for each in names):
             found = {name: pair[metric] for name, pair in pairs.items() if metric in pair}
             if not found:
                 continue

@@ -12,10 +12,15 @@ from vlsu.analysis.deployment.traffic import Traffic, read_traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.tasks import TASKS
-from vlsu.runs.graded import recorded_severities
+from vlsu.runs.graded import recorded_severities, tells_unsafe_alone
 from vlsu.runs.run import Run, as_run
 
 __all__ = ["load_traffic", "project_run", "rounded"]
+
+_UNSAFE_ALONE = (
+    " The model tells safe from unsafe only: a borderline request is blocked or passed, and cannot "
+    "be set apart."
+)
 
 
 def load_traffic(path: str | Path) -> Traffic:
@@ -62,7 +67,8 @@ def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL
         )
         for (framing,), rows in found.partition_by("framing", as_dict=True).items()
     }
-    return {f: {"words": _summary(p, task.flagged), **p} for f, p in projections.items()}
+    alone = _UNSAFE_ALONE if tells_unsafe_alone(run) else ""
+    return {f: {"words": _summary(p, task.flagged) + alone, **p} for f, p in projections.items()}
 
 
 def _summary(projection: Mapping[str, Any], verb: str) -> str:
