@@ -150,6 +150,6 @@ def _forget_positions(model: Any) -> None:
 
     They would add it to the positions of a batch that starts from a cache.
     """
-    inner = getattr(model, "model", None)
+    inner: Any = getattr(model, "model", None)
     if getattr(inner, "rope_deltas", None) is not None:
         inner.rope_deltas = None
