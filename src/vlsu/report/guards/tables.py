@@ -128,9 +128,9 @@ def _pairs(result: Tree, *, brief: bool) -> Table:
         for name, part in parts.items():
             rows.append(
                 (
-                    f"{pair['second']} − {pair['first']}" if name == "all" else "",
+                    f"{pair['second']} − {pair['first']}",
                     name,
-                    at if name == "all" else "",
+                    at,
                     format_change(Rate.from_json(part["difference"])),
                     ABSENT if part["p_adjusted"] is None else f"{part['p_adjusted']:.3g}",
                     part["higher"] or "",
@@ -268,4 +268,4 @@ def _setup(result: Tree) -> Table:
         (each["what"], *(str(each["values"].get(name, ABSENT)) for name in names), each["note"])
         for each in result["differences_in_setup"]
     )
-    return Table("setup", "What the runs do not share", ("", *names, "note"), rows)
+    return Table("setup", "What the runs do not share", ("what", *names, "note"), rows)
