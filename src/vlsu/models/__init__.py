@@ -84,7 +84,7 @@ def provider_descriptions() -> dict[str, str]:
 
 
 def open_model(spec: str, settings: Settings | None = None) -> Model:
-    """The model a SPEC such as ``openai/gpt-4o`` names.
+    """The model a SPEC such as ``openai/gpt-4o``, or the file of a guard of one's own, names.
 
     Raises:
         UsageError: The SPEC is not ``provider/name``, the provider is unknown, or its factory does
@@ -95,6 +95,8 @@ def open_model(spec: str, settings: Settings | None = None) -> Model:
     if settings is not None:
         require_kind("settings", settings, Settings)
     provider, _, name = spec.partition("/")
+    if spec.endswith((".yaml", ".yml")):  # a file that describes a guard
+        provider, name = "guard", spec.removeprefix("guard/")
     if not name:
         raise UsageError(f"{spec!r} is not a model; write provider/name such as openai/gpt-4o")
     factory = models.get(provider)

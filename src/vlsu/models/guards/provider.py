@@ -10,6 +10,7 @@ from vlsu.models.base import GuardPolicy, ImageLimits, ImageSource, Raw, Request
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.guards.families import FAMILIES, GuardFamily
 from vlsu.models.guards.grading.base import ContentFamily
+from vlsu.models.guards.grading.custom import load_guard
 from vlsu.models.guards.grading.families import FAMILY_NAMES, GRADERS
 from vlsu.models.guards.grading.model import ContentGuard
 from vlsu.models.guards.grading.transports import asked_settings, is_remote, open_transport
@@ -123,6 +124,11 @@ class GuardModel:
                 f"{self.spec}: has no policy of its own; add --guard-policy ours, which asks by "
                 "the run's policy"
             )
+        if family.max_tokens == 1 and self._settings.logprobs is False:
+            raise UsageError(
+                f"{self.spec}: its verdict is read from token probabilities; leave out "
+                "--no-logprobs"
+            )
         return ContentGuard(self._name, family, policy, self._settings, guard_policy)
 
     def _judging_model(self) -> HttpModel:
@@ -156,6 +162,11 @@ class GuardModel:
             await self._model.close()
 
 
+def is_guard_file(name: str) -> bool:
+    """Whether a SPEC names a file that describes a guard."""
+    return name.endswith((".yaml", ".yml"))
+
+
 def _judging(name: str, settings: Settings, family: GuardFamily) -> HttpModel:
     settings = replace(settings, params={**family.params, **settings.params})
     wire = Completions() if family.completion else ChatCompletions()
@@ -177,13 +188,19 @@ def _judging(name: str, settings: Settings, family: GuardFamily) -> HttpModel:
 def guard_model(name: str, settings: Settings) -> GuardModel:
     """Guards that judge answers or grade content (vLLM, ...): guard/FAMILY:MODEL, or a known name.
 
-    The server is given by ``--base-url``, of a judge by ``--judge-base-url``; its key is that of
+    A ``guard.yaml`` describes one of the user's own (`vlsu.models.guards.grading.custom`). The
+    server is given by ``--base-url``, of a judge by ``--judge-base-url``; its key is that of
     ``openai/...``. Without one, a grader of content runs in this process.
 
     Raises:
-        UsageError: The family is neither given nor identified by the model's name.
+        UsageError: The family is neither given nor identified by the model's name, or a file is
+            wrong.
         ModelError: The key that the server needs is not set.
     """
+    if is_guard_file(name):
+        guard = load_guard(name)
+        settings = replace(settings, base_url=settings.base_url or guard.base_url)
+        return GuardModel(guard.model, settings, None, guard.family)
     judge, model = match_family(name, FAMILIES, FAMILY_NAMES)
     grader, _ = match_family(name, GRADERS, FAMILY_NAMES)
     if judge is None and grader is None:

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from vlsu.models.guards.grading.base import Answer
+from vlsu.models.guards.grading.base import Answer, TokenSteps
 from vlsu.models.output import after_reasoning
 
 __all__ = ["word_probabilities", "word_probability"]
@@ -52,7 +52,8 @@ def word_probabilities(
     """Probability of each of some words; see `word_probability`. They sum to 1."""
     if not answer.tokens:
         return None
-    tokens = [step.token for step in answer.tokens]
+    steps = answer.tokens
+    tokens = steps.spelled if isinstance(steps, TokenSteps) else [step.token for step in steps]
     place = _place(tokens, answer.text, words, after)
     if place is None:
         return None
@@ -90,6 +91,8 @@ def _place(
     if not any(rest.startswith(word.lower().encode()) for word in words):
         return None
     position, begin = start + offset, 0
+    if position and spelled[position - 1 : position].isalnum():
+        return None  # the end of another word, such as unsafe
     for index, token in enumerate(tokens):
         if begin <= position < begin + len(token):
             return index, token[: position - begin]

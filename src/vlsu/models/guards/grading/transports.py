@@ -11,18 +11,27 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from vlsu.errors import ModelError
+from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import ImageLimits, Model, Raw, Response, Settings
 from vlsu.models.formats.completion_answers import token_alternatives
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.formats.wire import as_object, parse_object
 from vlsu.models.guards.grading.asking import question_params
-from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenStep, Wire
+from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenSteps, Wire
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel, WireFormat
 
-__all__ = ["answer_of", "asked_settings", "is_remote", "open_transport", "sampling_of"]
+__all__ = [
+    "answer_of",
+    "asked_settings",
+    "image_limits_of",
+    "is_remote",
+    "open_transport",
+    "sampling_of",
+]
 
+#: Settings of a model in this process.
+_LOCAL = ("device", "dtype", "max_batch", "quantize", "adapter")
 #: Module of the moderations wire: a class ``Moderations`` (a `WireFormat`).
 _MODERATIONS = "vlsu.models.formats.moderations"
 
@@ -64,7 +73,10 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
 
     Raises:
         ModelError: It needs a server and has none, or cannot run in this process.
+        UsageError: A setting is of models in this process, and it is not one.
     """
+    if is_remote(family, settings) and family.wire != "in-process":
+        _refuse_local(spec, settings)
     if family.wire in ("chat", "completions") and settings.base_url is None:
         if family.wire == "completions":
             raise ModelError(
@@ -80,6 +92,16 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
     key = key_of_server(spec, settings.base_url)
     hint = address_hint(settings.base_url) if settings.base_url else ""
     return HttpModel(spec, name, wire, settings, key, {}, not_found_hint=hint)
+
+
+def _refuse_local(spec: str, settings: Settings) -> None:
+    """Refuse settings of weights that are loaded elsewhere."""
+    for name in _LOCAL:
+        if getattr(settings, name) is not None:
+            raise UsageError(
+                f"{spec}: --{name.replace('_', '-')} is for a guard in this process; leave it out, "
+                "or --base-url"
+            )
 
 
 def image_limits_of(family: ContentFamily, model: Model) -> ImageLimits | None:
@@ -135,5 +157,4 @@ def answer_of(model: Model, raw: Raw) -> tuple[Response, Answer]:
         tree = {"choices": [{"logprobs": tree.get("logprobs")}]}
     else:
         scores = {}
-    steps = [TokenStep(*step) for step in token_alternatives(tree)]
-    return response, Answer(response.text, steps, scores)
+    return response, Answer(response.text, TokenSteps(*token_alternatives(tree)), scores)
