@@ -15,9 +15,17 @@ from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
 from vlsu.models.formats.moderations import Moderations
 from vlsu.models.formats.openai import ChatCompletions
+from vlsu.models.formats.systemone import SystemOne
 from vlsu.models.http.address import address_hint
 
-WIRES = [ChatCompletions(), Messages(), GenerateContent(), Moderations()]
+WIRES = [
+    ChatCompletions(),
+    Messages(),
+    GenerateContent(),
+    Moderations(),
+    SystemOne(),
+    ChatCompletions(scored=True),
+]
 SAID = "Unknown name example"
 NESTED = json.dumps({"error": {"message": SAID}})
 

@@ -200,6 +200,18 @@ def test_errors_are_told_as_the_server_tells_them(status, body, kind, fatal, say
     assert says in fault.message
 
 
+@pytest.mark.parametrize("status", [200, 202, 246])
+def test_a_gateway_s_error_within_a_success_is_an_error(status):
+    refused = {"error": {"message": "no", "type": "authentication_error"}}
+    assert present(decode(refused, status).fault).fatal
+    later = present(decode({"message": "queued"}, status).fault)
+    assert (later.retry, later.fatal) == (True, False)
+    flagged = {"error": {"message": "made up", "code": "content_filter"}}
+    assert decode(flagged, status).outcome is Outcome.BLOCKED
+    whole = decode(answered(safe=0.2, unsafe=0.8), status)
+    assert (whole.outcome, whole.text) == (Outcome.OK, "unsafe")
+
+
 @given(json_values())
 def test_any_body_gives_a_response(tree):
     check_decode_is_total(WIRE, tree)

@@ -189,6 +189,7 @@ def _likeliest(
 def _no_probabilities(prefix: str = "") -> Response:
     line = (
         f"{prefix}the server gives no alternatives to a token with their log probabilities, which "
-        "--score needs; leave it out, or try --param top_logprobs=5 where 20 are too many"
+        "--score needs; leave it out, try --param top_logprobs=5 where 20 are too many, or ask "
+        "transformers serve as systemone/NAME"
     )
     return Response(Outcome.ERROR, fault=Fault("logprobs", line, fatal=True))

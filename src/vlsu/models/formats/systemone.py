@@ -31,7 +31,7 @@ from vlsu.models.base import (
     Settings,
     answerable_severities,
 )
-from vlsu.models.bodies.error_bodies import parse_error_body
+from vlsu.models.bodies.error_bodies import parse_error, parse_error_body
 from vlsu.models.formats.completion_answers import error_response
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
@@ -42,6 +42,7 @@ from vlsu.models.formats.wire import (
     malformed_response,
     message_text,
     provider_identity,
+    status_within,
     token_count,
 )
 from vlsu.models.http import rate_limits
@@ -152,6 +153,10 @@ def _state(message: Message, names: Mapping[str, str]) -> str:
 
 
 def _read(tree: Tree) -> Response:
+    if "answers" not in tree:  # such as a gateway's error
+        found_error = parse_error(tree)
+        if tree.get("error") or found_error.message:
+            return error_response(status_within(found_error), found_error)
     answer = as_object(as_object(tree.get("answers")).get(_QUESTION))
     found = {
         label: float(share)
