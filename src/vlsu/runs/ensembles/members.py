@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
 
 __all__ = ["Member", "MemberModels", "MemberRun", "open_members"]
+
+_log = logging.getLogger(__name__)
 
 #: A model with how it is asked.
 Opened = tuple[Model, Settings, Limits]
@@ -169,6 +172,7 @@ def open_members(
     for modality in wanted:
         if not any(modality in each for each in reads):
             if given is None:
+                _log.warning("%s cannot judge %s: not in the metrics", where, modality)
                 continue
             raise UsageError(f"{where} cannot judge {modality}; leave it out of --modalities")
     runs: list[MemberRun] = []
