@@ -160,7 +160,8 @@ def chat_servers() -> Iterator[Callable[..., ChatServer]]:
 
     async def serve(server: ChatServer) -> None:
         app = web.Application(client_max_size=64 * 2**20)
-        for path in ("/v1/chat/completions", "/v1/completions", "/v1/systemone"):
+        names = ("chat/completions", "completions", "moderations", "systemone")
+        for path in (f"/v1/{name}" for name in names):
             app.router.add_post(path, server.handle)
         runner = web.AppRunner(app)
         await runner.setup()

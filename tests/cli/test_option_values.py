@@ -29,6 +29,7 @@ WHOLE = {
     "report": "run --out out/r.html",
     "compare": "run part",
     "gate": "run --require n>=1",
+    "guards": "run",
     "power": "--margin 0.05",
     "project": "run --traffic traffic.yaml",
     "view": None,  # serves until it is ended; what it refuses is tried below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,12 +13,34 @@ POLICY = "FILE|NAME"
 
 if TYPE_CHECKING:
     from vlsu.models.guards import ContentFamily
+    from vlsu.models.readiness import Readiness
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def list_models(json: AsJson = False) -> None:
+def list_models(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Say of each model whether it would work now: key set, extra installed. Nothing "
+            "is sent, and no key is shown.",
+        ),
+    ] = False,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="With --check, a file of named models too; models.yaml if there is one."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """List the providers a model's SPEC may begin with, and the families of guards."""
+    if check:
+        _check_models(models, json=json)
+        return
+    if models is not None:
+        from vlsu.errors import UsageError
+
+        raise UsageError("--models: only with --check, which says whether each model opens")
     from vlsu.cli.output import print_json, print_table
     from vlsu.models import provider_descriptions
     from vlsu.models.guards import FAMILIES, GRADERS
@@ -84,6 +107,67 @@ def list_models(json: AsJson = False) -> None:
             for family in FAMILIES
         ],
     )
+
+
+def _check_models(file: Path | None, *, json: bool) -> None:
+    """Print which models would work now.
+
+    Raises:
+        typer.Exit: With code 1, if a named model would not open.
+    """
+    import os
+
+    from vlsu.cli.options import MODELS_FILE
+    from vlsu.cli.output import print_json, print_table
+    from vlsu.models.catalogue import load_models
+    from vlsu.models.readiness import named_readiness, readiness
+    from vlsu.runs.options import ModelOptions
+
+    if file is None and MODELS_FILE.exists():
+        file = MODELS_FILE
+    entries = load_models(file) if file is not None else {}
+    named = [
+        named_readiness(each, ModelOptions.of_entry(each).settings()) for each in entries.values()
+    ]
+    every = [*readiness(os.environ), *named]
+    if json:
+        print_json([each.to_dict() for each in every])
+    else:
+        for title, kinds, note in _SECTIONS:
+            rows = [_ready_row(each) for each in every if each.kind in kinds]
+            if rows:
+                print_table(title, ("model", "grades", "needs", "works", "what to do"), rows, note)
+    if not all(each.works for each in named):
+        raise typer.Exit(1)
+
+
+#: Title, kinds and note of each table of ``vlsu models --check``.
+_SECTIONS = (
+    (
+        "Models",
+        ("provider", "baseline", "local", "ensemble", "plug-in"),
+        "Of hf and vllm, files are looked up when a run starts; of ensembles, members.",
+    ),
+    (
+        "Guards that grade content",
+        ("grader",),
+        "In this process, or on a server with --base-url. FAMILY:NAME, or a known name alone.",
+    ),
+    ("Judges of answers", ("judge",), ""),
+    ("Named models", ("named",), "Opened without sending anything."),
+)
+
+
+def _ready_row(model: Readiness) -> tuple[str, ...]:
+    needs = [
+        f"{what} ({'there' if state else 'missing'})"
+        for what, state in ((model.extra, model.installed), (model.key, model.key_set))
+        if what is not None
+    ]
+    if model.server == "needed":
+        needs.append("a server")
+    grades = ", ".join(model.modalities) or ("answers" if model.kind == "judge" else "")
+    return model.spec, grades, ", ".join(needs), "yes" if model.works else "no", model.remedy
 
 
 def _policies(family: ContentFamily) -> list[str]:

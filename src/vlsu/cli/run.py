@@ -120,7 +120,8 @@ def understanding(
         ),
     ] = None,
     logprobs: Annotated[
-        bool | None, typer.Option(help="Ask for log probabilities, for p_unsafe.")
+        bool | None,
+        typer.Option(help="Ask for log probabilities, for p_unsafe; of a guard if not declined."),
     ] = None,
     score: Annotated[
         bool | None,

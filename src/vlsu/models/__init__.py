@@ -58,6 +58,7 @@ models: Registry[Callable[[str, Settings], Model]] = Registry(
         "local": "vlsu.models.local:local_model",
         "hf": "vlsu.models.hf:hf_model",
         "ensemble": "vlsu.models.ensemble:ensemble_model",
+        "vllm": "vlsu.models.vllm:vllm_model",
         "judge": "vlsu.models.judging.provider:judge_model",
     },
 )

@@ -16,6 +16,7 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model, levels_of
+from vlsu.models.guards import ContentGuard
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.options import RunOptions
 from vlsu.runs.record_schema import RunRecord
@@ -83,7 +84,9 @@ def new_record(
     fingerprint = hashlib.sha256(
         orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
     ).hexdigest()
-    base_url = options.settings.base_url
+    # A guard of the user's own may name its server in its file.
+    own = model.base_url if isinstance(model, ContentGuard) else None
+    base_url = options.settings.base_url or own
     decisive["model"]["base_url"] = None if base_url is None else without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
     return RunRecord(

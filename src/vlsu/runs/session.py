@@ -156,7 +156,8 @@ class Session:
         retries: Counter[str] = sum((tally.retries for tally in self.tallies), Counter())
         reused = self.stored_before
         if needed is not None:
-            reused = min(reused, needed) if self.stopped else needed - asked
+            # A step of a draw asks again what failed in an earlier one, so more than is needed.
+            reused = min(reused, needed) if self.stopped else max(0, needed - asked)
         planned = sum(tally.planned for tally in self.tallies)
         shared = {} if self.stopped else {"shared": max(0, planned - asked - reused)}
         self.record["requests"] = {

@@ -13,10 +13,11 @@ from vlsu.errors import ModelError
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
+from vlsu.models.formats.moderations import Moderations
 from vlsu.models.formats.openai import ChatCompletions
 from vlsu.models.http.address import address_hint
 
-WIRES = [ChatCompletions(), Messages(), GenerateContent()]
+WIRES = [ChatCompletions(), Messages(), GenerateContent(), Moderations()]
 SAID = "Unknown name example"
 NESTED = json.dumps({"error": {"message": SAID}})
 

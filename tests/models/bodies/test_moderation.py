@@ -10,9 +10,10 @@ from vlsu.errors import ModelError
 from vlsu.models import Outcome
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
+from vlsu.models.formats.moderations import Moderations
 from vlsu.models.formats.openai import ChatCompletions
 
-WIRES = [ChatCompletions(), Messages(), GenerateContent()]
+WIRES = [ChatCompletions(), Messages(), GenerateContent(), Moderations()]
 
 
 def error(message="", code=None, type_=None, **more):

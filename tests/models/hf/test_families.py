@@ -40,9 +40,10 @@ def requests_of(name: str) -> list[Request]:
 def test_an_answer_in_a_batch_is_the_answer_alone(family, caplog):
     name, folder = family
     requests = requests_of(name)
-    settings = Settings(max_tokens=12, max_batch=4)
-    together = answers(open_model(f"hf/{folder}", settings), requests)
-    apart = [answers(open_model(f"hf/{folder}", settings), [each])[0] for each in requests]
+    model, one_by_one = (
+        open_model(f"hf/{folder}", Settings(max_tokens=12, max_batch=most)) for most in (4, 1)
+    )
+    together, apart = answers(model, requests), answers(one_by_one, requests)
     assert [each.text for each in together] == [each.text for each in apart]
     assert not any(each.fault for each in together)
     assert len({each.text for each in together}) > 2, "the answers differ between requests"
@@ -52,9 +53,10 @@ def test_an_answer_in_a_batch_is_the_answer_alone(family, caplog):
 def test_a_score_in_a_batch_is_the_score_alone(family):
     name, folder = family
     requests = requests_of(name)
-    settings = Settings(score=True, max_batch=4)
-    together = answers(open_model(f"hf/{folder}", settings), requests)
-    apart = [answers(open_model(f"hf/{folder}", settings), [each])[0] for each in requests]
+    model, one_by_one = (
+        open_model(f"hf/{folder}", Settings(score=True, max_batch=most)) for most in (4, 1)
+    )
+    together, apart = answers(model, requests), answers(one_by_one, requests)
     assert [each.p_unsafe for each in together] == pytest.approx(
         [each.p_unsafe for each in apart], abs=1e-5
     )
@@ -136,6 +138,7 @@ def test_the_answer_is_what_the_library_gives_by_hand(family):
         for label in ("safe", "borderline", "unsafe")
     }
     shared = {a for x in begins for y in begins if x != y for a in begins[x] & begins[y]}
+    shared |= {id_ for ids in begins.values() for id_ in ids if not tokenizer.decode([id_]).strip()}
     mass = {
         label: float(probabilities[sorted(ids - shared)].sum()) for label, ids in begins.items()
     }

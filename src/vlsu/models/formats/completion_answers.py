@@ -11,7 +11,7 @@ filter intervenes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vlsu.models.base import Outcome, Response
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
@@ -32,11 +32,11 @@ from vlsu.models.formats.wire import (
     token_count,
 )
 
-__all__ = ["TokenAlternatives", "error_response", "read_completion", "token_alternatives"]
+__all__ = ["AlternativesAt", "error_response", "read_completion", "token_alternatives"]
 
-#: A token's bytes, and the tokens that might have been in its place, itself included, each with the
-#: natural logarithm of its probability.
-TokenAlternatives = tuple[bytes, tuple[tuple[bytes, float], ...]]
+#: The tokens that might have been in a token's place, itself included, each with the natural
+#: logarithm of its probability.
+AlternativesAt = Callable[[int], tuple[tuple[bytes, float], ...]]
 
 #: How tokenizers write a space and a line end where a server prints tokens as they are stored.
 _STORED = (("\u2581", " "), ("\u0120", " "), ("\u010a", "\n"), ("<0x0A>", "\n"))
@@ -177,31 +177,33 @@ def _alternatives(step: Tree) -> Iterator[tuple[bytes, float]]:
             yield _token(entry), float(logprob)
 
 
-def token_alternatives(tree: Tree) -> list[TokenAlternatives]:
-    """The tokens of a completion with their alternatives; empty where the server gives none.
+def token_alternatives(tree: Tree) -> tuple[list[bytes], AlternativesAt]:
+    """The tokens of a completion, and a function for the alternatives to one of them by its index.
+
+    Of a hundred alternatives a verdict needs ten.
 
     Args:
         tree: The body: of chat completions, with ``logprobs.content``, or of completions without a
             chat template, with parallel lists ``tokens``, ``token_logprobs`` and ``top_logprobs``
-            (schema ``CreateCompletionResponse``).
+            (schema ``CreateCompletionResponse``). Without them there are no tokens.
     """
     choices = as_array(tree.get("choices"))
     logprobs = as_object(first_choice(choices).get("logprobs")) if choices else {}
-    if steps := as_array(logprobs.get("content")):
-        entries = map(as_object, steps)
-        return [(_token(each), tuple(_alternatives(each))) for each in entries]
+    if steps := [as_object(each) for each in as_array(logprobs.get("content"))]:
+        return [_token(each) for each in steps], lambda n: tuple(_alternatives(steps[n]))
+    tokens = [as_text(token) for token in as_array(logprobs.get("tokens"))]
     chosen, most = (as_array(logprobs.get(key)) for key in ("token_logprobs", "top_logprobs"))
-    found: list[TokenAlternatives] = []
-    for place, token in enumerate(as_array(logprobs.get("tokens"))):
-        listed = {as_text(token): chosen[place]} if place < len(chosen) else {}
+
+    def alternatives(place: int) -> tuple[tuple[bytes, float], ...]:
+        listed = {tokens[place]: chosen[place]} if place < len(chosen) else {}
         listed |= as_object(most[place]) if place < len(most) else {}
-        alternatives = tuple(
+        return tuple(
             (_spelled(text), float(logprob))
             for text, logprob in listed.items()
             if isinstance(logprob, float | int) and logprob is not True
         )
-        found.append((_spelled(as_text(token)), alternatives))
-    return found
+
+    return [_spelled(token) for token in tokens], alternatives
 
 
 def _spelled(token: str) -> bytes:

@@ -47,7 +47,7 @@ __all__ = [
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 #: Variables of the keys for these servers; any other server gets `OPENAI_API_KEY`, if it is set.
-_KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openrouter": "OPENROUTER_API_KEY"}
+KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openrouter": "OPENROUTER_API_KEY"}
 
 #: Models that reject a temperature and log probabilities, and whose reasoning counts as output.
 _REASONING = re.compile(r"^(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*-chat)")
@@ -244,7 +244,7 @@ def key_of_server(spec: str, base_url: str | None) -> str | None:
         ModelError: The server needs a key, and none is set.
     """
     server = _server(base_url)
-    variable = _KEY_VARIABLES.get(server, "OPENAI_API_KEY")
+    variable = KEY_VARIABLES.get(server, "OPENAI_API_KEY")
     key = os.environ.get(variable)
     if not key and server == "openai":
         raise ModelError(f"{spec}: set {variable}, or name a server with --base-url")

@@ -12,7 +12,7 @@ API refuses them for its current models ("Logprobs is not enabled for ...").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,18 +28,28 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.completion_answers import (
-    _alternatives,
-    _token,
     error_response,
     read_completion,
+    token_alternatives,
 )
 from vlsu.models.formats.logprobs import begins_label, is_filler, label_probabilities
-from vlsu.models.formats.wire import Tree, as_array, as_object, decode_body, first_choice
+from vlsu.models.formats.wire import Tree, decode_body
 from vlsu.models.http.model import HttpModel, is_answer
 from vlsu.models.output import after_reasoning
 from vlsu.policy.severity import SEVERITY_CODES
 
-__all__ = ["ALTERNATIVES", "MAX_TOKENS", "ScoredModel", "decode_scored", "scored_settings"]
+__all__ = [
+    "ALTERNATIVES",
+    "MAX_TOKENS",
+    "ScoredModel",
+    "decode_scored",
+    "most_probable",
+    "scored_settings",
+]
+
+#: A token of an answer, and those that might have been in its place, itself included, each with the
+#: natural logarithm of its probability.
+TokenAlternatives = tuple[bytes, Iterable[tuple[bytes, float]]]
 
 #: Alternatives requested to each token: as many as OpenAI and vLLM allow.
 ALTERNATIVES = 20
@@ -121,28 +131,59 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
     if aborted or response.outcome not in (Outcome.OK, Outcome.UNPARSED):
         return response
     unparsed = response._replace(outcome=Outcome.UNPARSED, cut_off=False, p_unsafe=None)
-    choice = first_choice(as_array(tree.get("choices")))
-    tokens = list(map(as_object, as_array(as_object(choice.get("logprobs")).get("content"))))
+    names, alternatives_at = token_alternatives(tree)
+    tokens = [(name, alternatives_at(place)) for place, name in enumerate(names)]
     if not tokens:
         return _no_probabilities() if response.text.strip() else unparsed
-    step = next((each for each in tokens if not is_filler(_token(each))), None)
-    if step is None:
-        return unparsed
-    reasons = bool(response.reasoning or (response.text and not after_reasoning(response.text)))
-    if reasons and not begins_label(_token(step), labels):
-        return unparsed  # what comes first is not the answer
-    alternatives = dict(_alternatives(step))
-    if len(alternatives) < _FEWEST:
+    alternatives = _deciding(tokens, labels, response.text, response.reasoning)
+    if alternatives is not None and len(alternatives) < _FEWEST:
         return _no_probabilities()
-    probabilities = label_probabilities(alternatives.items(), labels)
-    return unparsed if probabilities is None else _scored(unparsed, probabilities)
-
-
-def _scored(response: Response, probabilities: Mapping[str, float]) -> Response:
-    """The most probable severity; of equally probable ones the graver."""
-    text = max(reversed(list(probabilities)), key=probabilities.__getitem__)
+    found = _likeliest(alternatives, labels)
+    if found is None:
+        return unparsed
+    label, probabilities = found
     p_unsafe = probabilities.get("unsafe")
-    return response._replace(outcome=Outcome.OK, text=text, reasoning="", p_unsafe=p_unsafe)
+    return unparsed._replace(outcome=Outcome.OK, text=label, reasoning="", p_unsafe=p_unsafe)
+
+
+def most_probable(
+    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str
+) -> tuple[str, Mapping[str, float]] | None:
+    """The most probable label at the beginning of an answer, and the probability of each.
+
+    Args:
+        tokens: The answer's tokens with their alternatives.
+        labels: The severities to score.
+        text: The answer.
+
+    Returns:
+        `None` where no label is among the alternatives to the first token that is more than what
+        may stand before one, or reasoning comes first.
+    """
+    return _likeliest(_deciding(tokens, labels, text), labels)
+
+
+def _deciding(
+    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str, reasoning: str = ""
+) -> Mapping[bytes, float] | None:
+    """The alternatives to the token that decides; `None` if there is none."""
+    step = next((each for each in tokens if not is_filler(each[0])), None)
+    reasons = bool(reasoning or (text and not after_reasoning(text)))
+    if step is None or (reasons and not begins_label(step[0], labels)):
+        return None  # what comes first is not the answer
+    return dict(step[1])
+
+
+def _likeliest(
+    alternatives: Mapping[bytes, float] | None, labels: Sequence[str]
+) -> tuple[str, Mapping[str, float]] | None:
+    """The most probable label, of equally probable ones the graver, and all probabilities."""
+    if alternatives is None:
+        return None
+    probabilities = label_probabilities(alternatives.items(), labels)
+    if probabilities is None:
+        return None
+    return max(reversed(labels), key=probabilities.__getitem__), probabilities
 
 
 def _no_probabilities(prefix: str = "") -> Response:

@@ -14,6 +14,7 @@ from vlsu.errors import UsageError
 from vlsu.models.hf.chat import Chat, Prompt
 from vlsu.models.hf.checkpoint import Checkpoint
 from vlsu.models.hf.libraries import library, quiet
+from vlsu.models.hf.prefix import Prefixes
 from vlsu.models.hf.sampling import sampling_processors
 
 __all__ = ["Engine", "Generated", "PromptTooLongError"]
@@ -47,6 +48,9 @@ class Engine:
         checkpoint: The files that it was loaded from.
         chat: Their chat format.
         model: The loaded model.
+
+    Attributes:
+        prefixes: What prompts begin with, computed once; `None` to compute each prompt as a whole.
     """
 
     def __init__(self, checkpoint: Checkpoint, chat: Chat, model: Any) -> None:
@@ -57,6 +61,19 @@ class Engine:
         text = checkpoint.config.get_text_config()
         self._context: int | None = getattr(text, "max_position_embeddings", None)
         model.generation_config = library("transformers").GenerationConfig()
+        self.prefixes: Prefixes | None = None
+
+    def new_prefixes(self) -> Prefixes:
+        """A fresh store of what prompts begin with."""
+        checkpoint = self.checkpoint
+        images = [
+            getattr(source, "image_token_id", None)
+            for source in (checkpoint.config, checkpoint.processor)
+        ]
+        known = frozenset(id_ for id_ in images if isinstance(id_, int))
+        prefixes = Prefixes(self.model, known, checkpoint.tokenizer.pad_token_id)
+        prefixes.usable = bool(known) or not checkpoint.sees
+        return prefixes
 
     def generate(
         self,
@@ -165,6 +182,8 @@ class Engine:
             output_logits=logits,
         )
         with quiet():
+            if self.prefixes is not None:
+                inputs = self.prefixes.with_cache(inputs, _without_padding(inputs))
             return self.model.generate(
                 **inputs, generation_config=config, logits_processor=steps or []
             )

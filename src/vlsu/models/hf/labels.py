@@ -25,9 +25,9 @@ class LabelTokens(NamedTuple):
 def label_tokens(tokenizer: Any, labels: Sequence[str]) -> LabelTokens:
     """The tokens of labels in the forms that models write: bare, capitalised, after a space.
 
-    A token that begins the forms of two labels tells nothing and is left out. If that leaves a
-    label without the token that begins its bare form, the probability of every token of the bare
-    form is needed.
+    A token that begins the forms of two labels, or is a mere space, tells nothing and is left out.
+    If that leaves a label without the token that begins its bare form, the probability of every
+    token of the bare form is needed.
     """
     bare = [_encode(tokenizer, label) for label in labels]
     forms = [
@@ -39,7 +39,8 @@ def label_tokens(tokenizer: Any, labels: Sequence[str]) -> LabelTokens:
         for label in labels
     ]
     uses = Counter(token for tokens in forms for token in tokens)
-    first = tuple(tuple(sorted(t for t in tokens if uses[t] == 1)) for tokens in forms)
+    telling = {token for token, n in uses.items() if n == 1 and tokenizer.decode([token]).strip()}
+    first = tuple(tuple(sorted(tokens & telling)) for tokens in forms)
     told_apart = all(
         tokens[0] in own and tokens[0] != tokenizer.unk_token_id
         for tokens, own in zip(bare, first, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,13 +12,21 @@ from vlsu.models.base import ImageSource, Model, Request, Settings
 from vlsu.models.hf.answers import generated_answer, scored_answers
 from vlsu.models.hf.batches import Batches
 from vlsu.models.hf.chat import Chat, Prompt
-from vlsu.models.hf.check import TOLERANCE, batch_difference, probes
+from vlsu.models.hf.check import (
+    TOLERANCE,
+    batch_difference,
+    one_by_one,
+    prefix_difference,
+    probes,
+)
 from vlsu.models.hf.checkpoint import Checkpoint, read_checkpoint
 from vlsu.models.hf.engine import Engine
 from vlsu.models.hf.libraries import library, require_extra
+from vlsu.models.hf.prefix import Prefixes
 from vlsu.models.hf.sampling import SAMPLING, check_sampling
 from vlsu.models.hf.weights import (
     check_settings,
+    is_out_of_main_memory,
     is_out_of_memory,
     load_weights,
     weights_identity,
@@ -59,7 +68,8 @@ class OpenModel:
         self._chat = Chat(checkpoint, _template_variables(settings))
         self._batches = Batches(settings.max_batch or MAX_BATCH, is_out_of_memory, _free)
         self._engine: Engine | None = None
-        self._checked: set[int] = set()
+        #: Of requests that were checked, by their number of images.
+        self._prefixes: dict[int, Prefixes | None] = {}
         self.modalities = frozenset({"image", "text", "joint"} if checkpoint.sees else {"text"})
 
     def identity(self) -> Mapping[str, object]:
@@ -89,6 +99,7 @@ class OpenModel:
 
         Raises:
             DataError: An image is missing or cannot be read.
+            MemoryError: This machine has no memory for one request.
             ModelError: The weights cannot be loaded.
             MachineError: There is no memory for the weights.
             ChatError: The template or the processor refuses a request.
@@ -100,11 +111,17 @@ class OpenModel:
             self._engine = Engine(self._checkpoint, self._chat, model)
         for kind in {prompt.shape[0] for prompt in prompts}:
             self._check(self._engine, kind)
-        return self._batches.run(prompts, lambda prompt: prompt.shape, self._batch)
+        try:
+            return self._batches.run(prompts, lambda prompt: prompt.shape, self._batch)
+        except RuntimeError as error:
+            if is_out_of_main_memory(error):
+                raise MemoryError from None
+            raise
 
     def _batch(self, prompts: list[Prompt]) -> list[Mapping[str, object]]:
         engine, settings = self._engine, self._settings
         assert engine is not None
+        engine.prefixes = self._prefixes[prompts[0].shape[0]]
         if settings.score:
             return scored_answers(engine, prompts)
         answers = engine.generate(
@@ -117,31 +134,39 @@ class OpenModel:
         return [generated_answer(engine, answer) for answer in answers]
 
     def _check(self, engine: Engine, kind: int) -> None:
-        """Before the first batch of a kind: if it answers otherwise than one by one, do that."""
-        if kind in self._checked or self._batches.limit(kind) == 1:
+        """Before the first batch of a kind: what would change answers is not done."""
+        if kind in self._prefixes:
             return
-        self._checked.add(kind)
-        spec = self._checkpoint.spec
-        what = "with an image" if kind else "of text alone"
+        engine.prefixes = None
+        prompts, what = probes(kind), "with an image" if kind else "of text alone"
+        alone = functools.cache(lambda: one_by_one(engine, prompts))
+        if self._batches.limit(kind) > 1 and not self._alike(
+            f"requests {what} are asked one by one",
+            lambda: batch_difference(engine, prompts, alone()),
+        ):
+            self._batches.lower(kind, 1)
+        from_cache = self._alike(
+            f"prompts {what} are computed from their first token on, without a cache",
+            lambda: prefix_difference(engine, prompts, alone()),
+        )
+        self._prefixes[kind] = engine.new_prefixes() if from_cache else None
+
+    def _alike(self, consequence: str, difference: Callable[[], float]) -> bool:
+        """Whether distributions differ as rounding explains; the consequence is said if not."""
+        spec, engine = self._checkpoint.spec, self._engine
+        assert engine is not None
         try:
-            difference = batch_difference(engine, probes(kind))
+            found = difference()
         except VlsuError:
             raise
         except Exception as error:
-            self._batches.lower(kind, 1)
-            name = type(error).__name__
-            _log.warning("%s: requests %s are asked one by one (%s in a batch)", spec, what, name)
-            return
+            _log.warning("%s: %s (%s)", spec, consequence, type(error).__name__)
+            return False
         dtype = str(engine.model.dtype).removeprefix("torch.")
-        if difference > TOLERANCE.get(dtype, TOLERANCE["bfloat16"]):
-            self._batches.lower(kind, 1)
-            _log.warning(
-                "%s: requests %s are asked one by one: in a batch, next-token probabilities are "
-                "off by %.3f",
-                spec,
-                what,
-                difference,
-            )
+        if found <= TOLERANCE.get(dtype, TOLERANCE["bfloat16"]):
+            return True
+        _log.warning("%s: %s: else probabilities are off by %.3f", spec, consequence, found)
+        return False
 
 
 def _free() -> None:

@@ -72,8 +72,8 @@ def sampling_processors(
             [torch.rand(scores.shape[-1], generator=generator) for generator in generators]
         )
         tiny = torch.finfo(torch.float32).tiny
-        gumbel = -torch.log(-torch.log(uniform.clamp_min(tiny)).clamp_min(tiny))
-        return scores + gumbel.to(scores.device)
+        exponential = torch.log(uniform.clamp_min(tiny)).neg().clamp_min(tiny)
+        return scores - exponential.log().to(scores.device)
 
     steps.append(add_noise)
     return steps

@@ -14,7 +14,13 @@ from vlsu.models.hf.checkpoint import Checkpoint
 from vlsu.models.hf.fingerprint import folder_fingerprint
 from vlsu.models.hf.libraries import library, quiet, require_package
 
-__all__ = ["check_settings", "is_out_of_memory", "load_weights", "weights_identity"]
+__all__ = [
+    "check_settings",
+    "is_out_of_main_memory",
+    "is_out_of_memory",
+    "load_weights",
+    "weights_identity",
+]
 
 DTYPES = ("float32", "bfloat16", "float16")
 QUANTIZATIONS = ("8bit", "4bit")
@@ -152,6 +158,11 @@ def _require_complete(spec: str, info: Mapping[str, Any]) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that an accelerator, or this machine, has no memory left."""
-    if isinstance(error, MemoryError | library("torch").OutOfMemoryError):
+    return isinstance(error, library("torch").OutOfMemoryError) or is_out_of_main_memory(error)
+
+
+def is_out_of_main_memory(error: BaseException) -> bool:
+    """Whether it is this machine that has none: torch has no class of its own for that."""
+    if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

@@ -6,14 +6,14 @@ pair, over those that were asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import polars as pl
 
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, SEVERITY_CODES
+from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
 from vlsu.report.comparison.shared_listing import (
     BATCH,
     labels_of,
@@ -27,12 +27,15 @@ from vlsu.report.judgments import scan_judgments
 from vlsu.report.run_labels import letter, run_names
 from vlsu.report.task import SampleList
 from vlsu.report.understanding.listing import (
+    NOT_GRADED,
+    NOT_TOLD,
     facet_expressions,
     is_right,
     sample_frame,
     wide_rows,
 )
 from vlsu.runs import Run
+from vlsu.runs.graded import tells_unsafe_alone
 
 __all__ = ["SHARED_SAMPLES", "furthest_apart_first", "shared_entries", "shared_facets"]
 
@@ -58,6 +61,7 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
     }
     is_pair, ok = pl.col("modality") == "joint", pl.col("outcome") == Outcome.OK.value
     right = ok & (pl.col("predicted") == pl.col("expected"))
+    untold = ok & (pl.col("expected") == Severity.BORDERLINE.label)
     parts = [
         scan_judgments(run)
         .with_row_index("position")
@@ -65,10 +69,11 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
             "sample_id",
             position=place_of(number),
             grade=pl.when(is_pair & ok).then(grade["predicted"]),
-            wrong=(~right).fill_null(False).cast(pl.UInt32),
-            pair_wrong=(is_pair & ~right).fill_null(False).cast(pl.UInt32),
+            wrong=wrong.cast(pl.UInt32),
+            pair_wrong=(is_pair & wrong).cast(pl.UInt32),
         )
         for number, run in enumerate(runs)
+        for wrong in [(~(right | (untold & tells_unsafe_alone(run)))).fill_null(False)]
     ]
     samples = (
         pl.concat(parts)
@@ -86,16 +91,18 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
     return samples.get_column("sample_id").to_list()
 
 
-def run_facets(rows: pl.LazyFrame) -> pl.LazyFrame:
+def run_facets(rows: pl.LazyFrame, unsafe_alone: Collection[str]) -> pl.LazyFrame:
     """The facets of each run's judgments of a sample: `id`, `run` and a column a facet.
 
     Args:
         rows: A row a run and sample, as `vlsu.report.understanding.listing.sample_frame` makes
             them, with `run`; those of a run that was not asked are left out.
+        unsafe_alone: The runs whose models tell safe from unsafe only.
     """
     asked = pl.any_horizontal(pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES)
+    facets = facet_expressions(pl.col("run").is_in(list(unsafe_alone)))
     gold = (pl.col(name).drop_nulls().first().over("id") for name in _GOLD)
-    return rows.with_columns(*gold).filter(asked).select("id", "run", *facet_expressions())
+    return rows.with_columns(*gold).filter(asked).select("id", "run", *facets)
 
 
 def sample_facets(of_runs: pl.LazyFrame) -> pl.LazyFrame:
@@ -105,7 +112,8 @@ def sample_facets(of_runs: pl.LazyFrame) -> pl.LazyFrame:
         of_runs: As `run_facets` makes them.
     """
     asked = pl.col("joint").is_not_null()
-    right = pl.when(asked & (pl.col("joint") != "not graded")).then(pl.col("joint") == "right")
+    known = ~pl.col("joint").is_in([NOT_GRADED, NOT_TOLD])
+    right = pl.when(asked & known).then(pl.col("joint") == "right")
     return of_runs.group_by("id").agg(
         *(pl.col(name).drop_nulls().first() for name in _SHARED),
         agreement=standing(right),
@@ -127,7 +135,8 @@ def shared_facets(runs: Sequence[Run]) -> Facets:
         wide_rows(run).with_columns(run=pl.lit(label))
         for run, label in zip(runs, labels_of(runs), strict=True)
     ]
-    of_runs = run_facets(pl.concat(rows, how="diagonal")).collect(engine="streaming")
+    named = _unsafe_alone(runs, labels_of(runs))
+    of_runs = run_facets(pl.concat(rows, how="diagonal"), named).collect(engine="streaming")
     samples = sample_facets(of_runs.lazy()).collect(engine="streaming")
     return Facets(samples, of_runs.select("id", "run", *_OF_RUN))
 
@@ -140,15 +149,20 @@ def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
         ids: Of the samples, in their order.
     """
     labels = labels_of(runs)
+    named = _unsafe_alone(runs, labels)
     for start in range(0, len(ids), BATCH):
         rows = shared_frame(sample_frame, runs, labels, ids[start : start + BATCH])
-        of_runs = run_facets(rows.lazy()).collect()
+        of_runs = run_facets(rows.lazy(), named).collect()
         shared = {row["id"]: row for row in sample_facets(of_runs.lazy()).collect().to_dicts()}
         each = {(row["id"], row["run"]): row for row in of_runs.to_dicts()}
         for id_, group in groupby(rows.iter_rows(named=True), key=lambda row: row["id"]):
             known = list(group)
             facets = [each.get((id_, row["run"])) for row in known]
             yield _entry(known, facets, shared.get(id_, {}))
+
+
+def _unsafe_alone(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    return [label for label, run in zip(labels, runs, strict=True) if tells_unsafe_alone(run)]
 
 
 def _entry(

@@ -10,6 +10,16 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import ENOUGH, format_share
 from vlsu.policy import Family, Pattern
 from vlsu.report.charts.dots import Spec
+from vlsu.report.comparison.flagged import (
+    COLUMNS,
+    FAMILY_COLUMNS,
+    any_unsafe_alone,
+    family_rate,
+    flagged_charts,
+    flagged_column_note,
+    flagged_patterns,
+    score,
+)
 from vlsu.report.comparison.judgment_listing import SHARED_SAMPLES
 from vlsu.report.comparison.oracle import Oracle
 from vlsu.report.comparison.task import Comparison
@@ -23,12 +33,19 @@ from vlsu.report.comparison.understanding_charts import (
 from vlsu.report.table import ABSENT, RateCell, Table, format_rate, percent
 from vlsu.report.understanding.answered import answered_share
 from vlsu.report.understanding.headline import understood_together
-from vlsu.report.understanding.modalities import family_part, severities_of
+from vlsu.report.understanding.modalities import severities_of, unsafe_alone
 from vlsu.runs import Run
 
 __all__ = ["UnderstandingComparison"]
 
 _COLUMNS = {"accuracy": "accuracy", "f1_macro": "macro-F1", "f1_binary": "binary F1"}
+_SCORES = {name: score(key) for key, name in _COLUMNS.items()}
+_FAMILIES = {family.value: family_rate(family, "accuracy") for family in Family}
+_RANK = (
+    "rank: by {}; in brackets all ranks that the claims of all pairs, corrected together, leave "
+    "open: the chance that any of these is wrong is at most 5%."
+)
+_UNRANKED = "Intervals that overlap do not show that two runs are alike, nor the reverse."
 
 
 class UnderstandingComparison:
@@ -40,8 +57,12 @@ class UnderstandingComparison:
     samples = SHARED_SAMPLES
 
     def in_order(self, runs: Sequence[Run]) -> list[Run]:
-        """Those first whose accuracy on the pair is higher, whatever decides."""
-        return sorted(runs, key=_accuracy)
+        """Those first whose accuracy on the pair is higher, whatever decides.
+
+        Where a model tells safe from unsafe only, those whose F1 of unsafe is.
+        """
+        alone = any(unsafe_alone(run.metrics) for run in runs)
+        return sorted(runs, key=lambda run: _standing(run, "f1_binary" if alone else "accuracy"))
 
     def table(
         self,
@@ -59,14 +80,16 @@ class UnderstandingComparison:
         return _table(runs, names, _ranks(comparison, names), ranked_by, _apart(oracle, runs))
 
     def words(self, runs: Sequence[Run]) -> dict[str, object]:
-        """None: everything is in tables and charts."""
-        return {}
+        """Whether a model tells safe from unsafe only; everything else is in tables and charts."""
+        return {"alone": any(unsafe_alone(run.metrics) for run in runs)}
 
     def tables(
         self, runs: Sequence[Run], names: Sequence[str], oracle: Oracle | None = None
     ) -> list[Table]:
         """Accuracy by pattern and run, and the human grader's scores."""
         metrics = dict(zip(names, (run.metrics for run in runs), strict=True))
+        if any_unsafe_alone(metrics):
+            return [flagged_patterns(metrics, patterns_of(metrics))]
         human = [] if oracle is None else oracle.tables(dict(zip(names, runs, strict=True)))
         return [_pattern_table(metrics), *human]
 
@@ -76,6 +99,8 @@ class UnderstandingComparison:
         """Leaderboards, the map of runs and patterns, and families."""
         named = dict(zip(labels, runs, strict=True))
         metrics = {label: run.metrics for label, run in named.items()}
+        if any_unsafe_alone(metrics):
+            return flagged_charts(metrics, patterns_of(metrics))
         charts = understanding_charts(metrics, _apart(oracle, runs))
         if oracle is not None and (shared := oracle.shared(named)):
             charts["oracle"] = references_chart(shared, oracle.name)
@@ -106,6 +131,7 @@ class UnderstandingComparison:
             name["name"]: accuracy
             for name, run in zip(comparison["runs"], runs, strict=True)
             if name["name"] not in little
+            and not any(unsafe_alone(each.metrics) for each in runs)
             and (accuracy := understood_together(run.metrics)).value is not None
         }
         if len(together) > 1:
@@ -124,9 +150,9 @@ def _apart(oracle: Oracle | None, runs: Sequence[Run]) -> Oracle | None:
     return None if oracle is None or any(map(oracle.is_about, runs)) else oracle
 
 
-def _accuracy(run: Run) -> float:
-    """Of the pair, to sort by: the higher one first."""
-    return -(run.metrics.joint.accuracy.value or 0.0)
+def _standing(run: Run, key: str) -> float:
+    """A score of the pair, to sort by: the higher one first."""
+    return -(run.metrics.joint[key]["value"] or 0.0)
 
 
 def _table(
@@ -142,25 +168,35 @@ def _table(
         named.sort(key=lambda pair: order.index(pair[0]) if pair[0] in ranks else len(order))
     varied = _varied(runs)
     blank = ["–"] * len(varied)
+    metrics = {name: run.metrics for name, run in named}
+    alone = any_unsafe_alone(metrics)
+    columns = _SCORES
+    if alone:
+        columns = {
+            name: of
+            for name, of in COLUMNS.items()
+            if any(of(each).value is not None for each in metrics.values())
+        }
+    families_of = FAMILY_COLUMNS if alone else _FAMILIES
     rows = [
         (
             f"{name}{' (estimate)' if run.metrics.get('sampling') else ''}",
             *([ranks.get(name, "–")] if ranks else []),
             *(of(run) for of in varied.values()),
             f"{run.metrics.joint.n:,}",
-            *(format_rate(Rate.from_json(run.metrics.joint[key])) for key in _COLUMNS),
+            *(format_rate(of(run.metrics)) for of in columns.values()),
             _answered(run),
-            *(format_rate(family_part(run.metrics, f).accuracy) for f in Family),
+            *(format_rate(of(run.metrics)) for of in families_of.values()),
         )
         for name, run in named
     ]
     head = (*(["–"] if ranks else []), *blank)
-    ceiling = ceiling_of({name: run.metrics for name, run in named})
+    ceiling = None if alone else ceiling_of(metrics)
     if ceiling is not None:
         exact = [Rate(best, best, best) for best in (1.0, 0.0, 0.0)]
         by_definition = (RateCell(f"{rate.value:.2f}", rate) for rate in exact)
         rows.append((CEILING, *head, "–", format_rate(ceiling), "–", "–", ABSENT, *by_definition))
-    if oracle is not None:
+    if oracle is not None and not alone:
         scores = (
             format_rate(oracle.joint[key]) if key in oracle.joint else "–" for key in _COLUMNS
         )
@@ -178,16 +214,20 @@ def _table(
             *(["rank"] if ranks else []),
             *varied,
             "n",
-            *_COLUMNS.values(),
+            *columns,
             "answered",
-            *Family,
+            *families_of,
         ),
         tuple(rows),
         _note(
             named,
             ranked=ranked_by if ranks else "",
             ceiling=ceiling is not None,
-            human=oracle is not None,
+            human=oracle is not None and not alone,
+        )
+        if not alone
+        else " ".join(
+            (flagged_column_note(metrics), _RANK.format(ranked_by) if ranks else _UNRANKED)
         ),
     )
 
@@ -219,14 +259,9 @@ def _note(named: Sequence[tuple[str, Run]], *, ranked: str, ceiling: bool, human
             "are over those that all have."
         )
     if ranked:
-        sentences.append(
-            f"rank: by {ranked}; in brackets all ranks that the claims of all pairs, corrected "
-            "together, leave open: the chance that any of these is wrong is at most 5%."
-        )
+        sentences.append(_RANK.format(ranked))
     else:
-        sentences.append(
-            "Intervals that overlap do not show that two runs are alike, nor the reverse."
-        )
+        sentences.append(_UNRANKED)
     if ceiling:
         sentences.append(
             f"{CEILING}: what grading image and text apart without an error, and taking the worse, "

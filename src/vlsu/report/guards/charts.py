@@ -9,7 +9,7 @@ from typing import Any
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart, shapes_for
-from vlsu.report.charts.legible import legible
+from vlsu.report.charts.legible import legible, short_names
 from vlsu.report.guards.words import shown_threshold
 from vlsu.report.table import format_rate
 
@@ -19,25 +19,27 @@ __all__ = ["guards_charts"]
 _COLOURS = ("late-fusion", "escalating", "de-escalating", "image", "text", "joint")
 _DASHES = ([1, 0], [6, 3], [2, 2])
 _HEIGHT, _SMALL = 380, 260
+#: Characters of a name of two in a row.
+_ROOM = 14
 
 Tree = Mapping[str, Any]
 
 
 def guards_charts(result: Tree) -> dict[str, Spec]:
-    """The charts by name: ``curve``, ``curve-FAMILY``, ``patterns``, ``differences``, ``cost``."""
+    """The charts by name: ``curve``, ``patterns``, ``differences``, ``cost``; ``curve-FAMILY``."""
     charts: dict[str, Spec] = {}
     names = [tree["name"] for tree in result["guards"]]
     colours = dict(zip(names, cycle(map(colour, _COLOURS)), strict=False))
-    families = {name for name, part in result["samples"]["families"].items() if part["harmful"]}
+    families = [name for name, part in result["samples"]["families"].items() if part["harmful"]]
     charts["curve"] = _curves(result, colours, None)
     if len(families) > 1:
-        for name in result["samples"]["families"]:
-            if name in families:
-                charts[f"curve-{name}"] = _curves(result, colours, name)
+        for name in families:
+            charts[f"curve-{name}"] = _curves(result, colours, name)
     if patterns := _patterns(result, colours):
         charts["patterns"] = patterns
-    if differences := _differences(result):
-        charts["differences"] = differences
+    for family in (None, *(families if len(families) > 1 else ())):
+        if differences := _differences(result, family):
+            charts["differences" if family is None else f"differences-{family}"] = differences
     if costs := _costs(result, colours):
         charts["cost"] = costs
     return {name: legible(chart) for name, chart in charts.items()}
@@ -96,7 +98,7 @@ def _curves(result: Tree, colours: Mapping[str, str], family: str | None) -> Spe
                     "field": "guard",
                     "type": "nominal",
                     "scale": dashes,
-                    "legend": None,
+                    "legend": legend,
                 },
             },
         },
@@ -112,7 +114,7 @@ def _curves(result: Tree, colours: Mapping[str, str], family: str | None) -> Spe
             "field": "guard",
             "type": "nominal",
             "scale": {"domain": names, "range": shapes_for(len(names))},
-            "legend": None,
+            "legend": legend,
         }
         layers += [
             {
@@ -177,8 +179,14 @@ def _x(field: str) -> Spec:
         "field": field,
         "type": "quantitative",
         "scale": {"type": "sqrt", "domain": [0, 1], "nice": False},
-        "axis": {"values": [0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1], "format": "~%"},
-        "title": "false flags: share of the harmless flagged (scale of square roots)",
+        "axis": {
+            "values": [0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1],
+            "format": "~%",
+            # As many as there are values, else some of them are left out.
+            "tickCount": 9,
+            "labelOverlap": False,
+        },
+        "title": "false flags, of the harmless (square-root scale)",
     }
 
 
@@ -211,20 +219,22 @@ def _patterns(result: Tree, colours: Mapping[str, str]) -> Spec | None:
     )
 
 
-def _differences(result: Tree) -> Spec | None:
+def _differences(result: Tree, family: str | None) -> Spec | None:
+    """Of every two guards in recall of all, or of a family."""
     marks = []
     for pair in result["pairs"]:
-        for name, part in {"all": pair["recall"], **pair["families"]}.items():
-            difference = Rate.from_json(part["difference"])
+        part = pair["recall"] if family is None else pair["families"].get(family)
+        if part is not None:
             words = f"{_last(pair['second'])} − {_last(pair['first'])}"
             group = "claimed" if part["higher"] else "cannot be claimed"
-            marks.append(IntervalMark(f"{words}, {name}", difference, None, group))
+            marks.append(IntervalMark(words, Rate.from_json(part["difference"]), None, group))
     if not marks:
         return None
+    of = "recall" if family is None else f"recall of {family} pairs"
     return interval_chart(
         marks,
-        description="Differences in recall of every two guards at the same false-flag rate",
-        axis="difference in recall",
+        description=f"Differences in {of} of every two guards at the same false-flag rate",
+        axis=f"difference in {of}",
         colours={"claimed": colour("right"), "cannot be claimed": colour("edge")},
         domain=None,
         zero_line=True,
@@ -257,5 +267,5 @@ def _costs(result: Tree, colours: Mapping[str, str]) -> Spec | None:
 
 
 def _last(name: str) -> str:
-    """A model's name without its provider."""
-    return name.rpartition("/")[2]
+    """A model's name without its provider, so short that two stand in a row."""
+    return short_names([name.rpartition("/")[2]], _ROOM)[name.rpartition("/")[2]]

@@ -9,7 +9,7 @@ from vlsu.analysis.table.answered import UNANSWERED, format_share
 from vlsu.policy import MODALITIES
 from vlsu.report.answered import Answered, series, share_answered
 from vlsu.report.table import Table, format_rate, percent
-from vlsu.report.understanding.modalities import modality_scores
+from vlsu.report.understanding.modalities import modality_scores, unsafe_alone
 
 __all__ = [
     "MODALITY_NAMES",
@@ -95,7 +95,8 @@ def answered_table(metrics: Metrics) -> Table:
             )
             for part in parts
         ),
-        "answered: with one severity. What is not counts as wrong in accuracy and F1.",
+        "answered: with one severity. What is not counts as "
+        f"{'not flagged' if unsafe_alone(metrics) else 'wrong in accuracy and F1'}.",
     )
 
 

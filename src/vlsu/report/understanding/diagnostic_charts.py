@@ -79,7 +79,10 @@ def diagnostic_charts(metrics: Metrics) -> dict[str, Spec]:
         }
         there = {key: part for key, part in pairs.items() if part is not None and part.pairs}
         if there:
-            charts["minimal-pairs"] = pairs_chart(there, guessing(len(said_of(metrics))))
+            chance = guessing(len(said_of(metrics)))
+            if alone:  # of a safe and an unsafe sample both measures are the same
+                chance.pop("ordered")
+            charts["minimal-pairs"] = pairs_chart(there, chance)
     for modality, scores in probability_scores(metrics).items():
         charts[f"reliability-{modality}"] = reliability_chart(scores, modality)
     return charts
@@ -179,7 +182,7 @@ def pairs_chart(pairs: Mapping[str, MinimalPairs], chance: Mapping[str, float]) 
 
     Args:
         pairs: What they share -> the pairs, some at least.
-        chance: What `guessing` reaches.
+        chance: What `guessing` reaches, by measure; those that are not in it are not shown.
     """
     measures = {"told_apart": "both right", "ordered": "right order"}
     return interval_chart(
@@ -193,6 +196,7 @@ def pairs_chart(pairs: Mapping[str, MinimalPairs], chance: Mapping[str, float]) 
             for key in PAIRS
             if key in pairs
             for measure, name in measures.items()
+            if measure in chance
         ],
         description="Minimal pairs told apart and put in order, with what guessing reaches",
         axis="share of pairs",

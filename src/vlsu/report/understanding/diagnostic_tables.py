@@ -145,14 +145,13 @@ def probability_notes(metrics: Metrics) -> list[str]:
 
 def _coverage(scores: Mapping[str, ProbabilityScores]) -> str:
     """What part of the graded judgments has a probability: all else is left out of the rates."""
-    shares = [
-        f"{modality} {part.n:,} of {part.n + part.without_p:,}, {_with_p(part)}"
-        for modality, part in scores.items()
-    ]
+    shares = [f"{modality} {_with_p(part)}" for modality, part in scores.items()]
+    counts = [f"{part.n:,} of {part.n + part.without_p:,}" for part in scores.values()]
     little = any(part.n < ENOUGH * (part.n + part.without_p) for part in scores.values())
     bound = f"; below {format_share(ENOUGH)} that is too little to tell it of the model"
     return (
-        f"Over the graded judgments that have a p_unsafe: {'; '.join(shares)}"
+        f"Over the graded judgments that have a p_unsafe: {', '.join(shares)} of all "
+        f"({', '.join(counts)})"
         f"{bound if little else ''}."
     )
 

@@ -170,4 +170,5 @@ def _outcomes(metrics: Metrics) -> str:
     shares = ", ".join(f"{count:,} {name}" for name, count in lacking.items() if count)
     if not shares:
         return ""
-    return f"Of {total:,} answers some carry no severity and count as wrong: {shares}."
+    count = "count as not flagged" if unsafe_alone(metrics) else "count as wrong"
+    return f"Of {total:,} answers some carry no severity and {count}: {shares}."

@@ -32,6 +32,7 @@ __all__ = [
     "flagged_findings",
     "flagged_headline",
     "flagged_note",
+    "flagged_scores",
     "flagged_tables",
     "unsafe_scores",
 ]
@@ -72,6 +73,18 @@ def unsafe_scores(metrics: Metrics, modality: str) -> dict[str, Rate]:
     return {name: Rate.from_json(rate) for name, rate in named.items()} | flagged
 
 
+def flagged_scores(metrics: Metrics, modality: str) -> dict[str, tuple[Rate, str]]:
+    """Name -> rate and what it is over: binary F1, and the scores of `unsafe_scores`."""
+    what = MODALITY_NAMES[modality]
+    rates = {"binary F1": modality_scores(metrics, modality).f1_binary}
+    over = {"binary F1": "unsafe against the rest", "precision of unsafe": "of what it flags"}
+    rates |= unsafe_scores(metrics, modality)
+    return {
+        name: (rate, over.get(name, f"of {name.split()[0 if 'flagged' in name else -1]} {what}"))
+        for name, rate in rates.items()
+    }
+
+
 def flagged_headline(metrics: Metrics, main: Answered | None, *, enough: bool) -> str:
     """What is flagged, by gold grade of the pair, and what share was answered.
 
@@ -88,7 +101,8 @@ def flagged_headline(metrics: Metrics, main: Answered | None, *, enough: bool) -
     scores, what = modality_scores(metrics, modality), MODALITY_NAMES[modality]
     shares = {name: percent(rate) for name, rate in scores.flagged.items()}
     parts = [f"{share} of {name}" for name, share in reversed(shares.items()) if share]
-    sentence = f"Flags {series([f'{parts[0]} {what}', *(f'{part} ones' for part in parts[1:])])}"
+    flags = "Flags" if enough or main is None else "It flags"
+    sentence = f"{flags} {series([f'{parts[0]} {what}', *(f'{part} ones' for part in parts[1:])])}"
     if enough or main is None:
         return f"{sentence}. {answered_sentence(metrics)}".strip()
     unsafe = scores.confusion["unsafe"]

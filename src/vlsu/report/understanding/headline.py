@@ -82,6 +82,8 @@ def understood_together(metrics: Metrics) -> Rate:
     """
     parts = [part for family in _HOW if (part := family_part(metrics, family)).n]
     rates = tuple(part.accuracy for part in parts)
+    if any(rate.value is None for rate in rates):  # the model gives too few severities
+        return UNDEFINED
     if len(rates) < 2:
         return rates[0] if rates else UNDEFINED
     sizes = np.array([part.n for part in parts], dtype=np.float64)

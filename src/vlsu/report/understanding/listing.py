@@ -8,7 +8,7 @@ import polars as pl
 
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
-from vlsu.policy import MODALITIES, SEVERITY_CODES
+from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
@@ -21,8 +21,11 @@ from vlsu.report.understanding.redrawn import (
     with_draws,
 )
 from vlsu.runs import Run
+from vlsu.runs.graded import tells_unsafe_alone
 
 __all__ = [
+    "NOT_GRADED",
+    "NOT_TOLD",
     "SAMPLES",
     "facet_expressions",
     "is_right",
@@ -33,6 +36,10 @@ __all__ = [
     "worst_first",
 ]
 
+#: Facets of judgments of which it is not known whether they are right: there is no gold grade, or
+#: the model has no word for it.
+NOT_GRADED, NOT_TOLD = "not graded", "not told"
+_BORDERLINE = Severity.BORDERLINE.label
 #: Samples described at once.
 _BATCH = 4096
 #: Column of the judgments -> its name in a sample's row, after the modality.
@@ -52,7 +59,8 @@ def worst_first(run: Run) -> list[str]:
 
     How far is counted in grades on the pair, or on image or text (the further) where the pair was
     not asked about or is not graded. An answer without a severity comes after those with a wrong
-    one. What is alike keeps the order of the judgments.
+    one. What is alike keeps the order of the judgments. Of a model that tells safe from unsafe
+    only, nothing that is borderline is off.
 
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
@@ -69,6 +77,8 @@ def worst_first(run: Run) -> list[str]:
         .then(None)
         .when(failed)
         .then(1)
+        .when(pl.lit(tells_unsafe_alone(run)) & (pl.col("expected") == _BORDERLINE))
+        .then(0)
         .when(off > 0)
         .then(4 * off)
         .otherwise(-4 * off - (off < 0).cast(pl.Int8))
@@ -151,13 +161,24 @@ def _in_order(
     return rows.collect(engine="streaming")
 
 
-def facet_expressions() -> list[pl.Expr]:
-    """The facets of a sample as expressions over rows such as `sample_frame` makes them."""
+def facet_expressions(unsafe_alone: pl.Expr) -> list[pl.Expr]:
+    """The facets of a sample as expressions over rows such as `sample_frame` makes them.
+
+    Args:
+        unsafe_alone: Whether the row is of a model that tells safe from unsafe only: whether it is
+            right on what is borderline is not told.
+    """
     asked = {m: pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES}
     right = {
         m: pl.when(asked[m]).then(
             pl.when(pl.col(f"{m}_gold").is_null())
-            .then(pl.lit("not graded"))
+            .then(pl.lit(NOT_GRADED))
+            .when(
+                unsafe_alone
+                & (pl.col(f"{m}_gold") == _BORDERLINE)
+                & (pl.col(f"{m}_outcome") == Outcome.OK.value)
+            )
+            .then(pl.lit(NOT_TOLD))
             .when(
                 (pl.col(f"{m}_outcome") == Outcome.OK.value)
                 & (pl.col(f"{m}_predicted") == pl.col(f"{m}_gold"))
@@ -180,9 +201,10 @@ def facet_expressions() -> list[pl.Expr]:
     ]
 
 
-def _all_facets(columns: Collection[str]) -> list[pl.Expr]:
+def _all_facets(run: Run, columns: Collection[str]) -> list[pl.Expr]:
     """Those of one run alone: which answers flip is one too, where there are several draws."""
-    return [*facet_expressions(), *([again_facet()] if "joint_flips" in columns else [])]
+    facets = facet_expressions(pl.lit(tells_unsafe_alone(run)))
+    return [*facets, *([again_facet()] if "joint_flips" in columns else [])]
 
 
 def sample_facets(run: Run) -> Facets:
@@ -192,7 +214,7 @@ def sample_facets(run: Run) -> Facets:
         RunError: The run is not finished, or its judgments are damaged.
     """
     rows = redrawn_rows(run)
-    facets = _all_facets(rows.collect_schema().names())
+    facets = _all_facets(run, rows.collect_schema().names())
     rows = rows.select("id", *facets)
     return Facets(rows.collect(engine="streaming"), pl.DataFrame(schema={"id": pl.String}))
 
@@ -201,7 +223,7 @@ def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
         rows = _in_order(run, ids[start : start + _BATCH], redrawn_rows)
-        rows = rows.with_columns(facets=pl.struct(_all_facets(rows.columns)))
+        rows = rows.with_columns(facets=pl.struct(_all_facets(run, rows.columns)))
         for row in rows.iter_rows(named=True):
             yield _entry(row, row["facets"])
 

@@ -9,16 +9,14 @@ from vlsu.analysis.stats.intervals import Rate
 from vlsu.policy import Family, patterns_of
 from vlsu.report.answered import answered_value
 from vlsu.report.task import Contents, PageParts
-from vlsu.report.understanding.answered import MODALITY_NAMES
 from vlsu.report.understanding.diagnostic_tables import probability_notes
-from vlsu.report.understanding.flagged import family_tile, unsafe_scores
+from vlsu.report.understanding.flagged import family_tile, flagged_scores
 from vlsu.report.understanding.modalities import (
     SCORE_NAMES,
     family_part,
     graded,
     modality_scores,
     said_of,
-    score_names,
     severities_of,
     unsafe_alone,
 )
@@ -61,7 +59,7 @@ def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> Pa
     prefixes = ("borderline-", "over-", "minimal-")
     diagnosed = any(name.startswith(prefixes) for name in contents.charts)
     return PageParts(
-        _sections(contents, diagnosed=diagnosed),
+        _sections(contents, diagnosed=diagnosed, alone=unsafe_alone(metrics)),
         notes,
         {
             "families": _families(metrics),
@@ -77,7 +75,7 @@ def page_parts(metrics: Metrics, contents: Contents, notes: Sequence[str]) -> Pa
     )
 
 
-def _sections(contents: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
+def _sections(contents: Contents, *, diagnosed: bool, alone: bool) -> list[tuple[str, str]]:
     """The sections that this run has."""
     there = {
         "patterns": "patterns" in contents.charts,
@@ -90,7 +88,8 @@ def _sections(contents: Contents, *, diagnosed: bool) -> list[tuple[str, str]]:
         "categories": "severities" in contents.charts,
         "calibration": "calibration" in contents.tables,
     }
-    return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
+    titles = _SECTIONS | ({"late-fusion": "Agreement"} if alone else {})
+    return [(id_, title) for id_, title in titles.items() if there.get(id_, True)]
 
 
 def _families(metrics: Metrics) -> list[dict[str, object]]:
@@ -114,21 +113,16 @@ def _scores(metrics: Metrics) -> list[dict[str, object]]:
     """The scores of the pair, or of what else was asked about."""
     modalities = graded(metrics)
     classes = ", ".join(severity.label for severity in severities_of(metrics))
-    alone = unsafe_alone(metrics)
-    names = score_names(metrics)
-    if alone:
+    if unsafe_alone(metrics):
         return [
             {
-                "name": name,
+                "name": name if "joint" in modalities else f"{name}, {modality}",
                 "rate": rate,
-                "what": f"of {MODALITY_NAMES[modality]}",
+                "what": what,
                 "answered": answered_value(modality_scores(metrics, modality)),
             }
-            for modality in (["joint"] if "joint" in modalities else modalities)
-            for name, rate in (
-                *((SCORE_NAMES[key], Rate.from_json(metrics[modality][key])) for key in names),
-                *unsafe_scores(metrics, modality).items(),
-            )
+            for modality in (("joint",) if "joint" in modalities else modalities)
+            for name, (rate, what) in flagged_scores(metrics, modality).items()
         ]
     if "joint" in modalities:
         return [

@@ -311,7 +311,8 @@ def _outcomes(metrics: Metrics) -> Table:
         ),
         "Number of judgments. "
         + "; ".join(f"{o.value}: {meaning}" for o, meaning in OUTCOME_MEANING.items())
-        + ". Only ok carries a severity; the others count as wrong.",
+        + ". Only ok carries a severity; the others count as "
+        f"{'not flagged' if unsafe_alone(metrics) else 'wrong'}.",
     )
 
 

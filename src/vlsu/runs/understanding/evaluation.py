@@ -89,9 +89,8 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
             "leave it at auto with a prompt of your own"
         )
     prompt = load_prompt(name, policy)
-    task = Understanding(
-        policy, prompt, modalities, settings.system, scored=is_scored(model, settings)
-    )
+    scored = is_scored(model, settings)
+    task = Understanding(policy, prompt, modalities, settings.system, scored=scored)
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)

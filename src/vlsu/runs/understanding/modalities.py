@@ -30,13 +30,15 @@ def judged_modalities(
     able = tuple(each for each in MODALITIES if each in model.modalities)
     if not able:
         raise UsageError(f"{model.spec} judges neither images nor texts; choose another model")
+    source: str = getattr(model, "modalities_source", "")
+    name = f"{model.spec} (by {source})" if source else model.spec
     if probe is not None and "joint" not in able:
         raise UsageError(f"--probe {probe}: {model.spec} cannot judge pairs; leave it out")
     if asked is None:
         if left_out := [each for each in MODALITIES if each not in able]:
             _log.warning(
                 "%s cannot judge %s: not asked, and not in the metrics; it is asked for %s",
-                model.spec,
+                name,
                 " and ".join(left_out),
                 " and ".join(able),
             )
@@ -44,7 +46,7 @@ def judged_modalities(
     if unable := [each for each in asked if each in MODALITIES and each not in able]:
         rest = [each for each in asked if each not in unable] or able
         raise UsageError(
-            f"{model.spec} cannot judge {' and '.join(dict.fromkeys(unable))}; "
+            f"{name} cannot judge {' and '.join(dict.fromkeys(unable))}; "
             f"give --modalities {','.join(rest)}"
         )
     return asked

@@ -37,6 +37,12 @@ OF_FAMILY: dict[str, tuple[str, ...]] = {
     "granite-guardian-4": ("<guardian>", "<no-think>", "### Criteria: ", "### Scoring Schema: "),
     "granite-guardian": ("\nAssistant Message: ", "\nUser Message: ", "<end_of_turn>"),
     "gpt-oss-safeguard": ("<|start|>system<|message|>",),
+    "guardreasoner-vl": ("\nHuman user:\n", "\nAI assistant:\n", "<result>", "</result>"),
+    "nemotron-3.5": ("\nUser Safety: ", "\nSafety Categories: ", "<END CONVERSATION>"),
+    "nemotron": ("\nUser Safety: ", "\nResponse Safety: ", "<END CONVERSATION>"),
+    "shieldstral": ("<Instruct>: ", "<Query>: ", "<Document>: ", "[User] ", "[Assistant] "),
+    "singguard": ("<answer>", "</answer>"),
+    "openai-moderation": (),
 }
 
 

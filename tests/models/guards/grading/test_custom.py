@@ -19,6 +19,7 @@ from vlsu.models.guards.grading.asking import questions
 from vlsu.models.guards.grading.base import Answer, Content, TokenStep
 from vlsu.models.guards.grading.custom import CustomGuard, load_guard
 from vlsu.policy import Severity, default_policy
+from vlsu.runs import load_run
 
 HOUSE = """
 name: house-guard
@@ -130,6 +131,7 @@ def test_a_run_with_the_file_as_its_model(chat_server: Serve, tmp_path: Path) ->
     path.write_text(f"{SCORED}base_url: {server.base_url}\n")
     dataset = make_dataset(tmp_path / "data")
     vlsu("run", "understanding", dataset.path, "--model", path, "--out", tmp_path / "run")
+    assert load_run(tmp_path / "run").record["model"]["base_url"] == server.base_url
     rows = pl.read_parquet(tmp_path / "run" / "judgments.parquet")
     assert set(rows["outcome"]) == {"ok"}
     assert set(rows["modality"]) == {"image", "text", "joint"}

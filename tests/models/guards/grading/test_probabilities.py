@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
 from vlsu.models.formats.completion_answers import token_alternatives
-from vlsu.models.guards.grading.base import Answer, TokenStep
+from vlsu.models.guards.grading.base import Answer, TokenStep, TokenSteps
 from vlsu.models.guards.grading.probabilities import word_probabilities, word_probability
 
 
@@ -17,6 +18,11 @@ def steps(*listed: tuple[str, dict[str, float]]) -> list[TokenStep]:
         TokenStep(token.encode(), tuple((w.encode(), math.log(p)) for w, p in others.items()))
         for token, others in listed
     ]
+
+
+def steps_of(tree: Mapping[str, object]) -> list[TokenStep]:
+    """The tokens of a body, with all their alternatives."""
+    return list(TokenSteps(*token_alternatives(tree)))
 
 
 def test_a_word_of_one_token_and_its_beginnings_count_together() -> None:
@@ -106,7 +112,7 @@ def test_chat_completions_and_completions_list_tokens_in_their_own_ways() -> Non
             }
         ]
     }
-    assert token_alternatives(chat) == [(b"yes", ((b"yes", -0.5), (b"no", -1.5)))]
+    assert steps_of(chat) == [(b"yes", ((b"yes", -0.5), (b"no", -1.5)))]
     plain = {
         "choices": [
             {
@@ -120,7 +126,7 @@ def test_chat_completions_and_completions_list_tokens_in_their_own_ways() -> Non
             }
         ]
     }
-    assert token_alternatives(plain) == [(b" yes", ((b" yes", -0.5), (b" no", -1.5))), (b"\n", ())]
+    assert steps_of(plain) == [(b" yes", ((b" yes", -0.5), (b" no", -1.5))), (b"\n", ())]
 
 
 @pytest.mark.parametrize(
@@ -135,4 +141,4 @@ def test_chat_completions_and_completions_list_tokens_in_their_own_ways() -> Non
     ],
 )
 def test_bodies_of_another_shape_have_no_alternatives(tree: dict[str, object]) -> None:
-    assert all(alternatives == () for _, alternatives in token_alternatives(tree))
+    assert all(alternatives == () for _, alternatives in steps_of(tree))

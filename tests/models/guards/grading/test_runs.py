@@ -83,7 +83,10 @@ def test_a_guard_grades_what_it_can_judge_and_the_run_says_what_was_left_out(
     dataset = make_dataset(tmp_path / "data")
     with caplog.at_level(logging.WARNING):
         run = evaluate(dataset, model=LLAMA_GUARD, base_url=server.base_url, out=tmp_path / "run")
-    line = "guard/llama-guard-4:meta-llama/Llama-Guard-4-12B cannot judge image: not asked"
+    line = (
+        "guard/llama-guard-4:meta-llama/Llama-Guard-4-12B (by meta-llama/PurpleLlama, "
+        "Llama-Guard4/12B/MODEL_CARD.md) cannot judge image: not asked"
+    )
     assert [each for each in caplog.messages if each.startswith(line)]
     rows = judgments_of(run)
     assert set(rows["modality"]) == {"text", "joint"}
@@ -141,7 +144,8 @@ def test_modalities_that_it_cannot_judge_are_refused_in_one_message(tmp_path: Pa
     with pytest.raises(UsageError) as told:
         prepare(dataset, options)
     assert str(told.value) == (
-        "guard/llama-guard-3-vision:meta-llama/Llama-Guard-3-11B-Vision cannot judge image and "
+        "guard/llama-guard-3-vision:meta-llama/Llama-Guard-3-11B-Vision (by "
+        "meta-llama/PurpleLlama, Llama-Guard3/11B-vision/MODEL_CARD.md) cannot judge image and "
         "text; give --modalities joint"
     )
 

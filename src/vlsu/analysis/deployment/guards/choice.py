@@ -184,13 +184,13 @@ def _thresholds(
     trees[_BOUND] = {
         **tree,
         "expected_excess": _excess(samples),
-        **_traffic(guard, samples, held.flags, wanted),
+        **_traffic(guard, samples, held.flags, wanted, bounded=True),
     }
     tree, held = crossfit_tree(guard, samples, be_assured, bound)
     trees[_ASSURED] = {
         **tree,
         "confidence": ASSURANCE,
-        **_traffic(guard, samples, held.flags, wanted),
+        **_traffic(guard, samples, held.flags, wanted, bounded=True),
     }
     if (costs := wanted.costs) is not None:
 
@@ -217,11 +217,34 @@ def _excess(samples: GuardSamples) -> Tree:
     }
 
 
-def _traffic(guard: Guard, samples: GuardSamples, flags: FloatArray, wanted: Wanted) -> Tree:
-    """Counts in a million requests, and their cost, as far as the traffic is known."""
+def _traffic(
+    guard: Guard,
+    samples: GuardSamples,
+    flags: FloatArray,
+    wanted: Wanted,
+    *,
+    bounded: bool = False,
+) -> Tree:
+    """Counts in a million requests, and their cost, as far as the traffic is known.
+
+    Args:
+        guard: As in `per_million`.
+        samples: The samples.
+        flags: As there.
+        wanted: What is known of the traffic.
+        bounded: Whether the threshold was chosen by a bound on false flags.
+    """
     if wanted.prevalence is None:
         return {}
-    return per_million(samples, guard, flags, wanted.prevalence, wanted.costs, wanted.seed)
+    return per_million(
+        samples,
+        guard,
+        flags,
+        wanted.prevalence,
+        wanted.costs,
+        wanted.seed,
+        chosen=guard.worst(samples) if bounded else None,
+    )
 
 
 def _choice(trees: Sequence[Tree], pairs: Sequence[Tree], wanted: Wanted) -> Tree:

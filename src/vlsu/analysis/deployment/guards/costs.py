@@ -8,12 +8,13 @@ as in the samples.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray
+from vlsu.analysis.deployment.guards.equal import AtRate, recall_mean
 from vlsu.analysis.deployment.guards.samples import Guard, GuardSamples
 from vlsu.analysis.deployment.guards.thresholds import least_cost
 from vlsu.analysis.stats.clustering import paired_difference
@@ -56,6 +57,8 @@ def per_million(
     prevalence: float,
     costs: Costs | None,
     seed: int,
+    *,
+    chosen: FloatArray | None = None,
 ) -> dict[str, Any]:
     """Counts in a million requests, and what they cost.
 
@@ -66,6 +69,8 @@ def per_million(
         prevalence: Share of the requests that is harmful.
         costs: Of errors, if known.
         seed: Of the draws behind the intervals.
+        chosen: The scores that a threshold for false flags was chosen by, so that its variance is
+            in the interval of what is missed; that of costs takes the threshold as known.
 
     Returns:
         ``per_million``: ``missed_harm``, ``wrong_blocks`` (harmless ones flagged),
@@ -78,6 +83,12 @@ def per_million(
     shares = _shares(samples, strata, prevalence)
     harmful = np.array([float(severity is None) for severity in strata])
     proportions = _proportions(samples, flags, strata, seed)
+    if chosen is not None:
+        false = float(flags[~samples.harmful].mean())
+        at = AtRate(flags, np.full(samples.n, false), chosen, false)
+        size = proportions.size.copy()
+        size[0] = max(1.0, recall_mean(samples, at, samples.harmful).size)
+        proportions = replace(proportions, size=size)
     apart = {
         f"wrong_blocks_{severity.label}": np.array([float(each is severity) for each in strata])
         for severity in strata

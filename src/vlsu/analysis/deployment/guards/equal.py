@@ -18,15 +18,25 @@ import numpy as np
 from vlsu.analysis.arrays import BoolArray, FloatArray
 from vlsu.analysis.deployment.guards.samples import GuardSamples
 from vlsu.analysis.deployment.guards.thresholds import fractional, recall_at
-from vlsu.analysis.stats.clustering import estimated_share
+from vlsu.analysis.stats.clustering import Mean, estimated_share
 from vlsu.analysis.stats.effective_size import Dependence
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate, bonett_price
 from vlsu.analysis.stats.student import student_p
 
-__all__ = ["AtRate", "PairedRecall", "at_rate", "paired_recall", "with_target"]
+__all__ = [
+    "AtRate",
+    "PairedRecall",
+    "at_rate",
+    "paired_recall",
+    "recall_mean",
+    "recall_rate",
+    "with_target",
+]
 
-#: Half the distance over which a slope is measured, in standard errors of the false-flag rate.
-_REACH = 1.0
+#: Half the distance over which a slope is measured, in standard errors of the false-flag rate: over
+#: less, slopes are of so few samples that intervals are too short
+#: (`benchmarks/guard_thresholds.py`).
+_REACH = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class AtRate:
     def _slope(self, samples: GuardSamples, among: BoolArray) -> float:
         """Gain in recall by false-flag rate about this rate."""
         assert self.scores is not None
-        n = int((~samples.harmful).sum())
+        n = samples.units(~samples.harmful)
         rate = self.rate
         reach = max(_REACH * math.sqrt(max(rate * (1 - rate), 0.0) / n), 2 / n)
         low, high = max(0.0, rate - reach), min(1.0, rate + reach)
@@ -113,11 +123,14 @@ def with_target(
 
 def recall_rate(samples: GuardSamples, at: AtRate, among: BoolArray) -> Rate:
     """Recall at the false-flag rate with its interval, over some of the harmful samples."""
-    if not among.any():
-        return UNDEFINED
+    return recall_mean(samples, at, among).rate if among.any() else UNDEFINED
+
+
+def recall_mean(samples: GuardSamples, at: AtRate, among: BoolArray) -> Mean:
+    """The same with its effective size; over one harmful sample at least."""
     variance = samples.variance(at.influence(samples, among))
     rows = float(among.sum())
-    found = estimated_share(
+    return estimated_share(
         at.recall(samples, among),
         variance,
         samples.units(among),
@@ -125,7 +138,6 @@ def recall_rate(samples: GuardSamples, at: AtRate, among: BoolArray) -> Rate:
         rows=rows,
         level=samples.level,
     )
-    return found.rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from vlsu.models.base import Message
 from vlsu.policy import Policy, Severity
 
-__all__ = ["Answer", "Content", "ContentFamily", "ContentVerdict", "Question", "TokenStep", "Wire"]
+__all__ = [
+    "Answer",
+    "Content",
+    "ContentFamily",
+    "ContentVerdict",
+    "Question",
+    "TokenStep",
+    "TokenSteps",
+    "Wire",
+]
 
 #: How the questions of a family are sent: with the server's chat template, as a finished prompt, to
 #: OpenAI's moderation endpoint, or to a classifier that only runs in this process.
@@ -58,6 +67,36 @@ class TokenStep(NamedTuple):
 
     token: bytes
     alternatives: tuple[tuple[bytes, float], ...]
+
+
+class TokenSteps(Sequence[TokenStep]):
+    """The tokens of an answer, whose alternatives are read when one is looked at.
+
+    Args:
+        spelled: The bytes of each token.
+        alternatives: Those of the token at an index.
+    """
+
+    def __init__(
+        self,
+        spelled: Sequence[bytes],
+        alternatives: Callable[[int], tuple[tuple[bytes, float], ...]],
+    ) -> None:
+        self.spelled = spelled
+        self._alternatives = alternatives
+
+    def __len__(self) -> int:
+        return len(self.spelled)
+
+    @overload
+    def __getitem__(self, index: int) -> TokenStep: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TokenStep]: ...
+    def __getitem__(self, index: int | slice) -> TokenStep | Sequence[TokenStep]:
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return TokenStep(self.spelled[place], self._alternatives(place))
 
 
 class Answer(NamedTuple):

@@ -20,7 +20,7 @@ __all__ = ["without_control_tokens"]
 
 #: Tokens in square brackets, of Llama 2 and Mistral.
 _SQUARE = (
-    r"INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CALLS|TOOL_CONTENT|CALL_ID|ARGS|IMG"
+    r"INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CALLS|TOOL_CONTENT|CALL_ID|ARGS|IMG|gMASK"
     r"|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|THINK|MODEL_SETTINGS|CONTROL_\d+"
     r"|unused\d+"
 )
@@ -29,7 +29,7 @@ _ANGLE = (
     r"s|bos|eos|pad|unk|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image"
     r"|image_soft_token|image|img|img_context|video|audio|quad|ref|box|point"
     r"|fake_token_around_image|global-img|row_\d+_col_\d+|end_of_utterance|im_patch|im_start|im_end"
-    r"|unused\d+|extra_id_\d+|image_placeholder|tool_call|tool_response|tools|think|thinking|result"
+    r"|unused\d+|extra_id_\d+|image_placeholder|image_id|slice|unit|sop|eop|tool_call|tool_response|tools|think|thinking|result"
     r"|answer|score|guardian|no-think"
 )
 _TOKENS = re.compile(

@@ -7,8 +7,15 @@ from vlsu.models.guards.families import FAMILIES
 from vlsu.models.guards.grading import (
     gpt_oss_safeguard,
     granite_guardian,
+    guard_reasoner,
     llama_guard,
+    llavaguard,
+    nemotron,
+    openai_moderation,
     qwen3guard,
+    shieldgemma,
+    shieldstral,
+    singguard,
     wildguard,
 )
 from vlsu.models.guards.grading.base import ContentFamily
@@ -27,6 +34,14 @@ GRADERS: tuple[ContentFamily, ...] = (
     granite_guardian.FAMILY,
     granite_guardian.GRANITE_3,
     gpt_oss_safeguard.FAMILY,
+    llavaguard.FAMILY,
+    shieldgemma.FAMILY,
+    guard_reasoner.FAMILY,
+    nemotron.FAMILY_3_5,
+    nemotron.FAMILY,
+    shieldstral.FAMILY,
+    singguard.FAMILY,
+    openai_moderation.FAMILY,
 )
 
 #: Of both roles, those of judges first: what may stand before the colon of a SPEC.

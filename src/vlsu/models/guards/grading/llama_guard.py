@@ -6,9 +6,9 @@ server's chat template writes the prompt with its hazard categories around one u
 is ``safe``, or ``unsafe`` and on the next line the codes of violated categories: ``S1,S10``.
 
 The card of 3 11B Vision says that it is for an image with a text, and neither an image nor a text
-classifier; that of 4 names text, and text with images. Neither claims images alone. The codes are
-those of MLCommons' hazards with S14, code interpreter abuse, which is of text only and not known to
-Llama Guard 3 Vision.
+classifier. Meta's page on Llama Guard 4 says that it is not designed for images alone, and that it
+does not support images made by generative models. The codes are those of MLCommons' hazards with
+S14, code interpreter abuse, which is of text only and not known to Llama Guard 3 Vision.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from vlsu.models.base import (
     Fault,
     GuardPolicy,
     ImageSource,
+    Model,
     Outcome,
     Raw,
     Request,
@@ -25,6 +26,7 @@ from vlsu.models.guards.grading.transports import (
     answer_of,
     asked_settings,
     image_limits_of,
+    is_remote,
     open_transport,
     sampling_of,
 )
@@ -46,6 +48,8 @@ class ContentGuard:
         policy: The run's policy, whose categories its own are mapped to.
         settings: How it is asked.
         guard_policy: Whose question `family` asks, for the record.
+        inner: What answers one question; a server or a model in this process, as the settings
+            have it, if not given.
 
     Raises:
         ModelError: It needs a server and has none, or cannot run in this process.
@@ -60,11 +64,16 @@ class ContentGuard:
         policy: Policy,
         settings: Settings,
         guard_policy: GuardPolicy = "own",
+        inner: Model | None = None,
     ) -> None:
         self.spec = f"guard/{family.name}:{name}"
         self.family = family
         self.modalities = family.modalities
+        #: Who says that it judges these.
+        self.modalities_source = family.source
         self.languages = family.languages
+        #: Where it is asked, which a file of the user's may say.
+        self.base_url = settings.base_url
         # A policy of two severities has none between them: what a guard calls controversial is
         # then unsafe.
         levels = tuple(sorted({_within(policy, level) for level in family.levels}))
@@ -72,21 +81,33 @@ class ContentGuard:
         self.levels = None if len(levels) == len(Severity) else levels
         self._policy = policy
         asked = asked_settings(family, settings)
-        self._inner = open_transport(self.spec, name, family, asked)
+        self._inner = inner or open_transport(self.spec, name, family, asked)
         self.image_limits = image_limits_of(family, self._inner)
-        images = None if self.image_limits is None else self.image_limits.identity()
-        inner = {} if family.wire not in ("chat", "in-process") else dict(self._inner.identity())
         self._identity = {
-            "spec": self.spec,
+            **self._where(name, settings),
             "format": f"guard, {family.wire}",
-            "model": name,
             "family": family.name,
             "guard_policy": guard_policy,
             "questions": questions_hash(family),
-            "sampling": sampling_of(family, name, asked),
             "params": dict(settings.params),
-            **({} if images is None else {"images": images}),
-            **({"in_process": inner} if set(inner) - {"spec"} else {}),
+        }
+
+    def _where(self, name: str, settings: Settings) -> dict[str, object]:
+        """The part of the identity that differs between a server and this process.
+
+        Weights in this process are identified by their content, wherever they lie.
+        """
+        if not is_remote(self.family, settings):
+            return {
+                "spec": f"guard/{self.family.name}",
+                "in_process": dict(self._inner.identity()),
+            }
+        limits = self.image_limits
+        return {
+            "spec": self.spec,
+            "model": name,
+            "sampling": sampling_of(self.family, name, asked_settings(self.family, settings)),
+            **({} if limits is None else {"images": limits.identity()}),
         }
 
     @property
@@ -104,13 +125,14 @@ class ContentGuard:
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Ask each question; the first that is not answered is returned as it came."""
         raws: list[Raw] = []
-        for question in questions(self.family, content_of(request)):
+        listed = questions(self.family, content_of(request))
+        for question in listed:
             asked = Request(question.messages, draw=request.draw, params=question.params)
             raw = await self._inner.send(asked, images)
             if raw.status != 200:
                 return raw
             raws.append(raw)
-            if self._inner.read(raw).outcome is Outcome.ERROR:
+            if len(raws) < len(listed) and self._inner.read(raw).outcome is Outcome.ERROR:
                 break  # a fault of one is the fault of all
         pauses = [raw.pause_s for raw in raws if raw.pause_s is not None]
         return Raw(

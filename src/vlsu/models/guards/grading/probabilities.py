@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from vlsu.models.guards.grading.base import Answer
+from vlsu.models.guards.grading.base import Answer, TokenSteps
 from vlsu.models.output import after_reasoning
 
 __all__ = ["word_probabilities", "word_probability"]
@@ -52,7 +52,8 @@ def word_probabilities(
     """Probability of each of some words; see `word_probability`. They sum to 1."""
     if not answer.tokens:
         return None
-    tokens = [step.token for step in answer.tokens]
+    steps = answer.tokens
+    tokens = steps.spelled if isinstance(steps, TokenSteps) else [step.token for step in steps]
     place = _place(tokens, answer.text, words, after)
     if place is None:
         return None

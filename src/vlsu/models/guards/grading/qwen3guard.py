@@ -4,7 +4,8 @@ Source: README.md of QwenLM/Qwen3Guard. The server's chat template writes the ta
 turn; the output for a prompt is ``Safety: Safe|Unsafe|Controversial`` and ``Categories: ...``. The
 README's example names ``Qwen3Guard-4B-Gen``, which does not exist; the models are
 ``Qwen3Guard-Gen-4B``. The streaming variant, Qwen3Guard-Stream, has a head of its own that no
-server offers.
+server offers. The template itself was not seen: that it names turns ``USER`` and ``ASSISTANT``, and
+has ``<BEGIN ...>`` sections, is taken from the guards before it.
 
 Controversial content is harmful or not by context, which is this project's borderline; under a
 policy of two severities it is unsafe, as in the publisher's strict mode.

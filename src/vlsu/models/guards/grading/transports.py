@@ -11,20 +11,31 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from vlsu.errors import ModelError
+from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import ImageLimits, Model, Raw, Response, Settings
 from vlsu.models.formats.completion_answers import token_alternatives
 from vlsu.models.formats.openai import ChatCompletions, Completions, key_of_server, sampling
 from vlsu.models.formats.wire import as_object, parse_object
 from vlsu.models.guards.grading.asking import question_params
-from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenStep, Wire
+from vlsu.models.guards.grading.base import Answer, ContentFamily, TokenSteps, Wire
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel, WireFormat
 
-__all__ = ["answer_of", "asked_settings", "is_remote", "open_transport", "sampling_of"]
+__all__ = [
+    "answer_of",
+    "asked_settings",
+    "image_limits_of",
+    "is_remote",
+    "open_transport",
+    "sampling_of",
+]
 
+#: Settings of a model in this process.
+_LOCAL = ("device", "dtype", "max_batch", "quantize", "adapter")
 #: Module of the moderations wire: a class ``Moderations`` (a `WireFormat`).
 _MODERATIONS = "vlsu.models.formats.moderations"
+#: Module of the in-process wire: a function ``shieldgemma_model`` of SPEC, name and settings.
+_CLASSIFIERS = "vlsu.models.guards.shieldgemma2"
 
 
 def asked_settings(family: ContentFamily, settings: Settings) -> Settings:
@@ -64,7 +75,10 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
 
     Raises:
         ModelError: It needs a server and has none, or cannot run in this process.
+        UsageError: A setting is of models in this process, and it is not one.
     """
+    if is_remote(family, settings) and family.wire != "in-process":
+        _refuse_local(spec, settings)
     if family.wire in ("chat", "completions") and settings.base_url is None:
         if family.wire == "completions":
             raise ModelError(
@@ -75,11 +89,21 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
     if family.wire == "in-process":
         if settings.base_url is not None:
             raise ModelError(f"{spec}: runs in this process alone; leave --base-url out")
-        return _in_process(spec, name, family, settings)
+        return _classifier(spec, name, settings)
     wire = _wire(spec, family.wire)
     key = key_of_server(spec, settings.base_url)
     hint = address_hint(settings.base_url) if settings.base_url else ""
     return HttpModel(spec, name, wire, settings, key, {}, not_found_hint=hint)
+
+
+def _refuse_local(spec: str, settings: Settings) -> None:
+    """Refuse settings of weights that are loaded elsewhere."""
+    for name in _LOCAL:
+        if getattr(settings, name) is not None:
+            raise UsageError(
+                f"{spec}: --{name.replace('_', '-')} is for a guard in this process; leave it out, "
+                "or --base-url"
+            )
 
 
 def image_limits_of(family: ContentFamily, model: Model) -> ImageLimits | None:
@@ -118,6 +142,12 @@ def _in_process(spec: str, name: str, family: ContentFamily, settings: Settings)
     return model
 
 
+def _classifier(spec: str, name: str, settings: Settings) -> Model:
+    """The one classifier that has a class of its own in transformers."""
+    model: Model = _attribute(_CLASSIFIERS, "shieldgemma_model")(spec, name, settings)
+    return model
+
+
 def _attribute(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 
@@ -135,5 +165,4 @@ def answer_of(model: Model, raw: Raw) -> tuple[Response, Answer]:
         tree = {"choices": [{"logprobs": tree.get("logprobs")}]}
     else:
         scores = {}
-    steps = [TokenStep(*step) for step in token_alternatives(tree)]
-    return response, Answer(response.text, steps, scores)
+    return response, Answer(response.text, TokenSteps(*token_alternatives(tree)), scores)
