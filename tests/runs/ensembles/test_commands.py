@@ -285,7 +285,9 @@ def test_it_is_compared_by_family(runs: Path) -> None:
         inside = [id_ for id_ in ids if family(id_) == name]
         unsafe = [id_ for id_ in inside if said["A"][id_, "joint"][0] == "unsafe"]
         safe = [id_ for id_ in inside if said["A"][id_, "joint"][0] == "safe"]
-        for key, of in (("unsafe_recall", unsafe), ("safe_called_unsafe", safe)):
+        for key, of in (
+            ("unsafe_recall", unsafe), ("safe_called_unsafe", safe), ("flagged", inside)
+        ):  # fmt: skip
             row = pair["metrics"].get(f"families.{name}.{key}")
             if not of:
                 assert row is None
@@ -296,11 +298,14 @@ def test_it_is_compared_by_family(runs: Path) -> None:
             difference = row["difference"]
             assert difference["value"] == pytest.approx(second - first)
             assert difference["low"] <= difference["value"] <= difference["high"]
-            assert row["better_is"] == ("higher" if key == "unsafe_recall" else "lower")
+            better = {"unsafe_recall": "higher", "safe_called_unsafe": "lower"}.get(key)
+            if key == "flagged" and name == "de-escalating":
+                better = "lower"
+            assert row["better_is"] == better
 
 
 def test_it_is_gated_and_projected(runs: Path) -> None:
-    vlsu("gate", runs / "R", "--require", "families.late-fusion.safe_called_unsafe <= 1")
+    vlsu("gate", runs / "R", "--require", "families.escalating.safe_called_unsafe <= 1")
     vlsu("gate", runs / "R", "--require", "joint.accuracy > 0.99", expect=1)
     vlsu(
         "gate", runs / "R", "--against", runs / "A", "--require", "joint.accuracy >= 0", expect=None

@@ -131,6 +131,8 @@ def test_two_binary_guards_are_a_binary_ensemble(dataset: Dataset, tmp_path: Pat
     found = run(dataset, "ensemble/max:a+b", tmp_path / "R", **models)
     assert found.record.model.levels == ["safe", "unsafe"]
     assert set(found.judgments["p_unsafe"]) == {0.9, 0.2}
+    assert found.metrics["joint"]["accuracy"]["value"] is None
+    assert found.metrics["joint"]["f1_binary"]["value"] is not None
 
 
 def test_finished_runs_are_used_in_place(dataset: Dataset, tmp_path: Path) -> None:
@@ -257,6 +259,22 @@ def test_options_of_one_model_are_refused(
     models = {name: scripted(name, dataset, of_number) for name in ("a", "b")}
     with pytest.raises(UsageError, match="not with an ensemble"):
         run(dataset, "ensemble/max:a+b", tmp_path / "R", options=option, **models)
+
+
+def test_what_no_member_can_judge_is_absent(
+    dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = {
+        name: scripted(name, dataset, of_number, [part])
+        for name, part in (("t", "text"), ("j", "joint"))
+    }
+    found = run(dataset, "ensemble/max:t+j", tmp_path / "R", **models)
+    assert found.record.modalities == ["text", "joint"]
+    assert set(found.judgments["modality"]) == {"text", "joint"}
+    assert "cannot judge image: not in the metrics" in caplog.text
+    options = {"modalities": ("image", "text")}
+    with pytest.raises(UsageError, match="cannot judge image; leave it out"):
+        run(dataset, "ensemble/max:t+t@text", tmp_path / "S", options=options, **models)
 
 
 def test_a_member_that_contributes_nothing_is_refused(dataset: Dataset, tmp_path: Path) -> None:

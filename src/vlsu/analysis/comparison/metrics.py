@@ -28,7 +28,7 @@ from vlsu.analysis.understanding.shares import (
     recall,
     unsafe_called,
 )
-from vlsu.policy import MODALITIES, Pattern, Severity
+from vlsu.policy import MODALITIES, Family, Pattern, Severity
 
 __all__ = ["PairedMetrics"]
 
@@ -160,6 +160,13 @@ class PairedMetrics(PairedRuns):
             path, joint = f"patterns.{name}.flagged", Pattern.parse(name).joint
             found[path] = self.share(
                 f"{name} flagged", path, both, good=good[joint], family="patterns.*.flagged"
+            )
+        for name, both in self.by_part(
+            lambda run: flagged_parts(family_accuracy(run), run)
+        ).items():
+            path, milder = f"families.{name}.flagged", name == Family.DE_ESCALATING.value
+            found[path] = self.share(
+                f"{name} pairs flagged", path, both, good=-milder, family="families.*.flagged"
             )
         parts = {"families": family_accuracy, "categories": category_accuracy}
         for kind, key, gold, words, better in _CALLED_UNSAFE:

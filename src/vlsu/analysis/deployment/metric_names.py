@@ -22,7 +22,6 @@ _COUNTS: Mapping[str, str] = {
     "unsafe_called_safe": "n_unsafe",
     "safe_called_unsafe": "n_safe",
     "borderline_called_unsafe": "n_borderline",
-    "false_flags": "n_milder",
 }
 
 #: Names of numbers that only a policy with borderline has -> what stands in their place.

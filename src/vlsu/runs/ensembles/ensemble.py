@@ -12,6 +12,7 @@ import orjson
 
 from vlsu._machine import exhausted_resource
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.levels import without_levels
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
@@ -279,6 +280,7 @@ class Ensemble:
         metrics = cell_metrics(tabulation.cells(), weights=self.weights)
         stored, linked = scan_parquet(folder.judgments_file), dataset.linked_frame()
         metrics |= diagnosis(stored, linked, severities=severities)
+        metrics = without_levels(metrics, self.levels, severities)
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         record["outcomes"] = metrics["outcomes"]
         record["not_asked"] = not_asked(dataset, self.subset, self.modalities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from vlsu.runs.understanding.modalities import chosen_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 
 __all__ = ["Member", "MemberModels", "MemberRun", "open_members"]
+
+_log = logging.getLogger(__name__)
 
 #: A model with how it is asked.
 Opened = tuple[Model, Settings, Limits]
