@@ -122,11 +122,14 @@ class ContentVerdict(NamedTuple):
         severity: One of the family's `levels`.
         categories: The guard's own names or codes of the violated categories, in its order.
         p_unsafe: Probability in [0, 1] that the content is unsafe, where the output tells.
+        p_borderline: That it is borderline, of families with that level: a policy without it counts
+            what a guard calls borderline as unsafe.
     """
 
     severity: Severity
     categories: tuple[str, ...] = ()
     p_unsafe: float | None = None
+    p_borderline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

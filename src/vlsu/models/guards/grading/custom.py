@@ -155,7 +155,7 @@ def _matched(
         return None
     masses = word_probabilities(answer, tuple(labels), after) if probabilities else None
     categories = (category.strip(),) if category and category.strip() else ()
-    return ContentVerdict(severity, categories, _unsafe_share(masses, labels))
+    return ContentVerdict(severity, categories, *_shares(masses, labels))
 
 
 def _most_probable(answer: Answer, labels: Mapping[str, Severity]) -> ContentVerdict | None:
@@ -163,15 +163,20 @@ def _most_probable(answer: Answer, labels: Mapping[str, Severity]) -> ContentVer
     if masses is None:
         return None
     word = max(masses, key=lambda each: masses[each])
-    return ContentVerdict(labels[word], (), _unsafe_share(masses, labels))
+    return ContentVerdict(labels[word], (), *_shares(masses, labels))
 
 
-def _unsafe_share(
+def _shares(
     masses: Mapping[str, float] | None, labels: Mapping[str, Severity]
-) -> float | None:
+) -> tuple[float | None, float | None]:
+    """The probabilities of unsafe and of borderline."""
     if masses is None:
-        return None
-    return sum(p for word, p in masses.items() if labels[word] is Severity.UNSAFE)
+        return None, None
+    unsafe, borderline = (
+        sum(p for word, p in masses.items() if labels[word] is severity)
+        for severity in (Severity.UNSAFE, Severity.BORDERLINE)
+    )
+    return unsafe, borderline
 
 
 class _Reader:

@@ -195,7 +195,10 @@ class ContentGuard:
             category = category_of(self._policy, self.family, verdict.categories)
         severity = _within(self._policy, verdict.severity)
         text = orjson.dumps({"severity": severity.label, "category": category}).decode()
-        return base._replace(outcome=Outcome.OK, text=text, p_unsafe=verdict.p_unsafe)
+        p_unsafe = verdict.p_unsafe
+        if p_unsafe is not None and Severity.BORDERLINE not in self._policy.severities:
+            p_unsafe = min(1.0, p_unsafe + (verdict.p_borderline or 0.0))
+        return base._replace(outcome=Outcome.OK, text=text, p_unsafe=p_unsafe)
 
     async def close(self) -> None:
         """Free connections and threads."""

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.llama_guard import ask_user_turn
-from vlsu.models.guards.grading.probabilities import word_probability
+from vlsu.models.guards.grading.probabilities import word_probabilities
 from vlsu.models.guards.reading import read_fields
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
@@ -53,8 +53,13 @@ def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
     if severity is None or "categories" not in fields:
         return None
     named = (part.strip() for part in fields["categories"].split(","))
-    p_unsafe = word_probability(answer, "unsafe", ("safe", "controversial"), after="Safety:")
-    return ContentVerdict(severity, tuple(_NAMES.get(name, name) for name in named), p_unsafe)
+    p = word_probabilities(answer, tuple(_LEVELS), after="Safety:") or {}
+    return ContentVerdict(
+        severity,
+        tuple(_NAMES.get(name, name) for name in named),
+        p.get("unsafe"),
+        p.get("controversial"),
+    )
 
 
 FAMILY = ContentFamily(
