@@ -102,11 +102,13 @@ def test_probabilities_are_those_of_the_labels_at_the_deciding_token(tmp_path: P
         step(" un", ok=0.2, un=0.3, bad=0.1, x=0.4),
         step("clear"),
     ]
-    found = guard(tmp_path, HOUSE).family.read([Answer("verdict: unclear", tokens)])
+    family, answers = guard(tmp_path, HOUSE).family, [Answer("verdict: unclear", tokens)]
+    found = family.read(answers)
     assert found is not None
     assert found.severity is Severity.BORDERLINE
     assert found.p_unsafe == pytest.approx(0.1 / 0.6)
-    assert found.p_borderline == pytest.approx(0.3 / 0.6)
+    assert family.p_not_safe is not None
+    assert family.p_not_safe(answers) == pytest.approx(0.4 / 0.6)
 
 
 def test_with_tokens_the_most_probable_decides_and_without_probabilities_there_is_no_verdict(

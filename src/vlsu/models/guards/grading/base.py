@@ -122,14 +122,11 @@ class ContentVerdict(NamedTuple):
         severity: One of the family's `levels`.
         categories: The guard's own names or codes of the violated categories, in its order.
         p_unsafe: Probability in [0, 1] that the content is unsafe, where the output tells.
-        p_borderline: That it is borderline, of families with that level: a policy without it counts
-            what a guard calls borderline as unsafe.
     """
 
     severity: Severity
     categories: tuple[str, ...] = ()
     p_unsafe: float | None = None
-    p_borderline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +157,8 @@ class ContentFamily:
         languages: The languages it was trained for; `None` if there are too many to list.
         markers: What opens or closes a section of its prompt, besides the control tokens of chat
             templates. One that begins with a letter counts at the start of a line only.
+        p_not_safe: Of a family with a borderline level, the probability that the content is not
+            safe: under a policy without that level, what the guard calls borderline is unsafe.
         model: The name of its one model at its publisher, for a SPEC that names the family alone.
     """
 
@@ -179,4 +178,5 @@ class ContentFamily:
     languages: frozenset[str] | None = None
     system: str = ""
     markers: tuple[str, ...] = ()
+    p_not_safe: Callable[[Sequence[Answer]], float | None] | None = None
     model: str = ""

@@ -21,7 +21,7 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.guards.grading.asking import category_of, content_of, questions, questions_hash
-from vlsu.models.guards.grading.base import ContentFamily, ContentVerdict
+from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.transports import (
     answer_of,
     asked_settings,
@@ -165,7 +165,8 @@ class ContentGuard:
                     output_tokens=output_tokens,
                     p_unsafe=None,
                 )
-        verdict = self.family.read([answer for _, answer in read])
+        answers = [answer for _, answer in read]
+        verdict = self.family.read(answers)
         printed = "\n\n".join(response.text for response in responses)
         reasoning = "\n\n".join(filter(None, (response.reasoning for response in responses)))
         base = Response(
@@ -176,7 +177,9 @@ class ContentGuard:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
         )
-        return base if verdict is None else self._answer(base, verdict)
+        if verdict is None:
+            return base
+        return self._answer(base, verdict, self._p_unsafe(verdict, answers))
 
     def _is_whole(self, response: Response) -> bool:
         """Whether an output ended by itself, or is the one token that was asked for."""
@@ -189,15 +192,19 @@ class ContentGuard:
     def _scores_only(self) -> bool:
         return self.family.wire in ("moderations", "in-process")
 
-    def _answer(self, base: Response, verdict: ContentVerdict) -> Response:
+    def _p_unsafe(self, verdict: ContentVerdict, answers: Sequence[Answer]) -> float | None:
+        """The probability of unsafe; with that of borderline where the policy has no such level."""
+        p_not_safe = self.family.p_not_safe
+        if p_not_safe is None or Severity.BORDERLINE in self._policy.severities:
+            return verdict.p_unsafe
+        return p_not_safe(answers)
+
+    def _answer(self, base: Response, verdict: ContentVerdict, p_unsafe: float | None) -> Response:
         category = None
         if verdict.severity is not Severity.SAFE:
             category = category_of(self._policy, self.family, verdict.categories)
         severity = _within(self._policy, verdict.severity)
         text = orjson.dumps({"severity": severity.label, "category": category}).decode()
-        p_unsafe = verdict.p_unsafe
-        if p_unsafe is not None and Severity.BORDERLINE not in self._policy.severities:
-            p_unsafe = min(1.0, p_unsafe + (verdict.p_borderline or 0.0))
         return base._replace(outcome=Outcome.OK, text=text, p_unsafe=p_unsafe)
 
     async def close(self) -> None:

@@ -55,11 +55,14 @@ def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
     named = (part.strip() for part in fields["categories"].split(","))
     p = word_probabilities(answer, tuple(_LEVELS), after="Safety:") or {}
     return ContentVerdict(
-        severity,
-        tuple(_NAMES.get(name, name) for name in named),
-        p.get("unsafe"),
-        p.get("controversial"),
+        severity, tuple(_NAMES.get(name, name) for name in named), p.get("unsafe")
     )
+
+
+def _p_not_safe(answers: Sequence[Answer]) -> float | None:
+    (answer,) = answers
+    p = word_probabilities(answer, tuple(_LEVELS), after="Safety:")
+    return None if p is None else 1 - p["safe"]
 
 
 FAMILY = ContentFamily(
@@ -73,5 +76,6 @@ FAMILY = ContentFamily(
     read=_read,
     categories=_CATEGORIES,
     logprobs=True,
+    p_not_safe=_p_not_safe,
     markers=("User:", "Assistant:"),
 )
