@@ -146,7 +146,7 @@ class ContentGuard:
     def read(self, raw: Raw) -> Response:
         """The task's JSON with the verdict, or what became of the first question without answer."""
         if raw.status != 200:
-            return _with_logprobs_hint(self._inner.read(raw))
+            return self._with_logprobs_hint(self._inner.read(raw))
         bodies = _bodies(raw.body)
         if bodies is None:
             why = "the stored answer is not one of a guard"
@@ -207,6 +207,18 @@ class ContentGuard:
         text = orjson.dumps({"severity": severity.label, "category": category}).decode()
         return base._replace(outcome=Outcome.OK, text=text, p_unsafe=p_unsafe)
 
+    def _with_logprobs_hint(self, response: Response) -> Response:
+        """A server that refuses token probabilities refuses every request: say what to do, once."""
+        fault = response.fault
+        if fault is None or fault.retry or "logprob" not in fault.message.lower():
+            return response
+        name = "logprobs" if self.family.wire == "completions" else "top_logprobs"
+        line = (
+            f"{fault.message} (the server gives no token probabilities, or fewer alternatives; add "
+            f"--no-logprobs, or --param {name}=5)"
+        )
+        return response._replace(fault=Fault("logprobs", line, fatal=True))
+
     async def close(self) -> None:
         """Free connections and threads."""
         await self._inner.close()
@@ -248,12 +260,3 @@ def _bodies(stored: bytes) -> list[bytes] | None:
         else:
             return None
     return bodies
-
-
-def _with_logprobs_hint(response: Response) -> Response:
-    """A server that refuses token probabilities refuses every request: say what to do, once."""
-    fault = response.fault
-    if fault is None or fault.retry or "logprob" not in fault.message.lower():
-        return response
-    line = f"{fault.message} (the server gives no token probabilities; add --no-logprobs)"
-    return response._replace(fault=Fault("logprobs", line, fatal=True))
