@@ -73,7 +73,14 @@ OPTIONS: dict[str, Any] = {
     "timeout_s": (120.0, 7.5, 9.0),
     "params": ({}, {"top_p": 0.5}, {"top_p": 1}),
     "structured": ("auto", "off", "on"),
-    "logprobs": (False, True, False),
+    "logprobs": (None, True, False),
+    "score": (False, True, False),
+    "guard_policy": ("own", "ours", "own"),
+    "device": (None, "cpu", "cuda:1"),
+    "dtype": (None, "float32", "bfloat16"),
+    "max_batch": (None, 4, 8),
+    "quantize": (None, "8bit", "4bit"),
+    "adapter": (None, "one", "two"),
     "insecure_http": (False, None, True),  # not for a file to say
     "concurrency": (None, 4, 8),
     "requests_per_minute": (None, 60, 90.0),
@@ -172,12 +179,20 @@ DEFAULTS = {
     "max_tokens": (1024, 512, ("--max-tokens", "1024")),
     "timeout_s": (120.0, 7.5, ("--timeout", "120")),
     "structured": ("auto", "off", ("--structured", "auto")),
-    "logprobs": (False, True, ("--no-logprobs",)),
+    "logprobs": (None, True, ("--no-logprobs",)),
     "seed": (None, 3, ("--seed", "0")),
     "system": (None, "Be brief.", ("--system", "")),
     "params": ({}, {"top_p": 0.5}, ("--param", "top_p=1")),
     "base_url": (None, "http://127.0.0.1:1/v1", ("--base-url", "http://127.0.0.1:2/v1")),
     "insecure_http": (False, True, ()),
+    # Of other providers than the one that the command below asks.
+    "score": (False, True, ()),
+    "guard_policy": ("own", "ours", ()),
+    "device": (None, "cpu", ()),
+    "dtype": (None, "float32", ()),
+    "max_batch": (None, 4, ()),
+    "quantize": (None, "8bit", ()),
+    "adapter": (None, "one", ()),
 }
 
 

@@ -211,14 +211,22 @@ def test_the_key_of_a_request_has_the_question_in_it_and_not_the_reading_or_the_
 
 
 def test_controversial_is_unsafe_where_the_policy_has_no_borderline() -> None:
-    body = orjson.dumps(completion("Safety: Controversial\nCategories: Violent")).decode()
-    raw = Raw(200, orjson.dumps({"answers": [body]}))
+    printed = completion("Safety: Controversial\nCategories: Violent")
+    body = with_tokens(
+        printed,
+        ("Safety:", {}),
+        (" Controversial", {" Controversial": 0.5, " Safe": 0.3, " Unsafe": 0.2}),
+        ("\nCategories: Violent", {}),
+    )
+    raw = Raw(200, orjson.dumps({"answers": [orjson.dumps(body).decode()]}))
     three = grader("guard/Qwen/Qwen3Guard-Gen-4B")
     assert levels_of(three) is None
     assert orjson.loads(three.read(raw).text)["severity"] == "borderline"
+    assert three.read(raw).p_unsafe == pytest.approx(0.2)
     two = grader("guard/Qwen/Qwen3Guard-Gen-4B", bundled_policy("binary"))
     assert levels_of(two) == (Severity.SAFE, Severity.UNSAFE)
     assert orjson.loads(two.read(raw).text) == {"severity": "unsafe", "category": "C9"}
+    assert two.read(raw).p_unsafe == pytest.approx(0.7)
 
 
 def test_a_bound_on_the_output_is_the_family_s_unless_the_user_sets_one(

@@ -16,7 +16,7 @@ from vlsu.errors import UsageError
 from vlsu.models import Settings, open_model
 from vlsu.models.base import ImagePart, Message
 from vlsu.models.guards.grading.asking import questions
-from vlsu.models.guards.grading.base import Answer, Content, TokenStep
+from vlsu.models.guards.grading.base import Answer, Content, ContentVerdict, TokenStep
 from vlsu.models.guards.grading.custom import CustomGuard, load_guard
 from vlsu.policy import Severity, default_policy
 from vlsu.runs import load_run
@@ -76,7 +76,9 @@ def test_the_content_takes_the_place_of_the_one_placeholder(tmp_path: Path) -> N
 def test_an_output_that_matches_is_read(
     tmp_path: Path, printed: str, severity: Severity, categories: tuple[str, ...]
 ) -> None:
-    assert guard(tmp_path, HOUSE).family.read([Answer(printed)]) == (severity, categories, None)
+    assert guard(tmp_path, HOUSE).family.read([Answer(printed)]) == ContentVerdict(
+        severity, categories
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,10 +102,13 @@ def test_probabilities_are_those_of_the_labels_at_the_deciding_token(tmp_path: P
         step(" un", ok=0.2, un=0.3, bad=0.1, x=0.4),
         step("clear"),
     ]
-    found = guard(tmp_path, HOUSE).family.read([Answer("verdict: unclear", tokens)])
+    family, answers = guard(tmp_path, HOUSE).family, [Answer("verdict: unclear", tokens)]
+    found = family.read(answers)
     assert found is not None
     assert found.severity is Severity.BORDERLINE
     assert found.p_unsafe == pytest.approx(0.1 / 0.6)
+    assert family.p_not_safe is not None
+    assert family.p_not_safe(answers) == pytest.approx(0.4 / 0.6)
 
 
 def test_with_tokens_the_most_probable_decides_and_without_probabilities_there_is_no_verdict(

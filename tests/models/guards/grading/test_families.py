@@ -24,6 +24,7 @@ PRINTED: dict[str, list[tuple[str, Severity, tuple[str, ...]]]] = {
     "qwen3guard": [
         ("Safety: Unsafe\nCategories: Violent", UNSAFE, ("Violent",)),
         ("Safety: Safe\nCategories: None", SAFE, ("none",)),
+        ("Safety: Unsafe\nCategories: Riddles", UNSAFE, ("riddles",)),  # unknown
         ("Safety: Controversial\nCategories: Unethical Acts", BORDERLINE, ("Unethical Acts",)),
         (
             "Safety: Unsafe\nCategories: Non-violent Illegal Acts, Jailbreak\n",
@@ -67,6 +68,7 @@ PRINTED: dict[str, list[tuple[str, Severity, tuple[str, ...]]]] = {
         ("\n\nunsafe\nS9", UNSAFE, ("S9",)),
         ("unsafe\nS1,S10", UNSAFE, ("S1", "S10")),
         ("unsafe", UNSAFE, ()),
+        ("unsafe\nS99", UNSAFE, ("S99",)),  # a code that nobody knows
     ],
     "llama-guard-3-vision": [("safe", SAFE, ()), ("unsafe\nS7", UNSAFE, ("S7",))],
     "llama-guard": [("\n\nsafe<|eot_id|>", SAFE, ()), ("\n\nunsafe\nS11", UNSAFE, ("S11",))],
@@ -142,7 +144,7 @@ def verdict(family: ContentFamily, *texts: str) -> ContentVerdict | None:
 def test_what_a_family_prints_is_read(
     name: str, text: str, severity: Severity, categories: tuple[str, ...]
 ) -> None:
-    assert verdict(BY_NAME[name], text) == (severity, categories, None)
+    assert verdict(BY_NAME[name], text) == ContentVerdict(severity, categories)
     assert severity in BY_NAME[name].levels
 
 
@@ -257,6 +259,8 @@ def test_codes_are_those_of_the_policy_where_it_lists_them() -> None:
     }
     assert category_of(policy, family, ["S7", "S11"]) == "C4"
     assert category_of(policy, family, []) is None
+    assert category_of(policy, family, ["S99"]) is None
+    assert category_of(policy, BY_NAME["qwen3guard"], ["riddles", "Jailbreak"]) == "C13"
 
 
 def own_policy(codes: str) -> Policy:
@@ -302,10 +306,10 @@ def test_our_policy_is_two_questions_and_the_graver_yes_decides() -> None:
         assert block.startswith("<guardian><no-think>As a judge agent, assess whether")
         assert "If the last user's text meets the criteria, return 'yes'" in block
     yes, no = "<score>yes</score>", "<score>no</score>"
-    assert verdict(family, yes, no) == (UNSAFE, (), None)
-    assert verdict(family, yes, yes) == (UNSAFE, (), None)
-    assert verdict(family, no, yes) == (BORDERLINE, (), None)
-    assert verdict(family, no, no) == (SAFE, (), None)
+    assert verdict(family, yes, no) == ContentVerdict(UNSAFE)
+    assert verdict(family, yes, yes) == ContentVerdict(UNSAFE)
+    assert verdict(family, no, yes) == ContentVerdict(BORDERLINE)
+    assert verdict(family, no, no) == ContentVerdict(SAFE)
     assert verdict(family, no, "?") is None
     assert verdict(family, "?", yes) is None
 
@@ -316,7 +320,7 @@ def test_a_policy_of_two_severities_is_one_question() -> None:
     family = granite(bundled_policy("binary"))
     assert family.levels == (SAFE, UNSAFE)
     assert len(questions(family, Content(None, "Is it ripe?"))) == 1
-    assert verdict(family, "<score>no</score>") == (SAFE, (), None)
+    assert verdict(family, "<score>no</score>") == ContentVerdict(SAFE)
 
 
 def test_gpt_oss_safeguard_answers_in_the_form_of_the_guide() -> None:
@@ -328,17 +332,13 @@ def test_gpt_oss_safeguard_answers_in_the_form_of_the_guide() -> None:
     assert promotes.messages[1] == touches.messages[1] != promotes.messages[0]
     # openai/openai-cookbook, articles/gpt-oss-safeguard-guide.md, "Policy-referencing outputs".
     none = '{"violation": 0, "policy_category": null}'
-    assert verdict(family, '{"violation": 1, "policy_category": "C9"}', none) == (
-        UNSAFE,
-        ("C9",),
-        None,
+    assert verdict(family, '{"violation": 1, "policy_category": "C9"}', none) == ContentVerdict(
+        UNSAFE, ("C9",)
     )
-    assert verdict(family, none, '{"violation": 1, "policy_category": "c4: anything"}') == (
-        BORDERLINE,
-        ("C4",),
-        None,
-    )
-    assert verdict(family, none, none) == (SAFE, (), None)
+    assert verdict(
+        family, none, '{"violation": 1, "policy_category": "c4: anything"}'
+    ) == ContentVerdict(BORDERLINE, ("C4",))
+    assert verdict(family, none, none) == ContentVerdict(SAFE)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,10 @@ def test_a_server_that_refuses_token_probabilities_is_said_once(
     command += ["--base-url", server.base_url, "--out", str(tmp_path / "run")]
     refused = vlsu(*command, expect=2)
     (line,) = (each for each in refused.stderr.splitlines() if each.startswith("error: "))
-    assert line.endswith("(the server gives no token probabilities; add --no-logprobs)")
+    assert line.endswith(
+        "(the server gives no token probabilities, or fewer alternatives; add --no-logprobs, or "
+        "--param top_logprobs=5)"
+    )
     vlsu(*command[:-1], tmp_path / "other", "--no-logprobs")
     rows = pl.read_parquet(tmp_path / "other" / "judgments.parquet")
     assert set(rows["predicted"]) == {"safe"}

@@ -157,6 +157,8 @@ class ContentFamily:
         languages: The languages it was trained for; `None` if there are too many to list.
         markers: What opens or closes a section of its prompt, besides the control tokens of chat
             templates. One that begins with a letter counts at the start of a line only.
+        p_not_safe: Of a family with a borderline level, the probability that the content is not
+            safe: under a policy without that level, what the guard calls borderline is unsafe.
         model: The name of its one model at its publisher, for a SPEC that names the family alone.
     """
 
@@ -176,4 +178,5 @@ class ContentFamily:
     languages: frozenset[str] | None = None
     system: str = ""
     markers: tuple[str, ...] = ()
+    p_not_safe: Callable[[Sequence[Answer]], float | None] | None = None
     model: str = ""

@@ -102,6 +102,11 @@ def load_guard(path: str | Path) -> CustomGuard:
             return _most_probable(answer, labels)
         return _matched(answer, labels, pattern, after, probabilities=probabilities)
 
+    def p_not_safe(answers: Sequence[Answer]) -> float | None:
+        (answer,) = answers
+        masses = word_probabilities(answer, tuple(labels), after)
+        return _share(masses, labels, Severity.BORDERLINE)
+
     family = ContentFamily(
         name=name,
         about=f"described by {path}",
@@ -114,6 +119,7 @@ def load_guard(path: str | Path) -> CustomGuard:
         categories=categories,
         wire=wire,
         logprobs=probabilities,
+        p_not_safe=p_not_safe if probabilities else None,
         max_tokens=1 if one_token else reader.number("max_tokens", 128),
         markers=reader.list_of_texts("markers"),
     )
@@ -155,7 +161,7 @@ def _matched(
         return None
     masses = word_probabilities(answer, tuple(labels), after) if probabilities else None
     categories = (category.strip(),) if category and category.strip() else ()
-    return ContentVerdict(severity, categories, _unsafe_share(masses, labels))
+    return ContentVerdict(severity, categories, _share(masses, labels, Severity.UNSAFE))
 
 
 def _most_probable(answer: Answer, labels: Mapping[str, Severity]) -> ContentVerdict | None:
@@ -163,15 +169,16 @@ def _most_probable(answer: Answer, labels: Mapping[str, Severity]) -> ContentVer
     if masses is None:
         return None
     word = max(masses, key=lambda each: masses[each])
-    return ContentVerdict(labels[word], (), _unsafe_share(masses, labels))
+    return ContentVerdict(labels[word], (), _share(masses, labels, Severity.UNSAFE))
 
 
-def _unsafe_share(
-    masses: Mapping[str, float] | None, labels: Mapping[str, Severity]
+def _share(
+    masses: Mapping[str, float] | None, labels: Mapping[str, Severity], least: Severity
 ) -> float | None:
+    """The probability of a severity or a worse one."""
     if masses is None:
         return None
-    return sum(p for word, p in masses.items() if labels[word] is Severity.UNSAFE)
+    return sum(p for word, p in masses.items() if labels[word] >= least)
 
 
 class _Reader:

@@ -21,7 +21,7 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.guards.grading.asking import category_of, content_of, questions, questions_hash
-from vlsu.models.guards.grading.base import ContentFamily, ContentVerdict
+from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.transports import (
     answer_of,
     asked_settings,
@@ -146,7 +146,7 @@ class ContentGuard:
     def read(self, raw: Raw) -> Response:
         """The task's JSON with the verdict, or what became of the first question without answer."""
         if raw.status != 200:
-            return _with_logprobs_hint(self._inner.read(raw))
+            return self._with_logprobs_hint(self._inner.read(raw))
         bodies = _bodies(raw.body)
         if bodies is None:
             why = "the stored answer is not one of a guard"
@@ -165,7 +165,8 @@ class ContentGuard:
                     output_tokens=output_tokens,
                     p_unsafe=None,
                 )
-        verdict = self.family.read([answer for _, answer in read])
+        answers = [answer for _, answer in read]
+        verdict = self.family.read(answers)
         printed = "\n\n".join(response.text for response in responses)
         reasoning = "\n\n".join(filter(None, (response.reasoning for response in responses)))
         base = Response(
@@ -176,7 +177,9 @@ class ContentGuard:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
         )
-        return base if verdict is None else self._answer(base, verdict)
+        if verdict is None:
+            return base
+        return self._answer(base, verdict, self._p_unsafe(verdict, answers))
 
     def _is_whole(self, response: Response) -> bool:
         """Whether an output ended by itself, or is the one token that was asked for."""
@@ -189,13 +192,32 @@ class ContentGuard:
     def _scores_only(self) -> bool:
         return self.family.wire in ("moderations", "in-process")
 
-    def _answer(self, base: Response, verdict: ContentVerdict) -> Response:
+    def _p_unsafe(self, verdict: ContentVerdict, answers: Sequence[Answer]) -> float | None:
+        """The probability of unsafe; with that of borderline where the policy has no such level."""
+        p_not_safe = self.family.p_not_safe
+        if p_not_safe is None or Severity.BORDERLINE in self._policy.severities:
+            return verdict.p_unsafe
+        return p_not_safe(answers)
+
+    def _answer(self, base: Response, verdict: ContentVerdict, p_unsafe: float | None) -> Response:
         category = None
         if verdict.severity is not Severity.SAFE:
             category = category_of(self._policy, self.family, verdict.categories)
         severity = _within(self._policy, verdict.severity)
         text = orjson.dumps({"severity": severity.label, "category": category}).decode()
-        return base._replace(outcome=Outcome.OK, text=text, p_unsafe=verdict.p_unsafe)
+        return base._replace(outcome=Outcome.OK, text=text, p_unsafe=p_unsafe)
+
+    def _with_logprobs_hint(self, response: Response) -> Response:
+        """A server that refuses token probabilities refuses every request: say what to do, once."""
+        fault = response.fault
+        if fault is None or fault.retry or "logprob" not in fault.message.lower():
+            return response
+        name = "logprobs" if self.family.wire == "completions" else "top_logprobs"
+        line = (
+            f"{fault.message} (the server gives no token probabilities, or fewer alternatives; add "
+            f"--no-logprobs, or --param {name}=5)"
+        )
+        return response._replace(fault=Fault("logprobs", line, fatal=True))
 
     async def close(self) -> None:
         """Free connections and threads."""
@@ -238,12 +260,3 @@ def _bodies(stored: bytes) -> list[bytes] | None:
         else:
             return None
     return bodies
-
-
-def _with_logprobs_hint(response: Response) -> Response:
-    """A server that refuses token probabilities refuses every request: say what to do, once."""
-    fault = response.fault
-    if fault is None or fault.retry or "logprob" not in fault.message.lower():
-        return response
-    line = f"{fault.message} (the server gives no token probabilities; add --no-logprobs)"
-    return response._replace(fault=Fault("logprobs", line, fatal=True))

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.llama_guard import ask_user_turn
-from vlsu.models.guards.grading.probabilities import word_probability
+from vlsu.models.guards.grading.probabilities import word_probabilities
 from vlsu.models.guards.reading import read_fields
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
@@ -53,8 +53,16 @@ def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
     if severity is None or "categories" not in fields:
         return None
     named = (part.strip() for part in fields["categories"].split(","))
-    p_unsafe = word_probability(answer, "unsafe", ("safe", "controversial"), after="Safety:")
-    return ContentVerdict(severity, tuple(_NAMES.get(name, name) for name in named), p_unsafe)
+    p = word_probabilities(answer, tuple(_LEVELS), after="Safety:") or {}
+    return ContentVerdict(
+        severity, tuple(_NAMES.get(name, name) for name in named), p.get("unsafe")
+    )
+
+
+def _p_not_safe(answers: Sequence[Answer]) -> float | None:
+    (answer,) = answers
+    p = word_probabilities(answer, tuple(_LEVELS), after="Safety:")
+    return None if p is None else 1 - p["safe"]
 
 
 FAMILY = ContentFamily(
@@ -68,5 +76,6 @@ FAMILY = ContentFamily(
     read=_read,
     categories=_CATEGORIES,
     logprobs=True,
+    p_not_safe=_p_not_safe,
     markers=("User:", "Assistant:"),
 )
