@@ -289,7 +289,7 @@ def test_it_is_compared_by_family(runs: Path) -> None:
             ("unsafe_recall", unsafe), ("safe_called_unsafe", safe), ("flagged", inside)
         ):  # fmt: skip
             row = pair["metrics"].get(f"families.{name}.{key}")
-            if not of:
+            if not of:  # such as safe pairs of an escalating pattern
                 assert row is None
                 continue
             first, second = flagged("R", of), flagged("A", of)
@@ -305,7 +305,7 @@ def test_it_is_compared_by_family(runs: Path) -> None:
 
 
 def test_it_is_gated_and_projected(runs: Path) -> None:
-    vlsu("gate", runs / "R", "--require", "families.escalating.safe_called_unsafe <= 1")
+    vlsu("gate", runs / "R", "--require", "families.late-fusion.safe_called_unsafe <= 1")
     vlsu("gate", runs / "R", "--require", "joint.accuracy > 0.99", expect=1)
     vlsu(
         "gate", runs / "R", "--against", runs / "A", "--require", "joint.accuracy >= 0", expect=None
