@@ -32,8 +32,8 @@ _ANGLE = (
     r"|unused\d+|extra_id_\d+|image_placeholder|image_id|slice|unit|sop|eop|tool_call|tool_response|tools|think|thinking|result"
     r"|answer|score|guardian|no-think"
 )
-#: Characters besides a line feed that some readers take for a line's end. None is in the indentation of
-#: a line, which would be scanned once for each of them.
+#: Characters besides a line feed that some readers take for a line's end. None is part of a line's
+#: indentation, which would be scanned once for each of them.
 _ENDS = r"\r\x0b\x0c\x85\u2028\u2029"
 _TOKENS = re.compile(
     # <|im_end|>, <|start_header_id|>, <|turn>; and with the bars of DeepSeek
