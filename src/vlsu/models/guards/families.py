@@ -47,7 +47,7 @@ _PROMPTS = Path(__file__).with_name("prompts")
 #: Markers that end a section of a fixed prompt, in any spacing and letter case.
 _SECTION_END = re.compile(
     r"(?=\[\s?/?\s?INST\s?\]|<\|\s?(?:user|assistant|system|end)\s?\|>|</?s>)(?P<token>[\[<])"
-    r"|(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))(?P<before>[^\S\n]*)"
+    r"|(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))(?P<before>[^\S\n\r\x0b\x0c\x85\u2028\u2029]*)"
     r"(?=human user:|ai assistant:|answers:)(?P<letter>\w)",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -118,6 +118,15 @@ def test_the_fault_of_one_question_is_that_of_the_whole(chat_server: Serve) -> N
     assert response.fault.retry
 
 
+def test_a_gateway_s_own_status_of_success_is_an_answer_in_the_guard_s_format(
+    chat_server: Serve,
+) -> None:
+    server = chat_server(lambda body, number: web.json_response(completion("No"), status=246))
+    raw, response = ask(grader("guard/granite-guardian:x", base_url=server.base_url))
+    assert raw.status == 200
+    assert orjson.loads(response.text)["severity"] == "safe"
+
+
 def test_a_fault_within_status_200_is_one_too_and_ends_the_questions(chat_server: Serve) -> None:
     server = chat_server(lambda body, number: {"error": {"message": "no GPU left", "code": 502}})
     raw, response = ask(grader(GRANITE, base_url=server.base_url, guard_policy="ours"))

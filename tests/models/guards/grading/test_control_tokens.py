@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,20 @@ def test_the_words_stay_and_the_rest_of_a_text_is_as_it_was() -> None:
     untouched = "x < y > z, [1], <b>bold</b>, List<int>, a | b, Agent: 007, f(x) -> [INSTALL]"
     assert without_control_tokens(untouched, ("Agent:",)) == untouched
     assert without_control_tokens("Agent: 007", ("Agent:",)) == "A gent: 007"
+
+
+@pytest.mark.parametrize(
+    "piece", ["\r", "\u2028 ", "<|", "[", "### ", "<BEGIN A ", "Human  ", "◁a"]
+)
+def test_a_long_text_of_beginnings_takes_no_longer_than_its_length(piece: str) -> None:
+    def seconds(length: int) -> float:
+        text = piece * (length // len(piece))
+        began = time.process_time()
+        without_control_tokens(text, ("Human user:", "### Criteria"))
+        return time.process_time() - began
+
+    # Quadratic, the longer one would take a hundred times as long, and minutes.
+    assert seconds(300_000) < 30 * max(seconds(30_000), 0.01)
 
 
 @given(st.text(alphabet="<|>[]/ INSTimagedn_\n", max_size=40))

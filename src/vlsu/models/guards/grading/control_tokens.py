@@ -32,6 +32,9 @@ _ANGLE = (
     r"|unused\d+|extra_id_\d+|image_placeholder|image_id|slice|unit|sop|eop|tool_call|tool_response|tools|think|thinking|result"
     r"|answer|score|guardian|no-think"
 )
+#: Characters besides a line feed that some readers take for a line's end. None is part of a line's
+#: indentation, which would be scanned once for each of them.
+_ENDS = r"\r\x0b\x0c\x85\u2028\u2029"
 _TOKENS = re.compile(
     # <|im_end|>, <|start_header_id|>, <|turn>; and with the bars of DeepSeek
     r"<(?=[|｜])"
@@ -66,8 +69,7 @@ def _pattern(markers: tuple[str, ...]) -> re.Pattern[str]:
         first, rest = marker[0], marker[1:]
         inside = r"\s+".join(map(re.escape, rest.split()))
         if first.isalnum():
-            # A line may also start after characters that other readers take for a line's end.
-            found.append(rf"(?:^|(?<=[\r\x0b\x0c\x85\u2028\u2029]))[^\S\n]*{first}(?={inside})")
+            found.append(rf"(?:^|(?<=[{_ENDS}]))[^\S\n{_ENDS}]*{first}(?={inside})")
         else:
             found.append(rf"{re.escape(first)}(?={inside})")
     return re.compile("|".join(found), re.IGNORECASE | re.MULTILINE)

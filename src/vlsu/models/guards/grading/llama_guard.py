@@ -3,7 +3,8 @@
 Sources: the model cards in meta-llama/PurpleLlama (``Llama-Guard4/12B``,
 ``Llama-Guard3/11B-vision``, ``Llama-Guard3/8B``) and Meta's pages on their prompt formats. The
 server's chat template writes the prompt with its hazard categories around one user turn. The output
-is ``safe``, or ``unsafe`` and on the next line the codes of violated categories: ``S1,S10``.
+is ``safe``, or ``unsafe`` and on the next line the codes of violated categories: ``S1,S10``. The
+card of 3 8B takes the probability of the first token for its scores, as is done here.
 
 The card of 3 11B Vision says that it is for an image with a text, and neither an image nor a text
 classifier. Meta's page on Llama Guard 4 says that it is not designed for images alone, and that it

@@ -30,6 +30,7 @@ from vlsu.models.guards.grading.transports import (
     open_transport,
     sampling_of,
 )
+from vlsu.models.http.model import is_answer
 from vlsu.policy import Policy, Severity
 
 __all__ = ["ContentGuard"]
@@ -129,7 +130,7 @@ class ContentGuard:
         for question in listed:
             asked = Request(question.messages, draw=request.draw, params=question.params)
             raw = await self._inner.send(asked, images)
-            if raw.status != 200:
+            if not is_answer(raw.status):
                 return raw
             raws.append(raw)
             if len(raws) < len(listed) and self._inner.read(raw).outcome is Outcome.ERROR:
