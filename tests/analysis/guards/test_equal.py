@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -61,6 +63,16 @@ def test_a_known_operating_point_is_a_plain_paired_difference() -> None:
     centre = (b - c) / 42
     z = centre / np.sqrt(((b + c) / 42 - centre**2) / 42)
     assert found.p == pytest.approx(2 * norm.sf(abs(z)), rel=0.1)
+
+
+def test_clusters_of_several_ways_count_as_in_other_metrics() -> None:
+    samples, _ = noisy(5, 200)
+    rng = np.random.default_rng(5)
+    crossed = replace(samples, cluster=rng.integers(0, 60, (200, 3)))
+    influence = rng.standard_normal(200)
+    rows = crossed.graded(np.arange(200.0))
+    assert crossed.variance(influence) == pytest.approx(rows.squares(influence))
+    assert samples.variance(influence) == pytest.approx(200 / 199 * influence @ influence)
 
 
 def test_copies_count_once() -> None:

@@ -23,16 +23,9 @@ BAND = (
     "samples"
 )
 #: False-flag rates at which a curve has points: more where they matter, at the low end.
-_RATES = tuple(
-    sorted(
-        {
-            0.0,
-            *(round(0.0025 * n, 4) for n in range(1, 8)),
-            *(round(0.01 * n, 2) for n in range(2, 11)),
-            *(round(0.02 * n, 2) for n in range(6, 16)),
-            *(round(0.05 * n, 2) for n in range(7, 21)),
-        }
-    )
+_RATES = (
+    *(0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1),
+    *(0.12, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 )
 
 Tree = dict[str, Any]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -104,12 +105,37 @@ class GuardSamples:
         return GradedProbabilities(scores[order], self.harmful[order], cluster, self.level)
 
     def variance(self, influence: FloatArray) -> float:
-        """Variance of an estimate that each sample adds so much to; shape ``(n,)``."""
-        return self._rows.squares(influence)
+        """Variance of an estimate that each sample adds so much to; shape ``(n,)``.
+
+        As `GradedProbabilities.squares`, with the numbers of clusters kept.
+        """
+        ways, total = [], 0.0
+        for sign, label, several in self._labels:
+            sums = np.bincount(label, weights=influence)
+            found = len(sums) / max(len(sums) - 1, 1) * float(sums @ sums)
+            total += sign * found
+            if not several:
+                ways.append(found)
+        return max(total, *ways)
 
     def units(self, among: BoolArray) -> float:
         """Independent samples that these are worth at least: linked ones as copies."""
         return self._rows.units(among)
+
+    @cached_property
+    def _labels(self) -> list[tuple[int, IntArray, bool]]:
+        """Sign, number of each sample's cluster, and whether it is one in several ways at once."""
+        if not self.cluster.shape[1]:
+            return [(1, np.arange(self.n), False)]
+        found = []
+        for several in range(1, self.cluster.shape[1] + 1):
+            for chosen in combinations(range(self.cluster.shape[1]), several):
+                label = np.zeros(self.n, dtype=np.int64)
+                for way in chosen:
+                    own = np.unique(self.cluster[:, way], return_inverse=True)[1]
+                    label = np.unique(label * (self.n + 1) + own, return_inverse=True)[1]
+                found.append(((-1) ** (several - 1), label, several > 1))
+        return found
 
     @cached_property
     def _rows(self) -> GradedProbabilities:
