@@ -340,13 +340,17 @@ def levels_of(model: Model) -> tuple[Severity, ...] | None:
     return None if levels is None else tuple(sorted(levels))
 
 
-def require_answers(model: Model) -> None:
+def require_answers(model: Model, settings: Settings | None = None) -> None:
     """Check that a model writes answers, as all tasks but one need.
+
+    Args:
+        model: The model.
+        settings: How it is asked.
 
     Raises:
         UsageError: It only scores severities.
     """
-    if model.identity().get("score"):
+    if model.identity().get("score") or (settings is not None and settings.score):
         raise UsageError(
             f"{model.spec} scores severities and writes no answer: that is for vlsu run "
             "understanding alone"

@@ -12,7 +12,7 @@ API refuses them for its current models ("Logprobs is not enabled for ...").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from vlsu.models.base import (
 )
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats.completion_answers import (
+    AlternativesAt,
     error_response,
     read_completion,
     token_alternatives,
@@ -46,10 +47,6 @@ __all__ = [
     "most_probable",
     "scored_settings",
 ]
-
-#: A token of an answer, and those that might have been in its place, itself included, each with the
-#: natural logarithm of its probability.
-TokenAlternatives = tuple[bytes, Iterable[tuple[bytes, float]]]
 
 #: Alternatives requested to each token: as many as OpenAI and vLLM allow.
 ALTERNATIVES = 20
@@ -131,11 +128,10 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
     if aborted or response.outcome not in (Outcome.OK, Outcome.UNPARSED):
         return response
     unparsed = response._replace(outcome=Outcome.UNPARSED, cut_off=False, p_unsafe=None)
-    names, alternatives_at = token_alternatives(tree)
-    tokens = [(name, alternatives_at(place)) for place, name in enumerate(names)]
+    tokens, alternatives_at = token_alternatives(tree)
     if not tokens:
         return _no_probabilities() if response.text.strip() else unparsed
-    alternatives = _deciding(tokens, labels, response.text, response.reasoning)
+    alternatives = _deciding(tokens, alternatives_at, labels, response.text, response.reasoning)
     if alternatives is not None and len(alternatives) < _FEWEST:
         return _no_probabilities()
     found = _likeliest(alternatives, labels)
@@ -147,12 +143,13 @@ def _read_scored(tree: Tree, labels: Sequence[str]) -> Response:
 
 
 def most_probable(
-    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str
+    tokens: Sequence[bytes], alternatives_at: AlternativesAt, labels: Sequence[str], text: str
 ) -> tuple[str, Mapping[str, float]] | None:
     """The most probable label at the beginning of an answer, and the probability of each.
 
     Args:
-        tokens: The answer's tokens with their alternatives.
+        tokens: The answer's tokens.
+        alternatives_at: The alternatives to one of them by its index, itself included.
         labels: The severities to score.
         text: The answer.
 
@@ -160,18 +157,22 @@ def most_probable(
         `None` where no label is among the alternatives to the first token that is more than what
         may stand before one, or reasoning comes first.
     """
-    return _likeliest(_deciding(tokens, labels, text), labels)
+    return _likeliest(_deciding(tokens, alternatives_at, labels, text), labels)
 
 
 def _deciding(
-    tokens: Sequence[TokenAlternatives], labels: Sequence[str], text: str, reasoning: str = ""
+    tokens: Sequence[bytes],
+    alternatives_at: AlternativesAt,
+    labels: Sequence[str],
+    text: str,
+    reasoning: str = "",
 ) -> Mapping[bytes, float] | None:
     """The alternatives to the token that decides; `None` if there is none."""
-    step = next((each for each in tokens if not is_filler(each[0])), None)
+    place = next((n for n, token in enumerate(tokens) if not is_filler(token)), None)
     reasons = bool(reasoning or (text and not after_reasoning(text)))
-    if step is None or (reasons and not begins_label(step[0], labels)):
+    if place is None or (reasons and not begins_label(tokens[place], labels)):
         return None  # what comes first is not the answer
-    return dict(step[1])
+    return dict(alternatives_at(place))
 
 
 def _likeliest(

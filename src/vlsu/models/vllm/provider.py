@@ -144,7 +144,9 @@ class VllmModel:
 
     def _scored(self, request: Request, output: Output) -> Mapping[str, object]:
         """The most probable severity; no text where none is among the alternatives."""
-        found = most_probable(output.tokens, answerable_severities(request), output.text)
+        tokens = [token for token, _ in output.tokens]
+        labels = answerable_severities(request)
+        found = most_probable(tokens, lambda n: output.tokens[n][1], labels, output.text)
         counts = {**_counts(output), "finish_reason": "stop"}
         if found is None:
             return {**counts, "text": "", "generated": output.text}

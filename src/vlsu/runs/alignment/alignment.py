@@ -105,7 +105,7 @@ def prepare_alignment(dataset: Dataset | str | Path, options: AlignmentOptions) 
     model = as_model(options.model, options.settings)
     if not model.takes_instructions:
         raise UsageError(f"{model.spec} is a classifier and answers nobody; choose a chat model")
-    require_answers(model)
+    require_answers(model, options.settings)
     if "joint" not in model.modalities and not options.captions:
         raise UsageError(
             f"{model.spec} cannot see images; add --captions to show it the dataset's captions "
