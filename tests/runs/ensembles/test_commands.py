@@ -305,7 +305,7 @@ def test_it_is_compared_by_family(runs: Path) -> None:
 
 
 def test_it_is_gated_and_projected(runs: Path) -> None:
-    vlsu("gate", runs / "R", "--require", "families.escalating.safe_called_unsafe <= 1")
+    vlsu("gate", runs / "R", "--require", "families.late-fusion.safe_called_unsafe <= 1")
     vlsu("gate", runs / "R", "--require", "joint.accuracy > 0.99", expect=1)
     vlsu(
         "gate", runs / "R", "--against", runs / "A", "--require", "joint.accuracy >= 0", expect=None
