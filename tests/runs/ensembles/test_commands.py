@@ -315,6 +315,13 @@ def test_it_is_gated_and_projected(runs: Path) -> None:
     vlsu("project", runs / "R", "--traffic", traffic)
 
 
+def test_guards_are_chosen_among_it(runs: Path) -> None:
+    """A stack has probabilities; the worst of members without any has verdicts alone."""
+    found = json.loads(vlsu("guards", runs / "S", runs / "R", "--json").stdout)
+    assert "ensemble/stack:A+R" in json.dumps(found)
+    assert "ensemble/max:A@image+A@text" in json.dumps(found)
+
+
 def test_it_is_viewed(runs: Path) -> None:
     command = [sys.executable, "-m", "vlsu", "view", str(runs / "R"), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
