@@ -121,7 +121,9 @@ def understanding(
     ] = None,
     logprobs: Annotated[
         bool | None,
-        typer.Option(help="Ask for log probabilities, for p_unsafe; of a guard if not declined."),
+        typer.Option(
+            help="Ask for log probabilities, for p_unsafe; a guard is asked for them by default."
+        ),
     ] = None,
     score: Annotated[
         bool | None,
