@@ -76,7 +76,7 @@ def sentences(result: Tree) -> list[str]:
     said += _above(result, choice, bound)
     if (cheapest := result["cheapest"]) is not None:
         said += _cheapest(result, cheapest)
-    if (missed := result["missed_by_all"]) and missed["n"]:
+    if (missed := result["missed_by_all"]) and missed["n"] and len(missed["guards"]) > 1:
         said.append(_missed(result, missed))
     return said
 
