@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,17 @@ def test_what_is_withheld_is_said_and_nothing_is_chosen() -> None:
     assert rows["maker/joint"][1] == "cannot be told"
     assert rows["maker/apart"][1].startswith("p >= ")
     assert 'class="alert"' in guards_page(result)
+
+
+def test_a_recall_that_no_half_can_tell_is_not_given(result: dict[str, Any]) -> None:
+    deploy = sentences(result)[1]
+    assert "To be sure at 95% that at most 10% are flagged: p >= " in deploy
+    assert "with a recall of" in deploy
+    few = copy.deepcopy(result)
+    few["guards"][0]["thresholds"]["assured"]["halves"][1]["threshold"] = None
+    assert sentences(few)[1].endswith("too few samples to choose one, so its recall is not known.")
+    few["guards"][0]["thresholds"]["assured"]["deploy"] = None
+    assert sentences(few)[1].endswith("there are too few samples.")
 
 
 def test_tables_have_what_the_result_has(result: dict[str, Any]) -> None:

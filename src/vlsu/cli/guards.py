@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.options import MinAnswered
-
 
 def guards(
     runs: Annotated[
@@ -41,7 +39,13 @@ def guards(
     dataset: Annotated[
         Path | None, typer.Option(help="The dataset's folder, if it was moved since.")
     ] = None,
-    min_answered: MinAnswered = "95%",
+    min_answered: Annotated[
+        str,
+        typer.Option(
+            help="Share of the samples with an answer, such as 95% or 0.95, below which nothing is "
+            "chosen."
+        ),
+    ] = "95%",
     seed: Annotated[int, typer.Option(min=0, help="Of the two halves, and of intervals.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

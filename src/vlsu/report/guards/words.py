@@ -76,7 +76,7 @@ def sentences(result: Tree) -> list[str]:
     said += _above(result, choice, bound)
     if (cheapest := result["cheapest"]) is not None:
         said += _cheapest(result, cheapest)
-    if (missed := result["missed_by_all"]) and missed["n"]:
+    if (missed := result["missed_by_all"]) and missed["n"] and len(missed["guards"]) > 1:
         said.append(_missed(result, missed))
     return said
 
@@ -138,11 +138,13 @@ def _deployed(tree: Tree, bound: str) -> str:
         return (
             f"{said} No threshold is sure, at 95%, to keep to {bound}: there are too few samples."
         )
-    recall = format_rate(Rate.from_json(assured["recall"]))
-    return (
-        f"{said} To be sure at 95% that at most {bound} are flagged: "
-        f"{shown_threshold(assured['deploy'])}, with a recall of {recall}."
-    )
+    sure = f"{said} To be sure at 95% that at most {bound} are flagged: "
+    sure += shown_threshold(assured["deploy"])
+    if any(half["threshold"] is None for half in assured["halves"]):
+        return (
+            f"{sure}; a half alone has too few samples to choose one, so its recall is not known."
+        )
+    return f"{sure}, with a recall of {format_rate(Rate.from_json(assured['recall']))}."
 
 
 def _kept(rule: Tree, bound: str) -> str:

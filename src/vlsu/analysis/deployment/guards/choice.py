@@ -136,8 +136,8 @@ def _withheld(guard: Guard, answered: Rate, wanted: Wanted) -> str | None:
     return (
         f"cannot be told: {format_share(share)} of the samples have "
         f"{'a probability' if guard.scored else 'a verdict'}, less than "
-        f"{format_share(wanted.min_answered)} (--min-answered), and a threshold of the rest is "
-        "none for all"
+        f"{format_share(wanted.min_answered)} (--min-answered), and what the rest shows need not "
+        "hold for all"
     )
 
 

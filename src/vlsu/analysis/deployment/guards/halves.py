@@ -11,9 +11,8 @@ half score lower by chance, its threshold is too low by as much as the other hal
 is near the bound whatever was drawn, and how far the true rate may be from it is in the interval:
 that of Clopper and Pearson about the pooled rate, and about how many samples the threshold to
 deploy flags, which by its order statistic holds its true rate. The interval of recall has the
-threshold's own variance in it (`vlsu.analysis.deployment.guards.equal`). Plain ones of 95% hold the
-false-flag rate and the recall of the threshold to deploy in 86% and 72% of the draws;
-`benchmarks/guard_thresholds.py` shows the coverage.
+threshold's own variance in it (`vlsu.analysis.deployment.guards.equal`).
+`benchmarks/guard_thresholds.py` shows the coverage of both.
 """
 
 from __future__ import annotations
