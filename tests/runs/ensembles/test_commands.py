@@ -316,7 +316,6 @@ def test_it_is_gated_and_projected(runs: Path) -> None:
 
 
 def test_guards_are_chosen_among_it(runs: Path) -> None:
-    """A stack has probabilities; the worst of members without any has verdicts alone."""
     found = json.loads(vlsu("guards", runs / "S", runs / "R", "--json").stdout)
     assert "ensemble/stack:A+R" in json.dumps(found)
     assert "ensemble/max:A@image+A@text" in json.dumps(found)
