@@ -15,6 +15,7 @@ from tests.support.values import mistyped
 from vlsu.errors import ModelError, UsageError, VlsuError
 from vlsu.models import Outcome, Raw, Response, as_model
 from vlsu.models.inprocess import InProcessModel
+from vlsu.policy import Severity
 from vlsu.registry import Registry
 from vlsu.runs import align
 
@@ -51,6 +52,19 @@ def error_of(texts, folder, make) -> str:
     with pytest.raises(ModelError, match="no request was answered") as caught:
         evaluate(texts, folder, make)
     return str(caught.value)
+
+
+def test_a_classifier_that_has_no_borderline_says_so_by_its_levels(texts, tmp_path):
+    class Binary(Own):
+        takes_instructions = False
+        levels = (Severity.SAFE, Severity.UNSAFE)
+
+    answer = '{"severity": "unsafe", "category": null}'
+    model = InProcessModel("own/binary", Binary(lambda batch: [{"text": answer}] * len(batch)))
+    run = vlsu.evaluate(texts, model=model, modalities=["text"], out=tmp_path / "R")
+    assert run.record.model.levels == ["safe", "unsafe"]
+    assert run.metrics["text"]["f1_macro"]["value"] is None
+    assert "safe from unsafe" in run.metrics["text"]["f1_macro"]["reason"]
 
 
 class Half:

@@ -18,6 +18,7 @@ from vlsu.models.base import Fault, ImageSource, Outcome, Raw, Request, Response
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.wire import completed_response, token_count
+from vlsu.policy import Severity
 
 __all__ = ["Answerer", "InProcessModel"]
 
@@ -83,6 +84,12 @@ class InProcessModel:
         """The languages it supports, if the answerer declares them."""
         languages: frozenset[str] | None = getattr(self._answerer, "languages", None)
         return languages
+
+    @property
+    def levels(self) -> tuple[Severity, ...] | None:
+        """The severities that its answers can have, if the answerer declares them."""
+        levels: tuple[Severity, ...] | None = getattr(self._answerer, "levels", None)
+        return levels
 
     def identity(self) -> Mapping[str, object]:
         """The spec and the answerer's identity: weights, thresholds, versions."""
