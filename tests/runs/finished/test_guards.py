@@ -193,7 +193,6 @@ def test_other_samples_and_datasets_are_refused(
         choose([runs["reader"], other])
     with pytest.raises(UsageError, match="is given twice"):
         choose([runs["reader"], runs["reader"]])
-    # Twelve texts in two halves choose something, and two of one kind alone choose nothing.
     assert choose([other], modality="text")["choice"]["why"] is None
 
 
@@ -216,6 +215,18 @@ def test_a_half_without_harmful_samples_tells_nothing(
     assert "has no harmful sample" in result["choice"]["why"]
     assert result["guards"][0]["thresholds"] is None
     assert result["missed_by_all"] is None
+
+
+def test_samples_of_one_kind_alone_are_refused(made: Callable[..., Run], tmp_path: Path) -> None:
+    safe = Severity.SAFE
+    rows = [
+        Sample(f"t{n}", f"Directions to {n} places.", text_grade=safe, joint_grade=safe)
+        for n in range(4)
+    ]
+    about = dict.fromkeys(("version", "licence", "citation", "source"), "1")
+    small = write_dataset(tmp_path / "d", rows, name="calm", **about)  # type: ignore[arg-type]
+    with pytest.raises(RunError, match=r"no harmful text sample with a gold grade"):
+        choose([made("calm", small, modalities=("text",))], modality="text")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def choose(
         UsageError: An argument is out of range; no run, one given twice, one of another task, or
             none about this modality.
         RunError: A run is not finished or damaged, of another dataset or other samples, or drew its
-            samples unevenly.
+            samples unevenly; or no sample is harmful, or none is harmless.
         DataError: The dataset is not found.
     """
     wanted = _wanted(max_false_flags, prevalence, (cost_missed, cost_blocked), seed, min_answered)
@@ -110,6 +110,12 @@ def choose(
     for name in asked[1:]:
         _require_same(of_name[asked[0]], rows, of_name[name], judged[name])
     samples, ungraded = _samples(found, rows, modality, event, seed)
+    for kind, of in (("harmful", samples.harmful), ("harmless", ~samples.harmful)):
+        if not of.any():
+            raise RunError(
+                f"{opened[0].path}: no {kind} {modality} sample with a gold grade (--event "
+                f"{event}); guards are chosen by how they tell harmful ones from harmless ones"
+            )
     guards, notes = [], {}
     for name in asked:
         guard, note = _guard(name, judged[name], samples.ids, event, wanted.min_answered)
