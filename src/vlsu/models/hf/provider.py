@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 
 #: Requests in a batch, at most, unless the run says otherwise.
 MAX_BATCH = 8
-#: Batches that are gathered before they are formed: the more, the less padding.
-GATHERED = 4
+#: Batches that are gathered before they are formed: less padding, more decoded images in memory.
+GATHERED = 2
 _VARIABLES = "chat_template_kwargs"
 
 
@@ -51,6 +51,9 @@ class OpenModel:
         checkpoint: The model's files.
         settings: How it is asked.
         load: Loads the weights.
+
+    Raises:
+        ModelError: It has no chat template that can be used, or its adapter cannot be found.
     """
 
     takes_instructions = True
@@ -65,6 +68,7 @@ class OpenModel:
         self._settings = settings
         self._load = load
         self._params = {name: settings.params[name] for name in SAMPLING if name in settings.params}
+        self._weights = weights_identity(checkpoint, settings)
         self._chat = Chat(checkpoint, _template_variables(settings))
         self._batches = Batches(settings.max_batch or MAX_BATCH, is_out_of_memory, _free)
         self._engine: Engine | None = None
@@ -80,7 +84,7 @@ class OpenModel:
         settings = self._settings
         identity: dict[str, object] = {
             **({"spec": "hf"} if self._checkpoint.revision is None else {}),
-            **weights_identity(self._checkpoint, settings),
+            **self._weights,
             **self._chat.identity(),
         }
         if settings.score:
