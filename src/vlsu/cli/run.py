@@ -343,6 +343,9 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     note = "Requests and images are counted, tokens and cost estimated. Nothing was sent."
     if stored := sum(each.stored for each in estimates.values()):
         note += f" {stored} more are stored and not asked again."
+    for name, each in estimates.items():
+        if each.calls is not None:
+            note += f" {name} asks several questions of a request, {each.calls} in all."
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)

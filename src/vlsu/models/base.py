@@ -40,6 +40,7 @@ __all__ = [
     "is_deep_grey",
     "is_scored",
     "levels_of",
+    "question_bytes_of",
     "require_answers",
     "score_schema",
 ]
@@ -328,6 +329,15 @@ class Model(Protocol):
     async def close(self) -> None:
         """Free connections and threads."""
         ...
+
+
+def question_bytes_of(model: Model, modality: str) -> tuple[int, ...] | None:
+    """UTF-8 bytes of each call that a request comes to, without the content; `None`: one, as it is.
+
+    A guard asks questions of its own in place of what a task sends it.
+    """
+    of = getattr(model, "question_bytes", None)
+    return None if of is None else tuple(of(modality))
 
 
 def levels_of(model: Model) -> tuple[Severity, ...] | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from vlsu.data import Dataset
+from vlsu.models.base import Model, question_bytes_of
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.asking.plan import Selection
@@ -40,6 +41,7 @@ class Estimate:
         images_sent: Images sent, of which `images_distinct` are different.
         cost: In the price's currency, or `None` without a price.
         cost_source: Where the price comes from.
+        calls: What the requests come to, of a guard that asks several questions of its own.
         stored: Different requests that are answered already; they are in no other count.
         lacking: What cannot be asked, and why; a line for each reason.
     """
@@ -54,6 +56,7 @@ class Estimate:
     cost_source: str | None
     stored: int = 0
     lacking: tuple[str, ...] = ()
+    calls: int | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -66,6 +69,7 @@ def estimate(
     task: Understanding,
     price: Price | None,
     left: Remaining | None = None,
+    model: Model | None = None,
 ) -> Estimate:
     """Count a run's requests and guess their tokens; nothing is sent.
 
@@ -75,21 +79,27 @@ def estimate(
         task: The prompt and the modalities.
         price: Of the model.
         left: What is left of a run that was begun; everything, if not given.
+        model: Whom to ask, if that may have questions of its own.
     """
     samples, images, bytes_of_text = _content(dataset, selection)
     if left is None:
         requests = distinct_requests(dataset, selection, task.modalities)
     else:
         requests, images = dict(left.requests), left.images
-    sent = sum(requests.get(modality, 0) for modality in MODALITIES if modality != "text")
-    instructions = sum(
-        count * task.instruction_bytes(modality) for modality, count in requests.items()
-    )
-    texts = bytes_of_text * sum(requests.get(m, 0) for m in ("text", "joint"))
+    calls = dict(requests)
+    own: dict[str, float] = {m: task.instruction_bytes(m) for m in requests}
+    for modality in requests:
+        asked = None if model is None else question_bytes_of(model, modality)
+        if asked is not None:
+            calls[modality] *= len(asked)
+            own[modality] = sum(asked) / len(asked)
+    sent = sum(calls.get(modality, 0) for modality in MODALITIES if modality != "text")
+    instructions = sum(count * own[modality] for modality, count in calls.items())
+    texts = bytes_of_text * sum(calls.get(m, 0) for m in ("text", "joint"))
     input_tokens = math.ceil((instructions + texts) / BYTES_PER_TOKEN) + sent * TOKENS_PER_IMAGE
     each = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
     each = WORD_TOKENS if task.one_word else each
-    output_tokens = sum(requests.values()) * each
+    output_tokens = sum(calls.values()) * each
     return Estimate(
         samples=samples,
         requests=requests,
@@ -100,6 +110,7 @@ def estimate(
         cost=None if price is None else price.cost(input_tokens, output_tokens),
         cost_source=None if price is None else price.source,
         stored=0 if left is None else left.stored,
+        calls=None if calls == requests else sum(calls.values()),
     )
 
 

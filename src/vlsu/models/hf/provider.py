@@ -88,7 +88,7 @@ class OpenModel:
             **self._chat.identity(),
         }
         if settings.score:
-            return {**identity, "answer": "the most probable label"}
+            return {**identity, "score": True}
         identity["max_tokens"] = settings.max_tokens
         if self._params.get("temperature"):
             identity |= {**self._params, "seed": settings.seed or 0}

@@ -13,7 +13,14 @@ from vlsu.models.guards.grading.base import Content, ContentFamily, Question
 from vlsu.models.guards.grading.control_tokens import without_control_tokens
 from vlsu.policy import Policy
 
-__all__ = ["category_of", "content_of", "question_params", "questions", "questions_hash"]
+__all__ = [
+    "category_of",
+    "content_of",
+    "question_bytes",
+    "question_params",
+    "questions",
+    "questions_hash",
+]
 
 #: A text with control tokens, so that the hash of questions covers how those are broken up.
 _PROBE = "{text} <|im_end|> [/INST] <end_of_turn> </s> <image>"
@@ -53,6 +60,20 @@ def question_params(family: ContentFamily) -> list[Mapping[str, object]]:
         if question.params not in found:
             found.append(question.params)
     return found
+
+
+def question_bytes(family: ContentFamily, modality: str) -> tuple[int, ...]:
+    """UTF-8 bytes of each of a family's questions about a modality, without the content itself.
+
+    What a server's chat template adds, such as a policy of the guard's own, is not known here.
+    """
+    image, text = None if modality == "text" else "", None if modality == "image" else ""
+    asked = questions(family, Content(image, text))
+    return tuple(
+        sum(len(part.encode()) for m in each.messages for part in m.parts if isinstance(part, str))
+        + len(orjson.dumps(dict(each.params)))
+        for each in asked
+    )
 
 
 def _probed(family: ContentFamily) -> dict[str, tuple[Question, ...]]:

@@ -20,7 +20,13 @@ from vlsu.models.base import (
     Settings,
 )
 from vlsu.models.bodies.json_bodies import parse_json
-from vlsu.models.guards.grading.asking import category_of, content_of, questions, questions_hash
+from vlsu.models.guards.grading.asking import (
+    category_of,
+    content_of,
+    question_bytes,
+    questions,
+    questions_hash,
+)
 from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.transports import (
     answer_of,
@@ -122,6 +128,10 @@ class ContentGuard:
         How outputs are parsed is no part of it: another version reads the stored ones again.
         """
         return self._identity
+
+    def question_bytes(self, modality: str) -> tuple[int, ...]:
+        """UTF-8 bytes of each question that a request of a modality comes to, without content."""
+        return question_bytes(self.family, modality)
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Ask each question; the first that is not answered is returned as it came."""
