@@ -91,44 +91,46 @@ def test_control_tokens_in_a_text_stay_text(family):
     assert len(hostile) > len(plain) + len(control)
 
 
-def test_the_answer_is_what_the_library_gives_by_hand(family):
-    """One request through the processor and `generate` as a model card has it."""
-    name, folder = family
-    if name in ("gemma3", "llava"):
-        pytest.skip("its card's call folds system messages, or adds tokens, in another way")
-    transformers, torch = library("transformers"), library("torch")
-    checkpoint = read_checkpoint(f"hf/{folder}", str(folder))
-    model = getattr(transformers, checkpoint.auto_class).from_pretrained(folder).eval()
-    system, text = "You grade the safety of content.", "What is it?"
-    parts = [{"type": "text", "text": text}]
-    conversation = [
-        {"role": "system", "content": [{"type": "text", "text": system}]},
-        {"role": "user", "content": parts},
-    ]
-    if name not in SEEING:
-        conversation = [
-            {"role": "system", "content": system},
-            {"role": "user", "content": text},
-        ]
-    options = {
-        "add_generation_prompt": True,
-        "tokenize": True,
-        "return_dict": True,
-        "return_tensors": "pt",
-    }
-    tokenizer, processor = checkpoint.tokenizer, checkpoint.processor
-    request = asked(text, system=system)
+#: Their labels begin alike, with a space: test_scores.py has their sums.
+BEGIN_ALIKE = ("llava", "gemma3")
+OPTIONS = {
+    "add_generation_prompt": True,
+    "tokenize": True,
+    "return_dict": True,
+    "return_tensors": "pt",
+}
 
-    inputs = processor.apply_chat_template(conversation, **options)
+
+def by_hand(name, folder):
+    """Checkpoint, model, and one conversation as a model card has it, without a system message."""
+    checkpoint = read_checkpoint(f"hf/{folder}", str(folder))
+    model = getattr(library("transformers"), checkpoint.auto_class).from_pretrained(folder).eval()
+    text = "What is it?"
+    content = [{"type": "text", "text": text}] if name in SEEING else text
+    return checkpoint, model, [{"role": "user", "content": content}], asked(text, system="")
+
+
+def test_an_answer_is_what_the_library_gives_by_hand(family):
+    name, folder = family
+    checkpoint, model, conversation, request = by_hand(name, folder)
+    inputs = checkpoint.processor.apply_chat_template(conversation, **OPTIONS)
     output = model.generate(**inputs, max_new_tokens=12, do_sample=False)
     new = output[0, inputs["input_ids"].shape[1] :]
     [answer] = answers(open_model(f"hf/{folder}", Settings(max_tokens=12)), [request])
-    assert answer.text == tokenizer.decode(new, skip_special_tokens=True)
+    assert answer.text == checkpoint.tokenizer.decode(new, skip_special_tokens=True)
 
-    if name == "qwen3_text":  # whose template could have it think first
-        inputs = processor.apply_chat_template(conversation, enable_thinking=False, **options)
-    with torch.no_grad():
+
+@pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if name not in BEGIN_ALIKE], indirect=True
+)
+def test_a_score_is_the_softmax_of_the_library_by_hand(family):
+    name, folder = family
+    checkpoint, model, conversation, request = by_hand(name, folder)
+    thinking = {} if name in SEEING else {"enable_thinking": False}
+    inputs = checkpoint.processor.apply_chat_template(conversation, **thinking, **OPTIONS)
+    with library("torch").no_grad():
         probabilities = model(**inputs).logits[0, -1].softmax(-1)
+    tokenizer = checkpoint.tokenizer
     begins = {
         label: {
             tokenizer.encode(space + word, add_special_tokens=False)[0]
@@ -137,10 +139,10 @@ def test_the_answer_is_what_the_library_gives_by_hand(family):
         }
         for label in ("safe", "borderline", "unsafe")
     }
-    shared = {a for x in begins for y in begins if x != y for a in begins[x] & begins[y]}
-    shared |= {id_ for ids in begins.values() for id_ in ids if not tokenizer.decode([id_]).strip()}
+    silent = {a for x in begins for y in begins if x != y for a in begins[x] & begins[y]}
+    silent |= {id_ for ids in begins.values() for id_ in ids if not tokenizer.decode([id_]).strip()}
     mass = {
-        label: float(probabilities[sorted(ids - shared)].sum()) for label, ids in begins.items()
+        label: float(probabilities[sorted(ids - silent)].sum()) for label, ids in begins.items()
     }
     [score] = answers(open_model(f"hf/{folder}", Settings(score=True)), [request])
     assert score.p_unsafe == pytest.approx(mass["unsafe"] / sum(mass.values()), abs=1e-5)

@@ -26,7 +26,7 @@ def family(request, tmp_path_factory):
     return request.param, engine
 
 
-def prompts(name, kind):
+def prompts(kind):
     texts = ["Hello.", "How long does bread bake?", "x", "May I take a knife on a plane? " * 3]
     pictures = [SMALL, WIDE, TALL, SMALL]
     return [
@@ -35,12 +35,13 @@ def prompts(name, kind):
     ]
 
 
-@pytest.mark.parametrize("kind", [0, 1])
-def test_answers_and_probabilities_are_those_of_the_whole_prompt(family, kind):
+def test_answers_and_probabilities_are_those_of_the_whole_prompt(family):
     name, engine = family
-    if kind and name not in SEEING:
-        pytest.skip("it takes no images")
-    batch = prompts(name, kind)
+    for kind in (0, 1) if name in SEEING else (0,):
+        check(name, engine, prompts(kind))
+
+
+def check(name, engine, batch):
     engine.prefixes = None
     probabilities = [engine.next_logprobs([each])[0][0].exp() for each in batch]
     tokens = [engine.generate([each], 6, {}, 0)[0].tokens for each in batch]
