@@ -105,7 +105,8 @@ def _scored(labels: Sequence[str], logs: Sequence[float], length: int) -> Mappin
         label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)
     }
     return {
-        "text": max(labels, key=lambda label: probabilities[label]),
+        # Of equally probable ones the graver, as on servers.
+        "text": max(reversed(labels), key=lambda label: probabilities[label]),
         "input_tokens": length,
         "output_tokens": 0,
         "p_unsafe": probabilities.get(Severity.UNSAFE.label),
