@@ -125,7 +125,9 @@ def _unparsed_remedy(task: TaskReport, run: Run) -> str:
             "no severity is among the likely first tokens. See that the prompt asks for one word, "
             "and that the model does not reason before it answers."
         )
-    truncated = _truncated(run)
+    sampling = run.record["model"]["identity"].get("sampling")
+    one_token = isinstance(sampling, dict) and sampling.get("max_tokens") == 1
+    truncated = 0.0 if one_token else _truncated(run)
     if truncated >= 0.5:
         return (
             f"{format_share(truncated)} of them were cut off at the bound on an answer's tokens. "

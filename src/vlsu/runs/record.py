@@ -81,9 +81,10 @@ def new_record(
         decisive["probe"] = probe
     if draws > 1:
         decisive["draws"] = draws
-    fingerprint = hashlib.sha256(
-        orjson.dumps([__version__, decisive], option=orjson.OPT_SORT_KEYS)
-    ).hexdigest()
+    # How a guard of the user's own is read is said by its file; of all others by this version.
+    reading = model.family.reading if isinstance(model, ContentGuard) else {}
+    decided = [__version__, decisive, *([dict(reading)] if reading else [])]
+    fingerprint = hashlib.sha256(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS)).hexdigest()
     # A guard of the user's own may name its server in its file.
     own = model.base_url if isinstance(model, ContentGuard) else None
     base_url = options.settings.base_url or own

@@ -91,6 +91,11 @@ class GuardModel:
         )
         return found
 
+    @property
+    def grading_spec(self) -> str:
+        """Its SPEC as a grader of content, whose family may have another name than the judge's."""
+        return self.spec if self.grader is None else f"guard/{self.grader.name}:{self._name}"
+
     def grading(self, policy: Policy, guard_policy: GuardPolicy | None = None) -> ContentGuard:
         """The guard as a grader of content.
 
@@ -109,25 +114,30 @@ class GuardModel:
                 f"{self.spec}: judges answers, and is not known to grade images or texts; write "
                 f"guard/FAMILY:{self._name} with one of {', '.join(f.name for f in GRADERS)}"
             )
+        spec = self.grading_spec
         if self._settings.system:
-            raise UsageError(f"{self.spec}: a guard takes no system prompt; leave out --system")
+            raise UsageError(f"{spec}: a guard takes no system prompt; leave out --system")
+        if self._settings.structured == "on":
+            raise UsageError(
+                f"{spec}: a guard prints its own format, and no JSON of the task; leave out "
+                "--structured on"
+            )
         if guard_policy == "ours":
             if family.ours is None:
                 able = ", ".join(each.name for each in GRADERS if each.ours is not None) or "none"
                 raise UsageError(
-                    f"{self.spec}: --guard-policy ours: takes no policy at run time; leave it out "
+                    f"{spec}: --guard-policy ours: takes no policy at run time; leave it out "
                     f"(those that do: {able})"
                 )
             family = family.ours(policy)
         elif family.ask is None:
             raise UsageError(
-                f"{self.spec}: has no policy of its own; add --guard-policy ours, which asks by "
+                f"{spec}: has no policy of its own; add --guard-policy ours, which asks by "
                 "the run's policy"
             )
         if family.max_tokens == 1 and self._settings.logprobs is False:
             raise UsageError(
-                f"{self.spec}: its verdict is read from token probabilities; leave out "
-                "--no-logprobs"
+                f"{spec}: its verdict is read from token probabilities; leave out --no-logprobs"
             )
         return ContentGuard(self._name, family, policy, self._settings, guard_policy)
 

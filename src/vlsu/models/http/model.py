@@ -28,7 +28,10 @@ from vlsu.models.http.rate_limits import RateLimits
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 from vlsu.models.http.transport import Body, Header, host_of
 
-__all__ = ["HttpModel", "WireFormat", "http_fault", "is_answer"]
+__all__ = ["CONTENT_PARAMS", "HttpModel", "WireFormat", "http_fault", "is_answer"]
+
+#: Fields of a request's body that hold what is asked, in one format or another.
+CONTENT_PARAMS = ("messages", "contents", "prompt", "input")
 
 #: Of a server whose first responses have no rate-limit headers, one in this many is inspected.
 INSPECT_EVERY = 32
@@ -145,7 +148,7 @@ class HttpModel:
                 f"{spec}: the API key holds a line end or another character that no header can "
                 "carry; set it without"
             )
-        asked = [name for name in ("messages", "contents", "prompt") if name in settings.params]
+        asked = [name for name in CONTENT_PARAMS if name in settings.params]
         if asked:
             raise UsageError(f"param {asked[0]}: that is what a run asks; leave it out")
         if settings.params.get("stream"):

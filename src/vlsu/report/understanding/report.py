@@ -112,7 +112,20 @@ class UnderstandingReport:
         return answered.too_little(missing, bound)
 
     def unparsed_remedy(self, run: Run) -> str:
-        """Another prompt, more tokens, or an enforced form of an answer."""
+        """Another prompt, more tokens, or an enforced form of an answer; of a guard its format."""
+        identity = run.record["model"]["identity"]
+        if "guard_policy" in identity:
+            family, sampling = identity["family"], identity.get("sampling") or {}
+            if sampling.get("max_tokens") == 1:
+                return (
+                    "one token is no verdict. See that the server gives its probabilities "
+                    "(top_logprobs), and what it printed (column answer of judgments.parquet)."
+                )
+            return (
+                f"the output has not the format of {family}. See what it printed (column answer of "
+                "judgments.parquet), that the server uses the model's own chat template, and that "
+                "the family is the right one (guard/FAMILY:NAME)."
+            )
         remedies = ["try another --prompt", "a larger --max-tokens if answers end too early"]
         if not run.record["model"]["identity"].get("structured"):
             remedies.insert(0, "have the server enforce the form of an answer (--structured on)")

@@ -136,8 +136,9 @@ def prepare_controls(
     limit = samples if options.limit is None else min(samples, options.limit)
     model = as_model(options.model, options.settings)
     if not model.takes_instructions:
+        spec = getattr(model, "grading_spec", model.spec)
         raise UsageError(
-            f"--controls: {model.spec} takes no instructions, so there is no prompt to control for"
+            f"--controls: {spec} takes no instructions, so there is no prompt to control for"
         )
     if is_scored(model, options.settings):
         raise UsageError(

@@ -304,6 +304,18 @@ def test_wildguard_is_sent_its_prompt_without_a_chat_template(chat_server: Serve
             {"system": "Be kind."},
             "takes no system prompt; leave out --system",
         ),
+        (
+            "guard/llama-guard:x",
+            {"structured": "on"},
+            "prints its own format, and no JSON of the task; leave out --structured on",
+        ),
+        # The families of the other role name it otherwise.
+        (
+            "guard/meta-llama/Llama-Guard-4-12B",
+            {"guard_policy": "ours"},
+            "^guard/llama-guard-4:meta-llama/Llama-Guard-4-12B: ",
+        ),
+        ("guard/openai-moderation", {"params": {"input": "x"}}, "param input: that is what a run"),
         ("guard/allenai/wildguard", {"base_url": None}, "needs a server with /completions"),
     ],
 )

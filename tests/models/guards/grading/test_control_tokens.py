@@ -25,6 +25,9 @@ OF_ANY_FAMILY = (
     *("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"),  # Granite
     *("<|start|>", "<|channel|>", "<|message|>", "<|return|>", "<|end|>"),  # gpt-oss
     *("<image>", "<img>", "</img>", "<IMG_CONTEXT>", "<fake_token_around_image>", "<row_1_col_1>"),
+    *("<SPECIAL_10>", "<SPECIAL_12>", "[|user|]", "[|endofturn|]"),  # Nemotron Nano, EXAONE
+    *("<role>", "</role>", "[BOS]", "[EOT]", "<seed:eos>", "<EOS_TOKEN>", "<reserved_106>"),
+    *("<__media__>", "<__image__>"),  # llama.cpp's server puts an image there
     *("<think>", "</think>", "◁think▷", "<｜User｜>", "<|user|>", "<|assistant|>"),
 )
 

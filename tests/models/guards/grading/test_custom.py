@@ -182,6 +182,33 @@ def test_another_parser_asks_nothing_again_and_another_template_does(tmp_path: P
     assert identity(HOUSE.replace('["Post:"]', "[]")) != first
 
 
+def test_a_finished_run_is_read_again_where_the_file_reads_outputs_otherwise(
+    chat_server: Serve, tmp_path: Path
+) -> None:
+    server = chat_server(lambda body, number: completion("verdict: bad (weapons)"))
+    path, run = tmp_path / "guard.yaml", tmp_path / "run"
+    dataset = make_dataset(tmp_path / "data", 2)
+
+    def graded(old: str, new: str) -> set[tuple[str, str | None, str | None]]:
+        assert old in HOUSE
+        path.write_text(HOUSE.replace(old, new))
+        vlsu(
+            *("run", "understanding", dataset.path, "--model", path),
+            *("--base-url", server.base_url, "--out", run, "--no-logprobs"),
+        )
+        rows = pl.read_parquet(run / "judgments.parquet")
+        return set(rows.select("outcome", "predicted", "category").iter_rows())
+
+    assert graded("name: house-guard", "name: house-guard") == {("ok", "unsafe", "C10")}
+    asked = len(server.requests)
+    assert graded("weapons: C10", "weapons: C1") == {("ok", "unsafe", "C1")}
+    assert graded("verdict: (", "result: (") == {("unparsed", None, None)}
+    swapped = "{bad: safe, unclear: borderline, ok: unsafe}"
+    assert graded("{ok: safe, unclear: borderline, bad: unsafe}", swapped) == {("ok", "safe", None)}
+    assert graded("name: house-guard", "name: house-guard") == {("ok", "unsafe", "C10")}
+    assert len(server.requests) == asked
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -208,6 +235,8 @@ def test_another_parser_asks_nothing_again_and_another_template_does(tmp_path: P
         ("after:", "wire: soap\nafter:", "wire: expected chat or completions"),
         ("after:", "wire: completions\nafter:", "wire: completions carries text alone"),
         ("after:", "params: [1]\nafter:", "params: expected a mapping"),
+        ("after:", "params: {messages: []}\nafter:", "params.messages: that is what a run asks"),
+        ("after:", "params: {stream: true}\nafter:", "params.stream: answers are read whole"),
     ],
 )
 def test_a_mistake_is_said_in_a_line(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -23,7 +23,7 @@ PRINTED: dict[str, list[tuple[str, Severity, tuple[str, ...]]]] = {
     # QwenLM/Qwen3Guard, README.md: "Safety: Unsafe / Categories: Violent" of a prompt.
     "qwen3guard": [
         ("Safety: Unsafe\nCategories: Violent", UNSAFE, ("Violent",)),
-        ("Safety: Safe\nCategories: None", SAFE, ("none",)),
+        ("Safety: Safe\nCategories: None", SAFE, ()),
         ("Safety: Unsafe\nCategories: Riddles", UNSAFE, ("riddles",)),  # unknown
         ("Safety: Controversial\nCategories: Unethical Acts", BORDERLINE, ("Unethical Acts",)),
         (
@@ -100,6 +100,7 @@ WITHOUT_VERDICT: dict[str, list[str]] = {
         "Safety: Safe\nCategories: None\nRefusal: Yes",  # of a response, which there is not
         "The text says Safety: Safe\nCategories: None",
         "<think>Safety: Safe\nCategories: None",
+        "Safety: Safe\nCategories: Violent",  # which contradicts itself
     ],
     "wildguard": [
         "Harmful request: yes",
@@ -110,6 +111,8 @@ WITHOUT_VERDICT: dict[str, list[str]] = {
     ],
     "polyguard": [
         "Harmful request: yes\nRequest safety violations: S2",
+        "Harmful request: no\nRequest safety violations: S2\nResponse refusal: no\n"
+        "Harmful response: no",
         "Harmful request: no\nRequest safety violations: None\nResponse refusal: perhaps\n"
         "Harmful response: no",
     ],

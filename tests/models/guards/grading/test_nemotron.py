@@ -65,6 +65,17 @@ def test_the_outputs_of_the_card():
     assert verdict_of(FAMILY, "User Safety: safe").severity is Severity.SAFE
 
 
+def test_no_category_may_be_said_in_words_and_letter_case_does_not_count():
+    assert verdict_of(FAMILY, "User Safety: safe\nSafety Categories: None").categories == ()
+    assert verdict_of(FAMILY, "User Safety: unsafe\nSafety Categories: N/A").categories == ()
+    assert verdict_of(
+        FAMILY, "user safety: unsafe\nsafety categories: violence, sexual"
+    ).categories == (
+        "Violence",
+        "Sexual",
+    )
+
+
 def test_several_categories_and_reasoning_that_the_server_left_in():
     found = verdict_of(
         FAMILY_3_5,

@@ -140,6 +140,8 @@ def changed(name, key, value):
         changed("categories", "violence", 1),
         changed("category_applied_input_types", "violence", "text"),
         changed("category_applied_input_types", "violence", ["audio"]),
+        changed("category_applied_input_types", "violence", [["text"]]),
+        changed("category_applied_input_types", "violence", [{}]),
     ],
 )
 def test_a_part_that_is_missing_or_contradicts_another_is_no_verdict(tree):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.support.commands import vlsu
 from vlsu.errors import UsageError
 from vlsu.models import Settings
 from vlsu.report.settings import settings_table
-from vlsu.report.tasks import report_of
+from vlsu.report.tasks import notice, report_of
 from vlsu.runs import Run, UnderstandingOptions, evaluate, prepare
 
 Serve = Callable[..., ChatServer]
@@ -210,3 +211,29 @@ def test_the_report_names_family_policy_and_levels(chat_server: Serve, tmp_path:
     assert rows["model: family"] == "llama-guard-4"
     assert rows["model: guard_policy"] == "own"
     assert rows["model: severities that it can give"] == "safe, unsafe"
+
+
+@pytest.mark.parametrize(
+    ("spec", "printed", "finish", "said"),
+    [
+        (LLAMA_GUARD, "It looks harmless to me.", "stop", "guard/FAMILY:NAME"),
+        ("guard/shieldstral", "Perhaps", "length", "top_logprobs"),
+    ],
+)
+def test_what_helps_where_nothing_is_read_is_what_a_guard_can_do(
+    chat_server: Serve, tmp_path: Path, spec: str, printed: str, finish: str, said: str
+) -> None:
+    server = chat_server(lambda body, number: completion(printed, finish))
+    run = evaluate(
+        make_dataset(tmp_path / "data", 3),
+        model=spec,
+        out=tmp_path / "run",
+        settings=Settings(base_url=server.base_url, logprobs=None),
+    )
+    assert set(judgments_of(run)["outcome"]) == {"unparsed"}
+    warned = notice(run)
+    assert warned is not None
+    (cause,) = warned.causes
+    assert said in cause
+    assert not {"--structured", "--prompt", "--max-tokens"} & set(re.findall(r"--[\w-]+", cause))
+    assert set(judgments_of(run)["answer"]) == {printed}

@@ -37,6 +37,7 @@ def test_content_is_a_users_turn_and_the_template_is_told_to_be_fast():
 def test_the_outputs_of_the_readme():
     assert verdict_of(FAMILY, FAST) == (Severity.UNSAFE, ("B",), None)
     assert verdict_of(FAMILY, SAFE) == (Severity.SAFE, (), None)
+    assert verdict_of(FAMILY, SAFE.replace("\n", "\r\n")) == (Severity.SAFE, (), None)
     slow = "unsafe\nThe user asks where to buy a weapon.\n<answer>B. Real-World Crimes</answer>\n"
     assert verdict_of(FAMILY, slow) == (Severity.UNSAFE, ("B",), None)
 

@@ -160,6 +160,8 @@ class ContentFamily:
         p_not_safe: Of a family with a borderline level, the probability that the content is not
             safe: under a policy without that level, what the guard calls borderline is unsafe.
         model: The name of its one model at its publisher, for a SPEC that names the family alone.
+        reading: Of a family that a file describes, what decides how outputs are read and no part of
+            the questions: a finished run whose file changed there is read again.
     """
 
     name: str
@@ -180,3 +182,4 @@ class ContentFamily:
     markers: tuple[str, ...] = ()
     p_not_safe: Callable[[Sequence[Answer]], float | None] | None = None
     model: str = ""
+    reading: Mapping[str, object] = field(default_factory=dict)

@@ -6,8 +6,9 @@ and write the verdict there. So every such token gets a space after its first ch
 sees ``< |im_end|>``: another text, by one space, in the rare sample that contains one.
 
 The tokens are those of the chat templates of Llama 2 to 4, Qwen, Mistral and its Tekken tokenizer,
-Gemma 2 to 4, Granite, gpt-oss (harmony), Phi, DeepSeek, LLaVA, InternVL, Idefics3 and SmolVLM, as
-their ``tokenizer_config.json`` list them, and the tags of reasoning.
+Gemma 2 to 4, Granite, Nemotron, gpt-oss (harmony), Phi, DeepSeek, Kimi, EXAONE, Ling, LLaVA,
+InternVL, Idefics3 and SmolVLM, as their ``tokenizer_config.json`` list them, the tags of reasoning,
+and the markers that llama.cpp's server puts where an image goes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["without_control_tokens"]
 _SQUARE = (
     r"INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|TOOL_CALLS|TOOL_CONTENT|CALL_ID|ARGS|IMG|gMASK"
     r"|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|THINK|MODEL_SETTINGS|CONTROL_\d+"
-    r"|unused\d+"
+    r"|unused\d+|BOS|EOS|EOT|PAD|UNK|CLS|SEP|s?MASK|multimodal"
 )
 #: Tokens in angle brackets without bars.
 _ANGLE = (
@@ -30,7 +31,8 @@ _ANGLE = (
     r"|image_soft_token|image|img|img_context|video|audio|quad|ref|box|point"
     r"|fake_token_around_image|global-img|row_\d+_col_\d+|end_of_utterance|im_patch|im_start|im_end"
     r"|unused\d+|extra_id_\d+|image_placeholder|image_id|slice|unit|sop|eop|tool_call|tool_response|tools|think|thinking|result"
-    r"|answer|score|guardian|no-think"
+    r"|answer|score|guardian|no-think|role|special_\d+|reserved_\d+|(?:bos|eos)_token|seed:\w{1,40}"
+    r"|__media__|__image__"
 )
 #: Characters besides a line feed that some readers take for a line's end. None is part of a line's
 #: indentation, which would be scanned once for each of them.
@@ -40,6 +42,8 @@ _TOKENS = re.compile(
     r"<(?=[|｜])"
     # the end of <turn|>, which may stand alone
     r"|[|｜](?=>)"
+    # [|user|] of EXAONE
+    r"|\[(?=\|)"
     rf"|\[(?=/?(?:{_SQUARE})\])"
     rf"|<(?=/?(?:{_ANGLE})\s?/?>)|<(?=</?SYS>>)"
     # <BEGIN CONVERSATION>, <END UNSAFE CONTENT CATEGORIES> of Llama Guard and its successors

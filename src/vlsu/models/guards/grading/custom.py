@@ -39,6 +39,7 @@ from vlsu.models.guards.grading.base import (
 )
 from vlsu.models.guards.grading.families import FAMILY_NAMES
 from vlsu.models.guards.grading.probabilities import word_probabilities
+from vlsu.models.http.model import CONTENT_PARAMS
 from vlsu.models.output import after_reasoning
 from vlsu.policy import MODALITIES, Severity
 from vlsu.registry import did_you_mean
@@ -89,7 +90,7 @@ def load_guard(path: str | Path) -> CustomGuard:
     after = reader.text("after", "")
     messages = reader.messages(modalities)
     categories = reader.texts("categories")
-    params = reader.mapping("params")
+    params = reader.params()
     probabilities = one_token or reader.flag("probabilities")
     name = reader.name()
 
@@ -122,6 +123,13 @@ def load_guard(path: str | Path) -> CustomGuard:
         p_not_safe=p_not_safe if probabilities else None,
         max_tokens=1 if one_token else reader.number("max_tokens", 128),
         markers=reader.list_of_texts("markers"),
+        reading={
+            "labels": {word: severity.label for word, severity in labels.items()},
+            "one_token": one_token,
+            "pattern": None if pattern is None else pattern.pattern,
+            "after": after,
+            "categories": categories,
+        },
     )
     return CustomGuard(reader.required("model"), reader.text("base_url", "") or None, family)
 
@@ -235,6 +243,16 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong(field, "a mapping", value)
         return value
+
+    def params(self) -> dict[str, object]:
+        """Further fields of the body, none of which is what a run sends or reads by itself."""
+        found = self.mapping("params")
+        for name in found:
+            if name in CONTENT_PARAMS:
+                raise UsageError(f"{self._path}: params.{name}: that is what a run asks; remove it")
+        if found.get("stream"):
+            raise UsageError(f"{self._path}: params.stream: answers are read whole; remove it")
+        return found
 
     def texts(self, field: str) -> dict[str, str]:
         tree = self.mapping(field)

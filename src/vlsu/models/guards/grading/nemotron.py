@@ -41,6 +41,8 @@ __all__ = ["FAMILY", "FAMILY_3_5"]
 
 _SAFETY = {"safe": Severity.SAFE, "unsafe": Severity.UNSAFE}
 _FIELDS = ("user safety", "response safety", "safety categories")
+#: In place of a category, or where the line is left empty.
+_NO_CATEGORY = ("", "none", "n/a")
 _MAX_LENGTH = 40_000
 _LANGUAGES = frozenset({"en", "fr", "de", "hi", "it", "es", "th", "ar", "nl", "ko", "zh", "ja"})
 
@@ -83,7 +85,8 @@ def _verdict(answer: Answer) -> ContentVerdict | None:
     if severity is None or (response is not None and response not in _SAFETY):
         return None
     listed = (name.strip() for name in fields.get("safety categories", "").split(","))
-    categories = tuple(dict.fromkeys(filter(None, listed)))
+    known = (_NAMES.get(name.lower(), name) for name in listed if name.lower() not in _NO_CATEGORY)
+    categories = tuple(dict.fromkeys(known))
     if severity is Severity.SAFE and categories and response != "unsafe":
         return None
     probability = word_probability(answer, "unsafe", ("safe",), after="User Safety:")
@@ -150,6 +153,8 @@ _CATEGORIES = MappingProxyType(
         "Fraud/Deception": "C14",
     }
 )
+
+_NAMES = {name.lower(): name for name in _CATEGORIES}
 
 FAMILY = ContentFamily(
     name="nemotron",

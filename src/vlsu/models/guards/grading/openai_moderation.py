@@ -84,7 +84,9 @@ def _applicable(applied: Mapping[str, object]) -> list[str]:
     """The categories whose score applies to an input; none if any lists something else."""
     found = []
     for name, inputs in applied.items():
-        if not isinstance(inputs, list) or not all(each in _INPUTS for each in inputs):
+        if not isinstance(inputs, list) or not all(
+            isinstance(each, str) and each in _INPUTS for each in inputs
+        ):
             return []
         if inputs:
             found.append(name)

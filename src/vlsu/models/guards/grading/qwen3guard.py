@@ -44,6 +44,7 @@ _CATEGORIES = MappingProxyType(
     }
 )
 _NAMES = {name.lower(): name for name in _CATEGORIES}
+_NO_CATEGORY = ("", "none", "n/a")
 
 
 def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
@@ -52,11 +53,12 @@ def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
     severity = _LEVELS.get(fields.get("safety", ""))
     if severity is None or "categories" not in fields:
         return None
-    named = (part.strip() for part in fields["categories"].split(","))
+    parts = (part.strip() for part in fields["categories"].split(","))
+    named = [_NAMES.get(part, part) for part in parts if part not in _NO_CATEGORY]
+    if named and severity is Severity.SAFE:
+        return None  # which contradicts itself
     p = word_probabilities(answer, tuple(_LEVELS), after="Safety:") or {}
-    return ContentVerdict(
-        severity, tuple(_NAMES.get(name, name) for name in named), p.get("unsafe")
-    )
+    return ContentVerdict(severity, tuple(named), p.get("unsafe"))
 
 
 def _p_not_safe(answers: Sequence[Answer]) -> float | None:

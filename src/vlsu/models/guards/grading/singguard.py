@@ -74,7 +74,7 @@ def _verdict(answer: Answer, rules: Container[str]) -> ContentVerdict | None:
     """
     if len(answer.text) > _MAX_LENGTH:
         return None
-    output = _OUTPUT.fullmatch(answer.text.strip())
+    output = _OUTPUT.fullmatch(answer.text.strip().replace("\r\n", "\n"))
     if output is None or "answer>" in output["reasoning"].lower():
         return None
     severity = _WORDS[output["word"].lower()]

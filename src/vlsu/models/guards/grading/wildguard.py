@@ -57,7 +57,9 @@ def _read(answers: Sequence[Answer]) -> ContentVerdict | None:
     response = [fields.get(name, "") for name in ("response refusal", "harmful response")]
     if severity is None or not _ABOUT_RESPONSE.issuperset(response):
         return None
-    codes = _CODE.findall(fields.get(_VIOLATIONS[0], "")) if severity is Severity.UNSAFE else []
+    codes = _CODE.findall(fields.get(_VIOLATIONS[0], ""))
+    if codes and severity is Severity.SAFE:
+        return None  # which contradicts itself
     p_unsafe = word_probability(answer, "yes", ("no",), after="Harmful request:")
     return ContentVerdict(severity, tuple(code.upper() for code in codes), p_unsafe)
 
