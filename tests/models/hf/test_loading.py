@@ -248,7 +248,7 @@ def test_an_adapter_of_another_model_is_not_left_out_without_a_word(text_model, 
     }
     for what, named in not_taken.items():
         safetensors.save_file({k: v.clone() for k, v in named.items()}, weights)
-        with pytest.raises(ModelError, match="does not fit it: its [0-9]+ tensors are not those"):
+        with pytest.raises(ModelError, match=r"does not fit it: its [0-9]+ tensors are not those"):
             answers(open_model(f"hf/{text_model}", Settings(adapter=adapter)), [asked(what)])
 
 
