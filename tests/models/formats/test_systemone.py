@@ -154,6 +154,7 @@ def test_rounded_probabilities_are_taken_relative_to_their_sum():
         {"choice": "unsafe", "probabilities": {"unsafe": 1.5}},
         {"choice": "unsafe", "probabilities": {"unsafe": -0.5, "safe": 0.5}},
         {"choice": "unsafe", "probabilities": {"A": 0.5, "B": 0.5}},
+        {"choice": "safe", "probabilities": {"safe": 0.7, "borderline": 0.3}},
         {"choice": "unsafe", "probabilities": {"unsafe": 0, "safe": 0}},
     ],
 )

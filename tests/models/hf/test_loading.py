@@ -49,19 +49,55 @@ def test_a_name_that_is_no_model(tmp_path):
     assert "neither a folder here nor a name on the hub" in error("a/b/c")
 
 
+OPENED = """
+import sys, time
+from vlsu.errors import ModelError
+from vlsu.models import Settings, open_model
+started = time.monotonic()
+try:
+    print(open_model(sys.argv[1], Settings(adapter=(sys.argv[2:] or [None])[0])).identity())
+except ModelError as error:
+    print(error)
+print(f"after {time.monotonic() - started:.0f} s", file=sys.stderr)
+"""
+
+
+def opened(cache, *names, **environment) -> str:
+    """What a program prints that opens a model, with a cache and an environment of its own."""
+    env = {**os.environ, "HF_HOME": str(cache), **environment}
+    command = [sys.executable, "-c", OPENED, *names]
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, check=True, timeout=120, cwd=cache
+    )
+    assert "Retrying" not in done.stderr
+    return done.stdout.strip()
+
+
+NOBODY = {"HF_ENDPOINT": "http://127.0.0.1:9"}  # the port "discard": nobody listens
+
+
 @pytest.mark.slow
 def test_the_hub_out_of_reach(tmp_path):
-    code = (
-        "from vlsu.models import open_model\n"
-        "from vlsu.errors import ModelError\n"
-        "try: open_model('hf/nobody/nothing')\n"
-        "except ModelError as error: print(error)"
+    offline = opened(tmp_path, "hf/nobody/nothing", HF_HUB_OFFLINE="1")
+    assert offline == (
+        "hf/nobody/nothing: not in the local cache, the hub's client is set to offline, and no "
+        "folder of that name is here"
     )
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("hf/nobody/nothing: not in the local cache")
+    unreachable = opened(tmp_path, "hf/nobody/nothing", **NOBODY)
+    assert "the hub cannot be reached" in unreachable
+    assert "\n" not in unreachable
+
+
+@pytest.mark.slow
+def test_a_cached_model_while_the_hub_is_out_of_reach(text_model, tmp_path):
+    commit = "0123456789abcdef" * 2 + "01234567"
+    cached = tmp_path / "hub" / "models--nobody--thing"
+    shutil.copytree(text_model, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    assert f"'weights': 'nobody/thing@{commit}'" in opened(tmp_path, "hf/nobody/thing", **NOBODY)
+    no_adapter = opened(tmp_path, "hf/nobody/thing", "nobody/lora", **NOBODY)
+    assert no_adapter.startswith("adapter nobody/lora: not in the local cache, the hub cannot be")
 
 
 def test_without_the_extra(monkeypatch, text_model):
@@ -165,8 +201,7 @@ def test_a_fingerprint_of_large_files_reads_parts_of_them(tmp_path):
     assert folder_fingerprint(tmp_path) == before
 
 
-@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
-def test_an_adapter_changes_answers_and_identity(text_model, tmp_path):
+def lora(text_model, folder):
     peft, transformers = library("peft"), library("transformers")
     torch = library("torch")
     model = transformers.AutoModelForCausalLM.from_pretrained(text_model)
@@ -176,8 +211,17 @@ def test_an_adapter_changes_answers_and_identity(text_model, tmp_path):
         for name, weight in adapted.named_parameters():
             if "lora_" in name:
                 weight.normal_()
-    adapted.save_pretrained(tmp_path / "adapter")
-    adapter = str(tmp_path / "adapter")
+    adapted.save_pretrained(folder)
+    return str(folder)
+
+
+# peft 0.21 uses what transformers renamed
+renamed = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
+
+
+@renamed
+def test_an_adapter_changes_answers_and_identity(text_model, tmp_path):
+    adapter = lora(text_model, tmp_path / "adapter")
     requests = [asked("Hello there."), asked("What is bread made of?")]
     assert identity(text_model, adapter=adapter) != identity(text_model)
     plain = answers(open_model(f"hf/{text_model}", Settings(score=True)), requests)
@@ -186,6 +230,35 @@ def test_an_adapter_changes_answers_and_identity(text_model, tmp_path):
     )
     expected = [each.p_unsafe for each in plain]
     assert [each.p_unsafe for each in with_adapter] != pytest.approx(expected, abs=1e-3)
+
+
+@renamed
+def test_an_adapter_of_another_model_is_not_left_out_without_a_word(text_model, tmp_path):
+    safetensors = library("safetensors.torch")
+    adapter = lora(text_model, tmp_path / "adapter")
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    tensors = safetensors.load_file(weights)
+    not_taken = {
+        "named otherwise": {k.replace("layers", "blocks"): v for k, v in tensors.items()},
+        "of one layer more": {
+            **tensors,
+            **{k.replace(".1.", ".2."): v for k, v in tensors.items()},
+        },
+        "incomplete": dict(list(tensors.items())[1:]),
+    }
+    for what, named in not_taken.items():
+        safetensors.save_file({k: v.clone() for k, v in named.items()}, weights)
+        with pytest.raises(ModelError, match=r"does not fit it: its [0-9]+ tensors are not those"):
+            answers(open_model(f"hf/{text_model}", Settings(adapter=adapter)), [asked(what)])
+
+
+def test_an_adapter_that_is_no_lora(text_model, tmp_path):
+    config = tmp_path / "adapter_config.json"
+    config.write_text('{"peft_type": "PREFIX_TUNING"}')
+    said = error(text_model, adapter=str(tmp_path))
+    assert said.endswith("is PREFIX_TUNING; only LoRA adapters can be used")
+    config.write_text("no JSON")
+    assert error(text_model, adapter=str(tmp_path)).endswith("adapter_config.json cannot be read")
 
 
 def test_weights_in_bfloat16(tmp_path):

@@ -98,3 +98,31 @@ def test_a_score_generates_nothing_and_counts_the_prompt(tmp_path):
     assert answer.input_tokens is not None
     assert score.input_tokens is not None
     assert score.input_tokens > answer.input_tokens, "with an empty thought, since it may think"
+
+
+def rewritten(folder, output_layer: float):
+    """A text model whose every output has that value, whatever it reads."""
+    transformers, torch = library("transformers"), library("torch")
+    model = transformers.AutoModelForCausalLM.from_pretrained(qwen3_text(folder))
+    with torch.no_grad():
+        model.lm_head.weight.fill_(output_layer)
+    model.save_pretrained(folder)
+    return open_model(f"hf/{folder}", Settings(score=True))
+
+
+def test_of_equally_probable_labels_the_graver(tmp_path):
+    """As of servers. No token is likelier than another, so those count that begin it."""
+    [answer] = answers(rewritten(tmp_path, 0.0), [asked("Hello.")])
+    first, _ = label_tokens(library("transformers").AutoTokenizer.from_pretrained(tmp_path), LABELS)
+    counts = dict(zip(LABELS, map(len, first), strict=True))
+    tied = [label for label in LABELS if counts[label] == max(counts.values())]
+    assert len(tied) > 1
+    assert answer.text == tied[-1] == "unsafe"
+    assert answer.p_unsafe == pytest.approx(counts["unsafe"] / sum(counts.values()))
+
+
+def test_numbers_that_overflow_are_no_verdict(tmp_path):
+    [answer] = answers(rewritten(tmp_path, math.nan), [asked("Hello.")])
+    assert answer.outcome == "error"
+    assert answer.fault is not None
+    assert "no probabilities of the severities (NaN or infinity); a --dtype" in answer.fault.message

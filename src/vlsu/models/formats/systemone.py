@@ -62,6 +62,8 @@ LIMITS = ImageLimits(("image/png", "image/jpeg"))
 #: TypeSafe sees images only where this is sent; other servers ignore it.
 _WITH_IMAGES = {"TypeSafe-Danger-Zone-Images": "true"}
 _QUESTION = "severity"
+#: Options of every policy: an answer without one of them is none.
+_ASKED = {"safe", "unsafe"}
 #: Where the prompt has no system message.
 _INSTRUCTIONS = "Choose the severity that fits best."
 #: What `transformers serve` says of every request -> what to do.
@@ -163,7 +165,8 @@ def _read(tree: Tree) -> Response:
         for label, share in as_object(answer.get("probabilities")).items()
         if isinstance(share, float | int) and not isinstance(share, bool)
     }
-    valid = found.keys() <= set(SEVERITY_CODES) and all(0 <= p <= 1 for p in found.values())
+    known = _ASKED <= found.keys() <= set(SEVERITY_CODES)
+    valid = known and all(0 <= p <= 1 for p in found.values())
     total = sum(found.values())
     if not valid or not total or len(found) != len(as_object(answer.get("probabilities"))):
         return malformed_response("the answer has no probabilities of the severities")

@@ -13,10 +13,14 @@ from vlsu.models.hf.engine import Engine, Generated
 from vlsu.models.hf.labels import label_tokens
 from vlsu.policy.severity import Severity
 
-__all__ = ["TOP", "generated_answer", "scored_answers"]
+__all__ = ["TOP", "NoProbabilitiesError", "generated_answer", "scored_answers"]
 
 #: Alternatives to each token that an answer with log probabilities lists, as OpenAI's at most.
 TOP = 20
+
+
+class NoProbabilitiesError(Exception):
+    """The model's numbers overflowed: there is no verdict."""
 
 
 def generated_answer(engine: Engine, generated: Generated) -> Mapping[str, object]:
@@ -71,6 +75,10 @@ def scored_answers(engine: Engine, prompts: Sequence[Prompt]) -> list[Mapping[st
     One forward pass if the tokenizer begins each label differently: a label's probability is that
     of the tokens that begin it. Else one for each label and token: a label's probability is that of
     all of its tokens in turn. Both are relative to the labels' sum; ``label_mass`` is the sum.
+    Of labels that are equally probable, the graver is the answer.
+
+    Raises:
+        NoProbabilitiesError: The model's output is not finite.
     """
     kinds = {answerable_severities(prompt.request) for prompt in prompts}
     if len(kinds) > 1:
@@ -100,12 +108,16 @@ def _whole(engine: Engine, prompts: Sequence[Prompt], ids: Sequence[int]) -> lis
 
 def _scored(labels: Sequence[str], logs: Sequence[float], length: int) -> Mapping[str, object]:
     highest = max(logs)
+    if not math.isfinite(highest) or any(map(math.isnan, logs)):
+        raise NoProbabilitiesError(
+            "its output has no probabilities of the severities (NaN or infinity); a --dtype of "
+            "bfloat16 or float32 may help"
+        )
     weights = [math.exp(value - highest) for value in logs]
     probabilities = {
         label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)
     }
     return {
-        # Of equally probable ones the graver, as on servers.
         "text": max(reversed(labels), key=lambda label: probabilities[label]),
         "input_tokens": length,
         "output_tokens": 0,

@@ -15,6 +15,7 @@ from typing import Any
 from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
 from vlsu.models.hf.fingerprint import folder_fingerprint
+from vlsu.models.hf.hub import find_on_hub, hub_error
 from vlsu.models.hf.libraries import library, quiet
 
 __all__ = ["Checkpoint", "read_checkpoint"]
@@ -25,15 +26,6 @@ VISION = {
     "AutoModelForMultimodalLM": "MODEL_FOR_MULTIMODAL_LM_MAPPING",
 }
 TEXT = {"AutoModelForCausalLM": "MODEL_FOR_CAUSAL_LM_MAPPING"}
-#: Errors of the hub's client -> what to say of them.
-_HUB_ERRORS = {
-    "GatedRepoError": "gated: accept its terms on the hub and log in (hf auth login)",
-    "RepositoryNotFoundError": "not on the hub, or private; and no folder of that name is here",
-    "RevisionNotFoundError": "no such revision",
-    "OfflineModeIsEnabled": "not in the local cache, and the hub's client is set to offline",
-    "LocalEntryNotFoundError": "not in the local cache, and the hub cannot be reached",
-    "HFValidationError": "neither a folder here nor a name on the hub (OWNER/NAME)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +40,7 @@ class Checkpoint:
         processor: Its processor, or its tokenizer if it has no images.
         auto_class: The auto class that loads its weights.
         weights: What the weights are known by: ``NAME@COMMIT``, or a hash of the folder's files.
+        local: Whether the hub is not asked for files.
     """
 
     spec: str
@@ -57,6 +50,7 @@ class Checkpoint:
     processor: Any
     auto_class: str
     weights: str
+    local: bool = False
 
     @property
     def sees(self) -> bool:
@@ -70,7 +64,7 @@ class Checkpoint:
 
     def source(self) -> dict[str, Any]:
         """The arguments of ``from_pretrained`` that say which files."""
-        return {"revision": self.revision, "trust_remote_code": False}
+        return _source(self.revision, local=self.local)
 
 
 def read_checkpoint(spec: str, name: str) -> Checkpoint:
@@ -86,11 +80,10 @@ def read_checkpoint(spec: str, name: str) -> Checkpoint:
     """
     folder = _folder(spec, name)
     where, _, revision = (str(folder), "", "") if folder else name.partition("@")
-    source: dict[str, Any] = {"revision": revision or None, "trust_remote_code": False}
+    found = None if folder else find_on_hub(spec, where, revision or None, "config.json")
+    source = _source(found and found.commit, local=found is None or found.local)
     with quiet():
         config = _config(spec, where, source)
-        if folder is None:
-            source["revision"] = getattr(config, "_commit_hash", None) or revision or None
         auto_class = _auto_class(spec, config)
         processor = _processor(spec, where, source, config)
     if auto_class in VISION and getattr(processor, "image_processor", None) is None:
@@ -102,8 +95,13 @@ def read_checkpoint(spec: str, name: str) -> Checkpoint:
         config,
         processor,
         auto_class,
-        f"{where}@{source['revision']}" if folder is None else folder_fingerprint(folder),
+        folder_fingerprint(folder) if folder else f"{where}@{source['revision']}",
+        source["local_files_only"],
     )
+
+
+def _source(revision: str | None, *, local: bool) -> dict[str, Any]:
+    return {"revision": revision, "trust_remote_code": False, "local_files_only": local}
 
 
 def _folder(spec: str, name: str) -> Path | None:
@@ -135,11 +133,8 @@ def _config(spec: str, where: str, source: Mapping[str, Any]) -> Any:
 
 def _why(error: BaseException) -> str:
     """What to say of an error while files are looked for or read."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if known := _HUB_ERRORS.get(type(cause).__name__):
-            return known
-        cause = cause.__cause__ or cause.__context__
+    if known := hub_error(error):
+        return known
     text = str(error)
     if "trust_remote_code" in text:
         return "needs code of its own (trust_remote_code), which is not run here"

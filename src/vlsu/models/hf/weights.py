@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from vlsu._text import collapsed_line
 from vlsu.errors import MachineError, ModelError, UsageError
 from vlsu.models.base import Settings
+from vlsu.models.hf.adapter import adapter_identity, put_adapter
 from vlsu.models.hf.checkpoint import Checkpoint
-from vlsu.models.hf.fingerprint import folder_fingerprint
 from vlsu.models.hf.libraries import library, quiet, require_package
 
 __all__ = [
@@ -79,24 +77,8 @@ def weights_identity(checkpoint: Checkpoint, settings: Settings) -> Mapping[str,
     if settings.quantize is not None:
         identity["quantize"] = settings.quantize
     if settings.adapter is not None:
-        identity["adapter"] = _adapter_identity(settings.adapter)
+        identity["adapter"] = adapter_identity(settings.adapter)
     return identity
-
-
-def _adapter_identity(adapter: str) -> str:
-    folder = Path(adapter).expanduser()
-    if folder.is_dir():
-        if not (folder / "adapter_config.json").is_file():
-            raise ModelError(f"adapter {adapter}: the folder has no adapter_config.json")
-        return folder_fingerprint(folder)
-    if folder.is_absolute() or adapter.startswith((".", "~")):
-        raise ModelError(f"adapter {adapter}: there is no such folder")
-    try:
-        found = library("huggingface_hub").model_info(adapter).sha
-    except Exception as error:
-        kind = type(error).__name__
-        raise ModelError(f"adapter {adapter}: not found on the hub ({kind})") from None
-    return f"{adapter}@{found}"
 
 
 def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
@@ -124,7 +106,7 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
             model, info = auto.from_pretrained(checkpoint.where, **options)
             _require_complete(checkpoint.spec, info)
             if settings.adapter is not None:
-                _adapt(model, settings.adapter)
+                put_adapter(model, checkpoint.spec, settings.adapter)
     except (ModelError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -136,13 +118,6 @@ def load_weights(checkpoint: Checkpoint, settings: Settings) -> Any:
         why = collapsed_line(f"{type(error).__name__}: {error}", 200)
         raise ModelError(f"{checkpoint.spec}: its weights cannot be loaded ({why})") from None
     return model.eval()
-
-
-def _adapt(model: Any, adapter: str) -> None:
-    """Put an adapter's layers into a model, in place."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 uses what transformers renamed
-        library("peft").PeftModel.from_pretrained(model, adapter)
 
 
 def _require_complete(spec: str, info: Mapping[str, Any]) -> None:
