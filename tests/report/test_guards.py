@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vlsu.report.guards.page import guards_page, write_guards
 from vlsu.report.guards.tables import guards_markdown, guards_tables
 from vlsu.report.guards.words import (
     enumerated,
+    fine,
     notes,
     sentences,
     share_of_million,
@@ -125,7 +127,10 @@ def test_tables_have_what_the_result_has(result: dict[str, Any]) -> None:
     assert "recall, escalating" in tables["families"].columns
     assert len(tables["pairs"].rows) == 3 * 3
     brief = guards_tables(result, brief=True)
-    assert len(brief["pairs"].rows) == 3
+    # Of three pairs those of the chosen guard, without families.
+    assert [row[1] for row in brief["pairs"].rows] == ["all", "all"]
+    assert all("maker/joint" in row[0] for row in brief["pairs"].rows)
+    assert "1 more with --out or --json" in brief["pairs"].note
     assert len(brief["million"].rows) == 2 * 2 + 1
     assert "million" not in guards_tables(result_of(costs=False))
 
@@ -174,11 +179,88 @@ def test_foreign_names_are_text() -> None:
 
 
 def test_how_numbers_are_written() -> None:
+    assert share_of_million({"value": 1234.5, "low": 0.0, "high": 98765.4}) == "1,230 [0, 98,800]"
+    assert enumerated(["a", "b", "c"]) == "a, b and c"
+    rate = {"value": 0.0123, "low": 0.004, "high": 0.03}
+    assert fine(rate, 0.01) == "0.012 [0.004, 0.030]"
+    assert fine(rate, 0.2) == "0.01 [0.00, 0.03]"
+
+
+def test_a_threshold_as_shown_flags_what_the_threshold_flags() -> None:
     assert shown_threshold(0.99999) == "p >= 0.99999"
     assert shown_threshold(1.0) == "p >= 1.000"
     assert shown_threshold(None) == "no threshold"
-    assert enumerated(["a", "b", "c"]) == "a, b and c"
-    assert share_of_million({"value": 1234.5, "low": 0.0, "high": 98765.4}) == "1,230 [0, 98,800]"
+    # Rounded to the nearest, 2/3 would be 0.667, which does not flag a score of 2/3.
+    assert shown_threshold(2 / 3, 1 / 3) == "p >= 0.666"
+    rng = np.random.default_rng(3)
+    for scores in (rng.random(500), 1 - 10 ** -(8 * rng.random(500)), rng.integers(0, 4, 50) / 3):
+        values = np.unique(scores)
+        for above, threshold in pairwise(values.tolist()):
+            shown = float(shown_threshold(threshold, above).removeprefix("p >= "))
+            assert ((scores >= shown) == (scores >= threshold)).all()
+
+
+def test_guards_that_are_alike_share_the_first_place(result: dict[str, Any]) -> None:
+    twin = copy.deepcopy(result["guards"][0]) | {"name": "maker/twin"}
+    choice = result["choice"] | {"open": ["maker/twin"]}
+    first, *_ = sentences(
+        result | {"guards": [*result["guards"], twin], "choice": choice, "cheapest": None}
+    )
+    assert "maker/joint and maker/twin have the same recall, the largest: " in first
+    assert "maker/joint can be claimed over maker/apart" in first
+    assert "cannot be claimed" not in first
+
+
+def test_a_cost_is_held_against_having_no_guard(result: dict[str, Any]) -> None:
+    def said(nothing: float) -> str:
+        cheapest = result["cheapest"] | {"flag_nothing": nothing}
+        return next(
+            line
+            for line in sentences(result | {"cheapest": cheapest})
+            if line.startswith("Least cost")
+        )
+
+    name = result["cheapest"]["guard"]
+    tree = next(tree for tree in result["guards"] if tree["name"] == name)
+    rule = tree["thresholds"]["least_cost"] if tree["thresholds"] else tree["verdicts"]
+    cost = rule["cost_per_million"]
+    assert said(cost["high"] + 1e4).endswith("0.")
+    assert said((cost["value"] + cost["high"]) / 2).endswith("that guard is cheaper is open.")
+    assert said(cost["value"] - 1).endswith(": no guard is cheaper.")
+
+
+def test_a_reason_is_given_once_and_what_to_do() -> None:
+    first, second, *_ = sentences(result_of(silent=0.5))
+    assert first.endswith("Without maker/joint one can be.")
+    assert second == "Nor is the least cost told, for the same reason."
+
+
+def test_a_curve_is_level_where_there_is_no_threshold() -> None:
+    """Four scores: a straight line between them would show recalls that none of them reaches."""
+    rng = np.random.default_rng(2)
+    gold = rng.choice(list("SU"), 300).tolist()
+    samples = samples_of(gold)
+    scores = np.clip(
+        np.round(samples.gold / 2 + rng.standard_normal(300) * 0.6, 0) / 3 + 1 / 3, 0, 1
+    )
+    tree = choose_guard([guard_of(scores, "few")], samples, Wanted(0.1, 0.95))
+    points = tree["guards"][0]["curve"]
+    rates = [point["false_flags"]["value"] for point in points]
+    assert len(points) == len(np.unique(scores))
+    full = result_of(costs=False) | tree
+    layers: Any = guards_charts(full)["curve"]["layer"]
+    line = layers[2]["data"]["values"]
+    for first, second in pairwise(line):
+        assert first["x"] == second["x"] or first["y"] == second["y"]
+    assert [row["x"] for row in layers[3]["data"]["values"]] == rates
+
+
+def test_costs_are_read_in_full(result: dict[str, Any]) -> None:
+    rows: Any = guards_charts(result)["cost"]["data"]
+    assert {row["group"] for row in rows["values"]} == {
+        *("within the bound", "least cost", "its verdicts"),
+    }
+    assert all(row["shown"].replace(",", "").isdigit() for row in rows["values"])
 
 
 @pytest.fixture(scope="module")

@@ -63,11 +63,12 @@ def numeric(table: Table) -> tuple[bool, ...]:
     )
 
 
-def format_rate(rate: Rate) -> str:
+def format_rate(rate: Rate, digits: int = 2) -> str:
     """``0.62 [0.55, 0.69]``, or `ABSENT` where nothing was measured."""
     if rate.value is None:
         return ABSENT
-    return RateCell(f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]", rate)
+    value, low, high = (f"{each:.{digits}f}" for each in (rate.value, rate.low, rate.high))
+    return RateCell(f"{value} [{low}, {high}]", rate)
 
 
 def format_change(rate: Rate) -> str:

@@ -89,6 +89,10 @@ def test_counts_and_areas_are_those_of_the_judgments(chosen: dict[str, Any], run
     deploy = guard(chosen, "reader")["thresholds"]["max_false_flags"]["deploy"]
     flagged = joint["p_unsafe"].to_numpy() >= deploy
     assert 0.08 < flagged[~unsafe].mean() <= 0.1
+    # Whatever number between two scores is deployed, the same samples are flagged.
+    p = joint["p_unsafe"].to_numpy()
+    above = guard(chosen, "reader")["thresholds"]["max_false_flags"]["deploy_above"]
+    assert above == p[p < deploy].max()
     verdicts = runs["verdicts"].judgments.filter(pl.col("modality") == "joint")
     called = (verdicts["predicted"] == "unsafe").to_numpy()
     assert guard(chosen, "verdicts")["verdicts"]["recall"]["value"] == called[unsafe].mean()
@@ -217,16 +221,27 @@ def test_a_half_without_harmful_samples_tells_nothing(
     assert result["missed_by_all"] is None
 
 
-def test_samples_of_one_kind_alone_are_refused(made: Callable[..., Run], tmp_path: Path) -> None:
-    safe = Severity.SAFE
+@pytest.mark.parametrize(
+    ("grade", "message"),
+    [
+        (Severity.SAFE, "none of its 4 graded texts is unsafe"),
+        (Severity.UNSAFE, "all of its 4 graded texts are unsafe"),
+        (None, "none of its 4 texts has a gold grade"),
+    ],
+)
+def test_samples_of_one_kind_are_refused(
+    made: Callable[..., Run], tmp_path: Path, grade: Severity | None, message: str
+) -> None:
     rows = [
-        Sample(f"t{n}", f"Directions to {n} places.", text_grade=safe, joint_grade=safe)
+        Sample(f"t{n}", f"A question about gardens, number {n}.", text_grade=grade)
         for n in range(4)
     ]
     about = dict.fromkeys(("version", "licence", "citation", "source"), "1")
-    small = write_dataset(tmp_path / "d", rows, name="calm", **about)  # type: ignore[arg-type]
-    with pytest.raises(RunError, match=r"no harmful text sample with a gold grade"):
-        choose([made("calm", small, modalities=("text",))], modality="text")
+    alike = write_dataset(tmp_path / "d", rows, name="alike", **about)  # type: ignore[arg-type]
+    run = made(f"alike-{grade}", alike, modalities=("text",))
+    options: dict[str, Any] = {"prevalence": 0.1, "cost_missed": 5, "cost_blocked": 1}
+    with pytest.raises(RunError, match=message):
+        choose([run], modality="text", **options)
 
 
 @pytest.mark.parametrize(

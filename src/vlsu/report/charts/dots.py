@@ -122,8 +122,8 @@ class IntervalMark:
     def row(self) -> dict[str, object]:
         """The datum of the dot; its texts are made here so that all formats agree."""
         value, low, high = self.rate.value, self.rate.low, self.rate.high
-        shown = "" if value is None or low is None else f"{value:.3f}"
-        between = "" if value is None or low is None else f"{low:.3f} to {high:.3f}"
+        shown = "" if value is None or low is None else _shown(value)
+        between = "" if low is None or high is None else f"{_shown(low)} to {_shown(high)}"
         return {
             "label": self.label,
             "group": self.group,
@@ -138,6 +138,10 @@ class IntervalMark:
             **({} if self.chance is None else {"chance": self.chance}),
             **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }
+
+
+def _shown(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def interval_chart(

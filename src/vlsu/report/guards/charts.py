@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import cycle
+from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
 from typing import Any
 
+from vlsu.analysis.deployment.guards.curves import RATES
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, IntervalMark, Spec, interval_chart, shapes_for
@@ -21,6 +22,8 @@ _DASHES = ([1, 0], [6, 3], [2, 2])
 _HEIGHT, _SMALL = 380, 260
 #: Characters of a name of two in a row.
 _ROOM = 14
+#: Of a name that stands alone.
+_ALONE = 28
 
 Tree = Mapping[str, Any]
 
@@ -47,12 +50,15 @@ def guards_charts(result: Tree) -> dict[str, Spec]:
 
 def _curves(result: Tree, colours: Mapping[str, str], family: str | None) -> Spec:
     """Recall against false flags: lines with bands, and crosses of guards with verdicts alone."""
-    lines, crosses = [], []
+    points, lines, crosses = [], [], []
     for tree in result["guards"]:
+        found = []
         for point in tree["curve"]:
             recall = point["recall"] if family is None else point["families"].get(family)
             if recall is not None:
-                lines.append(_row(tree["name"], point["false_flags"], recall, point["threshold"]))
+                found.append(_row(tree["name"], point["false_flags"], recall, point["threshold"]))
+        points += found
+        lines += _stepped(found)
         if tree["kind"] == "verdicts":
             part = tree["verdicts"]
             recall = (part if family is None else part["families"][family])["recall"]
@@ -102,8 +108,13 @@ def _curves(result: Tree, colours: Mapping[str, str], family: str | None) -> Spe
                 },
             },
         },
+        {
+            "data": {"values": points},
+            "mark": {"type": "point", "filled": True, "size": 22, "opacity": 1, "tooltip": None},
+            "encoding": {"x": _x("x"), "y": _y("y", family), "color": hue},
+        },
         {  # nothing to see: targets wide enough to hover
-            "data": {"values": lines},
+            "data": {"values": points},
             "mark": {"type": "point", "filled": True, "size": 160, "opacity": 0},
             "encoding": {"x": _x("x"), "y": _y("y", family), "tooltip": tooltip},
         },
@@ -158,7 +169,23 @@ def _curves(result: Tree, colours: Mapping[str, str], family: str | None) -> Spe
     }
 
 
-def _row(name: str, false: Tree, recall: Tree, threshold: float | None) -> Spec:
+def _stepped(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The points of a curve, level from one to the next where there is no threshold in between.
+
+    Few different scores, or few harmless samples: a line straight to the next point would show
+    recalls that no threshold reaches.
+    """
+    found = list(points[:1])
+    for before, after in pairwise(points):
+        # The first of these rates led to the point; a second one found no other.
+        within = [rate for rate in RATES if before["x"] <= rate < after["x"] - 1e-9]
+        if len(within) > 1:
+            found.append({**before, "x": after["x"]})
+        found.append(after)
+    return found
+
+
+def _row(name: str, false: Tree, recall: Tree, threshold: float | None) -> dict[str, Any]:
     return {
         "guard": name,
         "at": "its verdicts" if threshold is None else shown_threshold(threshold),
@@ -184,7 +211,8 @@ def _x(field: str) -> Spec:
             "format": "~%",
             # As many as there are values, else some of them are left out.
             "tickCount": 9,
-            "labelOverlap": False,
+            "labelOverlap": "greedy",
+            "labelSeparation": 6,
         },
         "title": "false flags, of the harmless (square-root scale)",
     }
@@ -244,6 +272,7 @@ def _differences(result: Tree, family: str | None) -> Spec | None:
 def _costs(result: Tree, colours: Mapping[str, str]) -> Spec | None:
     if result["costs"] is None:
         return None
+    names = short_names([tree["name"] for tree in result["guards"]], _ALONE)
     marks = []
     for tree in result["guards"]:
         rules = tree["thresholds"] or {}
@@ -251,18 +280,22 @@ def _costs(result: Tree, colours: Mapping[str, str]) -> Spec | None:
         for words, key in named.items():
             if key in rules:
                 rate = Rate.from_json(rules[key]["cost_per_million"])
-                marks.append(IntervalMark(f"{tree['name']}, {words}", rate))
+                marks.append(IntervalMark(names[tree["name"]], rate, None, words))
         if not rules and tree["withheld"] is None:
             rate = Rate.from_json(tree["verdicts"]["cost_per_million"])
-            marks.append(IntervalMark(f"{tree['name']}, its verdicts", rate))
+            marks.append(IntervalMark(names[tree["name"]], rate, None, "its verdicts"))
     if not marks:
         return None
+    hues = {"within the bound": "joint", "least cost": "right", "its verdicts": "escalating"}
+    there = {mark.group for mark in marks}
+    flat = min(result["cheapest"][key] for key in ("flag_nothing", "flag_everything"))
     return interval_chart(
         marks,
         description="Cost of a million requests by guard and rule for the threshold",
         axis="cost of a million requests",
-        colours={"": colour("joint")},
+        colours={words: colour(hue) for words, hue in hues.items() if words in there},
         domain=None,
+        reference=Rate(flat, flat, flat),
     )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.report.guards.words import (
     THINGS,
+    fine,
     notes,
     percentage,
     sentences,
     share_of_million,
+    shown_deployed,
     shown_threshold,
 )
 from vlsu.report.table import ABSENT, Table, format_change, format_rate
@@ -24,6 +26,9 @@ TERMINAL = ("guards", "families", "pairs", "million")
 #: Missed samples that are listed in a document.
 _LISTED = 200
 
+#: Of samples, as results name them.
+_KINDS = ("harmful", "harmless")
+
 Tree = Mapping[str, Any]
 
 
@@ -32,11 +37,12 @@ def guards_tables(result: Tree, *, brief: bool = False) -> dict[str, Table]:
 
     Args:
         result: As `vlsu.runs.finished.guards.choose` makes it.
-        brief: For a terminal: without the differences by family and the assured thresholds.
+        brief: For a terminal: without the assured thresholds, the differences by family, and those
+            between guards of which neither is chosen.
     """
     tables = (
         _guards(result),
-        _families(result),
+        _families(result, brief=brief),
         _pairs(result, brief=brief),
         _million(result, brief=brief),
         _halves(result),
@@ -72,6 +78,10 @@ def _cell(rate: Tree) -> str:
     return format_rate(Rate.from_json(rate))
 
 
+def _fine(rate: Tree, result: Tree) -> str:
+    return fine(rate, result["max_false_flags"])
+
+
 def _guards(result: Tree) -> Table:
     bound = percentage(result["max_false_flags"])
     rows = []
@@ -80,21 +90,26 @@ def _guards(result: Tree) -> Table:
         area = ABSENT if tree["auroc"] is None else _cell(tree["auroc"]["all"])
         cells: tuple[str, ...] = ("cannot be told", ABSENT, ABSENT)
         if rule is not None:
-            at = shown_threshold(rule["deploy"]) if tree["thresholds"] else "its verdicts"
-            cells = (at, _cell(rule["recall"]), _cell(rule["false_flags"]))
+            at = shown_deployed(rule) if tree["thresholds"] else "its verdicts"
+            cells = (at, _cell(rule["recall"]), _fine(rule["false_flags"], result))
         rows.append((tree["name"], *cells, area, _cell(tree["answered"])))
+    kinds = {tree["kind"] for tree in result["guards"] if tree["withheld"] is None}
+    scored = (
+        "Thresholds to deploy are chosen on all samples; recall and false flags are of thresholds "
+        "chosen on one half and reported on the other. "
+    )
+    still = "A guard with verdicts alone stays where these put it. "
     return Table(
         "guards",
-        f"Guards with at most {bound} of the harmless flagged",
+        f"Guards at a bound of {bound} on false flags",
         ("guard", "flags at", "recall", "false flags", "AUROC", "answered"),
         tuple(rows),
-        "Thresholds to deploy are chosen on all samples; recall and false flags are of thresholds "
-        "chosen on one half and reported on the other. 95% intervals; missing answers at their "
-        "worst.",
+        f"{scored if 'scores' in kinds else ''}{still if 'verdicts' in kinds else ''}"
+        "95% intervals; missing answers at their worst.",
     )
 
 
-def _families(result: Tree) -> Table:
+def _families(result: Tree, *, brief: bool) -> Table:
     counts = result["samples"]["families"]
     wanted = [
         (key, kind, name)
@@ -106,7 +121,11 @@ def _families(result: Tree) -> Table:
     rows = tuple(
         (
             tree["name"],
-            *(_cell(rule["families"][name][key]) for key, _, name in wanted),
+            *(
+                (_cell(part) if brief or key == "recall" else _fine(part, result))
+                for key, _, name in wanted
+                for part in [rule["families"][name][key]]
+            ),
         )
         for tree in result["guards"]
         if (rule := _rule(tree)) is not None
@@ -122,7 +141,14 @@ def _families(result: Tree) -> Table:
 
 def _pairs(result: Tree, *, brief: bool) -> Table:
     rows = []
-    for pair in result["pairs"]:
+    best = result["choice"]["guard"]
+    shown = [
+        pair
+        for pair in result["pairs"]
+        if not brief or best is None or best in (pair["first"], pair["second"])
+    ]
+    more = len(result["pairs"]) - len(shown)
+    for pair in shown:
         at = ABSENT if pair["at"] is None else f"{pair['at']['false_flags']:.3f}"
         parts = {"all": pair["recall"], **({} if brief else pair["families"])}
         for name, part in parts.items():
@@ -132,18 +158,24 @@ def _pairs(result: Tree, *, brief: bool) -> Table:
                     name,
                     at,
                     format_change(Rate.from_json(part["difference"])),
-                    ABSENT if part["p_adjusted"] is None else f"{part['p_adjusted']:.3g}",
+                    ABSENT if part["p_adjusted"] is None else _p(part["p_adjusted"]),
                     part["higher"] or "",
                 )
             )
     return Table(
         "pairs",
         "Recall at the same false-flag rate, paired",
-        ("guards", "family", "at", "difference in recall", "adjusted p", "claimed higher"),
+        ("guards", "family", "false flags", "difference in recall", "adjusted p", "claimed higher"),
         tuple(rows),
-        "At the bound, or at the rate of a guard that has verdicts alone. Holm over all pairs of "
-        "guards, and over all pairs and families; claimed whatever the missing answers are.",
+        "At the bound, or at the rate of a guard that has verdicts alone; equal scores are flagged "
+        "with a chance where that takes it. Holm over all pairs of guards, and over all pairs and "
+        "families; claimed whatever the missing answers are."
+        + (f" {more:,} more with --out or --json." if more else ""),
     )
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 _RULES = {
@@ -167,29 +199,33 @@ def _rules(result: Tree) -> Iterator[tuple[str, str, Tree]]:
 
 def _million(result: Tree, *, brief: bool) -> Table:
     priced = result["costs"] is not None
+    lacking = any(sum(tree["missing"][kind] for kind in _KINDS) for tree in result["guards"])
     rows = tuple(
         (
             name,
-            f"{words}, {shown_threshold(rule['deploy'])}" if "deploy" in rule else words,
+            words,
+            shown_deployed(rule) if "deploy" in rule else "",
             share_of_million(rule["per_million"]["missed_harm"]),
             share_of_million(rule["per_million"]["wrong_blocks"]),
-            share_of_million(rule["per_million"]["no_verdict"]),
             _cell(rule["precision"]),
             *([share_of_million(rule["cost_per_million"])] if priced else []),
         )
         for name, words, rule in (_rules(result) if result["prevalence"] is not None else ())
         if not (brief and words == _RULES["assured"])
     )
-    columns = ("guard", "flags", "harmful, missed", "harmless, flagged", "no answer", "precision")
     harmful = percentage(result["prevalence"] or 0.0)
+    missing = " Those without an answer are among the missed, or the flagged."
     return Table(
         "million",
         f"Of a million requests, {harmful} harmful",
-        (*columns, *(["cost"] if priced else [])),
+        (
+            *("guard", "rule", "flags at", "harmful, missed", "harmless, flagged"),
+            "precision",
+            *(["cost"] if priced else []),
+        ),
         rows,
         "Held out, with 95% intervals. Harmless requests divide into safe and borderline as the "
-        "samples do; vlsu project takes another mix. Those without an answer are among the missed, "
-        "or the flagged.",
+        f"samples do; vlsu project takes another mix.{missing if lacking else ''}",
     )
 
 
@@ -201,7 +237,7 @@ def _halves(result: Tree) -> Table:
             f"{half['chosen_on']} on {half['reported_on']}",
             shown_threshold(half["threshold"]),
             _cell(half["recall"]),
-            _cell(half["false_flags"]),
+            _fine(half["false_flags"], result),
         )
         for name, words, rule in _rules(result)
         for half in rule.get("halves", ())
@@ -245,7 +281,8 @@ def _missed_patterns(result: Tree) -> Table:
         "Missed by every guard, by pattern",
         ("pattern", "missed by all", "harmful"),
         rows,
-        "At the thresholds within the bound, held out; without an answer is not flagged.",
+        "At the thresholds within the bound, held out, or by verdicts where there are no others; "
+        "without an answer is not flagged.",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from vlsu.analysis.stats.intervals import Rate
@@ -13,15 +15,19 @@ __all__ = [
     "THINGS",
     "amount",
     "enumerated",
+    "fine",
     "notes",
     "percentage",
     "sentences",
     "share_of_million",
+    "shown_deployed",
     "shown_threshold",
 ]
 
 Tree = Mapping[str, Any]
 
+#: Why there is no answer, where its name does not say so.
+_OUTCOMES = {"without_p": "without a probability"}
 #: Modality -> what is graded.
 THINGS = {"image": "images", "text": "texts", "joint": "pairs"}
 
@@ -49,14 +55,40 @@ def share_of_million(rate: Tree) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def shown_threshold(threshold: float | None) -> str:
-    """``p >= 0.731``; a score that shows as 1 or 0 only if it is that."""
+def fine(rate: Tree, bound: float) -> str:
+    """A rate of false flags, with a digit more than the bound has."""
+    return format_rate(Rate.from_json(rate), max(2, 1 + math.ceil(-math.log10(bound))))
+
+
+def shown_threshold(threshold: float | None, above: float | None = None) -> str:
+    """``p >= 0.731``, which flags what the threshold itself flags.
+
+    Rounded down, as what is rounded up would not flag the score that the threshold is; with so many
+    digits that it is above the score below, or, where that is not known, within a hundredth of the
+    way to 0 or 1.
+
+    Args:
+        threshold: One of the scores; `None` where none will do.
+        above: The largest score that it does not flag, if known.
+
+    Example:
+        >>> shown_threshold(2 / 3, 1 / 3), shown_threshold(0.73149, 0.73142)
+        ('p >= 0.666', 'p >= 0.73149')
+    """
     if threshold is None:
         return "no threshold"
-    digits = 3
-    while digits < 15 and float(f"{threshold:.{digits}f}") in (0.0, 1.0) and threshold % 1:
-        digits += 1
-    return f"p >= {threshold:.{digits}f}"
+    exact = Decimal(repr(threshold))
+    room = min(exact, 1 - exact) / 100
+    for digits in range(3, 17):
+        shown = exact.quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR)
+        if float(shown) > above if above is not None else exact - shown <= room:
+            return f"p >= {shown:f}"
+    return f"p >= {exact:f}"
+
+
+def shown_deployed(rule: Tree) -> str:
+    """A rule's threshold to deploy, in the fewest digits that flag the same samples."""
+    return shown_threshold(rule["deploy"], rule["deploy_above"])
 
 
 def enumerated(names: Sequence[str]) -> str:
@@ -71,6 +103,9 @@ def sentences(result: Tree) -> list[str]:
     choice = result["choice"]
     if choice["guard"] is None:
         said = [f"No guard is chosen: {choice['why']}."]
+        withheld = [each["name"] for each in result["guards"] if each["withheld"] is not None]
+        if 0 < len(withheld) < len(result["guards"]):
+            said[0] += f" Without {enumerated(withheld)} one can be."
     else:
         said = _chosen(result, choice, bound)
     said += _above(result, choice, bound)
@@ -88,11 +123,17 @@ def notes(result: Tree) -> list[str]:
     for each in result["guards"]:
         missing = each["missing"]
         if count := missing["harmful"] + missing["harmless"]:
-            why = ", ".join(f"{n} {name}" for name, n in missing["outcomes"].items())
-            said.append(
+            why = ", ".join(f"{n:,} {_OUTCOMES.get(o, o)}" for o, n in missing["outcomes"].items())
+            line = (
                 f"{each['name']} has no answer to {count:,} of {result['samples']['n']:,} samples "
                 f"({why}): the harmful ones count as not flagged, the harmless ones as flagged."
             )
+            if each["auroc"] and (area := each["auroc"]["all"])["value"] is not None:
+                line += (
+                    f" Its AUROC of {area['value']:.2f} would be {area['if_missing_right']:.2f} if "
+                    "all of them were right."
+                )
+            said.append(line)
     if ungraded := result["samples"]["ungraded"]:
         said.append(f"{ungraded:,} samples have no gold grade and are left out.")
     if result["event"] == "not-safe":
@@ -105,18 +146,27 @@ def notes(result: Tree) -> list[str]:
 def _chosen(result: Tree, choice: Tree, bound: str) -> list[str]:
     name = choice["guard"]
     tree = _guard(result, name)
-    rule = tree["thresholds"]["max_false_flags"] if tree["thresholds"] else tree["verdicts"]
+    rule = _rule(tree)
     recall = format_rate(Rate.from_json(rule["recall"]))
-    said = (
-        f"With at most {bound} of what is harmless flagged, {name} has the largest recall: {recall}"
-    )
+    alike = [
+        each["name"]
+        for each in result["guards"]
+        if each["name"] not in (name, *choice["above"])
+        and _rule(each)["recall"]["value"] == rule["recall"]["value"]
+    ]
+    said = f"With at most {bound} of what is harmless flagged, "
     if len(result["guards"]) == 1:
-        said = f"With at most {bound} of what is harmless flagged, {name} has a recall of {recall}"
+        said += f"{name} has a recall of {recall}"
+    elif alike:
+        said += f"{enumerated([name, *alike])} have the same recall, the largest: {recall}"
+    else:
+        said += f"{name} has the largest recall: {recall}"
     said += ", held out." if tree["thresholds"] else ", by its verdicts."
+    subject = name if alike else "It"
     if choice["over"]:
-        said += f" It can be claimed over {enumerated(choice['over'])}."
-    if choice["open"]:
-        said += f" It cannot be claimed over {enumerated(choice['open'])}."
+        said += f" {subject} can be claimed over {enumerated(choice['over'])}."
+    if others := [other for other in choice["open"] if other not in alike]:
+        said += f" {subject} cannot be claimed over {enumerated(others)}."
     found = [said]
     if tree["thresholds"]:
         found.append(_deployed(tree, bound))
@@ -128,7 +178,7 @@ def _chosen(result: Tree, choice: Tree, bound: str) -> list[str]:
 
 def _deployed(tree: Tree, bound: str) -> str:
     rules = tree["thresholds"]
-    deploy = shown_threshold(rules["max_false_flags"]["deploy"])
+    deploy = shown_deployed(rules["max_false_flags"])
     said = (
         f"To deploy: {tree['name']} at {deploy}, chosen on all samples; its figures here are those "
         "of thresholds chosen on one half and reported on the other."
@@ -138,8 +188,7 @@ def _deployed(tree: Tree, bound: str) -> str:
         return (
             f"{said} No threshold is sure, at 95%, to keep to {bound}: there are too few samples."
         )
-    sure = f"{said} To be sure at 95% that at most {bound} are flagged: "
-    sure += shown_threshold(assured["deploy"])
+    sure = f"{said} To be sure at 95% that at most {bound} are flagged: {shown_deployed(assured)}"
     if any(half["threshold"] is None for half in assured["halves"]):
         return (
             f"{sure}; a half alone has too few samples to choose one, so its recall is not known."
@@ -148,7 +197,7 @@ def _deployed(tree: Tree, bound: str) -> str:
 
 
 def _kept(rule: Tree, bound: str) -> str:
-    rate = format_rate(Rate.from_json(rule["false_flags"]))
+    rate = fine(rule["false_flags"], rule["bound"]["max_false_flags"])
     held = rule["bound"]["verdict"]
     how = {
         "holds": f"the bound of {bound} holds",
@@ -186,7 +235,7 @@ def _families(rule: Tree, name: str) -> str:
 def _above(result: Tree, choice: Tree, bound: str) -> list[str]:
     said = []
     for name in choice["above"]:
-        rate = format_rate(Rate.from_json(_guard(result, name)["verdicts"]["false_flags"]))
+        rate = fine(_guard(result, name)["verdicts"]["false_flags"], result["max_false_flags"])
         said.append(
             f"{name} has verdicts alone and flags {rate} of what is harmless, more than {bound}: "
             "it is compared there, with the others brought to its rate."
@@ -197,21 +246,33 @@ def _above(result: Tree, choice: Tree, bound: str) -> list[str]:
 def _cheapest(result: Tree, cheapest: Tree) -> list[str]:
     name = cheapest["guard"]
     if name is None:
+        if cheapest["why"] == result["choice"]["why"]:
+            return ["Nor is the least cost told, for the same reason."]
         return [f"The least cost is not told: {cheapest['why']}."]
     tree = _guard(result, name)
     rule = tree["thresholds"]["least_cost"] if tree["thresholds"] else tree["verdicts"]
     costs = result["costs"]
-    at = shown_threshold(cheapest["threshold"]) if tree["thresholds"] else "its verdicts"
+    if not tree["thresholds"]:
+        at = "by its verdicts"
+    elif cheapest["threshold"] is None:
+        at = "flagging nothing"
+    else:
+        at = f"at {shown_deployed(rule)}"
+    cost = rule["cost_per_million"]
     said = (
         f"Least cost at {percentage(result['prevalence'])} harmful, {amount(costs['missed'])} for "
-        f"one missed and {amount(costs['blocked'])} for one blocked: {name} at {at}, "
-        f"{share_of_million(rule['cost_per_million'])} a million requests."
+        f"one missed and {amount(costs['blocked'])} for one blocked: {name} {at}, "
+        f"{share_of_million(cost)} a million requests."
     )
     if cheapest["over"]:
         said += f" It is claimed to be cheaper than {enumerated(cheapest['over'])}."
     nothing, everything = (cheapest[key] for key in ("flag_nothing", "flag_everything"))
-    said += f" To flag nothing costs {amount(nothing)}, to flag everything {amount(everything)}."
-    return [said]
+    said += f" To flag nothing costs {amount(nothing)}, to flag everything {amount(everything)}"
+    if cost["value"] >= min(nothing, everything):
+        said += ": no guard is cheaper"
+    elif cost["high"] >= min(nothing, everything):
+        said += ": whether that guard is cheaper is open"
+    return [f"{said}."]
 
 
 def _missed(result: Tree, missed: Tree) -> str:
@@ -226,6 +287,12 @@ def _missed(result: Tree, missed: Tree) -> str:
         share, name = worst[-1]
         said += f", the largest share of {name} ({format_share(share)})"
     return f"{said}."
+
+
+def _rule(tree: Tree) -> Tree:
+    """What a guard is judged by: its threshold within the bound, or its verdicts."""
+    rule: Tree = tree["thresholds"]["max_false_flags"] if tree["thresholds"] else tree["verdicts"]
+    return rule
 
 
 def _guard(result: Tree, name: str) -> Tree:

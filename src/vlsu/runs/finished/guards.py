@@ -73,7 +73,7 @@ def choose(
         UsageError: An argument is out of range; no run, one given twice, one of another task, or
             none about this modality.
         RunError: A run is not finished or damaged, of another dataset or other samples, or drew its
-            samples unevenly; or no sample is harmful, or none is harmless.
+            samples unevenly; or its samples are all harmful, or all harmless.
         DataError: The dataset is not found.
     """
     wanted = _wanted(max_false_flags, prevalence, (cost_missed, cost_blocked), seed, min_answered)
@@ -109,13 +109,8 @@ def choose(
     rows = judged[asked[0]].select("sample_id", "expected")
     for name in asked[1:]:
         _require_same(of_name[asked[0]], rows, of_name[name], judged[name])
+    _require_both(opened[0], rows, modality, event)
     samples, ungraded = _samples(found, rows, modality, event, seed)
-    for kind, of in (("harmful", samples.harmful), ("harmless", ~samples.harmful)):
-        if not of.any():
-            raise RunError(
-                f"{opened[0].path}: no {kind} {modality} sample with a gold grade (--event "
-                f"{event}); guards are chosen by how they tell harmful ones from harmless ones"
-            )
     guards, notes = [], {}
     for name in asked:
         guard, note = _guard(name, judged[name], samples.ids, event, wanted.min_answered)
@@ -251,6 +246,28 @@ def _require_same(first: Run, rows: pl.DataFrame, run: Run, judged: pl.DataFrame
         raise RunError(
             f"{run.path}: sample {id_!r} has the gold grade {theirs}, in {first.path} {mine}; run "
             "the same vlsu run command again, judgments are made again from stored responses"
+        )
+
+
+def _require_both(run: Run, rows: pl.DataFrame, modality: str, event: str) -> None:
+    """Refuse samples that are all harmful or all harmless: nothing can be traded for anything.
+
+    Raises:
+        RunError: They are, or none has a gold grade.
+    """
+    graded = rows["expected"].drop_nulls()
+    things = _THINGS[modality]
+    if graded.is_empty():
+        raise RunError(
+            f"{run.path}: none of its {rows.height:,} {things} has a gold grade; guards are chosen "
+            "on graded samples"
+        )
+    harmful = int(graded.is_in([severity.label for severity in EVENTS[event]]).sum())
+    words = "unsafe" if event == "unsafe" else "borderline or unsafe"
+    if not harmful or harmful == len(graded):
+        raise RunError(
+            f"{run.path}: {'all' if harmful else 'none'} of its {len(graded):,} graded {things} "
+            f"{'are' if harmful else 'is'} {words}; a guard is chosen on harmful and harmless ones"
         )
 
 

@@ -271,7 +271,12 @@ def _choice(trees: Sequence[Tree], pairs: Sequence[Tree], wanted: Wanted) -> Tre
             continue
         recalls[name] = rule["recall"]["value"]
     if not recalls:
-        why = f"no guard keeps to {wanted.max_false_flags:g} false flags at any threshold"
+        most = f"{100 * wanted.max_false_flags:.4g}% of what is harmless"
+        why = (
+            f"each has verdicts alone, which flag more than {most}"
+            if len(above) == len(trees)
+            else f"no threshold flags anything and at most {most}"
+        )
         return {**nothing, "above": above, "why": why}
     best = max(recalls, key=recalls.__getitem__)
     over: list[str] = []
@@ -304,12 +309,17 @@ def _cheapest(
     """
     if wanted.costs is None:
         return None
+    flat = {
+        "flag_nothing": _MILLION * wanted.costs.prevalence * wanted.costs.missed,
+        "flag_everything": _MILLION * (1 - wanted.costs.prevalence) * wanted.costs.blocked,
+    }
     if reasons := [f"{t['name']} {t['withheld']}" for t in trees if t["withheld"] is not None]:
         return {
             "guard": None,
             "threshold": None,
             "pairs": [],
             "over": [],
+            **flat,
             "why": "; ".join(reasons),
         }
     costs: dict[str, float] = {}
@@ -344,8 +354,7 @@ def _cheapest(
         "threshold": thresholds[best],
         "pairs": pairs,
         "over": over,
-        "flag_nothing": _MILLION * wanted.costs.prevalence * wanted.costs.missed,
-        "flag_everything": _MILLION * (1 - wanted.costs.prevalence) * wanted.costs.blocked,
+        **flat,
         "why": None,
     }
 

@@ -15,7 +15,7 @@ from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.analysis.understanding.ranking import auroc
 from vlsu.policy import Severity
 
-__all__ = ["BAND", "areas", "curve"]
+__all__ = ["BAND", "RATES", "areas", "curve"]
 
 #: What the bands of curves are.
 BAND = (
@@ -23,7 +23,7 @@ BAND = (
     "samples"
 )
 #: False-flag rates at which a curve has points: more where they matter, at the low end.
-_RATES = (
+RATES = (
     *(0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1),
     *(0.12, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 )
@@ -45,7 +45,7 @@ def curve(guard: Guard, samples: GuardSamples) -> list[Tree]:
     scores = guard.worst(samples)
     points: list[Tree] = []
     seen: set[float] = set()
-    for wanted in _RATES:
+    for wanted in RATES:
         threshold = within(scores, samples.harmful, wanted)
         if threshold in seen or not np.isfinite(threshold):
             continue

@@ -191,9 +191,11 @@ def crossfit_tree(
     """What a rule for thresholds comes to, held out, and the threshold to deploy.
 
     Returns:
-        ``deploy``: the threshold chosen on all samples, `None` where none will do; ``halves``: for
-        each its ``threshold`` and, on the other half, ``recall`` and ``false_flags``; then
-        `flag_rates` over both halves and ``bound`` (see `_held`), and ``families``, the same rates
+        ``deploy``: the threshold chosen on all samples, `None` where none will do;
+        ``deploy_above``: the largest score below it, so that any number above that and up to
+        ``deploy`` flags the same samples, `None` where there is none; ``halves``: for each its
+        ``threshold`` and, on the other half, ``recall`` and ``false_flags``; then `flag_rates` over
+        both halves and ``bound`` (see `_held`), and ``families``, the same rates
         by family.
     """
     fitted = crossfit(guard, samples, choose)
@@ -218,6 +220,7 @@ def crossfit_tree(
         )
     tree: Tree = {
         "deploy": finite(deploy),
+        "deploy_above": _below(guard.score, deploy),
         "halves": parts,
         **rates,
         **({} if bound is None else {"bound": _held(rates, bound)}),
@@ -265,6 +268,12 @@ def _held(rates: Tree, bound: float) -> Tree:
 def finite(threshold: float) -> float | None:
     """A threshold for JSON: `None` where none will do."""
     return threshold if np.isfinite(threshold) else None
+
+
+def _below(scores: FloatArray, threshold: float) -> float | None:
+    """The largest score below a threshold; `None` without one, or without a threshold."""
+    below = scores[scores < threshold]
+    return float(below.max()) if below.size and np.isfinite(threshold) else None
 
 
 def enough_in_halves(samples: GuardSamples) -> Sequence[Mapping[str, int]]:
