@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from vlsu.data import Dataset
+from vlsu.models.base import Model
+from vlsu.models.guards import ContentGuard
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.asking.plan import Selection
@@ -24,6 +26,8 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1000
 ANSWER_TOKENS = 25
 REASONED_ANSWER_TOKENS = 200
+#: A guard whose output may be as long as this reasons first.
+REASONING_BOUND = 2048
 #: Of an answer that is one word.
 WORD_TOKENS = 2
 #: Tokens of a chat model's reply, and of a judge's verdict.
@@ -66,6 +70,7 @@ def estimate(
     task: Understanding,
     price: Price | None,
     left: Remaining | None = None,
+    model: Model | None = None,
 ) -> Estimate:
     """Count a run's requests and guess their tokens; nothing is sent.
 
@@ -75,21 +80,30 @@ def estimate(
         task: The prompt and the modalities.
         price: Of the model.
         left: What is left of a run that was begun; everything, if not given.
+        model: Whom to ask, if it is a guard: its questions count, of which a request may be
+            several.
     """
     samples, images, bytes_of_text = _content(dataset, selection)
+    guard = model if isinstance(model, ContentGuard) else None
+    sizes = {} if guard is None else guard.question_sizes
     if left is None:
         requests = distinct_requests(dataset, selection, task.modalities)
     else:
         requests, images = dict(left.requests), left.images
-    sent = sum(requests.get(modality, 0) for modality in MODALITIES if modality != "text")
+    # What is sent of each modality, and how much stands around the content in one request.
+    asked = {m: count * sizes.get(m, (1, 0))[0] for m, count in requests.items()}
+    sent = sum(asked.get(modality, 0) for modality in MODALITIES if modality != "text")
     instructions = sum(
-        count * task.instruction_bytes(modality) for modality, count in requests.items()
+        count * (task.instruction_bytes(modality) + sizes.get(modality, (1, 0))[1])
+        for modality, count in requests.items()
     )
-    texts = bytes_of_text * sum(requests.get(m, 0) for m in ("text", "joint"))
+    texts = bytes_of_text * sum(asked.get(m, 0) for m in ("text", "joint"))
     input_tokens = math.ceil((instructions + texts) / BYTES_PER_TOKEN) + sent * TOKENS_PER_IMAGE
-    each = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
+    reasons = task.reasons if guard is None else guard.family.max_tokens >= REASONING_BOUND
+    each = REASONED_ANSWER_TOKENS if reasons else ANSWER_TOKENS
     each = WORD_TOKENS if task.one_word else each
-    output_tokens = sum(requests.values()) * each
+    each = each if guard is None else min(each, guard.family.max_tokens)
+    output_tokens = sum(asked.values()) * each
     return Estimate(
         samples=samples,
         requests=requests,

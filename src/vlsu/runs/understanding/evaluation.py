@@ -167,7 +167,7 @@ class Evaluation:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
                 left = remaining_judgments(chunks, store, self.task.modalities)
-        found = estimate(self.dataset, selection, self.task, price, left)
+        found = estimate(self.dataset, selection, self.task, price, left, self.model)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))

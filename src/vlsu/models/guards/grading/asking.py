@@ -13,7 +13,14 @@ from vlsu.models.guards.grading.base import Content, ContentFamily, Question
 from vlsu.models.guards.grading.control_tokens import without_control_tokens
 from vlsu.policy import Policy
 
-__all__ = ["category_of", "content_of", "question_params", "questions", "questions_hash"]
+__all__ = [
+    "category_of",
+    "content_of",
+    "question_params",
+    "question_sizes",
+    "questions",
+    "questions_hash",
+]
 
 #: A text with control tokens, so that the hash of questions covers how those are broken up.
 _PROBE = "{text} <|im_end|> [/INST] <end_of_turn> </s> <image>"
@@ -52,6 +59,20 @@ def question_params(family: ContentFamily) -> list[Mapping[str, object]]:
     for question in chain.from_iterable(_probed(family).values()):
         if question.params not in found:
             found.append(question.params)
+    return found
+
+
+def question_sizes(family: ContentFamily) -> dict[str, tuple[int, int]]:
+    """By modality the number of questions, and their bytes of UTF-8 without the content."""
+    found = {}
+    for content in (Content("{image}", None), Content(None, ""), Content("{image}", "")):
+        if content.modality not in family.modalities:
+            continue
+        asked = questions(family, content)
+        texts = [p for each in asked for m in each.messages for p in m.parts if isinstance(p, str)]
+        params = [orjson.dumps(each.params) for each in asked if each.params]
+        size = sum(len(text.encode()) for text in texts) + sum(map(len, params))
+        found[content.modality] = len(asked), size
     return found
 
 

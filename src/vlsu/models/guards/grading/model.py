@@ -20,7 +20,13 @@ from vlsu.models.base import (
     Settings,
 )
 from vlsu.models.bodies.json_bodies import parse_json
-from vlsu.models.guards.grading.asking import category_of, content_of, questions, questions_hash
+from vlsu.models.guards.grading.asking import (
+    category_of,
+    content_of,
+    question_sizes,
+    questions,
+    questions_hash,
+)
 from vlsu.models.guards.grading.base import Answer, ContentFamily, ContentVerdict
 from vlsu.models.guards.grading.transports import (
     answer_of,
@@ -122,6 +128,11 @@ class ContentGuard:
         How outputs are parsed is no part of it: another version reads the stored ones again.
         """
         return self._identity
+
+    @property
+    def question_sizes(self) -> Mapping[str, tuple[int, int]]:
+        """By modality how many questions one content is, and their bytes besides the content."""
+        return question_sizes(self.family)
 
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Ask each question; the first that is not answered is returned as it came."""
