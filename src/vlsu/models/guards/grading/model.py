@@ -225,9 +225,10 @@ class ContentGuard:
         if fault is None or fault.retry or "logprob" not in fault.message.lower():
             return response
         name = "logprobs" if self.family.wire == "completions" else "top_logprobs"
+        without = "" if self.family.needs_logprobs else "--no-logprobs, or "
         line = (
             f"{fault.message} (the server gives no token probabilities, or fewer alternatives; add "
-            f"--no-logprobs, or --param {name}=5)"
+            f"{without}--param {name}=5)"
         )
         return response._replace(fault=Fault("logprobs", line, fatal=True))
 
