@@ -70,7 +70,7 @@ def question_sizes(family: ContentFamily) -> dict[str, tuple[int, int]]:
             continue
         asked = questions(family, content)
         texts = [p for each in asked for m in each.messages for p in m.parts if isinstance(p, str)]
-        params = [orjson.dumps(each.params) for each in asked if each.params]
+        params = [orjson.dumps(dict(each.params)) for each in asked if each.params]
         size = sum(len(text.encode()) for text in texts) + sum(map(len, params))
         found[content.modality] = len(asked), size
     return found
