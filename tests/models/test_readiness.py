@@ -164,6 +164,43 @@ def test_each_named_model_is_opened_as_far_as_nothing_is_sent(tmp_path, monkeypa
     assert (missing.works, missing.remedy) == (False, "pip install 'vlsu[hf]'")
 
 
+GUARDS = """models:
+  ours: {spec: guard/shieldstral, guard_policy: ours}
+  no-policy: {spec: guard/Llama-Guard-4-12B, guard_policy: ours}
+  needs-policy: {spec: guard/gpt-oss-safeguard-20b}
+  two-templates: {spec: guard/nemotron-3.5, guard_policy: ours}
+  on-a-server: {spec: guard/nemotron-3.5, guard_policy: ours, base_url: http://127.0.0.1:9/v1}
+  finished-prompt: {spec: guard/allenai/wildguard}
+  never-on-a-server: {spec: guard/shieldgemma2, base_url: http://127.0.0.1:9/v1}
+  of-a-file: {spec: FOLDER/guard.yaml}
+  of-no-file: {spec: FOLDER/none.yaml}
+"""
+HOUSE = """{name: house, model: m, modalities: [text], prompt: "{text}", base_url: "http://127.0.0.1:9",
+labels: {ok: safe, bad: unsafe}}"""
+
+
+def test_a_named_guard_works_only_as_it_is_described(tmp_path, no_network):
+    (tmp_path / "guard.yaml").write_text(HOUSE)
+    (tmp_path / "models.yaml").write_text(GUARDS.replace("FOLDER", str(tmp_path)))
+    found = {
+        name: named_readiness(named, ModelOptions.of_entry(named).settings(), everything)
+        for name, named in load_models(tmp_path / "models.yaml").items()
+    }
+    working = {name: set(each.modalities) for name, each in found.items() if each.works}
+    assert working == {
+        "ours": {"image", "text", "joint"},
+        "on-a-server": {"text", "joint"},
+        "of-a-file": {"text"},
+    }
+    remedies = {name: each.remedy for name, each in found.items() if not each.works}
+    assert "takes no policy at run time" in remedies["no-policy"]
+    assert "add --guard-policy ours" in remedies["needs-policy"]
+    assert "needs a server" in remedies["two-templates"]
+    assert "needs a server" in remedies["finished-prompt"]
+    assert "leave --base-url out" in remedies["never-on-a-server"]
+    assert "cannot be read" in remedies["of-no-file"]
+
+
 def test_a_folder_without_a_model_is_seen(tmp_path):
     (tmp_path / "models.yaml").write_text(f"models: {{open: {{spec: 'vllm/{tmp_path}'}}}}")
     named = load_models(tmp_path / "models.yaml")["open"]

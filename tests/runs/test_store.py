@@ -32,6 +32,17 @@ def test_the_first_response_under_a_key_stays(tmp_path):
     store.close()
 
 
+def test_a_request_without_an_answer_counts_once_by_its_last_fault(tmp_path):
+    store = ResponseStore(tmp_path / "responses.sqlite")
+    for key, *messages in (("a", "x", "y"), ("b", "y", "x", "y"), ("c", "x"), ("answered", "x")):
+        for attempt, message in enumerate(messages):
+            store.put_error(key, Raw(503, b""), Fault("server", message, retry=True), attempt)
+    store.put("answered", Raw(200, b"body"), 2)
+    store.flush()
+    assert store.unanswered() == {"y": 2, "x": 1}
+    store.close()
+
+
 def test_errors_are_kept_for_the_audit_and_never_stand_in_for_an_answer(tmp_path):
     store = ResponseStore(tmp_path / "responses.sqlite")
     store.put_error("k", Raw(503, b"x" * 10_000), Fault("server", "HTTP 503", retry=True), 1)

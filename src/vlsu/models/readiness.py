@@ -20,11 +20,11 @@ from vlsu.models.baseline.assets import MODEL_FILES
 from vlsu.models.baseline.provider import NAMES
 from vlsu.models.catalogue import NamedModel
 from vlsu.models.formats import anthropic, google, openai, systemone
-from vlsu.models.guards import FAMILIES, GRADERS
+from vlsu.models.guards import FAMILIES, GRADERS, GuardModel
 from vlsu.models.guards.families import GuardFamily
 from vlsu.models.guards.grading.base import ContentFamily
 from vlsu.models.local import RUNTIME, WEIGHTS
-from vlsu.policy import MODALITIES
+from vlsu.policy import MODALITIES, default_policy
 
 __all__ = ["Readiness", "is_installed", "named_readiness", "readiness"]
 
@@ -266,21 +266,31 @@ def named_readiness(
         if name and provider in ("hf", "vllm"):
             _require_applicable(spec, provider, settings)
             return _in_process(entry, name, provider, installed)
-        if name and provider == "guard":
-            opened = open_model(spec, _unresolved(settings))
-            grader = getattr(opened, "grader", None)
-            local = settings.base_url is None and getattr(grader, "wire", "") != "moderations"
-            asyncio.run(opened.close())
-            if grader is None and local:
-                return replace(entry, works=False, remedy="name its server: base_url")
-            if local:
-                return _in_process(entry, name, "hf", installed)
-            return replace(entry, modalities=_ordered(getattr(grader, "modalities", frozenset())))
         opened = open_model(spec, _unresolved(settings))
+        if isinstance(opened, GuardModel):
+            asyncio.run(opened.close())
+            return _named_guard(entry, opened, name, installed)
     except VlsuError as error:
         return replace(entry, works=False, remedy=collapsed_line(str(error), 300))
     asyncio.run(opened.close())
     return replace(entry, modalities=_ordered(opened.modalities))
+
+
+def _named_guard(entry: Readiness, guard: GuardModel, name: str, installed: Installed) -> Readiness:
+    """Of a guard that only judges answers, whether its server is named; of others what they grade.
+
+    Raises:
+        VlsuError: It grades content, but not as the entry has it.
+    """
+    grader, local = guard.grader, guard.base_url is None
+    if grader is None:
+        remedy = "name its server: base_url" if local else ""
+        return replace(entry, works=not local, remedy=remedy)
+    guard.require_grading(default_policy())
+    entry = replace(entry, modalities=_ordered(grader.modalities))
+    if not local or grader.wire == "moderations":
+        return entry
+    return _in_process(entry, name, "hf", installed)
 
 
 def _unresolved(settings: Settings) -> Settings:

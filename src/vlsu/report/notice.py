@@ -101,6 +101,11 @@ def _causes(
 def _remedy(task: TaskReport, run: Run, outcome: Outcome) -> str:
     if outcome is Outcome.UNPARSED:
         return _unparsed_remedy(task, run)
+    if outcome is Outcome.REFUSED and "guard_policy" in run.record["model"]["identity"]:
+        return (
+            "the server reported a refusal in place of a guard's verdict. Read its words under "
+            "Samples, and see that the model is a guard."
+        )
     if outcome is Outcome.REFUSED:
         return (
             "the model declined to grade. Read its words under Samples; a prompt or --system that "

@@ -97,7 +97,8 @@ def estimate(
     instructions = sum(count * own[modality] for modality, count in calls.items())
     texts = bytes_of_text * sum(calls.get(m, 0) for m in ("text", "joint"))
     input_tokens = math.ceil((instructions + texts) / BYTES_PER_TOKEN) + sent * TOKENS_PER_IMAGE
-    each = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
+    reasons = task.reasons or bool(getattr(model, "reasons", False))
+    each = REASONED_ANSWER_TOKENS if reasons else ANSWER_TOKENS
     each = WORD_TOKENS if task.one_word else each
     output_tokens = sum(calls.values()) * each
     return Estimate(

@@ -13,7 +13,12 @@ from vlsu.models.guards.grading.base import ContentFamily
 from vlsu.models.guards.grading.custom import load_guard
 from vlsu.models.guards.grading.families import FAMILY_NAMES, GRADERS
 from vlsu.models.guards.grading.model import ContentGuard
-from vlsu.models.guards.grading.transports import asked_settings, is_remote, open_transport
+from vlsu.models.guards.grading.transports import (
+    asked_settings,
+    is_remote,
+    open_transport,
+    require_openable,
+)
 from vlsu.models.guards.names import match_family
 from vlsu.models.http.address import address_hint
 from vlsu.models.http.model import HttpModel
@@ -96,19 +101,48 @@ class GuardModel:
         """Its SPEC as a grader of content, whose family may have another name than the judge's."""
         return self.spec if self.grader is None else f"guard/{self.grader.name}:{self._name}"
 
+    @property
+    def base_url(self) -> str | None:
+        """Where it is asked, which a file of the user's may say; `None` for this process."""
+        return self._settings.base_url
+
     def grading(self, policy: Policy, guard_policy: GuardPolicy | None = None) -> ContentGuard:
         """The guard as a grader of content.
 
         Args:
             policy: The run's policy.
+            guard_policy: As in its settings, if not given; see `grading_family`.
+
+        Raises:
+            UsageError: As `grading_family`.
+            ModelError: It needs a server and has none, or cannot run in this process.
+        """
+        guard_policy = guard_policy or self._settings.guard_policy
+        family = self.grading_family(policy, guard_policy)
+        return ContentGuard(self._name, family, policy, self._settings, guard_policy)
+
+    def require_grading(self, policy: Policy) -> None:
+        """See that `grading` would open it, without opening anything.
+
+        Raises:
+            UsageError: As `grading_family`.
+            ModelError: As `grading`.
+        """
+        family = self.grading_family(policy, self._settings.guard_policy)
+        require_openable(self.grading_spec, family, asked_settings(family, self._settings))
+
+    def grading_family(self, policy: Policy, guard_policy: GuardPolicy) -> ContentFamily:
+        """What it is asked as a grader of content, and how it is read.
+
+        Args:
+            policy: The run's policy.
             guard_policy: ``own``: its publisher's question. ``ours``: two questions with the run's
-                policy. As in its settings, if not given.
+                policy.
 
         Raises:
             UsageError: It grades no content, takes no policy, or has no question of its own.
-            ModelError: It needs a server and has none, or cannot run in this process.
         """
-        family, guard_policy = self.grader, guard_policy or self._settings.guard_policy
+        family = self.grader
         if family is None:
             raise UsageError(
                 f"{self.spec}: judges answers, and is not known to grade images or texts; write "
@@ -135,11 +169,11 @@ class GuardModel:
                 f"{spec}: has no policy of its own; add --guard-policy ours, which asks by "
                 "the run's policy"
             )
-        if family.max_tokens == 1 and self._settings.logprobs is False:
+        if family.needs_logprobs and self._settings.logprobs is False:
             raise UsageError(
                 f"{spec}: its verdict is read from token probabilities; leave out --no-logprobs"
             )
-        return ContentGuard(self._name, family, policy, self._settings, guard_policy)
+        return family
 
     def _judging_model(self) -> HttpModel:
         if self._model is None:

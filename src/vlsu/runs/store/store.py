@@ -337,10 +337,14 @@ class ResponseStore:
         return dict(self._query("SELECT kind, count(*) FROM errors GROUP BY kind"))
 
     def unanswered(self, most: int = 5) -> dict[str, int]:
-        """The commonest faults of requests that have no response: message -> requests."""
+        """The commonest faults of requests that have no response: message -> requests.
+
+        Of each request its last one, so that the counts add up to requests.
+        """
         select = (
-            "SELECT message, count(DISTINCT key) AS n FROM errors "
-            "WHERE key NOT IN (SELECT key FROM responses) GROUP BY message ORDER BY n DESC LIMIT ?"
+            "SELECT message, count(*) AS n FROM (SELECT message, max(rowid) FROM errors "
+            "WHERE key NOT IN (SELECT key FROM responses) GROUP BY key) "
+            "GROUP BY message ORDER BY n DESC LIMIT ?"
         )
         return dict(self._query(select, most))
 

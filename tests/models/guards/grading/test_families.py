@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart
 from vlsu.models.guards import GRADERS, find_family, find_grader
-from vlsu.models.guards.grading.asking import category_of, questions
+from vlsu.models.guards.grading.asking import category_of, question_bytes, questions
 from vlsu.models.guards.grading.base import Answer, Content, ContentFamily, ContentVerdict
 from vlsu.policy import Policy, Severity, bundled_policy, default_policy, parse_policy
 
@@ -179,6 +179,17 @@ def sample_of(family: ContentFamily, text: str = "Is it ripe?") -> Content:
     if "joint" in family.modalities:
         return Content("ab" * 32, text)
     return Content(None, text) if "text" in family.modalities else Content("ab" * 32, None)
+
+
+@pytest.mark.parametrize("family", GRADERS, ids=lambda family: family.name)
+def test_the_size_of_its_questions_is_known_for_each_modality(family: ContentFamily) -> None:
+    forms = [family] if family.ask is not None else []
+    if family.ours is not None:
+        forms.append(family.ours(default_policy()))
+    for form in forms:
+        sizes = {modality: question_bytes(form, modality) for modality in family.modalities}
+        assert {len(each) for each in sizes.values()} == {2 if form is not family else 1}
+    assert forms
 
 
 @pytest.mark.parametrize("family", GRADERS, ids=lambda family: family.name)

@@ -5,6 +5,7 @@ import math
 
 import polars as pl
 import pytest
+from aiohttp import web
 
 from tests.conftest import completion
 from tests.models.guards.grading.probing import MARKS
@@ -232,3 +233,21 @@ def test_nemotron_may_think_first(chat_server, tmp_path):
     rows = pl.read_parquet(tmp_path / "run" / "judgments.parquet")
     assert set(rows["predicted"]) == {"safe"}
     assert {body["max_tokens"] for body in server.requests} == {2048}
+
+
+def test_without_token_probabilities_the_word_of_shieldstral_decides(chat_server, tmp_path):
+    def respond(body, number):
+        if "logprobs" in body:
+            refused = {"error": {"message": "logprobs are not supported"}}
+            return web.json_response(refused, status=400)
+        return completion("yes" if is_violation(body) else "no", "length")
+
+    server = chat_server(respond)
+    command = ["run", "understanding", MINI, "--model", "guard/shieldstral", "--limit", "6"]
+    command += ["--base-url", server.base_url, "--out", str(tmp_path / "run")]
+    assert "add --no-logprobs" in vlsu(*command, expect=2).stderr
+    vlsu(*command[:-1], str(tmp_path / "words"), "--no-logprobs")
+    rows = pl.read_parquet(tmp_path / "words" / "judgments.parquet")
+    assert set(rows["outcome"]) == {"ok"}
+    assert set(rows["predicted"]) == {"safe", "unsafe"}
+    assert rows["p_unsafe"].null_count() == len(rows)

@@ -142,3 +142,12 @@ def test_chat_completions_and_completions_list_tokens_in_their_own_ways() -> Non
 )
 def test_bodies_of_another_shape_have_no_alternatives(tree: dict[str, object]) -> None:
     assert all(alternatives == () for _, alternatives in steps_of(tree))
+
+
+def test_what_are_no_logarithms_of_probabilities_are_none() -> None:
+    logits = [TokenStep(b"safe", ((b"safe", 23.5), (b"unsafe", 21.0)))]
+    assert word_probability(Answer("safe", logits), "unsafe", ("safe",)) is None
+    rounded = [TokenStep(b"safe", ((b"safe", 1e-6), (b"unsafe", -30.0)))]
+    assert word_probability(Answer("safe", rounded), "unsafe", ("safe",)) == pytest.approx(
+        0, abs=1e-9
+    )

@@ -237,3 +237,21 @@ def test_what_helps_where_nothing_is_read_is_what_a_guard_can_do(
     assert said in cause
     assert not {"--structured", "--prompt", "--max-tokens"} & set(re.findall(r"--[\w-]+", cause))
     assert set(judgments_of(run)["answer"]) == {printed}
+
+
+def test_an_estimate_counts_every_question_and_the_policy_in_it(
+    chat_server: Serve, tmp_path: Path
+) -> None:
+    server = chat_server(lambda body, number: completion('{"violation": 0}'))
+    dataset = make_dataset(tmp_path / "data", 4, apart=True)
+    settings = Settings(base_url=server.base_url, guard_policy="ours")
+    ready = prepare(
+        dataset, UnderstandingOptions(model="guard/gpt-oss-safeguard-20b", settings=settings)
+    )
+    guessed = ready.estimate()
+    ready.run(tmp_path / "run")
+    sent = [message["content"] for body in server.requests for message in body["messages"]]
+    assert (guessed.requests, len(server.requests)) == ({"text": 4}, 8)
+    # Four bytes to a token, as everywhere in an estimate.
+    assert guessed.input_tokens == math.ceil(sum(len(text.encode()) for text in sent) / 4)
+    assert guessed.output_tokens == 8 * 200  # it reasons before it answers

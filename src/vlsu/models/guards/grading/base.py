@@ -152,6 +152,7 @@ class ContentFamily:
             answers; `None` for a guard that takes no policy at run time.
         wire: How its questions are sent.
         logprobs: Whether token probabilities decide or accompany its verdict.
+        needs_logprobs: Whether there is no verdict without them.
         max_tokens: Bound on its output. With 1 the output is that one token, and ending there is
             its normal end.
         languages: The languages it was trained for; `None` if there are too many to list.
@@ -176,6 +177,7 @@ class ContentFamily:
     ours: Callable[[Policy], ContentFamily] | None = None
     wire: Wire = "chat"
     logprobs: bool = False
+    needs_logprobs: bool = False
     max_tokens: int = 128
     languages: frozenset[str] | None = None
     system: str = ""

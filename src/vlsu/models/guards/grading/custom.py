@@ -120,6 +120,7 @@ def load_guard(path: str | Path) -> CustomGuard:
         categories=categories,
         wire=wire,
         logprobs=probabilities,
+        needs_logprobs=one_token,
         p_not_safe=p_not_safe if probabilities else None,
         max_tokens=1 if one_token else reader.number("max_tokens", 128),
         markers=reader.list_of_texts("markers"),

@@ -41,6 +41,9 @@ from vlsu.policy import Policy, Severity
 
 __all__ = ["ContentGuard"]
 
+#: A bound on the output from which it has room for reasoning.
+REASONING_TOKENS = 2048
+
 
 class ContentGuard:
     """A guard that grades an image, a text or a pair; it reads no instructions.
@@ -128,6 +131,11 @@ class ContentGuard:
         How outputs are parsed is no part of it: another version reads the stored ones again.
         """
         return self._identity
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it reasons before its verdict, by the length that its output may have."""
+        return self.family.max_tokens >= REASONING_TOKENS
 
     def question_bytes(self, modality: str) -> tuple[int, ...]:
         """UTF-8 bytes of each question that a request of a modality comes to, without content."""
@@ -224,9 +232,10 @@ class ContentGuard:
         if fault is None or fault.retry or "logprob" not in fault.message.lower():
             return response
         name = "logprobs" if self.family.wire == "completions" else "top_logprobs"
+        without = "" if self.family.needs_logprobs else "--no-logprobs, or "
         line = (
             f"{fault.message} (the server gives no token probabilities, or fewer alternatives; add "
-            f"--no-logprobs, or --param {name}=5)"
+            f"{without}--param {name}=5)"
         )
         return response._replace(fault=Fault("logprobs", line, fatal=True))
 

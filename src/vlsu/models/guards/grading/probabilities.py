@@ -23,6 +23,9 @@ _MAX_BYTES = 64 * 2**10
 #: Alternatives that a position needs: a server that gives the chosen token alone tells nothing of
 #: the other word.
 _FEWEST = 2
+#: A logarithm of a probability is at most 0, up to rounding; a server that gives more gives
+#: something else, such as logits.
+_MOST = 0.01
 
 
 def word_probability(
@@ -40,7 +43,7 @@ def word_probability(
     Returns:
         A probability in [0, 1] among these words, exact up to the alternatives that the server left
         out; `None` without tokens, where they do not spell the output, or where none of the words
-        stands in that place.
+        stands in that place, or what stands there are no logarithms of probabilities.
     """
     found = word_probabilities(answer, (word, *against), after)
     return None if found is None else found[word]
@@ -59,7 +62,7 @@ def word_probabilities(
         return None
     index, lead = place
     alternatives = dict(answer.tokens[index].alternatives)
-    if len(alternatives) < _FEWEST:
+    if len(alternatives) < _FEWEST or max(alternatives.values()) > _MOST:
         return None
     mass = dict.fromkeys(words, 0.0)
     for token, logprob in alternatives.items():

@@ -27,6 +27,7 @@ __all__ = [
     "image_limits_of",
     "is_remote",
     "open_transport",
+    "require_openable",
     "sampling_of",
 ]
 
@@ -77,23 +78,39 @@ def open_transport(spec: str, name: str, family: ContentFamily, settings: Settin
         ModelError: It needs a server and has none, or cannot run in this process.
         UsageError: A setting is of models in this process, and it is not one.
     """
-    if is_remote(family, settings) and family.wire != "in-process":
-        _refuse_local(spec, settings)
-    if family.wire in ("chat", "completions") and settings.base_url is None:
-        if family.wire == "completions":
-            raise ModelError(
-                f"{spec}: takes a finished prompt, which needs a server with /completions, such as "
-                "vLLM; name it with --base-url"
-            )
-        return _in_process(spec, name, family, settings)
+    require_openable(spec, family, settings)
     if family.wire == "in-process":
-        if settings.base_url is not None:
-            raise ModelError(f"{spec}: runs in this process alone; leave --base-url out")
         return _classifier(spec, name, settings)
+    if not is_remote(family, settings):
+        return _in_process(spec, name, family, settings)
     wire = _wire(spec, family.wire)
     key = key_of_server(spec, settings.base_url)
     hint = address_hint(settings.base_url) if settings.base_url else ""
     return HttpModel(spec, name, wire, settings, key, {}, not_found_hint=hint)
+
+
+def require_openable(spec: str, family: ContentFamily, settings: Settings) -> None:
+    """See that a family can be asked where the settings say, without opening anything.
+
+    Raises:
+        ModelError: It needs a server and has none, or cannot run on one.
+        UsageError: A setting is of models in this process, and it is not one.
+    """
+    if family.wire == "in-process":
+        if settings.base_url is not None:
+            raise ModelError(f"{spec}: runs in this process alone; leave --base-url out")
+    elif is_remote(family, settings):
+        _refuse_local(spec, settings)
+    elif family.wire == "completions":
+        raise ModelError(
+            f"{spec}: takes a finished prompt, which needs a server with /completions, such as "
+            "vLLM; name it with --base-url"
+        )
+    elif len(question_params(family)) > 1:
+        raise ModelError(
+            f"{spec}: its questions differ in the settings of its chat template, which needs a "
+            "server; name it with --base-url"
+        )
 
 
 def _refuse_local(spec: str, settings: Settings) -> None:
@@ -125,13 +142,8 @@ def _wire(spec: str, wire: Wire) -> WireFormat:
 
 def _in_process(spec: str, name: str, family: ContentFamily, settings: Settings) -> Model:
     """A model of this process: what its questions add goes to its template, once for all."""
-    added = question_params(family)
-    if len(added) > 1:
-        raise ModelError(
-            f"{spec}: its questions differ in the settings of its chat template, which needs a "
-            "server; name it with --base-url"
-        )
-    settings = replace(settings, params={**added[0], **settings.params})
+    (added,) = question_params(family)
+    settings = replace(settings, params={**added, **settings.params})
     try:
         make = _attribute("vlsu.models.hf", "hf_model")
     except ImportError:
