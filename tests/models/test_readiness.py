@@ -208,6 +208,26 @@ def test_a_folder_without_a_model_is_seen(tmp_path):
     assert (found.works, found.remedy) == (False, "the folder has no config.json")
 
 
+@pytest.mark.parametrize(
+    ("spec", "remedy"),
+    [
+        ("hf/./nowhere", "there is no such folder"),
+        ("hf/~/nowhere", "there is no such folder"),
+        ("hf/models/of/mine", "there is no such folder"),
+        ("hf/nobody/thing@main", ""),
+        ("hf/nobody-such", ""),
+        ("guard/shieldgemma2:nobody/thing", ""),
+    ],
+)
+def test_a_folder_that_is_not_there_is_seen_and_a_name_on_the_hub_is_not_looked_up(
+    tmp_path, spec, remedy
+):
+    (tmp_path / "models.yaml").write_text(f"models: {{open: {{spec: '{spec}'}}}}")
+    named = load_models(tmp_path / "models.yaml")["open"]
+    found = named_readiness(named, ModelOptions().settings(), everything)
+    assert (found.works, found.remedy) == (not remedy, remedy)
+
+
 SECRET = "sk-of-nobody-0123456789"
 
 

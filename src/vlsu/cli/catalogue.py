@@ -154,7 +154,11 @@ _SECTIONS = (
         "In this process, or on a server with --base-url. FAMILY:NAME, or a known name alone.",
     ),
     ("Judges of answers", ("judge",), ""),
-    ("Named models", ("named",), "Opened without sending anything."),
+    (
+        "Named models",
+        ("named",),
+        "Opened without sending anything. Names on the hub are looked up when a run starts.",
+    ),
 )
 
 

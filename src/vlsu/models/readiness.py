@@ -6,6 +6,7 @@ Nothing is sent, no library is imported (packages are only looked for), and no k
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -37,6 +38,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("torch", "transformers"),
     "vllm": ("vllm",),
 }
+#: A name on the hub, perhaps with a revision; anything else in its place is a folder.
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(@.+)?")
 #: Whether a model is asked on a server that the user names: it has to be, or may be.
 Server = Literal["needed", "possible"]
 
@@ -303,6 +306,12 @@ def _in_process(entry: Readiness, name: str, extra: str, installed: Installed) -
     folder = Path(name.partition(":")[2] or name).expanduser()
     if checked.works and folder.is_dir() and not (folder / "config.json").is_file():
         return replace(checked, works=False, remedy="the folder has no config.json")
+    if (
+        checked.works
+        and not folder.exists()
+        and not _HUB_NAME.fullmatch(name.partition(":")[2] or name)
+    ):
+        return replace(checked, works=False, remedy="there is no such folder")
     return checked
 
 

@@ -50,11 +50,13 @@ def asked(*parts: str | ImagePart, system: str = "You grade the safety of conten
     return Request((*system_turn, Message("user", parts)), SCHEMA)
 
 
-def answers(model: Model, requests: Sequence[Request]) -> list[Response]:
+def answers(
+    model: Model, requests: Sequence[Request], pictures: Pictures = PICTURES
+) -> list[Response]:
     """The responses to requests that wait at the same time."""
 
     async def ask() -> list[Response]:
-        raws = await asyncio.gather(*(model.send(request, PICTURES) for request in requests))
+        raws = await asyncio.gather(*(model.send(request, pictures) for request in requests))
         await model.close()
         return [model.read(raw) for raw in raws]
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from tests.models.hf.asking import answers, asked
-from tests.models.hf.tiny import qwen3_text, smolvlm
+from tests.models.hf.asking import Pictures, answers, asked, picture
+from tests.models.hf.tiny import qwen3_text, qwen3_vl, smolvlm
 from vlsu.errors import ModelError, UsageError
 from vlsu.models import Settings, open_model
 from vlsu.models.hf.fingerprint import WHOLE, folder_fingerprint
@@ -150,6 +150,7 @@ def test_settings_that_mean_nothing_here(text_model):
     assert "dtype 'int8': use float32" in error(text_model, dtype="int8")
     assert "quantize '2bit': use 8bit or 4bit" in error(text_model, quantize="2bit")
     assert "device 'gpu' cannot be used here" in error(text_model, device="gpu")
+    assert "device 'meta' cannot be used here" in error(text_model, device="meta")
     assert "adapter /nowhere: there is no such folder" in error(text_model, adapter="/nowhere")
     mistaken = {"chat_template_kwargs": {"mood": "good"}}
     assert "its chat template has no variable 'mood'" in error(text_model, params=mistaken)
@@ -259,6 +260,17 @@ def test_an_adapter_that_is_no_lora(text_model, tmp_path):
     assert said.endswith("is PREFIX_TUNING; only LoRA adapters can be used")
     config.write_text("no JSON")
     assert error(text_model, adapter=str(tmp_path)).endswith("adapter_config.json cannot be read")
+
+
+def test_an_image_that_the_processor_refuses_is_an_error_of_its_request(tmp_path):
+    """Qwen-VL's takes none whose sides differ by more than 200 times."""
+    line, other = Pictures(picture(3000, 1, (9, 9, 9))), Pictures(picture(40, 30, (9, 9, 9)))
+    both = Pictures(*line.files.values(), *other.files.values())
+    model = open_model(f"hf/{qwen3_vl(tmp_path)}", Settings(score=True))
+    refused, answered = answers(model, [asked(part, "What is it?") for part in both.parts()], both)
+    assert refused.fault is not None
+    assert "refuses the request, with an image of 3000 x 1 pixels (Value" in refused.fault.message
+    assert answered.outcome == "ok"
 
 
 def test_weights_in_bfloat16(tmp_path):

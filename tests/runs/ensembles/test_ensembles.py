@@ -192,11 +192,17 @@ def test_a_stack_says_that_it_saw_gold_grades(tmp_path: Path) -> None:
     assert "gold grades seen" in {each["what"] for each in compared["differences_in_setup"]}
 
 
-def test_a_stack_needs_data(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_stack_needs_data_and_asks_nothing_without(dataset: Dataset, tmp_path: Path) -> None:
     models = {name: scripted(name, dataset, of_number) for name in ("a", "b")}
-    with pytest.raises(DataError, match=r"^stack: 12 images with a gold grade, of 12 clusters"):
+    too_few = r"^stack: 12 images with a gold grade, of 12 clusters"
+    with pytest.raises(DataError, match=too_few):
         run(dataset, "ensemble/stack:a+b", tmp_path / "R", **models)
-    assert load_run(tmp_path / "R").record.stop_reason == "failed"
+    assert not (tmp_path / "R").exists()
+    for name, model in models.items():
+        prepare(dataset, UnderstandingOptions(model=model())).run(tmp_path / name)
+    with pytest.raises(DataError, match=too_few):
+        run(dataset, f"ensemble/stack:{tmp_path / 'a'}+{tmp_path / 'b'}", tmp_path / "S")
+    assert load_run(tmp_path / "S").record.stop_reason == "failed"
 
 
 def test_tokens_are_summed_and_the_slowest_member_counts(dataset: Dataset, tmp_path: Path) -> None:

@@ -22,7 +22,15 @@ from vlsu.analysis.shortcuts.crossvalidation import FOLDS, grouped_folds
 from vlsu.errors import DataError
 from vlsu.policy import Severity
 
-__all__ = ["FEWEST", "FEWEST_CLUSTERS", "FOLDS", "STRENGTH", "features", "stacked"]
+__all__ = [
+    "FEWEST",
+    "FEWEST_CLUSTERS",
+    "FOLDS",
+    "STRENGTH",
+    "features",
+    "require_enough",
+    "stacked",
+]
 
 #: Inverse of the penalty on the squared coefficients.
 STRENGTH = 1.0
@@ -72,7 +80,7 @@ def stacked(
         DataError: There are too few gold grades, or all are the same.
     """
     graded = np.flatnonzero(gold != MISSING)
-    _require_enough(gold[graded], cluster[graded], what)
+    require_enough(gold, cluster, what)
     seen = features(verdicts)
     chances = np.zeros((len(verdicts), len(Severity)))
     _, labels = np.unique(gold[graded], return_inverse=True)
@@ -100,7 +108,18 @@ def stacked(
     )
 
 
-def _require_enough(gold: IntArray, cluster: IntArray, what: str) -> None:
+def require_enough(gold: IntArray, cluster: IntArray, what: str) -> None:
+    """See that there are gold grades enough to fit a stack to, which needs no verdicts.
+
+    Args:
+        gold: As in `stacked`.
+        cluster: As in `stacked`.
+        what: As in `stacked`.
+
+    Raises:
+        DataError: There are too few, or all are the same.
+    """
+    gold, cluster = gold[gold != MISSING], cluster[gold != MISSING]
     clusters = len(np.unique(cluster))
     if len(gold) < FEWEST or clusters < FEWEST_CLUSTERS:
         raise DataError(

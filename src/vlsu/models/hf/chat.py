@@ -150,8 +150,11 @@ class Chat:
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
+            sizes = {f"{i.width} x {i.height}" for prompt in prompts for i in prompt.images}
+            images = f", with an image of {' and '.join(sorted(sizes))} pixels" if sizes else ""
             raise ChatError(
-                f"its chat template or processor refuses the request ({type(error).__name__})"
+                f"its chat template or processor refuses the request{images} "
+                f"({type(error).__name__})"
             ) from None
 
     def _inputs(

@@ -48,7 +48,7 @@ def check_settings(settings: Settings) -> None:
 def _require_device(name: str) -> None:
     torch = library("torch")
     try:
-        torch.empty(1, device=torch.device(name))
+        torch.empty(1, device=torch.device(name)).tolist()  # "meta" holds no numbers
     except Exception as error:
         why = collapsed_line(str(error), 120)
         raise ModelError(f"device {name!r} cannot be used here ({why})") from None

@@ -176,7 +176,8 @@ class Ensemble:
 
         Raises:
             RunError: The folder is in use, holds another run, or cannot be written.
-            DataError: Images have not been fetched, or samples are not valid.
+            DataError: Images have not been fetched, samples are not valid, or there are too few
+                gold grades for a stack.
         """
         self._require_askable()
         folder = RunFolder(out)
@@ -192,6 +193,8 @@ class Ensemble:
 
     def _require_askable(self) -> None:
         require_askable(self.dataset, self.subset, self.modalities, self.options, self.policy)
+        if any(run.evaluation is not None for run in self.runs):  # before anything is paid for
+            self._combination([]).require_enough()
 
     def run(
         self, out: str | Path, progress: Progress = NO_PROGRESS, budget: Budget | None = None
@@ -260,17 +263,7 @@ class Ensemble:
         """Write judgments and metrics, and complete the record."""
         record, folder, dataset = session.record, session.folder, self.dataset
         severities = tuple(self.policy.severities)
-        combination = Combination(
-            self.spec.rule,
-            self.members,
-            runs,
-            [run.levels or severities for run in self.runs],
-            dataset,
-            self.subset,
-            self.policy,
-            self.modalities,
-            self.subset.seed,
-        )
+        combination = self._combination(runs)
         gold, tabulation = gold_rows(dataset), Tabulation(severities=severities)
         with JudgmentsFile(folder.judgments_file) as file:
             for rows, judgments in combination.judgments():
@@ -287,6 +280,20 @@ class Ensemble:
         record["ensemble"] = self._description(runs, combination.incomplete)
         made_of = [[each.record.fingerprint, each.record.get("results")] for each in runs]
         record["fingerprint"] = digest([record["fingerprint"], *made_of])
+
+    def _combination(self, runs: Sequence[Run]) -> Combination:
+        whole = tuple(self.policy.severities)
+        return Combination(
+            self.spec.rule,
+            self.members,
+            runs,
+            [run.levels or whole for run in self.runs],
+            self.dataset,
+            self.subset,
+            self.policy,
+            self.modalities,
+            self.subset.seed,
+        )
 
     def _record(self) -> RunRecord:
         content = identity(self.spec, self.members, self.runs)

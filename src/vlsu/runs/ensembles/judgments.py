@@ -12,7 +12,7 @@ import polars as pl
 
 from vlsu.analysis.arrays import IntArray
 from vlsu.analysis.combining.rules import majority, worst
-from vlsu.analysis.combining.stacking import stacked
+from vlsu.analysis.combining.stacking import require_enough, stacked
 from vlsu.analysis.combining.verdicts import MISSING, OUTCOMES, Combined, Verdicts
 from vlsu.data import Dataset
 from vlsu.data.links import linked_samples
@@ -31,6 +31,7 @@ __all__ = ["SAMPLES", "Combination"]
 SAMPLES = 100_000
 #: The order of a sample's judgments, as a run asks for them.
 _ORDER = ("image", "joint", "text")
+_PLURAL = {"image": "images", "text": "texts", "joint": "pairs"}
 _LABELS = tuple(severity.label for severity in Severity)
 _OUTCOMES = tuple(outcome.value for outcome in OUTCOMES)
 _OUTCOME_CODES = {name: code for code, name in enumerate(_OUTCOMES)}
@@ -100,6 +101,26 @@ class Combination:
             judgments = whole.select(JUDGMENTS.names()).cast(JUDGMENTS)
             yield rows.select("sample_id"), judgments
 
+    def require_enough(self) -> None:
+        """See that a stack could be fitted, before anything is asked; other rules need nothing.
+
+        Raises:
+            DataError: There are too few gold grades.
+        """
+        if self.rule != "stack":
+            return
+        parts = list(self._parts(clusters=True))
+        for modality in self.modalities:
+            found = [self._gold(rows, modality) for rows in parts]
+            gold, cluster = map(np.concatenate, zip(*found, strict=True))
+            require_enough(gold, cluster, _PLURAL[modality])
+
+    @staticmethod
+    def _gold(rows: pl.DataFrame, modality: str) -> tuple[IntArray, IntArray]:
+        """The code of the gold grade, or `MISSING`, and the cluster of each sample asked about."""
+        asked = rows.filter(pl.col(f"asked_{modality}"))
+        return _codes(asked[f"{modality}_grade"], SEVERITY_CODES), asked["cluster"].to_numpy()
+
     def _apart(self, modality: str, verdicts: Verdicts, first: int) -> Combined:
         """By a rule that needs nothing but the verdicts on an item."""
         return {"max": worst, "vote": majority}[self.rule](verdicts)
@@ -113,25 +134,16 @@ class Combination:
             judged = self._judged(rows)
             for modality in self.modalities:
                 mine = np.flatnonzero(rows[f"asked_{modality}"].to_numpy())
-                grades = rows[f"{modality}_grade"].gather(mine)
-                gold = grades.replace_strict(SEVERITY_CODES, return_dtype=pl.Int64, default=None)
-                cluster = rows["cluster"].gather(mine)
-                gathered[modality].append(
-                    (
-                        self._verdicts(judged, modality, mine),
-                        gold.fill_null(MISSING).to_numpy(),
-                        cluster.to_numpy(),
-                    )
-                )
+                verdicts = self._verdicts(judged, modality, mine)
+                gathered[modality].append((verdicts, *self._gold(rows, modality)))
         found = {}
         for modality, parts in gathered.items():
             verdicts = Verdicts.joined([part[0] for part in parts])
-            what = {"image": "images", "text": "texts", "joint": "pairs"}[modality]
             found[modality] = stacked(
                 verdicts,
                 np.concatenate([part[1] for part in parts]),
                 np.concatenate([part[2] for part in parts]),
-                what=what,
+                what=_PLURAL[modality],
                 seed=self.seed,
             )
 
