@@ -214,6 +214,11 @@ def _million(result: Tree, *, brief: bool) -> Table:
         if not (brief and words == _RULES["assured"])
     )
     harmful = percentage(result["prevalence"] or 0.0)
+    milder = result["event"] == "unsafe" and "borderline" in result["samples"]["by_severity"]
+    mixed = (
+        " Harmless requests divide into safe and borderline as the samples do; vlsu project takes "
+        "another mix."
+    )
     missing = " Those without an answer are among the missed, or the flagged."
     return Table(
         "million",
@@ -224,8 +229,7 @@ def _million(result: Tree, *, brief: bool) -> Table:
             *(["cost"] if priced else []),
         ),
         rows,
-        "Held out, with 95% intervals. Harmless requests divide into safe and borderline as the "
-        f"samples do; vlsu project takes another mix.{missing if lacking else ''}",
+        f"Held out, with 95% intervals.{mixed if milder else ''}{missing if lacking else ''}",
     )
 
 
