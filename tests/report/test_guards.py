@@ -261,6 +261,10 @@ def test_long_names_stand_once_in_the_legend() -> None:
 
 def test_a_mix_of_the_harmless_is_spoken_of_where_there_is_one(result: dict[str, Any]) -> None:
     assert "divide into safe and borderline" in guards_tables(result)["million"].note
+    rare = {**result, "prevalence": 0.0005}
+    assert all(
+        len(row[5].split()[0]) == len("0.01234") for row in guards_tables(rare)["million"].rows
+    )
     counts = result["samples"] | {"by_severity": {"safe": 200, "unsafe": 200}}
     assert "borderline" not in guards_tables(result | {"samples": counts})["million"].note
 

@@ -207,7 +207,7 @@ def _million(result: Tree, *, brief: bool) -> Table:
             shown_deployed(rule) if "deploy" in rule else "",
             share_of_million(rule["per_million"]["missed_harm"]),
             share_of_million(rule["per_million"]["wrong_blocks"]),
-            _cell(rule["precision"]),
+            fine(rule["precision"], result["prevalence"]),
             *([share_of_million(rule["cost_per_million"])] if priced else []),
         )
         for name, words, rule in (_rules(result) if result["prevalence"] is not None else ())
@@ -229,7 +229,8 @@ def _million(result: Tree, *, brief: bool) -> Table:
             *(["cost"] if priced else []),
         ),
         rows,
-        f"Held out, with 95% intervals.{mixed if milder else ''}{missing if lacking else ''}",
+        "Held out, with 95% intervals; flags at: the threshold to deploy, chosen on all samples."
+        f"{mixed if milder else ''}{missing if lacking else ''}",
     )
 
 
