@@ -39,10 +39,12 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("axe")
     run = with_diagnostics(scripted_run("vlsu-mini", folder / "run"), folder / "diagnosed")
+    guard = guard_run("vlsu-mini", folder / "guard")
     alignment = alignment_run("vlsu-mini", folder / "alignment", failing=0.05)
     return {
         "understanding": write_report([run], folder / "understanding.html"),
-        "guard": write_report([guard_run("vlsu-mini", folder / "guard")], folder / "guard.html"),
+        "guard": write_report([guard], folder / "guard.html"),
+        "compared": write_report([run, guard], folder / "compared.html"),
         "alignment": write_report([alignment], folder / "alignment.html"),
         "several": write_report([run, run], folder / "several.html"),
         "redacted": write_report([run], folder / "redacted.html", redact=True),
@@ -74,7 +76,9 @@ def found(browser: Browser, page: Path, width: int, scheme: Scheme) -> list[str]
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("page", ["understanding", "guard", "alignment", "several", "redacted"])
+@pytest.mark.parametrize(
+    "page", ["understanding", "guard", "compared", "alignment", "several", "redacted"]
+)
 def test_nothing_is_in_anybodys_way(
     browser: Browser, pages: dict[str, Path], page: str, width: int, scheme: Scheme
 ) -> None:

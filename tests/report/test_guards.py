@@ -255,6 +255,31 @@ def test_a_curve_is_level_where_there_is_no_threshold() -> None:
     assert [row["x"] for row in layers[3]["data"]["values"]] == rates
 
 
+def test_long_names_stand_once_in_the_legend() -> None:
+    """Colours, dashes and shapes are told by the same short names, or legends are not joined."""
+    long = tuple(f"maker/{'a' * 60}-{n}" for n in range(3))
+    layers: Any = guards_charts(result_of(long))["curve"]["layer"]
+    scales = [
+        layer["encoding"][channel]["scale"]["domain"]
+        for layer in layers
+        for channel in ("color", "strokeDash", "shape")
+        if "scale" in layer["encoding"].get(channel, {})
+    ]
+    assert len(scales) > 5
+    assert all(names == scales[0] for names in scales)
+    assert all(len(name) <= 32 for name in scales[0])
+
+
+def test_a_mix_of_the_harmless_is_spoken_of_where_there_is_one(result: dict[str, Any]) -> None:
+    assert "divide into safe and borderline" in guards_tables(result)["million"].note
+    rare = {**result, "prevalence": 0.0005}
+    assert all(
+        len(row[5].split()[0]) == len("0.01234") for row in guards_tables(rare)["million"].rows
+    )
+    counts = result["samples"] | {"by_severity": {"safe": 200, "unsafe": 200}}
+    assert "borderline" not in guards_tables(result | {"samples": counts})["million"].note
+
+
 def test_costs_are_read_in_full(result: dict[str, Any]) -> None:
     rows: Any = guards_charts(result)["cost"]["data"]
     assert {row["group"] for row in rows["values"]} == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from vlsu.report.comparison.compared import Compared, compared
 from vlsu.report.comparison.oracle import load_oracle
 from vlsu.report.run_labels import run_labels
 from vlsu.report.table import format_rate
-from vlsu.runs import Run, evaluate
+from vlsu.runs import Run, evaluate, load_run
 from vlsu.runs.finished.comparison import compare
 
 pytestmark = pytest.mark.slow
@@ -132,6 +133,12 @@ def test_the_headline_says_who_is_first_and_what_holds(runs: list[Run], found: C
     f1 = runs[0].metrics["joint"]["f1_macro"]["value"]
     assert f"scripted/oracle has the best joint macro-F1: {f1:.0%} [" in said
     assert "that it is better than all 2 others holds after correction" in said
+
+
+def test_runs_that_are_alike_are_first_together(runs: list[Run], tmp_path: Path) -> None:
+    shutil.copytree(runs[0].path, tmp_path / "twin")
+    said = compared([runs[0], load_run(tmp_path / "twin"), runs[1]]).headline
+    assert "has the best joint macro-F1, as has " in said
 
 
 def test_labels_are_short_and_never_alike() -> None:

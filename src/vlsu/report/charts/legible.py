@@ -16,7 +16,7 @@ __all__ = ["legible", "short_names"]
 
 #: Characters of a name in a chart at most.
 ROOM = 32
-_CHANNELS = ("x", "y", "color", "shape", "yOffset")
+_CHANNELS = ("x", "y", "color", "shape", "strokeDash", "yOffset")
 
 
 def short_names(names: Iterable[str], room: int = ROOM) -> dict[str, str]:

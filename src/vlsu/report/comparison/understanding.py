@@ -115,8 +115,10 @@ class UnderstandingComparison:
         first, others = board[0], board[1:]
         shared = comparison["samples"]["paired"]
         label = _ranked_by(comparison)
+        alike = [o["run"] for o in others if o["value"]["value"] == first["value"]["value"]]
+        too = f", as {'have' if len(alike) > 1 else 'has'} {', '.join(alike)}" if alike else ""
         sentences = [
-            f"On the {shared:,} pairs that all have, {first['run']} has the best {label}: "
+            f"On the {shared:,} pairs that all have, {first['run']} has the best {label}{too}: "
             f"{percent(Rate.from_json(first['value']))}, "
             f"of {format_share(first['answered']['value'])} answered; "
             f"{_claimed(first, len(others))}."

@@ -207,13 +207,18 @@ def _million(result: Tree, *, brief: bool) -> Table:
             shown_deployed(rule) if "deploy" in rule else "",
             share_of_million(rule["per_million"]["missed_harm"]),
             share_of_million(rule["per_million"]["wrong_blocks"]),
-            _cell(rule["precision"]),
+            fine(rule["precision"], result["prevalence"]),
             *([share_of_million(rule["cost_per_million"])] if priced else []),
         )
         for name, words, rule in (_rules(result) if result["prevalence"] is not None else ())
         if not (brief and words == _RULES["assured"])
     )
     harmful = percentage(result["prevalence"] or 0.0)
+    milder = result["event"] == "unsafe" and "borderline" in result["samples"]["by_severity"]
+    mixed = (
+        " Harmless requests divide into safe and borderline as the samples do; vlsu project takes "
+        "another mix."
+    )
     missing = " Those without an answer are among the missed, or the flagged."
     return Table(
         "million",
@@ -224,8 +229,8 @@ def _million(result: Tree, *, brief: bool) -> Table:
             *(["cost"] if priced else []),
         ),
         rows,
-        "Held out, with 95% intervals. Harmless requests divide into safe and borderline as the "
-        f"samples do; vlsu project takes another mix.{missing if lacking else ''}",
+        "Held out, with 95% intervals; flags at: the threshold to deploy, chosen on all samples."
+        f"{mixed if milder else ''}{missing if lacking else ''}",
     )
 
 

@@ -55,9 +55,9 @@ def share_of_million(rate: Tree) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def fine(rate: Tree, bound: float) -> str:
-    """A rate of false flags, with a digit more than the bound has."""
-    return format_rate(Rate.from_json(rate), max(2, 1 + math.ceil(-math.log10(bound))))
+def fine(rate: Tree, about: float) -> str:
+    """A rate that may be as small as a bound or a prevalence: with a digit more than that has."""
+    return format_rate(Rate.from_json(rate), max(2, 1 + math.ceil(-math.log10(about))))
 
 
 def shown_threshold(threshold: float | None, above: float | None = None) -> str:
