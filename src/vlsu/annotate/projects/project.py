@@ -105,7 +105,11 @@ class Project:
 
     def skip(self, person: int, lease: Lease, *, seconds: float = 0) -> None:
         """Leave an item to others."""
-        self._write(lambda c, now: answering.skip(c, person, lease.slot, lease.token, now, seconds))
+        self._write(
+            lambda c, now: answering.skip(
+                c, self.plan, person, lease.slot, lease.token, now, seconds
+            )
+        )
 
     def stop(self, person: int, lease: Lease, kind: str, *, seconds: float = 0) -> list[int]:
         """Take an item that may be illegal, or is a threat, from everybody."""
@@ -115,7 +119,7 @@ class Project:
 
     def opt_out(self, person: int, stratum: str) -> None:
         """Never offer a grader samples that were built for a stratum."""
-        self._write(lambda c, now: people.opt_out(c, person, stratum, now))
+        self._write(lambda c, now: people.opt_out(c, self.plan, person, stratum, now))
 
     def opt_in(self, person: int, stratum: str) -> None:
         """Offer them again."""
@@ -168,7 +172,7 @@ class Project:
 
     def pause(self, person: int, *, by: int | None = None) -> None:
         """Give somebody no more items."""
-        self._write(lambda c, now: people.pause(c, person, now, by=by))
+        self._write(lambda c, now: people.pause(c, self.plan, person, now, by=by))
 
     def resume(self, person: int, *, by: int | None = None) -> None:
         """Give somebody items again."""
@@ -176,7 +180,7 @@ class Project:
 
     def set_aside(self, person: int, *, by: int | None = None) -> int:
         """Have a paused person's grades count no longer; how many did."""
-        return self._write(lambda c, now: people.set_aside(c, person, now, by=by))
+        return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
 
     def sweep(self) -> int:
         """Put back what was leased and is overdue; a server does so every few seconds."""

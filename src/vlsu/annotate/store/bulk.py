@@ -16,7 +16,9 @@ _CHUNK = 20_000
 def insert_rows(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> int:
-    """Insert rows; how many there were.
+    """Insert rows into an empty table; how many there were.
+
+    Its indexes are made anew after that, which takes a fraction of the time.
 
     Args:
         connection: In a transaction that writes.
@@ -24,8 +26,24 @@ def insert_rows(
         columns: The columns that each row has values of.
         rows: The values.
     """
-    if connection.dialect.name == "postgresql":
-        return _copy(connection, table, columns, rows)
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    for index in indexes:
+        index.drop(connection)
+    insert = _copy if connection.dialect.name == "postgresql" else _insert
+    number = insert(connection, table, columns, rows)
+    for index in indexes:
+        index.create(connection)
+    return number
+
+
+def analyze(connection: Connection) -> None:
+    """Have the planner know how many rows there are now."""
+    connection.execute(text("ANALYZE"))
+
+
+def _insert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> int:
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
     number = 0
@@ -33,11 +51,6 @@ def insert_rows(
         connection.exec_driver_sql(statement, chunk)
         number += len(chunk)
     return number
-
-
-def analyze(connection: Connection) -> None:
-    """Have the planner know how many rows there are now."""
-    connection.execute(text("ANALYZE"))
 
 
 def _copy(

@@ -154,12 +154,19 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
 
 
 def skip(
-    connection: Connection, person_id: int, slot_id: int, token: str, now: int, seconds: float = 0
+    connection: Connection,
+    plan: Plan,
+    person_id: int,
+    slot_id: int,
+    token: str,
+    now: int,
+    seconds: float = 0,
 ) -> None:
     """Leave an item to others, for a reason that nobody asks for.
 
     Args:
         connection: In a transaction that writes.
+        plan: Of the project.
         person_id: The grader.
         slot_id: The slot.
         token: Of its lease.
@@ -176,7 +183,7 @@ def skip(
     add_tally(connection, "skip", str(stratum))
     exclude(connection, person_id, slot.item_id, "skip", now)
     if slot.owner_id == person_id:
-        release_seats(connection, person_id, [slot.item_id])
+        release_seats(connection, plan, person_id, [slot.item_id])
 
 
 def locked_slot(connection: Connection, person_id: int, slot_id: int, token: str) -> Row[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import State, is_state
 from vlsu.annotate.store.tables import (
     bins,
@@ -148,7 +149,7 @@ def person_named(connection: Connection, name: str) -> Row[Any]:
     return found
 
 
-def opt_out(connection: Connection, person_id: int, stratum: str, now: int) -> None:
+def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, now: int) -> None:
     """Never again offer somebody samples that were built for a stratum."""
     locked_person(connection, person_id)
     insert_ = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -166,7 +167,7 @@ def opt_out(connection: Connection, person_id: int, stratum: str, now: int) -> N
             bins.c.stratum == stratum,
         )
     )
-    release_seats(connection, person_id, connection.scalars(theirs).all())
+    release_seats(connection, plan, person_id, connection.scalars(theirs).all())
 
 
 def opt_in(connection: Connection, person_id: int, stratum: str) -> None:
@@ -177,14 +178,16 @@ def opt_in(connection: Connection, person_id: int, stratum: str) -> None:
     )
 
 
-def pause(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> None:
+def pause(
+    connection: Connection, plan: Plan, person_id: int, now: int, *, by: int | None = None
+) -> None:
     """Give somebody no more items, and what they hold to others; their grades stay."""
     locked_person(connection, person_id)
     connection.execute(update(people).where(people.c.id == person_id).values(paused_at=now))
     held = select(slots.c.item_id).where(
         slots.c.owner_id == person_id, is_state(State.KEPT, State.LEASED)
     )
-    release_seats(connection, person_id, connection.scalars(held).all())
+    release_seats(connection, plan, person_id, connection.scalars(held).all())
     log(connection, now, by, "pause", f"person {person_id}")
 
 
@@ -195,7 +198,9 @@ def resume(connection: Connection, person_id: int, now: int, *, by: int | None =
     log(connection, now, by, "resume", f"person {person_id}")
 
 
-def set_aside(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> int:
+def set_aside(
+    connection: Connection, plan: Plan, person_id: int, now: int, *, by: int | None = None
+) -> int:
     """Have the grades of a paused person count no longer, and others grade in their place.
 
     The grades stay stored, and are exported as set aside. The person is not offered these samples
@@ -224,7 +229,7 @@ def set_aside(connection: Connection, person_id: int, now: int, *, by: int | Non
     )
     for item in sorted({item for item, _ in units}):
         exclude(connection, person_id, item, "set_aside", now)
-    reopen_seats(connection, person_id, {item for item, _ in units})
+    reopen_seats(connection, plan, person_id, {item for item, _ in units})
     log(connection, now, by, "set_aside", f"person {person_id}: {done.rowcount} grades")
     return done.rowcount
 
