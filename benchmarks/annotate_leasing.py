@@ -4,12 +4,16 @@ Each situation is one in which the look-up could be slow: a new project, a grade
 history, a project that is nearly done, a grader whose every remaining item is of a category they
 opted out of, a grader for whom nothing is left, and many graders at once. PostgreSQL is a server
 that the benchmark starts (`tests/support/postgres.py`), with fsync off.
+
+Beside the time on the clock stands the processor's, of this process and of the server together:
+the clock tells also what else the machine was doing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import statistics
@@ -63,13 +67,42 @@ def dataset_of(folder: Path, slots: int) -> Dataset:
     )  # fmt: skip
 
 
+class Processor:
+    """Processor time of this process and of the children of some others, in milliseconds."""
+
+    def __init__(self, parents: list[int]) -> None:
+        self.parents = parents
+
+    def used(self) -> float:
+        ticks = 0
+        for status_file in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status_file.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) in self.parents:
+                ticks += int(fields[11]) + int(fields[12])
+        return 1000 * (time.process_time() + ticks / os.sysconf("SC_CLK_TCK"))
+
+
+PROCESSOR = Processor([])
+
+
 def milliseconds(work: Callable[[], object], times: int) -> list[float]:
     found = []
+    before = PROCESSOR.used()
     for _ in range(times):
         start = time.perf_counter()
         work()
         found.append(1000 * (time.perf_counter() - start))
+    Latest.cpu = (PROCESSOR.used() - before) / times
     return found
+
+
+class Latest:
+    """Processor time of the latest measurement, a call."""
+
+    cpu = 0.0
 
 
 def row(name: str, times: list[float]) -> dict[str, object]:
@@ -77,6 +110,7 @@ def row(name: str, times: list[float]) -> dict[str, object]:
     return {
         "what": name,
         "n": len(times),
+        "cpu": round(Latest.cpu, 1),
         "median": round(statistics.median(ordered), 2),
         "p95": round(ordered[int(0.95 * (len(ordered) - 1))], 2),
         "largest": round(ordered[-1], 2),
@@ -86,15 +120,18 @@ def row(name: str, times: list[float]) -> dict[str, object]:
 def grade_some(project: Project, person: int, number: int) -> tuple[list[float], list[float]]:
     """Times of the next item and of the answer, each `number` times."""
     nexts, submits = [], []
+    before = PROCESSOR.used()
     for _ in range(number):
         start = time.perf_counter()
         lease = project.next_item(person)
         middle = time.perf_counter()
-        assert isinstance(lease, Lease), lease
+        if not isinstance(lease, Lease):
+            break
         project.submit(person, answer_to(lease, seconds=5))
         end = time.perf_counter()
         nexts.append(1000 * (middle - start))
         submits.append(1000 * (end - middle))
+    Latest.cpu = (PROCESSOR.used() - before) / max(len(nexts), 1)
     return nexts, submits
 
 
@@ -129,7 +166,7 @@ def measured(project: Project, number: int) -> list[dict[str, object]]:
     found = []
     ada, ben, cleo, dan, eve = join_graders(project, "Ada", "Ben", "Cleo", "Dan", "Eve")
     nexts, submits = grade_some(project, ada, number)
-    found += [row("next item, new project", nexts), row("submit, new project", submits)]
+    found += [row("next item (CPU: and submit), new", nexts), row("submit", submits)]
 
     others = join_graders(project, *(f"grader {n}" for n in range(16)))
     found.append(many_at_once(project, others, 10))
@@ -148,13 +185,16 @@ def measured(project: Project, number: int) -> list[dict[str, object]]:
         "ANALYZE",
     )
     nexts, submits = grade_some(project, ben, number)
-    found += [row("next item, 20,000 samples begun", nexts), row("submit, the same", submits)]
+    found += [
+        row("next item (CPU: and submit), 20,000 samples begun", nexts),
+        row("submit", submits),
+    ]
 
     # Opted out of all but one category.
     for category in CATEGORIES[1:]:
         project.opt_out(cleo, category)
     nexts, _ = grade_some(project, cleo, number)
-    found.append(row("next item, 14 of 15 categories opted out of", nexts))
+    found.append(row("next item (CPU: and submit), 14 of 15 categories opted out of", nexts))
     project.opt_out(cleo, CATEGORIES[0])
     times = milliseconds(lambda: project.next_item(cleo), number)
     found.append(row("nothing left: all that is free is opted out of", times))
@@ -169,7 +209,7 @@ def measured(project: Project, number: int) -> list[dict[str, object]]:
         )
     sql(project, "ANALYZE")
     nexts, _ = grade_some(project, dan, min(number, 50))
-    found.append(row("next item, 99.8% of the slots taken", nexts))
+    found.append(row("next item (CPU: and submit), 99.8% of the slots taken", nexts))
     times = milliseconds(lambda: project.next_item(eve), 20)
     found.append(row("next item or none, a grader with 140,000 samples", times))
 
@@ -202,7 +242,9 @@ def main() -> None:
         with ExitStack() as stack:
             addresses: dict[str, str | None] = {"SQLite": None}
             if missing_reason() is None:
-                addresses["PostgreSQL"] = stack.enter_context(postgres_server()).new_database()
+                server = stack.enter_context(postgres_server())
+                PROCESSOR.parents.append(server.process.pid)
+                addresses["PostgreSQL"] = server.new_database()
             for name, address in addresses.items():
                 start = time.perf_counter()
                 now = time.time_ns() // 1_000_000
@@ -211,8 +253,9 @@ def main() -> None:
                 with open_project(folder / name, connections=32) as project:
                     rows = measured(project, arguments.number)
                 data[name] = {"slots": dict(made.slots), "made_s": round(took, 1), "rows": rows}
-                head = ("", "times", "median ms", "95% ms", "largest ms")
-                title = f"## {name}: {sum(made.slots.values()):,} slots, made in {took:.0f} s\n\n"
+                head = ("", "times", "CPU ms", "median ms", "95% ms", "largest ms")
+                title = f"## {name}: {sum(made.slots.values()):,} slots, made in {took:.0f} s, "
+                title += f"load average {os.getloadavg()[0]:.1f}\n\n"
                 tables.append(title + markdown(head, [tuple(each.values()) for each in rows]))
                 print(json.dumps(data[name]), flush=True)
     finally:

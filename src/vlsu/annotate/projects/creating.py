@@ -23,6 +23,7 @@ from vlsu.annotate.projects.folder import (
     Record,
     write,
 )
+from vlsu.annotate.projects.gold import read_gold
 from vlsu.annotate.store.bulk import analyze, insert_rows
 from vlsu.annotate.store.database import Database, database_url, shown
 from vlsu.annotate.store.states import MODALITY_NUMBERS
@@ -35,9 +36,8 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.data import BUNDLED, Dataset
-from vlsu.data.grades import GradeColumns, read_grades
-from vlsu.errors import AnnotationError, DataError
-from vlsu.policy import MODALITIES, Policy, Severity
+from vlsu.errors import AnnotationError
+from vlsu.policy import MODALITIES, Policy
 
 __all__ = ["Made", "create"]
 
@@ -86,7 +86,7 @@ def create(
     """
     policy = policy or dataset.policy
     _require_empty(folder)
-    answers = {} if gold_file is None else _read_gold(gold_file, dataset, policy)
+    answers = {} if gold_file is None else read_gold(gold_file, dataset, policy)
     record, password = _record(dataset, plan, policy, database)
     folder.mkdir(parents=True, exist_ok=True)
     opened = Database(record.url(folder), connections=1)
@@ -237,27 +237,3 @@ def _notes(rows: Rows, wanted: Mapping[str, int]) -> list[str]:
     if rows.plan.graders.get("image") == 1 and wanted["image"] and not rows.plan.regrade:
         notes.append("images have one grader each, so that their agreement cannot be told")
     return notes
-
-
-def _read_gold(
-    file: Path, dataset: Dataset, policy: Policy
-) -> dict[tuple[str, str], tuple[str, str | None]]:
-    read = read_grades(file, GradeColumns(), relabel=(), labels=(), missing=None, encoding=None)
-    known = set(dataset.frame().select("id").collect()["id"])
-    severities = {severity.label for severity in policy.severities}
-    answers: dict[tuple[str, str], tuple[str, str | None]] = {}
-    for row in read.grades.iter_rows(named=True):
-        where = f"{file}, line {row.get('line', '?')}"
-        sample, grade = str(row["item"]), row["grade"]
-        modality = row.get("modality") or "joint"
-        if sample not in known:
-            raise DataError(f"{where}: the dataset has no sample {quoted(sample)}")
-        if grade not in severities:
-            raise DataError(f"{where}: grade {quoted(str(grade))} is no severity of the policy")
-        category = row.get("category")
-        category = None if category is None else policy.find_category(str(category))
-        if category is None and grade != Severity.SAFE.label:
-            raise DataError(f"{where}: an item that is {grade} needs a category of the policy")
-        if answers.setdefault((sample, modality), (grade, category)) != (grade, category):
-            raise DataError(f"{where}: another answer for {quoted(sample)} stands above; keep one")
-    return answers

@@ -17,14 +17,15 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    InterfaceError,
+    IntegrityError,
     NoSuchModuleError,
-    OperationalError,
+    ProgrammingError,
 )
 
 from vlsu.errors import AnnotationError, MachineError, VlsuError
@@ -120,18 +121,19 @@ class Database:
         Raises:
             VlsuError: The database cannot be used.
         """
-
-        def upgrade(connection: Connection) -> None:
-            command.upgrade(alembic_config(connection), "head")
-
-        self.write(upgrade)
+        try:
+            self.write(lambda connection: command.upgrade(alembic_config(connection), "head"))
+        except CommandError:
+            raise AnnotationError(
+                f"{shown(self.url)}: was made by a newer version; update vlsu"
+            ) from None
 
     def _error(self, error: DBAPIError) -> VlsuError:
         state = getattr(error.orig, "sqlstate", None)
         text = " ".join(str(error.orig).split())
         if state in _EXHAUSTED or "disk is full" in text:
             return MachineError(f"{shown(self.url)}: {text[:200]}; free some and send it again")
-        if not isinstance(error, OperationalError | InterfaceError):
+        if isinstance(error, IntegrityError | ProgrammingError):
             raise error  # a defect of ours: a constraint, a statement
         if self.sqlite or error.connection_invalidated or not state or state.startswith(_GONE):
             return AnnotationError(f"{shown(self.url)}: cannot be used ({text[:200]})")
