@@ -188,6 +188,16 @@ def test_texts_are_offered_to_those_who_read_their_language(tmp_path, new_projec
     assert got == {"de": 10, None: 10}
 
 
+def test_an_image_is_offered_to_those_who_read_the_text_that_comes_after_it(tmp_path, new_project):
+    project = new_project(graders={"image": 1, "text": 1, "joint": 1})  # all texts are English
+    ada, ben = (
+        join_graders(project, "Ada", languages=["de"])[0],
+        join_graders(project, "Ben", languages=["en"])[0],
+    )
+    assert project.next_item(ada) is Nothing.FINISHED
+    assert len(grade_all(project, [ben])) == 36
+
+
 def test_an_abandoned_item_is_back_after_minutes(tmp_path, new_project, clock):
     project = new_project(make_dataset(tmp_path / "d", 1), graders={"text": 1})
     ada, ben = join_graders(project, "Ada", "Ben")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
 
 from vlsu.annotate.plan.answers import Answer, check_answer
 from vlsu.annotate.plan.settings import Plan
@@ -29,6 +30,21 @@ from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
 __all__ = ["LeaseLostError", "Receipt", "locked_slot", "skip", "submit", "take_back"]
+
+
+# Statements of every answer, built once.
+_KNOWN = select(grades.c.id, grades.c.slot_id, grades.c.grade, grades.c.category).where(
+    grades.c.person_id == bindparam("person"), grades.c.client_id == bindparam("client")
+)
+_ITEM_OF = select(slots.c.item_id).where(slots.c.id == bindparam("slot"))
+_SLOT = select(slots).where(slots.c.id == bindparam("slot")).with_for_update()
+_VERSION = select(policy_versions.c.id).order_by(policy_versions.c.id.desc()).limit(1)
+_STORE = insert(grades).returning(grades.c.id)
+_DONE = (
+    update(slots)
+    .where(slots.c.id == bindparam("slot"))
+    .values(state=int(State.DONE), owner_id=bindparam("person"), lease_until=None)
+)
 
 
 class LeaseLostError(AnnotationError):
@@ -71,11 +87,8 @@ def submit(
     """
     check_answer(answer, policy)
     person = locked_person(connection, person_id)
-    known = connection.execute(
-        select(grades.c.id, grades.c.slot_id, grades.c.grade, grades.c.category).where(
-            grades.c.person_id == person_id, grades.c.client_id == answer.client_id
-        )
-    ).first()
+    sent = {"person": person_id, "client": answer.client_id}
+    known = connection.execute(_KNOWN, sent).first()
     if known is not None:
         if tuple(known[1:]) != (answer.slot, answer.grade, answer.category):
             raise AnnotationError("client_id: another answer was stored with it; make a new one")
@@ -84,11 +97,7 @@ def submit(
         raise LeaseLostError("no grades are taken from this person now")
     slot = locked_slot(connection, person_id, answer.slot, answer.token)
     stored = _insert(connection, person_id, slot, answer, now)
-    connection.execute(
-        update(slots)
-        .where(slots.c.id == slot.id)
-        .values(state=int(State.DONE), owner_id=person_id, lease_until=None)
-    )
+    connection.execute(_DONE, {"slot": slot.id, "person": person_id})
     _next_of_seat(connection, slot, State.WAITING, State.KEPT, person_id)
     elapsed = (now - slot.leased_at) / 1000
     add_exposure(
@@ -193,11 +202,11 @@ def locked_slot(connection: Connection, person_id: int, slot_id: int, token: str
         LeaseLostError: Somebody else has the slot, or it was stopped.
     """
     lost = LeaseLostError("this item went to somebody else, or was stopped; fetch the next")
-    item_id = connection.scalar(select(slots.c.item_id).where(slots.c.id == slot_id))
+    item_id = connection.scalar(_ITEM_OF, {"slot": slot_id})
     if item_id is None:
         raise lost
     lock_items(connection, [item_id])
-    slot = connection.execute(select(slots).where(slots.c.id == slot_id).with_for_update()).one()
+    slot = connection.execute(_SLOT, {"slot": slot_id}).one()
     if not token or slot.token is None or not secrets.compare_digest(slot.token, token):
         raise lost
     if slot.state in (State.LEASED, State.KEPT) and slot.owner_id == person_id:
@@ -218,24 +227,21 @@ def locked_slot(connection: Connection, person_id: int, slot_id: int, token: str
 def _insert(
     connection: Connection, person_id: int, slot: Row[Any], answer: Answer, now: int
 ) -> int:
-    version = connection.scalar(
-        select(policy_versions.c.id).order_by(policy_versions.c.id.desc()).limit(1)
-    )
+    version = connection.scalar(_VERSION)
     given = asdict(answer)
     del given["slot"], given["token"]
     given["admissible"] = ",".join(sorted(set(answer.admissible) - {answer.grade})) or None
     given["note"] = answer.note or None
-    statement = insert(grades).values(
-        **given,
-        slot_id=slot.id,
-        item_id=slot.item_id,
-        modality=slot.modality,
-        person_id=person_id,
-        policy_version=version,
-        given_at=now,
-        live=True,
-    )
-    stored: int = connection.execute(statement.returning(grades.c.id)).scalar_one()
+    given |= {
+        "slot_id": slot.id,
+        "item_id": slot.item_id,
+        "modality": slot.modality,
+        "person_id": person_id,
+        "policy_version": version,
+        "given_at": now,
+        "live": True,
+    }
+    stored: int = connection.execute(_STORE, given).scalar_one()
     return stored
 
 
@@ -243,13 +249,30 @@ def _next_of_seat(
     connection: Connection, slot: Row[Any], before: State, after: State, owner: int | None
 ) -> None:
     """Change the state of the slot that follows in a seat."""
-    connection.execute(
+    values = {
+        "item": slot.item_id,
+        "of_seat": slot.seat,
+        "next_place": slot.place + 1,
+        "new_state": int(after),
+        "new_owner": owner,
+    }
+    connection.execute(_next(before), values)
+
+
+@lru_cache
+def _next(before: State) -> Update:
+    return (
         update(slots)
         .where(
-            slots.c.item_id == slot.item_id,
-            slots.c.seat == slot.seat,
-            slots.c.place == slot.place + 1,
+            slots.c.item_id == bindparam("item"),
+            slots.c.seat == bindparam("of_seat"),
+            slots.c.place == bindparam("next_place"),
             is_state(before),
         )
-        .values(state=int(after), owner_id=owner, token=None, lease_until=None)
+        .values(
+            state=bindparam("new_state"),
+            owner_id=bindparam("new_owner"),
+            token=None,
+            lease_until=None,
+        )
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select, update
 
 from vlsu.annotate.plan.drawing import integer
 from vlsu.annotate.plan.settings import Bounds, Plan
@@ -34,6 +34,41 @@ CYCLE = tuple(
 )
 #: Leases that ended and are put back by one call.
 _SWEPT = 100
+
+# Statements of every request, built once: building takes longer than running them does.
+_PERSON = select(people).where(people.c.id == bindparam("person")).with_for_update(key_share=True)
+_HELD = (
+    select(slots, items.c.sample_id, items.c.alias)
+    .join(items)
+    .where(is_state(State.LEASED), slots.c.owner_id == bindparam("person"))
+    .order_by(slots.c.leased_at, slots.c.id)
+)
+_EXPOSURE = select(exposures.c.hard, exposures.c.seconds).where(
+    exposures.c.person_id == bindparam("person"), exposures.c.day == bindparam("day")
+)
+_LAST = (
+    select(grades.c.slot_id, grades.c.id)
+    .where(grades.c.person_id == bindparam("person"))
+    .order_by(grades.c.id.desc())
+    .limit(bindparam("number"))
+    .subquery()
+)
+_RECENT = (
+    select(slots.c.item_id, slots.c.cluster, slots.c.hard)
+    .join(_LAST, _LAST.c.slot_id == slots.c.id)
+    .order_by(_LAST.c.id.desc())
+)
+_OPTED_OUT = select(opt_outs.c.stratum).where(opt_outs.c.person_id == bindparam("person"))
+_ADVANCE = (
+    update(people)
+    .where(people.c.id == bindparam("person"))
+    .values(
+        draws=people.c.draws + 1,
+        block=bindparam("new_block"),
+        block_left=bindparam("left"),
+        active_at=bindparam("now"),
+    )
+)
 
 
 class Nothing(enum.StrEnum):
@@ -105,7 +140,7 @@ def next_item(
     if (refusal := _refusal(person)) is not None:
         return refusal
     until = now + plan.order.lease_minutes * 60_000
-    held = _held(connection, person_id)
+    held = connection.execute(_HELD, {"person": person_id}).all()
     for row in held:
         if row.id not in set(holds):
             _extend(connection, [row.id], until)
@@ -147,8 +182,7 @@ def extend_leases(
 
 def locked_person(connection: Connection, person_id: int) -> Row[Any]:
     """A person's row, locked: what one person does is done one after another."""
-    statement = select(people).where(people.c.id == person_id).with_for_update(key_share=True)
-    return connection.execute(statement).one()
+    return connection.execute(_PERSON, {"person": person_id}).one()
 
 
 def sweep(connection: Connection, now: int) -> int:
@@ -192,21 +226,9 @@ def _refusal(person: Row[Any]) -> Nothing | None:
     return None
 
 
-def _held(connection: Connection, person_id: int) -> Sequence[Row[Any]]:
-    statement = (
-        select(slots, items.c.sample_id, items.c.alias)
-        .join(items)
-        .where(is_state(State.LEASED), slots.c.owner_id == person_id)
-        .order_by(slots.c.leased_at, slots.c.id)
-    )
-    return connection.execute(statement).all()
-
-
 def _exposure(connection: Connection, person_id: int, now: int) -> Any:
-    statement = select(exposures.c.hard, exposures.c.seconds).where(
-        exposures.c.person_id == person_id, exposures.c.day == now // DAY_MS
-    )
-    return connection.execute(statement).first() or _UNEXPOSED
+    values = {"person": person_id, "day": now // DAY_MS}
+    return connection.execute(_EXPOSURE, values).first() or _UNEXPOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +241,7 @@ _UNEXPOSED = _Unexposed()
 
 
 def _recent(connection: Connection, person_id: int, number: int) -> list[_Seen]:
-    last = (
-        select(grades.c.slot_id, grades.c.id)
-        .where(grades.c.person_id == person_id)
-        .order_by(grades.c.id.desc())
-        .limit(number)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(slots.c.item_id, slots.c.cluster, slots.c.hard)
-        .join(last, last.c.slot_id == slots.c.id)
-        .order_by(last.c.id.desc())
-    )
+    rows = connection.execute(_RECENT, {"person": person_id, "number": number})
     return [_Seen(*row) for row in rows]
 
 
@@ -267,7 +278,8 @@ def _draw(
                     _advance(connection, plan, person, step, now)
                     return _lease(row, token, until)
     others = select(slots.c.id).where(is_state(State.LEASED), slots.c.owner_id != person.id)
-    if bound and _any(connection, is_state(State.FREE)):
+    of_theirs = and_(is_state(State.KEPT), slots.c.owner_id == person.id)
+    if bound and _any(connection, and_(slots.c.hard, or_(is_state(State.FREE), of_theirs))):
         return Nothing.HARD_ITEMS
     return Nothing.WAIT if connection.execute(others.limit(1)).first() else Nothing.FINISHED
 
@@ -304,33 +316,39 @@ def _blocks(
 
 
 def _advance(connection: Connection, plan: Plan, person: Row[Any], step: int, now: int) -> None:
-    block = {} if step == 0 else {"block": (person.block + step) % len(CYCLE)}
-    left = (person.block_left if step == 0 else plan.order.block) - 1
     connection.execute(
-        update(people)
-        .where(people.c.id == person.id)
-        .values(draws=person.draws + 1, block_left=left, active_at=now, **block)
+        _ADVANCE,
+        {
+            "person": person.id,
+            "new_block": (person.block + step) % len(CYCLE),
+            "left": (person.block_left if step == 0 else plan.order.block) - 1,
+            "now": now,
+        },
     )
 
 
 def _allowed(
     connection: Connection, plan: Plan, person: Row[Any]
 ) -> dict[int, tuple[int, ...] | None]:
-    """Bins that a grader may see, by modality; `None` for all. An image has no language."""
+    """Bins that a grader may see, by modality; `None` for all.
+
+    A language keeps from images, too, where the seat has a text or a pair: whoever takes the image
+    grades these as well.
+    """
     wanted = [n for name, n in MODALITY_NUMBERS.items() if plan.graders.get(name)]
-    out = set(
-        connection.scalars(select(opt_outs.c.stratum).where(opt_outs.c.person_id == person.id))
-    )
+    out = set(connection.scalars(_OPTED_OUT, {"person": person.id}))
     reads = set(person.languages.split(",")) if person.languages else None
     if not out and reads is None:
         return dict.fromkeys(wanted)
     known = connection.execute(select(bins).order_by(bins.c.id)).all()
 
-    def suits(row: Row[Any], modality: int) -> bool:
-        readable = reads is None or row.language is None or row.language in reads
-        return row.stratum not in out and (modality == MODALITY_NUMBERS["image"] or readable)
+    image_alone = wanted == [MODALITY_NUMBERS["image"]]
 
-    return {n: tuple(row.id for row in known if suits(row, n)) for n in wanted}
+    def suits(row: Row[Any]) -> bool:
+        readable = reads is None or row.language is None or row.language in reads
+        return row.stratum not in out and (readable or image_alone)
+
+    return dict.fromkeys(wanted, tuple(row.id for row in known if suits(row)))
 
 
 def _any(connection: Connection, condition: Any) -> bool:

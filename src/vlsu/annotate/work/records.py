@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 from sqlalchemy import Connection, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -41,23 +44,25 @@ def add_exposure(
         seconds: How long.
         sign: 0 for more time with an item that is counted already.
     """
-    insert_ = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_(exposures).values(
-        person_id=person_id,
-        day=now // DAY_MS,
-        shown=sign,
-        hard=sign * hard,
-        seconds=seconds,
-    )
+    values = {
+        "person_id": person_id,
+        "day": now // DAY_MS,
+        "shown": sign,
+        "hard": sign * hard,
+        "seconds": seconds,
+    }
+    connection.execute(_exposure(connection.dialect.name), values)
+
+
+@lru_cache
+def _exposure(dialect: str) -> Any:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(exposures)
     new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[exposures.c.person_id, exposures.c.day],
-            set_={
-                name: exposures.c[name] + getattr(new, name)
-                for name in ("shown", "hard", "seconds")
-            },
-        )
+    return statement.on_conflict_do_update(
+        index_elements=[exposures.c.person_id, exposures.c.day],
+        set_={
+            name: exposures.c[name] + getattr(new, name) for name in ("shown", "hard", "seconds")
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vlsu.annotate.plan.settings import Plan
@@ -19,6 +19,12 @@ from vlsu.annotate.store.tables import (
 
 __all__ = ["exclude", "lock_items", "release_absent", "release_seats", "reopen_seats"]
 
+_LOCK = (
+    select(items.c.id)
+    .where(items.c.id.in_(bindparam("numbers", expanding=True)))
+    .order_by(items.c.id)
+    .with_for_update(key_share=True)
+)
 #: Slots of absent graders that one call gives to others.
 _RELEASED = 1000
 
@@ -28,12 +34,7 @@ def lock_items(connection: Connection, numbers: Iterable[int]) -> None:
     wanted = sorted(set(numbers))
     for start in range(0, len(wanted), 1000):
         part = wanted[start : start + 1000]
-        connection.execute(
-            select(items.c.id)
-            .where(items.c.id.in_(part))
-            .order_by(items.c.id)
-            .with_for_update(key_share=True)
-        ).all()
+        connection.execute(_LOCK, {"numbers": part}).all()
 
 
 def exclude(connection: Connection, person_id: int, item_id: int, why: str, now: int) -> None:

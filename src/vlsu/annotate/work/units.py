@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from vlsu.annotate.consensus.majority import Consensus, Vote, majority
 from vlsu.annotate.plan.settings import ConsensusRules
@@ -18,13 +18,29 @@ from vlsu.annotate.store.tables import (
 
 __all__ = ["close_dispute", "live_grades", "open_dispute", "settle", "votes_of"]
 
+_LIVE = (
+    select(grades)
+    .where(
+        grades.c.item_id == bindparam("item"),
+        grades.c.modality == bindparam("of_modality"),
+        grades.c.live.is_(True),
+    )
+    .order_by(grades.c.id)
+)
+_MISSING = (
+    select(slots.c.id)
+    .where(
+        slots.c.item_id == bindparam("item"),
+        slots.c.modality == bindparam("of_modality"),
+        is_state(*OPEN),
+    )
+    .limit(1)
+)
+
 
 def live_grades(connection: Connection, item_id: int, modality: int) -> Sequence[Row[Any]]:
     """The grades of a sample's modality that count."""
-    statement = select(grades).where(
-        grades.c.item_id == item_id, grades.c.modality == modality, grades.c.live.is_(True)
-    )
-    return connection.execute(statement.order_by(grades.c.id)).all()
+    return connection.execute(_LIVE, {"item": item_id, "of_modality": modality}).all()
 
 
 def votes_of(rows: Sequence[Row[Any]]) -> list[Vote]:
@@ -51,12 +67,8 @@ def settle(
     Returns:
         `None` as long as grades are missing.
     """
-    missing = select(slots.c.id).where(
-        slots.c.item_id == item_id,
-        slots.c.modality == modality,
-        is_state(*OPEN),
-    )
-    if connection.execute(missing.limit(1)).first() is not None:
+    unit = {"item": item_id, "of_modality": modality}
+    if connection.execute(_MISSING, unit).first() is not None:
         return None
     rows = live_grades(connection, item_id, modality)
     if not rows:
