@@ -177,7 +177,7 @@ def test_a_stratum_opted_out_of_is_never_offered(tmp_path, new_project):
 
 
 def test_texts_are_offered_to_those_who_read_their_language(tmp_path, new_project):
-    languages = ["en", "de", None]
+    languages = ["en", "de-AT", None]
     made = texts(
         tmp_path / "d",
         [(f"s{n}", Severity.SAFE, None, None, languages[n % 3]) for n in range(30)],
@@ -185,7 +185,7 @@ def test_texts_are_offered_to_those_who_read_their_language(tmp_path, new_projec
     project = new_project(made, graders={"text": 1}, bounds=NO_BOUNDS)
     (ada,) = join_graders(project, "Ada", languages=["de"])
     got = Counter(languages[int(lease.sample_id[1:]) % 3] for _, lease in grade_all(project, [ada]))
-    assert got == {"de": 10, None: 10}
+    assert got == {"de-AT": 10, None: 10}
 
 
 def test_an_image_is_offered_to_those_who_read_the_text_that_comes_after_it(tmp_path, new_project):

@@ -51,6 +51,14 @@ def test_who_cannot_be_invited(new_project, name, role, named):
         project.invite(name, role)
 
 
+def test_languages_are_codes(new_project):
+    project = new_project()
+    with pytest.raises(AnnotationError, match="--language 'english'"):
+        project.invite("Ada", "grader", languages=["English"])
+    project.invite("Ada", "grader", languages=["DE", "en"])
+    assert [row.languages for row in rows(project, people)] == ["de,en"]
+
+
 def test_only_adults_agree(new_project):
     project = new_project()
     person = project.join(project.invite("Ada", "grader").token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 
 import pytest
@@ -21,7 +22,7 @@ from vlsu.annotate.projects.project import open_project
 from vlsu.annotate.projects.status import status
 from vlsu.annotate.store.database import Database, database_url, shown
 from vlsu.annotate.store.tables import bins, gold, items, metadata, policy_versions, slots
-from vlsu.data import Sample, write_dataset
+from vlsu.data import Sample, load, write_dataset
 from vlsu.errors import AnnotationError, DataError, VlsuError
 from vlsu.policy import Severity, default_policy
 
@@ -160,6 +161,25 @@ def test_what_is_no_project_is_refused(tmp_path):
     (tmp_path / "p" / "annotate.sqlite").unlink()
     with pytest.raises(AnnotationError, match="the database is gone"):
         open_project(tmp_path / "p")
+
+
+def test_a_policy_that_was_changed_is_refused(tmp_path):
+    create(tmp_path / "p", make_dataset(tmp_path / "d"), Plan(), now=START)
+    file = tmp_path / "p" / "policy.yaml"
+    file.write_text("# a comment changes nothing\n" + file.read_text())
+    open_project(tmp_path / "p").close()
+    file.write_text(file.read_text().replace("Fits no harm category", "Fits no category"))
+    with pytest.raises(AnnotationError, match="was changed since the project was made"):
+        open_project(tmp_path / "p")
+
+
+def test_a_bundled_dataset_is_known_by_its_name_and_a_copy_by_its_folder(tmp_path):
+    create(tmp_path / "p", load("vlsu-mini"), Plan(), now=START)
+    assert read(tmp_path / "p").dataset == "vlsu-mini"
+    copy = tmp_path / "vlsu-mini"
+    shutil.copytree(load("vlsu-mini").path, copy)
+    create(tmp_path / "q", load(str(copy)), Plan(), now=START)
+    assert read(tmp_path / "q").dataset == str(copy)
 
 
 def test_a_damaged_database_is_one_line(tmp_path):

@@ -35,7 +35,7 @@ from vlsu.annotate.store.tables import (
     policy_versions,
     slots,
 )
-from vlsu.data import BUNDLED, Dataset
+from vlsu.data import BUNDLED, Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
@@ -139,10 +139,10 @@ def _record(
             raise AnnotationError("--db sqlite: names no file; leave it out for one in the folder")
         password = url.password or ""
         address = url.set(password=None, drivername=url.get_backend_name()).render_as_string()
-    bundled = dataset.info.name in BUNDLED and dataset.path.name == dataset.info.name
+    bundled = next((name for name in BUNDLED if load(name).path == dataset.path), None)
     record = Record(
         id=uuid.uuid4().hex,
-        dataset=dataset.info.name if bundled else str(dataset.path.resolve()),
+        dataset=bundled or str(dataset.path.resolve()),
         dataset_name=f"{dataset.info.name} {dataset.info.version}",
         content_hash=dataset.info.content_hash,
         policy=policy.identity,

@@ -215,6 +215,11 @@ def open_project(
     """
     record = read(folder)
     policy = load_policy((folder / POLICY_FILE).resolve())
+    if policy.hash != record.policy.get("hash"):
+        raise AnnotationError(
+            f"{folder / POLICY_FILE}: was changed since the project was made; its grades are by "
+            "the policy as it was"
+        )
     database = Database(record.url(folder), connections=connections)
     try:
         if database.sqlite and not Path(str(database.url.database)).exists():

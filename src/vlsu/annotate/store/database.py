@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
@@ -42,17 +42,19 @@ ATTEMPTS = 8
 _AGAIN = frozenset({"40001", "40P01"})
 #: SQLSTATE of PostgreSQL: no space, no memory, too many connections.
 _EXHAUSTED = frozenset({"53100", "53200", "53300"})
+#: Key of PostgreSQL's advisory lock on migrations: any number of our own.
+_MIGRATING = 0x766C7375
 _KINDS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
-def database_url(text: str) -> URL:
+def database_url(address: str) -> URL:
     """The address of a database.
 
     Raises:
         AnnotationError: It is neither ``sqlite:///FILE`` nor ``postgresql://...``.
     """
     try:
-        url = make_url("postgresql" + text[8:] if text.startswith("postgres://") else text)
+        url = make_url("postgresql" + address[8:] if address.startswith("postgres://") else address)
         return url.set(drivername=_KINDS[url.get_backend_name()])
     except (ArgumentError, KeyError, NoSuchModuleError, ValueError):
         raise AnnotationError(
@@ -121,8 +123,14 @@ class Database:
         Raises:
             VlsuError: The database cannot be used.
         """
+
+        def upgrade(connection: Connection) -> None:
+            if not self.sqlite:  # as SQLite's writers do, others wait for their turn
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+            command.upgrade(alembic_config(connection), "head")
+
         try:
-            self.write(lambda connection: command.upgrade(alembic_config(connection), "head"))
+            self.write(upgrade)
         except CommandError:
             raise AnnotationError(
                 f"{shown(self.url)}: was made by a newer version; update vlsu"
@@ -130,13 +138,13 @@ class Database:
 
     def _error(self, error: DBAPIError) -> VlsuError:
         state = getattr(error.orig, "sqlstate", None)
-        text = " ".join(str(error.orig).split())
-        if state in _EXHAUSTED or "disk is full" in text:
-            return MachineError(f"{shown(self.url)}: {text[:200]}; free some and send it again")
+        said = " ".join(str(error.orig).split())
+        if state in _EXHAUSTED or "disk is full" in said:
+            return MachineError(f"{shown(self.url)}: {said[:200]}; free some and send it again")
         if isinstance(error, IntegrityError | ProgrammingError):
             raise error  # a defect of ours: a constraint, a statement
         if self.sqlite or error.connection_invalidated or not state or state.startswith(_GONE):
-            return AnnotationError(f"{shown(self.url)}: cannot be used ({text[:200]})")
+            return AnnotationError(f"{shown(self.url)}: cannot be used ({said[:200]})")
         raise error
 
 

@@ -345,7 +345,8 @@ def _allowed(
     image_alone = wanted == [MODALITY_NUMBERS["image"]]
 
     def suits(row: Row[Any]) -> bool:
-        readable = reads is None or row.language is None or row.language in reads
+        language = (row.language or "").lower().partition("-")[0]
+        readable = reads is None or not language or language in reads
         return row.stratum not in out and (readable or image_alone)
 
     return dict.fromkeys(wanted, tuple(row.id for row in known if suits(row)))

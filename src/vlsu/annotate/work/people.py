@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 ROLES = ("grader", "adjudicator", "lead")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 #: How long an invitation can be used.
 INVITATION_MS = 14 * 86_400_000
 
@@ -68,17 +70,20 @@ def invite(
         name: What the lead calls them.
         role: One of `ROLES`.
         now: Milliseconds.
-        languages: Those they read, such as ``"en"``; texts in others are not offered. All if none
-            is given.
+        languages: Those they read, such as ``"en"``, which stands for ``"en-GB"``, too; texts in
+            others are not offered. All if none is given.
 
     Raises:
-        AnnotationError: The name is taken by another role, or is no name.
+        AnnotationError: The name is taken by another role or is no name, or a language is no code.
     """
     if role not in ROLES:
         raise AnnotationError(f"--role {role[:40]!r}: give {', '.join(ROLES)}")
     shown = " ".join(name.split())
     if not shown or len(shown) > 80 or not shown.isprintable():
         raise AnnotationError(f"--name {name[:40]!r}: give a name of at most 80 characters")
+    read = sorted({language.strip().lower() for language in languages})
+    if unknown := [each for each in read if not _LANGUAGE.fullmatch(each)]:
+        raise AnnotationError(f"--language {unknown[0][:40]!r}: write a code such as en or de")
     token = secrets.token_urlsafe(32)
     fresh = {"invitation_hash": _hash(token), "invitation_expires_at": now + INVITATION_MS}
     known = connection.execute(select(people).where(people.c.name == shown)).first()
@@ -89,7 +94,7 @@ def invite(
         log(connection, now, None, "invite", f"person {known.id} again")
         return Invitation(known.id, token)
     row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
-    row["languages"] = ",".join(sorted(languages)) or None
+    row["languages"] = ",".join(read) or None
     statement = insert(people).values(**row).returning(people.c.id)
     person: int = connection.execute(statement).scalar_one()
     log(connection, now, None, "invite", f"person {person} as {role}")
