@@ -84,6 +84,7 @@ def test_nothing_of_a_stopped_sample_is_opened_again(tmp_path, new_project):
         project.take_back(ada)
     project.pause(ada)
     project.set_aside(ada)
+    check_invariants(project)
     assert grade_all(project, [ben]) == []
 
 

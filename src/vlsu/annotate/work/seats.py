@@ -115,7 +115,15 @@ def _vacate_one(
         .with_for_update()
     ).all()
     own = {row.seat for row in rows if row.owner_id == person_id}  # one, or none
-    if stopped is not None or not own:
+    if stopped is not None:
+        if done:  # nobody grades it again
+            connection.execute(
+                update(slots)
+                .where(slots.c.item_id == item_id, slots.c.owner_id == person_id)
+                .values(state=int(State.CLOSED), token=None, lease_until=None)
+            )
+        return 0
+    if not own:
         return 0
     (seat,) = own
     of_seat = [row for row in rows if row.seat == seat]
