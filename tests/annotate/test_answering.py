@@ -143,8 +143,11 @@ def test_time_is_bounded_by_the_clock_of_the_server(new_project, clock):
     lease = project.next_item(ada)
     clock.forward(seconds=30)
     project.submit(ada, answer_to(lease, seconds=5000))
+    clock.forward(seconds=20)
+    project.skip(ada, project.next_item(ada), seconds=5000)
     (day,) = rows(project, exposures)
-    assert (day.shown, day.seconds) == (1, 30)
+    assert (day.shown, day.seconds) == (2, 30)  # the second was leased and skipped at once
+    assert [grade.seconds for grade in rows(project, grades)] == [30]
 
 
 def test_the_last_answer_is_taken_back_once(new_project):

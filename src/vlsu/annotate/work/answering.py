@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,15 @@ from vlsu.annotate.work.units import close_dispute, settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
-__all__ = ["LeaseLostError", "Receipt", "locked_slot", "skip", "submit", "take_back"]
+__all__ = [
+    "LeaseLostError",
+    "Receipt",
+    "locked_slot",
+    "shown_seconds",
+    "skip",
+    "submit",
+    "take_back",
+]
 
 
 # Statements of every answer, built once.
@@ -96,13 +104,11 @@ def submit(
     if person.role != "grader" or person.paused_at is not None:
         raise LeaseLostError("no grades are taken from this person now")
     slot = locked_slot(connection, person_id, answer.slot, answer.token)
+    answer = replace(answer, seconds=shown_seconds(slot, answer.seconds, now))
     stored = _insert(connection, person_id, slot, answer, now)
     connection.execute(_DONE, {"slot": slot.id, "person": person_id})
     _next_of_seat(connection, slot, State.WAITING, State.KEPT, person_id)
-    elapsed = (now - slot.leased_at) / 1000
-    add_exposure(
-        connection, person_id, now, hard=slot.hard, seconds=max(0.0, min(answer.seconds, elapsed))
-    )
+    add_exposure(connection, person_id, now, hard=slot.hard, seconds=answer.seconds)
     settle(connection, plan.consensus, slot.item_id, slot.modality, now)
     return Receipt(stored, again=False)
 
@@ -187,7 +193,9 @@ def skip(
     """
     locked_person(connection, person_id)
     slot = locked_slot(connection, person_id, slot_id, token)
-    add_exposure(connection, person_id, now, hard=slot.hard, seconds=max(0.0, seconds))
+    add_exposure(
+        connection, person_id, now, hard=slot.hard, seconds=shown_seconds(slot, seconds, now)
+    )
     stratum = connection.scalar(select(bins.c.stratum).where(bins.c.id == slot.bin))
     add_tally(connection, "skip", str(stratum))
     exclude(connection, person_id, slot.item_id, "skip", now)
@@ -222,6 +230,12 @@ def locked_slot(connection: Connection, person_id: int, slot_id: int, token: str
     if any(connection.execute(each).first() is not None for each in (other, gone)):
         raise lost
     return slot
+
+
+def shown_seconds(slot: Row[Any], told: float, now: int) -> float:
+    """How long an item was shown: as its page says, and no longer than it was leased."""
+    leased: float = (now - slot.leased_at) / 1000
+    return max(0.0, min(told, leased))
 
 
 def _insert(

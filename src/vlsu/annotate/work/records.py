@@ -32,7 +32,7 @@ def log(
 
 
 def add_exposure(
-    connection: Connection, person_id: int, now: int, *, hard: bool, seconds: float, sign: int = 1
+    connection: Connection, person_id: int, now: int, *, hard: bool, seconds: float
 ) -> None:
     """Count an item that a person has seen today.
 
@@ -42,13 +42,12 @@ def add_exposure(
         now: Milliseconds; the day is that of UTC.
         hard: Whether it was a hard one.
         seconds: How long.
-        sign: 0 for more time with an item that is counted already.
     """
     values = {
         "person_id": person_id,
         "day": now // DAY_MS,
-        "shown": sign,
-        "hard": sign * hard,
+        "shown": 1,
+        "hard": int(hard),
         "seconds": seconds,
     }
     connection.execute(_exposure(connection.dialect.name), values)

@@ -12,7 +12,7 @@ from vlsu.annotate.store.tables import (
     slots,
     stops,
 )
-from vlsu.annotate.work.answering import locked_slot
+from vlsu.annotate.work.answering import locked_slot, shown_seconds
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, log
 from vlsu.annotate.work.seats import lock_items
@@ -61,7 +61,9 @@ def stop(
     numbers = [] if at is None else _same_content(connection, at.item_id, at.modality, kind)
     lock_items(connection, numbers)
     slot = locked_slot(connection, person_id, slot_id, token)
-    add_exposure(connection, person_id, now, hard=slot.hard, seconds=max(0.0, seconds))
+    add_exposure(
+        connection, person_id, now, hard=slot.hard, seconds=shown_seconds(slot, seconds, now)
+    )
     stopped = list(
         connection.scalars(
             update(items)
