@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AnnotationError",
     "DataError",
     "MachineError",
     "MissingExtraError",
@@ -32,6 +33,10 @@ class DataError(VlsuError):
 
 class ModelError(VlsuError):
     """A model that cannot be reached or set up: unknown spec, missing key, refused credentials."""
+
+
+class AnnotationError(VlsuError):
+    """An annotation project or its database that cannot be used, or a request it does not allow."""
 
 
 class MachineError(VlsuError):

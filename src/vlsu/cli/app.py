@@ -11,6 +11,7 @@ import typer
 from vlsu._version import __version__
 from vlsu.cli import (
     agreement,
+    annotate,
     catalogue,
     compare,
     data,
@@ -68,6 +69,7 @@ app.add_typer(run.app, name="run")
 app.add_typer(judge.app, name="judge")
 app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
+app.add_typer(annotate.app, name="annotate")
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)

@@ -1,0 +1,1 @@
+"""From several graders' answers to one: majority, soft labels, Dawid-Skene and MACE. Pure."""

@@ -1,0 +1,1 @@
+"""Project folders: made, opened, and what of them is shown."""

@@ -1,0 +1,135 @@
+"""The rows that a dataset becomes: samples, bins and slots. No content, only hashes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlsu.annotate.plan.drawing import integer
+from vlsu.annotate.plan.seats import slots_of, wanted_grades
+from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.store.states import MODALITY_NUMBERS, State
+from vlsu.data import Sample
+from vlsu.policy import MODALITIES, Severity
+
+__all__ = ["NO_STRATUM", "Rows", "clusters_of", "is_hard", "stratum_of"]
+
+#: Stratum of samples that no category is known of.
+NO_STRATUM = "none"
+#: Samples that share a group, an image or a text and are still a cluster to be kept apart; more of
+#: them are a source, not a minimal pair, and could not be kept apart anyway.
+LARGEST_CLUSTER = 50
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of the tables, made sample by sample.
+
+    Attributes:
+        bins: (stratum, language) -> number.
+        unknown: Samples and modalities whose hardness nothing tells.
+    """
+
+    plan: Plan
+    clusters: Mapping[str, int]
+    gold: frozenset[tuple[str, str]] = frozenset()
+    bins: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    unknown: int = 0
+
+    def item(self, number: int, sample: Sample) -> tuple[Any, ...]:
+        """The row of a sample: number, identifier, alias, hashes of image and text, bin."""
+        alias = f"{integer(self.plan.seed, 'alias', sample.id):016x}"[-12:]
+        text = None if not sample.text else hashlib.sha256(sample.text.encode()).hexdigest()
+        return number, sample.id, alias, sample.image_sha256, text, self._bin(sample)
+
+    def slots(self, number: int, sample: Sample) -> Iterator[tuple[Any, ...]]:
+        """The rows of its slots."""
+        wanted = wanted_grades(
+            self.plan, sample.id, image=sample.image_sha256 is not None, text=bool(sample.text)
+        )
+        for modality in MODALITIES:
+            if (sample.id, modality) in self.gold:
+                wanted.pop(modality, None)
+        hard = {}
+        for modality in wanted:
+            known = is_hard(sample, modality)
+            self.unknown += known is None
+            hard[modality] = bool(known)
+        bin_, cluster = self._bin(sample), self.clusters.get(sample.id)
+        for modality, seat, place in slots_of(self.plan, sample.id, wanted):
+            yield (
+                number,
+                MODALITY_NUMBERS[modality],
+                seat,
+                place,
+                int(State.WAITING if place else State.FREE),
+                integer(self.plan.seed, "rank", sample.id, modality, seat),
+                hard[modality],
+                bin_,
+                cluster,
+            )
+
+    def _bin(self, sample: Sample) -> int:
+        return self.bins.setdefault((stratum_of(sample), sample.language), len(self.bins))
+
+
+def stratum_of(sample: Sample) -> str:
+    """The category that a sample was built for, or is graded as; `NO_STRATUM` if none is known."""
+    built = sample.metadata.get("provenance")
+    concept = built.get("concept") if isinstance(built, Mapping) else None
+    of_concept = concept.get("category") if isinstance(concept, Mapping) else None
+    known = (of_concept, sample.joint_category, sample.image_category, sample.text_category)
+    return next((str(each) for each in known if each), NO_STRATUM)
+
+
+def is_hard(sample: Sample, modality: str) -> bool | None:
+    """Whether an item is hard to look at: unsafe, as far as the dataset or its building tells.
+
+    Returns:
+        `None` if nothing tells.
+    """
+    if (grade := sample.grade(modality)) is not None:
+        return grade is Severity.UNSAFE
+    built = sample.metadata.get("provenance")
+    grades = built.get("pre_grades") if isinstance(built, Mapping) else None
+    told = grades.get(modality) if isinstance(grades, Mapping) else None
+    if isinstance(told, str):
+        return told.lower() == Severity.UNSAFE.label
+    return None
+
+
+def clusters_of(samples: Iterable[Sample]) -> dict[str, int]:
+    """Which samples are to be kept apart: by group, else by image, else by text.
+
+    Returns:
+        Sample -> number of its cluster; without the samples that share nothing.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    keys: dict[str, list[tuple[str, str]]] = {}
+    for sample in samples:
+        own = [
+            (name, value)
+            for name, value in (
+                ("group", sample.group),
+                ("image", sample.image_sha256),
+                ("text", _short(sample.text)),
+            )
+            if value
+        ]
+        keys[sample.id] = own
+        counts.update(own)
+    numbers: dict[tuple[str, str], int] = {}
+    found: dict[str, int] = {}
+    for id_, own in keys.items():
+        for key in own:
+            if 1 < counts[key] <= LARGEST_CLUSTER:
+                found[id_] = numbers.setdefault(key, len(numbers))
+                break
+    return found
+
+
+def _short(text: str | None) -> str:
+    return hashlib.blake2b((text or "").encode(), digest_size=12).hexdigest() if text else ""

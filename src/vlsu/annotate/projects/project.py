@@ -1,0 +1,237 @@
+"""An opened project: what a web layer, a command or a notebook talks to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, inspect, select
+
+from vlsu.annotate.plan.answers import Answer
+from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
+from vlsu.annotate.store.database import Database, shown
+from vlsu.annotate.store.tables import meta
+from vlsu.annotate.work import adjudicating, answering, leasing, people, seats, stopping
+from vlsu.annotate.work.adjudicating import Case
+from vlsu.annotate.work.answering import Receipt
+from vlsu.annotate.work.leasing import Lease, Nothing
+from vlsu.annotate.work.people import Invitation
+from vlsu.data import Dataset, load
+from vlsu.errors import AnnotationError
+from vlsu.policy import Policy, load_policy
+
+__all__ = ["Project", "open_project"]
+
+T = TypeVar("T")
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Project:
+    """A project's plan, policy and database; each method is one transaction.
+
+    Attributes:
+        folder: Its folder.
+        record: What ``project.yaml`` says.
+        plan: Who grades what.
+        policy: What is graded by.
+        database: Where slots and grades are.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        record: Record,
+        policy: Policy,
+        database: Database,
+        clock: Callable[[], int] = _milliseconds,
+    ) -> None:
+        self.folder = folder
+        self.record = record
+        self.plan: Plan = record.plan
+        self.policy = policy
+        self.database = database
+        self.clock = clock
+
+    def close(self) -> None:
+        """Close its database."""
+        self.database.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def dataset(self) -> Dataset:
+        """What is graded.
+
+        Raises:
+            VlsuError: It is gone, or has changed.
+        """
+        dataset = load(self.record.dataset)
+        if dataset.info.content_hash != self.record.content_hash:
+            raise AnnotationError(
+                f"{self.record.dataset}: has changed since the project was made; its grades are "
+                "for other content"
+            )
+        return dataset
+
+    # Graders
+
+    def next_item(self, person: int, *, holds: Iterable[int] = ()) -> Lease | Nothing:
+        """The next item of a grader; see `vlsu.annotate.work.leasing.next_item`."""
+        holds = tuple(holds)
+        return self._write(lambda c, now: leasing.next_item(c, self.plan, person, now, holds=holds))
+
+    def extend_leases(self, person: int, held: Sequence[int]) -> list[int]:
+        """Heartbeat of a page; the slots that are still the grader's."""
+        return self._write(lambda c, now: leasing.extend_leases(c, self.plan, person, now, held))
+
+    def submit(self, person: int, answer: Answer) -> Receipt:
+        """Store an answer; see `vlsu.annotate.work.answering.submit`."""
+        return self._write(
+            lambda c, now: answering.submit(c, self.plan, self.policy, person, answer, now)
+        )
+
+    def take_back(self, person: int) -> Lease:
+        """Take a grader's last answer back."""
+        return self._write(lambda c, now: answering.take_back(c, self.plan, person, now))
+
+    def skip(self, person: int, lease: Lease, *, seconds: float = 0) -> None:
+        """Leave an item to others."""
+        self._write(
+            lambda c, now: answering.skip(
+                c, self.plan, person, lease.slot, lease.token, now, seconds
+            )
+        )
+
+    def stop(self, person: int, lease: Lease, kind: str, *, seconds: float = 0) -> list[int]:
+        """Take an item that may be illegal, or is a threat, from everybody."""
+        return self._write(
+            lambda c, now: stopping.stop(c, person, lease.slot, lease.token, kind, now, seconds)
+        )
+
+    def opt_out(self, person: int, stratum: str) -> None:
+        """Never offer a grader samples that were built for a stratum."""
+        self._write(lambda c, now: people.opt_out(c, self.plan, person, stratum, now))
+
+    def opt_in(self, person: int, stratum: str) -> None:
+        """Offer them again."""
+        self._write(lambda c, _: people.opt_in(c, person, stratum))
+
+    # Adjudicators
+
+    def next_case(self, person: int) -> Case | None:
+        """The next dispute of an adjudicator."""
+        return self._write(lambda c, now: adjudicating.next_case(c, self.plan, person, now))
+
+    def decide(
+        self,
+        person: int,
+        dispute: int,
+        grade: str,
+        category: str | None,
+        reason: str,
+        *,
+        contested: bool = False,
+    ) -> None:
+        """Decide a dispute; see `vlsu.annotate.work.adjudicating.decide`."""
+        self._write(
+            lambda c, now: adjudicating.decide(
+                c,
+                self.policy,
+                person,
+                dispute,
+                now,
+                grade=grade,
+                category=category,
+                contested=contested,
+                reason=reason,
+            )
+        )
+
+    # People
+
+    def invite(self, name: str, role: str, *, languages: Collection[str] = ()) -> Invitation:
+        """Invite somebody; see `vlsu.annotate.work.people.invite`."""
+        return self._write(lambda c, now: people.invite(c, name, role, now, languages=languages))
+
+    def join(self, token: str) -> int:
+        """Accept an invitation; the number of the person."""
+        return self._write(lambda c, now: people.join(c, token, now))
+
+    def agree(self, person: int, *, adult: bool, version: str) -> None:
+        """Record consent and age."""
+        self._write(lambda c, now: people.agree(c, person, now, adult=adult, version=version))
+
+    def pause(self, person: int, *, by: int | None = None) -> None:
+        """Give somebody no more items."""
+        self._write(lambda c, now: people.pause(c, self.plan, person, now, by=by))
+
+    def resume(self, person: int, *, by: int | None = None) -> None:
+        """Give somebody items again."""
+        self._write(lambda c, now: people.resume(c, person, now, by=by))
+
+    def set_aside(self, person: int, *, by: int | None = None) -> int:
+        """Have a paused person's grades count no longer; how many did."""
+        return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
+
+    def sweep(self) -> int:
+        """Put back what was leased and is overdue; a server does so every few seconds."""
+        swept = 0
+        while found := self._write(leasing.sweep):
+            swept += found
+        return swept
+
+    def release_absent(self) -> int:
+        """Give to others what is kept for graders who have been away, until nothing is."""
+        released = 0
+        while found := self._write(lambda c, now: seats.release_absent(c, self.plan, now)):
+            released += found
+        return released
+
+    def _write(self, work: Callable[[Connection, int], T]) -> T:
+        return self.database.write(lambda connection: work(connection, self.clock()))
+
+
+def open_project(
+    folder: Path, *, connections: int = 10, clock: Callable[[], int] = _milliseconds
+) -> Project:
+    """Open a project, its database brought to this version's tables.
+
+    Args:
+        folder: Of the project.
+        connections: To PostgreSQL, at most.
+        clock: Milliseconds since 1970.
+
+    Raises:
+        VlsuError: It is no project, or its database cannot be used or is another project's.
+    """
+    record = read(folder)
+    policy = load_policy((folder / POLICY_FILE).resolve())
+    if policy.hash != record.policy.get("hash"):
+        raise AnnotationError(
+            f"{folder / POLICY_FILE}: was changed since the project was made; its grades are by "
+            "the policy as it was"
+        )
+    database = Database(record.url(folder), connections=connections)
+    try:
+        if database.sqlite and not Path(str(database.url.database)).exists():
+            raise AnnotationError(f"{database.url.database}: the database is gone; restore it")
+        database.migrate()
+        with database.read() as connection:
+            whose = None
+            if inspect(connection).has_table(meta.name):
+                whose = connection.scalar(select(meta.c.value).where(meta.c.key == "project"))
+        if whose != record.id:
+            raise AnnotationError(f"{shown(database.url)}: is not the database of {folder}")
+    except BaseException:
+        database.close()
+        raise
+    return Project(folder, record, policy, database, clock)

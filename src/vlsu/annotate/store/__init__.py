@@ -1,0 +1,1 @@
+"""The database of a project: SQLite or PostgreSQL, one schema, one set of statements."""

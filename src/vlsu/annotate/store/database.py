@@ -1,0 +1,197 @@
+"""Opening a project's database, and transactions on it.
+
+SQLite: WAL mode, every commit on disk before it is acknowledged, transactions that write begin with
+``BEGIN IMMEDIATE``, so that there is one writer and no transaction fails half-way for a lock.
+PostgreSQL: read committed; statements lock the rows they decide on.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
+
+from vlsu.errors import AnnotationError, MachineError, VlsuError
+
+__all__ = ["Database", "database_url", "shown"]
+
+T = TypeVar("T")
+
+#: Milliseconds that a transaction waits for SQLite's one writer.
+BUSY_MS = 20_000
+#: Attempts of a transaction that the database ended for the sake of another.
+ATTEMPTS = 8
+#: SQLSTATE of PostgreSQL: serialization failure, deadlock.
+_AGAIN = frozenset({"40001", "40P01"})
+#: SQLSTATE of PostgreSQL: no space, no memory, too many connections.
+_EXHAUSTED = frozenset({"53100", "53200", "53300"})
+#: Key of PostgreSQL's advisory lock on migrations: any number of our own.
+_MIGRATING = 0x766C7375
+_KINDS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+
+
+def database_url(address: str) -> URL:
+    """The address of a database.
+
+    Raises:
+        AnnotationError: It is neither ``sqlite:///FILE`` nor ``postgresql://...``.
+    """
+    try:
+        url = make_url("postgresql" + address[8:] if address.startswith("postgres://") else address)
+        return url.set(drivername=_KINDS[url.get_backend_name()])
+    except (ArgumentError, KeyError, NoSuchModuleError, ValueError):
+        raise AnnotationError(
+            "--db: neither sqlite:///FILE nor postgresql://USER@HOST/NAME; give one of these"
+        ) from None
+
+
+def shown(url: URL) -> str:
+    """An address for messages, without its password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+class Database:
+    """A project's database."""
+
+    def __init__(self, url: URL, *, connections: int = 10) -> None:
+        self.url = url
+        self.sqlite = url.get_backend_name() == "sqlite"
+        # SQLite lets its writers poll for their turn; threads of one process queue here instead.
+        self._turn: AbstractContextManager[object] = (
+            threading.Lock() if self.sqlite else nullcontext()
+        )
+        self.engine = _sqlite(url) if self.sqlite else _postgresql(url, connections)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do some work in one transaction; again if the database ended it for the sake of another.
+
+        Raises:
+            VlsuError: What the work raises, or the database cannot be used. Nothing was written.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._turn, self.engine.connect() as connection:
+                    connection.info["writes"] = True
+                    with connection.begin():
+                        return work(connection)
+            except DBAPIError as error:
+                if attempt + 1 < ATTEMPTS and _is_to_be_tried_again(error):
+                    time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+                    continue
+                raise self._error(error) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading, all of one moment on SQLite.
+
+        Raises:
+            VlsuError: The database cannot be used.
+        """
+        try:
+            with self.engine.connect() as connection:
+                connection.info["writes"] = False
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            raise self._error(error) from error
+
+    def migrate(self) -> None:
+        """Bring its tables to this version's.
+
+        Raises:
+            VlsuError: The database cannot be used.
+        """
+
+        def upgrade(connection: Connection) -> None:
+            if not self.sqlite:  # as SQLite's writers do, others wait for their turn
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+            command.upgrade(alembic_config(connection), "head")
+
+        try:
+            self.write(upgrade)
+        except CommandError:
+            raise AnnotationError(
+                f"{shown(self.url)}: was made by a newer version; update vlsu"
+            ) from None
+
+    def _error(self, error: DBAPIError) -> VlsuError:
+        state = getattr(error.orig, "sqlstate", None)
+        said = " ".join(str(error.orig).split())
+        if state in _EXHAUSTED or "disk is full" in said:
+            return MachineError(f"{shown(self.url)}: {said[:200]}; free some and send it again")
+        if isinstance(error, IntegrityError | ProgrammingError):
+            raise error  # a defect of ours: a constraint, a statement
+        if self.sqlite or error.connection_invalidated or not state or state.startswith(_GONE):
+            return AnnotationError(f"{shown(self.url)}: cannot be used ({said[:200]})")
+        raise error
+
+
+#: SQLSTATE classes of PostgreSQL: connection, authorisation, unknown database, shutdown.
+_GONE = ("08", "28", "3D", "57")
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """What alembic is told: where the migrations are, and the connection."""
+    config = Config()
+    folder = str(files("vlsu.annotate.store").joinpath("migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _is_to_be_tried_again(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) in _AGAIN:
+        return True
+    return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not in the driver
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA cache_size = -65536")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.info.get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+    return engine
+
+
+def _postgresql(url: URL, connections: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "vlsu annotate"},
+    )

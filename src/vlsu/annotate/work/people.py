@@ -1,0 +1,251 @@
+"""Those who work on a project: invited, joined, agreed, paused, opted out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.store.states import State, is_state
+from vlsu.annotate.store.tables import (
+    bins,
+    grades,
+    opt_outs,
+    people,
+    slots,
+)
+from vlsu.annotate.work.leasing import locked_person
+from vlsu.annotate.work.records import add_tally, log
+from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
+from vlsu.annotate.work.units import close_dispute
+from vlsu.errors import AnnotationError
+
+__all__ = [
+    "ROLES",
+    "Invitation",
+    "agree",
+    "invite",
+    "join",
+    "opt_in",
+    "opt_out",
+    "pause",
+    "person_named",
+    "resume",
+    "set_aside",
+]
+
+ROLES = ("grader", "adjudicator", "lead")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+#: How long an invitation can be used.
+INVITATION_MS = 14 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation, whose token is nowhere else: the database has its hash.
+
+    Attributes:
+        person: Number of the person.
+        token: Works once.
+    """
+
+    person: int
+    token: str
+
+
+def invite(
+    connection: Connection, name: str, role: str, now: int, *, languages: Collection[str] = ()
+) -> Invitation:
+    """Invite somebody, or give them a new invitation in the place of their last.
+
+    Args:
+        connection: In a transaction that writes.
+        name: What the lead calls them.
+        role: One of `ROLES`.
+        now: Milliseconds.
+        languages: Those they read, such as ``"en"``, which stands for ``"en-GB"``, too; texts in
+            others are not offered. All if none is given.
+
+    Raises:
+        AnnotationError: The name is taken by another role or is no name, or a language is no code.
+    """
+    if role not in ROLES:
+        raise AnnotationError(f"--role {role[:40]!r}: give {', '.join(ROLES)}")
+    shown = " ".join(name.split())
+    if not shown or len(shown) > 80 or not shown.isprintable():
+        raise AnnotationError(f"--name {name[:40]!r}: give a name of at most 80 characters")
+    read = sorted({language.strip().lower() for language in languages})
+    if unknown := [each for each in read if not _LANGUAGE.fullmatch(each)]:
+        raise AnnotationError(f"--language {unknown[0][:40]!r}: write a code such as en or de")
+    token = secrets.token_urlsafe(32)
+    fresh = {"invitation_hash": _hash(token), "invitation_expires_at": now + INVITATION_MS}
+    known = connection.execute(select(people).where(people.c.name == shown)).first()
+    if known is not None:
+        if known.role != role:
+            raise AnnotationError(f"--name {shown}: is {known.role} already; choose another name")
+        connection.execute(update(people).where(people.c.id == known.id).values(**fresh))
+        log(connection, now, None, "invite", f"person {known.id} again")
+        return Invitation(known.id, token)
+    row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
+    row["languages"] = ",".join(read) or None
+    statement = insert(people).values(**row).returning(people.c.id)
+    person: int = connection.execute(statement).scalar_one()
+    log(connection, now, None, "invite", f"person {person} as {role}")
+    return Invitation(person, token)
+
+
+def join(connection: Connection, token: str, now: int) -> int:
+    """Accept an invitation; the number of the person.
+
+    Raises:
+        AnnotationError: It is unknown, was used, or is too old.
+    """
+    found = connection.execute(
+        update(people)
+        .where(people.c.invitation_hash == _hash(token), people.c.invitation_expires_at >= now)
+        .values(invitation_hash=None, joined_at=func.coalesce(people.c.joined_at, now))
+        .returning(people.c.id)
+    ).first()
+    if found is None:
+        raise AnnotationError("this invitation was used or is too old; ask for a new one")
+    log(connection, now, found.id, "join")
+    return int(found.id)
+
+
+def agree(connection: Connection, person_id: int, now: int, *, adult: bool, version: str) -> None:
+    """Record that somebody is of age and has consented to the work, having read what it is.
+
+    Args:
+        connection: In a transaction that writes.
+        person_id: Who.
+        now: Milliseconds.
+        adult: Whether they say that they are.
+        version: Of the text that they agreed to.
+
+    Raises:
+        AnnotationError: They are not of age.
+    """
+    if not adult:
+        raise AnnotationError("only adults grade")
+    connection.execute(
+        update(people)
+        .where(people.c.id == person_id)
+        .values(adult=True, consented_at=now, consent_version=version)
+    )
+    log(connection, now, person_id, "agree", version)
+
+
+def person_named(connection: Connection, name: str) -> Row[Any]:
+    """The row of a person.
+
+    Raises:
+        AnnotationError: Nobody has that name.
+    """
+    found = connection.execute(select(people).where(people.c.name == name)).first()
+    if found is None:
+        raise AnnotationError(f"nobody is called {name[:40]!r}; see vlsu annotate status")
+    return found
+
+
+def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, now: int) -> None:
+    """Never again offer somebody samples that were built for a stratum."""
+    locked_person(connection, person_id)
+    insert_ = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert_(opt_outs).values(person_id=person_id, stratum=stratum, since=now)
+    new = connection.execute(statement.on_conflict_do_nothing().returning(opt_outs.c.since))
+    if new.first() is None:
+        return
+    add_tally(connection, "opt_out", stratum)
+    theirs = (
+        select(slots.c.item_id)
+        .join(bins, bins.c.id == slots.c.bin)
+        .where(
+            slots.c.owner_id == person_id,
+            is_state(State.KEPT, State.LEASED),
+            bins.c.stratum == stratum,
+        )
+    )
+    release_seats(connection, plan, person_id, connection.scalars(theirs).all())
+
+
+def opt_in(connection: Connection, person_id: int, stratum: str) -> None:
+    """Offer somebody samples of a stratum again."""
+    locked_person(connection, person_id)
+    connection.execute(
+        delete(opt_outs).where(opt_outs.c.person_id == person_id, opt_outs.c.stratum == stratum)
+    )
+
+
+def pause(
+    connection: Connection, plan: Plan, person_id: int, now: int, *, by: int | None = None
+) -> None:
+    """Give somebody no more items, and what they hold to others; their grades stay."""
+    locked_person(connection, person_id)
+    connection.execute(update(people).where(people.c.id == person_id).values(paused_at=now))
+    held = select(slots.c.item_id).where(
+        slots.c.owner_id == person_id, is_state(State.KEPT, State.LEASED)
+    )
+    release_seats(connection, plan, person_id, connection.scalars(held).all())
+    log(connection, now, by, "pause", f"person {person_id}")
+
+
+def resume(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> None:
+    """Give somebody items again."""
+    locked_person(connection, person_id)
+    connection.execute(update(people).where(people.c.id == person_id).values(paused_at=None))
+    log(connection, now, by, "resume", f"person {person_id}")
+
+
+def set_aside(
+    connection: Connection, plan: Plan, person_id: int, now: int, *, by: int | None = None
+) -> int:
+    """Have the grades of a paused person count no longer, and others grade in their place.
+
+    The grades stay stored, and are exported as set aside. The person is not offered these samples
+    again.
+
+    Returns:
+        How many grades were set aside.
+
+    Raises:
+        AnnotationError: The person is not paused.
+    """
+    person = locked_person(connection, person_id)
+    if person.paused_at is None:
+        raise AnnotationError("only grades of somebody who is paused are set aside; pause first")
+    live = select(grades.c.item_id, grades.c.modality).where(
+        grades.c.person_id == person_id, grades.c.live.is_(True)
+    )
+    units = sorted({tuple(row) for row in connection.execute(live)})
+    lock_items(connection, (item for item, _ in units))
+    for item, modality in units:
+        close_dispute(connection, item, modality, "reopened", now)
+    done = connection.execute(
+        update(grades)
+        .where(grades.c.person_id == person_id, grades.c.live.is_(True))
+        .values(live=None, withdrawn_at=now, withdrawn_as="set_aside")
+    )
+    for item in sorted({item for item, _ in units}):
+        exclude(connection, person_id, item, "set_aside", now)
+    reopen_seats(connection, plan, person_id, {item for item, _ in units})
+    log(connection, now, by, "set_aside", f"person {person_id}: {done.rowcount} grades")
+    return done.rowcount
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _pseudonym(connection: Connection) -> str:
+    """A name that tells neither who it is nor in which order they came."""
+    while True:
+        made = f"g-{secrets.token_hex(3)}"
+        if connection.scalar(select(people.c.id).where(people.c.pseudonym == made)) is None:
+            return made

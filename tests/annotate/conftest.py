@@ -1,0 +1,61 @@
+"""Projects in both databases; PostgreSQL is started once for all tests of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+from tests.conftest import make_dataset
+from tests.support.annotating import START, Clock
+from tests.support.postgres import PostgresServer, missing_reason, postgres_server
+from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.projects.creating import create
+from vlsu.annotate.projects.project import Project, open_project
+from vlsu.data import Dataset
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    if (reason := missing_reason()) is not None:
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> str | None:
+    """Where a project's database is: a file of its folder, or a new database."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def new_project(
+    tmp_path: Path, address: str | None, clock: Clock
+) -> Iterator[Callable[..., Project]]:
+    """Makes a project of a small dataset, and opens it; the arguments are those of a `Plan`."""
+    opened: list[Project] = []
+
+    def make(dataset: Dataset | None = None, **plan: Any) -> Project:
+        plan.setdefault("regrade", 0.0)
+        used = make_dataset(tmp_path / "dataset", apart=True) if dataset is None else dataset
+        folder = tmp_path / "project"
+        create(folder, used, Plan(**plan), database=address, now=START)
+        opened.append(open_project(folder, clock=clock))
+        return opened[-1]
+
+    yield make
+    for project in opened:
+        project.close()

@@ -1,0 +1,238 @@
+"""Whatever people do, in any order: the invariants of slots hold after every step."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.conftest import make_dataset
+from tests.support.annotating import START, Clock, answer_to, check_invariants, join_graders, rows
+from vlsu.annotate.plan.answers import Answer
+from vlsu.annotate.plan.settings import Bounds, Order, Plan
+from vlsu.annotate.projects.creating import create
+from vlsu.annotate.projects.project import Project, open_project
+from vlsu.annotate.store.states import State
+from vlsu.annotate.store.tables import disputes, grades, items, slots
+from vlsu.annotate.work.answering import LeaseLostError
+from vlsu.annotate.work.leasing import Lease
+from vlsu.errors import AnnotationError
+
+PEOPLE = st.integers(0, 3)
+GRADES = st.sampled_from(["safe", "borderline", "unsafe", "not_sure"])
+PLANS = st.builds(
+    Plan,
+    graders=st.fixed_dictionaries({name: st.integers(1, 3) for name in ("image", "text", "joint")}),
+    regrade=st.sampled_from([0.0, 0.5]),
+    disjoint=st.booleans(),
+    seed=st.integers(0, 5),
+    bounds=st.just(Bounds(minutes_a_day=0, hard_a_day=0, spacing=1)),
+    order=st.builds(
+        Order, block=st.integers(1, 4), apart=st.integers(0, 3), held=st.integers(1, 3)
+    ),
+)
+
+
+class Slots(RuleBasedStateMachine):
+    """Four graders and an adjudicator on four samples, of which some share images and texts."""
+
+    #: Makes the folder and the address of a new project; set by the test.
+    place: Callable[[], tuple[Path, Path, str | None]]
+
+    @initialize(plan=PLANS)
+    def start(self, plan: Plan) -> None:
+        dataset_folder, folder, address = self.place()
+        dataset = make_dataset(dataset_folder, 4, 3)
+        create(folder, dataset, plan, database=address, now=START)
+        self.clock = Clock()
+        self.project: Project = open_project(folder, connections=2, clock=self.clock)
+        self.people = join_graders(self.project, *"ABCD")
+        (self.adjudicator,) = join_graders(self.project, "E", role="adjudicator")
+        self.leases: list[tuple[int, Lease]] = []
+        self.sent: list[tuple[int, Answer]] = []
+        self.asked = self.units(rows(self.project, slots))
+        self.stopped = False
+        self.stored: dict[int, tuple[Any, ...]] = {}
+
+    @staticmethod
+    def units(found: list[Any]) -> Counter[tuple[int, int]]:
+        return Counter((row.item_id, row.modality) for row in found)
+
+    @rule(who=PEOPLE, fresh=st.booleans())
+    def next_item(self, who: int, fresh: bool) -> None:
+        person = self.people[who]
+        holds = [lease.slot for owner, lease in self.leases if owner == person and not fresh]
+        lease = self.project.next_item(person, holds=holds)
+        if isinstance(lease, Lease):
+            assert (person, lease) not in self.leases or fresh
+            self.leases.append((person, lease))
+
+    def chosen(self, number: int) -> tuple[int, Lease]:
+        return self.leases.pop(number % len(self.leases))
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        number=st.integers(0, 50),
+        grade=GRADES,
+    )
+    def submit(self, number: int, grade: str) -> None:
+        person, lease = self.chosen(number)
+        answer = answer_to(lease, grade)
+        try:
+            self.project.submit(person, answer)
+        except LeaseLostError:
+            return
+        self.sent.append((person, answer))
+
+    @precondition(lambda self: self.sent)
+    @rule(number=st.integers(0, 50))
+    def submit_again(self, number: int) -> None:
+        person, answer = self.sent[number % len(self.sent)]
+        assert self.project.submit(person, answer).again
+
+    @rule(who=PEOPLE, number=st.integers(1, 6), grades=st.lists(GRADES, min_size=6, max_size=6))
+    def work(self, who: int, number: int, grades: list[str]) -> None:
+        """Some items in a row, each answered at once."""
+        person = self.people[who]
+        for grade in grades[:number]:
+            lease = self.project.next_item(person)
+            if not isinstance(lease, Lease):
+                return
+            self.leases = [(owner, each) for owner, each in self.leases if each.slot != lease.slot]
+            answer = answer_to(lease, grade)
+            self.project.submit(person, answer)
+            self.sent.append((person, answer))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=st.integers(0, 50))
+    def skip(self, number: int) -> None:
+        person, lease = self.chosen(number)
+        try:
+            self.project.skip(person, lease)
+        except LeaseLostError:
+            return
+        with pytest.raises(LeaseLostError):
+            self.project.submit(person, answer_to(lease))
+
+    @precondition(lambda self: self.leases and not self.stopped)
+    @rule(number=st.integers(0, 50), kind=st.sampled_from(["illegal", "threat"]))
+    def stop(self, number: int, kind: str) -> None:
+        """Once, so that there is something left to grade."""
+        person, lease = self.chosen(number)
+        try:
+            self.project.stop(person, lease, kind)
+        except LeaseLostError:
+            return
+        self.stopped = True
+        with pytest.raises(LeaseLostError):
+            self.project.submit(person, answer_to(lease))
+
+    @rule(who=PEOPLE)
+    def take_back(self, who: int) -> None:
+        try:
+            lease = self.project.take_back(self.people[who])
+        except AnnotationError:
+            return
+        self.leases.append((self.people[who], lease))
+
+    @rule(who=PEOPLE, aside=st.booleans())
+    def pause_for_a_while(self, who: int, aside: bool) -> None:
+        self.project.pause(self.people[who])
+        if aside:
+            self.project.set_aside(self.people[who])
+        check_invariants(self.project)
+        self.project.resume(self.people[who])
+
+    @rule(who=PEOPLE)
+    def opt_out_for_a_while(self, who: int) -> None:
+        self.project.opt_out(self.people[who], "C9")
+        check_invariants(self.project)
+        self.project.opt_in(self.people[who], "C9")
+
+    @rule(minutes=st.sampled_from([1, 11, 80 * 60]))
+    def wait(self, minutes: int) -> None:
+        self.clock.forward(minutes=minutes)
+        self.project.sweep()
+        self.project.release_absent()
+
+    @rule(grade=st.sampled_from(["safe", "unsafe"]))
+    def decide(self, grade: str) -> None:
+        case = self.project.next_case(self.adjudicator)
+        if case is not None:
+            category = None if grade == "safe" else "C9"
+            self.project.decide(self.adjudicator, case.dispute, grade, category, "So.")
+
+    @invariant()
+    def all_holds(self) -> None:
+        if not hasattr(self, "asked"):
+            return
+        check_invariants(self.project)
+        # As many grades as asked, no more, whatever seats they moved to.
+        assert self.units(rows(self.project, slots)) == self.asked
+        found = rows(self.project, grades)
+        for unit, number in self.units([row for row in found if row.live]).items():
+            assert number <= self.asked[unit]
+        # What was stored is never changed, but for whether it counts.
+        now = {row.id: tuple(row)[:17] for row in found}
+        assert {id_: now[id_] for id_ in self.stored} == self.stored
+        self.stored = now
+        self.check_disputes()
+
+    def check_disputes(self) -> None:
+        """An open dispute is of a sample that is not stopped, and has all its grades."""
+        stopped = {row.id for row in rows(self.project, items) if row.stopped_at is not None}
+        assert not stopped or self.stopped
+        undone = {
+            (row.item_id, row.modality)
+            for row in rows(self.project, slots)
+            if row.state not in (State.DONE, State.CLOSED)
+        }
+        for row in rows(self.project, disputes):
+            if row.closed_at is None:
+                assert row.item_id not in stopped
+                assert (row.item_id, row.modality) not in undone
+
+    def teardown(self) -> None:
+        if hasattr(self, "project"):
+            self.project.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("database", "examples"), [("sqlite", 40), ("postgresql", 8)])
+def test_the_invariants_hold_whatever_people_do(
+    database: str, examples: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    numbers = itertools.count()
+
+    class Machine(Slots):
+        @staticmethod
+        def place() -> tuple[Path, Path, str | None]:
+            folder = tmp_path / str(next(numbers))
+            address = None
+            if database == "postgresql":
+                address = request.getfixturevalue("postgres").new_database()
+            return folder / "dataset", folder / "project", address
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
