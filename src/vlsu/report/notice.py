@@ -71,7 +71,7 @@ def task_notice(task: TaskReport, run: Run, enough: float = ENOUGH) -> Notice | 
     ]
     measure = "answered" if missing else "judged"
     return Notice(
-        task.too_little(missing, unjudged, bound),
+        task.too_little(run.metrics, missing, unjudged, bound),
         tuple(_causes(task, run, missing, unjudged)),
         f"{task.metrics_path(lacking[0].name)}.{measure} >= {bound}",
     )

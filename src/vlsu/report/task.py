@@ -144,11 +144,16 @@ class TaskReport(Protocol):
         """The shares answered in a few words; empty where all was answered."""
 
     def too_little(
-        self, missing: Sequence[Answered], unjudged: Sequence[Answered], bound: str
+        self,
+        metrics: Metrics,
+        missing: Sequence[Answered],
+        unjudged: Sequence[Answered],
+        bound: str,
     ) -> str:
         """That too little was answered or judged, and what follows from it.
 
         Args:
+            metrics: The content of ``metrics.json``.
             missing: Modalities or framings of which too little was answered.
             unjudged: Those of whose answers too little was judged.
             bound: The share that would be enough, such as ``95%``.

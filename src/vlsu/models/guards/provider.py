@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from vlsu.models.http.model import HttpModel
 from vlsu.policy import Policy
 
 __all__ = ["GuardModel", "guard_model"]
+
+_log = logging.getLogger(__name__)
 
 
 class GuardModel:
@@ -119,6 +122,15 @@ class GuardModel:
         """
         guard_policy = guard_policy or self._settings.guard_policy
         family = self.grading_family(policy, guard_policy)
+        if family.reading:  # of a file, where an identifier may be misspelt
+            unknown = sorted(set(family.categories.values()) - set(policy.category_ids))
+            if unknown:
+                _log.warning(
+                    "%s: categories: the policy %s has no %s; what is mapped there has no category",
+                    self.grading_spec,
+                    policy.name,
+                    ", ".join(unknown),
+                )
         return ContentGuard(self._name, family, policy, self._settings, guard_policy)
 
     def require_grading(self, policy: Policy) -> None:

@@ -97,7 +97,11 @@ class AlignmentReport:
         return answered.answered_caption(metrics)
 
     def too_little(
-        self, missing: Sequence[Answered], unjudged: Sequence[Answered], bound: str
+        self,
+        metrics: Metrics,
+        missing: Sequence[Answered],
+        unjudged: Sequence[Answered],
+        bound: str,
     ) -> str:
         """That too little was answered or judged, and what follows from it."""
         return answered.too_little(missing, unjudged, bound)

@@ -100,15 +100,17 @@ def answered_table(metrics: Metrics) -> Table:
     )
 
 
-def too_little(missing: Sequence[Answered], bound: str) -> str:
+def too_little(metrics: Metrics, missing: Sequence[Answered], bound: str) -> str:
     """That too little was answered, and what follows from it.
 
     Args:
+        metrics: The content of ``metrics.json``.
         missing: The modalities of which too little was.
         bound: The share that would be enough, such as ``95%``.
     """
     shares = series([f"{percent(part.share)} of {MODALITY_NAMES[part.name]}" for part in missing])
+    counts = "not flagged" if unsafe_alone(metrics) else "wrong"
     return (
-        f"Too little was answered: {shares}. A missing answer counts as wrong: below {bound} "
+        f"Too little was answered: {shares}. A missing answer counts as {counts}: below {bound} "
         "figures may say more of the answers than of what the model understands."
     )

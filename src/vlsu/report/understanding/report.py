@@ -106,10 +106,14 @@ class UnderstandingReport:
         return answered.answered_caption(metrics)
 
     def too_little(
-        self, missing: Sequence[Answered], unjudged: Sequence[Answered], bound: str
+        self,
+        metrics: Metrics,
+        missing: Sequence[Answered],
+        unjudged: Sequence[Answered],
+        bound: str,
     ) -> str:
         """That too little was answered, and what follows from it."""
-        return answered.too_little(missing, bound)
+        return answered.too_little(metrics, missing, bound)
 
     def unparsed_remedy(self, run: Run) -> str:
         """Another prompt, more tokens, or an enforced form of an answer; of a guard its format."""

@@ -247,6 +247,18 @@ def test_a_mistake_is_said_in_a_line(tmp_path: Path, old: str, new: str, said: s
     assert "\n" not in str(told.value)
 
 
+def test_a_category_that_the_policy_has_not_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "guard.yaml"
+    for categories, said in (("weapons: C10", []), ("weapons: C99, rude: C1", ["C99"])):
+        path.write_text(HOUSE.replace("weapons: C10", categories))
+        model = open_model(str(path), Settings(base_url="http://127.0.0.1:9/v1"))
+        caplog.clear()
+        model.grading(default_policy())  # type: ignore[attr-defined]
+        assert [name for name in ("C1;", "C10", "C99") if name in caplog.text] == said
+
+
 def test_a_file_that_is_not_there_or_no_mapping_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         open_model(str(tmp_path / "none.yaml"))

@@ -233,6 +233,7 @@ def test_what_helps_where_nothing_is_read_is_what_a_guard_can_do(
     assert set(judgments_of(run)["outcome"]) == {"unparsed"}
     warned = notice(run)
     assert warned is not None
+    assert "A missing answer counts as not flagged" in warned.what
     (cause,) = warned.causes
     assert said in cause
     assert not {"--structured", "--prompt", "--max-tokens"} & set(re.findall(r"--[\w-]+", cause))
