@@ -129,6 +129,18 @@ def test_a_model_without_a_chat_template(copied):
     assert "has no chat template; give an instruct model" in error(copied)
 
 
+def test_a_chat_template_that_is_none(copied):
+    (copied / "chat_template.jinja").write_text("{% if x %}")
+    assert "its chat template cannot be used (TemplateSyntaxError: Unexpected" in error(copied)
+
+
+def test_a_model_without_its_tokenizer(tmp_path):
+    folder = qwen3_vl(tmp_path)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    assert error(folder).endswith("its tokenizer knows no words; tokenizer.json is missing")
+
+
 def test_weights_that_are_another_models(copied):
     changed(copied, "config.json", num_hidden_layers=3, layer_types=["full_attention"] * 3)
     with pytest.raises(ModelError, match=r"11 tensors of its architecture are not in its weights"):

@@ -126,3 +126,12 @@ def test_numbers_that_overflow_are_no_verdict(tmp_path):
     assert answer.outcome == "error"
     assert answer.fault is not None
     assert "no probabilities of the severities (NaN or infinity); a --dtype" in answer.fault.message
+
+
+def test_a_model_that_would_say_something_else_is_told_of_once(tmp_path, caplog):
+    """Where all tokens are equally probable, the labels have their share of the vocabulary."""
+    model = rewritten(tmp_path, 0.0)
+    answers(model, [asked("Hello."), asked("Good morning.")])
+    told = [r.getMessage() for r in caplog.records if "label_mass" in r.getMessage()]
+    assert len(told) == 1
+    assert "the severities have at most 0.01 of the next word's probability" in told[0]

@@ -235,6 +235,19 @@ def test_what_could_change_an_answer_is_in_the_identity(calls, tmp_path):
     assert len({*same, *others}) == 1 + len(others)
 
 
+def test_an_adapter_that_was_trained_again_is_another(calls, tmp_path):
+    def identity():
+        adapter = Settings(adapter=str(tmp_path))
+        return dict(open_model("vllm/org/m", adapter).identity())["adapter"]
+
+    weights = tmp_path / "adapter_model.safetensors"
+    weights.write_bytes(b"1")
+    before = identity()
+    assert identity() == before
+    weights.write_bytes(b"2")
+    assert identity() != before
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -84,13 +84,28 @@ class Chat:
             raise ModelError(f"{checkpoint.spec}: has no chat template; give an instruct model")
         self._template: str = template
         self.variables = dict(variables)
-        known = library("transformers.utils.chat_template_utils")._get_template_variables(template)
+        known = self._variables_of(template)
         if unknown := sorted(set(variables) - known):
             raise ModelError(
                 f"{checkpoint.spec}: its chat template has no variable {unknown[0]!r}; leave it out"
             )
         self.thinks = "enable_thinking" in known
         self._template = self._begin_with_bos(template)
+
+    def _variables_of(self, template: str) -> frozenset[str]:
+        """The names that a template takes.
+
+        Raises:
+            ModelError: It is no template.
+        """
+        utilities = library("transformers.utils.chat_template_utils")
+        try:
+            return frozenset(utilities._get_template_variables(template))
+        except Exception as error:
+            why = collapsed_line(f"{type(error).__name__}: {error}", 200)
+            raise ModelError(
+                f"{self._checkpoint.spec}: its chat template cannot be used ({why})"
+            ) from None
 
     def identity(self) -> Mapping[str, object]:
         """Template, its variables; what becomes of system messages and control tokens."""

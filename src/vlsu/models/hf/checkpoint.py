@@ -171,6 +171,9 @@ def _processor(spec: str, where: str, source: Mapping[str, Any], config: Any) ->
     tokenizer = getattr(processor, "tokenizer", processor)
     if not hasattr(tokenizer, "apply_chat_template"):
         raise ModelError(f"{spec}: has no tokenizer")
+    if not tokenizer("text", add_special_tokens=False)["input_ids"]:
+        # transformers makes an empty one where the files are missing
+        raise ModelError(f"{spec}: its tokenizer knows no words; tokenizer.json is missing")
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token

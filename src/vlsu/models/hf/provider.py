@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 MAX_BATCH = 8
 #: Batches that are gathered before they are formed: less padding, more decoded images in memory.
 GATHERED = 2
+#: Share of the next word's probability below which the severities are an afterthought.
+LITTLE = 0.05
 _VARIABLES = "chat_template_kwargs"
 
 
@@ -72,6 +74,7 @@ class OpenModel:
         self._chat = Chat(checkpoint, _template_variables(settings))
         self._batches = Batches(settings.max_batch or MAX_BATCH, is_out_of_memory, _free)
         self._engine: Engine | None = None
+        self._told = False
         #: Of requests that were checked, by their number of images.
         self._prefixes: dict[int, Prefixes | None] = {}
         self.modalities = frozenset({"image", "text", "joint"} if checkpoint.sees else {"text"})
@@ -127,7 +130,9 @@ class OpenModel:
         assert engine is not None
         engine.prefixes = self._prefixes[prompts[0].shape[0]]
         if settings.score:
-            return scored_answers(engine, prompts)
+            scored = scored_answers(engine, prompts)
+            self._tell_of_other_words([float(str(answer["label_mass"])) for answer in scored])
+            return scored
         answers = engine.generate(
             prompts,
             settings.max_tokens,
@@ -136,6 +141,18 @@ class OpenModel:
             logprobs=bool(settings.logprobs),
         )
         return [generated_answer(engine, answer) for answer in answers]
+
+    def _tell_of_other_words(self, masses: Sequence[float]) -> None:
+        """Say once if the model would rather say something else than a severity."""
+        if self._told or max(masses) >= LITTLE:
+            return
+        self._told = True
+        _log.warning(
+            "%s: the severities have at most %.1g of the next word's probability (label_mass): it "
+            "would say something else, and which severity is likelier means little",
+            self._checkpoint.spec,
+            max(masses),
+        )
 
     def _check(self, engine: Engine, kind: int) -> None:
         """Before the first batch of a kind: what would change answers is not done."""

@@ -78,7 +78,7 @@ class VllmModel:
             "images": "upright, 8-bit RGB on white",
         }
         if settings.adapter:
-            identity["adapter"] = settings.adapter
+            identity["adapter"] = _adapter_known_by(settings.adapter)
         if settings.score:
             return identity | {"score": True, "alternatives": ALTERNATIVES}
         return identity | {"sampling": self._sampling(0), "logprobs": bool(settings.logprobs)}
@@ -192,6 +192,12 @@ def _known_of(spec: str, name: str) -> tuple[str, bool]:
             f"{spec}: the folder has no readable config.json ({type(error).__name__}); give the "
             "one that save_pretrained wrote"
         ) from None
+
+
+def _adapter_known_by(adapter: str) -> str:
+    """A hash of its folder's files, which may be trained again; a name on the hub as it is."""
+    folder = Path(adapter).expanduser()
+    return folder_fingerprint(folder) if folder.is_dir() else adapter
 
 
 def _version() -> str:
