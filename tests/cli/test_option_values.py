@@ -14,6 +14,7 @@ import pytest
 from tests.cli.test_command_line import COMMANDS
 from tests.conftest import make_dataset
 from tests.support.alignment_runs import alignment_run
+from tests.support.commands import vlsu
 from tests.support.hostile_runs import outcome
 from tests.support.report_runs import scripted_run
 
@@ -54,6 +55,9 @@ WHOLE = {
     "judge sample": "answers --out out/l.csv",
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
+    "annotate init": "out/p --dataset dataset",
+    "annotate invite": "project --role grader --name Ann",
+    "annotate status": "project",
 }
 
 ODD_TEXTS = (
@@ -111,6 +115,7 @@ def place(tmp_path_factory):
     for name, text in texts.items():
         (place / name).write_text(text)
     lay_out_odd_files(place)
+    vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
     return place
 
 

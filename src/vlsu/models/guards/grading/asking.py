@@ -71,7 +71,7 @@ def question_bytes(family: ContentFamily, modality: str) -> tuple[int, ...]:
     asked = questions(family, Content(image, text))
     return tuple(
         sum(len(part.encode()) for m in each.messages for part in m.parts if isinstance(part, str))
-        + len(orjson.dumps(dict(each.params)))
+        + (len(orjson.dumps(dict(each.params))) if each.params else 0)
         for each in asked
     )
 
