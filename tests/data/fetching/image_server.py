@@ -110,7 +110,7 @@ class ImageServer:
                     await asyncio.sleep(step)
         finally:
             self.in_flight -= 1
-        return True
+        return request.headers.get("connection") != "close"
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         """The address of a path at this server, under any name."""

@@ -70,7 +70,8 @@ class ProxyServer:
         parts = urlsplit(target)
         theirs = await asyncio.open_connection("127.0.0.1", parts.port or 80)
         path = parts._replace(scheme="", netloc="").geturl()
-        lines = [line for line in head.split("\r\n")[1:] if not line.startswith("Proxy-")]
+        its_own = ("Proxy-", "Connection:")
+        lines = [line for line in head.split("\r\n")[1:] if not line.startswith(its_own)]
         request = "\r\n".join([f"{method} {path} HTTP/1.1", "Connection: close", *lines])
         theirs[1].write(request.encode())
         try:
