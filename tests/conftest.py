@@ -49,11 +49,16 @@ def png(color: tuple[int, int, int], size: int = 8) -> bytes:
 
 
 def make_dataset(
-    folder: Path, samples: int = 12, images: int = 4, *, apart: bool = False
+    folder: Path,
+    samples: int = 12,
+    images: int = 4,
+    *,
+    apart: bool = False,
+    names: str = "s{n}",
 ) -> Dataset:
     """Samples over every pattern in turn; the images and every third text are shared.
 
-    Those that are apart share neither.
+    Those that are apart share neither. Names may hold the number and the grade of the pair.
     """
     images = samples if apart else images
     store = ImageStore(folder)
@@ -61,7 +66,7 @@ def make_dataset(
     levels = list(Severity)
     rows = [
         Sample(
-            id=f"s{n}",
+            id=names.format(n=n, grade=levels[n // 2 % 3].label),
             text=f"text {n if apart else n - n % 3}",
             language="en",
             image_sha256=hashes[n % images],

@@ -275,7 +275,7 @@ def test_clusters_are_groups_else_shared_images_else_shared_texts():
 
 
 def test_an_alias_tells_nothing_and_the_same_seed_makes_the_same_rows(tmp_path):
-    dataset = make_dataset(tmp_path / "d")
+    dataset = make_dataset(tmp_path / "d", names="{grade}-s{n}")
     found = []
     for name, seed in (("p", 1), ("q", 1), ("r", 2)):
         create(tmp_path / name, dataset, Plan(seed=seed), now=START)

@@ -128,6 +128,23 @@ def invite(
         say("the link works once, for whoever opens it first: send it to nobody else")
 
 
+@app.command("serve")
+def serve(
+    project: Folder,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 finds a free one.")] = 8766,
+    base_url: Annotated[
+        str | None, typer.Option(help="How people reach it; with https, cookies are for TLS alone.")
+    ] = None,
+) -> None:
+    """Serve a project's pages; Ctrl-C ends it."""
+    module = _part("project")
+    from vlsu.annotate.web.serving import serve as serve_project
+
+    with module.open_project(project) as opened:
+        serve_project(opened, host=host, port=port, base_url=base_url)
+
+
 @app.command("status")
 def status(project: Folder, json: Json = False) -> None:
     """How far a project is: slots, graders, agreement, disputes."""

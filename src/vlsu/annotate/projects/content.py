@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +16,15 @@ from vlsu.annotate.store.states import MODALITY_NUMBERS, State
 from vlsu.data import Sample
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["NO_STRATUM", "Rows", "clusters_of", "is_hard", "stratum_of"]
+__all__ = ["NO_STRATUM", "Rows", "clusters_of", "is_hard", "stratum_of", "tell_nothing"]
 
 #: Stratum of samples that no category is known of.
 NO_STRATUM = "none"
 #: Samples that share a group, an image or a text and are still a cluster to be kept apart; more of
 #: them are a source, not a minimal pair, and could not be kept apart anyway.
 LARGEST_CLUSTER = 50
+_NUMBER = re.compile(r"\d+")
+_LONGEST_ALIAS = 16
 
 
 @dataclass(slots=True)
@@ -30,18 +33,21 @@ class Rows:
 
     Attributes:
         bins: (stratum, language) -> number.
+        opaque: Whether identifiers tell nothing and are shown as they are; see `tell_nothing`.
         unknown: Samples and modalities whose hardness nothing tells.
     """
 
     plan: Plan
     clusters: Mapping[str, int]
     gold: frozenset[tuple[str, str]] = frozenset()
+    opaque: bool = False
     bins: dict[tuple[str, str | None], int] = field(default_factory=dict)
     unknown: int = 0
 
     def item(self, number: int, sample: Sample) -> tuple[Any, ...]:
         """The row of a sample: number, identifier, alias, hashes of image and text, bin."""
-        alias = f"{integer(self.plan.seed, 'alias', sample.id):016x}"[-12:]
+        drawn = f"{integer(self.plan.seed, 'alias', sample.id):016x}"[-12:]
+        alias = sample.id if self.opaque else drawn
         text = None if not sample.text else hashlib.sha256(sample.text.encode()).hexdigest()
         return number, sample.id, alias, sample.image_sha256, text, self._bin(sample)
 
@@ -74,6 +80,24 @@ class Rows:
 
     def _bin(self, sample: Sample) -> int:
         return self.bins.setdefault((stratum_of(sample), sample.language), len(self.bins))
+
+
+def tell_nothing(ids: Iterable[str]) -> bool:
+    """Whether identifiers tell nothing about their samples: they differ in their numbers alone.
+
+    Pages can then show them, and graders and leads can speak of an item by the name it has in the
+    dataset. Others, such as ``S-S-U-017``, are shown under a drawn name.
+
+    Example:
+        >>> tell_nothing(["item-001", "item-002"]), tell_nothing(["safe-1", "unsafe-1"])
+        (True, False)
+    """
+    found: set[str] = set()
+    for id_ in ids:
+        found.add(_NUMBER.sub("0", id_))
+        if len(found) > 1 or len(id_) > _LONGEST_ALIAS:
+            return False
+    return True
 
 
 def stratum_of(sample: Sample) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, inspect, select
 from vlsu._folders import foreign_names
 from vlsu._text import quoted
 from vlsu.annotate.plan.settings import Plan
-from vlsu.annotate.projects.content import Rows, clusters_of
+from vlsu.annotate.projects.content import Rows, clusters_of, tell_nothing
 from vlsu.annotate.projects.folder import (
     DATABASE_FILE,
     POLICY_FILE,
@@ -172,7 +172,8 @@ def _fill(
     answers: Mapping[tuple[str, str], tuple[str, str | None]],
     now: int,
 ) -> Made:
-    rows = Rows(record.plan, clusters_of(dataset), frozenset(answers))
+    ids = dataset.frame().select("id").collect()["id"]
+    rows = Rows(record.plan, clusters_of(dataset), frozenset(answers), opaque=tell_nothing(ids))
     numbers: dict[str, int] = {}
 
     def all_items() -> Any:

@@ -14,9 +14,19 @@ from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.store.database import Database, shown
 from vlsu.annotate.store.tables import meta
-from vlsu.annotate.work import adjudicating, answering, leasing, people, seats, stopping
+from vlsu.annotate.work import (
+    adjudicating,
+    answering,
+    leases,
+    leasing,
+    people,
+    seats,
+    sessions,
+    stopping,
+)
 from vlsu.annotate.work.adjudicating import Case
 from vlsu.annotate.work.answering import Receipt
+from vlsu.annotate.work.leases import Held
 from vlsu.annotate.work.leasing import Lease, Nothing
 from vlsu.annotate.work.people import Invitation
 from vlsu.data import Dataset, load
@@ -103,7 +113,7 @@ class Project:
         """Take a grader's last answer back."""
         return self._write(lambda c, now: answering.take_back(c, self.plan, person, now))
 
-    def skip(self, person: int, lease: Lease, *, seconds: float = 0) -> None:
+    def skip(self, person: int, lease: Held, *, seconds: float = 0) -> None:
         """Leave an item to others."""
         self._write(
             lambda c, now: answering.skip(
@@ -111,11 +121,16 @@ class Project:
             )
         )
 
-    def stop(self, person: int, lease: Lease, kind: str, *, seconds: float = 0) -> list[int]:
+    def stop(self, person: int, lease: Held, kind: str, *, seconds: float = 0) -> list[int]:
         """Take an item that may be illegal, or is a threat, from everybody."""
         return self._write(
             lambda c, now: stopping.stop(c, person, lease.slot, lease.token, kind, now, seconds)
         )
+
+    def shown_to(self, person: int, lease: Held) -> str | None:
+        """The identifier of the sample that a lease shows a grader; `None` if it is over."""
+        with self.database.read() as connection:
+            return leases.shown_to(connection, person, lease.slot, lease.token)
 
     def opt_out(self, person: int, stratum: str) -> None:
         """Never offer a grader samples that were built for a stratum."""
@@ -165,6 +180,34 @@ class Project:
     def join(self, token: str) -> int:
         """Accept an invitation; the number of the person."""
         return self._write(lambda c, now: people.join(c, token, now))
+
+    def invited_as(self, token: str) -> str | None:
+        """The role of an invitation that can be used; `None` if there is none."""
+        with self.database.read() as connection:
+            return people.invited_as(connection, token, self.clock())
+
+    def sign_in(self, token: str, *, consent: str | None) -> str:
+        """Accept an invitation and begin a session; the session's token.
+
+        Args:
+            token: Of the invitation.
+            consent: Version of the text that an adult has agreed to; `None` where none is needed.
+
+        Raises:
+            AnnotationError: The invitation is unknown, was used, or is too old.
+        """
+
+        def signed_in(connection: Connection, now: int) -> str:
+            person = people.join(connection, token, now)
+            if consent is not None:
+                people.agree(connection, person, now, adult=True, version=consent)
+            return sessions.open_session(connection, person, now)
+
+        return self._write(signed_in)
+
+    def sign_out(self, session: str) -> None:
+        """End a session."""
+        self._write(lambda c, _: sessions.close_session(c, session))
 
     def agree(self, person: int, *, adult: bool, version: str) -> None:
         """Record consent and age."""

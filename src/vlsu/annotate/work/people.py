@@ -32,6 +32,7 @@ __all__ = [
     "Invitation",
     "agree",
     "invite",
+    "invited_as",
     "join",
     "opt_in",
     "opt_out",
@@ -99,6 +100,16 @@ def invite(
     person: int = connection.execute(statement).scalar_one()
     log(connection, now, None, "invite", f"person {person} as {role}")
     return Invitation(person, token)
+
+
+def invited_as(connection: Connection, token: str, now: int) -> str | None:
+    """The role of an invitation that can be used; `None` if it is unknown, used or too old."""
+    found: str | None = connection.scalar(
+        select(people.c.role).where(
+            people.c.invitation_hash == _hash(token), people.c.invitation_expires_at >= now
+        )
+    )
+    return found
 
 
 def join(connection: Connection, token: str, now: int) -> int:

@@ -1,0 +1,1 @@
+"""Grades in and out: datasets, long CSV, Label Studio, runs as pre-graders."""

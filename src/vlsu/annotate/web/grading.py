@@ -1,0 +1,125 @@
+"""The grader's page, and the JSON below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vlsu.annotate.plan.answers import BECAUSE, CONFIDENCES, REFERS, STOP_KINDS, Answer
+from vlsu.annotate.web.endpoints import Call, Endpoint
+from vlsu.annotate.web.keys import Key, seal, unseal
+from vlsu.annotate.work.leasing import Lease, Nothing
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+__all__ = ["ENDPOINTS"]
+
+_GRADER = frozenset({"grader"})
+
+
+def page(call: Call) -> Response:
+    """The page on which items are graded."""
+    policy = call.service.project.policy
+    setup = {
+        "severities": [severity.label for severity in policy.severities],
+        "categories": [{"id": each.id, "name": each.name} for each in policy.categories],
+        "confidences": CONFIDENCES,
+        "refers": REFERS,
+        "because": BECAUSE,
+        "stop_kinds": STOP_KINDS,
+    }
+    return call.service.page(call, "grade.html.jinja", {"setup": setup})
+
+
+def next_item(call: Call) -> Mapping[str, Any]:
+    """The next item, or why there is none."""
+    holds = [_key(call, text).number for text in call.texts("holds")]
+    found = call.service.project.next_item(call.who.id, holds=holds)
+    if isinstance(found, Nothing):
+        return {"item": None, "why": found.value}
+    return {"item": item_of(call, found)}
+
+
+def item_of(call: Call, lease: Lease) -> dict[str, Any]:
+    """An item as a page has it."""
+    key = seal(call.service.secret, Key("slot", lease.slot, lease.token))
+    shown = call.service.content.of(lease.sample_id, lease.modality)
+    return {
+        "key": key,
+        "sample": lease.alias,
+        "modality": lease.modality,
+        "image": f"image/{key}" if shown["image_sha256"] else None,
+        "text": shown["text"],
+        "language": shown["language"],
+        "training": False,
+        "until": lease.until,
+    }
+
+
+def extend(call: Call) -> Mapping[str, Any]:
+    """Heartbeat: the items that are still the grader's."""
+    given = {_key(call, text).number: text for text in call.texts("holds")}
+    still = call.service.project.extend_leases(call.who.id, list(given))
+    return {"held": [given[number] for number in still]}
+
+
+def submit(call: Call) -> Mapping[str, Any]:
+    """Store a grade."""
+    key = _key(call, call.text("key"))
+    confidence = call.body.get("confidence")
+    revealed = call.body.get("revealed")
+    answer = Answer(
+        client_id=call.text("client_id"),
+        slot=key.number,
+        token=key.token,
+        grade=call.text("grade"),
+        category=_or_none(call, "category"),
+        confidence=None if confidence is None else int(call.number("confidence")),
+        admissible=call.texts("admissible"),
+        refers=_or_none(call, "refers"),
+        because=_or_none(call, "because"),
+        revealed=None if revealed is None else call.flag("revealed"),
+        note=call.text("note", ""),
+        seconds=call.number("seconds"),
+    )
+    receipt = call.service.project.submit(call.who.id, answer)
+    return {"stored": True, "again": receipt.again, "feedback": None}
+
+
+def take_back(call: Call) -> Mapping[str, Any]:
+    """Take the last grade back; its item."""
+    return {"item": item_of(call, call.service.project.take_back(call.who.id))}
+
+
+def skip(call: Call) -> Mapping[str, Any]:
+    """Leave an item to others."""
+    key = _key(call, call.text("key"))
+    call.service.project.skip(call.who.id, key, seconds=call.number("seconds"))
+    return {"skipped": True}
+
+
+def stop(call: Call) -> Mapping[str, Any]:
+    """Take an item that may be illegal, or is a threat, from everybody."""
+    key = _key(call, call.text("key"))
+    call.service.project.stop(call.who.id, key, call.text("kind"), seconds=call.number("seconds"))
+    return {"stopped": True}
+
+
+def _key(call: Call, text: str) -> Key:
+    return unseal(call.service.secret, text)
+
+
+def _or_none(call: Call, name: str) -> str | None:
+    return None if call.body.get(name) is None else call.text(name)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/grade", _GRADER, page, page=True),
+    Endpoint("POST", "/api/next", _GRADER, next_item),
+    Endpoint("POST", "/api/extend", _GRADER, extend),
+    Endpoint("POST", "/api/submit", _GRADER, submit),
+    Endpoint("POST", "/api/take-back", _GRADER, take_back),
+    Endpoint("POST", "/api/skip", _GRADER, skip),
+    Endpoint("POST", "/api/stop", _GRADER, stop),
+)

@@ -1,0 +1,45 @@
+"""What pages say, in the languages there is a file for (``strings/LANGUAGE.yaml``).
+
+English is complete; a test compares the others with it. A string has its place by a dotted name,
+``grade.submit``, and parameters in braces: ``"{done} of {wanted}"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+from vlsu._yaml import read_yaml
+
+__all__ = ["LANGUAGES", "language_of", "strings_of"]
+
+#: Languages of the pages; the first is used where nothing else is known.
+LANGUAGES = ("en", "de")
+
+
+@cache
+def strings_of(language: str) -> Mapping[str, str]:
+    """The strings of a language by dotted name."""
+    text = (files("vlsu.annotate.web") / "strings" / f"{language}.yaml").read_text("utf-8")
+    found: dict[str, str] = {}
+
+    def walk(prefix: str, tree: object) -> None:
+        if isinstance(tree, dict):
+            for name, value in tree.items():
+                walk(f"{prefix}.{name}" if prefix else str(name), value)
+        else:
+            found[prefix] = str(tree)
+
+    walk("", read_yaml(text))
+    return MappingProxyType(found)
+
+
+def language_of(wanted: str) -> str:
+    """The language of a page, by a browser's ``Accept-Language``."""
+    for part in wanted.split(","):
+        code = part.split(";")[0].strip().lower().split("-")[0]
+        if code in LANGUAGES:
+            return code
+    return LANGUAGES[0]
