@@ -40,7 +40,7 @@ export class Outbox {
     this.busy = false;
     this.wait = FIRST_WAIT;
     this.timer = 0;
-    /** @type {(() => void)[]} */
+    /** @type {((all: boolean) => void)[]} */
     this.waiting = [];
     addEventListener("online", () => this.kick());
     addEventListener("beforeunload", (event) => { if (this.entries.length) event.preventDefault(); });
@@ -79,9 +79,9 @@ export class Outbox {
     void this.#send();
   }
 
-  /** When everything is acknowledged. @returns {Promise<void>} */
+  /** Whether everything is acknowledged, once it is or cannot be now. @returns {Promise<boolean>} */
   empty() {
-    if (!this.entries.length) return Promise.resolve();
+    if (!this.entries.length) return Promise.resolve(true);
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
@@ -124,10 +124,8 @@ export class Outbox {
   }
 
   #settle() {
-    if (!this.entries.length) {
-      this.state = "saved";
-      for (const resolve of this.waiting.splice(0)) resolve();
-    }
+    if (!this.entries.length) this.state = "saved";
+    for (const resolve of this.waiting.splice(0)) resolve(!this.entries.length);
     this.on.changed();
   }
 

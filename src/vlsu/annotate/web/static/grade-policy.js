@@ -3,7 +3,7 @@
 
 import { byId, data, make, say } from "./grade-dom.js";
 
-const { policy } = data("setup");
+const { policy, severities } = data("setup");
 const panel = byId("policy");
 const select = /** @type {HTMLSelectElement} */ (byId("policy-of"));
 const text = byId("policy-text");
@@ -54,7 +54,7 @@ function draw() {
   }
   if (found) parts.push(written(found.description));
   if (modality === "joint") parts.push(written(policy.joint));
-  parts.push(make("dl", {}, ...Object.keys(policy.severities).map((grade) => make("div", {},
+  parts.push(make("dl", {}, ...severities.map((/** @type {string} */ grade) => make("div", {},
     make("dt", {}, make("span", { class: `severity ${grade}`, text: say(`grade_${grade}`) })),
     make("dd", {}, ...(found ? linesOf(found.severities[grade]) : [written(policy.severities[grade])]))))));
   if (!found) {

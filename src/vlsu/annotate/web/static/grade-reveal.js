@@ -72,7 +72,8 @@ export function open(next) {
   enlarge(false);
   area.hidden = !next;
   draw();
-  if (next && !next.still) void next.ready.then(() => { if (picture === next) arrived(); });
+  if (next?.broken) retry();
+  else if (next && !next.still) void next.ready.then(() => { if (picture === next) arrived(); });
 }
 
 /** @param {boolean} show */

@@ -73,8 +73,8 @@ export class Supply {
   }
 
   async #fetchAll() {
-    const ahead = this.about.held > 1 ? 1 : 0;
-    while (this.running && (!this.current || this.ahead.length < ahead)) {
+    const wanted = this.about.held > 1 ? 2 : 1;
+    while (this.running && Number(this.current !== null) + this.ahead.length < wanted) {
       /** @type {{ item: any, why?: string }} */
       let found;
       try {
@@ -110,12 +110,8 @@ export class Supply {
   take(found) {
     if (this.holds.includes(found.key)) return;
     const item = Supply.prepare(found);
-    if (this.current) {
-      this.ahead.push(item);
-    } else {
-      this.current = item;
-      this.on.came();
-    }
+    this.ahead.push(item);
+    if (!this.current) this.on.came();
   }
 
   /** @param {number} wait */

@@ -15,7 +15,9 @@ const note = /** @type {HTMLTextAreaElement} */ (byId("note"));
 /** @type {Record<string, (value: any) => void>} */
 let on = {};
 
+/** @type {string[]} */
 export const grades = [...setup.severities, "not_sure"];
+/** @type {{ id: string, name: string }[]} */
 export const categories = setup.policy.categories;
 
 /** Open an item. @param {import("./grade-supply.js").Item} item */

@@ -1,7 +1,8 @@
 // @ts-check
 /** The grader's page: an item, the steps of its answer, the next item. */
 
-import { Failure, address, get, post } from "./grade-api.js";
+import { Failure, post } from "./grade-api.js";
+import { actions } from "./grade-actions.js";
 import * as care from "./grade-care.js";
 import { announce, byId, data, make, say } from "./grade-dom.js";
 import * as keys from "./grade-keys.js";
@@ -9,7 +10,8 @@ import { Outbox, newId } from "./grade-outbox.js";
 import * as policy from "./grade-policy.js";
 import * as rest from "./grade-rest.js";
 import * as reveal from "./grade-reveal.js";
-import { GRADE_KEYS, answer, digitOf, emptyDraft, letterOf, nextStep, stepBack } from "./grade-steps.js";
+import * as status from "./grade-status.js";
+import { answer, emptyDraft, nextStep, stepBack } from "./grade-steps.js";
 import { Supply } from "./grade-supply.js";
 import * as view from "./grade-view.js";
 
@@ -25,12 +27,11 @@ let busy = false;
 let dormant = false;
 /** What was answered last, for as long as it may be taken back. @type {{ item: import("./grade-supply.js").Item, draft: typeof draft, id: string } | null} */
 let last = null;
-/** What the server says of this grader. @type {any} */
-let me = null;
 let sinceMe = 0;
+let policyVersion = 0;
 
 const outbox = new Outbox(`vlsu-grade ${setup.me}`, {
-  changed: showSaved,
+  changed: () => status.showSaved(outbox),
   done(entry, result) {
     sinceMe += 1;
     if (sinceMe >= 10) void refresh();
@@ -41,27 +42,32 @@ const outbox = new Outbox(`vlsu-grade ${setup.me}`, {
     if (!supply.ahead.length) void supply.fill();
   },
   failed(entry, failure) {
-    const gone = failure.kind === "lost";
-    notify(gone ? say("lost") : say("refused", { why: failure.message }), "bad");
+    if (failure.kind === "wrong") status.notify(say("refused", { why: failure.message }), "bad");
+    else if (entry.path === "api/submit") status.notify(say("lost_grade"), "bad");
     if (waiting === entry.body.client_id) goOn();
     void supply.fill();
   },
 });
 
 const supply = new Supply({ held: setup.held, answered: () => outbox.keys }, {
-  came: open,
+  came() {
+    if (isHeldUp()) return;
+    supply.advance();
+    open();
+    painted();
+  },
   none(why) {
     if (!outbox.pending && !waiting && !rest.isOpen()) showNothing(why);
     else if (rest.isOpen() && resting === "nothing") showNothing(why);
   },
   taken() {
-    notify(say("lost"), "bad");
     next();
+    status.notify(say("lost"), "bad");
   },
   failed(failure) {
-    if (failure.kind === "signed-out" || failure.kind === "stale") showSignedOut(failure.kind);
-    else if (failure.kind === "wrong") notify(say("refused", { why: failure.message }), "bad");
-    if (failure.kind === "away" && !supply.current) showState("away");
+    if (failure.kind === "signed-out" || failure.kind === "stale") status.showSignedOut(failure.kind);
+    else if (failure.kind === "wrong") status.notify(say("refused", { why: failure.message }), "bad");
+    if (failure.kind === "away" && !supply.current) status.showState("away");
   },
 });
 
@@ -69,13 +75,17 @@ const supply = new Supply({ held: setup.held, answered: () => outbox.keys }, {
 let waiting = "";
 /** What is shown in the place of an item. */
 let resting = "";
+/** Why there is nothing. */
+let reason = "";
 
 // Items
 
+/** Whether no item is to be opened until the grader goes on. */
+const isHeldUp = () => dormant || Boolean(waiting) || !["", "nothing"].includes(resting);
+
 function open() {
   const item = supply.current;
-  if (!item || dormant) return;
-  if (resting === "pause" || resting === "stopped" || resting === "offer") return; // until they go on
+  if (!item || isHeldUp()) return;
   resting = "";
   rest.hide();
   draft = emptyDraft();
@@ -83,14 +93,14 @@ function open() {
   view.openItem(item);
   care.shown.reset();
   care.shown.start();
-  showState("");
+  status.showState("");
 }
 
 /** Go on with the next item: it is there already, unless the line is slow. */
 function next() {
-  clearNotices();
+  status.clearNotices();
   supply.advance();
-  if (supply.current && care.breakDue(Boolean(me?.break_due))) {
+  if (supply.current && care.breakDue(status.breakDue())) {
     offerBreak();
   } else if (supply.current) {
     open();
@@ -98,7 +108,7 @@ function next() {
   } else {
     view.closeItem();
     care.shown.pause();
-    showState("fetching");
+    status.showState("fetching");
     void supply.fill();
   }
 }
@@ -168,10 +178,10 @@ function submit(item) {
     waiting = id;
     view.closeItem();
     care.shown.pause();
-    showState("checking");
+    status.showState("checking");
   }
   outbox.add("api/submit", item.key, body);
-  count();
+  status.count(care.shown.seconds);
   if (item.training) supply.current = null;
   else next();
 }
@@ -186,9 +196,8 @@ function showFeedback(feedback) {
   if (!last) return;
   resting = "feedback";
   const given = { grade: last.draft.grade || "", category: last.draft.category };
-  rest.show("", []);
   rest.feedback(feedback, given, last.item.modality, goOn);
-  showState("");
+  status.showState("");
 }
 
 /** On after feedback, a break, a stop. */
@@ -201,26 +210,26 @@ function goOn() {
 }
 
 async function takeBack() {
-  if (busy || dormant) return;
+  if (busy || isHeldUp()) return;
   const entry = outbox.takeOut();
   if (entry && last && last.id === entry.body.client_id) {
     reopen(last.item);
     return;
   }
   if (outbox.pending && outbox.state !== "sending") {
-    notify(say("take_back_later"));
+    status.notify(say("take_back_later"));
     return;
   }
   busy = true;
   try {
-    await outbox.empty();
+    if (!(await outbox.empty())) throw new Failure("away");
     const { item } = await post("api/take-back", {});
     const same = last && last.item.sample === item.sample && last.item.modality === item.modality;
     reopen(same && last ? { ...item, picture: last.item.picture } : Supply.prepare(item));
     void supply.heartbeat(); // what came after it may have been put back
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    notify(say(error.kind === "wrong" ? "take_back_none" : "take_back_later"));
+    status.notify(say(error.kind === "wrong" ? "take_back_none" : "take_back_later"));
   } finally {
     busy = false;
   }
@@ -238,9 +247,9 @@ function reopen(item) {
     Object.assign(draft, { confidence: given.confidence, admissible: given.admissible, note: given.note });
     view.showStep("grade", draft);
     const named = say(`grade_${given.grade}`) + (given.category ? `, ${given.category}` : "");
-    notify(say("taken_back", { grade: named }), "good");
+    status.notify(say("taken_back", { grade: named }), "good");
   } else {
-    notify(say("taken_back_item"), "good");
+    status.notify(say("taken_back_item"), "good");
   }
   void refresh();
 }
@@ -251,9 +260,9 @@ function skip() {
   performance.mark("chosen");
   outbox.add("api/skip", item.key, { key: item.key, seconds: care.shown.seconds });
   item.picture?.release();
-  count();
+  status.count(care.shown.seconds);
   next();
-  notify(say("skipped"), "good");
+  status.notify(say("skipped"), "good");
 }
 
 /** @param {string} kind */
@@ -266,7 +275,7 @@ function stop(kind) {
   view.closeItem();
   care.shown.pause();
   resting = "stopped";
-  rest.show(say("stopped"), [say("stopped_text"), make("p", { text: supportText(), dir: "auto" })], [
+  rest.show(say("stopped"), [say("stopped_text"), make("p", { text: status.supportText(), dir: "auto" })], [
     { name: say("pause_take"), does: takeBreak },
     { name: say("go_on"), does: goOn },
   ]);
@@ -290,99 +299,26 @@ function takeBreak() {
   care.shown.pause();
   care.since.reset();
   care.later();
-  rest.pause(5, supportText(), goOn);
+  rest.pause(5, status.supportText(), () => { care.since.reset(); goOn(); });
 }
-
-const supportText = () => me?.support?.text || say("support");
 
 /** @param {string} why */
 function showNothing(why) {
-  if (dormant) return;
+  status.showState("");
+  if (dormant || (resting === "nothing" && reason === why)) return;
   resting = "nothing";
+  reason = why;
   view.closeItem();
-  showState("");
-  rest.nothing(why, () => { showState("fetching"); void supply.fill(); }, () => void takeBack());
+  rest.nothing(why, () => { status.showState("fetching"); void supply.fill(); }, () => void takeBack());
 }
-
-// What is saved, and what went wrong
-
-function showSaved() {
-  const place = byId("saved");
-  place.dataset.state = outbox.state;
-  const shown = outbox.state === "sending" && outbox.pending === 1 ? "saving" : outbox.state;
-  const texts = { saved: "saved", saving: "saving", sending: "sending", retrying: "retrying", "signed-out": "unsent", stale: "unsent" };
-  place.textContent = say(texts[shown], { number: outbox.pending });
-  if (outbox.state === "signed-out" || outbox.state === "stale") showSignedOut(outbox.state);
-}
-
-/** @param {"signed-out" | "stale"} kind */
-function showSignedOut(kind) {
-  if (byId("notices").querySelector("[data-kind=session]")) return;
-  byId("notices").prepend(make("div", { class: "notice bad", role: "alert", "data-kind": "session" },
-    make("p", { text: say(kind === "stale" ? "stale" : "signed_out") }),
-    make("div", { class: "row" },
-      make("a", { class: "button", href: address("login"), target: "_blank", rel: "noopener", text: say("sign_in") }),
-      make("button", { text: say("try_again"), click: again }))));
-}
-
-/** Load the page anew if somebody is signed in; answers that are not sent are kept for it. */
-async function again() {
-  try {
-    await get("api/me");
-    addEventListener("beforeunload", (event) => event.stopImmediatePropagation(), { capture: true });
-    location.reload();
-  } catch {
-    announce(say("signed_out"));
-  }
-}
-
-/** @param {string} text @param {"" | "bad" | "good"} [kind] */
-function notify(text, kind = "") {
-  clearNotices();
-  const close = make("button", { class: "quiet", "aria-label": say("close"), text: "×", click: clearNotices });
-  byId("notices").append(make("div", { class: `notice passing ${kind}`, role: "alert" }, make("p", { text }), close));
-}
-
-function clearNotices() {
-  for (const each of byId("notices").querySelectorAll(".passing")) each.remove();
-}
-
-/** @param {"" | "fetching" | "checking" | "away"} what there is no item for */
-function showState(what) {
-  const place = byId("state");
-  place.hidden = !what;
-  place.textContent = what ? say(`state_${what}`) : "";
-}
-
-// Progress
 
 async function refresh() {
   sinceMe = 0;
-  try {
-    me = await get("api/me");
-  } catch {
-    return; // it comes with the next heartbeat
-  }
-  policy.setNotes(me.policy.notes);
-  showToday();
-}
-
-/** One more is done, until the server counts. */
-function count() {
-  if (!me) return;
-  me.today.items += 1;
-  me.today.minutes += care.shown.seconds / 60;
-  showToday();
-}
-
-function showToday() {
-  const { today, bounds } = me;
-  const minutes = Math.round(today.minutes);
-  byId("today").textContent = [
-    say("today_items", { number: today.items }),
-    bounds.minutes ? say("today_minutes_of", { minutes, bound: bounds.minutes }) : say("today_minutes", { minutes }),
-    bounds.hard ? say("today_hard_of", { number: today.hard, bound: bounds.hard }) : say("today_hard", { number: today.hard }),
-  ].join(" · ");
+  await status.refresh((notes, version) => {
+    policy.setNotes(notes);
+    if (policyVersion && version > policyVersion) status.notify(say("policy_new"), "bad");
+    policyVersion = version;
+  });
 }
 
 // Keys
@@ -413,58 +349,6 @@ function nextConfidence() {
   announce(draft.confidence === null ? say("confidence_none") : say(`confidence_${draft.confidence}`));
 }
 
-/** @param {string} key @param {KeyboardEvent} event @returns {boolean} */
-function act(key, event) {
-  const everywhere = { "?": () => dialog("help"), z: () => void takeBack(), p: () => policy.toggle() };
-  if (everywhere[key] && (key !== "p" || supply.current)) {
-    everywhere[key]();
-    return true;
-  }
-  const item = supply.current;
-  if (!item || rest.isOpen() || busy) return false;
-  const step = nextStep(item.modality, draft);
-  const anywhere = {
-    Escape: back, s: skip, n: () => view.openNote(true), "!": () => dialog("stop-dialog"),
-    "+": () => reveal.enlarge(true), "=": () => reveal.enlarge(true), "-": () => reveal.enlarge(false),
-    ArrowDown: () => { if (step === "grade" ? !view.scrollText(0.2) : true) view.moveFocus(1); },
-    ArrowUp: () => { if (step === "grade" ? !view.scrollText(-0.2) : true) view.moveFocus(-1); },
-    PageDown: () => view.scrollText(0.9), PageUp: () => view.scrollText(-0.9),
-  };
-  if (anywhere[key]) {
-    anywhere[key]();
-    return true;
-  }
-  if (step === "grade") return actOnGrade(key);
-  if (step === "category") {
-    const at = view.categories.findIndex((/** @type {any} */ _, /** @type {number} */ n) => letterOf(n) === key);
-    if (at < 0) return false;
-    const { id } = view.categories[at];
-    if (event.shiftKey) policy.read(id);
-    else set({ category: id });
-    return true;
-  }
-  if (step === "done") return false;
-  const reason = setup[step].find((/** @type {string} */ name, /** @type {number} */ n) => digitOf(name, n) === key);
-  if (!reason) return false;
-  set({ [step]: reason });
-  return true;
-}
-
-/** @param {string} key */
-function actOnGrade(key) {
-  const grade = view.grades.find((/** @type {string} */ each) => GRADE_KEYS[each] === key);
-  if (otherwise) {
-    if (grade && grade !== "not_sure") toggleAdmissible(grade);
-    else if (key === "o" || key === "Enter") setOtherwise(false);
-    return true;
-  }
-  if (grade) chooseGrade(grade);
-  else if (key === "c") nextConfidence();
-  else if (key === "o") setOtherwise(true);
-  else return false;
-  return true;
-}
-
 /** @param {string} id */
 function dialog(id) {
   reveal.hide();
@@ -488,7 +372,7 @@ function begin() {
   dormant = false;
   resting = "";
   rest.hide();
-  showState("fetching");
+  status.showState("fetching");
   supply.start();
   outbox.kick();
   void refresh();
@@ -501,7 +385,12 @@ view.listen({
 });
 policy.listen();
 reveal.listen();
-keys.listen(act, () => view.openNote(false));
+keys.listen(actions({
+  item: () => (rest.isOpen() || busy ? null : supply.current),
+  step: () => nextStep(supply.current?.modality || "", draft),
+  otherwise: () => otherwise,
+  dialog, takeBack, back, skip, set, chooseGrade, toggleAdmissible, nextConfidence, setOtherwise,
+}), () => view.openNote(false));
 byId("help-button").addEventListener("click", () => dialog("help"));
 byId("stop").addEventListener("click", () => dialog("stop-dialog"));
 byId("skip").addEventListener("click", skip);
@@ -522,5 +411,5 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") void supply.heartbeat();
 });
 care.keepTime(`vlsu-grade-time ${setup.me}`);
-showSaved();
+status.showSaved(outbox);
 begin();
