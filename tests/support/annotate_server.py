@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ import uvicorn
 
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.web.app import annotate_app
+from vlsu.annotate.web.limiting import SIGN_IN, Limit
 from vlsu.annotate.web.protocol import Protocol
 from vlsu.annotate.web.service import Site
 
@@ -128,9 +129,14 @@ def join(project: Project, address: str, name: str, role: str = "grader", **abou
 
 
 @contextmanager
-def served(project: Project, site: Site | None = None, **config: Any) -> Iterator[str]:
+def served(
+    project: Project,
+    site: Site | None = None,
+    sign_ins: Mapping[str, Limit] = SIGN_IN,
+    **config: Any,
+) -> Iterator[str]:
     """A project's server in a thread of this process; its address."""
-    app = annotate_app(project, site or Site())
+    app = annotate_app(project, site or Site(), sign_ins=sign_ins)
     settings = uvicorn.Config(
         app,
         host="127.0.0.1",

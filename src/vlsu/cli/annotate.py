@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -122,14 +121,13 @@ def invite(
 ) -> None:
     """Invite somebody: a link that works once, within 14 days. Again for a new link."""
     module = _part("project")
+    from vlsu.annotate.web.addresses import public_address
     from vlsu.cli.output import print_json, print_text, say
-    from vlsu.errors import UsageError
 
-    if not re.match(r"https?://[^/?#\s]+(/[^?#\s]*)?$", base_url):
-        raise UsageError(f"--base-url {base_url!r}: write http://HOST or https://HOST")
+    public = public_address(base_url)
     with module.open_project(project, connections=1) as opened:
         made = opened.invite(name, role, languages=language or (), end_sessions=end_sessions)
-    link = f"{base_url.rstrip('/')}/join/{made.token}"
+    link = f"{public.origin}{public.root}/join/{made.token}"
     if json:
         print_json({"name": " ".join(name.split()), "role": role, "link": link})
     else:

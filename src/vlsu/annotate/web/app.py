@@ -28,6 +28,7 @@ from vlsu.annotate.store.database import DatabaseAwayError
 from vlsu.annotate.web import adjudicating, assets, grading, images, joining, leading
 from vlsu.annotate.web.bodies import BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
+from vlsu.annotate.web.limiting import SIGN_IN, Limit
 from vlsu.annotate.web.security import Guard, is_foreign, same_secret
 from vlsu.annotate.web.service import Service, Site
 from vlsu.annotate.web.strings import language_of
@@ -53,15 +54,22 @@ _AWAY = "the server cannot store anything at the moment; keep what you have and 
 _LOG = logging.getLogger(__name__)
 
 
-def annotate_app(project: Project, site: Site, *, connections: int = 10) -> Guard:
+def annotate_app(
+    project: Project,
+    site: Site,
+    *,
+    connections: int = 10,
+    sign_ins: Mapping[str, Limit] = SIGN_IN,
+) -> Guard:
     """The server's application.
 
     Args:
         project: Opened with as many connections.
         site: How it is reached.
         connections: To the database; as many requests are worked on at once.
+        sign_ins: How often somebody may try to sign in with a password.
     """
-    service = Service(project, site)
+    service = Service(project, site, sign_ins)
     limiter = anyio.CapacityLimiter(connections)
     _ = service.content  # a dataset that is gone or has changed is told before the server starts
     log = Failures()

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vlsu._version import __version__
 from vlsu.annotate.projects.project import Project
-from vlsu.annotate.web.limiting import SIGN_IN, Limiter
+from vlsu.annotate.web.limiting import SIGN_IN, Limit, Limiter
 from vlsu.annotate.web.sessions import Sessions
 from vlsu.annotate.web.strings import strings_of
 from vlsu.data import Dataset
@@ -92,13 +92,16 @@ class Service:
     Args:
         project: Opened.
         site: How it is reached.
+        sign_ins: How often somebody may try to sign in with a password.
     """
 
-    def __init__(self, project: Project, site: Site) -> None:
+    def __init__(
+        self, project: Project, site: Site, sign_ins: Mapping[str, Limit] = SIGN_IN
+    ) -> None:
         self.project = project
         self.site = site
         self.sessions = Sessions(project, site)
-        self.sign_ins = Limiter(SIGN_IN)
+        self.sign_ins = Limiter(sign_ins)
         self.pages = Environment(
             loader=PackageLoader("vlsu.annotate.web"),
             autoescape=True,

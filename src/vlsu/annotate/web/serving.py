@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.web.addresses import bracketed, public_address
 from vlsu.annotate.web.app import annotate_app
 from vlsu.annotate.web.protocol import Protocol
 from vlsu.annotate.web.service import Site
@@ -60,18 +60,14 @@ def site_of(address: Address) -> Site:
     Raises:
         UsageError: A URL, path, name or address is none.
     """
-    public = urlsplit(address.base_url)
-    if address.base_url and (
-        public.scheme not in ("http", "https") or not _host(address.base_url) or public.query
-    ):
-        raise UsageError(f"--base-url {address.base_url!r}: write http://HOST or https://HOST")
-    root = public.path.rstrip("/")
-    given = address.root_path.rstrip("/")
-    if given and root and given != root:
-        raise UsageError(f"--root-path {given}: --base-url ends with {root}; give one of them")
-    root = root or given
+    public = public_address(address.base_url) if address.base_url else None
+    root = address.root_path.rstrip("/")
     if not _ROOT.fullmatch(root):
-        raise UsageError(f"--root-path {root!r}: write a path such as /grading")
+        raise UsageError(f"--root-path {root[:200]!r}: write a path such as /grading")
+    if public is not None and public.root:
+        if root not in ("", public.root):
+            raise UsageError(f"--root-path {root}: --base-url ends with {public.root}; give one")
+        root = public.root
     for proxy in address.proxies:
         try:
             ipaddress.ip_network(proxy)
@@ -83,15 +79,13 @@ def site_of(address: Address) -> Site:
     if (address.certificate is None) != (address.key is None):
         raise UsageError("--tls-certificate and --tls-key belong together; give both")
     everywhere = _is_unspecified(address.host)
-    own = {socket.gethostname().lower()} if everywhere else {_bracketed(address.host).lower()}
+    own = {socket.gethostname().lower()} if everywhere else {bracketed(address.host).lower()}
     return Site(
         root=root,
-        hosts=frozenset({*_LOOPBACK, *own, *names, _host(address.base_url)} - {""}),
+        hosts=frozenset({*_LOOPBACK, *own, *names} | ({public.host} if public else set())),
         any_address=everywhere,
-        secure=public.scheme == "https" or address.certificate is not None,
-        origin=f"{public.scheme}://{public.netloc.rpartition('@')[2]}".lower()
-        if address.base_url
-        else "",
+        secure=address.certificate is not None or (public is not None and public.secure),
+        origin=public.origin if public else "",
     )
 
 
@@ -125,7 +119,8 @@ def serve(project: Project, address: Address, *, connections: int = 10) -> None:
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "strerror", None) or "it is no certificate with its key"
+        unread = None if isinstance(error, ssl.SSLError) else error.strerror
+        why = unread or "it is no certificate with its key"
         raise UsageError(f"--tls-certificate {address.certificate}: {why}") from None
     with _listener(address.host, address.port) as listener:
         port = listener.getsockname()[1]
@@ -151,7 +146,7 @@ def _listener(host: str, port: int) -> socket.socket:
 def _lines(address: Address, site: Site, port: int) -> list[str]:
     """What is said when the server begins."""
     scheme = "http" if address.certificate is None else "https"
-    host = socket.gethostname() if _is_unspecified(address.host) else _bracketed(address.host)
+    host = socket.gethostname() if _is_unspecified(address.host) else bracketed(address.host)
     lines = [f"grading: {scheme}://{host}:{port}{site.root}/  (Ctrl-C ends it)"]
     if address.base_url:
         lines.append(f"grading: people reach it at {address.base_url}")
@@ -162,20 +157,6 @@ def _lines(address: Address, site: Site, port: int) -> list[str]:
             "--tls-certificate and --tls-key, or --base-url https://... of a proxy that has TLS"
         )
     return lines
-
-
-def _host(url: str) -> str:
-    """The name in a URL, as a Host header has it; empty if there is none."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
-        return _bracketed(parts.hostname or "").lower()
-    except ValueError:
-        return ""
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _is_loopback(host: str) -> bool:
