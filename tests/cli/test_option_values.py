@@ -58,6 +58,7 @@ WHOLE = {
     "annotate init": "out/p --dataset dataset",
     "annotate invite": "project --role grader --name Ann",
     "annotate status": "project",
+    "annotate serve": None,  # as view; see tests/annotate/web/test_serving.py
 }
 
 ODD_TEXTS = (
