@@ -128,7 +128,7 @@ def is_foreign(headers: Mapping[str, str], method: str, scheme: str, site: Site)
         return fetched != "same-origin"
     schemes = {"https"} if site.secure else {"http", "https", scheme}
     own = {f"{each}://{headers.get('host', '')}".lower() for each in schemes}
-    return origin.lower() not in own | {site.origin}
+    return origin.lower() not in own | ({site.origin} if site.origin else set())
 
 
 def same_secret(given: object, known: str) -> bool:
