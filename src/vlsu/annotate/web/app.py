@@ -29,7 +29,7 @@ from vlsu.annotate.web import adjudicating, assets, grading, images, joining, le
 from vlsu.annotate.web.bodies import BODY_S, BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
-from vlsu.annotate.web.security import Guard, is_foreign, same_secret
+from vlsu.annotate.web.security import Guard, is_for_scripts, is_foreign, same_secret
 from vlsu.annotate.web.service import Service, Site
 from vlsu.annotate.web.strings import language_of
 from vlsu.annotate.work.answering import LeaseLostError
@@ -87,7 +87,7 @@ def annotate_app(
     async def unrouted(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
         why = {404: "there is no such page", 405: "the method is not allowed here"}
-        is_page = not request.url.path.startswith(("/api/", "/image/", "/static/"))
+        is_page = not is_for_scripts(request.scope["path"])
         found = _refused(_call(service, request), status, why.get(status, ""), page=is_page)
         found.headers.update(getattr(error, "headers", None) or {})
         return found
