@@ -347,9 +347,9 @@ class Project:
         with self.database.read() as connection:
             return passwords.hash_of(connection, person) is not None
 
-    def end_sessions(self, person: int, *, but: str | None = None) -> int:
+    def end_sessions(self, person: int, *, but: str | None = None, by: int | None = None) -> int:
         """Sign somebody out everywhere, except for a session whose token has a hash; how many."""
-        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but))
+        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but, by=by))
 
     def sign_out(self, session: str) -> None:
         """End a session."""
@@ -370,10 +370,6 @@ class Project:
     def set_aside(self, person: int, *, by: int | None = None) -> int:
         """Have a paused person's grades count no longer; how many did."""
         return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
-
-    def end_sessions(self, person: int, *, by: int | None = None) -> int:
-        """Sign somebody out everywhere; how many sessions there were."""
-        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by))
 
     def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
         """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""

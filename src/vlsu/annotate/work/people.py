@@ -19,7 +19,6 @@ from vlsu.annotate.store.tables import (
     grades,
     opt_outs,
     people,
-    sessions,
     slots,
 )
 from vlsu.annotate.work.leasing import locked_person
@@ -33,7 +32,6 @@ __all__ = [
     "ROLES",
     "Invitation",
     "agree",
-    "end_sessions",
     "invite",
     "invited_as",
     "join",
@@ -231,18 +229,6 @@ def resume(connection: Connection, person_id: int, now: int, *, by: int | None =
     locked_person(connection, person_id)
     connection.execute(update(people).where(people.c.id == person_id).values(paused_at=None))
     log(connection, now, by, "resume", f"person {person_id}")
-
-
-def end_sessions(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> int:
-    """Sign somebody out everywhere; they need a new invitation to come back.
-
-    Returns:
-        How many sessions there were.
-    """
-    locked_person(connection, person_id)
-    done = connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
-    log(connection, now, by, "end_sessions", f"person {person_id}: {done.rowcount}")
-    return done.rowcount
 
 
 def set_aside(
