@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from tests.conftest import make_dataset
 from tests.support.annotating import START, Clock, answer_to, check_invariants, join_graders, rows
 from vlsu.annotate.plan.answers import Answer
-from vlsu.annotate.plan.settings import Bounds, Checks, Order, Plan
+from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
@@ -38,10 +38,13 @@ GRADES = st.sampled_from(["safe", "borderline", "unsafe", "not_sure"])
 KNOWN = ["s0,text,safe", "s1,joint,safe", "s2,image,safe", "s2,joint,safe"]
 PLANS = st.builds(
     Plan,
-    graders=st.fixed_dictionaries({name: st.integers(1, 3) for name in ("image", "text", "joint")}),
+    graders=st.fixed_dictionaries(
+        {"image": st.integers(1, 3), "text": st.integers(1, 3), "joint": st.just(2)}
+    ),
     regrade=st.sampled_from([0.0, 0.5]),
     disjoint=st.booleans(),
     seed=st.integers(0, 5),
+    adaptive=st.sampled_from([Adaptive(), Adaptive(first=2, most=3), Adaptive(first=2, most=4)]),
     bounds=st.just(Bounds(minutes_a_day=0, hard_a_day=0, spacing=1)),
     checks=st.builds(
         Checks,
@@ -202,7 +205,11 @@ class Slots(RuleBasedStateMachine):
             return
         check_invariants(self.project)
         # As many grades as asked, no more, whatever seats they moved to.
-        assert self.units(rows(self.project, slots)) == self.asked
+        asked, most = self.units(rows(self.project, slots)), self.project.plan.adaptive.most
+        assert asked.keys() == self.asked.keys()
+        for unit, number in asked.items():  # more only where the plan adds some
+            assert self.asked[unit] <= number <= max(self.asked[unit], most)
+        self.asked = asked
         found = rows(self.project, grades)
         for unit, number in self.units([row for row in found if row.live]).items():
             assert number <= self.asked[unit]

@@ -22,6 +22,7 @@ from vlsu.annotate.store.tables import (
     policy_versions,
     slots,
 )
+from vlsu.annotate.work.adaptive import add_grade
 from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, add_tally
@@ -130,7 +131,8 @@ def submit(
     connection.execute(_DONE, {"slot": slot.id, "person": person_id})
     _next_of_seat(connection, slot, State.WAITING, State.KEPT, person_id)
     add_exposure(connection, person_id, now, hard=slot.hard, seconds=answer.seconds)
-    settle(connection, plan.consensus, slot.item_id, slot.modality, now)
+    if not add_grade(connection, plan, slot.item_id, slot.modality):
+        settle(connection, plan.consensus, slot.item_id, slot.modality, now)
     return Receipt(stored, again=False)
 
 
