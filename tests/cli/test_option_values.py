@@ -59,6 +59,7 @@ WHOLE = {
     "annotate invite": "project --role grader --name Ann",
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
+    "annotate quality": "project",
 }
 
 ODD_TEXTS = (

@@ -242,3 +242,7 @@ def _part(name: str) -> ModuleType:
     except ImportError:
         raise MissingExtraError("vlsu annotate", "annotate") from None
     return import_module(f"vlsu.annotate.projects.{name}")
+
+
+# Commands in files of their own.
+from vlsu.cli import annotate_quality as annotate_quality  # noqa: E402
