@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from tests.conftest import make_dataset
 from tests.support.annotating import START, Clock, answer_to, check_invariants, join_graders, rows
 from vlsu.annotate.plan.answers import Answer
-from vlsu.annotate.plan.settings import Bounds, Order, Plan
+from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
@@ -34,13 +34,27 @@ from vlsu.errors import AnnotationError
 
 PEOPLE = st.integers(0, 3)
 GRADES = st.sampled_from(["safe", "borderline", "unsafe", "not_sure"])
+#: Known answers, some of a sample's part and of its pair.
+KNOWN = ["s0,text,safe", "s1,joint,safe", "s2,image,safe", "s2,joint,safe"]
 PLANS = st.builds(
     Plan,
-    graders=st.fixed_dictionaries({name: st.integers(1, 3) for name in ("image", "text", "joint")}),
+    graders=st.fixed_dictionaries(
+        {"image": st.integers(1, 3), "text": st.integers(1, 3), "joint": st.just(2)}
+    ),
     regrade=st.sampled_from([0.0, 0.5]),
     disjoint=st.booleans(),
     seed=st.integers(0, 5),
+    adaptive=st.sampled_from([Adaptive(), Adaptive(first=2, most=3), Adaptive(first=2, most=4)]),
     bounds=st.just(Bounds(minutes_a_day=0, hard_a_day=0, spacing=1)),
+    checks=st.builds(
+        Checks,
+        training=st.integers(0, 2),
+        rounds=st.integers(1, 2),
+        gold=st.integers(0, 3),
+        repeats=st.integers(0, 3),
+        repeat_after=st.integers(1, 3),
+        repeat_hours=st.just(0),
+    ),
     order=st.builds(
         Order, block=st.integers(1, 4), apart=st.integers(0, 3), held=st.integers(1, 3)
     ),
@@ -53,11 +67,18 @@ class Slots(RuleBasedStateMachine):
     #: Makes the folder and the address of a new project; set by the test.
     place: Callable[[], tuple[Path, Path, str | None]]
 
-    @initialize(plan=PLANS)
-    def start(self, plan: Plan) -> None:
+    @initialize(plan=PLANS, known=st.sets(st.sampled_from(KNOWN)))
+    def start(self, plan: Plan, known: set[str]) -> None:
         dataset_folder, folder, address = self.place()
         dataset = make_dataset(dataset_folder, 4, 3)
-        create(folder, dataset, plan, database=address, now=START)
+        gold = dataset_folder / "gold.csv"
+        gold.write_text("\n".join(["item,modality,grade", *sorted(known)]))
+        create(
+            *(folder, dataset, plan),
+            database=address,
+            gold_file=gold if known else None,
+            now=START,
+        )
         self.clock = Clock()
         self.project: Project = open_project(folder, connections=2, clock=self.clock)
         self.people = join_graders(self.project, *"ABCD")
@@ -76,7 +97,7 @@ class Slots(RuleBasedStateMachine):
     @rule(who=PEOPLE, fresh=st.booleans())
     def next_item(self, who: int, fresh: bool) -> None:
         person = self.people[who]
-        holds = [lease.slot for owner, lease in self.leases if owner == person and not fresh]
+        holds = [lease for owner, lease in self.leases if owner == person and not fresh]
         lease = self.project.next_item(person, holds=holds)
         if isinstance(lease, Lease):
             assert (person, lease) not in self.leases or fresh
@@ -113,7 +134,9 @@ class Slots(RuleBasedStateMachine):
             lease = self.project.next_item(person)
             if not isinstance(lease, Lease):
                 return
-            self.leases = [(owner, each) for owner, each in self.leases if each.slot != lease.slot]
+            self.leases = [
+                (owner, each) for owner, each in self.leases if each.token != lease.token
+            ]
             answer = answer_to(lease, grade)
             self.project.submit(person, answer)
             self.sent.append((person, answer))
@@ -191,7 +214,11 @@ class Slots(RuleBasedStateMachine):
             return
         check_invariants(self.project)
         # As many grades as asked, no more, whatever seats they moved to.
-        assert self.units(rows(self.project, slots)) == self.asked
+        asked, most = self.units(rows(self.project, slots)), self.project.plan.adaptive.most
+        assert asked.keys() == self.asked.keys()
+        for unit, number in asked.items():  # more only where the plan adds some
+            assert self.asked[unit] <= number <= max(self.asked[unit], most)
+        self.asked = asked
         found = rows(self.project, grades)
         for unit, number in self.units([row for row in found if row.live]).items():
             assert number <= self.asked[unit]

@@ -24,7 +24,7 @@ from vlsu.annotate.projects.folder import (
     Record,
     write,
 )
-from vlsu.annotate.projects.gold import read_gold
+from vlsu.annotate.projects.gold import Known, read_gold
 from vlsu.annotate.store.bulk import analyze, insert_rows
 from vlsu.annotate.store.database import Database, database_url, shown
 from vlsu.annotate.store.states import MODALITY_NUMBERS
@@ -173,11 +173,12 @@ def _fill(
     record: Record,
     dataset: Dataset,
     policy: Policy,
-    answers: Mapping[tuple[str, str], tuple[str, str | None]],
+    answers: Mapping[tuple[str, str], Known],
     now: int,
 ) -> Made:
     ids = dataset.frame().select("id").collect()["id"]
-    rows = Rows(record.plan, clusters_of(dataset), frozenset(answers), opaque=tell_nothing(ids))
+    clusters = clusters_of(dataset)
+    rows = Rows(record.plan, clusters, frozenset(answers), opaque=tell_nothing(ids))
     numbers: dict[str, int] = {}
 
     def all_items() -> Any:
@@ -210,10 +211,13 @@ def _fill(
     insert_rows(
         connection,
         gold,
-        ("item_id", "modality", "grade", "category"),
+        ("item_id", "modality", "grade", "category", "note", "cluster"),
         (
-            (numbers[sample], MODALITY_NUMBERS[modality], grade, category)
-            for (sample, modality), (grade, category) in answers.items()
+            (
+                *(numbers[sample], MODALITY_NUMBERS[modality]),
+                *(known.grade, known.category, known.note or None, clusters.get(sample)),
+            )
+            for (sample, modality), known in answers.items()
         ),
     )
     connection.execute(
@@ -229,11 +233,24 @@ def _fill(
         wanted[MODALITIES[modality]] = number
     if not any(wanted.values()):
         raise AnnotationError(f"{dataset.info.name}: no sample has what is to be graded")
-    return Made(len(numbers), wanted, len(answers), tuple(_notes(rows, wanted)))
+    return Made(len(numbers), wanted, len(answers), tuple(_notes(rows, wanted, answers)))
 
 
-def _notes(rows: Rows, wanted: Mapping[str, int]) -> list[str]:
+def _notes(
+    rows: Rows, wanted: Mapping[str, int], answers: Mapping[tuple[str, str], Known]
+) -> list[str]:
     notes = []
+    if rows.ungraded:
+        notes.append(
+            f"{rows.ungraded} samples have a known pair and parts that are not known: nobody "
+            "grades these parts, as graders are shown the pair; add answers for them to --gold"
+        )
+    training = rows.plan.checks.training
+    if answers and rows.plan.checks.gold and len(answers) <= training:
+        notes.append(
+            f"{len(answers)} known answers are all used in training, so that none is left to be "
+            f"hidden among the others; give more than {training}"
+        )
     if rows.unknown:
         notes.append(
             f"{rows.unknown} items could be hard to look at and are not known to be: grade the "

@@ -111,6 +111,9 @@ people = Table(
     # minutes: their day turns over at their midnight.
     Column("working_since", BigInteger),
     Column("utc_offset", SmallInteger),
+    # When the training round was over, and how it went: null where nothing was measured.
+    Column("trained_at", BigInteger),
+    Column("training_passed", Boolean),
     CheckConstraint("role in ('grader', 'adjudicator', 'lead')", name="role"),
 )
 
@@ -309,7 +312,8 @@ policy_notes = Table(
     _to("people", "person_id"),
 )
 
-#: Known answers, for training and hidden checks; these items have no slots in that modality.
+#: Known answers, for training and hidden checks; these items have no slots in that modality, and a
+#: sample whose pair is known has none at all. `note` is what graders are told after training items.
 gold = Table(
     "gold",
     metadata,
@@ -317,9 +321,13 @@ gold = Table(
     Column("modality", SmallInteger, primary_key=True),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
+    Column("note", Text),
+    Column("cluster", Integer),
 )
 
-#: Items that a person is shown beside their slots: training, hidden gold, hidden repeats.
+#: Items that a person is shown beside their slots: training, hidden gold, hidden repeats. `live` is
+#: null after a row was taken back, skipped, stopped or released; `after_grade` is the person's last
+#: grade as of the answer, so that the two tables have one order; `grade_id` is what is repeated.
 checks = Table(
     "checks",
     metadata,
@@ -328,15 +336,36 @@ checks = Table(
     _to("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
     Column("kind", String(10), nullable=False),
-    Column("due_after", Integer, nullable=False),
+    Column("round", SmallInteger, nullable=False),
+    Column("due_after", BigInteger, nullable=False),
+    _to("grades", "grade_id", nullable=True),
+    Column("hard", Boolean, nullable=False),
+    Column("cluster", Integer),
+    Column("token", String(32)),
+    Column("leased_at", BigInteger),
+    Column("lease_until", BigInteger),
     Column("client_id", String(64)),
     Column("grade", String(12)),
     Column("category", String(40)),
+    Column("confidence", SmallInteger),
+    Column("admissible", Text),
+    Column("refers", String(20)),
+    Column("because", String(20)),
+    Column("revealed", Boolean),
+    Column("note", Text),
     Column("seconds", Float),
+    Column("policy_version", ForeignKey("policy_versions.id")),
     Column("answered_at", BigInteger),
+    Column("after_grade", BigInteger),
+    Column("live", Boolean),
+    Column("withdrawn_as", String(12)),
     UniqueConstraint("person_id", "client_id"),
-    UniqueConstraint("person_id", "item_id", "modality", "kind"),
+    UniqueConstraint("person_id", "item_id", "modality", "kind", "live"),
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
+    CheckConstraint(
+        "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="withdrawn_as"
+    ),
+    Index(None, "item_id"),
 )
 
 #: Items that may be illegal, or hold a credible threat: who said so, whether it was reported (to

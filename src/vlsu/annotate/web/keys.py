@@ -35,7 +35,7 @@ class Key:
 
     @property
     def slot(self) -> int:
-        """The number, where it is of a slot."""
+        """The number, as a lease has it."""
         return self.number
 
 

@@ -21,6 +21,7 @@ from vlsu.annotate.store.tables import (
     people,
     slots,
 )
+from vlsu.annotate.work.check_rows import release_checks
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_tally, log
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
@@ -201,6 +202,7 @@ def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, no
         )
     )
     release_seats(connection, plan, person_id, connection.scalars(theirs).all())
+    release_checks(connection, plan, person_id, stratum=stratum)
 
 
 def opt_in(connection: Connection, person_id: int, stratum: str) -> None:
@@ -221,6 +223,7 @@ def pause(
         slots.c.owner_id == person_id, is_state(State.KEPT, State.LEASED)
     )
     release_seats(connection, plan, person_id, connection.scalars(held).all())
+    release_checks(connection, plan, person_id)
     log(connection, now, by, "pause", f"person {person_id}")
 
 

@@ -7,12 +7,15 @@ from sqlalchemy import Connection, insert, select, update
 from vlsu.annotate.plan.answers import STOP_KINDS
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State, is_state
 from vlsu.annotate.store.tables import (
+    checks,
     disputes,
     items,
     slots,
     stops,
 )
 from vlsu.annotate.work.answering import locked_slot, shown_seconds
+from vlsu.annotate.work.check_answers import locked_check
+from vlsu.annotate.work.leases import CHECK, Held
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, log
 from vlsu.annotate.work.seats import lock_items
@@ -25,8 +28,7 @@ __all__ = ["same_content", "stop"]
 def stop(
     connection: Connection,
     person_id: int,
-    slot_id: int,
-    token: str,
+    held: Held,
     kind: str,
     now: int,
     seconds: float = 0,
@@ -39,8 +41,7 @@ def stop(
     Args:
         connection: In a transaction that writes.
         person_id: The grader.
-        slot_id: The slot.
-        token: Of its lease.
+        held: The lease: of a slot, or of a check.
         kind: ``"illegal"`` or ``"threat"``.
         now: Milliseconds.
         seconds: How long it was shown.
@@ -55,12 +56,17 @@ def stop(
     if kind not in STOP_KINDS:
         raise UsageError(f"kind: {kind[:40]!r}; give {' or '.join(STOP_KINDS)}")
     locked_person(connection, person_id)
+    table = checks if held.kind == CHECK else slots
     at = connection.execute(
-        select(slots.c.item_id, slots.c.modality).where(slots.c.id == slot_id)
+        select(table.c.item_id, table.c.modality).where(table.c.id == held.slot)
     ).first()
     numbers = [] if at is None else same_content(connection, at.item_id, at.modality, kind)
     lock_items(connection, numbers)
-    slot = locked_slot(connection, person_id, slot_id, token)
+    slot = (
+        locked_check(connection, person_id, held)
+        if held.kind == CHECK
+        else locked_slot(connection, person_id, held.slot, held.token)
+    )
     add_exposure(
         connection, person_id, now, hard=slot.hard, seconds=shown_seconds(slot, seconds, now)
     )
@@ -79,6 +85,13 @@ def stop(
             is_state(*OPEN),
         )
         .values(state=int(State.CLOSED), token=None, lease_until=None)
+    )
+    connection.execute(
+        update(checks)
+        .where(
+            checks.c.item_id.in_(stopped), checks.c.live.is_(True), checks.c.answered_at.is_(None)
+        )
+        .values(live=None, withdrawn_as="stopped", lease_until=None)
     )
     open_ = select(disputes.c.item_id).where(
         disputes.c.item_id.in_(stopped), disputes.c.closed_at.is_(None)
