@@ -60,6 +60,8 @@ WHOLE = {
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
     "annotate forget": "project",
+    "annotate backup": "project out/p.tar.gz",
+    "annotate restore": "backup.tar.gz out/p",
 }
 
 ODD_TEXTS = (
@@ -118,6 +120,7 @@ def place(tmp_path_factory):
         (place / name).write_text(text)
     lay_out_odd_files(place)
     vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
+    vlsu("annotate", "backup", place / "project", place / "backup.tar.gz")
     return place
 
 
