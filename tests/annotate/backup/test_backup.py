@@ -156,7 +156,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made(backup, tmp_path):
 def changed(backup, change):
     """Write a backup anew with other members."""
     with tarfile.open(backup) as tar:
-        members = [(member, tar.extractfile(member).read()) for member in tar]
+        members = [(member, tar.extractfile(member).read()) for member in tar]  # type: ignore[union-attr]
     change(members)
     with tarfile.open(backup, "w:gz") as tar:
         for member, data in members:

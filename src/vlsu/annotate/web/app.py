@@ -22,7 +22,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from vlsu.annotate.projects.project import Project
-from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
+from vlsu.annotate.web import (
+    adjudicating,
+    assets,
+    caring,
+    grading,
+    images,
+    joining,
+    language,
+    leading,
+)
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint, Person
 from vlsu.annotate.web.security import Guard
 from vlsu.annotate.web.service import Service, Site
@@ -37,6 +46,7 @@ __all__ = ["COOKIE", "ENDPOINTS", "annotate_app"]
 ENDPOINTS: tuple[Endpoint, ...] = (
     *joining.ENDPOINTS,
     *grading.ENDPOINTS,
+    *caring.ENDPOINTS,
     *images.ENDPOINTS,
     *adjudicating.ENDPOINTS,
     *leading.ENDPOINTS,
@@ -67,6 +77,7 @@ def annotate_app(project: Project, site: Site, *, connections: int = 10) -> Guar
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_sweeping, project)
+            tasks.start_soon(caring.forgetting, project)
             yield
             tasks.cancel_scope.cancel()
 
