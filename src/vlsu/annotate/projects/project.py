@@ -24,6 +24,7 @@ from vlsu.annotate.work import (
     progress,
     seats,
     sessions,
+    stopped,
     stopping,
 )
 from vlsu.annotate.work.adjudicating import Case
@@ -62,6 +63,7 @@ class Project:
         plan: Who grades what.
         policy: What is graded by.
         database: Where slots and grades are.
+        swept_at: When it was last swept by this process, in milliseconds; `None` for never.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Project:
         self.policy = policy
         self.database = database
         self.clock = clock
+        self.swept_at: int | None = None
 
     def close(self) -> None:
         """Close its database."""
@@ -250,9 +253,13 @@ class Project:
 
     # People
 
-    def invite(self, name: str, role: str, *, languages: Collection[str] = ()) -> Invitation:
+    def invite(
+        self, name: str, role: str, *, languages: Collection[str] = (), by: int | None = None
+    ) -> Invitation:
         """Invite somebody; see `vlsu.annotate.work.people.invite`."""
-        return self._write(lambda c, now: people.invite(c, name, role, now, languages=languages))
+        return self._write(
+            lambda c, now: people.invite(c, name, role, now, languages=languages, by=by)
+        )
 
     def join(self, token: str) -> int:
         """Accept an invitation; the number of the person."""
@@ -302,11 +309,24 @@ class Project:
         """Have a paused person's grades count no longer; how many did."""
         return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
 
+    def end_sessions(self, person: int, *, by: int | None = None) -> int:
+        """Sign somebody out everywhere; how many sessions there were."""
+        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by))
+
+    def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
+        """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""
+        self._write(lambda c, now: stopped.report(c, lead, stop, now, to=to, reference=reference))
+
+    def lift_stop(self, lead: int, stop: int, reason: str) -> list[int]:
+        """Put the samples of a false alarm back; see `vlsu.annotate.work.stopped.lift`."""
+        return self._write(lambda c, now: stopped.lift(c, self.plan, lead, stop, reason, now))
+
     def sweep(self) -> int:
         """Put back what was leased and is overdue; a server does so every few seconds."""
         swept = 0
         while found := self._write(leasing.sweep):
             swept += found
+        self.swept_at = self.clock()
         return swept
 
     def release_absent(self) -> int:

@@ -339,7 +339,8 @@ checks = Table(
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
 )
 
-#: Items that may be illegal, or hold a credible threat: who said so, and whether it was reported.
+#: Items that may be illegal, or hold a credible threat: who said so, whether it was reported (to
+#: whom, and under which number), and whether it was a false alarm.
 stops = Table(
     "stops",
     metadata,
@@ -350,7 +351,10 @@ stops = Table(
     Column("kind", String(10), nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
     Column("reported_at", BigInteger),
+    Column("reported_to", Text),
     Column("report", Text),
+    Column("lifted_at", BigInteger),
+    Column("lifted_because", Text),
     CheckConstraint("kind in ('illegal', 'threat')", name="kind"),
     Index(None, "item_id"),
 )
