@@ -59,6 +59,7 @@ WHOLE = {
     "annotate invite": "project --role grader --name Ann",
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
+    "annotate demo": None,  # serves until it is ended; tried in tests/annotate/test_demo.py
     "annotate forget": "project",
     "annotate backup": "project out/p.tar.gz",
     "annotate restore": "backup.tar.gz out/p",

@@ -225,4 +225,4 @@ def _part(name: str) -> ModuleType:
 
 
 # Commands of their own modules, on the same `app`.
-from vlsu.cli import annotate_backup, annotate_care  # noqa: E402, F401
+from vlsu.cli import annotate_backup, annotate_care, annotate_demo  # noqa: E402, F401
