@@ -159,6 +159,18 @@ def test_german_is_spoken(project, care):
     expect(page.get_by_role("heading", name="Auf sich achten")).to_be_visible()
 
 
+def test_the_server_deletes_what_is_to_be_forgotten(project):
+    (ada,) = join_graders(project, "Ada")
+    project.opt_out(ada, "C9")
+    now = project.clock()
+    project.clock = lambda: now + 31 * 86_400_000
+    with served(project):
+        end = time.monotonic() + 10
+        while rows(project, opt_outs) and time.monotonic() < end:
+            time.sleep(0.02)
+    assert rows(project, opt_outs) == []
+
+
 def test_what_is_wrong_is_refused(project):
     (ada,), (lea,) = join_graders(project, "Ada"), join_graders(project, "Lea", role="lead")
     with served(project) as address:
