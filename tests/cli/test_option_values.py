@@ -59,8 +59,11 @@ WHOLE = {
     "annotate invite": "project --role grader --name Ann",
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
+    "annotate demo": None,  # serves until it is ended; tried in tests/annotate/test_demo.py
     "annotate forget": "project",
     "annotate quality": "project",
+    "annotate backup": "project out/p.tar.gz",
+    "annotate restore": "backup.tar.gz out/p",
 }
 
 ODD_TEXTS = (
@@ -119,6 +122,7 @@ def place(tmp_path_factory):
         (place / name).write_text(text)
     lay_out_odd_files(place)
     vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
+    vlsu("annotate", "backup", place / "project", place / "backup.tar.gz")
     return place
 
 

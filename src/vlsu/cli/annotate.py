@@ -251,4 +251,10 @@ def _part(name: str) -> ModuleType:
 
 
 # Commands of their own modules, on the same `app`.
-from vlsu.cli import annotate_care, annotate_quality, annotate_serve  # noqa: E402, F401
+from vlsu.cli import (  # noqa: E402
+    annotate_backup,  # noqa: F401
+    annotate_care,  # noqa: F401
+    annotate_demo,  # noqa: F401
+    annotate_quality,  # noqa: F401
+    annotate_serve,  # noqa: F401
+)

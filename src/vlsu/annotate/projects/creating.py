@@ -40,7 +40,7 @@ from vlsu.data import BUNDLED, Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
-__all__ = ["Made", "create"]
+__all__ = ["Made", "create", "require_empty", "require_unused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ def create(
         VlsuError: The folder or the database is taken, or something given cannot be used.
     """
     policy = policy or dataset.policy
-    _require_empty(folder)
+    require_empty(folder)
     answers = {} if gold_file is None else read_gold(gold_file, dataset, policy)
     record, password = _record(dataset, plan, policy, database)
     record = replace(record, care=care or Care())
     folder.mkdir(parents=True, exist_ok=True)
     opened = Database(record.url(folder), connections=1)
     try:
-        _require_unused(opened)
+        require_unused(opened)
         opened.migrate()
         made = opened.write(
             lambda connection: _fill(connection, record, dataset, policy, answers, now)
@@ -117,7 +117,8 @@ def create(
     return Made(made.samples, made.slots, made.gold, tuple(notes))
 
 
-def _require_empty(folder: Path) -> None:
+def require_empty(folder: Path) -> None:
+    """Refuse a folder that has anything in it but the rest of a project that was never complete."""
     try:
         if folder.exists() and (found := foreign_names(folder, _is_own)):
             raise AnnotationError(f"{folder}: has {quoted(found[0])} in it; give an empty folder")
@@ -157,7 +158,8 @@ def _record(
     return record, str(password)
 
 
-def _require_unused(database: Database) -> None:
+def require_unused(database: Database) -> None:
+    """Refuse a database that holds a project."""
     with database.read() as connection:
         if not inspect(connection).has_table(meta.name):
             return

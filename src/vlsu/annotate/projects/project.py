@@ -228,6 +228,9 @@ class Project:
 
     def forget(self, *, at_once: bool = False) -> care.Forgotten | None:
         """Delete opt-outs and skips if their time has come, without a trace in the files."""
+        until = None if at_once else self.health_data_until()
+        if not at_once and (until is None or self.clock() < until):
+            return None  # without a transaction that writes: a server asks each hour
         done = self._write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
         if done is not None:
             self.database.purge(opt_outs.name, exclusions.name)

@@ -25,7 +25,16 @@ from starlette.routing import Route
 
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.database import DatabaseAwayError
-from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
+from vlsu.annotate.web import (
+    adjudicating,
+    assets,
+    caring,
+    grading,
+    images,
+    joining,
+    language,
+    leading,
+)
 from vlsu.annotate.web.bodies import BODY_S, BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
@@ -41,6 +50,7 @@ __all__ = ["ENDPOINTS", "annotate_app"]
 ENDPOINTS: tuple[Endpoint, ...] = (
     *joining.ENDPOINTS,
     *grading.ENDPOINTS,
+    *caring.ENDPOINTS,
     *images.ENDPOINTS,
     *adjudicating.ENDPOINTS,
     *leading.ENDPOINTS,
@@ -82,6 +92,7 @@ def annotate_app(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_repeating, project.sweep, SWEEP_S, limiter, log)
             tasks.start_soon(_repeating, project.release_absent, ABSENT_S, limiter, log)
+            tasks.start_soon(caring.forgetting, project)
             yield
             tasks.cancel_scope.cancel()
 

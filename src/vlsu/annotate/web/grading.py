@@ -69,8 +69,10 @@ def me(call: Call) -> Mapping[str, Any]:
         "done": found.done,
         "today": {"items": found.items, "hard": found.hard, "minutes": found.seconds / 60},
         "bounds": {"minutes": bounds.minutes_a_day, "hard": bounds.hard_a_day},
-        "break_due": False,
-        "support": {"text": strings_of(call.language)["common.support"]},
+        "break_due": project.break_due(call.who.id),
+        "support": {
+            "text": project.record.care.support or strings_of(call.language)["common.support"]
+        },
         "policy": {
             "version": found.version,
             "notes": [

@@ -166,6 +166,7 @@ class Service:
             person=person,
             language=call.language,
             languages=LANGUAGES,
+            support=self.project.record.care.support,
             version=__version__,
             **(context or {}),
         )
