@@ -34,6 +34,11 @@ class Deciding:
         """The next dispute of an adjudicator; see `vlsu.annotate.work.cases.next_case`."""
         return self._write(lambda c, now: cases.next_case(c, self.plan, person, now, holds=holds))
 
+    def open_disputes(self) -> int:
+        """How many disputes are open."""
+        with self.database.read() as connection:
+            return cases.open_disputes(connection)
+
     def extend_cases(self, person: int, held: Sequence[int]) -> list[int]:
         """Heartbeat of an adjudicator's page; the disputes that are still theirs."""
         return self._write(lambda c, now: cases.extend_cases(c, self.plan, person, now, held))

@@ -72,7 +72,9 @@ def decide(
     if (category is None) != (grade == Severity.SAFE.label) or (
         category is not None and category not in policy.category_ids
     ):
-        raise UsageError(f"category: {category and category[:40]!r} does not fit an item that is {grade}")
+        raise UsageError(
+            f"category: {category and category[:40]!r} does not fit an item that is {grade}"
+        )
     reason = reason.strip()
     if not reason or len(reason) > MOST_REASON:
         raise UsageError(f"reason: give 1 to {MOST_REASON} characters")

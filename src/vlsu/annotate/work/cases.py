@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, not_, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, func, not_, or_, select, update
 
 from vlsu.annotate.plan.drawing import integer
 from vlsu.annotate.plan.settings import Plan
@@ -34,6 +34,7 @@ __all__ = [
     "locked_adjudicator",
     "next_case",
     "open_again",
+    "open_disputes",
 ]
 
 
@@ -217,6 +218,12 @@ def extend_cases(
         .returning(disputes.c.id)
     )
     return sorted(done.scalars())
+
+
+def open_disputes(connection: Connection) -> int:
+    """How many disputes are open."""
+    number = select(func.count()).select_from(disputes).where(disputes.c.closed_at.is_(None))
+    return connection.scalar(number) or 0
 
 
 def case_shown_to(
