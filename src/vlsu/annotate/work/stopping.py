@@ -125,7 +125,7 @@ def take_out(
 
 
 def same_content(connection: Connection, item_id: int, modality: int, kind: str) -> list[int]:
-    """Numbers of the samples that have what is stopped of one: its image, or its text."""
+    """Numbers of the samples that a stop takes: those with the same image, or the same text."""
     item = connection.execute(select(items).where(items.c.id == item_id)).one()
     by_image = modality == MODALITY_NUMBERS["image"] or (
         modality == MODALITY_NUMBERS["joint"] and kind == "illegal"
