@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
@@ -17,6 +19,9 @@ from vlsu.policy import Policy
 __all__ = ["Deciding"]
 
 T = TypeVar("T")
+
+#: Seconds for which adding a note opens grades again before it answers.
+_OPENING_S = 2.0
 
 
 class Deciding:
@@ -117,8 +122,9 @@ class Deciding:
     ) -> dict[str, object]:
         """Add a note to the policy, and open again what it touches; the note.
 
-        It is one transaction for the note and others for the grades, so that graders go on
-        meanwhile. `sweep` goes on where a server ended.
+        The note is one transaction, and some grades at a time are others, so that graders go on
+        meanwhile. What is left after `_OPENING_S` seconds, or when a server ends, is left to
+        `sweep`.
         """
         number = self._write(
             lambda c, now: notes.add_note(
@@ -132,13 +138,18 @@ class Deciding:
                 opening=opening,
             )
         )
-        self.open_what_notes_touch()
+        self.open_what_notes_touch(seconds=_OPENING_S)
         return next(note for note in self.policy_notes() if note["id"] == number)
 
-    def open_what_notes_touch(self) -> None:
-        """Open again what notes touch and is not opened yet."""
+    def open_what_notes_touch(self, *, seconds: float = math.inf) -> None:
+        """Open again what notes touch and is not opened yet.
+
+        Args:
+            seconds: After which no more is begun.
+        """
         with self.database.read() as connection:
             after = 0 if notes.pending(connection) else None
-        while after is not None:
+        end = time.monotonic() + seconds
+        while after is not None and time.monotonic() < end:
             reached = after
             after = self._write(lambda c, now: notes.open_some(c, self.plan, now, reached))  # noqa: B023

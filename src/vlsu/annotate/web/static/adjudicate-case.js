@@ -102,7 +102,7 @@ function opinion(about) {
   if (about.refers) more.push(say("refers", { what: say(`refers_${about.refers}`) }));
   if (about.because) more.push(say(`because_${about.because}`));
   const { category } = about;
-  return make("li", {},
+  return make("li", { class: about.grade },
     make("p", { class: "said-so" },
       make("b", { class: `severity ${about.grade}`, text: say(`grade_${about.grade}`) }),
       ...(category ? [make("button", {

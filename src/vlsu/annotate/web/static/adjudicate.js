@@ -125,6 +125,7 @@ function lost() {
 /** @param {Partial<view.Draft>} given */
 function set(given) {
   if (!current || busy) return;
+  byId("notices").replaceChildren();
   Object.assign(draft, given);
   if (given.category) policy.handle(given.category);
   view.showStep(step(), draft);
@@ -144,8 +145,12 @@ function readOn() {
   const ids = [...new Set([...(draft.category ? [draft.category] : []), ...view.atHand(current), ""])];
   const select = /** @type {HTMLSelectElement} */ (byId("policy-of"));
   const at = policy.isOpen() ? ids.indexOf(select.value) : -1;
-  if (at + 1 < ids.length) policy.read(ids[at + 1]);
-  else policy.toggle(false);
+  if (at + 1 >= ids.length) {
+    policy.toggle(false);
+    return;
+  }
+  policy.read(ids[at + 1]);
+  byId("policy").scrollIntoView({ block: "nearest" });
 }
 
 async function decide() {
@@ -352,6 +357,7 @@ for (const each of document.querySelectorAll("dialog")) {
     if (button.dataset.kind) void stop(button.dataset.kind);
   });
 }
+byId("notes").addEventListener("added", () => void heartbeat()); // the case ahead may be open again
 setInterval(() => void heartbeat(), HEARTBEAT);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") void heartbeat();
