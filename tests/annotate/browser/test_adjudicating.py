@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.support.annotating import rows
 from tests.support.disputed import NOTES, disputed_project, served
 from vlsu.annotate.projects.project import Project
-from vlsu.annotate.store.tables import adjudications, exclusions, grades, stops
+from vlsu.annotate.store.tables import adjudications, exclusions, grades, people, stops
 from vlsu.annotate.web.app import COOKIE
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -190,6 +190,12 @@ def test_axe_has_nothing_to_say(project, address, context_of, width, language, s
         color_scheme=scheme,
         locale=language,
     )
+    (eve,) = [row.id for row in rows(project, people) if row.name == "Eve"]
+    case = project.next_case(eve)
+    project.decide(eve, case.dispute, "safe", None, "A joke.")
+    project.open_again(eve, case.dispute)
+    project.decide(eve, case.dispute, "unsafe", "C9", "No joke.", contested=True)
+    project.add_note(eve, "A joke is no threat.", category="C9")
     page, complaints = opened(context, address)
     found: list[str] = []
 
@@ -208,6 +214,8 @@ def test_axe_has_nothing_to_say(project, address, context_of, width, language, s
     for key, dialog in (("n", "#notes"), ("d", "#decided"), ("?", "#help"), ("!", "#stop-dialog")):
         page.keyboard.press(key)
         expect(page.locator(f"{dialog}[open]")).to_be_visible()
+        if dialog in ("#notes", "#decided"):
+            expect(page.locator(f"{dialog} .entries .label, {dialog} .past")).to_have_count(1)
         look()
         page.keyboard.press("Escape")
     assert found == []

@@ -37,6 +37,9 @@ __all__ = [
     "open_disputes",
 ]
 
+#: Decisions that are listed.
+_LISTED = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
@@ -185,7 +188,7 @@ def open_again(
         AnnotationError: They have not decided it, or it is no longer to be decided.
     """
     locked_adjudicator(connection, person_id)
-    found = [each for each in decided_by(connection, person_id) if each.dispute == dispute_id]
+    found = decided_by(connection, person_id, dispute_id=dispute_id)
     decision = next((each for each in found if each.revisable), None)
     if decision is None:
         raise AnnotationError("this decision is not yours, or can no longer be revised")
@@ -244,8 +247,16 @@ def case_shown_to(
     return found
 
 
-def decided_by(connection: Connection, person_id: int) -> list[Decision]:
-    """The decisions of an adjudicator, the latest first; revised ones are among them."""
+def decided_by(
+    connection: Connection, person_id: int, *, dispute_id: int | None = None
+) -> list[Decision]:
+    """The last decisions of an adjudicator, the latest first; revised ones are among them.
+
+    Args:
+        connection: For reading.
+        person_id: The adjudicator.
+        dispute_id: Of this dispute alone; all of them if none is given.
+    """
     statement = (
         select(
             adjudications,
@@ -259,7 +270,10 @@ def decided_by(connection: Connection, person_id: int) -> list[Decision]:
         .join(policy_versions, policy_versions.c.id == adjudications.c.policy_version)
         .where(adjudications.c.person_id == person_id)
         .order_by(adjudications.c.id.desc())
+        .limit(_LISTED)
     )
+    if dispute_id is not None:
+        statement = statement.where(adjudications.c.dispute_id == dispute_id)
     return [
         Decision(
             dispute=row.dispute_id,

@@ -312,7 +312,8 @@ def open_some(connection: Connection, plan: Plan, now: int, after: int) -> int |
         by_item.setdefault(row.item_id, set()).add(row.slot_id)
     for item, slot_ids in sorted(by_item.items()):
         reopen_slots(connection, plan, item, slot_ids, now)
-    log(connection, now, note.person_id, "supersede", f"{len(found)} grades by note {note.id}")
+    if found:
+        log(connection, now, note.person_id, "supersede", f"{len(found)} grades by note {note.id}")
     return int(numbers[-1])
 
 

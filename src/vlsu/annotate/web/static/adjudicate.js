@@ -362,7 +362,9 @@ setInterval(() => void heartbeat(), HEARTBEAT);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") void heartbeat();
 });
-addEventListener("beforeunload", (event) => { if (busy) event.preventDefault(); });
+addEventListener("beforeunload", (event) => {
+  if (busy || (current && step() === "done" && reason.value.trim())) event.preventDefault();
+});
 showState("state_fetching");
 void notes.refresh();
 void fill();
