@@ -27,9 +27,10 @@ from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
-from vlsu.annotate.store.tables import disputes, grades, items, slots, stops
+from vlsu.annotate.store.tables import adjudications, disputes, grades, items, slots, stops
 from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.leasing import Lease
+from vlsu.annotate.work.notes import Opening
 from vlsu.errors import AnnotationError
 
 PEOPLE = st.integers(0, 3)
@@ -83,6 +84,8 @@ class Slots(RuleBasedStateMachine):
         self.project: Project = open_project(folder, connections=2, clock=self.clock)
         self.people = join_graders(self.project, *"ABCD")
         (self.adjudicator,) = join_graders(self.project, "E", role="adjudicator")
+        self.others = join_graders(self.project, "G", role="adjudicator")
+        self.numbers = itertools.count(1)
         (self.lead,) = join_graders(self.project, "F", role="lead")
         self.leases: list[tuple[int, Lease]] = []
         self.sent: list[tuple[int, Answer]] = []
@@ -201,12 +204,47 @@ class Slots(RuleBasedStateMachine):
         self.project.sweep()
         self.project.release_absent()
 
+    @rule(grade=st.sampled_from(["safe", "unsafe"]), number=st.integers(0, 50))
+    def revise(self, grade: str, number: int) -> None:
+        found = [each for each in self.project.decided_by(self.adjudicator) if each.revisable]
+        if found:
+            case = self.project.open_again(self.adjudicator, found[number % len(found)].dispute)
+            category = None if grade == "safe" else "C9"
+            self.project.decide(self.adjudicator, case.dispute, grade, category, "Rather so.")
+
     @rule(grade=st.sampled_from(["safe", "unsafe"]))
     def decide(self, grade: str) -> None:
         case = self.project.next_case(self.adjudicator)
         if case is not None:
             category = None if grade == "safe" else "C9"
             self.project.decide(self.adjudicator, case.dispute, grade, category, "So.")
+
+    @rule()
+    def leave_a_case(self) -> None:
+        """To whoever else there is; then it is decided or stays open."""
+        (other,) = self.others
+        case = self.project.next_case(other)
+        if case is not None:
+            self.project.skip_case(other, case.dispute)
+
+    @rule(
+        about=st.sampled_from([None, "C9"]),
+        modality=st.sampled_from([None, "image", "text", "joint"]),
+        decided=st.booleans(),
+        opens=st.booleans(),
+    )
+    def add_note(self, about: str | None, modality: str | None, decided: bool, opens: bool) -> None:
+        opening = Opening(category=about, modality=modality, decided=decided)
+        would = self.project.touched(opening).grades
+        before = {row.id for row in rows(self.project, grades) if row.live}
+        number = next(self.numbers)
+        note = self.project.add_note(
+            self.adjudicator, f"Note {number}.", category=about, opening=opening if opens else None
+        )
+        assert note["version"] == f"1.1+note {number}"
+        after = {row.id for row in rows(self.project, grades) if row.live}
+        assert len(before - after) == (would if opens else 0)
+        assert after <= before
 
     @invariant()
     def all_holds(self) -> None:
@@ -226,6 +264,13 @@ class Slots(RuleBasedStateMachine):
         now = {row.id: tuple(row)[:17] for row in found}
         assert {id_: now[id_] for id_ in self.stored} == self.stored
         self.stored = now
+        # Nobody grades a part after they have graded the pair.
+        pairs: dict[tuple[int, int], int] = {}
+        for row in sorted(found, key=lambda row: row.id):
+            if row.modality == 2:
+                pairs.setdefault((row.person_id, row.item_id), row.id)
+            else:
+                assert (row.person_id, row.item_id) not in pairs
         self.check_disputes()
 
     def check_disputes(self) -> None:
@@ -241,6 +286,9 @@ class Slots(RuleBasedStateMachine):
             if row.closed_at is None:
                 assert row.item_id not in stopped
                 assert (row.item_id, row.modality) not in undone
+        # A dispute has one decision that counts at most.
+        counting = [row.dispute_id for row in rows(self.project, adjudications) if row.live]
+        assert len(set(counting)) == len(counting)
 
     def teardown(self) -> None:
         if hasattr(self, "project"):

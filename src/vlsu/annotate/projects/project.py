@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import Connection, inspect, select
 
 from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.projects.deciding import Deciding
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.store.database import Database, shown
 from vlsu.annotate.store.tables import exclusions, meta, opt_outs
 from vlsu.annotate.work import (
-    adjudicating,
     answering,
     care,
     check_answers,
@@ -30,7 +29,6 @@ from vlsu.annotate.work import (
     stopped,
     stopping,
 )
-from vlsu.annotate.work.adjudicating import Case
 from vlsu.annotate.work.answering import Receipt
 from vlsu.annotate.work.leases import CHECK, Held, Lease, Shown
 from vlsu.annotate.work.leasing import Nothing
@@ -42,7 +40,6 @@ from vlsu.policy import Policy, load_policy
 
 __all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
 
-T = TypeVar("T")
 H = TypeVar("H", bound=int | Held)
 
 #: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
@@ -58,7 +55,7 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Project:
+class Project(Deciding):
     """A project's plan, policy and database; each method is one transaction.
 
     Attributes:
@@ -236,37 +233,6 @@ class Project:
             self.database.purge(opt_outs.name, exclusions.name)
         return done
 
-    # Adjudicators
-
-    def next_case(self, person: int) -> Case | None:
-        """The next dispute of an adjudicator."""
-        return self._write(lambda c, now: adjudicating.next_case(c, self.plan, person, now))
-
-    def decide(
-        self,
-        person: int,
-        dispute: int,
-        grade: str,
-        category: str | None,
-        reason: str,
-        *,
-        contested: bool = False,
-    ) -> None:
-        """Decide a dispute; see `vlsu.annotate.work.adjudicating.decide`."""
-        self._write(
-            lambda c, now: adjudicating.decide(
-                c,
-                self.policy,
-                person,
-                dispute,
-                now,
-                grade=grade,
-                category=category,
-                contested=contested,
-                reason=reason,
-            )
-        )
-
     # People
 
     def invite(
@@ -399,6 +365,7 @@ class Project:
         swept = 0
         while found := self._write(holding.sweep):
             swept += found
+        self.open_what_notes_touch()
         self.swept_at = self.clock()
         return swept
 
@@ -408,9 +375,6 @@ class Project:
         while found := self._write(lambda c, now: seats.release_absent(c, self.plan, now)):
             released += found
         return released
-
-    def _write(self, work: Callable[[Connection, int], T]) -> T:
-        return self.database.write(lambda connection: work(connection, self.clock()))
 
 
 def open_project(

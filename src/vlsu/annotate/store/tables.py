@@ -215,7 +215,9 @@ grades = Table(
     UniqueConstraint("person_id", "client_id"),
     UniqueConstraint("slot_id", "live"),
     CheckConstraint("grade in ('safe', 'borderline', 'unsafe', 'not_sure')", name="grade"),
-    CheckConstraint("withdrawn_as in ('taken_back', 'set_aside')", name="withdrawn_as"),
+    CheckConstraint(
+        "withdrawn_as in ('taken_back', 'set_aside', 'superseded')", name="withdrawn_as"
+    ),
     Index(None, "item_id", "modality"),
     Index("ix_grades_person_id_id", "person_id", "id"),
 )
@@ -271,16 +273,20 @@ disputes = Table(
     Column("closed_at", BigInteger),
     Column("closed_as", String(12)),
     _to("people", "adjudicator_id", nullable=True),
+    Column("token", String(32)),
+    Column("leased_at", BigInteger),
     Column("lease_until", BigInteger),
     CheckConstraint("closed_as in ('decided', 'reopened', 'stopped')", name="closed_as"),
     _partial("uq_disputes_open", "item_id", "modality", where="closed_at is null", unique=True),
 )
 
+#: Decisions, none of which is ever changed or deleted. `live` is true as long as one counts and
+#: null after it was revised, or the grades it was made from were opened again.
 adjudications = Table(
     "adjudications",
     metadata,
     _key(),
-    Column("dispute_id", ForeignKey("disputes.id"), nullable=False, unique=True),
+    _to("disputes", "dispute_id"),
     _to("people", "person_id"),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
@@ -289,7 +295,10 @@ adjudications = Table(
     Column("reason", Text, nullable=False),
     Column("policy_version", ForeignKey("policy_versions.id"), nullable=False),
     Column("decided_at", BigInteger, nullable=False),
+    Column("live", Boolean),
     CheckConstraint("grade in ('safe', 'borderline', 'unsafe')", name="grade"),
+    UniqueConstraint("dispute_id", "live"),
+    Index(None, "person_id"),
 )
 
 #: The policy as of the first version, then one version for each note.
@@ -302,6 +311,8 @@ policy_versions = Table(
     Column("made_at", BigInteger, nullable=False),
 )
 
+#: Notes, each with the dispute that it came from. `opens` says which grades of earlier versions are
+#: opened again: of a category and a modality, both null for all; `opened_at` is when that was done.
 policy_notes = Table(
     "policy_notes",
     metadata,
@@ -310,6 +321,12 @@ policy_notes = Table(
     Column("category", String(40)),
     Column("text", Text, nullable=False),
     _to("people", "person_id"),
+    _to("disputes", "dispute_id", nullable=True),
+    Column("opens", Boolean, nullable=False),
+    Column("opens_category", String(40)),
+    Column("opens_modality", SmallInteger),
+    Column("opens_decided", Boolean, nullable=False),
+    Column("opened_at", BigInteger),
 )
 
 #: Known answers, for training and hidden checks; these items have no slots in that modality, and a

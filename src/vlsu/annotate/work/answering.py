@@ -158,7 +158,11 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
     decided = (
         select(adjudications.c.id)
         .join(disputes)
-        .where(disputes.c.item_id == last.item_id, disputes.c.modality == last.modality)
+        .where(
+            disputes.c.item_id == last.item_id,
+            disputes.c.modality == last.modality,
+            adjudications.c.live.is_(True),
+        )
     )
     item = connection.execute(select(items).where(items.c.id == last.item_id)).one()
     if item.stopped_at is not None or connection.execute(decided).first() is not None:

@@ -22,8 +22,8 @@ class Progress:
         hard: Hard items among these.
         seconds: How long.
         version: Number of the policy's version.
-        notes: Of the policy: number, category (`None` for all), text, and version it came with;
-            the latest first.
+        notes: Of the policy: number, category (`None` for all), text, and label of the version that
+            it made; the latest first.
     """
 
     done: int
@@ -31,7 +31,7 @@ class Progress:
     hard: int
     seconds: float
     version: int
-    notes: tuple[tuple[int, str | None, str, int], ...]
+    notes: tuple[tuple[int, str | None, str, str], ...]
 
 
 def progress_of(connection: Connection, person_id: int, now: int) -> Progress:
@@ -54,8 +54,10 @@ def progress_of(connection: Connection, person_id: int, now: int) -> Progress:
             policy_notes.c.id,
             policy_notes.c.category,
             policy_notes.c.text,
-            policy_notes.c.version_id,
-        ).order_by(policy_notes.c.id.desc())
+            policy_versions.c.label,
+        )
+        .join(policy_versions, policy_versions.c.id == policy_notes.c.version_id)
+        .order_by(policy_notes.c.id.desc())
     )
     return Progress(
         done=done or 0,
@@ -63,5 +65,5 @@ def progress_of(connection: Connection, person_id: int, now: int) -> Progress:
         hard=today.hard,
         seconds=today.seconds,
         version=connection.scalar(select(func.max(policy_versions.c.id))) or 1,
-        notes=tuple((row.id, row.category, row.text, row.version_id) for row in notes),
+        notes=tuple((row.id, row.category, row.text, row.label) for row in notes),
     )

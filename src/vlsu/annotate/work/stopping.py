@@ -22,7 +22,7 @@ from vlsu.annotate.work.seats import lock_items
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import UsageError
 
-__all__ = ["same_content", "stop"]
+__all__ = ["same_content", "stop", "take_out"]
 
 
 def stop(
@@ -70,6 +70,32 @@ def stop(
     add_exposure(
         connection, person_id, now, hard=slot.hard, seconds=shown_seconds(slot, seconds, now)
     )
+    return take_out(connection, person_id, slot.item_id, slot.modality, kind, numbers, now)
+
+
+def take_out(
+    connection: Connection,
+    person_id: int,
+    item_id: int,
+    modality: int,
+    kind: str,
+    numbers: list[int],
+    now: int,
+) -> list[int]:
+    """Close all that is open of some samples, and record why.
+
+    Args:
+        connection: In a transaction that writes and holds the samples' locks.
+        person_id: Who says so.
+        item_id: The sample that they saw.
+        modality: Its number.
+        kind: One of `STOP_KINDS`.
+        numbers: The samples that have the same content.
+        now: Milliseconds.
+
+    Returns:
+        Numbers of the samples that were stopped by this call.
+    """
     stopped = list(
         connection.scalars(
             update(items)
@@ -100,14 +126,14 @@ def stop(
         close_dispute(connection, item, None, "stopped", now)
     connection.execute(
         insert(stops).values(
-            item_id=slot.item_id,
-            modality=slot.modality,
+            item_id=item_id,
+            modality=modality,
             person_id=person_id,
             kind=kind,
             stopped_at=now,
         )
     )
-    log(connection, now, person_id, "stop", f"item {slot.item_id}: {kind}, {len(stopped)} samples")
+    log(connection, now, person_id, "stop", f"item {item_id}: {kind}, {len(stopped)} samples")
     return sorted(stopped)
 
 

@@ -145,31 +145,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "stratum", name=op.f("pk_opt_outs")),
     )
     op.create_table(
-        "policy_notes",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
-        sa.Column("version_id", sa.Integer(), nullable=False),
-        sa.Column("category", sa.String(length=40), nullable=True),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column(
-            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["people.id"], name=op.f("fk_policy_notes_person_id_people")
-        ),
-        sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["policy_versions.id"],
-            name=op.f("fk_policy_notes_version_id_policy_versions"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_notes")),
-        sa.UniqueConstraint("version_id", name=op.f("uq_policy_notes_version_id")),
-    )
-    op.create_table(
         "sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column(
@@ -202,6 +177,8 @@ def upgrade() -> None:
         sa.Column(
             "adjudicator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
         ),
+        sa.Column("token", sa.String(length=32), nullable=True),
+        sa.Column("leased_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "closed_as in ('decided', 'reopened', 'stopped')", name=op.f("ck_disputes_closed_as")
@@ -375,6 +352,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("policy_version", sa.Integer(), nullable=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=True),
         sa.CheckConstraint(
             "grade in ('safe', 'borderline', 'unsafe')", name=op.f("ck_adjudications_grade")
         ),
@@ -390,7 +368,46 @@ def upgrade() -> None:
             name=op.f("fk_adjudications_policy_version_policy_versions"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_adjudications")),
-        sa.UniqueConstraint("dispute_id", name=op.f("uq_adjudications_dispute_id")),
+        sa.UniqueConstraint("dispute_id", "live", name=op.f("uq_adjudications_dispute_id_live")),
+    )
+    with op.batch_alter_table("adjudications", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_adjudications_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "policy_notes",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(length=40), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column(
+            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "dispute_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("opens", sa.Boolean(), nullable=False),
+        sa.Column("opens_category", sa.String(length=40), nullable=True),
+        sa.Column("opens_modality", sa.SmallInteger(), nullable=True),
+        sa.Column("opens_decided", sa.Boolean(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["dispute_id"], ["disputes.id"], name=op.f("fk_policy_notes_dispute_id_disputes")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_policy_notes_person_id_people")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["policy_versions.id"],
+            name=op.f("fk_policy_notes_version_id_policy_versions"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_notes")),
+        sa.UniqueConstraint("version_id", name=op.f("uq_policy_notes_version_id")),
     )
     op.create_table(
         "grades",
@@ -425,7 +442,8 @@ def upgrade() -> None:
             "grade in ('safe', 'borderline', 'unsafe', 'not_sure')", name=op.f("ck_grades_grade")
         ),
         sa.CheckConstraint(
-            "withdrawn_as in ('taken_back', 'set_aside')", name=op.f("ck_grades_withdrawn_as")
+            "withdrawn_as in ('taken_back', 'set_aside', 'superseded')",
+            name=op.f("ck_grades_withdrawn_as"),
         ),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_grades_item_id_items")),
         sa.ForeignKeyConstraint(
