@@ -56,6 +56,7 @@ WHOLE = {
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
     "annotate init": "out/p --dataset dataset",
+    "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
     "annotate invite": "project --role grader --name Ann",
     "annotate status": "project",
 }
