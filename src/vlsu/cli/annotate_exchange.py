@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu.cli.annotate import Folder, Json, _part, app
+from vlsu.cli.table_options import Encoding
 
 if TYPE_CHECKING:
     from vlsu.annotate.exchange.exporting import Exported
+    from vlsu.annotate.exchange.importing import ImportDone
+
+#: Rows that are not taken and are named on the screen.
+_SHOWN = 20
 
 
 @app.command("export")
@@ -79,3 +84,96 @@ def _print(done: Exported) -> None:
     for path in done.files.values():
         print_text(f"written: {path}")
     say(f"next: vlsu data check {done.dataset.path}")
+
+
+@app.command("import")
+def import_(
+    project: Folder,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Grades: a JSON export of Label Studio, or a table with a row a grade. Or a "
+            "finished run of vlsu run understanding, which orders or selects items.",
+        ),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(help="label-studio, long or run; told from the content if not given."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", help="Name of the grader; before their names where there are more."),
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(help="name=field: a column, or a control. Repeatable, or comma-separated."),
+    ] = None,
+    grades: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="word=grade: what a word of the file stands for: safe, borderline, unsafe or "
+            "not_sure. Repeatable, or comma-separated."
+        ),
+    ] = None,
+    modality: Annotated[
+        str, typer.Option(help="Of grades that do not say: image, text or joint.")
+    ] = "joint",
+    category: Annotated[
+        str | None, typer.Option(help="Of harmful grades that do not say, such as C9.")
+    ] = None,
+    encoding: Encoding = None,
+    json: Json = False,
+) -> None:
+    """Import grades that were given elsewhere, or use a finished run to order or select items.
+
+    Grades go to free slots; the same file again adds nothing. A run never gives a grade, and no
+    grader sees its answers.
+    """
+    module = _part("project")
+    from vlsu.annotate.exchange.importing import FORMATS, format_of, import_grades
+    from vlsu.annotate.exchange.incoming import FIELDS
+    from vlsu.cli.data import read_grades
+    from vlsu.cli.output import print_json
+    from vlsu.cli.table_options import read_pairs
+    from vlsu.errors import UsageError
+
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"--format {format[:40]!r}: use {', '.join(FORMATS)}")
+    kind = format or format_of(file)
+    with module.open_project(project, connections=1) as opened:
+        done = import_grades(
+            opened,
+            file,
+            kind,
+            name=name,
+            mapped=read_pairs("--map", map or [], "name=field", FIELDS),
+            grades=read_grades(grades or []),
+            modality=modality,
+            category=category,
+            encoding=encoding,
+        )
+    if json:
+        print_json(done.tree())
+    else:
+        _print_import(file, done)
+
+
+def _print_import(file: Path, done: ImportDone) -> None:
+    from vlsu.cli.output import print_table, print_text, say
+
+    for line in done.lines[:_SHOWN]:
+        say(f"not taken: {line}")
+    if (more := done.refused.total() - _SHOWN) > 0:
+        say(f"not taken: {more} more; see --json")
+    print_table(
+        f"{file}: {done.rows} rows",
+        ("what became of them", "rows"),
+        [
+            ("taken", done.taken),
+            ("imported before", done.again),
+            ("set aside in the file", done.set_aside),
+            *((f"not taken: {why}", n) for why, n in done.refused.most_common()),
+        ],
+    )
+    print_text(f"Graders: {', '.join(sorted(done.graders)) or 'none'}.")

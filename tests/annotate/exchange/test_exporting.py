@@ -36,14 +36,6 @@ from vlsu.policy import MODALITIES, Severity
 
 
 @pytest.fixture
-def address(request):
-    """SQLite, except for tests that ask for the other, too."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return None
-    return request.getfixturevalue("postgres").new_database()
-
-
-@pytest.fixture
 def graded(tmp_path, new_project):
     dataset = make_dataset(tmp_path / "source", 8, apart=True)
     return graded_project(new_project(dataset, graders={"image": 1, "text": 3, "joint": 3}))

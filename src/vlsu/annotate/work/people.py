@@ -34,6 +34,7 @@ __all__ = [
     "invite",
     "invited_as",
     "join",
+    "new_pseudonym",
     "opt_in",
     "opt_out",
     "pause",
@@ -94,7 +95,7 @@ def invite(
         connection.execute(update(people).where(people.c.id == known.id).values(**fresh))
         log(connection, now, None, "invite", f"person {known.id} again")
         return Invitation(known.id, token)
-    row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
+    row = {"name": shown, "pseudonym": new_pseudonym(connection), "role": role, **fresh}
     row["languages"] = ",".join(read) or None
     statement = insert(people).values(**row).returning(people.c.id)
     person: int = connection.execute(statement).scalar_one()
@@ -254,7 +255,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _pseudonym(connection: Connection) -> str:
+def new_pseudonym(connection: Connection) -> str:
     """A name that tells neither who it is nor in which order they came."""
     while True:
         made = f"g-{secrets.token_hex(3)}"
