@@ -123,6 +123,26 @@ def import_(
         str | None, typer.Option(help="Of harmful grades that do not say, such as C9.")
     ] = None,
     encoding: Encoding = None,
+    use: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a run: order (items that it grades unsafe are spaced by lighter ones) or "
+            "select (see --select)."
+        ),
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Which samples are graded, by the run: borderline, harmful (borderline or "
+            "unsafe), or disagree (the pair is not as bad as the worse of its parts)."
+        ),
+    ] = None,
+    keep: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of all other samples that is graded even so, drawn by lot."
+        ),
+    ] = 0.1,
     json: Json = False,
 ) -> None:
     """Import grades that were given elsewhere, or use a finished run to order or select items.
@@ -141,6 +161,13 @@ def import_(
     if format is not None and format not in FORMATS:
         raise UsageError(f"--format {format[:40]!r}: use {', '.join(FORMATS)}")
     kind = format or format_of(file)
+    if kind == "run":
+        if use is None:
+            raise UsageError("--use: say what the run is for, order or select; it gives no grade")
+        _pregrade(project, file, use, select, keep, json=json)
+        return
+    if use is not None or select is not None:
+        raise UsageError("--use, --select: are for a finished run; grades of people are imported")
     with module.open_project(project, connections=1) as opened:
         done = import_grades(
             opened,
@@ -157,6 +184,31 @@ def import_(
         print_json(done.tree())
     else:
         _print_import(file, done)
+
+
+def _pregrade(
+    project: Path, run: Path, use: str, select: str | None, keep: float, *, json: bool
+) -> None:
+    module = _part("project")
+    from vlsu.annotate.exchange.pregrading import pregrade
+    from vlsu.cli.output import print_json, print_text, say
+
+    with module.open_project(project, connections=1) as opened:
+        done = pregrade(opened, run, use, selection=select, keep=keep)
+    if json:
+        print_json(done.tree())
+    elif use == "order":
+        print_text(
+            f"Of {done.samples} samples that the run graded, the spacing of {done.changed} slots "
+            "has changed."
+        )
+    else:
+        print_text(
+            f"Of {done.samples} samples that the run graded, {done.changed} are left out; of those "
+            f"outside of the selection {done.kept} are graded as they were drawn to be, and "
+            f"{done.begun} as somebody has begun them."
+        )
+        say(f"note: {done.about['effect']}")
 
 
 def _print_import(file: Path, done: ImportDone) -> None:
