@@ -15,6 +15,7 @@ from typing import Any
 import krippendorff
 import polars as pl
 import pytest
+from sqlalchemy import insert
 
 from tests.conftest import make_dataset
 from tests.support.annotating import START, answer_to, grade_all, join_graders, rows
@@ -22,13 +23,15 @@ from tests.support.commands import vlsu
 from tests.support.simulated import decide, graded_project
 from vlsu.analysis.agreement.agreement import grader_agreement
 from vlsu.annotate.exchange.exporting import export_project
+from vlsu.annotate.exchange.grading import one_moment, read_graded
 from vlsu.annotate.exchange.long import LONG_COLUMNS
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import open_project
-from vlsu.annotate.store.tables import grades, people
+from vlsu.annotate.store.tables import grades, people, policy_notes, policy_versions
 from vlsu.annotate.work.leasing import Lease
-from vlsu.data import Sample, check_dataset, load
+from vlsu.annotate.work.records import add_tally
+from vlsu.data import Sample, check_dataset, load, write_dataset
 from vlsu.data.exporting.questions import checked, lines
 from vlsu.data.grades import read_grades
 from vlsu.errors import AnnotationError, DataError, UsageError
@@ -211,6 +214,58 @@ def test_the_datasheet_tells_how_the_grades_came_to_be(graded, tmp_path):
     assert "3: 7 samples" in tree["rai:annotationsPerItem"]
 
 
+def test_the_datasheet_counts_what_could_point_to_somebody_as_fewer_than_five(graded, tmp_path):
+    def tallied(connection):
+        for kind, stratum, number in (
+            ("skip", "C2", 6),
+            ("opt_out", "C2", 5),
+            ("opt_out", "C3", 4),
+        ):
+            for _ in range(number):
+                add_tally(connection, kind, stratum)
+
+    graded.database.write(tallied)
+    told = lines(export_project(graded, tmp_path / "out").dataset.info.datasheet, "missing_data")
+    assert "Skipped by graders, by category: C2 6, C9 <5." in told
+    assert "Opted out of by graders, by category: C2 5, C3 <5." in told
+
+
+def test_the_datasheet_has_the_notes_that_graders_had(graded, tmp_path):
+    (ada, *_) = rows(graded, people)
+
+    def noted(connection):
+        connection.execute(
+            insert(policy_versions).values(id=2, label="1.1.1", policy_hash="0" * 64, made_at=1)
+        )
+        note = {"version_id": 2, "category": "C9", "text": "News is safe.", "person_id": ada.id}
+        connection.execute(insert(policy_notes).values(**note))
+
+    graded.database.write(noted)
+    sheet = export_project(graded, tmp_path / "out").dataset.info.datasheet
+    told = lines(sheet, "annotation_protocol")
+    assert told[0].endswith("with 1 notes, as of version 1.1.1.")
+    assert told[1] == "Policy note 1.1.1 on C9: News is safe."
+
+
+def test_what_the_author_said_of_the_source_stays(tmp_path, new_project):
+    made = make_dataset(tmp_path / "d", 4, apart=True)
+    said = {
+        "purpose": "To test.", "annotators": "Ten students.", "annotation_protocol": "By hand.",
+        "selection": "All there is.",
+    }  # fmt: skip
+    source = write_dataset(
+        tmp_path / "source", made, name="tiny", version="1", licence="CC0-1.0", citation="",
+        source="tests", images=made.images, datasheet=said,
+    )  # fmt: skip
+    project = new_project(source, graders={"text": 1})
+    grade_all(project, join_graders(project, "Ada"))
+    sheet = export_project(project, tmp_path / "out").dataset.info.datasheet
+    assert (sheet["purpose"], sheet["selection"]) == ("To test.", "All there is.")
+    kept = "of the source's own grades, kept in metadata.source_grades: "
+    assert sheet["annotators"] == {"text": f"1 people ({kept}Ten students.)"}
+    assert lines(sheet, "annotation_protocol")[-1] == f"{kept}By hand."
+
+
 def test_grades_that_are_all_new_stand_above_a_decision(graded, tmp_path, clock):
     """Those who graded s2 are set aside one by one, until no grade is left that was decided on.
 
@@ -232,6 +287,24 @@ def test_grades_that_are_all_new_stand_above_a_decision(graded, tmp_path, clock)
     assert [pair_of(s)["decided_by"] for s in found[:2]] == ["adjudicator"] * 2
     assert pair_of(found[-1])["decided_by"] == "majority"
     assert found[-1].joint_grade is Severity.SAFE
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
+def test_an_export_is_of_one_moment(tmp_path, new_project):
+    """What is graded while an export reads is not half in it."""
+    project = new_project(make_dataset(tmp_path / "d", 6, apart=True))
+    ada, ben = join_graders(project, "Ada", "Ben")
+    for _ in range(3):
+        project.submit(ada, answer_to(project.next_item(ada)))
+    with one_moment(project.database) as connection:
+        reading = read_graded(connection)
+        seen = [next(reading)]
+        grade_all(project, [ben])
+        seen += reading
+        again = list(read_graded(connection))
+    assert sum(len(unit.given) for each in seen for unit in each.units.values()) == 3
+    assert again == seen
+    assert len(rows(project, grades)) > 3
 
 
 def test_nothing_is_overwritten(graded, tmp_path):
@@ -265,7 +338,8 @@ def test_tasks_of_label_studio_hold_one_part_and_fit_their_configuration(graded,
     tasks = json.loads((tmp_path / "ls.json").read_text())
     root = ElementTree.parse(tmp_path / "ls.xml").getroot()
     allowed = {
-        tag.get("name"): {choice.get("value") for choice in tag} for tag in root.iter("Choices")
+        tag.get("name"): {choice.get("alias") or choice.get("value") for choice in tag}
+        for tag in root.iter("Choices")
     }
     for task in tasks:
         data = task["data"]

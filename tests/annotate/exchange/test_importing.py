@@ -19,6 +19,7 @@ from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.tables import disputes, grades, people
 from vlsu.data import load
+from vlsu.data.exporting.questions import lines
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 
@@ -67,7 +68,9 @@ def test_what_was_exported_is_imported_into_another_project(tmp_path, project, d
             check_invariants(other)
             again = bring(other, file)
             assert (again.taken, again.again) == (0, done.taken)
-            export_project(other, tmp_path / f"out-{file.name}")
+            out = export_project(other, tmp_path / f"out-{file.name}").dataset
+            assert any("Imported from elsewhere" in line
+                       for line in lines(out.info.datasheet, "annotation_protocol"))  # fmt: skip
             names = {person.name for person in rows(other, people)}
             pseudonyms = {person.pseudonym for person in rows(other, people)}
         found = consensus(tmp_path / f"out-{file.name}")

@@ -142,6 +142,15 @@ def _protocol(summary: Summary, told: Background, plan: Plan, policy: Policy) ->
         f"modality; samples of one group, image or text, and the modalities of a sample, at least "
         f"{plan.order.apart} items apart where there were others."
     )
+    if imported := [
+        f"{c.imported} of {c.grades} of {_NAMES[m]}s"
+        for m, c in summary.modalities.items()
+        if c.imported
+    ]:
+        yield (
+            "Imported from elsewhere, so that what is said of instructions, blinding and order "
+            f"does not hold for them: {', '.join(imported)}."
+        )
     adjudicated = sum(c.adjudicator for c in summary.modalities.values())
     yield (
         "One grade: the severity with more votes than any other, and of those who gave it the most "
@@ -157,7 +166,7 @@ def _protocol(summary: Summary, told: Background, plan: Plan, policy: Policy) ->
     )
 
 
-_NAMES = {"image": "image alone", "text": "text alone", "joint": "pair"}
+_NAMES = {"image": "image", "text": "text", "joint": "pair"}
 
 
 def _analysis(summary: Summary) -> Iterator[str]:

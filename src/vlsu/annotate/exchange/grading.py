@@ -24,6 +24,7 @@ from vlsu.annotate.store.tables import (
     policy_versions,
     slots,
 )
+from vlsu.annotate.work.importing import import_id
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
 __all__ = ["Decision", "Given", "Graded", "Outcome", "Unit", "one_moment", "outcome", "read_graded"]
@@ -39,6 +40,7 @@ class Given:
     Attributes:
         policy_version: Label of the version that the grader had before them.
         set_aside: Whether it counts no longer.
+        imported: Whether it was given elsewhere and imported.
     """
 
     grader: str
@@ -54,6 +56,7 @@ class Given:
     policy_version: str
     given_at: int
     set_aside: bool
+    imported: bool
 
     @property
     def vote(self) -> Vote:
@@ -299,4 +302,5 @@ def _given(row: Any) -> Given:
         policy_version=row.label,
         given_at=row.given_at,
         set_aside=not row.live,
+        imported=row.client_id == import_id(row.item_id, row.modality),
     )

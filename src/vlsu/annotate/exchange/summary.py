@@ -34,6 +34,7 @@ class ModalityCounts:
         grades: Grades that count.
         not_sure: Of these, the ones that are no severity.
         set_aside: Grades that count no longer.
+        imported: Grades that count and were given elsewhere.
         by_number: Grades that count of a sample -> samples, of those that were asked for.
         graders: Pseudonyms of those whose grades count.
     """
@@ -48,6 +49,7 @@ class ModalityCounts:
     grades: int = 0
     not_sure: int = 0
     set_aside: int = 0
+    imported: int = 0
     by_number: Counter[int] = field(default_factory=Counter)
     graders: set[str] = field(default_factory=set)
 
@@ -60,6 +62,7 @@ class ModalityCounts:
         self.grades += len(live)
         self.not_sure += found.votes.get(NOT_SURE, 0)
         self.set_aside += len(unit.given) - len(live)
+        self.imported += sum(each.imported for each in live)
         if unit.wanted:
             self.by_number[len(live)] += 1
         self.graders.update(each.grader for each in live)
@@ -73,6 +76,7 @@ class ModalityCounts:
                 for name in (
                     *("majority", "adjudicator", "known_answer", "dispute", "unfinished"),
                     *("not_selected", "contested", "grades", "not_sure", "set_aside"),
+                    "imported",
                 )
             },
             "graders": len(self.graders),

@@ -9,6 +9,7 @@ annotation instead, which survives an import into Label Studio and an export fro
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
@@ -67,22 +68,21 @@ def labelling_config(policy: Policy) -> str:
     """
     grades = [*(severity.label for severity in policy.severities), NOT_SURE]
     harmful = ",".join(grade for grade in grades if grade not in ("safe", NOT_SURE))
-    categories = [(each.id, each.name) for each in policy.categories]
+    categories = [(each.id, f"{each.id}: {each.name}") for each in policy.categories]
     return "\n".join(
         [
             "<View>",
             '  <Image name="image" value="$image"/>',
             '  <Text name="text" value="$text"/>',
-            *_choices("grade", grades, 'choice="single" required="true"'),
+            *_choices("grade", _plain(grades), 'choice="single" required="true"'),
             *_choices(
                 "category",
-                [id_ for id_, _ in categories],
+                categories,
                 'choice="single" visibleWhen="choice-selected" whenTagName="grade" '
                 f"whenChoiceValue={quoteattr(harmful)}",
-                [name for _, name in categories],
             ),
-            *_choices("admissible", grades[:-1], 'choice="multiple"'),
-            *_choices("confidence", list(map(str, CONFIDENCES)), 'choice="single"'),
+            *_choices("admissible", _plain(grades[:-1]), 'choice="multiple"'),
+            *_choices("confidence", _plain(map(str, CONFIDENCES)), 'choice="single"'),
             '  <TextArea name="grader" toName="text" editable="false" maxSubmissions="1"/>',
             "</View>",
             "",
@@ -90,13 +90,19 @@ def labelling_config(policy: Policy) -> str:
     )
 
 
-def _choices(name: str, values: list[str], about: str, hints: list[str] | None = None) -> list[str]:
-    shown = hints or [""] * len(values)
+def _plain(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [(value, value) for value in values]
+
+
+def _choices(name: str, values: Iterable[tuple[str, str]], about: str) -> list[str]:
+    """A control; of each choice what results hold, which is its alias, and what is shown."""
     return [
         f'  <Choices name="{name}" toName="text" {about}>',
         *(
-            f"    <Choice value={quoteattr(value)}{f' hint={quoteattr(hint)}' if hint else ''}/>"
-            for value, hint in zip(values, shown, strict=True)
+            f"    <Choice value={quoteattr(shown)}"
+            + ("" if shown == value else f" alias={quoteattr(value)}")
+            + "/>"
+            for value, shown in values
         ),
         "  </Choices>",
     ]

@@ -20,7 +20,7 @@ from vlsu.annotate.work.units import settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES
 
-__all__ = ["Fate", "Imported", "imported_person", "store_imported"]
+__all__ = ["Fate", "Imported", "import_id", "imported_person", "store_imported"]
 
 
 class Fate(enum.Enum):
@@ -47,6 +47,11 @@ class Imported:
 
     answer: Answer
     policy_version: str | None = None
+
+
+def import_id(item_id: int, modality: int) -> str:
+    """What stands in the place of a page's client id in a grade that was imported."""
+    return f"import-{item_id}-{modality}"
 
 
 def imported_person(connection: Connection, name: str, now: int) -> int:
@@ -224,7 +229,7 @@ def _insert(
         .limit(1)
     )
     answer |= {
-        "client_id": f"import-{item_id}-{slot.modality}",
+        "client_id": import_id(item_id, slot.modality),
         "admissible": ",".join(sorted(set(given.answer.admissible) - {given.answer.grade})) or None,
         "note": given.answer.note or None,
         "slot_id": slot.id,
