@@ -59,7 +59,9 @@ WHOLE = {
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
     "annotate invite": "project --role grader --name Ann",
+    "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
+    "annotate forget": "project",
 }
 
 ODD_TEXTS = (
