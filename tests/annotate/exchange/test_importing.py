@@ -203,6 +203,14 @@ def test_an_export_of_label_studio_with_words_of_its_own(tmp_path, project):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("image", ["s0.png", "/data/upload/1/0a1b2c3d-s0.png", "s3://b/s0.jpg"])
+def test_an_item_by_the_name_of_its_image(tmp_path, project, image):
+    about = {"completed_by": 1, "result": [choice("grade", "safe")]}
+    file = label_studio(tmp_path / "ls.json", about, data={"image": image})
+    assert bring(project, file).refused == {"no item": 1}
+    assert bring(project, file, mapped={"image": "item"}, modality="image").taken == 1
+
+
 def test_which_control_holds_the_grade(tmp_path, project):
     result = [choice("first", "safe"), choice("second", "unsafe")]
     file = label_studio(tmp_path / "ls.json", {"completed_by": 1, "result": result})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -27,6 +28,8 @@ from vlsu.policy import MODALITIES
 __all__ = ["FORMATS", "ImportDone", "format_of", "import_grades"]
 
 FORMATS = ("label-studio", "long", "run")
+#: What Label Studio puts before the name of a file that is uploaded.
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 #: Samples of a person that are stored in one transaction.
 _BATCH = 200
 #: Rows that a report names, at most.
@@ -181,7 +184,7 @@ def _import_person(
 ) -> None:
     kept: dict[int, dict[str, Incoming]] = {}
     for row in incoming:
-        number = numbers.get(row.item)
+        number = _number(row.item, numbers)
         if row.grader in pseudonyms:
             done.refuse(row.where, row.item, "its grader is one of this project")
         elif number is None:
@@ -217,6 +220,14 @@ def _import_person(
                 done.graders.add(name)
             else:
                 done.refuse(row.where, row.item, fate.value)
+
+
+def _number(item: str, numbers: Mapping[str, int]) -> int | None:
+    """The sample of an identifier; or of a file's name, as Label Studio stores an upload."""
+    name = PurePosixPath(item.partition("?")[0]).name
+    stem = name.rpartition(".")[0] or name
+    tried = (item, name, stem, _UPLOADED.sub("", stem))
+    return next((numbers[each] for each in tried if each in numbers), None)
 
 
 def _write(project: Project, work: Callable[[Connection, int], Any]) -> Any:
