@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.annotate_server import cookie_of
 from tests.support.annotating import rows
 from tests.support.disputed import NOTES, disputed_project, served
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import adjudications, disputes, grades, people, stops
-from vlsu.annotate.web.app import COOKIE
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +25,14 @@ pytestmark = pytest.mark.slow
 class Client:
     address: str
     session: str
+    cookie: str
     csrf: str = ""
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
         headers = {
-            "Cookie": f"{COOKIE}={self.session}",
+            "Cookie": f"{self.cookie}={self.session}",
             "Content-Type": "application/json",
             "X-CSRF-Token": self.csrf,
         }
@@ -62,7 +63,8 @@ def address(project) -> Iterator[str]:
 @pytest.fixture
 def sign_in(project, address):
     def made(name: str, role: str) -> Client:
-        client = Client(address, project.sign_in(project.invite(name, role).token, consent="1"))
+        session = project.sign_in(project.invite(name, role).token, consent="1")
+        client = Client(address, session, cookie_of(project))
         page = {"adjudicator": "/adjudicate", "grader": "/grade", "lead": "/lead"}[role]
         token = re.search(rb'data-csrf="([0-9a-f]+)"', client.send("GET", page)[1])
         assert token is not None

@@ -55,7 +55,9 @@ WHOLE = {
     "judge sample": "answers --out out/l.csv",
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
+    "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
+    "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
     "annotate invite": "project --role grader --name Ann",
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
@@ -113,6 +115,7 @@ def place(tmp_path_factory):
     alignment_run(dataset, place / "answers")
     texts = {
         "grades.csv": "item,a,b\n1,safe,safe\n2,unsafe,safe\n3,borderline,safe\n",
+        "long.csv": "item,grade\ns1,safe\ns2,safe\n",
         "pairs.csv": "text,joint_grade\nhello,safe\nworld,unsafe\n",
         "labels.csv": "response,label\nNo.,refusal\nHere you are.,no_refusal\n",
         "traffic.yaml": "harm_prevalence: 0.01",

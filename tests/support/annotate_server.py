@@ -25,10 +25,16 @@ from vlsu.annotate.web.bodies import BODY_S
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
 from vlsu.annotate.web.protocol import Protocol
 from vlsu.annotate.web.service import Site
+from vlsu.annotate.web.sessions import Sessions
 
-__all__ = ["ROOT", "Answered", "Browser", "join", "serve_command", "served"]
+__all__ = ["ROOT", "Answered", "Browser", "cookie_of", "join", "serve_command", "served"]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def cookie_of(project: Project) -> str:
+    """The name of the session's cookie where a project is served on the loopback address."""
+    return Sessions(project, Site()).cookie
 
 
 @dataclass(frozen=True)

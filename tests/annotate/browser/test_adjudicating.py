@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.support.annotate_server import cookie_of
 from tests.support.annotating import rows
 from tests.support.disputed import NOTES, disputed_project, served
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import adjudications, exclusions, grades, people, stops
-from vlsu.annotate.web.app import COOKIE
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -55,7 +55,7 @@ def context_of(browser, project, address):
     def made(name: str, role: str, **about: Any) -> BrowserContext:
         context = browser.new_context(reduced_motion="reduce", **about)
         session = project.sign_in(project.invite(name, role).token, consent="1")
-        context.add_cookies([{"name": COOKIE, "value": session, "url": address}])
+        context.add_cookies([{"name": cookie_of(project), "value": session, "url": address}])
         opened.append(context)
         return context
 

@@ -21,13 +21,14 @@ pytest.importorskip("uvicorn")
 import uvicorn
 
 from tests.conftest import make_dataset
+from tests.support.annotate_server import cookie_of
 from tests.support.annotating import answer_to, join_graders, rows
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.folder import Care
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.tables import opt_outs, people
-from vlsu.annotate.web.app import COOKIE, annotate_app
+from vlsu.annotate.web.app import annotate_app
 from vlsu.annotate.web.service import Site
 from vlsu.annotate.work.sessions import open_session
 
@@ -91,7 +92,9 @@ def care(project, browser):
         project.submit(ada, answer_to(lease, seconds=0))
     with served(project) as address:
         context = browser.new_context(locale="en-GB", timezone_id="Asia/Tokyo")
-        context.add_cookies([{"name": COOKIE, "value": session_of(project, ada), "url": address}])
+        context.add_cookies(
+            [{"name": cookie_of(project), "value": session_of(project, ada), "url": address}]
+        )
         page = context.new_page()
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -184,7 +187,10 @@ def test_what_is_wrong_is_refused(project):
 
         def ask(person, path, body=None, token=True):
             session = session_of(project, person)
-            headers = {"Cookie": f"{COOKIE}={session}", "Content-Type": "application/json"}
+            headers = {
+                "Cookie": f"{cookie_of(project)}={session}",
+                "Content-Type": "application/json",
+            }
             if token:
                 page = request("GET", "/care", None, headers)[1]
                 found = re.search(r'data-csrf="(\w+)"', page)

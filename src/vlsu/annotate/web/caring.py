@@ -105,17 +105,16 @@ def clock(call: Call) -> Mapping[str, Any]:
 
 def leave(call: Call) -> Response:
     """Stop taking part: what they hold goes to others, and they are signed out."""
-    from vlsu.annotate.web.app import COOKIE
-    from vlsu.annotate.web.joining import set_cookie
-
     if not call.body.get("sure"):
         return call.service.page(
             call, "care.html.jinja", {**_context(call), "unsure": True}, status=400
         )
     call.service.project.stop_taking_part(call.who.id)
-    call.service.project.sign_out(call.request.cookies.get(COOKIE, ""))
+    call.service.project.sign_out(call.service.sessions.token(call.request))
+    call.service.sessions.forget()
     response = call.service.page(call, "care_left.html.jinja")
-    set_cookie(call, response, None)
+    response.headers["Clear-Site-Data"] = '"cache"'
+    call.service.sessions.take(response)
     return response
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "invite",
     "invited_as",
     "join",
+    "new_pseudonym",
     "opt_in",
     "opt_out",
     "pause",
@@ -112,7 +113,7 @@ def invite(
         ended = ", sessions ended" if end_sessions else ""
         log(connection, now, by, "invite", f"person {known.id} again{ended}")
         return Invitation(known.id, token)
-    row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
+    row = {"name": shown, "pseudonym": new_pseudonym(connection), "role": role, **fresh}
     row["languages"] = ",".join(read) or None
     statement = insert(people).values(**row).returning(people.c.id)
     person: int = connection.execute(statement).scalar_one()
@@ -274,7 +275,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _pseudonym(connection: Connection) -> str:
+def new_pseudonym(connection: Connection) -> str:
     """A name that tells neither who it is nor in which order they came."""
     while True:
         made = f"g-{secrets.token_hex(3)}"
