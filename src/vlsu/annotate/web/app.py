@@ -25,13 +25,13 @@ from starlette.routing import Route
 
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.database import DatabaseAwayError
-from vlsu.annotate.web import adjudicating, assets, grading, images, joining, leading
+from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
 from vlsu.annotate.web.bodies import BODY_S, BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
 from vlsu.annotate.web.security import Guard, is_for_scripts, is_foreign, same_secret
 from vlsu.annotate.web.service import Service, Site
-from vlsu.annotate.web.strings import language_of
+from vlsu.annotate.web.strings import LANGUAGE_COOKIE, language_of
 from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.errors import DataError, MachineError, VlsuError
 
@@ -44,6 +44,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *adjudicating.ENDPOINTS,
     *leading.ENDPOINTS,
+    *language.ENDPOINTS,
     *assets.ENDPOINTS,
 )
 #: Seconds between two looks for leases that are overdue, and for graders who stay away.
@@ -189,6 +190,8 @@ def _answer(
                 if not same_secret(given, service.csrf(person.session)):
                     return refused(call, 403, "the page is too old; load it again")
         found = endpoint.answer(call)
+        if endpoint.method == "POST" and person is not None and person.role == "lead":
+            service.sessions.forget()  # leads may have ended some
         return found if isinstance(found, Response) else JSONResponse(found)
     except LeaseLostError as error:
         return refused(call, 409, str(error))
@@ -207,8 +210,9 @@ def _answer(
 
 def _call(service: Service, request: Request, body: Mapping[str, Any] | None = None) -> Call:
     """A request of nobody yet."""
-    language = language_of(request.headers.get("accept-language", ""))
-    return Call(service, request, None, body or {}, language)
+    wanted = request.headers.get("accept-language", "")
+    chosen = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
+    return Call(service, request, None, body or {}, chosen)
 
 
 def _refused(call: Call, status: int, why: str, *, page: bool) -> Response:

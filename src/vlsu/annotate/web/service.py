@@ -16,7 +16,7 @@ from vlsu.annotate.projects.project import Project
 from vlsu.annotate.web.content import Content
 from vlsu.annotate.web.limiting import SIGN_IN, Limit, Limiter
 from vlsu.annotate.web.sessions import Sessions
-from vlsu.annotate.web.strings import strings_of
+from vlsu.annotate.web.strings import LANGUAGES, strings_of
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -102,8 +102,9 @@ class Service:
     ) -> Response:
         """A page.
 
-        Templates have ``t`` (strings by dotted name), ``root``, ``csrf``, ``person``, ``language``,
-        ``version`` and ``strings(prefix)``, the strings of a part for a script.
+        Templates have ``t`` (strings by dotted name), ``root``, ``path`` (below the root),
+        ``csrf``, ``person``, ``language``, ``languages``, ``version`` and ``strings(prefix)``, the
+        strings of a part for a script.
         """
         from starlette.responses import HTMLResponse
 
@@ -121,9 +122,11 @@ class Service:
             t=texts,
             strings=part,
             root=self.site.root,
+            path=call.request.url.path.removeprefix(self.site.root),
             csrf="" if person is None else self.csrf(person.session),
             person=person,
             language=call.language,
+            languages=LANGUAGES,
             version=__version__,
             **(context or {}),
         )
