@@ -329,10 +329,6 @@ class Project(Deciding):
         with self.database.read() as connection:
             return passwords.hash_of(connection, person) is not None
 
-    def end_sessions(self, person: int, *, but: str | None = None, by: int | None = None) -> int:
-        """Sign somebody out everywhere, except for a session whose token has a hash; how many."""
-        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but, by=by))
-
     def sign_out(self, session: str) -> None:
         """End a session."""
         self._write(lambda c, now: sessions.sign_out(c, session, now))
@@ -352,6 +348,10 @@ class Project(Deciding):
     def set_aside(self, person: int, *, by: int | None = None) -> int:
         """Have a paused person's grades count no longer; how many did."""
         return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
+
+    def end_sessions(self, person: int, *, by: int | None = None, but: str | None = None) -> int:
+        """Sign somebody out everywhere; see `vlsu.annotate.work.people.end_sessions`."""
+        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by, but=but))
 
     def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
         """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""

@@ -201,6 +201,8 @@ def _answer(
                 if not same_secret(given, service.csrf(person.session)):
                     return refused(call, 403, "the page is too old; load it again")
         found = endpoint.answer(call)
+        if endpoint.method == "POST" and person is not None and person.role == "lead":
+            service.sessions.forget()  # leads may have ended some
         return found if isinstance(found, Response) else JSONResponse(found)
     except LeaseLostError as error:
         return refused(call, 409, str(error))
@@ -220,8 +222,8 @@ def _answer(
 def _call(service: Service, request: Request, body: Mapping[str, Any] | None = None) -> Call:
     """A request of nobody yet."""
     wanted = request.headers.get("accept-language", "")
-    language = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
-    return Call(service, request, None, body or {}, language)
+    chosen = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
+    return Call(service, request, None, body or {}, chosen)
 
 
 def _refused(call: Call, status: int, why: str, *, page: bool) -> Response:

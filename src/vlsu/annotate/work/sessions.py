@@ -15,7 +15,6 @@ __all__ = [
     "SESSION_MS",
     "close_session",
     "close_sessions",
-    "end_sessions",
     "open_session",
     "person_of",
     "sign_out",
@@ -78,29 +77,3 @@ def sign_out(connection: Connection, token: str, now: int) -> None:
     """End a session that somebody leaves."""
     if (person := close_session(connection, token)) is not None:
         log(connection, now, person, "sign_out")
-
-
-def end_sessions(
-    connection: Connection,
-    person_id: int,
-    now: int,
-    *,
-    but: str | None = None,
-    by: int | None = None,
-) -> int:
-    """Sign somebody out everywhere.
-
-    Args:
-        connection: In a transaction that writes.
-        person_id: Who.
-        now: Milliseconds.
-        but: SHA-256 of the token of a session that goes on.
-        by: Who does so; the person if not given.
-
-    Returns:
-        How many sessions ended.
-    """
-    ended = close_sessions(connection, person_id, but=but)
-    of = person_id if by is None else by
-    log(connection, now, of, "end_sessions", f"person {person_id}: {ended}")
-    return ended
