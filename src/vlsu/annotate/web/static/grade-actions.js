@@ -12,7 +12,7 @@ const setup = data("setup");
 /**
  * @typedef {{
  *   item: () => import("./grade-supply.js").Item | null, step: () => import("./grade-steps.js").Step,
- *   otherwise: () => boolean, dialog: (id: string) => void, takeBack: () => Promise<void>,
+ *   otherwise: () => boolean, dialog: (id: "help" | "stop-dialog") => void, takeBack: () => Promise<void>,
  *   back: () => void, skip: () => void, set: (given: Record<string, string>) => void,
  *   chooseGrade: (grade: string) => void, toggleAdmissible: (grade: string) => void,
  *   nextConfidence: () => void, setOtherwise: (wanted: boolean) => void,

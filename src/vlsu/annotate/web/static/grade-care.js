@@ -76,3 +76,8 @@ export function breakDue(told) {
 
 /** Offer a break again in a while. */
 export const later = () => { snoozed = Date.now() + LATER; };
+
+/** Measure how long it takes until what was drawn now is on the screen. @param {number} start */
+export function painted(start) {
+  requestAnimationFrame(() => setTimeout(() => performance.measure("next-item", { start })));
+}

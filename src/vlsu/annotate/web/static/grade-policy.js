@@ -53,10 +53,10 @@ function draw() {
       written(note.text)));
   }
   if (found) parts.push(written(found.description));
-  if (modality === "joint") parts.push(written(policy.joint));
   parts.push(make("dl", {}, ...severities.map((/** @type {string} */ grade) => make("div", {},
     make("dt", {}, make("span", { class: `severity ${grade}`, text: say(`grade_${grade}`) })),
     make("dd", {}, ...(found ? linesOf(found.severities[grade]) : [written(policy.severities[grade])]))))));
+  if (modality === "joint") parts.push(make("h4", { text: say("modality_joint") }), written(policy.joint));
   if (!found) {
     parts.push(make("h4", { text: say("boundary") }));
     parts.push(make("ul", { lang: policy.language },

@@ -50,6 +50,27 @@ export function nothing(why, look, take) {
   show(say(`none_${why}`), [say(`none_${why}_text`)], actions);
 }
 
+/** A break, which is theirs to take. @param {() => void} take @param {() => void} later */
+export function offer(take, later) {
+  show(say("offer"), [say("offer_text")], [
+    { name: say("pause_take"), does: take },
+    { name: say("offer_later"), does: later },
+  ]);
+}
+
+/** After a stop. @param {string} support @param {() => void} take @param {() => void} on */
+export function stopped(support, take, on) {
+  show(say("stopped"), [say("stopped_text"), make("p", { class: "muted", text: support, dir: "auto" })], [
+    { name: say("pause_take"), does: take },
+    { name: say("go_on"), does: on },
+  ]);
+}
+
+/** Another window goes on. @param {() => void} here */
+export function elsewhere(here) {
+  show(say("elsewhere"), [say("elsewhere_text")], [{ name: say("go_on_here"), does: here }]);
+}
+
 /** A break that counts down. @param {number} minutes @param {string} support @param {() => void} on */
 export function pause(minutes, support, on) {
   const until = Date.now() + minutes * 60_000;

@@ -74,13 +74,22 @@ export function showState(what) {
 
 /** Ask the server anew. @param {(notes: any[], version: number) => void} policy */
 export async function refresh(policy) {
+  const first = me === null;
   try {
     me = await get("api/me");
   } catch {
     return; // it comes with the next heartbeat
   }
   policy(me.policy.notes, me.policy.version);
+  if (first && !me.done) welcome();
   showToday();
+}
+
+/** Who has graded nothing yet is told where to read how it works. */
+function welcome() {
+  if (notices.childElementCount) return;
+  notices.append(make("div", { class: "notice passing", role: "status" }, make("p", { text: say("welcome") }),
+    make("button", { text: say("help"), click: () => byId("help-button").click() })));
 }
 
 /** One more is done, until the server counts. @param {number} seconds */

@@ -97,7 +97,7 @@ export class Supply {
         return;
       }
       this.why = "";
-      this.take(found.item);
+      if (!this.#take(found.item)) return;
     }
   }
 
@@ -106,12 +106,13 @@ export class Supply {
     return { ...found, picture: found.image ? new Picture(found.image) : null };
   }
 
-  /** @param {any} found */
-  take(found) {
-    if (this.holds.includes(found.key)) return;
+  /** @param {any} found @returns {boolean} whether it is new */
+  #take(found) {
+    if (this.holds.includes(found.key)) return false;
     const item = Supply.prepare(found);
     this.ahead.push(item);
     if (!this.current) this.on.came();
+    return true;
   }
 
   /** @param {number} wait */

@@ -4,7 +4,8 @@
 import { Failure, post } from "./grade-api.js";
 import { actions } from "./grade-actions.js";
 import * as care from "./grade-care.js";
-import { announce, byId, data, make, say } from "./grade-dom.js";
+import * as dialogs from "./grade-dialogs.js";
+import { announce, byId, data, say } from "./grade-dom.js";
 import * as keys from "./grade-keys.js";
 import { Outbox, newId } from "./grade-outbox.js";
 import * as policy from "./grade-policy.js";
@@ -29,6 +30,8 @@ let dormant = false;
 let last = null;
 let sinceMe = 0;
 let policyVersion = 0;
+/** When the last key of an answer was pressed. */
+let chosenAt = 0;
 
 const outbox = new Outbox(`vlsu-grade ${setup.me}`, {
   changed: () => status.showSaved(outbox),
@@ -53,8 +56,7 @@ const supply = new Supply({ held: setup.held, answered: () => outbox.keys }, {
   came() {
     if (isHeldUp()) return;
     supply.advance();
-    open();
-    painted();
+    appear();
   },
   none(why) {
     if (!outbox.pending && !waiting && !rest.isOpen()) showNothing(why);
@@ -96,30 +98,26 @@ function open() {
   status.showState("");
 }
 
+/** The next item is here: open it, or offer a break before, if there was any work yet. */
+function appear() {
+  if (last && care.breakDue(status.breakDue())) offerBreak();
+  else open();
+  if (chosenAt) care.painted(chosenAt);
+  chosenAt = 0;
+}
+
 /** Go on with the next item: it is there already, unless the line is slow. */
 function next() {
   status.clearNotices();
   supply.advance();
-  if (supply.current && care.breakDue(status.breakDue())) {
-    offerBreak();
-  } else if (supply.current) {
-    open();
-    painted();
+  if (supply.current) {
+    appear();
   } else {
     view.closeItem();
     care.shown.pause();
     status.showState("fetching");
     void supply.fill();
   }
-}
-
-/** Measure how long it took until the next item is on the screen. */
-function painted() {
-  if (!performance.getEntriesByName("chosen").length) return;
-  requestAnimationFrame(() => setTimeout(() => {
-    performance.measure("next-item", "chosen");
-    performance.clearMarks("chosen");
-  }));
 }
 
 function showAnswer() {
@@ -148,8 +146,7 @@ function chooseGrade(grade) {
 function set(given) {
   const item = supply.current;
   if (!item || busy) return;
-  performance.clearMarks("chosen");
-  performance.mark("chosen");
+  chosenAt = performance.now();
   Object.assign(draft, given);
   view.unseen();
   setOtherwise(false);
@@ -257,7 +254,7 @@ function reopen(item) {
 function skip() {
   const item = supply.current;
   if (!item || busy) return;
-  performance.mark("chosen");
+  chosenAt = performance.now();
   outbox.add("api/skip", item.key, { key: item.key, seconds: care.shown.seconds });
   item.picture?.release();
   status.count(care.shown.seconds);
@@ -275,10 +272,7 @@ function stop(kind) {
   view.closeItem();
   care.shown.pause();
   resting = "stopped";
-  rest.show(say("stopped"), [say("stopped_text"), make("p", { text: status.supportText(), dir: "auto" })], [
-    { name: say("pause_take"), does: takeBreak },
-    { name: say("go_on"), does: goOn },
-  ]);
+  rest.stopped(status.supportText(), takeBreak, goOn);
 }
 
 // Breaks
@@ -287,10 +281,7 @@ function offerBreak() {
   resting = "offer";
   view.closeItem();
   care.shown.pause();
-  rest.show(say("offer"), [say("offer_text")], [
-    { name: say("pause_take"), does: takeBreak },
-    { name: say("offer_later"), does: () => { care.later(); goOn(); } },
-  ]);
+  rest.offer(takeBreak, () => { care.later(); goOn(); });
 }
 
 function takeBreak() {
@@ -299,6 +290,7 @@ function takeBreak() {
   care.shown.pause();
   care.since.reset();
   care.later();
+  void post("api/break", {}).catch(() => {}); // who rests, rests; the server sees it without this
   rest.pause(5, status.supportText(), () => { care.since.reset(); goOn(); });
 }
 
@@ -349,12 +341,6 @@ function nextConfidence() {
   announce(draft.confidence === null ? say("confidence_none") : say(`confidence_${draft.confidence}`));
 }
 
-/** @param {string} id */
-function dialog(id) {
-  reveal.hide();
-  /** @type {HTMLDialogElement} */ (byId(id)).showModal();
-}
-
 // The page
 
 const channel = new BroadcastChannel(`vlsu-grade ${setup.me}`);
@@ -363,7 +349,7 @@ channel.onmessage = () => {
   supply.stop();
   view.closeItem();
   resting = "elsewhere";
-  rest.show(say("elsewhere"), [say("elsewhere_text")], [{ name: say("go_on_here"), does: begin }]);
+  rest.elsewhere(begin);
 };
 
 /** Go on in this window; others stop. */
@@ -389,20 +375,11 @@ keys.listen(actions({
   item: () => (rest.isOpen() || busy ? null : supply.current),
   step: () => nextStep(supply.current?.modality || "", draft),
   otherwise: () => otherwise,
-  dialog, takeBack, back, skip, set, chooseGrade, toggleAdmissible, nextConfidence, setOtherwise,
+  dialog: dialogs.open, takeBack, back, skip, set, chooseGrade, toggleAdmissible, nextConfidence, setOtherwise,
 }), () => view.openNote(false));
-byId("help-button").addEventListener("click", () => dialog("help"));
-byId("stop").addEventListener("click", () => dialog("stop-dialog"));
+dialogs.listen(stop);
 byId("skip").addEventListener("click", skip);
 byId("take-back").addEventListener("click", () => void takeBack());
-for (const each of document.querySelectorAll("dialog")) {
-  each.addEventListener("click", (event) => {
-    const button = event.target instanceof Element ? event.target.closest("button") : null;
-    if (!button) return;
-    each.close();
-    if (button.dataset.kind) stop(button.dataset.kind);
-  });
-}
 setInterval(() => {
   if (care.idleFor() < DORMANT) void supply.heartbeat();
   void refresh();
