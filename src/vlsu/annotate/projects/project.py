@@ -20,6 +20,7 @@ from vlsu.annotate.work import (
     leases,
     leasing,
     people,
+    progress,
     seats,
     sessions,
     stopped,
@@ -30,6 +31,7 @@ from vlsu.annotate.work.answering import Receipt
 from vlsu.annotate.work.leases import Held
 from vlsu.annotate.work.leasing import Lease, Nothing
 from vlsu.annotate.work.people import Invitation
+from vlsu.annotate.work.progress import Progress
 from vlsu.data import Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import Policy, load_policy
@@ -134,6 +136,11 @@ class Project:
         """The identifier of the sample that a lease shows a grader; `None` if it is over."""
         with self.database.read() as connection:
             return leases.shown_to(connection, person, lease.slot, lease.token)
+
+    def progress_of(self, person: int) -> Progress:
+        """What a grader has done, and by which policy they grade now."""
+        with self.database.read() as connection:
+            return progress.progress_of(connection, person, self.clock())
 
     def opt_out(self, person: int, stratum: str) -> None:
         """Never offer a grader samples that were built for a stratum."""

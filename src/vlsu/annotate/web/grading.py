@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vlsu.annotate.plan.answers import BECAUSE, CONFIDENCES, REFERS, STOP_KINDS, Answer
 from vlsu.annotate.web.endpoints import Call, Endpoint
 from vlsu.annotate.web.keys import Key, seal, unseal
+from vlsu.annotate.web.strings import strings_of
 from vlsu.annotate.work.leasing import Lease, Nothing
 
 if TYPE_CHECKING:
@@ -20,16 +23,59 @@ _GRADER = frozenset({"grader"})
 
 def page(call: Call) -> Response:
     """The page on which items are graded."""
-    policy = call.service.project.policy
+    project = call.service.project
+    policy = project.policy
+    who = f"{project.record.id} {call.who.id}".encode()
     setup = {
+        # Answers that are kept in a browser are sent for nobody else who signs in there.
+        "me": hmac.digest(call.service.secret.encode(), b"page " + who, hashlib.sha256).hex()[:16],
+        "held": project.plan.order.held,
         "severities": [severity.label for severity in policy.severities],
-        "categories": [{"id": each.id, "name": each.name} for each in policy.categories],
         "confidences": CONFIDENCES,
         "refers": REFERS,
         "because": BECAUSE,
         "stop_kinds": STOP_KINDS,
+        "policy": {
+            "language": policy.language,
+            "severities": {each.label: text for each, text in policy.severities.items()},
+            "joint": policy.joint,
+            "boundary": policy.boundary,
+            "categories": [
+                {
+                    "id": each.id,
+                    "name": each.name,
+                    "description": each.description,
+                    "severities": {
+                        severity.label: {"image": shown.image, "text": shown.text}
+                        for severity, shown in each.severities.items()
+                    },
+                }
+                for each in policy.categories
+            ],
+        },
     }
     return call.service.page(call, "grade.html.jinja", {"setup": setup})
+
+
+def me(call: Call) -> Mapping[str, Any]:
+    """What a grader has done today and may do, for them alone."""
+    project = call.service.project
+    found = project.progress_of(call.who.id)
+    bounds = project.plan.bounds
+    return {
+        "done": found.done,
+        "today": {"items": found.items, "hard": found.hard, "minutes": found.seconds / 60},
+        "bounds": {"minutes": bounds.minutes_a_day, "hard": bounds.hard_a_day},
+        "break_due": False,
+        "support": {"text": strings_of(call.language)["common.support"]},
+        "policy": {
+            "version": found.version,
+            "notes": [
+                dict(zip(("id", "category", "text", "version"), note, strict=True))
+                for note in found.notes
+            ],
+        },
+    }
 
 
 def next_item(call: Call) -> Mapping[str, Any]:
@@ -116,6 +162,7 @@ def _or_none(call: Call, name: str) -> str | None:
 
 ENDPOINTS = (
     Endpoint("GET", "/grade", _GRADER, page, page=True),
+    Endpoint("GET", "/api/me", _GRADER, me),
     Endpoint("POST", "/api/next", _GRADER, next_item),
     Endpoint("POST", "/api/extend", _GRADER, extend),
     Endpoint("POST", "/api/submit", _GRADER, submit),
