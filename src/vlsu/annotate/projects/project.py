@@ -13,10 +13,11 @@ from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.store.database import Database, shown
-from vlsu.annotate.store.tables import meta
+from vlsu.annotate.store.tables import exclusions, meta, opt_outs
 from vlsu.annotate.work import (
     adjudicating,
     answering,
+    care,
     leases,
     leasing,
     people,
@@ -36,9 +37,17 @@ from vlsu.data import Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import Policy, load_policy
 
-__all__ = ["Project", "open_project"]
+__all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
 
 T = TypeVar("T")
+
+#: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
+#: numbers, which are of one country.
+DEFAULT_SUPPORT = (
+    "If something you saw stays with you, stop and talk to somebody: a friend, a doctor, or a "
+    "helpline. findahelpline.com lists free and confidential ones by country. In an emergency call "
+    "your local emergency number."
+)
 
 
 def _milliseconds() -> int:
@@ -149,6 +158,67 @@ class Project:
     def opt_in(self, person: int, stratum: str) -> None:
         """Offer them again."""
         self._write(lambda c, _: people.opt_in(c, person, stratum))
+
+    # Care
+
+    @property
+    def support(self) -> str:
+        """Where those who work here find help; on every page."""
+        return self.record.care.support or DEFAULT_SUPPORT
+
+    @property
+    def officer(self) -> str:
+        """Who is told of what may be illegal; empty if nobody is named."""
+        return self.record.care.officer
+
+    def break_due(self, person: int) -> bool:
+        """Whether a break is to be offered to somebody."""
+        with self.database.read() as connection:
+            return care.break_due(connection, self.plan, person, self.clock())
+
+    def start_break(self, person: int) -> None:
+        """Begin a break."""
+        self._write(lambda c, _: care.start_break(c, person))
+
+    def set_utc_offset(self, person: int, minutes: int) -> bool:
+        """Have somebody's day be that of their clock; see `vlsu.annotate.work.care`."""
+        return self._write(lambda c, now: care.set_utc_offset(c, person, minutes, now))
+
+    def exposure(self, person: int) -> care.Exposure:
+        """What somebody has seen; for them alone."""
+        with self.database.read() as connection:
+            return care.exposure(connection, person, self.clock())
+
+    def exposure_in_sum(self) -> care.InSum | None:
+        """What all graders have seen; `None` for too few of them."""
+        with self.database.read() as connection:
+            return care.exposure_in_sum(connection, self.clock())
+
+    def opted_out(self, person: int) -> frozenset[str]:
+        """What somebody has opted out of; for them alone."""
+        with self.database.read() as connection:
+            return care.opted_out(connection, person)
+
+    def skips_and_opt_outs(self) -> dict[str, dict[str, int]]:
+        """Category -> how often it was skipped and opted out of, without names."""
+        with self.database.read() as connection:
+            return care.skips_and_opt_outs(connection)
+
+    def health_data_until(self) -> int | None:
+        """When opt-outs and skips are deleted, in milliseconds; `None` if that is not known."""
+        with self.database.read() as connection:
+            return care.health_data_until(connection, self.plan)
+
+    def stop_taking_part(self, person: int) -> None:
+        """Have somebody leave; what they hold goes to others."""
+        self._write(lambda c, now: care.stop_taking_part(c, self.plan, person, now))
+
+    def forget(self, *, at_once: bool = False) -> care.Forgotten | None:
+        """Delete opt-outs and skips if their time has come, without a trace in the files."""
+        done = self._write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
+        if done is not None:
+            self.database.purge(opt_outs.name, exclusions.name)
+        return done
 
     # Adjudicators
 

@@ -107,6 +107,10 @@ people = Table(
     Column("block", Integer, nullable=False, server_default="0"),
     Column("block_left", Integer, nullable=False, server_default="0"),
     Column("active_at", BigInteger),
+    # When they began to work after their last break, and how far their clock is ahead of UTC's, in
+    # minutes: their day turns over at their midnight.
+    Column("working_since", BigInteger),
+    Column("utc_offset", SmallInteger),
     CheckConstraint("role in ('grader', 'adjudicator', 'lead')", name="role"),
 )
 
@@ -242,7 +246,7 @@ tallies = Table(
     Column("number", Integer, nullable=False),
 )
 
-#: What a person was shown on a day (UTC).
+#: What a person was shown on a day, by their own clock.
 exposures = Table(
     "exposures",
     metadata,

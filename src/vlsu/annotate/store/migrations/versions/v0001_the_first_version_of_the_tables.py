@@ -52,6 +52,8 @@ def upgrade() -> None:
         sa.Column("block", sa.Integer(), server_default="0", nullable=False),
         sa.Column("block_left", sa.Integer(), server_default="0", nullable=False),
         sa.Column("active_at", sa.BigInteger(), nullable=True),
+        sa.Column("working_since", sa.BigInteger(), nullable=True),
+        sa.Column("utc_offset", sa.SmallInteger(), nullable=True),
         sa.CheckConstraint(
             "role in ('grader', 'adjudicator', 'lead')", name=op.f("ck_people_role")
         ),
