@@ -173,6 +173,8 @@ def test_what_was_borne_is_told_in_sums_of_whole_days(tmp_path, new_project, clo
         project.submit(person, answer_to(lease, seconds=36))
     assert care_of(project, clock) == {"enough": False}  # today is not over
     clock.forward(minutes=24 * 60)
+    assert care_of(project, clock) == {"enough": False}  # nor is it over for who is behind UTC
+    clock.forward(minutes=12 * 60)
     sums = care_of(project, clock)
     assert (sums["items"], sums["hours"]) == (3, 0.0)
     project.submit(people[0], answer_to(project.next_item(people[0])))
@@ -185,7 +187,7 @@ def test_skips_and_opt_outs_are_told_in_fives_and_of_nobody(tmp_path, new_projec
     skipped = []
     for n in range(7):
         project.skip(people[n % 3], project.next_item(people[n % 3]))
-        clock.forward(minutes=24 * 60)
+        clock.forward(minutes=36 * 60)
         skipped.append(care_of(project, clock).get("skips"))
     assert skipped == [None, None, 0, 0, 5, 5, 5]
     project.opt_out(people[0], "C9")

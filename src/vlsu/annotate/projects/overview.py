@@ -24,15 +24,14 @@ from vlsu.annotate.store.tables import (
     sessions,
     slots,
     stops,
-    tallies,
 )
-from vlsu.annotate.work.leasing import DAY_MS
+from vlsu.annotate.work.care import FEWEST, skips_and_opt_outs
+from vlsu.annotate.work.days import DAY_MS
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES
 
 __all__ = [
     "AUDIT_PAGE",
-    "FEWEST_FOR_SUMS",
     "audit_page",
     "care_sums",
     "health",
@@ -44,8 +43,8 @@ __all__ = [
 
 #: Entries of the log on a page.
 AUDIT_PAGE = 50
-#: Graders among whom nobody stands out: sums of fewer are not told.
-FEWEST_FOR_SUMS = 3
+#: How far behind UTC a grader's clock is at most.
+_BEHIND_MS = 12 * 3_600_000
 #: Counts of skips and opt-outs are rounded down to multiples of it, so that nobody who watches
 #: them sees one being made.
 _ROUNDED_TO = 5
@@ -135,37 +134,41 @@ def listed_stops(connection: Connection) -> list[dict[str, Any]]:
 
 
 def care_sums(connection: Connection, now: int) -> dict[str, Any]:
-    """What all graders together were shown until yesterday, and their skips and opt-outs.
+    """What all graders together were shown, and their skips and opt-outs.
+
+    Only days that are over wherever a grader is: who watched a sum grow through the day would see
+    whose items it grows by.
 
     Returns:
         ``enough`` (whether so many graders saw something that a sum tells of nobody), and if so
-        ``items``, ``hard`` and ``hours`` of whole days, ``skips`` and ``opt_outs`` rounded down to
-        fives.
+        ``items``, ``hard`` and ``hours``, ``most_hard`` (in one day of anybody), ``skips`` and
+        ``opt_outs`` rounded down to fives.
     """
-    number, shown, hard, seconds = connection.execute(
+    number, shown, hard, most, seconds = connection.execute(
         select(
             func.count(distinct(exposures.c.person_id)),
-            func.coalesce(func.sum(exposures.c.shown), 0),
-            func.coalesce(func.sum(exposures.c.hard), 0),
-            func.coalesce(func.sum(exposures.c.seconds), 0.0),
-        ).where(exposures.c.day < now // DAY_MS)
+            func.sum(exposures.c.shown),
+            func.sum(exposures.c.hard),
+            func.max(exposures.c.hard),
+            func.sum(exposures.c.seconds),
+        ).where(exposures.c.day < (now - _BEHIND_MS) // DAY_MS)
     ).one()
-    if number < FEWEST_FOR_SUMS:
+    if number < FEWEST:
         return {"enough": False}
-    counts = select(tallies.c.kind, func.sum(tallies.c.number)).group_by(tallies.c.kind)
-    counted = {row[0]: row[1] for row in connection.execute(counts)}
+    counted = skips_and_opt_outs(connection).values()
     return {
         "enough": True,
         "items": int(shown),
         "hard": int(hard),
+        "most_hard": int(most),
         "hours": round(float(seconds) / 3600, 1),
-        "skips": _rounded(counted.get("skip")),
-        "opt_outs": _rounded(counted.get("opt_out")),
+        "skips": _rounded(sum(each["skip"] for each in counted)),
+        "opt_outs": _rounded(sum(each["opt_out"] for each in counted)),
     }
 
 
-def _rounded(number: Any) -> int:
-    return int(number or 0) // _ROUNDED_TO * _ROUNDED_TO
+def _rounded(number: int) -> int:
+    return number // _ROUNDED_TO * _ROUNDED_TO
 
 
 def policy_history(connection: Connection) -> list[dict[str, Any]]:

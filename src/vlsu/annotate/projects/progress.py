@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, func, select
 from vlsu.annotate.projects.forecast import DAYS, forecast
 from vlsu.annotate.store.states import OPEN, State
 from vlsu.annotate.store.tables import disputes, grades, items, slots
-from vlsu.annotate.work.leasing import DAY_MS
+from vlsu.annotate.work.days import DAY_MS
 from vlsu.policy import MODALITIES
 
 __all__ = ["progress"]

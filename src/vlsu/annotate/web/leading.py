@@ -33,7 +33,7 @@ def page(call: Call) -> Response:
             "plan": plan_rows(project),
             "record": project.record,
             "folder": project.folder.name,
-            "officer": getattr(project.record, "officer", ""),
+            "officer": project.officer,
             "roles": ROLES,
         },
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from vlsu.annotate.store.tables import exposures, grades, policy_notes, policy_versions
-from vlsu.annotate.work.leasing import DAY_MS
+from vlsu.annotate.work.days import DAY_MS
 
 __all__ = ["Progress", "progress_of"]
 

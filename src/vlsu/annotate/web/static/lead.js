@@ -80,7 +80,8 @@ function people({ people: all, now }) {
 function care({ care: sums }) {
   const about = sums.enough
     ? el("dl", { class: "tiles" }, ...[
-        ["items", count(sums.items)], ["hard", count(sums.hard)], ["hours", decimal(sums.hours)],
+        ["items", count(sums.items)], ["hours", decimal(sums.hours)], ["hard", count(sums.hard)],
+        ["most_hard", count(sums.most_hard)],
         ["skips", atLeast(sums.skips)], ["opt_outs", atLeast(sums.opt_outs)],
       ].map(([name, value]) => el("div", {}, el("dt", {}, say(`care.${name}`)),
         el("dd", {}, el("span", { class: "value" }, value)))))
@@ -169,7 +170,7 @@ async function moreOfLog() {
   const page = await get(`/api/lead/log${before ? `?before=${before}` : ""}`);
   const named = (entry) => (entry.about ? `${entry.about} · ${entry.subject}` : entry.subject);
   byId("entries").tBodies[0].append(...page.entries.map((entry) => el("tr", {}, cell(when(entry.at), "nowrap"),
-    cell(el("span", { dir: "auto" }, entry.who ?? say(entry.unnamed ? "log.unnamed" : "log.machine"))), cell(say(`action.${entry.action}`)),
+    cell(el("span", { dir: "auto" }, entry.who ?? say(entry.unnamed ? "log.unnamed" : "log.machine"))), cell(say(`action.${entry.action}`).replace(/^action\./, "")),
     cell(el("span", { dir: "auto" }, named(entry))))));
   before = page.next;
   byId("log-more").hidden = before === null;
