@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["figures_of", "lead_figures"]
 
 #: Seconds for which counts and agreement are good; longer if they take long (see `Kept`).
-_COUNTS_S, _AGREEMENT_S = 3.0, 20.0
+_COUNTS_S, _AGREEMENT_S = 0.5, 15.0
 #: Seconds that a page waits for new ones, at most.
 _WAIT_S = 1.0
 
