@@ -216,8 +216,8 @@ def test_people_and_how_they_stand(tmp_path, new_project, clock):
         "Ada": "paused", "Ben": "joined", "New": "invited", "Old": "expired", "Lea": "joined"
     }  # fmt: skip
     assert (found["Ben"]["sessions"], found["Ada"]["sessions"]) == (1, 0)
-    assert project.end_sessions(found["Ben"]["id"], by=lea) == 1
-    assert project.end_sessions(found["Ben"]["id"], by=lea) == 0
+    assert project.lock_out(found["Ben"]["id"], by=lea) == 1
+    assert project.lock_out(found["Ben"]["id"], by=lea) == 0
     assert session
 
 

@@ -125,40 +125,30 @@ def invite(
         list[str] | None,
         typer.Option(help="A language they read, such as en. Repeatable; all if none is given."),
     ] = None,
+    end_sessions: Annotated[
+        bool,
+        typer.Option(
+            "--end-sessions",
+            help="Sign them out everywhere and forget their password, so that the new link is the "
+            "only way in.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Invite somebody: a link that works once, within 14 days. Again for a new link."""
     module = _part("project")
+    from vlsu.annotate.web.addresses import public_address
     from vlsu.cli.output import print_json, print_text, say
-    from vlsu.errors import UsageError
 
-    if not base_url.startswith(("http://", "https://")):
-        raise UsageError(f"--base-url {base_url!r}: write http://HOST or https://HOST")
+    public = public_address(base_url)
     with module.open_project(project, connections=1) as opened:
-        made = opened.invite(name, role, languages=language or ())
-    link = f"{base_url.rstrip('/')}/join/{made.token}"
+        made = opened.invite(name, role, languages=language or (), end_sessions=end_sessions)
+    link = f"{public.origin}{public.root}/join/{made.token}"
     if json:
         print_json({"name": " ".join(name.split()), "role": role, "link": link})
     else:
         print_text(link)
         say("the link works once, for whoever opens it first: send it to nobody else")
-
-
-@app.command("serve")
-def serve(
-    project: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 finds a free one.")] = 8766,
-    base_url: Annotated[
-        str | None, typer.Option(help="How people reach it; with https, cookies are for TLS alone.")
-    ] = None,
-) -> None:
-    """Serve a project's pages; Ctrl-C ends it."""
-    module = _part("project")
-    from vlsu.annotate.web.serving import serve as serve_project
-
-    with module.open_project(project) as opened:
-        serve_project(opened, host=host, port=port, base_url=base_url)
 
 
 @app.command("status")
@@ -225,4 +215,4 @@ def _part(name: str) -> ModuleType:
 
 
 # Commands of their own modules, on the same `app`.
-from vlsu.cli import annotate_care  # noqa: E402, F401
+from vlsu.cli import annotate_care, annotate_serve  # noqa: E402, F401

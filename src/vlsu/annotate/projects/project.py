@@ -20,6 +20,7 @@ from vlsu.annotate.work import (
     care,
     leases,
     leasing,
+    passwords,
     people,
     progress,
     seats,
@@ -29,7 +30,7 @@ from vlsu.annotate.work import (
 )
 from vlsu.annotate.work.adjudicating import Case
 from vlsu.annotate.work.answering import Receipt
-from vlsu.annotate.work.leases import Held
+from vlsu.annotate.work.leases import Held, Shown
 from vlsu.annotate.work.leasing import Lease, Nothing
 from vlsu.annotate.work.people import Invitation
 from vlsu.annotate.work.progress import Progress
@@ -141,8 +142,8 @@ class Project:
             lambda c, now: stopping.stop(c, person, lease.slot, lease.token, kind, now, seconds)
         )
 
-    def shown_to(self, person: int, lease: Held) -> str | None:
-        """The identifier of the sample that a lease shows a grader; `None` if it is over."""
+    def shown_to(self, person: int, lease: Held) -> Shown | None:
+        """What a lease shows a grader; `None` if it is over."""
         with self.database.read() as connection:
             return leases.shown_to(connection, person, lease.slot, lease.token)
 
@@ -254,11 +255,19 @@ class Project:
     # People
 
     def invite(
-        self, name: str, role: str, *, languages: Collection[str] = (), by: int | None = None
+        self,
+        name: str,
+        role: str,
+        *,
+        languages: Collection[str] = (),
+        end_sessions: bool = False,
+        by: int | None = None,
     ) -> Invitation:
         """Invite somebody; see `vlsu.annotate.work.people.invite`."""
         return self._write(
-            lambda c, now: people.invite(c, name, role, now, languages=languages, by=by)
+            lambda c, now: people.invite(
+                c, name, role, now, languages=languages, end_sessions=end_sessions, by=by
+            )
         )
 
     def join(self, token: str) -> int:
@@ -289,9 +298,62 @@ class Project:
 
         return self._write(signed_in)
 
+    def sign_in_by_name(self, name: str, password: str) -> str | None:
+        """Begin a session with a password; the session's token, or `None` if it does not fit.
+
+        It takes as long for a name that nobody has, or that has no password.
+
+        Raises:
+            MachineError: Too many people sign in at the moment.
+        """
+        with self.database.read() as connection:
+            person, known = passwords.known_hash(connection, name)
+        if passwords.matches(known, password) and person is not None and known is not None:
+            return self._write(lambda c, now: passwords.sign_in(c, person, known, now))
+        self._write(lambda c, now: passwords.refuse_sign_in(c, person, now))
+        return None
+
+    def set_password(self, person: int, name: str, password: str, *, session: str) -> None:
+        """Give somebody a password and end their other sessions.
+
+        Args:
+            person: Who.
+            name: Theirs, which it must not be.
+            password: New.
+            session: Hash of the token of the session that stays.
+
+        Raises:
+            UsageError: It is easy to guess.
+        """
+        new = passwords.hashed(passwords.check_password(password, name))
+        self._write(lambda c, now: passwords.set_password(c, person, new, now, session=session))
+
+    def forget_password(self, person: int) -> None:
+        """Take somebody's password away."""
+        self._write(lambda c, now: passwords.forget_password(c, person, now))
+
+    def is_password_of(self, person: int, password: str) -> bool:
+        """Whether a password is somebody's.
+
+        Raises:
+            MachineError: Too many people sign in at the moment.
+        """
+        with self.database.read() as connection:
+            known = passwords.hash_of(connection, person)
+        return passwords.matches(known, password)
+
+    def has_password(self, person: int) -> bool:
+        """Whether somebody can sign in by name."""
+        with self.database.read() as connection:
+            return passwords.hash_of(connection, person) is not None
+
+    def end_sessions(self, person: int, *, but: str | None = None) -> int:
+        """Sign somebody out everywhere, except for a session whose token has a hash; how many."""
+        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but))
+
     def sign_out(self, session: str) -> None:
         """End a session."""
-        self._write(lambda c, _: sessions.close_session(c, session))
+        self._write(lambda c, now: sessions.sign_out(c, session, now))
 
     def agree(self, person: int, *, adult: bool, version: str) -> None:
         """Record consent and age."""
@@ -309,9 +371,9 @@ class Project:
         """Have a paused person's grades count no longer; how many did."""
         return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
 
-    def end_sessions(self, person: int, *, by: int | None = None) -> int:
-        """Sign somebody out everywhere; how many sessions there were."""
-        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by))
+    def lock_out(self, person: int, *, by: int | None = None) -> int:
+        """Sign somebody out everywhere, password and all; how many sessions there were."""
+        return self._write(lambda c, now: people.lock_out(c, person, now, by=by))
 
     def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
         """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""

@@ -29,10 +29,11 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from vlsu.errors import AnnotationError, MachineError, VlsuError
 
-__all__ = ["Database", "database_url", "shown"]
+__all__ = ["Database", "DatabaseAwayError", "database_url", "shown"]
 
 T = TypeVar("T")
 
@@ -47,6 +48,10 @@ _EXHAUSTED = frozenset({"53100", "53200", "53300"})
 #: Key of PostgreSQL's advisory lock on migrations: any number of our own.
 _MIGRATING = 0x766C7375
 _KINDS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+
+
+class DatabaseAwayError(AnnotationError):
+    """The database cannot be reached or used now; nothing was written, and it may come back."""
 
 
 def database_url(address: str) -> URL:
@@ -102,6 +107,8 @@ class Database:
                     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
                     continue
                 raise self._error(error) from error
+            except PoolTimeoutError as error:
+                raise self._busy() from error
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
@@ -118,6 +125,8 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise self._error(error) from error
+        except PoolTimeoutError as error:
+            raise self._busy() from error
 
     def purge(self, *names: str) -> None:
         """Leave nothing of deleted rows of some tables in the database's files.
@@ -183,8 +192,11 @@ class Database:
         if isinstance(error, IntegrityError | ProgrammingError):
             raise error  # a defect of ours: a constraint, a statement
         if self.sqlite or error.connection_invalidated or not state or state.startswith(_GONE):
-            return AnnotationError(f"{shown(self.url)}: cannot be used ({said[:200]})")
+            return DatabaseAwayError(f"{shown(self.url)}: cannot be used ({said[:200]})")
         raise error
+
+    def _busy(self) -> VlsuError:
+        return MachineError(f"{shown(self.url)}: all connections are in use; try again")
 
 
 #: SQLSTATE classes of PostgreSQL: connection, authorisation, unknown database, shutdown.

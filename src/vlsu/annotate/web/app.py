@@ -1,37 +1,41 @@
 """The application (ASGI): the table of endpoints, and what each request goes through.
 
-A request is named (`Guard`), read, matched with a session, checked against the roles of its
-endpoint and, if it changes anything, against the token of the page it says it comes from. Then the
-endpoint's function runs in a thread: it talks to the database.
+A request names this server (`Guard`), comes from a page of it, is read, matched with a session,
+checked against the roles of its endpoint and, if it changes anything, against the token of the page
+it comes from. Then the endpoint's function runs in a thread: it talks to the database.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hmac
-import json
+import logging
+import time
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import anyio
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.store.database import DatabaseAwayError
 from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
-from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint, Person
-from vlsu.annotate.web.security import Guard
+from vlsu.annotate.web.bodies import BodyError, read_body
+from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
+from vlsu.annotate.web.limiting import SIGN_IN, Limit
+from vlsu.annotate.web.security import Guard, is_foreign, same_secret
 from vlsu.annotate.web.service import Service, Site
 from vlsu.annotate.web.strings import LANGUAGE_COOKIE, language_of
 from vlsu.annotate.work.answering import LeaseLostError
-from vlsu.annotate.work.sessions import person_of, token_hash
-from vlsu.errors import MachineError, UsageError, VlsuError
+from vlsu.errors import DataError, MachineError, VlsuError
 
-__all__ = ["COOKIE", "ENDPOINTS", "annotate_app"]
+__all__ = ["ENDPOINTS", "annotate_app"]
 
 #: Every path of the app, and who may use it.
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -43,130 +47,170 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *language.ENDPOINTS,
     *assets.ENDPOINTS,
 )
-#: Name of the session's cookie.
-COOKIE = "vlsu-annotate"
-#: Bytes of a body at most.
-LARGEST = 65_536
-#: Seconds between two looks for leases that are overdue.
-SWEEP_S = 5.0
+#: Seconds between two looks for leases that are overdue, and for graders who stay away.
+SWEEP_S, ABSENT_S = 5.0, 3600.0
+#: Seconds between two lines of the log about one kind of failure.
+QUIET_S = 10.0
+_AWAY = "the server cannot store anything at the moment; keep what you have and send it again"
+_LOG = logging.getLogger(__name__)
 
 
-def annotate_app(project: Project, site: Site, *, connections: int = 10) -> Guard:
+def annotate_app(
+    project: Project,
+    site: Site,
+    *,
+    connections: int = 10,
+    sign_ins: Mapping[str, Limit] = SIGN_IN,
+) -> Guard:
     """The server's application.
 
     Args:
         project: Opened with as many connections.
         site: How it is reached.
         connections: To the database; as many requests are worked on at once.
+        sign_ins: How often somebody may try to sign in with a password.
     """
-    service = Service(project, site)
+    service = Service(project, site, sign_ins)
     limiter = anyio.CapacityLimiter(connections)
     _ = service.content  # a dataset that is gone or has changed is told before the server starts
+    log = Failures()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_sweeping, project)
+            tasks.start_soon(_repeating, project.sweep, SWEEP_S, limiter, log)
+            tasks.start_soon(_repeating, project.release_absent, ABSENT_S, limiter, log)
             yield
             tasks.cancel_scope.cancel()
 
+    async def unrouted(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        why = {404: "there is no such page", 405: "the method is not allowed here"}
+        is_page = not request.url.path.startswith(("/api/", "/image/", "/static/"))
+        found = _refused(_call(service, request), status, why.get(status, ""), page=is_page)
+        found.headers.update(getattr(error, "headers", None) or {})
+        return found
+
     routes = [
-        Route(each.path, partial(_respond, service, limiter, each), methods=[each.method])
+        Route(each.path, partial(_respond, service, limiter, log, each), methods=[each.method])
         for each in ENDPOINTS
     ]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unrouted})
     app.router.redirect_slashes = False
     return Guard(app, site)
 
 
-async def _sweeping(project: Project) -> None:
-    """Put back what is overdue, for as long as the server runs."""
+class Failures:
+    """What went wrong and is not the sender's fault: a line in the log, without any content."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def say(self, kind: str, line: str) -> None:
+        """Log a line, unless one of its kind was logged a moment ago."""
+        now = time.monotonic()
+        if now - self._said.get(kind, -QUIET_S) >= QUIET_S:
+            self._said[kind] = now
+            _LOG.error("vlsu annotate: %s", line)
+
+    def of(self, error: BaseException, where: str) -> None:
+        """Log an error that was not foreseen: its kind and place, not its message."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        line = f"{where}: a defect of vlsu ({type(error).__name__} at {place}); report it"
+        self.say(line, line)
+
+
+async def _repeating(
+    work: Any, seconds: float, limiter: anyio.CapacityLimiter, log: Failures
+) -> None:
+    """Do some work again and again for as long as the server runs."""
     while True:
-        with contextlib.suppress(VlsuError):  # a database that is away comes back
-            await anyio.to_thread.run_sync(project.sweep)
-        await anyio.sleep(SWEEP_S)
+        try:
+            await anyio.to_thread.run_sync(work, limiter=limiter)
+        except VlsuError as error:  # a database that is away comes back
+            log.say("away", str(error))
+        except Exception as error:
+            log.of(error, "between requests")
+        await anyio.sleep(seconds)
 
 
 async def _respond(
-    service: Service, limiter: anyio.CapacityLimiter, endpoint: Endpoint, request: Request
+    service: Service,
+    limiter: anyio.CapacityLimiter,
+    log: Failures,
+    endpoint: Endpoint,
+    request: Request,
 ) -> Response:
-    try:
-        body = await _body(request) if endpoint.method == "POST" else {}
-    except UsageError as error:
-        return JSONResponse({"error": str(error)}, 400)
+    if is_foreign(request.headers, request.method, request.url.scheme, service.site):
+        call = _call(service, request)
+        return _refused(call, 403, "a page of another site may not do this", page=endpoint.page)
+    body: dict[str, Any] = {}
+    if endpoint.method == "POST":
+        try:
+            body = await read_body(request, endpoint.largest)
+        except BodyError as error:
+            found = _refused(_call(service, request), error.status, str(error), page=endpoint.page)
+            if error.status != 400:  # the rest of it is not read
+                found.headers["Connection"] = "close"
+            return found
     return await anyio.to_thread.run_sync(
-        partial(_answer, service, endpoint, request, body), limiter=limiter
+        partial(_answer, service, log, endpoint, request, body), limiter=limiter
     )
 
 
 def _answer(
-    service: Service, endpoint: Endpoint, request: Request, body: Mapping[str, Any]
+    service: Service,
+    log: Failures,
+    endpoint: Endpoint,
+    request: Request,
+    body: Mapping[str, Any],
 ) -> Response:
-    wanted = request.headers.get("accept-language", "")
-    chosen = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
+    call = _call(service, request, body)
+    refused = partial(_refused, page=endpoint.page)
     try:
-        person = _person(service, request)
+        person = service.sessions.person(request)
+        call = Call(service, request, person, body, call.language)
         if endpoint.roles != ANYBODY:
             if person is None:
                 if endpoint.page:
                     return RedirectResponse(f"{service.site.root}/login", 303)
-                return JSONResponse({"error": "you are not signed in"}, 401)
+                return refused(call, 401, "you are not signed in")
             if person.role not in endpoint.roles:
-                return JSONResponse({"error": "this is not for your role"}, 403)
-        if endpoint.method == "POST" and not _is_ours(service, person, request, body):
-            return JSONResponse({"error": "the page is too old; load it again"}, 403)
-        found = endpoint.answer(Call(service, request, person, body, chosen))
+                return refused(call, 403, "this is not for your role")
+            if endpoint.method == "POST":
+                given = request.headers.get("x-csrf-token") or body.get("csrf")
+                if not same_secret(given, service.csrf(person.session)):
+                    return refused(call, 403, "the page is too old; load it again")
+        found = endpoint.answer(call)
+        return found if isinstance(found, Response) else JSONResponse(found)
     except LeaseLostError as error:
-        return JSONResponse({"error": str(error)}, 409)
-    except MachineError as error:
-        return JSONResponse({"error": str(error)}, 503)
+        return refused(call, 409, str(error))
+    except (MachineError, DatabaseAwayError) as error:
+        log.say("away", str(error))
+        return refused(call, 503, _AWAY)
+    except DataError as error:
+        log.of(error, f"{endpoint.method} {endpoint.path}: the dataset cannot be read")
+        return refused(call, 503, "the dataset cannot be read at the moment")
     except VlsuError as error:
-        return JSONResponse({"error": str(error)}, 400)
-    return found if isinstance(found, Response) else JSONResponse(found)
+        return refused(call, 400, str(error))
+    except Exception as error:
+        log.of(error, f"{endpoint.method} {endpoint.path}")
+        return refused(call, 500, "the server failed at this; it is in its log")
 
 
-def _person(service: Service, request: Request) -> Person | None:
-    token = request.cookies.get(COOKIE)
-    if not token:
-        return None
-    project = service.project
-    with project.database.read() as connection:
-        row = person_of(connection, token, project.clock())
-    if row is None:
-        return None
-    return Person(row.id, row.name, row.role, token_hash(token))
+def _call(service: Service, request: Request, body: Mapping[str, Any] | None = None) -> Call:
+    """A request of nobody yet."""
+    wanted = request.headers.get("accept-language", "")
+    language = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
+    return Call(service, request, None, body or {}, language)
 
 
-def _is_ours(
-    service: Service, person: Person | None, request: Request, body: Mapping[str, Any]
-) -> bool:
-    """Whether a request that changes something comes from a page of ours."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    if person is None:
-        return True
-    given = request.headers.get("x-csrf-token") or str(body.get("csrf", ""))
-    return hmac.compare_digest(given.encode(), service.csrf(person.session).encode())
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The object of a JSON body, or the fields of a form.
-
-    Raises:
-        UsageError: It is too large, or neither.
-    """
-    read = bytearray()
-    async for part in request.stream():
-        read += part
-        if len(read) > LARGEST:
-            raise UsageError(f"the body has more than {LARGEST} bytes")
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    try:
-        if kind == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(read.decode(), keep_blank_values=True, max_num_fields=100))
-        found = json.loads(read or b"{}") if kind in ("application/json", "") else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UsageError("the body is no JSON object")
+def _refused(call: Call, status: int, why: str, *, page: bool) -> Response:
+    """What a page or a script gets instead of what it asked for."""
+    found = (
+        call.service.problem(call, status, why) if page else JSONResponse({"error": why}, status)
+    )
+    if status == 503:
+        found.headers["Retry-After"] = "2"
     return found

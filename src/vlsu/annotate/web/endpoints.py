@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from vlsu.annotate.web.service import Service
 
-__all__ = ["ANYBODY", "STAFF", "Call", "Endpoint", "Person"]
+__all__ = ["ANYBODY", "LARGEST", "STAFF", "Call", "Endpoint", "Person"]
 
 #: Who may use an endpoint: roles, or anybody, signed in or not.
 ANYBODY: frozenset[str] = frozenset({"anybody"})
 STAFF: frozenset[str] = frozenset({"grader", "adjudicator", "lead"})
+#: Bytes of a body at most, unless an endpoint takes more.
+LARGEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Endpoint:
         roles: Who may use it: `ANYBODY`, or roles.
         answer: What it does.
         page: Whether it is a page, which sends who is not signed in to ``/login``; otherwise 401.
+        largest: Bytes of its body at most.
     """
 
     method: str
@@ -132,3 +135,4 @@ class Endpoint:
     roles: frozenset[str]
     answer: Callable[[Call], Response | Mapping[str, Any] | Sequence[Any]]
     page: bool = False
+    largest: int = LARGEST

@@ -83,9 +83,9 @@ def set_aside(call: Call) -> Mapping[str, Any]:
     return {**_changed(call), "grades": number}
 
 
-def end_sessions(call: Call) -> Mapping[str, Any]:
-    """Sign somebody out everywhere."""
-    return {"ended": call.service.project.end_sessions(_worker(call), by=call.who.id)}
+def lock_out(call: Call) -> Mapping[str, Any]:
+    """Sign somebody out everywhere: they come back with a new link."""
+    return {"ended": call.service.project.lock_out(_worker(call), by=call.who.id)}
 
 
 def report(call: Call) -> Mapping[str, Any]:
@@ -146,7 +146,7 @@ ENDPOINTS = (
     Endpoint("POST", "/api/lead/pause", _LEAD, pause),
     Endpoint("POST", "/api/lead/resume", _LEAD, resume),
     Endpoint("POST", "/api/lead/set-aside", _LEAD, set_aside),
-    Endpoint("POST", "/api/lead/end-sessions", _LEAD, end_sessions),
+    Endpoint("POST", "/api/lead/lock-out", _LEAD, lock_out),
     Endpoint("POST", "/api/lead/report", _LEAD, report),
     Endpoint("POST", "/api/lead/lift", _LEAD, lift),
     Endpoint("GET", "/static/charts.js", ANYBODY, vega),

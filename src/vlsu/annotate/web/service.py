@@ -13,9 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vlsu._version import __version__
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.web.limiting import SIGN_IN, Limit, Limiter
+from vlsu.annotate.web.sessions import Sessions
 from vlsu.annotate.web.strings import LANGUAGES, strings_of
 from vlsu.data import Dataset
-from vlsu.errors import AnnotationError
+from vlsu.data.images.probe import EXTENSIONS
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -32,14 +34,18 @@ class Site:
     Attributes:
         root: Path that a proxy adds before every other, such as ``"/grading"``; empty for none.
         hosts: Names that a request may call the server by, in lower case, without port.
+        any_address: Whether it may be called by any IP address as well. A page of another site can
+            give itself a name that leads here (DNS rebinding), but no address.
         secure: Whether cookies are for TLS alone.
-        proxies: Addresses whose forwarded headers are believed.
+        origin: Scheme, name and port of its public address, as browsers write them; empty if it is
+            not known.
     """
 
     root: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
+    any_address: bool = False
     secure: bool = False
-    proxies: tuple[str, ...] = ()
+    origin: str = ""
 
 
 class Content:
@@ -74,12 +80,10 @@ class Content:
         """The bytes and the media type of an image.
 
         Raises:
-            AnnotationError: It is missing.
+            DataError: It is missing, or cannot be read.
         """
-        try:
-            return self.dataset.images.read_typed(sha256)
-        except OSError:
-            raise AnnotationError("the image is missing from the dataset") from None
+        data, extension = self.dataset.images.read_typed(sha256)
+        return data, EXTENSIONS[extension]
 
 
 class Service:
@@ -88,11 +92,16 @@ class Service:
     Args:
         project: Opened.
         site: How it is reached.
+        sign_ins: How often somebody may try to sign in with a password.
     """
 
-    def __init__(self, project: Project, site: Site) -> None:
+    def __init__(
+        self, project: Project, site: Site, sign_ins: Mapping[str, Limit] = SIGN_IN
+    ) -> None:
         self.project = project
         self.site = site
+        self.sessions = Sessions(project, site)
+        self.sign_ins = Limiter(sign_ins)
         self.pages = Environment(
             loader=PackageLoader("vlsu.annotate.web"),
             autoescape=True,
@@ -115,6 +124,12 @@ class Service:
         """What a page sends back with every POST, to show that it is ours."""
         mac = hmac.digest(self.secret.encode(), f"csrf {session}".encode(), hashlib.sha256)
         return mac.hex()
+
+    def problem(self, call: Call, status: int, why: str = "") -> Response:
+        """The page for what went wrong: what its status means, and why in a sentence."""
+        known = f"problem.{status}" in strings_of(call.language)
+        context = {"name": f"problem.{status if known else 'other'}", "why": why}
+        return self.page(call, "problem.html.jinja", context, status=status)
 
     def page(
         self,

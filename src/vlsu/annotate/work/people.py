@@ -19,12 +19,12 @@ from vlsu.annotate.store.tables import (
     grades,
     opt_outs,
     people,
-    sessions,
     slots,
 )
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_tally, log
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
+from vlsu.annotate.work.sessions import close_sessions
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import AnnotationError
 
@@ -32,10 +32,10 @@ __all__ = [
     "ROLES",
     "Invitation",
     "agree",
-    "end_sessions",
     "invite",
     "invited_as",
     "join",
+    "lock_out",
     "opt_in",
     "opt_out",
     "pause",
@@ -70,6 +70,7 @@ def invite(
     now: int,
     *,
     languages: Collection[str] = (),
+    end_sessions: bool = False,
     by: int | None = None,
 ) -> Invitation:
     """Invite somebody, or give them a new invitation in the place of their last.
@@ -81,7 +82,9 @@ def invite(
         now: Milliseconds.
         languages: Those they read, such as ``"en"``, which stands for ``"en-GB"``, too; texts in
             others are not offered. All if none is given.
-        by: The lead who invites; `None` for a command of the machine.
+        end_sessions: Whether somebody who was invited before is signed out everywhere, and their
+            password forgotten: the new link is then the only way in.
+        by: The lead; `None` for a command of the machine.
 
     Raises:
         AnnotationError: The name is taken by another role or is no name, or a language is no code.
@@ -101,7 +104,13 @@ def invite(
         if known.role != role:
             raise AnnotationError(f"--name {shown}: is {known.role} already; choose another name")
         connection.execute(update(people).where(people.c.id == known.id).values(**fresh))
-        log(connection, now, by, "invite", f"person {known.id} again")
+        if end_sessions:
+            connection.execute(
+                update(people).where(people.c.id == known.id).values(password_hash=None)
+            )
+            close_sessions(connection, known.id)
+        ended = ", sessions ended" if end_sessions else ""
+        log(connection, now, by, "invite", f"person {known.id} again{ended}")
         return Invitation(known.id, token)
     row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
     row["languages"] = ",".join(read) or None
@@ -223,16 +232,17 @@ def resume(connection: Connection, person_id: int, now: int, *, by: int | None =
     log(connection, now, by, "resume", f"person {person_id}")
 
 
-def end_sessions(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> int:
-    """Sign somebody out everywhere; they need a new invitation to come back.
+def lock_out(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> int:
+    """Sign somebody out everywhere, and forget their password: a new invitation is the way back.
 
     Returns:
         How many sessions there were.
     """
     locked_person(connection, person_id)
-    done = connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
-    log(connection, now, by, "end_sessions", f"person {person_id}: {done.rowcount}")
-    return done.rowcount
+    connection.execute(update(people).where(people.c.id == person_id).values(password_hash=None))
+    ended = close_sessions(connection, person_id)
+    log(connection, now, by, "lock_out", f"person {person_id}: {ended}")
+    return ended
 
 
 def set_aside(

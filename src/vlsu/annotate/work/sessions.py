@@ -6,14 +6,29 @@ import hashlib
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from vlsu.annotate.store.tables import people, sessions
+from vlsu.annotate.work.records import log
 
-__all__ = ["SESSION_MS", "close_session", "open_session", "person_of", "token_hash"]
+__all__ = [
+    "SESSION_MS",
+    "close_session",
+    "close_sessions",
+    "end_sessions",
+    "open_session",
+    "person_of",
+    "sign_out",
+    "token_hash",
+]
 
 #: How long a session lasts.
 SESSION_MS = 14 * 86_400_000
+_PERSON_OF = (
+    select(people)
+    .join(sessions, sessions.c.person_id == people.c.id)
+    .where(sessions.c.token_hash == bindparam("hash"), sessions.c.expires_at >= bindparam("now"))
+)
 
 
 def token_hash(token: str) -> str:
@@ -38,13 +53,37 @@ def open_session(connection: Connection, person_id: int, now: int) -> str:
 
 def person_of(connection: Connection, token: str, now: int) -> Row[Any] | None:
     """The row of whoever has a session; `None` if it is unknown or over."""
-    return connection.execute(
-        select(people)
-        .join(sessions, sessions.c.person_id == people.c.id)
-        .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_at >= now)
-    ).first()
+    return connection.execute(_PERSON_OF, {"hash": token_hash(token), "now": now}).first()
 
 
-def close_session(connection: Connection, token: str) -> None:
-    """End a session."""
-    connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
+def close_session(connection: Connection, token: str) -> int | None:
+    """End a session; the number of whose it was."""
+    found: int | None = connection.scalar(
+        delete(sessions)
+        .where(sessions.c.token_hash == token_hash(token))
+        .returning(sessions.c.person_id)
+    )
+    return found
+
+
+def close_sessions(connection: Connection, person_id: int, *, but: str | None = None) -> int:
+    """End the sessions of a person, except for one whose token has a hash; how many."""
+    ended = delete(sessions).where(sessions.c.person_id == person_id)
+    if but is not None:
+        ended = ended.where(sessions.c.token_hash != but)
+    return connection.execute(ended).rowcount
+
+
+def sign_out(connection: Connection, token: str, now: int) -> None:
+    """End a session that somebody leaves."""
+    if (person := close_session(connection, token)) is not None:
+        log(connection, now, person, "sign_out")
+
+
+def end_sessions(
+    connection: Connection, person_id: int, now: int, *, but: str | None = None
+) -> int:
+    """End the sessions that somebody has elsewhere; how many."""
+    ended = close_sessions(connection, person_id, but=but)
+    log(connection, now, person_id, "end_sessions", str(ended))
+    return ended

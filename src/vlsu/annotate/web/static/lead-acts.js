@@ -112,7 +112,7 @@ function openPerson(person) {
     if (paused && person.role === "grader") {
       choices.push(choice("aside", () => openAside(dialog, person), "danger"));
     }
-    if (person.sessions) choices.push(choice("sign_out", change("/api/lead/end-sessions")));
+    if (person.sessions) choices.push(choice("lock_out", change("/api/lead/lock-out")));
   }
   byId("person-choices").replaceChildren(...choices);
   complain(dialog, "");
