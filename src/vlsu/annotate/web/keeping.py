@@ -26,10 +26,18 @@ class Kept(Generic[T]):
     Args:
         make: The work.
         least: Seconds for which a result is good whatever it took.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, make: Callable[[], T], *, least: float) -> None:
+    def __init__(
+        self,
+        make: Callable[[], T],
+        *,
+        least: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._make = make
+        self._clock = clock
         self._least = least
         self._lock = threading.Lock()
         self._made = threading.Event()
@@ -45,7 +53,7 @@ class Kept(Generic[T]):
             wait: Seconds to wait for a new one at most, if one is due.
         """
         with self._lock:
-            if not self._running and (self._expired or time.monotonic() >= self._due):
+            if not self._running and (self._expired or self._clock() >= self._due):
                 self._running, self._expired = True, False
                 self._made.clear()
                 threading.Thread(target=self._work, daemon=True).start()
@@ -59,13 +67,13 @@ class Kept(Generic[T]):
         self._expired = True
 
     def _work(self) -> None:
-        start = time.monotonic()
+        start = self._clock()
         try:
             self._latest = self._make()
         except VlsuError:
             pass  # the database is away: what there is stays, and the next who asks tries again
         finally:
-            end = time.monotonic()
+            end = self._clock()
             with self._lock:
                 self._due = end + max(self._least, _TIMES * (end - start))
                 self._running = False

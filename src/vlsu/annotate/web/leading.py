@@ -8,8 +8,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from vlsu.annotate.projects.overview import audit_page, worker
-from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
-from vlsu.annotate.web.leading_figures import figures_of, lead_figures, plan_rows
+from vlsu.annotate.web.endpoints import Call, Endpoint
+from vlsu.annotate.web.leading_figures import (
+    figures_of,
+    lead_figures,
+    plan_rows,
+    quality_figures,
+)
 from vlsu.annotate.web.strings import strings_of
 from vlsu.annotate.work.people import ROLES
 from vlsu.errors import UsageError
@@ -141,6 +146,7 @@ def vega(_: Call) -> Response:
 ENDPOINTS = (
     Endpoint("GET", "/lead", _LEAD, page, page=True),
     Endpoint("GET", "/api/lead", _LEAD, figures),
+    Endpoint("GET", "/api/lead/quality", _LEAD, quality_figures),
     Endpoint("GET", "/api/lead/log", _LEAD, log),
     Endpoint("POST", "/api/lead/invite", _LEAD, invite),
     Endpoint("POST", "/api/lead/pause", _LEAD, pause),
@@ -149,5 +155,5 @@ ENDPOINTS = (
     Endpoint("POST", "/api/lead/lock-out", _LEAD, lock_out),
     Endpoint("POST", "/api/lead/report", _LEAD, report),
     Endpoint("POST", "/api/lead/lift", _LEAD, lift),
-    Endpoint("GET", "/static/charts.js", ANYBODY, vega),
+    Endpoint("GET", "/lead/charts.js", _LEAD, vega),
 )

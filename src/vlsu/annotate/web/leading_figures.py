@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from vlsu.annotate.projects.growth import growth
+from vlsu.annotate.projects.growth import MOST_GRADES, growth
 from vlsu.annotate.projects.overview import (
     care_sums,
     health,
@@ -25,10 +26,10 @@ from vlsu.policy import MODALITIES
 if TYPE_CHECKING:
     from vlsu.annotate.web.endpoints import Call
 
-__all__ = ["figures_of", "lead_figures"]
+__all__ = ["figures_of", "lead_figures", "plan_rows", "quality_figures"]
 
-#: Seconds for which counts and agreement are good; longer if they take long (see `Kept`).
-_COUNTS_S, _AGREEMENT_S = 0.5, 15.0
+#: Seconds for which counts, agreement and quality are good; longer if they take long (see `Kept`).
+_COUNTS_S, _AGREEMENT_S, _QUALITY_S = 0.5, 15.0, 30.0
 #: Seconds that a page waits for new ones, at most.
 _WAIT_S = 1.0
 
@@ -53,8 +54,25 @@ class Figures:
             with project.database.read() as connection:
                 return {**growth(connection, modalities), "at": now}
 
+        def judged() -> dict[str, Any]:
+            counts = self.counts.get(_WAIT_S)
+            number = sum(counts["done"].values()) if counts else 0
+            if number > MOST_GRADES:
+                return {"too_many": True, "found": None}
+            return {"too_many": False, "found": _quality(project)}
+
         self.counts: Kept[dict[str, Any]] = Kept(counted, least=_COUNTS_S)
         self.agreement: Kept[dict[str, Any]] = Kept(agreed, least=_AGREEMENT_S)
+        self.quality: Kept[dict[str, Any]] = Kept(judged, least=_QUALITY_S)
+
+
+def _quality(project: Project) -> dict[str, Any] | None:
+    """Quality by grader, or `None` in a build without it."""
+    if importlib.util.find_spec("vlsu.annotate.quality.summary") is None:
+        return None
+    module = importlib.import_module("vlsu.annotate.quality.summary")
+    found: dict[str, Any] = module.summary(project)
+    return found
 
 
 _FIGURES: WeakKeyDictionary[Project, Figures] = WeakKeyDictionary()
@@ -102,6 +120,37 @@ def lead_figures(call: Call, texts: Mapping[str, str]) -> dict[str, Any]:
         "agreement": agreement,
         "charts": {} if agreement is None else _charts(agreement, texts),
         "config": {**CONFIG, "locale": _locale(texts)},
+    }
+
+
+#: What the page shows of a grader.
+_SHOWN = (
+    *("name", "done", "known", "accuracy", "repeats", "self_agreement", "agreement", "drift"),
+    *("not_sure", "too_fast", "flagged"),
+)
+
+
+def quality_figures(call: Call) -> dict[str, Any]:
+    """Quality by grader, agreement by category, items that split the graders.
+
+    Of what is known of a grader, the page gets what it shows and no more.
+
+    Returns:
+        ``ready`` (whether it was made yet), ``too_many`` (grades to look at all of them here),
+        ``graders``, ``categories`` and ``splits``.
+    """
+    made = figures_of(call.service.project).quality.get(_WAIT_S)
+    found = (made or {}).get("found") or {}
+    return {
+        "ready": made is not None,
+        "too_many": bool(made and made["too_many"]),
+        "graders": [{name: each.get(name) for name in _SHOWN} for each in found.get("graders", [])],
+        "categories": [
+            {"modality": modality, "category": category, **each}
+            for modality, about in found.get("agreement", {}).items()
+            for category, each in about.get("by_category", {}).items()
+        ],
+        "splits": found.get("splits", []),
     }
 
 

@@ -57,6 +57,8 @@ const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "sho
 
 export const count = (number) => whole.format(number);
 export const decimal = (number) => (number < 10 ? one : whole).format(number);
+export const percents = (value) => percent.format(value);
+
 /** A share that is rounded neither to nothing nor to all. */
 export function share(part, all) {
   const exact = all ? part / all : 0;

@@ -2,6 +2,7 @@
 
 import { personButton, stopButtons } from "./lead-acts.js";
 import { drawCharts } from "./lead-charts.js";
+import { showQuality } from "./lead-quality.js";
 import {
   announce, byId, bytes, cell, count, date, decimal, el, fill, first, get, interval, modality,
   numberCell, rowHead, say, share, shortDate, since, timeOf, when,
@@ -189,12 +190,25 @@ async function refresh() {
   try {
     show(await get("/api/lead"));
     byId("away").hidden = true;
+    refreshQuality();
   } catch {
     byId("away").hidden = false;
   }
 }
 
+// Quality takes longer to tell than the rest, and changes more slowly.
+const QUALITY_MS = 60_000;
+let judged = 0;
+async function refreshQuality() {
+  if (Date.now() - judged < QUALITY_MS) return;
+  judged = Date.now();
+  const found = await get("/api/lead/quality").catch(() => null);
+  if (found) showQuality(found);
+  if (!found?.ready) judged -= QUALITY_MS - EVERY_MS;
+}
+
 show(first);
+refreshQuality();
 if (!first.counts || !first.agreement) refresh();
 setInterval(() => {
   if (!document.hidden && Date.now() - latest >= EVERY_MS - 500) refresh();
