@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["ENDPOINTS"]
 
 _LEAD = frozenset({"lead"})
+#: Seconds that the page waits for new counts, at most, and the JSON below it.
+_FIRST_S, _AGAIN_S = 0.3, 1.0
 
 
 def page(call: Call) -> Response:
@@ -34,7 +36,7 @@ def page(call: Call) -> Response:
         call,
         "lead.html.jinja",
         {
-            "figures": _figures(call),
+            "figures": _figures(call, _FIRST_S),
             "plan": plan_rows(project),
             "record": project.record,
             "folder": project.folder.name,
@@ -46,11 +48,11 @@ def page(call: Call) -> Response:
 
 def figures(call: Call) -> Mapping[str, Any]:
     """What on the page changes."""
-    return _figures(call)
+    return _figures(call, _AGAIN_S)
 
 
-def _figures(call: Call) -> dict[str, Any]:
-    return lead_figures(call, strings_of(call.language))
+def _figures(call: Call, wait: float) -> dict[str, Any]:
+    return lead_figures(call, strings_of(call.language), wait=wait)
 
 
 def log(call: Call) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ __all__ = ["figures_of", "lead_figures", "plan_rows", "quality_figures"]
 
 #: Seconds for which counts, agreement and quality are good; longer if they take long (see `Kept`).
 _COUNTS_S, _AGREEMENT_S, _QUALITY_S = 0.5, 15.0, 30.0
-#: Seconds that a page waits for new ones, at most.
+#: Seconds that quality waits for itself and its counts, at most.
 _WAIT_S = 1.0
 
 
@@ -87,18 +88,22 @@ def figures_of(project: Project) -> Figures:
         return _FIGURES[project]
 
 
-def lead_figures(call: Call, texts: Mapping[str, str]) -> dict[str, Any]:
+def lead_figures(call: Call, texts: Mapping[str, str], *, wait: float) -> dict[str, Any]:
     """All that the page shows and that changes.
 
     Args:
         call: The request.
         texts: Strings of the page's language, for the charts.
+        wait: Seconds to wait for new counts and agreement, at most.
     """
     project = call.service.project
     now = project.clock()
     figures = figures_of(project)
-    counts = figures.counts.get(_WAIT_S)
-    agreement = figures.agreement.get(_WAIT_S)
+    figures.counts.get(0)
+    figures.agreement.get(0)  # both are begun before either is waited for
+    until = time.monotonic() + wait
+    counts = figures.counts.get(max(0.0, until - time.monotonic()))
+    agreement = figures.agreement.get(max(0.0, until - time.monotonic()))
     with project.database.read() as connection:
         found: dict[str, Any] = {
             "now": now,

@@ -96,7 +96,7 @@ const atLeast = (number) => say(number ? "care.at_least" : "care.below", { n: nu
 
 function agreement({ agreement: found, charts, config }) {
   const series = Object.entries(found?.modalities ?? {}).filter(([, points]) => points.length);
-  byId("agreement-none").hidden = series.length > 0;
+  byId("agreement-none").hidden = !found || series.length > 0;
   byId("agreement-some").hidden = series.length === 0;
   if (!series.length) return;
   byId("agreement-sampled").hidden = found.share === 1;
@@ -209,7 +209,11 @@ async function refreshQuality() {
 
 show(first);
 refreshQuality();
-if (!first.counts || !first.agreement) refresh();
+// What was not counted yet is asked for sooner.
+const counting = setInterval(() => {
+  if (shown.counts && shown.agreement) clearInterval(counting);
+  else if (!document.hidden) refresh();
+}, 1_500);
 setInterval(() => {
   if (!document.hidden && Date.now() - latest >= EVERY_MS - 500) refresh();
 }, EVERY_MS);
