@@ -59,8 +59,8 @@ WHOLE = {
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
     "annotate invite": "project --role grader --name Ann",
-    "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
+    "annotate serve": None,  # as view; see tests/annotate/web/test_serving.py
     "annotate demo": None,  # serves until it is ended; tried in tests/annotate/test_demo.py
     "annotate forget": "project",
     "annotate quality": "project",
