@@ -60,6 +60,7 @@ WHOLE = {
     "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
     "annotate quality": "project",
+    "annotate forget": "project",
 }
 
 ODD_TEXTS = (

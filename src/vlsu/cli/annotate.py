@@ -79,10 +79,25 @@ def init(
         typer.Option(help="As 3:5: where 3 grade, up to 5 do where the consensus is least sure."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all orders and draws.")] = 0,
+    support: Annotated[
+        str, typer.Option(help="Helpline and contact, shown to graders on every page.")
+    ] = "",
+    officer: Annotated[
+        str, typer.Option(help="Who is told of what may be illegal, and reports it.")
+    ] = "",
+    forget_after: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=3650,
+            help="Days after the last grade until opt-outs and skips are deleted; 0 for never.",
+        ),
+    ] = 30,
     json: Json = False,
 ) -> None:
     """Make a project: a folder and a database with a slot for each grade that is wanted."""
     creating = _part("creating")
+    folder = _part("folder")
     from vlsu.annotate.plan.settings import (
         Adaptive,
         Bounds,
@@ -101,7 +116,7 @@ def init(
         regrade=regrade,
         disjoint=disjoint,
         seed=seed,
-        bounds=Bounds(minutes_a_day=minutes, hard_a_day=hard_items),
+        bounds=Bounds(minutes_a_day=minutes, hard_a_day=hard_items, forget_after_days=forget_after),
         checks=Checks(
             training=training,
             passing=passing,
@@ -118,6 +133,7 @@ def init(
         policy=None if policy is None else load_policy(policy),
         database=db,
         gold_file=gold,
+        care=folder.care_of(support, officer),
         now=time.time_ns() // 1_000_000,
     )
     if json:
@@ -244,5 +260,5 @@ def _part(name: str) -> ModuleType:
     return import_module(f"vlsu.annotate.projects.{name}")
 
 
-# Commands in files of their own.
-from vlsu.cli import annotate_quality as annotate_quality  # noqa: E402
+# Commands of their own modules, on the same `app`.
+from vlsu.cli import annotate_care, annotate_quality  # noqa: E402, F401

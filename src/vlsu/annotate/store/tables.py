@@ -107,9 +107,12 @@ people = Table(
     Column("block", Integer, nullable=False, server_default="0"),
     Column("block_left", Integer, nullable=False, server_default="0"),
     Column("active_at", BigInteger),
-    # When the training round was over, and how it went: null where nothing was measured.
+    # When training was over, and how it went: null where nothing was measured.
     Column("trained_at", BigInteger),
     Column("training_passed", Boolean),
+    # When they began to work after their last break; minutes that their clock is ahead of UTC's.
+    Column("working_since", BigInteger),
+    Column("utc_offset", SmallInteger),
     CheckConstraint("role in ('grader', 'adjudicator', 'lead')", name="role"),
 )
 
@@ -245,7 +248,7 @@ tallies = Table(
     Column("number", Integer, nullable=False),
 )
 
-#: What a person was shown on a day (UTC).
+#: What a person was shown on a day, by their own clock.
 exposures = Table(
     "exposures",
     metadata,
@@ -358,13 +361,12 @@ checks = Table(
     UniqueConstraint("person_id", "client_id"),
     UniqueConstraint("person_id", "item_id", "modality", "kind", "live"),
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
-    CheckConstraint(
-        "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="withdrawn_as"
-    ),
+    CheckConstraint("withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="how"),
     Index(None, "item_id"),
 )
 
-#: Items that may be illegal, or hold a credible threat: who said so, and whether it was reported.
+#: Items that may be illegal, or hold a credible threat: who said so, whether it was reported (to
+#: whom, and under which number), and whether it was a false alarm.
 stops = Table(
     "stops",
     metadata,
@@ -375,7 +377,10 @@ stops = Table(
     Column("kind", String(10), nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
     Column("reported_at", BigInteger),
+    Column("reported_to", Text),
     Column("report", Text),
+    Column("lifted_at", BigInteger),
+    Column("lifted_because", Text),
     CheckConstraint("kind in ('illegal', 'threat')", name="kind"),
     Index(None, "item_id"),
 )

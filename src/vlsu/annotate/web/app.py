@@ -22,11 +22,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from vlsu.annotate.projects.project import Project
-from vlsu.annotate.web import adjudicating, assets, grading, images, joining, leading
+from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint, Person
 from vlsu.annotate.web.security import Guard
 from vlsu.annotate.web.service import Service, Site
-from vlsu.annotate.web.strings import language_of
+from vlsu.annotate.web.strings import LANGUAGE_COOKIE, language_of
 from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.sessions import person_of, token_hash
 from vlsu.errors import MachineError, UsageError, VlsuError
@@ -40,6 +40,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *adjudicating.ENDPOINTS,
     *leading.ENDPOINTS,
+    *language.ENDPOINTS,
     *assets.ENDPOINTS,
 )
 #: Name of the session's cookie.
@@ -101,7 +102,8 @@ async def _respond(
 def _answer(
     service: Service, endpoint: Endpoint, request: Request, body: Mapping[str, Any]
 ) -> Response:
-    language = language_of(request.headers.get("accept-language", ""))
+    wanted = request.headers.get("accept-language", "")
+    chosen = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
     try:
         person = _person(service, request)
         if endpoint.roles != ANYBODY:
@@ -113,7 +115,7 @@ def _answer(
                 return JSONResponse({"error": "this is not for your role"}, 403)
         if endpoint.method == "POST" and not _is_ours(service, person, request, body):
             return JSONResponse({"error": "the page is too old; load it again"}, 403)
-        found = endpoint.answer(Call(service, request, person, body, language))
+        found = endpoint.answer(Call(service, request, person, body, chosen))
     except LeaseLostError as error:
         return JSONResponse({"error": str(error)}, 409)
     except MachineError as error:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vlsu._version import __version__
 from vlsu.annotate.projects.project import Project
-from vlsu.annotate.web.strings import strings_of
+from vlsu.annotate.web.strings import LANGUAGES, strings_of
 from vlsu.data import Dataset
 from vlsu.errors import AnnotationError
 
@@ -126,8 +126,9 @@ class Service:
     ) -> Response:
         """A page.
 
-        Templates have ``t`` (strings by dotted name), ``root``, ``csrf``, ``person``, ``language``,
-        ``version`` and ``strings(prefix)``, the strings of a part for a script.
+        Templates have ``t`` (strings by dotted name), ``root``, ``path`` (below the root),
+        ``csrf``, ``person``, ``language``, ``languages``, ``version`` and ``strings(prefix)``, the
+        strings of a part for a script.
         """
         from starlette.responses import HTMLResponse
 
@@ -145,9 +146,11 @@ class Service:
             t=texts,
             strings=part,
             root=self.site.root,
+            path=call.request.url.path.removeprefix(self.site.root),
             csrf="" if person is None else self.csrf(person.session),
             person=person,
             language=call.language,
+            languages=LANGUAGES,
             version=__version__,
             **(context or {}),
         )

@@ -13,10 +13,12 @@ from types import MappingProxyType
 
 from vlsu._yaml import read_yaml
 
-__all__ = ["LANGUAGES", "language_of", "strings_of"]
+__all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "language_of", "strings_of"]
 
-#: Languages of the pages; the first is used where nothing else is known.
-LANGUAGES = ("en", "de")
+#: Languages of the pages and their own names; the first is used where nothing else is known.
+LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "Deutsch"})
+#: Name of the cookie that holds the language somebody chose.
+LANGUAGE_COOKIE = "vlsu-annotate-language"
 
 
 @cache
@@ -36,10 +38,17 @@ def strings_of(language: str) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def language_of(wanted: str) -> str:
-    """The language of a page, by a browser's ``Accept-Language``."""
+def language_of(wanted: str, chosen: str = "") -> str:
+    """The language of a page.
+
+    Args:
+        wanted: A browser's ``Accept-Language``.
+        chosen: What the person chose before, which comes first; empty if nothing.
+    """
+    if chosen in LANGUAGES:
+        return chosen
     for part in wanted.split(","):
         code = part.split(";")[0].strip().lower().split("-")[0]
         if code in LANGUAGES:
             return code
-    return LANGUAGES[0]
+    return next(iter(LANGUAGES))

@@ -15,7 +15,6 @@ from vlsu.annotate.plan.settings import Bounds, Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, State, is_state
 from vlsu.annotate.store.tables import (
     bins,
-    exposures,
     grades,
     opt_outs,
     people,
@@ -24,32 +23,32 @@ from vlsu.annotate.store.tables import (
 from vlsu.annotate.work.candidates import Wanted, lease
 from vlsu.annotate.work.check_rows import answered_checks
 from vlsu.annotate.work.checks import Circumstances, hidden_check
+from vlsu.annotate.work.days import Seen, only_lighter, seen_on, working_since
 from vlsu.annotate.work.holding import Named, extend_leases, held_by, name_of, sweep
 from vlsu.annotate.work.leases import CHECK, SLOT, Held, Lease
 from vlsu.annotate.work.training import Trained, training_item
 from vlsu.policy import MODALITIES
 
-__all__ = ["DAY_MS", "Lease", "Nothing", "locked_person", "next_item"]
+__all__ = ["Lease", "Nothing", "locked_person", "next_item"]
 
-DAY_MS = 86_400_000
 #: Blocks by modality, in turn: parts in either order, pairs after both.
 CYCLE = tuple(
     MODALITY_NUMBERS[name] for name in ("image", "text", "joint", "text", "image", "joint")
 )
 # Statements of every request, built once: building takes longer than running them does.
 _PERSON = select(people).where(people.c.id == bindparam("person")).with_for_update(key_share=True)
-_EXPOSURE = select(exposures.c.hard, exposures.c.seconds).where(
-    exposures.c.person_id == bindparam("person"), exposures.c.day == bindparam("day")
-)
 _LAST = (
-    select(grades.c.slot_id, grades.c.id)
+    select(grades.c.slot_id, grades.c.id, grades.c.given_at, grades.c.seconds)
     .where(grades.c.person_id == bindparam("person"))
     .order_by(grades.c.id.desc())
     .limit(bindparam("number"))
     .subquery()
 )
 _RECENT = (
-    select(_LAST.c.id, slots.c.item_id, slots.c.cluster, slots.c.hard)
+    select(
+        *(_LAST.c.id, slots.c.item_id, slots.c.cluster, slots.c.hard),
+        *(_LAST.c.given_at, _LAST.c.seconds),
+    )
     .join(_LAST, _LAST.c.slot_id == slots.c.id)
     .order_by(_LAST.c.id.desc())
 )
@@ -62,7 +61,13 @@ _ADVANCE = (
         block=bindparam("new_block"),
         block_left=bindparam("left"),
         active_at=bindparam("now"),
+        working_since=bindparam("since"),
     )
+)
+_ACTIVE = (
+    update(people)
+    .where(people.c.id == bindparam("person"))
+    .values(active_at=bindparam("now"), working_since=bindparam("since"))
 )
 
 
@@ -91,6 +96,8 @@ class _Seen:
     item: int
     cluster: int | None
     hard: bool
+    given_at: int = 0
+    seconds: float = 0.0
 
 
 def next_item(
@@ -125,18 +132,20 @@ def next_item(
             return _lease(row, row.token, until, kind)
     if len(held) >= plan.order.held:
         return Nothing.HELD
-    today = _exposure(connection, person_id, now)
+    today = seen_on(connection, person, now)
     if 0 < plan.bounds.minutes_a_day * 60 <= today.seconds:
         return Nothing.MINUTES
     leased = [_Seen(row.item_id, row.cluster, row.hard) for _, row in held]
-    seen = leased + _recent(connection, person_id, max(plan.order.apart, plan.bounds.spacing))
-    hard_today = today.hard + sum(each.hard for each in leased)
-    beside = _beside(connection, plan, person, seen, hard_today, now, until, waiting=bool(held))
+    seen = leased + _recent(connection, person_id, max(plan.order.apart, plan.bounds.spacing, 1))
+    today = Seen(
+        today.items + len(leased), today.hard + sum(each.hard for each in leased), today.seconds
+    )
+    beside = _beside(connection, plan, person, seen, today, now, until, waiting=bool(held))
     if beside is not None:
         return beside
-    found = _draw(connection, plan, person, seen, hard_today, now, until)
+    found = _draw(connection, plan, person, seen, today, now, until)
     if found is Nothing.WAIT and sweep(connection, now):
-        found = _draw(connection, plan, person, seen, hard_today, now, until)
+        found = _draw(connection, plan, person, seen, today, now, until)
     return found
 
 
@@ -145,7 +154,7 @@ def _beside(
     plan: Plan,
     person: Row[Any],
     seen: Sequence[_Seen],
-    hard_today: int,
+    today: Seen,
     now: int,
     until: int,
     *,
@@ -158,18 +167,27 @@ def _beside(
         modality=CYCLE[person.block % len(CYCLE)],
         near_items={each.item for each in near},
         near_clusters={each.cluster for each in near if each.cluster is not None},
-        lighter=any(each.hard for each in seen[: plan.bounds.spacing]),
-        bound=0 < plan.bounds.hard_a_day <= hard_today,
+        lighter=any(each.hard for each in seen[: plan.bounds.spacing])
+        or only_lighter(plan.bounds, today),
+        bound=0 < plan.bounds.hard_a_day <= today.hard,
         now=now,
         until=until,
     )
     if person.trained_at is None:
         found = training_item(connection, plan, person, about)
-        if not isinstance(found, Trained):
-            return found or (Nothing.HELD if waiting else Nothing.HARD_ITEMS)
-        if found.paused:
-            return Nothing.PAUSED
-    return hidden_check(connection, plan, person, about)
+        if found is None:
+            return Nothing.HELD if waiting else Nothing.HARD_ITEMS
+        if isinstance(found, Trained):
+            if found.paused:
+                return Nothing.PAUSED
+            found = hidden_check(connection, plan, person, about)
+    else:
+        found = hidden_check(connection, plan, person, about)
+    if found is not None:
+        since = _working_since(plan, person, seen, now)
+        active = {"person": person.id, "now": now, "since": since}
+        connection.execute(_ACTIVE, active)
+    return found
 
 
 def locked_person(connection: Connection, person_id: int) -> Row[Any]:
@@ -187,28 +205,17 @@ def _refusal(person: Row[Any]) -> Nothing | None:
     return None
 
 
-def _exposure(connection: Connection, person_id: int, now: int) -> Any:
-    values = {"person": person_id, "day": now // DAY_MS}
-    return connection.execute(_EXPOSURE, values).first() or _UNEXPOSED
-
-
-@dataclass(frozen=True, slots=True)
-class _Unexposed:
-    hard: int = 0
-    seconds: float = 0.0
-
-
-_UNEXPOSED = _Unexposed()
-
-
 def _recent(connection: Connection, person_id: int, number: int) -> list[_Seen]:
     if not number:
         return []
     rows = connection.execute(_RECENT, {"person": person_id, "number": number})
-    found = [((row.id, 0), _Seen(row.item_id, row.cluster, row.hard)) for row in rows]
+    found = [((row.id, 0), _Seen(*row[1:])) for row in rows]
     since = found[-1][0][0] if len(found) == number else 0
     found += [
-        ((row.after_grade, row.id), _Seen(row.item_id, row.cluster, row.hard))
+        (
+            (row.after_grade, row.id),
+            _Seen(row.item_id, row.cluster, row.hard, row.answered_at, row.seconds),
+        )
         for row in answered_checks(connection, person_id, since, number)
     ]
     return [each for _, each in sorted(found, key=lambda one: one[0], reverse=True)][:number]
@@ -219,7 +226,7 @@ def _draw(
     plan: Plan,
     person: Row[Any],
     seen: Sequence[_Seen],
-    hard_today: int,
+    today: Seen,
     now: int,
     until: int,
 ) -> Lease | Nothing:
@@ -228,8 +235,8 @@ def _draw(
     near = seen[: plan.order.apart]
     clusters = sorted({each.cluster for each in near if each.cluster is not None})
     allowed = _allowed(connection, plan, person)
-    bound = 0 < plan.bounds.hard_a_day <= hard_today
-    for apart, hard in _levels(plan.bounds, seen, bound):
+    bound = 0 < plan.bounds.hard_a_day <= today.hard
+    for apart, hard in _levels(plan.bounds, seen, today, bound):
         for step, modality in _blocks(person, allowed):
             for kept in (True, False):
                 wanted = Wanted(
@@ -244,7 +251,7 @@ def _draw(
                 )
                 row = lease(connection, wanted, token=token, now=now, until=until)
                 if row is not None:
-                    _advance(connection, plan, person, step, now)
+                    _advance(connection, plan, person, step, now, seen)
                     return _lease(row, token, until, SLOT)
     others = select(slots.c.id).where(is_state(State.LEASED), slots.c.owner_id != person.id)
     of_theirs = and_(is_state(State.KEPT), slots.c.owner_id == person.id)
@@ -254,16 +261,16 @@ def _draw(
 
 
 def _levels(
-    bounds: Bounds, seen: Sequence[_Seen], bound: bool
+    bounds: Bounds, seen: Sequence[_Seen], today: Seen, bound: bool
 ) -> Iterator[tuple[bool, tuple[bool, ...]]]:
     """What is wished for, the most first: apart from others like it, and its hardness.
 
-    The bound of the day holds at every level; spacing and distance hold while there is anything
-    else to grade.
+    The bound of the day holds at every level; spacing, the share of hard items, the calm end of a
+    day and distance hold while there is anything else to grade.
     """
     hard_before = any(each.hard for each in seen[: bounds.spacing])
     both, lighter = (False, True), (False,)
-    wished = lighter if bound or hard_before else both
+    wished = lighter if bound or hard_before or only_lighter(bounds, today) else both
     possible = lighter if bound else both
     for hardness in dict.fromkeys((wished, possible)):
         yield True, hardness
@@ -284,7 +291,14 @@ def _blocks(
         yield step, modality
 
 
-def _advance(connection: Connection, plan: Plan, person: Row[Any], step: int, now: int) -> None:
+def _advance(
+    connection: Connection,
+    plan: Plan,
+    person: Row[Any],
+    step: int,
+    now: int,
+    seen: Sequence[_Seen],
+) -> None:
     connection.execute(
         _ADVANCE,
         {
@@ -292,8 +306,14 @@ def _advance(connection: Connection, plan: Plan, person: Row[Any], step: int, no
             "new_block": (person.block + step) % len(CYCLE),
             "left": (person.block_left if step == 0 else plan.order.block) - 1,
             "now": now,
+            "since": _working_since(plan, person, seen, now),
         },
     )
+
+
+def _working_since(plan: Plan, person: Row[Any], seen: Sequence[_Seen], now: int) -> int:
+    last = [(each.given_at, each.seconds) for each in seen if each.given_at][:1]
+    return working_since(plan.bounds, person, last, now)
 
 
 def _allowed(

@@ -19,6 +19,7 @@ from vlsu.annotate.store.tables import (
     grades,
     opt_outs,
     people,
+    sessions,
     slots,
 )
 from vlsu.annotate.work.check_rows import release_checks
@@ -32,6 +33,7 @@ __all__ = [
     "ROLES",
     "Invitation",
     "agree",
+    "end_sessions",
     "invite",
     "invited_as",
     "join",
@@ -63,7 +65,13 @@ class Invitation:
 
 
 def invite(
-    connection: Connection, name: str, role: str, now: int, *, languages: Collection[str] = ()
+    connection: Connection,
+    name: str,
+    role: str,
+    now: int,
+    *,
+    languages: Collection[str] = (),
+    by: int | None = None,
 ) -> Invitation:
     """Invite somebody, or give them a new invitation in the place of their last.
 
@@ -74,6 +82,7 @@ def invite(
         now: Milliseconds.
         languages: Those they read, such as ``"en"``, which stands for ``"en-GB"``, too; texts in
             others are not offered. All if none is given.
+        by: The lead who invites; `None` for a command of the machine.
 
     Raises:
         AnnotationError: The name is taken by another role or is no name, or a language is no code.
@@ -93,13 +102,13 @@ def invite(
         if known.role != role:
             raise AnnotationError(f"--name {shown}: is {known.role} already; choose another name")
         connection.execute(update(people).where(people.c.id == known.id).values(**fresh))
-        log(connection, now, None, "invite", f"person {known.id} again")
+        log(connection, now, by, "invite", f"person {known.id} again")
         return Invitation(known.id, token)
     row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
     row["languages"] = ",".join(read) or None
     statement = insert(people).values(**row).returning(people.c.id)
     person: int = connection.execute(statement).scalar_one()
-    log(connection, now, None, "invite", f"person {person} as {role}")
+    log(connection, now, by, "invite", f"person {person} as {role}")
     return Invitation(person, token)
 
 
@@ -215,6 +224,18 @@ def resume(connection: Connection, person_id: int, now: int, *, by: int | None =
     locked_person(connection, person_id)
     connection.execute(update(people).where(people.c.id == person_id).values(paused_at=None))
     log(connection, now, by, "resume", f"person {person_id}")
+
+
+def end_sessions(connection: Connection, person_id: int, now: int, *, by: int | None = None) -> int:
+    """Sign somebody out everywhere; they need a new invitation to come back.
+
+    Returns:
+        How many sessions there were.
+    """
+    locked_person(connection, person_id)
+    done = connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
+    log(connection, now, by, "end_sessions", f"person {person_id}: {done.rowcount}")
+    return done.rowcount
 
 
 def set_aside(

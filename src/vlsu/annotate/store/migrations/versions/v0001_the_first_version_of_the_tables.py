@@ -54,6 +54,8 @@ def upgrade() -> None:
         sa.Column("active_at", sa.BigInteger(), nullable=True),
         sa.Column("trained_at", sa.BigInteger(), nullable=True),
         sa.Column("training_passed", sa.Boolean(), nullable=True),
+        sa.Column("working_since", sa.BigInteger(), nullable=True),
+        sa.Column("utc_offset", sa.SmallInteger(), nullable=True),
         sa.CheckConstraint(
             "role in ('grader', 'adjudicator', 'lead')", name=op.f("ck_people_role")
         ),
@@ -339,7 +341,10 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("stopped_at", sa.BigInteger(), nullable=False),
         sa.Column("reported_at", sa.BigInteger(), nullable=True),
+        sa.Column("reported_to", sa.Text(), nullable=True),
         sa.Column("report", sa.Text(), nullable=True),
+        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
+        sa.Column("lifted_because", sa.Text(), nullable=True),
         sa.CheckConstraint("kind in ('illegal', 'threat')", name=op.f("ck_stops_kind")),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_stops_item_id_items")),
         sa.ForeignKeyConstraint(
@@ -482,7 +487,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind in ('training', 'gold', 'repeat')", name=op.f("ck_checks_kind")),
         sa.CheckConstraint(
             "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')",
-            name=op.f("ck_checks_withdrawn_as"),
+            name=op.f("ck_checks_how"),
         ),
         sa.ForeignKeyConstraint(
             ["grade_id"], ["grades.id"], name=op.f("fk_checks_grade_id_grades")
