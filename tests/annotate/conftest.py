@@ -13,7 +13,7 @@ pytest.importorskip("sqlalchemy")
 from tests.conftest import make_dataset
 from tests.support.annotating import START, Clock
 from tests.support.postgres import PostgresServer, missing_reason, postgres_server
-from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.plan.settings import Checks, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.data import Dataset
@@ -45,11 +45,15 @@ def clock() -> Clock:
 def new_project(
     tmp_path: Path, address: str | None, clock: Clock
 ) -> Iterator[Callable[..., Project]]:
-    """Makes a project of a small dataset, and opens it; the arguments are those of a `Plan`."""
+    """Makes a project of a small dataset, and opens it; the arguments are those of a `Plan`.
+
+    It has no hidden repeats unless they are given. `gold` is the text of a file of known answers.
+    """
     opened: list[Project] = []
 
     def make(dataset: Dataset | None = None, gold: str = "", **plan: Any) -> Project:
         plan.setdefault("regrade", 0.0)
+        plan.setdefault("checks", Checks(repeats=0))
         file = tmp_path / "gold.csv"
         file.write_text(gold)
         used = make_dataset(tmp_path / "dataset", apart=True) if dataset is None else dataset

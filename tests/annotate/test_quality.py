@@ -19,7 +19,7 @@ from vlsu.annotate.plan.settings import Bounds, Checks
 from vlsu.annotate.quality.scores import agreement_scores, change, share
 from vlsu.annotate.quality.speed import flagged, least_seconds, too_fast
 from vlsu.annotate.quality.summary import summary
-from vlsu.annotate.quality.units import agreement, estimates, splits
+from vlsu.annotate.quality.units import agreement, estimates, first_grades, splits
 from vlsu.annotate.work.leases import CHECK, Lease
 
 LABELS = ["safe", "borderline", "unsafe"]
@@ -76,6 +76,20 @@ def test_who_agree_on_nothing_come_out_below_zero():
     assert [each["item"] for each in splits(grades)] == ["a", "b"]
     assert splits(grades)[0]["grades"] == {"safe": 1, "unsafe": 1}
     assert splits(grades)[0]["disagreement"] == 1
+
+
+def test_grades_that_were_added_to_disputed_items_do_not_bias_agreement():
+    _, given, grades = simulated(skills=(0.8,) * 5)
+    disputed = [f"i{n:03}" for n in range(300) if len(set(given[:3, n])) > 1]
+    late = pl.col("grader").is_in(["g3", "g4"])
+    added = grades.filter(~late | pl.col("item").is_in(disputed))
+    first = given[:3]
+    expected = krippendorff.alpha(first, level_of_measurement="ordinal", value_domain=[0, 1, 2])
+    found = agreement(first_grades(added, 3, ["text"]), replicates=50)["text"]["alpha"].value
+    assert found == pytest.approx(expected)
+    biased = agreement(added, replicates=50)["text"]["alpha"].value
+    assert abs(biased - expected) > 0.01
+    assert first_grades(added, 3, ["image"]).equals(added)
 
 
 def test_a_categorys_agreement_is_that_of_its_items():
@@ -235,7 +249,9 @@ def test_an_empty_project_has_a_summary(new_project):
     project = new_project()
     join_graders(project, "Ada")
     found = summary(project)
-    assert found["agreement"] == {}
+    nothing = {"value": None, "low": None, "high": None}
+    assert list(found["agreement"]) == ["image", "text", "joint"]
+    assert found["agreement"]["text"]["alpha"] == nothing
     assert found["splits"] == []
     assert found["graders"][0]["accuracy"] is None
 

@@ -60,25 +60,27 @@ def _print(project: Path, found: dict[str, Any]) -> None:
         ],
         "units: items with two grades or more. alpha: Krippendorff's, ordinal.",
     )
-    print_table(
-        "Items that split the graders",
-        ("item", "modality", "grades"),
-        [
-            (
-                each["item"],
-                each["modality"],
-                ", ".join(f"{n} {g}" for g, n in each["grades"].items()),
-            )
-            for each in found["splits"]
-        ],
-    )
-    print_table(
-        "Where a model would say otherwise than the majority",
-        ("model", "item", "modality", "majority", "model says"),
-        [
-            (name, each["item"], each["modality"], each["majority"] or "tie", each["estimate"])
-            for name, tree in found["models"].items()
-            for each in tree["differences"]
-        ],
-        "The models weigh graders by how well they agree, and decide nothing.",
-    )
+    if found["splits"]:
+        print_table(
+            "Items that split the graders",
+            ("item", "modality", "grades"),
+            [
+                (
+                    each["item"],
+                    each["modality"],
+                    ", ".join(f"{n} {g}" for g, n in each["grades"].items()),
+                )
+                for each in found["splits"]
+            ],
+        )
+    if any(tree["differences"] for tree in found["models"].values()):
+        print_table(
+            "Where a model would say otherwise than the majority",
+            ("model", "item", "modality", "majority", "model says"),
+            [
+                (name, each["item"], each["modality"], each["majority"] or "tie", each["estimate"])
+                for name, tree in found["models"].items()
+                for each in tree["differences"]
+            ],
+            "The models weigh graders by how well they agree, and decide nothing.",
+        )

@@ -24,10 +24,12 @@ __all__ = [
 DEFAULT_GRADERS: Mapping[str, int] = MappingProxyType({"image": 1, "text": 3, "joint": 3})
 #: Graders of a sample that one grader would grade, where it is drawn for agreement.
 REGRADED_BY = 3
+#: Settings that make no sense at 0.
+_AT_LEAST_ONE = frozenset(
+    {"block", "lease_minutes", "held", "absent_hours", "break_minutes", "rounds"}
+)
 #: Most graders of one sample and modality.
 MOST_GRADERS = 50
-#: Settings that are at least 1.
-_AT_LEAST_ONE = ("block", "lease_minutes", "held", "absent_hours", "break_minutes", "rounds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

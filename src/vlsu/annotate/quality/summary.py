@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from vlsu.analysis.stats.intervals import Rate, plain
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, plain
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.quality.frames import Work, read_work
 from vlsu.annotate.quality.scores import agreement_scores, change, mean_score, share
 from vlsu.annotate.quality.speed import flagged, median_seconds, too_fast
-from vlsu.annotate.quality.units import agreement, estimates, splits
+from vlsu.annotate.quality.units import agreement, estimates, first_grades, splits
 from vlsu.policy import NOT_SURE
 
 __all__ = ["graders", "summary"]
@@ -32,9 +32,16 @@ def summary(project: Project, *, most: int = 20) -> dict[str, Any]:
         work = read_work(connection)
     texts = project.dataset().frame().select("id", pl.col("text").str.len_chars().fill_null(0))
     models = estimates(work.grades)
+    first = project.plan.adaptive.first
+    adaptive = [name for name, number in project.plan.graders.items() if first and number == first]
     found: dict[str, object] = {
         "graders": graders(work, dict(texts.collect().iter_rows()), models),
-        "agreement": agreement(work.grades),
+        "agreement": {
+            name: {"alpha": UNDEFINED, "ac2": UNDEFINED, "paired": 0, "by_category": {}}
+            for name, number in project.plan.graders.items()
+            if number
+        }
+        | agreement(first_grades(work.grades, first, adaptive)),
         "splits": splits(work.grades, most),
         "models": models,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from vlsu.analysis.table.patterns import natural_order
 from vlsu.annotate.consensus.estimation import Answers, Estimate, dawid_skene, mace
 from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
-__all__ = ["MODELS", "agreement", "estimates", "splits"]
+__all__ = ["MODELS", "agreement", "estimates", "first_grades", "splits"]
 
 _LABELS = [severity.label for severity in Severity]
 #: Beside the majority.
@@ -54,6 +54,21 @@ def agreement(grades: pl.DataFrame, *, replicates: int = 500, seed: int = 0) -> 
             )
         found[modality]["by_category"] = by_category
     return found
+
+
+def first_grades(grades: pl.DataFrame, number: int, modalities: Collection[str]) -> pl.DataFrame:
+    """Without the grades that were added where graders disagreed.
+
+    Agreement over all of them is biased, as disputed items weigh more: too high where graders err
+    by themselves, too low where items are hard for all (`benchmarks/annotate_adaptive.py`).
+
+    Args:
+        grades: In the order in which they were given.
+        number: How many of a unit are kept.
+        modalities: Of which some are left out.
+    """
+    added = pl.int_range(pl.len()).over("item", "modality") >= number
+    return grades.filter(~(added & pl.col("modality").is_in(list(modalities))))
 
 
 def splits(grades: pl.DataFrame, most: int = 20) -> list[dict[str, Any]]:

@@ -379,9 +379,7 @@ checks = Table(
     UniqueConstraint("person_id", "client_id"),
     UniqueConstraint("person_id", "item_id", "modality", "kind", "live"),
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
-    CheckConstraint(
-        "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="withdrawn_as"
-    ),
+    CheckConstraint("withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="how"),
     Index(None, "item_id"),
 )
 

@@ -12,7 +12,12 @@ from vlsu.annotate.plan.answers import Answer, check_answer
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.tables import bins, checks, gold, grades, items, policy_versions
 from vlsu.annotate.work.answering import Feedback, LeaseLostError, Receipt, shown_seconds
-from vlsu.annotate.work.check_rows import forget_exclusion, keep_from_queue, withdraw
+from vlsu.annotate.work.check_rows import (
+    answered_checks,
+    forget_exclusion,
+    keep_from_queue,
+    withdraw,
+)
 from vlsu.annotate.work.leases import CHECK, Held, Lease
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.permitting import Unit, permitted
@@ -81,13 +86,8 @@ def submit_check(
 
 def last_check(connection: Connection, person_id: int) -> Row[Any] | None:
     """The check that a person answered last, if they graded nothing after it."""
-    since = _last_grade(connection, person_id)
-    return connection.execute(
-        select(checks)
-        .where(checks.c.person_id == person_id, checks.c.after_grade >= since)
-        .order_by(checks.c.after_grade.desc(), checks.c.answered_at.desc(), checks.c.id.desc())
-        .limit(1)
-    ).first()
+    found = answered_checks(connection, person_id, _last_grade(connection, person_id), 1)
+    return found[0] if found else None
 
 
 def take_back_check(

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, update
 
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.tables import bins, checks, exclusions, items
@@ -29,19 +29,28 @@ __all__ = [
 #: Why a sample is kept from a grader while a check shows it, and for good with a disjoint plan.
 KEPT_FOR_CHECK = "check"
 
+# Statements of every request, built once.
+_OPEN = (
+    select(checks, items.c.sample_id, items.c.alias)
+    .join(items)
+    .where(
+        checks.c.person_id == bindparam("person"),
+        checks.c.live.is_(True),
+        checks.c.answered_at.is_(None),
+    )
+    .order_by(checks.c.due_after, checks.c.id)
+)
+_ANSWERED = (
+    select(checks)
+    .where(checks.c.person_id == bindparam("person"), checks.c.after_grade >= bindparam("since"))
+    .order_by(checks.c.after_grade.desc(), checks.c.answered_at.desc(), checks.c.id.desc())
+    .limit(bindparam("number"))
+)
+
 
 def open_checks(connection: Connection, person_id: int) -> Sequence[Row[Any]]:
     """A person's checks that have no answer, with `sample_id` and `alias`; in their order."""
-    return connection.execute(
-        select(checks, items.c.sample_id, items.c.alias)
-        .join(items)
-        .where(
-            checks.c.person_id == person_id,
-            checks.c.live.is_(True),
-            checks.c.answered_at.is_(None),
-        )
-        .order_by(checks.c.due_after, checks.c.id)
-    ).all()
+    return connection.execute(_OPEN, {"person": person_id}).all()
 
 
 def answered_checks(
@@ -55,13 +64,8 @@ def answered_checks(
         since: The grade.
         number: At most.
     """
-    statement = (
-        select(checks)
-        .where(checks.c.person_id == person_id, checks.c.after_grade >= since)
-        .order_by(checks.c.after_grade.desc(), checks.c.answered_at.desc(), checks.c.id.desc())
-        .limit(number)
-    )
-    return connection.execute(statement).all()
+    values = {"person": person_id, "since": since, "number": number}
+    return connection.execute(_ANSWERED, values).all()
 
 
 def extend_checks(

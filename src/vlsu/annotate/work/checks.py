@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, insert, not_, select
+from sqlalchemy import Connection, Row, bindparam, exists, func, insert, not_, select
 
 from vlsu.annotate.plan.drawing import integer
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.tables import checks, gold, grades, slots
-from vlsu.annotate.work.check_rows import lease_check, open_checks, withdraw
+from vlsu.annotate.work.check_rows import lease_check, withdraw
 from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.permitting import Unit, permitted
 from vlsu.policy import Severity
@@ -28,8 +28,17 @@ __all__ = ["Circumstances", "first_open", "hidden_check", "known_units", "new_ch
 #: Candidates that are looked at for one check.
 _CANDIDATES = 60
 #: Grades of a person that are looked at for a repeat, the latest that are old enough.
-_REPEATABLE = 1000
+_REPEATABLE = 300
 _HOUR_MS = 3_600_000
+#: Draws between two looks for something that suits, as long as there is nothing.
+_TRIED_EVERY = 4
+
+# A statement of every request, built once.
+_SERVED = (
+    select(checks.c.kind, func.max(checks.c.due_after).label("last"))
+    .where(checks.c.person_id == bindparam("person"), checks.c.kind != "training")
+    .group_by(checks.c.kind)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,7 @@ class Circumstances:
         until: When a lease ends.
     """
 
-    allowed: Mapping[int, Collection[int] | None]
+    allowed: Mapping[int, tuple[int, ...] | None]
     modality: int
     near_items: Collection[int]
     near_clusters: Collection[int]
@@ -58,7 +67,11 @@ class Circumstances:
 
 
 def hidden_check(
-    connection: Connection, plan: Plan, person: Row[Any], about: Circumstances
+    connection: Connection,
+    plan: Plan,
+    person: Row[Any],
+    about: Circumstances,
+    waiting: Sequence[Row[Any]],
 ) -> Lease | None:
     """A hidden known item or a hidden repeat, where one is due and something suits.
 
@@ -67,32 +80,38 @@ def hidden_check(
         plan: Of the project.
         person: The grader's row.
         about: What they may be shown.
+        waiting: Their checks that have no answer.
     """
-    hidden = [row for row in open_checks(connection, person.id) if row.kind != "training"]
+    hidden = [row for row in waiting if row.kind != "training"]
     overdue = [row for row in hidden if row.token is None or row.lease_until < about.now]
     if (again := first_open(connection, plan, person.id, overdue, about)) is not None:
         return again
     if not person.draws:  # the first item of all is real, so that the block's modality is known
         return None
+    due = {}
     for kind, every in (("gold", plan.checks.gold), ("repeat", plan.checks.repeats)):
-        if every and (lease := _due(connection, plan, person, about, kind, every)) is not None:
-            return lease
+        point = _last_point(plan.seed, kind, person.id, person.draws, every) if every else None
+        if point is not None and (person.draws - point) % _TRIED_EVERY == 0:
+            due[kind] = point
+    if not due:
+        return None
+    served = {row.kind: row.last for row in connection.execute(_SERVED, {"person": person.id})}
+    for kind, point in due.items():
+        if served.get(kind, -1) < point:
+            lease = _new_check(connection, plan, person, about, kind, point)
+            if lease is not None:
+                return lease
     return None
 
 
-def _due(
+def _new_check(
     connection: Connection,
     plan: Plan,
     person: Row[Any],
     about: Circumstances,
     kind: str,
-    every: int,
+    point: int,
 ) -> Lease | None:
-    point = _last_point(plan.seed, kind, person.id, person.draws, every)
-    of_kind = and_(checks.c.person_id == person.id, checks.c.kind == kind, checks.c.live.is_(True))
-    last = connection.scalar(select(func.max(checks.c.due_after)).where(of_kind))
-    if point is None or (last is not None and last >= point):
-        return None
     if kind == "gold":
         found = known_units(connection, person.id, about.allowed)
     else:
@@ -151,7 +170,7 @@ def first_open(
 
 
 def known_units(
-    connection: Connection, person_id: int, allowed: Mapping[int, Collection[int] | None]
+    connection: Connection, person_id: int, allowed: Mapping[int, tuple[int, ...] | None]
 ) -> list[Unit]:
     """Known items that a person was not shown."""
     shown = exists().where(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, select, update
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import State, is_state
 from vlsu.annotate.store.tables import items, slots
-from vlsu.annotate.work.check_rows import extend_checks, open_checks
+from vlsu.annotate.work.check_rows import extend_checks
 from vlsu.annotate.work.leases import CHECK, SLOT, Held
 
 __all__ = ["Named", "extend_leases", "held_by", "name_of", "sweep"]
@@ -49,14 +49,19 @@ def name_of(held: int | Held) -> tuple[str, int]:
     return (SLOT, held) if isinstance(held, int) else (held.kind, held.slot)
 
 
-def held_by(connection: Connection, person_id: int, now: int) -> list[tuple[str, Row[Any]]]:
-    """What is before a grader, the first leased first."""
+def held_by(
+    connection: Connection, person_id: int, now: int, waiting: Sequence[Row[Any]]
+) -> list[tuple[str, Row[Any]]]:
+    """What is before a grader, the first leased first.
+
+    Args:
+        connection: To read with.
+        person_id: The grader.
+        now: Milliseconds.
+        waiting: Their checks that have no answer.
+    """
     held = [(SLOT, row) for row in connection.execute(_HELD, {"person": person_id})]
-    held += [
-        (CHECK, row)
-        for row in open_checks(connection, person_id)
-        if row.token is not None and row.lease_until >= now
-    ]
+    held += [(CHECK, row) for row in waiting if row.token is not None and row.lease_until >= now]
     return sorted(held, key=lambda each: each[1].leased_at)
 
 

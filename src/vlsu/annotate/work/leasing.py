@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.candidates import Wanted, lease
-from vlsu.annotate.work.check_rows import answered_checks
+from vlsu.annotate.work.check_rows import answered_checks, open_checks
 from vlsu.annotate.work.checks import Circumstances, hidden_check
 from vlsu.annotate.work.days import Seen, only_lighter, seen_on, working_since
 from vlsu.annotate.work.holding import Named, extend_leases, held_by, name_of, sweep
@@ -35,7 +35,6 @@ __all__ = ["Lease", "Nothing", "locked_person", "next_item"]
 CYCLE = tuple(
     MODALITY_NUMBERS[name] for name in ("image", "text", "joint", "text", "image", "joint")
 )
-
 # Statements of every request, built once: building takes longer than running them does.
 _PERSON = select(people).where(people.c.id == bindparam("person")).with_for_update(key_share=True)
 _LAST = (
@@ -47,12 +46,8 @@ _LAST = (
 )
 _RECENT = (
     select(
-        _LAST.c.id,
-        slots.c.item_id,
-        slots.c.cluster,
-        slots.c.hard,
-        _LAST.c.given_at,
-        _LAST.c.seconds,
+        *(_LAST.c.id, slots.c.item_id, slots.c.cluster, slots.c.hard),
+        *(_LAST.c.given_at, _LAST.c.seconds),
     )
     .join(_LAST, _LAST.c.slot_id == slots.c.id)
     .order_by(_LAST.c.id.desc())
@@ -68,6 +63,11 @@ _ADVANCE = (
         active_at=bindparam("now"),
         working_since=bindparam("since"),
     )
+)
+_ACTIVE = (
+    update(people)
+    .where(people.c.id == bindparam("person"))
+    .values(active_at=bindparam("now"), working_since=bindparam("since"))
 )
 
 
@@ -124,7 +124,8 @@ def next_item(
     if (refusal := _refusal(person)) is not None:
         return refusal
     until = now + plan.order.lease_minutes * 60_000
-    held = held_by(connection, person_id, now)
+    waiting = open_checks(connection, person_id)
+    held = held_by(connection, person_id, now, waiting)
     known = {name_of(each) for each in holds}
     for kind, row in held:
         if (kind, row.id) not in known:
@@ -140,30 +141,10 @@ def next_item(
     today = Seen(
         today.items + len(leased), today.hard + sum(each.hard for each in leased), today.seconds
     )
-    beside = _beside(connection, plan, person, seen, today, now, until, waiting=bool(held))
-    if beside is not None:
-        return beside
-    found = _draw(connection, plan, person, seen, today, now, until)
-    if found is Nothing.WAIT and sweep(connection, now):
-        found = _draw(connection, plan, person, seen, today, now, until)
-    return found
-
-
-def _beside(
-    connection: Connection,
-    plan: Plan,
-    person: Row[Any],
-    seen: Sequence[_Seen],
-    today: Seen,
-    now: int,
-    until: int,
-    *,
-    waiting: bool,
-) -> Lease | Nothing | None:
-    """What comes before a grader's next slot: training, or a check that is due."""
+    allowed = _allowed(connection, plan, person)
     near = seen[: plan.order.apart]
     about = Circumstances(
-        allowed=_allowed(connection, plan, person),
+        allowed=allowed,
         modality=CYCLE[person.block % len(CYCLE)],
         near_items={each.item for each in near},
         near_clusters={each.cluster for each in near if each.cluster is not None},
@@ -173,13 +154,39 @@ def _beside(
         now=now,
         until=until,
     )
+    beside = _beside(connection, plan, person, about, waiting, seen)
+    if beside is not None:
+        return beside
+    found = _draw(connection, plan, person, seen, today, about)
+    if found is Nothing.WAIT and sweep(connection, now):
+        found = _draw(connection, plan, person, seen, today, about)
+    return found
+
+
+def _beside(
+    connection: Connection,
+    plan: Plan,
+    person: Row[Any],
+    about: Circumstances,
+    waiting: Sequence[Row[Any]],
+    seen: Sequence[_Seen],
+) -> Lease | Nothing | None:
+    """What comes before a grader's next slot: training, or a check that is due."""
+    found: Lease | Trained | None = None
     if person.trained_at is None:
         found = training_item(connection, plan, person, about)
-        if not isinstance(found, Trained):
-            return found or (Nothing.HELD if waiting else Nothing.HARD_ITEMS)
-        if found.paused:
+        if found is None:
+            held = any(row.token and row.lease_until >= about.now for row in waiting)
+            return Nothing.HELD if held else Nothing.HARD_ITEMS
+        if isinstance(found, Trained) and found.paused:
             return Nothing.PAUSED
-    return hidden_check(connection, plan, person, about)
+    if not isinstance(found, Lease):
+        found = hidden_check(connection, plan, person, about, waiting)
+    if found is not None:
+        since = _working_since(plan, person, seen, about.now)
+        active = {"person": person.id, "now": about.now, "since": since}
+        connection.execute(_ACTIVE, active)
+    return found
 
 
 def locked_person(connection: Connection, person_id: int) -> Row[Any]:
@@ -198,6 +205,8 @@ def _refusal(person: Row[Any]) -> Nothing | None:
 
 
 def _recent(connection: Connection, person_id: int, number: int) -> list[_Seen]:
+    if not number:
+        return []
     rows = connection.execute(_RECENT, {"person": person_id, "number": number})
     found = [((row.id, 0), _Seen(*row[1:])) for row in rows]
     since = found[-1][0][0] if len(found) == number else 0
@@ -217,35 +226,29 @@ def _draw(
     person: Row[Any],
     seen: Sequence[_Seen],
     today: Seen,
-    now: int,
-    until: int,
+    about: Circumstances,
 ) -> Lease | Nothing:
-    point = integer(plan.seed, "draw", person.id, person.draws)
     token = secrets.token_hex(16)
-    near = seen[: plan.order.apart]
-    clusters = sorted({each.cluster for each in near if each.cluster is not None})
-    allowed = _allowed(connection, plan, person)
-    bound = 0 < plan.bounds.hard_a_day <= today.hard
-    for apart, hard in _levels(plan.bounds, seen, today, bound):
-        for step, modality in _blocks(person, allowed):
+    for apart, hard in _levels(plan.bounds, seen, today, about.bound):
+        for step, modality in _blocks(person, about.allowed):
             for kept in (True, False):
                 wanted = Wanted(
                     person=person.id,
                     modality=modality,
                     kept=kept,
                     hard=hard,
-                    bins=allowed[modality],
-                    avoid_items=sorted({each.item for each in near}) if apart else (),
-                    avoid_clusters=clusters if apart else (),
-                    point=point,
+                    bins=about.allowed[modality],
+                    avoid_items=sorted(about.near_items) if apart else (),
+                    avoid_clusters=sorted(about.near_clusters) if apart else (),
+                    point=integer(plan.seed, "draw", person.id, person.draws),
                 )
-                row = lease(connection, wanted, token=token, now=now, until=until)
+                row = lease(connection, wanted, token=token, now=about.now, until=about.until)
                 if row is not None:
-                    _advance(connection, plan, person, step, now, seen)
-                    return _lease(row, token, until, SLOT)
+                    _advance(connection, plan, person, step, about.now, seen)
+                    return _lease(row, token, about.until, SLOT)
     others = select(slots.c.id).where(is_state(State.LEASED), slots.c.owner_id != person.id)
     of_theirs = and_(is_state(State.KEPT), slots.c.owner_id == person.id)
-    if bound and _any(connection, and_(slots.c.hard, or_(is_state(State.FREE), of_theirs))):
+    if about.bound and _any(connection, and_(slots.c.hard, or_(is_state(State.FREE), of_theirs))):
         return Nothing.HARD_ITEMS
     return Nothing.WAIT if connection.execute(others.limit(1)).first() else Nothing.FINISHED
 
@@ -268,7 +271,7 @@ def _levels(
 
 
 def _blocks(
-    person: Row[Any], allowed: dict[int, tuple[int, ...] | None]
+    person: Row[Any], allowed: Mapping[int, tuple[int, ...] | None]
 ) -> Iterator[tuple[int, int]]:
     """Modalities in the order of a grader's blocks, each with the steps to its block."""
     first = 0 if person.block_left > 0 else 1
@@ -296,11 +299,14 @@ def _advance(
             "new_block": (person.block + step) % len(CYCLE),
             "left": (person.block_left if step == 0 else plan.order.block) - 1,
             "now": now,
-            "since": working_since(
-                plan.bounds, person, [(e.given_at, e.seconds) for e in seen if e.given_at][:1], now
-            ),
+            "since": _working_since(plan, person, seen, now),
         },
     )
+
+
+def _working_since(plan: Plan, person: Row[Any], seen: Sequence[_Seen], now: int) -> int:
+    last = [(each.given_at, each.seconds) for each in seen if each.given_at][:1]
+    return working_since(plan.bounds, person, last, now)
 
 
 def _allowed(

@@ -82,7 +82,7 @@ def permitted(
     plan: Plan,
     person_id: int,
     units: Sequence[Unit],
-    allowed: Mapping[int, Collection[int] | None],
+    allowed: Mapping[int, tuple[int, ...] | None],
     *,
     but: int | None = None,
 ) -> list[Unit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -96,7 +96,7 @@ def _drawn(
     plan: Plan,
     person_id: int,
     round_: int,
-    allowed: Mapping[int, Collection[int] | None],
+    allowed: Mapping[int, tuple[int, ...] | None],
 ) -> list[Unit]:
     """The items of a round, in their order."""
     units = known_units(connection, person_id, allowed)

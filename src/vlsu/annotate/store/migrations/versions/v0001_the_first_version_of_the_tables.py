@@ -505,7 +505,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind in ('training', 'gold', 'repeat')", name=op.f("ck_checks_kind")),
         sa.CheckConstraint(
             "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')",
-            name=op.f("ck_checks_withdrawn_as"),
+            name=op.f("ck_checks_how"),
         ),
         sa.ForeignKeyConstraint(
             ["grade_id"], ["grades.id"], name=op.f("fk_checks_grade_id_grades")
