@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.conftest import make_dataset
 from tests.support.annotating import answer_to, check_invariants, grade_all, join_graders, rows
 from vlsu.annotate.store.tables import adjudications, disputes, grades, policy_notes, slots
+from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.leasing import Lease, Nothing
 from vlsu.annotate.work.notes import Opening, Touched
 from vlsu.errors import AnnotationError, UsageError
@@ -168,8 +171,9 @@ def test_what_is_of_a_grader_who_is_away_goes_to_others(pairs, away):
     assert len(got) == 3
 
 
+@pytest.mark.slow
 def test_more_grades_than_one_transaction_opens(tmp_path, new_project):
-    project = new_project(make_dataset(tmp_path / "d", 150, apart=True), graders={"text": 2})
+    project = new_project(make_dataset(tmp_path / "d", 105, apart=True), graders={"text": 2})
     ada, ben = join_graders(project, "Ada", "Ben")
     (eve,) = join_graders(project, "Eve", role="adjudicator")
     grade_all(project, [ada, ben], lambda person, lease: "unsafe")
@@ -204,3 +208,36 @@ def test_graders_add_no_notes_and_nobody_from_anothers_case(graded, eve):
     (fay,) = join_graders(graded, "Fay", role="adjudicator")
     with pytest.raises(AnnotationError, match="another's"):
         graded.add_note(fay, "Mine.", dispute=case.dispute)
+
+
+@pytest.mark.slow
+def test_notes_open_grades_while_graders_go_on(tmp_path, new_project):
+    project = new_project(
+        make_dataset(tmp_path / "d", 20, apart=True), graders={"image": 1, "text": 2, "joint": 2}
+    )
+    people = join_graders(project, "Ada", "Ben", "Cleo")
+    (eve,) = join_graders(project, "Eve", role="adjudicator")
+
+    def work(person):
+        given = 0
+        for _ in range(60):
+            lease = project.next_item(person)
+            if isinstance(lease, Lease):
+                try:
+                    project.submit(person, answer_to(lease, "unsafe"))
+                except LeaseLostError:  # a note put it behind what it opened
+                    continue
+                given += 1
+        return given
+
+    with ThreadPoolExecutor(4) as threads:
+        working = [threads.submit(work, person) for person in people]
+        for number in range(5):
+            project.add_note(eve, f"Note {number}.", opening=Opening(category="C9"))
+        given = sum(each.result(120) for each in working)
+    project.add_note(eve, "The last.", opening=Opening(category="C9"))
+    project.sweep()
+    check_invariants(project)
+    found = rows(project, grades)
+    assert len(found) == given > 60
+    assert {row.withdrawn_as for row in found} == {"superseded"}

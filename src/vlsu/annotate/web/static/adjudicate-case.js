@@ -100,7 +100,7 @@ function opinion(about) {
     more.push(say("also", { grades: about.admissible.map((grade) => say(`grade_${grade}`)).join(", ") }));
   }
   if (about.refers) more.push(say("refers", { what: say(`refers_${about.refers}`) }));
-  if (about.because) more.push(say(`because_${about.because}`));
+  if (about.because) more.push(say(about.because === "neither" ? "because_neither_text" : `because_${about.because}`));
   const { category } = about;
   return make("li", { class: about.grade },
     make("p", { class: "said-so" },
