@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import Connection
 
 from tests.conftest import make_dataset
 from tests.support.annotating import START, Clock, answer_to, check_invariants, join_graders, rows
@@ -27,11 +28,22 @@ from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
-from vlsu.annotate.store.tables import adjudications, disputes, grades, items, slots, stops
+from vlsu.annotate.store.tables import (
+    adjudications,
+    disputes,
+    grades,
+    items,
+    people,
+    slots,
+    stops,
+)
 from vlsu.annotate.work.answering import LeaseLostError
+from vlsu.annotate.work.importing import Fate, Imported, imported_person, store_imported
 from vlsu.annotate.work.leasing import Lease
 from vlsu.annotate.work.notes import Opening
+from vlsu.annotate.work.selecting import leave_out
 from vlsu.errors import AnnotationError
+from vlsu.policy import MODALITIES
 
 PEOPLE = st.integers(0, 3)
 GRADES = st.sampled_from(["safe", "borderline", "unsafe", "not_sure"])
@@ -245,6 +257,51 @@ class Slots(RuleBasedStateMachine):
         after = {row.id for row in rows(self.project, grades) if row.live}
         assert len(before - after) == (would if opens else 0)
         assert after <= before
+
+    @rule(
+        name=st.sampled_from("XY"),
+        item=st.integers(0, 3),
+        given=st.dictionaries(st.sampled_from(MODALITIES), GRADES, min_size=1),
+    )
+    def bring_in(self, name: str, item: int, given: dict[str, str]) -> None:
+        """What somebody graded elsewhere; the same again adds nothing."""
+        brought = {
+            modality: Imported(
+                Answer(
+                    client_id="import",
+                    slot=0,
+                    token="",
+                    grade=grade,
+                    category="C9" if grade in ("borderline", "unsafe") else None,
+                )
+            )
+            for modality, grade in given.items()
+        }
+
+        def stored(connection: Connection) -> dict[str, Fate]:
+            person = imported_person(connection, name, self.clock())
+            return store_imported(
+                connection, self.project.plan, person, item, brought, self.clock()
+            )
+
+        first = self.project.database.write(stored)
+        again = self.project.database.write(stored)
+        assert set(first) == set(given)
+        assert Fate.TAKEN not in again.values()
+        assert all(again[m] is Fate.AGAIN for m, fate in first.items() if fate is Fate.TAKEN)
+
+    @rule(name=st.sampled_from("XY"))
+    def set_aside_what_was_brought_in(self, name: str) -> None:
+        found = [row.id for row in rows(self.project, people) if row.name == name]
+        for person in found:
+            self.project.pause(person)
+            self.project.set_aside(person)
+
+    @rule(item=st.integers(0, 3))
+    def leave_out(self, item: int) -> None:
+        """A pre-grader leaves a sample out, if nobody has begun it."""
+        left, begun = self.project.database.write(lambda c: leave_out(c, [item]))
+        assert left + begun == 1
 
     @invariant()
     def all_holds(self) -> None:
