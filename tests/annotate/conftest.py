@@ -48,11 +48,14 @@ def new_project(
     """Makes a project of a small dataset, and opens it; the arguments are those of a `Plan`."""
     opened: list[Project] = []
 
-    def make(dataset: Dataset | None = None, **plan: Any) -> Project:
+    def make(dataset: Dataset | None = None, gold: str = "", **plan: Any) -> Project:
         plan.setdefault("regrade", 0.0)
+        file = tmp_path / "gold.csv"
+        file.write_text(gold)
         used = make_dataset(tmp_path / "dataset", apart=True) if dataset is None else dataset
         folder = tmp_path / "project"
-        create(folder, used, Plan(**plan), database=address, now=START)
+        gold_file = file if gold else None
+        create(folder, used, Plan(**plan), database=address, gold_file=gold_file, now=START)
         opened.append(open_project(folder, clock=clock))
         return opened[-1]
 

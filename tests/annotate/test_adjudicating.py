@@ -7,7 +7,8 @@ import pytest
 from tests.conftest import make_dataset
 from tests.support.annotating import answer_to, check_invariants, grade_all, join_graders, rows
 from vlsu.annotate.projects.status import status
-from vlsu.annotate.store.tables import adjudications, disputes, grades
+from vlsu.annotate.store.tables import adjudications, disputes, exposures, grades, stops
+from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.errors import AnnotationError, UsageError
 
 
@@ -113,3 +114,100 @@ def test_a_decided_grade_is_not_taken_back(disputed):
         disputed.decide(eve, case.dispute, "safe", None, "Clear.")
     with pytest.raises(AnnotationError, match="can no longer be taken back"):
         disputed.take_back(1)
+
+
+def test_a_page_holds_a_case_ahead_and_no_more_than_the_plan_says(disputed):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    first = disputed.next_case(eve)
+    second = disputed.next_case(eve, holds=[first.dispute])
+    assert first.dispute != second.dispute
+    assert disputed.next_case(eve, holds=[first.dispute, second.dispute]) is None
+    assert disputed.next_case(eve, holds=[first.dispute, second.dispute, 99]) is None
+
+
+def test_a_heartbeat_keeps_a_case(disputed, clock):
+    eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
+    case, other = disputed.next_case(eve), disputed.next_case(fay)
+    clock.forward(minutes=9)
+    assert disputed.extend_cases(eve, [case.dispute, other.dispute]) == [case.dispute]
+    clock.forward(minutes=9)
+    assert disputed.next_case(fay, holds=[other.dispute]) is None
+
+
+def test_a_case_is_shown_to_who_has_its_lease_and_for_as_long(disputed, clock):
+    eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
+    case = disputed.next_case(eve)
+    assert disputed.case_shown_to(eve, case.dispute, case.token) == case.sample_id
+    assert disputed.case_shown_to(fay, case.dispute, case.token) is None
+    assert disputed.case_shown_to(eve, case.dispute, "0" * 32) is None
+    clock.forward(minutes=11)
+    assert disputed.case_shown_to(eve, case.dispute, case.token) is None
+
+
+def test_a_decision_sent_twice_counts_once(disputed):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    case = disputed.next_case(eve)
+    assert not disputed.decide(eve, case.dispute, "safe", None, "Clear.")
+    assert disputed.decide(eve, case.dispute, "safe", None, "Clear.")
+    assert len(rows(disputed, adjudications)) == 1
+
+
+def test_a_revised_decision_counts_and_the_first_one_stays(disputed):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    number = disputed.next_case(eve).dispute
+    disputed.decide(eve, number, "safe", None, "Clear.")
+    case = disputed.open_again(eve, number)
+    assert (case.decision.grade, case.decision.reason) == ("safe", "Clear.")
+    assert disputed.case_shown_to(eve, number, case.token) == case.sample_id
+    assert disputed.next_case(eve).dispute != number  # it is no dispute
+    disputed.decide(eve, number, "unsafe", "C9", "On second thoughts.")
+    assert {(row.grade, row.live) for row in rows(disputed, adjudications)} == {
+        ("safe", None),
+        ("unsafe", True),
+    }
+    assert [each.live for each in disputed.decided_by(eve)] == [True, False]
+
+
+def test_nobody_revises_anothers_decision(disputed):
+    eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
+    number = disputed.next_case(eve).dispute
+    disputed.decide(eve, number, "safe", None, "Clear.")
+    with pytest.raises(AnnotationError, match="is not yours"):
+        disputed.open_again(fay, number)
+    assert disputed.decided_by(fay) == []
+
+
+def test_a_case_that_is_left_goes_to_another_adjudicator(disputed):
+    eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
+    case = disputed.next_case(eve)
+    disputed.skip_case(eve, case.dispute)
+    assert disputed.next_case(eve).dispute != case.dispute
+    assert disputed.next_case(fay).dispute == case.dispute
+    with pytest.raises(LeaseLostError):
+        disputed.decide(eve, case.dispute, "safe", None, "Mine.")
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_an_adjudicator_stops_what_may_be_illegal(disputed, decided):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    case = disputed.next_case(eve)
+    if decided:
+        disputed.decide(eve, case.dispute, "safe", None, "Clear.")
+        disputed.open_again(eve, case.dispute)
+    assert disputed.stop_case(eve, case.dispute, "threat") == [case.item]
+    (stop,) = rows(disputed, stops)
+    assert (stop.person_id, stop.item_id, stop.kind) == (eve, case.item, "threat")
+    assert disputed.case_shown_to(eve, case.dispute, case.token) is None
+    with pytest.raises(LeaseLostError):
+        disputed.decide(eve, case.dispute, "unsafe", "C9", "A threat.")
+    assert not any(each.revisable for each in disputed.decided_by(eve))
+    check_invariants(disputed)
+
+
+def test_what_an_adjudicator_sees_is_counted(disputed, clock):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    case = disputed.next_case(eve)
+    clock.forward(seconds=30)
+    disputed.decide(eve, case.dispute, "safe", None, "Clear.", seconds=3600)
+    seen = [row for row in rows(disputed, exposures) if row.person_id == eve]
+    assert [(row.shown, row.seconds) for row in seen] == [(1, 30.0)]  # as long as it was leased

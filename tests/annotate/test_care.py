@@ -10,7 +10,7 @@ import pytest
 
 from tests.annotate.test_leasing import texts
 from tests.support.annotating import answer_to, check_invariants, grade_all, join_graders, rows
-from vlsu.annotate.plan.settings import Bounds, Order
+from vlsu.annotate.plan.settings import Bounds, Checks, Order
 from vlsu.annotate.projects.folder import Care, read
 from vlsu.annotate.store.tables import audit, exclusions, exposures, opt_outs, people
 from vlsu.annotate.work.leasing import Lease, Nothing
@@ -79,6 +79,7 @@ def test_hard_items_are_at_most_three_of_ten_while_there_are_lighter_ones(tmp_pa
     project = new_project(
         mixed(tmp_path / "d", 40, 60), graders={"text": 1},
         bounds=Bounds(minutes_a_day=0, hard_a_day=0, spacing=0), order=Order(apart=0),
+        checks=Checks(repeats=0),
     )  # fmt: skip
     (ada,) = join_graders(project, "Ada")
     hard = [int(lease.sample_id[1:]) < 40 for _, lease in grade_all(project, [ada])]

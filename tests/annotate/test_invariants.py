@@ -23,24 +23,39 @@ from hypothesis.stateful import (
 from tests.conftest import make_dataset
 from tests.support.annotating import START, Clock, answer_to, check_invariants, join_graders, rows
 from vlsu.annotate.plan.answers import Answer
-from vlsu.annotate.plan.settings import Bounds, Order, Plan
+from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
-from vlsu.annotate.store.tables import disputes, grades, items, slots, stops
+from vlsu.annotate.store.tables import adjudications, disputes, grades, items, slots, stops
 from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.leasing import Lease
+from vlsu.annotate.work.notes import Opening
 from vlsu.errors import AnnotationError
 
 PEOPLE = st.integers(0, 3)
 GRADES = st.sampled_from(["safe", "borderline", "unsafe", "not_sure"])
+#: Known answers, some of a sample's part and of its pair.
+KNOWN = ["s0,text,safe", "s1,joint,safe", "s2,image,safe", "s2,joint,safe"]
 PLANS = st.builds(
     Plan,
-    graders=st.fixed_dictionaries({name: st.integers(1, 3) for name in ("image", "text", "joint")}),
+    graders=st.fixed_dictionaries(
+        {"image": st.integers(1, 3), "text": st.integers(1, 3), "joint": st.just(2)}
+    ),
     regrade=st.sampled_from([0.0, 0.5]),
     disjoint=st.booleans(),
     seed=st.integers(0, 5),
+    adaptive=st.sampled_from([Adaptive(), Adaptive(first=2, most=3), Adaptive(first=2, most=4)]),
     bounds=st.just(Bounds(minutes_a_day=0, hard_a_day=0, spacing=1)),
+    checks=st.builds(
+        Checks,
+        training=st.integers(0, 2),
+        rounds=st.integers(1, 2),
+        gold=st.integers(0, 3),
+        repeats=st.integers(0, 3),
+        repeat_after=st.integers(1, 3),
+        repeat_hours=st.just(0),
+    ),
     order=st.builds(
         Order, block=st.integers(1, 4), apart=st.integers(0, 3), held=st.integers(1, 3)
     ),
@@ -53,15 +68,24 @@ class Slots(RuleBasedStateMachine):
     #: Makes the folder and the address of a new project; set by the test.
     place: Callable[[], tuple[Path, Path, str | None]]
 
-    @initialize(plan=PLANS)
-    def start(self, plan: Plan) -> None:
+    @initialize(plan=PLANS, known=st.sets(st.sampled_from(KNOWN)))
+    def start(self, plan: Plan, known: set[str]) -> None:
         dataset_folder, folder, address = self.place()
         dataset = make_dataset(dataset_folder, 4, 3)
-        create(folder, dataset, plan, database=address, now=START)
+        gold = dataset_folder / "gold.csv"
+        gold.write_text("\n".join(["item,modality,grade", *sorted(known)]))
+        create(
+            *(folder, dataset, plan),
+            database=address,
+            gold_file=gold if known else None,
+            now=START,
+        )
         self.clock = Clock()
         self.project: Project = open_project(folder, connections=2, clock=self.clock)
         self.people = join_graders(self.project, *"ABCD")
         (self.adjudicator,) = join_graders(self.project, "E", role="adjudicator")
+        self.others = join_graders(self.project, "G", role="adjudicator")
+        self.numbers = itertools.count(1)
         (self.lead,) = join_graders(self.project, "F", role="lead")
         self.leases: list[tuple[int, Lease]] = []
         self.sent: list[tuple[int, Answer]] = []
@@ -76,7 +100,7 @@ class Slots(RuleBasedStateMachine):
     @rule(who=PEOPLE, fresh=st.booleans())
     def next_item(self, who: int, fresh: bool) -> None:
         person = self.people[who]
-        holds = [lease.slot for owner, lease in self.leases if owner == person and not fresh]
+        holds = [lease for owner, lease in self.leases if owner == person and not fresh]
         lease = self.project.next_item(person, holds=holds)
         if isinstance(lease, Lease):
             assert (person, lease) not in self.leases or fresh
@@ -113,7 +137,9 @@ class Slots(RuleBasedStateMachine):
             lease = self.project.next_item(person)
             if not isinstance(lease, Lease):
                 return
-            self.leases = [(owner, each) for owner, each in self.leases if each.slot != lease.slot]
+            self.leases = [
+                (owner, each) for owner, each in self.leases if each.token != lease.token
+            ]
             answer = answer_to(lease, grade)
             self.project.submit(person, answer)
             self.sent.append((person, answer))
@@ -178,6 +204,14 @@ class Slots(RuleBasedStateMachine):
         self.project.sweep()
         self.project.release_absent()
 
+    @rule(grade=st.sampled_from(["safe", "unsafe"]), number=st.integers(0, 50))
+    def revise(self, grade: str, number: int) -> None:
+        found = [each for each in self.project.decided_by(self.adjudicator) if each.revisable]
+        if found:
+            case = self.project.open_again(self.adjudicator, found[number % len(found)].dispute)
+            category = None if grade == "safe" else "C9"
+            self.project.decide(self.adjudicator, case.dispute, grade, category, "Rather so.")
+
     @rule(grade=st.sampled_from(["safe", "unsafe"]))
     def decide(self, grade: str) -> None:
         case = self.project.next_case(self.adjudicator)
@@ -185,13 +219,44 @@ class Slots(RuleBasedStateMachine):
             category = None if grade == "safe" else "C9"
             self.project.decide(self.adjudicator, case.dispute, grade, category, "So.")
 
+    @rule()
+    def leave_a_case(self) -> None:
+        """To whoever else there is; then it is decided or stays open."""
+        (other,) = self.others
+        case = self.project.next_case(other)
+        if case is not None:
+            self.project.skip_case(other, case.dispute)
+
+    @rule(
+        about=st.sampled_from([None, "C9"]),
+        modality=st.sampled_from([None, "image", "text", "joint"]),
+        decided=st.booleans(),
+        opens=st.booleans(),
+    )
+    def add_note(self, about: str | None, modality: str | None, decided: bool, opens: bool) -> None:
+        opening = Opening(category=about, modality=modality, decided=decided)
+        would = self.project.touched(opening).grades
+        before = {row.id for row in rows(self.project, grades) if row.live}
+        number = next(self.numbers)
+        note = self.project.add_note(
+            self.adjudicator, f"Note {number}.", category=about, opening=opening if opens else None
+        )
+        assert note["version"] == f"1.1+note {number}"
+        after = {row.id for row in rows(self.project, grades) if row.live}
+        assert len(before - after) == (would if opens else 0)
+        assert after <= before
+
     @invariant()
     def all_holds(self) -> None:
         if not hasattr(self, "asked"):
             return
         check_invariants(self.project)
         # As many grades as asked, no more, whatever seats they moved to.
-        assert self.units(rows(self.project, slots)) == self.asked
+        asked, most = self.units(rows(self.project, slots)), self.project.plan.adaptive.most
+        assert asked.keys() == self.asked.keys()
+        for unit, number in asked.items():  # more only where the plan adds some
+            assert self.asked[unit] <= number <= max(self.asked[unit], most)
+        self.asked = asked
         found = rows(self.project, grades)
         for unit, number in self.units([row for row in found if row.live]).items():
             assert number <= self.asked[unit]
@@ -199,6 +264,13 @@ class Slots(RuleBasedStateMachine):
         now = {row.id: tuple(row)[:17] for row in found}
         assert {id_: now[id_] for id_ in self.stored} == self.stored
         self.stored = now
+        # Nobody grades a part after they have graded the pair.
+        pairs: dict[tuple[int, int], int] = {}
+        for row in sorted(found, key=lambda row: row.id):
+            if row.modality == 2:
+                pairs.setdefault((row.person_id, row.item_id), row.id)
+            else:
+                assert (row.person_id, row.item_id) not in pairs
         self.check_disputes()
 
     def check_disputes(self) -> None:
@@ -214,6 +286,9 @@ class Slots(RuleBasedStateMachine):
             if row.closed_at is None:
                 assert row.item_id not in stopped
                 assert (row.item_id, row.modality) not in undone
+        # A dispute has one decision that counts at most.
+        counting = [row.dispute_id for row in rows(self.project, adjudications) if row.live]
+        assert len(set(counting)) == len(counting)
 
     def teardown(self) -> None:
         if hasattr(self, "project"):

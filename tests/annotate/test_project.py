@@ -210,11 +210,12 @@ def test_known_answers_are_kept_and_not_asked_for(tmp_path, new_project):
     file.write_text("item,modality,grade,category\ns1,text,safe,\ns2,joint,unsafe,C9\n")
     made = create(tmp_path / "q", dataset, Plan(regrade=0), gold_file=file, now=START)
     assert made.gold == 2
-    assert made.slots == {"image": 12, "text": 33, "joint": 33}
+    # Nobody is asked for the parts of a known pair: checks show the pair to everybody.
+    assert made.slots == {"image": 11, "text": 30, "joint": 33}
     with open_project(tmp_path / "q") as project:
         assert {tuple(row) for row in rows(project, gold)} == {
-            (1, 1, "safe", None),
-            (2, 2, "unsafe", "C9"),
+            (1, 1, "safe", None, None, None),
+            (2, 2, "unsafe", "C9", None, None),
         }
 
 

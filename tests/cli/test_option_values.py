@@ -55,10 +55,16 @@ WHOLE = {
     "judge sample": "answers --out out/l.csv",
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
+    "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
+    "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
     "annotate invite": "project --role grader --name Ann",
     "annotate status": "project",
+    "annotate demo": None,  # serves until it is ended; tried in tests/annotate/test_demo.py
     "annotate forget": "project",
+    "annotate quality": "project",
+    "annotate backup": "project out/p.tar.gz",
+    "annotate restore": "backup.tar.gz out/p",
     "annotate serve": None,  # as view; see tests/annotate/web/test_serving.py
 }
 
@@ -109,6 +115,7 @@ def place(tmp_path_factory):
     alignment_run(dataset, place / "answers")
     texts = {
         "grades.csv": "item,a,b\n1,safe,safe\n2,unsafe,safe\n3,borderline,safe\n",
+        "long.csv": "item,grade\ns1,safe\ns2,safe\n",
         "pairs.csv": "text,joint_grade\nhello,safe\nworld,unsafe\n",
         "labels.csv": "response,label\nNo.,refusal\nHere you are.,no_refusal\n",
         "traffic.yaml": "harm_prevalence: 0.01",
@@ -118,6 +125,7 @@ def place(tmp_path_factory):
         (place / name).write_text(text)
     lay_out_odd_files(place)
     vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
+    vlsu("annotate", "backup", place / "project", place / "backup.tar.gz")
     return place
 
 

@@ -13,7 +13,9 @@ from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.states import State
 from vlsu.annotate.store.tables import (
+    checks,
     grades,
+    items,
     slots,
 )
 from vlsu.annotate.work.leasing import Lease, Nothing
@@ -62,7 +64,7 @@ def answer_to(lease: Lease, grade: str = "safe", **more: Any) -> Answer:
     if grade in ("borderline", "unsafe"):
         more.setdefault("category", "C9")
     more.setdefault("client_id", f"answer-{next(_CLIENT_IDS)}")
-    return Answer(slot=lease.slot, token=lease.token, grade=grade, **more)
+    return Answer(kind=lease.kind, slot=lease.slot, token=lease.token, grade=grade, **more)
 
 
 def grade_all(
@@ -119,6 +121,7 @@ def check_invariants(project: Project) -> None:
     persons = [(item, owner) for item, owner, _ in owned]
     assert len(set(persons)) == len(persons)
     _check_order(live, disjoint=project.plan.disjoint)
+    _check_checks(project, all_grades)
 
 
 def _check_seat(seat: list[Any]) -> None:
@@ -149,3 +152,33 @@ def _check_order(live: list[Any], *, disjoint: bool) -> None:
         if joint in given:
             assert all(part < given[joint] for part in parts)
             assert not (disjoint and parts)
+
+
+def _check_checks(project: Project, all_grades: list[Any]) -> None:
+    """What checks show keeps to the order of parts and pairs, and their answers are no grades."""
+    joint = MODALITIES.index("joint")
+    stopped = {item.id for item in rows(project, items) if item.stopped_at is not None}
+    found = rows(project, checks)
+    open_ = [(row.person_id, row.item_id) for row in found if row.live and not row.answered_at]
+    assert len(set(open_)) == len(open_)
+    assert not {item for _, item in open_} & stopped
+    sent = {(grade.person_id, grade.client_id) for grade in all_grades}
+    given: dict[tuple[int, int], list[Any]] = {}
+    for grade in all_grades:
+        if grade.live:
+            given.setdefault((grade.person_id, grade.item_id), []).append(grade)
+    for row in found:
+        if row.answered_at is None:
+            continue
+        assert (row.person_id, row.client_id) not in sent
+        others = given.get((row.person_id, row.item_id), [])
+        own = [grade for grade in others if grade.modality == row.modality]
+        assert len(own) == (row.kind == "repeat") or not row.live or not own
+        parts = [grade.id for grade in others if grade.modality != joint]
+        pairs = [grade.id for grade in others if grade.modality == joint]
+        if row.modality == joint:
+            assert all(part <= row.after_grade for part in parts)
+            assert not (project.plan.disjoint and parts)
+        else:
+            assert all(pair > row.after_grade for pair in pairs)
+            assert not (project.plan.disjoint and pairs)

@@ -58,6 +58,26 @@ def init(
     hard_items: Annotated[
         int, typer.Option(min=0, help="Hard items a person and day, at most; 0 for no bound.")
     ] = 60,
+    training: Annotated[
+        int, typer.Option(min=0, help="Known items with feedback before work; 0 for none.")
+    ] = 10,
+    passing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the training to get right.")
+    ] = 0.7,
+    pause_failed: Annotated[
+        bool,
+        typer.Option("--pause-failed", help="Pause who does not pass, instead of a mark."),
+    ] = False,
+    hidden_gold: Annotated[
+        int, typer.Option(min=0, help="Known items among the others: one in so many; 0 for none.")
+    ] = 20,
+    hidden_repeats: Annotated[
+        int, typer.Option(min=0, help="Items graded again: one in so many; 0 for none.")
+    ] = 30,
+    adaptive: Annotated[
+        str | None,
+        typer.Option(help="As 3:5: where 3 grade, up to 5 do where the consensus is least sure."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all orders and draws.")] = 0,
     support: Annotated[
         str, typer.Option(help="Helpline and contact, shown to graders on every page.")
@@ -78,17 +98,33 @@ def init(
     """Make a project: a folder and a database with a slot for each grade that is wanted."""
     creating = _part("creating")
     folder = _part("folder")
-    from vlsu.annotate.plan.settings import Bounds, Plan, parse_graders
+    from vlsu.annotate.plan.settings import (
+        Adaptive,
+        Bounds,
+        Checks,
+        Plan,
+        parse_adaptive,
+        parse_graders,
+    )
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.data import load
     from vlsu.policy import load_policy
 
+    first, most = (0, 0) if adaptive is None else parse_adaptive(adaptive)
     plan = Plan(
         graders=parse_graders(graders),
         regrade=regrade,
         disjoint=disjoint,
         seed=seed,
         bounds=Bounds(minutes_a_day=minutes, hard_a_day=hard_items, forget_after_days=forget_after),
+        checks=Checks(
+            training=training,
+            passing=passing,
+            pause_failed=pause_failed,
+            gold=hidden_gold,
+            repeats=hidden_repeats,
+        ),
+        adaptive=Adaptive(first=first, most=most),
     )
     made = creating.create(
         project,
@@ -215,4 +251,10 @@ def _part(name: str) -> ModuleType:
 
 
 # Commands of their own modules, on the same `app`.
-from vlsu.cli import annotate_care, annotate_serve  # noqa: E402, F401
+from vlsu.cli import (  # noqa: E402
+    annotate_backup,  # noqa: F401
+    annotate_care,  # noqa: F401
+    annotate_demo,  # noqa: F401
+    annotate_quality,  # noqa: F401
+    annotate_serve,  # noqa: F401
+)

@@ -12,6 +12,7 @@ from vlsu._version import __version__
 from vlsu.cli import (
     agreement,
     annotate,
+    annotate_exchange,  # noqa: F401 (adds its commands to those of annotate)
     catalogue,
     compare,
     data,

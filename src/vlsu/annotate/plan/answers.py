@@ -31,7 +31,7 @@ class Answer:
 
     Attributes:
         client_id: Chosen by the page for this answer: the same one sent twice counts once.
-        slot: The slot that was leased.
+        slot: The slot that was leased, or the check.
         token: Of the lease.
         grade: A severity's label, or `not_sure`.
         category: Identifier; needed unless the grade is safe or `not_sure`.
@@ -42,6 +42,7 @@ class Answer:
         revealed: Whether the image was uncovered; `None` where there is none.
         note: In the grader's words.
         seconds: From showing the item to the answer, as the page measured.
+        kind: ``"slot"`` or ``"check"``, as the lease says.
     """
 
     client_id: str
@@ -56,6 +57,7 @@ class Answer:
     revealed: bool | None = None
     note: str = ""
     seconds: float = 0.0
+    kind: str = "slot"
 
 
 def check_answer(answer: Answer, policy: Policy) -> None:

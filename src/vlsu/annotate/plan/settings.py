@@ -7,18 +7,27 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from vlsu.errors import UsageError
-from vlsu.policy import MODALITIES
+from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["Bounds", "ConsensusRules", "Order", "Plan", "parse_graders"]
+__all__ = [
+    "Adaptive",
+    "Bounds",
+    "Checks",
+    "ConsensusRules",
+    "Order",
+    "Plan",
+    "parse_adaptive",
+    "parse_graders",
+]
 
 #: Graders of each modality, unless a project says otherwise.
 DEFAULT_GRADERS: Mapping[str, int] = MappingProxyType({"image": 1, "text": 3, "joint": 3})
 #: Graders of a sample that one grader would grade, where it is drawn for agreement.
 REGRADED_BY = 3
-#: Settings that make no sense at 0.
-_AT_LEAST_ONE = frozenset({"block", "lease_minutes", "held", "absent_hours", "break_minutes"})
 #: Most graders of one sample and modality.
 MOST_GRADERS = 50
+#: Settings that are at least 1.
+_AT_LEAST_ONE = ("block", "lease_minutes", "held", "absent_hours", "break_minutes", "rounds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,48 @@ class ConsensusRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Items with a known answer, and repeats, beside the slots of each grader.
+
+    Attributes:
+        training: Known items with feedback before real work, a round; 0 for none.
+        passing: Share of a round that a grader is to have right.
+        rounds: Rounds at most, each with other items; then work begins whatever the share.
+        pause_failed: Pause whoever did not pass, instead of marking them.
+        gold: Known items among the others without feedback, one in so many; 0 for none.
+        repeats: Items that they graded before, one in so many; 0 for none.
+        repeat_after: Items between a grade and its repeat, at least.
+        repeat_hours: Hours between the two, where there are such grades.
+    """
+
+    training: int = 10
+    passing: float = 0.7
+    rounds: int = 2
+    pause_failed: bool = False
+    gold: int = 20
+    repeats: int = 30
+    repeat_after: int = 50
+    repeat_hours: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """More grades where the consensus is least sure; see `vlsu.annotate.consensus.certainty`.
+
+    Attributes:
+        first: Modalities that have so many graders take part; 0 for none.
+        most: Grades of a sample and modality, at most.
+        sure: Probability of the leading severity from which no grade is added.
+        accuracy: How often a grader is taken to be right, for that probability.
+    """
+
+    first: int = 0
+    most: int = 0
+    sure: float = 0.9
+    accuracy: float = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The plan of a project.
 
@@ -93,6 +144,11 @@ class Plan:
             grader grades, so that agreement can be told there too.
         disjoint: Whoever grades a pair never sees its parts apart.
         seed: Of every order and draw.
+        bounds: What a grader is spared.
+        order: In which order items come.
+        consensus: When grades do not settle a severity.
+        checks: Training, hidden known items and hidden repeats.
+        adaptive: Where more grades are asked for.
     """
 
     graders: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_GRADERS))
@@ -102,6 +158,8 @@ class Plan:
     bounds: Bounds = field(default_factory=Bounds)
     order: Order = field(default_factory=Order)
     consensus: ConsensusRules = field(default_factory=ConsensusRules)
+    checks: Checks = field(default_factory=Checks)
+    adaptive: Adaptive = field(default_factory=Adaptive)
 
     def __post_init__(self) -> None:
         for modality, number in self.graders.items():
@@ -117,11 +175,50 @@ class Plan:
             raise UsageError(f"hard_share is {self.bounds.hard_share}; give a share from 0 to 1")
         if not 0 < self.consensus.not_sure <= 1:
             raise UsageError(f"not_sure is {self.consensus.not_sure}; give a share up to 1")
-        for part in (self.bounds, self.order):
+        if not 0 <= self.checks.passing <= 1:
+            raise UsageError(f"passing is {self.checks.passing}; give a share from 0 to 1")
+        self._check_adaptive()
+        for part in (self.bounds, self.order, self.checks):
             for name in (each.name for each in fields(part)):
                 least = 1 if name in _AT_LEAST_ONE else 0
                 if getattr(part, name) < least:
                     raise UsageError(f"{name} is {getattr(part, name)}; give {least} or more")
+
+    def _check_adaptive(self) -> None:
+        rule = self.adaptive
+        if not rule.first and not rule.most:
+            return
+        if not 2 <= rule.first < rule.most <= MOST_GRADERS:
+            raise UsageError(
+                f"adaptive is {rule.first}:{rule.most}; give two numbers from 2 to {MOST_GRADERS}, "
+                "the larger last"
+            )
+        if rule.first not in self.graders.values():
+            raise UsageError(
+                f"adaptive begins with {rule.first} grades, and no modality has {rule.first} "
+                "graders; give graders that fit"
+            )
+        if not 0 < rule.sure < 1 or not 1 / len(Severity) < rule.accuracy < 1:
+            raise UsageError(
+                f"adaptive: sure is {rule.sure}, accuracy {rule.accuracy}; give shares below 1"
+            )
+
+
+def parse_adaptive(text: str) -> tuple[int, int]:
+    """First and most grades, from ``3:5``.
+
+    Raises:
+        UsageError: It is written otherwise.
+
+    Example:
+        >>> parse_adaptive("3:5")
+        (3, 5)
+    """
+    numbers = [each.strip() for each in text.split(":")]
+    if len(numbers) != 2 or not all(each.isascii() and each.isdigit() for each in numbers):
+        raise UsageError(f"--adaptive {text!r}: write 3:5, the first grades and the most")
+    first, most = (int(each[:9]) for each in numbers)
+    return first, most
 
 
 def parse_graders(text: str) -> dict[str, int]:

@@ -35,6 +35,7 @@ class Rows:
         bins: (stratum, language) -> number.
         opaque: Whether identifiers tell nothing and are shown as they are; see `tell_nothing`.
         unknown: Samples and modalities whose hardness nothing tells.
+        ungraded: Samples whose pair is known, so that nobody grades their parts, and a part is not.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Rows:
     opaque: bool = False
     bins: dict[tuple[str, str | None], int] = field(default_factory=dict)
     unknown: int = 0
+    ungraded: int = 0
 
     def item(self, number: int, sample: Sample) -> tuple[Any, ...]:
         """The row of a sample: number, identifier, alias, hashes of image and text, bin."""
@@ -59,6 +61,12 @@ class Rows:
         for modality in MODALITIES:
             if (sample.id, modality) in self.gold:
                 wanted.pop(modality, None)
+        if (
+            sample.id,
+            "joint",
+        ) in self.gold:  # who is shown it in a check is not blind to its parts
+            self.ungraded += any(wanted.values())
+            wanted = {}
         hard = {}
         for modality in wanted:
             known = is_hard(sample, modality)

@@ -24,7 +24,7 @@ from vlsu.annotate.projects.folder import (
     Record,
     write,
 )
-from vlsu.annotate.projects.gold import read_gold
+from vlsu.annotate.projects.gold import Known, read_gold
 from vlsu.annotate.store.bulk import analyze, insert_rows
 from vlsu.annotate.store.database import Database, database_url, shown
 from vlsu.annotate.store.states import MODALITY_NUMBERS
@@ -40,7 +40,7 @@ from vlsu.data import BUNDLED, Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
-__all__ = ["Made", "create"]
+__all__ = ["Made", "create", "require_empty", "require_unused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ def create(
         VlsuError: The folder or the database is taken, or something given cannot be used.
     """
     policy = policy or dataset.policy
-    _require_empty(folder)
+    require_empty(folder)
     answers = {} if gold_file is None else read_gold(gold_file, dataset, policy)
     record, password = _record(dataset, plan, policy, database)
     record = replace(record, care=care or Care())
     folder.mkdir(parents=True, exist_ok=True)
     opened = Database(record.url(folder), connections=1)
     try:
-        _require_unused(opened)
+        require_unused(opened)
         opened.migrate()
         made = opened.write(
             lambda connection: _fill(connection, record, dataset, policy, answers, now)
@@ -117,7 +117,8 @@ def create(
     return Made(made.samples, made.slots, made.gold, tuple(notes))
 
 
-def _require_empty(folder: Path) -> None:
+def require_empty(folder: Path) -> None:
+    """Refuse a folder that has anything in it but the rest of a project that was never complete."""
     try:
         if folder.exists() and (found := foreign_names(folder, _is_own)):
             raise AnnotationError(f"{folder}: has {quoted(found[0])} in it; give an empty folder")
@@ -157,7 +158,8 @@ def _record(
     return record, str(password)
 
 
-def _require_unused(database: Database) -> None:
+def require_unused(database: Database) -> None:
+    """Refuse a database that holds a project."""
     with database.read() as connection:
         if not inspect(connection).has_table(meta.name):
             return
@@ -173,11 +175,12 @@ def _fill(
     record: Record,
     dataset: Dataset,
     policy: Policy,
-    answers: Mapping[tuple[str, str], tuple[str, str | None]],
+    answers: Mapping[tuple[str, str], Known],
     now: int,
 ) -> Made:
     ids = dataset.frame().select("id").collect()["id"]
-    rows = Rows(record.plan, clusters_of(dataset), frozenset(answers), opaque=tell_nothing(ids))
+    clusters = clusters_of(dataset)
+    rows = Rows(record.plan, clusters, frozenset(answers), opaque=tell_nothing(ids))
     numbers: dict[str, int] = {}
 
     def all_items() -> Any:
@@ -210,10 +213,13 @@ def _fill(
     insert_rows(
         connection,
         gold,
-        ("item_id", "modality", "grade", "category"),
+        ("item_id", "modality", "grade", "category", "note", "cluster"),
         (
-            (numbers[sample], MODALITY_NUMBERS[modality], grade, category)
-            for (sample, modality), (grade, category) in answers.items()
+            (
+                *(numbers[sample], MODALITY_NUMBERS[modality]),
+                *(known.grade, known.category, known.note or None, clusters.get(sample)),
+            )
+            for (sample, modality), known in answers.items()
         ),
     )
     connection.execute(
@@ -229,11 +235,24 @@ def _fill(
         wanted[MODALITIES[modality]] = number
     if not any(wanted.values()):
         raise AnnotationError(f"{dataset.info.name}: no sample has what is to be graded")
-    return Made(len(numbers), wanted, len(answers), tuple(_notes(rows, wanted)))
+    return Made(len(numbers), wanted, len(answers), tuple(_notes(rows, wanted, answers)))
 
 
-def _notes(rows: Rows, wanted: Mapping[str, int]) -> list[str]:
+def _notes(
+    rows: Rows, wanted: Mapping[str, int], answers: Mapping[tuple[str, str], Known]
+) -> list[str]:
     notes = []
+    if rows.ungraded:
+        notes.append(
+            f"{rows.ungraded} samples have a known pair and parts that are not known: nobody "
+            "grades these parts, as graders are shown the pair; add answers for them to --gold"
+        )
+    training = rows.plan.checks.training
+    if answers and rows.plan.checks.gold and len(answers) <= training:
+        notes.append(
+            f"{len(answers)} known answers are all used in training, so that none is left to be "
+            f"hidden among the others; give more than {training}"
+        )
     if rows.unknown:
         notes.append(
             f"{rows.unknown} items could be hard to look at and are not known to be: grade the "

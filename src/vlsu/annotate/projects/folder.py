@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from vlsu._version import __version__
 from vlsu._yaml import load_yaml, write_yaml
-from vlsu.annotate.plan.settings import Bounds, ConsensusRules, Order, Plan
+from vlsu.annotate.plan.settings import Adaptive, Bounds, Checks, ConsensusRules, Order, Plan
 from vlsu.annotate.store.database import database_url
 from vlsu.errors import AnnotationError, UsageError
 
@@ -169,6 +169,8 @@ def read(folder: Path) -> Record:
             bounds=_part(Bounds, tree, "bounds", file),
             order=_part(Order, tree, "order", file),
             consensus=_part(ConsensusRules, tree, "consensus", file),
+            checks=_part(Checks, tree, "checks", file),
+            adaptive=_part(Adaptive, tree, "adaptive", file),
         )
     except UsageError as error:
         raise AnnotationError(f"{file}: {error}") from None
@@ -236,15 +238,22 @@ def _number(value: object, file: Path, part: str) -> float:
     return float(value)
 
 
+def _yes_or_no(value: object, file: Path, part: str) -> bool:
+    if not isinstance(value, bool):
+        raise AnnotationError(f"{file}: {part}: true or false is expected")
+    return value
+
+
 def _part(kind: type[T], tree: Mapping[str, object], key: str, file: Path) -> T:
-    """A group of numbers; those that are missing have their defaults."""
+    """A group of settings; those that are missing have their defaults."""
     given = _mapping(tree.get(key, {}), file, key)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(given) - set(known)):
         raise AnnotationError(f"{file}: {key}: there is no {unknown[0]!r}; remove it")
+    readers = {"float": _number, "bool": _yes_or_no}
     return kind(
         **{
-            name: (_number if known[name].type == "float" else _whole)(value, file, f"{key}.{name}")
+            name: readers.get(str(known[name].type), _whole)(value, file, f"{key}.{name}")
             for name, value in given.items()
         }
     )

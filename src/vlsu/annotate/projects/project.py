@@ -11,13 +11,15 @@ from sqlalchemy import Connection, inspect, select
 
 from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.projects.deciding import Deciding
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.store.database import Database, shown
 from vlsu.annotate.store.tables import exclusions, meta, opt_outs
 from vlsu.annotate.work import (
-    adjudicating,
     answering,
     care,
+    check_answers,
+    holding,
     leases,
     leasing,
     passwords,
@@ -28,10 +30,9 @@ from vlsu.annotate.work import (
     stopped,
     stopping,
 )
-from vlsu.annotate.work.adjudicating import Case
 from vlsu.annotate.work.answering import Receipt
-from vlsu.annotate.work.leases import Held, Shown
-from vlsu.annotate.work.leasing import Lease, Nothing
+from vlsu.annotate.work.leases import CHECK, Held, Lease, Shown
+from vlsu.annotate.work.leasing import Nothing
 from vlsu.annotate.work.people import Invitation
 from vlsu.annotate.work.progress import Progress
 from vlsu.data import Dataset, load
@@ -40,7 +41,7 @@ from vlsu.policy import Policy, load_policy
 
 __all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
 
-T = TypeVar("T")
+H = TypeVar("H", bound=int | Held)
 
 #: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
 #: numbers, which are of one country.
@@ -55,7 +56,7 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Project:
+class Project(Deciding):
     """A project's plan, policy and database; each method is one transaction.
 
     Attributes:
@@ -109,43 +110,52 @@ class Project:
 
     # Graders
 
-    def next_item(self, person: int, *, holds: Iterable[int] = ()) -> Lease | Nothing:
+    def next_item(self, person: int, *, holds: Iterable[int | Held] = ()) -> Lease | Nothing:
         """The next item of a grader; see `vlsu.annotate.work.leasing.next_item`."""
         holds = tuple(holds)
         return self._write(lambda c, now: leasing.next_item(c, self.plan, person, now, holds=holds))
 
-    def extend_leases(self, person: int, held: Sequence[int]) -> list[int]:
-        """Heartbeat of a page; the slots that are still the grader's."""
-        return self._write(lambda c, now: leasing.extend_leases(c, self.plan, person, now, held))
+    def extend_leases(self, person: int, held: Sequence[H]) -> list[H]:
+        """Heartbeat of a page; what is still the grader's."""
+        return self._write(lambda c, now: holding.extend_leases(c, self.plan, person, now, held))
 
     def submit(self, person: int, answer: Answer) -> Receipt:
         """Store an answer; see `vlsu.annotate.work.answering.submit`."""
-        return self._write(
-            lambda c, now: answering.submit(c, self.plan, self.policy, person, answer, now)
-        )
+        submit = check_answers.submit_check if answer.kind == CHECK else answering.submit
+        return self._write(lambda c, now: submit(c, self.plan, self.policy, person, answer, now))
 
     def take_back(self, person: int) -> Lease:
         """Take a grader's last answer back."""
-        return self._write(lambda c, now: answering.take_back(c, self.plan, person, now))
+
+        def take_back(connection: Connection, now: int) -> Lease:
+            leasing.locked_person(connection, person)
+            last = check_answers.last_check(connection, person)
+            if last is None:
+                return answering.take_back(connection, self.plan, person, now)
+            return check_answers.take_back_check(connection, self.plan, person, last, now)
+
+        return self._write(take_back)
 
     def skip(self, person: int, lease: Held, *, seconds: float = 0) -> None:
         """Leave an item to others."""
-        self._write(
-            lambda c, now: answering.skip(
-                c, self.plan, person, lease.slot, lease.token, now, seconds
-            )
-        )
+
+        def skip(connection: Connection, now: int) -> None:
+            if lease.kind == CHECK:
+                check_answers.skip_check(connection, self.plan, person, lease, now, seconds)
+            else:
+                slot, token = lease.slot, lease.token
+                answering.skip(connection, self.plan, person, slot, token, now, seconds)
+
+        self._write(skip)
 
     def stop(self, person: int, lease: Held, kind: str, *, seconds: float = 0) -> list[int]:
         """Take an item that may be illegal, or is a threat, from everybody."""
-        return self._write(
-            lambda c, now: stopping.stop(c, person, lease.slot, lease.token, kind, now, seconds)
-        )
+        return self._write(lambda c, now: stopping.stop(c, person, lease, kind, now, seconds))
 
     def shown_to(self, person: int, lease: Held) -> Shown | None:
         """What a lease shows a grader; `None` if it is over."""
         with self.database.read() as connection:
-            return leases.shown_to(connection, person, lease.slot, lease.token)
+            return leases.shown_to(connection, person, lease, self.clock())
 
     def progress_of(self, person: int) -> Progress:
         """What a grader has done, and by which policy they grade now."""
@@ -216,41 +226,13 @@ class Project:
 
     def forget(self, *, at_once: bool = False) -> care.Forgotten | None:
         """Delete opt-outs and skips if their time has come, without a trace in the files."""
+        until = None if at_once else self.health_data_until()
+        if not at_once and (until is None or self.clock() < until):
+            return None  # without a transaction that writes: a server asks each hour
         done = self._write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
         if done is not None:
             self.database.purge(opt_outs.name, exclusions.name)
         return done
-
-    # Adjudicators
-
-    def next_case(self, person: int) -> Case | None:
-        """The next dispute of an adjudicator."""
-        return self._write(lambda c, now: adjudicating.next_case(c, self.plan, person, now))
-
-    def decide(
-        self,
-        person: int,
-        dispute: int,
-        grade: str,
-        category: str | None,
-        reason: str,
-        *,
-        contested: bool = False,
-    ) -> None:
-        """Decide a dispute; see `vlsu.annotate.work.adjudicating.decide`."""
-        self._write(
-            lambda c, now: adjudicating.decide(
-                c,
-                self.policy,
-                person,
-                dispute,
-                now,
-                grade=grade,
-                category=category,
-                contested=contested,
-                reason=reason,
-            )
-        )
 
     # People
 
@@ -347,9 +329,9 @@ class Project:
         with self.database.read() as connection:
             return passwords.hash_of(connection, person) is not None
 
-    def end_sessions(self, person: int, *, but: str | None = None) -> int:
+    def end_sessions(self, person: int, *, but: str | None = None, by: int | None = None) -> int:
         """Sign somebody out everywhere, except for a session whose token has a hash; how many."""
-        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but))
+        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but, by=by))
 
     def sign_out(self, session: str) -> None:
         """End a session."""
@@ -386,8 +368,9 @@ class Project:
     def sweep(self) -> int:
         """Put back what was leased and is overdue; a server does so every few seconds."""
         swept = 0
-        while found := self._write(leasing.sweep):
+        while found := self._write(holding.sweep):
             swept += found
+        self.open_what_notes_touch()
         self.swept_at = self.clock()
         return swept
 
@@ -397,9 +380,6 @@ class Project:
         while found := self._write(lambda c, now: seats.release_absent(c, self.plan, now)):
             released += found
         return released
-
-    def _write(self, work: Callable[[Connection, int], T]) -> T:
-        return self.database.write(lambda connection: work(connection, self.clock()))
 
 
 def open_project(

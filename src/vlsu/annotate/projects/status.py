@@ -92,7 +92,8 @@ def _slots(connection: Connection) -> dict[str, dict[str, int]]:
     counts = (
         select(slots.c.modality, func.count(), number(State.DONE), number(State.LEASED))
         .join(items, items.c.id == slots.c.item_id)
-        .where(items.c.stopped_at.is_(None))
+        # Closed slots of samples that were not stopped are those that a pre-grader left out.
+        .where(items.c.stopped_at.is_(None), slots.c.state != int(State.CLOSED))
         .group_by(slots.c.modality)
     )
     found = {name: {"wanted": 0, "done": 0, "leased": 0} for name in MODALITIES}

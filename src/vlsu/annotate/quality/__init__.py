@@ -1,1 +1,1 @@
-"""How good grades are: graders, agreement as it grows, disagreement, and where more graders pay."""
+"""How well graders grade, and how far they agree: pure functions on frames, and a summary."""

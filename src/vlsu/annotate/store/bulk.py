@@ -14,7 +14,12 @@ _CHUNK = 20_000
 
 
 def insert_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    keep_indexes: bool = False,
 ) -> int:
     """Insert rows into an empty table; how many there were.
 
@@ -25,8 +30,9 @@ def insert_rows(
         table: Where.
         columns: The columns that each row has values of.
         rows: The values.
+        keep_indexes: Leave them as they are, where the table is an older version's.
     """
-    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    indexes = [] if keep_indexes else sorted(table.indexes, key=lambda each: str(each.name))
     for index in indexes:
         index.drop(connection)
     insert = _copy if connection.dialect.name == "postgresql" else _insert

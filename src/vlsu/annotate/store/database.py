@@ -128,6 +128,20 @@ class Database:
         except PoolTimeoutError as error:
             raise self._busy() from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for reading all tables as of one moment, while others write.
+
+        Raises:
+            VlsuError: The database cannot be used.
+        """
+        with self.read() as connection:
+            if not self.sqlite:  # before the first statement of the transaction
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+            yield connection
+
     def purge(self, *names: str) -> None:
         """Leave nothing of deleted rows of some tables in the database's files.
 
@@ -165,8 +179,11 @@ class Database:
             f"{shown(self.url)}: is in use, so that deleted data is still in its log; try again"
         )
 
-    def migrate(self) -> None:
+    def migrate(self, revision: str = "head") -> None:
         """Bring its tables to this version's.
+
+        Args:
+            revision: Or to an older one.
 
         Raises:
             VlsuError: The database cannot be used.
@@ -175,7 +192,7 @@ class Database:
         def upgrade(connection: Connection) -> None:
             if not self.sqlite:  # as SQLite's writers do, others wait for their turn
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-            command.upgrade(alembic_config(connection), "head")
+            command.upgrade(alembic_config(connection), revision)
 
         try:
             self.write(upgrade)

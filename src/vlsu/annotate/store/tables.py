@@ -111,6 +111,9 @@ people = Table(
     # minutes: their day turns over at their midnight.
     Column("working_since", BigInteger),
     Column("utc_offset", SmallInteger),
+    # When the training round was over, and how it went: null where nothing was measured.
+    Column("trained_at", BigInteger),
+    Column("training_passed", Boolean),
     CheckConstraint("role in ('grader', 'adjudicator', 'lead')", name="role"),
 )
 
@@ -212,7 +215,9 @@ grades = Table(
     UniqueConstraint("person_id", "client_id"),
     UniqueConstraint("slot_id", "live"),
     CheckConstraint("grade in ('safe', 'borderline', 'unsafe', 'not_sure')", name="grade"),
-    CheckConstraint("withdrawn_as in ('taken_back', 'set_aside')", name="withdrawn_as"),
+    CheckConstraint(
+        "withdrawn_as in ('taken_back', 'set_aside', 'superseded')", name="withdrawn_as"
+    ),
     Index(None, "item_id", "modality"),
     Index("ix_grades_person_id_id", "person_id", "id"),
 )
@@ -268,16 +273,20 @@ disputes = Table(
     Column("closed_at", BigInteger),
     Column("closed_as", String(12)),
     _to("people", "adjudicator_id", nullable=True),
+    Column("token", String(32)),
+    Column("leased_at", BigInteger),
     Column("lease_until", BigInteger),
     CheckConstraint("closed_as in ('decided', 'reopened', 'stopped')", name="closed_as"),
     _partial("uq_disputes_open", "item_id", "modality", where="closed_at is null", unique=True),
 )
 
+#: Decisions, none of which is ever changed or deleted. `live` is true as long as one counts and
+#: null after it was revised, or the grades it was made from were opened again.
 adjudications = Table(
     "adjudications",
     metadata,
     _key(),
-    Column("dispute_id", ForeignKey("disputes.id"), nullable=False, unique=True),
+    _to("disputes", "dispute_id"),
     _to("people", "person_id"),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
@@ -286,7 +295,10 @@ adjudications = Table(
     Column("reason", Text, nullable=False),
     Column("policy_version", ForeignKey("policy_versions.id"), nullable=False),
     Column("decided_at", BigInteger, nullable=False),
+    Column("live", Boolean),
     CheckConstraint("grade in ('safe', 'borderline', 'unsafe')", name="grade"),
+    UniqueConstraint("dispute_id", "live"),
+    Index(None, "person_id"),
 )
 
 #: The policy as of the first version, then one version for each note.
@@ -299,6 +311,8 @@ policy_versions = Table(
     Column("made_at", BigInteger, nullable=False),
 )
 
+#: Notes, each with the dispute that it came from. `opens` says which grades of earlier versions are
+#: opened again: of a category and a modality, both null for all; `opened_at` is when that was done.
 policy_notes = Table(
     "policy_notes",
     metadata,
@@ -307,9 +321,16 @@ policy_notes = Table(
     Column("category", String(40)),
     Column("text", Text, nullable=False),
     _to("people", "person_id"),
+    _to("disputes", "dispute_id", nullable=True),
+    Column("opens", Boolean, nullable=False),
+    Column("opens_category", String(40)),
+    Column("opens_modality", SmallInteger),
+    Column("opens_decided", Boolean, nullable=False),
+    Column("opened_at", BigInteger),
 )
 
-#: Known answers, for training and hidden checks; these items have no slots in that modality.
+#: Known answers, for training and hidden checks; these items have no slots in that modality, and a
+#: sample whose pair is known has none at all. `note` is what graders are told after training items.
 gold = Table(
     "gold",
     metadata,
@@ -317,9 +338,13 @@ gold = Table(
     Column("modality", SmallInteger, primary_key=True),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
+    Column("note", Text),
+    Column("cluster", Integer),
 )
 
-#: Items that a person is shown beside their slots: training, hidden gold, hidden repeats.
+#: Items that a person is shown beside their slots: training, hidden gold, hidden repeats. `live` is
+#: null after a row was taken back, skipped, stopped or released; `after_grade` is the person's last
+#: grade as of the answer, so that the two tables have one order; `grade_id` is what is repeated.
 checks = Table(
     "checks",
     metadata,
@@ -328,15 +353,36 @@ checks = Table(
     _to("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
     Column("kind", String(10), nullable=False),
-    Column("due_after", Integer, nullable=False),
+    Column("round", SmallInteger, nullable=False),
+    Column("due_after", BigInteger, nullable=False),
+    _to("grades", "grade_id", nullable=True),
+    Column("hard", Boolean, nullable=False),
+    Column("cluster", Integer),
+    Column("token", String(32)),
+    Column("leased_at", BigInteger),
+    Column("lease_until", BigInteger),
     Column("client_id", String(64)),
     Column("grade", String(12)),
     Column("category", String(40)),
+    Column("confidence", SmallInteger),
+    Column("admissible", Text),
+    Column("refers", String(20)),
+    Column("because", String(20)),
+    Column("revealed", Boolean),
+    Column("note", Text),
     Column("seconds", Float),
+    Column("policy_version", ForeignKey("policy_versions.id")),
     Column("answered_at", BigInteger),
+    Column("after_grade", BigInteger),
+    Column("live", Boolean),
+    Column("withdrawn_as", String(12)),
     UniqueConstraint("person_id", "client_id"),
-    UniqueConstraint("person_id", "item_id", "modality", "kind"),
+    UniqueConstraint("person_id", "item_id", "modality", "kind", "live"),
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
+    CheckConstraint(
+        "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')", name="withdrawn_as"
+    ),
+    Index(None, "item_id"),
 )
 
 #: Items that may be illegal, or hold a credible threat: who said so, whether it was reported (to

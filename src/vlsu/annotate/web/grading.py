@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vlsu.annotate.plan.answers import BECAUSE, CONFIDENCES, REFERS, STOP_KINDS, Answer
 from vlsu.annotate.web.endpoints import Call, Endpoint
 from vlsu.annotate.web.keys import Key, seal, unseal
 from vlsu.annotate.web.strings import strings_of
-from vlsu.annotate.work.leasing import Lease, Nothing
+from vlsu.annotate.work.answering import Receipt
+from vlsu.annotate.work.leases import Lease
+from vlsu.annotate.work.leasing import Nothing
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -66,8 +69,10 @@ def me(call: Call) -> Mapping[str, Any]:
         "done": found.done,
         "today": {"items": found.items, "hard": found.hard, "minutes": found.seconds / 60},
         "bounds": {"minutes": bounds.minutes_a_day, "hard": bounds.hard_a_day},
-        "break_due": False,
-        "support": {"text": strings_of(call.language)["common.support"]},
+        "break_due": project.break_due(call.who.id),
+        "support": {
+            "text": project.record.care.support or strings_of(call.language)["common.support"]
+        },
         "policy": {
             "version": found.version,
             "notes": [
@@ -80,7 +85,7 @@ def me(call: Call) -> Mapping[str, Any]:
 
 def next_item(call: Call) -> Mapping[str, Any]:
     """The next item, or why there is none."""
-    holds = [_key(call, text).number for text in call.texts("holds")]
+    holds = [_key(call, text) for text in call.texts("holds")]
     found = call.service.project.next_item(call.who.id, holds=holds)
     if isinstance(found, Nothing):
         return {"item": None, "why": found.value}
@@ -89,7 +94,7 @@ def next_item(call: Call) -> Mapping[str, Any]:
 
 def item_of(call: Call, lease: Lease) -> dict[str, Any]:
     """An item as a page has it."""
-    key = seal(call.service.secret, Key("slot", lease.slot, lease.token))
+    key = seal(call.service.secret, Key(lease.kind, lease.slot, lease.token))
     shown = call.service.content.of(lease.sample_id, lease.modality)
     return {
         "key": key,
@@ -98,16 +103,16 @@ def item_of(call: Call, lease: Lease) -> dict[str, Any]:
         "image": f"image/{key}" if shown["image_sha256"] else None,
         "text": shown["text"],
         "language": shown["language"],
-        "training": False,
+        "training": lease.training,
         "until": lease.until,
     }
 
 
 def extend(call: Call) -> Mapping[str, Any]:
     """Heartbeat: the items that are still the grader's."""
-    given = {_key(call, text).number: text for text in call.texts("holds")}
+    given = {_key(call, text): text for text in call.texts("holds")}
     still = call.service.project.extend_leases(call.who.id, list(given))
-    return {"held": [given[number] for number in still]}
+    return {"held": [given[key] for key in still]}
 
 
 def submit(call: Call) -> Mapping[str, Any]:
@@ -117,6 +122,7 @@ def submit(call: Call) -> Mapping[str, Any]:
     revealed = call.body.get("revealed")
     answer = Answer(
         client_id=call.text("client_id"),
+        kind=key.kind,
         slot=key.number,
         token=key.token,
         grade=call.text("grade"),
@@ -130,7 +136,11 @@ def submit(call: Call) -> Mapping[str, Any]:
         seconds=call.number("seconds"),
     )
     receipt = call.service.project.submit(call.who.id, answer)
-    return {"stored": True, "again": receipt.again, "feedback": None}
+    return {"stored": True, "again": receipt.again, "feedback": _feedback(receipt)}
+
+
+def _feedback(receipt: Receipt) -> dict[str, Any] | None:
+    return None if receipt.feedback is None else asdict(receipt.feedback)
 
 
 def take_back(call: Call) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from vlsu.errors import UsageError
 __all__ = ["Key", "seal", "unseal"]
 
 _KEY = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
-_KINDS = ("slot", "check")
+_KINDS = ("slot", "check", "case")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Key:
     """What a key stands for.
 
     Attributes:
-        kind: ``"slot"`` or ``"check"``: a training item, a hidden gold item or a hidden repeat.
+        kind: ``"slot"``, ``"check"`` (a training item, a hidden gold item or a hidden repeat) or
+            ``"case"``, a dispute before an adjudicator.
         number: Of its row.
         token: Of its lease: 32 hexadecimal digits.
     """
@@ -35,7 +36,7 @@ class Key:
 
     @property
     def slot(self) -> int:
-        """The number, where it is of a slot."""
+        """The number, as a lease has it."""
         return self.number
 
 

@@ -109,6 +109,8 @@ class Service:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        # Severities and categories keep their order in what a script reads.
+        self.pages.policies["json.dumps_kwargs"] = {"sort_keys": False}
 
     @cached_property
     def content(self) -> Content:
@@ -166,6 +168,7 @@ class Service:
             person=person,
             language=call.language,
             languages=LANGUAGES,
+            support=self.project.record.care.support,
             version=__version__,
             **(context or {}),
         )

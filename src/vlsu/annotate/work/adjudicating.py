@@ -1,120 +1,33 @@
-"""Disputes, decided by an adjudicator who sees the grades and notes without names."""
+"""What an adjudicator does with a case: decide it, revise that, leave it, stop its item."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
-from vlsu.annotate.plan.drawing import integer
-from vlsu.annotate.plan.settings import Plan
+from vlsu.annotate.plan.answers import STOP_KINDS
 from vlsu.annotate.store.tables import (
     adjudications,
+    bins,
     disputes,
-    grades,
     items,
     policy_versions,
+    slots,
 )
-from vlsu.annotate.work.leasing import locked_person
-from vlsu.annotate.work.records import log
-from vlsu.annotate.work.seats import lock_items
-from vlsu.annotate.work.units import live_grades
-from vlsu.errors import AnnotationError, UsageError
-from vlsu.policy import MODALITIES, Policy, Severity
+from vlsu.annotate.work.answering import LeaseLostError
+from vlsu.annotate.work.cases import locked_adjudicator
+from vlsu.annotate.work.records import add_exposure, add_tally, log
+from vlsu.annotate.work.seats import exclude, lock_items
+from vlsu.annotate.work.stopping import same_content, take_out
+from vlsu.errors import UsageError
+from vlsu.policy import Policy, Severity
 
-__all__ = ["Case", "Opinion", "decide", "next_case"]
+__all__ = ["MOST_REASON", "decide", "skip_case", "stop_case"]
 
-_MOST_REASON = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """A grade and its note, of nobody: the order is drawn anew for each case."""
-
-    grade: str
-    category: str | None
-    confidence: int | None
-    admissible: tuple[str, ...]
-    refers: str | None
-    because: str | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A dispute before an adjudicator.
-
-    Attributes:
-        dispute: Its number.
-        item: Number of the sample.
-        sample_id: Its identifier in the dataset.
-        alias: What pages call it.
-        modality: ``"image"``, ``"text"`` or ``"joint"``.
-        reason: A `vlsu.annotate.consensus.majority.Dispute`.
-        opinions: The grades that count.
-    """
-
-    dispute: int
-    item: int
-    sample_id: str
-    alias: str
-    modality: str
-    reason: str
-    opinions: tuple[Opinion, ...]
-
-
-def next_case(connection: Connection, plan: Plan, person_id: int, now: int) -> Case | None:
-    """The oldest dispute that no other adjudicator has, of a sample that this one did not grade.
-
-    Args:
-        connection: In a transaction that writes.
-        plan: Of the project.
-        person_id: The adjudicator.
-        now: Milliseconds.
-
-    Raises:
-        AnnotationError: The person is no adjudicator, or paused.
-    """
-    _adjudicator(connection, person_id)
-    own = exists().where(grades.c.item_id == disputes.c.item_id, grades.c.person_id == person_id)
-    chosen = (
-        select(disputes.c.id)
-        .where(
-            disputes.c.closed_at.is_(None),
-            or_(
-                disputes.c.adjudicator_id == person_id,
-                disputes.c.lease_until.is_(None),
-                disputes.c.lease_until < now,
-            ),
-            not_(own),
-        )
-        .order_by(disputes.c.adjudicator_id.is_distinct_from(person_id), disputes.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = connection.execute(
-        update(disputes)
-        .where(disputes.c.id == chosen.scalar_subquery())
-        .values(adjudicator_id=person_id, lease_until=now + plan.order.lease_minutes * 60_000)
-        .returning(disputes)
-    ).first()
-    if row is None:
-        return None
-    item = connection.execute(select(items).where(items.c.id == row.item_id)).one()
-    found = sorted(
-        live_grades(connection, row.item_id, row.modality),
-        key=lambda grade: integer(plan.seed, "opinion", row.id, grade.id),
-    )
-    return Case(
-        dispute=row.id,
-        item=row.item_id,
-        sample_id=item.sample_id,
-        alias=item.alias,
-        modality=MODALITIES[row.modality],
-        reason=row.reason,
-        opinions=tuple(map(_opinion, found)),
-    )
+#: Characters of a decision's reason.
+MOST_REASON = 4000
 
 
 def decide(
@@ -128,8 +41,11 @@ def decide(
     category: str | None,
     contested: bool,
     reason: str,
-) -> None:
-    """Decide a dispute; the graders' grades stay as they are.
+    seconds: float = 0,
+) -> bool:
+    """Decide a dispute, or revise a decision; the graders' grades stay as they are.
+
+    The last decision counts, and those before it stay stored.
 
     Args:
         connection: In a transaction that writes.
@@ -141,9 +57,14 @@ def decide(
         category: Identifier, unless it is safe.
         contested: Whether the sample is to be marked so: careful people differ.
         reason: Why.
+        seconds: How long the case was shown.
+
+    Returns:
+        Whether the same decision was stored before, and this was it sent again.
 
     Raises:
-        AnnotationError: The dispute is closed or is another's.
+        LeaseLostError: The dispute is closed or is another's.
+        AnnotationError: The person is no adjudicator, or paused.
         UsageError: The decision is incomplete.
     """
     if grade not in [severity.label for severity in policy.severities]:
@@ -151,24 +72,32 @@ def decide(
     if (category is None) != (grade == Severity.SAFE.label) or (
         category is not None and category not in policy.category_ids
     ):
-        raise UsageError(f"category: {category!r} does not fit an item that is {grade}")
-    if not reason.strip() or len(reason) > _MOST_REASON:
-        raise UsageError(f"reason: give 1 to {_MOST_REASON} characters")
-    _adjudicator(connection, person_id)
-    item_id = connection.scalar(select(disputes.c.item_id).where(disputes.c.id == dispute_id))
-    lock_items(connection, [] if item_id is None else [item_id])
-    row = connection.execute(
-        update(disputes)
-        .where(
-            disputes.c.id == dispute_id,
-            disputes.c.closed_at.is_(None),
-            disputes.c.adjudicator_id == person_id,
+        raise UsageError(
+            f"category: {category and category[:40]!r} does not fit an item that is {grade}"
         )
-        .values(closed_at=now, closed_as="decided", lease_until=None)
-        .returning(disputes.c.id)
+    reason = reason.strip()
+    if not reason or len(reason) > MOST_REASON:
+        raise UsageError(f"reason: give 1 to {MOST_REASON} characters")
+    locked_adjudicator(connection, person_id)
+    row = _locked(connection, dispute_id)
+    last = connection.execute(
+        select(adjudications).where(
+            adjudications.c.dispute_id == dispute_id, adjudications.c.live.is_(True)
+        )
     ).first()
-    if row is None:
-        raise AnnotationError("this dispute was closed, or is another's; fetch the next")
+    given = {"grade": grade, "category": category, "contested": contested, "reason": reason}
+    if last is not None and row is not None and _is_same(last, person_id, given):
+        _close(connection, dispute_id, row.closed_at)
+        return True
+    row = _held(connection, person_id, dispute_id)
+    if row.closed_at is not None and last is None:
+        raise _lost()  # its grades were opened again since
+    if last is not None:
+        connection.execute(
+            update(adjudications).where(adjudications.c.id == last.id).values(live=None)
+        )
+    _seen(connection, person_id, row, seconds, now)
+    _close(connection, dispute_id, row.closed_at or now)
     version = connection.scalar(
         select(policy_versions.c.id).order_by(policy_versions.c.id.desc()).limit(1)
     )
@@ -176,31 +105,137 @@ def decide(
         insert(adjudications).values(
             dispute_id=dispute_id,
             person_id=person_id,
-            grade=grade,
-            category=category,
-            contested=contested,
-            reason=reason.strip(),
             policy_version=version,
             decided_at=now,
+            live=True,
+            **given,
         )
     )
-    log(connection, now, person_id, "decide", f"dispute {dispute_id}")
+    log(connection, now, person_id, "revise" if last else "decide", f"dispute {dispute_id}")
+    return False
 
 
-def _adjudicator(connection: Connection, person_id: int) -> Row[Any]:
-    person = locked_person(connection, person_id)
-    if person.role not in ("adjudicator", "lead") or person.paused_at is not None:
-        raise AnnotationError("only an adjudicator who is not paused decides disputes")
-    return person
+def skip_case(
+    connection: Connection, person_id: int, dispute_id: int, now: int, *, seconds: float = 0
+) -> None:
+    """Leave a case to another adjudicator, for a reason that nobody asks for.
+
+    Args:
+        connection: In a transaction that writes.
+        person_id: The adjudicator, who is not offered the sample again.
+        dispute_id: The dispute.
+        now: Milliseconds.
+        seconds: How long the case was shown.
+
+    Raises:
+        LeaseLostError: The dispute is closed or is another's.
+    """
+    row = _held(connection, person_id, dispute_id)
+    if row.closed_at is not None:
+        raise _lost()
+    _seen(connection, person_id, row, seconds, now)
+    stratum = connection.scalar(
+        select(bins.c.stratum)
+        .join(items, items.c.bin == bins.c.id)
+        .where(items.c.id == row.item_id)
+    )
+    add_tally(connection, "skip", str(stratum))
+    exclude(connection, person_id, row.item_id, "skip", now)
+    connection.execute(
+        update(disputes)
+        .where(disputes.c.id == dispute_id)
+        .values(adjudicator_id=None, token=None, leased_at=None, lease_until=None)
+    )
 
 
-def _opinion(row: Row[Any]) -> Opinion:
-    return Opinion(
-        grade=row.grade,
-        category=row.category,
-        confidence=row.confidence,
-        admissible=tuple(filter(None, (row.admissible or "").split(","))),
-        refers=row.refers,
-        because=row.because,
-        note=row.note or "",
+def stop_case(
+    connection: Connection,
+    person_id: int,
+    dispute_id: int,
+    kind: str,
+    now: int,
+    *,
+    seconds: float = 0,
+) -> list[int]:
+    """Take the item of a case out of every queue; see `vlsu.annotate.work.stopping.stop`.
+
+    Args:
+        connection: In a transaction that writes.
+        person_id: The adjudicator.
+        dispute_id: The dispute; it may be one that is being revised.
+        kind: ``"illegal"`` or ``"threat"``.
+        now: Milliseconds.
+        seconds: How long the case was shown.
+
+    Returns:
+        Numbers of the samples that were stopped by this call.
+
+    Raises:
+        LeaseLostError: The dispute is another's, or the sample was stopped already.
+        UsageError: There is no such kind.
+    """
+    if kind not in STOP_KINDS:
+        raise UsageError(f"kind: {kind[:40]!r}; give {' or '.join(STOP_KINDS)}")
+    locked_adjudicator(connection, person_id)
+    at = connection.execute(select(disputes).where(disputes.c.id == dispute_id)).first()
+    numbers = [] if at is None else same_content(connection, at.item_id, at.modality, kind)
+    lock_items(connection, numbers)
+    row = _held(connection, person_id, dispute_id)
+    _seen(connection, person_id, row, seconds, now)
+    return take_out(connection, person_id, row.item_id, row.modality, kind, numbers, now)
+
+
+def _locked(connection: Connection, dispute_id: int) -> Row[Any] | None:
+    """A dispute, locked with its sample."""
+    item_id = connection.scalar(select(disputes.c.item_id).where(disputes.c.id == dispute_id))
+    lock_items(connection, [] if item_id is None else [item_id])
+    return connection.execute(
+        select(disputes).where(disputes.c.id == dispute_id).with_for_update()
+    ).first()
+
+
+def _held(connection: Connection, person_id: int, dispute_id: int) -> Row[Any]:
+    """A dispute that is before an adjudicator, to be decided or to be decided anew; locked."""
+    locked_adjudicator(connection, person_id)
+    row = _locked(connection, dispute_id)
+    if row is None or row.adjudicator_id != person_id or row.lease_until is None:
+        raise _lost()
+    if row.closed_at is not None:
+        stopped = connection.scalar(select(items.c.stopped_at).where(items.c.id == row.item_id))
+        if row.closed_as != "decided" or stopped is not None:
+            raise _lost()
+    return row
+
+
+def _lost() -> LeaseLostError:
+    return LeaseLostError("this dispute was closed, or is another's; fetch the next")
+
+
+def _is_same(last: Row[Any], person_id: int, given: Mapping[str, object]) -> bool:
+    """Whether a decision is the last one, sent again."""
+    return last.person_id == person_id and all(
+        getattr(last, name) == value for name, value in given.items()
+    )
+
+
+def _close(connection: Connection, dispute_id: int, closed_at: int | None) -> None:
+    connection.execute(
+        update(disputes)
+        .where(disputes.c.id == dispute_id)
+        .values(closed_at=closed_at, closed_as="decided", token=None, lease_until=None)
+    )
+
+
+def _seen(connection: Connection, person_id: int, row: Row[Any], seconds: float, now: int) -> None:
+    """Count what an adjudicator was shown, for no longer than it was leased."""
+    hard = exists().where(
+        slots.c.item_id == row.item_id, slots.c.modality == row.modality, slots.c.hard.is_(True)
+    )
+    leased = (now - (row.leased_at or now)) / 1000
+    add_exposure(
+        connection,
+        person_id,
+        now,
+        hard=bool(connection.scalar(select(hard))),
+        seconds=max(0.0, min(seconds, leased)),
     )

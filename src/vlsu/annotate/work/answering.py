@@ -22,7 +22,9 @@ from vlsu.annotate.store.tables import (
     policy_versions,
     slots,
 )
-from vlsu.annotate.work.leasing import Lease, locked_person
+from vlsu.annotate.work.adaptive import add_grade
+from vlsu.annotate.work.leases import Lease
+from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, add_tally
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats
 from vlsu.annotate.work.units import close_dispute, settle
@@ -30,6 +32,7 @@ from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
 __all__ = [
+    "Feedback",
     "LeaseLostError",
     "Receipt",
     "locked_slot",
@@ -60,16 +63,35 @@ class LeaseLostError(AnnotationError):
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a grader is told after a training item.
+
+    Attributes:
+        correct: Whether their severity is the known one.
+        grade: The known severity.
+        category: The known category; `None` where it is safe.
+        note: Why; may be empty.
+    """
+
+    correct: bool
+    grade: str
+    category: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """That an answer is stored.
 
     Attributes:
         grade: Its number.
         again: Whether it was stored before, and this was the same answer sent again.
+        feedback: After a training item.
     """
 
     grade: int
     again: bool
+    feedback: Feedback | None = None
 
 
 def submit(
@@ -109,7 +131,8 @@ def submit(
     connection.execute(_DONE, {"slot": slot.id, "person": person_id})
     _next_of_seat(connection, slot, State.WAITING, State.KEPT, person_id)
     add_exposure(connection, person_id, now, hard=slot.hard, seconds=answer.seconds)
-    settle(connection, plan.consensus, slot.item_id, slot.modality, now)
+    if not add_grade(connection, plan, slot.item_id, slot.modality):
+        settle(connection, plan.consensus, slot.item_id, slot.modality, now)
     return Receipt(stored, again=False)
 
 
@@ -135,7 +158,11 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
     decided = (
         select(adjudications.c.id)
         .join(disputes)
-        .where(disputes.c.item_id == last.item_id, disputes.c.modality == last.modality)
+        .where(
+            disputes.c.item_id == last.item_id,
+            disputes.c.modality == last.modality,
+            adjudications.c.live.is_(True),
+        )
     )
     item = connection.execute(select(items).where(items.c.id == last.item_id)).one()
     if item.stopped_at is not None or connection.execute(decided).first() is not None:
@@ -243,7 +270,7 @@ def _insert(
 ) -> int:
     version = connection.scalar(_VERSION)
     given = asdict(answer)
-    del given["slot"], given["token"]
+    del given["slot"], given["token"], given["kind"]
     given["admissible"] = ",".join(sorted(set(answer.admissible) - {answer.grade})) or None
     given["note"] = answer.note or None
     given |= {

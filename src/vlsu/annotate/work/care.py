@@ -220,11 +220,11 @@ def health_data_until(connection: Connection, plan: Plan) -> int | None:
     if not plan.bounds.forget_after_days:
         return None
     moments = (
-        func.max(grades.c.given_at),
-        func.max(opt_outs.c.since),
-        func.max(exclusions.c.since),
+        select(grades.c.given_at).order_by(grades.c.id.desc()).limit(1),  # the last one
+        select(func.max(opt_outs.c.since)),
+        select(func.max(exclusions.c.since)),
     )
-    last = [connection.scalar(select(moment)) for moment in moments]
+    last = [connection.scalar(moment) for moment in moments]
     known = [moment for moment in last if moment is not None]
     return max(known) + plan.bounds.forget_after_days * DAY_MS if known else None
 

@@ -8,18 +8,25 @@ from typing import Protocol
 from sqlalchemy import Connection, bindparam, select
 
 from vlsu.annotate.store.states import State, is_state
-from vlsu.annotate.store.tables import items, slots
+from vlsu.annotate.store.tables import checks, items, slots
 from vlsu.policy import MODALITIES
 
-__all__ = ["Held", "Shown", "shown_to"]
+__all__ = ["CHECK", "SLOT", "Held", "Lease", "Shown", "shown_to"]
+
+#: What a lease is of: a grade that is asked for, or a check, which looks the same to its grader.
+SLOT, CHECK = "slot", "check"
 
 
 class Held(Protocol):
-    """What an answer names of a lease: its slot and its token."""
+    """What an answer names of a lease: what it is of, and its token."""
+
+    @property
+    def kind(self) -> str:
+        """`SLOT` or `CHECK`."""
 
     @property
     def slot(self) -> int:
-        """The slot."""
+        """The number of the slot, or of the check."""
 
     @property
     def token(self) -> str:
@@ -41,20 +48,69 @@ class Shown:
     until: int
 
 
-_SHOWN = (
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An item before a grader.
+
+    Attributes:
+        slot: The slot, or the check.
+        token: To be sent with the answer.
+        item: Number of the sample.
+        sample_id: Its identifier in the dataset.
+        alias: What the grader's page calls it.
+        modality: ``"image"``, ``"text"`` or ``"joint"``.
+        until: When it ends, in milliseconds, unless it is extended.
+        kind: `SLOT` or `CHECK`; no page is told.
+        training: Whether its answer gets feedback, which the page says.
+    """
+
+    slot: int
+    token: str
+    item: int
+    sample_id: str
+    alias: str
+    modality: str
+    until: int
+    kind: str = SLOT
+    training: bool = False
+
+
+_SLOT_SHOWN = (
     select(items.c.sample_id, slots.c.modality, slots.c.lease_until)
     .join(slots, slots.c.item_id == items.c.id)
     .where(
-        slots.c.id == bindparam("slot"),
+        slots.c.id == bindparam("held"),
         slots.c.owner_id == bindparam("person"),
-        slots.c.token == bindparam("held"),
+        slots.c.token == bindparam("by_token"),
         is_state(State.LEASED),
+    )
+)
+_CHECK_SHOWN = (
+    select(items.c.sample_id, checks.c.modality, checks.c.lease_until)
+    .join(checks, checks.c.item_id == items.c.id)
+    .where(
+        checks.c.id == bindparam("held"),
+        checks.c.person_id == bindparam("person"),
+        checks.c.token == bindparam("by_token"),
+        checks.c.live.is_(True),
+        checks.c.answered_at.is_(None),
+        checks.c.lease_until >= bindparam("now"),
     )
 )
 
 
-def shown_to(connection: Connection, person_id: int, slot_id: int, token: str) -> Shown | None:
-    """What a lease shows a grader; `None` if the lease is over."""
-    given = {"slot": slot_id, "person": person_id, "held": token}
-    row = connection.execute(_SHOWN, given).first()
+def shown_to(connection: Connection, person_id: int, lease: Held, now: int) -> Shown | None:
+    """What a lease shows a grader; `None` if the lease is over.
+
+    Args:
+        connection: To read with.
+        person_id: The grader.
+        lease: The lease.
+        now: Milliseconds.
+    """
+    given = {"held": lease.slot, "person": person_id, "by_token": lease.token}
+    if lease.kind == CHECK:
+        row = connection.execute(_CHECK_SHOWN, {**given, "now": now}).first()
+    else:
+        row = connection.execute(_SLOT_SHOWN, given).first()
     return None if row is None else Shown(row.sample_id, MODALITIES[row.modality], row.lease_until)

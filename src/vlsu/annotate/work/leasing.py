@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 
 from vlsu.annotate.plan.drawing import integer
 from vlsu.annotate.plan.settings import Bounds, Plan
@@ -16,39 +16,28 @@ from vlsu.annotate.store.states import MODALITY_NUMBERS, State, is_state
 from vlsu.annotate.store.tables import (
     bins,
     grades,
-    items,
     opt_outs,
     people,
     slots,
 )
 from vlsu.annotate.work.candidates import Wanted, lease
+from vlsu.annotate.work.check_rows import answered_checks
+from vlsu.annotate.work.checks import Circumstances, hidden_check
 from vlsu.annotate.work.days import Seen, only_lighter, seen_on, working_since
+from vlsu.annotate.work.holding import Named, extend_leases, held_by, name_of, sweep
+from vlsu.annotate.work.leases import CHECK, SLOT, Held, Lease
+from vlsu.annotate.work.training import Trained, training_item
 from vlsu.policy import MODALITIES
 
-__all__ = [
-    "Lease",
-    "Nothing",
-    "extend_leases",
-    "locked_person",
-    "next_item",
-    "sweep",
-]
+__all__ = ["Lease", "Nothing", "locked_person", "next_item"]
 
 #: Blocks by modality, in turn: parts in either order, pairs after both.
 CYCLE = tuple(
     MODALITY_NUMBERS[name] for name in ("image", "text", "joint", "text", "image", "joint")
 )
-#: Leases that ended and are put back by one call.
-_SWEPT = 100
 
 # Statements of every request, built once: building takes longer than running them does.
 _PERSON = select(people).where(people.c.id == bindparam("person")).with_for_update(key_share=True)
-_HELD = (
-    select(slots, items.c.sample_id, items.c.alias)
-    .join(items)
-    .where(is_state(State.LEASED), slots.c.owner_id == bindparam("person"))
-    .order_by(slots.c.leased_at, slots.c.id)
-)
 _LAST = (
     select(grades.c.slot_id, grades.c.id, grades.c.given_at, grades.c.seconds)
     .where(grades.c.person_id == bindparam("person"))
@@ -57,7 +46,14 @@ _LAST = (
     .subquery()
 )
 _RECENT = (
-    select(slots.c.item_id, slots.c.cluster, slots.c.hard, _LAST.c.given_at, _LAST.c.seconds)
+    select(
+        _LAST.c.id,
+        slots.c.item_id,
+        slots.c.cluster,
+        slots.c.hard,
+        _LAST.c.given_at,
+        _LAST.c.seconds,
+    )
     .join(_LAST, _LAST.c.slot_id == slots.c.id)
     .order_by(_LAST.c.id.desc())
 )
@@ -94,29 +90,6 @@ class Nothing(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """An item before a grader.
-
-    Attributes:
-        slot: The slot.
-        token: To be sent with the answer.
-        item: Number of the sample.
-        sample_id: Its identifier in the dataset.
-        alias: What the grader's page calls it.
-        modality: ``"image"``, ``"text"`` or ``"joint"``.
-        until: When it ends, in milliseconds, unless it is extended.
-    """
-
-    slot: int
-    token: str
-    item: int
-    sample_id: str
-    alias: str
-    modality: str
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Seen:
     """One item that a grader has just seen, or holds."""
 
@@ -128,7 +101,12 @@ class _Seen:
 
 
 def next_item(
-    connection: Connection, plan: Plan, person_id: int, now: int, *, holds: Iterable[int] = ()
+    connection: Connection,
+    plan: Plan,
+    person_id: int,
+    now: int,
+    *,
+    holds: Iterable[int | Held] = (),
 ) -> Lease | Nothing:
     """Lease a grader's next item.
 
@@ -140,88 +118,73 @@ def next_item(
         plan: Of the project.
         person_id: The grader.
         now: Milliseconds.
-        holds: Slots that the page has already.
+        holds: What the page has already: leases, or numbers of slots.
     """
     person = locked_person(connection, person_id)
     if (refusal := _refusal(person)) is not None:
         return refusal
     until = now + plan.order.lease_minutes * 60_000
-    held = connection.execute(_HELD, {"person": person_id}).all()
-    for row in held:
-        if row.id not in set(holds):
-            _extend(connection, [row.id], until)
-            return _lease(row, row.token, until)
+    held = held_by(connection, person_id, now)
+    known = {name_of(each) for each in holds}
+    for kind, row in held:
+        if (kind, row.id) not in known:
+            extend_leases(connection, plan, person_id, now, [Named(kind, row.id)])
+            return _lease(row, row.token, until, kind)
     if len(held) >= plan.order.held:
         return Nothing.HELD
     today = seen_on(connection, person, now)
     if 0 < plan.bounds.minutes_a_day * 60 <= today.seconds:
         return Nothing.MINUTES
-    leased = [_Seen(row.item_id, row.cluster, row.hard) for row in held]
+    leased = [_Seen(row.item_id, row.cluster, row.hard) for _, row in held]
     seen = leased + _recent(connection, person_id, max(plan.order.apart, plan.bounds.spacing, 1))
     today = Seen(
         today.items + len(leased), today.hard + sum(each.hard for each in leased), today.seconds
     )
+    beside = _beside(connection, plan, person, seen, today, now, until, waiting=bool(held))
+    if beside is not None:
+        return beside
     found = _draw(connection, plan, person, seen, today, now, until)
     if found is Nothing.WAIT and sweep(connection, now):
         found = _draw(connection, plan, person, seen, today, now, until)
     return found
 
 
-def extend_leases(
-    connection: Connection, plan: Plan, person_id: int, now: int, held: Sequence[int]
-) -> list[int]:
-    """Heartbeat of a page: extend its leases; those that are still the grader's.
-
-    Args:
-        connection: In a transaction that writes.
-        plan: Of the project.
-        person_id: The grader.
-        now: Milliseconds.
-        held: The slots that the page holds.
-    """
-    until = now + plan.order.lease_minutes * 60_000
-    still = select(slots.c.id).where(
-        slots.c.id.in_(held), slots.c.owner_id == person_id, is_state(State.LEASED)
+def _beside(
+    connection: Connection,
+    plan: Plan,
+    person: Row[Any],
+    seen: Sequence[_Seen],
+    today: Seen,
+    now: int,
+    until: int,
+    *,
+    waiting: bool,
+) -> Lease | Nothing | None:
+    """What comes before a grader's next slot: training, or a check that is due."""
+    near = seen[: plan.order.apart]
+    about = Circumstances(
+        allowed=_allowed(connection, plan, person),
+        modality=CYCLE[person.block % len(CYCLE)],
+        near_items={each.item for each in near},
+        near_clusters={each.cluster for each in near if each.cluster is not None},
+        lighter=any(each.hard for each in seen[: plan.bounds.spacing])
+        or only_lighter(plan.bounds, today),
+        bound=0 < plan.bounds.hard_a_day <= today.hard,
+        now=now,
+        until=until,
     )
-    found = list(connection.scalars(still.order_by(slots.c.id).with_for_update()))
-    _extend(connection, found, until)
-    return found
+    if person.trained_at is None:
+        found = training_item(connection, plan, person, about)
+        if not isinstance(found, Trained):
+            return found or (Nothing.HELD if waiting else Nothing.HARD_ITEMS)
+        if found.paused:
+            return Nothing.PAUSED
+    return hidden_check(connection, plan, person, about)
 
 
 def locked_person(connection: Connection, person_id: int) -> Row[Any]:
     """A person's row, locked: what one person does is done one after another."""
     return connection.execute(_PERSON, {"person": person_id}).one()
-
-
-def sweep(connection: Connection, now: int) -> int:
-    """Put back what was leased and is overdue: to its seat's owner if the seat was begun.
-
-    The token stays, so that an answer that comes late still counts if nobody else took the slot.
-
-    Args:
-        connection: In a transaction that writes.
-        now: Milliseconds.
-
-    Returns:
-        How many slots; a bounded number, so call it again if there were any.
-    """
-    overdue = (
-        select(slots.c.id)
-        .where(is_state(State.LEASED), slots.c.lease_until < now)
-        .order_by(slots.c.lease_until)
-        .limit(_SWEPT)
-        .with_for_update(skip_locked=True)
-    )
-    begun = slots.c.place > 0
-    done = connection.execute(
-        update(slots)
-        .where(slots.c.id.in_(overdue.scalar_subquery()), is_state(State.LEASED))
-        .values(
-            state=case((begun, int(State.KEPT)), else_=int(State.FREE)),
-            owner_id=case((begun, slots.c.owner_id), else_=None),
-        )
-    )
-    return done.rowcount
 
 
 def _refusal(person: Row[Any]) -> Nothing | None:
@@ -236,7 +199,16 @@ def _refusal(person: Row[Any]) -> Nothing | None:
 
 def _recent(connection: Connection, person_id: int, number: int) -> list[_Seen]:
     rows = connection.execute(_RECENT, {"person": person_id, "number": number})
-    return [_Seen(*row) for row in rows]
+    found = [((row.id, 0), _Seen(*row[1:])) for row in rows]
+    since = found[-1][0][0] if len(found) == number else 0
+    found += [
+        (
+            (row.after_grade, row.id),
+            _Seen(row.item_id, row.cluster, row.hard, row.answered_at, row.seconds),
+        )
+        for row in answered_checks(connection, person_id, since, number)
+    ]
+    return [each for _, each in sorted(found, key=lambda one: one[0], reverse=True)][:number]
 
 
 def _draw(
@@ -270,7 +242,7 @@ def _draw(
                 row = lease(connection, wanted, token=token, now=now, until=until)
                 if row is not None:
                     _advance(connection, plan, person, step, now, seen)
-                    return _lease(row, token, until)
+                    return _lease(row, token, until, SLOT)
     others = select(slots.c.id).where(is_state(State.LEASED), slots.c.owner_id != person.id)
     of_theirs = and_(is_state(State.KEPT), slots.c.owner_id == person.id)
     if bound and _any(connection, and_(slots.c.hard, or_(is_state(State.FREE), of_theirs))):
@@ -360,16 +332,7 @@ def _any(connection: Connection, condition: Any) -> bool:
     return connection.execute(select(slots.c.id).where(condition).limit(1)).first() is not None
 
 
-def _extend(connection: Connection, ids: Sequence[int], until: int) -> None:
-    if ids:
-        connection.execute(
-            update(slots)
-            .where(and_(slots.c.id.in_(ids), is_state(State.LEASED)))
-            .values(lease_until=bindparam("ends", until))
-        )
-
-
-def _lease(row: Row[Any], token: str, until: int) -> Lease:
+def _lease(row: Row[Any], token: str, until: int, kind: str) -> Lease:
     return Lease(
         slot=row.id,
         token=token,
@@ -378,4 +341,6 @@ def _lease(row: Row[Any], token: str, until: int) -> Lease:
         alias=row.alias,
         modality=MODALITIES[row.modality],
         until=until,
+        kind=kind,
+        training=kind == CHECK and row.kind == "training",
     )

@@ -21,6 +21,7 @@ from vlsu.annotate.store.tables import (
     people,
     slots,
 )
+from vlsu.annotate.work.check_rows import release_checks
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_tally, log
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
@@ -36,6 +37,7 @@ __all__ = [
     "invited_as",
     "join",
     "lock_out",
+    "new_pseudonym",
     "opt_in",
     "opt_out",
     "pause",
@@ -112,7 +114,7 @@ def invite(
         ended = ", sessions ended" if end_sessions else ""
         log(connection, now, by, "invite", f"person {known.id} again{ended}")
         return Invitation(known.id, token)
-    row = {"name": shown, "pseudonym": _pseudonym(connection), "role": role, **fresh}
+    row = {"name": shown, "pseudonym": new_pseudonym(connection), "role": role, **fresh}
     row["languages"] = ",".join(read) or None
     statement = insert(people).values(**row).returning(people.c.id)
     person: int = connection.execute(statement).scalar_one()
@@ -202,6 +204,7 @@ def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, no
         )
     )
     release_seats(connection, plan, person_id, connection.scalars(theirs).all())
+    release_checks(connection, plan, person_id, stratum=stratum)
 
 
 def opt_in(connection: Connection, person_id: int, stratum: str) -> None:
@@ -222,6 +225,7 @@ def pause(
         slots.c.owner_id == person_id, is_state(State.KEPT, State.LEASED)
     )
     release_seats(connection, plan, person_id, connection.scalars(held).all())
+    release_checks(connection, plan, person_id)
     log(connection, now, by, "pause", f"person {person_id}")
 
 
@@ -285,7 +289,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _pseudonym(connection: Connection) -> str:
+def new_pseudonym(connection: Connection) -> str:
     """A name that tells neither who it is nor in which order they came."""
     while True:
         made = f"g-{secrets.token_hex(3)}"

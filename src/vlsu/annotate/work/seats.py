@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -11,13 +11,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State, is_state
 from vlsu.annotate.store.tables import (
+    bins,
     exclusions,
     items,
+    opt_outs,
     people,
     slots,
 )
 
-__all__ = ["exclude", "lock_items", "release_absent", "release_seats", "reopen_seats"]
+__all__ = [
+    "exclude",
+    "lock_items",
+    "release_absent",
+    "release_seats",
+    "reopen_seats",
+    "reopen_slots",
+]
 
 _LOCK = (
     select(items.c.id)
@@ -25,6 +34,7 @@ _LOCK = (
     .order_by(items.c.id)
     .with_for_update(key_share=True)
 )
+_PAIR = MODALITY_NUMBERS["joint"]
 #: Slots of absent graders that one call gives to others.
 _RELEASED = 1000
 
@@ -71,6 +81,82 @@ def reopen_seats(
     return _vacate(connection, plan, person_id, item_ids, done=True)
 
 
+def reopen_slots(
+    connection: Connection, plan: Plan, item_id: int, slot_ids: Collection[int], now: int
+) -> None:
+    """Ask again for grades of a sample that no longer count, of whoever may give them.
+
+    A grader grades their own again, after what else they have graded of the seat. A part goes to
+    somebody else if they have seen the pair since: they no longer judge the part by itself. So does
+    whatever is of a grader who is paused, or does not want to see the sample.
+
+    Args:
+        connection: In a transaction that writes and holds the sample's lock.
+        plan: Of the project.
+        item_id: The sample, which was not stopped.
+        slot_ids: Slots that are done and whose grades count no longer.
+        now: Milliseconds.
+    """
+    seats = sorted({row.seat for row in _slots_of(connection, item_id) if row.id in slot_ids})
+    for seat in seats:
+        rows = _slots_of(connection, item_id)
+        of_seat = [row for row in rows if row.seat == seat]
+        opened = [row for row in of_seat if row.id in slot_ids]
+        owner = opened[0].owner_id
+        seen = any(
+            row.modality == _PAIR and (row.state == State.DONE or row.leased_at is not None)
+            for row in of_seat
+        )
+        left = [row for row in opened if seen and row.modality != _PAIR]
+        if _is_away(connection, owner, item_id):
+            left = opened
+        if seen and left:
+            exclude(connection, owner, item_id, "seen", now)
+        stay = [row for row in of_seat if row not in left]
+        _stay(connection, owner, stay, {row.id for row in opened})
+        if left:
+            _leave(connection, plan, rows, left)
+
+
+def _is_away(connection: Connection, person_id: int, item_id: int) -> bool:
+    """Whether somebody is paused, or is kept from a sample by a skip or an opt-out."""
+    away = (
+        select(people.c.paused_at).where(people.c.id == person_id, people.c.paused_at.is_not(None)),
+        select(exclusions.c.why).where(
+            exclusions.c.person_id == person_id,
+            exclusions.c.item_id == item_id,
+            exclusions.c.why != "seen",
+        ),
+        select(opt_outs.c.stratum)
+        .join(bins, bins.c.stratum == opt_outs.c.stratum)
+        .join(items, items.c.bin == bins.c.id)
+        .where(opt_outs.c.person_id == person_id, items.c.id == item_id),
+    )
+    return any(connection.execute(each).first() is not None for each in away)
+
+
+def _stay(connection: Connection, owner: int, rows: Sequence[Any], opened: set[int]) -> None:
+    """Order what stays of a seat anew: done, then what comes next, the pair last."""
+
+    def later(row: Any) -> tuple[int, bool, int]:
+        done = row.state == State.DONE and row.id not in opened
+        step = 0 if done else 1 if row.state == State.LEASED else 2
+        return step, row.modality == _PAIR, row.place
+
+    next_ = True
+    for place, row in enumerate(sorted(rows, key=later)):
+        values: dict[str, Any] = {"place": place}
+        if later(row)[0] == 2:
+            values |= {
+                "state": int(State.KEPT if next_ else State.WAITING),
+                "owner_id": owner if next_ else None,
+                "token": None,
+                "lease_until": None,
+            }
+        next_ = next_ and later(row)[0] == 0
+        connection.execute(update(slots).where(slots.c.id == row.id).values(**values))
+
+
 def release_absent(connection: Connection, plan: Plan, now: int) -> int:
     """Give to others what is kept for graders who have been away, or are paused.
 
@@ -105,15 +191,7 @@ def _vacate_one(
     connection: Connection, plan: Plan, person_id: int, item_id: int, *, done: bool
 ) -> int:
     stopped = connection.scalar(select(items.c.stopped_at).where(items.c.id == item_id))
-    rows = connection.execute(
-        select(
-            *(slots.c.id, slots.c.modality, slots.c.seat, slots.c.place),
-            *(slots.c.state, slots.c.owner_id),
-        )
-        .where(slots.c.item_id == item_id)
-        .order_by(slots.c.seat, slots.c.place)
-        .with_for_update()
-    ).all()
+    rows = _slots_of(connection, item_id)
     own = {row.seat for row in rows if row.owner_id == person_id}  # one, or none
     if stopped is not None:
         if done:  # nobody grades it again
@@ -130,16 +208,42 @@ def _vacate_one(
     left = [row for row in of_seat if row.state in OPEN or (done and row.state == State.DONE)]
     if not left:
         return 0
+    _leave(connection, plan, rows, left)
+    return sum(row.owner_id == person_id for row in left)
+
+
+def _slots_of(connection: Connection, item_id: int) -> Sequence[Any]:
+    """The slots of a sample, locked."""
+    return connection.execute(
+        select(
+            *(slots.c.id, slots.c.modality, slots.c.seat, slots.c.place),
+            *(slots.c.state, slots.c.owner_id, slots.c.leased_at),
+        )
+        .where(slots.c.item_id == item_id)
+        .order_by(slots.c.seat, slots.c.place)
+        .with_for_update()
+    ).all()
+
+
+def _leave(connection: Connection, plan: Plan, rows: Sequence[Any], left: Sequence[Any]) -> None:
+    """Free some slots of one seat for somebody else.
+
+    Args:
+        connection: In a transaction that writes.
+        plan: Of the project.
+        rows: All slots of the sample.
+        left: Those that leave their seat.
+    """
+    seat = left[0].seat
     others = [row for row in rows if row.seat != seat]
     joined = _free_seat_without(others, {row.modality for row in left}, disjoint=plan.disjoint)
     if joined:
         target = joined[0].seat
-    elif len(left) == len(of_seat):
+    elif len(left) == len(rows) - len(others):
         target = seat
     else:
         target = max(row.seat for row in rows) + 1
-    pair = MODALITY_NUMBERS["joint"]
-    ordered = sorted([*left, *joined], key=lambda row: (row.modality == pair, row.place))
+    ordered = sorted([*left, *joined], key=lambda row: (row.modality == _PAIR, row.place))
     for place, row in enumerate(ordered):
         connection.execute(
             update(slots)
@@ -154,16 +258,14 @@ def _vacate_one(
                 lease_until=None,
             )
         )
-    return sum(row.owner_id == person_id for row in left)
 
 
 def _free_seat_without(rows: Sequence[Any], modalities: set[int], *, disjoint: bool) -> list[Any]:
     """The slots of the first seat that nobody has and that lacks some modalities."""
-    pair = MODALITY_NUMBERS["joint"]
     for number in sorted({row.seat for row in rows}):
         of_seat = [row for row in rows if row.seat == number]
         held = {row.modality for row in of_seat}
-        mixes = len({modality == pair for modality in held | modalities}) > 1
+        mixes = len({modality == _PAIR for modality in held | modalities}) > 1
         free = all(row.state in (State.FREE, State.WAITING) for row in of_seat)
         if free and not held & modalities and not (disjoint and mixes):
             return of_seat

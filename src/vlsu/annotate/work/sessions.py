@@ -81,9 +81,26 @@ def sign_out(connection: Connection, token: str, now: int) -> None:
 
 
 def end_sessions(
-    connection: Connection, person_id: int, now: int, *, but: str | None = None
+    connection: Connection,
+    person_id: int,
+    now: int,
+    *,
+    but: str | None = None,
+    by: int | None = None,
 ) -> int:
-    """End the sessions that somebody has elsewhere; how many."""
+    """Sign somebody out everywhere.
+
+    Args:
+        connection: In a transaction that writes.
+        person_id: Who.
+        now: Milliseconds.
+        but: SHA-256 of the token of a session that goes on.
+        by: Who does so; the person if not given.
+
+    Returns:
+        How many sessions ended.
+    """
     ended = close_sessions(connection, person_id, but=but)
-    log(connection, now, person_id, "end_sessions", str(ended))
+    of = person_id if by is None else by
+    log(connection, now, of, "end_sessions", f"person {person_id}: {ended}")
     return ended

@@ -7,26 +7,28 @@ from sqlalchemy import Connection, insert, select, update
 from vlsu.annotate.plan.answers import STOP_KINDS
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State, is_state
 from vlsu.annotate.store.tables import (
+    checks,
     disputes,
     items,
     slots,
     stops,
 )
 from vlsu.annotate.work.answering import locked_slot, shown_seconds
+from vlsu.annotate.work.check_answers import locked_check
+from vlsu.annotate.work.leases import CHECK, Held
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, log
 from vlsu.annotate.work.seats import lock_items
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import UsageError
 
-__all__ = ["same_content", "stop"]
+__all__ = ["same_content", "stop", "take_out"]
 
 
 def stop(
     connection: Connection,
     person_id: int,
-    slot_id: int,
-    token: str,
+    held: Held,
     kind: str,
     now: int,
     seconds: float = 0,
@@ -39,8 +41,7 @@ def stop(
     Args:
         connection: In a transaction that writes.
         person_id: The grader.
-        slot_id: The slot.
-        token: Of its lease.
+        held: The lease: of a slot, or of a check.
         kind: ``"illegal"`` or ``"threat"``.
         now: Milliseconds.
         seconds: How long it was shown.
@@ -55,15 +56,46 @@ def stop(
     if kind not in STOP_KINDS:
         raise UsageError(f"kind: {kind[:40]!r}; give {' or '.join(STOP_KINDS)}")
     locked_person(connection, person_id)
+    table = checks if held.kind == CHECK else slots
     at = connection.execute(
-        select(slots.c.item_id, slots.c.modality).where(slots.c.id == slot_id)
+        select(table.c.item_id, table.c.modality).where(table.c.id == held.slot)
     ).first()
     numbers = [] if at is None else same_content(connection, at.item_id, at.modality, kind)
     lock_items(connection, numbers)
-    slot = locked_slot(connection, person_id, slot_id, token)
+    slot = (
+        locked_check(connection, person_id, held)
+        if held.kind == CHECK
+        else locked_slot(connection, person_id, held.slot, held.token)
+    )
     add_exposure(
         connection, person_id, now, hard=slot.hard, seconds=shown_seconds(slot, seconds, now)
     )
+    return take_out(connection, person_id, slot.item_id, slot.modality, kind, numbers, now)
+
+
+def take_out(
+    connection: Connection,
+    person_id: int,
+    item_id: int,
+    modality: int,
+    kind: str,
+    numbers: list[int],
+    now: int,
+) -> list[int]:
+    """Close all that is open of some samples, and record why.
+
+    Args:
+        connection: In a transaction that writes and holds the samples' locks.
+        person_id: Who says so.
+        item_id: The sample that they saw.
+        modality: Its number.
+        kind: One of `STOP_KINDS`.
+        numbers: The samples that have the same content.
+        now: Milliseconds.
+
+    Returns:
+        Numbers of the samples that were stopped by this call.
+    """
     stopped = list(
         connection.scalars(
             update(items)
@@ -80,6 +112,13 @@ def stop(
         )
         .values(state=int(State.CLOSED), token=None, lease_until=None)
     )
+    connection.execute(
+        update(checks)
+        .where(
+            checks.c.item_id.in_(stopped), checks.c.live.is_(True), checks.c.answered_at.is_(None)
+        )
+        .values(live=None, withdrawn_as="stopped", lease_until=None)
+    )
     open_ = select(disputes.c.item_id).where(
         disputes.c.item_id.in_(stopped), disputes.c.closed_at.is_(None)
     )
@@ -87,14 +126,14 @@ def stop(
         close_dispute(connection, item, None, "stopped", now)
     connection.execute(
         insert(stops).values(
-            item_id=slot.item_id,
-            modality=slot.modality,
+            item_id=item_id,
+            modality=modality,
             person_id=person_id,
             kind=kind,
             stopped_at=now,
         )
     )
-    log(connection, now, person_id, "stop", f"item {slot.item_id}: {kind}, {len(stopped)} samples")
+    log(connection, now, person_id, "stop", f"item {item_id}: {kind}, {len(stopped)} samples")
     return sorted(stopped)
 
 

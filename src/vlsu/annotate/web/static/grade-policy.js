@@ -10,7 +10,7 @@ const text = byId("policy-text");
 
 /** @type {"image" | "text" | "joint"} */
 let modality = "text";
-/** @type {{ id: number, category: string | null, text: string, version: number }[]} */
+/** @type {{ id: number, category: string | null, text: string, version: string }[]} */
 let notes = [];
 let hand = "";
 

@@ -54,6 +54,8 @@ def upgrade() -> None:
         sa.Column("active_at", sa.BigInteger(), nullable=True),
         sa.Column("working_since", sa.BigInteger(), nullable=True),
         sa.Column("utc_offset", sa.SmallInteger(), nullable=True),
+        sa.Column("trained_at", sa.BigInteger(), nullable=True),
+        sa.Column("training_passed", sa.Boolean(), nullable=True),
         sa.CheckConstraint(
             "role in ('grader', 'adjudicator', 'lead')", name=op.f("ck_people_role")
         ),
@@ -143,31 +145,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "stratum", name=op.f("pk_opt_outs")),
     )
     op.create_table(
-        "policy_notes",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
-        sa.Column("version_id", sa.Integer(), nullable=False),
-        sa.Column("category", sa.String(length=40), nullable=True),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column(
-            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["people.id"], name=op.f("fk_policy_notes_person_id_people")
-        ),
-        sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["policy_versions.id"],
-            name=op.f("fk_policy_notes_version_id_policy_versions"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_notes")),
-        sa.UniqueConstraint("version_id", name=op.f("uq_policy_notes_version_id")),
-    )
-    op.create_table(
         "sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column(
@@ -183,41 +160,6 @@ def upgrade() -> None:
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sessions_person_id"), ["person_id"], unique=False)
 
-    op.create_table(
-        "checks",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
-        sa.Column(
-            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column("item_id", sa.Integer(), nullable=False),
-        sa.Column("modality", sa.SmallInteger(), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("due_after", sa.Integer(), nullable=False),
-        sa.Column("client_id", sa.String(length=64), nullable=True),
-        sa.Column("grade", sa.String(length=12), nullable=True),
-        sa.Column("category", sa.String(length=40), nullable=True),
-        sa.Column("seconds", sa.Float(), nullable=True),
-        sa.Column("answered_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("kind in ('training', 'gold', 'repeat')", name=op.f("ck_checks_kind")),
-        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_checks_item_id_items")),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["people.id"], name=op.f("fk_checks_person_id_people")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_checks")),
-        sa.UniqueConstraint("person_id", "client_id", name=op.f("uq_checks_person_id_client_id")),
-        sa.UniqueConstraint(
-            "person_id",
-            "item_id",
-            "modality",
-            "kind",
-            name=op.f("uq_checks_person_id_item_id_modality_kind"),
-        ),
-    )
     op.create_table(
         "disputes",
         sa.Column(
@@ -235,6 +177,8 @@ def upgrade() -> None:
         sa.Column(
             "adjudicator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
         ),
+        sa.Column("token", sa.String(length=32), nullable=True),
+        sa.Column("leased_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "closed_as in ('decided', 'reopened', 'stopped')", name=op.f("ck_disputes_closed_as")
@@ -276,6 +220,8 @@ def upgrade() -> None:
         sa.Column("modality", sa.SmallInteger(), nullable=False),
         sa.Column("grade", sa.String(length=12), nullable=False),
         sa.Column("category", sa.String(length=40), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("cluster", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_gold_item_id_items")),
         sa.PrimaryKeyConstraint("item_id", "modality", name=op.f("pk_gold")),
     )
@@ -406,6 +352,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("policy_version", sa.Integer(), nullable=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=True),
         sa.CheckConstraint(
             "grade in ('safe', 'borderline', 'unsafe')", name=op.f("ck_adjudications_grade")
         ),
@@ -421,7 +368,46 @@ def upgrade() -> None:
             name=op.f("fk_adjudications_policy_version_policy_versions"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_adjudications")),
-        sa.UniqueConstraint("dispute_id", name=op.f("uq_adjudications_dispute_id")),
+        sa.UniqueConstraint("dispute_id", "live", name=op.f("uq_adjudications_dispute_id_live")),
+    )
+    with op.batch_alter_table("adjudications", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_adjudications_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "policy_notes",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(length=40), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column(
+            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "dispute_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("opens", sa.Boolean(), nullable=False),
+        sa.Column("opens_category", sa.String(length=40), nullable=True),
+        sa.Column("opens_modality", sa.SmallInteger(), nullable=True),
+        sa.Column("opens_decided", sa.Boolean(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["dispute_id"], ["disputes.id"], name=op.f("fk_policy_notes_dispute_id_disputes")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_policy_notes_person_id_people")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["policy_versions.id"],
+            name=op.f("fk_policy_notes_version_id_policy_versions"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_notes")),
+        sa.UniqueConstraint("version_id", name=op.f("uq_policy_notes_version_id")),
     )
     op.create_table(
         "grades",
@@ -456,7 +442,8 @@ def upgrade() -> None:
             "grade in ('safe', 'borderline', 'unsafe', 'not_sure')", name=op.f("ck_grades_grade")
         ),
         sa.CheckConstraint(
-            "withdrawn_as in ('taken_back', 'set_aside')", name=op.f("ck_grades_withdrawn_as")
+            "withdrawn_as in ('taken_back', 'set_aside', 'superseded')",
+            name=op.f("ck_grades_withdrawn_as"),
         ),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_grades_item_id_items")),
         sa.ForeignKeyConstraint(
@@ -477,6 +464,74 @@ def upgrade() -> None:
             batch_op.f("ix_grades_item_id_modality"), ["item_id", "modality"], unique=False
         )
         batch_op.create_index("ix_grades_person_id_id", ["person_id", "id"], unique=False)
+
+    op.create_table(
+        "checks",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("item_id", sa.Integer(), nullable=False),
+        sa.Column("modality", sa.SmallInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("round", sa.SmallInteger(), nullable=False),
+        sa.Column("due_after", sa.BigInteger(), nullable=False),
+        sa.Column("grade_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("hard", sa.Boolean(), nullable=False),
+        sa.Column("cluster", sa.Integer(), nullable=True),
+        sa.Column("token", sa.String(length=32), nullable=True),
+        sa.Column("leased_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("client_id", sa.String(length=64), nullable=True),
+        sa.Column("grade", sa.String(length=12), nullable=True),
+        sa.Column("category", sa.String(length=40), nullable=True),
+        sa.Column("confidence", sa.SmallInteger(), nullable=True),
+        sa.Column("admissible", sa.Text(), nullable=True),
+        sa.Column("refers", sa.String(length=20), nullable=True),
+        sa.Column("because", sa.String(length=20), nullable=True),
+        sa.Column("revealed", sa.Boolean(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.Column("policy_version", sa.Integer(), nullable=True),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("after_grade", sa.BigInteger(), nullable=True),
+        sa.Column("live", sa.Boolean(), nullable=True),
+        sa.Column("withdrawn_as", sa.String(length=12), nullable=True),
+        sa.CheckConstraint("kind in ('training', 'gold', 'repeat')", name=op.f("ck_checks_kind")),
+        sa.CheckConstraint(
+            "withdrawn_as in ('taken_back', 'skipped', 'stopped', 'released')",
+            name=op.f("ck_checks_withdrawn_as"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["grade_id"], ["grades.id"], name=op.f("fk_checks_grade_id_grades")
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_checks_item_id_items")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_checks_person_id_people")
+        ),
+        sa.ForeignKeyConstraint(
+            ["policy_version"],
+            ["policy_versions.id"],
+            name=op.f("fk_checks_policy_version_policy_versions"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_checks")),
+        sa.UniqueConstraint("person_id", "client_id", name=op.f("uq_checks_person_id_client_id")),
+        sa.UniqueConstraint(
+            "person_id",
+            "item_id",
+            "modality",
+            "kind",
+            "live",
+            name=op.f("uq_checks_person_id_item_id_modality_kind_live"),
+        ),
+    )
+    with op.batch_alter_table("checks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_checks_item_id"), ["item_id"], unique=False)
 
     # ### end Alembic commands ###
 
