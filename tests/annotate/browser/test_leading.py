@@ -151,6 +151,17 @@ def test_it_is_live(page: Page, busy: Busy) -> None:
     expect(row(page, "persons", "Ben").locator("td").nth(3)).to_have_text(str(int(before) + 1))
 
 
+def test_quality_is_a_question_and_never_about_pay(page: Page, busy: Busy) -> None:
+    expect(page.locator("#quality-some")).to_be_visible()
+    assert page.locator("#qualities tbody tr").count() == 7
+    expect(page.locator("#quality .notice")).to_contain_text("It never touches pay")
+    page.get_by_text("Items that split the graders").click()
+    split = page.locator("#splits tbody tr").first
+    expect(split).to_contain_text("safe 1, unsafe 1")
+    page.get_by_text("Agreement by category").click()
+    expect(page.locator("#categories tbody tr").first).to_contain_text("C9")
+
+
 def test_an_invitation_is_shown_once(page: Page, busy: Busy, address: str) -> None:
     page.get_by_role("button", name="Invite somebody").click()
     dialog = page.get_by_role("dialog", name="Invite somebody")

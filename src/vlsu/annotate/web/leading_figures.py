@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from vlsu.annotate.projects.overview import (
 )
 from vlsu.annotate.projects.progress import progress
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.quality.summary import summary
 from vlsu.annotate.web.keeping import Kept
 from vlsu.annotate.web.leading_charts import CONFIG, growth_chart
 from vlsu.policy import MODALITIES
@@ -60,20 +60,11 @@ class Figures:
             number = sum(counts["done"].values()) if counts else 0
             if number > MOST_GRADES:
                 return {"too_many": True, "found": None}
-            return {"too_many": False, "found": _quality(project)}
+            return {"too_many": False, "found": summary(project)}
 
         self.counts: Kept[dict[str, Any]] = Kept(counted, least=_COUNTS_S)
         self.agreement: Kept[dict[str, Any]] = Kept(agreed, least=_AGREEMENT_S)
         self.quality: Kept[dict[str, Any]] = Kept(judged, least=_QUALITY_S)
-
-
-def _quality(project: Project) -> dict[str, Any] | None:
-    """Quality by grader, or `None` in a build without it."""
-    if importlib.util.find_spec("vlsu.annotate.quality.summary") is None:
-        return None
-    module = importlib.import_module("vlsu.annotate.quality.summary")
-    found: dict[str, Any] = module.summary(project)
-    return found
 
 
 _FIGURES: WeakKeyDictionary[Project, Figures] = WeakKeyDictionary()
