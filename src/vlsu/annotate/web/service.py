@@ -91,7 +91,8 @@ class Service:
     def problem(self, call: Call, status: int, why: str = "") -> Response:
         """The page for what went wrong: what its status means, and why in a sentence."""
         known = f"problem.{status}" in strings_of(call.language)
-        context = {"name": f"problem.{status if known else 'other'}", "why": why}
+        told = why if status in (400, 409) else ""  # of the others the status says it all
+        context = {"name": f"problem.{status if known else 'other'}", "why": told}
         return self.page(call, "problem.html.jinja", context, status=status)
 
     def page(
