@@ -27,7 +27,7 @@ from vlsu.annotate.plan.settings import Bounds, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.states import State
-from vlsu.annotate.store.tables import disputes, grades, items, slots
+from vlsu.annotate.store.tables import disputes, grades, items, slots, stops
 from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.leasing import Lease
 from vlsu.errors import AnnotationError
@@ -62,6 +62,7 @@ class Slots(RuleBasedStateMachine):
         self.project: Project = open_project(folder, connections=2, clock=self.clock)
         self.people = join_graders(self.project, *"ABCD")
         (self.adjudicator,) = join_graders(self.project, "E", role="adjudicator")
+        (self.lead,) = join_graders(self.project, "F", role="lead")
         self.leases: list[tuple[int, Lease]] = []
         self.sent: list[tuple[int, Answer]] = []
         self.asked = self.units(rows(self.project, slots))
@@ -131,7 +132,7 @@ class Slots(RuleBasedStateMachine):
     @precondition(lambda self: self.leases and not self.stopped)
     @rule(number=st.integers(0, 50), kind=st.sampled_from(["illegal", "threat"]))
     def stop(self, number: int, kind: str) -> None:
-        """Once, so that there is something left to grade."""
+        """One at a time, so that there is something left to grade."""
         person, lease = self.chosen(number)
         try:
             self.project.stop(person, lease, kind)
@@ -140,6 +141,14 @@ class Slots(RuleBasedStateMachine):
         self.stopped = True
         with pytest.raises(LeaseLostError):
             self.project.submit(person, answer_to(lease))
+
+    @precondition(lambda self: self.stopped)
+    @rule()
+    def lift(self) -> None:
+        """The lead calls it a false alarm; all that was stopped comes back."""
+        (stop,) = [row.id for row in rows(self.project, stops) if row.lifted_at is None]
+        assert self.project.lift_stop(self.lead, stop, "A drawing.")
+        self.stopped = False
 
     @rule(who=PEOPLE)
     def take_back(self, who: int) -> None:

@@ -57,8 +57,9 @@ WHOLE = {
     "--candidates candidates.yaml --dry-run",
     "annotate init": "out/p --dataset dataset",
     "annotate invite": "project --role grader --name Ann",
+    "annotate serve": None,  # serves until it is ended; what it refuses is tried on its own
     "annotate status": "project",
-    "annotate serve": None,  # as view; see tests/annotate/web/test_serving.py
+    "annotate forget": "project",
 }
 
 ODD_TEXTS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import http.client as client
 import json
 import os
 import re
@@ -21,6 +21,7 @@ import uvicorn
 
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.web.app import annotate_app
+from vlsu.annotate.web.bodies import BODY_S
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
 from vlsu.annotate.web.protocol import Protocol
 from vlsu.annotate.web.service import Site
@@ -85,7 +86,7 @@ class Browser:
         timeout: float = 30,
     ) -> Answered:
         parts = urlsplit(self.address)
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout)
+        connection = client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout)
         sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -133,15 +134,18 @@ def served(
     project: Project,
     site: Site | None = None,
     sign_ins: Mapping[str, Limit] = SIGN_IN,
+    *,
+    http: type[Protocol] = Protocol,
+    patience: float = BODY_S,
     **config: Any,
 ) -> Iterator[str]:
     """A project's server in a thread of this process; its address."""
-    app = annotate_app(project, site or Site(), sign_ins=sign_ins)
+    app = annotate_app(project, site or Site(), sign_ins=sign_ins, patience=patience)
     settings = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=0,
-        http=Protocol,
+        http=http,
         ws="none",
         log_config=None,
         access_log=False,

@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class PostgresServer:
     folder: Path
     port: int
     process: subprocess.Popen[bytes]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def new_database(self) -> str:
         """The address of a new, empty database."""
@@ -50,7 +51,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again after `kill`."""
-        self.process = _started(self.folder, self.port)
+        self.process = _started(self.folder, self.port, self.settings)
         _wait(self)
 
     def kill(self) -> None:
@@ -86,8 +87,12 @@ def missing_reason() -> str | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A server in a new folder, stopped at the end and its folder removed."""
+def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+    """A server in a new folder, stopped at the end and its folder removed.
+
+    Args:
+        settings: Those that differ from the ones for tests.
+    """
     folder = Path(tempfile.mkdtemp(prefix="vlsu-postgres-"))
     try:
         if (user := _user()) is not None:
@@ -106,7 +111,8 @@ def postgres_server() -> Iterator[PostgresServer]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = PostgresServer(folder / "data", port, _started(folder / "data", port))
+        process = _started(folder / "data", port, settings)
+        server = PostgresServer(folder / "data", port, process, settings)
         try:
             _wait(server)
             yield server
@@ -116,7 +122,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(data: Path, port: int) -> subprocess.Popen[bytes]:
+def _started(data: Path, port: int, other: Mapping[str, str]) -> subprocess.Popen[bytes]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
@@ -124,6 +130,7 @@ def _started(data: Path, port: int) -> subprocess.Popen[bytes]:
         "fsync": "off",  # the machine does not lose power in a test
         "shared_buffers": "256MB",
         "max_wal_size": "4GB",
+        **other,
     }
     command = [str(_program("postgres")), "-D", str(data), "-p", str(port)]
     for name, value in settings.items():

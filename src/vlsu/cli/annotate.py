@@ -59,10 +59,25 @@ def init(
         int, typer.Option(min=0, help="Hard items a person and day, at most; 0 for no bound.")
     ] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Of all orders and draws.")] = 0,
+    support: Annotated[
+        str, typer.Option(help="Helpline and contact, shown to graders on every page.")
+    ] = "",
+    officer: Annotated[
+        str, typer.Option(help="Who is told of what may be illegal, and reports it.")
+    ] = "",
+    forget_after: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=3650,
+            help="Days after the last grade until opt-outs and skips are deleted; 0 for never.",
+        ),
+    ] = 30,
     json: Json = False,
 ) -> None:
     """Make a project: a folder and a database with a slot for each grade that is wanted."""
     creating = _part("creating")
+    folder = _part("folder")
     from vlsu.annotate.plan.settings import Bounds, Plan, parse_graders
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.data import load
@@ -73,7 +88,7 @@ def init(
         regrade=regrade,
         disjoint=disjoint,
         seed=seed,
-        bounds=Bounds(minutes_a_day=minutes, hard_a_day=hard_items),
+        bounds=Bounds(minutes_a_day=minutes, hard_a_day=hard_items, forget_after_days=forget_after),
     )
     made = creating.create(
         project,
@@ -82,6 +97,7 @@ def init(
         policy=None if policy is None else load_policy(policy),
         database=db,
         gold_file=gold,
+        care=folder.care_of(support, officer),
         now=time.time_ns() // 1_000_000,
     )
     if json:
@@ -198,4 +214,5 @@ def _part(name: str) -> ModuleType:
     return import_module(f"vlsu.annotate.projects.{name}")
 
 
-from vlsu.cli import annotate_serve  # noqa: E402, F401  (its command is registered on `app`)
+# Commands of their own modules, on the same `app`.
+from vlsu.cli import annotate_care, annotate_serve  # noqa: E402, F401

@@ -271,6 +271,51 @@ def test_every_member_has_a_type(labels: tuple[str, ...]) -> None:
     assert found.oracle.joint.accuracy.value == found["oracle"]["joint"]["accuracy"]["value"]
 
 
+def test_a_category_for_each_grade() -> None:
+    """Of q1 two of three name C1; of q2 each names another; of q3 one names any."""
+    given: dict[str, list[tuple[str, str | None]]] = {
+        "q1": [("unsafe", "C1"), ("unsafe", "C1"), ("borderline", "C2")],
+        "q2": [("unsafe", "C1"), ("borderline", "C2"), ("safe", None)],
+        "q3": [("safe", None), ("borderline", "C2"), ("safe", None)],
+        "q4": [("safe", None), ("safe", None), ("not_sure", None)],
+    }
+    frame = pl.DataFrame(
+        [
+            (item, grader, *answer)
+            for item, answers in given.items()
+            for grader, answer in zip("abc", answers, strict=True)
+        ],
+        schema=["item", "grader", "grade", "category"],
+        orient="row",
+    )
+    found = grader_agreement(frame, replicates=50)
+    assert {name: of["items"] for name, of in found["categories"].items()} == {"C1": 1, "C2": 1}
+    assert {unit["item"]: unit["category"] for unit in found["split"]} == {
+        "q1": "C1",
+        "q2": None,
+        "q3": "C2",
+    }
+    (note,) = (note for note in found["notes"] if "category" in note)
+    assert note.startswith("Graders do not all name the same category for 3 items")
+    assert "(1 are tied and in none)" in note
+    # The categories divide the units and change nothing else.
+    assert found["overall"] == grader_agreement(frame.drop("category"), replicates=50)["overall"]
+
+
+def test_answers_set_aside_do_not_count(tmp_path: Path) -> None:
+    file = tmp_path / "grades.csv"
+    file.write_text(
+        "item,modality,grader,grade,category,set_aside\n"
+        "q,joint,a,unsafe,C9,false\nq,joint,b,safe,,true\nq,joint,c,unsafe,C9,false\n"
+    )
+    read = read_grades(file)
+    assert read.grades["grader"].to_list() == ["a", "c"]
+    assert read.notes == ("1 of 3 rows are left out: set_aside is 1 or true.",)
+    assert (
+        grader_agreement(read.grades, replicates=20)["overall"]["percent_agreement"]["value"] == 1
+    )
+
+
 def test_by_category_and_modality() -> None:
     rows = made(5, 60, 3)
     frame = long(
@@ -408,7 +453,6 @@ def test_pairs_with_few_units_in_common_need_no_draws() -> None:
         ("item,grader,grade\nq,,safe\n", [], "line 2: no grader"),
         ("grader,grade\na,safe\n", [], "no column for the item; name it with --item"),
         ("item,grader,grade,modality\nq,a,safe,video\n", [], "line 2: unknown modality 'video'"),
-        ("item,grader,grade,category\nq,a,safe,C1\nq,b,safe,C2\n", [], "item 'q' has category"),
         ("item,g1,g2\nq,1,2\n", ["--graders", "g1,g3"], "no column 'g3' (--graders); did you mean"),
         ("item,x,y\nq,1,2\n", [], "fewer than two graders found"),
         ("item,g1,g2\nq,safe\n", [], "line 2: too few fields"),

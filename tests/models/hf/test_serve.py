@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from importlib.util import find_spec
-
 import polars as pl
 import pytest
 
 from tests.models.hf.asking import SMALL, TALL, WIDE, answers, asked
 from tests.models.hf.grader import grader
 from tests.support.commands import vlsu
+from tests.support.transformers_server import MISSING, transformers_server
 from vlsu.models import Settings, open_model
 
-MISSING = [name for name in ("fastapi", "openai", "uvicorn") if find_spec(name) is None]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -34,36 +26,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(folder, tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    command = [
-        *(sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)),
-        *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu"),
-    ]
-    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with (
-        log.open("w") as out,
-        subprocess.Popen(command, stdout=out, stderr=out, env=offline) as process,
-    ):
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-
-
-def _wait_for(url, process, log):
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url) as answer:
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server does not answer: {log.read_text()}")
+    with transformers_server(folder, tmp_path_factory.mktemp("server") / "log") as address:
+        yield address
 
 
 def test_answers_and_lengths_of_prompts_are_the_same(folder, server):

@@ -83,6 +83,14 @@ def _notes(read: Grades, tree: dict[str, Any]) -> Iterator[str]:
         more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
         yield f"Read as one label: {'; '.join(alike[:_NAMED])}{more}."
     yield from _apart(read)
+    if read.divided:
+        tied = f" ({read.undecided} are tied and in none)" if read.undecided else ""
+        yield (
+            f"Graders do not all name the same category for {_units(read.divided)}, which "
+            f"{'counts' if read.divided == 1 else 'count'} towards the one most named{tied}. Where "
+            "only harmful items have a category, an item is in one as soon as one grader finds it "
+            "harmful: agreement by category is below that over all items."
+        )
     if counts["paired"] < _FEW:
         yield f"Only {_items(counts['paired'])} two grades or more: no interval tells much."
     if not read.ordinal and len(read.labels) > 2 and all(map(_is_number, read.labels)):
@@ -133,6 +141,10 @@ def _apart(read: Grades) -> Iterator[str]:
                 f"{read.graders[grader]} has no label in common with the others ({names}; "
                 f"{theirs}): if these are the same labels by other names, say so with --map."
             )
+
+
+def _units(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _items(count: int) -> str:

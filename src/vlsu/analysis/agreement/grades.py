@@ -34,10 +34,14 @@ class Grades:
         labels: Of the grades, in order of severity where there is one; k of them.
         ordinal: Whether their order counts.
         units: `item`, `modality`, `category` of each unit, sorted by item and modality; U rows.
+            Where graders name different ones, the category that most of those name who name any;
+            null on a tie.
         item: Number of each unit's item, not falling; shape ``(U,)``.
         graders: Names, sorted.
         answers: `unit`, `grader` (numbers) and `code` (a label's number or `UNSURE`), sorted.
         spellings: Label of one's own -> how it is written, where that is in several ways.
+        divided: Units for which graders name different categories, or some name one and some none.
+        undecided: Of these, the ones without a category, as two are named equally often.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +51,8 @@ class Grades:
     graders: tuple[str, ...]
     answers: pl.DataFrame
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    divided: int = 0
+    undecided: int = 0
 
     @property
     def severities(self) -> bool:
@@ -78,15 +84,16 @@ def grades_from_frame(
 
     Args:
         grades: A row an answer: `item`, `grader`, `grade` (null is no answer), and where present
-            `modality`, `category`, and the `line` of a file for messages.
+            `modality`, `category` (of the item, or as each grader sees it), and the `line` of a
+            file for messages.
         order: The labels, mildest first; by default the three severities if all answers are.
         nominal: Take any labels, in no order.
         source: What to call the frame in messages.
 
     Raises:
         UsageError: `order` is no order, or both it and `nominal` are given.
-        DataError: An answer is no label, an item is graded twice by one grader, an item is in two
-            categories, a modality is unknown; the message names the line.
+        DataError: An answer is no label, an item is graded twice by one grader, a modality is
+            unknown; the message names the line.
     """
     if order and nominal:
         raise UsageError("give --order or --nominal, not both: an order makes labels ordinal")
@@ -132,20 +139,8 @@ def grades_from_frame(
             r, f"grader {r['grader']!r} answered {_unit(r)} before; keep one answer each"
         ),
     )
-    require(
-        frame,
-        pl.col("category").ne_missing(pl.col("category").first().over(keys)),
-        lambda r: error(
-            r, f"{_unit(r)} has category {r['category'] or 'none'!r} here and another before"
-        ),
-    )
     labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
-    units = (
-        frame.select(*keys, "category")
-        .unique(subset=keys)
-        .sort(*keys)
-        .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
-    )
+    units, divided, undecided = _units(frame, keys)
     graders = tuple(frame["grader"].unique().sort())
     answers = (
         frame.filter(pl.col("code").is_not_null())
@@ -161,7 +156,32 @@ def grades_from_frame(
     )
     item = units["item"].rank("dense").cast(pl.Int64).to_numpy() - 1
     ordinal = not nominal and _ordered(labels, order)
-    return Grades(labels, ordinal, units, item, graders, answers, spellings)
+    return Grades(labels, ordinal, units, item, graders, answers, spellings, divided, undecided)
+
+
+def _units(frame: pl.DataFrame, keys: tuple[str, ...]) -> tuple[pl.DataFrame, int, int]:
+    """The units, of how many graders name different categories, and how many of these have none."""
+    named = frame.group_by(*keys, "category").len("votes")
+    most = (
+        named.drop_nulls("category")
+        .filter(pl.col("votes") == pl.col("votes").max().over(keys))
+        .group_by(*keys)
+        .agg(
+            category=pl.when(pl.len() == 1).then(pl.col("category").first()),
+        )
+    )
+    kinds = named.group_by(*keys).agg(kinds=pl.len())
+    units = (
+        kinds.join(most, on=keys, how="left", nulls_equal=True)
+        .sort(*keys)
+        .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
+    )
+    divided = units.filter(pl.col("kinds") > 1)
+    return (
+        units.select(*keys, "category", "unit"),
+        divided.height,
+        divided["category"].null_count(),
+    )
 
 
 def _without_nan(grades: Frame) -> Frame:

@@ -15,6 +15,8 @@ __all__ = ["Bounds", "ConsensusRules", "Order", "Plan", "parse_graders"]
 DEFAULT_GRADERS: Mapping[str, int] = MappingProxyType({"image": 1, "text": 3, "joint": 3})
 #: Graders of a sample that one grader would grade, where it is drawn for agreement.
 REGRADED_BY = 3
+#: Settings that make no sense at 0.
+_AT_LEAST_ONE = frozenset({"block", "lease_minutes", "held", "absent_hours", "break_minutes"})
 #: Most graders of one sample and modality.
 MOST_GRADERS = 50
 
@@ -27,11 +29,24 @@ class Bounds:
         minutes_a_day: Of grading, at most; 0 for no bound.
         hard_a_day: Hard items, at most; 0 for no bound.
         spacing: Lighter items between two hard ones, at least, as long as there are any.
+        hard_share: Share of hard items in what a grader sees in a day, at most, as long as there
+            are lighter ones; 1 for no bound.
+        calm_minutes: At the end of the day's minutes, in which hard items come only if there are no
+            lighter ones, so that none is the last of the day.
+        work_minutes: Of work in a row, after which a break is due; 0 for never.
+        break_minutes: A pause of so many minutes is a break.
+        forget_after_days: After the last grade, opt-outs and skips are deleted; 0 keeps them until
+            somebody has them deleted.
     """
 
     minutes_a_day: int = 240
     hard_a_day: int = 60
     spacing: int = 3
+    hard_share: float = 0.3
+    calm_minutes: int = 10
+    work_minutes: int = 25
+    break_minutes: int = 5
+    forget_after_days: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +113,13 @@ class Plan:
             raise UsageError("graders: nothing is graded; give image=1,text=3,joint=3")
         if not 0 <= self.regrade <= 1:
             raise UsageError(f"regrade is {self.regrade}; give a share from 0 to 1")
+        if not 0 <= self.bounds.hard_share <= 1:
+            raise UsageError(f"hard_share is {self.bounds.hard_share}; give a share from 0 to 1")
         if not 0 < self.consensus.not_sure <= 1:
             raise UsageError(f"not_sure is {self.consensus.not_sure}; give a share up to 1")
         for part in (self.bounds, self.order):
             for name in (each.name for each in fields(part)):
-                least = 1 if name in ("block", "lease_minutes", "held", "absent_hours") else 0
+                least = 1 if name in _AT_LEAST_ONE else 0
                 if getattr(part, name) < least:
                     raise UsageError(f"{name} is {getattr(part, name)}; give {least} or more")
 

@@ -6,7 +6,7 @@ import datetime
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from vlsu.annotate.projects.folder import (
     DATABASE_FILE,
     POLICY_FILE,
     PROJECT_FILE,
+    Care,
     Record,
     write,
 )
@@ -67,6 +68,7 @@ def create(
     policy: Policy | None = None,
     database: str | None = None,
     gold_file: Path | None = None,
+    care: Care | None = None,
     now: int,
 ) -> Made:
     """Make a project.
@@ -79,6 +81,7 @@ def create(
         database: Address of a PostgreSQL database of its own; a SQLite file in the folder if not
             given.
         gold_file: Known answers: a CSV with item, grade, and perhaps modality and category.
+        care: Who is there for those who grade.
         now: Milliseconds.
 
     Raises:
@@ -88,6 +91,7 @@ def create(
     _require_empty(folder)
     answers = {} if gold_file is None else read_gold(gold_file, dataset, policy)
     record, password = _record(dataset, plan, policy, database)
+    record = replace(record, care=care or Care())
     folder.mkdir(parents=True, exist_ok=True)
     opened = Database(record.url(folder), connections=1)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,19 @@ from vlsu.annotate.plan.settings import Bounds, ConsensusRules, Order, Plan
 from vlsu.annotate.store.database import database_url
 from vlsu.errors import AnnotationError, UsageError
 
-__all__ = ["DATABASE_FILE", "FORMAT", "POLICY_FILE", "PROJECT_FILE", "Record", "read", "write"]
+__all__ = [
+    "DATABASE_FILE",
+    "FORMAT",
+    "LONGEST_CARE",
+    "POLICY_FILE",
+    "PROJECT_FILE",
+    "SECRETS_FILE",
+    "Care",
+    "Record",
+    "care_of",
+    "read",
+    "write",
+]
 
 PROJECT_FILE = "project.yaml"
 POLICY_FILE = "policy.yaml"
@@ -26,7 +38,25 @@ SECRETS_FILE = "secrets.yaml"
 DATABASE_FILE = "annotate.sqlite"
 FORMAT = "vlsu-annotate/1"
 
+#: Characters of a text of `Care`, at most.
+LONGEST_CARE = 2000
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Care:
+    """Who is there for those who grade; entries of ``project.yaml`` that may be edited.
+
+    Attributes:
+        support: Helpline and contact, shown on every page; a text of the app's if empty.
+        officer: Who is told of what may be illegal or is a threat, and reports it.
+        country: Whose law decides what that is.
+    """
+
+    support: str = ""
+    officer: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +73,7 @@ class Record:
         database: Address without its password; empty for the SQLite file in the folder.
         password: Of the database; empty for none.
         session_key: Signs what pages send back.
+        care: Who is there for those who grade.
     """
 
     id: str
@@ -54,6 +85,7 @@ class Record:
     database: str
     password: str = ""
     session_key: str = ""
+    care: Care = field(default_factory=lambda: Care())
 
     def url(self, folder: Path) -> URL:
         """The address of the database.
@@ -101,6 +133,7 @@ def write(folder: Path, record: Record, policy_text: str, *, made_at: str) -> No
         },
         "policy": dict(record.policy),
         "database": record.database or f"sqlite:///{DATABASE_FILE}",
+        "care": asdict(record.care),
         **plan,
     }
     half = folder / f"{PROJECT_FILE}.part"
@@ -149,7 +182,33 @@ def read(folder: Path) -> Record:
         database="" if database == f"sqlite:///{DATABASE_FILE}" else database,
         password=str(hidden.get("database_password") or ""),
         session_key=_text(hidden, "session_key", hidden_file),
+        care=_care(tree.get("care", {}), file),
     )
+
+
+def care_of(support: str, officer: str) -> Care:
+    """The texts of a new project.
+
+    Raises:
+        UsageError: One is too long.
+    """
+    for name, text in (("--support", support), ("--officer", officer)):
+        if len(text) > LONGEST_CARE:
+            raise UsageError(f"{name}: {len(text)} characters; give at most {LONGEST_CARE}")
+    return Care(support=support.strip(), officer=officer.strip())
+
+
+def _care(value: object, file: Path) -> Care:
+    given = _mapping({} if value is None else value, file, "care")
+    known = {each.name for each in fields(Care)}
+    if unknown := sorted(set(given) - known):
+        raise AnnotationError(f"{file}: care: there is no {unknown[0]!r}; remove it")
+    for name, text in given.items():
+        if not isinstance(text, str | None) or len(text or "") > LONGEST_CARE:
+            raise AnnotationError(
+                f"{file}: care.{name}: a text of at most {LONGEST_CARE} characters is expected"
+            )
+    return Care(**{name: (text or "").strip() for name, text in given.items()})
 
 
 def _mapping(value: object, file: Path, part: str) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.store.database import Database, shown
-from vlsu.annotate.store.tables import meta
+from vlsu.annotate.store.tables import exclusions, meta, opt_outs
 from vlsu.annotate.work import (
     adjudicating,
     answering,
+    care,
     leases,
     leasing,
     passwords,
@@ -24,6 +25,7 @@ from vlsu.annotate.work import (
     progress,
     seats,
     sessions,
+    stopped,
     stopping,
 )
 from vlsu.annotate.work.adjudicating import Case
@@ -36,9 +38,17 @@ from vlsu.data import Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import Policy, load_policy
 
-__all__ = ["Project", "open_project"]
+__all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
 
 T = TypeVar("T")
+
+#: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
+#: numbers, which are of one country.
+DEFAULT_SUPPORT = (
+    "If something you saw stays with you, stop and talk to somebody: a friend, a doctor, or a "
+    "helpline. findahelpline.com lists free and confidential ones by country. In an emergency call "
+    "your local emergency number."
+)
 
 
 def _milliseconds() -> int:
@@ -54,6 +64,7 @@ class Project:
         plan: Who grades what.
         policy: What is graded by.
         database: Where slots and grades are.
+        swept_at: When it was last swept by this process, in milliseconds; `None` for never.
     """
 
     def __init__(
@@ -70,6 +81,7 @@ class Project:
         self.policy = policy
         self.database = database
         self.clock = clock
+        self.swept_at: int | None = None
 
     def close(self) -> None:
         """Close its database."""
@@ -147,6 +159,67 @@ class Project:
     def opt_in(self, person: int, stratum: str) -> None:
         """Offer them again."""
         self._write(lambda c, _: people.opt_in(c, person, stratum))
+
+    # Care
+
+    @property
+    def support(self) -> str:
+        """Where those who work here find help; on every page."""
+        return self.record.care.support or DEFAULT_SUPPORT
+
+    @property
+    def officer(self) -> str:
+        """Who is told of what may be illegal; empty if nobody is named."""
+        return self.record.care.officer
+
+    def break_due(self, person: int) -> bool:
+        """Whether a break is to be offered to somebody."""
+        with self.database.read() as connection:
+            return care.break_due(connection, self.plan, person, self.clock())
+
+    def start_break(self, person: int) -> None:
+        """Begin a break."""
+        self._write(lambda c, _: care.start_break(c, person))
+
+    def set_utc_offset(self, person: int, minutes: int) -> bool:
+        """Have somebody's day be that of their clock; see `vlsu.annotate.work.care`."""
+        return self._write(lambda c, now: care.set_utc_offset(c, person, minutes, now))
+
+    def exposure(self, person: int) -> care.Exposure:
+        """What somebody has seen; for them alone."""
+        with self.database.read() as connection:
+            return care.exposure(connection, person, self.clock())
+
+    def exposure_in_sum(self) -> care.InSum | None:
+        """What all graders have seen; `None` for too few of them."""
+        with self.database.read() as connection:
+            return care.exposure_in_sum(connection, self.clock())
+
+    def opted_out(self, person: int) -> frozenset[str]:
+        """What somebody has opted out of; for them alone."""
+        with self.database.read() as connection:
+            return care.opted_out(connection, person)
+
+    def skips_and_opt_outs(self) -> dict[str, dict[str, int]]:
+        """Category -> how often it was skipped and opted out of, without names."""
+        with self.database.read() as connection:
+            return care.skips_and_opt_outs(connection)
+
+    def health_data_until(self) -> int | None:
+        """When opt-outs and skips are deleted, in milliseconds; `None` if that is not known."""
+        with self.database.read() as connection:
+            return care.health_data_until(connection, self.plan)
+
+    def stop_taking_part(self, person: int) -> None:
+        """Have somebody leave; what they hold goes to others."""
+        self._write(lambda c, now: care.stop_taking_part(c, self.plan, person, now))
+
+    def forget(self, *, at_once: bool = False) -> care.Forgotten | None:
+        """Delete opt-outs and skips if their time has come, without a trace in the files."""
+        done = self._write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
+        if done is not None:
+            self.database.purge(opt_outs.name, exclusions.name)
+        return done
 
     # Adjudicators
 
@@ -274,10 +347,6 @@ class Project:
         with self.database.read() as connection:
             return passwords.hash_of(connection, person) is not None
 
-    def end_sessions(self, person: int, *, but: str | None = None) -> int:
-        """Sign somebody out everywhere, except for a session whose token has a hash; how many."""
-        return self._write(lambda c, now: sessions.end_sessions(c, person, now, but=but))
-
     def sign_out(self, session: str) -> None:
         """End a session."""
         self._write(lambda c, now: sessions.sign_out(c, session, now))
@@ -298,11 +367,24 @@ class Project:
         """Have a paused person's grades count no longer; how many did."""
         return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
 
+    def end_sessions(self, person: int, *, by: int | None = None, but: str | None = None) -> int:
+        """Sign somebody out everywhere; see `vlsu.annotate.work.people.end_sessions`."""
+        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by, but=but))
+
+    def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
+        """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""
+        self._write(lambda c, now: stopped.report(c, lead, stop, now, to=to, reference=reference))
+
+    def lift_stop(self, lead: int, stop: int, reason: str) -> list[int]:
+        """Put the samples of a false alarm back; see `vlsu.annotate.work.stopped.lift`."""
+        return self._write(lambda c, now: stopped.lift(c, self.plan, lead, stop, reason, now))
+
     def sweep(self) -> int:
         """Put back what was leased and is overdue; a server does so every few seconds."""
         swept = 0
         while found := self._write(leasing.sweep):
             swept += found
+        self.swept_at = self.clock()
         return swept
 
     def release_absent(self) -> int:

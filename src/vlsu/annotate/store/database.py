@@ -8,6 +8,7 @@ PostgreSQL: read committed; statements lock the rows they decide on.
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import files
 from typing import Any, TypeVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -126,6 +128,43 @@ class Database:
         except PoolTimeoutError as error:
             raise self._busy() from error
 
+    def purge(self, *names: str) -> None:
+        """Leave nothing of deleted rows of some tables in the database's files.
+
+        SQLite writes the file anew and empties its write-ahead log; PostgreSQL writes the tables
+        anew. Backups, PostgreSQL's own log, and blocks that a disk has not overwritten are not
+        reached.
+
+        Args:
+            names: Of tables.
+
+        Raises:
+            VlsuError: The database cannot be used.
+        """
+        try:
+            with self._turn, self.engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                if not self.sqlite:
+                    driver.autocommit = True
+                    try:
+                        for name in names:
+                            driver.execute(f'VACUUM (FULL) "{name}"')
+                    finally:
+                        driver.autocommit = False
+                    return
+                driver.execute("VACUUM")
+                for attempt in range(ATTEMPTS):  # readers of older pages may hold it up
+                    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if not busy:
+                        return
+                    time.sleep(0.1 * 2**attempt)
+        except (sqlite3.Error, psycopg.Error) as error:
+            said = " ".join(str(error).split())
+            raise AnnotationError(f"{shown(self.url)}: cannot be used ({said[:200]})") from error
+        raise AnnotationError(
+            f"{shown(self.url)}: is in use, so that deleted data is still in its log; try again"
+        )
+
     def migrate(self) -> None:
         """Bring its tables to this version's.
 
@@ -180,13 +219,20 @@ def _is_to_be_tried_again(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
+#: Of each connection to SQLite; what is deleted is overwritten.
+_PRAGMAS = (
+    *("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+    "secure_delete = ON",
+)
+
+
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin below, not in the driver
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA cache_size = -65536")

@@ -107,6 +107,10 @@ people = Table(
     Column("block", Integer, nullable=False, server_default="0"),
     Column("block_left", Integer, nullable=False, server_default="0"),
     Column("active_at", BigInteger),
+    # When they began to work after their last break, and how far their clock is ahead of UTC's, in
+    # minutes: their day turns over at their midnight.
+    Column("working_since", BigInteger),
+    Column("utc_offset", SmallInteger),
     CheckConstraint("role in ('grader', 'adjudicator', 'lead')", name="role"),
 )
 
@@ -242,7 +246,7 @@ tallies = Table(
     Column("number", Integer, nullable=False),
 )
 
-#: What a person was shown on a day (UTC).
+#: What a person was shown on a day, by their own clock.
 exposures = Table(
     "exposures",
     metadata,
@@ -335,7 +339,8 @@ checks = Table(
     CheckConstraint("kind in ('training', 'gold', 'repeat')", name="kind"),
 )
 
-#: Items that may be illegal, or hold a credible threat: who said so, and whether it was reported.
+#: Items that may be illegal, or hold a credible threat: who said so, whether it was reported (to
+#: whom, and under which number), and whether it was a false alarm.
 stops = Table(
     "stops",
     metadata,
@@ -346,7 +351,10 @@ stops = Table(
     Column("kind", String(10), nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
     Column("reported_at", BigInteger),
+    Column("reported_to", Text),
     Column("report", Text),
+    Column("lifted_at", BigInteger),
+    Column("lifted_because", Text),
     CheckConstraint("kind in ('illegal', 'threat')", name="kind"),
     Index(None, "item_id"),
 )

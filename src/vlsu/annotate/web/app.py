@@ -26,10 +26,10 @@ from starlette.routing import Route
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.database import DatabaseAwayError
 from vlsu.annotate.web import adjudicating, assets, grading, images, joining, language, leading
-from vlsu.annotate.web.bodies import BodyError, read_body
+from vlsu.annotate.web.bodies import BODY_S, BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
 from vlsu.annotate.web.limiting import SIGN_IN, Limit
-from vlsu.annotate.web.security import Guard, is_foreign, same_secret
+from vlsu.annotate.web.security import Guard, is_for_scripts, is_foreign, same_secret
 from vlsu.annotate.web.service import Service, Site
 from vlsu.annotate.web.strings import LANGUAGE_COOKIE, language_of
 from vlsu.annotate.work.answering import LeaseLostError
@@ -61,6 +61,7 @@ def annotate_app(
     *,
     connections: int = 10,
     sign_ins: Mapping[str, Limit] = SIGN_IN,
+    patience: float = BODY_S,
 ) -> Guard:
     """The server's application.
 
@@ -69,6 +70,7 @@ def annotate_app(
         site: How it is reached.
         connections: To the database; as many requests are worked on at once.
         sign_ins: How often somebody may try to sign in with a password.
+        patience: Seconds that the body of a request may take.
     """
     service = Service(project, site, sign_ins)
     limiter = anyio.CapacityLimiter(connections)
@@ -86,13 +88,17 @@ def annotate_app(
     async def unrouted(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
         why = {404: "there is no such page", 405: "the method is not allowed here"}
-        is_page = not request.url.path.startswith(("/api/", "/image/", "/static/"))
+        is_page = not is_for_scripts(request.scope["path"])
         found = _refused(_call(service, request), status, why.get(status, ""), page=is_page)
         found.headers.update(getattr(error, "headers", None) or {})
         return found
 
     routes = [
-        Route(each.path, partial(_respond, service, limiter, log, each), methods=[each.method])
+        Route(
+            each.path,
+            partial(_respond, service, limiter, log, patience, each),
+            methods=[each.method],
+        )
         for each in ENDPOINTS
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unrouted})
@@ -139,6 +145,7 @@ async def _respond(
     service: Service,
     limiter: anyio.CapacityLimiter,
     log: Failures,
+    patience: float,
     endpoint: Endpoint,
     request: Request,
 ) -> Response:
@@ -148,7 +155,7 @@ async def _respond(
     body: dict[str, Any] = {}
     if endpoint.method == "POST":
         try:
-            body = await read_body(request, endpoint.largest)
+            body = await read_body(request, endpoint.largest, patience)
         except BodyError as error:
             found = _refused(_call(service, request), error.status, str(error), page=endpoint.page)
             if error.status != 400:  # the rest of it is not read
@@ -183,6 +190,8 @@ def _answer(
                 if not same_secret(given, service.csrf(person.session)):
                     return refused(call, 403, "the page is too old; load it again")
         found = endpoint.answer(call)
+        if endpoint.method == "POST" and person is not None and person.role == "lead":
+            service.sessions.forget()  # leads may have ended some
         return found if isinstance(found, Response) else JSONResponse(found)
     except LeaseLostError as error:
         return refused(call, 409, str(error))
@@ -202,8 +211,8 @@ def _answer(
 def _call(service: Service, request: Request, body: Mapping[str, Any] | None = None) -> Call:
     """A request of nobody yet."""
     wanted = request.headers.get("accept-language", "")
-    language = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
-    return Call(service, request, None, body or {}, language)
+    chosen = language_of(wanted, request.cookies.get(LANGUAGE_COOKIE, ""))
+    return Call(service, request, None, body or {}, chosen)
 
 
 def _refused(call: Call, status: int, why: str, *, page: bool) -> Response:

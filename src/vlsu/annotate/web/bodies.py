@@ -33,12 +33,13 @@ class BodyError(UsageError):
         self.status = status
 
 
-async def read_body(request: Request, largest: int) -> dict[str, Any]:
+async def read_body(request: Request, largest: int, patience: float = BODY_S) -> dict[str, Any]:
     """The object of a JSON body, or the fields of a form.
 
     Args:
         request: Its body is read here.
         largest: Bytes at most.
+        patience: Seconds that it may take.
 
     Raises:
         BodyError: It is too large, too slow, or neither JSON nor a form.
@@ -48,7 +49,7 @@ async def read_body(request: Request, largest: int) -> dict[str, Any]:
         raise BodyError(413, f"the body has more than {largest} bytes")
     read = bytearray()
     try:
-        with anyio.fail_after(BODY_S):
+        with anyio.fail_after(patience):
             async for part in request.stream():
                 read += part
                 if len(read) > largest:

@@ -115,7 +115,7 @@ def change_account(call: Call) -> Response:
     elif what == "forget":
         project.forget_password(who.id)
     elif what == "sessions":
-        project.end_sessions(who.id, but=who.session)
+        project.end_sessions(who.id, by=who.id, but=who.session)
     else:
         raise UsageError("what: give password, forget or sessions")
     call.service.sessions.forget()

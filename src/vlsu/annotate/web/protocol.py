@@ -7,22 +7,24 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["HEADERS_S", "Protocol"]
-
-#: Seconds from the first byte of a request to the end of its headers, and from a connection's
-#: beginning to its first request.
-HEADERS_S = 20.0
+__all__ = ["Protocol"]
 
 
 class Protocol(HttpToolsProtocol):
-    """As uvicorn's, which waits for headers for ever."""
+    """As uvicorn's, which waits for headers for ever.
 
+    Attributes:
+        patience: Seconds from the first byte of a request to the end of its headers, and from a
+            connection's beginning to its first request.
+    """
+
+    patience = 20.0
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give it a while to ask."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._late = self.loop.call_later(HEADERS_S, self._close)
+        self._late = self.loop.call_later(self.patience, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -32,7 +34,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: its headers are awaited."""
         if self._late is None:
-            self._late = self.loop.call_later(HEADERS_S, self._close)
+            self._late = self.loop.call_later(self.patience, self._close)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from vlsu.annotate.web.service import Site
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEADERS", "Guard", "is_foreign", "same_secret"]
+__all__ = ["HEADERS", "Guard", "is_for_scripts", "is_foreign", "same_secret"]
 
 #: Scripts and styles are files of this package; nothing is inline, nothing is from elsewhere.
 _POLICY = (
@@ -69,9 +70,7 @@ class Guard:
             await send(message)
 
         if (why := self._refusal(scope)) is not None:
-            from starlette.responses import PlainTextResponse
-
-            await PlainTextResponse(f"{why}\n", 400)(scope, receive, sending)
+            await _refusal(why, scope["path"])(scope, receive, sending)
             return
         root = self._site.root
         if root and (scope["path"] == root or scope["path"].startswith(f"{root}/")):
@@ -101,6 +100,14 @@ class Guard:
         return name in self._site.hosts or (self._site.any_address and _is_address(name))
 
 
+def _refusal(why: str, path: str) -> Response:
+    from starlette.responses import JSONResponse, PlainTextResponse
+
+    if is_for_scripts(path):
+        return JSONResponse({"error": why}, 400)
+    return PlainTextResponse(f"{why}\n", 400)
+
+
 _HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
@@ -128,7 +135,12 @@ def is_foreign(headers: Mapping[str, str], method: str, scheme: str, site: Site)
         return fetched != "same-origin"
     schemes = {"https"} if site.secure else {"http", "https", scheme}
     own = {f"{each}://{headers.get('host', '')}".lower() for each in schemes}
-    return origin.lower() not in own | {site.origin}
+    return origin.lower() not in own | ({site.origin} if site.origin else set())
+
+
+def is_for_scripts(path: str) -> bool:
+    """Whether a path is asked for by a script, which gets errors as JSON."""
+    return path.startswith(("/api/", "/image/", "/static/"))
 
 
 def same_secret(given: object, known: str) -> bool:

@@ -13,11 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vlsu._version import __version__
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.web.content import Content
 from vlsu.annotate.web.limiting import SIGN_IN, Limit, Limiter
 from vlsu.annotate.web.sessions import Sessions
 from vlsu.annotate.web.strings import LANGUAGES, strings_of
-from vlsu.data import Dataset
-from vlsu.data.images.probe import EXTENSIONS
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -48,44 +47,6 @@ class Site:
     origin: str = ""
 
 
-class Content:
-    """Texts and images of the dataset, by a sample's identifier.
-
-    Args:
-        dataset: What is graded.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-        frame = dataset.frame().select("id", "text", "language", "image_sha256")
-        with dataset.reading():
-            self._rows = frame.collect()
-        self._at = {id_: at for at, id_ in enumerate(self._rows["id"])}
-
-    def of(self, sample_id: str, modality: str) -> dict[str, Any]:
-        """What of a sample a page shows in a modality.
-
-        Returns:
-            ``text`` and ``image_sha256``, each `None` where the modality does not show it, and
-            ``language``.
-        """
-        _, text, language, image = self._rows.row(self._at[sample_id])
-        return {
-            "text": None if modality == "image" else text,
-            "language": language,
-            "image_sha256": None if modality == "text" else image,
-        }
-
-    def image(self, sha256: str) -> tuple[bytes, str]:
-        """The bytes and the media type of an image.
-
-        Raises:
-            DataError: It is missing, or cannot be read.
-        """
-        data, extension = self.dataset.images.read_typed(sha256)
-        return data, EXTENSIONS[extension]
-
-
 class Service:
     """A project as it is served.
 
@@ -113,7 +74,7 @@ class Service:
     @cached_property
     def content(self) -> Content:
         """The dataset's content."""
-        return Content(self.project.dataset())
+        return Content(self.project.dataset(), self.project.folder)
 
     @property
     def secret(self) -> str:
@@ -128,7 +89,8 @@ class Service:
     def problem(self, call: Call, status: int, why: str = "") -> Response:
         """The page for what went wrong: what its status means, and why in a sentence."""
         known = f"problem.{status}" in strings_of(call.language)
-        context = {"name": f"problem.{status if known else 'other'}", "why": why}
+        told = why if status in (400, 409) else ""  # of the others the status says it all
+        context = {"name": f"problem.{status if known else 'other'}", "why": told}
         return self.page(call, "problem.html.jinja", context, status=status)
 
     def page(

@@ -15,7 +15,6 @@ from vlsu.annotate.plan.settings import Bounds, Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, State, is_state
 from vlsu.annotate.store.tables import (
     bins,
-    exposures,
     grades,
     items,
     opt_outs,
@@ -23,11 +22,18 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.candidates import Wanted, lease
+from vlsu.annotate.work.days import Seen, only_lighter, seen_on, working_since
 from vlsu.policy import MODALITIES
 
-__all__ = ["DAY_MS", "Lease", "Nothing", "extend_leases", "locked_person", "next_item", "sweep"]
+__all__ = [
+    "Lease",
+    "Nothing",
+    "extend_leases",
+    "locked_person",
+    "next_item",
+    "sweep",
+]
 
-DAY_MS = 86_400_000
 #: Blocks by modality, in turn: parts in either order, pairs after both.
 CYCLE = tuple(
     MODALITY_NUMBERS[name] for name in ("image", "text", "joint", "text", "image", "joint")
@@ -43,18 +49,15 @@ _HELD = (
     .where(is_state(State.LEASED), slots.c.owner_id == bindparam("person"))
     .order_by(slots.c.leased_at, slots.c.id)
 )
-_EXPOSURE = select(exposures.c.hard, exposures.c.seconds).where(
-    exposures.c.person_id == bindparam("person"), exposures.c.day == bindparam("day")
-)
 _LAST = (
-    select(grades.c.slot_id, grades.c.id)
+    select(grades.c.slot_id, grades.c.id, grades.c.given_at, grades.c.seconds)
     .where(grades.c.person_id == bindparam("person"))
     .order_by(grades.c.id.desc())
     .limit(bindparam("number"))
     .subquery()
 )
 _RECENT = (
-    select(slots.c.item_id, slots.c.cluster, slots.c.hard)
+    select(slots.c.item_id, slots.c.cluster, slots.c.hard, _LAST.c.given_at, _LAST.c.seconds)
     .join(_LAST, _LAST.c.slot_id == slots.c.id)
     .order_by(_LAST.c.id.desc())
 )
@@ -67,6 +70,7 @@ _ADVANCE = (
         block=bindparam("new_block"),
         block_left=bindparam("left"),
         active_at=bindparam("now"),
+        working_since=bindparam("since"),
     )
 )
 
@@ -119,6 +123,8 @@ class _Seen:
     item: int
     cluster: int | None
     hard: bool
+    given_at: int = 0
+    seconds: float = 0.0
 
 
 def next_item(
@@ -147,15 +153,17 @@ def next_item(
             return _lease(row, row.token, until)
     if len(held) >= plan.order.held:
         return Nothing.HELD
-    today = _exposure(connection, person_id, now)
+    today = seen_on(connection, person, now)
     if 0 < plan.bounds.minutes_a_day * 60 <= today.seconds:
         return Nothing.MINUTES
     leased = [_Seen(row.item_id, row.cluster, row.hard) for row in held]
-    seen = leased + _recent(connection, person_id, max(plan.order.apart, plan.bounds.spacing))
-    hard_today = today.hard + sum(each.hard for each in leased)
-    found = _draw(connection, plan, person, seen, hard_today, now, until)
+    seen = leased + _recent(connection, person_id, max(plan.order.apart, plan.bounds.spacing, 1))
+    today = Seen(
+        today.items + len(leased), today.hard + sum(each.hard for each in leased), today.seconds
+    )
+    found = _draw(connection, plan, person, seen, today, now, until)
     if found is Nothing.WAIT and sweep(connection, now):
-        found = _draw(connection, plan, person, seen, hard_today, now, until)
+        found = _draw(connection, plan, person, seen, today, now, until)
     return found
 
 
@@ -226,20 +234,6 @@ def _refusal(person: Row[Any]) -> Nothing | None:
     return None
 
 
-def _exposure(connection: Connection, person_id: int, now: int) -> Any:
-    values = {"person": person_id, "day": now // DAY_MS}
-    return connection.execute(_EXPOSURE, values).first() or _UNEXPOSED
-
-
-@dataclass(frozen=True, slots=True)
-class _Unexposed:
-    hard: int = 0
-    seconds: float = 0.0
-
-
-_UNEXPOSED = _Unexposed()
-
-
 def _recent(connection: Connection, person_id: int, number: int) -> list[_Seen]:
     rows = connection.execute(_RECENT, {"person": person_id, "number": number})
     return [_Seen(*row) for row in rows]
@@ -250,7 +244,7 @@ def _draw(
     plan: Plan,
     person: Row[Any],
     seen: Sequence[_Seen],
-    hard_today: int,
+    today: Seen,
     now: int,
     until: int,
 ) -> Lease | Nothing:
@@ -259,8 +253,8 @@ def _draw(
     near = seen[: plan.order.apart]
     clusters = sorted({each.cluster for each in near if each.cluster is not None})
     allowed = _allowed(connection, plan, person)
-    bound = 0 < plan.bounds.hard_a_day <= hard_today
-    for apart, hard in _levels(plan.bounds, seen, bound):
+    bound = 0 < plan.bounds.hard_a_day <= today.hard
+    for apart, hard in _levels(plan.bounds, seen, today, bound):
         for step, modality in _blocks(person, allowed):
             for kept in (True, False):
                 wanted = Wanted(
@@ -275,7 +269,7 @@ def _draw(
                 )
                 row = lease(connection, wanted, token=token, now=now, until=until)
                 if row is not None:
-                    _advance(connection, plan, person, step, now)
+                    _advance(connection, plan, person, step, now, seen)
                     return _lease(row, token, until)
     others = select(slots.c.id).where(is_state(State.LEASED), slots.c.owner_id != person.id)
     of_theirs = and_(is_state(State.KEPT), slots.c.owner_id == person.id)
@@ -285,16 +279,16 @@ def _draw(
 
 
 def _levels(
-    bounds: Bounds, seen: Sequence[_Seen], bound: bool
+    bounds: Bounds, seen: Sequence[_Seen], today: Seen, bound: bool
 ) -> Iterator[tuple[bool, tuple[bool, ...]]]:
     """What is wished for, the most first: apart from others like it, and its hardness.
 
-    The bound of the day holds at every level; spacing and distance hold while there is anything
-    else to grade.
+    The bound of the day holds at every level; spacing, the share of hard items, the calm end of a
+    day and distance hold while there is anything else to grade.
     """
     hard_before = any(each.hard for each in seen[: bounds.spacing])
     both, lighter = (False, True), (False,)
-    wished = lighter if bound or hard_before else both
+    wished = lighter if bound or hard_before or only_lighter(bounds, today) else both
     possible = lighter if bound else both
     for hardness in dict.fromkeys((wished, possible)):
         yield True, hardness
@@ -315,7 +309,14 @@ def _blocks(
         yield step, modality
 
 
-def _advance(connection: Connection, plan: Plan, person: Row[Any], step: int, now: int) -> None:
+def _advance(
+    connection: Connection,
+    plan: Plan,
+    person: Row[Any],
+    step: int,
+    now: int,
+    seen: Sequence[_Seen],
+) -> None:
     connection.execute(
         _ADVANCE,
         {
@@ -323,6 +324,9 @@ def _advance(connection: Connection, plan: Plan, person: Row[Any], step: int, no
             "new_block": (person.block + step) % len(CYCLE),
             "left": (person.block_left if step == 0 else plan.order.block) - 1,
             "now": now,
+            "since": working_since(
+                plan.bounds, person, [(e.given_at, e.seconds) for e in seen if e.given_at][:1], now
+            ),
         },
     )
 

@@ -41,7 +41,7 @@ LEAST, LONGEST = 12, 256
 _DIFFERENT = 5
 _HASHER = PasswordHasher()
 _AT_ONCE = threading.BoundedSemaphore(2)
-_PATIENCE_S = 3.0
+_PATIENCE_S = 10.0
 
 
 def check_password(password: str, name: str) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "ROLES",
     "Invitation",
     "agree",
+    "end_sessions",
     "invite",
     "invited_as",
     "join",
@@ -229,6 +230,36 @@ def resume(connection: Connection, person_id: int, now: int, *, by: int | None =
     locked_person(connection, person_id)
     connection.execute(update(people).where(people.c.id == person_id).values(paused_at=None))
     log(connection, now, by, "resume", f"person {person_id}")
+
+
+def end_sessions(
+    connection: Connection,
+    person_id: int,
+    now: int,
+    *,
+    by: int | None = None,
+    but: str | None = None,
+) -> int:
+    """Sign somebody out everywhere; they need a new invitation to come back.
+
+    Args:
+        connection: In a transaction that writes.
+        person_id: Who.
+        now: Milliseconds.
+        by: Who ends them; `None` for a command of the machine.
+        but: Hash of the token of a session that stays, as does then their password.
+
+    Returns:
+        How many sessions there were.
+    """
+    locked_person(connection, person_id)
+    if but is None:
+        connection.execute(
+            update(people).where(people.c.id == person_id).values(password_hash=None)
+        )
+    ended = close_sessions(connection, person_id, but=but)
+    log(connection, now, by, "end_sessions", f"person {person_id}: {ended}")
+    return ended
 
 
 def set_aside(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from vlsu.annotate.store.tables import exposures, grades, policy_notes, policy_versions
-from vlsu.annotate.work.leasing import DAY_MS
+from vlsu.annotate.store.tables import grades, people, policy_notes, policy_versions
+from vlsu.annotate.work.days import seen_on
 
 __all__ = ["Progress", "progress_of"]
 
@@ -18,12 +18,12 @@ class Progress:
 
     Attributes:
         done: Their grades that count.
-        items: What they were shown today (UTC), skipped and stopped items too.
+        items: What they were shown today, skipped and stopped items too.
         hard: Hard items among these.
         seconds: How long.
         version: Number of the policy's version.
-        notes: Of the policy: number, category (`None` for all), text, and version it came with;
-            the latest first.
+        notes: Of the policy: number, category (`None` for all), text, and label of the version that
+            it made; the latest first.
     """
 
     done: int
@@ -31,7 +31,7 @@ class Progress:
     hard: int
     seconds: float
     version: int
-    notes: tuple[tuple[int, str | None, str, int], ...]
+    notes: tuple[tuple[int, str | None, str, str], ...]
 
 
 def progress_of(connection: Connection, person_id: int, now: int) -> Progress:
@@ -47,25 +47,23 @@ def progress_of(connection: Connection, person_id: int, now: int) -> Progress:
         .select_from(grades)
         .where(grades.c.person_id == person_id, grades.c.live)
     )
-    today = connection.execute(
-        select(exposures.c.shown, exposures.c.hard, exposures.c.seconds).where(
-            exposures.c.person_id == person_id, exposures.c.day == now // DAY_MS
-        )
-    ).first()
-    items, hard, seconds = today or (0, 0, 0.0)
+    person = connection.execute(select(people).where(people.c.id == person_id)).one()
+    today = seen_on(connection, person, now)
     notes = connection.execute(
         select(
             policy_notes.c.id,
             policy_notes.c.category,
             policy_notes.c.text,
-            policy_notes.c.version_id,
-        ).order_by(policy_notes.c.id.desc())
+            policy_versions.c.label,
+        )
+        .join(policy_versions, policy_versions.c.id == policy_notes.c.version_id)
+        .order_by(policy_notes.c.id.desc())
     )
     return Progress(
         done=done or 0,
-        items=items,
-        hard=hard,
-        seconds=seconds,
+        items=today.items,
+        hard=today.hard,
+        seconds=today.seconds,
         version=connection.scalar(select(func.max(policy_versions.c.id))) or 1,
-        notes=tuple((row.id, row.category, row.text, row.version_id) for row in notes),
+        notes=tuple((row.id, row.category, row.text, row.label) for row in notes),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vlsu.annotate.store.tables import audit, exposures, tallies
-from vlsu.annotate.work.leasing import DAY_MS
+from vlsu.annotate.store.tables import audit, exposures, people, tallies
+from vlsu.annotate.work.days import day_at
 
 __all__ = ["add_exposure", "add_tally", "log"]
 
@@ -39,13 +39,13 @@ def add_exposure(
     Args:
         connection: In a transaction that writes.
         person_id: Who.
-        now: Milliseconds; the day is that of UTC.
+        now: Milliseconds; the day is that of their own clock.
         hard: Whether it was a hard one.
         seconds: How long.
     """
     values = {
         "person_id": person_id,
-        "day": now // DAY_MS,
+        "at": now,
         "shown": 1,
         "hard": int(hard),
         "seconds": seconds,
@@ -55,7 +55,17 @@ def add_exposure(
 
 @lru_cache
 def _exposure(dialect: str) -> Any:
+    ahead = select(people.c.utc_offset).where(
+        people.c.id == bindparam("person_id", type_=BigInteger)
+    )
+    at = bindparam("at", type_=BigInteger)
+    day = day_at(at, ahead.scalar_subquery())
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(exposures)
+    statement = statement.values(
+        person_id=bindparam("person_id", type_=BigInteger),
+        day=day,
+        **{name: bindparam(name) for name in ("shown", "hard", "seconds")},
+    )
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[exposures.c.person_id, exposures.c.day],

@@ -15,7 +15,6 @@ __all__ = [
     "SESSION_MS",
     "close_session",
     "close_sessions",
-    "end_sessions",
     "open_session",
     "person_of",
     "sign_out",
@@ -78,12 +77,3 @@ def sign_out(connection: Connection, token: str, now: int) -> None:
     """End a session that somebody leaves."""
     if (person := close_session(connection, token)) is not None:
         log(connection, now, person, "sign_out")
-
-
-def end_sessions(
-    connection: Connection, person_id: int, now: int, *, but: str | None = None
-) -> int:
-    """End the sessions that somebody has elsewhere; how many."""
-    ended = close_sessions(connection, person_id, but=but)
-    log(connection, now, person_id, "end_sessions", str(ended))
-    return ended

@@ -19,7 +19,7 @@ from vlsu.annotate.work.seats import lock_items
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import UsageError
 
-__all__ = ["stop"]
+__all__ = ["same_content", "stop"]
 
 
 def stop(
@@ -58,7 +58,7 @@ def stop(
     at = connection.execute(
         select(slots.c.item_id, slots.c.modality).where(slots.c.id == slot_id)
     ).first()
-    numbers = [] if at is None else _same_content(connection, at.item_id, at.modality, kind)
+    numbers = [] if at is None else same_content(connection, at.item_id, at.modality, kind)
     lock_items(connection, numbers)
     slot = locked_slot(connection, person_id, slot_id, token)
     add_exposure(
@@ -98,7 +98,8 @@ def stop(
     return sorted(stopped)
 
 
-def _same_content(connection: Connection, item_id: int, modality: int, kind: str) -> list[int]:
+def same_content(connection: Connection, item_id: int, modality: int, kind: str) -> list[int]:
+    """Numbers of the samples that a stop takes: those with the same image, or the same text."""
     item = connection.execute(select(items).where(items.c.id == item_id)).one()
     by_image = modality == MODALITY_NUMBERS["image"] or (
         modality == MODALITY_NUMBERS["joint"] and kind == "illegal"

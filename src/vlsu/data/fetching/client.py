@@ -242,14 +242,7 @@ class Client:
         fault = FetchFaultError(Reason.CONNECT, transient=True)
         for ip in addresses:
             try:
-                async with asyncio.timeout(CONNECT_S):
-                    _, connection = await self._dial(
-                        self._connection,
-                        ip,
-                        address.port,
-                        context,
-                        name,
-                    )
+                return await self._opened(ip, address.port, context, name)
             except TimeoutError:
                 continue
             except ssl.SSLCertVerificationError:
@@ -259,9 +252,20 @@ class Client:
             except OSError as error:
                 if lack := exhausted_resource(error) or exhausted_file_descriptors():
                     raise MachineError(lack) from None
-            else:
-                return cast("Connection", connection)
         raise fault
+
+    async def _opened(
+        self, ip: str, port: int, context: ssl.SSLContext | None, name: str | None
+    ) -> Connection:
+        connection = self._connection()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self._dial(lambda: connection, ip, port, context, name)
+        except BaseException:
+            # The event loop closes one over TLS in order, and waits for the server's part in it.
+            connection.abort()
+            raise
+        return connection
 
     async def _through(self, route: Route, address: WebAddress) -> Connection:
         """A new connection to a proxy, which is one to the server where that speaks TLS."""

@@ -136,6 +136,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(head)
         try:
             return await waiting
+        except BaseException:
+            # A stop may come when the response is complete: who asked does not learn of it then.
+            self._keep_alive = False
+            raise
         finally:
             self._waiting = None
             self._let_go()
@@ -168,9 +172,9 @@ class Connection(asyncio.Protocol):
             self._waiting.set_exception(FetchFaultError(reason, transient=transient))
 
     def _succeed(self, status: int, *, keep_alive: bool) -> None:
-        self._keep_alive = keep_alive
         if self._waiting is None or self._waiting.done():
-            return
+            return  # of what follows a response, or a failure, none makes the connection usable
+        self._keep_alive = keep_alive
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         try:
             body = self._decoded(body, status)

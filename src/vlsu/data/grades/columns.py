@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["CATEGORY", "GRADE", "GRADER", "ITEM", "MODALITY", "RESPONDENT", "GradeColumns"]
+__all__ = [
+    "CATEGORY",
+    "GRADE",
+    "GRADER",
+    "ITEM",
+    "MODALITY",
+    "RESPONDENT",
+    "SET_ASIDE",
+    "GradeColumns",
+]
 
 #: Usual names of columns, the most specific first, in any letter case.
 ITEM = (
@@ -26,6 +36,8 @@ RESPONDENT = (
 GRADE = ("grade", "label", "rating", "severity", "choice", "verdict")
 CATEGORY = ("category",)
 MODALITY = ("modality",)
+#: Column of long files -> what marks an answer that no longer counts, as ``vlsu annotate`` exports.
+SET_ASIDE: Mapping[str, frozenset[str]] = MappingProxyType({"set_aside": frozenset({"1", "true"})})
 
 
 @dataclass(frozen=True, slots=True)

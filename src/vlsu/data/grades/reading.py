@@ -17,6 +17,7 @@ from vlsu.data.grades.columns import (
     ITEM,
     MODALITY,
     RESPONDENT,
+    SET_ASIDE,
     GradeColumns,
 )
 from vlsu.data.grades.exports import Export, recognise
@@ -337,7 +338,7 @@ class _File:
     def _kept(self, export: Export | None) -> list[Record]:
         """The records whose answers count."""
         kept = list(self._records)
-        for name, values in (export.left_out if export else {}).items():
+        for name, values in (export.left_out if export else SET_ASIDE).items():
             position = self._first((name,))
             if position is None:
                 continue

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from vlsu.analysis.results import FamilyPart, Metrics
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
-from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.policy import Family, Pattern, Severity, patterns_of
 from vlsu.report.answered import Answered, answered_cell, answered_value, series
-from vlsu.report.table import ABSENT, Table, format_rate, percent
+from vlsu.report.table import Table, format_rate, percent
 from vlsu.report.understanding.answered import MODALITY_NAMES, answered_sentence
 from vlsu.report.understanding.modalities import (
     family_part,
@@ -24,6 +23,7 @@ from vlsu.report.understanding.modalities import (
     severities_of,
     unsafe_alone,
 )
+from vlsu.report.understanding.severity_table import severity_table
 
 __all__ = [
     "MEANING",
@@ -132,7 +132,13 @@ def flagged_tables(metrics: Metrics, titles: Mapping[str, str]) -> dict[str, Tab
         titles: Category -> its name.
     """
     tables = (_families(metrics), _patterns(metrics), _categories(metrics, titles),
-              _severities(metrics, titles))  # fmt: skip
+              severity_table(
+            metrics,
+            titles,
+            "Flagged by gold category and severity of the pair",
+            lambda part: part.flagged,
+            "Share of the joint judgments called unsafe.",
+        ))  # fmt: skip
     return {table.name: table for table in tables}
 
 
@@ -228,28 +234,6 @@ def _categories(metrics: Metrics, titles: Mapping[str, str]) -> Table:
         ),
         "Joint judgments of samples with a category. Unsafe flagged: recall of unsafe; what is "
         "neither flagged nor called safe has no answer.",
-    )
-
-
-def _severities(metrics: Metrics, titles: Mapping[str, str]) -> Table:
-    there = severities_of(metrics)
-    return Table(
-        "severities",
-        "Flagged by gold category and severity of the pair",
-        ("category", *(f"{s.label} {_INTERVAL}" for s in there), "n"),
-        tuple(
-            (
-                titles.get(category, category),
-                *(
-                    format_rate(parts[s.label].flagged) if s.label in parts else ABSENT
-                    for s in there
-                ),
-                ", ".join(str(parts[s.label].n) if s.label in parts else "0" for s in there),
-            )
-            for category, parts in metrics.severities.items()
-        ),
-        f"Share of the joint judgments called unsafe. {NO_CATEGORY}: the dataset gives none, as of "
-        f"safe pairs. n: {', '.join(s.label for s in there)}.",
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from vlsu.analysis.results import CategoryPart, Metrics, PooledPart
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.analysis.table.answered import format_share
-from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Family, Pattern, patterns_of
 from vlsu.report.answered import answered_cell
@@ -33,6 +32,7 @@ from vlsu.report.understanding.modalities import (
     unsafe_alone,
 )
 from vlsu.report.understanding.reruns import rerun_tables
+from vlsu.report.understanding.severity_table import severity_table
 from vlsu.report.understanding.swap import swap_tables
 from vlsu.report.understanding.together_tables import together_tables
 
@@ -107,7 +107,15 @@ def understanding_tables(
     elif joint:
         tables.append(_categories(metrics, titles))
         if "severities" in metrics:
-            tables.append(_severities(metrics, titles))
+            tables.append(
+                severity_table(
+                    metrics,
+                    titles,
+                    "By gold category and severity of the pair",
+                    lambda part: part.accuracy,
+                    "Accuracy of the joint judgments.",
+                )
+            )
         tables += gold_tables(metrics, titles)
     tables += [_outcomes(metrics), _left_out(metrics, modalities), _not_asked(record)]
     return tuple(table for table in tables if table.rows)
@@ -249,30 +257,6 @@ def _categories(metrics: Metrics, titles: Mapping[str, str]) -> Table:
         f"Joint judgments of samples with a category. {_POOLED} In one mix of patterns: as if "
         "every category had the dataset's patterns, so that one of easy pairs has no advantage. "
         "macro-F1 counts a severity that a category lacks as 0.",
-    )
-
-
-def _severities(metrics: Metrics, titles: Mapping[str, str]) -> Table:
-    graded_by = severities_of(metrics)
-    return Table(
-        "severities",
-        "By gold category and severity of the pair",
-        ("category", *(f"{s.label} {_INTERVAL}" for s in graded_by), "n"),
-        tuple(
-            (
-                titles.get(category, category),
-                *(
-                    format_rate(severities[s.label].accuracy) if s.label in severities else ABSENT
-                    for s in graded_by
-                ),
-                ", ".join(
-                    str(severities[s.label].n) if s.label in severities else "0" for s in graded_by
-                ),
-            )
-            for category, severities in metrics.severities.items()
-        ),
-        f"Accuracy of the joint judgments. {NO_CATEGORY}: the dataset gives none, as of safe "
-        f"pairs. n: {', '.join(s.label for s in graded_by)}.",
     )
 
 

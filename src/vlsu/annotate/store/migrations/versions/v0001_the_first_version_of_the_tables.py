@@ -52,6 +52,8 @@ def upgrade() -> None:
         sa.Column("block", sa.Integer(), server_default="0", nullable=False),
         sa.Column("block_left", sa.Integer(), server_default="0", nullable=False),
         sa.Column("active_at", sa.BigInteger(), nullable=True),
+        sa.Column("working_since", sa.BigInteger(), nullable=True),
+        sa.Column("utc_offset", sa.SmallInteger(), nullable=True),
         sa.CheckConstraint(
             "role in ('grader', 'adjudicator', 'lead')", name=op.f("ck_people_role")
         ),
@@ -370,7 +372,10 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("stopped_at", sa.BigInteger(), nullable=False),
         sa.Column("reported_at", sa.BigInteger(), nullable=True),
+        sa.Column("reported_to", sa.Text(), nullable=True),
         sa.Column("report", sa.Text(), nullable=True),
+        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
+        sa.Column("lifted_because", sa.Text(), nullable=True),
         sa.CheckConstraint("kind in ('illegal', 'threat')", name=op.f("ck_stops_kind")),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_stops_item_id_items")),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,81 @@
+"""The ways in and out, in a browser."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.support.annotate_server import served
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+PASSWORD = "four words that are mine"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"), [(1280, "light", "en"), (390, "dark", "de")]
+)
+def test_in_by_a_link_out_and_in_again_by_a_password(
+    new_project, chromium, width, scheme, language
+):
+    project = new_project()
+    with served(project) as address:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+        )
+        page = context.new_page()
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+
+        def check() -> None:
+            found = axe_api.Axe().run(page).response["violations"]
+            assert [each["id"] for each in found] == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+        page.goto(f"{address}/join/{project.invite('Ada', 'grader').token}")
+        check()
+        page.check("[name=adult]")
+        page.check("[name=consent]")
+        page.click("main form button")
+        assert page.url == f"{address}/grade"
+        page.goto(f"{address}/account")
+        page.fill("[name=password]", PASSWORD)
+        page.fill("[name=again]", PASSWORD)
+        page.click("main form button")
+        assert page.get_by_role("status").is_visible()
+        check()
+        page.locator("form[action$=leave] button").last.click()
+        assert page.url == f"{address}/login"
+        page.goto(f"{address}/grade")
+        assert page.url == f"{address}/login"
+        check()
+        page.fill("[name=name]", "Ada")
+        page.fill("[name=password]", PASSWORD)
+        page.click("main form button")
+        assert page.url == f"{address}/grade"
+        assert not [text for text in refused if "Security Policy" in text or "Refused" in text]
+        cookies = {each["name"]: each for each in context.cookies()}
+        session = next(each for name, each in cookies.items() if name != "vlsu-annotate-language")
+        assert session["httpOnly"]
+        assert session["sameSite"] == "Lax"
+        page.goto(f"{address}/nowhere")
+        check()
+        context.close()
