@@ -53,7 +53,7 @@ def test_a_project_is_graded_by_keyboard_alone(browser: Browser, tmp_path: Path)
             order.append(grade(page, "3i" if len(order) % 2 else "1"))
             until_saved(page)  # nothing else is there until the parts are stored
             page.wait_for_selector("#rest:not([hidden]), #work:not([hidden])")
-        expect(page.locator("#rest")).to_contain_text("Everything is graded")
+        expect(page.locator("#rest")).to_contain_text("You are done")
         expect(page.locator("#today")).to_contain_text("12 today")
         # Of each sample its parts come before the pair.
         assert len(order) == 12 == len(set(order))
@@ -197,7 +197,7 @@ def test_a_skip_asks_no_reason(browser: Browser, tmp_path: Path) -> None:
         until_saved(page)
         rest = {grade(page)[0] for _ in range(3)}
         assert before[0] not in rest
-        expect(page.locator("#rest")).to_contain_text("Everything is graded")
+        expect(page.locator("#rest")).to_contain_text("You are done")
         assert [each.why for each in rows(grader.project, exclusions)] == ["skip"]
 
 

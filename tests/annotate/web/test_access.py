@@ -32,6 +32,7 @@ WHO = {
     "POST /account": "everybody",
     "POST /leave": "everybody",
     "GET /grade": "grader",
+    "GET /api/me": "grader",
     "POST /api/next": "grader",
     "POST /api/extend": "grader",
     "POST /api/submit": "grader",
