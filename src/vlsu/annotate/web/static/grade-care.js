@@ -38,7 +38,7 @@ class Stopwatch {
 
   reset() { this.tick(); this.total = 0; }
 
-  get seconds() { this.tick(); return Math.round(this.total / 100) / 10; }
+  get seconds() { this.tick(); return Math.round(this.total) / 1000; }
 }
 
 export const shown = new Stopwatch();
