@@ -165,14 +165,14 @@ def test_a_check_is_extended_shown_and_lost_as_a_slot_is(texts, clock):
     project = texts(1, 2, checks=HIDDEN)
     ada, bob = join_graders(project, "Ada", "Bob")
     check = until_check(project, ada)
-    assert project.shown_to(ada, check) == check.sample_id
+    assert project.shown_to(ada, check).sample_id == check.sample_id
     assert project.shown_to(bob, check) is None
     with pytest.raises(LeaseLostError):
         project.submit(bob, answer_to(check))
     clock.forward(minutes=9)
     assert project.extend_leases(ada, [check]) == [check]
     clock.forward(minutes=9)
-    assert project.shown_to(ada, check) == check.sample_id
+    assert project.shown_to(ada, check).sample_id == check.sample_id
     clock.forward(minutes=11)
     assert project.extend_leases(ada, [check]) == []
     assert project.shown_to(ada, check) is None

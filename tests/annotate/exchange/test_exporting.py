@@ -237,7 +237,11 @@ def test_the_datasheet_has_the_notes_that_graders_had(graded, tmp_path):
         connection.execute(
             insert(policy_versions).values(id=2, label="1.1.1", policy_hash="0" * 64, made_at=1)
         )
-        note = {"version_id": 2, "category": "C9", "text": "News is safe.", "person_id": ada.id}
+        note = {"version_id": 2, "category": "C9", "text": "News is safe."} | {
+            "person_id": ada.id,
+            "opens": False,
+            "opens_decided": False,
+        }
         connection.execute(insert(policy_notes).values(**note))
 
     graded.database.write(noted)

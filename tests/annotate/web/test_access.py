@@ -40,7 +40,21 @@ WHO = {
     "POST /api/skip": "grader",
     "POST /api/stop": "grader",
     "GET /image/{key}": "grader",
+    "POST /api/opt-out": "grader",
+    "POST /api/break": "grader",
+    "POST /api/clock": "grader",
     "GET /adjudicate": "adjudicator",
+    "POST /api/case": "adjudicator",
+    "POST /api/extend-cases": "adjudicator",
+    "POST /api/decide": "adjudicator",
+    "POST /api/skip-case": "adjudicator",
+    "POST /api/stop-case": "adjudicator",
+    "POST /api/decided": "adjudicator",
+    "POST /api/revise": "adjudicator",
+    "GET /case-image/{key}": "adjudicator",
+    "POST /api/notes": "adjudicator or lead",
+    "POST /api/note-touches": "adjudicator or lead",
+    "POST /api/note": "adjudicator or lead",
     "GET /lead": "lead",
 }
 #: Where the parts of the app have their paths, and for whom.
@@ -62,7 +76,8 @@ def expected(endpoint: Endpoint) -> frozenset[str]:
         (role for prefix, role in PREFIXES if endpoint.path.startswith(prefix)), None
     )
     assert who is not None, f"{name}: write here who may use it"
-    return {"anybody": ANYBODY, "everybody": STAFF}.get(who, frozenset({who}))
+    groups = {"anybody": ANYBODY, "everybody": STAFF}
+    return groups.get(who, frozenset(who.split(" or ")))
 
 
 @dataclass

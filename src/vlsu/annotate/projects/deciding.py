@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection
-
-from vlsu.annotate.plan.settings import Plan
-from vlsu.annotate.store.database import Database
+from vlsu.annotate.projects.opened import Opened
 from vlsu.annotate.work import adjudicating, cases, notes
 from vlsu.annotate.work.cases import Case, Decision
 from vlsu.annotate.work.notes import Opening, Touched
-from vlsu.policy import Policy
 
 __all__ = ["Deciding"]
-
-T = TypeVar("T")
 
 #: Seconds for which adding a note opens grades again before it answers.
 _OPENING_S = 2.0
 
 
-class Deciding:
+class Deciding(Opened):
     """The adjudicators' part of `vlsu.annotate.projects.project.Project`."""
-
-    plan: Plan
-    policy: Policy
-    database: Database
-    clock: Callable[[], int]
-
-    def _write(self, work: Callable[[Connection, int], T]) -> T:
-        return self.database.write(lambda connection: work(connection, self.clock()))
 
     def next_case(self, person: int, *, holds: Collection[int] = ()) -> Case | None:
         """The next dispute of an adjudicator; see `vlsu.annotate.work.cases.next_case`."""

@@ -222,7 +222,7 @@ def _insert(
     connection: Connection, person_id: int, item_id: int, slot: Any, given: Imported, now: int
 ) -> None:
     answer = asdict(given.answer)
-    del answer["slot"], answer["token"]
+    del answer["slot"], answer["token"], answer["kind"]
     version = connection.scalar(
         select(policy_versions.c.id)
         .order_by((policy_versions.c.label == given.policy_version).desc(), policy_versions.c.id)
