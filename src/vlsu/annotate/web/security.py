@@ -140,7 +140,7 @@ def is_foreign(headers: Mapping[str, str], method: str, scheme: str, site: Site)
 
 def is_for_scripts(path: str) -> bool:
     """Whether a path is asked for by a script, which gets errors as JSON."""
-    return path.startswith(("/api/", "/image/", "/static/"))
+    return path.startswith(("/api/", "/image/", "/case-image/", "/static/"))
 
 
 def same_secret(given: object, known: str) -> bool:
