@@ -39,17 +39,9 @@ from vlsu.data import Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import Policy, load_policy
 
-__all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
+__all__ = ["Project", "open_project"]
 
 H = TypeVar("H", bound=int | Held)
-
-#: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
-#: numbers, which are of one country.
-DEFAULT_SUPPORT = (
-    "If something you saw stays with you, stop and talk to somebody: a friend, a doctor, or a "
-    "helpline. findahelpline.com lists free and confidential ones by country. In an emergency call "
-    "your local emergency number."
-)
 
 
 def _milliseconds() -> int:
@@ -173,11 +165,6 @@ class Project(Deciding, Passwords):
     # Care
 
     @property
-    def support(self) -> str:
-        """Where those who work here find help; on every page."""
-        return self.record.care.support or DEFAULT_SUPPORT
-
-    @property
     def officer(self) -> str:
         """Who is told of what may be illegal; empty if nobody is named."""
         return self.record.care.officer
@@ -199,11 +186,6 @@ class Project(Deciding, Passwords):
         """What somebody has seen; for them alone."""
         with self.database.read() as connection:
             return care.exposure(connection, person, self.clock())
-
-    def exposure_in_sum(self) -> care.InSum | None:
-        """What all graders have seen; `None` for too few of them."""
-        with self.database.read() as connection:
-            return care.exposure_in_sum(connection, self.clock())
 
     def opted_out(self, person: int) -> frozenset[str]:
         """What somebody has opted out of; for them alone."""

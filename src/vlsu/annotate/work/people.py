@@ -7,9 +7,8 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vlsu.annotate.plan.settings import Plan
@@ -22,6 +21,7 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.check_rows import release_checks
+from vlsu.annotate.work.days import DAY_MS
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_tally, log
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
@@ -40,7 +40,6 @@ __all__ = [
     "opt_in",
     "opt_out",
     "pause",
-    "person_named",
     "resume",
     "set_aside",
 ]
@@ -48,7 +47,7 @@ __all__ = [
 ROLES = ("grader", "adjudicator", "lead")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 #: How long an invitation can be used.
-INVITATION_MS = 14 * 86_400_000
+INVITATION_MS = 14 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +169,6 @@ def agree(connection: Connection, person_id: int, now: int, *, adult: bool, vers
         .values(adult=True, consented_at=now, consent_version=version)
     )
     log(connection, now, person_id, "agree", version)
-
-
-def person_named(connection: Connection, name: str) -> Row[Any]:
-    """The row of a person.
-
-    Raises:
-        AnnotationError: Nobody has that name.
-    """
-    found = connection.execute(select(people).where(people.c.name == name)).first()
-    if found is None:
-        raise AnnotationError(f"nobody is called {name[:40]!r}; see vlsu annotate status")
-    return found
 
 
 def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, now: int) -> None:
