@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.annotate_server import cookie_of
+from tests.support.annotate_server import cookie_of, served
 from tests.support.annotating import rows
-from tests.support.disputed import NOTES, disputed_project, served
+from tests.support.disputed import NOTES, disputed_project
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import adjudications, disputes, grades, people, stops
 

@@ -83,6 +83,12 @@ class Browser:
         sent = {"Content-Type": "application/json", "X-CSRF-Token": self.csrf, **headers}
         return self.send("POST", path, json.dumps(body or {}).encode(), sent)
 
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The JSON of an answer that is no refusal."""
+        found = self.post(path, body)
+        assert found.status == 200, found.text
+        return found.json
+
     def send(
         self,
         method: str,
@@ -112,9 +118,7 @@ class Browser:
 
     def next(self, *holds: str) -> dict[str, Any] | None:
         """The next item's JSON, or `None`."""
-        found = self.post("/api/next", {"holds": list(holds)})
-        assert found.status == 200, found.text
-        item: dict[str, Any] | None = found.json["item"]
+        item: dict[str, Any] | None = self.ask("/api/next", {"holds": list(holds)})["item"]
         return item
 
     def submit(self, item: dict[str, Any], client_id: str, grade: str = "safe") -> Answered:

@@ -8,31 +8,16 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.annotate_server import cookie_of
+from tests.support.annotate_server import cookie_of, served
 from tests.support.annotating import rows
-from tests.support.disputed import NOTES, disputed_project, served
+from tests.support.disputed import NOTES, disputed_project
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import adjudications, exclusions, grades, people, stops
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.slow
 expect.set_options(timeout=30_000)  # a busy machine is not a fault of the page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
 import re
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect, sync_playwright
-
-pytest.importorskip("uvicorn")
-
-import uvicorn
+from playwright.sync_api import expect
 
 from tests.conftest import make_dataset
-from tests.support.annotate_server import cookie_of
+from tests.support.annotate_server import cookie_of, join, served
 from tests.support.annotating import answer_to, join_graders, rows
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.folder import Care
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.tables import opt_outs, people
-from vlsu.annotate.web.app import annotate_app
-from vlsu.annotate.web.service import Site
 from vlsu.annotate.work.sessions import open_session
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@contextlib.contextmanager
-def served(project: Project) -> Iterator[str]:
-    """The project's server on a free port; its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(annotate_app(project, Site()), log_level="warning")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive()
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -175,37 +130,16 @@ def test_the_server_deletes_what_is_to_be_forgotten(project):
 
 
 def test_what_is_wrong_is_refused(project):
-    (ada,), (lea,) = join_graders(project, "Ada"), join_graders(project, "Lea", role="lead")
     with served(project) as address:
-        host = address.removeprefix("http://")
-
-        def request(method, path, body, headers):
-            with contextlib.closing(http.client.HTTPConnection(host)) as connection:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                return answer.status, answer.read().decode()
-
-        def ask(person, path, body=None, token=True):
-            session = session_of(project, person)
-            headers = {
-                "Cookie": f"{cookie_of(project)}={session}",
-                "Content-Type": "application/json",
-            }
-            if token:
-                page = request("GET", "/care", None, headers)[1]
-                found = re.search(r'data-csrf="(\w+)"', page)
-                headers["X-CSRF-Token"] = found.group(1) if found else ""
-            if body is None:
-                return request("GET", path, None, headers)
-            return request("POST", path, json.dumps(body), headers)
-
-        assert ask(ada, "/api/opt-out", {"category": "C99", "out": True})[0] == 400
-        assert ask(ada, "/api/opt-out", {"category": "C9", "out": "yes"})[0] == 400
-        assert ask(ada, "/api/opt-out", {"category": "C9", "out": True}, token=False)[0] == 403
-        assert ask(ada, "/api/clock", {"utc_offset": 5000})[0] == 400
-        assert ask(lea, "/api/care")[0] == 403
-        status, text = ask(ada, "/api/care")
-        assert (status, json.loads(text)["today"]) == (200, {"items": 0, "hard": 0, "minutes": 0})
+        ada, lea = join(project, address, "Ada"), join(project, address, "Lea", "lead")
+        assert ada.post("/api/opt-out", {"category": "C99", "out": True}).status == 400
+        assert ada.post("/api/opt-out", {"category": "C9", "out": "yes"}).status == 400
+        stranger = {"X-CSRF-Token": ""}
+        right = {"category": "C9", "out": True}
+        assert ada.post("/api/opt-out", right, **stranger).status == 403
+        assert ada.post("/api/clock", {"utc_offset": 5000}).status == 400
+        assert lea.get("/api/care").status == 403
+        assert ada.get("/api/care").json["today"] == {"items": 0, "hard": 0, "minutes": 0}
         # Not sure: the page comes again.
-        assert ask(ada, "/care/leave", {})[0] == 400
+        assert ada.form("/care/leave", {}).status == 400
     assert rows(project, opt_outs) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.annotating import check_invariants, rows
 from tests.support.grading_page import (
-    CHROMIUM,
     animation,
-    chromium,
     grade,
     look,
     on,
@@ -26,19 +23,10 @@ from tests.support.grading_page import (
 )
 from vlsu.annotate.store.tables import exclusions, items, stops
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.slow
 SAYINGS = ["A walk in the park", "Two loaves, please", "Is the bridge open?", "Good morning"]
 NO_PICTURES = {"graders": {"image": 0, "text": 1, "joint": 0}}
 NO_TEXTS = {"graders": {"image": 1, "text": 0, "joint": 0}}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def blurred(page: Page) -> bool:

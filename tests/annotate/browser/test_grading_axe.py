@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +10,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.support.grading_page import (
-    CHROMIUM,
-    chromium,
     grade,
     look,
     page_dataset,
@@ -23,16 +20,7 @@ from tests.support.grading_page import (
 
 Scheme = Literal["light", "dark"]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
+pytestmark = pytest.mark.slow
 
 
 def faults(page: Page, state: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ from playwright.sync_api import Browser, Dialog, Route, expect
 
 from tests.support.annotating import check_invariants
 from tests.support.grading_page import (
-    CHROMIUM,
-    chromium,
     grade,
     look,
     on,
@@ -24,18 +21,9 @@ from tests.support.grading_page import (
     until_saved,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.slow
 TEXTS = [f"Saying number {n}" for n in range(8)]
 TEXTS_ALONE = {"graders": {"image": 0, "text": 1, "joint": 0}}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def test_a_line_that_drops_loses_nothing_and_doubles_nothing(

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
-from tests.report.test_browser import CHROMIUM
+from tests.support.annotate_server import served
 from tests.support.annotating import answer_to, rows
 from tests.support.leading import Busy, busy_project
 from vlsu.annotate.store.tables import grades, people, stops
-from vlsu.annotate.web.app import annotate_app
-from vlsu.annotate.web.service import Site
 from vlsu.annotate.work.leasing import Lease
 
 expect.set_options(timeout=30_000)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -36,29 +28,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
 
 @pytest.fixture(scope="module")
 def address(busy: Busy) -> Iterator[str]:
-    config = uvicorn.Config(
-        annotate_app(busy.project, Site()), host="127.0.0.1", port=0, log_level="warning"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+    with served(busy.project) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

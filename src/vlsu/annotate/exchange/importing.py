@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -207,7 +207,7 @@ def _import_person(
             return fates
 
         try:
-            stored = _write(project, store)
+            stored = project.write(store)
         except AnnotationError as error:
             for _, rows in batch:
                 for row in rows.values():
@@ -228,7 +228,3 @@ def _number(item: str, numbers: Mapping[str, int]) -> int | None:
     stem = name.rpartition(".")[0] or name
     tried = (item, name, stem, _UPLOADED.sub("", stem))
     return next((numbers[each] for each in tried if each in numbers), None)
-
-
-def _write(project: Project, work: Callable[[Connection, int], Any]) -> Any:
-    return project.database.write(lambda connection: work(connection, project.clock()))

@@ -166,7 +166,7 @@ def _order(
         record_pregrading(connection, now, about)
         return changed
 
-    changed = _write(project, work)
+    changed = project.write(work)
     return Pregraded("order", len(severities), changed, 0, 0, about)
 
 
@@ -203,7 +203,7 @@ def _select(
         record_pregrading(connection, now, about)
         return closed, begun, about
 
-    closed, begun, about = _write(project, work)
+    closed, begun, about = project.write(work)
     return Pregraded("select", len(severities), closed, len(drawn), begun, about)
 
 
@@ -229,7 +229,3 @@ def _about(run: Run, use: str, done: str, effect: str) -> dict[str, Any]:
         "done": done,
         "effect": effect,
     }
-
-
-def _write(project: Project, work: Any) -> Any:
-    return project.database.write(lambda connection: work(connection, project.clock()))

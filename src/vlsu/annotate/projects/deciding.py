@@ -22,7 +22,7 @@ class Deciding(Opened):
 
     def next_case(self, person: int, *, holds: Collection[int] = ()) -> Case | None:
         """The next dispute of an adjudicator; see `vlsu.annotate.work.cases.next_case`."""
-        return self._write(lambda c, now: cases.next_case(c, self.plan, person, now, holds=holds))
+        return self.write(lambda c, now: cases.next_case(c, self.plan, person, now, holds=holds))
 
     def open_disputes(self) -> int:
         """How many disputes are open."""
@@ -31,7 +31,7 @@ class Deciding(Opened):
 
     def extend_cases(self, person: int, held: Sequence[int]) -> list[int]:
         """Heartbeat of an adjudicator's page; the disputes that are still theirs."""
-        return self._write(lambda c, now: cases.extend_cases(c, self.plan, person, now, held))
+        return self.write(lambda c, now: cases.extend_cases(c, self.plan, person, now, held))
 
     def case_shown_to(self, person: int, dispute: int, token: str) -> str | None:
         """The identifier of the sample of a case before an adjudicator; `None` if it is over."""
@@ -50,7 +50,7 @@ class Deciding(Opened):
         seconds: float = 0,
     ) -> bool:
         """Decide a dispute, or revise that; see `vlsu.annotate.work.adjudicating.decide`."""
-        return self._write(
+        return self.write(
             lambda c, now: adjudicating.decide(
                 c,
                 self.policy,
@@ -67,11 +67,11 @@ class Deciding(Opened):
 
     def skip_case(self, person: int, dispute: int, *, seconds: float = 0) -> None:
         """Leave a case to another adjudicator."""
-        self._write(lambda c, now: adjudicating.skip_case(c, person, dispute, now, seconds=seconds))
+        self.write(lambda c, now: adjudicating.skip_case(c, person, dispute, now, seconds=seconds))
 
     def stop_case(self, person: int, dispute: int, kind: str, *, seconds: float = 0) -> list[int]:
         """Take the item of a case that may be illegal, or is a threat, from everybody."""
-        return self._write(
+        return self.write(
             lambda c, now: adjudicating.stop_case(c, person, dispute, kind, now, seconds=seconds)
         )
 
@@ -82,7 +82,7 @@ class Deciding(Opened):
 
     def open_again(self, person: int, dispute: int) -> Case:
         """Put a case that an adjudicator has decided before them again."""
-        return self._write(lambda c, now: cases.open_again(c, self.plan, person, dispute, now))
+        return self.write(lambda c, now: cases.open_again(c, self.plan, person, dispute, now))
 
     # Policy notes
 
@@ -111,7 +111,7 @@ class Deciding(Opened):
         meanwhile. What is left after `_OPENING_S` seconds, or when a server ends, is left to
         `sweep`.
         """
-        number = self._write(
+        number = self.write(
             lambda c, now: notes.add_note(
                 c,
                 self.policy,
@@ -137,4 +137,4 @@ class Deciding(Opened):
         end = time.monotonic() + seconds
         while after is not None and time.monotonic() < end:
             reached = after
-            after = self._write(lambda c, now: notes.open_some(c, self.plan, now, reached))  # noqa: B023
+            after = self.write(lambda c, now: notes.open_some(c, self.plan, now, reached))  # noqa: B023

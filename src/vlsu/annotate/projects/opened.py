@@ -24,6 +24,6 @@ class Opened:
     database: Database
     clock: Callable[[], int]
 
-    def _write(self, work: Callable[[Connection, int], T]) -> T:
+    def write(self, work: Callable[[Connection, int], T]) -> T:
         """One transaction, which knows the time."""
         return self.database.write(lambda connection: work(connection, self.clock()))

@@ -22,8 +22,8 @@ class Passwords(Opened):
         with self.database.read() as connection:
             person, known = passwords.known_hash(connection, name)
         if passwords.matches(known, password) and person is not None and known is not None:
-            return self._write(lambda c, now: passwords.sign_in(c, person, known, now))
-        self._write(lambda c, now: passwords.refuse_sign_in(c, person, now))
+            return self.write(lambda c, now: passwords.sign_in(c, person, known, now))
+        self.write(lambda c, now: passwords.refuse_sign_in(c, person, now))
         return None
 
     def set_password(self, person: int, name: str, password: str, *, session: str) -> None:
@@ -39,11 +39,11 @@ class Passwords(Opened):
             UsageError: It is easy to guess.
         """
         new = passwords.hashed(passwords.check_password(password, name))
-        self._write(lambda c, now: passwords.set_password(c, person, new, now, session=session))
+        self.write(lambda c, now: passwords.set_password(c, person, new, now, session=session))
 
     def forget_password(self, person: int) -> None:
         """Take somebody's password away."""
-        self._write(lambda c, now: passwords.forget_password(c, person, now))
+        self.write(lambda c, now: passwords.forget_password(c, person, now))
 
     def is_password_of(self, person: int, password: str) -> bool:
         """Whether a password is somebody's.

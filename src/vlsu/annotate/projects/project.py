@@ -39,17 +39,9 @@ from vlsu.data import Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import Policy, load_policy
 
-__all__ = ["DEFAULT_SUPPORT", "Project", "open_project"]
+__all__ = ["Project", "open_project"]
 
 H = TypeVar("H", bound=int | Held)
-
-#: Where help is found, unless ``care: support`` in ``project.yaml`` says it better. It has no phone
-#: numbers, which are of one country.
-DEFAULT_SUPPORT = (
-    "If something you saw stays with you, stop and talk to somebody: a friend, a doctor, or a "
-    "helpline. findahelpline.com lists free and confidential ones by country. In an emergency call "
-    "your local emergency number."
-)
 
 
 def _milliseconds() -> int:
@@ -113,16 +105,16 @@ class Project(Deciding, Passwords):
     def next_item(self, person: int, *, holds: Iterable[int | Held] = ()) -> Lease | Nothing:
         """The next item of a grader; see `vlsu.annotate.work.leasing.next_item`."""
         holds = tuple(holds)
-        return self._write(lambda c, now: leasing.next_item(c, self.plan, person, now, holds=holds))
+        return self.write(lambda c, now: leasing.next_item(c, self.plan, person, now, holds=holds))
 
     def extend_leases(self, person: int, held: Sequence[H]) -> list[H]:
         """Heartbeat of a page; what is still the grader's."""
-        return self._write(lambda c, now: holding.extend_leases(c, self.plan, person, now, held))
+        return self.write(lambda c, now: holding.extend_leases(c, self.plan, person, now, held))
 
     def submit(self, person: int, answer: Answer) -> Receipt:
         """Store an answer; see `vlsu.annotate.work.answering.submit`."""
         submit = check_answers.submit_check if answer.kind == CHECK else answering.submit
-        return self._write(lambda c, now: submit(c, self.plan, self.policy, person, answer, now))
+        return self.write(lambda c, now: submit(c, self.plan, self.policy, person, answer, now))
 
     def take_back(self, person: int) -> Lease:
         """Take a grader's last answer back."""
@@ -134,7 +126,7 @@ class Project(Deciding, Passwords):
                 return answering.take_back(connection, self.plan, person, now)
             return check_answers.take_back_check(connection, self.plan, person, last, now)
 
-        return self._write(take_back)
+        return self.write(take_back)
 
     def skip(self, person: int, lease: Held, *, seconds: float = 0) -> None:
         """Leave an item to others."""
@@ -146,11 +138,11 @@ class Project(Deciding, Passwords):
                 slot, token = lease.slot, lease.token
                 answering.skip(connection, self.plan, person, slot, token, now, seconds)
 
-        self._write(skip)
+        self.write(skip)
 
     def stop(self, person: int, lease: Held, kind: str, *, seconds: float = 0) -> list[int]:
         """Take an item that may be illegal, or is a threat, from everybody."""
-        return self._write(lambda c, now: stopping.stop(c, person, lease, kind, now, seconds))
+        return self.write(lambda c, now: stopping.stop(c, person, lease, kind, now, seconds))
 
     def shown_to(self, person: int, lease: Held) -> Shown | None:
         """What a lease shows a grader; `None` if it is over."""
@@ -164,18 +156,13 @@ class Project(Deciding, Passwords):
 
     def opt_out(self, person: int, stratum: str) -> None:
         """Never offer a grader samples that were built for a stratum."""
-        self._write(lambda c, now: people.opt_out(c, self.plan, person, stratum, now))
+        self.write(lambda c, now: people.opt_out(c, self.plan, person, stratum, now))
 
     def opt_in(self, person: int, stratum: str) -> None:
         """Offer them again."""
-        self._write(lambda c, _: people.opt_in(c, person, stratum))
+        self.write(lambda c, _: people.opt_in(c, person, stratum))
 
     # Care
-
-    @property
-    def support(self) -> str:
-        """Where those who work here find help; on every page."""
-        return self.record.care.support or DEFAULT_SUPPORT
 
     @property
     def officer(self) -> str:
@@ -189,21 +176,16 @@ class Project(Deciding, Passwords):
 
     def start_break(self, person: int) -> None:
         """Begin a break."""
-        self._write(lambda c, _: care.start_break(c, person))
+        self.write(lambda c, _: care.start_break(c, person))
 
     def set_utc_offset(self, person: int, minutes: int) -> bool:
         """Have somebody's day be that of their clock; see `vlsu.annotate.work.care`."""
-        return self._write(lambda c, now: care.set_utc_offset(c, person, minutes, now))
+        return self.write(lambda c, now: care.set_utc_offset(c, person, minutes, now))
 
     def exposure(self, person: int) -> care.Exposure:
         """What somebody has seen; for them alone."""
         with self.database.read() as connection:
             return care.exposure(connection, person, self.clock())
-
-    def exposure_in_sum(self) -> care.InSum | None:
-        """What all graders have seen; `None` for too few of them."""
-        with self.database.read() as connection:
-            return care.exposure_in_sum(connection, self.clock())
 
     def opted_out(self, person: int) -> frozenset[str]:
         """What somebody has opted out of; for them alone."""
@@ -222,14 +204,14 @@ class Project(Deciding, Passwords):
 
     def stop_taking_part(self, person: int) -> None:
         """Have somebody leave; what they hold goes to others."""
-        self._write(lambda c, now: care.stop_taking_part(c, self.plan, person, now))
+        self.write(lambda c, now: care.stop_taking_part(c, self.plan, person, now))
 
     def forget(self, *, at_once: bool = False) -> care.Forgotten | None:
         """Delete opt-outs and skips if their time has come, without a trace in the files."""
         until = None if at_once else self.health_data_until()
         if not at_once and (until is None or self.clock() < until):
             return None  # without a transaction that writes: a server asks each hour
-        done = self._write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
+        done = self.write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
         if done is not None:
             self.database.purge(opt_outs.name, exclusions.name)
         return done
@@ -246,7 +228,7 @@ class Project(Deciding, Passwords):
         by: int | None = None,
     ) -> Invitation:
         """Invite somebody; see `vlsu.annotate.work.people.invite`."""
-        return self._write(
+        return self.write(
             lambda c, now: people.invite(
                 c, name, role, now, languages=languages, end_sessions=end_sessions, by=by
             )
@@ -254,7 +236,7 @@ class Project(Deciding, Passwords):
 
     def join(self, token: str) -> int:
         """Accept an invitation; the number of the person."""
-        return self._write(lambda c, now: people.join(c, token, now))
+        return self.write(lambda c, now: people.join(c, token, now))
 
     def invited_as(self, token: str) -> str | None:
         """The role of an invitation that can be used; `None` if there is none."""
@@ -278,44 +260,44 @@ class Project(Deciding, Passwords):
                 people.agree(connection, person, now, adult=True, version=consent)
             return sessions.open_session(connection, person, now)
 
-        return self._write(signed_in)
+        return self.write(signed_in)
 
     def sign_out(self, session: str) -> None:
         """End a session."""
-        self._write(lambda c, now: sessions.sign_out(c, session, now))
+        self.write(lambda c, now: sessions.sign_out(c, session, now))
 
     def agree(self, person: int, *, adult: bool, version: str) -> None:
         """Record consent and age."""
-        self._write(lambda c, now: people.agree(c, person, now, adult=adult, version=version))
+        self.write(lambda c, now: people.agree(c, person, now, adult=adult, version=version))
 
     def pause(self, person: int, *, by: int | None = None) -> None:
         """Give somebody no more items."""
-        self._write(lambda c, now: people.pause(c, self.plan, person, now, by=by))
+        self.write(lambda c, now: people.pause(c, self.plan, person, now, by=by))
 
     def resume(self, person: int, *, by: int | None = None) -> None:
         """Give somebody items again."""
-        self._write(lambda c, now: people.resume(c, person, now, by=by))
+        self.write(lambda c, now: people.resume(c, person, now, by=by))
 
     def set_aside(self, person: int, *, by: int | None = None) -> int:
         """Have a paused person's grades count no longer; how many did."""
-        return self._write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
+        return self.write(lambda c, now: people.set_aside(c, self.plan, person, now, by=by))
 
     def end_sessions(self, person: int, *, by: int | None = None, but: str | None = None) -> int:
         """Sign somebody out everywhere; see `vlsu.annotate.work.people.end_sessions`."""
-        return self._write(lambda c, now: people.end_sessions(c, person, now, by=by, but=but))
+        return self.write(lambda c, now: people.end_sessions(c, person, now, by=by, but=but))
 
     def report_stop(self, lead: int, stop: int, *, to: str, reference: str = "") -> None:
         """Record that a stopped item was reported; see `vlsu.annotate.work.stopped.report`."""
-        self._write(lambda c, now: stopped.report(c, lead, stop, now, to=to, reference=reference))
+        self.write(lambda c, now: stopped.report(c, lead, stop, now, to=to, reference=reference))
 
     def lift_stop(self, lead: int, stop: int, reason: str) -> list[int]:
         """Put the samples of a false alarm back; see `vlsu.annotate.work.stopped.lift`."""
-        return self._write(lambda c, now: stopped.lift(c, self.plan, lead, stop, reason, now))
+        return self.write(lambda c, now: stopped.lift(c, self.plan, lead, stop, reason, now))
 
     def sweep(self) -> int:
         """Put back what was leased and is overdue; a server does so every few seconds."""
         swept = 0
-        while found := self._write(holding.sweep):
+        while found := self.write(holding.sweep):
             swept += found
         self.open_what_notes_touch()
         self.swept_at = self.clock()
@@ -324,7 +306,7 @@ class Project(Deciding, Passwords):
     def release_absent(self) -> int:
         """Give to others what is kept for graders who have been away, until nothing is."""
         released = 0
-        while found := self._write(lambda c, now: seats.release_absent(c, self.plan, now)):
+        while found := self.write(lambda c, now: seats.release_absent(c, self.plan, now)):
             released += found
         return released
 

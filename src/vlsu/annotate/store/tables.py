@@ -12,19 +12,18 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ColumnElement,
     Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
     UniqueConstraint,
-    literal_column,
 )
+
+from vlsu.annotate.store.columns import key, metadata, partial, reference
 
 __all__ = [
     "adjudications",
@@ -49,34 +48,6 @@ __all__ = [
     "tallies",
 ]
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _key() -> Column[int]:
-    # SQLite numbers rows only of a column of this very type.
-    return Column(
-        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
-
-
-def _to(table: str, name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, ForeignKey(f"{table}.id"), nullable=nullable)
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of the rows that a condition holds for."""
-    condition: ColumnElement[bool] = literal_column(where)
-    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
-
-
 #: Facts of the project: its identifier, the hash of its dataset.
 meta = Table(
     "meta",
@@ -89,7 +60,7 @@ meta = Table(
 people = Table(
     "people",
     metadata,
-    _key(),
+    key(),
     Column("name", Text, nullable=False, unique=True),
     Column("pseudonym", String(20), nullable=False, unique=True),
     Column("role", String(12), nullable=False),
@@ -121,7 +92,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", String(64), primary_key=True),
-    _to("people", "person_id"),
+    reference("people", "person_id"),
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index(None, "person_id"),
@@ -159,13 +130,13 @@ items = Table(
 slots = Table(
     "slots",
     metadata,
-    _key(),
-    _to("items", "item_id"),
+    key(),
+    reference("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
     Column("seat", SmallInteger, nullable=False),
     Column("place", SmallInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
-    _to("people", "owner_id", nullable=True),
+    reference("people", "owner_id", nullable=True),
     Column("token", String(32)),
     Column("leased_at", BigInteger),
     Column("lease_until", BigInteger),
@@ -180,11 +151,11 @@ slots = Table(
     CheckConstraint("state between 0 and 5", name="state"),
     CheckConstraint("state <> 2 or (token is not null and lease_until is not null)", name="lease"),
     CheckConstraint("state not in (1, 2, 4) or owner_id is not null", name="owned"),
-    _partial("ix_slots_free", "modality", "hard", "rank", where="state = 0"),
-    _partial("ix_slots_free_by_bin", "modality", "bin", "hard", "rank", where="state = 0"),
-    _partial("ix_slots_kept", "owner_id", "modality", "rank", where="state = 1"),
-    _partial("ix_slots_leased", "owner_id", where="state = 2"),
-    _partial("ix_slots_lease_until", "lease_until", where="state = 2"),
+    partial("ix_slots_free", "modality", "hard", "rank", where="state = 0"),
+    partial("ix_slots_free_by_bin", "modality", "bin", "hard", "rank", where="state = 0"),
+    partial("ix_slots_kept", "owner_id", "modality", "rank", where="state = 1"),
+    partial("ix_slots_leased", "owner_id", where="state = 2"),
+    partial("ix_slots_lease_until", "lease_until", where="state = 2"),
 )
 
 #: Answers, none of which is ever changed or deleted. `live` is true as long as an answer counts and
@@ -192,11 +163,11 @@ slots = Table(
 grades = Table(
     "grades",
     metadata,
-    _key(),
-    _to("slots", "slot_id"),
-    _to("items", "item_id"),
+    key(),
+    reference("slots", "slot_id"),
+    reference("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
-    _to("people", "person_id"),
+    reference("people", "person_id"),
     Column("client_id", String(64), nullable=False),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
@@ -265,19 +236,19 @@ exposures = Table(
 disputes = Table(
     "disputes",
     metadata,
-    _key(),
-    _to("items", "item_id"),
+    key(),
+    reference("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
     Column("reason", String(12), nullable=False),
     Column("opened_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
     Column("closed_as", String(12)),
-    _to("people", "adjudicator_id", nullable=True),
+    reference("people", "adjudicator_id", nullable=True),
     Column("token", String(32)),
     Column("leased_at", BigInteger),
     Column("lease_until", BigInteger),
     CheckConstraint("closed_as in ('decided', 'reopened', 'stopped')", name="closed_as"),
-    _partial("uq_disputes_open", "item_id", "modality", where="closed_at is null", unique=True),
+    partial("uq_disputes_open", "item_id", "modality", where="closed_at is null", unique=True),
 )
 
 #: Decisions, none of which is ever changed or deleted. `live` is true as long as one counts and
@@ -285,9 +256,9 @@ disputes = Table(
 adjudications = Table(
     "adjudications",
     metadata,
-    _key(),
-    _to("disputes", "dispute_id"),
-    _to("people", "person_id"),
+    key(),
+    reference("disputes", "dispute_id"),
+    reference("people", "person_id"),
     Column("grade", String(12), nullable=False),
     Column("category", String(40)),
     # The graders differ for reasons that a decision does not remove.
@@ -316,12 +287,12 @@ policy_versions = Table(
 policy_notes = Table(
     "policy_notes",
     metadata,
-    _key(),
+    key(),
     Column("version_id", ForeignKey("policy_versions.id"), nullable=False, unique=True),
     Column("category", String(40)),
     Column("text", Text, nullable=False),
-    _to("people", "person_id"),
-    _to("disputes", "dispute_id", nullable=True),
+    reference("people", "person_id"),
+    reference("disputes", "dispute_id", nullable=True),
     Column("opens", Boolean, nullable=False),
     Column("opens_category", String(40)),
     Column("opens_modality", SmallInteger),
@@ -348,14 +319,14 @@ gold = Table(
 checks = Table(
     "checks",
     metadata,
-    _key(),
-    _to("people", "person_id"),
-    _to("items", "item_id"),
+    key(),
+    reference("people", "person_id"),
+    reference("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
     Column("kind", String(10), nullable=False),
     Column("round", SmallInteger, nullable=False),
     Column("due_after", BigInteger, nullable=False),
-    _to("grades", "grade_id", nullable=True),
+    reference("grades", "grade_id", nullable=True),
     Column("hard", Boolean, nullable=False),
     Column("cluster", Integer),
     Column("token", String(32)),
@@ -388,10 +359,10 @@ checks = Table(
 stops = Table(
     "stops",
     metadata,
-    _key(),
-    _to("items", "item_id"),
+    key(),
+    reference("items", "item_id"),
     Column("modality", SmallInteger, nullable=False),
-    _to("people", "person_id"),
+    reference("people", "person_id"),
     Column("kind", String(10), nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
     Column("reported_at", BigInteger),
@@ -407,9 +378,9 @@ stops = Table(
 audit = Table(
     "audit",
     metadata,
-    _key(),
+    key(),
     Column("at", BigInteger, nullable=False),
-    _to("people", "person_id", nullable=True),
+    reference("people", "person_id", nullable=True),
     Column("action", String(20), nullable=False),
     Column("subject", Text),
     Index(None, "at"),

@@ -57,8 +57,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *language.ENDPOINTS,
     *assets.ENDPOINTS,
 )
-#: Seconds between two looks for leases that are overdue, and for graders who stay away.
-SWEEP_S, ABSENT_S = 5.0, 3600.0
+#: Seconds between two looks for leases that are overdue, for graders who stay away, and whether
+#: opt-outs and skips are to be deleted.
+SWEEP_S, ABSENT_S, FORGET_S = 5.0, 3600.0, 3600.0
 #: Seconds between two lines of the log about one kind of failure.
 QUIET_S = 10.0
 _AWAY = "the server cannot store anything at the moment; keep what you have and send it again"
@@ -92,7 +93,7 @@ def annotate_app(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_repeating, project.sweep, SWEEP_S, limiter, log)
             tasks.start_soon(_repeating, project.release_absent, ABSENT_S, limiter, log)
-            tasks.start_soon(caring.forgetting, project)
+            tasks.start_soon(_repeating, project.forget, FORGET_S, limiter, log)
             yield
             tasks.cancel_scope.cancel()
 

@@ -1,35 +1,21 @@
-"""The page on which graders look after themselves, and what the server does about it by itself."""
+"""The page on which graders look after themselves."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vlsu.annotate.projects.project import Project
 from vlsu.annotate.web.endpoints import Call, Endpoint
 from vlsu.annotate.work.days import Seen
-from vlsu.errors import UsageError, VlsuError
+from vlsu.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-__all__ = ["ENDPOINTS", "FORGET_S", "forgetting"]
+__all__ = ["ENDPOINTS"]
 
 _GRADER = frozenset({"grader"})
-#: Seconds between two looks whether opt-outs and skips are to be deleted.
-FORGET_S = 3600.0
-
-
-async def forgetting(project: Project) -> None:
-    """Delete opt-outs and skips when their time has come, for as long as the server runs."""
-    import anyio
-
-    while True:
-        with contextlib.suppress(VlsuError):  # a database that is away comes back
-            await anyio.to_thread.run_sync(project.forget)
-        await anyio.sleep(FORGET_S)
 
 
 def page(call: Call) -> Response:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from vlsu.annotate.plan.settings import Bounds, Plan
 from vlsu.annotate.store.tables import exclusions, exposures, grades, opt_outs, people, tallies
-from vlsu.annotate.work.days import DAY_MS, MINUTE_MS, Seen, day_at, seen_on
+from vlsu.annotate.work.days import DAY_MS, MINUTE_MS, Seen, seen_on
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.people import pause
 from vlsu.annotate.work.records import log
@@ -22,10 +22,8 @@ __all__ = [
     "FEWEST",
     "Exposure",
     "Forgotten",
-    "InSum",
     "break_due",
     "exposure",
-    "exposure_in_sum",
     "forget",
     "health_data_until",
     "opted_out",
@@ -53,23 +51,6 @@ class Exposure:
 
     today: Seen
     total: Seen
-
-
-@dataclass(frozen=True, slots=True)
-class InSum:
-    """What all graders have seen together.
-
-    Attributes:
-        people: How many they are.
-        today: In the last day that any of them has worked on, at the time that was asked for.
-        total: In all.
-        most_hard: Hard items in one day, the most of any day and person; it names neither.
-    """
-
-    people: int
-    today: Seen
-    total: Seen
-    most_hard: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,26 +138,6 @@ def exposure(connection: Connection, person_id: int, now: int) -> Exposure:
     person = connection.execute(select(people).where(people.c.id == person_id)).one()
     total = connection.execute(_TOTAL.where(exposures.c.person_id == person_id)).one()
     return Exposure(seen_on(connection, person, now), Seen(*total))
-
-
-def exposure_in_sum(connection: Connection, now: int) -> InSum | None:
-    """What all graders have seen, for the lead: in sum, and without names.
-
-    Returns:
-        `None` as long as fewer than `FEWEST` have seen anything: their sum would tell of each.
-    """
-    number = connection.scalar(select(func.count(exposures.c.person_id.distinct()))) or 0
-    if number < FEWEST:
-        return None
-    # By the day of each: some have another than UTC's.
-    day = day_at(literal(now, BigInteger), people.c.utc_offset)
-    today = _TOTAL.join(people, people.c.id == exposures.c.person_id).where(exposures.c.day == day)
-    return InSum(
-        number,
-        Seen(*connection.execute(today).one()),
-        Seen(*connection.execute(_TOTAL).one()),
-        int(connection.scalar(select(func.max(exposures.c.hard))) or 0),
-    )
 
 
 def skips_and_opt_outs(connection: Connection) -> dict[str, dict[str, int]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import State, is_state
@@ -22,10 +19,11 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.check_rows import release_checks
+from vlsu.annotate.work.days import DAY_MS
 from vlsu.annotate.work.leasing import locked_person
-from vlsu.annotate.work.records import add_tally, log
+from vlsu.annotate.work.records import add_tally, insert_into, log
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats, reopen_seats
-from vlsu.annotate.work.sessions import close_sessions
+from vlsu.annotate.work.sessions import close_sessions, token_hash
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import AnnotationError
 
@@ -40,7 +38,6 @@ __all__ = [
     "opt_in",
     "opt_out",
     "pause",
-    "person_named",
     "resume",
     "set_aside",
 ]
@@ -48,7 +45,7 @@ __all__ = [
 ROLES = ("grader", "adjudicator", "lead")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 #: How long an invitation can be used.
-INVITATION_MS = 14 * 86_400_000
+INVITATION_MS = 14 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def invite(
     if unknown := [each for each in read if not _LANGUAGE.fullmatch(each)]:
         raise AnnotationError(f"--language {unknown[0][:40]!r}: write a code such as en or de")
     token = secrets.token_urlsafe(32)
-    fresh = {"invitation_hash": _hash(token), "invitation_expires_at": now + INVITATION_MS}
+    fresh = {"invitation_hash": token_hash(token), "invitation_expires_at": now + INVITATION_MS}
     known = connection.execute(select(people).where(people.c.name == shown)).first()
     if known is not None:
         if known.role != role:
@@ -125,7 +122,7 @@ def invited_as(connection: Connection, token: str, now: int) -> str | None:
     """The role of an invitation that can be used; `None` if it is unknown, used or too old."""
     found: str | None = connection.scalar(
         select(people.c.role).where(
-            people.c.invitation_hash == _hash(token), people.c.invitation_expires_at >= now
+            people.c.invitation_hash == token_hash(token), people.c.invitation_expires_at >= now
         )
     )
     return found
@@ -139,7 +136,7 @@ def join(connection: Connection, token: str, now: int) -> int:
     """
     found = connection.execute(
         update(people)
-        .where(people.c.invitation_hash == _hash(token), people.c.invitation_expires_at >= now)
+        .where(people.c.invitation_hash == token_hash(token), people.c.invitation_expires_at >= now)
         .values(invitation_hash=None, joined_at=func.coalesce(people.c.joined_at, now))
         .returning(people.c.id)
     ).first()
@@ -172,23 +169,12 @@ def agree(connection: Connection, person_id: int, now: int, *, adult: bool, vers
     log(connection, now, person_id, "agree", version)
 
 
-def person_named(connection: Connection, name: str) -> Row[Any]:
-    """The row of a person.
-
-    Raises:
-        AnnotationError: Nobody has that name.
-    """
-    found = connection.execute(select(people).where(people.c.name == name)).first()
-    if found is None:
-        raise AnnotationError(f"nobody is called {name[:40]!r}; see vlsu annotate status")
-    return found
-
-
 def opt_out(connection: Connection, plan: Plan, person_id: int, stratum: str, now: int) -> None:
     """Never again offer somebody samples that were built for a stratum."""
     locked_person(connection, person_id)
-    insert_ = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_(opt_outs).values(person_id=person_id, stratum=stratum, since=now)
+    statement = insert_into(connection.dialect.name, opt_outs).values(
+        person_id=person_id, stratum=stratum, since=now
+    )
     new = connection.execute(statement.on_conflict_do_nothing().returning(opt_outs.c.since))
     if new.first() is None:
         return
@@ -299,10 +285,6 @@ def set_aside(
     reopen_seats(connection, plan, person_id, {item for item, _ in units})
     log(connection, now, by, "set_aside", f"person {person_id}: {done.rowcount} grades")
     return done.rowcount
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def new_pseudonym(connection: Connection) -> str:

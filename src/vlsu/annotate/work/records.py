@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, insert, select
+from sqlalchemy import BigInteger, Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vlsu.annotate.store.tables import audit, exposures, people, tallies
 from vlsu.annotate.work.days import day_at
 
-__all__ = ["add_exposure", "add_tally", "log"]
+__all__ = ["add_exposure", "add_tally", "insert_into", "log"]
 
 
 def log(
@@ -60,7 +60,7 @@ def _exposure(dialect: str) -> Any:
     )
     at = bindparam("at", type_=BigInteger)
     day = day_at(at, ahead.scalar_subquery())
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(exposures)
+    statement = insert_into(dialect, exposures)
     statement = statement.values(
         person_id=bindparam("person_id", type_=BigInteger),
         day=day,
@@ -75,10 +75,16 @@ def _exposure(dialect: str) -> Any:
     )
 
 
+def insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An `INSERT` that can be told what to do where there is such a row already."""
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+
+
 def add_tally(connection: Connection, kind: str, stratum: str) -> None:
     """Count a skip or an opt-out of a stratum, without saying whose."""
-    insert_ = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_(tallies).values(kind=kind, stratum=stratum, number=1)
+    statement = insert_into(connection.dialect.name, tallies).values(
+        kind=kind, stratum=stratum, number=1
+    )
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[tallies.c.kind, tallies.c.stratum],

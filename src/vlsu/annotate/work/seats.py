@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State, is_state
@@ -18,6 +17,7 @@ from vlsu.annotate.store.tables import (
     people,
     slots,
 )
+from vlsu.annotate.work.records import insert_into
 
 __all__ = [
     "exclude",
@@ -49,8 +49,9 @@ def lock_items(connection: Connection, numbers: Iterable[int]) -> None:
 
 def exclude(connection: Connection, person_id: int, item_id: int, why: str, now: int) -> None:
     """Never offer a sample to a person again."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(exclusions).values(person_id=person_id, item_id=item_id, why=why, since=now)
+    statement = insert_into(connection.dialect.name, exclusions).values(
+        person_id=person_id, item_id=item_id, why=why, since=now
+    )
     connection.execute(statement.on_conflict_do_nothing())
 
 

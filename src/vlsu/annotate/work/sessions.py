@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from vlsu.annotate.store.tables import people, sessions
+from vlsu.annotate.work.days import DAY_MS
 from vlsu.annotate.work.records import log
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 #: How long a session lasts.
-SESSION_MS = 14 * 86_400_000
+SESSION_MS = 14 * DAY_MS
 _PERSON_OF = (
     select(people)
     .join(sessions, sessions.c.person_id == people.c.id)

@@ -65,7 +65,7 @@ def training_item(
         if answered and right >= rules.passing * answered:
             return _trained(connection, person.id, about.now, True)
         another = rules.training and round_ < rules.rounds and (answered or not round_)
-        units = _drawn(connection, plan, person.id, round_ + 1, about.allowed) if another else []
+        units = _drawn(connection, plan, person.id, about.allowed) if another else []
         if not units:
             passed = False if answered else None
             pause = passed is False and rules.pause_failed
@@ -95,7 +95,6 @@ def _drawn(
     connection: Connection,
     plan: Plan,
     person_id: int,
-    round_: int,
     allowed: Mapping[int, tuple[int, ...] | None],
 ) -> list[Unit]:
     """The items of a round, in their order."""

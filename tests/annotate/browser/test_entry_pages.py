@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.support.annotate_server import served
@@ -11,34 +9,18 @@ from tests.support.annotate_server import served
 playwright_api = pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = pytest.mark.slow
 PASSWORD = "four words that are mine"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("width", "scheme", "language"), [(1280, "light", "en"), (390, "dark", "de")]
 )
-def test_in_by_a_link_out_and_in_again_by_a_password(
-    new_project, chromium, width, scheme, language
-):
+def test_in_by_a_link_out_and_in_again_by_a_password(new_project, browser, width, scheme, language):
     project = new_project()
     with served(project) as address:
-        context = chromium.new_context(
+        context = browser.new_context(
             viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
         )
         page = context.new_page()
