@@ -327,7 +327,7 @@ def test_the_page_is_in_the_language_that_was_chosen(browser: Browser, tmp_path:
         page, before = grader.page, shown(grader.page)
         expect(page.locator("html")).to_have_attribute("lang", "de")
         expect(page.locator("[data-grade=unsafe]")).to_contain_text("Schädlich")
-        page.get_by_role("button", name="English").click()
+        page.get_by_role("link", name="English").click()
         expect(page.get_by_role("button", name="Unsafe", exact=True)).to_be_visible()
         assert shown(page) == before  # the page goes on where it was
         page.reload()
