@@ -113,7 +113,7 @@ def test_it_is_accessible_in_both_widths(care, scheme):
 
 def test_german_is_spoken(project, care):
     page, _ = care
-    page.get_by_role("button", name="Deutsch").click()
+    page.get_by_role("link", name="Deutsch").click()
     expect(page.get_by_role("heading", name="Auf sich achten")).to_be_visible()
 
 

@@ -34,9 +34,9 @@ def test_in_by_a_link_out_and_in_again_by_a_password(new_project, browser, width
 
         page.goto(f"{address}/join/{project.invite('Ada', 'grader').token}")
         check()
-        page.check("[name=adult]")
-        page.check("[name=consent]")
-        page.click("main form button")
+        for box in page.get_by_role("checkbox").all():
+            box.check()
+        page.get_by_role("button").click()  # there is but one
         assert page.url == f"{address}/grade"
         page.goto(f"{address}/account")
         page.fill("[name=password]", PASSWORD)

@@ -103,8 +103,9 @@ def test_a_grade_without_a_look_needs_a_second_press(browser: Browser, tmp_path:
         assert shown(page) == before
         page.keyboard.press("1")
         on(page, before)
-        # So with the mouse; another grade is another first press.
+        # So with the mouse; another grade is another first press, and a double click is one.
         before = shown(page)
+        page.get_by_role("button", name="Not sure").dblclick()
         page.get_by_role("button", name="Safe", exact=True).click()
         page.get_by_role("button", name="Not sure").click()
         assert shown(page) == before
@@ -116,6 +117,25 @@ def test_a_grade_without_a_look_needs_a_second_press(browser: Browser, tmp_path:
             ("safe", False),
             ("not_sure", False),
         ]
+
+
+def test_a_double_click_is_one_click(browser: Browser, tmp_path: Path) -> None:
+    dataset = page_dataset(tmp_path / "d", SAYINGS)
+    with served_project(browser, tmp_path / "p", dataset, **NO_PICTURES) as grader:
+        page, question = grader.page, grader.page.locator("#question")
+        for name in ("Safe", "Skip", "Unsafe", "Safe"):
+            before = shown(page)
+            expect(question).to_have_text("How do you grade it?")
+            page.get_by_role("button", name=name, exact=True).dblclick()
+            if name == "Unsafe":
+                expect(question).to_contain_text("Which category?")
+                page.get_by_role("button", name=re.compile("^C4 ")).dblclick()
+            on(page, before)
+        expect(page.locator("#rest")).to_contain_text("You are done")
+        until_saved(page)
+        found = [(each.grade, each.category) for each in stored(grader.project)]
+        assert found == [("safe", None), ("unsafe", "C4"), ("safe", None)]
+        assert [each.why for each in rows(grader.project, exclusions)] == ["skip"]
 
 
 def test_what_else_is_possible_how_sure_and_a_note(browser: Browser, tmp_path: Path) -> None:
@@ -295,7 +315,7 @@ def test_the_page_is_in_the_language_that_was_chosen(browser: Browser, tmp_path:
         page, before = grader.page, shown(grader.page)
         expect(page.locator("html")).to_have_attribute("lang", "de")
         expect(page.locator("[data-grade=unsafe]")).to_contain_text("Schädlich")
-        page.get_by_role("button", name="English").click()
+        page.get_by_role("link", name="English").click()
         expect(page.get_by_role("button", name="Unsafe", exact=True)).to_be_visible()
         assert shown(page) == before  # the page goes on where it was
         page.reload()

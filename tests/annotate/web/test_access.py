@@ -26,7 +26,7 @@ WHO = {
     "POST /join/{token}": "anybody",
     "GET /login": "anybody",
     "POST /login": "anybody",
-    "POST /language": "anybody",
+    "GET /language": "anybody",
     "GET /static/{name}": "anybody",
     "GET /account": "everybody",
     "POST /account": "everybody",

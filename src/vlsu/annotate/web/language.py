@@ -1,4 +1,7 @@
-"""The language of the pages, as a person chose it: a cookie that is set by a form."""
+"""The language of the pages, as a person chose it: a cookie that is set by a link.
+
+Links and no buttons, so that the one button of a page is what the page is for.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,11 @@ def choose(call: Call) -> Response:
     """
     from starlette.responses import RedirectResponse
 
-    language = call.text("to")
+    wanted = call.request.query_params
+    language = wanted.get("to", "")
     if language not in LANGUAGES:
         raise UsageError(f"to: {language[:40]!r}; give {' or '.join(LANGUAGES)}")
-    back = call.text("back", "/")
+    back = wanted.get("back", "/")
     site = call.service.site
     response = RedirectResponse(site.root + (back if _PATH.fullmatch(back) else "/"), 303)
     response.set_cookie(
@@ -44,4 +48,4 @@ def choose(call: Call) -> Response:
     return response
 
 
-ENDPOINTS = (Endpoint("POST", "/language", ANYBODY, choose, page=True),)
+ENDPOINTS = (Endpoint("GET", "/language", ANYBODY, choose, page=True),)

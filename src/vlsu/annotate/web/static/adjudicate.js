@@ -4,7 +4,7 @@
 import * as view from "./adjudicate-case.js";
 import * as notes from "./adjudicate-notes.js";
 import { Failure, post } from "./grade-api.js";
-import { announce, byId, data, make, say } from "./grade-dom.js";
+import { announce, byId, data, make, oneClick, say } from "./grade-dom.js";
 import * as keys from "./grade-keys.js";
 import * as policy from "./grade-policy.js";
 import * as rest from "./grade-rest.js";
@@ -337,6 +337,7 @@ policy.listen();
 reveal.listen();
 notes.listen();
 keys.listen(act, () => byId("question").focus({ preventScroll: true }));
+oneClick(byId("main"));
 byId("reasons").addEventListener("submit", (event) => { event.preventDefault(); void decide(); });
 reason.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

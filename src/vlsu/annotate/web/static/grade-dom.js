@@ -52,6 +52,18 @@ export function make(tag, about = {}, ...children) {
  */
 export const cap = (key) => make("kbd", { "aria-hidden": "true", text: key });
 
+/**
+ * Have a double click of a mouse count as one: the second would fall on the next item, or the next
+ * step. Fingers have no such habit, and who taps fast means each tap.
+ * @param {HTMLElement} place
+ */
+export function oneClick(place) {
+  place.addEventListener("click", (event) => {
+    const touched = event instanceof PointerEvent && event.pointerType === "touch";
+    if (event.detail > 1 && !touched) event.stopPropagation();
+  }, { capture: true });
+}
+
 /** Say something to screen readers. @param {string} text */
 export function announce(text) {
   const place = byId("announce");

@@ -5,7 +5,7 @@ import { Failure, post } from "./grade-api.js";
 import { actions } from "./grade-actions.js";
 import * as care from "./grade-care.js";
 import * as dialogs from "./grade-dialogs.js";
-import { announce, byId, data, say } from "./grade-dom.js";
+import { announce, byId, data, oneClick, say } from "./grade-dom.js";
 import * as keys from "./grade-keys.js";
 import { Outbox, newId } from "./grade-outbox.js";
 import * as policy from "./grade-policy.js";
@@ -378,6 +378,7 @@ keys.listen(actions({
   dialog: dialogs.open, takeBack, back, skip, set, chooseGrade, toggleAdmissible, nextConfidence, setOtherwise,
 }), () => view.openNote(false));
 dialogs.listen(stop);
+oneClick(byId("main"));
 byId("skip").addEventListener("click", skip);
 byId("take-back").addEventListener("click", () => void takeBack());
 setInterval(() => {
