@@ -10,6 +10,7 @@ from tests.conftest import make_dataset
 from tests.support.annotating import answer_to, check_invariants, grade_all, join_graders, rows
 from vlsu.annotate.consensus.certainty import certainty
 from vlsu.annotate.consensus.majority import Vote
+from vlsu.annotate.exchange.importing import import_grades
 from vlsu.annotate.plan.settings import Adaptive, Bounds, Plan, parse_adaptive
 from vlsu.annotate.projects.status import status
 from vlsu.annotate.store.tables import disputes, grades, slots
@@ -79,6 +80,18 @@ def test_without_a_grader_to_give_it_nothing_more_is_asked_for(new_project, tmp_
     grade_all(project, people, lambda person, _: grades_[person])
     assert len(rows(project, slots)) == 3
     assert len(rows(project, disputes)) == 1
+
+
+def test_somebody_whose_grades_were_imported_is_no_grader_who_is_left(new_project, tmp_path):
+    project = adaptive_project(new_project, tmp_path)
+    table = tmp_path / "far.csv"
+    table.write_text("item,modality,grader,grade\ns0,text,Far,safe\n")
+    import_grades(project, table, "long")
+    people = join_graders(project, *"ABC")
+    grade_all(project, people, lambda person, _: ("safe", "borderline")[person == people[0]])
+    check_invariants(project)
+    wanted = status(project)["slots"]["text"]
+    assert wanted["wanted"] == wanted["done"]
 
 
 def test_a_second_answer_after_a_take_back_adds_nothing_twice(new_project, tmp_path):

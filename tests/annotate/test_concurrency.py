@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 
@@ -21,6 +22,7 @@ from vlsu.annotate.plan.answers import Answer
 from vlsu.annotate.plan.settings import Bounds, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
+from vlsu.annotate.store.database import DatabaseAwayError
 from vlsu.annotate.store.tables import grades, slots
 from vlsu.annotate.work.leasing import Lease, Nothing
 from vlsu.errors import AnnotationError, MachineError, VlsuError
@@ -204,3 +206,34 @@ def test_on_a_full_disk_an_answer_is_refused_whole_and_can_be_sent_again(tmp_pat
     sender.check_all_is_stored_once()
     sender.work()
     complete(project)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("lock_timeout", "200ms"),
+        ("statement_timeout", "200ms"),
+        ("default_transaction_read_only", "on"),
+    ],
+)
+def test_what_the_server_of_the_database_does_not_allow_can_be_sent_again(
+    tmp_path, postgres, setting, value
+):
+    """Its settings end what waits for a lock; a standby only reads. Neither is a fault of ours."""
+    address = postgres.new_database()
+    dataset = make_dataset(tmp_path / "d", 4, apart=True)
+    create(tmp_path / "p", dataset, Plan(), database=address, now=START)
+    database = address.rpartition("/")[2]
+    with open_project(tmp_path / "p") as project, psycopg.connect(address) as other:
+        (ada,) = join_graders(project, "Ada")
+        other.execute(f"ALTER DATABASE \"{database}\" SET {setting} = '{value}'")
+        other.commit()
+        project.database.engine.dispose()  # new connections have the new setting
+        other.execute("SELECT * FROM people FOR UPDATE")
+        with pytest.raises(DatabaseAwayError) as said:
+            project.next_item(ada)
+        assert "\n" not in str(said.value)
+        other.execute(f'ALTER DATABASE "{database}" RESET {setting}')
+        other.commit()
+        project.database.engine.dispose()
+        assert isinstance(project.next_item(ada), Lease)

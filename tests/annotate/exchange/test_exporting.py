@@ -294,6 +294,22 @@ def test_grades_that_are_all_new_stand_above_a_decision(graded, tmp_path, clock)
 
 
 @pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
+def test_a_decision_stands_though_the_clock_went_back_before_it(tmp_path, new_project, clock):
+    project = new_project(make_dataset(tmp_path / "d", 2, apart=True), graders={"text": 3})
+    ada, *others = join_graders(project, "Ada", "Ben", "Cleo")
+    clock.forward(minutes=90)
+    grade_all(project, [ada, *others], lambda who, _: "unsafe" if who == ada else "safe")
+    clock.forward(minutes=-60)
+    (eve,) = join_graders(project, "Eve", role="adjudicator")
+    while (case := project.next_case(eve)) is not None:
+        project.decide(eve, case.dispute, "unsafe", "C9", "It is.")
+    for sample in export_project(project, tmp_path / "out").dataset:
+        grading: Any = sample.metadata["grading"]
+        assert grading["text"]["decided_by"] == "adjudicator"
+        assert sample.text_grade is Severity.UNSAFE
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
 def test_an_export_is_of_one_moment(tmp_path, new_project):
     """What is graded while an export reads is not half in it."""
     project = new_project(make_dataset(tmp_path / "d", 6, apart=True))

@@ -17,7 +17,9 @@ from vlsu.annotate.exchange.importing import ImportDone, format_of, import_grade
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
-from vlsu.annotate.store.tables import disputes, grades, people
+from vlsu.annotate.store.states import State
+from vlsu.annotate.store.tables import disputes, grades, people, slots
+from vlsu.annotate.work.notes import Opening
 from vlsu.data import load
 from vlsu.data.exporting.questions import lines
 from vlsu.errors import DataError, UsageError
@@ -264,3 +266,19 @@ def test_notes_come_along(tmp_path, project):
     assert (stored.note, stored.confidence, stored.admissible, stored.because) == (
         *("two\nlines", 2, "borderline,unsafe", "intent"),
     )
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
+def test_what_a_note_opens_of_an_imported_grader_goes_to_others(tmp_path, project):
+    """Nobody waits for a grader who was never here; and more of their grades can be imported."""
+    bring(project, table(tmp_path / "a.csv", "s0,text,Far,unsafe,C9"))
+    (lee,) = join_graders(project, "Lee", role="lead")
+    project.add_note(lee, "Not so.", category="C9", opening=Opening(category="C9"))
+    (given,) = rows(project, grades)
+    assert given.withdrawn_as == "superseded"
+    assert not [slot for slot in rows(project, slots) if slot.owner_id == given.person_id]
+    bring(project, table(tmp_path / "b.csv", "s0,image,Far,safe,"))
+    check_invariants(project)
+    grade_all(project, join_graders(project, "Ada", "Ben", "Cleo"))
+    check_invariants(project)
+    assert {slot.state for slot in rows(project, slots) if slot.item_id == 0} == {State.DONE}

@@ -14,6 +14,7 @@ from tests.support.commands import vlsu
 from tests.support.report_runs import scripted_run
 from vlsu.annotate.exchange.exporting import export_project
 from vlsu.annotate.exchange.pregrading import pregrade
+from vlsu.annotate.projects.progress import progress
 from vlsu.annotate.projects.status import status
 from vlsu.annotate.store.states import State
 from vlsu.annotate.store.tables import grades, slots
@@ -79,7 +80,10 @@ def test_select_leaves_out_what_nobody_has_begun(tmp_path, new_project, ungraded
     closed = {f"s{row.item_id}" for row in rows(project, slots) if row.state == State.CLOSED}
     assert closed == outside - {lease.sample_id}
     assert (done.changed, done.begun) == (len(closed), len(outside & {lease.sample_id}))
-    assert status(project)["slots"]["joint"]["wanted"] == 3 * (12 - len(closed))
+    counts = status(project)["slots"]
+    assert counts["joint"]["wanted"] == 3 * (12 - len(closed))
+    with project.database.read() as connection:  # the lead's page says the same
+        assert progress(connection, project.clock())["slots"] == counts
     grade_all(project, [ada, *join_graders(project, "Ben", "Cem", "Dia")])
     assert {row.item_id for row in rows(project, grades)} == {
         int(id_[1:]) for id_ in said if id_ not in closed

@@ -15,6 +15,8 @@ from vlsu.policy import NOT_SURE, Severity
 
 __all__ = ["Consensus", "Dispute", "Vote", "majority", "soft_label"]
 
+_SEVERITIES = tuple(severity.label for severity in Severity)
+
 
 class Dispute(enum.StrEnum):
     """Why an adjudicator decides."""
@@ -108,17 +110,23 @@ def majority(votes: Sequence[Vote], rules: ConsensusRules | None = None) -> Cons
     return Consensus(severity, category, undecided, support, contested)
 
 
-def soft_label(votes: Iterable[Vote]) -> Mapping[str, float] | None:
+def soft_label(
+    votes: Iterable[Vote], severities: Iterable[str] = _SEVERITIES
+) -> Mapping[str, float] | None:
     """The share of each severity among the votes; `None` if nobody gave one.
 
     A grader who finds other severities admissible spreads one vote evenly over those and their own.
     `not_sure` is no severity and has no share.
 
+    Args:
+        votes: Grades and what else their graders find admissible.
+        severities: Labels of the policy's severities, each of which has a share.
+
     Example:
         >>> soft_label([Vote("safe"), Vote("safe", admissible=("borderline",)), Vote("not_sure")])
         {'safe': 0.75, 'borderline': 0.25, 'unsafe': 0.0}
     """
-    shares = dict.fromkeys((severity.label for severity in Severity), 0.0)
+    shares = dict.fromkeys(severities, 0.0)
     graders = 0
     for vote in votes:
         if vote.grade == NOT_SURE:

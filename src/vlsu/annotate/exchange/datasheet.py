@@ -123,9 +123,10 @@ def _protocol(summary: Summary, told: Background, plan: Plan, policy: Policy) ->
         yield f"Policy note {label}{about}: {text}"
     asked = ", ".join(f"{plan.graders[m]} of the {_NAMES[m]}" for m in MODALITIES
                       if plan.graders.get(m))  # fmt: skip
+    severities = ", ".join(severity.label for severity in policy.severities)
     yield (
-        f"Grades asked for of each sample: {asked}; safe, borderline, unsafe or not sure, with a "
-        "category unless safe."
+        f"Grades asked for of each sample: {asked}; {severities} or not sure, with a category "
+        "unless safe."
     )
     yield (
         "Graders saw the image without its text and the text without its image; they saw no "

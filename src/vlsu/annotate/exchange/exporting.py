@@ -20,7 +20,7 @@ from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.data.datasets.writer import RowTally, sync_file
 from vlsu.data.rows import to_sample
 from vlsu.errors import AnnotationError, UsageError
-from vlsu.policy import MODALITIES
+from vlsu.policy import MODALITIES, Policy
 
 __all__ = ["Exported", "export_project", "with_consensus"]
 
@@ -86,7 +86,7 @@ def export_project(
     source = project.dataset()
     rules = project.plan.consensus
     with one_moment(project.database) as connection, ExitStack() as open_files:
-        summary = summarise(read_graded(connection), rules)
+        summary = summarise(read_graded(connection), rules, project.policy)
         told = background(connection)
 
         def rows() -> Iterator[Sample]:
@@ -105,7 +105,7 @@ def export_project(
                     table.add(graded)
                 if tasks:
                     tasks.add(sample, graded, source.image_path(sample.image_sha256 or ""))
-                yield with_consensus(sample, graded, rules)
+                yield with_consensus(sample, graded, rules, project.policy)
             if tasks:
                 tasks.end()
 
@@ -128,13 +128,14 @@ def export_project(
     return Exported(written, summary, files)
 
 
-def with_consensus(sample: Sample, graded: Graded, rules: ConsensusRules) -> Sample:
+def with_consensus(sample: Sample, graded: Graded, rules: ConsensusRules, policy: Policy) -> Sample:
     """A sample with the grades that its graders came to, instead of those it had.
 
     Args:
         sample: As it was graded.
         graded: Its grades.
         rules: When votes do not settle a severity.
+        policy: Of the grades.
     """
     metadata = dict(sample.metadata)
     former: dict[str, object] = {}
@@ -152,7 +153,7 @@ def with_consensus(sample: Sample, graded: Graded, rules: ConsensusRules) -> Sam
     grading: dict[str, object] = {}
     for modality in MODALITIES:
         unit = graded.units.get(modality)
-        found = None if unit is None else outcome(unit, rules)
+        found = None if unit is None else outcome(unit, rules, policy)
         fields[f"{modality}_grade"] = None if found is None else found.severity
         fields[f"{modality}_category"] = None if found is None else found.category
         if found is not None:

@@ -25,7 +25,7 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.importing import import_id
-from vlsu.policy import MODALITIES, NOT_SURE, Severity
+from vlsu.policy import MODALITIES, NOT_SURE, Policy, Severity
 
 __all__ = ["Decision", "Given", "Graded", "Outcome", "Unit", "one_moment", "outcome", "read_graded"]
 
@@ -175,7 +175,7 @@ def read_graded(connection: Connection) -> Iterator[Graded]:
         yield from _chunk(connection, start)
 
 
-def outcome(unit: Unit, rules: ConsensusRules) -> Outcome:
+def outcome(unit: Unit, rules: ConsensusRules, policy: Policy) -> Outcome:
     """What the grades of a unit come to.
 
     An adjudicator's last decision stands above the majority as long as a grade that it was about
@@ -184,6 +184,7 @@ def outcome(unit: Unit, rules: ConsensusRules) -> Outcome:
     Args:
         unit: A sample in one modality.
         rules: When votes do not settle a severity.
+        policy: Of the grades.
     """
     live = unit.live
     votes = [each.vote for each in live]
@@ -214,7 +215,7 @@ def outcome(unit: Unit, rules: ConsensusRules) -> Outcome:
         decided_by=decided_by,
         undecided=undecided,
         contested=contested,
-        soft=soft_label(votes),
+        soft=soft_label(votes, (severity.label for severity in policy.severities)),
         votes=shown,
         agreement=_agreement(counts),
     )

@@ -15,7 +15,7 @@ from vlsu.analysis.stats.intervals import plain
 from vlsu.analysis.table.patterns import natural_order
 from vlsu.annotate.exchange.grading import Graded, Outcome, Unit, outcome
 from vlsu.annotate.plan.settings import ConsensusRules
-from vlsu.policy import MODALITIES, NOT_SURE, Severity
+from vlsu.policy import MODALITIES, NOT_SURE, Policy, Severity
 
 __all__ = ["ModalityCounts", "Summary", "summarise"]
 
@@ -104,7 +104,11 @@ class Summary:
 
 
 def summarise(
-    graded: Iterable[Graded], rules: ConsensusRules, *, replicates: int = _REPLICATES
+    graded: Iterable[Graded],
+    rules: ConsensusRules,
+    policy: Policy,
+    *,
+    replicates: int = _REPLICATES,
 ) -> Summary:
     """Count grades and outcomes, and estimate how far graders agree.
 
@@ -114,6 +118,7 @@ def summarise(
     Args:
         graded: Every sample.
         rules: When votes do not settle a severity.
+        policy: Of the grades.
         replicates: Of the bootstrap.
     """
     modalities = {modality: ModalityCounts() for modality in MODALITIES}
@@ -126,7 +131,7 @@ def summarise(
             continue
         samples += 1
         for modality, unit in each.units.items():
-            found = outcome(unit, rules)
+            found = outcome(unit, rules, policy)
             modalities[modality].add(unit, found)
             if found.votes:
                 counts.extend(found.votes.get(severity.label, 0) for severity in Severity)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from vlsu.annotate.projects.forecast import DAYS, forecast
-from vlsu.annotate.store.states import OPEN, State
+from vlsu.annotate.store.states import OPEN, State, is_state
 from vlsu.annotate.store.tables import disputes, grades, items, slots
 from vlsu.annotate.work.days import DAY_MS
 from vlsu.policy import MODALITIES
@@ -32,11 +32,11 @@ def progress(connection: Connection, now: int) -> dict[str, Any]:
         now: Milliseconds.
 
     Returns:
-        ``slots{modality: {wanted, done, leased}}`` (stopped samples want none), ``done{person:
-        grades that count}``, ``pace{person: items an hour while grading, of the last week}``,
-        ``team_pace``, ``daily`` (grades of the last whole days), ``hours_left`` (of grading, all
-        graders together), ``left``, ``end`` (a `Forecast` as a mapping, or `None`), and
-        ``disputes`` (rows with modality, reason, open, decided, oldest).
+        ``slots{modality: {wanted, done, leased}}`` (neither stopped samples nor those that a
+        pre-grader left out want any), ``done{person: grades that count}``, ``pace{person: items an
+        hour while grading, of the last week}``, ``team_pace``, ``daily`` (grades of the last whole
+        days), ``hours_left`` (of grading, all graders together), ``left``, ``end`` (a `Forecast` as
+        a mapping, or `None`), and ``disputes`` (rows with modality, reason, open, decided, oldest).
     """
     found = _slots(connection)
     left = sum(each.pop("left") for each in found.values())
@@ -55,9 +55,11 @@ def progress(connection: Connection, now: int) -> dict[str, Any]:
 
 
 def _slots(connection: Connection) -> dict[str, dict[str, int]]:
-    """Of all samples, less those of the few that were stopped."""
-    counts = select(slots.c.modality, slots.c.state, func.count()).group_by(
-        slots.c.modality, slots.c.state
+    """Of all samples, less those of the few that were stopped; closed slots ask for nothing."""
+    counts = (
+        select(slots.c.modality, slots.c.state, func.count())
+        .where(is_state(*OPEN, State.DONE))
+        .group_by(slots.c.modality, slots.c.state)
     )
     stopped = (
         counts.select_from(items)

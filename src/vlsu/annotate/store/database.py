@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     NoSuchModuleError,
+    OperationalError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -208,7 +209,9 @@ class Database:
             return MachineError(f"{shown(self.url)}: {said[:200]}; free some and send it again")
         if isinstance(error, IntegrityError | ProgrammingError):
             raise error  # a defect of ours: a constraint, a statement
-        if self.sqlite or error.connection_invalidated or not state or state.startswith(_GONE):
+        # Operational errors come of what surrounds us: a timeout, a lock, a disk, a shutdown.
+        away = isinstance(error, OperationalError) or error.connection_invalidated
+        if away or self.sqlite or not state or state.startswith(_GONE):
             return DatabaseAwayError(f"{shown(self.url)}: cannot be used ({said[:200]})")
         raise error
 
@@ -216,8 +219,9 @@ class Database:
         return MachineError(f"{shown(self.url)}: all connections are in use; try again")
 
 
-#: SQLSTATE classes of PostgreSQL: connection, authorisation, unknown database, shutdown.
-_GONE = ("08", "28", "3D", "57")
+#: SQLSTATE of PostgreSQL: connection, a standby that only reads, authorisation, unknown database,
+#: shutdown, disk.
+_GONE = ("08", "25006", "28", "3D", "57", "58")
 
 
 def alembic_config(connection: Connection | None = None) -> Config:

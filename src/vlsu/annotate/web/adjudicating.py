@@ -72,7 +72,7 @@ def case_of(call: Call, case: Case) -> dict[str, Any]:
     key = seal(call.service.secret, Key("case", case.dispute, case.token))
     shown = call.service.content.of(case.sample_id, case.modality)
     votes = [Vote(each.grade, each.category, each.admissible) for each in case.opinions]
-    labels = [severity.label for severity in call.service.project.policy.severities]
+    labels = call.service.severities
     counts = Counter(vote.grade for vote in votes)
     return {
         "dispute": key,
@@ -86,7 +86,7 @@ def case_of(call: Call, case: Case) -> dict[str, Any]:
         "distribution": {
             "grades": {grade: counts[grade] for grade in (*labels, NOT_SURE)},
             "categories": Counter(vote.category for vote in votes if vote.category),
-            "soft": soft_label(votes),
+            "soft": soft_label(votes, labels),
         },
         "decision": None if case.decision is None else _decision(case.decision),
         "until": case.until,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from vlsu.annotate.plan.answers import BECAUSE, CONFIDENCES, REFERS, STOP_KINDS, Answer
 from vlsu.annotate.web.endpoints import Call, Endpoint
 from vlsu.annotate.web.keys import Key, seal, unseal
-from vlsu.annotate.web.strings import strings_of
 from vlsu.annotate.work.answering import Receipt
 from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import Nothing
@@ -71,7 +70,8 @@ def me(call: Call) -> Mapping[str, Any]:
         "bounds": {"minutes": bounds.minutes_a_day, "hard": bounds.hard_a_day},
         "break_due": project.break_due(call.who.id),
         "support": {
-            "text": project.record.care.support or strings_of(call.language)["common.support"]
+            "text": project.record.care.support
+            or call.service.texts(call.language)["common.support"]
         },
         "policy": {
             "version": found.version,

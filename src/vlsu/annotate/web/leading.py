@@ -15,7 +15,6 @@ from vlsu.annotate.web.leading_figures import (
     plan_rows,
     quality_figures,
 )
-from vlsu.annotate.web.strings import strings_of
 from vlsu.annotate.work.people import ROLES
 from vlsu.errors import UsageError
 
@@ -52,7 +51,7 @@ def figures(call: Call) -> Mapping[str, Any]:
 
 
 def _figures(call: Call, wait: float) -> dict[str, Any]:
-    return lead_figures(call, strings_of(call.language), wait=wait)
+    return lead_figures(call, call.service.texts(call.language), wait=wait)
 
 
 def log(call: Call) -> Mapping[str, Any]:

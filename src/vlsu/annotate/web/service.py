@@ -16,7 +16,7 @@ from vlsu.annotate.projects.project import Project
 from vlsu.annotate.web.content import Content
 from vlsu.annotate.web.limiting import SIGN_IN, Limit, Limiter
 from vlsu.annotate.web.sessions import Sessions
-from vlsu.annotate.web.strings import LANGUAGES, strings_of
+from vlsu.annotate.web.strings import LANGUAGES, said_by
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -83,6 +83,15 @@ class Service:
         """The project's session key."""
         return self.project.record.session_key
 
+    def texts(self, language: str) -> Mapping[str, str]:
+        """What pages say in a language, by dotted name."""
+        return said_by(language, frozenset(self.severities))
+
+    @cached_property
+    def severities(self) -> tuple[str, ...]:
+        """Labels of the policy's severities, the mildest first."""
+        return tuple(severity.label for severity in self.project.policy.severities)
+
     def csrf(self, session: str) -> str:
         """What a page sends back with every POST, to show that it is ours."""
         mac = hmac.digest(self.secret.encode(), f"csrf {session}".encode(), hashlib.sha256)
@@ -90,7 +99,7 @@ class Service:
 
     def problem(self, call: Call, status: int, why: str = "") -> Response:
         """The page for what went wrong: what its status means, and why in a sentence."""
-        known = f"problem.{status}" in strings_of(call.language)
+        known = f"problem.{status}" in self.texts(call.language)
         told = why if status in (400, 409) else ""  # of the others the status says it all
         context = {"name": f"problem.{status if known else 'other'}", "why": told}
         return self.page(call, "problem.html.jinja", context, status=status)
@@ -106,12 +115,12 @@ class Service:
         """A page.
 
         Templates have ``t`` (strings by dotted name), ``root``, ``path`` (below the root),
-        ``csrf``, ``person``, ``language``, ``languages``, ``version`` and ``strings(prefix)``, the
-        strings of a part for a script.
+        ``csrf``, ``person``, ``language``, ``languages``, ``severities``, ``version`` and
+        ``strings(prefix)``, the strings of a part for a script.
         """
         from starlette.responses import HTMLResponse
 
-        texts = strings_of(call.language)
+        texts = self.texts(call.language)
 
         def part(prefix: str) -> dict[str, str]:
             return {
@@ -130,6 +139,7 @@ class Service:
             person=person,
             language=call.language,
             languages=LANGUAGES,
+            severities=self.severities,
             support=self.project.record.care.support,
             version=__version__,
             **(context or {}),

@@ -1,7 +1,8 @@
 """What pages say, in the languages there is a file for (``strings/LANGUAGE.yaml``).
 
 English is complete; a test compares the others with it. A string has its place by a dotted name,
-``grade.submit``, and parameters in braces: ``"{done} of {wanted}"``.
+``grade.submit``, and parameters in braces: ``"{done} of {wanted}"``. What has to be said otherwise
+where a policy has no borderline stands beside it, with ``_without_borderline`` behind its name.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from types import MappingProxyType
 
 from vlsu._yaml import read_yaml
 
-__all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "language_of", "strings_of"]
+__all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "language_of", "said_by", "strings_of"]
 
 #: Languages of the pages and their own names; the first is used where nothing else is known.
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "Deutsch"})
 #: Name of the cookie that holds the language somebody chose.
 LANGUAGE_COOKIE = "vlsu-annotate-language"
+#: Behind the name of a string that is for policies without borderline.
+_WITHOUT = "_without_borderline"
 
 
 @cache
@@ -35,6 +38,25 @@ def strings_of(language: str) -> Mapping[str, str]:
             found[prefix] = str(tree)
 
     walk("", read_yaml(text))
+    return MappingProxyType(found)
+
+
+@cache
+def said_by(language: str, severities: frozenset[str]) -> Mapping[str, str]:
+    """The strings of a language for a policy: none speaks of a severity that it does not have.
+
+    Args:
+        language: Of `LANGUAGES`.
+        severities: Labels of those that the policy has.
+    """
+    every = strings_of(language)
+    found = {name: text for name, text in every.items() if not name.endswith(_WITHOUT)}
+    if "borderline" in severities:
+        return MappingProxyType(found)
+    for name in list(found):
+        found[name] = every.get(name + _WITHOUT, found[name])
+        if name.endswith(("_borderline", ".borderline")):
+            del found[name]
     return MappingProxyType(found)
 
 

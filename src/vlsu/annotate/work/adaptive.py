@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, not_, select, update
+from sqlalchemy import Connection, Row, exists, insert, not_, or_, select, update
 
 from vlsu.annotate.consensus.certainty import certainty
 from vlsu.annotate.plan.drawing import integer
@@ -118,14 +118,18 @@ def _takes(plan: Plan, seat: Sequence[Row[Any]], modality: int) -> bool:
 
 
 def _may_grade(item_id: int, bin_: int) -> tuple[Any, ...]:
-    """That a grader is here and was not kept from a sample."""
+    """That a grader is here, or is invited, and was not kept from a sample.
+
+    Those whose grades were imported are neither: they will give no more.
+    """
     kept = exists().where(exclusions.c.person_id == people.c.id, exclusions.c.item_id == item_id)
     out = exists().where(
         opt_outs.c.person_id == people.c.id,
         opt_outs.c.stratum == bins_table.c.stratum,
         bins_table.c.id == bin_,
     )
-    return people.c.role == "grader", people.c.paused_at.is_(None), not_(kept), not_(out)
+    comes = or_(people.c.joined_at.is_not(None), people.c.invitation_hash.is_not(None))
+    return people.c.role == "grader", people.c.paused_at.is_(None), comes, not_(kept), not_(out)
 
 
 def _spare_graders(connection: Connection, item_id: int, bin_: int) -> int:

@@ -21,6 +21,7 @@ from vlsu.annotate.work.cases import locked_adjudicator
 from vlsu.annotate.work.records import add_exposure, add_tally, log
 from vlsu.annotate.work.seats import exclude, lock_items
 from vlsu.annotate.work.stopping import same_content, take_out
+from vlsu.annotate.work.units import live_grades
 from vlsu.errors import UsageError
 from vlsu.policy import Policy, Severity
 
@@ -98,6 +99,8 @@ def decide(
         )
     _seen(connection, person_id, row, seconds, now)
     _close(connection, dispute_id, row.closed_at or now)
+    # Not before the grades that it was made from, whatever the machine's clock did meanwhile.
+    seen_at = (each.given_at for each in live_grades(connection, row.item_id, row.modality))
     version = connection.scalar(
         select(policy_versions.c.id).order_by(policy_versions.c.id.desc()).limit(1)
     )
@@ -106,7 +109,7 @@ def decide(
             dispute_id=dispute_id,
             person_id=person_id,
             policy_version=version,
-            decided_at=now,
+            decided_at=max(now, *seen_at),
             live=True,
             **given,
         )

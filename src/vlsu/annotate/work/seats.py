@@ -89,7 +89,7 @@ def reopen_slots(
 
     A grader grades their own again, after what else they have graded of the seat. A part goes to
     somebody else if they have seen the pair since: they no longer judge the part by itself. So does
-    whatever is of a grader who is paused, or does not want to see the sample.
+    whatever is of a grader who is paused, was never here, or does not want to see the sample.
 
     Args:
         connection: In a transaction that writes and holds the sample's lock.
@@ -120,9 +120,13 @@ def reopen_slots(
 
 
 def _is_away(connection: Connection, person_id: int, item_id: int) -> bool:
-    """Whether somebody is paused, or is kept from a sample by a skip or an opt-out."""
+    """Whether somebody is paused, never came, or is kept from a sample by a skip or an opt-out.
+
+    Those whose grades were imported never came: nothing is to be kept for them.
+    """
+    absent = people.c.paused_at.is_not(None) | people.c.joined_at.is_(None)
     away = (
-        select(people.c.paused_at).where(people.c.id == person_id, people.c.paused_at.is_not(None)),
+        select(people.c.id).where(people.c.id == person_id, absent),
         select(exclusions.c.why).where(
             exclusions.c.person_id == person_id,
             exclusions.c.item_id == item_id,
