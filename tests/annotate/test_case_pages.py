@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import update
 
 from tests.support.annotate_server import cookie_of, served
 from tests.support.annotating import rows
@@ -154,6 +155,13 @@ def test_the_image_of_a_case_is_for_who_has_it_before_them(project, sign_in):
     assert eve.send("GET", f"/{case['image']}")[0] == 404
     (kept,) = eve.post("/api/decided")["decided"]
     assert eve.send("GET", f"/case-image/{kept['dispute']}")[0] == 404
+
+
+def test_the_image_is_not_shown_where_the_text_alone_is_decided(project, sign_in):
+    eve = sign_in("Eve", "adjudicator")
+    case = eve.post("/api/case")["case"]
+    project.database.write(lambda c: c.execute(update(disputes).values(modality="text")))
+    assert eve.send("GET", f"/case-image/{case['dispute']}")[0] == 404
 
 
 def test_a_note_is_weighed_added_and_seen_by_graders(project, sign_in):

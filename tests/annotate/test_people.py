@@ -59,6 +59,15 @@ def test_languages_are_codes(new_project):
     assert [row.languages for row in rows(project, people)] == ["de,en"]
 
 
+def test_languages_can_be_given_again(new_project):
+    project = new_project()
+    project.invite("Ada", "grader", languages=["en"])
+    project.invite("Ada", "grader")
+    assert rows(project, people)[0].languages == "en"
+    project.invite("Ada", "grader", languages=["de", "en"])
+    assert rows(project, people)[0].languages == "de,en"
+
+
 def test_only_adults_agree(new_project):
     project = new_project()
     person = project.join(project.invite("Ada", "grader").token)

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import stat
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -112,6 +113,38 @@ def test_other_databases_are_refused(tmp_path, database):
     with pytest.raises(AnnotationError, match=r"--db: neither|--db sqlite"):
         create(tmp_path / "p", make_dataset(tmp_path / "d"), Plan(), database=database, now=START)
     assert not (tmp_path / "p" / "project.yaml").exists()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_store_every_name_is_refused(tmp_path, postgres, encoding):
+    database = postgres.new_database(f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(AnnotationError, match=f"its encoding is {encoding}; make it anew"):
+        create(tmp_path / "p", make_dataset(tmp_path / "d"), Plan(), database=database, now=START)
+
+
+@pytest.mark.parametrize("setting", ["search_path=nowhere", "default_transaction_read_only=on"])
+def test_a_database_that_refuses_tables_is_one_line(tmp_path, postgres, setting):
+    database = f"{postgres.new_database()}?options=-c{setting.replace('=', '%3D')}"
+    with pytest.raises(AnnotationError, match=r"refuses this .* needs to own the database"):
+        create(tmp_path / "p", make_dataset(tmp_path / "d"), Plan(), database=database, now=START)
+
+
+def test_a_role_needs_no_more_than_a_schema_of_its_own(tmp_path, postgres):
+    address = postgres.new_database()
+    role = f"grading_{address.rpartition('/')[2]}"
+    own = address.replace("tester@", f"{role}@")
+    dataset = make_dataset(tmp_path / "d")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER")
+    with pytest.raises(AnnotationError, match=r"refuses this .*denied for schema public"):
+        create(tmp_path / "p", dataset, Plan(), database=own, now=START)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA grades AUTHORIZATION {role}")
+        connection.execute(f"ALTER ROLE {role} SET search_path = grades")
+    create(tmp_path / "p", dataset, Plan(), database=own, now=START)
+    with open_project(tmp_path / "p") as project:
+        join_graders(project, "Ada")
+        assert status(project)
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

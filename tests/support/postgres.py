@@ -34,11 +34,11 @@ class PostgresServer:
     process: subprocess.Popen[bytes]
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def new_database(self) -> str:
-        """The address of a new, empty database."""
+    def new_database(self, about: str = "") -> str:
+        """The address of a new, empty database; `about` it, as ``CREATE DATABASE`` has it."""
         name = f"t{uuid.uuid4().hex[:16]}"
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" {about}')
         return self._address(name)
 
     def ready(self) -> bool:

@@ -34,7 +34,7 @@ class Deciding(Opened):
         return self.write(lambda c, now: cases.extend_cases(c, self.plan, person, now, held))
 
     def case_shown_to(self, person: int, dispute: int, token: str) -> str | None:
-        """The identifier of the sample of a case before an adjudicator; `None` if it is over."""
+        """The sample whose image a case before an adjudicator shows; `None` if none does."""
         with self.database.read() as connection:
             return cases.case_shown_to(connection, person, dispute, token, self.clock())
 

@@ -193,6 +193,7 @@ class Database:
         def upgrade(connection: Connection) -> None:
             if not self.sqlite:  # as SQLite's writers do, others wait for their turn
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+                _require_unicode(connection)
             command.upgrade(alembic_config(connection), revision)
 
         try:
@@ -207,6 +208,12 @@ class Database:
         said = " ".join(str(error.orig).split())
         if state in _EXHAUSTED or "disk is full" in said:
             return MachineError(f"{shown(self.url)}: {said[:200]}; free some and send it again")
+        if state in _REFUSED:
+            why = said[:200].partition(" LINE ")[0]
+            return DatabaseAwayError(
+                f"{shown(self.url)}: refuses this ({why}); its role "
+                "needs to own the database, or a schema that comes first in its search path"
+            )
         if isinstance(error, IntegrityError | ProgrammingError):
             raise error  # a defect of ours: a constraint, a statement
         # Operational errors come of what surrounds us: a timeout, a lock, a disk, a shutdown.
@@ -219,6 +226,8 @@ class Database:
         return MachineError(f"{shown(self.url)}: all connections are in use; try again")
 
 
+#: SQLSTATE of PostgreSQL: not permitted, no schema to create tables in.
+_REFUSED = frozenset({"42501", "3F000"})
 #: SQLSTATE of PostgreSQL: connection, a standby that only reads, authorisation, unknown database,
 #: shutdown, disk.
 _GONE = ("08", "25006", "28", "3D", "57", "58")
@@ -232,6 +241,20 @@ def alembic_config(connection: Connection | None = None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def _require_unicode(connection: Connection) -> None:
+    """Refuse a database of PostgreSQL that cannot store every name and note.
+
+    Raises:
+        AnnotationError: It has another encoding than UTF-8.
+    """
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise AnnotationError(
+            f"{shown(connection.engine.url)}: its encoding is {encoding}; "
+            "make it anew with ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _is_to_be_tried_again(error: DBAPIError) -> bool:
@@ -272,5 +295,10 @@ def _postgresql(url: URL, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "vlsu annotate"},
+        # The encoding is said, since a database without one would have texts come as bytes.
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "vlsu annotate",
+            "client_encoding": "UTF8",
+        },
     )

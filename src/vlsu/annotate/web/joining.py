@@ -101,18 +101,15 @@ def change_account(call: Call) -> Response:
     if what == "password":
         if call.text("password", "") != call.text("again", ""):
             return _account(call, who, "differ", 400)
-        if project.has_password(who.id):
-            keys = {"name": who.name.casefold(), "all": ""}
-            if call.service.sign_ins.take(keys) > 0:
-                return _account(call, who, "often", 429)
-            if not project.is_password_of(who.id, call.text("current", "")):
-                return _account(call, who, "wrong", 403)
-            call.service.sign_ins.give_back(keys)
+        if (refused := _unproved(call, who)) is not None:
+            return refused
         try:
             project.set_password(who.id, who.name, call.text("password", ""), session=who.session)
         except UsageError:
             return _account(call, who, "weak", 400)
     elif what == "forget":
+        if (refused := _unproved(call, who)) is not None:
+            return refused
         project.forget_password(who.id)
     elif what == "sessions":
         project.end_sessions(who.id, by=who.id, but=who.session)
@@ -120,6 +117,20 @@ def change_account(call: Call) -> Response:
         raise UsageError("what: give password, forget or sessions")
     call.service.sessions.forget()
     return _to(call, f"/account?done={what}")
+
+
+def _unproved(call: Call, who: Person) -> Response | None:
+    """The page, if somebody has a password and does not give it: a session alone does not do."""
+    project = call.service.project
+    if not project.has_password(who.id):
+        return None
+    keys = {"name": who.name.casefold(), "all": ""}
+    if call.service.sign_ins.take(keys) > 0:
+        return _account(call, who, "often", 429)
+    if not project.is_password_of(who.id, call.text("current", "")):
+        return _account(call, who, "wrong", 403)
+    call.service.sign_ins.give_back(keys)
+    return None
 
 
 def leave(call: Call) -> Response:

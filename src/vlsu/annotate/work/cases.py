@@ -232,7 +232,10 @@ def open_disputes(connection: Connection) -> int:
 def case_shown_to(
     connection: Connection, person_id: int, dispute_id: int, token: str, now: int
 ) -> str | None:
-    """The identifier of the sample of a case before an adjudicator; `None` if the lease is over."""
+    """The identifier of the sample of a case before an adjudicator whose image belongs to it.
+
+    `None` if the lease is over, and where the text alone is to be decided.
+    """
     found: str | None = connection.scalar(
         select(items.c.sample_id)
         .join(disputes, disputes.c.item_id == items.c.id)
@@ -240,6 +243,7 @@ def case_shown_to(
             disputes.c.id == dispute_id,
             disputes.c.token == token,
             disputes.c.lease_until >= now,
+            disputes.c.modality != "text",
             _is_held_by(person_id),
             items.c.stopped_at.is_(None),
         )

@@ -101,7 +101,8 @@ def invite(
     if known is not None:
         if known.role != role:
             raise AnnotationError(f"--name {shown}: is {known.role} already; choose another name")
-        connection.execute(update(people).where(people.c.id == known.id).values(**fresh))
+        told = {"languages": ",".join(read)} if read else {}
+        connection.execute(update(people).where(people.c.id == known.id).values(**fresh, **told))
         if end_sessions:
             connection.execute(
                 update(people).where(people.c.id == known.id).values(password_hash=None)
