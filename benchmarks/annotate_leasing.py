@@ -23,12 +23,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 from tests.support.annotating import answer_to, join_graders
 from tests.support.postgres import missing_reason, postgres_server
 
-from benchmarks.writing import markdown, write_results
+from benchmarks.writing import RESULTS, markdown, write_results
 from vlsu.annotate.plan.settings import Bounds, Order, Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
@@ -237,15 +238,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slots", type=int, default=1_000_000)
     parser.add_argument("--number", type=int, default=300)
+    parser.add_argument(
+        "--sqlite", action="store_true", help="SQLite alone; PostgreSQL's results stay as they are"
+    )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vlsu-annotate-"))
     folder.chmod(0o755)
-    tables, data = [], {}
+    kept = RESULTS / "annotate_leasing.json"
+    data = json.loads(kept.read_text("utf-8")) if arguments.sqlite and kept.is_file() else {}
     try:
         dataset = dataset_of(folder / "dataset", arguments.slots)
         with ExitStack() as stack:
             addresses: dict[str, str | None] = {"SQLite": None}
-            if missing_reason() is None:
+            if missing_reason() is None and not arguments.sqlite:
                 server = stack.enter_context(postgres_server())
                 PROCESSOR.parents.append(server.process.pid)
                 addresses["PostgreSQL"] = server.new_database()
@@ -256,15 +261,25 @@ def main() -> None:
                 took = time.perf_counter() - start
                 with open_project(folder / name, connections=32) as project:
                     rows = measured(project, arguments.number)
-                data[name] = {"slots": dict(made.slots), "made_s": round(took, 1), "rows": rows}
-                head = ("", "times", "CPU ms", "median ms", "95% ms", "largest ms")
-                title = f"## {name}: {sum(made.slots.values()):,} slots, made in {took:.0f} s, "
-                title += f"load average {os.getloadavg()[0]:.1f}\n\n"
-                tables.append(title + markdown(head, [tuple(each.values()) for each in rows]))
+                data[name] = {
+                    "slots": dict(made.slots),
+                    "made_s": round(took, 1),
+                    "load": round(os.getloadavg()[0], 1),
+                    "rows": rows,
+                }
                 print(json.dumps(data[name]), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    tables = [table(name, data[name]) for name in ("SQLite", "PostgreSQL") if name in data]
     write_results("annotate_leasing", "# annotate_leasing\n\n" + "\n".join(tables), data)
+
+
+def table(name: str, found: dict[str, Any]) -> str:
+    """The measurements of one database, under a title that says how they came about."""
+    head = ("", "times", "CPU ms", "median ms", "95% ms", "largest ms")
+    title = f"## {name}: {sum(found['slots'].values()):,} slots, made in {found['made_s']:.0f} s, "
+    title += f"load average {found['load']:.1f}\n\n"
+    return title + markdown(head, [tuple(each.values()) for each in found["rows"]])
 
 
 if __name__ == "__main__":

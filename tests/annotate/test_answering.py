@@ -101,6 +101,7 @@ def test_an_answer_without_the_lease_is_refused(one_text, wrong):
         ({"seconds": -1}, "seconds: -1"),
         ({"seconds": float("nan")}, "seconds: nan"),
         ({"client_id": ""}, "client_id"),
+        ({"client_id": "import-0-1"}, "client_id"),
     ],
 )
 def test_an_incomplete_answer_is_refused_and_nothing_is_written(one_text, about, named):

@@ -16,7 +16,9 @@ from vlsu.annotate.exchange.exporting import export_project
 from vlsu.annotate.exchange.importing import ImportDone, format_of, import_grades
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
+from vlsu.annotate.projects.progress import progress
 from vlsu.annotate.projects.project import Project, open_project
+from vlsu.annotate.quality.summary import summary
 from vlsu.annotate.store.states import State
 from vlsu.annotate.store.tables import disputes, grades, people, slots
 from vlsu.annotate.work.notes import Opening
@@ -282,3 +284,19 @@ def test_what_a_note_opens_of_an_imported_grader_goes_to_others(tmp_path, projec
     grade_all(project, join_graders(project, "Ada", "Ben", "Cleo"))
     check_invariants(project)
     assert {slot.state for slot in rows(project, slots) if slot.item_id == 0} == {State.DONE}
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
+def test_imported_grades_are_nobodys_pace(tmp_path, project, clock):
+    """When and how fast they were given is not known: no end is nearer, nobody too fast."""
+    lines_ = [f"s{n},{m},Far,safe," for n in range(8) for m in ("image", "text")]
+    bring(project, table(tmp_path / "a.csv", *lines_))
+    clock.forward(minutes=4 * 1440)
+    with project.database.read() as connection:
+        found = progress(connection, clock.now)
+    assert list(found["done"].values()) == [16]
+    assert found["team_pace"] is None
+    assert not any(found["pace"].values())
+    assert sum(found["daily"]) == 0
+    (far,) = summary(project)["graders"]
+    assert (far["done"], far["too_fast"], far["flagged"], far["seconds"]) == (16, None, False, {})

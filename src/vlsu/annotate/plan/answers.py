@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vlsu.errors import UsageError
 from vlsu.policy import NOT_SURE, Policy, Severity
 
-__all__ = ["BECAUSE", "CONFIDENCES", "REFERS", "STOP_KINDS", "Answer", "check_answer"]
+__all__ = ["BECAUSE", "CONFIDENCES", "IMPORTED", "REFERS", "STOP_KINDS", "Answer", "check_answer"]
 
 #: How sure a grader is: a guess, fairly, quite.
 CONFIDENCES = (1, 2, 3)
@@ -21,6 +21,9 @@ BECAUSE = (
 )
 #: Why an item is stopped, not graded.
 STOP_KINDS = ("illegal", "threat")
+
+#: What client ids of grades begin with that were imported; those of pages do not.
+IMPORTED = "import-"
 
 _MOST_NOTE, _MOST_SECONDS = 2000, 24 * 3600
 
@@ -89,6 +92,8 @@ def check_answer(answer: Answer, policy: Policy) -> None:
             raise UsageError(f"{name}: {value[:40]!r}; give {', '.join(known)}")
     if not answer.client_id or len(answer.client_id) > 64:
         raise UsageError("client_id: give 1 to 64 characters")
+    if answer.client_id.startswith(IMPORTED):
+        raise UsageError(f"client_id: {IMPORTED!r} begins those of imported grades; give another")
     if len(answer.note) > _MOST_NOTE:
         raise UsageError(f"note: {len(answer.note)} characters; keep it to {_MOST_NOTE}")
     if not 0 <= answer.seconds <= _MOST_SECONDS:

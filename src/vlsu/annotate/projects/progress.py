@@ -13,6 +13,7 @@ from vlsu.annotate.projects.forecast import DAYS, forecast
 from vlsu.annotate.store.states import OPEN, State, is_state
 from vlsu.annotate.store.tables import disputes, grades, items, slots
 from vlsu.annotate.work.days import DAY_MS
+from vlsu.annotate.work.importing import was_imported
 from vlsu.policy import MODALITIES
 
 __all__ = ["progress"]
@@ -83,16 +84,19 @@ def _slots(connection: Connection) -> dict[str, dict[str, int]]:
 def _work(connection: Connection, today: int) -> dict[str, Any]:
     """Who graded how much, on which days, at which pace."""
     day = grades.c.given_at // DAY_MS
+    imported = case((was_imported(), 1), else_=0)
     rows = connection.execute(
-        select(grades.c.person_id, day, func.count(), func.sum(grades.c.seconds))
+        select(grades.c.person_id, day, imported, func.count(), func.sum(grades.c.seconds))
         .where(grades.c.live.is_(True))
-        .group_by(grades.c.person_id, day)
+        .group_by(grades.c.person_id, day, imported)
     ).all()
     done: Counter[int] = Counter()
     by_day: Counter[int] = Counter()
     recent: dict[int, tuple[int, float]] = {}
-    for person, day_, number, seconds in rows:
+    for person, day_, elsewhere, number, seconds in rows:
         done[person] += number
+        if elsewhere:  # nobody worked at these on that day
+            continue
         by_day[day_] += number
         if day_ >= today - DAYS:
             before = recent.get(person, (0, 0.0))

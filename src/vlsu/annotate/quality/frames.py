@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, case, select
 
 from vlsu.annotate.store.tables import bins, checks, gold, grades, items, people
+from vlsu.annotate.work.importing import was_imported
 from vlsu.policy import MODALITIES
 
 __all__ = ["Work", "read_work"]
@@ -30,7 +31,8 @@ class Work:
 
     Attributes:
         grades: The grades that count: `item`, `modality`, `grader`, `grade`, `category`, `seconds`,
-            `at` (milliseconds) and `stratum`, in the order in which they were given.
+            `at` (milliseconds) and `stratum`, in the order in which they were given. Seconds are
+            null where a grade was imported without.
         known: Answers to known items: as `grades`, with `kind` (``training`` or ``gold``) and
             `truth`.
         repeats: Answers to repeats: as `grades`, with `before`, the grade that was repeated.
@@ -46,10 +48,12 @@ class Work:
 
 def read_work(connection: Connection) -> Work:
     """Read what graders did; samples that were stopped, and answers taken back, are left out."""
+    # Grades that were imported without a time were not given in none.
+    seconds = case((was_imported() & (grades.c.seconds == 0), None), else_=grades.c.seconds)
     of_grades = (
         select(
             *(items.c.sample_id, grades.c.modality, people.c.pseudonym, grades.c.grade),
-            *(grades.c.category, grades.c.seconds, grades.c.given_at, bins.c.stratum),
+            *(grades.c.category, seconds, grades.c.given_at, bins.c.stratum),
         )
         .join(items, items.c.id == grades.c.item_id)
         .join(bins, bins.c.id == items.c.bin)

@@ -41,19 +41,20 @@ def least_seconds(modality: str, characters: int) -> float:
 
 
 def median_seconds(answers: pl.DataFrame) -> dict[str, float]:
-    """Median of `seconds` by modality."""
+    """Median of `seconds` by modality, where they are known."""
+    answers = answers.drop_nulls("seconds")
     found = answers.group_by("modality").agg(pl.col("seconds").median()).sort("modality")
     return {name: round(seconds, 1) for name, seconds in found.iter_rows()}
 
 
 def too_fast(answers: pl.DataFrame, lengths: Mapping[str, int]) -> Rate | None:
-    """The share of answers below `least_seconds`; `None` without an answer.
+    """The share of answers below `least_seconds`; `None` without one whose time is known.
 
     Args:
         answers: `item`, `modality` and `seconds`.
         lengths: Item -> characters of its text.
     """
-    rows = answers.select("item", "modality", "seconds").iter_rows()
+    rows = answers.select("item", "modality", "seconds").drop_nulls("seconds").iter_rows()
     fast = [seconds < least_seconds(kind, lengths.get(item, 0)) for item, kind, seconds in rows]
     return share(sum(fast), len(fast))
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from vlsu.annotate.plan.answers import Answer
+from vlsu.annotate.plan.answers import IMPORTED, Answer
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, State
 from vlsu.annotate.store.tables import grades, items, people, policy_versions, slots
@@ -20,7 +20,7 @@ from vlsu.annotate.work.units import settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES
 
-__all__ = ["Fate", "Imported", "import_id", "imported_person", "store_imported"]
+__all__ = ["Fate", "Imported", "import_id", "imported_person", "store_imported", "was_imported"]
 
 
 class Fate(enum.Enum):
@@ -51,7 +51,12 @@ class Imported:
 
 def import_id(item_id: int, modality: int) -> str:
     """What stands in the place of a page's client id in a grade that was imported."""
-    return f"import-{item_id}-{modality}"
+    return f"{IMPORTED}{item_id}-{modality}"
+
+
+def was_imported() -> ColumnElement[bool]:
+    """That a grade was given elsewhere: when, and mostly how fast, is not known."""
+    return grades.c.client_id.startswith(IMPORTED)
 
 
 def imported_person(connection: Connection, name: str, now: int) -> int:
