@@ -304,3 +304,13 @@ def test_nothing_is_in_anybodys_way(
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
+
+
+@pytest.mark.parametrize("name", ["W" * 80, "Ada " * 19])
+def test_a_long_name_covers_no_button_on_a_phone(page: Page, busy: Busy, name: str) -> None:
+    busy.project.invite(name, "grader")
+    page.set_viewport_size({"width": 390, "height": 850})
+    page.reload()
+    page.wait_for_selector("html[data-charts=drawn]")
+    row(page, "persons", name.strip()).get_by_role("button").click()
+    expect(page.locator("#person-title")).to_have_text(name.strip())
