@@ -275,3 +275,27 @@ def test_nothing_is_in_anybodys_way(
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
+
+
+def test_an_export_is_one_button(page: Page, busy: Busy) -> None:
+    page.locator("#export-begin").click()
+    expect(page.locator("#export-figures")).to_be_visible()
+    state = page.locator("#export-state")
+    expect(state).to_contain_text("Exported")
+    folder = busy.project.folder.parent / state.locator("code").inner_text()
+    assert (folder / "dataset" / "dataset.yaml").is_file()
+    assert page.locator("#export-rows tbody tr").count() == 3
+    assert Axe().run(page).response["violations"] == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the grades").click()
+    assert download.value.suggested_filename == "grades.csv"
+
+
+@pytest.mark.parametrize("name", ["W" * 80, "Ada " * 19])
+def test_a_long_name_covers_no_button_on_a_phone(page: Page, busy: Busy, name: str) -> None:
+    busy.project.invite(name, "grader")
+    page.set_viewport_size({"width": 390, "height": 850})
+    page.reload()
+    page.wait_for_selector("html[data-charts=drawn]")
+    row(page, "persons", name.strip()).get_by_role("button").click()
+    expect(page.locator("#person-title")).to_have_text(name.strip())

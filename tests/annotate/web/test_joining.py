@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.annotate_server import Browser, join
 from tests.support.annotating import rows
+from vlsu.annotate.projects.overview import audit_page
 from vlsu.annotate.store.tables import audit, people, sessions
 
 pytestmark = pytest.mark.slow
@@ -191,3 +192,11 @@ def test_a_paused_grader_gets_nothing_and_their_answer_is_refused(server):
     assert ada.post("/api/next").json["why"] == "paused"
     project.resume(person)
     assert ada.next() is not None
+
+
+def test_who_failed_to_sign_in_is_not_named_as_the_machine(server):
+    project, address = server
+    assert Browser(address).form("/login", {"name": "Ada", "password": "x"}).status == 403
+    with project.database.read() as connection:
+        (entry,) = audit_page(connection)["entries"]
+    assert (entry["action"], entry["who"], entry["unnamed"]) == ("sign_in_failed", None, True)

@@ -50,8 +50,8 @@ _BEHIND_MS = 12 * 3_600_000
 _ROUNDED_TO = 5
 #: Stops that are listed, the latest; those that are not dealt with always are.
 _STOPS = 200
-#: Who stopped an item did right, and is not to be asked for it.
-_UNNAMED = ("stop",)
+#: Who stopped an item did right, and is not to be asked for it; who failed to sign in is not known.
+_UNNAMED = ("stop", "sign_in_failed")
 #: What is health data, should it ever be in the log.
 _PRIVATE = ("skip", "opt_out", "opt_in", "break")
 

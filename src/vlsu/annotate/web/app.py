@@ -34,6 +34,7 @@ from vlsu.annotate.web import (
     joining,
     language,
     leading,
+    leading_export,
 )
 from vlsu.annotate.web.bodies import BODY_S, BodyError, read_body
 from vlsu.annotate.web.endpoints import ANYBODY, Call, Endpoint
@@ -54,6 +55,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *adjudicating.ENDPOINTS,
     *leading.ENDPOINTS,
+    *leading_export.ENDPOINTS,
     *language.ENDPOINTS,
     *assets.ENDPOINTS,
 )
