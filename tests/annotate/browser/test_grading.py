@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.annotating import check_invariants, rows
@@ -92,6 +94,27 @@ def test_a_picture_is_hidden_until_it_is_asked_for(browser: Browser, tmp_path: P
         larger = picture.bounding_box()
         assert larger is not None
         assert larger["width"] > 2 * size["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_transparent_picture_is_seen_by_day_and_by_night(
+    browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    drawn = Image.new("RGBA", (300, 100))
+    drawn.paste("black", (0, 0, 100, 100))
+    drawn.paste("white", (200, 0, 300, 100))
+    written = io.BytesIO()
+    drawn.save(written, "PNG")
+    dataset = page_dataset(tmp_path / "d", SAYINGS[:1], [written.getvalue()])
+    with served_project(
+        browser, tmp_path / "p", dataset, context={"color_scheme": scheme}, **NO_TEXTS
+    ) as grader:
+        page = grader.page
+        look(page)
+        seen = Image.open(io.BytesIO(page.locator("#frame img").screenshot())).convert("L")
+        row = seen.crop((0, 50, seen.width, 51)).tobytes()
+        black, nothing, white = (row[len(row) * at // 6] for at in (1, 3, 5))
+        assert black + 80 < nothing < white - 80
 
 
 def test_a_grade_without_a_look_needs_a_second_press(browser: Browser, tmp_path: Path) -> None:

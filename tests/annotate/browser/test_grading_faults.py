@@ -207,6 +207,22 @@ def test_a_picture_that_does_not_come_is_asked_for_again(browser: Browser, tmp_p
         look(page)
 
 
+def test_a_missing_file_is_for_who_runs_the_server(
+    browser: Browser, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = page_dataset(tmp_path / "d", TEXTS[:1])
+    for path in (tmp_path / "d" / "images").rglob("*.*"):
+        path.unlink()
+    plan = {"graders": {"image": 1, "text": 0, "joint": 0}}
+    with served_project(browser, tmp_path / "p", dataset, **plan) as grader:
+        page = grader.page
+        expect(page.locator("#frame")).to_contain_text("could not be loaded")
+        page.keyboard.press("s")
+        expect(page.locator("#rest")).to_contain_text("You are done")
+    said = f"vlsu annotate: a sample cannot be read; run vlsu data check {tmp_path / 'd'}"
+    assert [text for text in caplog.messages if "vlsu annotate" in text] == [said]
+
+
 def test_training_is_told_how_the_project_grades(browser: Browser, tmp_path: Path) -> None:
     with served_project(
         browser, tmp_path / "p", page_dataset(tmp_path / "d", TEXTS), **TEXTS_ALONE

@@ -31,6 +31,8 @@ def test_an_invitation_works_once(server):
     joined = ada.form(f"/join/{token}", {"adult": "on", "consent": "on"})
     assert (joined.status, joined.headers["location"]) == (303, "/grade")
     assert ada.get("/grade").status == 200
+    again = ada.get(f"/join/{token}")  # by Back, or from the mail it came in
+    assert (again.status, again.headers["location"]) == (303, "/grade")
     assert other.get(f"/join/{token}").status == 404
     late = other.form(f"/join/{token}", {"adult": "on", "consent": "on"})
     assert late.status == 404

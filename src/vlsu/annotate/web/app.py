@@ -212,8 +212,10 @@ def _answer(
     except (MachineError, DatabaseAwayError) as error:
         log.say("away", str(error))
         return refused(call, 503, _AWAY)
-    except DataError as error:
-        log.of(error, f"{endpoint.method} {endpoint.path}: the dataset cannot be read")
+    except DataError:
+        # Not what the error says, which may quote content.
+        line = f"a sample cannot be read; run vlsu data check {service.project.record.dataset}"
+        log.say(line, line)
         return refused(call, 503, "the dataset cannot be read at the moment")
     except VlsuError as error:
         return refused(call, 400, str(error))

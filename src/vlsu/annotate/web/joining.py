@@ -28,8 +28,13 @@ def front(call: Call) -> Response:
 
 
 def invited(call: Call) -> Response:
-    """What an invitation is for, before it is used: a mail scanner that opens it uses none up."""
+    """What an invitation is for, before it is used: a mail scanner that opens it uses none up.
+
+    Who is signed in and opens the link they came by, once more or by Back, goes on.
+    """
     role = call.service.project.invited_as(_token(call))
+    if role is None and call.person is not None:
+        return front(call)
     return _invitation(call, role, 200 if role else 404)
 
 
