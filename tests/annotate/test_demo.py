@@ -59,3 +59,12 @@ def test_links_are_printed_pages_are_served_and_ctrl_c_ends_it(tmp_path: Path) -
         {each.joint_category, each.image_category, each.text_category} <= MILD for each in samples
     )
     assert {each.id for each in samples} <= {each.id for each in load("vlsu-mini")}
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    done = vlsu("annotate", "demo", "--no-browser", "--out", tmp_path, expect=2)
+    assert "has 'thesis.tex' in it; give a new folder" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.tex"]
+    done = vlsu("annotate", "demo", "--no-browser", "--out", tmp_path / "thesis.tex", expect=2)
+    assert "cannot be used" in done.stderr

@@ -108,11 +108,45 @@ def test_a_database_has_one_project(tmp_path, postgres):
         open_project(tmp_path / "r")
 
 
-@pytest.mark.parametrize("database", ["mysql://h/d", "nonsense", "sqlite://"])
-def test_other_databases_are_refused(tmp_path, database):
-    with pytest.raises(AnnotationError, match=r"--db: neither|--db sqlite"):
-        create(tmp_path / "p", make_dataset(tmp_path / "d"), Plan(), database=database, now=START)
-    assert not (tmp_path / "p" / "project.yaml").exists()
+@pytest.mark.parametrize(
+    ("database", "named"),
+    [
+        ("mysql://h/d", "neither"),
+        ("nonsense", "neither"),
+        ("sqlite://", "leave it out"),
+        ("sqlite:///x.sqlite", "leave it out"),
+        ("postgresql://u@127.0.0.1:1/d?colour=red", 'invalid connection option "colour"'),
+        ("postgresql://u@/d?host=h&port=many", "non-integer port"),
+        ("postgresql://u:p@ss/word@127.0.0.1:1/d", "write these as %40"),
+        ("postgresql://u@127.0.0.1:1/d%00e", "cannot be printed"),
+        ("postgresql://u:pass@127.0.0.1:1/d", r"u:\*\*\*@127.0.0.1:1/d: cannot be used"),
+    ],
+)
+def test_addresses_that_are_of_no_use_are_one_line_and_nothing_is_made(tmp_path, database, named):
+    dataset = make_dataset(tmp_path / "d")
+    with pytest.raises(AnnotationError, match=named) as refused:
+        create(tmp_path / "team" / "p", dataset, Plan(), database=database, now=START)
+    assert "word@" not in str(refused.value)
+    assert not (tmp_path / "team").exists()
+
+
+def test_a_project_goes_neither_into_its_dataset_nor_below_a_file(tmp_path):
+    dataset = make_dataset(tmp_path / "d")
+    with pytest.raises(AnnotationError, match="is in the dataset's folder"):
+        create(tmp_path / "d" / "p", dataset, Plan(), now=START)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(AnnotationError, match=r"notes\.txt/p: cannot be used"):
+        create(tmp_path / "notes.txt" / "p", dataset, Plan(), now=START)
+
+
+def test_a_dataset_of_known_answers_alone_leaves_nothing_to_grade(tmp_path):
+    dataset = make_dataset(tmp_path / "d")
+    gold_file = tmp_path / "gold.csv"
+    gold_file.write_text("item,modality,grade\n" + "".join(f"{s.id},joint,safe\n" for s in dataset))
+    plan = Plan(graders={"joint": 3})
+    with pytest.raises(AnnotationError, match="give --gold fewer"):
+        create(tmp_path / "p", dataset, plan, gold_file=gold_file, now=START)
+    assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

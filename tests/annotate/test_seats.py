@@ -73,6 +73,11 @@ def test_graders_that_cannot_be_read_are_refused(text):
         parse_graders(text)
 
 
+def test_a_modality_that_is_named_twice_is_refused():
+    with pytest.raises(UsageError, match="names image twice"):
+        parse_graders("image=1,text=3,image=2")
+
+
 @pytest.mark.parametrize(
     ("about", "named"),
     [

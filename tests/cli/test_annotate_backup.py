@@ -37,6 +37,7 @@ def test_a_project_is_backed_up_and_restored(folder: Path) -> None:
     [
         (["backup", "p", "p/project.yaml"], "is there already"),
         (["backup", "p", "no/folder/x.tar.gz"], "cannot be written"),
+        (["backup", "p", "p/project.yaml/x.tar.gz"], "cannot be written"),
         (["backup", "nothing", "x.tar.gz"], "no annotation project"),
         (["restore", "p/project.yaml", "again"], "is damaged, or no backup"),
         (["restore", "nothing.tar.gz", "again"], "cannot be read"),

@@ -28,7 +28,7 @@ def backup(
     if json:
         print_json({"file": str(file), "rows": made.rows, "bytes": file.stat().st_size})
     else:
-        print_text(f"{file}: {made.rows:,} rows, {file.stat().st_size / 2**20:.1f} MiB")
+        print_text(f"{file}: {made.rows:,} rows, {-(-file.stat().st_size // 1024):,} KiB")
 
 
 @app.command("restore")

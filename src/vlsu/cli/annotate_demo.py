@@ -83,6 +83,7 @@ def _make(folder: Path, project: Path) -> None:
     from vlsu.data import load
     from vlsu.data.deriving.part import write_part
 
+    _require_own(folder)
     say(f"making a project of {sum(SAMPLES.values())} mild samples of {DATASET} ...")
     whole = load(DATASET)
     chosen = _mild(whole)
@@ -95,6 +96,24 @@ def _make(folder: Path, project: Path) -> None:
     clock = _Clock(began)
     with module.open_project(project, connections=1, clock=clock) as opened:
         _grade(opened, dataset, clock)
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder with something else than an earlier demo in it."""
+    from vlsu._folders import foreign_names
+    from vlsu._text import quoted
+    from vlsu.errors import UsageError
+
+    try:
+        found = (
+            foreign_names(folder, lambda entry: entry.name in ("dataset", "project"))
+            if folder.exists()
+            else []
+        )
+    except OSError as error:
+        raise UsageError(f"--out {folder}: cannot be used ({error.strerror})") from None
+    if found:
+        raise UsageError(f"--out {folder}: has {quoted(found[0])} in it; give a new folder")
 
 
 class _Clock:

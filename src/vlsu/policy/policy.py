@@ -244,6 +244,8 @@ def load_policy(path: str | Path) -> Policy:
     Raises:
         PolicyError: The file is absent, unreadable or not a policy.
     """
+    if str(path) == "":
+        raise PolicyError("policy '': give a policy file, or " + " or ".join(POLICIES))
     if str(path) in POLICIES:
         return bundled_policy(str(path))
     try:

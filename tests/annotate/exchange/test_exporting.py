@@ -338,6 +338,9 @@ def test_nothing_is_overwritten(graded, tmp_path):
         export_project(
             graded, tmp_path / "o", long=tmp_path / "a.json", label_studio=tmp_path / "a.json"
         )
+    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
+        export_project(graded, tmp_path / "o", long=tmp_path / "nowhere" / "grades.csv")
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_dataset_that_has_changed_is_refused(graded, tmp_path):

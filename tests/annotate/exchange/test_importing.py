@@ -146,6 +146,8 @@ def test_no_more_grades_than_asked_and_none_of_what_was_stopped(tmp_path, projec
         "all graders that are asked for have graded it, or have begun to": 2,
         "the sample was stopped": 1,
     }
+    # Whoever has no grade here is nobody here.
+    assert {person.name for person in rows(project, people)} == {"Ada", "x"}
     check_invariants(project)
 
 

@@ -139,6 +139,7 @@ def test_tls(folder, tmp_path):
     ("options", "said"),
     [
         (["--host", "203.0.113.7"], "give another"),
+        (["--host", ""], "give an address"),
         (["--host", "nowhere.invalid"], "give another"),
         (["--base-url", "ftp://x"], "write http://HOST or https://HOST"),
         (["--base-url", "http://[::1"], "write http://HOST or https://HOST"),

@@ -8,6 +8,7 @@ import json
 import os
 import tarfile
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -56,7 +57,8 @@ def back_up(project: Project, file: Path) -> Manifest:
                 os.fsync(out.fileno())
         half.replace(file)
     except OSError as error:
-        half.unlink(missing_ok=True)
+        with suppress(OSError):
+            half.unlink(missing_ok=True)
         raise MachineError(f"{file}: cannot be written ({error.strerror})") from None
     except BaseException:
         half.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from vlsu._yaml import load_yaml, write_yaml
 from vlsu.annotate.backup.archive import Manifest, part_of_table, read_parts
-from vlsu.annotate.projects.creating import require_empty, require_unused
+from vlsu.annotate.projects.creating import new_folder, require_empty, require_unused
 from vlsu.annotate.projects.folder import (
     DATABASE_FILE,
     POLICY_FILE,
@@ -59,19 +59,19 @@ def restore(file: Path, folder: Path, *, database: str | None = None) -> Manifes
         record = _placed(_record(file, parts), database)
         if record.id != manifest.project:
             raise AnnotationError(f"{file}: {PROJECT_FILE} is of another project; it is damaged")
-        folder.mkdir(parents=True, exist_ok=True)
-        opened = Database(record.url(folder), connections=1)
-        try:
-            require_unused(opened)
-            opened.migrate(manifest.revision)
-            _fill(opened, file, manifest, parts)
-            opened.migrate()
-            opened.write(analyze)
-        finally:
-            opened.close()
-        if opened.sqlite:
-            (folder / DATABASE_FILE).chmod(0o600)
-        _write_files(parts, folder, record)
+        with new_folder(folder):
+            opened = Database(record.url(folder), connections=1)
+            try:
+                require_unused(opened)
+                opened.migrate(manifest.revision)
+                _fill(opened, file, manifest, parts)
+                opened.migrate()
+                opened.write(analyze)
+            finally:
+                opened.close()
+            if opened.sqlite:
+                (folder / DATABASE_FILE).chmod(0o600)
+            _write_files(parts, folder, record)
     return manifest
 
 

@@ -82,7 +82,7 @@ def export_project(
         for name, path in (("long", long), ("label_studio", label_studio), ("config", config))
         if path is not None
     }
-    _require_new(files)
+    _require_new(files, out)
     source = project.dataset()
     rules = project.plan.consensus
     with one_moment(project.database) as connection, ExitStack() as open_files:
@@ -182,13 +182,15 @@ def _together(dataset: Dataset, graded: Iterator[Graded]) -> Iterator[tuple[Samp
         raise changed
 
 
-def _require_new(files: Mapping[str, Path]) -> None:
+def _require_new(files: Mapping[str, Path], out: Path) -> None:
     named = [path.resolve() for path in files.values()]
     for path in files.values():
         if os.path.lexists(path):
             raise UsageError(f"{path}: exists already; nothing is overwritten, give another name")
         if named.count(path.resolve()) > 1:
             raise UsageError(f"{path}: is to hold two things; give each a file of its own")
+        if not path.parent.is_dir() and path.parent.resolve() != out.resolve():
+            raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 @contextmanager

@@ -204,10 +204,14 @@ def _import_person(
                 given = {m: Imported(r.answer, r.policy_version) for m, r in rows.items()}
                 found = store_imported(connection, project.plan, person, number, given, now)
                 fates += [(rows[m], fate) for m, fate in found.items()]
+            if not any(fate in (Fate.TAKEN, Fate.AGAIN) for _, fate in fates):
+                raise _NothingTakenError(fates)
             return fates
 
         try:
             stored = project.write(store)
+        except _NothingTakenError as nothing:
+            stored = nothing.fates
         except AnnotationError as error:
             for _, rows in batch:
                 for row in rows.values():
@@ -220,6 +224,13 @@ def _import_person(
                 done.graders.add(name)
             else:
                 done.refuse(row.where, row.item, fate.value)
+
+
+class _NothingTakenError(Exception):
+    """Ends a transaction that would leave nothing but a person who graded nothing."""
+
+    def __init__(self, fates: list[tuple[Incoming, Fate]]) -> None:
+        self.fates = fates
 
 
 def _number(item: str, numbers: Mapping[str, int]) -> int | None:

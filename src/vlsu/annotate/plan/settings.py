@@ -234,9 +234,13 @@ def parse_graders(text: str) -> dict[str, int]:
         {'image': 0, 'text': 3, 'joint': 5}
     """
     found = dict.fromkeys(MODALITIES, 0)
+    named: set[str] = set()
     for part in text.split(","):
         name, equals, number = (each.strip() for each in part.partition("="))
         if name not in found or not equals or not number.isascii() or not number.isdigit():
             raise UsageError(f"--graders {text!r}: write image=1,text=3,joint=3")
+        if name in named:
+            raise UsageError(f"--graders {text!r}: names {name} twice; give one number")
+        named.add(name)
         found[name] = int(number[:9])
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from vlsu.data import BUNDLED, Dataset, load
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
 
-__all__ = ["Made", "create", "require_empty", "require_unused"]
+__all__ = ["Made", "create", "new_folder", "require_empty", "require_unused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +90,29 @@ def create(
     """
     policy = policy or dataset.policy
     require_empty(folder)
+    _require_outside(folder, dataset)
     answers = {} if gold_file is None else read_gold(gold_file, dataset, policy)
     record, password = _record(dataset, plan, policy, database)
     record = replace(record, care=care or Care())
-    folder.mkdir(parents=True, exist_ok=True)
-    opened = Database(record.url(folder), connections=1)
-    try:
-        require_unused(opened)
-        opened.migrate()
-        made = opened.write(
-            lambda connection: _fill(connection, record, dataset, policy, answers, now)
-        )
-        opened.write(analyze)
-    except BaseException:
-        opened.close()
-        for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
-            (folder / name).unlink(missing_ok=True)
-        raise
-    opened.close()
-    if opened.sqlite:
-        (folder / DATABASE_FILE).chmod(0o600)
     made_at = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
-    write(folder, record, policy.text, made_at=made_at.isoformat(timespec="seconds"))
+    with new_folder(folder):
+        opened = Database(record.url(folder), connections=1)
+        try:
+            require_unused(opened)
+            opened.migrate()
+            made = opened.write(
+                lambda connection: _fill(connection, record, dataset, policy, answers, now)
+            )
+            opened.write(analyze)
+        except BaseException:
+            opened.close()
+            for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
+                (folder / name).unlink(missing_ok=True)
+            raise
+        opened.close()
+        if opened.sqlite:
+            (folder / DATABASE_FILE).chmod(0o600)
+        write(folder, record, policy.text, made_at=made_at.isoformat(timespec="seconds"))
     notes = list(made.notes)
     if password:
         notes.append("the database's password is in secrets.yaml, which only you can read")
@@ -128,6 +130,44 @@ def require_empty(folder: Path) -> None:
         raise AnnotationError(f"{folder}: cannot be used ({error.strerror})") from None
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """A project's folder, made if it is not there; where the work fails, what was made is removed.
+
+    Raises:
+        AnnotationError: It cannot be made or written.
+    """
+    made: list[Path] = []
+    try:
+        for each in (*reversed(folder.parents), folder):
+            if not each.is_dir():
+                each.mkdir()
+                made.append(each)
+        yield
+    except OSError as error:
+        _remove(made)
+        raise AnnotationError(f"{folder}: cannot be used ({error.strerror})") from None
+    except BaseException:
+        _remove(made)
+        raise
+
+
+def _remove(folders: list[Path]) -> None:
+    """Remove those that are empty."""
+    for each in reversed(folders):
+        with suppress(OSError):
+            each.rmdir()
+
+
+def _require_outside(folder: Path, dataset: Dataset) -> None:
+    """Refuse a folder in the dataset's: who passes that on would pass on names and secrets."""
+    if folder.resolve().is_relative_to(dataset.path.resolve()):
+        raise AnnotationError(
+            f"{folder}: is in the dataset's folder, which must not change and may be passed on; "
+            "give another folder"
+        )
+
+
 def _is_own(entry: os.DirEntry[str]) -> bool:
     return entry.name in (PROJECT_FILE, POLICY_FILE, "secrets.yaml", f"{PROJECT_FILE}.part") or (
         entry.name.startswith(DATABASE_FILE)
@@ -140,8 +180,8 @@ def _record(
     address, password = "", ""
     if database is not None:
         url = database_url(database)
-        if url.get_backend_name() == "sqlite" and not url.database:
-            raise AnnotationError("--db sqlite: names no file; leave it out for one in the folder")
+        if url.get_backend_name() == "sqlite":
+            raise AnnotationError("--db: leave it out for a SQLite file in the folder")
         password = url.password or ""
         address = url.set(password=None, drivername=url.get_backend_name()).render_as_string()
     bundled = next((name for name in BUNDLED if load(name).path == dataset.path), None)
@@ -234,6 +274,11 @@ def _fill(
     for modality, number in connection.execute(counts):
         wanted[MODALITIES[modality]] = number
     if not any(wanted.values()):
+        if answers:
+            raise AnnotationError(
+                f"{dataset.info.name}: of all that is to be graded the answers are known, and "
+                "nothing is left; give --gold fewer"
+            )
         raise AnnotationError(f"{dataset.info.name}: no sample has what is to be graded")
     return Made(len(numbers), wanted, len(answers), tuple(_notes(rows, wanted, answers)))
 
@@ -243,20 +288,24 @@ def _notes(
 ) -> list[str]:
     notes = []
     if rows.ungraded:
+        samples = "1 sample has" if rows.ungraded == 1 else f"{rows.ungraded} samples have"
         notes.append(
-            f"{rows.ungraded} samples have a known pair and parts that are not known: nobody "
-            "grades these parts, as graders are shown the pair; add answers for them to --gold"
+            f"{samples} a known pair and parts that are not known: nobody grades these parts, "
+            "as graders are shown the pair; add answers for them to --gold"
         )
     training = rows.plan.checks.training
     if answers and rows.plan.checks.gold and len(answers) <= training:
+        used = "1 known answer is" if len(answers) == 1 else f"{len(answers)} known answers are all"
         notes.append(
-            f"{len(answers)} known answers are all used in training, so that none is left to be "
-            f"hidden among the others; give more than {training}"
+            f"{used} used in training, so that none is left to be hidden among the others; give "
+            f"more than {training}"
         )
     if rows.unknown:
+        items_ = "1 item" if rows.unknown == 1 else f"{rows.unknown} items"
+        are = "is" if rows.unknown == 1 else "are"
         notes.append(
-            f"{rows.unknown} items could be hard to look at and are not known to be: grade the "
-            "dataset with a model first, so that lighter ones space them"
+            f"{items_} could be hard to look at and {are} not known to be: grade the dataset "
+            "with a model first, so that lighter ones space them"
         )
     if rows.plan.graders.get("image") == 1 and wanted["image"] and not rows.plan.regrade:
         notes.append("images have one grader each, so that their agreement cannot be told")

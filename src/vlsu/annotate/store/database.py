@@ -63,11 +63,30 @@ def database_url(address: str) -> URL:
     """
     try:
         url = make_url("postgresql" + address[8:] if address.startswith("postgres://") else address)
-        return url.set(drivername=_KINDS[url.get_backend_name()])
+        url = url.set(drivername=_KINDS[url.get_backend_name()])
     except (ArgumentError, KeyError, NoSuchModuleError, ValueError):
         raise AnnotationError(
             "--db: neither sqlite:///FILE nor postgresql://USER@HOST/NAME; give one of these"
         ) from None
+    if url.get_backend_name() == "postgresql":
+        _require_sound(url)
+    return url
+
+
+def _require_sound(url: URL) -> None:
+    """Refuse an address of PostgreSQL that the driver would read as another, or not at all."""
+    if set("/@:") & set(url.database or ""):
+        raise AnnotationError(
+            "--db: a password or a name with @, / or : in it; write these as %40, %2F and %3A"
+        )
+    try:
+        arguments = url.get_dialect()().create_connect_args(url)[1]
+        said = psycopg.conninfo.make_conninfo(**arguments)
+    except (ArgumentError, psycopg.Error, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise AnnotationError(f"--db: cannot be read ({said[:80]})") from None
+    if not said.isprintable():
+        raise AnnotationError("--db: has characters in it that cannot be printed; remove them")
 
 
 def shown(url: URL) -> str:

@@ -130,6 +130,8 @@ def serve(project: Project, address: Address, *, connections: int = 10) -> None:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    if not host.strip():  # to the system that is all addresses
+        raise UsageError("--host '': give an address; 0.0.0.0 for all of this machine")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
