@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from build import Source, read_sources
 
+from build import Source, read_sources
 from vlsu.analysis.agreement.coefficients import Votes, alpha
 from vlsu.policy import PATTERNS, Severity, default_policy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnnotationError",
+    "BuildError",
     "DataError",
     "MachineError",
     "MissingExtraError",
@@ -37,6 +38,10 @@ class ModelError(VlsuError):
 
 class AnnotationError(VlsuError):
     """An annotation project or its database that cannot be used, or a request it does not allow."""
+
+
+class BuildError(VlsuError):
+    """A build's folder that cannot be used, or a record that does not fit what it was made from."""
 
 
 class MachineError(VlsuError):

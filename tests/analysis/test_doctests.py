@@ -1,4 +1,4 @@
-"""Every example in a docstring of the analysis and policy floors runs, and gives what it says."""
+"""Every example in a docstring of analysis, build and policy runs, and gives what it says."""
 
 import doctest
 import importlib
@@ -7,11 +7,12 @@ import pkgutil
 import pytest
 
 import vlsu.analysis
+import vlsu.build
 import vlsu.policy
 
 MODULES = sorted(
     module.name
-    for package in (vlsu.analysis, vlsu.policy)
+    for package in (vlsu.analysis, vlsu.build, vlsu.policy)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 )
 

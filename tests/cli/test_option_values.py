@@ -55,6 +55,8 @@ WHOLE = {
     "judge sample": "answers --out out/l.csv",
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
+    "build init": "out/b --target all=2",
+    "build status": "build",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
@@ -125,6 +127,7 @@ def place(tmp_path_factory):
         (place / name).write_text(text)
     lay_out_odd_files(place)
     vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
+    vlsu("build", "init", place / "build", "--target", "all=2")
     vlsu("annotate", "backup", place / "project", place / "backup.tar.gz")
     return place
 

@@ -13,6 +13,7 @@ from vlsu.cli import (
     agreement,
     annotate,
     annotate_exchange,  # noqa: F401 (adds its commands to those of annotate)
+    build,
     catalogue,
     compare,
     data,
@@ -71,6 +72,7 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(framings.app, name="framings")
 app.command("agreement")(agreement.agreement)
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(build.app, name="build")
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)

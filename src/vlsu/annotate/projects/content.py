@@ -34,6 +34,7 @@ class Rows:
     Attributes:
         bins: (stratum, language) -> number.
         opaque: Whether identifiers tell nothing and are shown as they are; see `tell_nothing`.
+        seats: Of the sample that has most of them: so many graders are needed.
         unknown: Samples and modalities whose hardness nothing tells.
         ungraded: Samples whose pair is known, so that nobody grades their parts, and a part is not.
     """
@@ -43,6 +44,7 @@ class Rows:
     gold: frozenset[tuple[str, str]] = frozenset()
     opaque: bool = False
     bins: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    seats: int = 0
     unknown: int = 0
     ungraded: int = 0
 
@@ -74,6 +76,7 @@ class Rows:
             hard[modality] = bool(known)
         bin_, cluster = self._bin(sample), self.clusters.get(sample.id)
         for modality, seat, place in slots_of(self.plan, sample.id, wanted):
+            self.seats = max(self.seats, seat)
             yield (
                 number,
                 MODALITY_NUMBERS[modality],

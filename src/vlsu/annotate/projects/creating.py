@@ -293,6 +293,10 @@ def _notes(
             f"{samples} a known pair and parts that are not known: nobody grades these parts, "
             "as graders are shown the pair; add answers for them to --gold"
         )
+    if rows.plan.disjoint and rows.seats:
+        notes.append(
+            f"at least {rows.seats} graders are needed: whoever grades a pair never grades its parts"
+        )
     training = rows.plan.checks.training
     if answers and rows.plan.checks.gold and len(answers) <= training:
         used = "1 known answer is" if len(answers) == 1 else f"{len(answers)} known answers are all"

@@ -1,0 +1,122 @@
+"""What the stages leave: records that are made once, and decisions to keep them or give them up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from vlsu.build.plan.cells import Cell
+from vlsu.errors import BuildError
+
+__all__ = ["REQUIRED", "STAGES", "Decision", "Record", "require_fits"]
+
+#: The stages, in their order: each makes its records out of kept ones of the stage before.
+STAGES = ("concepts", "images", "queries", "grades")
+#: What the provenance of a stage's records must hold; each may hold more.
+REQUIRED: Mapping[str, frozenset[str]] = {
+    "concepts": frozenset({"model", "prompt", "seed"}),
+    "images": frozenset({"source", "licence", "sha256"}),
+    "queries": frozenset({"model", "prompt", "seed"}),
+    "grades": frozenset({"model", "prompt", "seed"}),
+}
+#: Entries of provenance that name a prompt by its hash.
+PROMPT = "prompt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One concept, image, query or pre-grade.
+
+    Attributes:
+        stage: One of `STAGES`.
+        cell: What it was made for.
+        content: The concept, what describes the image, the query, or the grades by modality.
+        provenance: Where it is from; at least what `REQUIRED` says.
+        parent: Key of the record of the stage before that it was made out of; `None` of a concept.
+    """
+
+    stage: str
+    cell: Cell
+    content: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    parent: str | None = None
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over everything: the same record, made again, is the same one."""
+        tree = {
+            "stage": self.stage,
+            "parent": self.parent,
+            "pattern": str(self.cell.pattern),
+            "category": self.cell.category,
+            "language": self.cell.language,
+            "content": self.content,
+            "provenance": self.provenance,
+        }
+        return hashlib.sha256(dumped(tree)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a record is kept.
+
+    Attributes:
+        key: Of the record.
+        kept: Whether the next stage may use it; of the last stage, whether it is a sample.
+        reason: Why it is given up: short, the same for all that is given up for the same, and
+            without the content.
+        about: Further findings, such as the numbers of a filter.
+    """
+
+    key: str
+    kept: bool
+    reason: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def dumped(tree: object) -> bytes:
+    """JSON with sorted names: the same bytes for the same values.
+
+    Raises:
+        BuildError: Something in it has no JSON.
+    """
+    try:
+        return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise BuildError(f"a record cannot be written ({error})") from None
+
+
+def require_fits(record: Record, parent: Record | None) -> None:
+    """Refuse a record that says too little of where it is from, or that its parent cannot have.
+
+    A concept may serve other cells than its own, and an image too, as long as the category and the
+    severity of the image are the same; a pre-grade is of the very cell of its query.
+
+    Raises:
+        BuildError: It does not fit.
+    """
+    if record.stage not in STAGES:
+        raise BuildError(f"stage {record.stage!r} is none of {', '.join(STAGES)}")
+    if lacking := REQUIRED[record.stage] - {
+        k for k, v in record.provenance.items() if v is not None
+    }:
+        raise BuildError(f"{record.stage}: the provenance of a record lacks {min(lacking)!r}")
+    place = STAGES.index(record.stage)
+    if (parent is None) != (place == 0):
+        needs = "no parent" if place == 0 else f"a parent of stage {STAGES[place - 1]}"
+        raise BuildError(f"{record.stage}: a record needs {needs}")
+    if parent is None:
+        return
+    if parent.stage != STAGES[place - 1]:
+        raise BuildError(f"{record.stage}: made out of {parent.stage}, not {STAGES[place - 1]}")
+    mine, its = record.cell, parent.cell
+    same = (mine.category, mine.pattern.image) == (its.category, its.pattern.image)
+    if not same or (record.stage == STAGES[-1] and mine != its):
+        raise BuildError(
+            f"{record.stage}: a record for {mine.pattern} {mine.category_name} {mine.language} "
+            f"cannot be made out of one for {its.pattern} {its.category_name} {its.language}"
+        )

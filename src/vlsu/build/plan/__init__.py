@@ -1,0 +1,1 @@
+"""How many samples of which cell are wanted, which stay short, and what is left: without I/O."""

@@ -1,0 +1,120 @@
+"""``vlsu build``: benchmarks from concepts, real images and queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Build a benchmark: what is wanted, what there is, what is lost and why.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="B", help="The build's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("init")
+def init(
+    build: Folder,
+    policy: Annotated[str, typer.Option(help="A policy file or name.")] = "default",
+    languages: Annotated[str, typer.Option(help="Of the texts, such as en,de.")] = "en",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Samples: S-S-U=20 over all categories and languages, S-S-U/C9=5 in one category, "
+            "all=N of each pattern not named (30). Repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make a build: how many samples of each pattern, category and language are wanted.
+
+    Again with the same settings, it goes on with what is there.
+    """
+    from vlsu.build.folder.build import init as make
+    from vlsu.build.plan.targets import parse_targets
+    from vlsu.cli.options import read_names
+    from vlsu.cli.output import say
+    from vlsu.policy import load_policy
+
+    made = make(
+        build,
+        load_policy(policy),
+        languages=read_names(languages),
+        targets=parse_targets(target or ()),
+        seed=seed,
+    )
+    _show(made, json)
+    if not json:
+        say(f"next: vlsu build status {build}")
+
+
+@app.command("status")
+def status(build: Folder, json: Json = False) -> None:
+    """How far a build is: wanted, have, lost and where, cost so far, forecast."""
+    from vlsu.build.folder.build import open_build
+
+    _show(open_build(build), json)
+
+
+def _show(opened: Any, json: bool) -> None:
+    from vlsu.build.folder.build import status as status_of
+    from vlsu.cli.output import print_json
+
+    found = status_of(opened)
+    if json:
+        print_json(found)
+    else:
+        _print(opened.folder, found)
+
+
+def _print(folder: Path, found: dict[str, Any]) -> None:
+    from vlsu.cli.output import print_table, print_text
+
+    cells = found["cells"]
+    categories = list(dict.fromkeys(c for of_pattern in cells.values() for c in of_pattern))
+    print_table(
+        f"{folder}: have/wanted",
+        ("pattern", *categories),
+        [
+            (pattern, *(_have(of_pattern.get(category)) for category in categories))
+            for pattern, of_pattern in cells.items()
+        ],
+        "-: never built; see below.",
+    )
+    for reason, patterns in _by_reason(found["closed"]).items():
+        print_text(f"never built, {', '.join(patterns)}: {reason}")
+    lost = [
+        (pattern, category, stage, number)
+        for pattern, of_pattern in cells.items()
+        for category, count in of_pattern.items()
+        for stage, number in count["lost"].items()
+    ]
+    if lost:
+        print_table("Lost", ("pattern", "category", "stage", "records"), lost)
+    for reason, short in _by_reason(found["short"]).items():
+        shown = ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
+        print_text(f"short, {shown}: {reason}")
+    forecast, cost = found["forecast"], found["cost"]
+    tries = forecast["tries"]
+    line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
+    if tries["value"] is not None:
+        high = "?" if tries["high"] is None else f"{tries['high']:.0f}"
+        line += f"; about {tries['value']:.0f} [{tries['low']:.0f}, {high}] more tries"
+    print_text(line)
+
+
+def _have(count: dict[str, Any] | None) -> str:
+    return "-" if count is None else f"{count['have']}/{count['wanted']}"
+
+
+def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        parts = (row["pattern"], row["category"], row.get("language"))
+        found.setdefault(row["reason"], []).append(" ".join(filter(None, parts)))
+    return found
