@@ -393,3 +393,10 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path):
     database.close()
     with pytest.raises(AnnotationError, match="update vlsu"):
         open_project(tmp_path / "p")
+
+
+def test_disjoint_grading_says_how_many_graders_it_needs(tmp_path):
+    dataset = make_dataset(tmp_path / "d")
+    plan = Plan(graders={"image": 1, "text": 2, "joint": 3}, regrade=0.0, disjoint=True)
+    (note,) = [n for n in create(tmp_path / "p", dataset, plan, now=START).notes if "needed" in n]
+    assert note.startswith("at least 5 graders are needed")  # two for the parts, three for pairs

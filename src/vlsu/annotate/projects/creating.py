@@ -295,7 +295,8 @@ def _notes(
         )
     if rows.plan.disjoint and rows.seats:
         notes.append(
-            f"at least {rows.seats} graders are needed: whoever grades a pair never grades its parts"
+            f"at least {rows.seats} graders are needed, since whoever grades a pair never grades "
+            "its parts"
         )
     training = rows.plan.checks.training
     if answers and rows.plan.checks.gold and len(answers) <= training:
