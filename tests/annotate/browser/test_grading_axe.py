@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -37,7 +37,7 @@ def test_nothing_is_in_anybodys_way(
     browser: Browser, tmp_path: Path, width: int, scheme: Scheme
 ) -> None:
     dataset = page_dataset(tmp_path / "d", ["Two loaves, please. " * 200])
-    about = {
+    about: Any = {
         "viewport": {"width": width, "height": 1100},
         "color_scheme": scheme,
         "reduced_motion": "reduce",
@@ -46,15 +46,17 @@ def test_nothing_is_in_anybodys_way(
     }
     with served_project(browser, tmp_path / "p", dataset, context=about) as grader:
         page, found = grader.page, []
-        outside = grader.context.new_page()
-        for path in (
-            f"join/{grader.project.invite('Ann', 'grader').token}",
-            "join/none",
-            "account",
+        stranger = browser.new_context(**about)
+        for context, path in (
+            (stranger, f"join/{grader.project.invite('Ann', 'grader').token}"),
+            (stranger, "join/none"),
+            (grader.context, "account"),
         ):
+            outside = context.new_page()
             outside.goto(f"{grader.address}/{path}")
             found += faults(outside, path[:7])
-        outside.close()
+            outside.close()
+        stranger.close()
         while shown(page)[1] != "joint":
             grade(page)
             until_saved(page)
