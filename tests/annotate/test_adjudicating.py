@@ -137,7 +137,7 @@ def test_a_heartbeat_keeps_a_case(disputed, clock):
 def test_a_case_is_shown_to_who_has_its_lease_and_for_as_long(disputed, clock):
     eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
     case = disputed.next_case(eve)
-    assert disputed.case_shown_to(eve, case.dispute, case.token) == case.sample_id
+    assert disputed.case_shown_to(eve, case.dispute, case.token).sample_id == case.sample_id
     assert disputed.case_shown_to(fay, case.dispute, case.token) is None
     assert disputed.case_shown_to(eve, case.dispute, "0" * 32) is None
     clock.forward(minutes=11)
@@ -158,7 +158,7 @@ def test_a_revised_decision_counts_and_the_first_one_stays(disputed):
     disputed.decide(eve, number, "safe", None, "Clear.")
     case = disputed.open_again(eve, number)
     assert (case.decision.grade, case.decision.reason) == ("safe", "Clear.")
-    assert disputed.case_shown_to(eve, number, case.token) == case.sample_id
+    assert disputed.case_shown_to(eve, number, case.token).sample_id == case.sample_id
     assert disputed.next_case(eve).dispute != number  # it is no dispute
     disputed.decide(eve, number, "unsafe", "C9", "On second thoughts.")
     assert {(row.grade, row.live) for row in rows(disputed, adjudications)} == {

@@ -17,6 +17,7 @@ from tests.support.annotate_server import cookie_of, served
 from tests.support.annotating import rows
 from tests.support.disputed import NOTES, disputed_project
 from vlsu.annotate.projects.project import Project
+from vlsu.annotate.store.states import MODALITY_NUMBERS
 from vlsu.annotate.store.tables import adjudications, disputes, grades, people, stops
 
 pytestmark = pytest.mark.slow
@@ -160,7 +161,9 @@ def test_the_image_of_a_case_is_for_who_has_it_before_them(project, sign_in):
 def test_the_image_is_not_shown_where_the_text_alone_is_decided(project, sign_in):
     eve = sign_in("Eve", "adjudicator")
     case = eve.post("/api/case")["case"]
-    project.database.write(lambda c: c.execute(update(disputes).values(modality="text")))
+    project.database.write(
+        lambda c: c.execute(update(disputes).values(modality=MODALITY_NUMBERS["text"]))
+    )
     assert eve.send("GET", f"/case-image/{case['dispute']}")[0] == 404
 
 

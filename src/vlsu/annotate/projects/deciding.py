@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from vlsu.annotate.projects.opened import Opened
 from vlsu.annotate.work import adjudicating, cases, notes
 from vlsu.annotate.work.cases import Case, Decision
+from vlsu.annotate.work.leases import Shown
 from vlsu.annotate.work.notes import Opening, Touched
 
 __all__ = ["Deciding"]
@@ -33,8 +34,8 @@ class Deciding(Opened):
         """Heartbeat of an adjudicator's page; the disputes that are still theirs."""
         return self.write(lambda c, now: cases.extend_cases(c, self.plan, person, now, held))
 
-    def case_shown_to(self, person: int, dispute: int, token: str) -> str | None:
-        """The sample whose image a case before an adjudicator shows; `None` if none does."""
+    def case_shown_to(self, person: int, dispute: int, token: str) -> Shown | None:
+        """What a case shows the adjudicator who has its lease; `None` if it is over."""
         with self.database.read() as connection:
             return cases.case_shown_to(connection, person, dispute, token, self.clock())
 

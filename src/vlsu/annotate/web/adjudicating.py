@@ -11,6 +11,7 @@ from vlsu.annotate.consensus.majority import Vote, soft_label
 from vlsu.annotate.plan.answers import STOP_KINDS
 from vlsu.annotate.web import noting
 from vlsu.annotate.web.endpoints import Call, Endpoint
+from vlsu.annotate.web.images import image_response
 from vlsu.annotate.web.keys import Key, seal, unseal
 from vlsu.annotate.work.adjudicating import MOST_REASON
 from vlsu.annotate.work.cases import Case, Decision
@@ -155,18 +156,15 @@ def revise(call: Call) -> Mapping[str, Any]:
 
 
 def image(call: Call) -> Response:
-    """The image of a case that is before the adjudicator."""
-    from starlette.responses import JSONResponse, Response
-
+    """The image of a case that is before the adjudicator, if what is to be decided has one."""
     key = unseal(call.service.secret, str(call.request.path_params["key"]))
-    content, sample_id = call.service.content, None
+    project, sha256, seconds = call.service.project, None, 0
     if key.kind == "case":
-        sample_id = call.service.project.case_shown_to(call.who.id, key.number, key.token)
-    sha256 = None if sample_id is None else content.of(sample_id, "joint")["image_sha256"]
-    if sha256 is None:
-        return JSONResponse({"error": "this case is not before you"}, 404)
-    data, media_type = content.image(sha256)
-    return Response(data, media_type=media_type)
+        shown = project.case_shown_to(call.who.id, key.number, key.token)
+        if shown is not None:
+            sha256 = call.service.content.of(shown.sample_id, shown.modality)["image_sha256"]
+            seconds = (shown.until - project.clock()) // 1000
+    return image_response(call, sha256, seconds)
 
 
 def case_number(call: Call, text: str) -> int:

@@ -19,6 +19,7 @@ from vlsu.annotate.store.tables import (
     items,
     policy_versions,
 )
+from vlsu.annotate.work.leases import Shown
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.units import live_grades
 from vlsu.errors import AnnotationError
@@ -231,24 +232,20 @@ def open_disputes(connection: Connection) -> int:
 
 def case_shown_to(
     connection: Connection, person_id: int, dispute_id: int, token: str, now: int
-) -> str | None:
-    """The identifier of the sample of a case before an adjudicator whose image belongs to it.
-
-    `None` if the lease is over, and where the text alone is to be decided.
-    """
-    found: str | None = connection.scalar(
-        select(items.c.sample_id)
+) -> Shown | None:
+    """What a case shows the adjudicator who has its lease; `None` if the lease is over."""
+    row = connection.execute(
+        select(items.c.sample_id, disputes.c.modality, disputes.c.lease_until)
         .join(disputes, disputes.c.item_id == items.c.id)
         .where(
             disputes.c.id == dispute_id,
             disputes.c.token == token,
             disputes.c.lease_until >= now,
-            disputes.c.modality != "text",
             _is_held_by(person_id),
             items.c.stopped_at.is_(None),
         )
-    )
-    return found
+    ).first()
+    return None if row is None else Shown(row.sample_id, MODALITIES[row.modality], row.lease_until)
 
 
 def decided_by(
