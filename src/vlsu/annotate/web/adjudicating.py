@@ -11,8 +11,9 @@ from vlsu.annotate.consensus.majority import Vote, soft_label
 from vlsu.annotate.plan.answers import STOP_KINDS
 from vlsu.annotate.web import noting
 from vlsu.annotate.web.endpoints import Call, Endpoint
-from vlsu.annotate.web.images import image_response
+from vlsu.annotate.web.images import image_of
 from vlsu.annotate.web.keys import Key, seal, unseal
+from vlsu.annotate.web.policy_setup import policy_setup
 from vlsu.annotate.work.adjudicating import MOST_REASON
 from vlsu.annotate.work.cases import Case, Decision
 from vlsu.errors import UsageError
@@ -35,24 +36,7 @@ def page(call: Call) -> Response:
         "severities": [severity.label for severity in policy.severities],
         "stop_kinds": STOP_KINDS,
         "most": {"reason": MOST_REASON},
-        "policy": {
-            "language": policy.language,
-            "severities": {each.label: text for each, text in policy.severities.items()},
-            "joint": policy.joint,
-            "boundary": policy.boundary,
-            "categories": [
-                {
-                    "id": each.id,
-                    "name": each.name,
-                    "description": each.description,
-                    "severities": {
-                        severity.label: {"image": shown.image, "text": shown.text}
-                        for severity, shown in each.severities.items()
-                    },
-                }
-                for each in policy.categories
-            ],
-        },
+        "policy": policy_setup(policy),
     }
     return call.service.page(call, "adjudicate.html.jinja", {"setup": setup})
 
@@ -158,13 +142,10 @@ def revise(call: Call) -> Mapping[str, Any]:
 def image(call: Call) -> Response:
     """The image of a case that is before the adjudicator, if what is to be decided has one."""
     key = unseal(call.service.secret, str(call.request.path_params["key"]))
-    project, sha256, seconds = call.service.project, None, 0
+    shown = None
     if key.kind == "case":
-        shown = project.case_shown_to(call.who.id, key.number, key.token)
-        if shown is not None:
-            sha256 = call.service.content.of(shown.sample_id, shown.modality)["image_sha256"]
-            seconds = (shown.until - project.clock()) // 1000
-    return image_response(call, sha256, seconds)
+        shown = call.service.project.case_shown_to(call.who.id, key.number, key.token)
+    return image_of(call, shown)
 
 
 def case_number(call: Call, text: str) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlsu.annotate.plan.answers import BECAUSE, CONFIDENCES, REFERS, STOP_KINDS, Answer
 from vlsu.annotate.web.endpoints import Call, Endpoint
 from vlsu.annotate.web.keys import Key, seal, unseal
+from vlsu.annotate.web.policy_setup import policy_setup
 from vlsu.annotate.work.answering import Receipt
 from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import Nothing
@@ -37,24 +38,7 @@ def page(call: Call) -> Response:
         "refers": REFERS,
         "because": BECAUSE,
         "stop_kinds": STOP_KINDS,
-        "policy": {
-            "language": policy.language,
-            "severities": {each.label: text for each, text in policy.severities.items()},
-            "joint": policy.joint,
-            "boundary": policy.boundary,
-            "categories": [
-                {
-                    "id": each.id,
-                    "name": each.name,
-                    "description": each.description,
-                    "severities": {
-                        severity.label: {"image": shown.image, "text": shown.text}
-                        for severity, shown in each.severities.items()
-                    },
-                }
-                for each in policy.categories
-            ],
-        },
+        "policy": policy_setup(policy),
     }
     return call.service.page(call, "grade.html.jinja", {"setup": setup})
 

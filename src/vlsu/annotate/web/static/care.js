@@ -2,10 +2,8 @@
 /** Opt-outs that are saved as they are ticked, and a break that counts down. */
 
 import { post } from "./grade-api.js";
+import { byId, say } from "./grade-dom.js";
 
-/** @param {string} id */
-const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const strings = JSON.parse(byId("strings").textContent || "{}");
 const saved = byId("saved");
 
 /** @param {string} text @param {boolean} [bad] */
@@ -20,10 +18,10 @@ byId("categories").addEventListener("change", async (event) => {
   tell("");
   try {
     await post("api/opt-out", { category: box.name, out: box.checked });
-    tell(box.checked ? strings.saved_out : strings.saved_in);
+    tell(box.checked ? say("saved_out") : say("saved_in"));
   } catch {
     box.checked = !box.checked;
-    tell(strings.failed, true);
+    tell(say("failed"), true);
   } finally {
     box.disabled = false;
     box.focus();
@@ -37,14 +35,14 @@ byId("take").addEventListener("click", () => {
   void post("api/break", {}).catch(() => {}); // whoever rests, rests: the server sees it as well
   clearInterval(timer);
   left.hidden = false;
-  byId("said").textContent = strings.break_began;
+  byId("said").textContent = say("break_began");
   const tick = () => {
     const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
     left.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     if (seconds) return;
     clearInterval(timer);
-    left.textContent = strings.break_over;
-    byId("said").textContent = strings.break_over;
+    left.textContent = say("break_over");
+    byId("said").textContent = say("break_over");
   };
   tick();
   timer = setInterval(tick, 1000);
