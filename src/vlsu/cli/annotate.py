@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from types import ModuleType
 
+__all__ = ["BASE_URL", "Folder", "Json", "app", "project_part", "shown_rate"]
+
 app = typer.Typer(
     help="Projects in which people grade images, texts and pairs.", no_args_is_help=True
 )
@@ -96,8 +98,8 @@ def init(
     json: Json = False,
 ) -> None:
     """Make a project: a folder and a database with a slot for each grade that is wanted."""
-    creating = _part("creating")
-    folder = _part("folder")
+    creating = project_part("creating")
+    folder = project_part("folder")
     from vlsu.annotate.plan.settings import (
         Adaptive,
         Bounds,
@@ -172,7 +174,7 @@ def invite(
     json: Json = False,
 ) -> None:
     """Invite somebody: a link that works once, within 14 days. Again for a new link."""
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.web.addresses import public_address
     from vlsu.cli.output import print_json, print_text, say
 
@@ -190,7 +192,7 @@ def invite(
 @app.command("status")
 def status(project: Folder, json: Json = False) -> None:
     """How far a project is: slots, graders, agreement, disputes."""
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.projects.status import status as status_of
     from vlsu.cli.output import print_json
 
@@ -212,7 +214,10 @@ def _print(project: Path, found: dict[str, Any]) -> None:
             (
                 name,
                 *counts.values(),
-                *(_rate(found["agreement"].get(name, {}).get(key)) for key in ("alpha", "ac2")),
+                *(
+                    shown_rate(found["agreement"].get(name, {}).get(key))
+                    for key in ("alpha", "ac2")
+                ),
             )
             for name, counts in found["slots"].items()
         ],
@@ -226,13 +231,14 @@ def _print(project: Path, found: dict[str, Any]) -> None:
     print_text(f"{found['disputes']} disputes wait for an adjudicator.")
 
 
-def _rate(rate: dict[str, Any] | None) -> str:
+def shown_rate(rate: dict[str, Any] | None) -> str:
+    """A rate with its interval, for a table; a dash where it cannot be told."""
     if rate is None or rate["value"] is None:
         return "-"
     return f"{rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"
 
 
-def _part(name: str) -> ModuleType:
+def project_part(name: str) -> ModuleType:
     """A module of `vlsu.annotate.projects`.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.annotate import Folder, Json, _part, app
+from vlsu.cli.annotate import Folder, Json, app, project_part
 
 
 @app.command("backup")
@@ -19,7 +19,7 @@ def backup(
     json: Json = False,
 ) -> None:
     """Back up a project, also while it is served. The file holds its secrets: keep it safe."""
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.backup.making import back_up
     from vlsu.cli.output import print_json, print_text
 
@@ -45,7 +45,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Restore a backup into a new folder and an empty database, SQLite or PostgreSQL."""
-    _part("project")
+    project_part("project")
     from vlsu.annotate.backup.restoring import restore as restore_project
     from vlsu.cli.output import print_json, print_text, say
 

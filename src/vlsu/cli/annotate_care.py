@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.annotate import Folder, Json, _part, app
+from vlsu.cli.annotate import Folder, Json, app, project_part
 
 
 @app.command("forget")
@@ -20,7 +20,7 @@ def forget(
 
     The counts by category stay. Graders are paused with it; see docs/graders.md.
     """
-    module = _part("project")
+    module = project_part("project")
     from vlsu.cli.output import print_json, print_text
 
     with module.open_project(project, connections=1) as opened:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlsu.cli.annotate import _part, app
+from vlsu.cli.annotate import app, project_part
 
 if TYPE_CHECKING:
     from vlsu.annotate.projects.project import Project
@@ -51,7 +51,7 @@ def demo(
     Links of three graders, an adjudicator and a lead are printed. Some grades are there already, by
     simulated graders. Ctrl-C ends it.
     """
-    project_module = _part("project")
+    project_module = project_part("project")
     from vlsu.cli.output import print_text, say
 
     place = tempfile.TemporaryDirectory(prefix="vlsu-demo-") if out is None else nullcontext(out)
@@ -77,7 +77,7 @@ def demo(
 
 def _make(folder: Path, project: Path) -> None:
     """The dataset, the project, and the grades of the simulated graders."""
-    creating, module = _part("creating"), _part("project")
+    creating, module = project_part("creating"), project_part("project")
     from vlsu.annotate.plan.settings import Plan
     from vlsu.cli.output import say
     from vlsu.data import load

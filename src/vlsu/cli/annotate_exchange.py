@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlsu.cli.annotate import Folder, Json, _part, app
+from vlsu.cli.annotate import Folder, Json, app, project_part
 from vlsu.cli.table_options import Encoding
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def export(
     Open disputes and samples that lack grades have none; stopped samples are left out. The project
     may be served meanwhile.
     """
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.exchange.exporting import export_project
     from vlsu.cli.output import print_json
     from vlsu.errors import UsageError
@@ -150,7 +150,7 @@ def import_(
     Grades go to free slots; the same file again adds nothing. A run never gives a grade, and no
     grader sees its answers.
     """
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.exchange.importing import FORMATS, format_of, import_grades
     from vlsu.annotate.exchange.incoming import FIELDS
     from vlsu.cli.data import read_grades
@@ -189,7 +189,7 @@ def import_(
 def _pregrade(
     project: Path, run: Path, use: str, select: str | None, keep: float, *, json: bool
 ) -> None:
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.exchange.pregrading import pregrade
     from vlsu.cli.output import print_json, print_text, say
 

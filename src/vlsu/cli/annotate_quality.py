@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vlsu.cli.annotate import Folder, Json, _part, _rate, app
+from vlsu.cli.annotate import Folder, Json, app, project_part, shown_rate
 
 __all__ = ["quality"]
 
@@ -13,7 +13,7 @@ __all__ = ["quality"]
 @app.command("quality")
 def quality(project: Folder, json: Json = False) -> None:
     """How well graders grade, how far they agree, and what models of them would say."""
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.quality.summary import summary
     from vlsu.cli.output import print_json
 
@@ -38,12 +38,12 @@ def _print(project: Path, found: dict[str, Any]) -> None:
             (
                 f"{each['name']}{' (paused)' if each['paused'] else ''}",
                 each["done"],
-                _rate(each["accuracy"]),
-                _rate(each["agreement"]),
-                _rate(each["self_agreement"]),
-                _rate(each["drift"]["agreement"]),
-                _rate(each["not_sure"]),
-                f"{_rate(each['too_fast'])}{' !' if each['flagged'] else ''}",
+                shown_rate(each["accuracy"]),
+                shown_rate(each["agreement"]),
+                shown_rate(each["self_agreement"]),
+                shown_rate(each["drift"]["agreement"]),
+                shown_rate(each["not_sure"]),
+                f"{shown_rate(each['too_fast'])}{' !' if each['flagged'] else ''}",
             )
             for each in found["graders"]
         ],
@@ -54,7 +54,7 @@ def _print(project: Path, found: dict[str, Any]) -> None:
         "Agreement",
         ("modality", "category", "units", "alpha", "AC2"),
         [
-            (modality, category, tree["paired"], _rate(tree["alpha"]), _rate(tree["ac2"]))
+            (modality, category, tree["paired"], shown_rate(tree["alpha"]), shown_rate(tree["ac2"]))
             for modality, whole in found["agreement"].items()
             for category, tree in (("all", whole), *whole["by_category"].items())
         ],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlsu.cli.annotate import Folder, _part, app
+from vlsu.cli.annotate import Folder, app, project_part
 
 
 @app.command("serve")
@@ -41,7 +41,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
 ) -> None:
     """Serve a project's pages; Ctrl-C ends it, and what was acknowledged is stored."""
-    module = _part("project")
+    module = project_part("project")
     from vlsu.annotate.web.serving import Address
     from vlsu.annotate.web.serving import serve as serve_project
 
