@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+__all__ = ["Folder", "Json", "app"]
+
 app = typer.Typer(
     help="Build a benchmark: what is wanted, what there is, what is lost and why.",
     no_args_is_help=True,
@@ -28,6 +30,13 @@ def init(
             "all=N of each pattern not named (30). Repeatable."
         ),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where images are looked for: folder:PATH, dataset:PATH, openverse, commons. "
+            "Repeatable."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     json: Json = False,
 ) -> None:
@@ -46,6 +55,7 @@ def init(
         load_policy(policy),
         languages=read_names(languages),
         targets=parse_targets(target or ()),
+        sources=source or (),
         seed=seed,
     )
     _show(made, json)

@@ -15,7 +15,10 @@ from vlsu.build.folder.records import STAGES
 from vlsu.build.folder.settings import (
     BUILD_FILE,
     DATABASE_FILE,
+    GRADES_FOLDER,
+    INDEX_FOLDER,
     POLICY_FILE,
+    RESPONSES_FILE,
     Settings,
     read,
     write,
@@ -25,11 +28,20 @@ from vlsu.build.plan.cells import Cell, closed_cells, wanted_by_cell
 from vlsu.build.plan.progress import Count, forecast, why_short
 from vlsu.build.plan.targets import Targets
 from vlsu.build.rails.rules import Rails, default_rails
+from vlsu.data.images.store import ImageStore
 from vlsu.errors import BuildError, UsageError
 from vlsu.policy import Pattern, Policy, Severity, load_policy
 from vlsu.runs.writing import locked
 
 __all__ = ["Build", "init", "open_build", "provenance", "status"]
+
+
+_OWN = frozenset(
+    {
+        *(POLICY_FILE, BUILD_FILE, f"{BUILD_FILE}.part", ".lock"),
+        *("images", INDEX_FOLDER, GRADES_FOLDER),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,26 @@ class Build:
     wanted: Mapping[Cell, int]
     closed: Mapping[tuple[Pattern, str | None], str]
 
+    @property
+    def images(self) -> ImageStore:
+        """The images that were found: ``images/`` in the folder."""
+        return ImageStore(self.folder)
+
+    @property
+    def responses_file(self) -> Path:
+        """The answers of all models that write, by request key."""
+        return self.folder / RESPONSES_FILE
+
+    @property
+    def index_folder(self) -> Path:
+        """Indexes of the sources; made anew if it is deleted."""
+        return self.folder / INDEX_FOLDER
+
+    @property
+    def grades_folder(self) -> Path:
+        """Runs of the pre-grader."""
+        return self.folder / GRADES_FOLDER
+
     def store(self, *, read_only: bool = False) -> Store:
         """Its records; to be closed by the caller."""
         return Store(self.folder / DATABASE_FILE, read_only=read_only)
@@ -63,6 +95,7 @@ def init(
     *,
     languages: Sequence[str] = ("en",),
     targets: Targets | None = None,
+    sources: Sequence[str] = (),
     seed: int = 0,
 ) -> Build:
     """Make a build, or go on with the same one.
@@ -72,6 +105,7 @@ def init(
         policy: Its categories and severities.
         languages: Of the texts.
         targets: Samples wanted; `vlsu.build.plan.targets.DEFAULT` of each pattern if not given.
+        sources: Where images are looked for, as `vlsu.build.sources.base.open_source` reads them.
         seed: Of everything that is drawn.
 
     Raises:
@@ -84,6 +118,7 @@ def init(
         rails={"version": rails.version, "hash": rails.hash},
         languages=tuple(languages),
         targets=targets or Targets(),
+        sources=tuple(sources),
         seed=seed,
     )
     wanted = _wanted(policy, settings, rails)
@@ -264,6 +299,4 @@ def _require_own(folder: Path) -> None:
 
 
 def _is_own(entry: os.DirEntry[str]) -> bool:
-    return entry.name in (POLICY_FILE, BUILD_FILE, f"{BUILD_FILE}.part", ".lock") or (
-        entry.name.startswith(DATABASE_FILE)
-    )
+    return entry.name in _OWN or entry.name.startswith((DATABASE_FILE, RESPONSES_FILE))

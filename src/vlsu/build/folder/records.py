@@ -12,7 +12,7 @@ import orjson
 from vlsu.build.plan.cells import Cell
 from vlsu.errors import BuildError
 
-__all__ = ["REQUIRED", "STAGES", "Decision", "Record", "require_fits"]
+__all__ = ["REQUIRED", "STAGES", "Decision", "Record", "Try", "require_fits"]
 
 #: The stages, in their order: each makes its records out of kept ones of the stage before.
 STAGES = ("concepts", "images", "queries", "grades")
@@ -69,13 +69,43 @@ class Decision:
         kept: Whether the next stage may use it; of the last stage, whether it is a sample.
         reason: Why it is given up: short, the same for all that is given up for the same, and
             without the content.
-        about: Further findings, such as the numbers of a filter.
+        about: Further findings, such as the numbers of a filter. ``on_target: False`` on a
+            pre-grade that is kept marks one of the share kept unfiltered whose grades are not its
+            cell's: it is handed on, and does not fill the cell.
     """
 
     key: str
     kept: bool
     reason: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One piece of a stage's work, planned before anything is asked or searched for.
+
+    A stage first plans its tries, then works on those without an outcome, in their order. What is
+    asked for a try depends on the build's seed and the try alone, never on what other tries of
+    its stage came to: a stage that was killed asks nothing twice.
+
+    Attributes:
+        stage: One of `STAGES`.
+        cell: What it is for.
+        subject: Key of the record of the stage before that it works on; `None` for concepts.
+        number: From 0, counted for this stage and subject; for concepts, for the category and
+            the image's severity of the cell.
+    """
+
+    stage: str
+    cell: Cell
+    subject: str | None
+    number: int
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over everything."""
+        cell = (str(self.cell.pattern), self.cell.category, self.cell.language)
+        return hashlib.sha256(dumped([self.stage, *cell, self.subject, self.number])).hexdigest()
 
 
 def dumped(tree: object) -> bytes:

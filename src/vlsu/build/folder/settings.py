@@ -13,11 +13,25 @@ from vlsu._yaml import load_yaml, write_yaml
 from vlsu.build.plan.targets import Targets, parse_targets
 from vlsu.errors import BuildError, UsageError
 
-__all__ = ["BUILD_FILE", "DATABASE_FILE", "FORMAT", "POLICY_FILE", "Settings", "read", "write"]
+__all__ = [
+    "BUILD_FILE",
+    "DATABASE_FILE",
+    "FORMAT",
+    "GRADES_FOLDER",
+    "INDEX_FOLDER",
+    "POLICY_FILE",
+    "RESPONSES_FILE",
+    "Settings",
+    "read",
+    "write",
+]
 
 BUILD_FILE = "build.yaml"
 POLICY_FILE = "policy.yaml"
 DATABASE_FILE = "build.sqlite"
+RESPONSES_FILE = "responses.sqlite"
+INDEX_FOLDER = "index"
+GRADES_FOLDER = "grades"
 FORMAT = "vlsu-build/1"
 
 
@@ -30,6 +44,7 @@ class Settings:
         rails: Version and hash of the rules on what is never built.
         languages: Of the texts.
         targets: Samples wanted.
+        sources: Where images are looked for.
         seed: Of everything that is drawn.
         prompts: Name -> hash of the prompts of the stages; their texts are in the database.
     """
@@ -38,6 +53,7 @@ class Settings:
     rails: Mapping[str, Any]
     languages: tuple[str, ...]
     targets: Targets
+    sources: tuple[str, ...] = ()
     seed: int = 0
     prompts: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,6 +64,7 @@ class Settings:
             "rails": dict(self.rails),
             "languages": list(self.languages),
             "targets": self.targets.as_dict(),
+            "sources": list(self.sources),
             "seed": self.seed,
             "prompts": dict(self.prompts),
         }
@@ -109,6 +126,10 @@ def read(folder: Path) -> Settings:
             rails=_kind(tree.get("rails"), dict, file, "rails"),
             languages=tuple(_kind(each, str, file, "languages") for each in languages),
             targets=parse_targets(f"{name}={number}" for name, number in targets.items()),
+            sources=tuple(
+                _kind(each, str, file, "sources")
+                for each in _kind(tree.get("sources", []), list, file, "sources")
+            ),
             seed=_kind(tree.get("seed"), int, file, "seed"),
             prompts={str(name): _kind(hash_, str, file, name) for name, hash_ in prompts.items()},
         )

@@ -5,27 +5,28 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
-
-from vlsu.build.folder.records import PROMPT, STAGES, Decision, Record, dumped, require_fits
+from vlsu.build.folder.reading import Reader
+from vlsu.build.folder.records import (
+    PROMPT,
+    Decision,
+    Record,
+    Try,
+    dumped,
+    require_fits,
+)
 from vlsu.build.folder.tables import SCHEMA
-from vlsu.build.plan.cells import Cell
-from vlsu.build.plan.progress import Count
 from vlsu.errors import BuildError
-from vlsu.policy import Pattern
 from vlsu.runs.store.connections import connect, connect_read_only
 
-__all__ = ["Calls", "Store", "prompt_hash"]
+__all__ = ["Store", "prompt_hash"]
 
 #: How long a transaction waits for that of another process, in milliseconds.
 _BUSY_MS = 10_000
-#: Of each record the decision that holds: giving up is final, so the lower of the two.
-_STATE = "(SELECT min(kept) FROM decisions WHERE decisions.key = records.key)"
 _DECIDE = "INSERT OR IGNORE INTO decisions (key, kept, reason, about, made) VALUES (?, ?, ?, ?, ?)"
 _BELOW = (
     "WITH RECURSIVE below (key) AS (SELECT key FROM records WHERE parent = ? UNION ALL"
@@ -34,21 +35,9 @@ _BELOW = (
 )
 #: The reason of what is given up with what it was made out of.
 _WITH_PARENT = "what it was made out of was given up"
-_COLUMNS = "stage, pattern, category, language, content, provenance, parent"
 
-
-class Calls(NamedTuple):
-    """Calls of models over all stages.
-
-    Attributes:
-        number: Each request once, however often it was looked up.
-        cost: Of those with a known price.
-        unpriced: Calls without one.
-    """
-
-    number: int
-    cost: float
-    unpriced: int
+#: Runs one statement within a transaction.
+Execute = Callable[..., sqlite3.Cursor]
 
 
 def prompt_hash(text: str) -> str:
@@ -56,7 +45,7 @@ def prompt_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Store:
+class Store(Reader):
     """Records, decisions, prompts and calls of a build.
 
     Whatever is added again is there once, so that a stage that was killed begins again where it
@@ -112,31 +101,8 @@ class Store:
             BuildError: One says too little of where it is from, names a prompt that is not kept, or
                 was made out of what is unknown, not decided or given up; see `require_fits`.
         """
-        keys = []
         with self._writing() as execute:
-            for record in records:
-                key = record.key
-                keys.append(key)
-                if execute("SELECT 1 FROM records WHERE key = ?", (key,)).fetchone():
-                    continue
-                require_fits(record, self._parent(record))
-                self._require_prompt(record)
-                execute(
-                    "INSERT INTO records (key, stage, pattern, category, language, content,"
-                    " provenance, parent, made) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        key,
-                        record.stage,
-                        str(record.cell.pattern),
-                        record.cell.category,
-                        record.cell.language,
-                        dumped(record.content),
-                        dumped(record.provenance),
-                        record.parent,
-                        time.time(),
-                    ),
-                )
-        return keys
+            return self._add(execute, records)
 
     def decide(self, decisions: Iterable[Decision]) -> None:
         """Add decisions, all or none. What is kept may be given up later, never the reverse.
@@ -149,18 +115,51 @@ class Store:
                 a reason.
         """
         with self._writing() as execute:
-            for each in decisions:
-                if not each.kept and not each.reason.strip():
-                    raise BuildError("a record is given up without a reason")
-                if not execute("SELECT 1 FROM records WHERE key = ?", (each.key,)).fetchone():
-                    raise BuildError(f"no record has the key {each.key[:12]}")
-                if each.kept and self.kept(each.key) is False:
-                    raise BuildError(f"record {each.key[:12]} was given up, which is final")
-                about = dumped(each.about)
-                execute(_DECIDE, (each.key, each.kept, each.reason, about, time.time()))
-                if not each.kept:
-                    for (below,) in execute(_BELOW, (each.key,)).fetchall():
-                        execute(_DECIDE, (below, False, _WITH_PARENT, b"{}", time.time()))
+            self._decide(execute, decisions)
+
+    def plan(self, tries: Iterable[Try]) -> None:
+        """Plan tries, all or none; those planned before are the same ones."""
+        with self._writing() as execute:
+            for each in tries:
+                cell = each.cell
+                row = (each.key, each.stage, str(cell.pattern), cell.category, cell.language)
+                execute(
+                    "INSERT OR IGNORE INTO tries (key, stage, pattern, category, language,"
+                    " subject, number, made) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*row, each.subject, each.number, time.time()),
+                )
+
+    def conclude(
+        self,
+        done: Try,
+        records: Iterable[Record] = (),
+        decisions: Iterable[Decision] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Add what came of a try, all of it or none: its records, decisions, and its outcome.
+
+        Args:
+            done: A planned try.
+            records: What it made.
+            decisions: On these records, or on others.
+            about: What is worth knowing of it, such as how often a model refused.
+
+        Returns:
+            Whether it had no outcome yet; if it had, nothing is added.
+
+        Raises:
+            BuildError: It is not planned; as `add` and `decide`.
+        """
+        with self._writing() as execute:
+            if not execute("SELECT 1 FROM tries WHERE key = ?", (done.key,)).fetchone():
+                raise BuildError(f"{done.stage}: a try is concluded that was not planned")
+            if execute("SELECT 1 FROM outcomes WHERE key = ?", (done.key,)).fetchone():
+                return False
+            self._add(execute, records)
+            self._decide(execute, decisions)
+            row = (done.key, dumped(about or {}), time.time())
+            execute("INSERT INTO outcomes VALUES (?, ?, ?)", row)
+            return True
 
     def add_call(self, key: str, stage: str, model: str, cost: float | None) -> None:
         """Count a call by its request key, once.
@@ -171,89 +170,55 @@ class Store:
             model: Its SPEC.
             cost: `None` if no price is known.
         """
+        self.add_calls([(key, stage, model, cost)])
+
+    def add_calls(self, calls: Iterable[tuple[str, str, str, float | None]]) -> None:
+        """Count calls, each as `add_call`, in one transaction."""
         with self._writing() as execute:
-            row = (key, stage, model, cost, time.time())
-            execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)", row)
-
-    # Reading
-
-    def kept(self, key: str) -> bool | None:
-        """Whether a record is kept or given up; `None` while that is not decided."""
-        query = "SELECT min(kept) FROM decisions WHERE key = ?"
-        (state,) = self._read(query, (key,))[0]
-        return None if state is None else bool(state)
-
-    def record(self, key: str) -> Record:
-        """The record of a key.
-
-        Raises:
-            BuildError: There is none.
-        """
-        rows = self._read(f"SELECT {_COLUMNS} FROM records WHERE key = ?", (key,))  # noqa: S608
-        if not rows:
-            raise BuildError(f"{self.path}: no record has the key {key[:12]}")
-        return _record(rows[0])
-
-    def records(self, stage: str, *, kept: bool | None) -> list[Record]:
-        """The records of a stage that are kept, given up, or (`None`) not decided yet, in order."""
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM records WHERE stage = ? AND {_STATE} IS ? ORDER BY id",  # noqa: S608
-            (stage, kept if kept is None else int(kept)),
-        )
-        return [_record(row) for row in rows]
-
-    def chain(self, key: str) -> dict[str, Record]:
-        """Stage -> record, from the concept to the record of a key."""
-        found: list[Record] = []
-        following: str | None = key
-        while following is not None:
-            found.append(self.record(following))
-            following = found[-1].parent
-        return {record.stage: record for record in reversed(found)}
-
-    def counts(self) -> dict[Cell, Count]:
-        """What each cell has; nothing is wanted of it here."""
-        rows = self._read(
-            "SELECT pattern, category, language, stage,"  # noqa: S608
-            f" {_STATE} AS state,"
-            " (SELECT reason FROM decisions WHERE decisions.key = records.key AND kept = 0),"
-            " count(*) FROM records GROUP BY 1, 2, 3, 4, 5, 6"
-        )
-        have: dict[Cell, int] = {}
-        waiting: dict[Cell, int] = {}
-        lost: dict[Cell, dict[str, int]] = {}
-        reasons: dict[Cell, dict[str, int]] = {}
-        for pattern, category, language, stage, state, reason, number in rows:
-            cell = Cell(Pattern.parse(pattern), category, language)
-            have.setdefault(cell, 0)
-            if state == 0:
-                _count(lost.setdefault(cell, {}), stage, number)
-                _count(reasons.setdefault(cell, {}), reason, number)
-            elif state is None:
-                _count(waiting, cell, number)
-            elif stage == STAGES[-1]:
-                have[cell] += number
-        return {
-            cell: Count(
-                have=number,
-                lost={s: n for s in STAGES if (n := lost.get(cell, {}).get(s))},
-                open=waiting.get(cell, 0),
-                reasons=reasons.get(cell, {}),
-            )
-            for cell, number in have.items()
-        }
-
-    def calls(self) -> Calls:
-        """Calls of models so far."""
-        query = "SELECT count(*), total(cost), count(*) - count(cost) FROM calls"
-        return Calls(*self._read(query)[0])
-
-    def prompts(self) -> dict[str, tuple[str, str]]:
-        """Hash -> name and text."""
-        rows = self._read("SELECT hash, name, text FROM prompts ORDER BY name, hash")
-        return {key: (name, text) for key, name, text in rows}
+            for call in calls:
+                execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)", (*call, time.time()))
 
     # Inside
+
+    def _add(self, execute: Execute, records: Iterable[Record]) -> list[str]:
+        keys = []
+        for record in records:
+            key = record.key
+            keys.append(key)
+            if execute("SELECT 1 FROM records WHERE key = ?", (key,)).fetchone():
+                continue
+            require_fits(record, self._parent(record))
+            self._require_prompt(record)
+            execute(
+                "INSERT INTO records (key, stage, pattern, category, language, content,"
+                " provenance, parent, made) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key,
+                    record.stage,
+                    str(record.cell.pattern),
+                    record.cell.category,
+                    record.cell.language,
+                    dumped(record.content),
+                    dumped(record.provenance),
+                    record.parent,
+                    time.time(),
+                ),
+            )
+        return keys
+
+    def _decide(self, execute: Execute, decisions: Iterable[Decision]) -> None:
+        for each in decisions:
+            if not each.kept and not each.reason.strip():
+                raise BuildError("a record is given up without a reason")
+            if not execute("SELECT 1 FROM records WHERE key = ?", (each.key,)).fetchone():
+                raise BuildError(f"no record has the key {each.key[:12]}")
+            if each.kept and self.kept(each.key) is False:
+                raise BuildError(f"record {each.key[:12]} was given up, which is final")
+            about = dumped(each.about)
+            execute(_DECIDE, (each.key, each.kept, each.reason, about, time.time()))
+            if not each.kept:
+                for (below,) in execute(_BELOW, (each.key,)).fetchall():
+                    execute(_DECIDE, (below, False, _WITH_PARENT, b"{}", time.time()))
 
     def _parent(self, record: Record) -> Record | None:
         if record.parent is None:
@@ -267,14 +232,8 @@ class Store:
         if named and not self._read("SELECT 1 FROM prompts WHERE hash = ?", (named,)):
             raise BuildError(f"{record.stage}: the prompt {str(named)[:12]} is not kept; add it")
 
-    def _read(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-        try:
-            return self._connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._as_build_error(error) from None
-
     @contextmanager
-    def _writing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    def _writing(self) -> Iterator[Execute]:
         """One transaction: on disk at the end, or not at all."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -287,24 +246,6 @@ class Store:
                 raise
         except sqlite3.Error as error:
             raise self._as_build_error(error) from None
-
-    def _as_build_error(self, error: sqlite3.Error) -> BuildError:
-        return BuildError(f"{self.path}: {error}; is it a build's database, and the disk sound?")
-
-
-def _count(counts: dict[Any, int], name: object, number: int) -> None:
-    counts[name] = counts.get(name, 0) + number
-
-
-def _record(row: tuple[Any, ...]) -> Record:
-    stage, pattern, category, language, content, provenance, parent = row
-    return Record(
-        stage=stage,
-        cell=Cell(Pattern.parse(pattern), category, language),
-        content=orjson.loads(content),
-        provenance=orjson.loads(provenance),
-        parent=parent,
-    )
 
 
 def _require_ours(connection: sqlite3.Connection) -> None:

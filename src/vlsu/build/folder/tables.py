@@ -35,6 +35,22 @@ CREATE TABLE IF NOT EXISTS decisions (
     made REAL NOT NULL,
     UNIQUE (key, kept)
 );
+CREATE TABLE IF NOT EXISTS tries (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    stage TEXT NOT NULL,
+    pattern TEXT NOT NULL,
+    category TEXT,
+    language TEXT NOT NULL,
+    subject TEXT REFERENCES records (key),
+    number INTEGER NOT NULL,
+    made REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS outcomes (
+    key TEXT PRIMARY KEY NOT NULL REFERENCES tries (key),
+    about BLOB NOT NULL,
+    made REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
     key TEXT PRIMARY KEY NOT NULL,
     stage TEXT NOT NULL,

@@ -10,14 +10,14 @@ from typing import Protocol
 
 import pybase64
 
-from vlsu.data import Dataset
 from vlsu.data.images.metadata import is_bare
 from vlsu.data.images.probe import EXTENSIONS
+from vlsu.data.images.store import ImageStore
 from vlsu.errors import DataError, MachineError
 from vlsu.models.base import HEAD, Encoded, EncodedImage, ImageFile, ImageLimits, ImageSource
 from vlsu.models.formats.image_limits import Change, fit
 
-__all__ = ["DatasetImages", "Images", "MemoryImages"]
+__all__ = ["DatasetImages", "HasImages", "Images", "MemoryImages"]
 
 #: Bytes kept at most, the images' own and their base64 together, where an image is expensive to
 #: get again: it was converted, or storage is slow and images are read ahead of some hundred
@@ -41,6 +41,15 @@ class Images(ImageSource, Protocol):
 
     def prepare(self, digests: Iterable[str]) -> None:
         """Read and encode images that will be wanted soon."""
+        ...
+
+
+class HasImages(Protocol):
+    """A dataset, or another folder with images."""
+
+    @property
+    def images(self) -> ImageStore:
+        """Where they are."""
         ...
 
 
@@ -93,7 +102,7 @@ class DatasetImages:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: HasImages,
         limits: ImageLimits | None = None,
         *,
         changed: Callable[[str, Change], None] | None = None,

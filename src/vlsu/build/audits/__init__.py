@@ -1,0 +1,1 @@
+"""What gives a sample's grade away: shortcuts and named groups, by cell."""

@@ -1,0 +1,166 @@
+"""What is still to be made, from the records alone: the same after a kill as without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vlsu.build.folder.build import Build
+from vlsu.build.folder.reading import Reader
+from vlsu.build.folder.records import STAGES, Record, Try
+from vlsu.build.plan.cells import Cell
+from vlsu.policy import Severity
+
+__all__ = ["MOST_IMAGES", "MOST_TRIES", "Demand", "Place", "demand"]
+
+#: How often queries are asked for one image that none of them came to be a sample of.
+MOST_TRIES = 3
+#: Images that are taken for one concept.
+MOST_IMAGES = 3
+#: Entry of the outcome of an image's try: nothing more is to be found for its concept.
+EXHAUSTED = "exhausted"
+
+CONCEPTS, IMAGES, QUERIES, GRADES = STAGES
+
+
+class Place(NamedTuple):
+    """What a concept and an image are for: every cell with this category and image severity.
+
+    Attributes:
+        category: Of the policy; `None` for what belongs to none.
+        severity: Of the image.
+    """
+
+    category: str | None
+    severity: Severity
+
+    @classmethod
+    def of(cls, cell: Cell) -> Place:
+        """The place of a cell."""
+        return cls(cell.category, cell.pattern.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What each stage has to do next.
+
+    Attributes:
+        cells: Cell -> samples that are missing and that nothing under way may become.
+        images: Kept images that nothing is under way for, by place: these can be asked queries for.
+        concepts: Kept concepts that may still yield an image, by place.
+        images_wanted: Images to be found, by place: what `cells` need beyond `images`.
+        concepts_wanted: Concepts to be written, by place: what `images_wanted` need beyond
+            `concepts`.
+    """
+
+    cells: Mapping[Cell, int]
+    images: Mapping[Place, Sequence[Record]]
+    concepts: Mapping[Place, Sequence[Record]]
+    images_wanted: Mapping[Place, int]
+    concepts_wanted: Mapping[Place, int]
+
+
+def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
+    """What each stage has to do next.
+
+    A sample is under way while a query of it is neither graded nor given up, or its try is open;
+    several queries of one image for one cell are one try, and become one sample at most.
+
+    Args:
+        build: What is wanted.
+        store: What there is.
+        reuse: Samples that one image may be part of.
+    """
+    counts = store.counts()
+    samples, under_way = _uses_of_images(store)
+    open_images = store.tries(IMAGES, open_only=True)
+    open_concepts = store.tries(CONCEPTS, open_only=True)
+    cells = {}
+    for cell, wanted in build.wanted.items():
+        have = counts[cell].have if cell in counts else 0
+        busy = sum(1 for _, of in under_way if of == cell)
+        if (left := wanted - have - busy) > 0:
+            cells[cell] = left
+    tried: dict[str, int] = {}
+    for each in store.tries(QUERIES):
+        if each.subject is not None:
+            tried[each.subject] = tried.get(each.subject, 0) + 1
+    busy_images = [image for image, _ in under_way]
+    free: dict[Place, list[Record]] = {}
+    for image in store.records(IMAGES, kept=True):
+        key = image.key
+        used = samples.get(key, 0) + busy_images.count(key)
+        if used < reuse and tried.get(key, 0) - used < MOST_TRIES:
+            free.setdefault(Place.of(image.cell), []).append(image)
+    images_wanted = _beyond(
+        _by_place(cells), {place: len(found) for place, found in free.items()}, open_images
+    )
+    concepts = _searchable(store)
+    concepts_wanted = _beyond(
+        images_wanted, {place: len(found) for place, found in concepts.items()}, open_concepts
+    )
+    return Demand(cells, free, concepts, images_wanted, concepts_wanted)
+
+
+def _uses_of_images(store: Reader) -> tuple[dict[str, int], set[tuple[str, Cell]]]:
+    """Image -> samples of it; and the images and cells for which a sample is under way."""
+    grades: dict[str, bool | None] = {}
+    for kept in (False, None, True):  # of several graders' records of a query, the best counts
+        for grade in store.records(GRADES, kept=kept):
+            if grade.parent is not None:
+                grades[grade.parent] = kept
+    samples: dict[str, int] = {}
+    under_way = {
+        (each.subject, each.cell)
+        for each in store.tries(QUERIES, open_only=True)
+        if each.subject is not None
+    }
+    for kept in (None, True):
+        for query in store.records(QUERIES, kept=kept):
+            if query.parent is None:
+                continue
+            state = grades.get(query.key)
+            if state:
+                samples[query.parent] = samples.get(query.parent, 0) + 1
+            elif query.key not in grades or state is None:
+                under_way.add((query.parent, query.cell))
+    return samples, under_way
+
+
+def _searchable(store: Reader) -> dict[Place, list[Record]]:
+    """Kept concepts that may still yield an image."""
+    outcomes = store.outcomes(IMAGES)
+    busy: set[str] = set()
+    for each in store.tries(IMAGES):
+        about = outcomes.get(each.key)
+        if each.subject is not None and (about is None or about.get(EXHAUSTED)):
+            busy.add(each.subject)
+    taken: dict[str, int] = {}
+    for image in store.records(IMAGES, kept=True):
+        if image.parent is not None:
+            taken[image.parent] = taken.get(image.parent, 0) + 1
+    found: dict[Place, list[Record]] = {}
+    for concept in store.records(CONCEPTS, kept=True):
+        if concept.key not in busy and taken.get(concept.key, 0) < MOST_IMAGES:
+            found.setdefault(Place.of(concept.cell), []).append(concept)
+    return found
+
+
+def _by_place(cells: Mapping[Cell, int]) -> dict[Place, int]:
+    found: dict[Place, int] = {}
+    for cell, number in cells.items():
+        place = Place.of(cell)
+        found[place] = found.get(place, 0) + number
+    return found
+
+
+def _beyond(
+    wanted: Mapping[Place, int], have: Mapping[Place, int], under_way: Sequence[Try]
+) -> dict[Place, int]:
+    found = {}
+    for place, number in wanted.items():
+        busy = sum(1 for each in under_way if Place.of(each.cell) == place)
+        if (left := number - have.get(place, 0) - busy) > 0:
+            found[place] = left
+    return found

@@ -1,0 +1,189 @@
+"""Reading the records of a build."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from vlsu.build.folder.records import STAGES, Decision, Record, Try
+from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.progress import Count
+from vlsu.errors import BuildError
+from vlsu.policy import Pattern
+
+__all__ = ["Calls", "Reader"]
+
+#: Of each record the decision that holds: giving up is final, so the lower of the two.
+_STATE = "(SELECT min(kept) FROM decisions WHERE decisions.key = records.key)"
+#: Whether a pre-grade was kept although its grades are not those of its cell.
+_OFF_TARGET = (
+    "(SELECT json_extract(CAST(about AS TEXT), '$.on_target') = 0 FROM decisions"
+    " WHERE decisions.key = records.key AND kept = 1) IS 1"
+)
+_COLUMNS = "stage, pattern, category, language, content, provenance, parent"
+
+
+class Calls(NamedTuple):
+    """Calls of models over all stages.
+
+    Attributes:
+        number: Each request once, however often it was looked up.
+        cost: Of those with a known price.
+        unpriced: Calls without one.
+    """
+
+    number: int
+    cost: float
+    unpriced: int
+
+
+class Reader:
+    """The part of a `Store` that changes nothing."""
+
+    path: Path
+    _connection: sqlite3.Connection
+
+    def tries(self, stage: str, *, open_only: bool = False) -> list[Try]:
+        """The tries of a stage in order, or those of them that have no outcome yet."""
+        which = " AND key NOT IN (SELECT key FROM outcomes)" if open_only else ""
+        rows = self._read(
+            "SELECT pattern, category, language, subject, number FROM tries"  # noqa: S608
+            f" WHERE stage = ?{which} ORDER BY id",
+            (stage,),
+        )
+        return [
+            Try(stage, Cell(Pattern.parse(pattern), category, language), subject, number)
+            for pattern, category, language, subject, number in rows
+        ]
+
+    def outcomes(self, stage: str) -> dict[str, dict[str, Any]]:
+        """Key of a try -> what came of it, in the order of the tries."""
+        rows = self._read(
+            "SELECT outcomes.key, about FROM outcomes JOIN tries ON tries.key = outcomes.key"
+            " WHERE stage = ? ORDER BY tries.id",
+            (stage,),
+        )
+        return {key: orjson.loads(about) for key, about in rows}
+
+    def decisions(self, stage: str) -> dict[str, Decision]:
+        """Key of a record of a stage -> the decision on it that holds."""
+        rows = self._read(
+            "SELECT records.key, kept, reason, about FROM records JOIN decisions"
+            " ON decisions.key = records.key WHERE stage = ? ORDER BY records.id, kept DESC",
+            (stage,),
+        )
+        return {
+            key: Decision(key, bool(kept), reason, orjson.loads(about))
+            for key, kept, reason, about in rows
+        }
+
+    def children(self, key: str) -> list[Record]:
+        """The records that were made out of a record, in order."""
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM records WHERE parent = ? ORDER BY id",  # noqa: S608
+            (key,),
+        )
+        return [_record(row) for row in rows]
+
+    def kept(self, key: str) -> bool | None:
+        """Whether a record is kept or given up; `None` while that is not decided."""
+        query = "SELECT min(kept) FROM decisions WHERE key = ?"
+        (state,) = self._read(query, (key,))[0]
+        return None if state is None else bool(state)
+
+    def record(self, key: str) -> Record:
+        """The record of a key.
+
+        Raises:
+            BuildError: There is none.
+        """
+        rows = self._read(f"SELECT {_COLUMNS} FROM records WHERE key = ?", (key,))  # noqa: S608
+        if not rows:
+            raise BuildError(f"{self.path}: no record has the key {key[:12]}")
+        return _record(rows[0])
+
+    def records(self, stage: str, *, kept: bool | None) -> list[Record]:
+        """The records of a stage that are kept, given up, or (`None`) not decided yet, in order."""
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM records WHERE stage = ? AND {_STATE} IS ? ORDER BY id",  # noqa: S608
+            (stage, kept if kept is None else int(kept)),
+        )
+        return [_record(row) for row in rows]
+
+    def chain(self, key: str) -> dict[str, Record]:
+        """Stage -> record, from the concept to the record of a key."""
+        found: list[Record] = []
+        following: str | None = key
+        while following is not None:
+            found.append(self.record(following))
+            following = found[-1].parent
+        return {record.stage: record for record in reversed(found)}
+
+    def counts(self) -> dict[Cell, Count]:
+        """What each cell has; nothing is wanted of it here."""
+        rows = self._read(
+            "SELECT pattern, category, language, stage,"  # noqa: S608
+            f" {_STATE} AS state,"
+            " (SELECT reason FROM decisions WHERE decisions.key = records.key AND kept = 0),"
+            f" {_OFF_TARGET}, count(*) FROM records GROUP BY 1, 2, 3, 4, 5, 6, 7"
+        )
+        have: dict[Cell, int] = {}
+        waiting: dict[Cell, int] = {}
+        lost: dict[Cell, dict[str, int]] = {}
+        reasons: dict[Cell, dict[str, int]] = {}
+        for pattern, category, language, stage, state, reason, off_target, number in rows:
+            cell = Cell(Pattern.parse(pattern), category, language)
+            have.setdefault(cell, 0)
+            if state == 0:
+                _count(lost.setdefault(cell, {}), stage, number)
+                _count(reasons.setdefault(cell, {}), reason, number)
+            elif state is None:
+                _count(waiting, cell, number)
+            elif stage == STAGES[-1] and not off_target:
+                have[cell] += number
+        return {
+            cell: Count(
+                have=number,
+                lost={s: n for s in STAGES if (n := lost.get(cell, {}).get(s))},
+                open=waiting.get(cell, 0),
+                reasons=reasons.get(cell, {}),
+            )
+            for cell, number in have.items()
+        }
+
+    def calls(self) -> Calls:
+        """Calls of models so far."""
+        query = "SELECT count(*), total(cost), count(*) - count(cost) FROM calls"
+        return Calls(*self._read(query)[0])
+
+    def prompts(self) -> dict[str, tuple[str, str]]:
+        """Hash -> name and text."""
+        rows = self._read("SELECT hash, name, text FROM prompts ORDER BY name, hash")
+        return {key: (name, text) for key, name, text in rows}
+
+    def _read(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._as_build_error(error) from None
+
+    def _as_build_error(self, error: sqlite3.Error) -> BuildError:
+        return BuildError(f"{self.path}: {error}; is it a build's database, and the disk sound?")
+
+
+def _count(counts: dict[Any, int], name: object, number: int) -> None:
+    counts[name] = counts.get(name, 0) + number
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    stage, pattern, category, language, content, provenance, parent = row
+    return Record(
+        stage=stage,
+        cell=Cell(Pattern.parse(pattern), category, language),
+        content=orjson.loads(content),
+        provenance=orjson.loads(provenance),
+        parent=parent,
+    )

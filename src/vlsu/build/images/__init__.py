@@ -1,0 +1,1 @@
+"""The second stage: real images for the concepts."""

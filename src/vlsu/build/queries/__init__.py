@@ -1,0 +1,1 @@
+"""The third stage: texts, written while looking at the image."""

@@ -1,0 +1,1 @@
+"""Where images come from: folders, datasets, and services over HTTP."""

@@ -1,0 +1,85 @@
+"""What the commands of the stages of ``vlsu build`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vlsu.build.asking.asking import Writer
+    from vlsu.build.folder.build import Build
+    from vlsu.build.folder.stage_report import StageReport
+    from vlsu.cli.options import ModelArguments
+    from vlsu.runs.asking.limits import Budget
+
+__all__ = ["opened", "show_stage", "writer"]
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Build]:
+    """A build that no other process works on meanwhile.
+
+    Raises:
+        VlsuError: There is none, or another process works on it.
+    """
+    from vlsu.build.folder.build import open_build
+    from vlsu.runs.writing import locked
+
+    build = open_build(folder)
+    with locked(folder):
+        yield build
+
+
+def writer(spec: str, asked: ModelArguments, option: str = "--model") -> tuple[Writer, Budget]:
+    """The model that an option names, and what this start may spend on it.
+
+    Raises:
+        UsageError: There is no such model, or its options are wrong.
+    """
+    from vlsu.build.asking.asking import Writer
+    from vlsu.cli.options import choose_models, open_chosen
+
+    (named,) = choose_models([spec], asked.models, option)
+    chosen = open_chosen(named, asked.given())
+    return Writer(chosen.model, chosen.limits), chosen.limits.budget()
+
+
+def show_stage(folder: Path, report: StageReport, *, json: bool, following: str) -> None:
+    """Print what a stage did, and what comes next.
+
+    Args:
+        folder: The build's.
+        report: What it did.
+        json: Print it as JSON.
+        following: The command that comes next.
+
+    Raises:
+        typer.Exit: It was stopped: with 130 by an interrupt, with 0 by a bound, else with 1.
+    """
+    import typer
+
+    from vlsu.cli.output import print_json, print_table, print_text, say
+    from vlsu.runs.stop import StopReason
+
+    if json:
+        print_json(report.as_dict())
+    else:
+        line = f"{report.stage}: {report.tries} tries, {report.made} made, {report.kept} kept"
+        print_text(line)
+        if report.lost:
+            rows = sorted(report.lost.items(), key=lambda each: -each[1])
+            print_table("Given up", ("reason", report.stage), rows)
+        for each in report.lacking:
+            print_text(f"lacking: {each}")
+    if report.stopped is None:
+        if not json:
+            say(f"next: {following}")
+        return
+    say(
+        f"stopped ({report.stopped.message}): what was answered is stored in {folder}; "
+        "run the same command again to continue"
+    )
+    code = {StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(report.stopped.reason, 1)
+    raise typer.Exit(code)
