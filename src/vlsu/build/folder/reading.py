@@ -68,6 +68,11 @@ class Reader:
             for pattern, category, language, subject, number in rows
         ]
 
+    def stages_planned(self) -> list[str]:
+        """Stages of which a try was planned, that of the try planned last at the end."""
+        rows = self._read("SELECT stage FROM tries GROUP BY stage ORDER BY max(id)")
+        return [stage for (stage,) in rows]
+
     def outcomes(self, stage: str) -> dict[str, dict[str, Any]]:
         """Key of a try -> what came of it, in the order of the tries."""
         rows = self._read(
