@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Folder", "Json", "app"]
+__all__ = ["Folder", "Json", "app", "print_status"]
 
 app = typer.Typer(
     help="Build a benchmark: what is wanted, what there is, what is lost and why.",
@@ -93,10 +93,11 @@ def _show(opened: Any, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        _print(opened.folder, found)
+        print_status(opened.folder, found)
 
 
-def _print(folder: Path, found: dict[str, Any]) -> None:
+def print_status(folder: Path, found: dict[str, Any]) -> None:
+    """Print what `vlsu.build.folder.build.status` found, as tables and lines."""
     from vlsu.cli.output import print_table, print_text
 
     cells = found["cells"]
