@@ -72,10 +72,13 @@ def status(build: Folder, json: Json = False) -> None:
 
 
 def _show(opened: Any, json: bool) -> None:
+    from vlsu.build.concepts.coverage import measured
     from vlsu.build.folder.build import status as status_of
     from vlsu.cli.output import print_json
 
     found = status_of(opened)
+    with opened.store(read_only=True) as store:
+        found["concepts"] = measured(store, meaning=False)
     if json:
         print_json(found)
     else:
@@ -83,6 +86,7 @@ def _show(opened: Any, json: bool) -> None:
 
 
 def _print(folder: Path, found: dict[str, Any]) -> None:
+    from vlsu.cli.build_concepts import coverage_lines
     from vlsu.cli.output import print_table, print_text
 
     cells = found["cells"]
@@ -109,6 +113,8 @@ def _print(folder: Path, found: dict[str, Any]) -> None:
     for reason, short in _by_reason(found["short"]).items():
         shown = ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
         print_text(f"short, {shown}: {reason}")
+    for line in coverage_lines(found["concepts"]):
+        print_text(line)
     forecast, cost = found["forecast"], found["cost"]
     tries = forecast["tries"]
     line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
