@@ -56,7 +56,7 @@ def test_only_what_is_kept_is_compared_with():
 
 
 def test_embeddings_are_unit_vectors_and_nothing_for_nothing():
-    vectors = embedded([RIVER, "...", RIVER])
+    vectors = embedded([RIVER, "", RIVER])
     assert vectors is not None
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 0, 1], abs=1e-5)
     assert vectors[0] @ vectors[2] > SAME_MEANING
