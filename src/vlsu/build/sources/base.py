@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from vlsu._text import quoted
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.registry import Registry
 
 __all__ = [
@@ -17,9 +17,24 @@ __all__ = [
     "LocalSource",
     "RemoteSource",
     "Source",
+    "SourceError",
     "SourceKind",
     "open_source",
 ]
+
+
+class SourceError(DataError):
+    """An image or an answer that a source does not give.
+
+    Attributes:
+        reason: Short, and the same words for the same reason: ``http-404``, ``private-address``.
+        transient: Whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, reason: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +85,7 @@ class Source(Protocol):
         """The bytes of an image it offered; over HTTP through the safe fetcher.
 
         Raises:
-            DataError: It cannot be read or fetched; the message names no text of it.
+            SourceError: It cannot be read or fetched; the message names no text of it.
         """
         ...
 
@@ -106,7 +121,7 @@ class RemoteSource(Source, Protocol):
                 service can filter, and checked by the caller in any case.
 
         Raises:
-            DataError: It is down, refuses, or answers with something else.
+            SourceError: It is down, refuses, or answers with something else.
         """
         ...
 
@@ -119,10 +134,13 @@ class Access:
         contact: An e-mail address or a page by which a service reaches whoever builds; sent to
             services in the header ``User-Agent``. Some require it.
         allow_private: Whether addresses of this machine and of the local network may be asked.
+        proxy: ``http://HOST:PORT`` through which everything is asked, or ``environment``; empty for
+            none.
     """
 
     contact: str = ""
     allow_private: bool = False
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +166,9 @@ class SourceKind:
 SOURCES: Registry[SourceKind] = Registry(
     "source",
     {
+        "commons": "vlsu.build.sources.commons:COMMONS",
         "folder": "vlsu.build.sources.folder:FOLDER",
+        "openverse": "vlsu.build.sources.openverse:OPENVERSE",
     },
 )
 
