@@ -167,6 +167,7 @@ SOURCES: Registry[SourceKind] = Registry(
     "source",
     {
         "commons": "vlsu.build.sources.commons:COMMONS",
+        "dataset": "vlsu.build.sources.dataset:DATASET",
         "folder": "vlsu.build.sources.folder:FOLDER",
         "openverse": "vlsu.build.sources.openverse:OPENVERSE",
     },
