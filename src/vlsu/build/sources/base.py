@@ -19,6 +19,8 @@ __all__ = [
     "Source",
     "SourceError",
     "SourceKind",
+    "check_source",
+    "is_remote",
     "open_source",
 ]
 
@@ -154,12 +156,14 @@ class SourceKind:
         about: What it finds, in one line.
         remote: Whether it has a search of its own, on another machine: whatever is searched for
             leaves this one.
+        needs_contact: Whether it may not be asked without `Access.contact`.
     """
 
     open: Callable[[str, Access], Source]
     form: str
     about: str
     remote: bool = False
+    needs_contact: bool = False
 
 
 #: Every known kind of source; others add theirs by the entry-point group ``vlsu.sources``.
@@ -182,10 +186,45 @@ def open_source(spec: str, access: Access | None = None) -> Source:
         access: What it may do outside of this machine; by default no private address is asked.
 
     Raises:
-        UsageError: There is no such source, or it cannot be what it says.
+        UsageError: There is no such source, it cannot be what it says, or it may not be asked
+            without a contact and there is none.
         DataError: It cannot be read.
     """
+    access = access or Access()
+    kind, where = _kind(spec)
+    if kind.needs_contact:
+        from vlsu.build.sources.web import CONTACT, contact_of
+
+        if not contact_of(access):
+            raise UsageError(
+                f"--source {quoted(spec, 80)}: may not be asked without a contact; give --contact "
+                f"with an e-mail address or the address of a page, or set {CONTACT}"
+            )
+    return kind.open(where, access)
+
+
+def check_source(spec: str) -> None:
+    """See that a SPEC names a source that can be opened, whoever will ask it.
+
+    Raises:
+        UsageError: As `open_source`, but for the contact.
+        DataError: It cannot be read.
+    """
+    kind, where = _kind(spec)
+    kind.open(where, Access()).close()
+
+
+def is_remote(spec: str) -> bool:
+    """Whether searches of a source leave this machine.
+
+    Raises:
+        UsageError: There is no such kind of source.
+    """
+    return _kind(spec)[0].remote
+
+
+def _kind(spec: str) -> tuple[SourceKind, str]:
     name, _, where = spec.partition(":")
     if not name:
         raise UsageError(f"--source {quoted(spec, 80)}: names no source; write folder:PATH")
-    return SOURCES.get(name).open(where, access or Access())
+    return SOURCES.get(name), where

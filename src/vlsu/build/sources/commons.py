@@ -17,11 +17,10 @@ from urllib.parse import unquote
 from vlsu._text import one_line
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import joined
-from vlsu.build.sources.web import CONTACT, Web, contact_of, plain_words
+from vlsu.build.sources.web import Web, contact_of, plain_words
 from vlsu.data.fetching.fetch import Network
 from vlsu.data.fetching.politeness import Pace
 from vlsu.data.licences import read_licence
-from vlsu.errors import UsageError
 
 __all__ = ["COMMONS", "CommonsSource", "open_commons", "plain_text"]
 
@@ -61,7 +60,7 @@ class CommonsSource:
         network: How connections are made.
 
     Raises:
-        UsageError: There is no contact, or it is none.
+        UsageError: The contact is none.
     """
 
     def __init__(
@@ -74,16 +73,15 @@ class CommonsSource:
         timeout_s: float = 30.0,
         network: Network | None = None,
     ) -> None:
-        contact = contact_of(access)
-        if not contact:
-            raise UsageError(
-                f"--source {spec}: Wikimedia requires a contact of whoever asks; give --contact "
-                f"with an e-mail address or a page, or set {CONTACT}"
-            )
         self._spec = spec
         self._url = url
         self._web = Web(
-            spec, access, contact=contact, pace=pace, timeout_s=timeout_s, network=network
+            spec,
+            access,
+            contact=contact_of(access),
+            pace=pace,
+            timeout_s=timeout_s,
+            network=network,
         )
 
     @property
@@ -291,7 +289,7 @@ def open_commons(where: str, access: Access) -> CommonsSource:
     """The source of ``commons`` or ``commons:URL``.
 
     Raises:
-        UsageError: There is no contact.
+        UsageError: The contact is none.
     """
     spec = f"commons:{where}" if where else "commons"
     return CommonsSource(spec, where or DEFAULT_URL, access)
@@ -303,4 +301,5 @@ COMMONS = SourceKind(
     "Wikimedia Commons, or api.php of another MediaWiki; needs --contact; at most 500 of one "
     "search",
     remote=True,
+    needs_contact=True,
 )
