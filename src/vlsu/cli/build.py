@@ -46,10 +46,13 @@ def init(
     """
     from vlsu.build.folder.build import init as make
     from vlsu.build.plan.targets import parse_targets
+    from vlsu.build.sources.base import check_source
     from vlsu.cli.options import read_names
     from vlsu.cli.output import say
     from vlsu.policy import load_policy
 
+    for spec in source or ():
+        check_source(spec)
     made = make(
         build,
         load_policy(policy),
@@ -136,4 +139,7 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-from vlsu.cli import build_concepts  # noqa: E402, F401
+from vlsu.cli import (  # noqa: E402
+    build_concepts,  # noqa: F401
+    build_sources,  # noqa: F401
+)
