@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlsu.build.images.looks import Look, look
 from vlsu.build.rails.rules import MINOR, Proposal, Rails
-from vlsu.data.images.pixels import decode_picture
-from vlsu.data.images.probe import MAX_BYTES, ImageError
+from vlsu.data.images.pixels import Picture, decode_picture
+from vlsu.data.images.probe import EXTENSIONS, MAX_BYTES, ImageError
 from vlsu.data.images.stripping import stripped
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from vlsu.build.folder.demand import Place
     from vlsu.build.sources.base import Candidate
 
-__all__ = ["Refused", "Seen", "Shape", "by_rails", "see", "words_of"]
+__all__ = ["Refused", "Seen", "Shape", "by_rails", "decoded", "says_minor", "see", "words_of"]
 
 #: Characters of a source's words that are looked at, and how deep they may lie.
 _MAX_WORDS, _MAX_DEPTH = 20_000, 6
@@ -40,6 +38,10 @@ class Refused:
     everywhere: bool = True
     about: Mapping[str, object] | None = None
     sha256: str | None = None
+
+    def with_sha256(self, sha256: str) -> Refused:
+        """The same of a file that was read."""
+        return replace(self, sha256=sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,39 +79,43 @@ class Seen:
         data: The file without metadata: no place where it was taken, no camera.
         sha256: Of `data`.
         original: SHA-256 of the file as its source has it.
-        picture: Upright, of mode L, LA, RGB or RGBA.
+        media_type: Such as ``image/jpeg``.
+        width: Pixels, upright; likewise `height`.
     """
 
     data: bytes
     sha256: str
     original: str
     media_type: str
-    picture: Image.Image
+    width: int
+    height: int
     look: Look
 
 
-def see(data: bytes, shape: Shape) -> Seen | Refused:
+def decoded(data: bytes) -> Picture | Refused:
     """Decode an image; one that moves is refused, since graders see its first frame alone."""
     if len(data) > MAX_BYTES:
         return Refused("too large")
     try:
-        decoded = decode_picture(data)
-        if decoded.facts.animated:
-            return Refused("moves")
-        if (refused := shape.refused(*decoded.image.size)) is not None:
-            return refused
-        bare = stripped(data, decoded.facts.extension)
-        if bare.converted:
-            decoded = decode_picture(bare.data)
+        picture = decode_picture(data)
+    except (ImageError, MemoryError):
+        return Refused("no image that can be read")
+    return Refused("moves") if picture.facts.animated else picture
+
+
+def see(data: bytes, picture: Picture) -> Seen | Refused:
+    """An image as it would be stored."""
+    try:
+        bare = stripped(data, picture.facts.extension)
     except (ImageError, MemoryError):
         return Refused("no image that can be read")
     return Seen(
         bare.data,
         hashlib.sha256(bare.data).hexdigest(),
         hashlib.sha256(data).hexdigest(),
-        decoded.facts.media_type,
-        decoded.image,
-        look(decoded.image),
+        EXTENSIONS[bare.extension],
+        *picture.image.size,
+        look(picture.image),
     )
 
 
@@ -121,7 +127,7 @@ def words_of(candidate: Candidate) -> str:
 def by_rails(
     rails: Rails,
     text: str,
-    place: Place,
+    places: Sequence[Place],
     kinds: Collection[str] | None,
     *,
     languages: Collection[str],
@@ -132,37 +138,42 @@ def by_rails(
     Args:
         rails: The rules.
         text: The words.
-        place: What the image is for.
+        places: What the image is for; and of what belongs to no category, what it looks near.
         kinds: What it shows, as its concept and whoever saw it say; `None` if nobody does.
         languages: Whose words for age are looked for, if the language of the words is not known.
         stated: The language, if it is.
     """
-    if stated is not None:
-        short = stated.casefold().replace("_", "-").partition("-")[0]
-        if short in rails.languages:
+    if stated:
+        if (short := _base(stated)) in rails.languages:
             languages = {short}
-        elif _closed_to_minors(rails, place):
+        elif any(_closed_to_minors(rails, place) for place in places):
             return Refused("rails: words for age are not known in its language", everywhere=False)
-    for language in sorted(languages):
-        proposal = Proposal(
-            text=text,
-            category=place.category,
-            severity=place.severity,
-            language=language,
-            kinds=kinds,
-        )
-        if (refusal := rails.refusal(proposal)) is not None:
-            return Refused(f"rails: {refusal.rule}", everywhere=False)
+    for place in places:
+        for language in sorted(languages):
+            proposal = Proposal(
+                text=text,
+                category=place.category,
+                severity=place.severity,
+                language=language,
+                kinds=kinds,
+            )
+            if (refusal := rails.refusal(proposal)) is not None:
+                return Refused(f"rails: {refusal.rule}", everywhere=False)
     return None
 
 
 def says_minor(
     rails: Rails, text: str, languages: Collection[str], stated: str | None = None
 ) -> bool:
-    """Whether words say that someone is under 18."""
-    short = (stated or "").casefold().replace("_", "-").partition("-")[0]
+    """Whether words say that someone is under 18; `languages` as in `by_rails`."""
+    short = _base(stated or "")
     looked = {short} if short in rails.languages else set(languages)
     return any(rails.ages[language].found(text) is not None for language in looked)
+
+
+def _base(language: str) -> str:
+    """``de`` of ``de-AT``."""
+    return language.casefold().replace("_", "-").partition("-")[0]
 
 
 def _closed_to_minors(rails: Rails, place: Place) -> bool:

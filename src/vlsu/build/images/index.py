@@ -15,7 +15,8 @@ class Hit(Protocol):
 
     Attributes:
         candidate: The image.
-        ranks: Kind of search (``bm25``, ``embedding``, ``hybrid``) -> its place there, from 1.
+        ranks: Kind of search (``bm25``, ``embedding``, ``hybrid``) -> its place there, from 1;
+            `None` beyond those that it gave.
         score: The higher, the better; of one search alone.
     """
 
@@ -23,7 +24,7 @@ class Hit(Protocol):
     def candidate(self) -> Candidate: ...  # noqa: D102
 
     @property
-    def ranks(self) -> Mapping[str, int]: ...  # noqa: D102
+    def ranks(self) -> Mapping[str, int | None]: ...  # noqa: D102
 
     @property
     def score(self) -> float: ...  # noqa: D102

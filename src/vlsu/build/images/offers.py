@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from vlsu.build.images.index import Index
-from vlsu.build.sources.base import Candidate, RemoteSource, Source
+from vlsu.build.sources.base import Candidate
 
-__all__ = ["Offer", "candidate_hash", "offers"]
+__all__ = ["Offer", "candidate_hash", "in_turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Offer:
     """
 
     candidate: Candidate
-    ranks: Mapping[str, int]
+    ranks: Mapping[str, int | None]
 
     @property
     def key(self) -> str:
@@ -35,44 +34,20 @@ def candidate_hash(source: str, id_: str) -> str:
     return hashlib.sha256(f"{source}\0{id_}".encode()).hexdigest()[:32]
 
 
-def offers(
-    words: str,
-    sentence: str,
-    sources: Sequence[Source],
-    index: Index | None,
-    *,
-    count: int,
-    licences: Sequence[str],
-    turn: int,
-) -> list[Offer]:
-    """The best of all sources, each source in turn.
+def in_turn(lists: Sequence[Iterable[Offer]], first: int) -> list[Offer]:
+    """The best of several sources, each in turn; an image that comes twice once.
 
     Args:
-        words: Search words that have passed the rails.
-        sentence: The concept, likewise.
-        sources: Those of the build; the ones with a search of their own are asked here.
-        index: Over the others; `None` if there are none.
-        count: Of each.
-        licences: What a service is asked for.
-        turn: Which of them begins.
-
-    Raises:
-        DataError: A service is down or refuses.
+        lists: Of each source, the best first.
+        first: Which of them begins, beyond their number from the start again.
     """
-    lists = []
-    if index is not None:
-        hits = index.search(words, sentence, count)
-        lists.append([Offer(hit.candidate, dict(hit.ranks)) for hit in hits])
-    for source in sources:
-        if isinstance(source, RemoteSource):
-            found = source.search(words, count, licences=licences)[:count]
-            lists.append([Offer(each, {"source": n}) for n, each in enumerate(found, 1)])
-    if lists:
-        turn %= len(lists)
-    return list(_distinct(lists[turn:] + lists[:turn]))
+    if not lists:
+        return []
+    first %= len(lists)
+    return list(_distinct([*lists[first:], *lists[:first]]))
 
 
-def _distinct(lists: Sequence[Sequence[Offer]]) -> Iterator[Offer]:
+def _distinct(lists: Sequence[Iterable[Offer]]) -> Iterator[Offer]:
     seen = set()
     for rank in zip_longest(*lists):
         for offer in rank:

@@ -12,12 +12,15 @@ from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Try
 from vlsu.build.folder.stage_report import StageReport
 from vlsu.build.folder.store import Store
-from vlsu.build.images.finding import Finder
+from vlsu.build.images.against import looks_of
+from vlsu.build.images.finding import Finder, UnansweredError
 from vlsu.build.images.index import Index
-from vlsu.build.images.inspecting import Inspector
+from vlsu.build.images.inspecting import ON_LIST, Inspector
 from vlsu.build.images.known import Known
 from vlsu.build.images.nsfw import Nsfw
 from vlsu.build.images.options import Options
+from vlsu.build.images.pre_filter import TEMPLATE, template_text
+from vlsu.build.images.searches import SEARCHES, Searches
 from vlsu.build.sources.base import Source
 from vlsu.errors import DataError
 from vlsu.models.base import Outcome
@@ -27,6 +30,11 @@ from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 __all__ = ["ImagesReport", "find_images"]
 
 IMAGES = STAGES[1]
+#: Folder below that of the indexes: looks of other benchmarks.
+_LOOKS = "looks"
+#: Tries whose images a model is asked about at a time; as many files are in memory.
+_AT_ONCE = 16
+_UNANSWERED = Stop(StopReason.FAILED, "the model that is asked about images gave no answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +43,15 @@ class ImagesReport(StageReport):
 
     Attributes:
         refused: Reason -> offers of the sources that were refused for it, over all tries.
+        listed: Images that a hash list matched.
     """
 
     refused: Mapping[str, int] = field(default_factory=dict)
+    listed: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """For ``--json``."""
-        return {**StageReport.as_dict(self), "refused": dict(self.refused)}
+        return {**StageReport.as_dict(self), "refused": dict(self.refused), "listed": self.listed}
 
 
 @dataclass(slots=True)
@@ -50,6 +60,7 @@ class _Tally:
     kept: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    listed: int = 0
     stopped: Stop | None = None
 
 
@@ -79,16 +90,27 @@ def find_images(
     chosen = options or Options()
     tally = _Tally()
     with build.store() as store:
-        inspector = Inspector(
-            build, {each.spec: each for each in sources}, chosen, Known(store), Nsfw()
+        if chosen.model is not None and chosen.model.prompted:
+            store.add_prompt(TEMPLATE, template_text())
+        finder = Finder(
+            Inspector(
+                build, {each.spec: each for each in sources}, chosen, Nsfw(), chosen.hash_lists
+            ),
+            Known(store, looks_of(chosen.against, build.index_folder / _LOOKS)),
+            sources,
+            index,
+            Searches(build.index_folder / SEARCHES),
+            store,
+            chosen.model,
         )
-        finder = Finder(inspector, sources, index)
         try:
             while tries := _tries(build, store, chosen.reuse):
                 progress.begin(len(tries))
-                for each in tries:
-                    _work(build, store, finder, each, tally)
-                    progress.answered(Outcome.OK)
+                for start in range(0, len(tries), _AT_ONCE):
+                    _work(finder, tries[start : start + _AT_ONCE], tally, progress)
+        except UnansweredError:
+            assert chosen.model is not None
+            tally.stopped = chosen.model.stopped or _UNANSWERED
         except DataError as error:
             tally.stopped = Stop(StopReason.FAILED, str(error))
         except KeyboardInterrupt:
@@ -104,6 +126,7 @@ def find_images(
         lacking=lacking,
         stopped=tally.stopped,
         refused=dict(tally.refused),
+        listed=tally.listed,
     )
 
 
@@ -127,19 +150,22 @@ def _planned(wanted: Demand, store: Reader) -> list[Try]:
     ]
 
 
-def _work(build: Build, store: Store, finder: Finder, planned: Try, tally: _Tally) -> None:
-    assert planned.subject is not None
-    found = finder.find(planned, store.record(planned.subject))
-    if found.data is not None:
-        build.images.add(found.data)
-    store.conclude(planned, [found.record], [found.decision], found.about)
-    finder.inspector.known.add(found.record)
-    tally.tries += 1
-    tally.refused.update(found.about["refused"])
-    if found.decision.kept:
-        tally.kept += 1
-    else:
-        tally.lost[found.decision.reason] += 1
+def _work(finder: Finder, tries: Sequence[Try], tally: _Tally, progress: Progress) -> None:
+    store = finder.store
+    concepts = [store.record(each.subject) for each in tries if each.subject is not None]
+    work = list(zip(tries, concepts, strict=True))
+    finder.prepare(work)
+    for planned, concept in work:
+        found = finder.find(planned, concept)
+        finder.conclude(planned, found)
+        tally.tries += 1
+        tally.refused.update(found.about["refused"])
+        if found.decision.kept:
+            tally.kept += 1
+        else:
+            tally.lost[found.decision.reason] += 1
+        tally.listed += sum(each["reason"] == ON_LIST for each in found.about["candidates"])
+        progress.answered(Outcome.OK)
 
 
 def _lacking(wanted: Demand) -> tuple[str, ...]:
