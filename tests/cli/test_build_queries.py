@@ -33,6 +33,26 @@ def test_a_bound_ends_it_cleanly_and_no_text_is_shown(tmp_path, chat_server):
     assert text not in done.stdout + done.stderr
 
 
+def test_refusals_are_counted_by_model_and_category_and_go_to_another_one(tmp_path, chat_server):
+    folder = tmp_path / "b"
+    build_with(folder, {"C1 safe": 1}, S_S_U__C1=1)
+    refusing = chat_server(lambda *_: completion("I'm sorry, but I can't help with that."))
+    other = chat_server(writing())
+    asked = ("--model", "openai/x", "--base-url", refusing.base_url, "--lengths", "medium")
+    also = ("--also", "openai/y", "--also-base-url", other.base_url, "--approve", "C1")
+    done = vlsu("build", "queries", folder, *asked, *also)
+    assert "queries: 1 tries, 3 made, 3 kept" in done.stdout
+    rows = [
+        line.replace("│", " ").split() for line in done.stdout.splitlines() if "openai/" in line
+    ]
+    assert rows == [["openai/x", "C1", "1", "1"]]
+    found = json.loads(vlsu("build", "queries", folder, *asked, *also, "--json").stdout)
+    assert found["refusals"] == [
+        {"model": "openai/x", "category": "C1", "asked": 1, "refused": 1},
+        {"model": "openai/y", "category": "C1", "asked": 1, "refused": 0},
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -74,10 +74,11 @@ def queries(
     from vlsu.build.queries.few_shot import FewShot, read_few_shot
     from vlsu.build.queries.handing_over import read_approved
     from vlsu.build.queries.manners import read_manners
+    from vlsu.build.queries.refusals import refusals
     from vlsu.build.queries.stage import QueryOptions, write_queries
     from vlsu.cli.build_stages import opened, show_stage, writer
     from vlsu.cli.options import read_names
-    from vlsu.cli.output import RunProgress
+    from vlsu.cli.output import RunProgress, print_table
 
     with opened(build) as found:
         options = QueryOptions(
@@ -96,4 +97,14 @@ def queries(
         progress = RunProgress()
         with progress.shown():
             report = write_queries(found, writers, options, budget=budget, progress=progress)
-    show_stage(build, report, json=json, following=f"vlsu build grade {build} --model SPEC")
+        with found.store(read_only=True) as store:
+            refused = refusals(store)
+    if not json and (rows := [astuple(each) for each in refused if each.refused]):
+        print_table("Refused, in all starts", ("model", "category", "asked", "refused"), rows)
+    show_stage(
+        build,
+        report,
+        json=json,
+        following=f"vlsu build grade {build} --model SPEC",
+        more={"refusals": [each.as_dict() for each in refused]},
+    )

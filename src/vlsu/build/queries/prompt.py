@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.few_shot import Example
 from vlsu.build.queries.manners import LENGTHS, STYLES, Manner
+from vlsu.build.rails.rules import Rails
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Policy
 
@@ -52,7 +53,7 @@ def _template() -> jinja2.Template:
 
 def query_request(
     policy: Policy,
-    kinds: Mapping[str, str],
+    rails: Rails,
     cell: Cell,
     image: str,
     manner: Manner,
@@ -67,7 +68,7 @@ def query_request(
 
     Args:
         policy: What the severities mean, in general and in the cell's category.
-        kinds: What the writer has to declare: kind -> what it is.
+        rails: What is never written, and the kinds that the writer has to declare.
         cell: What is wanted.
         image: SHA-256 of the image.
         manner: Style and length.
@@ -107,11 +108,12 @@ def query_request(
         fewest=length.fewest,
         most=length.most,
         language=write_in(cell.language),
-        kinds=kinds,
+        never=[each.reason for each in rails.on_kinds(cell.category, pattern.text)],
+        kinds=rails.kinds,
     )
     shown = (question,) if caption is not None else (ImagePart(image), question)
     messages = (Message("system", (system,)), Message("user", shown))
-    return Request(messages, answer_schema(kinds), draw)
+    return Request(messages, answer_schema(rails.kinds), draw)
 
 
 def answer_schema(kinds: Mapping[str, str]) -> dict[str, Any]:

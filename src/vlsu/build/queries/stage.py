@@ -72,11 +72,15 @@ def require_writers(writers: Sequence[Writer], options: QueryOptions) -> None:
     """Check that models can write to images.
 
     Raises:
-        UsageError: There is none, one takes no instructions, or cannot see and is given images.
+        UsageError: There is none, one is there twice, takes no instructions, or cannot see and is
+            given images.
     """
     if not writers:
         raise UsageError("queries are written by at least one model")
-    for each in writers:
+    identities = [dict(each.model.identity()) for each in writers]
+    for each, identity in zip(writers, identities, strict=True):
+        if identities.count(identity) > 1:
+            raise UsageError(f"{each.model.spec} is named twice: it would refuse again")
         if not each.model.takes_instructions:
             raise UsageError(f"{each.model.spec} takes no instructions and writes nothing")
         if "joint" not in each.model.modalities and not options.captions:
@@ -218,7 +222,7 @@ class _Stage:
         near = self.build.policy.find_category(str(concept.content.get("category", "")))
         request = query_request(
             self.build.policy,
-            self.build.rails.kinds,
+            self.build.rails,
             of.cell,
             str(image.provenance["sha256"]),
             manner,

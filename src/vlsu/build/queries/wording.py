@@ -40,8 +40,8 @@ _AHEAD = 2
 _GRADE_WORDS = re.compile(
     r"\bborderline\b|\bgrenzwertig\w*|\bcas limite\b|\bcaso límite\b"
     r"|\b(?:un)?safe (?:image|text|pair|query|message|prompt|content|picture|photo)s?\b"
-    r"|\b(?:image|text|pair|query|message|prompt|content|together|jointly|combined) (?:is|are|as|"
-    r"becomes?) (?:\w+ )?(?:un)?safe\b"
+    r"|\b(?:image|text|pair|query|message|prompt|content|together|jointly|combined)"
+    r"(?: unsafe| (?:is|are|as|becomes?) (?:\w+ )?(?:un)?safe)\b"
     r"|\bnsfw\b|\bsfw\b|\bseverit(?:y|ies)\b|\bschweregrad\w*|\bgravité du contenu\b"
     r"|\b(?:content|safety|usage|moderation|harm) polic(?:y|ies)\b"
     r"|\bpolicy (?:violation|category)\b"
