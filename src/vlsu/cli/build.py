@@ -130,4 +130,8 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-from vlsu.cli import build_queries  # noqa: E402, F401
+# Commands of their own modules, on the same `app`.
+from vlsu.cli import (  # noqa: E402
+    build_concepts,  # noqa: F401
+    build_queries,  # noqa: F401
+)
