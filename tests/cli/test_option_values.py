@@ -59,6 +59,7 @@ WHOLE = {
     "build status": "build",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
     "build sources": "dataset:vlsu-mini",
+    "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",
