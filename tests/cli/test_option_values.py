@@ -56,6 +56,7 @@ WHOLE = {
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
     "build init": "out/b --target all=2",
+    "build grade": "build --model baseline/late-fusion",
     "build status": "build",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",

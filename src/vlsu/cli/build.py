@@ -128,3 +128,6 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
         parts = (row["pattern"], row["category"], row.get("language"))
         found.setdefault(row["reason"], []).append(" ".join(filter(None, parts)))
     return found
+
+
+from vlsu.cli import build_grade  # noqa: E402, F401 (its commands join this group)
