@@ -164,7 +164,7 @@ def test_what_got_no_answer_stays_open(build, chat_server):
         assert demand(build, store).cells[SSU] == 18  # one is there, one under way
     broken = False
     assert grade_queries(build, grader(server)).kept == 1
-    assert len(list(build.grades_folder.iterdir())) == 2
+    assert len(list(build.grades_folder.iterdir())) == 1
 
 
 def test_a_share_is_kept_whatever_its_grades_and_does_not_fill_its_cell(build, server):

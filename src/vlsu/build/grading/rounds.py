@@ -89,7 +89,7 @@ def open_round(
     options: UnderstandingOptions,
     members: MemberModels | None,
 ) -> tuple[Path, Evaluation | Ensemble]:
-    """A round over these queries: the last one, if it is of the same and by the same grader.
+    """A round over these queries: the last one, if it has them all and is by the same grader.
 
     Args:
         build: Whose.
@@ -105,7 +105,9 @@ def open_round(
     """
     rounds = sorted(each for each in build.grades_folder.glob("[0-9]*") if each.name.isdigit())
     number = int(rounds[-1].name) if rounds else 0
-    if rounds and (dataset := _dataset_of(build, rounds[-1], [q.key for q, _ in queries])):
+    if rounds and not (rounds[-1] / RUN / "run.yaml").exists():
+        number -= 1  # nothing was asked in it; it is made anew
+    elif rounds and (dataset := _dataset_of(build, rounds[-1], [q.key for q, _ in queries])):
         prepared = prepare(dataset, options, members)
         with suppress(RunError):  # of another grader
             prepared.check(rounds[-1] / RUN)
@@ -115,11 +117,11 @@ def open_round(
 
 
 def _dataset_of(build: Build, folder: Path, ids: Sequence[str]) -> Dataset | None:
-    """The dataset of a round, if its samples are these."""
+    """The dataset of a round, if these are among its samples."""
     with suppress(DataError):
         made = load(folder / DATASET)
         with made.reading():
-            if made.frame().select("id").collect().get_column("id").to_list() == [*ids]:
+            if {*ids} <= {*made.frame().select("id").collect().get_column("id")}:
                 return RoundDataset(made.path, made.info, made.policy, build.folder)
     return None
 

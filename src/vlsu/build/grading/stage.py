@@ -210,11 +210,9 @@ def _gradable(
             some.append(group)
     if len(some) == len(groups):
         return some, ()
-    lost = len(groups) - len(some)
     words = " or ".join(each.label for each in levels)
-    return some, (
-        f"{lost} images' queries are for a severity that a grader of {words} never gives",
-    )
+    line = f"candidates of {len(groups) - len(some)} images are for a severity that is never given"
+    return some, (f"{line}: the grader gives {words}",)
 
 
 def _stop_of(run: Run) -> Stop:
