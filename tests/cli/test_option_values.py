@@ -58,6 +58,7 @@ WHOLE = {
     "build init": "out/b --target all=2",
     "build grade": "build --model baseline/late-fusion",
     "build status": "build",
+    "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 0",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",

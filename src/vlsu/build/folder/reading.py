@@ -23,6 +23,11 @@ _OFF_TARGET = (
     "(SELECT json_extract(CAST(about AS TEXT), '$.on_target') = 0 FROM decisions"
     " WHERE decisions.key = records.key AND kept = 1) IS 1"
 )
+#: Tries without an outcome whose subject is still there.
+_OPEN = (
+    " AND key NOT IN (SELECT key FROM outcomes) AND NOT EXISTS"
+    " (SELECT 1 FROM decisions WHERE decisions.key = tries.subject AND kept = 0)"
+)
 _COLUMNS = "stage, pattern, category, language, content, provenance, parent"
 
 
@@ -47,8 +52,12 @@ class Reader:
     _connection: sqlite3.Connection
 
     def tries(self, stage: str, *, open_only: bool = False) -> list[Try]:
-        """The tries of a stage in order, or those of them that have no outcome yet."""
-        which = " AND key NOT IN (SELECT key FROM outcomes)" if open_only else ""
+        """The tries of a stage in order, or those of them that are still to be made.
+
+        Those have no outcome yet, and what they work on was not given up since: nothing could be
+        made out of an image that was taken down.
+        """
+        which = _OPEN if open_only else ""
         rows = self._read(
             "SELECT pattern, category, language, subject, number FROM tries"  # noqa: S608
             f" WHERE stage = ?{which} ORDER BY id",

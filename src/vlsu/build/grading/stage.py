@@ -169,10 +169,7 @@ def _require_all_modalities(spec: str, able: Collection[str]) -> None:
 
 
 def _groups(store: Store) -> list[_Group]:
-    """All queries without grades, by image and cell, in order.
-
-    A try whose queries were all given up meanwhile, with their image, ends here.
-    """
+    """All queries without grades, by image and cell, in order."""
     graded = {
         each.parent for kept in (True, False, None) for each in store.records(GRADES, kept=kept)
     }
@@ -186,10 +183,7 @@ def _groups(store: Store) -> list[_Group]:
     for (image, cell, _), queries in of.items():
         known = (planned.get(query.key) for query in queries)
         first = next(filter(None, known), Try(GRADES, cell, queries[0].key, 0))
-        planned.pop(first.subject, None)
         found.append(_Group(first, store.record(image), queries))
-    for orphan in planned.values():
-        store.conclude(orphan, about={"candidates": 0})
     return found
 
 

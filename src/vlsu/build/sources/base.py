@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from vlsu._text import quoted
+from vlsu.errors import UsageError
 from vlsu.registry import Registry
 
-__all__ = ["SOURCES", "Candidate", "LocalSource", "RemoteSource", "Source", "open_source"]
+__all__ = [
+    "SOURCES",
+    "Access",
+    "Candidate",
+    "LocalSource",
+    "RemoteSource",
+    "Source",
+    "SourceKind",
+    "open_source",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +111,60 @@ class RemoteSource(Source, Protocol):
         ...
 
 
-SOURCES: Registry[object] = Registry("source")
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What sources may do outside of this machine, and in whose name.
+
+    Attributes:
+        contact: An e-mail address or a page by which a service reaches whoever builds; sent to
+            services in the header ``User-Agent``. Some require it.
+        allow_private: Whether addresses of this machine and of the local network may be asked.
+    """
+
+    contact: str = ""
+    allow_private: bool = False
 
 
-def open_source(spec: str) -> Source:
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source, as `SOURCES` holds it.
+
+    Attributes:
+        open: From what follows ``name:`` in a SPEC (empty if nothing does) and what is permitted to
+            the source. Raises `UsageError` where there is no such thing.
+        form: How a SPEC of it is written, such as ``folder:PATH``.
+        about: What it finds, in one line.
+        remote: Whether it has a search of its own, on another machine: whatever is searched for
+            leaves this one.
+    """
+
+    open: Callable[[str, Access], Source]
+    form: str
+    about: str
+    remote: bool = False
+
+
+#: Every known kind of source; others add theirs by the entry-point group ``vlsu.sources``.
+SOURCES: Registry[SourceKind] = Registry(
+    "source",
+    {
+        "folder": "vlsu.build.sources.folder:FOLDER",
+    },
+)
+
+
+def open_source(spec: str, access: Access | None = None) -> Source:
     """The source that a SPEC names: ``name`` or ``name:where``.
+
+    Args:
+        spec: Such as ``folder:photos`` or ``openverse``.
+        access: What it may do outside of this machine; by default no private address is asked.
 
     Raises:
         UsageError: There is no such source, or it cannot be what it says.
+        DataError: It cannot be read.
     """
-    raise NotImplementedError(spec)
+    name, _, where = spec.partition(":")
+    if not name:
+        raise UsageError(f"--source {quoted(spec, 80)}: names no source; write folder:PATH")
+    return SOURCES.get(name).open(where, access or Access())
