@@ -133,4 +133,5 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 from vlsu.cli import (  # noqa: E402
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
+    build_selection,  # noqa: F401
 )
