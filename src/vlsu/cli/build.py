@@ -67,11 +67,25 @@ def init(
 
 
 @app.command("status")
-def status(build: Folder, json: Json = False) -> None:
+def status(
+    build: Folder,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page too.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """How far a build is: wanted, have, lost and where, cost so far, forecast."""
     from vlsu.build.folder.build import open_build
 
-    _show(open_build(build), json)
+    opened = open_build(build)
+    _show(opened, json)
+    if out is not None:
+        from vlsu.build.folder.build import status as status_of
+        from vlsu.cli.output import say
+        from vlsu.report.building.page import write_status
+
+        write_status(status_of(opened), build.resolve().name, out)
+        say(f"page: {out}")
 
 
 def _show(opened: Any, json: bool) -> None:
@@ -118,6 +132,21 @@ def _print(folder: Path, found: dict[str, Any]) -> None:
         print_text(f"short, {shown}: {reason}")
     for line in coverage_lines(found["concepts"]):
         print_text(line)
+    for reason, stalled in _by_reason(found["stalled"]).items():
+        shown = ", ".join(stalled[:6]) + (f" and {len(stalled) - 6} more" if stalled[6:] else "")
+        print_text(f"stalled, {shown}: {reason}")
+    if any(of["made"] or of["calls"] for of in found["stages"].values()):
+        print_table(
+            "By stage",
+            ("stage", "tries", "made", "kept", "given up", "calls", "cost", "seconds"),
+            [
+                (
+                    *(stage, of["tries"], of["made"], of["kept"], sum(of["lost"].values())),
+                    *(of["calls"], f"{of['cost']:.2f}", f"{of['seconds']:.1f}"),
+                )
+                for stage, of in found["stages"].items()
+            ],
+        )
     forecast, cost = found["forecast"], found["cost"]
     tries = forecast["tries"]
     line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
