@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["Folder", "Json", "app", "print_status"]
+if TYPE_CHECKING:
+    from vlsu.build.folder.build import Build
+
+__all__ = ["Folder", "Json", "app", "print_status", "whole_status"]
 
 app = typer.Typer(
     help="Build a benchmark: what is wanted, what there is, what is lost and why.",
@@ -46,10 +49,13 @@ def init(
     """
     from vlsu.build.folder.build import init as make
     from vlsu.build.plan.targets import parse_targets
+    from vlsu.build.sources.base import check_source
     from vlsu.cli.options import read_names
     from vlsu.cli.output import say
     from vlsu.policy import load_policy
 
+    for spec in source or ():
+        check_source(spec)
     made = make(
         build,
         load_policy(policy),
@@ -77,27 +83,37 @@ def status(
     opened = open_build(build)
     _show(opened, json)
     if out is not None:
-        from vlsu.build.folder.build import status as status_of
         from vlsu.cli.output import say
         from vlsu.report.building.page import write_status
 
-        write_status(status_of(opened), build.resolve().name, out)
+        write_status(whole_status(opened), build.resolve().name, out)
         say(f"page: {out}")
 
 
-def _show(opened: Any, json: bool) -> None:
-    from vlsu.build.folder.build import status as status_of
+def _show(opened: Build, json: bool) -> None:
     from vlsu.cli.output import print_json
 
-    found = status_of(opened)
+    found = whole_status(opened)
     if json:
         print_json(found)
     else:
         print_status(opened.folder, found)
 
 
+def whole_status(build: Build) -> dict[str, Any]:
+    """How far a build is, and how diverse its concepts are."""
+    from vlsu.build.concepts.coverage import measured
+    from vlsu.build.folder.build import status as status_of
+
+    found = status_of(build)
+    with build.store(read_only=True) as store:
+        found["concepts"] = measured(store, meaning=False)
+    return found
+
+
 def print_status(folder: Path, found: dict[str, Any]) -> None:
-    """Print what `vlsu.build.folder.build.status` found, as tables and lines."""
+    """Print what `whole_status` found, as tables and lines."""
+    from vlsu.cli.build_concepts import coverage_lines
     from vlsu.cli.output import print_table, print_text
 
     cells = found["cells"]
@@ -108,8 +124,9 @@ def print_status(folder: Path, found: dict[str, Any]) -> None:
         [
             (pattern, *(_have(of_pattern.get(category)) for category in categories))
             for pattern, of_pattern in cells.items()
+            if any(count["wanted"] or count["have"] for count in of_pattern.values())
         ],
-        "-: never built; see below.",
+        "-: never built; see below. Patterns of which nothing is wanted are left out.",
     )
     for reason, patterns in _by_reason(found["closed"]).items():
         print_text(f"never built, {', '.join(patterns)}: {reason}")
@@ -124,6 +141,8 @@ def print_status(folder: Path, found: dict[str, Any]) -> None:
     for reason, short in _by_reason(found["short"]).items():
         shown = ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
         print_text(f"short, {shown}: {reason}")
+    for line in coverage_lines(found["concepts"]):
+        print_text(line)
     for reason, stalled in _by_reason(found["stalled"]).items():
         shown = ", ".join(stalled[:6]) + (f" and {len(stalled) - 6} more" if stalled[6:] else "")
         print_text(f"stalled, {shown}: {reason}")
@@ -160,4 +179,12 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-from vlsu.cli import build_concepts  # noqa: E402, F401
+from vlsu.cli import (  # noqa: E402
+    build_concepts,  # noqa: F401
+    build_grade,  # noqa: F401
+    build_images,  # noqa: F401
+    build_queries,  # noqa: F401
+    build_run,  # noqa: F401
+    build_selection,  # noqa: F401
+    build_sources,  # noqa: F401
+)

@@ -240,12 +240,11 @@ def _tell(number: int, stage: str, report: StageReport | None) -> None:
 
 
 def _show(build: Build, ran: Ran, json: bool) -> None:
-    from vlsu.build.folder.build import status
-    from vlsu.cli.build import print_status
+    from vlsu.cli.build import print_status, whole_status
     from vlsu.cli.output import print_json, print_text, say
     from vlsu.runs.stop import StopReason
 
-    found = status(build)
+    found = whole_status(build)
     if json:
         print_json({**ran.as_dict(), "status": found})
     else:
