@@ -60,6 +60,8 @@ WHOLE = {
     "build selection": "build",
     "build status": "build",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
+    "build run": "build --model openai/x --base-url http://127.0.0.1:9/v1 "
+    "--grader baseline/late-fusion --source folder:gallery --max-requests 1",
     "build sources": "dataset:vlsu-mini",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",
