@@ -119,7 +119,8 @@ def test_no_request_came_twice_and_every_one_is_counted_and_priced(built):
 
 
 def test_every_sample_says_where_it_is_from_and_no_image_is_in_two(built):
-    build, used = open_build(built.folder), Counter()
+    build = open_build(built.folder)
+    used: Counter[str] = Counter()
     with build.store(read_only=True) as store:
         samples = store.records("grades", kept=True)
         prompts = store.prompts()
