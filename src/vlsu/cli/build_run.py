@@ -201,17 +201,18 @@ def run(
     with opened(build) as found:
         first, budget = writer(model, asked)
         others = replace(asked, base_url=writing.also_base_url, price=writing.also_price)
+        writers = [first, *(writer(each, others, "--also")[0] for each in writing.also or ())]
+        judging = grading.grader(grader, asked)
+        images = taken.options(asked)
+        queries = writing.options(found, taken.reuse)
         with where.opened(found) as (sources, index):
             parts = Parts(
-                writers=[
-                    first,
-                    *(writer(each, others, "--also")[0] for each in writing.also or ()),
-                ],
-                grader=grading.grader(grader, asked),
+                writers=writers,
+                grader=judging,
                 sources=sources,
                 index=index,
-                images=taken.options(asked),
-                queries=writing.options(found, taken.reuse),
+                images=images,
+                queries=queries,
                 budget=budget,
             )
             stages = stages_of(parts, _progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -22,7 +23,6 @@ from tests.support.gallery import gallery
 from tests.support.writers import PlayedModels, asked_twice
 from vlsu.build.folder.build import open_build, provenance
 from vlsu.build.folder.records import STAGES
-from vlsu.data import load
 
 pytestmark = pytest.mark.slow
 
@@ -41,14 +41,11 @@ class Built:
     ran: dict
 
 
-def captions_of(folder):
-    """The captions of a gallery."""
-    return [str(each.metadata["caption"]) for each in load("vlsu-mini")][:300:6]
-
-
-def played(folder):
+def played(images):
     """The models, with more spoilt answers than real ones have."""
-    return PlayedModels(captions_of(folder), refused=0.1, blocked=0.05, garbled=0.1)
+    with (images / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        captions = [row["caption"] for row in csv.DictReader(file)]
+    return PlayedModels(captions, refused=0.1, blocked=0.05, garbled=0.1)
 
 
 def init(folder, images):
