@@ -263,10 +263,8 @@ def _next_stage(store: Reader) -> int:
 
 def _has_ungraded(store: Reader) -> bool:
     """Whether a kept query has no pre-grade yet."""
-    graded = {
-        each.parent for kept in (True, False, None) for each in store.records(STAGES[-1], kept=kept)
-    }
-    return any(each.key not in graded for each in store.records(STAGES[-2], kept=True))
+    graded = {each.parent for each in store.states(STAGES[-1])}
+    return any(each.kept and each.key not in graded for each in store.states(STAGES[-2]))
 
 
 def _shared(missing: Mapping[Cell, int], most: int) -> dict[Cell, int]:
