@@ -19,6 +19,7 @@ from tests.support.gallery import PICTURES, gallery
 from tests.support.image_files import saved
 from vlsu.build.sources.base import Access, LocalSource, SourceError, open_source
 from vlsu.build.sources.dataset import DatasetSource
+from vlsu.build.sources.fields import OF_DATASET
 from vlsu.build.sources.vlsu_dataset import VlsuSource
 from vlsu.data import Sample, write_dataset
 from vlsu.errors import DataError, UsageError
@@ -171,7 +172,7 @@ def test_class_labels_of_hugging_face_are_words(tmp_path, pictures):
     found = list(opened(tmp_path, "?caption=label").candidates())
     assert [each.caption for each in found] == ["tree", "boat", "cat"]
     assert found[0].licence == "cc-by-4.0"
-    assert found[0].about == {"licence_from": "dataset"}  # it may be that of the labels alone
+    assert found[0].about == {OF_DATASET: True}  # it may be that of the labels alone
 
 
 def test_images_at_addresses_are_fetched(tmp_path, pictures):
@@ -265,7 +266,7 @@ def test_the_bundled_dataset_offers_each_image_once():
     for each in found[:5]:
         assert hashlib.sha256(source.read(each)).hexdigest() == each.id
         assert each.caption
-        assert each.about == {"licence_from": "dataset"}
+        assert each.about == {OF_DATASET: True}
     assert source.identity()["content_hash"] == vlsu.load("vlsu-mini").info.content_hash
 
 

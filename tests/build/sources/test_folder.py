@@ -12,6 +12,7 @@ import pytest
 import vlsu
 from tests.support.gallery import PICTURES, gallery
 from vlsu.build.sources.base import LocalSource, RemoteSource, open_source
+from vlsu.build.sources.fields import FROM_NAME
 from vlsu.build.sources.folder import FolderSource, words_of
 from vlsu.errors import DataError, UsageError
 
@@ -100,7 +101,7 @@ def test_names_of_files_and_folders_are_the_last_resort(tmp_path, pictures):
     (tmp_path / "harbour" / "old_bridge-02.png").write_bytes(pictures[0])
     (found,) = offered(tmp_path).values()
     assert found.caption == "harbour old bridge"
-    assert found.about == {"caption_from": "file name"}
+    assert found.about == {FROM_NAME: True}
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,17 @@ def test_an_image_that_is_not_to_be_had(service, fault, reason):
     assert found.id not in str(caught.value)
 
 
+def test_an_image_is_asked_for_twice_and_more_often_where_its_host_wants_rest(service):
+    source = at_openverse(service)
+    found = source.search("chat", 1, licences=())[0]
+    service.image_faults += [BROKEN] * 9
+    with pytest.raises(SourceError, match="http-502"):
+        source.read(found)
+    assert len(service.image_faults) == 7
+    service.image_faults[:] = [throttled(0)] * (QUICK.tries - 1)
+    assert source.read(found)
+
+
 @pytest.mark.parametrize("answer", [b"{}", b'{"results": "none"}'])
 def test_an_answer_without_results_is_none_of_openverse(service, answer):
     service.faults += [response(answer)]

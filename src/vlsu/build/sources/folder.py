@@ -12,13 +12,14 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import orjson
 
-from vlsu._files import open_beneath, read_bytes_beneath, read_text_beneath
+from vlsu._files import read_bytes_beneath, read_text_beneath
 from vlsu._folders import is_dataset
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import OPTIONS, Described, Fields
@@ -207,11 +208,12 @@ class FolderSource:
                 yield self._candidate(id_, self._fields.read(item.values, words_of(id_)))
 
     def _is_file(self, id_: str) -> bool:
-        try:
-            os.close(open_beneath(self._root, id_))
-        except OSError:
+        if ".." in id_.split("/") or id_.startswith("/"):
             return False
-        return True
+        try:  # whether a folder above it is a link, shows when it is read
+            return stat.S_ISREG(os.lstat(f"{self._root}/{id_}").st_mode)
+        except (OSError, ValueError):
+            return False
 
     def _beside(self, below: str, name: str, present: frozenset[str]) -> dict[str, object]:
         """What files of an image's own name say of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vlsu.build.sources.base import Candidate, SourceError
-from vlsu.build.sources.fields import Fields
+from vlsu.build.sources.fields import OF_DATASET, Fields
 from vlsu.build.sources.left_out import LeftOut
 from vlsu.build.sources.settings import Where
 from vlsu.data.datasets.dataset import load
@@ -121,5 +121,5 @@ class VlsuSource:
             width=found.width,
             height=found.height,
             # what else is said is of samples, and not of the image
-            about={name: found.about[name] for name in ("licence_from",) if name in found.about},
+            about={OF_DATASET: True} if OF_DATASET in found.about else {},
         )
