@@ -91,6 +91,18 @@ def as_compressed_webdataset(folder, pictures):
     as_webdataset(folder, pictures, "w:gz", "000.tar.gz")
 
 
+def as_saved_by_datasets(folder, pictures):
+    """As `Dataset.save_to_disk` writes it."""
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": "train"})
+    )
+    (folder / "dataset_info.json").write_text("{}")
+    frame = pl.DataFrame(rows_of(pictures)).with_columns(
+        image=pl.Series([{"bytes": data, "path": None} for data in pictures])
+    )
+    frame.write_ipc_stream(folder / "data-00000-of-00001.arrow")
+
+
 def as_image_folder(folder, pictures):
     """As `datasets` reads one: a table and the files that it names, relative to it."""
     (folder / "train").mkdir()
@@ -121,7 +133,7 @@ def as_lines_with_paths(folder, pictures):
 
 FORMS = [
     *(as_parquet_of_structs, as_parquet_of_bytes, as_webdataset, as_compressed_webdataset),
-    *(as_image_folder, as_lines_with_base64, as_lines_with_paths),
+    *(as_saved_by_datasets, as_image_folder, as_lines_with_base64, as_lines_with_paths),
 ]
 
 
@@ -203,6 +215,12 @@ def test_an_image_that_several_rows_name_is_offered_once(tmp_path, pictures):
     (tmp_path / "x.png").write_bytes(pictures[0])
     (tmp_path / "a.csv").write_text("image,caption\nx.png,A lamp\nx.png,A lamp again\n")
     assert [each.id for each in opened(tmp_path).candidates()] == ["x.png"]
+
+
+def test_a_file_beside_its_table_goes_before_one_of_the_same_name(tmp_path, pictures):
+    as_image_folder(tmp_path, pictures)
+    (tmp_path / "0.png").write_bytes(pictures[2])
+    assert what_it_offers(opened(tmp_path))[0] == (CAPTIONS[0], pictures[0])
 
 
 def test_no_row_leads_out_of_the_folder_of_images(tmp_path, pictures):

@@ -186,7 +186,7 @@ class DatasetSource:
             return None
         plain = "/".join(p for p in name.replace("\\", "/").split("/") if p not in ("", "."))
         beside = _name_of(file.path.parent, self._images)
-        for path in dict.fromkeys((plain, f"{beside}/{plain}" if beside else plain)):
+        for path in dict.fromkeys((f"{beside}/{plain}" if beside else plain, plain)):
             try:
                 os.close(open_beneath(self._images, path))
             except OSError:

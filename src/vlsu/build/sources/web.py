@@ -118,6 +118,7 @@ class Web:
         about = f" ({contact})" if contact else ""
         self._headers = {
             "User-Agent": f"vlsu-bot/{__version__}{about} Python/{platform.python_version()}",
+            "Accept": "application/json, image/*, */*;q=0.5",
             "Accept-Encoding": "gzip",
         }
         resolver = Resolver(network.lookup, allow_private=access.allow_private)
