@@ -175,6 +175,57 @@ def test_columns_are_named_by_options(tmp_path, pictures):
         list(opened(tmp_path, "?caption=title").candidates())
 
 
+def test_a_parquet_file_of_nothing_but_images(tmp_path, pictures):
+    pl.DataFrame({"image": pictures}).write_parquet(tmp_path / "a.parquet")
+    assert what_it_offers(opened(tmp_path)) == [("", data) for data in pictures]
+
+
+def test_of_several_images_in_a_row_the_first_is_taken(tmp_path, pictures):
+    structs = [[{"bytes": data, "path": None} for data in pictures[n:]] for n in range(3)]
+    pl.DataFrame({"images": structs, "caption": CAPTIONS}).write_parquet(tmp_path / "a.parquet")
+    assert what_it_offers(opened(tmp_path)) == list(zip(CAPTIONS, pictures, strict=True))
+
+
+def test_a_row_whose_image_is_missing_is_found_out_when_it_is_read(tmp_path, pictures):
+    frame = pl.DataFrame({"image": [pictures[0], None, b""], "caption": CAPTIONS})
+    frame.write_parquet(tmp_path / "a.parquet")
+    source = opened(tmp_path)
+    first, *others = source.candidates()
+    assert source.read(first) == pictures[0]
+    for n, each in enumerate(others, 2):
+        with pytest.raises(SourceError, match=f"row {n} holds no image") as caught:
+            source.read(each)
+        assert CAPTIONS[n - 1] not in str(caught.value)
+
+
+def test_data_uris_and_names_in_one_table(tmp_path, pictures):
+    uri = f"data:image/png;base64,{base64.b64encode(pictures[0]).decode()}"
+    (tmp_path / "x.png").write_bytes(pictures[1])
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerows([("image", "caption"), (uri, "A lamp"), ("x.png", "A gate"), ("", "None")])
+    source = opened(tmp_path)
+    assert what_it_offers(source) == [("A lamp", pictures[0]), ("A gate", pictures[1])]
+    assert source.left_out.counts() == {"a row without an image": 1}
+    assert all("base64" not in str(each.about) for each in source.candidates())
+
+
+def test_a_link_in_an_archive_and_an_image_too_large_are_not_read(tmp_path, pictures):
+    with tarfile.open(tmp_path / "0.tar", "w") as archive:
+        link = tarfile.TarInfo("1.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        for name, size in (("1.txt", 3), ("2.png", 21 * 2**20), ("2.txt", 3)):
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(b"x" * size))
+    source = opened(tmp_path)
+    (large,) = source.candidates()  # the first has no image
+    with pytest.raises(SourceError, match="sample 2: its image is too large"):
+        source.read(large)
+    source.close()
+
+
 def test_class_labels_of_hugging_face_are_words(tmp_path, pictures):
     features = {"label": {"_type": "ClassLabel", "names": ["boat", "cat", "tree"]}}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

@@ -151,6 +151,14 @@ def test_what_cannot_be_offered_is_counted_and_logged_by_its_place(tmp_path, pic
     assert "words kept out" not in caplog.text
 
 
+def test_rows_that_cannot_be_read_are_counted(tmp_path, pictures):
+    (tmp_path / "a.png").write_bytes(pictures[0])
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "A lamp"}\n{"file\n\n')
+    source = folder_source(tmp_path)
+    assert [each.caption for each in source.candidates()] == ["A lamp"]
+    assert source.left_out.counts() == {"a row: not valid JSON": 1}
+
+
 def test_no_candidate_leads_out_of_the_folder(tmp_path, pictures):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(pictures[0])

@@ -13,6 +13,8 @@ from vlsu.build.sources.base import Access
 from vlsu.build.sources.commons import CommonsSource
 from vlsu.build.sources.openverse import OpenverseSource
 
+pytestmark = pytest.mark.slow
+
 ACCESS = Access(contact="builder@example.org", allow_private=True)
 
 

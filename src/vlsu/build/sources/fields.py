@@ -12,7 +12,16 @@ from itertools import islice
 from vlsu.data.tables import normalise
 from vlsu.errors import UsageError
 
-__all__ = ["FROM_NAME", "OF_DATASET", "OPTIONS", "Described", "Fields", "joined", "sentence"]
+__all__ = [
+    "FROM_NAME",
+    "OF_DATASET",
+    "OPTIONS",
+    "READING",
+    "Described",
+    "Fields",
+    "joined",
+    "sentence",
+]
 
 #: Field -> names of columns that hold it, as datasets and services call them, the likeliest first.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -49,6 +58,8 @@ _CAPTIONS: tuple[tuple[str, ...], ...] = (
 _TEXTS = ("licence", "author", "attribution", "page", "language")
 #: Options of a SPEC that name columns, and those that say what holds where a row says nothing.
 OPTIONS = frozenset({"caption", *_NAMES, *(f"default_{name}" for name in _TEXTS)})
+#: Changes whenever rows are read to something else, so that an index is made anew.
+READING = 1
 #: Entries of `Candidate.about`: the caption is no more than the file's name; the licence is only
 #: that of the whole dataset.
 FROM_NAME, OF_DATASET = "caption_is_file_name", "licence_is_of_dataset"
