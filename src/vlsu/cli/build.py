@@ -136,4 +136,4 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-from vlsu.cli import build_concepts  # noqa: E402, F401
+from vlsu.cli import build_audit, build_concepts  # noqa: E402, F401
