@@ -152,7 +152,7 @@ def _embedded(
         captions = [candidate.caption for _, _, candidate in batch]
         total += (1 - share) * vectors.texts(captions)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = total / np.where(lengths > 0, lengths, 1)
+    unit: NDArray[np.float32] = (total / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return unit
 
 
