@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -179,3 +181,18 @@ def test_a_damaged_file_is_named(made, tmp_path):
     (tmp_path / "vectors.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(BuildError, match=r"vectors\.sqlite: is damaged; remove it"):
         made(gallery("r"), Colours(), "two")
+
+
+@pytest.mark.slow
+def test_models_of_the_baseline_can_be_loaded_after_a_search():
+    """Loaded in the other order, the two libraries crash the process."""
+    program = (
+        "from vlsu.build.search.meaning import require_usearch\n"
+        "require_usearch()\n"
+        "from vlsu.models.baseline.embedding import SentenceEncoder\n"
+        "print(len(SentenceEncoder().encode('a lamp')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

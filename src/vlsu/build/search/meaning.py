@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,9 @@ class Meaning:
         seen = np.any(rows, axis=1)
         near[seen] = rows[seen] @ query - average
         best = float(near.max())
-        return near / best if best > 0 else np.zeros(len(positions))
+        if best > 0:
+            near /= best
+        return near
 
 
 def _embedded(
@@ -152,8 +155,9 @@ def _embedded(
         captions = [candidate.caption for _, _, candidate in batch]
         total += (1 - share) * vectors.texts(captions)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = total / np.where(lengths > 0, lengths, 1)
-    return unit
+    lengths[lengths == 0] = 1
+    total /= lengths
+    return total
 
 
 def _read(
@@ -173,6 +177,10 @@ def require_usearch() -> Any:
     Raises:
         MissingExtraError: The extra ``build`` is not installed.
     """
+    # usearch puts the symbols of its kernels where all libraries see them: an ONNX Runtime that is
+    # loaded after it crashes the process (usearch 2.26.6, onnxruntime 1.32), before it does not.
+    if find_spec("onnxruntime") is not None:
+        import_module("onnxruntime")
     try:
         return import_module("usearch.index")
     except ModuleNotFoundError:
