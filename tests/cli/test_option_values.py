@@ -56,7 +56,12 @@ WHOLE = {
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
     "build init": "out/b --target all=2",
+    "build grade": "build --model baseline/late-fusion",
+    "build selection": "build",
     "build status": "build",
+    "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
+    "build sources": "dataset:vlsu-mini",
+    "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
     "annotate export": "project --out out/x --long out/g.csv --label-studio out/l.json",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record, Try
-from vlsu.build.plan.cells import Cell
-from vlsu.policy import Severity
+from vlsu.build.plan.cells import Cell, Place
 
 __all__ = ["MOST_IMAGES", "MOST_TRIES", "Demand", "Place", "demand"]
 
@@ -22,23 +21,6 @@ MOST_IMAGES = 3
 EXHAUSTED = "exhausted"
 
 CONCEPTS, IMAGES, QUERIES, GRADES = STAGES
-
-
-class Place(NamedTuple):
-    """What a concept and an image are for: every cell with this category and image severity.
-
-    Attributes:
-        category: Of the policy; `None` for what belongs to none.
-        severity: Of the image.
-    """
-
-    category: str | None
-    severity: Severity
-
-    @classmethod
-    def of(cls, cell: Cell) -> Place:
-        """The place of a cell."""
-        return cls(cell.category, cell.pattern.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +58,19 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
     samples, under_way = _uses_of_images(store)
     open_images = store.tries(IMAGES, open_only=True)
     open_concepts = store.tries(CONCEPTS, open_only=True)
+    busy_images = Counter(image for image, _ in under_way)
+    busy_cells = Counter(cell for _, cell in under_way)
     cells = {}
     for cell, wanted in build.wanted.items():
         have = counts[cell].have if cell in counts else 0
-        busy = sum(1 for _, of in under_way if of == cell)
-        if (left := wanted - have - busy) > 0:
+        if (left := wanted - have - busy_cells[cell]) > 0:
             cells[cell] = left
-    tried: dict[str, int] = {}
-    for each in store.tries(QUERIES):
-        if each.subject is not None:
-            tried[each.subject] = tried.get(each.subject, 0) + 1
-    busy_images = [image for image, _ in under_way]
+    tried = Counter(each.subject for each in store.tries(QUERIES))
     free: dict[Place, list[Record]] = {}
     for image in store.records(IMAGES, kept=True):
         key = image.key
-        used = samples.get(key, 0) + busy_images.count(key)
-        if used < reuse and tried.get(key, 0) - used < MOST_TRIES:
+        used = samples.get(key, 0) + busy_images[key]
+        if used < reuse and tried[key] - used < MOST_TRIES:
             free.setdefault(Place.of(image.cell), []).append(image)
     images_wanted = _beyond(
         _by_place(cells), {place: len(found) for place, found in free.items()}, open_images
@@ -159,8 +138,8 @@ def _beyond(
     wanted: Mapping[Place, int], have: Mapping[Place, int], under_way: Sequence[Try]
 ) -> dict[Place, int]:
     found = {}
+    busy = Counter(Place.of(each.cell) for each in under_way)
     for place, number in wanted.items():
-        busy = sum(1 for each in under_way if Place.of(each.cell) == place)
-        if (left := number - have.get(place, 0) - busy) > 0:
+        if (left := number - have.get(place, 0) - busy[place]) > 0:
             found[place] = left
     return found

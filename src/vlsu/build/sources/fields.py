@@ -1,0 +1,220 @@
+"""What rows of other people's tables say of an image: its caption, licence, author and the like."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vlsu.data.tables import normalise
+from vlsu.errors import UsageError
+
+__all__ = ["OPTIONS", "Described", "Fields", "joined", "sentence"]
+
+#: Field -> names of columns that hold it, as datasets and services call them, the likeliest first.
+_NAMES: dict[str, tuple[str, ...]] = {
+    "licence": (
+        "licence",
+        "license",
+        "licence_name",
+        "license_name",
+        "license_short_name",
+        "rights",
+    ),
+    "author": ("author", "creator", "artist", "photographer", "owner", "credit"),
+    "attribution": ("attribution", "credit_line", "attribution_text"),
+    "page": (
+        "page",
+        "page_url",
+        "foreign_landing_url",
+        "landing_url",
+        "source_url",
+        "description_url",
+    ),
+    "url": ("image_url", "url", "img_url", "photo_image_url"),
+    "language": ("language", "lang", "caption_language"),
+    "width": ("width", "image_width", "original_width"),
+    "height": ("height", "image_height", "original_height"),
+}
+#: Columns that describe an image; of each line the first that is there, and all lines together.
+_CAPTIONS: tuple[tuple[str, ...], ...] = (
+    ("title",),
+    ("caption", "captions", "text", "sentences", "sentence", "alt_text", "alttext", "alt"),
+    ("description", "image_description"),
+    ("tags", "keywords", "labels"),
+)
+_TEXTS = ("licence", "author", "attribution", "page", "language")
+#: Options of a SPEC that name columns, and those that say what holds where a row says nothing.
+OPTIONS = frozenset({"caption", *_NAMES, *(f"default_{name}" for name in _TEXTS)})
+#: Maximum characters of a caption, of another text, and entries that are kept beside them.
+_LONGEST, _LONGEST_OTHER, _MOST = 2_000, 1_000, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a row says of an image; the attributes are those of a candidate."""
+
+    caption: str = ""
+    licence: str = ""
+    author: str | None = None
+    attribution: str | None = None
+    page: str | None = None
+    url: str | None = None
+    language: str | None = None
+    width: int | None = None
+    height: int | None = None
+    about: dict[str, object] = field(default_factory=dict)
+
+
+class Fields:
+    """Reads rows, by the usual names of columns or those that the user states.
+
+    Args:
+        options: Of a SPEC: ``caption`` and others name columns, ``default_licence`` and others say
+            what holds where a row says nothing.
+        leave_out: Normalised names of columns that say nothing of an image, such as its own.
+        text_is_caption: Whether a column called ``text`` describes the image; in datasets of
+            image-text pairs it is what is asked about it.
+        licence: That the whole dataset states. It often covers the annotations and not the images,
+            and so a candidate says where it has it from.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, str],
+        *,
+        leave_out: frozenset[str] = frozenset(),
+        text_is_caption: bool = True,
+        licence: str = "",
+    ) -> None:
+        self._licence = licence
+        self._stated = {
+            name: normalise(options[name]) for name in (*_NAMES, "caption") if name in options
+        }
+        self._defaults = {
+            name: options[f"default_{name}"] for name in _TEXTS if f"default_{name}" in options
+        }
+        self._leave_out = leave_out
+        self._captions = tuple(
+            tuple(name for name in names if text_is_caption or name != "text")
+            for names in _CAPTIONS
+        )
+
+    def require(self, columns: tuple[str, ...], where: str) -> None:
+        """Refuse a stated column that does not exist.
+
+        Raises:
+            UsageError: One does not.
+        """
+        known = {normalise(column) for column in columns}
+        for name, column in self._stated.items():
+            if column not in known:
+                found = ", ".join(sorted(known)[:20]) or "none"
+                raise UsageError(f"{where}: no column {column!r} ({name}={column}); found: {found}")
+
+    def read(self, values: Mapping[str, object], fallback: str = "") -> Described:
+        """What a row says.
+
+        Args:
+            values: Column -> value, in the table's own spelling.
+            fallback: The caption where the row has none.
+        """
+        row = {normalise(name): value for name, value in values.items()}
+        used: set[str] = set()
+        texts: dict[str, str] = {}
+        for name, usual in _NAMES.items():
+            columns = (self._stated[name],) if name in self._stated else usual
+            for column in columns:
+                if text := sentence(row.get(column)):
+                    texts[name] = text
+                    used.add(column)
+                    break
+        caption = self._caption(row, used)
+        about = {
+            name: kept
+            for name, value in row.items()
+            if name not in used
+            and name not in self._leave_out
+            and (kept := _plain(value)) not in (None, "", [], {})
+        }
+        if not caption and fallback:
+            caption = fallback
+            about["caption_from"] = "file name"
+        defaults = self._defaults
+        licence = texts.get("licence") or defaults.get("licence", "")
+        if not licence and self._licence:
+            licence = self._licence
+            about["licence_from"] = "dataset"
+        return Described(
+            caption=caption,
+            licence=licence,
+            author=texts.get("author") or defaults.get("author"),
+            attribution=texts.get("attribution") or defaults.get("attribution"),
+            page=texts.get("page") or defaults.get("page"),
+            url=texts["url"] if re.match(r"https?://", texts.get("url", ""), re.I) else None,
+            language=texts.get("language") or defaults.get("language"),
+            width=_pixels(texts.get("width")),
+            height=_pixels(texts.get("height")),
+            about=dict(list(about.items())[:_MOST]),
+        )
+
+    def _caption(self, row: Mapping[str, object], used: set[str]) -> str:
+        if "caption" in self._stated:
+            used.add(self._stated["caption"])
+            return sentence(row.get(self._stated["caption"]))[:_LONGEST]
+        parts = []
+        for names in self._captions:
+            for name in names:
+                if text := sentence(row.get(name)):
+                    parts.append(text)
+                    used.add(name)
+                    break
+        return joined(parts)
+
+
+def joined(parts: list[str]) -> str:
+    """Several descriptions of an image as one text, without those that another one contains."""
+    kept: list[str] = []
+    for part in parts:
+        folded = part.casefold()
+        if not any(folded in each.casefold() for each in kept):
+            kept = [each for each in kept if each.casefold() not in folded]
+            kept.append(part)
+    return ". ".join(each.rstrip(". ") for each in kept)[:_LONGEST]
+
+
+def sentence(value: object) -> str:
+    """A value as text on one line: lists joined by commas, names of mappings taken."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(filter(None, map(sentence, value)))
+    if isinstance(value, Mapping):
+        return sentence(value.get("name") or value.get("raw"))
+    return ""
+
+
+def _plain(value: object) -> object:
+    """A value that JSON can hold and that is small; `None` for any other."""
+    if isinstance(value, str):
+        return value.strip()[:_LONGEST_OTHER]
+    if isinstance(value, bool | int | float) or value is None:
+        return value if value == value else None  # NaN is no JSON
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return None
+    return value if len(text) <= _LONGEST_OTHER else None
+
+
+def _pixels(text: str | None) -> int | None:
+    try:
+        number = int(float(text or ""))
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 < number < 10**6 else None
