@@ -13,6 +13,7 @@ from tests.build.search.sources import Listed, captioned, numbered
 from vlsu.build.search.catalogue import Catalogue
 from vlsu.build.search.meaning import Meaning
 from vlsu.build.search.vectors import Vectors
+from vlsu.build.sources.base import Candidate
 from vlsu.errors import BuildError, DataError
 
 
@@ -119,6 +120,18 @@ def test_shares_say_what_is_read_at_all(made):
     made(images_only, embedder, "two")
     assert images_only.reads == ["a", "b"]
     assert sorted(embedder.embedded) == ["g", "r"]  # as images, not as captions once more
+
+
+def test_images_at_addresses_are_not_fetched(made):
+    rows = [
+        Candidate(id="here", source="dataset:x", caption="r"),
+        Candidate(id="far", source="dataset:x", caption="g", url="https://example.org/g.jpg"),
+    ]
+    source = Gallery(rows)
+    meaning, catalogue = made(source, Colours())
+    assert source.reads == ["here"]
+    assert catalogue.unreadable() == 0
+    assert meaning.rank(unit(0, 1, 0), 1) == [1]  # by its caption
 
 
 def test_the_same_image_is_embedded_once_and_in_a_larger_source_not_again(made):

@@ -74,8 +74,8 @@ class Meaning:
         """Embed all candidates; the file appears when it is whole.
 
         A vector is that of the image and that of the caption, weighted by the embedder's
-        `image_share`, at length 1; zeros where there is neither. Whatever was embedded before an
-        interruption is not embedded again.
+        `image_share`, at length 1; zeros where there is neither. An image at an address is not
+        fetched for it. Whatever was embedded before an interruption is not embedded again.
 
         Raises:
             BuildError: The file cannot be written.
@@ -163,8 +163,10 @@ def _embedded(
 def _read(
     batch: Sequence[Row], catalogue: Catalogue, sources: Sequence[LocalSource]
 ) -> Iterator[tuple[int, bytes]]:
-    """Place in the batch and bytes of each image that can be read."""
+    """Place in the batch and bytes of each image that is here and can be read."""
     for index, (position, source, candidate) in enumerate(batch):
+        if candidate.url is not None:
+            continue  # no gallery is fetched as a whole before anyone has chosen from it
         try:
             yield index, sources[source].read(candidate)
         except DataError:
