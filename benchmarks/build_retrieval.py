@@ -251,6 +251,7 @@ class Drawn:
     """Random vectors in place of a model's: what is timed is everything but the model."""
 
     spec, dimensions, batch, image_share, hybrid_share = "drawn", 384, 512, 0.0, 0.8
+    language = None
 
     def identity(self) -> Mapping[str, object]:
         return {}

@@ -21,6 +21,7 @@ class Colours:
     """Embeds by how often the letters r, g and b occur; counts what it was given."""
 
     spec, dimensions, batch, hybrid_share = "colours", 3, 4, 0.5
+    language: str | None = "en"
 
     def __init__(self, image_share: float = 0.5, stop_after: int | None = None) -> None:
         self.image_share, self.stop_after = image_share, stop_after
@@ -120,6 +121,19 @@ def test_shares_say_what_is_read_at_all(made):
     made(images_only, embedder, "two")
     assert images_only.reads == ["a", "b"]
     assert sorted(embedder.embedded) == ["g", "r"]  # as images, not as captions once more
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"), [("en", 0.707), ("en_GB", 0.707), (None, 0.707), ("de", 0)]
+)
+def test_a_caption_in_a_language_that_is_not_understood_is_left_out(
+    made, tmp_path, language, expected
+):
+    row = Candidate(id="a", source="folder:x", caption="g", language=language)
+    made(Listed([row], images={"a": b"r"}), Colours(0.5))
+    red, green, _ = np.fromfile(tmp_path / "one" / "meaning.f16", dtype="<f2")
+    assert green == pytest.approx(expected, abs=1e-3)
+    assert red == pytest.approx(np.sqrt(1 - expected**2), abs=1e-3)
 
 
 def test_images_at_addresses_are_not_fetched(made):

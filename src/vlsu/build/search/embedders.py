@@ -36,6 +36,7 @@ class Embedder(Protocol):
             image is read, at 1 no caption.
         hybrid_share: Weight of its ranking beside that of BM25, from 0 to 1.
         batch: Images or texts that are embedded at a time.
+        language: The only one whose texts it understands; `None` if there are several.
     """
 
     spec: str
@@ -43,6 +44,7 @@ class Embedder(Protocol):
     image_share: float
     hybrid_share: float
     batch: int
+    language: str | None
 
     def identity(self) -> Mapping[str, object]:
         """What vectors depend on; JSON-ready."""

@@ -75,7 +75,8 @@ class Meaning:
 
         A vector is that of the image and that of the caption, weighted by the embedder's
         `image_share`, at length 1; zeros where there is neither. An image at an address is not
-        fetched for it. Whatever was embedded before an interruption is not embedded again.
+        fetched for it, and a caption in a language that the embedder does not know is left out.
+        Whatever was embedded before an interruption is not embedded again.
 
         Raises:
             BuildError: The file cannot be written.
@@ -152,12 +153,22 @@ def _embedded(
         read = list(_read(batch, catalogue, sources))
         total[[i for i, _ in read]] += share * vectors.images([data for _, data in read])
     if share < 1:
-        captions = [candidate.caption for _, _, candidate in batch]
+        captions = [
+            candidate.caption if _understood(candidate.language, embedder.language) else ""
+            for _, _, candidate in batch
+        ]
         total += (1 - share) * vectors.texts(captions)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
     total /= lengths
     return total
+
+
+def _understood(language: str | None, only: str | None) -> bool:
+    """Whether a caption is in the language that is understood; an unknown one is taken to be."""
+    if language is None or only is None:
+        return True
+    return language.lower().replace("_", "-").partition("-")[0] == only
 
 
 def _read(
