@@ -57,6 +57,7 @@ WHOLE = {
     "--candidates candidates.yaml --dry-run",
     "build init": "out/b --target all=2",
     "build grade": "build --model baseline/late-fusion",
+    "build search": "build lamp --source folder:images --embedding none",
     "build selection": "build",
     "build status": "build",
     "build audit": "build",

@@ -174,6 +174,7 @@ from vlsu.cli import (  # noqa: E402
     build_grade,  # noqa: F401
     build_images,  # noqa: F401
     build_queries,  # noqa: F401
+    build_search,  # noqa: F401
     build_selection,  # noqa: F401
     build_sources,  # noqa: F401
 )

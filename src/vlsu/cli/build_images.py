@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu.cli.build import Folder, Json, app
+from vlsu.cli.build_search import Embedding
 from vlsu.cli.build_stages import opened, show_stage, writer
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import ModelArguments
@@ -45,6 +46,7 @@ class SourceArguments:
             help="Services of this machine and of the local network may be asked.",
         ),
     ] = False
+    embedding: Embedding = "auto"
 
     @contextmanager
     def opened(self, build: Build) -> Iterator[tuple[list[Source], Index | None]]:
@@ -73,7 +75,9 @@ class SourceArguments:
             index = None
             if any(isinstance(each, LocalSource) for each in sources):
                 with counter("indexing") as progress:
-                    index = open_.enter_context(open_index(build, sources, progress=progress))
+                    index = open_.enter_context(
+                        open_index(build, sources, embedding=self.embedding, progress=progress)
+                    )
             yield sources, index
 
 
