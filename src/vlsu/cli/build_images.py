@@ -124,7 +124,7 @@ class ImageArguments:
         """These options, with the model and the lists opened.
 
         Raises:
-            UsageError: One is wrong.
+            VlsuError: One is wrong, or names nothing.
         """
         from vlsu.build.images.filters import Shape
         from vlsu.build.images.hash_lists import open_hash_list
@@ -132,7 +132,10 @@ class ImageArguments:
         from vlsu.build.images.options import Options
         from vlsu.build.images.pre_filter import PreFilter
         from vlsu.cli.options import read_names
+        from vlsu.data import load
 
+        for each in self.against or ():
+            load(each)  # before an index is made
         model = None
         if self.pre_filter is not None:
             model = PreFilter(*writer(self.pre_filter, asked, "--pre-filter"))

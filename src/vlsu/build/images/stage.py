@@ -105,7 +105,7 @@ def find_images(
         )
         try:
             while tries := _tries(build, store, chosen.reuse):
-                progress.begin(len(tries))
+                progress.begin(tally.tries + len(tries))
                 for start in range(0, len(tries), _AT_ONCE):
                     _work(finder, tries[start : start + _AT_ONCE], tally, progress)
         except UnansweredError:
