@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -174,16 +174,19 @@ def images(
         with progress.shown():
             report = find_images(found, sources, index, options, progress=progress)
     if not json:
-        _show_refused(report)
+        _show_refused(report, {rule.id: rule.reason for rule in found.rails.rules})
     show_stage(build, report, json=json, following=f"vlsu build queries {build}")
 
 
-def _show_refused(report: ImagesReport) -> None:
-    from vlsu.cli.output import print_table, say
+def _show_refused(report: ImagesReport, rules: Mapping[str, str]) -> None:
+    from vlsu.cli.output import print_table, print_text, say
 
     if report.refused:
         rows = sorted(report.refused.items(), key=lambda each: -each[1])
         print_table("Refused offers", ("reason", "images"), rows)
+    for rule, reason in rules.items():
+        if f"rails: {rule}" in report.refused:
+            print_text(f"{rule}: {reason}")
     if report.listed:
         say(
             f"{report.listed} images are on a hash list: nothing of them was stored. Take them out "

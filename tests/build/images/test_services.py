@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+
+import pytest
 
 from tests.build.images.made import ByWords, Shelf, concept, made_build, picture
 from tests.build.images.test_stage import kept
+from tests.data.fetching.image_server import response
+from tests.support.commands import vlsu
+from tests.support.image_services import openverse
 from vlsu.build.images.licensing import Licences
 from vlsu.build.images.options import Options
 from vlsu.build.images.stage import find_images
+from vlsu.build.sources.base import Access
+from vlsu.build.sources.openverse import OpenverseSource
+from vlsu.data.fetching.politeness import Pace
 from vlsu.errors import DataError
 
 
@@ -123,3 +132,50 @@ def test_with_other_licences_a_service_is_asked_again(tmp_path):
     options = Options(licences=Licences.parse(["by-nc"]))
     assert find_images(build, [service], None, options).kept == 1
     assert service.asked[-1] == ("a third bridge", ("by-nc",))
+
+
+@pytest.mark.slow
+def test_over_http_images_come_with_their_licence_and_credit(tmp_path):
+    build = made_build(tmp_path, "all=0", "S-S-U/C1=2")
+    for words in ("a birthday cake", "ancient coins"):
+        concept(build, words, category="C1")
+    with openverse() as service:
+        spec = f"openverse:{service.url}"
+        command = ("build", "images", build.folder, "--source", spec, "--json")
+        refused = vlsu(*command, expect=1)  # of this machine, as a service must not be
+        assert json.loads(refused.stdout)["kept"] == 0
+        assert "not of the public internet" in json.loads(refused.stdout)["stopped"]
+        assert service.searches == []
+        done = json.loads(vlsu(*command, "--allow-private").stdout)
+        asked = len(service.server.requests)
+        assert done["kept"] == 2
+        assert json.loads(vlsu(*command, "--allow-private").stdout)["tries"] == 0
+        assert len(service.server.requests) == asked
+    assert {each["license"] for each in service.searches} == {"cc0,pdm,by,by-sa"}
+    for record in kept(build):
+        provenance = record.provenance
+        assert provenance["source"] == spec
+        assert provenance["licence"] in ("CC-BY-2.0", "CC0-1.0", "CC-BY-SA-4.0") or (
+            provenance["licence"] == "Public Domain Mark 1.0"
+        )
+        assert provenance["author"]
+        assert provenance["attribution"]
+        assert provenance["page"].startswith("http")
+        assert build.images.read(provenance["sha256"])
+
+
+@pytest.mark.slow
+def test_a_service_that_asks_for_patience_stops_the_stage_and_is_gone_on_with(tmp_path):
+    build = made_build(tmp_path, "all=0", "S-S-U/C1=1")
+    concept(build, "a birthday cake", category="C1")
+    with openverse() as service:
+        access = Access(allow_private=True)
+        source = OpenverseSource(
+            "openverse", service.url, access, token="", interval_s=0, pace=Pace(tries=1)
+        )
+        service.faults.append(response(status="503 Service Unavailable"))
+        report = find_images(build, [source], None)
+        assert report.stopped is not None
+        assert report.tries == 0
+        assert find_images(build, [source], None).kept == 1
+        source.close()

@@ -234,7 +234,7 @@ class Finder:
         found: Looked | Refused = self.known.refused(looked.seen) or looked
         if isinstance(found, Looked) and self.model is not None:
             sha256 = looked.seen.sha256
-            if sha256 not in self._verdicts:
+            if sha256 not in self._verdicts and self.model.stopped is None:
                 asked = self.model.ask(self.inspector.build, self.store, [looked.seen])
                 self._verdicts.update(asked)
             if sha256 not in self._verdicts:

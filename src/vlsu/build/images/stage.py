@@ -108,6 +108,8 @@ def find_images(
                 progress.begin(tally.tries + len(tries))
                 for start in range(0, len(tries), _AT_ONCE):
                     _work(finder, tries[start : start + _AT_ONCE], tally, progress)
+                    if chosen.model is not None and chosen.model.stopped is not None:
+                        raise UnansweredError
         except UnansweredError:
             assert chosen.model is not None
             tally.stopped = chosen.model.stopped or _UNANSWERED
