@@ -227,8 +227,8 @@ def test_a_guard_is_shown_the_image_alone(tmp_path, verdict, pattern, category, 
 def test_a_model_that_judges_no_images_is_refused():
     looker = guard("safe")
     looker.modalities = frozenset({"text"})
-    with pytest.raises(UsageError, match="judges no images"):
-        asking(looker)
+    with pytest.raises(UsageError, match="judges no image by itself"):
+        asking(looker).model.for_policy(default_policy())
 
 
 def test_where_a_bound_is_reached_tries_stay_open_and_nothing_is_asked_twice(tmp_path):

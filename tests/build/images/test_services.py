@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 
 import pytest
 
-from tests.build.images.made import ByWords, Shelf, concept, made_build, picture
+import vlsu as package
+from tests.build.images.made import KINDS, ByWords, Shelf, concept, made_build, picture
 from tests.build.images.test_stage import kept
+from tests.conftest import completion
 from tests.data.fetching.image_server import response
 from tests.support.commands import vlsu
 from tests.support.image_services import openverse
@@ -179,3 +182,38 @@ def test_a_service_that_asks_for_patience_stops_the_stage_and_is_gone_on_with(tm
         assert report.tries == 0
         assert find_images(build, [source], None).kept == 1
         source.close()
+
+
+@pytest.mark.slow
+def test_a_model_on_a_server_looks_at_each_image_before_it_is_stored(tmp_path, chat_server):
+    build = made_build(tmp_path, "all=0", "S-S-U/C1=3")
+    for words in ("a birthday cake", "ancient coins", "a camera"):
+        concept(build, words, category="C1")
+    cake, shown = "", []
+
+    def answer(body, _):
+        question = body["messages"][-1]["content"]
+        (image,) = (part["image_url"]["url"] for part in question if part["type"] == "image_url")
+        assert image.startswith("data:image/")
+        shown.append(image)
+        return completion(json.dumps(KINDS | {"sexual": image == cake}))
+
+    server = chat_server(answer)
+    mini = package.load("vlsu-mini")
+    (sample,) = {s.image_sha256 for s in mini if s.metadata["caption"] == "Birthday cake"}
+    data = base64.b64encode(mini.read_image(str(sample))).decode()
+    cake = f"data:{mini.media_type(str(sample))};base64,{data}"
+    with openverse() as service:
+        command = (
+            *("build", "images", build.folder, "--source", f"openverse:{service.url}"),
+            *("--allow-private", "--licences", "any", "--json"),
+            *("--pre-filter", "openai/looker", "--base-url", server.base_url),
+        )
+        report = json.loads(vlsu(*command).stdout)
+    assert report["refused"]["pre-filter: sexual"] == shown.count(cake) == 1
+    assert len(shown) == len(set(shown))
+    assert build.images.path(str(sample)) is None
+    also = kept(build)[0].provenance["pre_filter"]["also"]
+    assert (also["model"], also["kinds"]) == ("openai/looker", [])
+    with build.store(read_only=True) as store:
+        assert store.calls().number == len(shown)
