@@ -6,6 +6,8 @@ import io
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests.build.images.made import picture
@@ -33,6 +35,11 @@ def test_a_hash_is_written_as_threatexchange_writes_it(seed):
     apart = bin(int(ours, 16) ^ int(REFERENCE[seed], 16)).count("1")
     assert apart <= 2
     assert to_hex(from_hex(ours)) == ours
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_any_hash_comes_back_as_it_was_written(data):
+    assert to_hex(from_hex(data.hex().upper())) == data.hex()
 
 
 @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "g" * 64, "٣" * 64, " " + "0" * 63])

@@ -110,6 +110,20 @@ def test_what_is_refused_is_in_no_file_and_is_not_fetched_again(tmp_path):
     assert b"example.org/four" in written
 
 
+def test_an_image_that_two_searches_found_is_forgotten_in_both(tmp_path):
+    build = made_build(tmp_path, "all=0", "S-S-U/C9=2")
+    concept(build, "a bridge")
+    concept(build, "a second bridge")
+    service = Service()
+    service.put("bridge", picture(1, size=(60, 60)), url="https://example.org/tiny")
+    service.put("bridge", picture(2), url="https://example.org/sound")
+    find_images(build, [service], None)
+    searches = list((build.index_folder / "searches").glob("*.json"))
+    assert len(searches) == 2
+    assert not any(b"/tiny" in file.read_bytes() for file in searches)
+    assert service.read_ids.count("000") == 1
+
+
 def test_sources_take_turns_and_each_concept_begins_with_one(tmp_path):
     build = made_build(tmp_path, "all=0", "S-S-U/C9=8")
     for n in range(8):

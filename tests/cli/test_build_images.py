@@ -71,6 +71,7 @@ def test_what_was_refused_is_shown_by_reason(tmp_path, pictures):
     ("options", "said"),
     [
         (["--licences", "free"], "--licences"),
+        (["--aspect", "nan"], "--aspect 'nan': give a number"),
         (["--hash-list", "pdq:absent.csv"], "--hash-list absent.csv: cannot be read"),
         (["--pre-filter", "nowhere/x"], "nowhere"),
         (["--against", "absent"], "absent"),
