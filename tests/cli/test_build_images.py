@@ -65,7 +65,7 @@ def test_what_was_refused_is_shown_by_reason(tmp_path, pictures):
     build = started(tmp_path / "b", pictures, wanted=1)
     done = vlsu("build", "images", build.folder, "--min-side", "5000")
     assert "too small" in done.stdout
-    assert "lacking: C1, safe image: 1 more images wanted" in done.stdout
+    assert "lacking: C1, safe image: 1 more wanted" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,5 @@ def take_down(
         print_json(done.as_dict())
         return
     lost = ", ".join(f"{number} {stage}" for stage, number in done.given_up.items()) or "nothing"
-    print_text(
-        f"{len(done.images)} images taken down: {done.files} files deleted; given up: {lost}"
-    )
+    print_text(f"taken down: {len(done.images)}; files deleted: {done.files}; given up: {lost}")
     say("datasets that were assembled before still have them: assemble them again")

@@ -181,6 +181,8 @@ def test_what_a_model_sees_is_refused_by_the_rails(tmp_path, shown, category, re
     looker = Looker({kind: kind in shown for kind in KINDS})
     build, report = looked_at(tmp_path, looker, category=category, images=3)
     assert report.refused == {reason: 3}
+    everywhere = {each["everywhere"] for each in outcomes(build)[0]["candidates"]}
+    assert everywhere == {reason == "rails: sexual-minor"}
     assert not list(build.images.files())
     assert len(looker.asked) == len(set(looker.asked)) == 3
 

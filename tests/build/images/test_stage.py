@@ -103,7 +103,7 @@ def test_where_nothing_is_left_the_concept_ends_and_the_reason_is_counted(tmp_pa
         {"no image left (already in the build)": 1, "no image found": 1},
     )
     assert report.lacking == (
-        "C9, safe image: 2 more images wanted, and no concept is left that may yield one",
+        "C9, safe image: 2 more wanted, and no concept is left that may yield one",
     )
     assert status(build)["cells"]["S-S-U"]["C9"]["lost"] == {"images": 2}
 

@@ -176,7 +176,7 @@ def _work(finder: Finder, tries: Sequence[Try], tally: _Tally, progress: Progres
 def _lacking(wanted: Demand) -> tuple[str, ...]:
     """Places that need more images than there are concepts left for."""
     return tuple(
-        f"{_named(place)}: {number} more images wanted, and no concept is left that may yield one"
+        f"{_named(place)}: {number} more wanted, and no concept is left that may yield one"
         for place, number in wanted.images_wanted.items()
         if not wanted.concepts.get(place)
     )
