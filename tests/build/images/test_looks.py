@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from importlib.util import find_spec
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from tests.build.images.made import picture
 from tests.data.checks.test_near_images import waves
-from vlsu.build.images.hash_lists import hashes_of, open_hash_list
+from vlsu.build.images.hash_lists import HASH_LISTS, hashes_of, open_hash_list
 from vlsu.build.images.looks import Look, Looks, from_hex, look, to_hex
 from vlsu.errors import UsageError
 
@@ -100,6 +101,25 @@ def test_a_list_that_is_none_is_refused(tmp_path, content, said):
         file.write_bytes(content)
     with pytest.raises(UsageError, match=said):
         open_hash_list(f"pdq:{file}")
+
+
+@HASH_LISTS.register("made-sha256")
+class OwnList:
+    """A list of another kind: it knows files by their SHA-256."""
+
+    name = "own"
+
+    def __init__(self, where):
+        self.known = set(where.split("+"))
+
+    def match(self, image, hashes):
+        return "" if hashlib.sha256(image).hexdigest() in self.known else None
+
+
+def test_a_list_of_ones_own_is_opened_by_its_name():
+    listed = open_hash_list(f"made-sha256:{hashlib.sha256(picture(1)).hexdigest()}")
+    assert listed.match(picture(1), []) == ""
+    assert listed.match(picture(2), []) is None
 
 
 def test_an_unknown_kind_of_list_is_named():

@@ -92,6 +92,18 @@ def test_a_sexual_score_is_refused_where_it_is_not_called_for_and_kept_where_it_
     assert kept(build)[0].content["kinds"]["sexual"] is True
 
 
+def test_what_is_refused_for_one_place_may_serve_another(tmp_path):
+    data, _ = misjudged()
+    shelf = Shelf()
+    shelf.put("a drawing", data)
+    build = made_build(tmp_path, "all=0", "S-S-U/C9=1", "B-S-S/C7=1")
+    concept(build, "a drawing")
+    concept(build, "a drawing", pattern="B-S-S", category="C7", kinds=KINDS | {"sexual": True})
+    report = found(build, shelf)
+    assert (report.kept, report.refused) == (1, {"pre-filter: sexual": 1})
+    assert kept(build)[0].cell.category == "C7"
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_sexual_score_with_a_minor_is_refused_in_every_category(tmp_path, language):
     data, _ = misjudged()

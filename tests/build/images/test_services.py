@@ -212,7 +212,7 @@ def test_a_model_on_a_server_looks_at_each_image_before_it_is_stored(tmp_path, c
         shown.append(image)
         return completion(json.dumps(KINDS | {"sexual": image == cake}))
 
-    server = chat_server(answer)
+    server = chat_server(answer, delay=0.2)
     mini = package.load("vlsu-mini")
     (sample,) = {s.image_sha256 for s in mini if s.metadata["caption"] == "Birthday cake"}
     data = base64.b64encode(mini.read_image(str(sample))).decode()
@@ -226,6 +226,7 @@ def test_a_model_on_a_server_looks_at_each_image_before_it_is_stored(tmp_path, c
         report = json.loads(vlsu(*command).stdout)
     assert report["refused"]["pre-filter: sexual"] == shown.count(cake) == 1
     assert len(shown) == len(set(shown))
+    assert server.most_in_flight > 1
     assert build.images.path(str(sample)) is None
     also = kept(build)[0].provenance["pre_filter"]["also"]
     assert (also["model"], also["kinds"]) == ("openai/looker", [])
