@@ -57,6 +57,7 @@ WHOLE = {
     "--candidates candidates.yaml --dry-run",
     "build init": "out/b --target all=2",
     "build status": "build",
+    "build pairs": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 0",
     "annotate import": "project long.csv --as Ann",

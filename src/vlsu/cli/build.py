@@ -133,5 +133,6 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 # Commands of their own modules, on the same `app`.
 from vlsu.cli import (  # noqa: E402
     build_concepts,  # noqa: F401
+    build_pairs,  # noqa: F401
     build_queries,  # noqa: F401
 )
