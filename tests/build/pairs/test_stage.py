@@ -16,7 +16,7 @@ from tests.build.queries.made import (
 )
 from tests.conftest import completion
 from vlsu.build.folder.demand import demand
-from vlsu.build.folder.records import Decision, Record
+from vlsu.build.folder.records import Decision, Record, Try
 from vlsu.build.pairs.samples import read_samples
 from vlsu.build.pairs.stage import PairOptions, write_pairs
 from vlsu.build.queries.manners import read_manners
@@ -168,6 +168,8 @@ def test_stopped_it_goes_on_and_queries_leave_its_tries_alone(build, chat_server
     server = chat_server(lambda *_: completion(answer(NEAR)))
     stopped = write_pairs(build, writer(server), budget=Budget(max_requests=0))
     assert (stopped.tries, stopped.stopped is None) == (0, False)
+    with build.store(read_only=True) as store:
+        assert len(store.tries("queries", open_only=True)) == 1
     others = write_queries(build, [writer(server)], budget=Budget())
     assert (others.tries, server.requests) == (0, [])
     assert write(build, server).kept == 1
@@ -196,3 +198,18 @@ def test_refusals_are_counted_and_without_a_writer_there_is_no_text(build, chat_
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(UsageError):
         PairOptions(**options)
+
+
+def test_a_pair_that_nobody_goes_on_with_keeps_no_cell_short(tmp_path, chat_server):
+    made = build_with(tmp_path, {"C9 safe": 2}, S_S_U__C9=1, S_S_B__C9=1)
+    one = QueryOptions(candidates=1, manners=read_manners((), ("medium",)))
+    server = chat_server(lambda *_: completion(answer(TEXT)))
+    write_queries(made, [writer(server)], one, budget=Budget(max_requests=1))
+    grade(made)
+    with made.store() as store:
+        (original,) = read_samples(store).originals.values()
+        (open_,) = store.tries("queries", open_only=True)
+        store.conclude(open_)
+        other = open_.cell
+        store.plan([Try("queries", other, original.key, 0)])
+        assert demand(made, store).cells == {other: 1}
