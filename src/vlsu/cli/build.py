@@ -173,6 +173,7 @@ from vlsu.cli import (  # noqa: E402
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
     build_images,  # noqa: F401
+    build_pairs,  # noqa: F401
     build_queries,  # noqa: F401
     build_search,  # noqa: F401
     build_selection,  # noqa: F401
