@@ -58,6 +58,7 @@ WHOLE = {
     "build init": "out/b --target all=2",
     "build grade": "build --model baseline/late-fusion",
     "build selection": "build",
+    "build tune-grader": "dataset --model openai/x --references zero-shot --out out/t",
     "build status": "build",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 0",
     "annotate import": "project long.csv --as Ann",

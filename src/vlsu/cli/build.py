@@ -134,4 +134,5 @@ from vlsu.cli import (  # noqa: E402
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
     build_selection,  # noqa: F401
+    build_tune_grader,  # noqa: F401
 )
