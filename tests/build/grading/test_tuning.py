@@ -74,7 +74,7 @@ def knowing(body, number, *, dataset, skills, proposed=()):
         return completion(json.dumps({"instructions": [*proposed]}))
     chance = next((skill for word, skill in skills.items() if word in said), 0.5)
     user: Any = body["messages"][-1]["content"]
-    parts = [{"type": "text", "text": user}] if isinstance(user, str) else user
+    parts: Any = [{"type": "text", "text": user}] if isinstance(user, str) else user
     words = "".join(part.get("text", "") for part in parts)
     picture = "".join(part["image_url"]["url"] for part in parts if part["type"] != "text")
     if "sample " not in words:
