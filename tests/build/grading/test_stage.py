@@ -188,6 +188,7 @@ def test_an_image_of_what_is_never_built_is_given_up_with_all_made_of_it(build, 
     assert report.lost == {"rails: explicit": 1}
     with build.store() as store:
         assert store.kept(image) is False
+        assert build.images.count() == 0
         assert store.decisions("images")[image].reason == "rails: explicit"
 
 
