@@ -71,7 +71,7 @@ def _written(build: Build, folder: Path, queries: Sequence[tuple[Record, Record]
             )
             for query, image in queries
         ),
-        name=f"{build.folder.name}-{folder.name}",
+        name=f"round-{folder.name}",
         version="1",
         licence="not for release",
         citation="",

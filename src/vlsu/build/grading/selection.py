@@ -8,10 +8,10 @@ those that were kept. A share among all candidates is then the two-phase (post-s
     (N_on q_on + N_off q_off) / (N_on + N_off),
 
 where q is the share among the stratum's human-graded samples, each weighted by one over the chance
-with which it was drawn (Horvitz and Thompson 1952, as a ratio: Hajek 1971). On target all weigh the
-same: which of several is the first, and so the one that is kept, is taken to be of no account. A
-weighted share is worth (sum w)^2 / sum w^2 samples (Kish 1965), and the sums have the intervals of
-`vlsu.analysis.stats.weighting`.
+with which it was drawn (Horvitz and Thompson 1952; as a ratio, Cochran 1977). On target all weigh
+the same: which of several is the first, and so the one that is kept, is taken to be of no account.
+A weighted share is worth (sum w)^2 / sum w^2 samples (Kish 1965), and the sums have the intervals
+of `vlsu.analysis.stats.weighting`.
 """
 
 from __future__ import annotations
