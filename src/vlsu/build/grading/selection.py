@@ -97,7 +97,8 @@ def selection(candidates: Iterable[Candidate]) -> dict[str, Any]:
         people, what the pre-grader lets through), ``thrown_away`` (candidates on target by people
         that it stops), ``accuracy{image, text, joint, pattern}`` over all candidates,
         ``by_pattern{target: {n, precision, missed, recall}}`` and
-        ``shares{pattern: {kept, all}}``, of the samples as they are and of all candidates.
+        ``shares{pattern: {kept, all}}``, of the samples as they are and of all candidates, for
+        patterns that are aimed at or that people gave.
     """
     all_ = [*candidates]
     drawn = [each for each in all_ if each.unfiltered]
@@ -155,7 +156,7 @@ def _human(candidates: Sequence[Candidate]) -> dict[str, object] | None:
         return None
     strata = _Strata.of(candidates)
     targets = sorted({each.target for each in candidates}, key=lambda each: each.order)
-    patterns = {each.human for each in candidates if each.human is not None}
+    patterns = {*targets, *(each.human for each in candidates if each.human is not None)}
     kept = [each for each in candidates if each.kept and each.human is not None]
     return {
         **strata.errors(),

@@ -251,7 +251,8 @@ class _Conclusion:
             records, decided = self._decided(group, queries, grades)
             if any(each.key == group.image.key for each in decided):
                 self._delete(group.image)  # first: a kill in between decides the same again
-            self._store.conclude(group.planned, records, decided, {"candidates": len(queries)})
+            about = {"candidates": len(queries), "unfiltered": self._grader.unfiltered}
+            self._store.conclude(group.planned, records, decided, about)
             tries, made = tries + 1, made + len(records)
             keys = {each.key for each in records}
             decisions += [each for each in decided if each.key in keys]
