@@ -252,6 +252,16 @@ def test_ungraded_samples_are_too_few(server, tmp_path):
         GraderRace(made, _options(server))
 
 
+def test_scored_severities_are_asked_for_in_one_word(dataset, server):
+    settings = Settings(base_url=server.base_url, score=True)
+    model = open_model("openai/x", settings)
+    race = GraderRace(dataset, TuneOptions(model=model, settings=settings))
+    assert race.references == ("one-word",)
+    options = TuneOptions(model=model, settings=settings, references=["zero-shot"])
+    with pytest.raises(UsageError, match="is scored, and zero-shot asks for JSON"):
+        GraderRace(dataset, options)
+
+
 def test_proposals_are_at_least_one(server):
     model = open_model("openai/x", Settings(base_url=server.base_url))
     with pytest.raises(UsageError, match="--proposals 0: ask for at least 1"):
