@@ -126,6 +126,7 @@ def simulated(seed: int, groups: int = 600, unfiltered: float = 0.25):
     return made, truth
 
 
+@pytest.mark.slow
 def test_the_corrected_shares_are_right_and_those_of_the_samples_are_not():
     """Over 20 builds: the estimate is unbiased, and its interval holds the truth."""
     estimates, plain, held, recalls, drawn = [], [], [], [], []

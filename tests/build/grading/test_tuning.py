@@ -118,6 +118,7 @@ def tune(dataset, server, out, *more, expect=0):
     return vlsu("build", "tune-grader", dataset.path, *given, env=ENV, expect=expect)
 
 
+@pytest.mark.slow
 def test_the_better_instruction_wins_and_is_a_prompt_for_the_pre_grader(
     dataset, server, instructions, tmp_path
 ):
@@ -150,6 +151,7 @@ def _first(dataset):
     return next(dataset.samples()).image_sha256
 
 
+@pytest.mark.slow
 def test_the_accuracies_are_those_of_scikit_learn(dataset, server, instructions, tmp_path):
     given = ("--candidates", instructions, "--references", "zero-shot", "--json")
     found = json.loads(tune(dataset, server, tmp_path / "t", *given).stdout)
@@ -186,6 +188,7 @@ def test_nothing_is_on_both_sides(dataset, server):
         assert not first & second
 
 
+@pytest.mark.slow
 def test_stopped_by_a_bound_it_goes_on_and_asks_nothing_twice(
     dataset, server, instructions, tmp_path
 ):
@@ -202,6 +205,7 @@ def test_stopped_by_a_bound_it_goes_on_and_asks_nothing_twice(
     assert (tmp_path / "t" / "tuning.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_model_proposes_instructions_and_another_winner_is_noted(
     dataset, server, instructions, tmp_path
 ):
