@@ -59,6 +59,7 @@ WHOLE = {
     "build grade": "build --model baseline/late-fusion",
     "build search": "build lamp --source folder:images --embedding none",
     "build selection": "build",
+    "build tune-grader": "dataset --model openai/x --references zero-shot --out out/t",
     "build status": "build",
     "build audit": "build",
     "build pairs": "build --model openai/x --base-url http://127.0.0.1:9/v1",

@@ -178,4 +178,5 @@ from vlsu.cli import (  # noqa: E402
     build_search,  # noqa: F401
     build_selection,  # noqa: F401
     build_sources,  # noqa: F401
+    build_tune_grader,  # noqa: F401
 )
