@@ -130,4 +130,7 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-from vlsu.cli import build_concepts  # noqa: E402, F401
+from vlsu.cli import (  # noqa: E402
+    build_assemble,  # noqa: F401
+    build_concepts,  # noqa: F401
+)
