@@ -46,10 +46,13 @@ def init(
     """
     from vlsu.build.folder.build import init as make
     from vlsu.build.plan.targets import parse_targets
+    from vlsu.build.sources.base import check_source
     from vlsu.cli.options import read_names
     from vlsu.cli.output import say
     from vlsu.policy import load_policy
 
+    for spec in source or ():
+        check_source(spec)
     made = make(
         build,
         load_policy(policy),
@@ -64,18 +67,35 @@ def init(
 
 
 @app.command("status")
-def status(build: Folder, json: Json = False) -> None:
+def status(
+    build: Folder,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page too.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """How far a build is: wanted, have, lost and where, cost so far, forecast."""
     from vlsu.build.folder.build import open_build
 
-    _show(open_build(build), json)
+    opened = open_build(build)
+    _show(opened, json)
+    if out is not None:
+        from vlsu.build.folder.build import status as status_of
+        from vlsu.cli.output import say
+        from vlsu.report.building.page import write_status
+
+        write_status(status_of(opened), build.resolve().name, out)
+        say(f"page: {out}")
 
 
 def _show(opened: Any, json: bool) -> None:
+    from vlsu.build.concepts.coverage import measured
     from vlsu.build.folder.build import status as status_of
     from vlsu.cli.output import print_json
 
     found = status_of(opened)
+    with opened.store(read_only=True) as store:
+        found["concepts"] = measured(store, meaning=False)
     if json:
         print_json(found)
     else:
@@ -83,6 +103,7 @@ def _show(opened: Any, json: bool) -> None:
 
 
 def _print(folder: Path, found: dict[str, Any]) -> None:
+    from vlsu.cli.build_concepts import coverage_lines
     from vlsu.cli.output import print_table, print_text
 
     cells = found["cells"]
@@ -109,6 +130,23 @@ def _print(folder: Path, found: dict[str, Any]) -> None:
     for reason, short in _by_reason(found["short"]).items():
         shown = ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
         print_text(f"short, {shown}: {reason}")
+    for line in coverage_lines(found["concepts"]):
+        print_text(line)
+    for reason, stalled in _by_reason(found["stalled"]).items():
+        shown = ", ".join(stalled[:6]) + (f" and {len(stalled) - 6} more" if stalled[6:] else "")
+        print_text(f"stalled, {shown}: {reason}")
+    if any(of["made"] or of["calls"] for of in found["stages"].values()):
+        print_table(
+            "By stage",
+            ("stage", "tries", "made", "kept", "given up", "calls", "cost", "seconds"),
+            [
+                (
+                    *(stage, of["tries"], of["made"], of["kept"], sum(of["lost"].values())),
+                    *(of["calls"], f"{of['cost']:.2f}", f"{of['seconds']:.1f}"),
+                )
+                for stage, of in found["stages"].items()
+            ],
+        )
     forecast, cost = found["forecast"], found["cost"]
     tries = forecast["tries"]
     line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
@@ -133,4 +171,9 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 from vlsu.cli import (  # noqa: E402
     build_assemble,  # noqa: F401
     build_concepts,  # noqa: F401
+    build_grade,  # noqa: F401
+    build_images,  # noqa: F401
+    build_queries,  # noqa: F401
+    build_selection,  # noqa: F401
+    build_sources,  # noqa: F401
 )

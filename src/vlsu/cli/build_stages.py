@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +46,14 @@ def writer(spec: str, asked: ModelArguments, option: str = "--model") -> tuple[W
     return Writer(chosen.model, chosen.limits), chosen.limits.budget()
 
 
-def show_stage(folder: Path, report: StageReport, *, json: bool, following: str) -> None:
+def show_stage(
+    folder: Path,
+    report: StageReport,
+    *,
+    json: bool,
+    following: str,
+    more: Mapping[str, object] | None = None,
+) -> None:
     """Print what a stage did, and what comes next.
 
     Args:
@@ -54,6 +61,7 @@ def show_stage(folder: Path, report: StageReport, *, json: bool, following: str)
         report: What it did.
         json: Print it as JSON.
         following: The command that comes next.
+        more: Further entries of the JSON.
 
     Raises:
         typer.Exit: It was stopped: with 130 by an interrupt, with 0 by a bound, else with 1.
@@ -64,7 +72,7 @@ def show_stage(folder: Path, report: StageReport, *, json: bool, following: str)
     from vlsu.runs.stop import StopReason
 
     if json:
-        print_json(report.as_dict())
+        print_json({**report.as_dict(), **(more or {})})
     else:
         line = f"{report.stage}: {report.tries} tries, {report.made} made, {report.kept} kept"
         print_text(line)

@@ -154,3 +154,10 @@ def test_categories_of_other_policies_are_known_by_name_or_code_and_else_all_rul
 def test_what_is_unknown_is_an_error_and_never_let_through(about, said):
     with pytest.raises(UsageError, match=said):
         refused(**about)
+
+
+def test_the_rules_on_kinds_are_those_that_hold_for_the_category():
+    assert [each.id for each in RAILS.on_kinds(None, SAFE)] == ["sexual-minor"]
+    assert [each.id for each in RAILS.on_kinds("C9", SAFE)] == ["sexual-minor", "minor-in-harm"]
+    assert "propaganda" in [each.id for each in RAILS.on_kinds("C12", UNSAFE)]
+    assert "propaganda" not in [each.id for each in RAILS.on_kinds("C12", BORDERLINE)]

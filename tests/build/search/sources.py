@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlsu.build.sources.base import Candidate
+from vlsu.errors import DataError
 
 __all__ = ["Listed", "captioned", "numbered"]
 
@@ -17,12 +18,14 @@ class Listed:
 
     Attributes:
         stop_after: Candidates after which listing is interrupted, as by Ctrl-C.
+        unreadable: Ids of images that cannot be read.
     """
 
     rows: Sequence[Candidate]
     spec: str = "folder:gallery"
     images: Mapping[str, bytes] = field(default_factory=dict)
     stop_after: int | None = None
+    unreadable: set[str] = field(default_factory=set)
     listed: int = 0
     reads: list[str] = field(default_factory=list)
 
@@ -38,6 +41,8 @@ class Listed:
 
     def read(self, candidate: Candidate) -> bytes:
         self.reads.append(candidate.id)
+        if candidate.id in self.unreadable:
+            raise DataError("cannot be read")
         return self.images[candidate.id]
 
     def close(self) -> None:

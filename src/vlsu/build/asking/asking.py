@@ -12,7 +12,7 @@ from vlsu.data.images.store import ImageStore
 from vlsu.models.base import Model, Request, Response
 from vlsu.runs.asking.asking import ask as ask_model
 from vlsu.runs.asking.event_loop import in_event_loop
-from vlsu.runs.asking.images import DatasetImages
+from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget, Limits
 from vlsu.runs.asking.plan import Chunk, Planned
@@ -77,12 +77,12 @@ def ask(
     *,
     budget: Budget,
     progress: Progress = NO_PROGRESS,
+    images: Images | None = None,
 ) -> Asked:
     """Ask a model whatever of these requests has no stored answer.
 
     Every answer is on disk before this returns, and counted as a call of the stage with its cost.
-    Images of requests are those of the build. The model is left usable; whoever opened it closes
-    it.
+    The model is left usable; whoever opened it closes it.
 
     Args:
         build: Whose store of responses; its folder is locked by the caller.
@@ -92,6 +92,7 @@ def ask(
         requests: May hold the same one twice.
         budget: What this start may spend and has spent, over all stages and models.
         progress: Where progress is reported.
+        images: Those of the requests, if they are not stored in the build.
 
     Raises:
         ModelError: The server is down or refuses every request; what was answered is stored.
@@ -109,7 +110,7 @@ def ask(
                 tally = await ask_model(
                     iter(_chunks(requests, named)),
                     model,
-                    DatasetImages(_Folder(build.images), model.image_limits),
+                    images or DatasetImages(_Folder(build.images), model.image_limits),
                     responses,
                     limits=limits,
                     budget=budget,

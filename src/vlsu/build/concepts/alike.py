@@ -9,11 +9,14 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vlsu.data.checks.minhash import ALIKE, Signatures, normalised, resemblance
+from vlsu.data.checks.minhash import Signatures, normalised, resemblance
 from vlsu.errors import MissingExtraError
 
-__all__ = ["SAME_MEANING", "Concepts", "Nearest", "embedded"]
+__all__ = ["SAME_MEANING", "SAME_WORDS", "Concepts", "Nearest", "embedded"]
 
+#: Jaccard similarity of runs of five characters from which two sentences are near-duplicates: of
+#: sentences as short as these, 0.7 is reached by "A dog asleep on a porch" and "A cat asleep ...".
+SAME_WORDS = 0.8
 #: Cosine of two sentences' embeddings (all-MiniLM-L6-v2) from which they describe one image.
 SAME_MEANING = 0.9
 #: Sentences whose embeddings are kept: some 30 MB.
@@ -38,7 +41,9 @@ class Nearest:
     @property
     def alike(self) -> bool:
         """Whether the two are near-duplicates."""
-        return self.words >= ALIKE or (self.meaning is not None and self.meaning >= SAME_MEANING)
+        return self.words >= SAME_WORDS or (
+            self.meaning is not None and self.meaning >= SAME_MEANING
+        )
 
     def about(self) -> dict[str, float | None]:
         """JSON-ready, rounded."""
@@ -81,8 +86,8 @@ class Concepts:
         candidates = (share for other, share in self._like.get(at, ()) if self._kept[other])
         meaning = None
         if self._vectors is not None:
-            cosines = self._vectors[self._kept] @ self._vectors[at]
-            meaning = float(cosines.max()) if len(cosines) else 0.0
+            cosines = (self._vectors @ self._vectors[at])[self._kept]
+            meaning = float(cosines.max(initial=0.0))
         return Nearest(max(candidates, default=0.0), meaning)
 
     def keep(self, position: int) -> None:

@@ -23,7 +23,9 @@ from vlsu.build.folder.settings import (
     read,
     write,
 )
+from vlsu.build.folder.stalled import PATIENCE, stalled
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import stages
 from vlsu.build.plan.cells import Cell, closed_cells, wanted_by_cell
 from vlsu.build.plan.progress import Count, forecast, why_short
 from vlsu.build.plan.targets import Targets
@@ -178,10 +180,12 @@ def status(build: Build) -> dict[str, Any]:
         ``cells{pattern: {category: {wanted, have, lost{stage: count}}}}``, over all languages, with
         the category ``none`` of what is safe throughout; ``cost{total, unpriced}``; ``calls``;
         ``short``, the cells by language that have less than is wanted, and why; ``closed``, what is
-        never built, and why; ``forecast``.
+        never built, and why; ``stalled``, cells that are not worth more tries, and why;
+        ``stages``, as `vlsu.build.folder.work.stages`; ``forecast``.
     """
     with build.store(read_only=True) as store:
-        found, calls = store.counts(), store.calls()
+        found, calls, work = store.counts(), store.calls(), stages(store)
+        stuck = stalled(build.wanted, store, PATIENCE)
     counts = {
         cell: replace(found.get(cell, Count()), wanted=build.wanted.get(cell, 0))
         for cell in (*build.wanted, *(cell for cell in found if cell not in build.wanted))
@@ -207,13 +211,7 @@ def status(build: Build) -> dict[str, Any]:
         "cost": {"total": calls.cost, "unpriced": calls.unpriced},
         "calls": calls.number,
         "short": [
-            {
-                "pattern": str(cell.pattern),
-                "category": cell.category_name,
-                "language": cell.language,
-                "missing": count.missing,
-                "reason": why_short(count),
-            }
+            {**_named(cell), "missing": count.missing, "reason": why_short(count)}
             for cell, count in counts.items()
             if count.missing
         ],
@@ -221,6 +219,8 @@ def status(build: Build) -> dict[str, Any]:
             {"pattern": str(pattern), "category": category, "reason": reason}
             for (pattern, category), reason in build.closed.items()
         ],
+        "stalled": [{**_named(cell), "reason": reason} for cell, reason in stuck.items()],
+        "stages": work,
         "forecast": whole.as_dict(),
     }
 
@@ -243,6 +243,14 @@ def provenance(store: Store, key: str) -> dict[str, Any]:
     }
     found["concept"].setdefault("category", chain[STAGES[0]].cell.category)
     return {name: found[name] for name in ("concept", "query", "image", "pre_grades")}
+
+
+def _named(cell: Cell) -> dict[str, str]:
+    return {
+        "pattern": str(cell.pattern),
+        "category": cell.category_name,
+        "language": cell.language,
+    }
 
 
 def _sum(counts: Any) -> Count:

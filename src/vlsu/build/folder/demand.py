@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record, Try
-from vlsu.build.plan.cells import Cell
-from vlsu.policy import Severity
+from vlsu.build.plan.cells import Cell, Place
 
 __all__ = ["MOST_IMAGES", "MOST_TRIES", "Demand", "Place", "demand"]
 
@@ -23,23 +21,6 @@ MOST_IMAGES = 3
 EXHAUSTED = "exhausted"
 
 CONCEPTS, IMAGES, QUERIES, GRADES = STAGES
-
-
-class Place(NamedTuple):
-    """What a concept and an image are for: every cell with this category and image severity.
-
-    Attributes:
-        category: Of the policy; `None` for what belongs to none.
-        severity: Of the image.
-    """
-
-    category: str | None
-    severity: Severity
-
-    @classmethod
-    def of(cls, cell: Cell) -> Place:
-        """The place of a cell."""
-        return cls(cell.category, cell.pattern.image)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,11 @@ class Reader:
             for pattern, category, language, subject, number in rows
         ]
 
+    def stages_planned(self) -> list[str]:
+        """Stages of which a try was planned, that of the try planned last at the end."""
+        rows = self._read("SELECT stage FROM tries GROUP BY stage ORDER BY max(id)")
+        return [stage for (stage,) in rows]
+
     def outcomes(self, stage: str) -> dict[str, dict[str, Any]]:
         """Key of a try -> what came of it, in the order of the tries."""
         rows = self._read(
@@ -172,6 +177,35 @@ class Reader:
         """Calls of models so far."""
         query = "SELECT count(*), total(cost), count(*) - count(cost) FROM calls"
         return Calls(*self._read(query)[0])
+
+    def calls_by_stage(self) -> dict[str, Calls]:
+        """Stage -> its calls, in the order of the stages."""
+        query = (
+            "SELECT stage, count(*), total(cost), count(*) - count(cost) FROM calls GROUP BY stage"
+        )
+        found = {stage: Calls(*numbers) for stage, *numbers in self._read(query)}
+        return {stage: found.get(stage, Calls(0, 0.0, 0)) for stage in STAGES}
+
+    def fates(self, stage: str) -> tuple[int, dict[str, int], int]:
+        """Of a stage, the records kept, given up (reason -> number), and not decided yet."""
+        rows = self._read(
+            f"SELECT {_STATE} AS state,"  # noqa: S608
+            " (SELECT reason FROM decisions WHERE decisions.key = records.key AND kept = 0),"
+            " count(*) FROM records WHERE stage = ? GROUP BY 1, 2 ORDER BY 3 DESC, 2",
+            (stage,),
+        )
+        lost = {reason: number for state, reason, number in rows if state == 0}
+        kept, undecided = (
+            sum(number for state, _, number in rows if state == wanted) for wanted in (1, None)
+        )
+        return kept, lost, undecided
+
+    def work(self, stage: str) -> tuple[int, float]:
+        """How often a stage was started, and the seconds this took in all."""
+        starts, seconds = self._read(
+            "SELECT count(*), total(seconds) FROM work WHERE stage = ?", (stage,)
+        )[0]
+        return starts, seconds
 
     def prompts(self) -> dict[str, tuple[str, str]]:
         """Hash -> name and text."""

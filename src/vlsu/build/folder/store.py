@@ -178,6 +178,19 @@ class Store(Reader):
             for call in calls:
                 execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)", (*call, time.time()))
 
+    def add_work(self, stage: str, began: float, seconds: float) -> None:
+        """Record that a start of a stage took so long.
+
+        Args:
+            stage: One of `STAGES`.
+            began: Seconds since 1970.
+            seconds: Until it ended.
+        """
+        with self._writing() as execute:
+            execute(
+                "INSERT INTO work (stage, began, seconds) VALUES (?, ?, ?)", (stage, began, seconds)
+            )
+
     # Inside
 
     def _add(self, execute: Execute, records: Iterable[Record]) -> list[str]:

@@ -58,4 +58,10 @@ CREATE TABLE IF NOT EXISTS calls (
     cost REAL,
     made REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS work (
+    id INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    began REAL NOT NULL,
+    seconds REAL NOT NULL
+);
 """

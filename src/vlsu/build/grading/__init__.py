@@ -1,1 +1,1 @@
-"""The fourth stage: a model grades image, text and pair before people do."""
+"""Pre-grading: which queries meet their cell, and what that choice does to the benchmark."""

@@ -1,1 +1,1 @@
-"""The second stage: real images for the concepts."""
+"""Real images for concepts: found, filtered before anything is stored, and taken down."""

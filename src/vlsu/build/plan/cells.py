@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vlsu.build.plan.targets import Targets
 from vlsu.errors import UsageError
@@ -15,6 +16,7 @@ __all__ = [
     "NO_CATEGORY",
     "Cell",
     "Closed",
+    "Place",
     "by_pattern",
     "closed_cells",
     "patterns_in",
@@ -44,6 +46,23 @@ class Cell:
     def category_name(self) -> str:
         """The category, or `NO_CATEGORY`."""
         return NO_CATEGORY if self.category is None else self.category
+
+
+class Place(NamedTuple):
+    """What a concept and an image are for: every cell with this category and image severity.
+
+    Attributes:
+        category: Of the policy; `None` for what belongs to none.
+        severity: Of the image.
+    """
+
+    category: str | None
+    severity: Severity
+
+    @classmethod
+    def of(cls, cell: Cell) -> Place:
+        """The place of a cell."""
+        return cls(cell.category, cell.pattern.image)
 
 
 #: Why a pair of category and severity can hold nothing, or `None`: the rails' own question.

@@ -1,1 +1,1 @@
-"""The third stage: texts, written while looking at the image."""
+"""Queries: texts that a model writes while it looks at an image, for wanted severities."""

@@ -107,6 +107,10 @@ class Rails:
                 return Refusal(rule.id, rule.reason)
         return None
 
+    def on_kinds(self, category: str | None, severity: Severity) -> tuple[Rule, ...]:
+        """The rules that refuse some kinds here, whatever else is shown or spoken of."""
+        return tuple(r for r in self.rules if r.kinds and self._holds(r, category, severity))
+
     def refusal(self, proposal: Proposal) -> Refusal | None:
         """Why a proposal goes no further; `None` if nothing is against it.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vlsu.build.search.words import words_of
 from vlsu.errors import BuildError, MissingExtraError
 
-__all__ = ["Words", "require_bm25s"]
+__all__ = ["Words", "best", "require_bm25s"]
 
 _REPORT_EVERY = 10_000
 _EMPTY = "empty.json"  # marks an index without any word
@@ -87,23 +87,30 @@ class Words:
         except OSError as error:
             raise BuildError(f"{folder}: cannot be written ({error.strerror})") from None
 
-    def rank(self, text: str, count: int) -> list[tuple[int, float]]:
-        """Positions of the best candidates that share a word, with their scores, best first.
-
-        Of equal scores the one that a source lists earlier comes first.
-        """
+    def scores(self, text: str) -> NDArray[np.float32] | None:
+        """The score of each candidate by position; `None` where none shares a word."""
         if self._retriever is None:
-            return []
+            return None
         known = [word for word in words_of(text) if word in self._retriever.vocab_dict]
-        if not known or count < 1:
-            return []
-        scores: NDArray[np.float32] = self._retriever.get_scores(known)
-        (found,) = np.nonzero(scores > 0)
-        if len(found) > count:
-            least = np.partition(scores[found], -count)[-count]
-            found = found[scores[found] >= least]
-        order = np.lexsort((found, -scores[found]))[:count]
-        return [(int(found[i]), float(scores[found[i]])) for i in order]
+        if not known:
+            return None
+        found: NDArray[np.float32] = self._retriever.get_scores(known)
+        return found
+
+
+def best(scores: NDArray[np.float32], count: int) -> list[int]:
+    """Positions of the highest scores above 0, highest first; of equal ones the first comes first.
+
+    Example:
+        >>> best(np.array([0, 2, 1, 2], dtype=np.float32), 2)
+        [1, 3]
+    """
+    (found,) = np.nonzero(scores > 0)
+    if len(found) > count:
+        least = np.partition(scores[found], -count)[-count] if count else np.inf
+        found = found[scores[found] >= least]
+    order = np.lexsort((found, -scores[found]))[:count]
+    return [int(position) for position in found[order]]
 
 
 class _Documents:

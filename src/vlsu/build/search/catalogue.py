@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import islice
@@ -23,15 +23,14 @@ CREATE TABLE IF NOT EXISTS candidates (
     candidate BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS listed (source INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS contents (position INTEGER PRIMARY KEY, content BLOB);
-CREATE INDEX IF NOT EXISTS by_content ON contents (content);
+CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY);
 """
 #: Rows of one transaction.
 _BATCH = 5_000
 _FIELDS = tuple(field.name for field in fields(Candidate))
 
-#: Position, and what is there.
-Row = tuple[int, Candidate]
+#: Position, the source's number, and what is there.
+Row = tuple[int, int, Candidate]
 
 
 class Catalogue:
@@ -87,20 +86,19 @@ class Catalogue:
     def __len__(self) -> int:
         return int(self._one("SELECT coalesce(max(position) + 1, 0) FROM candidates") or 0)
 
-    def rows(self) -> Iterator[Row]:
-        """All candidates, read in batches."""
-        start = 0
+    def rows(self, start: int = 0) -> Iterator[Row]:
+        """All candidates from a position on, read in batches."""
         while True:
             with self._errors():
                 batch = self._connection.execute(
-                    "SELECT position, candidate FROM candidates WHERE position >= ?"
+                    "SELECT position, source, candidate FROM candidates WHERE position >= ?"
                     " ORDER BY position LIMIT ?",
                     (start, _BATCH),
                 ).fetchall()
             if not batch:
                 return
-            for position, dumped in batch:
-                yield position, self._loaded(dumped)
+            for position, source, dumped in batch:
+                yield position, source, self._loaded(dumped)
             start = batch[-1][0] + 1
 
     def at(self, positions: Sequence[int]) -> list[Candidate]:
@@ -114,26 +112,14 @@ class Catalogue:
                 found.append(self._loaded(dumped))
         return found
 
-    def without_content(self) -> int:
-        """The first position whose image was not looked at; `len` if all were."""
-        return int(self._one("SELECT coalesce(max(position) + 1, 0) FROM contents") or 0)
-
-    def set_contents(self, contents: Iterable[tuple[int, bytes | None]]) -> None:
-        """Store the SHA-256 of images by position; `None` of what cannot be read."""
-        with self._errors(), self._connection:
-            self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", contents)
+    def add_unreadable(self, position: int) -> None:
+        """Note that an image could not be read."""
+        with self._errors():
+            self._connection.execute("INSERT OR IGNORE INTO unreadable VALUES (?)", (position,))
 
     def unreadable(self) -> int:
         """How many images could not be read."""
-        return int(self._one("SELECT count(*) FROM contents WHERE content IS NULL") or 0)
-
-    def contents(self) -> Iterator[tuple[int, bytes]]:
-        """Position and SHA-256 of every image that can be read, by position."""
-        with self._errors():
-            yield from self._connection.execute(
-                "SELECT position, content FROM contents WHERE content IS NOT NULL ORDER BY position"
-            )
+        return int(self._one("SELECT count(*) FROM unreadable") or 0)
 
     def _one(self, statement: str, *values: object) -> int | None:
         with self._errors():

@@ -10,10 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlsu.build.folder.build import Build
-from vlsu.build.search.bm25 import Words
+from vlsu.build.search.bm25 import Words, best, require_bm25s
 from vlsu.build.search.catalogue import Catalogue
+from vlsu.build.search.embedders import AUTO, NO_EMBEDDING, Embedder, Vector, open_embedder
 from vlsu.build.search.fusion import fused
+from vlsu.build.search.meaning import Meaning
+from vlsu.build.search.vectors import Vectors
 from vlsu.build.search.words import described
 from vlsu.build.sources.base import Candidate, LocalSource, Source
 from vlsu.errors import BuildError
@@ -54,41 +60,83 @@ class Index:
     Use it as a context manager, or close it.
     """
 
-    def __init__(self, catalogue: Catalogue, words: Words) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        words: Words,
+        meaning: Meaning | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
         self._catalogue, self._words = catalogue, words
+        self._meaning, self._embedder = meaning, embedder
 
     def __len__(self) -> int:
         """How many candidates it has."""
         return len(self._catalogue)
 
+    @property
+    def embedding(self) -> str:
+        """What ranks by meaning; ``none`` if nothing does."""
+        return NO_EMBEDDING if self._embedder is None else self._embedder.spec
+
+    @property
+    def unreadable(self) -> int:
+        """How many images could not be read when they were to be embedded."""
+        return self._catalogue.unreadable()
+
     def search(self, words: str, sentence: str, count: int) -> list[Hit]:
         """The best candidates, at most `count`, best first; the same each time.
 
         Args:
-            words: A few search words, for BM25.
+            words: A few search words, for BM25; the sentence is used if it is empty.
             sentence: What is to be seen, for the embedding; the words are used if it is empty.
             count: How many are wanted.
         """
+        if count < 1:
+            return []
         depth = max(count, DEPTH)
-        rankings = {"bm25": [position for position, _ in self._words.rank(words, depth)]}
-        best = fused(rankings)[:count]
+        by_words = self._words.scores(words if words.strip() else sentence)
+        query = self._query(sentence if sentence.strip() else words)
+        rankings = {
+            "bm25": [] if by_words is None else best(by_words, depth),
+            "embedding": [] if query is None else _given(self._meaning).rank(query, depth),
+        }
+        found = self._fused(
+            by_words, query, sorted({at for each in rankings.values() for at in each})
+        )
         places = {
-            name: {position: rank for rank, position in enumerate(ranking, 1)}
+            name: {at: rank for rank, at in enumerate(ranking, 1)}
             for name, ranking in rankings.items()
         }
+        candidates = self._catalogue.at([at for at, _ in found[:count]])
         return [
             Hit(
                 candidate,
-                {
-                    **{name: places.get(name, {}).get(at) for name in ("bm25", "embedding")},
-                    "hybrid": rank,
-                },
+                {**{name: ranks.get(at) for name, ranks in places.items()}, "hybrid": rank},
                 score,
             )
-            for rank, ((at, score), candidate) in enumerate(
-                zip(best, self._catalogue.at([at for at, _ in best]), strict=True), 1
-            )
+            for rank, ((at, score), candidate) in enumerate(zip(found, candidates, strict=False), 1)
         ]
+
+    def _query(self, sentence: str) -> Vector | None:
+        if self._embedder is None or not sentence.strip():
+            return None
+        (vector,) = self._embedder.texts([sentence])
+        return vector
+
+    def _fused(
+        self,
+        by_words: NDArray[np.float32] | None,
+        query: Vector | None,
+        positions: Sequence[int],
+    ) -> list[tuple[int, float]]:
+        words = np.zeros(len(positions), dtype=np.float64)
+        if by_words is not None:
+            words += by_words[np.asarray(positions, dtype=np.int64)] / float(by_words.max())
+        if query is None or self._embedder is None:
+            return fused(positions, words, np.zeros(len(positions)), 0.0)
+        meaning = _given(self._meaning).scores(query, positions)
+        return fused(positions, words, meaning, self._embedder.hybrid_share)
 
     def close(self) -> None:
         """Release its files."""
@@ -112,47 +160,89 @@ def index_folder(build: Build, sources: Sequence[Source]) -> Path:
         "format": FORMAT,
         "sources": [{"spec": each.spec, "identity": each.identity()} for each in _local(sources)],
     }
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
-    return build.index_folder / hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return build.index_folder / _hash(said)
 
 
 def open_index(
-    build: Build, sources: Sequence[Source], *, progress: Progress = _no_progress
+    build: Build,
+    sources: Sequence[Source],
+    *,
+    embedding: str = AUTO,
+    progress: Progress = _no_progress,
 ) -> Index:
     """The index of a build's local sources; made or gone on with if it is not whole.
 
-    What was read when an earlier start was stopped is not read again. The caller has locked the
-    build's folder, unless the index is whole.
+    What was read or embedded when an earlier start was stopped is not read or embedded again; nor
+    is what another index of the build has embedded. The caller has locked the build's folder,
+    unless the index is whole.
 
     Args:
         build: In whose folder it is.
         sources: Those with a search of their own are left out.
+        embedding: What ranks by meaning, as `vlsu.build.search.embedders.open_embedder` reads it.
         progress: Called with what is done and, if known, the total, step by step.
 
     Raises:
-        MissingExtraError: The extra ``build`` is not installed.
+        UsageError: There is no such embedding.
+        MissingExtraError: An extra is not installed.
         DataError: A source cannot be read.
+        ModelError: The model of an embedding cannot be loaded.
         BuildError: The index cannot be written, or is damaged.
     """
+    require_bm25s()
     folder = index_folder(build, sources)
+    embedder = open_embedder(embedding, build.index_folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BuildError(f"{folder}: cannot be made ({error.strerror})") from None
     catalogue = Catalogue(folder / "candidates.sqlite")
     try:
-        for number, source in enumerate(_local(sources)):
+        local = _local(sources)
+        for number, source in enumerate(local):
             catalogue.add(number, source, progress)
         Words.build(
-            (described(candidate) for _, candidate in catalogue.rows()),
+            (described(candidate) for _, _, candidate in catalogue.rows()),
             folder / "words",
             total=len(catalogue),
             progress=progress,
         )
-        return Index(catalogue, Words(folder / "words"))
+        words = Words(folder / "words")
+        if embedder is None:
+            return Index(catalogue, words)
+        meaning = _meaning(build, folder, catalogue, local, embedder, progress)
+        return Index(catalogue, words, meaning, embedder)
     except BaseException:
         catalogue.close()
         raise
+
+
+def _meaning(
+    build: Build,
+    folder: Path,
+    catalogue: Catalogue,
+    sources: Sequence[LocalSource],
+    embedder: Embedder,
+    progress: Progress,
+) -> Meaning:
+    said = _hash(embedder.identity())
+    path = folder / f"meaning-{_hash([said, embedder.image_share])}.f16"
+    vectors = Vectors(build.index_folder / f"vectors-{said}.sqlite", embedder)
+    try:
+        Meaning.build(catalogue, sources, embedder, vectors, path, progress=progress)
+    finally:
+        vectors.close()
+    return Meaning(path, embedder.dimensions, len(catalogue))
+
+
+def _hash(value: object) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _given(meaning: Meaning | None) -> Meaning:
+    assert meaning is not None
+    return meaning
 
 
 def _local(sources: Sequence[Source]) -> list[LocalSource]:

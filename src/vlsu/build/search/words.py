@@ -54,7 +54,7 @@ def described(candidate: Candidate) -> str:
 
 
 def _folded(text: str) -> str:
-    plain = normal_form("NFKD", text.casefold())
+    plain = normal_form("NFKD", normal_form("NFKD", text).casefold())  # of "𝐀" a letter first
     kept = "".join(char for char in plain if unicodedata.category(char) != "Mn")
     return normal_form("NFC", kept)  # Korean syllables whole again
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from vlsu._text import quoted
-from vlsu.errors import UsageError
+from vlsu.errors import DataError, UsageError
 from vlsu.registry import Registry
 
 __all__ = [
@@ -17,9 +17,26 @@ __all__ = [
     "LocalSource",
     "RemoteSource",
     "Source",
+    "SourceError",
     "SourceKind",
+    "check_source",
+    "is_remote",
     "open_source",
 ]
+
+
+class SourceError(DataError):
+    """An image or an answer that a source does not give.
+
+    Attributes:
+        reason: Short, and the same words for the same reason: ``http-404``, ``private-address``.
+        transient: Whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, reason: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +87,7 @@ class Source(Protocol):
         """The bytes of an image it offered; over HTTP through the safe fetcher.
 
         Raises:
-            DataError: It cannot be read or fetched; the message names no text of it.
+            SourceError: It cannot be read or fetched; the message names no text of it.
         """
         ...
 
@@ -106,7 +123,7 @@ class RemoteSource(Source, Protocol):
                 service can filter, and checked by the caller in any case.
 
         Raises:
-            DataError: It is down, refuses, or answers with something else.
+            SourceError: It is down, refuses, or answers with something else.
         """
         ...
 
@@ -119,10 +136,13 @@ class Access:
         contact: An e-mail address or a page by which a service reaches whoever builds; sent to
             services in the header ``User-Agent``. Some require it.
         allow_private: Whether addresses of this machine and of the local network may be asked.
+        proxy: ``http://HOST:PORT`` through which everything is asked, or ``environment``; empty for
+            none.
     """
 
     contact: str = ""
     allow_private: bool = False
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +156,24 @@ class SourceKind:
         about: What it finds, in one line.
         remote: Whether it has a search of its own, on another machine: whatever is searched for
             leaves this one.
+        needs_contact: Whether it may not be asked without `Access.contact`.
     """
 
     open: Callable[[str, Access], Source]
     form: str
     about: str
     remote: bool = False
+    needs_contact: bool = False
 
 
 #: Every known kind of source; others add theirs by the entry-point group ``vlsu.sources``.
 SOURCES: Registry[SourceKind] = Registry(
     "source",
     {
+        "commons": "vlsu.build.sources.commons:COMMONS",
+        "dataset": "vlsu.build.sources.dataset:DATASET",
         "folder": "vlsu.build.sources.folder:FOLDER",
+        "openverse": "vlsu.build.sources.openverse:OPENVERSE",
     },
 )
 
@@ -161,10 +186,45 @@ def open_source(spec: str, access: Access | None = None) -> Source:
         access: What it may do outside of this machine; by default no private address is asked.
 
     Raises:
-        UsageError: There is no such source, or it cannot be what it says.
+        UsageError: There is no such source, it cannot be what it says, or it may not be asked
+            without a contact and there is none.
         DataError: It cannot be read.
     """
+    access = access or Access()
+    kind, where = _kind(spec)
+    if kind.needs_contact:
+        from vlsu.build.sources.web import CONTACT, contact_of
+
+        if not contact_of(access):
+            raise UsageError(
+                f"--source {quoted(spec, 80)}: may not be asked without a contact; give --contact "
+                f"with an e-mail address or the address of a page, or set {CONTACT}"
+            )
+    return kind.open(where, access)
+
+
+def check_source(spec: str) -> None:
+    """See that a SPEC names a source that can be opened, whoever will ask it.
+
+    Raises:
+        UsageError: As `open_source`, but for the contact.
+        DataError: It cannot be read.
+    """
+    kind, where = _kind(spec)
+    kind.open(where, Access()).close()
+
+
+def is_remote(spec: str) -> bool:
+    """Whether searches of a source leave this machine.
+
+    Raises:
+        UsageError: There is no such kind of source.
+    """
+    return _kind(spec)[0].remote
+
+
+def _kind(spec: str) -> tuple[SourceKind, str]:
     name, _, where = spec.partition(":")
     if not name:
         raise UsageError(f"--source {quoted(spec, 80)}: names no source; write folder:PATH")
-    return SOURCES.get(name).open(where, access or Access())
+    return SOURCES.get(name), where

@@ -76,6 +76,8 @@ class Fields:
         leave_out: Normalised names of columns that say nothing of an image, such as its own.
         text_is_caption: Whether a column called ``text`` describes the image; in datasets of
             image-text pairs it is what is asked about it.
+        licence: That the whole dataset states. It often covers the annotations and not the images,
+            and so a candidate says where it has it from.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class Fields:
         *,
         leave_out: frozenset[str] = frozenset(),
         text_is_caption: bool = True,
+        licence: str = "",
     ) -> None:
+        self._licence = licence
         self._stated = {
             name: normalise(options[name]) for name in (*_NAMES, "caption") if name in options
         }
@@ -138,9 +142,13 @@ class Fields:
             caption = fallback
             about["caption_from"] = "file name"
         defaults = self._defaults
+        licence = texts.get("licence") or defaults.get("licence", "")
+        if not licence and self._licence:
+            licence = self._licence
+            about["licence_from"] = "dataset"
         return Described(
             caption=caption,
-            licence=texts.get("licence") or defaults.get("licence", ""),
+            licence=licence,
             author=texts.get("author") or defaults.get("author"),
             attribution=texts.get("attribution") or defaults.get("attribution"),
             page=texts.get("page") or defaults.get("page"),

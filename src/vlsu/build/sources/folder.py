@@ -8,6 +8,7 @@ at last in the names of the file and of its folders.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -19,7 +20,7 @@ import orjson
 
 from vlsu._files import open_beneath, read_bytes_beneath, read_text_beneath
 from vlsu._folders import is_dataset
-from vlsu.build.sources.base import Access, Candidate, SourceKind
+from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import OPTIONS, Described, Fields
 from vlsu.build.sources.left_out import LeftOut
 from vlsu.build.sources.settings import Where, read_where
@@ -155,12 +156,15 @@ class FolderSource:
         """The bytes of an image file.
 
         Raises:
-            DataError: It cannot be read, or is larger than any image that is taken.
+            SourceError: It cannot be read, or is larger than any image that is taken.
         """
         try:
             return read_bytes_beneath(self._root, candidate.id, limit=MAX_BYTES)
         except OSError as error:
-            raise DataError(f"{self._spec}: an image cannot be read ({error.strerror})") from None
+            reason = "too-large" if error.errno == errno.EFBIG else "cannot-be-read"
+            raise SourceError(
+                f"{self._spec}: an image cannot be read ({error.strerror})", reason
+            ) from None
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -93,6 +93,7 @@ class Client:
         context: Of TLS; the system's certificates by default.
         routing: Which proxy an address is asked through; none by default.
         judge: Judges an address that a proxy is asked for.
+        headers: Of every request, in place of or beside the usual ones.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Client:
         context: ssl.SSLContext | None = None,
         routing: Routing | None = None,
         judge: NameJudge | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._resolver = resolver
         self._timeout_s = timeout_s
@@ -113,6 +115,7 @@ class Client:
         self._context = context
         self._routing: Routing = routing or (lambda address: None)
         self._judge = judge or NameJudge(resolver)
+        self._headers = dict(headers or {})
         self._reached: set[str] = set()
         self._first = asyncio.Lock()
         self._held = Held()
@@ -173,7 +176,7 @@ class Client:
     async def _once(self, address: WebAddress, conditions: Mapping[str, str]) -> Received:
         route = self._routing(address)
         plain_route = None if address.scheme == "https" else route
-        head = _head(address, conditions, plain_route)
+        head = _head(address, {**self._headers, **conditions}, plain_route)
         received = await self._first_answer(address, head, route)
         if received.status == 407 and plain_route is not None and await self._wanted(plain_route):
             raise plain_route.refused()
@@ -345,20 +348,20 @@ class Client:
         await asyncio.sleep(0)  # they close in the loop's next iteration
 
 
-def _head(address: WebAddress, conditions: Mapping[str, str], route: Route | None) -> bytes:
+def _head(address: WebAddress, more: Mapping[str, str], route: Route | None) -> bytes:
     """A request's head; of one to a proxy, `route`, with the whole address."""
     fields = {
         "Host": address.host_header,
         "User-Agent": USER_AGENT,
         "Accept": "image/*,*/*;q=0.5",
         "Accept-Encoding": "identity",
-        **conditions,
+        **more,
     }
     if address.authorization is not None:
         fields["Authorization"] = address.authorization
     lines = (f"{name}: {value}\r\n" for name, value in fields.items())
-    target, more = (address.target, "") if route is None else (address.url, route.header)
-    return f"GET {target} HTTP/1.1\r\n{''.join(lines)}{more}\r\n".encode("latin-1")
+    target, proxied = (address.target, "") if route is None else (address.url, route.header)
+    return f"GET {target} HTTP/1.1\r\n{''.join(lines)}{proxied}\r\n".encode("latin-1")
 
 
 def _validator(value: str | None) -> str | None:

@@ -21,7 +21,7 @@ from vlsu.data.sources.columnar import arrow_source, class_names
 from vlsu.data.sources.opening import open_source
 from vlsu.errors import DataError
 
-__all__ = ["folder_source"]
+__all__ = ["Part", "folder_parts", "folder_source"]
 
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$|^\d{4,}$")
 _TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -31,7 +31,7 @@ _NOT_ROWS = {"dataset_info.json", "dataset_infos.json", "state.json", "dataset_d
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """A file of rows, with the configuration and the split that it belongs to."""
 
     source: Source
@@ -40,13 +40,12 @@ class _Part:
 
     @property
     def place(self) -> str:
+        """Configuration and split."""
         return f"{self.config}/{self.split}"
 
 
-def folder_source(path: Path) -> Source:
-    """Open a folder, or a single file of one.
-
-    Rows are numbered through all files. `Entry.place` is the row's configuration and split.
+def folder_parts(path: Path) -> list[Part]:
+    """The files of rows of a folder, or a single file of one.
 
     Raises:
         DataError: There is no such folder, it holds no rows, or a file of it is damaged.
@@ -62,6 +61,18 @@ def folder_source(path: Path) -> Source:
             f"{path}: no Parquet, Arrow, JSON lines or CSV file in this folder; give the folder of "
             "a downloaded dataset"
         )
+    return parts
+
+
+def folder_source(path: Path) -> Source:
+    """Open a folder, or a single file of one.
+
+    Rows are numbered through all files. `Entry.place` is the row's configuration and split.
+
+    Raises:
+        DataError: There is no such folder, it holds no rows, or a file of it is damaged.
+    """
+    parts = folder_parts(path)
 
     def read() -> Iterator[SourceItem]:
         number = 0
@@ -78,7 +89,7 @@ def folder_source(path: Path) -> Source:
     return Source(path, "a folder of datasets", tuple(columns), read, places)
 
 
-def _saved(path: Path) -> list[_Part]:
+def _saved(path: Path) -> list[Part]:
     """The parts of what `save_to_disk` wrote; none if it is no such folder."""
     splits = _json(path / "dataset_dict.json")
     if isinstance(splits, dict) and isinstance(splits.get("splits"), list):
@@ -92,7 +103,7 @@ def _plain_name(name: object) -> str:
     return name if isinstance(name, str) and Path(name).name == name != ".." else ""
 
 
-def _shards(folder: Path) -> list[_Part]:
+def _shards(folder: Path) -> list[Part]:
     state = _json(folder / "state.json")
     if not isinstance(state, dict):
         return []
@@ -100,13 +111,13 @@ def _shards(folder: Path) -> list[_Part]:
     classes = class_names(read_text(info)) if info.is_file() else {}
     split = str(state.get("_split") or folder.name)
     return [
-        _Part(arrow_source(folder / name, stream=True, classes=classes), "", split)
+        Part(arrow_source(folder / name, stream=True, classes=classes), "", split)
         for each in state.get("_data_files") or ()
         if isinstance(each, dict) and (name := _plain_name(each.get("filename")))
     ]
 
 
-def _found(path: Path) -> list[_Part]:
+def _found(path: Path) -> list[Part]:
     files = sorted(
         each
         for each in path.rglob("*")
@@ -120,13 +131,13 @@ def _found(path: Path) -> list[_Part]:
     return [_part(each, path) for each in parquet or tables or texts]
 
 
-def _part(file: Path, top: Path) -> _Part:
+def _part(file: Path, top: Path) -> Part:
     """A file's part: ``data/<config>/<split>-00000-of-00001.parquet`` and its like."""
     folders = [name for name in file.relative_to(top).parts[:-1] if name != "data"]
     split = _SHARD.sub("", file.stem)
     if not split or file.name in _TABLES:  # of a folder per split
         split = folders.pop() if folders else ""
-    return _Part(open_source(file), "/".join(folders), split)
+    return Part(open_source(file), "/".join(folders), split)
 
 
 def _json(file: Path) -> object:

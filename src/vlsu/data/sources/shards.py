@@ -25,22 +25,27 @@ from vlsu.data.sources.documents import LONG_NUMBER
 from vlsu.data.tables.records import Broken
 from vlsu.errors import DataError
 
-__all__ = ["shard_source"]
+__all__ = ["Member", "UnmarkedError", "shard_source"]
 
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
 _IMAGES = frozenset({*EXTENSIONS, "jpeg", "tif"})
 _TEXTS = {"txt": "text", "text": "text", "caption": "text", "cls": "label", "url": "image_url"}
 
 
-class _Unmarked(tarfile.TarError):
+class UnmarkedError(tarfile.TarError):
     """The archive ends without the blocks of zeros that mark its end."""
 
 
-class _Member(tarfile.TarInfo):
+class Member(tarfile.TarInfo):
     """A member, where `tarfile` would take an archive that was cut off for a whole one."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        """The next member of an archive.
+
+        Raises:
+            UnmarkedError: There is none, and no end mark either.
+        """
         try:
             return super().fromtarfile(tarfile_)
         except tarfile.TruncatedHeaderError as error:  # type: ignore[attr-defined]
@@ -48,7 +53,7 @@ class _Member(tarfile.TarInfo):
         except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
             if not tarfile_.offset:
                 raise
-            raise _Unmarked from None
+            raise UnmarkedError from None
 
 
 def shard_source(path: Path) -> Source:
@@ -62,7 +67,7 @@ def shard_source(path: Path) -> Source:
         try:
             with (
                 open_binary(path) as file,
-                tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive,
+                tarfile.open(fileobj=file, mode="r|*", tarinfo=Member) as archive,
             ):
                 yield from _samples(archive)
         except (tarfile.TarError, zlib.error, EOFError) as error:
@@ -84,7 +89,7 @@ def _samples(archive: tarfile.TarFile) -> Iterator[SourceItem]:
     while True:
         try:
             member = next(members, None)
-        except _Unmarked:
+        except UnmarkedError:
             member, unmarked = None, True
         if member is None:
             break

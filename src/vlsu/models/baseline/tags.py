@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlsu.models.baseline.assets import package_file, session
 from vlsu.models.baseline.efficientnet import RESOLUTION, build
@@ -61,6 +62,17 @@ class Tagger:
         The probabilities of one category's classes are added: a gun is often split between rifle
         and assault rifle.
         """
+        shares = self.probabilities(image)
+        totals: dict[str, float] = {}
+        for index, (_, category) in HARM_CLASSES.items():
+            totals[category] = totals.get(category, 0.0) + float(shares[index])
+        category = max(totals, key=lambda name: totals[name])
+        in_category = (i for i, (_, of) in HARM_CLASSES.items() if of == category)
+        name, _ = HARM_CLASSES[max(in_category, key=lambda i: float(shares[i]))]
+        return Tag(name, category, totals[category])
+
+    def probabilities(self, image: Image.Image) -> NDArray[np.float32]:
+        """Of each ImageNet class in an RGB image, shape (1000,), summing to 1."""
         from PIL import Image
 
         # The whole picture, squeezed: a middle crop would cut long things off.
@@ -68,10 +80,4 @@ class Tagger:
         pixels = (np.asarray(small, dtype=np.float32) - 127) / 128
         batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis])
         (shares,) = self._session.run(None, {"image": batch})
-        totals: dict[str, float] = {}
-        for index, (_, category) in HARM_CLASSES.items():
-            totals[category] = totals.get(category, 0.0) + float(shares[0][index])
-        category = max(totals, key=lambda name: totals[name])
-        in_category = (i for i, (_, of) in HARM_CLASSES.items() if of == category)
-        name, _ = HARM_CLASSES[max(in_category, key=lambda i: float(shares[0][i]))]
-        return Tag(name, category, totals[category])
+        return np.asarray(shares[0], dtype=np.float32)

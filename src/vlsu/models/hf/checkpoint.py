@@ -18,7 +18,7 @@ from vlsu.models.hf.fingerprint import folder_fingerprint
 from vlsu.models.hf.hub import find_on_hub, hub_error
 from vlsu.models.hf.libraries import library, quiet
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["Checkpoint", "find_files", "read_checkpoint", "reason"]
 
 #: Auto class of the weights -> its mapping of configurations, in the order tried.
 VISION = {
@@ -78,10 +78,7 @@ def read_checkpoint(spec: str, name: str) -> Checkpoint:
         ModelError: It cannot be found or reached, is of an architecture that is unknown, takes no
             conversations, or needs a package.
     """
-    folder = _folder(spec, name)
-    where, _, revision = (str(folder), "", "") if folder else name.partition("@")
-    found = None if folder else find_on_hub(spec, where, revision or None, "config.json")
-    source = _source(found and found.commit, local=found is None or found.local)
+    where, source, weights = find_files(spec, name)
     with quiet():
         config = _config(spec, where, source)
         auto_class = _auto_class(spec, config)
@@ -95,9 +92,31 @@ def read_checkpoint(spec: str, name: str) -> Checkpoint:
         config,
         processor,
         auto_class,
-        folder_fingerprint(folder) if folder else f"{where}@{source['revision']}",
+        weights,
         source["local_files_only"],
     )
+
+
+def find_files(spec: str, name: str) -> tuple[str, dict[str, Any], str]:
+    """Where a model's files are; none is read yet.
+
+    Args:
+        spec: As the user wrote it, for messages.
+        name: A folder, or a name on the hub, which may end in ``@REVISION``.
+
+    Returns:
+        What to give to ``from_pretrained`` first, its further arguments, and what the weights are
+        known by, as in `Checkpoint`.
+
+    Raises:
+        ModelError: They cannot be found or reached.
+    """
+    folder = _folder(spec, name)
+    where, _, revision = (str(folder), "", "") if folder else name.partition("@")
+    found = None if folder else find_on_hub(spec, where, revision or None, "config.json")
+    source = _source(found and found.commit, local=found is None or found.local)
+    weights = folder_fingerprint(folder) if folder else f"{where}@{source['revision']}"
+    return where, source, weights
 
 
 def _source(revision: str | None, *, local: bool) -> dict[str, Any]:
@@ -128,10 +147,10 @@ def _config(spec: str, where: str, source: Mapping[str, Any]) -> Any:
     try:
         return library("transformers").AutoConfig.from_pretrained(where, **source)
     except Exception as error:
-        raise ModelError(f"{spec}: {_why(error)}") from None
+        raise ModelError(f"{spec}: {reason(error)}") from None
 
 
-def _why(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What to say of an error while files are looked for or read."""
     if known := hub_error(error):
         return known
@@ -167,7 +186,7 @@ def _processor(spec: str, where: str, source: Mapping[str, Any], config: Any) ->
     try:
         processor = kind.from_pretrained(where, **source)
     except Exception as error:
-        raise ModelError(f"{spec}: its processor cannot be loaded: {_why(error)}") from None
+        raise ModelError(f"{spec}: its processor cannot be loaded: {reason(error)}") from None
     tokenizer = getattr(processor, "tokenizer", processor)
     if not hasattr(tokenizer, "apply_chat_template"):
         raise ModelError(f"{spec}: has no tokenizer")

@@ -1,0 +1,104 @@
+"""The strict reading of an answer with queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from vlsu.models.base import Outcome, Response
+from vlsu.models.output import after_reasoning
+from vlsu.tasks.answers.reading import looks_like_refusal
+
+__all__ = ["MAX_LENGTH", "Candidate", "Written", "read_queries"]
+
+#: Characters of a query, at most.
+MAX_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text as a model wrote it.
+
+    Attributes:
+        text: With single spaces within its lines.
+        kinds: Kind -> whether the writer says that it speaks of that.
+    """
+
+    text: str
+    kinds: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an answer holds.
+
+    Attributes:
+        outcome: `OK` if and only if it is the JSON that was asked for.
+        candidates: At most as many as were asked for; more are left out.
+    """
+
+    outcome: Outcome
+    candidates: tuple[Candidate, ...] = ()
+
+
+def read_queries(response: Response, count: int, kinds: Collection[str]) -> Written:
+    """The queries of an answer, or its outcome.
+
+    The answer, marked reasoning and a code fence aside, is one JSON object of exactly the schema
+    that was asked for; anything else is `UNPARSED`, so that no text that was not meant as a query
+    becomes one.
+
+    Args:
+        response: The answer.
+        count: Queries that were asked for.
+        kinds: What each has to declare.
+    """
+    if response.outcome is not Outcome.OK:
+        return Written(response.outcome)
+    visible = after_reasoning(response.text)
+    found = None
+    if not response.cut_off:
+        found = _candidates(response.text, kinds) or _candidates(visible, kinds)
+    if found is None:
+        refused = not response.cut_off and looks_like_refusal(visible)
+        return Written(Outcome.REFUSED if refused else Outcome.UNPARSED)
+    return Written(Outcome.OK, tuple(found[:count]))
+
+
+def _candidates(text: str, kinds: Collection[str]) -> list[Candidate] | None:
+    text = text.strip()
+    fence, _, fenced = text.partition("\n")
+    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
+        text = fenced.removesuffix("```")
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict) or set(tree) != {"queries"}:
+        return None
+    listed = tree["queries"]
+    if not isinstance(listed, list) or not listed:
+        return None
+    found = [_candidate(each, kinds) for each in listed]
+    whole = [each for each in found if each is not None]
+    return whole if len(whole) == len(found) else None
+
+
+def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
+    if not isinstance(entry, dict) or set(entry) != {"text", "kinds"}:
+        return None
+    text, declared = entry["text"], entry["kinds"]
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_LENGTH:
+        return None
+    if not isinstance(declared, dict) or set(declared) != set(kinds):
+        return None
+    if not all(isinstance(each, bool) for each in declared.values()):
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character
+        return None
+    lines = (" ".join(line.split()) for line in text.strip().splitlines())
+    return Candidate("\n".join(lines), dict(declared))

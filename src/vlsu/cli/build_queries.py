@@ -1,0 +1,110 @@
+"""``vlsu build queries``: texts written to the images, by a model that looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlsu.cli.build import Folder, Json, app
+from vlsu.cli.option_groups import with_option_groups
+from vlsu.cli.options import ModelArguments
+
+
+@app.command("queries")
+@with_option_groups
+def queries(
+    build: Folder,
+    model: Annotated[str, typer.Option(help="The model that writes: provider/name, or a name.")],
+    asked: ModelArguments,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model that is asked for what the one before it refused, in the categories of "
+            "--approve. Repeatable."
+        ),
+    ] = None,
+    approve: Annotated[
+        str,
+        typer.Option(
+            help="Categories, such as C1,C3, in which you approve that; none for what belongs to "
+            "none. Never those with a critical harm."
+        ),
+    ] = "",
+    also_base_url: Annotated[
+        str | None, typer.Option(help="Root of the OpenAI-compatible server of --also.")
+    ] = None,
+    also_price: Annotated[
+        str | None, typer.Option(help="The price of --also, as --price; needed for --max-cost.")
+    ] = None,
+    candidates: Annotated[int, typer.Option(help="Queries asked for at once.")] = 3,
+    styles: Annotated[
+        str,
+        typer.Option(
+            help="Of question, request, remark, account, post, chat; all if not given. Each is "
+            "drawn as often as the others."
+        ),
+    ] = "",
+    lengths: Annotated[
+        str, typer.Option(help="Of short, medium, long; all if not given, each as often.")
+    ] = "",
+    few_shot: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML list of examples with pattern, image (in words), text, and if need be "
+            "category and language."
+        ),
+    ] = None,
+    captions: Annotated[
+        bool,
+        typer.Option(
+            "--captions",
+            help="Give the model the images' captions in place of them: for one that cannot see.",
+        ),
+    ] = False,
+    reuse: Annotated[int, typer.Option(help="Samples that one image may be part of.")] = 1,
+    json: Json = False,
+) -> None:
+    """Have queries written to the images that were found, for the cells that are short.
+
+    Each is checked, and kept or given up with a reason. Run again, it goes on.
+    """
+    from vlsu.build.queries.few_shot import FewShot, read_few_shot
+    from vlsu.build.queries.handing_over import read_approved
+    from vlsu.build.queries.manners import read_manners
+    from vlsu.build.queries.refusals import refusals
+    from vlsu.build.queries.stage import QueryOptions, write_queries
+    from vlsu.cli.build_stages import opened, show_stage, writer
+    from vlsu.cli.options import read_names
+    from vlsu.cli.output import RunProgress, print_table
+
+    with opened(build) as found:
+        options = QueryOptions(
+            candidates=candidates,
+            manners=read_manners(read_names(styles), read_names(lengths), found.settings.seed),
+            few_shot=FewShot()
+            if few_shot is None
+            else read_few_shot(few_shot, found.policy, found.rails),
+            approved=read_approved(read_names(approve), found.policy, found.rails),
+            captions=captions,
+            reuse=reuse,
+        )
+        first, budget = writer(model, asked)
+        others = replace(asked, base_url=also_base_url, price=also_price)
+        writers = [first, *(writer(each, others, "--also")[0] for each in also or ())]
+        progress = RunProgress()
+        with progress.shown():
+            report = write_queries(found, writers, options, budget=budget, progress=progress)
+        with found.store(read_only=True) as store:
+            refused = refusals(store)
+    if not json and (rows := [astuple(each) for each in refused if each.refused]):
+        print_table("Refused, in all starts", ("model", "category", "asked", "refused"), rows)
+    show_stage(
+        build,
+        report,
+        json=json,
+        following=f"vlsu build grade {build} --model SPEC",
+        more={"refusals": [each.as_dict() for each in refused]},
+    )
