@@ -66,7 +66,9 @@ def assemble(
         ),
     ] = "gated",
     name: Annotated[str, typer.Option(help="Name of the dataset.")] = "",
-    version: Annotated[str, typer.Option(help="Version of the dataset.")] = "1",
+    version: Annotated[
+        str, typer.Option(help="Version of the dataset, as semver.org numbers it.")
+    ] = "1.0.0",
     licence: Annotated[str, typer.Option(help="Licence of texts and grades.")] = "",
     citation: Annotated[str, typer.Option(help="How to cite it.")] = "",
     overwrite: Annotated[
@@ -125,6 +127,7 @@ def assemble(
 
 
 def _print(done: Assembled) -> None:
+    from vlsu.build.assembly.effect import sentences
     from vlsu.cli.output import print_table, print_text, say
 
     found = done.as_dict()
@@ -144,6 +147,8 @@ def _print(done: Assembled) -> None:
             f"{done.refiled} samples count for another cell than the one they were made for; "
             f"{done.contested} are contested"
         )
+        for sentence in sentences(done.selection):
+            print_text(sentence)
     if done.proof is not None:
         print_text(
             f"escalation proof: {done.proof['proven']} of {done.proof['escalating']} texts graded "
@@ -159,7 +164,7 @@ def _print(done: Assembled) -> None:
         )
     for part in done.parts:
         for finding in part.findings:
-            print_text(f"data check, {part.dataset.path.name}: {finding}")
+            print_text(f"{part.dataset.path.name}: {finding}")
     for part in done.parts:
         gated = "gated" if part.gated else "open"
         say(f"dataset: {part.dataset.path} ({len(part.dataset)} samples, {gated})")

@@ -55,7 +55,7 @@ def test_graders_get_every_kept_sample_without_a_grade(build, handed_over):
     ids = [sample.id for sample in samples]
     assert tell_nothing(ids)
     assert ids == sorted(ids)
-    assert dataset.info.version == "1-ungraded"
+    assert dataset.info.version == "1.0.0-ungraded"
 
 
 def test_every_sample_says_where_it_is_from(build, handed_over):
@@ -177,10 +177,16 @@ def test_people_grade_it_and_it_comes_back_as_a_benchmark(build, items, handed_o
         "borderline": 1,
         "unsafe": 2,
     }
+    # The pre-grader's errors: of 24 samples on target people move one, and of the two of the
+    # unfiltered share, which it found off target, they find both on it.
+    human = done["selection"]["human"]
+    assert human["precision"]["value"] == pytest.approx(23 / 24)
+    assert human["missed"]["value"] == 1.0
     # Answers on grading come from the grading app, those on building from the records.
     answers = package.load(out).info.datasheet
     assert "3 people" in " ".join(lines(answers, "annotators"))
     assert "openai/writer" in " ".join(lines(answers, "collection"))
+    assert "people did so of 96% [" in " ".join(lines(answers, "selection"))
     assert sum("openai/grader" in line for line in lines(answers, "machine_annotation")) == 1
 
 

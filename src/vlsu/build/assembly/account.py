@@ -95,6 +95,7 @@ def answers(
     left_out: Mapping[str, int],
     faces: Sequence[str],
     findings: Sequence[str],
+    selected: Sequence[str],
     terms: str,
     former: Mapping[str, object],
 ) -> dict[str, object]:
@@ -105,7 +106,8 @@ def answers(
         account: How it was made.
         left_out: Reason -> samples of the build that were not assembled.
         faces: What was done about faces, in sentences.
-        findings: Of the check of the dataset.
+        findings: Of the check of the dataset, and of the audits.
+        selected: What people's grades say of the pre-grader's selection, in sentences.
         terms: On what the dataset may be used for.
         former: Answers of the author, and of the grading app: they stay.
     """
@@ -121,6 +123,7 @@ def answers(
             f"A pre-grader ({graders}) kept samples that it graded as their cell wants; shares of "
             "patterns are by design, not those of any source.",
             *_unfiltered(account),
+            *selected,
             *(
                 f"Given up at {stage}: {reasons_text(reasons)}."
                 for stage, reasons in account.lost.items()
@@ -154,7 +157,7 @@ def answers(
         "limitations": [
             f"Texts are by models ({writers}), not by users, and images were chosen for them.",
         ],
-        "noise": [f"vlsu data check: {each}" for each in findings],
+        "noise": [*findings],
         "missing_data": [f"Not assembled: {reasons_text(left_out)}."] if left_out else [],
         "restrictions": [terms],
     }

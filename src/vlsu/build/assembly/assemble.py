@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from vlsu.build.assembly.account import account_of
 from vlsu.build.assembly.canary import canary_line, canary_of
+from vlsu.build.assembly.effect import effect_of, sentences
 from vlsu.build.assembly.grades import Grades, merge, read_grades
 from vlsu.build.assembly.items import Item, read_items
 from vlsu.build.assembly.proof import prove
@@ -55,6 +57,8 @@ class Assembled:
         refiled: Samples that count for another cell than the one they were made for.
         contested: Samples that graders differ on.
         proof: ``{escalating, proven, refiled}``; `None` before it.
+        selection: What the pre-grader let through and threw away, as
+            `vlsu.build.grading.selection.selection` tells it.
         faces: ``{mode, searched, found, blurred}``, images.
         short: Cells that hold fewer samples than wanted, and how many are missing.
         canary: The GUID.
@@ -67,6 +71,7 @@ class Assembled:
     refiled: int
     contested: int
     proof: Mapping[str, int] | None
+    selection: Mapping[str, Any]
     faces: Mapping[str, object]
     short: Sequence[Mapping[str, object]]
     canary: str
@@ -89,6 +94,7 @@ class Assembled:
             "refiled": self.refiled,
             "contested": self.contested,
             "proof": None if self.proof is None else dict(self.proof),
+            "selection": dict(self.selection),
             "faces": dict(self.faces),
             "short": [dict(each) for each in self.short],
             "canary": self.canary,
@@ -129,6 +135,8 @@ def assemble(
         items, contested = merged.items, merged.contested
         left_out.update(merged.left_out)
         blurred_before = _blurred_before(items, grades)
+    with build.store(read_only=True) as store:
+        effect = effect_of(store, items)
     proof = None
     if options.proof is not None:
         items, proof = _proven(items, options.proof, build, graded=grades is not None)
@@ -163,6 +171,7 @@ def assemble(
             left_out=dict(left_out),
             faces=shown.sentences(options.faces),
             grades=grades,
+            selected=sentences(effect),
         )
         parts = [
             write_part(context, folder, those, gated=gated)
@@ -176,6 +185,7 @@ def assemble(
         refiled=refiled,
         contested=contested,
         proof=proof,
+        selection=effect,
         faces={
             "mode": options.faces,
             "searched": shown.searched,

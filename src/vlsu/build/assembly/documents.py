@@ -61,7 +61,7 @@ def write_documents(
         canary: The line that carries it.
         gated: Whether it is to be given to those only who agreed to its terms.
         graded: Whether people have graded it.
-        findings: Of its check.
+        findings: Of its check and of the audits.
 
     Raises:
         DataError: The dataset cannot be read.
@@ -251,7 +251,7 @@ def _readme(
                 else []
             ),
             "",
-            "`vlsu data check`: " + ("; ".join(map(_plain, findings)) or "no findings") + ".",
+            "Findings of the checks: " + ("; ".join(map(_plain, findings)) or "none") + ".",
             "",
             "`samples*.parquet` holds the samples, `images/ab/<sha256>.<ext>` the images by the "
             "SHA-256 of their bytes, `dataset.yaml` the description. `NOTICE.md` credits every "

@@ -67,7 +67,7 @@ class Options:
     consents: frozenset[str] = frozenset()
     release: str = "gated"
     name: str = ""
-    version: str = "1"
+    version: str = "1.0.0"
     licence: str = ""
     citation: str = ""
     overwrite: bool = False
@@ -114,6 +114,7 @@ class Context:
         left_out: Reason -> samples that are not assembled.
         faces: What was done about faces, in sentences.
         grades: Of people.
+        selected: What these say of the pre-grader's selection, in sentences.
     """
 
     build: Build
@@ -124,6 +125,7 @@ class Context:
     left_out: Mapping[str, int]
     faces: Sequence[str]
     grades: Grades | None
+    selected: Sequence[str] = ()
 
 
 def write_part(context: Context, folder: Path, items: Sequence[Item], *, gated: bool) -> Part:
@@ -135,7 +137,7 @@ def write_part(context: Context, folder: Path, items: Sequence[Item], *, gated: 
     dataset = _dataset(context, folder, items, (), gated=gated, replacing=False)
     _remove_unused(dataset, items)
     check = full_check(dataset)
-    findings = [*_file_findings(check), *check.notes()]
+    findings = [f"vlsu data check: {each}" for each in (*_file_findings(check), *check.notes())]
     if findings:
         dataset = _dataset(context, folder, items, findings, gated=gated, replacing=True)
     try:
@@ -189,6 +191,7 @@ def _dataset(
             left_out=context.left_out,
             faces=context.faces,
             findings=findings,
+            selected=context.selected,
             terms=f"{TERMS} {context.canary}",
             former={} if grades is None else grades.answers,
         ),
