@@ -116,7 +116,10 @@ def assemble(
             if json:
                 print_json({"out": str(dataset.path), "samples": len(dataset)})
             say(f"dataset: {dataset.path} ({len(dataset)} texts under a neutral picture)")
-            say(f"next: vlsu annotate init P --dataset {dataset.path}")
+            say(
+                f"next: vlsu annotate init P --dataset {dataset.path}, for people who have graded "
+                "none of these samples"
+            )
             return
         with counter("images searched for faces") as progress:
             done = make(built, out, options, progress=lambda _, n, of: progress(n, of))

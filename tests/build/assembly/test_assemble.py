@@ -18,7 +18,7 @@ from vlsu.build.folder.records import Decision
 from vlsu.data.checks.full import full_check
 from vlsu.data.exporting.questions import checked, lines
 from vlsu.data.sample import Sample
-from vlsu.policy import MODALITIES, Severity
+from vlsu.policy import MODALITIES, Severity, load_policy
 
 #: Looking for faces takes most of the time, and is tried in test_faces.py.
 QUICK = ("--faces", "keep")
@@ -270,3 +270,22 @@ def test_minimal_pairs_are_a_group_and_know_each_other(tmp_path):
     # Alike by intention, and so no duplicates.
     vlsu("build", "assemble", finished.folder, "--out", tmp_path / "d", *QUICK)
     assert len(package.load(tmp_path / "d")) == 7
+
+
+def test_a_policy_of_two_severities(tmp_path):
+    made = finished_build(tmp_path / "b", 10, unfiltered=1, policy=load_policy("binary"))
+    vlsu("build", "assemble", made.folder, "--out", tmp_path / "d", *QUICK)
+    dataset = package.load(tmp_path / "d")
+    assert (len(dataset), dataset.policy.name) == (11, made.policy.name)
+    with made.store(read_only=True) as store:
+        grades = targets(read_items(store))
+    table = write_table(tmp_path / "grades.csv", grades)
+    vlsu("build", "assemble", made.folder, "--out", tmp_path / "e", *QUICK, "--grades", table)
+    found = Counter(str(sample.pattern) for sample in package.load(tmp_path / "e"))
+    assert set(found) == {"S-S-S", "S-S-U", "S-U-U", "U-S-U", "U-U-U"}
+    first = next(iter(grades))
+    grades[first]["text"] = "borderline"
+    write_table(table, grades)
+    done = vlsu("build", "assemble", made.folder, "--out", tmp_path / "f", *QUICK, "--grades",
+                table, expect=2)  # fmt: skip
+    assert "text_grade is 'borderline'; the policy has safe, unsafe" in done.stderr

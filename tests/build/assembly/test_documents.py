@@ -3,11 +3,11 @@
 import json
 import re
 
-import datasets
 import mlcroissant
 import polars as pl
 import pytest
 import yaml
+from datasets.load import load_dataset
 
 import vlsu as package
 from tests.build.assembly.test_selecting import item
@@ -117,7 +117,7 @@ def test_the_readme_is_read_by_hugging_face_datasets(dataset, tmp_path):
     text = (dataset.path / "README.md").read_text()
     front = yaml.safe_load(text.split("---")[1])
     assert set(front["extra_gated_fields"].values()) == {"text", "checkbox"}
-    rows = datasets.load_dataset(str(dataset.path), split="test", cache_dir=str(tmp_path / "cache"))
+    rows = load_dataset(str(dataset.path), split="test", cache_dir=str(tmp_path / "cache"))
     assert rows["id"][:] == [sample.id for sample in dataset]
     assert "# bench" in text
     assert "Cite: Us, 2026" in text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ from vlsu.build.assembly.writing import (
     Options,
     Part,
     divided,
-    parent_of,
     require_free,
     write_part,
 )
@@ -41,6 +41,9 @@ from vlsu.errors import BuildError, UsageError
 from vlsu.policy import MODALITIES, Pattern
 
 __all__ = ["Assembled", "assemble"]
+
+#: In the build's folder, while it is assembled.
+_SCRATCH = ".faces"
 
 Progress = Callable[[str, int, int], None]
 
@@ -142,8 +145,8 @@ def assemble(
         items, proof = _proven(items, options.proof, build, graded=grades is not None)
     like = likeness(items, build.images)
     items = _less(items, without_duplicates(items, like), left_out, DUPLICATE)
-    with tempfile.TemporaryDirectory(prefix=".vlsu-faces-", dir=parent_of(out)) as folder:
-        blurs = ImageStore(Path(folder))
+    with _scratch(build) as folder:
+        blurs = ImageStore(folder)
         shown = show(
             items,
             build.images,
@@ -195,6 +198,21 @@ def assemble(
         short=_short(items, build),
         canary=guid,
     )
+
+
+@contextmanager
+def _scratch(build: Build) -> Iterator[Path]:
+    """A folder for pictures that are on their way; what a killed start left there is deleted."""
+    folder = build.folder / _SCRATCH
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    except OSError as error:
+        raise BuildError(f"{folder}: cannot be made ({error.strerror})") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _noted(items: Sequence[Item], build: Build, options: Options, like: Likeness) -> list[Item]:

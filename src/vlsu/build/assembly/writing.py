@@ -29,7 +29,6 @@ __all__ = [
     "Part",
     "dataset_name",
     "divided",
-    "parent_of",
     "require_free",
     "write_part",
 ]
@@ -284,19 +283,6 @@ def require_free(out: Path, options: Options) -> None:
 
 def _gated_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}{GATED}")
-
-
-def parent_of(out: Path) -> Path:
-    """The folder that a folder is in, made if need be.
-
-    Raises:
-        BuildError: It cannot be made.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BuildError(f"{out}: cannot be made ({error.strerror})") from None
-    return out.parent
 
 
 def dataset_name(folder: Path, options: Options) -> str:
