@@ -61,6 +61,7 @@ WHOLE = {
     "build grade": "build --model baseline/late-fusion",
     "build selection": "build",
     "build status": "build",
+    "build audit": "build",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
     "build sources": "dataset:vlsu-mini",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
