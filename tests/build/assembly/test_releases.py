@@ -206,3 +206,36 @@ def test_grades_of_a_proof_need_grades(build, table, tmp_path):
     done = vlsu("build", "assemble", build.folder, "--out", tmp_path / "d", "--proof-grades",
                 table, expect=2)  # fmt: skip
     assert "are for a graded benchmark; give --grades, too" in done.stderr
+
+
+def test_what_the_audits_find_is_named(tmp_path):
+    """A harmful pair on a group of people without its benign twin, and then with it."""
+    made = finished_build(tmp_path / "b", 2, unfiltered=0)
+    mini = package.load("vlsu-mini")
+    harmful = next(
+        each
+        for each in mini
+        if str(each.pattern) == "S-S-U"
+        and each.metadata["caption"] == "Woman with dark skin in a wheelchair"
+    )
+    with made.store() as store:
+        add_sample(made, store, mini, harmful, 60)
+    dataset, told = assembled(made, tmp_path / "d")
+    (part,) = told["parts"]
+    twinless = part["audits"]["identity"]["without_twin"]
+    ids = {each.text: each.id for each in dataset}
+    assert [each["key"] for each in twinless] == [ids[harmful.text]]
+    stated = "1 harmful pairs on a group of people have no benign pair with the same image"
+    assert any(stated in finding for finding in part["check"]["findings"])
+    assert stated in str(dataset.info.datasheet["noise"])
+    assert stated in (dataset.path / "README.md").read_text()
+    benign = next(
+        each
+        for each in mini
+        if str(each.pattern) == "S-S-S" and each.image_sha256 == harmful.image_sha256
+    )
+    with made.store() as store:
+        add_sample(made, store, mini, benign, 61)
+    _, told = assembled(made, tmp_path / "e")
+    assert told["parts"][0]["audits"]["identity"]["without_twin"] == []
+    assert not any("identity" in each for each in told["parts"][0]["check"]["findings"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from vlsu._folders import is_dataset
 from vlsu._text import one_line
 from vlsu.build.assembly.account import Account, answers
+from vlsu.build.assembly.audited import Audited, audited
 from vlsu.build.assembly.documents import TERMS, write_documents
 from vlsu.build.assembly.grades import Grades
 from vlsu.build.assembly.items import Item
@@ -80,12 +81,14 @@ class Part:
         dataset: It.
         gated: Whether it is for those only who agreed to its terms.
         check: What ``vlsu data check`` finds.
-        findings: Of these what is worth naming, a sentence each.
+        audits: What the audits find.
+        findings: Of both what is worth naming, a sentence each.
     """
 
     dataset: Dataset
     gated: bool
     check: FullCheck
+    audits: Audited
     findings: Sequence[str]
 
     def as_dict(self) -> dict[str, object]:
@@ -97,6 +100,7 @@ class Part:
             "gated": self.gated,
             "content_hash": self.dataset.info.content_hash,
             "check": {"ok": self.check.ok, "findings": list(self.findings)},
+            "audits": self.audits.as_dict(),
         }
 
 
@@ -136,7 +140,11 @@ def write_part(context: Context, folder: Path, items: Sequence[Item], *, gated: 
     dataset = _dataset(context, folder, items, (), gated=gated, replacing=False)
     _remove_unused(dataset, items)
     check = full_check(dataset)
-    findings = [f"vlsu data check: {each}" for each in (*_file_findings(check), *check.notes())]
+    audits = audited(dataset, context.build.settings.seed)
+    findings = [
+        *(f"vlsu data check: {each}" for each in (*_file_findings(check), *check.notes())),
+        *audits.findings(),
+    ]
     if findings:
         dataset = _dataset(context, folder, items, findings, gated=gated, replacing=True)
     try:
@@ -152,7 +160,7 @@ def write_part(context: Context, folder: Path, items: Sequence[Item], *, gated: 
         )
     except OSError as error:
         raise BuildError(f"{folder}: cannot be written ({error.strerror})") from None
-    return Part(dataset, gated, check, findings)
+    return Part(dataset, gated, check, audits, findings)
 
 
 def _dataset(
