@@ -169,6 +169,7 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 from vlsu.cli import (  # noqa: E402
+    build_assemble,  # noqa: F401
     build_audit,  # noqa: F401
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
