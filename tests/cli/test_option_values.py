@@ -66,6 +66,8 @@ WHOLE = {
     "build audit": "build",
     "build pairs": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
+    "build run": "build --model openai/x --base-url http://127.0.0.1:9/v1 "
+    "--grader baseline/late-fusion --source folder:gallery --max-requests 1",
     "build sources": "dataset:vlsu-mini",
     "build images": "build",
     "build take-down": "build --sha256 0",

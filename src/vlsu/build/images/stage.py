@@ -12,6 +12,7 @@ from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Try
 from vlsu.build.folder.stage_report import StageReport
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.images.against import looks_of
 from vlsu.build.images.finding import Finder, UnansweredError
 from vlsu.build.images.index import Index
@@ -64,6 +65,7 @@ class _Tally:
     stopped: Stop | None = None
 
 
+@timed(IMAGES)
 def find_images(
     build: Build,
     sources: Sequence[Source],
