@@ -180,11 +180,16 @@ def _by_reason(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 from vlsu.cli import (  # noqa: E402
+    build_assemble,  # noqa: F401
+    build_audit,  # noqa: F401
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
     build_images,  # noqa: F401
+    build_pairs,  # noqa: F401
     build_queries,  # noqa: F401
     build_run,  # noqa: F401
+    build_search,  # noqa: F401
     build_selection,  # noqa: F401
     build_sources,  # noqa: F401
+    build_tune_grader,  # noqa: F401
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlsu.build.folder.build import Build
@@ -55,7 +55,8 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
         reuse: Samples that one image may be part of.
     """
     counts = store.counts()
-    samples, under_way = _uses_of_images(store)
+    images = [image for image in store.states(IMAGES) if image.kept]
+    samples, under_way = _uses_of_images(store, {image.key for image in images})
     open_images = store.tries(IMAGES, open_only=True)
     open_concepts = store.tries(CONCEPTS, open_only=True)
     busy_images = Counter(image for image, _ in under_way)
@@ -67,9 +68,9 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
             cells[cell] = left
     tried = Counter(each.subject for each in store.tries(QUERIES))
     free: dict[Place, list[Record]] = {}
-    for image in store.states(IMAGES):
+    for image in images:
         used = samples.get(image.key, 0) + busy_images[image.key]
-        if image.kept and used < reuse and tried[image.key] - used < MOST_TRIES:
+        if used < reuse and tried[image.key] - used < MOST_TRIES:
             free.setdefault(Place.of(image.cell), []).append(store.record(image.key))
     images_wanted = _beyond(
         _by_place(cells), {place: len(found) for place, found in free.items()}, open_images
@@ -81,8 +82,13 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
     return Demand(cells, free, concepts, images_wanted, concepts_wanted)
 
 
-def _uses_of_images(store: Reader) -> tuple[dict[str, int], set[tuple[str, Cell]]]:
-    """Image -> samples of it; and the images and cells for which a sample is under way."""
+def _uses_of_images(
+    store: Reader, images: Collection[str]
+) -> tuple[dict[str, int], set[tuple[str, Cell]]]:
+    """Image -> samples of it; and the images and cells for which a sample is under way.
+
+    Tries on anything but an image are those of minimal pairs, which nobody may go on with.
+    """
     graded: dict[str, set[bool | None]] = {}
     for grade in store.states(GRADES):
         graded.setdefault(str(grade.parent), set()).add(grade.kept)
@@ -90,7 +96,7 @@ def _uses_of_images(store: Reader) -> tuple[dict[str, int], set[tuple[str, Cell]
     under_way = {
         (each.subject, each.cell)
         for each in store.tries(QUERIES, open_only=True)
-        if each.subject is not None
+        if each.subject is not None and each.subject in images
     }
     for query in store.states(QUERIES):
         if query.kept is False or query.parent is None:

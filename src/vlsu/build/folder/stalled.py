@@ -31,9 +31,9 @@ def stalled(wanted: Mapping[Cell, int], store: Reader, patience: int) -> dict[Ce
     """
     counts = store.counts()
     places = _places(store, patience)
-    tried = Counter(each.cell for each in store.tries(QUERIES)) - Counter(
-        each.cell for each in store.tries(QUERIES, open_only=True)
-    )
+    images = {image.key for image in store.states(IMAGES)}  # tries on others are minimal pairs
+    tried = Counter(each.cell for each in store.tries(QUERIES) if each.subject in images)
+    tried -= Counter(each.cell for each in store.tries(QUERIES, open_only=True))
     graded = {each.parent for each in store.states(GRADES)}
     waiting = Counter(
         each.cell for each in store.states(QUERIES) if each.kept and each.key not in graded

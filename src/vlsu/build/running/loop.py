@@ -212,9 +212,7 @@ class _Loop:
                 for cell, number in self.build.wanted.items()
                 if number > (counts[cell].have if cell in counts else 0)
             }
-            under_way = any(store.tries(stage, open_only=True) for stage in STAGES) or bool(
-                _has_ungraded(store)
-            )
+            under_way = _has_open_tries(store) or _has_ungraded(store)
             stuck = stalled(self.build.wanted, store, self.bounds.patience)
         if not under_way and not left:
             return FULL
@@ -259,6 +257,16 @@ def _next_stage(store: Reader) -> int:
     if store.tries(order[-1], open_only=True):
         return last
     return (last + 1) % len(STAGES)
+
+
+def _has_open_tries(store: Reader) -> bool:
+    """Whether a try of a stage is open; those on queries are minimal pairs, which it leaves."""
+    images = {image.key for image in store.states(STAGES[1])}
+    return any(
+        stage != STAGES[2] or each.subject in images
+        for stage in STAGES
+        for each in store.tries(stage, open_only=True)
+    )
 
 
 def _has_ungraded(store: Reader) -> bool:
