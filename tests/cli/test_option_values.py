@@ -67,7 +67,7 @@ WHOLE = {
     "build pairs": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
     "build sources": "dataset:vlsu-mini",
-    "build images": "build",
+    "build images": "build --source dataset:dataset --embedding none",
     "build take-down": "build --sha256 0",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",
