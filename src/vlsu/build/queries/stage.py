@@ -10,6 +10,7 @@ from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.queries.checks import seen_of, why_given_up
 from vlsu.build.queries.duplicates import Texts
 from vlsu.build.queries.few_shot import FewShot
@@ -110,6 +111,7 @@ class _Came:
     refused_by: list[str] = field(default_factory=list)
 
 
+@timed(QUERIES)
 def write_queries(
     build: Build,
     writers: Sequence[Writer],
