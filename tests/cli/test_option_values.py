@@ -14,6 +14,7 @@ import pytest
 from tests.cli.test_command_line import COMMANDS
 from tests.conftest import make_dataset
 from tests.support.alignment_runs import alignment_run
+from tests.support.builds import finished_build
 from tests.support.commands import vlsu
 from tests.support.hostile_runs import outcome
 from tests.support.report_runs import scripted_run
@@ -56,12 +57,20 @@ WHOLE = {
     "framings tune": "dataset --model openai/x --base-url http://127.0.0.1:9/v1 --out out/r "
     "--candidates candidates.yaml --dry-run",
     "build init": "out/b --target all=2",
+    "build assemble": "finished --out out/d --faces keep",
     "build grade": "build --model baseline/late-fusion",
+    "build search": "build lamp --source folder:images --embedding none",
     "build selection": "build",
     "build tune-grader": "dataset --model openai/x --references zero-shot --out out/t",
     "build status": "build",
+    "build audit": "build",
+    "build pairs": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "build concepts": "build --model openai/x --base-url http://127.0.0.1:9/v1 --max-requests 1",
+    "build run": "build --model openai/x --base-url http://127.0.0.1:9/v1 "
+    "--grader baseline/late-fusion --source folder:gallery --max-requests 1",
     "build sources": "dataset:vlsu-mini",
+    "build images": "build",
+    "build take-down": "build --sha256 0",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",
     "annotate init": "out/p --dataset dataset",
@@ -134,6 +143,7 @@ def place(tmp_path_factory):
     lay_out_odd_files(place)
     vlsu("annotate", "init", place / "project", "--dataset", dataset.path)
     vlsu("build", "init", place / "build", "--target", "all=2")
+    finished_build(place / "finished", 4, unfiltered=0)
     vlsu("annotate", "backup", place / "project", place / "backup.tar.gz")
     return place
 

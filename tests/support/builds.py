@@ -15,7 +15,7 @@ from vlsu.build.plan.targets import parse_targets
 from vlsu.build.rails.rules import default_rails
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.sample import Sample
-from vlsu.policy import MODALITIES, Pattern, Severity, default_policy
+from vlsu.policy import MODALITIES, Pattern, Policy, Severity, default_policy, patterns_of
 
 __all__ = ["GRADER", "WRITER", "add_sample", "chosen", "finished_build"]
 
@@ -39,13 +39,17 @@ _PARAMETERS = {
 _NO_KINDS = {"minor": False, "sexual": False, "propaganda": False}
 
 
-def chosen(n: int, languages: Sequence[str] = ("en",)) -> list[Sample]:
+def chosen(
+    n: int, languages: Sequence[str] = ("en",), policy: Policy | None = None
+) -> list[Sample]:
     """Samples of vlsu-mini to build, each with an image of its own, evenly over the patterns."""
-    rails = default_rails(default_policy())
+    policy = policy or default_policy()
+    rails = default_rails(policy)
+    possible = set(patterns_of(policy.severities))
     by_pattern: dict[str, list[Sample]] = {}
     used: set[str | None] = set()
     for sample in sorted(vlsu.load("vlsu-mini"), key=lambda each: each.id):
-        if sample.pattern is None or sample.language not in languages:
+        if sample.pattern not in possible or sample.language not in languages:
             continue
         cell = _cell(sample)
         closed = (
@@ -67,7 +71,12 @@ def chosen(n: int, languages: Sequence[str] = ("en",)) -> list[Sample]:
 
 
 def finished_build(
-    folder: Path, n: int = 24, *, languages: Sequence[str] = ("en",), unfiltered: int = 2
+    folder: Path,
+    n: int = 24,
+    *,
+    languages: Sequence[str] = ("en",),
+    unfiltered: int = 2,
+    policy: Policy | None = None,
 ) -> Build:
     """A build of `n` samples, which are what its cells want.
 
@@ -80,14 +89,15 @@ def finished_build(
         n: Samples on target.
         languages: Of the texts.
         unfiltered: Samples kept off target: of the first cells, graded another joint severity.
+        policy: The default policy or the binary one.
     """
     mini = vlsu.load("vlsu-mini")
-    samples = chosen(n + unfiltered, languages)
+    samples = chosen(n + unfiltered, languages, policy)
     samples, off = samples[:n], samples[n:]
     counts = Counter(_target(_cell(sample)) for sample in samples)
     build = init(
         folder,
-        default_policy(),
+        policy or default_policy(),
         languages=languages,
         targets=parse_targets(["all=0", *(f"{name}={n}" for name, n in counts.items())]),
         sources=["folder:gallery"],
@@ -134,7 +144,7 @@ def add_sample(
     licence = licence or _LICENCES[number % len(_LICENCES)]
     grades = {m: str(_severity(sample, m).label) for m in MODALITIES}
     if not on_target:
-        grades["joint"] = "safe" if grades["joint"] != "safe" else "borderline"
+        grades["joint"] = "safe" if grades["joint"] != "safe" else "unsafe"
     content: dict[str, dict[str, object]] = {
         "concepts": {
             **_PARAMETERS,
@@ -180,7 +190,7 @@ def add_sample(
             stage=stage,
             cell=cell,
             content=content[stage],
-            provenance=seen if stage == "images" else _written(store, stage, number),
+            provenance=seen if stage == "images" else _written(build, store, stage, number),
             parent=keys.get(STAGES[STAGES.index(stage) - 1]),
         )
         about: dict[str, object] = {}
@@ -220,7 +230,7 @@ def _conclude(store: Store, made: Record, decisions: list[Decision], number: int
         store.add_call(str(made.provenance["request"]), made.stage, model, 0.001)
 
 
-def _written(store: Store, stage: str, number: int) -> dict[str, object]:
+def _written(build: Build, store: Store, stage: str, number: int) -> dict[str, object]:
     written: dict[str, object] = {
         "model": GRADER if stage == "grades" else WRITER,
         "prompt": store.add_prompt(stage, _PROMPTS[stage]),
@@ -231,7 +241,7 @@ def _written(store: Store, stage: str, number: int) -> dict[str, object]:
         written |= {"candidate": 0, "refused_by": []}
     if stage == "grades":
         del written["request"]
-        written |= {"run": "0000", "policy": default_policy().hash}
+        written |= {"run": "0000", "policy": build.policy.hash}
     return written
 
 

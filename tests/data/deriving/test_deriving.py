@@ -24,7 +24,7 @@ from vlsu.data import (
     split_dataset,
     write_dataset,
 )
-from vlsu.data.deriving.splitting import _placed
+from vlsu.data.deriving.splitting import placed
 from vlsu.data.links import KEYS, components
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy_text, parse_policy
@@ -122,7 +122,7 @@ def test_rounding_favours_no_part(numbers: list[int], share: float) -> None:
     # Many patterns of few samples: each is off by less than one sample, and so is the whole.
     strata = np.array(numbers)
     group, rank = np.arange(len(strata)), np.arange(len(strata))
-    place = _placed(group, strata, rank, np.array([share, 1 - share]))
+    place = placed(group, strata, rank, np.array([share, 1 - share]))
     assert abs((place == 0).sum() - share * len(strata)) <= 1
     for number in set(numbers):
         here = place[strata == number]

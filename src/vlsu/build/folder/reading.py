@@ -168,6 +168,11 @@ class Reader:
             for cell, number in have.items()
         }
 
+    def span(self) -> tuple[float, float] | None:
+        """When the first and the last record were made, in seconds of Unix time."""
+        first, last = self._read("SELECT min(made), max(made) FROM records")[0]
+        return None if first is None else (first, last)
+
     def calls(self) -> Calls:
         """Calls of models so far."""
         query = "SELECT count(*), total(cost), count(*) - count(cost) FROM calls"

@@ -18,7 +18,7 @@ from vlsu.data.links import KEYS, components
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
 
-__all__ = ["Part", "split_dataset"]
+__all__ = ["Part", "placed", "split_dataset"]
 
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -104,7 +104,7 @@ def split_dataset(
         ],
         dtype=np.int64,
     )
-    place = _placed(group, strata, rank, np.array(list(shares.values())))
+    place = placed(group, strata, rank, np.array(list(shares.values())))
     for number, name in enumerate(shares):
         if not (place == number).any():
             largest = int(np.bincount(group).max(initial=0))
@@ -161,10 +161,17 @@ def _prepare(out: str | Path, names: Iterable[str], *, overwrite: bool) -> None:
         raise
 
 
-def _placed(
+def placed(
     group: _Integers, strata: _Integers, rank: _Integers, shares: np.ndarray[Any, Any]
 ) -> _Integers:
-    """For each row the number of its part."""
+    """For each row the number of its part.
+
+    Args:
+        group: Of each row the number of the first row that it depends on, as `components` gives.
+        strata: Of each row the number of its pattern, from 0.
+        rank: Of each row its place in the order in which rows are placed.
+        shares: Of each part; they sum to 1.
+    """
     kinds = int(strata.max(initial=-1)) + 1
     sizes = np.bincount(group, minlength=len(group))
     missing = np.outer(shares, np.bincount(strata, minlength=kinds)).astype(float)

@@ -46,6 +46,7 @@ class Layout:
         images: Where images are: in a column of the files, in members of them, in a folder beside
             them, or nowhere.
         extensions: Of the images' formats.
+        pictures: Pattern of the files in a folder of images.
     """
 
     format: str
@@ -53,6 +54,7 @@ class Layout:
     fields: Mapping[str, str]
     images: str = ""
     extensions: tuple[str, ...] = ()
+    pictures: str = "images/*"
 
 
 @dataclass(frozen=True, slots=True)

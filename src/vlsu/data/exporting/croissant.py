@@ -213,7 +213,7 @@ def _distribution(about: About) -> list[dict[str, object]]:
         for file in layout.files
     ]
     types = sorted({EXTENSIONS[extension] for extension in layout.extensions})
-    if layout.images == "column" and len(files) > 1:
+    if layout.images != "members" and len(files) > 1:
         files.append(_file_set("shards", layout.files[0].media_type, _pattern(layout.files)))
     if layout.images == "members":
         inside = [{"@id": file.name} for file in layout.files]
@@ -222,12 +222,13 @@ def _distribution(about: About) -> list[dict[str, object]]:
         if patterns:
             files.append(_file_set("pictures", types, patterns, inside))
     if layout.images == "folder" and types:
-        files.append(_file_set("pictures", types, "images/*"))
+        files.append(_file_set("pictures", types, layout.pictures))
     return files
 
 
 def _pattern(files: tuple[File, ...]) -> str:
-    return f"{files[0].name.rpartition('/')[0] or '.'}/*.parquet"
+    folder = files[0].name.rpartition("/")[0]
+    return f"{folder}/*.parquet" if folder else "*.parquet"
 
 
 def _file_set(
@@ -280,7 +281,7 @@ def _source(about: About, name: str) -> dict[str, object]:
     layout = about.layout
     if layout.images == "members":
         return {"fileSet": {"@id": "rows"}, "extract": {"jsonPath": f"$.{name}"}}
-    if layout.images == "column" and len(layout.files) > 1:
+    if len(layout.files) > 1:
         return {"fileSet": {"@id": "shards"}, "extract": {"column": name}}
     return {"fileObject": {"@id": layout.files[0].name}, "extract": {"column": name}}
 
