@@ -137,6 +137,26 @@ def answers(model: Model, *requests: Request) -> list[Response]:
     return asyncio.run(ask())
 
 
+def test_it_writes_nothing_but_json_of_the_schema_if_that_is_asked_for() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "green"]}, "large": {"type": "boolean"}},
+        "required": ["colour", "large"],
+        "additionalProperties": False,
+    }
+    request = Request((Message("user", ("Describe a barn.",)),), schema)
+    free, held = (
+        open_model("local/smollm2", Settings(max_tokens=40, structured=structured))
+        for structured in ("auto", "on")
+    )
+    (response,) = answers(held, request)
+    tree = orjson.loads(response.text)
+    assert (set(tree), type(tree["large"])) == ({"colour", "large"}, bool)
+    assert tree["colour"] in ("red", "green")
+    assert "structured" not in free.identity()
+    assert held.identity()["structured"] is True
+
+
 def user(words: str, draw: int = 0) -> Request:
     return Request((Message("user", (words,)),), draw=draw)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["Folder", "Json", "app"]
+if TYPE_CHECKING:
+    from vlsu.build.folder.build import Build
+
+__all__ = ["Folder", "Json", "app", "print_status", "whole_status"]
 
 app = typer.Typer(
     help="Build a benchmark: what is wanted, what there is, what is lost and why.",
@@ -80,29 +83,36 @@ def status(
     opened = open_build(build)
     _show(opened, json)
     if out is not None:
-        from vlsu.build.folder.build import status as status_of
         from vlsu.cli.output import say
         from vlsu.report.building.page import write_status
 
-        write_status(status_of(opened), build.resolve().name, out)
+        write_status(whole_status(opened), build.resolve().name, out)
         say(f"page: {out}")
 
 
-def _show(opened: Any, json: bool) -> None:
-    from vlsu.build.concepts.coverage import measured
-    from vlsu.build.folder.build import status as status_of
+def _show(opened: Build, json: bool) -> None:
     from vlsu.cli.output import print_json
 
-    found = status_of(opened)
-    with opened.store(read_only=True) as store:
-        found["concepts"] = measured(store, meaning=False)
+    found = whole_status(opened)
     if json:
         print_json(found)
     else:
-        _print(opened.folder, found)
+        print_status(opened.folder, found)
 
 
-def _print(folder: Path, found: dict[str, Any]) -> None:
+def whole_status(build: Build) -> dict[str, Any]:
+    """How far a build is, and how diverse its concepts are."""
+    from vlsu.build.concepts.coverage import measured
+    from vlsu.build.folder.build import status as status_of
+
+    found = status_of(build)
+    with build.store(read_only=True) as store:
+        found["concepts"] = measured(store, meaning=False)
+    return found
+
+
+def print_status(folder: Path, found: dict[str, Any]) -> None:
+    """Print what `whole_status` found, as tables and lines."""
     from vlsu.cli.build_concepts import coverage_lines
     from vlsu.cli.output import print_table, print_text
 
@@ -114,8 +124,9 @@ def _print(folder: Path, found: dict[str, Any]) -> None:
         [
             (pattern, *(_have(of_pattern.get(category)) for category in categories))
             for pattern, of_pattern in cells.items()
+            if any(count["wanted"] or count["have"] for count in of_pattern.values())
         ],
-        "-: never built; see below.",
+        "-: never built; see below. Patterns of which nothing is wanted are left out.",
     )
     for reason, patterns in _by_reason(found["closed"]).items():
         print_text(f"never built, {', '.join(patterns)}: {reason}")
@@ -174,7 +185,11 @@ from vlsu.cli import (  # noqa: E402
     build_concepts,  # noqa: F401
     build_grade,  # noqa: F401
     build_images,  # noqa: F401
+    build_pairs,  # noqa: F401
     build_queries,  # noqa: F401
+    build_run,  # noqa: F401
+    build_search,  # noqa: F401
     build_selection,  # noqa: F401
     build_sources,  # noqa: F401
+    build_tune_grader,  # noqa: F401
 )

@@ -58,17 +58,17 @@ def audit(
 def _of_build(build: Build, refill: bool) -> dict[str, Any]:
     from vlsu.build.audits.audit import audit as audited
     from vlsu.build.audits.items import items_of_build
-    from vlsu.build.audits.refill import refill_decisions
+    from vlsu.build.audits.refill import refill as refilled
 
     with build.store(read_only=not refill) as store:
-        items = items_of_build(store)
-        shortcuts, identity = audited(items, build.images, seed=build.settings.seed)
-        decisions = []
         if refill:
-            decisions = refill_decisions(items, shortcuts.solved, seed=build.settings.seed)
-            store.decide(decisions)
-    found = {"shortcuts": shortcuts.as_dict(), "identity": identity.as_dict()}
-    return {**found, "given_up": len(decisions)} if refill else found
+            shortcuts, identity, decisions = refilled(build, store)
+            given_up = {"given_up": len(decisions)}
+        else:
+            items = items_of_build(store)
+            shortcuts, identity = audited(items, build.images, seed=build.settings.seed)
+            given_up = {}
+    return {"shortcuts": shortcuts.as_dict(), "identity": identity.as_dict(), **given_up}
 
 
 def _of_dataset(source: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu.cli.build import Folder, Json, app
+from vlsu.cli.build_search import Embedding
 from vlsu.cli.build_stages import opened, show_stage, writer
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import ModelArguments
@@ -45,6 +46,7 @@ class SourceArguments:
             help="Services of this machine and of the local network may be asked.",
         ),
     ] = False
+    embedding: Embedding = "auto"
 
     @contextmanager
     def opened(self, build: Build) -> Iterator[tuple[list[Source], Index | None]]:
@@ -73,7 +75,9 @@ class SourceArguments:
             index = None
             if any(isinstance(each, LocalSource) for each in sources):
                 with counter("indexing") as progress:
-                    index = open_.enter_context(open_index(build, sources, progress=progress))
+                    index = open_.enter_context(
+                        open_index(build, sources, embedding=self.embedding, progress=progress)
+                    )
             yield sources, index
 
 
@@ -124,7 +128,7 @@ class ImageArguments:
         """These options, with the model and the lists opened.
 
         Raises:
-            UsageError: One is wrong.
+            VlsuError: One is wrong, or names nothing.
         """
         from vlsu.build.images.filters import Shape
         from vlsu.build.images.hash_lists import open_hash_list
@@ -132,7 +136,10 @@ class ImageArguments:
         from vlsu.build.images.options import Options
         from vlsu.build.images.pre_filter import PreFilter
         from vlsu.cli.options import read_names
+        from vlsu.data import load
 
+        for each in self.against or ():
+            load(each)  # before an index is made
         model = None
         if self.pre_filter is not None:
             model = PreFilter(*writer(self.pre_filter, asked, "--pre-filter"))
@@ -171,16 +178,19 @@ def images(
         with progress.shown():
             report = find_images(found, sources, index, options, progress=progress)
     if not json:
-        _show_refused(report)
+        _show_refused(report, {rule.id: rule.reason for rule in found.rails.rules})
     show_stage(build, report, json=json, following=f"vlsu build queries {build}")
 
 
-def _show_refused(report: ImagesReport) -> None:
-    from vlsu.cli.output import print_table, say
+def _show_refused(report: ImagesReport, rules: Mapping[str, str]) -> None:
+    from vlsu.cli.output import print_table, print_text, say
 
     if report.refused:
         rows = sorted(report.refused.items(), key=lambda each: -each[1])
         print_table("Refused offers", ("reason", "images"), rows)
+    for rule, reason in rules.items():
+        if f"rails: {rule}" in report.refused:
+            print_text(f"{rule}: {reason}")
     if report.listed:
         say(
             f"{report.listed} images are on a hash list: nothing of them was stored. Take them out "
@@ -217,7 +227,5 @@ def take_down(
         print_json(done.as_dict())
         return
     lost = ", ".join(f"{number} {stage}" for stage, number in done.given_up.items()) or "nothing"
-    print_text(
-        f"{len(done.images)} images taken down: {done.files} files deleted; given up: {lost}"
-    )
+    print_text(f"taken down: {len(done.images)}; files deleted: {done.files}; given up: {lost}")
     say("datasets that were assembled before still have them: assemble them again")

@@ -66,10 +66,11 @@ def _print(build: Path, found: Mapping[str, Any]) -> None:
     if lost:
         print_table("Given up", ("reason", "candidates"), lost)
     drawn = found["unfiltered"]
-    line = (
-        f"kept whatever their grades: {drawn['drawn']}, of which {drawn['off_target']} off target"
+    line = f"kept whatever their grades: {drawn['drawn']}, {drawn['off_target']} of them off target"
+    print_text(
+        f"{line}; off target of all candidates: {_rate(drawn['of_all'])}, by the samples alone, "
+        f"each weighted: {_rate(drawn['share'])}"
     )
-    print_text(f"{line}; off target of all: {_rate(drawn['of_all'])}")
     if (human := found["human"]) is None:
         return
     print_table(

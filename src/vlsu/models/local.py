@@ -6,6 +6,8 @@ Answers depend on the request alone: each worker has its own runtime with one sl
 cache, because the other prompts of a batch change the last digits of the logits, and so may change
 the text. A runtime has one thread: several runtimes are faster than several threads that wait for
 each other, above all on a busy machine.
+
+With ``structured`` "on" the runtime lets it write nothing but JSON of the request's schema.
 """
 
 from __future__ import annotations
@@ -73,6 +75,7 @@ class _LlamaCpp:
             "runtime": f"{RUNTIME} {version(RUNTIME)} on {platform.machine()}",
             "context": CONTEXT,
             **self._sampling(0),
+            **({"structured": True} if self._settings.structured == "on" else {}),
         }
 
     def answer(
@@ -98,6 +101,9 @@ class _LlamaCpp:
             "cache_prompt": False,
             **self._sampling(request.draw),
         }
+        if self._settings.structured == "on" and request.schema is not None:
+            form = {"name": "answer", "schema": request.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         completion = runtime.handle_chat_completions(body)
         if "error" in completion:
             too_long = completion["error"].get("type") == "exceed_context_size_error"

@@ -56,6 +56,7 @@ def test_guards_of_different_parts_grade_together(build, chat_server):
         assert store.calls().number == len(server.requests) == 5
 
 
+@pytest.mark.slow
 def test_members_are_not_asked_again_in_another_round_or_another_ensemble(build, chat_server):
     server = chat_server(answering)
     with build.store() as store:

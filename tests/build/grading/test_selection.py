@@ -78,6 +78,13 @@ def test_errors_and_shares_are_those_of_a_calculation_by_hand():
         assert rate["low"] < rate["value"] < rate["high"]
 
 
+def test_a_pattern_that_is_aimed_at_and_never_met_has_a_share_of_none_and_a_bound():
+    drawn = candidate(BORDERLINE, human=SSB, unfiltered=True, probability=0.05)
+    share = selection([candidate(UNSAFE, human=SSB), drawn])["human"]["shares"]["S-S-U"]
+    assert share["all"]["value"] == share["kept"]["value"] == 0
+    assert share["all"]["high"] > 0.4
+
+
 def test_candidates_of_larger_groups_weigh_more_as_they_are_drawn_less():
     drawn = [
         candidate(BORDERLINE, human=SSU, unfiltered=True, probability=0.05),
@@ -119,6 +126,7 @@ def simulated(seed: int, groups: int = 600, unfiltered: float = 0.25):
     return made, truth
 
 
+@pytest.mark.slow
 def test_the_corrected_shares_are_right_and_those_of_the_samples_are_not():
     """Over 20 builds: the estimate is unbiased, and its interval holds the truth."""
     estimates, plain, held, recalls, drawn = [], [], [], [], []

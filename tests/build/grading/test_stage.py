@@ -106,6 +106,22 @@ def test_an_image_is_asked_about_once_over_all_rounds(build, server):
     assert [each.name for each in sorted(build.grades_folder.iterdir())] == ["0001", "0002"]
 
 
+def test_one_grader_serves_several_rounds_within_one_budget(build, server):
+    """As the loop has it: the model is opened once, and the bound is on all rounds together."""
+    one = grader(server, limits=Limits(concurrency=1, max_requests=4))
+    budget = one.limits.budget()
+    with build.store() as store:
+        place = add_image(build, store, image_bytes())
+        add_queries(store, place, "one [S-S-B]")
+    assert grade_queries(build, one, budget=budget).stopped is None
+    with build.store() as store:
+        add_queries(store, place, "two [S-S-U]")
+    stopped = grade_queries(build, one, budget=budget).stopped
+    assert stopped is not None
+    assert stopped.message == "--max-requests 4 reached"
+    assert len(server.requests) == 4
+
+
 def test_no_file_of_an_image_is_copied(build, server):
     with build.store() as store:
         add_queries(store, add_image(build, store, image_bytes()), "one [S-S-U]")
@@ -188,6 +204,7 @@ def test_an_image_of_what_is_never_built_is_given_up_with_all_made_of_it(build, 
     assert report.lost == {"rails: explicit": 1}
     with build.store() as store:
         assert store.kept(image) is False
+        assert build.images.count() == 0
         assert store.decisions("images")[image].reason == "rails: explicit"
 
 

@@ -96,15 +96,21 @@ def made_build(folder: Path, *targets: str, languages=("en",)) -> Build:
     return init(folder, default_policy(), languages=languages, targets=wanted)
 
 
-def concept(build: Build, words: str, pattern="S-S-U", category="C9", kinds=KINDS, **more) -> str:
+def concept(
+    build: Build, words: str, pattern="S-S-U", category="C9", kinds=KINDS, near=None
+) -> str:
     """Keep a concept; its key."""
     with build.store() as store:
         prompt = store.add_prompt("concepts", "Name a place.")
         record = Record(
             stage="concepts",
             cell=Cell(Pattern.parse(pattern), category, "en"),
-            content={"concept": f"A photograph of {words}.", "search": words, "kinds": kinds}
-            | more,
+            content={
+                "concept": f"A photograph of {words}.",
+                "search": words,
+                "kinds": kinds,
+                "category": near or category,
+            },
             provenance={"model": "made/by-hand", "prompt": prompt, "seed": 0},
         )
         (key,) = store.add([record])

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import hashlib
 
+from PIL import Image
+
 from tests.build.images.made import ByWords, Shelf, concept, made_build, picture
 from vlsu.build.folder.build import status
+from vlsu.build.images.filters import Seen, decoded, see
+from vlsu.build.images.known import Known
+from vlsu.build.images.options import Options
 from vlsu.build.images.stage import find_images
+from vlsu.data import ImageStore, Sample, write_dataset
+from vlsu.data.images.pixels import Picture
+from vlsu.policy import default_policy
 
 
 def found(build, shelf, **options):
@@ -95,7 +103,7 @@ def test_where_nothing_is_left_the_concept_ends_and_the_reason_is_counted(tmp_pa
         {"no image left (already in the build)": 1, "no image found": 1},
     )
     assert report.lacking == (
-        "C9, safe image: 2 more images wanted, and no concept is left that may yield one",
+        "C9, safe image: 2 more wanted, and no concept is left that may yield one",
     )
     assert status(build)["cells"]["S-S-U"]["C9"]["lost"] == {"images": 2}
 
@@ -131,3 +139,56 @@ def test_each_filter_refuses_for_its_own_reason_and_leaves_no_trace(tmp_path):
     written = b"".join(file.read_bytes() for file in tmp_path.glob("build.sqlite*"))
     assert b"bridge 4" not in written
     assert b"two boys" not in written
+
+
+def test_no_image_of_another_benchmark_is_taken_nor_its_like(tmp_path):
+    store = ImageStore(tmp_path / "other")
+    samples = [Sample("s1", image_sha256=store.add(picture(1, form="JPEG", quality=70)))]
+    write_dataset(
+        tmp_path / "other",
+        samples,
+        name="other",
+        version="1",
+        licence="CC0-1.0",
+        citation="",
+        source="tests",
+        policy=default_policy(),
+    )
+    build = made_build(tmp_path / "b", "all=0", "S-S-U/C9=2")
+    concept(build, "a bridge")
+    shelf = Shelf()
+    shelf.put("a bridge", picture(1))
+    shelf.put("another bridge", picture(2))
+    options = Options(against=[str(tmp_path / "other")])
+    for start in range(2):  # the second reads what the first looked at
+        report = find_images(build, [shelf], ByWords([shelf]), options)
+        assert report.kept == (1 if start == 0 else 0)
+    assert [each.provenance["id"] for each in kept(build)] == ["001"]
+    (entry,) = outcomes(build)[0]["candidates"]
+    assert (entry["reason"], entry["about"]["benchmark"]) == ("in another benchmark", "other")
+
+
+def test_what_a_camera_noted_is_not_stored(tmp_path):
+    noted = Image.Exif()
+    noted[0x010F] = "A camera of somebody"
+    data = picture(1, form="JPEG", exif=noted)
+    assert b"camera of somebody" in data
+    build = made_build(tmp_path, "all=0", "S-S-U/C9=1")
+    concept(build, "a bridge")
+    shelf = Shelf()
+    shelf.put("a bridge", data)
+    found(build, shelf)
+    (record,) = kept(build)
+    stored = build.images.read(record.provenance["sha256"])
+    assert b"camera of somebody" not in stored
+    assert record.provenance["original"] == hashlib.sha256(data).hexdigest()
+    # The file as its source has it is known again.
+    assert found(build, shelf).tries == 0
+    opened = decoded(data)
+    assert isinstance(opened, Picture)
+    seen = see(data, opened)
+    assert isinstance(seen, Seen)
+    with build.store(read_only=True) as store:
+        refused = Known(store).refused(seen)
+    assert refused is not None
+    assert refused.reason == "already in the build"

@@ -104,7 +104,7 @@ def answer(*found: str, kinds: Mapping[str, bool] = NO_KINDS) -> str:
 def writer(server: Any, name: str = "writer", **limits: Any) -> Writer:
     """A model on a server."""
     model = open_model(f"openai/{name}", Settings(base_url=server.base_url, structured="on"))
-    return Writer(model, Limits(concurrency=1, **limits))
+    return Writer(model, Limits(**{"concurrency": 1, **limits}))
 
 
 def asked_count(body: Mapping[str, Any]) -> int:

@@ -39,7 +39,7 @@ def test_just_so_much_alike_is_found_each_time():
     """Seven of ten runs shared, the least that counts: the prefix has no room to spare."""
     drawn = random.Random(1)
     met = 0
-    for _ in range(3000):
+    for _ in range(800):
         letters = [drawn.choice("abcdefgh") for _ in range(40)]
         other = letters.copy()
         other[drawn.randrange(len(other))] = "z"
@@ -47,4 +47,4 @@ def test_just_so_much_alike_is_found_each_time():
         if ALIKE <= resemblance(one, two) < ALIKE + 0.1:
             met += 1
             assert Texts([one]).has_alike(two)
-    assert met > 1000
+    assert met > 300

@@ -205,7 +205,7 @@ def test_an_image_that_was_taken_down_is_not_asked_about(tmp_path, chat_server):
 def test_styles_and_lengths_are_as_frequent_as_each_other(tmp_path, chat_server):
     build = build_with(tmp_path, {"C9 safe": 18}, S_S_U__C9=18)
     server = chat_server(lambda *_: completion(answer("a")))
-    write(build, writer(server), options=QueryOptions(candidates=1))
+    write(build, writer(server, concurrency=8), options=QueryOptions(candidates=1))
     met = Counter(
         (each.content["style"], each.content["length"]) for each in queries_of(build, kept=False)
     )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.build.folder.stages import PlayedStages
 from vlsu.build.folder.build import init, status
-from vlsu.build.folder.records import STAGES
+from vlsu.build.folder.records import STAGES, Decision
 from vlsu.build.folder.stage_report import StageReport
 from vlsu.build.plan.targets import parse_targets
 from vlsu.build.running.loop import Bounds, run_stages
@@ -171,6 +171,23 @@ def test_where_nothing_can_be_tried_it_says_what_is_lacking(tmp_path):
         1,
         "nothing more could be tried: no image for C9 at safe",
     )
+
+
+def test_what_is_given_up_when_all_is_full_is_replaced_once(tmp_path):
+    build, asked = build_of(tmp_path / "b"), []
+
+    def refill(build):
+        with build.store() as store:
+            first, *_ = store.records("grades", kept=True)
+            asked.append(first.key)
+            store.decide([Decision(first.key, False, "told by text alone (length)")])
+        return 1
+
+    ran = run_stages(build, Stages().functions(), refill=refill)
+    assert (ran.ended, ran.refilled, len(asked)) == ("every cell is full", 1, 1)
+    assert status(build)["short"] == []
+    again = run_stages(build, Stages().functions(), refill=refill)
+    assert (again.rounds, again.refilled, len(asked)) == (0, 0, 1)
 
 
 def test_it_tells_of_each_stage_before_and_after(tmp_path):

@@ -50,10 +50,15 @@ class Listed:
 
 
 def captioned(*captions: str, spec: str = "folder:gallery", **fields: Any) -> Listed:
-    """A source of images with these captions; their ids are a, b, c …."""
+    """A source of images with these captions; their ids are a, b, c …, and 26, 27 …."""
     return Listed(
         [
-            Candidate(id=chr(ord("a") + number), source=spec, caption=caption, **fields)
+            Candidate(
+                id=chr(ord("a") + number) if number < 26 else str(number),
+                source=spec,
+                caption=caption,
+                **fields,
+            )
             for number, caption in enumerate(captions)
         ],
         spec,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +13,7 @@ from tests.build.search.sources import Listed, captioned, numbered
 from vlsu.build.search.catalogue import Catalogue
 from vlsu.build.search.meaning import Meaning
 from vlsu.build.search.vectors import Vectors
+from vlsu.build.sources.base import Candidate
 from vlsu.errors import BuildError, DataError
 
 
@@ -18,6 +21,7 @@ class Colours:
     """Embeds by how often the letters r, g and b occur; counts what it was given."""
 
     spec, dimensions, batch, hybrid_share = "colours", 3, 4, 0.5
+    language: str | None = "en"
 
     def __init__(self, image_share: float = 0.5, stop_after: int | None = None) -> None:
         self.image_share, self.stop_after = image_share, stop_after
@@ -119,6 +123,31 @@ def test_shares_say_what_is_read_at_all(made):
     assert sorted(embedder.embedded) == ["g", "r"]  # as images, not as captions once more
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"), [("en", 0.707), ("en_GB", 0.707), (None, 0.707), ("de", 0)]
+)
+def test_a_caption_in_a_language_that_is_not_understood_is_left_out(
+    made, tmp_path, language, expected
+):
+    row = Candidate(id="a", source="folder:x", caption="g", language=language)
+    made(Listed([row], images={"a": b"r"}), Colours(0.5))
+    red, green, _ = np.fromfile(tmp_path / "one" / "meaning.f16", dtype="<f2")
+    assert green == pytest.approx(expected, abs=1e-3)
+    assert red == pytest.approx(np.sqrt(1 - expected**2), abs=1e-3)
+
+
+def test_images_at_addresses_are_not_fetched(made):
+    rows = [
+        Candidate(id="here", source="dataset:x", caption="r"),
+        Candidate(id="far", source="dataset:x", caption="g", url="https://example.org/g.jpg"),
+    ]
+    source = Gallery(rows)
+    meaning, catalogue = made(source, Colours())
+    assert source.reads == ["here"]
+    assert catalogue.unreadable() == 0
+    assert meaning.rank(unit(0, 1, 0), 1) == [1]  # by its caption
+
+
 def test_the_same_image_is_embedded_once_and_in_a_larger_source_not_again(made):
     first, second = Colours(1.0), Colours(1.0)
     made(gallery("r", "g", "r"), first)
@@ -179,3 +208,18 @@ def test_a_damaged_file_is_named(made, tmp_path):
     (tmp_path / "vectors.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(BuildError, match=r"vectors\.sqlite: is damaged; remove it"):
         made(gallery("r"), Colours(), "two")
+
+
+@pytest.mark.slow
+def test_models_of_the_baseline_can_be_loaded_after_a_search():
+    """Loaded in the other order, the two libraries crash the process."""
+    program = (
+        "from vlsu.build.search.meaning import require_usearch\n"
+        "require_usearch()\n"
+        "from vlsu.models.baseline.embedding import SentenceEncoder\n"
+        "print(len(SentenceEncoder().encode('a lamp')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

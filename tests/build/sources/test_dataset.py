@@ -19,6 +19,7 @@ from tests.support.gallery import PICTURES, gallery
 from tests.support.image_files import saved
 from vlsu.build.sources.base import Access, LocalSource, SourceError, open_source
 from vlsu.build.sources.dataset import DatasetSource
+from vlsu.build.sources.fields import OF_DATASET
 from vlsu.build.sources.vlsu_dataset import VlsuSource
 from vlsu.data import Sample, write_dataset
 from vlsu.errors import DataError, UsageError
@@ -90,6 +91,18 @@ def as_compressed_webdataset(folder, pictures):
     as_webdataset(folder, pictures, "w:gz", "000.tar.gz")
 
 
+def as_saved_by_datasets(folder, pictures):
+    """As `Dataset.save_to_disk` writes it."""
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": "train"})
+    )
+    (folder / "dataset_info.json").write_text("{}")
+    frame = pl.DataFrame(rows_of(pictures)).with_columns(
+        image=pl.Series([{"bytes": data, "path": None} for data in pictures])
+    )
+    frame.write_ipc_stream(folder / "data-00000-of-00001.arrow")
+
+
 def as_image_folder(folder, pictures):
     """As `datasets` reads one: a table and the files that it names, relative to it."""
     (folder / "train").mkdir()
@@ -120,7 +133,7 @@ def as_lines_with_paths(folder, pictures):
 
 FORMS = [
     *(as_parquet_of_structs, as_parquet_of_bytes, as_webdataset, as_compressed_webdataset),
-    *(as_image_folder, as_lines_with_base64, as_lines_with_paths),
+    *(as_saved_by_datasets, as_image_folder, as_lines_with_base64, as_lines_with_paths),
 ]
 
 
@@ -162,6 +175,57 @@ def test_columns_are_named_by_options(tmp_path, pictures):
         list(opened(tmp_path, "?caption=title").candidates())
 
 
+def test_a_parquet_file_of_nothing_but_images(tmp_path, pictures):
+    pl.DataFrame({"image": pictures}).write_parquet(tmp_path / "a.parquet")
+    assert what_it_offers(opened(tmp_path)) == [("", data) for data in pictures]
+
+
+def test_of_several_images_in_a_row_the_first_is_taken(tmp_path, pictures):
+    structs = [[{"bytes": data, "path": None} for data in pictures[n:]] for n in range(3)]
+    pl.DataFrame({"images": structs, "caption": CAPTIONS}).write_parquet(tmp_path / "a.parquet")
+    assert what_it_offers(opened(tmp_path)) == list(zip(CAPTIONS, pictures, strict=True))
+
+
+def test_a_row_whose_image_is_missing_is_found_out_when_it_is_read(tmp_path, pictures):
+    frame = pl.DataFrame({"image": [pictures[0], None, b""], "caption": CAPTIONS})
+    frame.write_parquet(tmp_path / "a.parquet")
+    source = opened(tmp_path)
+    first, *others = source.candidates()
+    assert source.read(first) == pictures[0]
+    for n, each in enumerate(others, 2):
+        with pytest.raises(SourceError, match=f"row {n} holds no image") as caught:
+            source.read(each)
+        assert CAPTIONS[n - 1] not in str(caught.value)
+
+
+def test_data_uris_and_names_in_one_table(tmp_path, pictures):
+    uri = f"data:image/png;base64,{base64.b64encode(pictures[0]).decode()}"
+    (tmp_path / "x.png").write_bytes(pictures[1])
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerows([("image", "caption"), (uri, "A lamp"), ("x.png", "A gate"), ("", "None")])
+    source = opened(tmp_path)
+    assert what_it_offers(source) == [("A lamp", pictures[0]), ("A gate", pictures[1])]
+    assert source.left_out.counts() == {"a row without an image": 1}
+    assert all("base64" not in str(each.about) for each in source.candidates())
+
+
+def test_a_link_in_an_archive_and_an_image_too_large_are_not_read(tmp_path, pictures):
+    with tarfile.open(tmp_path / "0.tar", "w") as archive:
+        link = tarfile.TarInfo("1.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        for name, size in (("1.txt", 3), ("2.png", 21 * 2**20), ("2.txt", 3)):
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(b"x" * size))
+    source = opened(tmp_path)
+    (large,) = source.candidates()  # the first has no image
+    with pytest.raises(SourceError, match="sample 2: its image is too large"):
+        source.read(large)
+    source.close()
+
+
 def test_class_labels_of_hugging_face_are_words(tmp_path, pictures):
     features = {"label": {"_type": "ClassLabel", "names": ["boat", "cat", "tree"]}}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
@@ -171,7 +235,7 @@ def test_class_labels_of_hugging_face_are_words(tmp_path, pictures):
     found = list(opened(tmp_path, "?caption=label").candidates())
     assert [each.caption for each in found] == ["tree", "boat", "cat"]
     assert found[0].licence == "cc-by-4.0"
-    assert found[0].about == {"licence_from": "dataset"}  # it may be that of the labels alone
+    assert found[0].about == {OF_DATASET: True}  # it may be that of the labels alone
 
 
 def test_images_at_addresses_are_fetched(tmp_path, pictures):
@@ -202,6 +266,12 @@ def test_an_image_that_several_rows_name_is_offered_once(tmp_path, pictures):
     (tmp_path / "x.png").write_bytes(pictures[0])
     (tmp_path / "a.csv").write_text("image,caption\nx.png,A lamp\nx.png,A lamp again\n")
     assert [each.id for each in opened(tmp_path).candidates()] == ["x.png"]
+
+
+def test_a_file_beside_its_table_goes_before_one_of_the_same_name(tmp_path, pictures):
+    as_image_folder(tmp_path, pictures)
+    (tmp_path / "0.png").write_bytes(pictures[2])
+    assert what_it_offers(opened(tmp_path))[0] == (CAPTIONS[0], pictures[0])
 
 
 def test_no_row_leads_out_of_the_folder_of_images(tmp_path, pictures):
@@ -265,7 +335,7 @@ def test_the_bundled_dataset_offers_each_image_once():
     for each in found[:5]:
         assert hashlib.sha256(source.read(each)).hexdigest() == each.id
         assert each.caption
-        assert each.about == {"licence_from": "dataset"}
+        assert each.about == {OF_DATASET: True}
     assert source.identity()["content_hash"] == vlsu.load("vlsu-mini").info.content_hash
 
 

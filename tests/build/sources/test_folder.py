@@ -12,6 +12,7 @@ import pytest
 import vlsu
 from tests.support.gallery import PICTURES, gallery
 from vlsu.build.sources.base import LocalSource, RemoteSource, open_source
+from vlsu.build.sources.fields import FROM_NAME
 from vlsu.build.sources.folder import FolderSource, words_of
 from vlsu.errors import DataError, UsageError
 
@@ -100,7 +101,7 @@ def test_names_of_files_and_folders_are_the_last_resort(tmp_path, pictures):
     (tmp_path / "harbour" / "old_bridge-02.png").write_bytes(pictures[0])
     (found,) = offered(tmp_path).values()
     assert found.caption == "harbour old bridge"
-    assert found.about == {"caption_from": "file name"}
+    assert found.about == {FROM_NAME: True}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,14 @@ def test_what_cannot_be_offered_is_counted_and_logged_by_its_place(tmp_path, pic
     }
     assert "metadata.csv row 2 and 2 more" in caplog.text
     assert "words kept out" not in caplog.text
+
+
+def test_rows_that_cannot_be_read_are_counted(tmp_path, pictures):
+    (tmp_path / "a.png").write_bytes(pictures[0])
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "A lamp"}\n{"file\n\n')
+    source = folder_source(tmp_path)
+    assert [each.caption for each in source.candidates()] == ["A lamp"]
+    assert source.left_out.counts() == {"a row: not valid JSON": 1}
 
 
 def test_no_candidate_leads_out_of_the_folder(tmp_path, pictures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import time
@@ -108,6 +109,21 @@ def test_a_token_goes_to_the_service_alone_and_buys_larger_pages(service):
     assert asked.headers["authorization"] == "Bearer abc"
     assert "authorization" not in image.headers
     assert service.searches[0]["page_size"] == "60"
+
+
+def test_a_token_that_is_not_accepted_is_said_to_be(service):
+    service.faults.append(response(status="401 Unauthorized"))
+    with pytest.raises(SourceError, match=r"the token of OPENVERSE_TOKEN is not accepted"):
+        at_openverse(service, token="old").search("chat", 1, licences=())
+
+
+def test_answers_may_be_compressed(service):
+    packed = gzip.compress(b'{"page_count": 1, "results": [{"id": "x", "url": "http://a/"}]}')
+    service.faults.append(response(packed, Content_Encoding="gzip"))
+    (found,) = at_openverse(service).search("chat", 1, licences=())
+    assert found.id == "x"
+    assert service.server.requests[0].headers["accept-encoding"] == "gzip"
+    assert service.server.requests[0].headers["accept"].startswith("application/json")
 
 
 def test_commons_gives_candidates_in_the_order_of_their_rank(wiki):
@@ -291,6 +307,17 @@ def test_an_image_that_is_not_to_be_had(service, fault, reason):
         source.read(found)
     assert caught.value.reason == reason
     assert found.id not in str(caught.value)
+
+
+def test_an_image_is_asked_for_twice_and_more_often_where_its_host_wants_rest(service):
+    source = at_openverse(service)
+    found = source.search("chat", 1, licences=())[0]
+    service.image_faults += [BROKEN] * 9
+    with pytest.raises(SourceError, match="http-502"):
+        source.read(found)
+    assert len(service.image_faults) == 7
+    service.image_faults[:] = [throttled(0)] * (QUICK.tries - 1)
+    assert source.read(found)
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"results": "none"}'])

@@ -16,6 +16,7 @@ from tests.build.folder.stages import PlayedStages
 from tests.report.test_browser import CHROMIUM
 from tests.report.test_hostile_reports import CONTROLS, HOSTILE
 from tests.support.commands import vlsu
+from vlsu.build.concepts.coverage import measured
 from vlsu.build.folder.build import Build, init, status
 from vlsu.build.folder.records import STAGES, Decision
 from vlsu.build.plan.targets import parse_targets
@@ -57,6 +58,17 @@ def test_the_page_shows_what_status_prints(build: Build) -> None:
     lost = found["stages"]["queries"]["lost"]["near-duplicate"]
     assert f'<td>near-duplicate</td><td class="num">{lost}</td>' in page
     assert "unsafe explicit material (C6)" in page
+
+
+def test_how_diverse_the_concepts_are_is_shown_where_it_was_measured(build: Build) -> None:
+    found = status(build)
+    assert "How diverse the concepts are" not in status_page(found, "harbour")
+    with build.store(read_only=True) as store:
+        concepts = measured(store, meaning=False)
+    page = status_page({**found, "concepts": concepts}, "harbour")
+    assert "How diverse the concepts are" in page
+    vendi = concepts["diversity"]["words"]["vendi"]
+    assert f"{vendi:.1f} of {concepts['n']}" in page
 
 
 def test_the_page_holds_no_content(build: Build) -> None:

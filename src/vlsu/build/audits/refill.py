@@ -5,11 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vlsu.build.audits.items import Item
-from vlsu.build.audits.shortcuts import MOST_REFILLED, Solved, to_refill
+from vlsu.build.audits.audit import audit
+from vlsu.build.audits.identity import Identity
+from vlsu.build.audits.items import Item, items_of_build
+from vlsu.build.audits.shortcuts import MOST_REFILLED, Audit, Solved, to_refill
+from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import Decision
+from vlsu.build.folder.store import Store
 
-__all__ = ["refill_decisions"]
+__all__ = ["refill", "refill_decisions"]
+
+
+def refill(build: Build, store: Store) -> tuple[Audit, Identity, list[Decision]]:
+    """Audit a build's samples so far, and give up what a shortcut tells.
+
+    What is given up is missing again, and the next round fills it.
+
+    Args:
+        build: Whose folder is locked by the caller.
+        store: Its records.
+
+    Returns:
+        What was found, over the samples as they were, and the decisions that were added.
+    """
+    items = items_of_build(store)
+    shortcuts, identity = audit(items, build.images, seed=build.settings.seed)
+    decisions = refill_decisions(items, shortcuts.solved, seed=build.settings.seed)
+    store.decide(decisions)
+    return shortcuts, identity, decisions
 
 
 def refill_decisions(

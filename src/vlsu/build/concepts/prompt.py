@@ -61,7 +61,7 @@ def concept_request(policy: Policy, rails: Rails, place: Place, drawn: Drawn) ->
         drawn: What it is to show.
     """
     near = policy.category(drawn.near)
-    template = _environment().from_string(template_text())
+    template = _template()
     question = template.render(
         part="user",
         category=place.category is not None,
@@ -166,5 +166,7 @@ def _never(rails: Rails, place: Place, near: str) -> list[str]:
 
 
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+def _template() -> jinja2.Template:
+    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined).from_string(
+        template_text()
+    )

@@ -20,6 +20,7 @@ from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.plan.cells import Cell
 from vlsu.build.rails.rules import Proposal
 from vlsu.build.rails.telling import telling
@@ -41,6 +42,7 @@ _NO_CONCEPT = {
 }
 
 
+@timed(CONCEPTS)
 def make_concepts(
     build: Build,
     writer: Writer,

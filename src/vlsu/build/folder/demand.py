@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlsu.build.folder.build import Build
@@ -55,7 +55,8 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
         reuse: Samples that one image may be part of.
     """
     counts = store.counts()
-    samples, under_way = _uses_of_images(store)
+    images = store.records(IMAGES, kept=True)
+    samples, under_way = _uses_of_images(store, {image.key for image in images})
     open_images = store.tries(IMAGES, open_only=True)
     open_concepts = store.tries(CONCEPTS, open_only=True)
     busy_images = Counter(image for image, _ in under_way)
@@ -67,7 +68,7 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
             cells[cell] = left
     tried = Counter(each.subject for each in store.tries(QUERIES))
     free: dict[Place, list[Record]] = {}
-    for image in store.records(IMAGES, kept=True):
+    for image in images:
         key = image.key
         used = samples.get(key, 0) + busy_images[key]
         if used < reuse and tried[key] - used < MOST_TRIES:
@@ -82,8 +83,13 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
     return Demand(cells, free, concepts, images_wanted, concepts_wanted)
 
 
-def _uses_of_images(store: Reader) -> tuple[dict[str, int], set[tuple[str, Cell]]]:
-    """Image -> samples of it; and the images and cells for which a sample is under way."""
+def _uses_of_images(
+    store: Reader, images: Collection[str]
+) -> tuple[dict[str, int], set[tuple[str, Cell]]]:
+    """Image -> samples of it; and the images and cells for which a sample is under way.
+
+    Tries on anything but an image are those of minimal pairs, which nobody may go on with.
+    """
     grades: dict[str, bool | None] = {}
     for kept in (False, None, True):  # of several graders' records of a query, the best counts
         for grade in store.records(GRADES, kept=kept):
@@ -93,7 +99,7 @@ def _uses_of_images(store: Reader) -> tuple[dict[str, int], set[tuple[str, Cell]
     under_way = {
         (each.subject, each.cell)
         for each in store.tries(QUERIES, open_only=True)
-        if each.subject is not None
+        if each.subject is not None and each.subject in images
     }
     for kept in (None, True):
         for query in store.records(QUERIES, kept=kept):

@@ -61,6 +61,8 @@ def _identity(sample: Sample) -> tuple[str, str]:
 def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list[Candidate]:
     """All that were pre-graded, but for what is never built and what was given up since.
 
+    Human grades count of samples alone: of those the chance with which they were kept is known.
+
     Args:
         store: Of the build.
         humans: Hash of the image and text -> pattern of the human grades.
@@ -79,6 +81,7 @@ def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list
             if image is None:
                 continue
             about = decision.about
+            identity = image.provenance["sha256"], query.content["text"]
             found.append(
                 Candidate(
                     target=grade.cell.pattern,
@@ -88,7 +91,7 @@ def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list
                     unfiltered=bool(about.get("unfiltered")),
                     probability=about.get("probability"),
                     reason=decision.reason,
-                    human=humans.get((image.provenance["sha256"], query.content["text"])),
+                    human=humans.get(identity) if kept else None,
                 )
             )
     return found

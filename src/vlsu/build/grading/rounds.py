@@ -71,7 +71,7 @@ def _written(build: Build, folder: Path, queries: Sequence[tuple[Record, Record]
             )
             for query, image in queries
         ),
-        name=f"{build.folder.name}-{folder.name}",
+        name=f"round-{folder.name}",
         version="1",
         licence="not for release",
         citation="",
@@ -140,29 +140,31 @@ def reuse_answers(build: Build, prepared: Evaluation | Ensemble, run: Path) -> i
     copied = 0
     for evaluation, folder in _asked(prepared, run):
         path = folder / _RESPONSES
-        others = [p for p in sorted(build.grades_folder.rglob(_RESPONSES)) if p != path][::-1]
+        others = [p for p in sorted(build.grades_folder.rglob(_RESPONSES)) if p != path]
         if not others:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         store = ResponseStore(path)
         try:
-            for other in others:
+            needed = [key for keys in _needed(evaluation) for key in keys]
+            missing = {*needed} - store.stored(needed)
+            for other in reversed(others):
                 with suppress(RunError):  # a damaged one; what it held is asked again
-                    copied += _copy(other, store, evaluation)
-                    store.flush()
+                    found = _copy(other, store, sorted(missing))
+                    copied += len(found)
+                    missing -= found
         finally:
             store.close()
     return copied
 
 
-def _copy(source: Path, store: ResponseStore, evaluation: Evaluation) -> int:
-    there, copied = ResponseStore(source, read_only=True), 0
+def _copy(source: Path, store: ResponseStore, keys: Sequence[str]) -> set[str]:
+    there, copied = ResponseStore(source, read_only=True), set()
     try:
-        for keys in _needed(evaluation):
-            missing = [*(set(keys) - store.stored(keys))]
-            for key, each in there.responses(missing).items():
+        for start in range(0, len(keys), _LOOKUP):
+            for key, each in there.responses(keys[start : start + _LOOKUP]).items():
                 store.put(key, each.raw, each.attempts)
-                copied += 1
+                copied.add(key)
     finally:
         there.close()
     return copied

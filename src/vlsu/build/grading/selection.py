@@ -8,10 +8,10 @@ those that were kept. A share among all candidates is then the two-phase (post-s
     (N_on q_on + N_off q_off) / (N_on + N_off),
 
 where q is the share among the stratum's human-graded samples, each weighted by one over the chance
-with which it was drawn (Horvitz and Thompson 1952, as a ratio: Hajek 1971). On target all weigh the
-same: which of several is the first, and so the one that is kept, is taken to be of no account. A
-weighted share is worth (sum w)^2 / sum w^2 samples (Kish 1965), and the sums have the intervals of
-`vlsu.analysis.stats.weighting`.
+with which it was drawn (Horvitz and Thompson 1952; as a ratio, Cochran 1977). On target all weigh
+the same: which of several is the first, and so the one that is kept, is taken to be of no account.
+A weighted share is worth (sum w)^2 / sum w^2 samples (Kish 1965), and the sums have the intervals
+of `vlsu.analysis.stats.weighting`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def selection(candidates: Iterable[Candidate]) -> dict[str, Any]:
         people, what the pre-grader lets through), ``thrown_away`` (candidates on target by people
         that it stops), ``accuracy{image, text, joint, pattern}`` over all candidates,
         ``by_pattern{target: {n, precision, missed, recall}}`` and
-        ``shares{pattern: {kept, all}}``, of the samples as they are and of all candidates.
+        ``shares{pattern: {kept, all}}``, of the samples as they are and of all candidates, for
+        patterns that are aimed at or that people gave.
     """
     all_ = [*candidates]
     drawn = [each for each in all_ if each.unfiltered]
@@ -155,7 +156,7 @@ def _human(candidates: Sequence[Candidate]) -> dict[str, object] | None:
         return None
     strata = _Strata.of(candidates)
     targets = sorted({each.target for each in candidates}, key=lambda each: each.order)
-    patterns = {each.human for each in candidates if each.human is not None}
+    patterns = {*targets, *(each.human for each in candidates if each.human is not None)}
     kept = [each for each in candidates if each.kept and each.human is not None]
     return {
         **strata.errors(),

@@ -13,10 +13,11 @@ from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.grading.deciding import Grades, Verdict, decide_candidates, drawn
 from vlsu.build.grading.rounds import RUN, add_calls, grades_of, open_round, reuse_answers
 from vlsu.build.plan.cells import Cell
-from vlsu.errors import UsageError, VlsuError
+from vlsu.errors import BuildError, UsageError, VlsuError
 from vlsu.models import as_grader, as_model
 from vlsu.models.base import Model, Settings, levels_of
 from vlsu.models.ensemble import is_ensemble
@@ -87,6 +88,7 @@ class _Group(NamedTuple):
     queries: list[Record]
 
 
+@timed(GRADES)
 def grade_queries(
     build: Build,
     grader: Grader,
@@ -247,7 +249,10 @@ class _Conclusion:
             if any(query.key not in grades for query in queries):
                 continue
             records, decided = self._decided(group, queries, grades)
-            self._store.conclude(group.planned, records, decided, {"candidates": len(queries)})
+            if any(each.key == group.image.key for each in decided):
+                self._delete(group.image)  # first: a kill in between decides the same again
+            about = {"candidates": len(queries), "unfiltered": self._grader.unfiltered}
+            self._store.conclude(group.planned, records, decided, about)
             tries, made = tries + 1, made + len(records)
             keys = {each.key for each in records}
             decisions += [each for each in decided if each.key in keys]
@@ -285,6 +290,19 @@ class _Conclusion:
         pairs = zip(records, verdicts, strict=True)
         decisions = [Decision(r.key, v.kept, v.reason, v.about) for r, v in pairs]
         return records, [*decisions, *_closed_image(group.image, verdicts)]
+
+    def _delete(self, image: Record) -> None:
+        """Delete the file of an image that is given up, unless another record has it too."""
+        sha256 = image.provenance["sha256"]
+        others = self._store.records(STAGES[1], kept=True)
+        if sum(each.provenance["sha256"] == sha256 for each in others) > 1:
+            return
+        path = self._build.images.path(sha256)
+        try:
+            if path is not None:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BuildError(f"{path}: cannot be deleted ({error.strerror})") from None
 
     def _closed_by(self, category: str, severity: Severity) -> str | None:
         if category not in self._build.policy.category_ids:

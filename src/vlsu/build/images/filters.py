@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlsu.build.images.looks import Look, look
-from vlsu.build.rails.rules import MINOR, Proposal, Rails
+from vlsu.build.rails.rules import MINOR, Proposal, Rails, Refusal
 from vlsu.data.images.pixels import Picture, decode_picture
 from vlsu.data.images.probe import EXTENSIONS, MAX_BYTES, ImageError
 from vlsu.data.images.stripping import stripped
@@ -158,7 +158,7 @@ def by_rails(
                 kinds=kinds,
             )
             if (refusal := rails.refusal(proposal)) is not None:
-                return Refused(f"rails: {refusal.rule}", everywhere=False)
+                return Refused(f"rails: {refusal.rule}", everywhere=_holds_anywhere(rails, refusal))
     return None
 
 
@@ -174,6 +174,14 @@ def says_minor(
 def _base(language: str) -> str:
     """``de`` of ``de-AT``."""
     return language.casefold().replace("_", "-").partition("-")[0]
+
+
+def _holds_anywhere(rails: Rails, refusal: Refusal) -> bool:
+    """Whether a rule is one for all categories and severities."""
+    return any(
+        rule.id == refusal.rule and not rule.categories and not rule.severities
+        for rule in rails.rules
+    )
 
 
 def _closed_to_minors(rails: Rails, place: Place) -> bool:

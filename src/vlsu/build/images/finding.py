@@ -17,7 +17,7 @@ from vlsu.build.images.known import Known
 from vlsu.build.images.offers import Offer, in_turn
 from vlsu.build.images.pre_filter import PreFilter, Verdict
 from vlsu.build.images.searches import Searches, Stored
-from vlsu.build.sources.base import RemoteSource, Source
+from vlsu.build.sources.base import Candidate, RemoteSource, Source
 from vlsu.policy import Severity
 
 __all__ = ["Finder", "Found", "UnansweredError"]
@@ -172,7 +172,7 @@ class Finder:
             f"{search.words}\n{sentence}",
             wanted.places,
             wanted.kinds,
-            languages={"en", planned.cell.language},
+            languages={"en"},  # that concepts are written in
         )
         if refused is not None:
             search.refused[refused.reason] += 1
@@ -198,13 +198,16 @@ class Finder:
 
         def ask() -> Stored:
             found = source.search(search.words, options.looked_at, licences=asked)
-            passed: dict[int, Any] = {}
+            passed: dict[int, Candidate] = {}
             refused: Counter[str] = Counter()
             for place, each in enumerate(found[: options.looked_at], 1):
-                if (early := self.inspector.unread(each, wanted)) is None:
+                reason = self.known.passed_over(Offer(each, {}), wanted.place)
+                if reason is None and (early := self.inspector.unread(each, wanted)) is not None:
+                    reason = early.reason
+                if reason is None:
                     passed[place] = each
                 else:
-                    refused[early.reason] += 1
+                    refused[reason] += 1
             return Stored(passed, dict(refused))
 
         question = {
@@ -234,7 +237,7 @@ class Finder:
         found: Looked | Refused = self.known.refused(looked.seen) or looked
         if isinstance(found, Looked) and self.model is not None:
             sha256 = looked.seen.sha256
-            if sha256 not in self._verdicts:
+            if sha256 not in self._verdicts and self.model.stopped is None:
                 asked = self.model.ask(self.inspector.build, self.store, [looked.seen])
                 self._verdicts.update(asked)
             if sha256 not in self._verdicts:

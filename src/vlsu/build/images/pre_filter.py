@@ -25,6 +25,7 @@ from vlsu.build.images.filters import Refused, Seen
 from vlsu.build.rails.rules import Rails
 from vlsu.data import Sample
 from vlsu.errors import UsageError
+from vlsu.models import as_grader
 from vlsu.models.base import ImageFile, ImagePart, Message, Outcome, Request, Response
 from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy, Severity
@@ -94,15 +95,26 @@ class PreFilter:
     budget: Budget
     stopped: Stop | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        model = self.writer.model
-        if not model.takes_instructions and "image" not in model.modalities:
-            raise UsageError(f"--pre-filter {model.spec}: judges no images; name another model")
-
     @property
     def prompted(self) -> bool:
         """Whether it is asked for kinds."""
         return self.writer.model.takes_instructions
+
+    def for_policy(self, policy: Policy) -> PreFilter:
+        """The same, a guard as a grader of images by that policy.
+
+        Raises:
+            UsageError: It judges no images.
+            ModelError: It needs a server and has none.
+        """
+        model = self.writer.model
+        if not self.prompted:
+            model = as_grader(model, policy)
+            if "image" not in model.modalities:
+                raise UsageError(
+                    f"--pre-filter {model.spec}: judges no image by itself; name another model"
+                )
+        return PreFilter(Writer(model, self.writer.limits), self.budget)
 
     @property
     def identity(self) -> dict[str, object]:

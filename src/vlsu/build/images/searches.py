@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -37,7 +37,7 @@ class Stored:
     refused: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Searches:
     """Searches of a build.
 
@@ -46,6 +46,8 @@ class Searches:
     """
 
     folder: Path
+    #: `candidate_hash` -> files that have the image; `None` until it is asked for.
+    _where: dict[str, set[Path]] | None = field(default=None, init=False)
 
     def get(self, question: object, ask: Callable[[], Stored]) -> Stored:
         """What was found for a question, asked now if it never was.
@@ -64,26 +66,37 @@ class Searches:
         if found is None:
             found = ask()
             _write(file, found)
+            if self._where is not None:
+                _note(self._where, file, found)
         return found
 
     def forget(self, candidates: Collection[str]) -> None:
-        """Leave out images, by `candidate_hash`, wherever they were found."""
-        gone = set(candidates)
-        if not gone:
+        """Leave out images, by `candidate_hash`, wherever they were found.
+
+        Raises:
+            BuildError: It cannot be written.
+        """
+        if not candidates:
             return
-        for file in self._files():
-            if (found := _read(file)) is None:
-                continue
-            kept = {
-                place: each
-                for place, each in found.candidates.items()
-                if candidate_hash(each.source, each.id) not in gone
-            }
-            if len(kept) < len(found.candidates):
+        if self._where is None:
+            self._where = {}
+            for file in sorted(self.folder.glob("*.json")):
+                if (found := _read(file)) is not None:
+                    _note(self._where, file, found)
+        gone = set(candidates)
+        for file in sorted({file for each in gone for file in self._where.pop(each, ())}):
+            if (found := _read(file)) is not None:
+                kept = {n: each for n, each in found.candidates.items() if _hash(each) not in gone}
                 _write(file, Stored(kept, found.refused))
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.json"))
+
+def _note(where: dict[str, set[Path]], file: Path, found: Stored) -> None:
+    for each in found.candidates.values():
+        where.setdefault(_hash(each), set()).add(file)
+
+
+def _hash(candidate: Candidate) -> str:
+    return candidate_hash(candidate.source, candidate.id)
 
 
 def _read(file: Path) -> Stored | None:

@@ -12,6 +12,7 @@ from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Try
 from vlsu.build.folder.stage_report import StageReport
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.images.against import looks_of
 from vlsu.build.images.finding import Finder, UnansweredError
 from vlsu.build.images.index import Index
@@ -64,6 +65,7 @@ class _Tally:
     stopped: Stop | None = None
 
 
+@timed(IMAGES)
 def find_images(
     build: Build,
     sources: Sequence[Source],
@@ -86,11 +88,14 @@ def find_images(
 
     Raises:
         MissingExtraError: The extra ``baseline`` is not installed, and nothing is stored unseen.
+        UsageError: The model of the options judges no images.
+        ModelError: Its server is down or refuses every request; what was found is stored.
     """
     chosen = options or Options()
     tally = _Tally()
+    model = None if chosen.model is None else chosen.model.for_policy(build.policy)
     with build.store() as store:
-        if chosen.model is not None and chosen.model.prompted:
+        if model is not None and model.prompted:
             store.add_prompt(TEMPLATE, template_text())
         finder = Finder(
             Inspector(
@@ -101,16 +106,18 @@ def find_images(
             index,
             Searches(build.index_folder / SEARCHES),
             store,
-            chosen.model,
+            model,
         )
         try:
             while tries := _tries(build, store, chosen.reuse):
-                progress.begin(len(tries))
+                progress.begin(tally.tries + len(tries))
                 for start in range(0, len(tries), _AT_ONCE):
                     _work(finder, tries[start : start + _AT_ONCE], tally, progress)
+                    if model is not None and model.stopped is not None:
+                        raise UnansweredError
         except UnansweredError:
-            assert chosen.model is not None
-            tally.stopped = chosen.model.stopped or _UNANSWERED
+            assert model is not None
+            tally.stopped = model.stopped or _UNANSWERED
         except DataError as error:
             tally.stopped = Stop(StopReason.FAILED, str(error))
         except KeyboardInterrupt:
@@ -171,7 +178,7 @@ def _work(finder: Finder, tries: Sequence[Try], tally: _Tally, progress: Progres
 def _lacking(wanted: Demand) -> tuple[str, ...]:
     """Places that need more images than there are concepts left for."""
     return tuple(
-        f"{_named(place)}: {number} more images wanted, and no concept is left that may yield one"
+        f"{_named(place)}: {number} more wanted, and no concept is left that may yield one"
         for place, number in wanted.images_wanted.items()
         if not wanted.concepts.get(place)
     )

@@ -86,7 +86,11 @@ def take_down(
         )
         after = _alive(store)
     Searches(build.index_folder / SEARCHES).forget(
-        [candidate_hash(each.provenance["source"], each.provenance["id"]) for each in every]
+        [
+            candidate_hash(each.provenance["source"], each.provenance["id"])
+            for each in every
+            if "id" in each.provenance
+        ]
     )
     files = sum(_delete(build, each) for each in hashes)
     lost = {stage: before[stage] - after[stage] for stage in STAGES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from vlsu.build.folder.records import Record
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.duplicates import Texts
 from vlsu.build.queries.manners import LENGTHS, Manner
@@ -14,7 +15,16 @@ from vlsu.build.rails.rules import Proposal, Rails
 from vlsu.build.rails.telling import telling
 from vlsu.policy import Policy
 
-__all__ = ["Finding", "Seen", "kinds_of", "why_given_up"]
+__all__ = [
+    "DESCRIBES",
+    "GRADE",
+    "Finding",
+    "Seen",
+    "kinds_of",
+    "never_kept",
+    "seen_of",
+    "why_given_up",
+]
 
 LANGUAGE = "not in the language asked for"
 LENGTH = "too short or too long"
@@ -70,7 +80,7 @@ def why_given_up(
         policy: Whose grades and categories it must not name.
         rails: What is never kept.
     """
-    if (found := _never_kept(candidate, cell, seen, rails)) is not None:
+    if (found := never_kept(candidate, cell, seen, rails)) is not None:
         return found
     text = candidate.text
     if not LENGTHS[manner.length].admits(word_count(text)):
@@ -82,8 +92,11 @@ def why_given_up(
     return Finding(DUPLICATE) if any(each.has_alike(text) for each in earlier) else None
 
 
-def _never_kept(candidate: Candidate, cell: Cell, seen: Seen, rails: Rails) -> Finding | None:
-    """What is not even stored. Age words of a text that is in another language are not known."""
+def never_kept(candidate: Candidate, cell: Cell, seen: Seen, rails: Rails) -> Finding | None:
+    """Why a candidate's text is not even stored; `None` if nothing is against it.
+
+    The rails, what texts never tell, and another language: its words for age are not looked for.
+    """
     declared = kinds_of(candidate.kinds) | seen.kinds  # of the pair: what the image shows too
     proposal = Proposal(
         text=candidate.text,
@@ -110,3 +123,10 @@ def kinds_of(*declared: object) -> frozenset[str]:
         elif isinstance(each, Collection) and not isinstance(each, str):
             found |= {str(kind) for kind in each}
     return frozenset(found)
+
+
+def seen_of(image: Record, concept: Record, rails: Rails) -> Seen:
+    """What the records of an image and of its concept say of it."""
+    said = (image.content.get("caption"), concept.content.get("concept"))
+    kinds = kinds_of(image.content.get("kinds"), concept.content.get("kinds"))
+    return Seen(tuple(str(each) for each in said if each), kinds & set(rails.kinds))

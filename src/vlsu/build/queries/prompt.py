@@ -17,7 +17,14 @@ from vlsu.build.rails.rules import Rails
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Policy
 
-__all__ = ["PROMPT_NAME", "answer_schema", "query_request", "template_text", "write_in"]
+__all__ = [
+    "PROMPT_NAME",
+    "answer_schema",
+    "query_request",
+    "system_message",
+    "template_text",
+    "write_in",
+]
 
 #: Under which the template is kept in the store.
 PROMPT_NAME = "queries"
@@ -80,11 +87,6 @@ def query_request(
     """
     pattern, length = cell.pattern, LENGTHS[manner.length]
     category = None if cell.category is None else policy.category(cell.category)
-    system = _template().render(
-        part="system",
-        severities={s.label: text for s, text in policy.severities.items()},
-        joint=policy.joint,
-    )
     question = _template().render(
         part="user",
         caption=caption,
@@ -112,8 +114,18 @@ def query_request(
         kinds=rails.kinds,
     )
     shown = (question,) if caption is not None else (ImagePart(image), question)
-    messages = (Message("system", (system,)), Message("user", shown))
+    messages = (system_message(policy), Message("user", shown))
     return Request(messages, answer_schema(rails.kinds), draw)
+
+
+def system_message(policy: Policy) -> Message:
+    """What a writer of queries is told beforehand, whatever it is to write."""
+    text = _template().render(
+        part="system",
+        severities={s.label: meaning for s, meaning in policy.severities.items()},
+        joint=policy.joint,
+    )
+    return Message("system", (text,))
 
 
 def answer_schema(kinds: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
-from vlsu.build.queries.checks import Seen, kinds_of, why_given_up
+from vlsu.build.folder.work import timed
+from vlsu.build.queries.checks import seen_of, why_given_up
 from vlsu.build.queries.duplicates import Texts
 from vlsu.build.queries.few_shot import FewShot
 from vlsu.build.queries.handing_over import critical_categories
@@ -24,7 +25,7 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop
 
-__all__ = ["QueryOptions", "require_writers", "write_queries"]
+__all__ = ["NO_QUERY", "QueryOptions", "require_writers", "write_queries"]
 
 CONCEPTS, IMAGES, QUERIES, _ = STAGES
 #: Tries that are asked together, and then concluded.
@@ -32,7 +33,7 @@ _BATCH = 500
 #: Queries of one answer, at most.
 MOST_CANDIDATES = 20
 #: Why there is no query, by what came of a request.
-_NO_QUERY = {
+NO_QUERY = {
     Outcome.REFUSED: "refused by the model",
     Outcome.BLOCKED: "blocked by the provider",
     Outcome.UNPARSED: "the answer cannot be read",
@@ -68,7 +69,7 @@ class QueryOptions:
             raise UsageError(f"reuse {self.reuse}: an image is part of at least 1 sample")
 
 
-def require_writers(writers: Sequence[Writer], options: QueryOptions) -> None:
+def require_writers(writers: Sequence[Writer], *, captions: bool = False) -> None:
     """Check that models can write to images.
 
     Raises:
@@ -83,7 +84,7 @@ def require_writers(writers: Sequence[Writer], options: QueryOptions) -> None:
             raise UsageError(f"{each.model.spec} is named twice: it would refuse again")
         if not each.model.takes_instructions:
             raise UsageError(f"{each.model.spec} takes no instructions and writes nothing")
-        if "joint" not in each.model.modalities and not options.captions:
+        if "joint" not in each.model.modalities and not captions:
             raise UsageError(
                 f"{each.model.spec} cannot see images; add --captions to give it their captions"
             )
@@ -110,6 +111,7 @@ class _Came:
     refused_by: list[str] = field(default_factory=list)
 
 
+@timed(QUERIES)
 def write_queries(
     build: Build,
     writers: Sequence[Writer],
@@ -138,7 +140,7 @@ def write_queries(
         BuildError: Records cannot be stored.
     """
     options = options or QueryOptions()
-    require_writers(writers, options)
+    require_writers(writers, captions=options.captions)
     with build.store() as store:
         return _Stage(build, store, writers, options, budget, progress).run()
 
@@ -299,13 +301,8 @@ class _Stage:
         """A record for each candidate, or one where there is none, and what is decided on it."""
         if written.outcome is not Outcome.OK:
             record = self._record(task, came, None, {})
-            return [record], [Decision(record.key, False, _NO_QUERY[written.outcome])]
-        found = kinds_of(task.image.content.get("kinds"), task.concept.content.get("kinds"))
-        descriptions = (task.image.content.get("caption"), task.concept.content.get("concept"))
-        seen = Seen(
-            tuple(str(each) for each in descriptions if each),
-            found & set(self.build.rails.kinds),
-        )
+            return [record], [Decision(record.key, False, NO_QUERY[written.outcome])]
+        seen = seen_of(task.image, task.concept, self.build.rails)
         cell, own = task.of.cell, Texts()
         earlier = (self._texts(cell.language), own)
         records, decisions = [], []

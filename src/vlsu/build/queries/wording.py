@@ -10,7 +10,14 @@ from vlsu.data.checks.minhash import normalised
 from vlsu.data.checks.scripts import fits, script_of
 from vlsu.policy import Policy
 
-__all__ = ["describes", "in_language", "names_grade", "word_count"]
+__all__ = [
+    "content_words",
+    "describes",
+    "in_language",
+    "names_grade",
+    "word_count",
+    "words_of",
+]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -68,6 +75,16 @@ def word_count(text: str) -> int:
     return len(_WORD.findall(text))
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in their order, letter case put aside."""
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
+def content_words(text: str) -> frozenset[str]:
+    """The beginnings of those words of a text that carry content."""
+    return frozenset(word[:_STEM] for word in normalised(text).split() if _is_content(word))
+
+
 def describes(text: str, descriptions: Collection[str]) -> bool:
     """Whether a text says what its image shows, by the words that it shares with descriptions.
 
@@ -81,10 +98,10 @@ def describes(text: str, descriptions: Collection[str]) -> bool:
         False
     """
     words = normalised(text).split()
-    content = {word[:_STEM] for word in words if _is_content(word)}
+    content = content_words(text)
     for description in descriptions:
         theirs = normalised(description).split()
-        shared = content & {word[:_STEM] for word in theirs if _is_content(word)}
+        shared = content & content_words(description)
         if len(shared) >= _FEWEST and len(shared) >= _SHARE * len(content):
             return True
         if _runs(words) & _runs(theirs):
@@ -135,7 +152,7 @@ def in_language(text: str, language: str) -> bool:
     primary = language.lower().partition("-")[0]
     if primary not in _FUNCTION_WORDS:
         return True
-    words = [word.casefold() for word in _WORD.findall(text)]
+    words = words_of(text)
     counts = {each: sum(word in known for word in words) for each, known in _FUNCTION_WORDS.items()}
     mine = counts.pop(primary)
     return max(counts.values()) < mine + _AHEAD

@@ -22,10 +22,15 @@ from vlsu.runs.stop import Stop
 
 __all__ = ["Bounds", "Ran", "run_stages"]
 
+#: Why it ends where nothing is missing.
+FULL = "every cell is full"
+
 #: A stage of a build: does what there is to do for it.
 Stage = Callable[[Build], StageReport]
 #: Told before (`None`) and after each stage: the round, from 1, and what the stage did.
 Told = Callable[[int, str, StageReport | None], None]
+#: Gives up samples of a full build that are to be replaced; how many.
+Refill = Callable[[Build], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +45,26 @@ class Bounds:
             early.
         patience: Tries that one concept, image or sample may take; see
             `vlsu.build.folder.stalled.stalled`.
+        refills: How often samples of full cells may be replaced.
 
     Raises:
-        UsageError: One is below 1.
+        UsageError: One is below 1, or `refills` below 0.
     """
 
     max_rounds: int | None = None
     max_tries: int | None = None
     round_size: int = 100
     patience: int = PATIENCE
+    refills: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_rounds", "max_tries", "round_size", "patience"):
+        for name, least in (
+            *((each, 1) for each in ("max_rounds", "max_tries", "round_size", "patience")),
+            ("refills", 0),
+        ):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: give at least 1")
+            if value is not None and value < least:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: give at least {least}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,7 @@ class Ran:
     Attributes:
         rounds: Rounds that were begun.
         reports: Of each stage that was started, in order, with the round it was in.
+        refilled: Samples that were given up when cells were full, to be replaced.
         ended: Why it ended, in one line.
         stopped: Set if that was a bound on cost, an interrupt or a failure.
         stalled: Cells that are left alone, and why.
@@ -71,6 +82,7 @@ class Ran:
 
     rounds: int
     reports: tuple[tuple[int, StageReport], ...]
+    refilled: int
     ended: str
     stopped: Stop | None
     stalled: Mapping[Cell, str]
@@ -80,6 +92,7 @@ class Ran:
         return {
             "rounds": self.rounds,
             "stages": [{"round": number, **each.as_dict()} for number, each in self.reports],
+            "refilled": self.refilled,
             "ended": self.ended,
             "stopped": None if self.stopped is None else self.stopped.message,
             "stalled": [
@@ -100,6 +113,7 @@ def run_stages(
     bounds: Bounds | None = None,
     *,
     reuse: int = 1,
+    refill: Refill | None = None,
     told: Told = lambda _number, _stage, _report: None,
 ) -> Ran:
     """Run the stages in turn until every cell is full, or nothing more is worth a try.
@@ -110,18 +124,20 @@ def run_stages(
             with what this round is for in its `wanted`.
         bounds: When to end, whatever is missing.
         reuse: Samples that one image may be part of.
+        refill: Called when this start has filled all cells; what it gives up is built anew.
         told: Called before and after each stage.
 
     Raises:
         VlsuError: As the stages do; what they were told is stored is there.
     """
-    loop = _Loop(build, stages, bounds or Bounds(), reuse, told)
+    loop = _Loop(build, stages, bounds or Bounds(), reuse, refill, told)
     ended, stopped = loop.run()
     with build.store(read_only=True) as store:
         stuck = stalled(build.wanted, store, loop.bounds.patience)
     return Ran(
         rounds=loop.rounds,
         reports=tuple(loop.reports),
+        refilled=loop.refilled,
         ended=ended,
         stopped=stopped,
         stalled=stuck,
@@ -130,11 +146,17 @@ def run_stages(
 
 class _Loop:
     def __init__(
-        self, build: Build, stages: Mapping[str, Stage], bounds: Bounds, reuse: int, told: Told
+        self,
+        build: Build,
+        stages: Mapping[str, Stage],
+        bounds: Bounds,
+        reuse: int,
+        refill: Refill | None,
+        told: Told,
     ) -> None:
         self.build, self.stages, self.bounds = build, stages, bounds
-        self.reuse, self.told = reuse, told
-        self.rounds, self.tries = 0, 0
+        self.reuse, self.refill, self.told = reuse, refill, told
+        self.rounds, self.tries, self.refills, self.refilled = 0, 0, 0, 0
         self.reports: list[tuple[int, StageReport]] = []
 
     def run(self) -> tuple[str, Stop | None]:
@@ -142,6 +164,8 @@ class _Loop:
             first = _next_stage(store)
         while True:
             if (ended := self._ended()) is not None:
+                if ended == FULL and self._refilled():
+                    continue
                 return ended, None
             self.rounds += 1
             before = self.tries
@@ -193,12 +217,21 @@ class _Loop:
             )
             stuck = stalled(self.build.wanted, store, self.bounds.patience)
         if not under_way and not left:
-            return "every cell is full"
+            return FULL
         if not under_way and set(left) <= set(stuck):
             return f"{len(left)} cells are stalled, the others are full"
         if self.bounds.max_rounds is not None and self.rounds >= self.bounds.max_rounds:
             return f"--max-rounds {self.bounds.max_rounds} reached"
         return self._bound_on_tries() if self._tries_left() == 0 else None
+
+    def _refilled(self) -> bool:
+        """Whether samples were given up to be replaced; only if this start made any."""
+        if self.refill is None or not self.rounds or self.refills >= self.bounds.refills:
+            return False
+        self.refills += 1
+        given_up = self.refill(self.build)
+        self.refilled += given_up
+        return given_up > 0
 
     def _tries_left(self) -> int | None:
         most = self.bounds.max_tries

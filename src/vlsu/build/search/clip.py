@@ -41,6 +41,7 @@ class Clip:
     image_share = 1.0
     hybrid_share = 0.5
     batch = 32
+    language: str | None = None
 
     def __init__(self, spec: str, name: str) -> None:
         require_extra(spec)

@@ -48,6 +48,7 @@ class Baseline:
 
     dimensions = DIMENSIONS
     batch = 32
+    language: str | None = "en"
 
     def __init__(self, spec: str, folder: Path) -> None:
         self.spec = spec

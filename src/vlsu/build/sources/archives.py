@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tarfile
 import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,24 @@ class _Sample:
     image: tuple[int, int] | None = None
 
 
+class _Places:
+    """Where the images of an archive lie: 16 bytes each."""
+
+    def __init__(self) -> None:
+        self._offsets, self._sizes = array("q"), array("q")
+
+    def add(self, place: tuple[int, int] | None) -> None:
+        offset, size = place or (-1, 0)
+        self._offsets.append(offset)
+        self._sizes.append(size)
+
+    def of(self, number: int) -> tuple[int, int] | None:
+        """Offset and size of the image of a sample, from 1."""
+        if not 0 < number <= len(self._offsets) or self._offsets[number - 1] < 0:
+            return None
+        return self._offsets[number - 1], self._sizes[number - 1]
+
+
 class ArchiveFile:
     """A tar archive in the layout of WebDataset, plain or compressed.
 
@@ -60,7 +79,7 @@ class ArchiveFile:
         self.path = path
         self._held = ExitStack()
         self._archive: tarfile.TarFile | None = None
-        self._places: list[tuple[int, int] | None] | None = None
+        self._places: _Places | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -72,18 +91,20 @@ class ArchiveFile:
 
     def rows(self, left_out: LeftOut) -> Iterator[Row]:
         """Every sample."""
+        places = _Places()
         with self._damaged(), self._opened() as archive:
             for number, found in enumerate(self._samples(archive, left_out), 1):
+                places.add(found.image)
                 yield Row(number, found.values, found.image is not None)
+        self._places = places
 
     def image(self, number: int) -> bytes:
         """The image of a sample."""
         with self._damaged():
             if self._places is None:
-                with self._opened() as archive:
-                    none = LeftOut("")
-                    self._places = [each.image for each in self._samples(archive, none)]
-            place = self._places[number - 1] if 0 < number <= len(self._places) else None
+                for _ in self.rows(LeftOut("")):
+                    pass
+            place = None if self._places is None else self._places.of(number)
             if place is None:
                 raise DataError(f"{self.path}: sample {number} holds no image")
             offset, size = place

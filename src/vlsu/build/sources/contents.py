@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vlsu.build.sources.base import LocalSource
+from vlsu.build.sources.fields import FROM_NAME, OF_DATASET
 from vlsu.build.sources.left_out import LeftOut
 
 __all__ = ["Contents", "contents"]
@@ -63,10 +64,10 @@ def contents(source: LocalSource, progress: Callable[[int], None] | None = None)
     licences: Counter[str] = Counter()
     for candidate in source.candidates():
         images += 1
-        by_name = candidate.about.get("caption_from") == "file name"
+        by_name = candidate.about.get(FROM_NAME) is True
         named += by_name
         described += bool(candidate.caption) and not by_name
-        of_dataset += candidate.about.get("licence_from") == "dataset"
+        of_dataset += candidate.about.get(OF_DATASET) is True
         licences[candidate.licence[:80]] += 1
         if progress is not None and images % _STEP == 0:
             progress(images)

@@ -17,7 +17,7 @@ from vlsu._files import open_beneath, read_bytes_beneath
 from vlsu._folders import is_dataset
 from vlsu.build.sources.archives import ArchiveFile
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
-from vlsu.build.sources.fields import OPTIONS, Described, Fields
+from vlsu.build.sources.fields import OPTIONS, READING, Described, Fields
 from vlsu.build.sources.imported import imported
 from vlsu.build.sources.left_out import LeftOut
 from vlsu.build.sources.rows import IMAGE_COLUMNS, ParquetFile, Row, RowFile, TableFile
@@ -98,6 +98,7 @@ class DatasetSource:
             digest.update(line.encode(errors="surrogateescape"))
         return {
             "kind": "dataset",
+            "reading": READING,
             "path": str(self._path.resolve()),
             "options": dict(sorted({**self._options, **self._settings}.items())),
             "files": len(self._files),
@@ -186,7 +187,7 @@ class DatasetSource:
             return None
         plain = "/".join(p for p in name.replace("\\", "/").split("/") if p not in ("", "."))
         beside = _name_of(file.path.parent, self._images)
-        for path in dict.fromkeys((plain, f"{beside}/{plain}" if beside else plain)):
+        for path in dict.fromkeys((f"{beside}/{plain}" if beside else plain, plain)):
             try:
                 os.close(open_beneath(self._images, path))
             except OSError:

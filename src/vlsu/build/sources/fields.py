@@ -6,11 +6,22 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 
 from vlsu.data.tables import normalise
 from vlsu.errors import UsageError
 
-__all__ = ["OPTIONS", "Described", "Fields", "joined", "sentence"]
+__all__ = [
+    "FROM_NAME",
+    "OF_DATASET",
+    "OPTIONS",
+    "READING",
+    "Described",
+    "Fields",
+    "joined",
+    "sentence",
+]
 
 #: Field -> names of columns that hold it, as datasets and services call them, the likeliest first.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -47,8 +58,17 @@ _CAPTIONS: tuple[tuple[str, ...], ...] = (
 _TEXTS = ("licence", "author", "attribution", "page", "language")
 #: Options of a SPEC that name columns, and those that say what holds where a row says nothing.
 OPTIONS = frozenset({"caption", *_NAMES, *(f"default_{name}" for name in _TEXTS)})
+#: Changes whenever rows are read to something else, so that an index is made anew.
+READING = 1
+#: Entries of `Candidate.about`: the caption is no more than the file's name; the licence is only
+#: that of the whole dataset.
+FROM_NAME, OF_DATASET = "caption_is_file_name", "licence_is_of_dataset"
 #: Maximum characters of a caption, of another text, and entries that are kept beside them.
 _LONGEST, _LONGEST_OTHER, _MOST = 2_000, 1_000, 32
+#: Sets of columns that are remembered: rows of JSON may each have others.
+_PLANS = 256
+#: Columns of a row, fields with the columns that may hold them, and those of captions.
+_Plan = tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[tuple[str, ...], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,7 @@ class Fields:
             name: options[f"default_{name}"] for name in _TEXTS if f"default_{name}" in options
         }
         self._leave_out = leave_out
+        self._plan = lru_cache(_PLANS)(self._planned)
         self._captions = tuple(
             tuple(name for name in names if text_is_caption or name != "text")
             for names in _CAPTIONS
@@ -120,32 +141,27 @@ class Fields:
             values: Column -> value, in the table's own spelling.
             fallback: The caption where the row has none.
         """
-        row = {normalise(name): value for name, value in values.items()}
+        columns, fields, captions = self._plan(tuple(values))
+        row = dict(zip(columns, values.values(), strict=True))
         used: set[str] = set()
-        texts: dict[str, str] = {}
-        for name, usual in _NAMES.items():
-            columns = (self._stated[name],) if name in self._stated else usual
-            for column in columns:
-                if text := sentence(row.get(column)):
-                    texts[name] = text
-                    used.add(column)
-                    break
-        caption = self._caption(row, used)
-        about = {
-            name: kept
+        texts = {name: _first(row, usual, used) for name, usual in fields}
+        caption = joined([text for usual in captions if (text := _first(row, usual, used))])
+        rest = (
+            (name, kept)
             for name, value in row.items()
             if name not in used
             and name not in self._leave_out
             and (kept := _plain(value)) not in (None, "", [], {})
-        }
+        )
+        about: dict[str, object] = dict(islice(rest, _MOST))
         if not caption and fallback:
             caption = fallback
-            about["caption_from"] = "file name"
+            about[FROM_NAME] = True
         defaults = self._defaults
         licence = texts.get("licence") or defaults.get("licence", "")
         if not licence and self._licence:
             licence = self._licence
-            about["licence_from"] = "dataset"
+            about[OF_DATASET] = True
         return Described(
             caption=caption,
             licence=licence,
@@ -156,25 +172,39 @@ class Fields:
             language=texts.get("language") or defaults.get("language"),
             width=_pixels(texts.get("width")),
             height=_pixels(texts.get("height")),
-            about=dict(list(about.items())[:_MOST]),
+            about=about,
         )
 
-    def _caption(self, row: Mapping[str, object], used: set[str]) -> str:
-        if "caption" in self._stated:
-            used.add(self._stated["caption"])
-            return sentence(row.get(self._stated["caption"]))[:_LONGEST]
-        parts = []
-        for names in self._captions:
-            for name in names:
-                if text := sentence(row.get(name)):
-                    parts.append(text)
-                    used.add(name)
-                    break
-        return joined(parts)
+    def _planned(self, names: tuple[str, ...]) -> _Plan:
+        """For rows of these columns: their names, and which of them may say what."""
+        columns = tuple(map(normalise, names))
+        present = frozenset(columns)
+
+        def among(usual: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in usual if name in present)
+
+        fields = tuple(
+            (name, among((self._stated[name],) if name in self._stated else usual))
+            for name, usual in _NAMES.items()
+        )
+        stated = self._stated.get("caption")
+        captions = self._captions if stated is None else ((stated,),)
+        return columns, fields, tuple(filter(None, map(among, captions)))
+
+
+def _first(row: Mapping[str, object], columns: tuple[str, ...], used: set[str]) -> str:
+    """The text of the first of these columns that has one."""
+    for column in columns:
+        if text := sentence(row[column]):
+            used.add(column)
+            return text
+    return ""
 
 
 def joined(parts: list[str]) -> str:
     """Several descriptions of an image as one text, without those that another one contains."""
+    if len(parts) == 1:
+        return parts[0].rstrip(". ")[:_LONGEST]
     kept: list[str] = []
     for part in parts:
         folded = part.casefold()

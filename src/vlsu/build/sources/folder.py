@@ -12,21 +12,22 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import orjson
 
-from vlsu._files import open_beneath, read_bytes_beneath, read_text_beneath
+from vlsu._files import read_bytes_beneath, read_text_beneath
 from vlsu._folders import is_dataset
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
-from vlsu.build.sources.fields import OPTIONS, Described, Fields
+from vlsu.build.sources.fields import OPTIONS, READING, Described, Fields
 from vlsu.build.sources.left_out import LeftOut
 from vlsu.build.sources.settings import Where, read_where
 from vlsu.data.images.probe import EXTENSIONS, MAX_BYTES
 from vlsu.data.sources import Entry, open_source
-from vlsu.data.tables import normalise
+from vlsu.data.tables import Broken, normalise
 from vlsu.errors import DataError, UsageError
 
 __all__ = ["FOLDER", "FolderSource", "open_folder"]
@@ -116,6 +117,7 @@ class FolderSource:
                     files += 1
         return {
             "kind": "folder",
+            "reading": READING,
             "path": str(self._root.resolve()),
             "options": dict(sorted(self._options.items())),
             "files": files,
@@ -193,8 +195,10 @@ class FolderSource:
             raise DataError(f"{path}: no column file_name; name the image of each row in one")
         self._fields.require(source.columns, str(path))
         for item in source.read():
+            if isinstance(item, Broken):
+                self.left_out.add(f"a row: {item.reason}", f"{below}{table} row {item.line}")
             if not isinstance(item, Entry):
-                continue  # a blank line, or one that its reader could not make out
+                continue
             name = item.values.get(column)
             id_ = f"{below}{_plain_path(name)}" if isinstance(name, str) else ""
             place = f"{below}{table} row {item.line}"
@@ -207,11 +211,12 @@ class FolderSource:
                 yield self._candidate(id_, self._fields.read(item.values, words_of(id_)))
 
     def _is_file(self, id_: str) -> bool:
-        try:
-            os.close(open_beneath(self._root, id_))
-        except OSError:
+        if ".." in id_.split("/") or id_.startswith("/"):
             return False
-        return True
+        try:  # whether a folder above it is a link, shows when it is read
+            return stat.S_ISREG(os.lstat(f"{self._root}/{id_}").st_mode)
+        except (OSError, ValueError):
+            return False
 
     def _beside(self, below: str, name: str, present: frozenset[str]) -> dict[str, object]:
         """What files of an image's own name say of it."""

@@ -101,7 +101,7 @@ class OpenverseSource:
             parameters["license"] = ",".join(codes)
         found: dict[str, Candidate] = {}
         for page in range(1, MAX_PAGES + 1):
-            answer = self._web.document(self._url, {**parameters, "page": page}, self._token)
+            answer = self._answer({**parameters, "page": page})
             rows = answer.get("results")
             if not isinstance(rows, list):
                 raise SourceError(
@@ -130,6 +130,18 @@ class OpenverseSource:
     def close(self) -> None:
         """Close all connections."""
         self._web.close()
+
+    def _answer(self, parameters: Mapping[str, object]) -> dict[str, Any]:
+        try:
+            return self._web.document(self._url, parameters, self._token)
+        except SourceError as error:
+            if error.reason != "http-401" or not self._token:
+                raise
+            raise SourceError(
+                f"{self._spec}: the token of {TOKEN} is not accepted, they expire; get another, or "
+                "unset it to ask without one",
+                error.reason,
+            ) from None
 
     def _candidate(self, row: Mapping[str, Any]) -> Candidate | None:
         id_, url = row.get("id"), row.get("url")

@@ -21,7 +21,7 @@ from vlsu.data.importers.tabular import split_image
 from vlsu.data.parquet import literal, reading, scan_parquet
 from vlsu.data.sources import Entry, Source
 from vlsu.data.sources.columnar import class_names
-from vlsu.data.tables import normalise
+from vlsu.data.tables import Broken, normalise
 from vlsu.errors import DataError
 
 __all__ = ["IMAGE_COLUMNS", "ParquetFile", "Row", "RowFile", "TableFile"]
@@ -175,7 +175,7 @@ class TableFile:
                     if not (inside and name == column) and not isinstance(value, bytes)
                 }
                 yield Row(number, values, inside, paths)
-            elif hasattr(item, "reason"):
+            elif isinstance(item, Broken):
                 left_out.add(f"a row: {item.reason}", f"{self.path.name} row {item.line}")
 
     def image(self, number: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vlsu.build.sources.base import Candidate, SourceError
-from vlsu.build.sources.fields import Fields
+from vlsu.build.sources.fields import OF_DATASET, READING, Fields
 from vlsu.build.sources.left_out import LeftOut
 from vlsu.build.sources.settings import Where
 from vlsu.data.datasets.dataset import load
@@ -56,6 +56,7 @@ class VlsuSource:
         """The hash of the dataset's content, and the options."""
         return {
             "kind": "vlsu",
+            "reading": READING,
             "content_hash": self._dataset.info.content_hash,
             "options": dict(sorted(self._options.items())),
         }
@@ -121,5 +122,5 @@ class VlsuSource:
             width=found.width,
             height=found.height,
             # what else is said is of samples, and not of the image
-            about={name: found.about[name] for name in ("licence_from",) if name in found.about},
+            about={OF_DATASET: True} if OF_DATASET in found.about else {},
         )

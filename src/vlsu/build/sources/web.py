@@ -42,6 +42,10 @@ CONTACT = "VLSU_CONTACT"
 TIMEOUT_S = 30.0
 #: Images of one source that are fetched at a time: Wikimedia's policy for robots allows two.
 _AT_ONCE = 2
+#: How often an image is asked for whose host does not answer: there are others.
+_IMAGE_TRIES = 2
+#: Faults of a host that is asked too much, of whatever.
+_BUSY = frozenset({"http-429", "http-503"})
 _MAX_CONTACT = 200
 #: An e-mail address or a page.
 _CONTACT = re.compile(r"[^\s@()<>\"]+@[^\s@()<>\"]+\.[^\s@()<>\"]+|https?://[^\s()<>\"]+")
@@ -114,6 +118,7 @@ class Web:
         about = f" ({contact})" if contact else ""
         self._headers = {
             "User-Agent": f"vlsu-bot/{__version__}{about} Python/{platform.python_version()}",
+            "Accept": "application/json, image/*, */*;q=0.5",
             "Accept-Encoding": "gzip",
         }
         resolver = Resolver(network.lookup, allow_private=access.allow_private)
@@ -209,7 +214,9 @@ class Web:
                 pause_s = fault.retry_after_s
                 if pause_s is None:
                     pause_s = pace.backoff_s * 2**tries
-                last = tries + 1 == pace.tries or not fault.soon
+                patient = api or fault.reason in _BUSY
+                most = pace.tries if patient else min(pace.tries, _IMAGE_TRIES)
+                last = tries + 1 >= most or not fault.soon
                 if not fault.transient or last or pause_s > pace.max_wait_s:
                     raise self._failed(fault, address.host) from None
             await asyncio.sleep(pause_s)
@@ -227,7 +234,7 @@ class Web:
         except ValueError:
             said = fault.reason
         advice = ""
-        if fault.reason in ("http-429", "http-503"):
+        if fault.reason in _BUSY:
             advice = "; it wants rest, so run the same command again later"
             if fault.retry_after_s:
                 advice = f"; it wants {fault.retry_after_s:.0f} s of rest, run this again then"

@@ -29,6 +29,7 @@ def tables(status: Mapping[str, Any]) -> dict[str, Table]:
         _stages(status["stages"]),
         _losses(status["stages"]),
         _lost_in(status["cells"]),
+        _diversity(status.get("concepts") or {}),
         _forecast(status["forecast"]),
         _reasons("short", "Short", status["short"]),
         _reasons("stalled", "Stalled", status["stalled"]),
@@ -187,6 +188,25 @@ def _forecast(forecast: Mapping[str, Any]) -> Table:
         "the higher end is the likelier."
     )
     return _table("forecast", "Forecast", ("what", "value"), rows, note)
+
+
+def _diversity(concepts: Mapping[str, Any]) -> Table:
+    """Of the concepts; empty where there is none, or nobody measured it."""
+    rows: list[tuple[object, ...]] = []
+    if concepts.get("n"):
+        values, pairs = concepts["values"].values(), concepts["pairs"]
+        met, of = (sum(each[key] for each in values) for key in ("met", "of"))
+        rows = [
+            ("values met of setting, subject, ...", f"{met} of {of}"),
+            ("pairs of values met", f"{pairs['met']} of at most {pairs['reachable']}"),
+        ]
+        for name, found in concepts["diversity"].items():
+            if found is not None and found["distance"] is not None:
+                rows.append(
+                    (f"Vendi score by {name}", f"{found['vendi']:.1f} of {found['n']}"),
+                )
+    note = "A Vendi score is the number of concepts that differ wholly which would be as diverse."
+    return _table("diversity", "How diverse the concepts are", ("what", "value"), rows, note)
 
 
 def _rate(tree: Mapping[str, float | None], digits: int) -> str:

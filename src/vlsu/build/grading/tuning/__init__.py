@@ -1,0 +1,1 @@
+"""The race of a pre-grader's prompts on graded data."""
