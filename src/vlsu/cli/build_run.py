@@ -166,6 +166,14 @@ class BoundArguments:
             "alone.",
         ),
     ] = 20
+    refills: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How often samples that a shortcut tells are given up and replaced, when all "
+            "cells are full.",
+        ),
+    ] = 1
 
 
 @app.command("run")
@@ -190,6 +198,7 @@ def run(
     Options without a name in front, such as --base-url, are the writer's.
     """
     from vlsu.build.running.loop import Bounds, run_stages
+    from vlsu.build.running.refilling import refilled
     from vlsu.build.running.stages import Parts, stages_of
 
     bounds = Bounds(
@@ -197,6 +206,7 @@ def run(
         max_tries=bounded.max_tries,
         round_size=bounded.round_size,
         patience=bounded.patience,
+        refills=bounded.refills,
     )
     with opened(build) as found:
         first, budget = writer(model, asked)
@@ -216,7 +226,7 @@ def run(
                 budget=budget,
             )
             stages = stages_of(parts, _progress)
-            ran = run_stages(found, stages, bounds, reuse=taken.reuse, told=_tell)
+            ran = run_stages(found, stages, bounds, reuse=taken.reuse, refill=refilled, told=_tell)
         _show(found, ran, json)
 
 
@@ -250,6 +260,8 @@ def _show(build: Build, ran: Ran, json: bool) -> None:
         print_json({**ran.as_dict(), "status": found})
     else:
         print_status(build.folder, found)
+        if ran.refilled:
+            print_text(f"{ran.refilled} samples that a shortcut told were given up and replaced")
         print_text(f"{ran.rounds} rounds; ended: {ran.ended}")
     if ran.stopped is not None:
         say(

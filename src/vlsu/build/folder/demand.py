@@ -55,7 +55,7 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
         reuse: Samples that one image may be part of.
     """
     counts = store.counts()
-    images = store.records(IMAGES, kept=True)
+    images = [image for image in store.states(IMAGES) if image.kept]
     samples, under_way = _uses_of_images(store, {image.key for image in images})
     open_images = store.tries(IMAGES, open_only=True)
     open_concepts = store.tries(CONCEPTS, open_only=True)
@@ -69,10 +69,9 @@ def demand(build: Build, store: Reader, *, reuse: int = 1) -> Demand:
     tried = Counter(each.subject for each in store.tries(QUERIES))
     free: dict[Place, list[Record]] = {}
     for image in images:
-        key = image.key
-        used = samples.get(key, 0) + busy_images[key]
-        if used < reuse and tried[key] - used < MOST_TRIES:
-            free.setdefault(Place.of(image.cell), []).append(image)
+        used = samples.get(image.key, 0) + busy_images[image.key]
+        if used < reuse and tried[image.key] - used < MOST_TRIES:
+            free.setdefault(Place.of(image.cell), []).append(store.record(image.key))
     images_wanted = _beyond(
         _by_place(cells), {place: len(found) for place, found in free.items()}, open_images
     )
@@ -90,26 +89,23 @@ def _uses_of_images(
 
     Tries on anything but an image are those of minimal pairs, which nobody may go on with.
     """
-    grades: dict[str, bool | None] = {}
-    for kept in (False, None, True):  # of several graders' records of a query, the best counts
-        for grade in store.records(GRADES, kept=kept):
-            if grade.parent is not None:
-                grades[grade.parent] = kept
+    graded: dict[str, set[bool | None]] = {}
+    for grade in store.states(GRADES):
+        graded.setdefault(str(grade.parent), set()).add(grade.kept)
     samples: dict[str, int] = {}
     under_way = {
         (each.subject, each.cell)
         for each in store.tries(QUERIES, open_only=True)
         if each.subject is not None and each.subject in images
     }
-    for kept in (None, True):
-        for query in store.records(QUERIES, kept=kept):
-            if query.parent is None:
-                continue
-            state = grades.get(query.key)
-            if state:
-                samples[query.parent] = samples.get(query.parent, 0) + 1
-            elif query.key not in grades or state is None:
-                under_way.add((query.parent, query.cell))
+    for query in store.states(QUERIES):
+        if query.kept is False or query.parent is None:
+            continue
+        fates = graded.get(query.key, {None})  # of several graders' records the best counts
+        if True in fates:
+            samples[query.parent] = samples.get(query.parent, 0) + 1
+        elif None in fates:
+            under_way.add((query.parent, query.cell))
     return samples, under_way
 
 
@@ -121,14 +117,11 @@ def _searchable(store: Reader) -> dict[Place, list[Record]]:
         about = outcomes.get(each.key)
         if each.subject is not None and (about is None or about.get(EXHAUSTED)):
             busy.add(each.subject)
-    taken: dict[str, int] = {}
-    for image in store.records(IMAGES, kept=True):
-        if image.parent is not None:
-            taken[image.parent] = taken.get(image.parent, 0) + 1
+    taken = Counter(image.parent for image in store.states(IMAGES) if image.kept)
     found: dict[Place, list[Record]] = {}
-    for concept in store.records(CONCEPTS, kept=True):
-        if concept.key not in busy and taken.get(concept.key, 0) < MOST_IMAGES:
-            found.setdefault(Place.of(concept.cell), []).append(concept)
+    for concept in store.states(CONCEPTS):
+        if concept.kept and concept.key not in busy and taken[concept.key] < MOST_IMAGES:
+            found.setdefault(Place.of(concept.cell), []).append(store.record(concept.key))
     return found
 
 

@@ -14,7 +14,7 @@ __all__ = ["PATIENCE", "stalled"]
 #: Tries that one concept, image or sample may take, unless the user says otherwise.
 PATIENCE = 20
 
-CONCEPTS, IMAGES, QUERIES, _ = STAGES
+CONCEPTS, IMAGES, QUERIES, GRADES = STAGES
 
 
 def stalled(wanted: Mapping[Cell, int], store: Reader, patience: int) -> dict[Cell, str]:
@@ -31,12 +31,13 @@ def stalled(wanted: Mapping[Cell, int], store: Reader, patience: int) -> dict[Ce
     """
     counts = store.counts()
     places = _places(store, patience)
-    tried = Counter(each.cell for each in store.tries(QUERIES)) - Counter(
-        each.cell for each in store.tries(QUERIES, open_only=True)
+    images = {image.key for image in store.states(IMAGES)}  # tries on others are minimal pairs
+    tried = Counter(each.cell for each in store.tries(QUERIES) if each.subject in images)
+    tried -= Counter(each.cell for each in store.tries(QUERIES, open_only=True))
+    graded = {each.parent for each in store.states(GRADES)}
+    waiting = Counter(
+        each.cell for each in store.states(QUERIES) if each.kept and each.key not in graded
     )
-    waiting = Counter(each.cell for each in store.records(QUERIES, kept=True))
-    for kept in (True, False, None):
-        waiting -= Counter(each.cell for each in store.records(STAGES[-1], kept=kept))
     found = {}
     for cell, number in wanted.items():
         have = counts[cell].have if cell in counts else 0
@@ -54,7 +55,7 @@ def _places(store: Reader, patience: int) -> dict[Place, str]:
     for stage, what in ((CONCEPTS, "concept"), (IMAGES, "image")):
         tries = Counter(Place.of(each.cell) for each in store.tries(stage))
         tries -= Counter(Place.of(each.cell) for each in store.tries(stage, open_only=True))
-        kept = Counter(Place.of(each.cell) for each in store.records(stage, kept=True))
+        kept = Counter(Place.of(each.cell) for each in store.states(stage) if each.kept)
         for place, number in tries.items():
             if number >= patience * (kept[place] + 1):
                 found[place] = f"{number} tries at {stage} gave {_number(kept[place], what)}"

@@ -212,9 +212,7 @@ class _Loop:
                 for cell, number in self.build.wanted.items()
                 if number > (counts[cell].have if cell in counts else 0)
             }
-            under_way = any(store.tries(stage, open_only=True) for stage in STAGES) or bool(
-                _has_ungraded(store)
-            )
+            under_way = _has_open_tries(store) or _has_ungraded(store)
             stuck = stalled(self.build.wanted, store, self.bounds.patience)
         if not under_way and not left:
             return FULL
@@ -261,12 +259,20 @@ def _next_stage(store: Reader) -> int:
     return (last + 1) % len(STAGES)
 
 
+def _has_open_tries(store: Reader) -> bool:
+    """Whether a try of a stage is open; those on queries are minimal pairs, which it leaves."""
+    images = {image.key for image in store.states(STAGES[1])}
+    return any(
+        stage != STAGES[2] or each.subject in images
+        for stage in STAGES
+        for each in store.tries(stage, open_only=True)
+    )
+
+
 def _has_ungraded(store: Reader) -> bool:
     """Whether a kept query has no pre-grade yet."""
-    graded = {
-        each.parent for kept in (True, False, None) for each in store.records(STAGES[-1], kept=kept)
-    }
-    return any(each.key not in graded for each in store.records(STAGES[-2], kept=True))
+    graded = {each.parent for each in store.states(STAGES[-1])}
+    return any(each.kept and each.key not in graded for each in store.states(STAGES[-2]))
 
 
 def _shared(missing: Mapping[Cell, int], most: int) -> dict[Cell, int]:
