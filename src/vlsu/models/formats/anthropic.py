@@ -179,11 +179,11 @@ def _read_tree(tree: Tree) -> Response:
         content = []
     blocks = [as_object(block) for block in content]
     usage = as_object(tree.get("usage"))
-    read = (
+    new, written, cached = (
         token_count(usage.get(f"{kind}input_tokens"))
         for kind in ("", "cache_creation_", "cache_read_")
     )
-    sums = [tokens for tokens in read if tokens is not None]
+    sums = [tokens for tokens in (new, written, cached) if tokens is not None]
     return completed_response(
         "".join(as_text(b.get("text")) for b in blocks if b.get("type") == "text"),
         ending,
@@ -193,6 +193,8 @@ def _read_tree(tree: Tree) -> Response:
         ),
         input_tokens=sum(sums) if sums else None,
         output_tokens=token_count(usage.get("output_tokens")),
+        cached_tokens=cached,
+        cache_write_tokens=written,
     )
 
 

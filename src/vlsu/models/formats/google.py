@@ -226,6 +226,8 @@ def _answer(candidate: Tree, usage: Tree) -> Response:
         reasoning="".join(as_text(part.get("text")) for part in parts if part.get("thought")),
         input_tokens=token_count(usage.get("promptTokenCount")),
         output_tokens=None if spent == [None, None] else sum(n or 0 for n in spent),
+        cached_tokens=token_count(usage.get("cachedContentTokenCount")),
+        reasoning_tokens=spent[1],
         p_unsafe=lambda: _p_unsafe(as_object(candidate.get("logprobsResult")), text),
     )
 

@@ -340,7 +340,7 @@ class Executor:
         self._patience.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
         self._rate.used(tokens)
-        self._budget.spent(response.input_tokens, response.output_tokens)
+        self._budget.spent(response)
         if raw.pause_s is not None:
             self._hold(now, min(raw.pause_s, self._retries.longest_pause_s), _LIMIT_SPENT)
         if len(self._workers) < self._in_flight.size:
