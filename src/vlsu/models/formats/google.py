@@ -269,4 +269,5 @@ def google_model(name: str, settings: Settings) -> HttpModel:
         structured=keeps_schema(name, settings),
         images=wire.image_limits(settings),
     )
-    return HttpModel(f"google/{name}", name, wire, settings, key, identity)
+    spec, own = f"google/{name}", settings.base_url is None
+    return HttpModel(spec, name, wire, settings, key, identity, caches_prompts=own)
