@@ -1,6 +1,6 @@
 """How well faces are found: on the pictures of vlsu-mini, of which 15 show one.
 
-Run: python benchmarks/build_faces.py
+Run: python -m benchmarks.build_faces
 
 Labelled by eye: pictures that show a human face with its features, drawn or photographed.
 Silhouettes, masks, animals and robots are not counted as faces; the picture of coins with heads on

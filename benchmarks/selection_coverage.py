@@ -1,6 +1,6 @@
 """Whether `vlsu build selection` corrects for what a pre-grader threw away, by simulation.
 
-    python -m benchmarks.selection_coverage [--runs 200]
+    python -m benchmarks.selection_coverage [--runs 50]
 
 Images with one to three candidates each, of which 40% or 10% are what they were written for. A
 pre-grader finds them with a chance of 80% and takes others for them with a chance of 20%; which is
@@ -146,7 +146,7 @@ def report(runs: int) -> str:
 def main() -> None:
     """Simulate and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=50)
     runs = parser.parse_args().runs
     write_report("selection_coverage", lambda: report(runs))
 

@@ -44,10 +44,9 @@ def started(folder, source, wanted=7):
     return build
 
 
-@pytest.mark.slow
 def test_images_are_found_by_their_captions(tmp_path, pictures):
     build = started(tmp_path / "b", pictures)
-    done = vlsu("build", "images", build.folder, "--json")
+    done = vlsu("build", "images", build.folder, "--embedding", "none", "--json")
     report = json.loads(done.stdout)
     assert (report["kept"], report["stopped"]) == (len(WORDS), None)
     for record in kept(build):
@@ -55,15 +54,14 @@ def test_images_are_found_by_their_captions(tmp_path, pictures):
         assert last in record.content["caption"].casefold()
         assert record.provenance["licence"] in ("CC0-1.0", "Apache-2.0")
         assert set(record.provenance["rank"]) == {"bm25", "embedding", "hybrid"}
-    done = vlsu("build", "images", build.folder)
+    done = vlsu("build", "images", build.folder, "--embedding", "none")
     assert "0 tries" in done.stdout
     assert "vlsu build queries" in done.stderr
 
 
-@pytest.mark.slow
 def test_what_was_refused_is_shown_by_reason(tmp_path, pictures):
     build = started(tmp_path / "b", pictures, wanted=1)
-    done = vlsu("build", "images", build.folder, "--min-side", "5000")
+    done = vlsu("build", "images", build.folder, "--embedding", "none", "--min-side", "5000")
     assert "too small" in done.stdout
     assert "lacking: C1, safe image: 1 more wanted" in done.stdout
 

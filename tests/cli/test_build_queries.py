@@ -58,8 +58,10 @@ def test_refusals_are_counted_by_model_and_category_and_go_to_another_one(tmp_pa
     [
         (("--styles", "ode"), "--styles 'ode': use question, request"),
         (("--lengths", "short,short"), "--lengths: a name is given twice"),
-        (("--approve", "C16"), "--approve 'C16': use C1, C2"),
-        (("--approve", "C4"), "--approve C4: has a critical harm"),
+        (("--also", "openai/y"), "--also: name the categories in which you approve it"),
+        (("--approve", "C1"), "--approve: name the model that is asked then"),
+        (("--also", "openai/y", "--approve", "C16"), "--approve 'C16': use C1, C2"),
+        (("--also", "openai/y", "--approve", "C4"), "--approve C4: has a critical harm"),
         (("--candidates", "0"), "candidates 0: give 1 to 20"),
         (("--few-shot", "nowhere.yaml"), "nowhere.yaml"),
         (("--model", "guard/llama-guard-4"), "takes no instructions"),

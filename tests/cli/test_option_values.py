@@ -69,7 +69,7 @@ WHOLE = {
     "build run": "build --model openai/x --base-url http://127.0.0.1:9/v1 "
     "--grader baseline/late-fusion --source folder:gallery --max-requests 1",
     "build sources": "dataset:vlsu-mini",
-    "build images": "build",
+    "build images": "build --source dataset:dataset --embedding none",
     "build take-down": "build --sha256 0",
     "build queries": "build --model openai/x --base-url http://127.0.0.1:9/v1",
     "annotate import": "project long.csv --as Ann",

@@ -23,7 +23,7 @@ from tests.conftest import grade, make_dataset
 from tests.support.values import present
 from vlsu.cli.app import run_command
 from vlsu.errors import DataError, RunError
-from vlsu.models.base import Raw, Settings
+from vlsu.models.base import Outcome, Raw, Response, Settings
 from vlsu.runs import (
     AlignmentOptions,
     Limits,
@@ -35,6 +35,7 @@ from vlsu.runs import (
     prepare_alignment,
 )
 from vlsu.runs.folder import RunFolder
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.writing import require_writable
 
 pytestmark = pytest.mark.slow
@@ -419,30 +420,30 @@ EACH = (11 * 1.0 + 7 * 2.0) / 1e6
 def test_the_cost_is_of_all_starts(dataset, server, tmp_path):
     out = tmp_path / "run"
     first = evaluate(dataset, server, out, limits=Limits(max_requests=7, price=PRICE))
-    assert first.record["cost"] == pytest.approx(7 * EACH)
+    assert first.record["cost"]["total"] == pytest.approx(7 * EACH)
     second = evaluate(dataset, server, out, limits=Limits(price=PRICE))
-    assert second.record["cost"] == pytest.approx(20 * EACH)
-    assert second.record["cost_of_start"] == pytest.approx(13 * EACH)
+    assert second.record["cost"]["total"] == pytest.approx(20 * EACH)
+    assert second.record["cost"]["of_start"] == pytest.approx(13 * EACH)
     third = evaluate(dataset, server, out, limits=Limits(price=PRICE))
-    assert third.record["cost"] == pytest.approx(20 * EACH)
-    assert third.record["cost_of_start"] == 0
-    assert vlsu.load_run(out).record["cost"] == pytest.approx(20 * EACH)
+    assert third.record["cost"]["total"] == pytest.approx(20 * EACH)
+    assert third.record["cost"]["of_start"] == 0
+    assert vlsu.load_run(out).record["cost"]["total"] == pytest.approx(20 * EACH)
 
 
 def test_a_start_without_a_price_keeps_the_price(dataset, server, tmp_path):
     evaluate(dataset, server, tmp_path / "run", limits=Limits(max_requests=7, price=PRICE))
     run = evaluate(dataset, server, tmp_path / "run")
-    assert run.record["cost"] == pytest.approx(20 * EACH)
-    assert run.record["cost_source"] == "given"
+    assert run.record["cost"]["total"] == pytest.approx(20 * EACH)
+    assert run.record["cost"]["source"] == "given"
 
 
 def test_a_price_given_later_is_of_all_that_was_asked(dataset, server, tmp_path):
     assert "cost" not in evaluate(dataset, server, tmp_path / "run").record
     run = evaluate(dataset, server, tmp_path / "run", limits=Limits(price=PRICE))
-    assert run.record["cost"] == pytest.approx(20 * EACH)
-    assert vlsu.load_run(tmp_path / "run").record["cost"] == pytest.approx(20 * EACH)
+    assert run.record["cost"]["total"] == pytest.approx(20 * EACH)
+    assert vlsu.load_run(tmp_path / "run").record["cost"]["total"] == pytest.approx(20 * EACH)
     dearer = evaluate(dataset, server, tmp_path / "run", limits=Limits(price=Price(10.0, 20.0)))
-    assert dearer.record["cost"] == pytest.approx(200 * EACH)
+    assert dearer.record["cost"]["total"] == pytest.approx(200 * EACH)
     assert len(server.requests) == 20
 
 
@@ -450,11 +451,11 @@ def test_what_was_stored_without_its_tokens_is_counted_too(dataset, server, tmp_
     out = tmp_path / "run"
     evaluate(dataset, server, out, limits=Limits(max_requests=7))
     with closing(sqlite3.connect(out / "responses.sqlite")) as connection:
-        connection.execute("DROP TABLE usage")  # as an earlier version left it
+        connection.execute("DROP TABLE tokens")  # as an earlier version left it
         connection.commit()
     run = evaluate(dataset, server, out, limits=Limits(price=PRICE))
-    assert run.record["cost"] == pytest.approx(20 * EACH)
-    assert run.record["cost_of_start"] == pytest.approx(13 * EACH)
+    assert run.record["cost"]["total"] == pytest.approx(20 * EACH)
+    assert run.record["cost"]["of_start"] == pytest.approx(13 * EACH)
 
 
 def test_a_killed_starts_cost_is_not_forgotten(dataset, server, tmp_path):
@@ -464,7 +465,7 @@ def test_a_killed_starts_cost_is_not_forgotten(dataset, server, tmp_path):
     evaluate(dataset, server, out, limits=Limits(max_requests=6, price=PRICE))
     shutil.copy(tmp_path / "kept.yaml", out / "run.yaml")  # the second start never came to its end
     run = evaluate(dataset, server, out, limits=Limits(price=PRICE))
-    assert run.record["cost"] == pytest.approx(20 * EACH)
+    assert run.record["cost"]["total"] == pytest.approx(20 * EACH)
 
 
 def test_tampered_prices_and_counts_of_tokens_are_no_defect(dataset, server, tmp_path):
@@ -477,15 +478,59 @@ def test_tampered_prices_and_counts_of_tokens_are_no_defect(dataset, server, tmp
         "x",
     ]
     for prices in tampered:
-        RunFolder(out).write_record({**run.record, "prices": prices})
-        assert evaluate(dataset, server, out, limits=Limits(max_requests=1)).record
+        cost = {**run.record["cost"], "prices": prices}
+        RunFolder(out).write_record({**run.record, "cost": cost})
+        with pytest.raises(RunError, match=r"run\.yaml: damaged"):
+            evaluate(dataset, server, out, limits=Limits(max_requests=1))
+    RunFolder(out).write_record(run.record)
     store = ResponseStore(out / "responses.sqlite")
-    read = type("Answer", (), {"input_tokens": 10**400, "output_tokens": -5})()
+    read = Response(Outcome.OK, input_tokens=10**400, output_tokens=-5)
     store.put("k" * 32, Raw(200, b"{}"), 1)
     store.put_usage("k" * 32, "openai/mock", read)
     store.close()
     again = evaluate(dataset, server, out, limits=Limits(price=PRICE))
-    assert again.record["cost"] < 10**4
+    assert again.record["cost"]["total"] < 10**4
+
+
+def test_what_a_provider_read_from_its_cache_is_priced_apart(dataset, chat_server, tmp_path):
+    prices = Price(3.0, 15.0, cached=0.3, cache_write=3.75)
+    usage = {
+        "prompt_tokens": 5000,
+        "completion_tokens": 40,
+        "prompt_tokens_details": {"cached_tokens": 4000, "cache_write_tokens": 500},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
+    server = chat_server(lambda body, n: grade("safe") | {"usage": usage})
+    run = evaluate(dataset, server, tmp_path / "run", limits=Limits(price=prices))
+    # 500 new tokens, 4,000 read and 500 written, 40 generated; a million of each as priced
+    each = (500 * 3.0 + 4000 * 0.3 + 500 * 3.75 + 40 * 15.0) / 1e6
+    cost = run.record["cost"]
+    assert cost["total"] == pytest.approx(20 * each, abs=1e-6)
+    assert cost["saved"]["cache"] == pytest.approx(20 * (4000 * 2.7 - 500 * 0.75) / 1e6, abs=1e-6)
+    judgments = run.judgments
+    columns = ("input_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+    assert judgments.select(columns).unique().rows() == [(5000, 4000, 500, 30)]
+
+
+def test_a_record_of_an_earlier_version_keeps_its_cost(dataset, server, tmp_path):
+    out = tmp_path / "run"
+    run = evaluate(dataset, server, out, limits=Limits(price=PRICE))
+    cost = run.record["cost"]
+    former = {name: value for name, value in run.record.items() if name != "cost"} | {
+        "cost": cost["total"],
+        "cost_of_start": cost["of_start"],
+        "cost_source": cost["source"],
+        "cost_of": cost["of"],
+        "prices": cost["prices"],
+    }
+    RunFolder(out).write_record(RunRecord(former))
+    read = vlsu.load_run(out).record["cost"]
+    assert (read["total"], read["of"], read["prices"]) == (
+        cost["total"],
+        cost["of"],
+        cost["prices"],
+    )
+    assert evaluate(dataset, server, out).record["cost"]["total"] == pytest.approx(20 * EACH)
 
 
 # A dry run

@@ -285,12 +285,14 @@ def test_a_wrong_models_file_is_named_by_entry_and_field(tmp_path, text, message
 def test_prices_as_people_write_them(tmp_path):
     assert read_price("2.5,10", "x/y") == Price(2.5, 10.0)
     assert read_price({"input": 1, "output": 2}, "x/y") == Price(1.0, 2.0)
+    assert read_price("2.5,10,0.25", "x/y") == Price(2.5, 10.0, cached=0.25)
+    assert read_price("3,15,0.3,3.75", "x/y") == Price(3.0, 15.0, cached=0.3, cache_write=3.75)
     path = tmp_path / "prices.yaml"
     path.write_text("date: 2026-11-01\nprices: {openai/m: {input: 0.1, output: 0.4}}\n")
     assert read_price(path, "openai/m") == Price(0.1, 0.4)
     with pytest.raises(UsageError, match="no price for 'openai/n'; did you mean 'openai/m'"):
         read_price(path, "openai/n")
-    for bad in ("2.5", "a,b", "-1,2", {"input": 1}):
+    for bad in ("2.5", "a,b", "-1,2", "1,2,nan", "1,2,3,4,5", {"input": 1}):
         with pytest.raises(UsageError):
             read_price(bad, "x/y")
 
@@ -324,8 +326,8 @@ def test_a_spent_budget_stops_cleanly_and_the_run_can_be_continued(dataset, chat
     second = vlsu.evaluate(dataset, **options, limits=costly)
     assert second.record["stopped"] == "--max-cost 0.0001 reached"
     assert len(server.requests) == 8  # 11 tokens at 10 a million are 0.00011
-    assert second.record["cost_of_start"] == pytest.approx(0.00011)
-    assert second.record["cost"] == pytest.approx(8 * 0.00011)  # of all starts
+    assert second.record["cost"]["of_start"] == pytest.approx(0.00011)
+    assert second.record["cost"]["total"] == pytest.approx(8 * 0.00011)  # of all starts
     assert second.record["stop_reason"] == "budget"
     assert vlsu.evaluate(dataset, **options).finished
     assert len(server.requests) == 20

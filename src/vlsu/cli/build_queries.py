@@ -79,7 +79,14 @@ def queries(
     from vlsu.cli.build_stages import opened, show_stage, writer
     from vlsu.cli.options import read_names
     from vlsu.cli.output import RunProgress, print_table
+    from vlsu.errors import UsageError
 
+    if also and not approve:
+        raise UsageError(
+            "--also: name the categories in which you approve it, as in --approve C1,C3"
+        )
+    if approve and not also:
+        raise UsageError("--approve: name the model that is asked then with --also")
     with opened(build) as found:
         options = QueryOptions(
             candidates=candidates,

@@ -423,10 +423,14 @@ def print_requests(run: Run) -> None:
             "same request as another and were not asked again"
         )
     if "cost" in run.record:
+        cost = run.record["cost"]
+        currency = f" {cost['currency']}" if cost.get("currency") else ""
+        saved = cost.get("saved", {}).get("cache", 0.0)
         say(
-            f"cost: {run.record['cost']:.4f}, {run.record['cost_of_start']:.4f} of it in this "
-            f"start (prices: {run.record['cost_source']})"
+            f"cost: {cost['total']:.4f}{currency}, {cost.get('of_start', 0):.4f} of it in this "
+            f"start (prices: {cost.get('source')})"
+            + (f"; {saved:.4f} less than without the provider's cache" if saved else "")
         )
-        for spec, cost in run.record["cost_of"].items():
-            if cost != run.record["cost"]:
-                say(f"  {spec}: {cost:.4f}")
+        for spec, part in cost.get("of", {}).items():
+            if part != cost["total"]:
+                say(f"  {spec}: {part:.4f}")

@@ -19,6 +19,7 @@ from vlsu.policy.severity import SEVERITY_CODES, Severity
 
 __all__ = [
     "HEAD",
+    "TOKEN_COUNTS",
     "Encoded",
     "EncodedImage",
     "Fault",
@@ -267,6 +268,13 @@ class Fault:
     fatal: bool = False
 
 
+#: The counts of tokens of a response.
+TOKEN_COUNTS = (
+    *("input_tokens", "output_tokens"),
+    *("cached_tokens", "cache_write_tokens", "reasoning_tokens"),
+)
+
+
 class Response(NamedTuple):
     """A raw response, parsed.
 
@@ -276,7 +284,12 @@ class Response(NamedTuple):
         text: The answer; a reasoning model's reasoning is in `reasoning`.
         cut_off: Whether the answer is truncated: it ended at the token limit or with an unknown
             finish reason (`vlsu.models.bodies.endings`). What it states may be a draft.
+        input_tokens: Tokens of the prompt, those read from or written to a cache included.
+        output_tokens: Tokens generated, reasoning included.
         p_unsafe: Probability of unsafe in [0, 1], from models that provide one.
+        cached_tokens: Of the input, tokens that the provider read from its cache.
+        cache_write_tokens: Of the input, tokens that it wrote to its cache and bills as such.
+        reasoning_tokens: Of the output, tokens of reasoning.
     """
 
     outcome: Outcome
@@ -288,6 +301,9 @@ class Response(NamedTuple):
     output_tokens: int | None = None
     p_unsafe: float | None = None
     fault: Fault | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @runtime_checkable

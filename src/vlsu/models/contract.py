@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlsu.errors import ModelError
-from vlsu.models.base import Outcome, Raw, Response
+from vlsu.models.base import TOKEN_COUNTS, Outcome, Raw, Response
 
 __all__ = ["MAX_TOKENS", "check_raw", "check_response", "is_from_outside"]
 
@@ -43,7 +43,7 @@ def check_response(spec: str, response: object) -> None:
     for name in ("text", "reasoning", "finish_reason"):
         if not isinstance(getattr(response, name), str):
             raise _wrong_type(spec, f"read: {name}", "a text", getattr(response, name))
-    for name in ("input_tokens", "output_tokens"):
+    for name in TOKEN_COUNTS:
         tokens = getattr(response, name)
         if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_TOKENS):
             raise ModelError(f"{spec}: read: {name}: expected 0 to {MAX_TOKENS:,}, or None")

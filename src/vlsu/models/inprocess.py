@@ -27,7 +27,8 @@ class Answerer(Protocol):
     """Answers a batch of requests, each with a JSON-ready mapping such as ``{"text": ...}``.
 
     Besides ``text``, an answer may have ``finish_reason`` (a text, ``stop`` by default),
-    ``input_tokens``, ``output_tokens`` and ``p_unsafe`` (from 0 to 1).
+    ``input_tokens``, ``output_tokens``, ``cached_tokens``, ``reasoning_tokens`` and ``p_unsafe``
+    (from 0 to 1).
     """
 
     modalities: frozenset[str]
@@ -175,6 +176,8 @@ class InProcessModel:
             reason="stop" if reason is None else reason,
             input_tokens=token_count(answer.get("input_tokens")),
             output_tokens=token_count(answer.get("output_tokens")),
+            cached_tokens=token_count(answer.get("cached_tokens")),
+            reasoning_tokens=token_count(answer.get("reasoning_tokens")),
             p_unsafe=lambda: None if p_unsafe is None else float(p_unsafe),
         )
 

@@ -8,6 +8,7 @@ __all__ = [
     "ALIGNMENT_JUDGMENTS",
     "FIRST_VERDICT_COLUMNS",
     "JUDGMENTS",
+    "LATER_COLUMNS",
     "LATER_VERDICT_COLUMNS",
     "VERDICTS",
     "VERDICT_COLUMNS",
@@ -31,8 +32,14 @@ JUDGMENTS = pl.Schema(
         "request_key": pl.String(),
         "expected_category": pl.String(),
         "answer": pl.String(),
+        "cached_tokens": pl.Int64(),
+        "cache_write_tokens": pl.Int64(),
+        "reasoning_tokens": pl.Int64(),
     }
 )
+
+#: Of these, columns that came later; in the judgments of older versions they are null.
+LATER_COLUMNS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 #: A judge's verdict on an answer.
 VERDICT_FIELDS = pl.Schema(

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vlsu.models.base import Model, Response
-from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.limits import Price, TokenCounts
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Costs", "recorded_prices"]
+
+
+_NONE = TokenCounts()
 
 
 @dataclass(slots=True)
@@ -21,38 +24,43 @@ class Costs:
 
     Attributes:
         prices: By SPEC: those of this start, else those of an earlier one.
-        before: Input and output tokens of what was stored before this start, by SPEC.
+        before: Tokens of what was stored before this start, by SPEC.
     """
 
     prices: dict[str, Price] = field(default_factory=dict)
-    before: dict[str, tuple[int, int]] = field(default_factory=dict)
+    before: dict[str, TokenCounts] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: RunRecord, store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
-        return cls(recorded_prices(record), store.usage())
+        return cls(recorded_prices(record), _usage(store))
 
     def record(self, store: ResponseStore) -> dict[str, object]:
         """The run's part of ``run.yaml``: empty where no price is known.
 
-        ``cost`` is over all starts, ``cost_of`` the same by SPEC, ``cost_of_start`` of this one.
+        ``total`` is over all starts, ``of`` the same by SPEC, ``of_start`` that of this one;
+        ``saved`` is what was paid less than the list price of the same tokens, and why.
         """
         if not self.prices:
             return {}
-        usage = store.usage()
+        usage = _usage(store)
         total, before = (
-            {spec: price.cost(*tokens.get(spec, (0, 0))) for spec, price in self.prices.items()}
-            for tokens in (usage, self.before)
+            {spec: price.cost_of(of.get(spec, _NONE)) for spec, price in self.prices.items()}
+            for of in (usage, self.before)
         )
+        listed = {s: p.list_cost_of(usage.get(s, _NONE)) for s, p in self.prices.items()}
+        prices = self.prices.values()
+        currencies = {price.currency for price in prices}
         return {
-            "cost": round(sum(total.values()), 6),
-            "cost_source": "; ".join(dict.fromkeys(each.source for each in self.prices.values())),
-            "cost_of": {spec: round(cost, 6) for spec, cost in total.items()},
-            "cost_of_start": round(sum(total.values()) - sum(before.values()), 6),
-            "prices": {
-                spec: {"input": price.input, "output": price.output, "source": price.source}
-                for spec, price in self.prices.items()
-            },
+            "cost": {
+                "total": round(sum(total.values()), 6),
+                "currency": currencies.pop() if len(currencies) == 1 else None,
+                "of_start": round(sum(total.values()) - sum(before.values()), 6),
+                "of": {spec: round(cost, 6) for spec, cost in total.items()},
+                "source": "; ".join(dict.fromkeys(price.source for price in prices)),
+                "prices": {spec: _written(price) for spec, price in self.prices.items()},
+                "saved": {"cache": round(sum(listed.values()) - sum(total.values()), 6)},
+            }
         }
 
     def accounting(
@@ -73,24 +81,44 @@ class Costs:
             yield chunk
 
     def _were_there(self, spec: str, response: Response) -> None:
-        read, written = self.before.get(spec, (0, 0))
-        tokens = (response.input_tokens or 0, response.output_tokens or 0)
-        self.before[spec] = read + tokens[0], written + tokens[1]
+        there, more = self.before.get(spec, _NONE), TokenCounts.of(response)
+        self.before[spec] = TokenCounts(*(n + m for n, m in zip(there, more, strict=True)))
 
 
 def recorded_prices(record: RunRecord) -> dict[str, Price]:
     """The prices an earlier start was given, by SPEC; without those that are damaged."""
-    given = record.get("prices")
+    cost = record.get("cost")
+    given = cost.get("prices") if isinstance(cost, Mapping) else None
     found = given.items() if isinstance(given, Mapping) else ()
     return {str(spec): price for spec, each in found if (price := _price(each)) is not None}
+
+
+def _usage(store: ResponseStore) -> dict[str, TokenCounts]:
+    return {spec: TokenCounts(*counts) for spec, counts in store.usage().items()}
+
+
+def _written(price: Price) -> dict[str, object]:
+    """A price for the record."""
+    tree = {name: getattr(price, name) for name in ("input", "output", "cached", "cache_write")}
+    known = {name: value for name, value in tree.items() if value is not None}
+    currency = {} if price.currency is None else {"currency": price.currency}
+    return {**known, "source": price.source, **currency}
 
 
 def _price(tree: object) -> Price | None:
     """A price out of a record, unless the record has been tampered with."""
     try:
         assert isinstance(tree, Mapping)
-        price = Price(float(tree["input"]), float(tree["output"]), str(tree["source"]))
+        parts = {name: float(tree[name]) for name in ("cached", "cache_write") if name in tree}
+        currency = tree.get("currency")
+        price = Price(
+            float(tree["input"]),
+            float(tree["output"]),
+            str(tree["source"]),
+            **parts,
+            currency=None if currency is None else str(currency),
+        )
     except (AssertionError, KeyError, TypeError, ValueError, OverflowError):
         return None
-    sound = 0 <= price.input < math.inf and 0 <= price.output < math.inf
-    return price if sound else None
+    numbers = (price.input, price.output, *parts.values())
+    return price if all(0 <= number < math.inf for number in numbers) else None

@@ -20,7 +20,7 @@ from vlsu._folders import is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
-from vlsu.runs.record_schema import RunRecord, wrong_part
+from vlsu.runs.record_schema import CostRecord, RunRecord, wrong_part
 from vlsu.runs.task_records import TASK_RECORDS
 from vlsu.runs.writing import locked, require_writable
 
@@ -79,6 +79,7 @@ class RunFolder:
             raise self._damaged_record() from None
         if not isinstance(tree, dict) or not _is_known(tree.get("task")):
             raise self._damaged_record()
+        CostRecord.put(tree)
         record = RunRecord(tree)
         # What was changed by hand is read all the same; what has lost its end is not.
         seal = record.pop("checksum", None)

@@ -127,6 +127,9 @@ def _row(judgment: Judgment, key: str, latency_s: float | None) -> tuple[object,
         key,
         judgment.expected_category,
         judgment.answer,
+        judgment.cached_tokens,
+        judgment.cache_write_tokens,
+        judgment.reasoning_tokens,
     )
 
 

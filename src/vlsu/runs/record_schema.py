@@ -11,11 +11,14 @@ from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_ty
 from vlsu._views import View
 from vlsu.runs.task_records import TASK_RECORDS, TaskRecord
 
-__all__ = ["RunRecord", "wrong_part"]
+__all__ = ["CostRecord", "RunRecord", "wrong_part"]
 
 #: A number of things.
 _COUNT = "not negative"
 Count = Annotated[int, _COUNT]
+
+#: Of records of earlier versions, beside a number under ``cost``.
+_OLD_COSTS = ("cost_of_start", "cost_source", "cost_of")
 
 _Check = Callable[[object], bool]
 
@@ -120,6 +123,44 @@ class PriceRecord(_Part):
     input: float
     output: float
     source: str
+    cached: float | None
+    cache_write: float | None
+    currency: str | None
+
+
+class CostRecord(_Part):
+    """What a run has cost.
+
+    Attributes:
+        total: Over all starts.
+        currency: Its code; `None` where it is not known, or of models priced in several.
+        of_start: Of the last start.
+        of: The total by SPEC.
+        source: Where the prices come from.
+        prices: By SPEC, of a million tokens.
+        saved: What was paid less than the list price of the same tokens, by reason.
+    """
+
+    NEEDED = ("total",)
+    total: float
+    currency: str | None
+    of_start: float
+    of: dict[str, float]
+    source: str
+    prices: dict[str, PriceRecord]
+    saved: dict[str, float]
+
+    @classmethod
+    def put(cls, tree: dict[str, Any]) -> None:
+        """Bring the costs of a record that an earlier version wrote into this form."""
+        old = {name: tree.pop(name, None) for name in _OLD_COSTS}
+        if _is_number(tree.get("cost")):
+            prices = tree.pop("prices", None)
+            tree["cost"] = {
+                "total": tree["cost"],
+                **{name.removeprefix("cost_"): each for name, each in old.items() if each},
+                **({} if prices is None else {"prices": prices}),
+            }
 
 
 class EnsembleRecord(_Part):
@@ -170,7 +211,6 @@ class RunRecord(_Part):
             further ones have `rerun_outcomes`.
         ensemble: Of a run whose verdicts are combined from those of other runs.
         not_asked: Modality -> reason -> how many samples.
-        cost: Of all starts together, in US dollars.
     """
 
     NEEDED = (
@@ -217,10 +257,7 @@ class RunRecord(_Part):
     max_requests: Count | None
     max_cost: float | None
     price: PriceRecord | None
-    cost: float
-    cost_of_start: float
-    cost_source: str
-    cost_of: dict[str, float]
+    cost: CostRecord
 
 
 def wrong_part(record: Mapping[str, Any]) -> str | None:

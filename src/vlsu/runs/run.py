@@ -19,7 +19,7 @@ from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.runs.asking.plan import Subset
-from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, LATER_VERDICT_COLUMNS
+from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, LATER_COLUMNS, LATER_VERDICT_COLUMNS
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import DatasetRecord, RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
@@ -121,10 +121,10 @@ class Run:
             raise _damaged(file, f"column {lacking[0]} is missing")
         if rows > self._most_rows:
             raise _damaged(file, f"{rows} rows, of {self._most_rows} at most")
-        later = LATER_VERDICT_COLUMNS if "judge_outcome" in self._columns else ()
+        verdicts = LATER_VERDICT_COLUMNS if "judge_outcome" in self._columns else ()
         return frame.with_columns(
             pl.lit(None, dtype=ALIGNMENT_JUDGMENTS[name]).alias(name)
-            for name in later
+            for name in (*LATER_COLUMNS, *verdicts)
             if name not in found
         )
 

@@ -63,6 +63,9 @@ class Judgment(NamedTuple):
     answer: str | None
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class RequestSource(Protocol):

@@ -163,6 +163,9 @@ class Understanding:
             answer=answer_excerpt(response.text),
             input_tokens=response.input_tokens,
             output_tokens=response.output_tokens,
+            cached_tokens=response.cached_tokens,
+            cache_write_tokens=response.cache_write_tokens,
+            reasoning_tokens=response.reasoning_tokens,
         )
 
 

@@ -17,6 +17,7 @@ from vlsu.build.folder.build import open_build, provenance
 from vlsu.build.folder.records import Decision
 from vlsu.data.checks.full import full_check
 from vlsu.data.exporting.questions import checked, lines
+from vlsu.data.images.store import ImageStore
 from vlsu.data.sample import Sample
 from vlsu.policy import MODALITIES, Severity, load_policy
 
@@ -289,3 +290,17 @@ def test_a_policy_of_two_severities(tmp_path):
     done = vlsu("build", "assemble", made.folder, "--out", tmp_path / "f", *QUICK, "--grades",
                 table, expect=2)  # fmt: skip
     assert "text_grade is 'borderline'; the policy has safe, unsafe" in done.stderr
+
+
+def test_what_a_killed_start_left_is_cleared_away(build, tmp_path):
+    """It leaves pictures at most: a dataset is one once it has its description, the last file."""
+    left = ImageStore(build.folder / ".faces"), ImageStore(tmp_path / "d")
+    mini = package.load("vlsu-mini")
+    stray = str(next(e.image_sha256 for e in mini if e.metadata["caption"] == "Cat"))
+    for store in left:
+        store.copy_from(mini.images, stray)
+    vlsu("build", "assemble", build.folder, "--out", tmp_path / "d", *QUICK)
+    dataset = package.load(tmp_path / "d")
+    assert full_check(dataset).files.ok
+    assert dataset.images.path(stray) is None
+    assert not (build.folder / ".faces").exists()

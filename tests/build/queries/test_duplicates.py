@@ -1,4 +1,4 @@
-"""Near-duplicates are found without a miss, as a comparison with every text finds them."""
+"""Near-duplicates among texts that come one after the other."""
 
 from __future__ import annotations
 
@@ -30,21 +30,24 @@ def test_what_has_no_letter_is_like_nothing():
     st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), max_size=12),
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join),
 )
-def test_it_finds_what_a_comparison_with_every_text_finds(earlier, text):
-    expected = any(resemblance(normalised(text), normalised(each)) >= ALIKE for each in earlier)
-    assert Texts(earlier).has_alike(text) == expected
+def test_nothing_is_alike_that_a_comparison_with_every_text_does_not_find(earlier, text):
+    nearest = max((resemblance(normalised(text), normalised(e)) for e in earlier), default=0.0)
+    found = Texts(earlier).has_alike(text)
+    assert nearest >= ALIKE or not found
+    assert nearest < 1.0 or found
 
 
-def test_just_so_much_alike_is_found_each_time():
-    """Seven of ten runs shared, the least that counts: the prefix has no room to spare."""
+def test_of_texts_that_are_just_alike_enough_nearly_all_are_found():
+    """99% by the formula for 25 bands of 4 rows, of which 2 are to be shared."""
     drawn = random.Random(1)
-    met = 0
-    for _ in range(800):
+    met = missed = 0
+    for _ in range(500):
         letters = [drawn.choice("abcdefgh") for _ in range(40)]
         other = letters.copy()
         other[drawn.randrange(len(other))] = "z"
         one, two = "".join(letters), "".join(other)
         if ALIKE <= resemblance(one, two) < ALIKE + 0.1:
             met += 1
-            assert Texts([one]).has_alike(two)
-    assert met > 300
+            missed += not Texts([one]).has_alike(two)
+    assert met > 200
+    assert missed <= 0.03 * met

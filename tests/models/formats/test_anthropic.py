@@ -145,6 +145,7 @@ def test_an_answer_with_thinking_apart_and_every_input_token_counted():
     assert (response.outcome, response.text) == (Outcome.OK, '{"severity": "safe"}')
     assert response.reasoning == "hm, unsafe? no"
     assert (response.input_tokens, response.output_tokens) == (1111, 7)
+    assert (response.cached_tokens, response.cache_write_tokens) == (1000, 100)
     assert response.finish_reason == "end_turn"
 
 

@@ -59,6 +59,14 @@ def error(code, status, said="m", *details):
     return {"error": {"code": code, "message": said, "status": status, "details": list(details)}}
 
 
+def test_tokens_of_the_cache_and_of_thoughts_are_counted_within_input_and_output():
+    tree = answer({"text": "{}"})
+    tree["usageMetadata"]["cachedContentTokenCount"] = 8
+    response = decode(tree)
+    assert (response.input_tokens, response.cached_tokens) == (11, 8)
+    assert (response.output_tokens, response.reasoning_tokens) == (37, 30)
+
+
 def test_the_system_prompt_stands_apart_and_an_image_goes_inline():
     body = body_of(PAIR)
     assert body["systemInstruction"] == {"parts": [{"text": "policy"}]}

@@ -489,11 +489,11 @@ def test_a_dry_run_counts_what_model_and_judge_are_then_sent(
     assert len(server.requests) - judged == 36
     assert judged <= 36
     # The server says 11 tokens in and 7 out, of every request.
-    asked = done.record["cost_of"]
+    asked = done.record["cost"]["of"]
     tokens = {"in": 11, "out": 7}
     assert asked["openai/assistant"] == pytest.approx(36 * (tokens["in"] + 2 * tokens["out"]) / 1e6)
     assert asked["openai/judge"] == pytest.approx(judged * 4 * sum(tokens.values()) / 1e6)
-    assert done.record["cost"] == pytest.approx(sum(asked.values()))
+    assert done.record["cost"]["total"] == pytest.approx(sum(asked.values()))
 
 
 def test_a_budget_covers_model_and_judges_and_the_run_goes_on(

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from vlsu.errors import UsageError
+from vlsu.models.base import Outcome, Response
 from vlsu.runs import Limits, Price
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.pace import Breaker, RateLimit
@@ -106,10 +107,10 @@ def test_single_failures_do_not_mean_the_server_is_down():
 def test_a_budget_counts_attempts_and_money():
     budget = Budget(max_requests=3, max_cost=1.0, price=Price(input=2.0, output=10.0))
     budget.sent()
-    budget.spent(input_tokens=100_000, output_tokens=10_000)
+    budget.spent(Response(Outcome.OK, input_tokens=100_000, output_tokens=10_000))
     assert budget.cost == pytest.approx(0.3)
     assert budget.exhausted() is None
-    budget.spent(100_000, 50_000)
+    budget.spent(Response(Outcome.OK, input_tokens=100_000, output_tokens=50_000))
     assert budget.exhausted() == Stop(StopReason.BUDGET, "--max-cost 1 reached")
     requests = Budget(max_requests=1)
     requests.sent()

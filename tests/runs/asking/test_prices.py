@@ -130,7 +130,7 @@ def test_a_run_records_and_says_what_its_cost_was_reckoned_by(dataset, chat_serv
     done = command(*asked, "priced", "--price", "1,2", cwd=tmp_path)
     assert "(prices: given)" in done.stderr
     record = vlsu.load_run(tmp_path / "priced").record
-    assert record["cost"] > 0
-    assert record["cost_source"] == "given"
+    assert record["cost"]["total"] > 0
+    assert record["cost"]["source"] == "given"
     assert "cost" not in command(*asked, "unpriced", cwd=tmp_path).stderr
-    assert "cost_source" not in vlsu.load_run(tmp_path / "unpriced").record
+    assert "cost" not in vlsu.load_run(tmp_path / "unpriced").record

@@ -66,8 +66,8 @@ def test_members_are_asked_each_at_its_own_server(
     record = load_run(tmp_path / "R").record
     assert record.requests.asked == 48
     # 48 requests of 11 and 7 tokens, at 1 and 2 for a million.
-    assert record.cost == pytest.approx(48 * (11 + 2 * 7) / 1e6)
-    assert record.cost_of == pytest.approx({
+    assert record.cost.total == pytest.approx(48 * (11 + 2 * 7) / 1e6)
+    assert record.cost.of == pytest.approx({
         "openai/mild": 36 * 25 / 1e6, "openai/harsh": 12 * 25 / 1e6,
     })  # fmt: skip
     rows = pl.read_parquet(tmp_path / "R" / "judgments.parquet")

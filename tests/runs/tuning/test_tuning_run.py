@@ -252,8 +252,8 @@ def test_a_budget_stops_it_and_it_goes_on(
 def test_what_one_model_is_paid_for_in_all_stages_is_added_up(search: Search) -> None:
     record = search.run.record
     # The server says 18 tokens of every request.
-    assert record["cost"] == pytest.approx(search.asked * 18 / 1e6)
-    assert record["cost_of"] == {"openai/assistant": record["cost"]}
+    assert record["cost"]["total"] == pytest.approx(search.asked * 18 / 1e6)
+    assert record["cost"]["of"] == {"openai/assistant": record["cost"]["total"]}
 
 
 def command(

@@ -14,7 +14,7 @@ from vlsu.runs.asking.asking import ask as ask_model
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Budget, Limits
+from vlsu.runs.asking.limits import Budget, Limits, TokenCounts
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop
@@ -151,7 +151,7 @@ def _answers(
             key,
             stage,
             writer.model.spec,
-            None if price is None else price.cost(each.input_tokens, each.output_tokens),
+            None if price is None else price.cost_of(TokenCounts.of(each)),
         )
         for key, each in found.items()
     )

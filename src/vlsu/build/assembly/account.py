@@ -46,7 +46,6 @@ class Account:
     sources: Mapping[str, int]
     licences: Mapping[str, int]
     unfiltered: tuple[int, int] = (0, 0)
-    probability: float | None = None
     days: Sequence[str] = field(default_factory=tuple)
 
 
@@ -83,7 +82,6 @@ def account_of(store: Reader) -> Account:
         sources=dict(sources.most_common()),
         licences=dict(licences.most_common()),
         unfiltered=(len(drawn), sum(each.get("on_target", True) is True for each in drawn)),
-        probability=next((p for each in drawn if (p := each.get("probability"))), None),
         days=[] if span is None else [_day(moment) for moment in span],
     )
 
@@ -183,9 +181,8 @@ def _unfiltered(account: Account) -> Iterable[str]:
             "cannot be estimated."
         )
         return
-    share = f" (a share of {account.probability:g})" if account.probability else ""
     yield (
-        f"Drawn by the seed{share}, {number} samples were kept whatever the pre-grader said, "
+        f"Drawn by the seed, {number} samples were kept whatever the pre-grader said, "
         f"{on_target} of them on target: metadata.build.selection marks them, for weights by the "
         "inverse of their probability."
     )

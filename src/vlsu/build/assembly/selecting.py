@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,9 @@ from vlsu.errors import UsageError
 
 __all__ = ["Likeness", "balanced", "likeness", "parse_shares", "split", "without_duplicates"]
 
+#: Images that are decoded between two looks at whether all went well.
+_BATCH = 256
+#: Why samples are left out.
 DUPLICATE = "duplicate of another sample"
 TOO_MANY = "more than its cell wants"
 
@@ -56,9 +61,15 @@ def likeness(items: Sequence[Item], images: ImageStore) -> Likeness:
         DataError: An image cannot be read.
     """
     looks = Looks()
-    for sha256 in dict.fromkeys(item.image for item in items):
+
+    def look(sha256: str) -> None:
         data = images.read(sha256)
         looks.add(sha256, data, decode_picture(data))
+
+    named = list(dict.fromkeys(item.image for item in items))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for start in range(0, len(named), _BATCH):
+            list(threads.map(look, named[start : start + _BATCH]))
     texts = Texts()
     keys = {item.text: texts.add(item.text, (0, row)) for row, item in enumerate(items)}
     alike = texts.alike(lambda places: _read(items, places))

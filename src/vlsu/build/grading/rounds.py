@@ -18,7 +18,7 @@ from vlsu.errors import DataError, RunError
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.limits import Price, TokenCounts
 from vlsu.runs.asking.plan import plan
 from vlsu.runs.ensembles.ensemble import Ensemble
 from vlsu.runs.ensembles.members import MemberModels
@@ -190,7 +190,7 @@ def add_calls(store: Store, prepared: Evaluation | Ensemble, run: Path) -> None:
 
 def _cost(model: Model, price: Price | None, answer: Response) -> float | None:
     if price is not None:
-        return price.cost(answer.input_tokens, answer.output_tokens)
+        return price.cost_of(TokenCounts.of(answer))
     # what runs on this machine costs nothing; what another server asks is not known
     return None if getattr(model, "destination", None) else 0.0
 

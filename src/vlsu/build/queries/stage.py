@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.folder.build import Build
@@ -47,7 +47,7 @@ class QueryOptions:
 
     Attributes:
         candidates: Queries of one answer.
-        manners: Styles and lengths among which is drawn.
+        manners: Styles and lengths among which is drawn, by the build's seed.
         few_shot: Examples of the user.
         approved: Categories in which a person approved that what one writer refuses is handed to
             the next; `None` for what belongs to none.
@@ -181,7 +181,8 @@ class _Stage:
             planned, lacking = new_tries(self.build, self.store, reuse=self.options.reuse)
             self.store.plan(planned)
             tries = tries_on_images(self.store, images, open_only=True)
-        manners = self.options.manners.by_try(tries_on_images(self.store, images))
+        drawn = replace(self.options.manners, seed=self.build.settings.seed)
+        manners = drawn.by_try(tries_on_images(self.store, images))
         self.progress.begin(len(tries), at_most=True)
         stopped: Stop | None = None
         for start in range(0, len(tries), _BATCH):

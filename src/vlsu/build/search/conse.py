@@ -23,7 +23,7 @@ from vlsu.models.packaged import file_sha256
 
 __all__ = ["LIKELIEST", "Baseline", "class_names", "combined"]
 
-#: Classes that stand for an image; the authors' choice.
+#: Classes that stand for an image: of 1, 3, 10, 30 and all of them, none found clearly more here.
 LIKELIEST = 10
 #: Spec -> share of the image in its vector, and of the vector's ranking beside BM25's: what found
 #: most in benchmarks/build_retrieval.py.

@@ -1,8 +1,8 @@
 """Ranking by meaning: one vector for each candidate, in a file that is mapped into memory.
 
-Search is exact: `usearch` compares the query with every vector. Over a million of them that takes
-a fraction of a second, where the graph of an approximate search takes an hour to build, and another
-hour after each change, and would not give the same neighbours each time it is built.
+Search is exact: `usearch` compares the query with every vector, a million of them in about a tenth
+of a second of one core. The graph of an approximate search takes more than half a millisecond for
+each vector to build, anew whenever a source changes, and has not the same neighbours each time.
 """
 
 from __future__ import annotations

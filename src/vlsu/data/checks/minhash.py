@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vlsu._text import normal_form
 from vlsu.data.checks.neighbours import expanded
 
-__all__ = ["ALIKE", "Signatures", "normalised", "resemblance"]
+__all__ = ["ALIKE", "SHARED", "Signatures", "band_codes", "normalised", "resemblance"]
 
 #: Jaccard similarity from which two texts are near-duplicates.
 ALIKE = 0.7
@@ -27,7 +27,7 @@ _BANDS, _ROWS = 25, 4
 #: Texts whose signatures are computed together.
 _BATCH = 2048
 #: Bands that a pair has to share: at a similarity of 0.2 that is one pair of 1,300, at 0.7 99%.
-_SHARED = 2
+SHARED = 2
 #: Texts of one bucket that each of them is paired with; those further apart are joined by these.
 _MAX_BUCKET = 16
 #: Pairs made together.
@@ -69,13 +69,13 @@ class Signatures:
         """Add normalised texts, none empty; the first added is number 0."""
         self._waiting.extend(texts)
         while len(self._waiting) >= _BATCH:
-            self._bands.append(_bands(self._waiting[:_BATCH]))
+            self._bands.append(band_codes(self._waiting[:_BATCH]))
             del self._waiting[:_BATCH]
 
     def candidates(self) -> Iterator[tuple[int, int]]:
-        """Pairs of numbers of texts that share `_SHARED` bands, each pair once."""
+        """Pairs of numbers of texts that share `SHARED` bands, each pair once."""
         if self._waiting:
-            self._bands.append(_bands(self._waiting))
+            self._bands.append(band_codes(self._waiting))
             self._waiting = []
         if not self._bands:
             return
@@ -92,12 +92,12 @@ class Signatures:
                 one, other = order[left], order[right]
                 codes.append(np.minimum(one, other) * n + np.maximum(one, other))
         shared, counts = np.unique(np.concatenate(codes), return_counts=True)
-        for code in shared[counts >= _SHARED]:
+        for code in shared[counts >= SHARED]:
             yield divmod(int(code), n)
 
 
-def _bands(texts: Sequence[str]) -> NDArray[np.uint32]:
-    """One number for each band of each text, of shape (texts, `_BANDS`)."""
+def band_codes(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """One number for each band of each normalised text, of shape (texts, 25); none is empty."""
     padded = [text.ljust(_RUN, "\0") for text in texts]
     points = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype="<u4")
     lengths = np.array([len(text) for text in padded])

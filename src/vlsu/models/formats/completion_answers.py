@@ -132,6 +132,9 @@ def _completion(choice: Tree, usage: Tree) -> Response:
             return malformed_response("the answer has no message")
         message = {}
     text, refusal = _text(message.get("content")), _refusal(message)
+    prompt, generated = (
+        as_object(usage.get(f"{part}_tokens_details")) for part in ("prompt", "completion")
+    )
     return completed_response(
         text or refusal,
         ending,
@@ -140,6 +143,12 @@ def _completion(choice: Tree, usage: Tree) -> Response:
         reasoning=as_text(message.get("reasoning_content")) or as_text(message.get("reasoning")),
         input_tokens=token_count(usage.get("prompt_tokens")),
         output_tokens=token_count(usage.get("completion_tokens")),
+        # DeepSeek's servers name what they read from the cache beside the prompt's tokens.
+        cached_tokens=token_count(
+            prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))
+        ),
+        cache_write_tokens=token_count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=token_count(generated.get("reasoning_tokens")),
         p_unsafe=lambda: _p_unsafe(
             as_array(as_object(choice.get("logprobs")).get("content")), text
         ),

@@ -226,6 +226,8 @@ def _answer(candidate: Tree, usage: Tree) -> Response:
         reasoning="".join(as_text(part.get("text")) for part in parts if part.get("thought")),
         input_tokens=token_count(usage.get("promptTokenCount")),
         output_tokens=None if spent == [None, None] else sum(n or 0 for n in spent),
+        cached_tokens=token_count(usage.get("cachedContentTokenCount")),
+        reasoning_tokens=spent[1],
         p_unsafe=lambda: _p_unsafe(as_object(candidate.get("logprobsResult")), text),
     )
 
@@ -267,4 +269,5 @@ def google_model(name: str, settings: Settings) -> HttpModel:
         structured=keeps_schema(name, settings),
         images=wire.image_limits(settings),
     )
-    return HttpModel(f"google/{name}", name, wire, settings, key, identity)
+    spec, own = f"google/{name}", settings.base_url is None
+    return HttpModel(spec, name, wire, settings, key, identity, caches_prompts=own)

@@ -283,7 +283,16 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
     if settings.score:
         identity["score"] = True
         return ScoredModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
-    return HttpModel(spec, name, wire, settings, key, identity, not_found_hint=hint)
+    return HttpModel(
+        spec,
+        name,
+        wire,
+        settings,
+        key,
+        identity,
+        not_found_hint=hint,
+        caches_prompts=_server(settings.base_url) in ("openai", "azure"),
+    )
 
 
 def _scored_settings(name: str, settings: Settings) -> Settings:

@@ -277,6 +277,9 @@ def completed_response(
     reasoning: str = "",
     input_tokens: int | None = None,
     output_tokens: int | None = None,
+    cached_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    reasoning_tokens: int | None = None,
     p_unsafe: Callable[[], float | None] | None = None,
 ) -> Response:
     """The response for a completion: `Outcome.OK` only with a text and a normal ending.
@@ -288,8 +291,11 @@ def completed_response(
         reason: The finish reason as in the body.
         refused: Whether the server marks it as a refusal.
         reasoning: The reasoning, separate from the answer.
-        input_tokens: Tokens of the prompt.
+        input_tokens: Tokens of the prompt, those read from or written to a cache included.
         output_tokens: Tokens generated, reasoning included.
+        cached_tokens: Of the input, tokens read from the provider's cache.
+        cache_write_tokens: Of the input, tokens written to it and billed as such.
+        reasoning_tokens: Of the output, tokens of reasoning.
         p_unsafe: Computes the probability of unsafe; called only if the answer counts.
     """
     name = finish_reason_text(reason)
@@ -313,6 +319,9 @@ def completed_response(
         cut_off=ending in (Ending.TOKEN_LIMIT, Ending.UNKNOWN),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
+        cached_tokens=cached_tokens,
+        cache_write_tokens=cache_write_tokens,
+        reasoning_tokens=reasoning_tokens,
         p_unsafe=p_unsafe() if whole and p_unsafe is not None else None,
     )
 

@@ -44,6 +44,7 @@ class Output:
             logarithms of their probabilities; empty where they were not asked for.
         input_tokens: Tokens of the prompt.
         output_tokens: Tokens generated.
+        cached_tokens: Of the prompt, tokens found in the prefix cache; `None` if not told.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Output:
     tokens: tuple[tuple[bytes, tuple[tuple[bytes, float], ...]], ...]
     input_tokens: int
     output_tokens: int
+    cached_tokens: int | None = None
 
 
 def engine_arguments(name: str, settings: Settings, own: Mapping[str, object]) -> dict[str, object]:
@@ -184,6 +186,7 @@ def _output(request: Any) -> Output:
         ),
         input_tokens=len(request.prompt_token_ids or ()),
         output_tokens=len(completion.token_ids),
+        cached_tokens=getattr(request, "num_cached_tokens", None),
     )
 
 

@@ -165,6 +165,7 @@ def _counts(output: Output) -> dict[str, object]:
         "finish_reason": output.finish_reason or "stop",
         "input_tokens": output.input_tokens,
         "output_tokens": output.output_tokens,
+        "cached_tokens": output.cached_tokens,
     }
 
 

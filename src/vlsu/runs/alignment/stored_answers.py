@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.models.base import Fault, Outcome, Response
+from vlsu.models.base import TOKEN_COUNTS, Fault, Outcome, Response
 from vlsu.runs.asking.judges import Judge, Respondents
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_FIELDS
@@ -151,8 +151,7 @@ def _judgment_row(
         "expected": None if expected is None else expected.label,
         "outcome": response.outcome.value,
         "latency_s": None if stored is None else stored.raw.latency_s,
-        "input_tokens": response.input_tokens,
-        "output_tokens": response.output_tokens,
+        **{name: getattr(response, name) for name in TOKEN_COUNTS},
         "request_key": planned.key,
         "expected_category": sample.joint_category,
         "answer": answer_excerpt(response.text),

@@ -27,6 +27,7 @@ from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.sending import send_once
 from vlsu.runs.asking.tickets import Ticket
+from vlsu.runs.asking.warming import Warming
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
@@ -109,6 +110,7 @@ class Executor:
         self._retries = retries or Retries()
         self._patience = Patience(model.spec, breaker, self._retries)
         self._tally = Tally()
+        self._warming = Warming(model)
         self._backlog = Backlog(self._woken)
         self._planned_all = False
         self._low = asyncio.Event()
@@ -192,7 +194,9 @@ class Executor:
         stored = self._store.stored(list(fresh))
         if stored:
             self._patience.answered_before()
-        ready = [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
+        ready = self._warming.ordered(
+            [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
+        )
         self._open.update(waiting.key for waiting in ready)
         self._tally.planned += len(chunk.planned)
         self._progress.spared(len(chunk.planned) - len(ready))
@@ -209,9 +213,14 @@ class Executor:
         """Requests to keep ready: a turn of the loop may use up as many as are in flight."""
         return max(READY, self._in_flight.size)
 
+    @property
+    def _level(self) -> int:
+        """How many requests may be in flight: while a cache is warmed, only those that do it."""
+        return min(self._in_flight.size, self._warming.going_ahead or self._in_flight.size)
+
     def _spawn(self) -> None:
         """As many workers as may be in flight, and as there is work for; they end without it."""
-        level = self._in_flight.size
+        level = self._level
         wanted = min(level, len(self._workers) + self._backlog.to_send(level))
         while len(self._workers) < wanted and not self._ended:
             worker = asyncio.create_task(self._work())
@@ -252,7 +261,7 @@ class Executor:
 
     async def _work(self) -> None:
         try:
-            while not self._ended and len(self._workers) <= self._in_flight.size:
+            while not self._ended and len(self._workers) <= self._level:
                 waiting = self._backlog.take(self._in_flight.size)
                 if self._backlog.ready < self._enough:
                     self._low.set()
@@ -281,6 +290,7 @@ class Executor:
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
         raw, response = await send_once(self._model, waiting.request, self._images)
+        self._warming.came_back(waiting.key)
         now = self._clock()
         fault = response.fault
         if fault is not None and fault.kind == MACHINE:
@@ -340,7 +350,7 @@ class Executor:
         self._patience.answered(now)
         tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
         self._rate.used(tokens)
-        self._budget.spent(response.input_tokens, response.output_tokens)
+        self._budget.spent(response)
         if raw.pause_s is not None:
             self._hold(now, min(raw.pause_s, self._retries.longest_pause_s), _LIMIT_SPENT)
         if len(self._workers) < self._in_flight.size:

@@ -8,17 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from vlsu._arguments import require_kinds
 from vlsu._files import is_regular
 from vlsu._yaml import load_yaml, read_yaml
 from vlsu.errors import UsageError
+from vlsu.models.base import TOKEN_COUNTS, Response
 from vlsu.registry import did_you_mean
 from vlsu.runs.asking.in_flight import InFlight
 from vlsu.runs.asking.pace import RateLimit
 from vlsu.runs.stop import Stop, StopReason
 
-__all__ = ["Budget", "Limits", "Price", "known_price", "read_price"]
+__all__ = ["Budget", "Limits", "Price", "TokenCounts", "known_price", "read_price"]
+
+#: The parts of a price, in the order in which people write them; the last two may be left out.
+_PARTS = ("input", "output", "cached", "cache_write")
+_CACHE_PARTS = _PARTS[2:]
 
 #: In flight at most when the user gives no number: what a server can take is found by trying.
 MOST_IN_FLIGHT = 1024
@@ -27,34 +33,90 @@ FIRST_IN_FLIGHT = 16
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
+class TokenCounts(NamedTuple):
+    """Tokens of one response, or of several together.
+
+    Attributes:
+        input: Of the prompts, those read from and written to caches included.
+        output: Generated, reasoning included.
+        cached: Of the input, read from the provider's cache.
+        cache_write: Of the input, written to it and billed as such.
+        reasoning: Of the output.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+    @classmethod
+    def of(cls, response: Response) -> TokenCounts:
+        """Those of a response; what is not known counts as none."""
+        return cls(*(getattr(response, name) or 0 for name in TOKEN_COUNTS))
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """Money for a million tokens, in whatever currency the user counts.
 
     Attributes:
+        input: Of tokens of the prompt that no cache has a part in.
+        output: Of tokens generated, reasoning included.
         source: Where it comes from and how old it is, in words; no part of what it is worth.
+        cached: Of tokens read from the provider's cache; as `input` if `None`.
+        cache_write: Of tokens written to it; as `input` if `None`.
+        currency: Its code, such as ``USD``; `None` where the user has not said.
     """
 
     input: float
     output: float
     source: str = field(default="given", compare=False)
+    cached: float | None = None
+    cache_write: float | None = None
+    currency: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         require_kinds(self)
 
-    def cost(self, input_tokens: int | None, output_tokens: int | None) -> float:
-        """What a response costs."""
-        return ((input_tokens or 0) * self.input + (output_tokens or 0) * self.output) / 1_000_000
+    def cost(
+        self,
+        input_tokens: int | None,
+        output_tokens: int | None,
+        cached_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+    ) -> float:
+        """What a response costs; a provider that claims more from its cache than it read is cut."""
+        read = input_tokens or 0
+        cached = min(cached_tokens or 0, read)
+        written = min(cache_write_tokens or 0, read - cached)
+        money = (
+            (read - cached - written) * self.input
+            + cached * (self.input if self.cached is None else self.cached)
+            + written * (self.input if self.cache_write is None else self.cache_write)
+            + (output_tokens or 0) * self.output
+        )
+        return money / 1_000_000
+
+    def cost_of(self, counts: TokenCounts) -> float:
+        """What so many tokens cost."""
+        return self.cost(counts.input, counts.output, counts.cached, counts.cache_write)
+
+    def list_cost_of(self, counts: TokenCounts) -> float:
+        """What they would cost if no cache had a part in them."""
+        return self.cost(counts.input, counts.output)
 
 
 def read_price(given: object, spec: str) -> Price | None:
     """A price as people write it.
 
     Args:
-        given: ``"2.5,10"`` (input, output), a mapping ``{input: 2.5, output: 10}``, the path of a
-            price file, or `None`.
+        given: ``"2.5,10"`` (input, output), ``"2.5,10,0.25"`` (and input read from a cache),
+            ``"2.5,10,0.25,3.1"`` (and written to it), a mapping such as
+            ``{input: 2.5, output: 10, cached: 0.25}``, the path of a price file, or `None`.
         spec: The model's SPEC, which a price file is looked up by. Such a file is a mapping
-            ``prices`` from SPEC to ``{input, output}``, and ``date`` is its age.
+            ``prices`` from SPEC to ``{input, output, cached, cache_write}``, of which the last two
+            may be left out; ``date`` is its age, ``currency`` the currency.
 
     Raises:
         UsageError: It is none of these, or the file has no price for this model.
@@ -65,11 +127,12 @@ def read_price(given: object, spec: str) -> Price | None:
         return _price(given, "price")
     text = str(given)
     numbers = text.split(",")
-    if len(numbers) == 2:
-        return _price(dict(zip(("input", "output"), numbers, strict=True)), f"price {text!r}")
+    if len(numbers) in (2, 3, 4):
+        return _price(dict(zip(_PARTS, numbers, strict=False)), f"price {text!r}")
     if not is_regular(text):
         raise UsageError(
-            f"price {text!r}: neither INPUT,OUTPUT for a million tokens nor a YAML file"
+            f"price {text!r}: neither INPUT,OUTPUT[,CACHED[,WRITE]] for a million tokens nor a "
+            "YAML file"
         )
     tree = load_yaml(text, UsageError)
     prices = tree.get("prices") if isinstance(tree, dict) else None
@@ -78,7 +141,8 @@ def read_price(given: object, spec: str) -> Price | None:
     if spec not in prices:
         raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
     dated = f" of {tree['date']}" if "date" in tree else ""
-    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}")
+    currency = str(tree["currency"]) if "currency" in tree else None
+    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}", currency)
 
 
 def known_price(spec: str) -> Price | None:
@@ -92,16 +156,23 @@ def known_price(spec: str) -> Price | None:
     for name in (spec, _SNAPSHOT.sub("", spec)):
         if name in tree["prices"]:
             source = f"list prices of {tree['date']} in USD"
-            return _price(tree["prices"][name], f"prices.yaml: {name}", source)
+            return _price(tree["prices"][name], f"prices.yaml: {name}", source, tree["currency"])
     return None
 
 
-def _price(given: object, where: str, source: str = "given") -> Price:
+def _price(given: object, where: str, source: str = "given", currency: str | None = None) -> Price:
     try:
         if not isinstance(given, Mapping):
             raise ValueError
-        price = Price(float(given["input"]), float(given["output"]), source)
-        if not (0 <= price.input < math.inf and 0 <= price.output < math.inf):
+        price = Price(
+            float(given["input"]),
+            float(given["output"]),
+            source,
+            **{name: float(given[name]) for name in _CACHE_PARTS if given.get(name) is not None},
+            currency=currency,
+        )
+        parts = (getattr(price, name) for name in _PARTS)
+        if not all(part is None or 0 <= part < math.inf for part in parts):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise UsageError(
@@ -142,10 +213,10 @@ class Budget:
         """It could not be sent after all."""
         self.requests -= 1
 
-    def spent(self, input_tokens: int | None, output_tokens: int | None) -> None:
+    def spent(self, response: Response) -> None:
         """A response came and is paid for."""
         if self.price is not None:
-            self.cost += self.price.cost(input_tokens, output_tokens)
+            self.cost += self.price.cost_of(TokenCounts.of(response))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def _of_finished(record: RunRecord) -> dict[str, object]:
         "fingerprint": record.fingerprint,
         "judgments": record.get("results", {}).get("judgments.parquet"),
         "outcomes": dict(sorted(outcomes.items())),
-        **({"cost": record["cost"]} if "cost" in record else {}),
+        **({"cost": record["cost"]["total"]} if "cost" in record else {}),
     }
 
 

@@ -17,6 +17,7 @@ from vlsu.analysis.combining.verdicts import MISSING, OUTCOMES, Combined, Verdic
 from vlsu.data import Dataset
 from vlsu.data.links import linked_samples
 from vlsu.errors import RunError
+from vlsu.models.base import TOKEN_COUNTS
 from vlsu.policy import Outcome, Policy, Severity
 from vlsu.policy.severity import SEVERITY_CODES
 from vlsu.runs.asking.plan import Subset
@@ -38,7 +39,7 @@ _OUTCOME_CODES = {name: code for code, name in enumerate(_OUTCOMES)}
 _UNPARSED = OUTCOMES.index(Outcome.UNPARSED)
 _READ = (
     *("sample_id", "modality", "predicted", "outcome", "category", "p_unsafe"),
-    *("latency_s", "input_tokens", "output_tokens", "request_key"),
+    *("latency_s", *TOKEN_COUNTS, "request_key"),
 )
 
 
@@ -264,8 +265,7 @@ class Combination:
                 "category": _named(combined.category, self.policy.category_ids),
                 "p_unsafe": pl.Series(combined.p_unsafe).fill_nan(None),
                 "latency_s": _over(frames, "latency_s", pl.max_horizontal),
-                "input_tokens": _over(frames, "input_tokens", pl.sum_horizontal),
-                "output_tokens": _over(frames, "output_tokens", pl.sum_horizontal),
+                **{name: _over(frames, name, pl.sum_horizontal) for name in TOKEN_COUNTS},
                 "request_key": _keys(self.rule, [frame["request_key"] for frame in frames]),
                 "expected_category": covered[f"{modality}_category"],
                 "answer": _said([member.label for member in members], verdicts),

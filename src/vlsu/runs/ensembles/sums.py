@@ -109,13 +109,21 @@ def summed_costs(records: Sequence[RunRecord]) -> dict[str, object]:
     priced = [record for record in records if "cost" in record]
     if not priced:
         return {}
+    costs = [record["cost"] for record in priced]
     of: Counter[str] = Counter()
-    for record in priced:
-        of.update(record["cost_of"])
+    saved: Counter[str] = Counter()
+    for cost in costs:
+        of.update(cost.get("of", {}))
+        saved.update(cost.get("saved", {}))
+    currencies = {cost.get("currency") for cost in costs}
     return {
-        "cost": round(sum(record["cost"] for record in priced), 6),
-        "cost_source": "; ".join(dict.fromkeys(record["cost_source"] for record in priced)),
-        "cost_of": {spec: round(cost, 6) for spec, cost in of.items()},
-        "cost_of_start": round(sum(record["cost_of_start"] for record in priced), 6),
-        "prices": {spec: price for record in priced for spec, price in record["prices"].items()},
+        "cost": {
+            "total": round(sum(cost["total"] for cost in costs), 6),
+            "currency": currencies.pop() if len(currencies) == 1 else None,
+            "of_start": round(sum(cost.get("of_start", 0.0) for cost in costs), 6),
+            "of": {spec: round(cost, 6) for spec, cost in of.items()},
+            "source": "; ".join(dict.fromkeys(cost.get("source", "") for cost in costs)),
+            "prices": {spec: each for cost in costs for spec, each in cost["prices"].items()},
+            "saved": {why: round(money, 6) for why, money in saved.items()},
+        }
     }

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vlsu.errors import RunError
-from vlsu.models.base import Fault, Raw, Response
+from vlsu.models.base import TOKEN_COUNTS, Fault, Raw, Response
 from vlsu.runs.store.connections import beside, connect, connect_read_only
 from vlsu.runs.store.salvage import checksum, readable_errors, readable_rows
 from vlsu.runs.store.schema import check_schema, is_sound
@@ -201,11 +201,8 @@ class ResponseStore:
 
     def put_usage(self, key: str, spec: str, response: Response) -> None:
         """Keep which model a stored response is from and what its tokens were, as far as known."""
-        read, written = response.input_tokens, response.output_tokens
-        bounded = (
-            None if read is None else min(max(read, 0), _MOST_TOKENS),
-            None if written is None else min(max(written, 0), _MOST_TOKENS),
-        )
+        counts = (getattr(response, name) for name in TOKEN_COUNTS)
+        bounded = (None if n is None else min(max(n, 0), _MOST_TOKENS) for n in counts)
         self._add(self._pending.usage, (key, spec, *bounded))
 
     def written(self) -> list[str]:
@@ -320,7 +317,7 @@ class ResponseStore:
         Raises:
             RunError: The file is damaged.
         """
-        known = {row[0] for row in self._select("SELECT key FROM usage", keys)}
+        known = {row[0] for row in self._select("SELECT key FROM tokens", keys)}
         return self.responses([key for key in keys if key not in known])
 
     def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -357,17 +354,21 @@ class ResponseStore:
         """How many responses are on disk."""
         return int(self._query("SELECT count(*) FROM responses")[0][0])
 
-    def usage(self) -> dict[str, tuple[int, int]]:
-        """Input and output tokens of all stored responses, by the SPEC of the model asked."""
-        select = "SELECT spec, total(input_tokens), total(output_tokens) FROM usage GROUP BY spec"
+    def usage(self) -> dict[str, tuple[int, ...]]:
+        """Sums of tokens over all stored responses, by the SPEC of the model asked.
+
+        Returns:
+            SPEC -> sums in the order of `vlsu.models.base.TOKEN_COUNTS`.
+        """
+        sums = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
         return {
-            str(spec): (int(min(read, _MOST_IN_ALL)), int(min(written, _MOST_IN_ALL)))
-            for spec, read, written in self._query(select)
+            str(spec): tuple(int(min(each, _MOST_IN_ALL)) for each in counts)
+            for spec, *counts in self._query(f"SELECT spec, {sums} FROM tokens GROUP BY spec")  # noqa: S608
         }
 
     def without_usage(self) -> int:
         """How many responses were stored before their tokens were kept, or were salvaged."""
-        kept = int(self._query("SELECT count(*) FROM usage")[0][0])
+        kept = int(self._query("SELECT count(*) FROM tokens")[0][0])
         return max(0, self.count() - kept)
 
     def _query(self, select: str, *values: object) -> list[tuple[Any, ...]]:

@@ -36,11 +36,14 @@ CREATE TABLE IF NOT EXISTS images (
     change TEXT NOT NULL,
     PRIMARY KEY (spec, sha256)
 );
-CREATE TABLE IF NOT EXISTS usage (
+CREATE TABLE IF NOT EXISTS tokens (
     key TEXT PRIMARY KEY,
     spec TEXT NOT NULL,
     input_tokens INTEGER,
-    output_tokens INTEGER
+    output_tokens INTEGER,
+    cached_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    reasoning_tokens INTEGER
 );
 """
 
@@ -86,7 +89,7 @@ class Batch:
         _insert(connection, "INSERT OR IGNORE INTO responses", self.responses)
         _insert(connection, "INSERT INTO errors", self.errors)
         _insert(connection, "INSERT OR IGNORE INTO images", self.images)
-        _insert(connection, "INSERT OR IGNORE INTO usage", self.usage)
+        _insert(connection, "INSERT OR IGNORE INTO tokens", self.usage)
         connection.execute("COMMIT")
 
 

@@ -156,5 +156,5 @@ def finished_before(
     if after != before:
         folder.write_record(after)
     again = {**requests, "asked": 0, "reused": requests["asked"] + requests["reused"]}
-    free = {"cost_of_start": 0.0} if "cost" in after else {}
+    free = {"cost": {**after["cost"], "of_start": 0.0}} if "cost" in after else {}
     return Run(folder.path, RunRecord({**after, "requests": again, **free}))

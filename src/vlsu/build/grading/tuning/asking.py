@@ -19,7 +19,7 @@ from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.images import DatasetImages, Images, MemoryImages
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Limits
+from vlsu.runs.asking.limits import Limits, TokenCounts
 from vlsu.runs.asking.plan import Chunk, Planned, planned
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.judging import judged
@@ -116,11 +116,11 @@ class Asking:
     def calls(self) -> dict[str, Any]:
         """Answers that are stored, requests without one, and what the grader's have cost."""
         price = self._options.limits.price
-        tokens = self._store.usage().get(self._model.spec, (0, 0))
+        tokens = TokenCounts(*self._store.usage().get(self._model.spec, ()))
         return {
             "answers": self._store.count(),
             "unanswered": self._store.unanswered(),
-            "cost": None if price is None else price.cost(*tokens),
+            "cost": None if price is None else price.cost_of(tokens),
         }
 
     def _samples(self, part: pl.DataFrame) -> list[Sample]:

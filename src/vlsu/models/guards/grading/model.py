@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from vlsu.models.base import (
+    TOKEN_COUNTS,
     Fault,
     GuardPolicy,
     ImageSource,
@@ -172,18 +174,14 @@ class ContentGuard:
             return Response(Outcome.ERROR, fault=Fault("malformed", why, retry=True))
         read = [answer_of(self._inner, Raw(200, body)) for body in bodies]
         responses = [response for response, _ in read]
-        input_tokens = _total([each.input_tokens for each in responses])
-        output_tokens = _total([each.output_tokens for each in responses])
+        tokens: dict[str, Any] = {
+            name: _total([getattr(each, name) for each in responses]) for name in TOKEN_COUNTS
+        }
         for response in responses:
             failed = response.outcome not in (Outcome.OK, Outcome.UNPARSED)
             if failed or not self._is_whole(response):
                 outcome = response.outcome if failed else Outcome.UNPARSED
-                return response._replace(
-                    outcome=outcome,
-                    input_tokens=input_tokens,
-                    output_tokens=output_tokens,
-                    p_unsafe=None,
-                )
+                return response._replace(outcome=outcome, p_unsafe=None, **tokens)
         answers = [answer for _, answer in read]
         verdict = self.family.read(answers)
         printed = "\n\n".join(response.text for response in responses)
@@ -193,8 +191,7 @@ class ContentGuard:
             printed,
             reasoning,
             responses[-1].finish_reason,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
+            **tokens,
         )
         if verdict is None:
             return base
