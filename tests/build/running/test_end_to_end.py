@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,11 +161,11 @@ def test_what_was_built_is_assembled_for_graders_and_audited(built, tmp_path):
     samples = list(dataset)
     assert len(samples) >= 17
     for sample in samples:
-        origin = sample.metadata["provenance"]
+        origin: Any = sample.metadata["provenance"]
         assert set(origin) == {"concept", "query", "image", "pre_grades"}
         assert origin["image"]["licence"] in {"CC0-1.0", "Apache-2.0"}
         assert sample.joint_grade is None  # that is for people to say
-        assert dataset.read_image(sample.image_sha256)
+        assert dataset.read_image(origin["image"]["sha256"])
     vlsu("annotate", "init", tmp_path / "project", "--dataset", out)
     audited = json.loads(vlsu("build", "audit", built.folder, "--json").stdout)
     assert {"shortcuts", "identity"} <= set(audited)
