@@ -122,6 +122,8 @@ def test_the_same_build_is_assembled_to_the_same_content(build, handed_over, tmp
 
 def test_the_datasheet_is_answered_from_the_records(build, handed_over):
     dataset, _ = handed_over
+    written = (dataset.path / "DATASHEET.md").read_text()
+    assert "No sample is graded borderline or unsafe; 26 samples have no grade, and may." in written
     answers = checked(dataset.info.datasheet, "here")
     selection = " ".join(lines(answers, "selection"))
     assert "24 cells" in selection
