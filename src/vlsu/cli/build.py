@@ -161,6 +161,8 @@ def print_status(folder: Path, found: dict[str, Any]) -> None:
     forecast, cost = found["forecast"], found["cost"]
     tries = forecast["tries"]
     line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
+    if cost["unpriced"]:
+        line += f" ({cost['unpriced']} calls without a price)"
     if tries["value"] is not None:
         high = "?" if tries["high"] is None else f"{tries['high']:.0f}"
         line += f"; about {tries['value']:.0f} [{tries['low']:.0f}, {high}] more tries"

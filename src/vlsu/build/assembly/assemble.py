@@ -59,6 +59,7 @@ class Assembled:
         left_out: Reason -> samples of the build that it does not hold.
         refiled: Samples that count for another cell than the one they were made for.
         contested: Samples that graders differ on.
+        unknown: Grades of samples that the build does not have, or not any more.
         proof: ``{escalating, proven, refiled}``; `None` before it.
         selection: What the pre-grader let through and threw away, as
             `vlsu.build.grading.selection.selection` tells it.
@@ -73,6 +74,7 @@ class Assembled:
     left_out: Mapping[str, int]
     refiled: int
     contested: int
+    unknown: int
     proof: Mapping[str, int] | None
     selection: Mapping[str, Any]
     faces: Mapping[str, object]
@@ -96,6 +98,7 @@ class Assembled:
             "left_out": dict(self.left_out),
             "refiled": self.refiled,
             "contested": self.contested,
+            "unknown": self.unknown,
             "proof": None if self.proof is None else dict(self.proof),
             "selection": dict(self.selection),
             "faces": dict(self.faces),
@@ -131,11 +134,11 @@ def assemble(
     if not items:
         raise BuildError(f"{build.folder}: has no kept sample yet; run its stages first")
     guid = canary_of(build)
-    contested = refiled = 0
+    contested = refiled = unknown = 0
     blurred_before: set[str] = set()
     if grades is not None:
         merged = merge(items, grades)
-        items, contested = merged.items, merged.contested
+        items, contested, unknown = merged.items, merged.contested, merged.unknown
         left_out.update(merged.left_out)
         blurred_before = _blurred_before(items, grades)
     with build.store(read_only=True) as store:
@@ -162,7 +165,8 @@ def assemble(
             chosen = balanced(items, build.wanted, build.settings.seed)
             items = _less(items, chosen, left_out, TOO_MANY)
         if not items:
-            raise BuildError(f"{build.folder}: nothing is left to assemble: {dict(left_out)}")
+            reasons = ", ".join(f"{why} ({number})" for why, number in left_out.items())
+            raise BuildError(f"{build.folder}: nothing is left to assemble: {reasons}")
         items = _noted(items, build, options, like)
         refiled = sum(item.now != item.cell for item in items)
         context = Context(
@@ -187,6 +191,7 @@ def assemble(
         left_out=dict(left_out),
         refiled=refiled,
         contested=contested,
+        unknown=unknown,
         proof=proof,
         selection=effect,
         faces={
@@ -227,11 +232,15 @@ def _noted(items: Sequence[Item], build: Build, options: Options, like: Likeness
 
 
 def _tier(item: Item, build: Build) -> str:
-    """The tier by people; before they have graded, the stricter of target and pre-grades."""
+    """The tier by people, of whichever part they name a critical category of.
+
+    Before they have graded it is the stricter of target and pre-grades.
+    """
     patterns = [item.pattern]
     if not item.grades and len(item.pre_graded) == len(MODALITIES):
         patterns.append(Pattern(*(item.pre_graded[modality] for modality in MODALITIES)))
-    tiers = {tier_of(build.policy, item.category, pattern) for pattern in patterns}
+    named = {item.category, *item.categories.values()}
+    tiers = {tier_of(build.policy, each, pattern) for each in named for pattern in patterns}
     return CRITICAL if CRITICAL in tiers else STANDARD
 
 
@@ -240,7 +249,7 @@ def _proven(
 ) -> tuple[list[Item], dict[str, int]]:
     if not graded:
         raise UsageError("--proof-grades: are for a graded benchmark; give --grades, too")
-    done = prove(items, read_grades(path, build.policy))
+    done = prove(items, read_grades(path, build.policy, ("joint",)))
     escalating = sum("escalation" in item.notes for item in done.items)
     return done.items, {
         "escalating": escalating,

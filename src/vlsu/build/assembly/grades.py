@@ -12,6 +12,7 @@ from vlsu.build.assembly.items import Item
 from vlsu.data.datasets.dataset import load
 from vlsu.data.sources import Entry, open_source
 from vlsu.data.tables.columns import normalise
+from vlsu.data.tables.records import Broken
 from vlsu.errors import BuildError, PolicyError
 from vlsu.policy import MODALITIES, Policy, Severity
 
@@ -31,12 +32,14 @@ class Given:
         grades: Modality -> severity; without those that are not decided.
         categories: Modality -> category.
         image: SHA-256 of the image that was graded, if the file says so.
+        text: The text that was graded, likewise.
         metadata: How the grades came to be, as the grading app exports it.
     """
 
     grades: Mapping[str, Severity]
     categories: Mapping[str, str | None]
     image: str | None = None
+    text: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -76,7 +79,9 @@ class Merged:
     unknown: int
 
 
-def read_grades(path: Path, policy: Policy) -> Grades:
+def read_grades(
+    path: Path, policy: Policy, modalities: Sequence[str] = tuple(MODALITIES)
+) -> Grades:
     """Read the dataset that ``vlsu annotate export`` wrote, or a table of agreed grades.
 
     A table has the columns ``id``, ``image_grade``, ``text_grade`` and ``joint_grade``, and may
@@ -85,12 +90,13 @@ def read_grades(path: Path, policy: Policy) -> Grades:
     Args:
         path: The folder or the file.
         policy: Of the build.
+        modalities: Of which a table has to have grades.
 
     Raises:
         VlsuError: It cannot be read, or a grade or a category is not of the policy.
     """
     if not path.is_dir():
-        return Grades(path, None, dict(_rows(path, policy)))
+        return Grades(path, None, dict(_rows(path, policy, modalities)))
     dataset = load(path)
     found = {}
     for sample in dataset:
@@ -99,28 +105,33 @@ def read_grades(path: Path, policy: Policy) -> Grades:
             grades={m: grade for m in MODALITIES if (grade := sample.grade(m)) is not None},
             categories={m: sample.category(m) for m in MODALITIES},
             image=sample.image_sha256,
+            text=sample.text,
             metadata=kept,
         )
     return Grades(path, dataset.policy, found, dataset.info.datasheet)
 
 
-def _rows(path: Path, policy: Policy) -> Iterator[tuple[str, Given]]:
+def _rows(path: Path, policy: Policy, modalities: Sequence[str]) -> Iterator[tuple[str, Given]]:
     columns = {f"{modality}_{what}" for modality in MODALITIES for what in ("grade", "category")}
     source = open_source(path, columns | set(_NAMES))
     named = {normalise(name): name for name in source.columns}
     key = next((named[name] for name in _NAMES if name in named), None)
-    if key is None or not any(f"{modality}_grade" in named for modality in MODALITIES):
+    wanted = [f"{modality}_grade" for modality in modalities]
+    lacking = ["id"] * (key is None) + [name for name in wanted if name not in named]
+    if key is None or lacking:
         raise BuildError(
-            f"{path}: has no columns id and image_grade, text_grade or joint_grade; give the "
-            "folder that vlsu annotate export wrote, or a table with these columns"
+            f"{path}: has no column {', '.join(lacking)}; give the folder that vlsu annotate "
+            f"export wrote, or a table with the columns id, {', '.join(wanted)}"
         )
     seen: set[str] = set()
     for item in source.read():
+        if isinstance(item, Broken):
+            raise BuildError(f"{path}, line {item.line}: {item.reason}")
         if not isinstance(item, Entry):
             continue
         id_ = str(item.values.get(key) or "").strip()
         if not id_:
-            continue
+            raise BuildError(f"{path}, line {item.line}: {quoted(key)} is empty; name the sample")
         if id_ in seen:
             raise BuildError(
                 f"{path}, line {item.line}: {quoted(id_)} is there twice; the table needs one row "
@@ -165,7 +176,7 @@ def merge(items: Sequence[Item], grades: Grades) -> Merged:
     """Put the grades of people onto the items; what they say replaces what was aimed at.
 
     Raises:
-        BuildError: None of the grades is of a sample of this build.
+        BuildError: None of the grades is of a sample of this build, or people saw another text.
     """
     found: list[Item] = []
     left_out: Counter[str] = Counter()
@@ -175,6 +186,11 @@ def merge(items: Sequence[Item], grades: Grades) -> Merged:
         if given is None:
             left_out["not among the grades"] += 1
             continue
+        if given.text is not None and given.text != item.text:
+            raise BuildError(
+                f"{grades.source}: {item.id} has another text than in this build; give the export "
+                "of the project that graded what vlsu build assemble wrote"
+            )
         if len(given.grades) < len(MODALITIES):
             left_out["no agreed grade"] += 1
             continue
