@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vlsu.build.audits.audit import audit
 from vlsu.build.audits.identity import Identity
@@ -36,7 +37,12 @@ def refill(build: Build, store: Store) -> tuple[Audit, Identity, list[Decision]]
 
 
 def refill_decisions(
-    items: Sequence[Item], solved: Sequence[Solved], *, most: float = MOST_REFILLED, seed: int = 0
+    items: Sequence[Item],
+    solved: Sequence[Solved],
+    *,
+    most: float = MOST_REFILLED,
+    seed: int = 0,
+    about: Mapping[str, Any] | None = None,
 ) -> list[Decision]:
     """Decisions that give up samples of solved cells, for `vlsu.build.folder.store.Store.decide`.
 
@@ -48,6 +54,7 @@ def refill_decisions(
         solved: Of `vlsu.build.audits.shortcuts.solved_cells` over them.
         most: Share of a cell's samples that go at most.
         seed: Decides among samples that are told alike.
+        about: Of each decision.
     """
     cells = Counter(item.cell for item in items)
     gone = to_refill(solved, cells, most=most, seed=seed)
@@ -56,5 +63,7 @@ def refill_decisions(
     for key, why in gone.items():
         image = by_key[key].image_key
         named = image if why.part == "image" and image is not None else key
-        decisions[named] = Decision(named, False, f"told by {why.part} alone ({why.probe})")
+        decisions[named] = Decision(
+            named, False, f"told by {why.part} alone ({why.probe})", about or {}
+        )
     return list(decisions.values())
