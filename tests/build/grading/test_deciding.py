@@ -64,6 +64,14 @@ def test_a_drawn_one_is_kept_whatever_its_grades_in_place_of_the_others():
     assert found[1].about == {"on_target": False, "unfiltered": True, "probability": 0.25}
 
 
+def test_a_pair_of_safe_parts_is_no_material_of_what_is_never_built():
+    def closed_by(category, severity):
+        return "rails: explicit" if (category, severity) == ("C6", Severity.UNSAFE) else None
+
+    (found,) = decided(grades("S-S-U", "C6"), closed_by=closed_by)
+    assert found.kept
+
+
 def test_what_is_closed_is_never_kept_even_if_drawn_and_closes_its_image():
     def closed_by(category, severity):
         return "rails: explicit" if (category, severity) == ("C6", Severity.UNSAFE) else None
