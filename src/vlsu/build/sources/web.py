@@ -13,7 +13,7 @@ import platform
 import re
 import threading
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -42,6 +42,8 @@ CONTACT = "VLSU_CONTACT"
 TIMEOUT_S = 30.0
 #: Images of one source that are fetched at a time: Wikimedia's policy for robots allows two.
 _AT_ONCE = 2
+#: Seconds after which an interrupt is noticed at the latest.
+_TICK_S = 0.2
 #: How often an image is asked for whose host does not answer: there are others.
 _IMAGE_TRIES = 2
 #: Faults of a host that is asked too much, of whatever.
@@ -276,6 +278,8 @@ class Web:
         """Run on the loop of this source, from whatever thread."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._started())
         try:
+            while not future.done():  # a wait without end may not notice an interrupt
+                wait((future,), timeout=_TICK_S)
             return future.result()
         except BaseException:
             future.cancel()
