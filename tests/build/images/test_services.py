@@ -94,6 +94,22 @@ def test_a_source_whose_images_all_fail_stops_the_stage(tmp_path):
     assert len(service.read_ids) == 30
 
 
+def test_an_image_that_cannot_be_read_is_not_waited_for_again(tmp_path):
+    """Nor counted again: few images that fail are no source that is down."""
+    categories = ("C1", "C2", "C3", "C9")
+    build = made_build(tmp_path, "all=0", *(f"S-S-U/{each}=1" for each in categories))
+    for each in categories:
+        concept(build, "a bridge", category=each)
+    service = Service()
+    for n in range(10):
+        service.put(f"bridge {n}", picture(n))
+    service.images.clear()
+    report = find_images(build, [service], None)
+    assert report.stopped is None
+    assert sorted(service.read_ids) == sorted(set(service.read_ids))
+    assert len(service.read_ids) == 10
+
+
 def test_what_is_refused_is_in_no_file_and_is_not_fetched_again(tmp_path):
     build = made_build(tmp_path, "all=0", "S-S-U/C9=2")
     concept(build, "a bridge")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import signal
+import sys
+import threading
 import time
 
 import pytest
@@ -393,3 +396,24 @@ def test_a_source_can_be_closed_and_asked_again(service):
     source.close()
     source.close()
     assert source.search("chat", 1, licences=())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of threads")
+def test_an_interrupt_does_not_wait_for_a_slow_service(service):
+    """Whichever thread the system tells of it: the one that waits may be told nothing."""
+    service.faults.append(lambda service, request: [b"HTTP/1.1 200 OK\r\n", 8.0])
+    source = open_source(f"openverse:{service.url}", Access(allow_private=True))
+    assert isinstance(source, RemoteSource)
+
+    def interrupt():
+        time.sleep(0.5)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    begun = time.monotonic()
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        source.search("lamp", 5, licences=())
+    other.join()
+    assert time.monotonic() - begun < 4
+    source.close()

@@ -90,6 +90,8 @@ class Inspector:
     nsfw: Nsfw
     hash_lists: Sequence[HashList] = ()
     _unreadable: int = field(default=0, init=False)
+    #: Offers that could not be read: no two concepts wait for the same one.
+    _failed: set[str] = field(default_factory=set, init=False)
 
     def unread(self, candidate: Candidate, wanted: Wanted) -> Refused | None:
         """Why an image is refused by what its source says of it, if so."""
@@ -148,12 +150,15 @@ class Inspector:
         return sorted({"en", *self.build.settings.languages})
 
     def _read(self, offer: Offer) -> bytes | Refused:
+        if offer.key in self._failed:
+            return Refused("cannot be read", everywhere=False)
         source = self.sources.get(offer.candidate.source)
         try:
             if source is None:
                 raise DataError(f"{offer.candidate.source}: is no source of this build")
             data = source.read(offer.candidate)
         except DataError as error:
+            self._failed.add(offer.key)
             self._unreadable += 1
             if self._unreadable >= MOST_UNREADABLE:
                 raise DataError(

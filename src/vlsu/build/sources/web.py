@@ -13,10 +13,10 @@ import platform
 import re
 import threading
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -32,7 +32,7 @@ from vlsu.data.fetching.resolver import Resolver
 from vlsu.data.images.probe import MAX_BYTES
 from vlsu.errors import UsageError
 
-__all__ = ["CONTACT", "Web", "contact_of", "plain_words"]
+__all__ = ["CONTACT", "Web", "contact_of", "plain_words", "service_url"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ CONTACT = "VLSU_CONTACT"
 TIMEOUT_S = 30.0
 #: Images of one source that are fetched at a time: Wikimedia's policy for robots allows two.
 _AT_ONCE = 2
+#: Seconds after which an interrupt is noticed at the latest.
+_TICK_S = 0.2
 #: How often an image is asked for whose host does not answer: there are others.
 _IMAGE_TRIES = 2
 #: Faults of a host that is asked too much, of whatever.
@@ -72,6 +74,30 @@ def contact_of(access: Access) -> str:
         where = "--contact" if access.contact.strip() else CONTACT
         raise UsageError(f"{where}: give an e-mail address or the address of a page")
     return stated
+
+
+def service_url(name: str, where: str) -> str:
+    """The address of a service, as it follows ``name:`` in a SPEC.
+
+    A SPEC is written into the build and into the record of each image, so that it may hold no
+    password and no key.
+
+    Raises:
+        UsageError: It is no address of the web, or has more than a host and a path.
+    """
+    try:
+        address = parse_address(where)
+    except FetchFaultError:
+        raise UsageError(
+            f"--source {name}:URL: is no address of the web; write {name}:https://HOST/PATH"
+        ) from None
+    parts = urlsplit(where)
+    if address.authorization or parts.query or parts.fragment:
+        raise UsageError(
+            f"--source {name}:URL: give host and path alone; it is written into the build, so no "
+            "user, password, key or query may be in it"
+        )
+    return where
 
 
 def plain_words(query: str) -> str:
@@ -252,6 +278,8 @@ class Web:
         """Run on the loop of this source, from whatever thread."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._started())
         try:
+            while not future.done():  # a wait without end may not notice an interrupt
+                wait((future,), timeout=_TICK_S)
             return future.result()
         except BaseException:
             future.cancel()
