@@ -94,7 +94,8 @@ def read_concept(response: Response, kinds: Mapping[str, object]) -> Concept:
     if not response.cut_off:
         for text in (response.text, after):
             if (found := _concept(text, kinds)) is not None:
-                return found
+                refused = looks_like_refusal(found.concept)
+                return Concept(Outcome.REFUSED) if refused else found
         if looks_like_refusal(after):
             return Concept(Outcome.REFUSED)
     return Concept(Outcome.UNPARSED)

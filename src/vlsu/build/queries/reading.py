@@ -48,7 +48,8 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
 
     The answer, marked reasoning and a code fence aside, is one JSON object of exactly the schema
     that was asked for; anything else is `UNPARSED`, so that no text that was not meant as a query
-    becomes one.
+    becomes one. Nor does a refusal in place of every query: one of several may be a sentence such
+    as "Sorry, I can't make it".
 
     Args:
         response: The answer.
@@ -64,6 +65,8 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
     if found is None:
         refused = not response.cut_off and looks_like_refusal(visible)
         return Written(Outcome.REFUSED if refused else Outcome.UNPARSED)
+    if all(looks_like_refusal(each.text) for each in found[:count]):
+        return Written(Outcome.REFUSED)
     return Written(Outcome.OK, tuple(found[:count]))
 
 
