@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu._text import harmless
 from vlsu.models.base import Outcome, Response
 from vlsu.models.output import after_reasoning
 from vlsu.tasks.answers.reading import looks_like_refusal
@@ -103,5 +104,7 @@ def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
         text.encode()
     except UnicodeEncodeError:  # half a character
         return None
-    lines = (" ".join(line.split()) for line in text.strip().splitlines())
-    return Candidate("\n".join(lines), dict(declared))
+    written = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+    if not written or harmless(written) != written:  # it could control a terminal, or turn words
+        return None
+    return Candidate(written, dict(declared))
