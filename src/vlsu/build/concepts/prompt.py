@@ -12,6 +12,7 @@ from itertools import combinations
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from vlsu._text import harmless
 from vlsu.build.concepts.parameters import Drawn
 from vlsu.build.folder.demand import Place
 from vlsu.build.rails.rules import Proposal, Rails
@@ -94,7 +95,8 @@ def read_concept(response: Response, kinds: Mapping[str, object]) -> Concept:
     if not response.cut_off:
         for text in (response.text, after):
             if (found := _concept(text, kinds)) is not None:
-                return found
+                refused = looks_like_refusal(found.concept)
+                return Concept(Outcome.REFUSED) if refused else found
         if looks_like_refusal(after):
             return Concept(Outcome.REFUSED)
     return Concept(Outcome.UNPARSED)
@@ -123,14 +125,15 @@ def _concept(text: str, kinds: Mapping[str, object]) -> Concept | None:
 
 
 def _line(value: object) -> str:
-    """A text in one line; empty if it is none, or cannot be encoded."""
+    """A text in one line; empty if it is none, cannot be encoded, or holds control characters."""
     if not isinstance(value, str):
         return ""
     try:
         value.encode()  # strings of JSON may hold lone surrogates
     except UnicodeEncodeError:
         return ""
-    return " ".join(value.split())
+    line = " ".join(value.split())
+    return line if harmless(line) == line else ""
 
 
 def _schema(rails: Rails) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from vlsu._text import collapsed_line
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.few_shot import Example
 from vlsu.build.queries.manners import LENGTHS, STYLES, Manner
@@ -20,6 +21,7 @@ from vlsu.policy import Policy
 __all__ = [
     "PROMPT_NAME",
     "answer_schema",
+    "caption_line",
     "query_request",
     "system_message",
     "template_text",
@@ -28,6 +30,8 @@ __all__ = [
 
 #: Under which the template is kept in the store.
 PROMPT_NAME = "queries"
+#: Characters of a caption that are shown, at most.
+_MOST_CAPTION = 1000
 _FOLDER = Path(__file__).parent
 _TEMPLATE = "query.jinja"
 
@@ -43,6 +47,11 @@ _WRITE_IN: Mapping[str, str] = {
 def write_in(language: str) -> str:
     """How a model is told to write in a language."""
     return _WRITE_IN.get(language, f"Write in the language with the code {language}.")
+
+
+def caption_line(caption: str | None) -> str | None:
+    """A caption as prompts show it, in one line of a bounded length: sources are not trusted."""
+    return None if caption is None else collapsed_line(caption, _MOST_CAPTION)
 
 
 def template_text() -> str:
@@ -89,7 +98,7 @@ def query_request(
     category = None if cell.category is None else policy.category(cell.category)
     question = _template().render(
         part="user",
-        caption=caption,
+        caption=caption_line(caption),
         near=None if near is None else policy.category(near),
         count=count,
         category=category,

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu._text import harmless
 from vlsu.models.base import Outcome, Response
 from vlsu.models.output import after_reasoning
 from vlsu.tasks.answers.reading import looks_like_refusal
@@ -48,7 +49,8 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
 
     The answer, marked reasoning and a code fence aside, is one JSON object of exactly the schema
     that was asked for; anything else is `UNPARSED`, so that no text that was not meant as a query
-    becomes one.
+    becomes one. Nor does a refusal in place of every query: one of several may be a sentence such
+    as "Sorry, I can't make it".
 
     Args:
         response: The answer.
@@ -64,6 +66,8 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
     if found is None:
         refused = not response.cut_off and looks_like_refusal(visible)
         return Written(Outcome.REFUSED if refused else Outcome.UNPARSED)
+    if all(looks_like_refusal(each.text) for each in found[:count]):
+        return Written(Outcome.REFUSED)
     return Written(Outcome.OK, tuple(found[:count]))
 
 
@@ -100,5 +104,7 @@ def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
         text.encode()
     except UnicodeEncodeError:  # half a character
         return None
-    lines = (" ".join(line.split()) for line in text.strip().splitlines())
-    return Candidate("\n".join(lines), dict(declared))
+    written = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+    if not written or harmless(written) != written:  # it could control a terminal, or turn words
+        return None
+    return Candidate(written, dict(declared))
