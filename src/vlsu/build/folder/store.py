@@ -53,7 +53,8 @@ class Store(Reader):
 
     Args:
         path: The SQLite file, made if need be.
-        read_only: Only read; nothing is made or changed.
+        read_only: Only read, and all of it as it is at the first look: what another process adds
+            meanwhile is not seen, so that records and the decisions on them fit together.
 
     Raises:
         VlsuError: The file cannot be opened, or is none of this package's.
@@ -67,7 +68,11 @@ class Store(Reader):
                 self._connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
                 self._connection.execute("PRAGMA foreign_keys=ON")
                 _require_ours(self._connection)
-                if not read_only:
+                if read_only:
+                    self._connection.execute(
+                        "BEGIN"
+                    )  # never ended: one snapshot until it is closed
+                else:
                     self._connection.executescript(SCHEMA)
             except BaseException:
                 self._connection.close()
