@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.build.concepts.made import Author, asked_of, concept, writing
-from vlsu.build.concepts.prompt import template_text
+from vlsu.build.concepts.prompt import PROMPT
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
 from vlsu.build.folder.demand import Place, demand
@@ -75,8 +75,8 @@ def test_a_concept_has_the_keys_that_the_other_stages_read(build):
         provenance = record.provenance
         assert set(provenance) == {"model", "prompt", "seed", "request"}
         assert (provenance["model"], provenance["seed"]) == ("own/author", 0)
-        assert prompts[provenance["prompt"]] == ("concepts", template_text())
-        assert provenance["prompt"] == prompt_hash(template_text())
+        assert prompts[provenance["prompt"]] == ("concepts", PROMPT.text)
+        assert provenance["prompt"] == prompt_hash(PROMPT.text)
     asked = sorted(sorted(asked_of(question).items()) for question in author.questions)
     drawn = ("setting", "subject", "viewpoint", "culture", "season", "medium")
     assert asked == sorted(

@@ -87,7 +87,7 @@ def test_an_answer_that_cannot_be_read_is_no_refusal(tmp_path, chat_server):
     servers = chat_server(lambda *_: completion("Sure: 1")), chat_server(writing())
     build = build_with(tmp_path, {"C1 safe": 1}, S_S_U__C1=1)
     report = write(build, [writer(servers[0]), writer(servers[1], "other")], ["C1"])
-    assert (report.lost, servers[1].requests) == ({"the answer cannot be read": 1}, [])
+    assert (report.lost, servers[1].requests) == ({"answer cannot be read": 1}, [])
 
 
 def test_approvals_are_read_by_category_and_none_of_a_critical_one():

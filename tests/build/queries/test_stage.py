@@ -21,7 +21,7 @@ from vlsu.build.asking.asking import Writer
 from vlsu.build.folder.build import status
 from vlsu.build.folder.records import Decision
 from vlsu.build.queries.manners import LENGTHS, STYLES, read_manners
-from vlsu.build.queries.prompt import template_text
+from vlsu.build.queries.prompt import PROMPT
 from vlsu.build.queries.stage import QueryOptions, write_queries
 from vlsu.errors import UsageError
 from vlsu.models.inprocess import InProcessModel
@@ -48,7 +48,7 @@ def test_each_short_cell_gets_an_image_of_its_place_and_candidates_for_it(tmp_pa
         ((name, text),) = [
             each for key, each in store.prompts().items() if key == found[0].provenance["prompt"]
         ]
-    assert (name, text) == ("queries", template_text())
+    assert (name, text) == ("queries", PROMPT.text)
     assert set(found[0].content) == {"text", "language", "style", "length", "kinds"}
     assert found[0].provenance["model"] == "openai/writer"
     assert [each.provenance["candidate"] for each in found[:3]] == [0, 1, 2]
@@ -173,7 +173,7 @@ def test_refusals_and_answers_that_cannot_be_read_are_records_without_text(tmp_p
     report = write(build, writer(chat_server(lambda _, n: answers[n - 1])))
     assert report.lost == {
         "refused by the model": 1,
-        "the answer cannot be read": 1,
+        "answer cannot be read": 1,
         "blocked by the provider": 1,
     }
     assert all("text" not in each.content for each in queries_of(build, kept=False))

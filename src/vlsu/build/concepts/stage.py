@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.concepts.alike import Concepts
 from vlsu.build.concepts.parameters import Drawn, draw
 from vlsu.build.concepts.prompt import (
-    TEMPLATE,
+    PROMPT,
     Concept,
     concept_request,
     read_concept,
-    template_text,
 )
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.demand import Place, demand
@@ -35,11 +35,6 @@ __all__ = ["make_concepts", "place_number"]
 CONCEPTS = STAGES[0]
 #: What a concept names, it does not only show.
 _NAMING = frozenset({"name", "address"})
-_NO_CONCEPT = {
-    Outcome.REFUSED: "refused by the model",
-    Outcome.BLOCKED: "blocked by the provider",
-    Outcome.UNPARSED: "answer cannot be read",
-}
 
 
 @timed(CONCEPTS)
@@ -70,7 +65,7 @@ def make_concepts(
     if not writer.model.takes_instructions:
         raise UsageError(f"{writer.model.spec} grades and does not write; name a model that writes")
     with build.store() as store:
-        prompt = store.add_prompt(TEMPLATE, template_text())
+        prompt = store.add_prompt(PROMPT.name, PROMPT.text)
         tries = _tries(build, store)[:number]
         drawn = [draw(build.policy, build.settings.seed, *place_number(each)) for each in tries]
         requests = [
@@ -158,7 +153,7 @@ def _counted(store: Reader) -> dict[Place, int]:
 def _objection(build: Build, cell: Cell, drawn: Drawn, concept: Concept) -> str | None:
     """Why a concept is given up whatever else there is; `None` if nothing is against it."""
     if concept.outcome is not Outcome.OK:
-        return _NO_CONCEPT[concept.outcome]
+        return NOTHING_WRITTEN[concept.outcome]
     declared = frozenset(kind for kind, shown in (concept.kinds or {}).items() if shown)
     # What only looks near a category is held to that category's rules on its safe images too.
     for category, severity in (

@@ -20,7 +20,7 @@ from vlsu.build.images.inspecting import ON_LIST, Inspector
 from vlsu.build.images.known import Known
 from vlsu.build.images.nsfw import Nsfw
 from vlsu.build.images.options import Options
-from vlsu.build.images.pre_filter import TEMPLATE, template_text
+from vlsu.build.images.pre_filter import PROMPT
 from vlsu.build.images.searches import SEARCHES, Searches
 from vlsu.build.sources.base import Source
 from vlsu.errors import DataError
@@ -96,7 +96,7 @@ def find_images(
     model = None if chosen.model is None else chosen.model.for_policy(build.policy)
     with build.store() as store:
         if model is not None and model.prompted:
-            store.add_prompt(TEMPLATE, template_text())
+            store.add_prompt(PROMPT.name, PROMPT.text)
         finder = Finder(
             Inspector(
                 build, {each.spec: each for each in sources}, chosen, Nsfw(), chosen.hash_lists

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.demand import MOST_TRIES
@@ -15,12 +16,12 @@ from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
 from vlsu.build.pairs.flips import edits, flip_by_text, most_edits
 from vlsu.build.pairs.free_images import FreeImages
-from vlsu.build.pairs.prompt import PROMPT_NAME, pair_request, template_text
+from vlsu.build.pairs.prompt import PROMPT, pair_request
 from vlsu.build.pairs.samples import PAIR_OF, read_samples
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.checks import DESCRIBES, GRADE, Finding, Seen, never_kept, seen_of
 from vlsu.build.queries.reading import Candidate, Written, read_queries
-from vlsu.build.queries.stage import MOST_CANDIDATES, NO_QUERY, require_writers
+from vlsu.build.queries.stage import MOST_CANDIDATES, require_writers
 from vlsu.build.queries.wording import describes, names_grade
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Request
@@ -125,7 +126,7 @@ class _Stage:
 
     def by_text(self, writer: Writer, budget: Budget, progress: Progress) -> StageReport:
         """Ask for all open tries, or plan new ones, and conclude them."""
-        prompt = self.store.add_prompt(PROMPT_NAME, template_text())
+        prompt = self.store.add_prompt(PROMPT.name, PROMPT.text)
         self._drop_orphans()
         tries = self._open()
         if not tries:
@@ -191,7 +192,7 @@ class _Stage:
         records, decisions = [], []
         if written.outcome is not Outcome.OK:
             records.append(self._record(task, where, None, {}))
-            decisions.append(Decision(records[0].key, False, NO_QUERY[written.outcome]))
+            decisions.append(Decision(records[0].key, False, NOTHING_WRITTEN[written.outcome]))
         # The nearest first: of several on target the grader keeps the first.
         by_edits = sorted(written.candidates, key=lambda each: edits(text, each.text))
         for number, candidate in enumerate(by_edits):

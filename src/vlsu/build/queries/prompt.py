@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from vlsu.build.asking.answers import kinds_schema, object_schema
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.few_shot import Example
 from vlsu.build.queries.manners import LENGTHS, STYLES, Manner
@@ -18,18 +16,14 @@ from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Policy
 
 __all__ = [
-    "PROMPT_NAME",
+    "PROMPT",
     "answer_schema",
     "query_request",
     "system_message",
-    "template_text",
     "write_in",
 ]
 
-#: Under which the template is kept in the store.
-PROMPT_NAME = "queries"
-_FOLDER = Path(__file__).parent
-_TEMPLATE = "query.jinja"
+PROMPT = StagePrompt("queries", Path(__file__).with_name("query.jinja"))
 
 #: Language -> how a model is told to write in it, in English and in the language itself.
 _WRITE_IN: Mapping[str, str] = {
@@ -43,19 +37,6 @@ _WRITE_IN: Mapping[str, str] = {
 def write_in(language: str) -> str:
     """How a model is told to write in a language."""
     return _WRITE_IN.get(language, f"Write in the language with the code {language}.")
-
-
-def template_text() -> str:
-    """The template, by whose hash records name it."""
-    return (_FOLDER / _TEMPLATE).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(_TEMPLATE)
 
 
 def query_request(
@@ -87,7 +68,7 @@ def query_request(
     """
     pattern, length = cell.pattern, LENGTHS[manner.length]
     category = None if cell.category is None else policy.category(cell.category)
-    question = _template().render(
+    question = PROMPT.render(
         part="user",
         caption=caption,
         near=None if near is None else policy.category(near),
@@ -120,7 +101,7 @@ def query_request(
 
 def system_message(policy: Policy) -> Message:
     """What a writer of queries is told beforehand, whatever it is to write."""
-    text = _template().render(
+    text = PROMPT.render(
         part="system",
         severities={s.label: meaning for s, meaning in policy.severities.items()},
         joint=policy.joint,
@@ -128,21 +109,7 @@ def system_message(policy: Policy) -> Message:
     return Message("system", (text,))
 
 
-def answer_schema(kinds: Mapping[str, str]) -> dict[str, Any]:
+def answer_schema(kinds: Collection[str]) -> dict[str, Any]:
     """The JSON schema of an answer."""
-    query = _object(
-        {
-            "text": {"type": "string"},
-            "kinds": _object({name: {"type": "boolean"} for name in kinds}),
-        }
-    )
-    return _object({"queries": {"type": "array", "items": query}})
-
-
-def _object(properties: Mapping[str, object]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    query = object_schema({"text": {"type": "string"}, "kinds": kinds_schema(kinds)})
+    return object_schema({"queries": {"type": "array", "items": query}})

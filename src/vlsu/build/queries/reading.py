@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu.build.asking.answers import declared_kinds
 from vlsu.models.base import Outcome, Response
-from vlsu.models.output import after_reasoning
-from vlsu.tasks.answers.reading import looks_like_refusal
+from vlsu.tasks.answers.json_objects import read_object
 
 __all__ = ["MAX_LENGTH", "Candidate", "Written", "read_queries"]
 
@@ -55,28 +54,12 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
         count: Queries that were asked for.
         kinds: What each has to declare.
     """
-    if response.outcome is not Outcome.OK:
-        return Written(response.outcome)
-    visible = after_reasoning(response.text)
-    found = None
-    if not response.cut_off:
-        found = _candidates(response.text, kinds) or _candidates(visible, kinds)
-    if found is None:
-        refused = not response.cut_off and looks_like_refusal(visible)
-        return Written(Outcome.REFUSED if refused else Outcome.UNPARSED)
-    return Written(Outcome.OK, tuple(found[:count]))
+    outcome, found = read_object(response, lambda tree: _candidates(tree, kinds))
+    return Written(outcome, tuple((found or ())[:count]))
 
 
-def _candidates(text: str, kinds: Collection[str]) -> list[Candidate] | None:
-    text = text.strip()
-    fence, _, fenced = text.partition("\n")
-    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
-        text = fenced.removesuffix("```")
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(tree, dict) or set(tree) != {"queries"}:
+def _candidates(tree: Mapping[str, Any], kinds: Collection[str]) -> list[Candidate] | None:
+    if set(tree) != {"queries"}:
         return None
     listed = tree["queries"]
     if not isinstance(listed, list) or not listed:
@@ -89,16 +72,12 @@ def _candidates(text: str, kinds: Collection[str]) -> list[Candidate] | None:
 def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
     if not isinstance(entry, dict) or set(entry) != {"text", "kinds"}:
         return None
-    text, declared = entry["text"], entry["kinds"]
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_LENGTH:
-        return None
-    if not isinstance(declared, dict) or set(declared) != set(kinds):
-        return None
-    if not all(isinstance(each, bool) for each in declared.values()):
+    text, declared = entry["text"], declared_kinds(entry["kinds"], kinds)
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_LENGTH or declared is None:
         return None
     try:
         text.encode()
     except UnicodeEncodeError:  # half a character
         return None
     lines = (" ".join(line.split()) for line in text.strip().splitlines())
-    return Candidate("\n".join(lines), dict(declared))
+    return Candidate("\n".join(lines), declared)

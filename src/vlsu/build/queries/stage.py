@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
@@ -17,7 +18,7 @@ from vlsu.build.queries.few_shot import FewShot
 from vlsu.build.queries.handing_over import critical_categories
 from vlsu.build.queries.manners import Manner, Manners
 from vlsu.build.queries.planning import new_tries, tries_on_images
-from vlsu.build.queries.prompt import PROMPT_NAME, query_request, template_text
+from vlsu.build.queries.prompt import PROMPT, query_request
 from vlsu.build.queries.reading import Written, read_queries
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Request
@@ -25,19 +26,13 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop
 
-__all__ = ["NO_QUERY", "QueryOptions", "require_writers", "write_queries"]
+__all__ = ["QueryOptions", "require_writers", "write_queries"]
 
 CONCEPTS, IMAGES, QUERIES, _ = STAGES
 #: Tries that are asked together, and then concluded.
 _BATCH = 500
 #: Queries of one answer, at most.
 MOST_CANDIDATES = 20
-#: Why there is no query, by what came of a request.
-NO_QUERY = {
-    Outcome.REFUSED: "refused by the model",
-    Outcome.BLOCKED: "blocked by the provider",
-    Outcome.UNPARSED: "the answer cannot be read",
-}
 _REFUSALS = (Outcome.REFUSED, Outcome.BLOCKED)
 
 
@@ -158,9 +153,9 @@ class _Stage:
         self.build, self.store = build, store
         self.writers, self.options = writers, options
         self.budget, self.progress = budget, progress
-        self.prompt = store.add_prompt(PROMPT_NAME, template_text())
+        self.prompt = store.add_prompt(PROMPT.name, PROMPT.text)
         self.few_shot = (
-            store.add_prompt(f"{PROMPT_NAME}: examples", options.few_shot.text)
+            store.add_prompt(f"{PROMPT.name}: examples", options.few_shot.text)
             if options.few_shot.examples
             else None
         )
@@ -302,7 +297,7 @@ class _Stage:
         """A record for each candidate, or one where there is none, and what is decided on it."""
         if written.outcome is not Outcome.OK:
             record = self._record(task, came, None, {})
-            return [record], [Decision(record.key, False, NO_QUERY[written.outcome])]
+            return [record], [Decision(record.key, False, NOTHING_WRITTEN[written.outcome])]
         seen = seen_of(task.image, task.concept, self.build.rails)
         cell, own = task.of.cell, Texts()
         earlier = (self._texts(cell.language), own)
