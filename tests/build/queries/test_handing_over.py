@@ -6,10 +6,11 @@ import pytest
 
 from tests.build.queries.made import build_with, queries_of, writer, writing
 from tests.conftest import completion
-from vlsu.build.queries.handing_over import critical_categories, read_approved
+from vlsu.build.queries.handing_over import read_approved
 from vlsu.build.queries.manners import read_manners
 from vlsu.build.queries.refusals import refusals
 from vlsu.build.queries.stage import QueryOptions, write_queries
+from vlsu.build.rails.critical import critical_categories
 from vlsu.build.rails.rules import default_rails
 from vlsu.errors import UsageError
 from vlsu.policy import default_policy, parse_policy

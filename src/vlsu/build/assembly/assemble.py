@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from vlsu.build.assembly.writing import (
     write_part,
 )
 from vlsu.build.folder.build import Build
+from vlsu.build.rails.critical import critical_categories
 from vlsu.data.images.store import ImageStore
 from vlsu.errors import BuildError, UsageError
 from vlsu.policy import MODALITIES, Pattern
@@ -218,20 +219,21 @@ def _scratch(build: Build) -> Iterator[Path]:
 def _noted(items: Sequence[Item], build: Build, options: Options, like: Likeness) -> list[Item]:
     """The items with their tier and the part of the split that they are in."""
     parts = split(items, like, options.shares, build.settings.seed) if options.shares else {}
+    critical = critical_categories(build.policy, build.rails)
     found = []
     for item in items:
-        tier = _tier(item, build)
+        tier = _tier(item, critical)
         metadata = {**item.metadata, **({"split": parts[item.id]} if parts else {})}
         found.append(replace(item, notes={**item.notes, "tier": tier}, metadata=metadata))
     return found
 
 
-def _tier(item: Item, build: Build) -> str:
+def _tier(item: Item, critical: Collection[str]) -> str:
     """The tier by people; before they have graded, the stricter of target and pre-grades."""
     patterns = [item.pattern]
     if not item.grades and len(item.pre_graded) == len(MODALITIES):
         patterns.append(Pattern(*(item.pre_graded[modality] for modality in MODALITIES)))
-    tiers = {tier_of(build.policy, item.category, pattern) for pattern in patterns}
+    tiers = {tier_of(critical, item.category, pattern) for pattern in patterns}
     return CRITICAL if CRITICAL in tiers else STANDARD
 
 

@@ -15,11 +15,11 @@ from vlsu.build.folder.work import timed
 from vlsu.build.queries.checks import seen_of, why_given_up
 from vlsu.build.queries.duplicates import Texts
 from vlsu.build.queries.few_shot import FewShot
-from vlsu.build.queries.handing_over import critical_categories
 from vlsu.build.queries.manners import Manner, Manners
 from vlsu.build.queries.planning import new_tries, tries_on_images
 from vlsu.build.queries.prompt import PROMPT, query_request
 from vlsu.build.queries.reading import Written, read_queries
+from vlsu.build.rails.critical import critical_categories
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Request
 from vlsu.runs.asking.limits import Budget
