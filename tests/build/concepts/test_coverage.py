@@ -17,7 +17,7 @@ from vlsu.build.concepts.coverage import coverage, diversity, measured, vendi
 from vlsu.build.concepts.parameters import DIMENSIONS, draw, values_of
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.policy import Severity, default_policy
 from vlsu.runs.asking.limits import Budget

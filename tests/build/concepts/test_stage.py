@@ -11,8 +11,9 @@ from tests.build.concepts.made import Author, asked_of, concept, writing
 from vlsu.build.concepts.prompt import PROMPT
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.store import prompt_hash
+from vlsu.build.plan.cells import Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.errors import UsageError
 from vlsu.policy import Severity, default_policy

@@ -271,12 +271,7 @@ def _less(
 def _short(items: Sequence[Item], build: Build) -> list[dict[str, object]]:
     have = Counter(item.now for item in items)
     return [
-        {
-            "pattern": str(cell.pattern),
-            "category": cell.category_name,
-            "language": cell.language,
-            "missing": wanted - have[cell],
-        }
+        {**cell.as_dict(), "missing": wanted - have[cell]}
         for cell, wanted in build.wanted.items()
         if have[cell] < wanted
     ]

@@ -45,7 +45,7 @@ def refill_decisions(
 
     Args:
         items: Of `vlsu.build.audits.items.items_of_build`.
-        solved: Of `vlsu.build.audits.shortcuts.solved_cells` over them.
+        solved: What `vlsu.build.audits.shortcuts.shortcut_audit` found over them.
         most: Share of a cell's samples that go at most.
         seed: Decides among samples that are told alike.
     """

@@ -36,7 +36,7 @@ from vlsu.build.plan.cells import Cell
 from vlsu.data.links import linked_samples
 from vlsu.policy import Pattern
 
-__all__ = ["PROBES", "Audit", "Solved", "shortcut_audit", "solved_cells", "to_refill"]
+__all__ = ["PROBES", "Audit", "Solved", "shortcut_audit", "to_refill"]
 
 #: Probe -> the part of a sample that it sees.
 PROBES: Mapping[str, str] = {
@@ -106,9 +106,7 @@ class Audit:
             "patterns": {str(pattern): about for pattern, about in self.patterns.items()},
             "solved": [
                 {
-                    "pattern": str(each.cell.pattern),
-                    "category": each.cell.category_name,
-                    "language": each.cell.language,
+                    **each.cell.as_dict(),
                     "probe": each.probe,
                     "part": each.part,
                     "balanced_accuracy": each.balanced_accuracy.as_dict(),
@@ -117,11 +115,6 @@ class Audit:
                 for each in self.solved
             ],
         }
-
-
-def solved_cells(items: Sequence[Item], *, look: Look | None = None, seed: int = 0) -> list[Solved]:
-    """The cells that a shortcut solves; `shortcut_audit` says more."""
-    return list(shortcut_audit(items, look=look, seed=seed).solved)
 
 
 def shortcut_audit(
@@ -204,10 +197,6 @@ def to_refill(
         for key in told[: max(1, math.floor(most * cells.get(cell, 0)))]:
             found[key] = probes[cell, key][0]
     return found
-
-
-def _names(cell: Cell) -> tuple[str, str]:
-    return cell.category_name, cell.language
 
 
 def _rivals(one: Pattern, other: Pattern) -> bool:

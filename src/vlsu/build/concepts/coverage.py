@@ -14,9 +14,9 @@ from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.shortcuts.features import letters, tfidf
 from vlsu.build.concepts.alike import embedded
 from vlsu.build.concepts.parameters import DIMENSIONS, values_of
-from vlsu.build.folder.demand import Place
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record
+from vlsu.build.plan.cells import Place
 
 __all__ = ["coverage", "diversity", "measured", "vendi"]
 
@@ -53,7 +53,7 @@ def measured(store: Reader, *, meaning: bool) -> dict[str, Any]:
         },
         "places": [
             {
-                "category": place.category or "none",
+                "category": place.category_name,
                 "severity": place.severity.label,
                 "n": len(found),
                 "vendi": vendi(_by_words(found[:MOST])),
@@ -92,12 +92,7 @@ def coverage(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "values": values,
         "pairs": {
-            "met": sum(
-                len(
-                    {(each[one], each[other]) for each in contents if one in each and other in each}
-                )
-                for one, other in pairs
-            ),
+            "met": sum(_met(contents, one, other) for one, other in pairs),
             "of": sum(kinds),
             "reachable": sum(min(n, number) for number in kinds),
             "by_chance": round(sum(number * (1 - (1 - 1 / number) ** n) for number in kinds), 1),
@@ -106,6 +101,7 @@ def coverage(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _met(contents: Sequence[Mapping[str, Any]], one: str, other: str) -> int:
+    """Pairs of values of two dimensions that came up."""
     return len({(each[one], each[other]) for each in contents if one in each and other in each})
 
 

@@ -20,7 +20,7 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from vlsu._yaml import read_yaml
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.policy import Policy
 
 __all__ = ["DIMENSIONS", "Drawn", "draw", "values_of"]

@@ -15,13 +15,13 @@ from vlsu.build.concepts.prompt import (
     read_concept,
 )
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of
 from vlsu.build.folder.store import Store
 from vlsu.build.folder.work import timed
-from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.cells import Cell, Place
 from vlsu.build.rails.rules import Proposal
 from vlsu.build.rails.telling import telling
 from vlsu.errors import UsageError

@@ -16,10 +16,10 @@ from vlsu.build.asking.answers import declared_kinds, kinds_schema
 from vlsu.build.asking.asking import Writer, ask
 from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place
 from vlsu.build.folder.records import STAGES
 from vlsu.build.folder.store import Store, prompt_hash
 from vlsu.build.images.filters import Refused, Seen
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import Rails
 from vlsu.data import Sample
 from vlsu.errors import UsageError

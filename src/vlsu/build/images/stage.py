@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Demand, Place, demand
+from vlsu.build.folder.demand import Demand, demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Try
 from vlsu.build.folder.stage_report import StageReport
@@ -22,6 +22,7 @@ from vlsu.build.images.nsfw import Nsfw
 from vlsu.build.images.options import Options
 from vlsu.build.images.pre_filter import PROMPT
 from vlsu.build.images.searches import SEARCHES, Searches
+from vlsu.build.plan.cells import Place
 from vlsu.build.sources.base import Source
 from vlsu.errors import DataError
 from vlsu.models.base import Outcome

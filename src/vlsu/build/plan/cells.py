@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,6 @@ __all__ = [
     "Cell",
     "Closed",
     "Place",
-    "by_pattern",
     "closed_cells",
     "patterns_in",
     "wanted_by_cell",
@@ -47,6 +46,14 @@ class Cell:
         """The category, or `NO_CATEGORY`."""
         return NO_CATEGORY if self.category is None else self.category
 
+    def as_dict(self) -> dict[str, str]:
+        """For ``--json``: ``{"pattern", "category", "language"}``."""
+        return {
+            "pattern": str(self.pattern),
+            "category": self.category_name,
+            "language": self.language,
+        }
+
 
 class Place(NamedTuple):
     """What a concept and an image are for: every cell with this category and image severity.
@@ -58,6 +65,11 @@ class Place(NamedTuple):
 
     category: str | None
     severity: Severity
+
+    @property
+    def category_name(self) -> str:
+        """The category, or `NO_CATEGORY`."""
+        return NO_CATEGORY if self.category is None else self.category
 
     @classmethod
     def of(cls, cell: Cell) -> Place:
@@ -193,11 +205,3 @@ def _shared(
 
 def _rank(salt: str, name: str | None) -> bytes:
     return hashlib.sha256(f"{salt}\0{name}".encode()).digest()
-
-
-def by_pattern(counts: Mapping[Cell, int]) -> dict[Pattern, int]:
-    """The sum of each pattern."""
-    found: dict[Pattern, int] = {}
-    for cell, number in counts.items():
-        found[cell.pattern] = found.get(cell.pattern, 0) + number
-    return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record, Try
-from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.cells import Cell, Place
 from vlsu.policy import Severity
 
 __all__ = ["new_tries", "tries_on_images"]

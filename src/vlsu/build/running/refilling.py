@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from vlsu.build.audits.audit import audit
-from vlsu.build.audits.items import items_of_build
-from vlsu.build.audits.refill import refill_decisions
+from vlsu.build.audits.refill import refill
 from vlsu.build.folder.build import Build
 
 __all__ = ["refilled"]
 
 
 def refilled(build: Build) -> int:
-    """Give up what a shortcut tells, half of a cell at most; how many samples."""
+    """Give up what a shortcut tells, half of a cell at most; how many samples or images."""
     with build.store() as store:
-        items = items_of_build(store)
-        shortcuts, _ = audit(items, build.images, seed=build.settings.seed)
-        decisions = refill_decisions(items, shortcuts.solved, seed=build.settings.seed)
-        store.decide(decisions)
+        _, _, decisions = refill(build, store)
     return len(decisions)
