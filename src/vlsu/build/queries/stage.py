@@ -160,10 +160,7 @@ class _Stage:
             else None
         )
         self.critical = critical_categories(build.policy, build.rails)
-        self.earlier: dict[str, Texts] = {}
-        for kept in (None, True):
-            for record in store.records(QUERIES, kept=kept):
-                self._texts(record.cell.language).add(str(record.content.get("text", "")))
+        self.earlier = _earlier(store)
         self.decisions: list[Decision] = []
         self.tries = 0
 
@@ -346,3 +343,13 @@ class _Stage:
 
     def _texts(self, language: str) -> Texts:
         return self.earlier.setdefault(language, Texts())
+
+
+def _earlier(store: Store) -> dict[str, Texts]:
+    """Language -> the queries that are kept or not decided yet."""
+    texts: dict[str, list[str]] = {}
+    for kept in (None, True):
+        for record in store.records(QUERIES, kept=kept):
+            said = str(record.content.get("text", ""))
+            texts.setdefault(record.cell.language, []).append(said)
+    return {language: Texts(of) for language, of in texts.items()}
