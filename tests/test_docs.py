@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from vlsu.build.images.hash_lists import HASH_LISTS
+from vlsu.build.sources.base import SOURCES
 from vlsu.cli.app import app
 from vlsu.data.importers import importers
 from vlsu.models import models
@@ -23,7 +25,7 @@ DOCUMENTS = [
 ]
 FLOORS = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
 FOLDERS = {"src", "docs", "tests", "benchmarks", "training", "datasets", "scripts"}
-GROUPS = {f"vlsu.{registry.kind}s" for registry in (importers, models)}
+GROUPS = {f"vlsu.{registry.kind}s" for registry in (importers, models, SOURCES, HASH_LISTS)}
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?")

@@ -29,6 +29,7 @@ from vlsu.models import (
     open_model,
 )
 from vlsu.models.inprocess import InProcessModel
+from vlsu.models.local import LONGEST
 from vlsu.policy import Severity
 from vlsu.report import write_report
 from vlsu.report.tasks import notes
@@ -140,19 +141,24 @@ def answers(model: Model, *requests: Request) -> list[Response]:
 def test_it_writes_nothing_but_json_of_the_schema_if_that_is_asked_for() -> None:
     schema = {
         "type": "object",
-        "properties": {"colour": {"enum": ["red", "green"]}, "large": {"type": "boolean"}},
-        "required": ["colour", "large"],
+        "properties": {
+            "colour": {"enum": ["red", "green"]},
+            "large": {"type": "boolean"},
+            "story": {"type": "string"},
+        },
+        "required": ["colour", "large", "story"],
         "additionalProperties": False,
     }
     request = Request((Message("user", ("Describe a barn.",)),), schema)
     free, held = (
-        open_model("local/smollm2", Settings(max_tokens=40, structured=structured))
+        open_model("local/smollm2", Settings(max_tokens=200, structured=structured))
         for structured in ("auto", "on")
     )
     (response,) = answers(held, request)
     tree = orjson.loads(response.text)
-    assert (set(tree), type(tree["large"])) == ({"colour", "large"}, bool)
+    assert (set(tree), type(tree["large"])) == ({"colour", "large", "story"}, bool)
     assert tree["colour"] in ("red", "green")
+    assert 0 <= len(tree["story"]) <= LONGEST
     assert "structured" not in free.identity()
     assert held.identity()["structured"] is True
 

@@ -110,6 +110,13 @@ def test_a_model_is_taken_as_it_is():
     assert as_model(model) is model
 
 
+def test_one_model_serves_several_runs(texts, tmp_path):
+    model = InProcessModel("own/one", Own(lambda requests: [{"text": ANSWER} for _ in requests]))
+    for name in ("one", "two"):
+        run = vlsu.evaluate(texts, model=model, modalities=["text"], out=tmp_path / name)
+        assert run.judgments["outcome"].to_list() == ["ok"] * 8
+
+
 def test_the_words_of_a_models_own_error_are_kept(texts, tmp_path):
     def fail(requests):
         raise RuntimeError("CUDA out of memory:\n tried 2 GiB \x1b[31m")

