@@ -190,7 +190,7 @@ def test_a_request_without_an_answer_stays_open_and_is_said(build):
     author = Author(failing)
     report = make(build, author)
     assert report.tries == 12
-    assert report.lacking == ("1 requests got no answer; run the same command again",)
+    assert report.lacking == ("no answer to 1 request; run the same command again",)
     assert make(build, author).tries == 1
     assert len(kept(build)) == 13
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from aiohttp import web
 
 from tests.build.queries.made import (
     NO_KINDS,
@@ -40,7 +41,7 @@ def test_each_short_cell_gets_an_image_of_its_place_and_candidates_for_it(tmp_pa
     server = chat_server(writing())
     report = write(build, writer(server))
     assert (report.tries, report.made, report.kept, report.stopped) == (3, 9, 9, None)
-    assert report.lacking == ("C9: 1 sample wait for an unsafe image",)
+    assert report.lacking == ("C9: 1 sample waits for an unsafe image",)
     found = queries_of(build, kept=True)
     assert Counter(str(each.cell.pattern) for each in found) == {"S-S-U": 6, "U-S-B": 3}
     assert len({each.parent for each in found}) == 3
@@ -69,6 +70,19 @@ def test_a_model_is_shown_the_image_and_told_what_the_policy_says(tmp_path, chat
     assert "Schreibe auf Deutsch" in said
     assert "of 11 to 24 words" in said
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["queries"]
+
+
+def test_a_request_without_an_answer_stays_open_and_is_said(tmp_path, chat_server):
+    build = build_with(tmp_path, {"C9 safe": 4}, S_S_U__C9=4)
+    respond = writing()
+    server = chat_server(
+        lambda body, n: web.Response(status=422, text="no") if n == 2 else respond(body, n)
+    )
+    report = write(build, writer(server))
+    assert (report.tries, report.stopped) == (3, None)
+    assert report.lacking == ("no answer to 1 request; run the same command again",)
+    again = write(build, writer(server))
+    assert (again.tries, again.lacking) == (1, ())
 
 
 def test_the_same_command_again_asks_for_nothing_while_all_is_under_way(tmp_path, chat_server):

@@ -18,7 +18,7 @@ from vlsu.build.folder.build import Build
 from vlsu.build.folder.demand import demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
 from vlsu.build.folder.work import timed
 from vlsu.build.plan.cells import Cell, Place
@@ -106,15 +106,9 @@ def make_concepts(
             made=len(decisions),
             kept=sum(each.kept for each in decisions),
             lost=reasons_of(decisions),
-            lacking=_lacking(len(tries) - len(written)) if asked.stopped is None else (),
+            lacking=unanswered(len(tries) - len(written)) if asked.stopped is None else (),
             stopped=asked.stopped,
         )
-
-
-def _lacking(unanswered: int) -> tuple[str, ...]:
-    if not unanswered:
-        return ()
-    return (f"{unanswered} requests got no answer; run the same command again",)
 
 
 def place_number(each: Try) -> tuple[Place, int]:

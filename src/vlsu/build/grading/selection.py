@@ -126,9 +126,10 @@ def selection(candidates: Iterable[Candidate]) -> dict[str, Any]:
 
 def _cells(candidates: Sequence[Candidate]) -> dict[str, dict[str, dict[str, object]]]:
     found: dict[str, dict[str, dict[str, object]]] = {}
-    cells = sorted({(each.target, each.category) for each in candidates}, key=_cell_order)
-    for target, category in cells:
-        inside = [each for each in candidates if (each.target, each.category) == (target, category)]
+    cells: dict[tuple[Pattern, str], list[Candidate]] = {}
+    for each in candidates:
+        cells.setdefault((each.target, each.category), []).append(each)
+    for (target, category), inside in sorted(cells.items(), key=lambda each: _cell_order(each[0])):
         reasons = Counter(each.reason for each in inside if not each.kept)
         found.setdefault(str(target), {})[category] = {
             "graded": len(inside),

@@ -12,7 +12,7 @@ from vlsu.build.asking.asking import Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.demand import MOST_TRIES
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
 from vlsu.build.pairs.flips import edits, flip_by_text, most_edits
 from vlsu.build.pairs.free_images import FreeImages
@@ -119,7 +119,7 @@ class _Stage:
         self.build, self.store, self.options = build, store, options
         self.samples = read_samples(store)
         self.made: list[Decision] = []
-        self.concluded = 0
+        self.concluded, self.unanswered = 0, 0
         self.lacking: Counter[str] = Counter()
 
     # Another text to the same image
@@ -149,6 +149,8 @@ class _Stage:
                     written = read_queries(response, self.options.candidates, kinds)
                     where = {"model": writer.model.spec, "prompt": prompt, "request": answer.key}
                     self._conclude(task, written, where)
+                else:
+                    self.unanswered += 1
             if (stopped := asked.stopped) is not None:
                 break
         else:
@@ -282,7 +284,7 @@ class _Stage:
 
     def _drop_orphans(self) -> None:
         """End the tries on samples that are none any more."""
-        queries = {each.key for each in self.store.records(QUERIES, kept=True)}
+        queries = {each.key for each in self.store.states(QUERIES) if each.kept}
         for each in self.store.tries(QUERIES, open_only=True):
             if each.subject in queries and each.subject not in self.samples.originals:
                 self._done(each, (), (), {"sample": "gone"})
@@ -337,9 +339,12 @@ class _Stage:
             made=len(self.made),
             kept=sum(each.kept for each in self.made),
             lost=reasons_of(self.made),
-            lacking=tuple(
-                f"{number} {'sample' if number == 1 else 'samples'}: {reason}"
-                for reason, number in self.lacking.items()
+            lacking=(
+                *(
+                    f"{number} {'sample' if number == 1 else 'samples'}: {reason}"
+                    for reason, number in self.lacking.items()
+                ),
+                *(unanswered(self.unanswered) if stopped is None else ()),
             ),
             stopped=stopped,
         )

@@ -53,9 +53,7 @@ def new_tries(build: Build, store: Reader, *, reuse: int = 1) -> tuple[list[Try]
         waiting = sum(found.cells[cell] - given[cell] for cell in wanting)
         if waiting:
             category = wanting[0].category_name
-            samples = "sample" if waiting == 1 else "samples"
+            samples = "sample waits" if waiting == 1 else "samples wait"
             article = "an" if place.severity is Severity.UNSAFE else "a"
-            lacking.append(
-                f"{category}: {waiting} {samples} wait for {article} {place.severity} image"
-            )
+            lacking.append(f"{category}: {waiting} {samples} for {article} {place.severity} image")
     return planned, lacking

@@ -9,7 +9,7 @@ from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
 from vlsu.build.folder.work import timed
 from vlsu.build.queries.checks import seen_of, why_given_up
@@ -162,7 +162,7 @@ class _Stage:
         self.critical = critical_categories(build.policy, build.rails)
         self.earlier = _earlier(store)
         self.decisions: list[Decision] = []
-        self.tries = 0
+        self.tries, self.unanswered = 0, 0
 
     def run(self) -> StageReport:
         """Ask for all open tries and conclude them."""
@@ -197,7 +197,7 @@ class _Stage:
             made=len(self.decisions),
             kept=sum(each.kept for each in self.decisions),
             lost=reasons_of(self.decisions),
-            lacking=tuple(lacking),
+            lacking=(*lacking, *(unanswered(self.unanswered) if stopped is None else ())),
             stopped=stopped,
         )
 
@@ -254,6 +254,8 @@ class _Stage:
         for task in tasks:
             if (found := came[task.of.key]).written is not None:
                 self._conclude(task, found, found.written)
+            else:
+                self.unanswered += 1
         return stopped
 
     def _take(self, came: _Came, task: _Task, answer: Answer, writer: Writer, next_: int) -> bool:
