@@ -150,6 +150,8 @@ def _print(done: Assembled) -> None:
             f"{done.refiled} samples count for another cell than the one they were made for; "
             f"{done.contested} are contested"
         )
+        if done.unknown:
+            print_text(f"{done.unknown} grades are of samples that the build does not have")
         for sentence in sentences(done.selection):
             print_text(sentence)
     if done.proof is not None:

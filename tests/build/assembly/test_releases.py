@@ -107,6 +107,17 @@ def test_an_open_release_holds_nothing_of_the_critical_tier_nor_of_its_groups(
     assert "extra_gated_prompt" not in (dataset.path / "README.md").read_text()
 
 
+def test_grades_of_samples_that_the_build_does_not_have_are_said(build, items, tmp_path):
+    grades = targets(items)
+    table = write_table(tmp_path / "grades.csv", {**grades, "s0": next(iter(grades.values()))})
+    dataset, told = assembled(build, tmp_path / "d", "--grades", table)
+    assert (len(dataset), told["unknown"]) == (len(items), 1)
+    said = vlsu(
+        *("build", "assemble", build.folder, "--out", tmp_path / "e", *QUICK, "--grades", table)
+    )
+    assert "1 grades are of samples that the build does not have" in said.stdout
+
+
 def test_a_gated_release_is_one_dataset(build, items, table, tmp_path):
     dataset, told = assembled(build, tmp_path / "d", "--grades", table)
     assert len(dataset) == len(items)

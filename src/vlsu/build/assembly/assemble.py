@@ -60,6 +60,7 @@ class Assembled:
         left_out: Reason -> samples of the build that it does not hold.
         refiled: Samples that count for another cell than the one they were made for.
         contested: Samples that graders differ on.
+        unknown: Grades of samples that the build does not have; they are left out.
         proof: ``{escalating, proven, refiled}``; `None` before it.
         selection: What the pre-grader let through and threw away, as
             `vlsu.build.grading.selection.selection` tells it.
@@ -74,6 +75,7 @@ class Assembled:
     left_out: Mapping[str, int]
     refiled: int
     contested: int
+    unknown: int
     proof: Mapping[str, int] | None
     selection: Mapping[str, Any]
     faces: Mapping[str, object]
@@ -97,6 +99,7 @@ class Assembled:
             "left_out": dict(self.left_out),
             "refiled": self.refiled,
             "contested": self.contested,
+            "unknown": self.unknown,
             "proof": None if self.proof is None else dict(self.proof),
             "selection": dict(self.selection),
             "faces": dict(self.faces),
@@ -132,11 +135,11 @@ def assemble(
     if not items:
         raise BuildError(f"{build.folder}: has no kept sample yet; run its stages first")
     guid = canary_of(build)
-    contested = refiled = 0
+    contested = unknown = 0
     blurred_before: set[str] = set()
     if grades is not None:
         merged = merge(items, grades)
-        items, contested = merged.items, merged.contested
+        items, contested, unknown = merged.items, merged.contested, merged.unknown
         left_out.update(merged.left_out)
         blurred_before = _blurred_before(items, grades)
     with build.store(read_only=True) as store:
@@ -165,7 +168,6 @@ def assemble(
         if not items:
             raise BuildError(f"{build.folder}: nothing is left to assemble: {dict(left_out)}")
         items = _noted(items, build, options, like)
-        refiled = sum(item.now != item.cell for item in items)
         context = Context(
             build=build,
             account=account,
@@ -186,8 +188,9 @@ def assemble(
         graded=grades is not None,
         items=items,
         left_out=dict(left_out),
-        refiled=refiled,
+        refiled=sum(item.now != item.cell for item in items),
         contested=contested,
+        unknown=unknown,
         proof=proof,
         selection=effect,
         faces={
