@@ -21,7 +21,7 @@ from vlsu.build.plan.cells import Place
 __all__ = ["coverage", "diversity", "measured", "vendi"]
 
 #: Concepts whose likeness is looked at, of all and of one place; of more, that many are drawn.
-MOST, MOST_OF_PLACE = 1_000, 200
+MOST, MOST_OF_PLACE = 500, 200
 
 
 def measured(store: Reader, *, meaning: bool) -> dict[str, Any]:
