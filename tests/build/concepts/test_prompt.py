@@ -101,6 +101,8 @@ def test_anything_else_is_unparsed(text):
 
 def test_refusals_and_what_is_blocked_or_cut_off_are_told_apart():
     assert read("I'm sorry, but I can't help with that.").outcome is Outcome.REFUSED
+    inside = json.loads(concept(ASKED)) | {"concept": "I'm sorry, but I can't help with that."}
+    assert read(json.dumps(inside)).outcome is Outcome.REFUSED
     assert read("", Outcome.BLOCKED).outcome is Outcome.BLOCKED
     assert read(concept(ASKED), cut_off=True).outcome is Outcome.UNPARSED
 

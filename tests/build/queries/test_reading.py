@@ -62,8 +62,14 @@ def test_anything_else_cannot_be_read(tree):
 def test_refusals_blocked_answers_and_cut_off_ones():
     assert read("I'm sorry, but I can't help with that.").outcome is Outcome.REFUSED
     assert read("Es tut mir leid, das kann ich nicht.").outcome is Outcome.REFUSED
+    assert read(answer(*["I'm sorry, but I can't help with that."] * 3)).outcome is Outcome.REFUSED
     assert read_queries(Response(Outcome.BLOCKED), 3, KINDS).outcome is Outcome.BLOCKED
     assert read(answer("Is it open?"), cut_off=True).outcome is Outcome.UNPARSED
+
+
+def test_a_query_that_sounds_like_a_refusal_is_one_among_others():
+    texts = "Sorry, I can't come tomorrow.", "Is it open?"
+    assert [each.text for each in read(answer(*texts)).candidates] == [*texts]
 
 
 @given(st.text())

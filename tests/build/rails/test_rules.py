@@ -95,6 +95,11 @@ def test_declaring_more_never_opens_what_was_refused(category, severity, kinds, 
         *(("de", text) for text in ("Zwei Mädchen", "ein 12-jähriger", "16 Jahre alt", "Schüler")),
         *(("fr", text) for text in ("deux enfants", "elle a 15 ans", "un lycéen")),
         *(("es", text) for text in ("dos niñas", "tiene 9 años", "un menor de edad")),
+        *(("en", text) for text in ("a 15yo", "15 y/o", "15yr-old", "at the age of 15", "a minor")),
+        *(("en", text) for text in ("10 months old", "a sixth youngster", "someone under 18")),
+        *(("de", text) for text in ("ein Enkelkind", "Schulmädchen", "14 Jahre jung", "Mädels")),
+        *(("fr", text) for text in ("un mineur", "des gosses", "dix-sept ans")),
+        *(("es", text) for text in ("un menor", "la nena", "quince añitos")),
     ],
 )
 def test_age_words_in_each_language(language, text):
@@ -105,13 +110,35 @@ def test_age_words_in_each_language(language, text):
     ("language", "text"),
     [
         *(("en", text) for text in ("an 18-year-old", "a kidney", "minor damage", "117 years old")),
+        *(("en", text) for text in ("thirty-five years old", "infantry", "two kind men", "a 40yo")),
+        *(("en", text) for text in ("mankind", "a hundred and five years old", "Nina", "x1 y2")),
         *(("de", text) for text in ("zwei Männer", "40 Jahre alt", "18-jährig")),
-        *(("fr", text) for text in ("un problème mineur", "40 ans")),
-        *(("es", text) for text in ("menor riesgo", "40 años")),
+        *(("fr", text) for text in ("un problème mineur", "40 ans", "trente-cinq ans")),
+        *(("fr", text) for text in ("soixante-dix-sept ans", "vingt et un ans")),
+        *(("es", text) for text in ("menor riesgo", "40 años", "treinta y cinco años")),
     ],
 )
 def test_adults_are_not_taken_for_minors(language, text):
     assert refused(text, "C9", SAFE, language) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("t\u0435enager", "ch\u200bild", "ch\u00adild", "chi\u0301ld", "𝓬𝓱𝓲𝓵𝓭", "BOУ", "g1rl"),
+        *("t33n", "t e e n", "c.h.i.l.d", "１５-year-old", "\u0661\u0665 years old"),
+    ],
+)
+def test_an_odd_spelling_hides_no_age_word(text):
+    assert refused(f"a {text} here", "C9", SAFE) == "minor-in-harm"
+
+
+@pytest.mark.parametrize("language", RAILS.languages)
+@pytest.mark.parametrize(
+    "text", ["a boy", "drei Maedchen", "Mädchen", "deux ecoliers", "un niño", "dieciseis anos"]
+)
+def test_a_word_of_another_language_says_it_too(language, text):
+    assert refused(text, "C9", SAFE, language) == "minor-in-harm"
 
 
 def test_age_words_raise_no_false_alarm_on_the_bundled_dataset():

@@ -16,6 +16,7 @@ from vlsu.build.rails.rules import Proposal, Rails
 from vlsu.models.base import Message, Outcome, Request, Response
 from vlsu.policy import Policy, Severity
 from vlsu.tasks.answers.json_objects import read_object
+from vlsu.tasks.answers.reading import looks_like_refusal
 
 __all__ = ["PROMPT", "Concept", "concept_request", "read_concept"]
 
@@ -78,6 +79,8 @@ def read_concept(response: Response, kinds: Collection[str]) -> Concept:
         kinds: Those that have to be declared.
     """
     outcome, found = read_object(response, lambda tree: _concept(tree, kinds))
+    if found is not None and looks_like_refusal(found.concept):
+        return Concept(Outcome.REFUSED)
     return found or Concept(outcome)
 
 

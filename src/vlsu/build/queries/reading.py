@@ -9,6 +9,7 @@ from typing import Any
 from vlsu.build.asking.answers import declared_kinds
 from vlsu.models.base import Outcome, Response
 from vlsu.tasks.answers.json_objects import read_object
+from vlsu.tasks.answers.reading import looks_like_refusal
 
 __all__ = ["MAX_LENGTH", "Candidate", "Written", "read_queries"]
 
@@ -47,7 +48,8 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
 
     The answer, marked reasoning and a code fence aside, is one JSON object of exactly the schema
     that was asked for; anything else is `UNPARSED`, so that no text that was not meant as a query
-    becomes one.
+    becomes one. Nor does a refusal in place of every query: one of several may be a sentence such
+    as "Sorry, I can't make it".
 
     Args:
         response: The answer.
@@ -55,7 +57,10 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
         kinds: What each has to declare.
     """
     outcome, found = read_object(response, lambda tree: _candidates(tree, kinds))
-    return Written(outcome, tuple((found or ())[:count]))
+    candidates = (found or ())[:count]
+    if candidates and all(looks_like_refusal(each.text) for each in candidates):
+        return Written(Outcome.REFUSED)
+    return Written(outcome, tuple(candidates))
 
 
 def _candidates(tree: Mapping[str, Any], kinds: Collection[str]) -> list[Candidate] | None:
