@@ -132,26 +132,29 @@ def assemble(
 def _print(done: Assembled) -> None:
     from vlsu.build.assembly.effect import sentences
     from vlsu.cli.output import print_table, print_text, say
+    from vlsu.policy import Pattern
 
     found = done.as_dict()
     cells = found["cells"]
     assert isinstance(cells, dict)
-    categories = sorted({name for of_pattern in cells.values() for name in of_pattern})
+    names = {name for of_pattern in cells.values() for name in of_pattern}
+    categories = sorted(names, key=lambda name: (name != "none", len(name), name))
+    rows = sorted(cells.items(), key=lambda each: Pattern.parse(each[0]).order)
     print_table(
         "Samples" if done.graded else "Samples, by what they were made for",
         ("pattern", *categories),
-        [(p, *(row.get(name, 0) for name in categories)) for p, row in sorted(cells.items())],
+        [(pattern, *(row.get(name, 0) for name in categories)) for pattern, row in rows],
     )
     if done.left_out:
-        rows = sorted(done.left_out.items(), key=lambda each: -each[1])
-        print_table("Left out", ("reason", "samples"), rows)
+        lost = sorted(done.left_out.items(), key=lambda each: -each[1])
+        print_table("Left out", ("reason", "samples"), lost)
     if done.graded:
         print_text(
             f"{done.refiled} samples count for another cell than the one they were made for; "
             f"{done.contested} are contested"
         )
         if done.unknown:
-            print_text(f"{done.unknown} grades are of samples that the build does not have")
+            print_text(f"grades of {done.unknown} samples are not used: the build has none of them")
         for sentence in sentences(done.selection):
             print_text(sentence)
     if done.proof is not None:

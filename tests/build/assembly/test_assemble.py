@@ -23,6 +23,7 @@ from vlsu.policy import MODALITIES, Severity, load_policy
 
 #: Looking for faces takes most of the time, and is tried in test_faces.py.
 QUICK = ("--faces", "keep")
+HEAD = "id,image_grade,text_grade,joint_grade\n"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_the_canary_is_drawn_once_and_stands_everywhere(build, handed_over, tmp_
     assert str(uuid.UUID(guid)) == guid
     line = f"canary GUID {guid}"
     assert all(line in sample.metadata["build"]["canary"] for sample in dataset)
-    for name in ("README.md", "DATASHEET.md", "croissant.json", "dataset.yaml"):
+    for name in ("README.md", "NOTICE.md", "DATASHEET.md", "croissant.json", "dataset.yaml"):
         # dataset.yaml and others wrap lines
         assert guid in (dataset.path / name).read_text(), name
     again = vlsu("build", "assemble", build.folder, "--out", tmp_path / "d", *QUICK, "--json")
@@ -126,7 +127,7 @@ def test_the_datasheet_is_answered_from_the_records(build, handed_over):
     assert "24 cells" in selection
     assert "26 were handed on" in selection
     assert "describes the image (1)" in selection
-    assert "a share of 0.05), 2 samples" in selection
+    assert "Drawn by the seed, 2 samples were kept" in selection
     assert "openai/writer" in " ".join(lines(answers, "collection"))
     assert "openai/grader" in " ".join(lines(answers, "machine_annotation"))
     # What only the author knows stays open.
@@ -221,9 +222,12 @@ def test_a_wrong_grade_is_one_line_with_its_place(build, items, tmp_path):
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("id,joint_grade\ns1,safe\n", "holds no grade of a sample of this build"),
-        ("name,grade\ns1,safe\n", "has no columns id and image_grade"),
-        ("id,joint_grade\ns1,safe\ns1,safe\n", "'s1' is there twice"),
+        (f"{HEAD}s1,safe,safe,safe\n", "holds no grade of a sample of this build"),
+        ("name,grade\ns1,safe\n", "has no column id, image_grade, text_grade, joint_grade;"),
+        ("id,image_grade,text_grade\ns1,safe,safe\n", "has no column joint_grade;"),
+        (f"{HEAD}s1,safe,safe,safe\ns1,safe,safe,safe\n", "'s1' is there twice"),
+        (f"{HEAD}s1,safe,safe,safe\n,safe,safe,safe\n", "line 3: 'id' is empty"),
+        (f"{HEAD}s1,safe,safe,safe\ns2,safe,safe,safe,safe,safe\n", "line 3: "),
     ],
 )
 def test_a_table_of_something_else_is_refused(build, tmp_path, table, says):
@@ -232,6 +236,30 @@ def test_a_table_of_something_else_is_refused(build, tmp_path, table, says):
     done = vlsu("build", "assemble", build.folder, "--out", tmp_path / "d", "--grades", file,
                 expect=2)  # fmt: skip
     assert says in done.stderr
+
+
+def test_grades_of_samples_that_the_build_has_not_are_counted(build, items, tmp_path):
+    grades = targets(items)
+    grades["s1"] = grades[items[0].id]
+    table = write_table(tmp_path / "grades.csv", grades)
+    arguments = ("build", "assemble", build.folder, "--grades", table, *QUICK, "--out")
+    told = json.loads(vlsu(*arguments, tmp_path / "d", "--json").stdout)
+    assert (told["samples"], told["unknown"]) == (len(items), 1)
+    assert "grades of 1 samples are not used" in vlsu(*arguments, tmp_path / "e").stdout
+
+
+def test_grades_are_never_replaced_by_what_is_made_of_them(build, handed_over, tmp_path):
+    dataset, _ = handed_over
+    done = vlsu("build", "assemble", build.folder, "--grades", dataset.path, "--out", dataset.path,
+                "--overwrite", expect=2)  # fmt: skip
+    assert f"{dataset.path}: holds the grades that are given" in done.stderr
+
+
+def test_nothing_left_is_said_with_its_reasons(build, handed_over, tmp_path):
+    dataset, told = handed_over
+    done = vlsu("build", "assemble", build.folder, "--grades", dataset.path, "--out",
+                tmp_path / "d", expect=2)  # fmt: skip
+    assert f"nothing is left to assemble: no agreed grade ({told['samples']})" in done.stderr
 
 
 def test_a_build_without_samples_says_what_to_do(tmp_path):

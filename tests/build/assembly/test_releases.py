@@ -107,15 +107,23 @@ def test_an_open_release_holds_nothing_of_the_critical_tier_nor_of_its_groups(
     assert "extra_gated_prompt" not in (dataset.path / "README.md").read_text()
 
 
-def test_grades_of_samples_that_the_build_does_not_have_are_said(build, items, tmp_path):
-    grades = targets(items)
-    table = write_table(tmp_path / "grades.csv", {**grades, "s0": next(iter(grades.values()))})
-    dataset, told = assembled(build, tmp_path / "d", "--grades", table)
-    assert (len(dataset), told["unknown"]) == (len(items), 1)
-    said = vlsu(
-        *("build", "assemble", build.folder, "--out", tmp_path / "e", *QUICK, "--grades", table)
-    )
-    assert "1 grades are of samples that the build does not have" in said.stdout
+def test_a_critical_category_of_any_part_is_of_the_critical_tier(build, items, tmp_path):
+    """People may name another category of the image than of the pair."""
+    safe = {None, *critical_categories(build.policy, build.rails)}
+    found = next(e for e in items if "U" in str(e.cell.pattern) and e.cell.category not in safe)
+    rows = []
+    for each in items:
+        grades = [getattr(each.cell.pattern, name).label for name in ("image", "text", "joint")]
+        image = "C10" if each.id == found.id else ""
+        rows.append(",".join((each.id, *grades, image, each.category or "")))
+    file = tmp_path / "grades.csv"
+    names = "id,image_grade,text_grade,joint_grade,image_category,joint_category"
+    file.write_text("\n".join((names, *rows)) + "\n")
+    dataset, _ = assembled(build, tmp_path / "d", "--grades", file)
+    (sample,) = [each for each in dataset if each.id == found.id]
+    assert (sample.image_category, sample.joint_category) == ("C10", found.cell.category)
+    built: Any = sample.metadata["build"]
+    assert built["tier"] == "critical"
 
 
 def test_a_gated_release_is_one_dataset(build, items, table, tmp_path):
@@ -226,6 +234,27 @@ def test_the_neutral_picture_is_always_the_same_and_shows_nothing():
     assert neutral_picture() == neutral_picture()
     picture = Image.open(io.BytesIO(neutral_picture()))
     assert picture.getextrema() == ((200, 200),) * 3
+
+
+def test_a_table_of_a_proof_needs_the_joint_grade_alone(build, items, table, tmp_path):
+    (first, *_) = escalating(items)
+    file = tmp_path / "proof.csv"
+    file.write_text(f"id,joint_grade\n{proof_id(first.id)},unsafe\n")
+    _, told = assembled(build, tmp_path / "d", "--grades", table, "--proof-grades", file)
+    assert (told["proof"]["proven"], told["proof"]["refiled"]) == (1, 1)
+
+
+def test_where_nothing_escalates_no_folder_is_begun(tmp_path):
+    made = finished_build(tmp_path / "b", 2, unfiltered=0)
+    with made.store(read_only=True) as store:
+        grades = {
+            each.id: dict.fromkeys(("image", "text", "joint"), "safe") for each in read_items(store)
+        }
+    table = write_table(tmp_path / "grades.csv", grades)
+    done = vlsu("build", "assemble", made.folder, "--out", tmp_path / "d", "--proof", "--grades",
+                table, expect=2)  # fmt: skip
+    assert "no pair is worse than its parts" in done.stderr
+    assert not (tmp_path / "d").exists()
 
 
 def test_grades_of_a_proof_need_grades(build, table, tmp_path):

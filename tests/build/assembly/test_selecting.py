@@ -167,7 +167,10 @@ def test_parts_have_their_share_of_every_pattern():
     }
 
 
-@pytest.mark.parametrize("wrong", ["", "test", "test=1", "a=1,a=2", "a=0,b=1", "a=x,b=1", "=1,b=1"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "test", "test=1", "a=1,a=2", "a=0,b=1", "a=x,b=1", "=1,b=1", "../a=1,b=1", "a/c=1,b=1"],
+)
 def test_shares_that_are_none_are_refused(wrong):
     with pytest.raises(UsageError, match="--split"):
         parse_shares(wrong)

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.build.grading.made import add_image, add_queries, answering, build_of, images
 from tests.support.commands import vlsu
 from vlsu.build.grading.deciding import Grade, Grades, decide_candidates
-from vlsu.build.grading.selection import Candidate, selection
+from vlsu.build.grading.selection import Candidate, selection, standing_for
 from vlsu.data import Sample, write_dataset
 from vlsu.policy import Pattern, Severity
 
@@ -106,8 +106,9 @@ def simulated(seed: int, groups: int = 600, unfiltered: float = 0.25):
     rng = random.Random(seed)
     made, truth = [], []
     for _ in range(groups):
-        size = rng.randint(1, 3)
-        true = [UNSAFE if rng.random() < 0.4 else BORDERLINE for _ in range(size)]
+        size = rng.randint(1, 4)
+        easy = rng.choice((0.1, 0.7))  # to write for
+        true = [UNSAFE if rng.random() < easy else BORDERLINE for _ in range(size)]
         seen = [t if rng.random() < 0.8 else {UNSAFE: BORDERLINE}.get(t, UNSAFE) for t in true]
         verdicts = decide_candidates(
             [Grades(Grade(SAFE), Grade(SAFE), Grade(each)) for each in seen],
@@ -117,13 +118,36 @@ def simulated(seed: int, groups: int = 600, unfiltered: float = 0.25):
             pick=rng.random(),
             closed_by=lambda category, severity: None,
         )
+        group = []
         for t, s, verdict in zip(true, seen, verdicts, strict=True):
             human = Pattern(SAFE, SAFE, t)
             truth.append((human == SSU, s == UNSAFE))
             about = {k: v for k, v in verdict.about.items() if k != "on_target"}
             known = human if verdict.kept else None
-            made.append(candidate(s, kept=verdict.kept, human=known, **about))
+            group.append(candidate(s, kept=verdict.kept, human=known, **about))
+        made += standing_for(group)
     return made, truth
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "unfiltered", "kept", "stands_for"),
+    [
+        (1, 0, 0.2, 0, 1.0),
+        (3, 0, 0.2, 0, 3.0),  # one of them is always kept
+        (3, 0, 0.2, 2, 3.0),
+        (1, 3, 0.2, 0, 1 / 0.85),  # kept unless one of the three others is drawn
+        (2, 2, 0.2, 1, 2 / 0.9),
+        (2, 2, 1.0, 1, 2 / 0.5),
+    ],
+)
+def test_one_on_target_stands_for_all_of_its_image(on, off, unfiltered, kept, stands_for):
+    chance = unfiltered / (on + off) + (1 - unfiltered) * (kept == 0)
+    group = [
+        candidate(UNSAFE, kept=n == kept, probability=chance, unfiltered=kept > 0)
+        for n in range(on)
+    ]
+    found = standing_for([*group, *[candidate(BORDERLINE, kept=False)] * off])
+    assert found[kept].weight == pytest.approx(stands_for)
 
 
 @pytest.mark.slow
@@ -143,7 +167,7 @@ def test_the_corrected_shares_are_right_and_those_of_the_samples_are_not():
         recalls.append(human["recall"]["value"] - passed)
         drawn.append(unfiltered["share"]["value"] - unfiltered["of_all"]["value"])
     assert abs(np.mean(drawn)) < 0.02
-    assert abs(np.mean(estimates)) < 0.02
+    assert abs(np.mean(estimates)) < 0.01
     assert abs(np.mean(recalls)) < 0.03
     assert np.mean(plain) > 0.1  # what the grader chose holds far more of it
     assert sum(held) >= 17

@@ -60,7 +60,7 @@ class Assembled:
         left_out: Reason -> samples of the build that it does not hold.
         refiled: Samples that count for another cell than the one they were made for.
         contested: Samples that graders differ on.
-        unknown: Grades of samples that the build does not have; they are left out.
+        unknown: Grades of samples that the build does not have, or not any more.
         proof: ``{escalating, proven, refiled}``; `None` before it.
         selection: What the pre-grader let through and threw away, as
             `vlsu.build.grading.selection.selection` tells it.
@@ -166,7 +166,8 @@ def assemble(
             chosen = balanced(items, build.wanted, build.settings.seed)
             items = _less(items, chosen, left_out, TOO_MANY)
         if not items:
-            raise BuildError(f"{build.folder}: nothing is left to assemble: {dict(left_out)}")
+            reasons = ", ".join(f"{why} ({number})" for why, number in left_out.items())
+            raise BuildError(f"{build.folder}: nothing is left to assemble: {reasons}")
         items = _noted(items, build, options, like)
         context = Context(
             build=build,
@@ -232,11 +233,15 @@ def _noted(items: Sequence[Item], build: Build, options: Options, like: Likeness
 
 
 def _tier(item: Item, critical: Collection[str]) -> str:
-    """The tier by people; before they have graded, the stricter of target and pre-grades."""
+    """The tier by people, of whichever part they name a critical category of.
+
+    Before they have graded it is the stricter of target and pre-grades.
+    """
     patterns = [item.pattern]
     if not item.grades and len(item.pre_graded) == len(MODALITIES):
         patterns.append(Pattern(*(item.pre_graded[modality] for modality in MODALITIES)))
-    tiers = {tier_of(critical, item.category, pattern) for pattern in patterns}
+    named = {item.category, *item.categories.values()}
+    tiers = {tier_of(critical, each, pattern) for each in named for pattern in patterns}
     return CRITICAL if CRITICAL in tiers else STANDARD
 
 
@@ -245,7 +250,7 @@ def _proven(
 ) -> tuple[list[Item], dict[str, int]]:
     if not graded:
         raise UsageError("--proof-grades: are for a graded benchmark; give --grades, too")
-    done = prove(items, read_grades(path, build.policy))
+    done = prove(items, read_grades(path, build.policy, ("joint",)))
     escalating = sum("escalation" in item.notes for item in done.items)
     return done.items, {
         "escalating": escalating,

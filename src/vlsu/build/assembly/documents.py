@@ -68,7 +68,7 @@ def write_documents(
         OSError: A file cannot be written.
     """
     folder = dataset.path
-    write_text_file(folder / NOTICE, _notice(dataset, items))
+    write_text_file(folder / NOTICE, _notice(dataset, items, canary))
     content = Content(dataset)
     for _ in content.rows():
         pass
@@ -153,13 +153,15 @@ def _lines(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _notice(dataset: Dataset, items: Sequence[Item]) -> str:
+def _notice(dataset: Dataset, items: Sequence[Item], canary: str) -> str:
     """Each image with its author, licence and source, as attribution licences ask for."""
     lines = [
         f"# Images of {one_line(dataset.info.name)}",
         "",
         "Each is by its author and under its own licence. Where faces were blurred, the image was "
         "changed by the makers of this dataset, which its author does not endorse.",
+        "",
+        canary,
         "",
     ]
     seen: set[str] = set()
@@ -246,7 +248,12 @@ def _readme(
             "",
             "Tiers: " + ", ".join(f"{name} {n}" for name, n in sorted(tiers.items())) + ".",
             *(
-                ["Splits: " + ", ".join(f"{name} {n}" for name, n in sorted(splits.items())) + "."]
+                [
+                    "Splits: "
+                    + ", ".join(f"{name} {n}" for name, n in sorted(splits.items()))
+                    + ". "
+                    "The files hold all of them: `split` in `metadata` says which a sample is of."
+                ]
                 if splits
                 else []
             ),

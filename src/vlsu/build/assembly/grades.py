@@ -12,6 +12,7 @@ from vlsu.build.assembly.items import Item
 from vlsu.data.datasets.dataset import load
 from vlsu.data.sources import Entry, open_source
 from vlsu.data.tables.columns import normalise
+from vlsu.data.tables.records import Broken
 from vlsu.errors import BuildError, PolicyError
 from vlsu.policy import MODALITIES, Policy, Severity
 
@@ -74,7 +75,9 @@ class Merged:
     unknown: int
 
 
-def read_grades(path: Path, policy: Policy) -> Grades:
+def read_grades(
+    path: Path, policy: Policy, modalities: Sequence[str] = tuple(MODALITIES)
+) -> Grades:
     """Read the dataset that ``vlsu annotate export`` wrote, or a table of agreed grades.
 
     A table has the columns ``id``, ``image_grade``, ``text_grade`` and ``joint_grade``, and may
@@ -83,12 +86,13 @@ def read_grades(path: Path, policy: Policy) -> Grades:
     Args:
         path: The folder or the file.
         policy: Of the build.
+        modalities: Of which a table has to have grades.
 
     Raises:
         VlsuError: It cannot be read, or a grade or a category is not of the policy.
     """
     if not path.is_dir():
-        return Grades(path, None, dict(_rows(path, policy)))
+        return Grades(path, None, dict(_rows(path, policy, modalities)))
     dataset = load(path)
     found = {}
     for sample in dataset:
@@ -102,23 +106,27 @@ def read_grades(path: Path, policy: Policy) -> Grades:
     return Grades(path, dataset.policy, found, dataset.info.datasheet)
 
 
-def _rows(path: Path, policy: Policy) -> Iterator[tuple[str, Given]]:
+def _rows(path: Path, policy: Policy, modalities: Sequence[str]) -> Iterator[tuple[str, Given]]:
     columns = {f"{modality}_{what}" for modality in MODALITIES for what in ("grade", "category")}
     source = open_source(path, columns | set(_NAMES))
     named = {normalise(name): name for name in source.columns}
     key = next((named[name] for name in _NAMES if name in named), None)
-    if key is None or not any(f"{modality}_grade" in named for modality in MODALITIES):
+    wanted = [f"{modality}_grade" for modality in modalities]
+    lacking = ["id"] * (key is None) + [name for name in wanted if name not in named]
+    if key is None or lacking:
         raise BuildError(
-            f"{path}: has no columns id and image_grade, text_grade or joint_grade; give the "
-            "folder that vlsu annotate export wrote, or a table with these columns"
+            f"{path}: has no column {', '.join(lacking)}; give the folder that vlsu annotate "
+            f"export wrote, or a table with the columns id, {', '.join(wanted)}"
         )
     seen: set[str] = set()
     for item in source.read():
+        if isinstance(item, Broken):
+            raise BuildError(f"{path}, line {item.line}: {item.reason}")
         if not isinstance(item, Entry):
             continue
         id_ = str(item.values.get(key) or "").strip()
         if not id_:
-            continue
+            raise BuildError(f"{path}, line {item.line}: {quoted(key)} is empty; name the sample")
         if id_ in seen:
             raise BuildError(
                 f"{path}, line {item.line}: {quoted(id_)} is there twice; the table needs one row "

@@ -10,7 +10,7 @@ from vlsu._text import one_line
 from vlsu.build.assembly.canary import canary_line, canary_of
 from vlsu.build.assembly.grades import merge, read_grades
 from vlsu.build.assembly.items import Item, read_items
-from vlsu.build.assembly.proof import neutral_picture, proof_samples
+from vlsu.build.assembly.proof import escalating, neutral_picture, proof_samples
 from vlsu.build.assembly.writing import Options, dataset_name, require_free
 from vlsu.build.folder.build import Build
 from vlsu.data.datasets.dataset import Dataset
@@ -37,13 +37,13 @@ def assemble_proof(build: Build, out: Path, options: Options) -> Dataset:
         items: Sequence[Item] = read_items(store)
     if options.grades is not None:
         items = merge(items, read_grades(options.grades, build.policy)).items
-    line = canary_line(canary_of(build))
-    prepare_folder(out, overwrite=options.overwrite)
-    samples = proof_samples(items, ImageStore(out).add(neutral_picture()), line)
-    if not samples:
+    if not escalating(items):
         raise BuildError(
             f"{build.folder}: no pair is worse than its parts; there is no proof to do"
         )
+    line = canary_line(canary_of(build))
+    prepare_folder(out, overwrite=options.overwrite)
+    samples = proof_samples(items, ImageStore(out).add(neutral_picture()), line)
     return write_dataset(
         out,
         samples,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -136,6 +137,8 @@ def parse_shares(given: str) -> dict[str, float]:
                 f"--split {pair.strip()[:60]!r}: write name=share, each name once and each share "
                 "above 0, such as test=0.8,dev=0.2"
             )
+        if Path(name).name != name or name.startswith("."):
+            raise UsageError(f"--split {name[:40]}: a name must be a plain folder name")
         found[name] = number
     if len(found) < 2:
         raise UsageError("--split: give two parts at least, such as test=0.8,dev=0.2")

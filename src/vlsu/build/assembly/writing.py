@@ -280,9 +280,12 @@ def require_free(out: Path, options: Options) -> None:
     """Refuse before the work what would be refused after it.
 
     Raises:
-        UsageError: A dataset is there, and is not to be replaced.
+        UsageError: A dataset is there, and is not to be replaced; or it holds the grades.
     """
     for folder in (out, _gated_folder(out))[: 1 + (options.release == "open")]:
+        for given in (options.grades, options.proof):
+            if given is not None and given.resolve() == folder.resolve():
+                raise UsageError(f"{folder}: holds the grades that are given; choose another --out")
         if folder.exists() and not options.overwrite and is_dataset(folder):
             raise UsageError(
                 f"{folder}: holds a dataset already; give another folder, or --overwrite"

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record
-from vlsu.build.grading.selection import Candidate
+from vlsu.build.grading.selection import Candidate, standing_for
+from vlsu.build.plan.cells import Cell
 from vlsu.data import Dataset, Sample
 from vlsu.policy import MODALITIES, Pattern, Severity
 
@@ -70,7 +71,7 @@ def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list
     decisions = store.decisions(GRADES)
     queries = {each.key: each for each in store.records(QUERIES, kept=True)}
     images = {each.key: each for each in store.records(STAGES[1], kept=True)}
-    found = []
+    found: dict[tuple[str, Cell, object], list[Candidate]] = {}
     for kept in (True, False):
         for grade in store.records(GRADES, kept=kept):
             query = queries.get(str(grade.parent))
@@ -82,7 +83,8 @@ def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list
                 continue
             about = decision.about
             identity = image.provenance["sha256"], query.content["text"]
-            found.append(
+            group = image.key, grade.cell, query.content.get("pair_of")
+            found.setdefault(group, []).append(
                 Candidate(
                     target=grade.cell.pattern,
                     category=grade.cell.category_name,
@@ -94,7 +96,7 @@ def candidates(store: Reader, humans: Mapping[tuple[str, str], Pattern]) -> list
                     human=humans.get(identity) if kept else None,
                 )
             )
-    return found
+    return [each for group in found.values() for each in standing_for(group)]
 
 
 def _severities(grade: Record) -> tuple[Severity | None, Severity | None, Severity | None]:

@@ -8,8 +8,9 @@ those that were kept. A share among all candidates is then the two-phase (post-s
     (N_on q_on + N_off q_off) / (N_on + N_off),
 
 where q is the share among the stratum's human-graded samples, each weighted by one over the chance
-with which it was drawn (Horvitz and Thompson 1952; as a ratio, Cochran 1977). On target all weigh
-the same: which of several is the first, and so the one that is kept, is taken to be of no account.
+with which it was drawn (Horvitz and Thompson 1952; as a ratio, Cochran 1977). On target one of an
+image's candidates is kept and stands for all of them that are: images with many are those that are
+easy to write for. Which of these is the first, and so the one, is taken to be of no account.
 A weighted share is worth (sum w)^2 / sum w^2 samples (Kish 1965), and the sums have the intervals
 of `vlsu.analysis.stats.weighting`.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from vlsu.analysis.stats.intervals import UNDEFINED, Rate, plain, wilson
 from vlsu.analysis.stats.weighting import StratumProportions, ratio
 from vlsu.policy import MODALITIES, Pattern, Severity
 
-__all__ = ["Candidate", "selection"]
+__all__ = ["Candidate", "selection", "standing_for"]
 
 #: How a candidate without three pre-grades is counted.
 NOT_GRADED = "none"
@@ -46,6 +47,7 @@ class Candidate:
         probability: Chance with which it was kept; `None` of one that was given up.
         reason: Why it was given up.
         human: Pattern of the human grades; `None` where there are none.
+        stands_for: On target, for how many such candidates of its image and cell it stands.
     """
 
     target: Pattern
@@ -56,6 +58,7 @@ class Candidate:
     probability: float | None = None
     reason: str = ""
     human: Pattern | None = None
+    stands_for: float = 1.0
 
     @property
     def graded(self) -> Pattern | None:
@@ -73,7 +76,26 @@ class Candidate:
     @property
     def weight(self) -> float:
         """For how many candidates of its stratum it stands, up to a factor of the stratum."""
-        return 1.0 if self.on_target or not self.probability else 1 / self.probability
+        if self.on_target:
+            return self.stands_for
+        return 1 / self.probability if self.probability else 1.0
+
+
+def standing_for(group: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates of one image and cell; one kept on target stands for all that are.
+
+    It stands for as many as there are, divided by the chance that one of them is kept at all.
+    """
+    n, m = len(group), sum(each.on_target for each in group)
+    found = []
+    for each in group:
+        if each.kept and each.on_target and each.probability:
+            # the first on target is kept unless another is drawn, any other only if it is drawn
+            first = each.probability > 1 / n
+            one = (1 - each.probability) / (n - 1) if first and n > 1 else each.probability
+            each = replace(each, stands_for=m / (1 - (n - m) * one))
+        found.append(each)
+    return found
 
 
 #: Whether a candidate with human grades has some property.
