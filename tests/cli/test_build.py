@@ -46,6 +46,27 @@ def test_the_table_shows_what_there_is_what_is_lost_and_what_is_never_built(tmp_
     assert "more tries" in shown
 
 
+@pytest.mark.parametrize(
+    ("costs", "said", "not_said"),
+    [
+        ((0.5, 0.25), "2 calls, 0.75; about", "known price"),
+        ((0.5, None), "2 calls, 0.50 (1 without a known price); about", " cost"),
+    ],
+)
+def test_the_last_line_says_what_is_to_come_and_which_calls_have_no_price(
+    tmp_path, costs, said, not_said
+):
+    vlsu("build", "init", tmp_path / "b", "--target", "S-S-U=4,all=0")
+    with open_build(tmp_path / "b").store() as store:
+        chain(store, concept="one")
+        for number, cost in enumerate(costs):
+            store.add_call(f"{number}", "grades", "openai/x", cost)
+    shown = " ".join(vlsu("build", "status", tmp_path / "b").stdout.split())
+    assert said in shown
+    assert not_said not in shown[shown.index("samples missing") :]
+    assert (" cost" in shown[shown.index("samples missing") :]) is (None not in costs)
+
+
 def test_the_same_command_goes_on_and_another_is_a_line(tmp_path):
     vlsu("build", "init", tmp_path / "b")
     vlsu("build", "init", tmp_path / "b")

@@ -158,13 +158,20 @@ def print_status(folder: Path, found: dict[str, Any]) -> None:
                 for stage, of in found["stages"].items()
             ],
         )
+    print_text(_line(found))
+
+
+def _line(found: dict[str, Any]) -> str:
+    """What is missing, what was spent, and what is to come."""
     forecast, cost = found["forecast"], found["cost"]
-    tries = forecast["tries"]
     line = f"{forecast['missing']} samples missing; {found['calls']} calls, {cost['total']:.2f}"
-    if tries["value"] is not None:
-        high = "?" if tries["high"] is None else f"{tries['high']:.0f}"
-        line += f"; about {tries['value']:.0f} [{tries['low']:.0f}, {high}] more tries"
-    print_text(line)
+    if cost["unpriced"]:
+        line += f" ({cost['unpriced']} without a known price)"
+    for rate, digits, what in ((forecast["tries"], 0, "more tries"), (forecast["cost"], 2, "cost")):
+        if forecast["missing"] and rate["value"] is not None:
+            high = "?" if rate["high"] is None else f"{rate['high']:.{digits}f}"
+            line += f"; about {rate['value']:.{digits}f} [{rate['low']:.{digits}f}, {high}] {what}"
+    return line
 
 
 def _have(count: dict[str, Any] | None) -> str:

@@ -41,6 +41,12 @@ def test_the_rates_are_those_of_a_reference_library(wanted, have, lost):
         assert found.tries.high is None
 
 
+def test_no_cost_is_forecast_where_calls_have_no_known_price():
+    found = forecast(Count(wanted=9, have=3, lost={"grades": 3}), cost=None)
+    assert found.tries.value == 12
+    assert (found.cost.value, found.cost.low, found.cost.high) == (None, None, None)
+
+
 @pytest.mark.slow
 def test_the_interval_holds_the_expected_number_as_often_as_it_says():
     """Simulated: with a true share of 0.3 after 60 tries, 100 more samples take 333.3 tries."""

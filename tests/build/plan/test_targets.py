@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlsu.build.plan.cells import wanted_by_cell
 from vlsu.build.plan.targets import DEFAULT, MOST, Targets, parse_targets
 from vlsu.errors import UsageError
-from vlsu.policy import Pattern, Severity
+from vlsu.policy import Pattern, Severity, default_policy
 
 SSU, USS = Pattern.parse("S-S-U"), Pattern.parse("U-S-S")
 PATTERNS = st.builds(Pattern, *[st.sampled_from(Severity)] * 3)
@@ -34,10 +37,22 @@ def test_one_value_may_hold_several_targets():
     }
 
 
+@pytest.mark.parametrize("id_", ["日本", "مرحبا", "Größe", "a b/c=d", "<b>A</b>", "İ"])
+def test_a_category_of_a_policy_of_ones_own_can_be_named(id_):
+    policy = default_policy()
+    own = replace(policy, categories=(replace(policy.category("C9"), id=id_),))
+    targets = parse_targets([f"S-S-U/{id_}=3,all=0"])
+    assert parse_targets(f"{name}={n}" for name, n in targets.as_dict().items()) == targets
+    wanted = wanted_by_cell(own, targets, ["en"], lambda _category, _severity: None)
+    assert [cell.category for cell, number in wanted.items() if number] == [id_]
+
+
 @given(
     NUMBERS,
     st.dictionaries(PATTERNS, NUMBERS, max_size=5),
-    st.dictionaries(st.tuples(PATTERNS, st.sampled_from(["C1", "C9"])), NUMBERS, max_size=5),
+    st.dictionaries(
+        st.tuples(PATTERNS, st.sampled_from(["C1", "C9", "größe", "A/B=1"])), NUMBERS, max_size=5
+    ),
 )
 def test_what_is_written_is_read_back(default, numbers, cells):
     targets = Targets(default, numbers, cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import pytest
 
@@ -49,19 +50,37 @@ class Stages:
                 return StageReport(stage=stage, stopped=Stop(StopReason.BUDGET, "--max-cost 1"))
             with build.store() as store:
                 played = PlayedStages(build, store, self.drawn)
-                tries = store.tries(stage, open_only=True) or list(played.plan(stage))
-                store.plan(tries)
-                self.planned.append(len(tries))
-                for each in tries:
-                    if self.left == 0:
-                        raise KilledError
-                    if self.left is not None:
-                        self.left -= 1
-                    self.drawn.now = each.key
-                    getattr(played, stage)(each)
-            return StageReport(stage=stage, tries=len(tries))
+                tries = self._planned(played, stage)
+                done = self._conclude(played, stage, tries)
+                while tries and stage == "images":  # which looks on until nothing is left
+                    tries = self._planned(played, stage)
+                    done += self._conclude(played, stage, tries)
+            return StageReport(stage=stage, tries=done)
 
         return work
+
+    def _planned(self, played, stage):
+        tries = played.store.tries(stage, open_only=True)
+        if not tries:
+            self._step(0)
+            tries = list(played.plan(stage))
+            played.store.plan(tries)
+        self.planned.append(len(tries))
+        return tries
+
+    def _conclude(self, played, stage, tries):
+        for each in tries:
+            self._step(1)
+            self.drawn.now = each.key
+            getattr(played, stage)(each)
+        return len(tries)
+
+    def _step(self, number):
+        """Killed, if enough was done."""
+        if self.left == 0:
+            raise KilledError
+        if self.left is not None:
+            self.left -= number
 
 
 def build_of(folder, targets="all=0,S-S-U/C9=6,S-U-U/C9=2,S-S-S=2"):
@@ -92,7 +111,7 @@ def test_it_goes_on_until_every_cell_is_full(tmp_path):
     assert again.started == []
 
 
-@pytest.mark.parametrize("steps", [1, 3, 8])
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8])
 def test_killed_anywhere_it_comes_to_the_same_records(tmp_path, steps):
     whole = build_of(tmp_path / "whole")
     run_stages(whole, Stages().functions())
@@ -180,7 +199,8 @@ def test_what_is_given_up_when_all_is_full_is_replaced_once(tmp_path):
         with build.store() as store:
             first, *_ = store.records("grades", kept=True)
             asked.append(first.key)
-            store.decide([Decision(first.key, False, "told by text alone (length)")])
+            about = {"refill": store.refills() + 1}
+            store.decide([Decision(first.key, False, "told by text alone (length)", about)])
         return 1
 
     ran = run_stages(build, Stages().functions(), refill=refill)
@@ -188,6 +208,30 @@ def test_what_is_given_up_when_all_is_full_is_replaced_once(tmp_path):
     assert status(build)["short"] == []
     again = run_stages(build, Stages().functions(), refill=refill)
     assert (again.rounds, again.refilled, len(asked)) == (0, 0, 1)
+    twice = run_stages(build, Stages().functions(), Bounds(refills=2), refill=refill)
+    assert (twice.ended, twice.refilled, len(asked)) == ("every cell is full", 1, 2)
+
+
+@pytest.mark.parametrize("given_up_before", [False, True])
+def test_killed_while_full_cells_are_refilled_it_gives_up_as_much_as_without(
+    tmp_path, given_up_before
+):
+    def refill(build, *, killed=False):
+        with build.store() as store:
+            first, *_ = store.records("grades", kept=True)
+            decision = Decision(first.key, False, "told", {"refill": store.refills() + 1})
+            if not killed or given_up_before:
+                store.decide([decision])
+        if killed:
+            raise KilledError
+        return 1
+
+    whole, killed = build_of(tmp_path / "whole"), build_of(tmp_path / "killed")
+    run_stages(whole, Stages().functions(), refill=refill)
+    with pytest.raises(KilledError):
+        run_stages(killed, Stages().functions(), refill=partial(refill, killed=True))
+    run_stages(killed, Stages().functions(), refill=refill)
+    assert keys(killed) == keys(whole)
 
 
 def test_it_tells_of_each_stage_before_and_after(tmp_path):

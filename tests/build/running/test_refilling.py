@@ -25,6 +25,7 @@ def test_what_a_shortcut_tells_is_given_up_and_half_of_a_cell_stays(tmp_path):
     given_up = refilled(build)
     with build.store(read_only=True) as store:
         after = {cell: count.have for cell, count in store.counts().items()}
+        assert store.refills() == 1
         reasons = {each.reason for each in store.decisions("grades").values() if not each.kept}
     assert sum(before.values()) == len(wanted)
     assert sum(before.values()) - sum(after.values()) == given_up > 0

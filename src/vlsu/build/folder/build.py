@@ -204,7 +204,7 @@ def status(build: Build) -> dict[str, Any]:
             # what one cell has too many fills no other
             wanted=sum(count.have + count.missing for count in counts.values()),
         ),
-        calls.cost,
+        None if calls.unpriced else calls.cost,
     )
     return {
         "cells": cells,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from vlsu.build.folder.records import STAGES, Decision, Record, Try
+from vlsu.build.folder.records import REFILL, STAGES, Decision, Record, Try
 from vlsu.build.plan.cells import Cell
 from vlsu.build.plan.progress import Count
 from vlsu.errors import BuildError
@@ -194,6 +194,14 @@ class Reader:
             )
             for cell, number in have.items()
         }
+
+    def refills(self) -> int:
+        """How often samples of full cells were given up to be replaced."""
+        (number,) = self._read(
+            f"SELECT max(json_extract(CAST(about AS TEXT), '$.{REFILL}')) FROM decisions"  # noqa: S608
+            " WHERE kept = 0"
+        )[0]
+        return number or 0
 
     def span(self) -> tuple[float, float] | None:
         """When the first and the last record were made, in seconds of Unix time."""

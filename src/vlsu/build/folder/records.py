@@ -12,7 +12,7 @@ import orjson
 from vlsu.build.plan.cells import Cell
 from vlsu.errors import BuildError
 
-__all__ = ["REQUIRED", "STAGES", "Decision", "Record", "Try", "require_fits"]
+__all__ = ["REFILL", "REQUIRED", "STAGES", "Decision", "Record", "Try", "require_fits"]
 
 #: The stages, in their order: each makes its records out of kept ones of the stage before.
 STAGES = ("concepts", "images", "queries", "grades")
@@ -25,6 +25,8 @@ REQUIRED: Mapping[str, frozenset[str]] = {
 }
 #: Entries of provenance that name a prompt by its hash.
 PROMPT = "prompt"
+#: In decisions that give up samples of full cells to have them replaced: how often that was done.
+REFILL = "refill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

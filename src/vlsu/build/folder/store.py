@@ -33,6 +33,7 @@ _BELOW = (
     " SELECT records.key FROM records JOIN below ON records.parent = below.key)"
     " SELECT key FROM below"
 )
+_SQL_OF_TABLES = "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL"
 #: The reason of what is given up with what it was made out of.
 _WITH_PARENT = "what it was made out of was given up"
 
@@ -69,9 +70,8 @@ class Store(Reader):
                 self._connection.execute("PRAGMA foreign_keys=ON")
                 _require_ours(self._connection)
                 if read_only:
-                    self._connection.execute(
-                        "BEGIN"
-                    )  # never ended: one snapshot until it is closed
+                    _stand_in(self._connection)
+                    self._connection.execute("BEGIN")  # one snapshot until it is closed
                 else:
                     self._connection.executescript(SCHEMA)
             except BaseException:
@@ -272,13 +272,31 @@ def _require_ours(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: It holds something else.
     """
-    query = "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL"
+    ours = _tables()
+    for name, sql in connection.execute(_SQL_OF_TABLES):
+        if ours.get(name) != sql:
+            raise sqlite3.DatabaseError(f"{name} is not as vlsu makes it")
+
+
+def _stand_in(connection: sqlite3.Connection) -> None:
+    """Give empty tables, outside the file, for those that a file of an older vlsu lacks.
+
+    Raises:
+        sqlite3.DatabaseError: It lacks the records, which every build has.
+    """
+    there = {name for name, _ in connection.execute(_SQL_OF_TABLES)}
+    if "records" not in there:
+        raise sqlite3.DatabaseError("it holds no records")
+    for name, sql in _tables().items():
+        if name not in there:
+            connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+
+
+def _tables() -> dict[str, str]:
+    """Name -> how SQLite writes down each table of `SCHEMA`."""
     fresh = sqlite3.connect(":memory:")
     try:
         fresh.executescript(SCHEMA)
-        ours = dict(fresh.execute(query))
+        return dict(fresh.execute(_SQL_OF_TABLES))
     finally:
         fresh.close()
-    for name, sql in connection.execute(query):
-        if ours.get(name) != sql:
-            raise sqlite3.DatabaseError(f"{name} is not as vlsu makes it")

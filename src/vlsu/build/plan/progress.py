@@ -52,7 +52,8 @@ class Forecast:
         kept: Share of the tries that ended with a sample, with Wilson's 95% interval.
         tries: Tries to come, likely and at the two ends of that interval; no value and no high end
             where no try has ended with a sample yet.
-        cost: Of these tries at the mean cost of those made; in the currency of the calls.
+        cost: Of these tries at the mean cost of those made; in the currency of the calls; nothing
+            where that is not known.
     """
 
     missing: int
@@ -73,7 +74,7 @@ class Forecast:
 _NOTHING = Rate(None, None, None)
 
 
-def forecast(count: Count, cost: float = 0.0) -> Forecast:
+def forecast(count: Count, cost: float | None = 0.0) -> Forecast:
     """How many more tries, and what cost, the missing samples may take.
 
     Simple rates: every try ends with a sample with the same chance, in every cell. Cells that are
@@ -81,7 +82,7 @@ def forecast(count: Count, cost: float = 0.0) -> Forecast:
 
     Args:
         count: Of all cells together.
-        cost: Of all calls so far.
+        cost: Of all calls so far; `None` if some have no known price.
 
     Example:
         >>> found = forecast(Count(wanted=100, have=20, lost={"grades": 20}), cost=4.0)
@@ -99,7 +100,7 @@ def forecast(count: Count, cost: float = 0.0) -> Forecast:
     tries = Rate(
         *(missing / share if share else None for share in (kept.value, kept.high, kept.low))
     )
-    return Forecast(missing, kept, tries, _times(tries, cost / tried))
+    return Forecast(missing, kept, tries, _NOTHING if cost is None else _times(tries, cost / tried))
 
 
 def _times(rate: Rate, factor: float) -> Rate:

@@ -19,7 +19,7 @@ MOST = 1_000_000
 #: Stands for every pattern without a number of its own.
 ALL = "all"
 _TARGET = re.compile(
-    r"\s*(?P<pattern>[^=/\s]+)(?:/(?P<category>[^=/\s]+))?\s*=\s*(?P<n>\d{1,7})\s*"
+    r"\s*(?P<pattern>[^=/\s]+)(?:/(?P<category>.*\S))?\s*=\s*(?P<n>[0-9]{1,7})\s*", re.DOTALL
 )
 
 
@@ -73,7 +73,7 @@ def parse_targets(given: Iterable[str]) -> Targets:
     cells: dict[tuple[Pattern, str], int] = {}
     for target in (each for value in given for each in value.split(",")):
         match = _TARGET.fullmatch(target)
-        if match is None or not target.isascii():
+        if match is None:
             raise UsageError(
                 f"--target {quoted(target)}: write PATTERN=N, PATTERN/CATEGORY=N or all=N, such as "
                 "S-S-U=20"
@@ -91,7 +91,8 @@ def parse_targets(given: Iterable[str]) -> Targets:
             if category is None:
                 twice, numbers[pattern] = pattern in numbers, number
             else:
-                key = (pattern, category.upper())
+                # capitals of other scripts may not lead back: the policy compares small letters
+                key = (pattern, category.upper() if category.isascii() else category.lower())
                 twice, cells[key] = key in cells, number
         if twice:
             raise UsageError(f"--target {quoted(target)}: given twice; remove one")

@@ -24,6 +24,8 @@ __all__ = ["Bounds", "Ran", "run_stages"]
 
 #: Why it ends where nothing is missing.
 FULL = "every cell is full"
+#: The stage that plans again in one start, as long as images are missing.
+_SEARCHES = STAGES[1]
 
 #: A stage of a build: does what there is to do for it.
 Stage = Callable[[Build], StageReport]
@@ -45,7 +47,7 @@ class Bounds:
             early.
         patience: Tries that one concept, image or sample may take; see
             `vlsu.build.folder.stalled.stalled`.
-        refills: How often samples of full cells may be replaced.
+        refills: How often samples of full cells may be replaced in a build, over all starts.
 
     Raises:
         UsageError: One is below 1, or `refills` below 0.
@@ -118,7 +120,8 @@ def run_stages(
             with what this round is for in its `wanted`.
         bounds: When to end, whatever is missing.
         reuse: Samples that one image may be part of.
-        refill: Called when this start has filled all cells; what it gives up is built anew.
+        refill: Called when all cells are full; what it gives up is built anew. Its decisions have
+            `vlsu.build.folder.records.REFILL` in what they say, which is how often it was done.
         told: Called before and after each stage.
 
     Raises:
@@ -217,10 +220,12 @@ class _Loop:
         return self._bound_on_tries() if self._tries_left() == 0 else None
 
     def _refilled(self) -> bool:
-        """Whether samples were given up to be replaced; only if this start made any."""
-        if self.refill is None or not self.rounds or self.refills >= self.bounds.refills:
+        """Whether samples were given up to be replaced, as often as that may be in a build."""
+        with self.build.store(read_only=True) as store:
+            done = max(self.refills, store.refills())
+        if self.refill is None or done >= self.bounds.refills:
             return False
-        self.refills += 1
+        self.refills = done + 1
         given_up = self.refill(self.build)
         self.refilled += given_up
         return given_up > 0
@@ -243,12 +248,16 @@ class _Loop:
 
 
 def _next_stage(store: Reader) -> int:
-    """Where a round goes on: the stage with open tries, or the one after that last planned."""
+    """Where a round goes on: the stage with open tries, or the one after that last planned.
+
+    The stage that searches plans again and again in one start, until nothing is left for it: it may
+    have been killed between two times, and is started again. If it had ended, it finds nothing.
+    """
     order = [stage for stage in store.stages_planned() if stage in STAGES]
     if not order:
         return 0
     last = STAGES.index(order[-1])
-    if store.tries(order[-1], open_only=True):
+    if order[-1] == _SEARCHES or store.tries(order[-1], open_only=True):
         return last
     return (last + 1) % len(STAGES)
 
