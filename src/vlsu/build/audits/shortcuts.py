@@ -15,7 +15,6 @@ adversarial filtering does (Le Bras et al., *Adversarial Filters of Dataset Bias
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from vlsu.analysis.stats.holm import holm
 from vlsu.analysis.stats.intervals import Rate, mover
 from vlsu.build.audits.items import Item
 from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.drawing import rank
 from vlsu.data.links import linked_samples
 from vlsu.policy import Pattern
 
@@ -191,7 +191,7 @@ def to_refill(
         told.sort(
             key=lambda key: (
                 -len(probes[cell, key]),
-                hashlib.sha256(f"{seed}\0{key}".encode()).digest(),
+                rank(str(seed), key),
             )
         )
         for key in told[: max(1, math.floor(most * cells.get(cell, 0)))]:
@@ -210,8 +210,7 @@ def _test(pattern: Pattern, probe: str, rows: Sequence[Item]) -> tuple[frozenset
 
 def _drawn(items: list[Item], most: int, seed: int) -> list[Item]:
     """At most so many, the same ones each time, in an order that says nothing of how they came."""
-    ranked = sorted(items, key=lambda each: hashlib.sha256(f"{seed}\0{each.key}".encode()).digest())
-    return ranked[:most]
+    return sorted(items, key=lambda each: rank(str(seed), each.key))[:most]
 
 
 def _dependent(rows: Sequence[Item]) -> IntArray:

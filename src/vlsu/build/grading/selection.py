@@ -183,7 +183,7 @@ def _human(candidates: Sequence[Candidate]) -> dict[str, object] | None:
     kept = [each for each in candidates if each.kept and each.human is not None]
     return {
         **strata.errors(),
-        "thrown_away": _times(strata.q(1, _meets), strata.sizes[1]),
+        "thrown_away": strata.q(1, _meets).times(strata.sizes[1]),
         "accuracy": {
             **{name: strata.overall(_right(name)) for name in MODALITIES},
             "pattern": strata.overall(lambda each: each.graded == each.human),
@@ -302,11 +302,6 @@ def _weighted(
 
 def _share(count: int, n: int) -> Rate:
     return Rate.within(count / n, *wilson(count / n, n)) if n else UNDEFINED
-
-
-def _times(rate: Rate, factor: float) -> Rate:
-    each = (rate.value, rate.low, rate.high)
-    return Rate(*(None if number is None else number * factor for number in each))
 
 
 def reasons(found: Mapping[str, Any]) -> dict[str, int]:

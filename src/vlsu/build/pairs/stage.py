@@ -14,6 +14,7 @@ from vlsu.build.folder.demand import MOST_TRIES
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.pairs.flips import edits, flip_by_text, most_edits
 from vlsu.build.pairs.free_images import FreeImages
 from vlsu.build.pairs.prompt import PROMPT, pair_request
@@ -78,6 +79,7 @@ class _Task:
     request: Request
 
 
+@timed(QUERIES)
 def write_pairs(
     build: Build,
     writer: Writer | None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from vlsu.build.plan.drawing import rank
 from vlsu.build.plan.targets import Targets
 from vlsu.errors import UsageError
 from vlsu.policy import Pattern, Policy, Severity, patterns_of
@@ -191,8 +191,8 @@ def _shared(
     """
     if not categories:
         return {}
-    first = sorted(categories, key=lambda each: _rank(salt, each))
-    other = sorted(languages, key=lambda each: _rank(salt, each))
+    first = sorted(categories, key=lambda each: rank(salt, each))
+    other = sorted(languages, key=lambda each: rank(salt, each))
     pairs = len(first) * len(other)
     every, more = divmod(total, pairs)
     common = math.lcm(len(first), len(other))
@@ -201,7 +201,3 @@ def _shared(
         pair = first[n % len(first)], other[(n + n // common) % len(other)]
         counts[pair] = every + (n < more)
     return counts
-
-
-def _rank(salt: str, name: str | None) -> bytes:
-    return hashlib.sha256(f"{salt}\0{name}".encode()).digest()
