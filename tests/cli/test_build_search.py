@@ -70,3 +70,12 @@ def test_what_cannot_be_searched_is_said(build, tmp_path):
     assert "search words" in vlsu("build", "search", build, " ", expect=2).stderr
     refused = vlsu("build", "search", build, "lamp", "--embedding", "conse", expect=2)
     assert "baseline/conse" in refused.stderr
+
+
+def test_one_image_is_counted_as_one(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "red-lamp.png").write_bytes(b"no image")
+    init = ("--target", "all=1", "--source", f"folder:{tmp_path / 'one'}")
+    vlsu("build", "init", tmp_path / "other", *init)
+    shown = vlsu("build", "search", tmp_path / "other", "lamp", "--embedding", "none").stdout
+    assert "1 image, by BM25" in shown

@@ -89,7 +89,7 @@ def _print(shown: dict[str, Any]) -> None:
 
     several = len({hit["source"] for hit in shown["hits"]}) > 1
     print_table(
-        f"{shown['candidates']} images, by BM25 and embedding {shown['embedding']}",
+        f"{_images(shown['candidates'])}, by BM25 and embedding {shown['embedding']}",
         ("rank", "bm25", "embedding", *(("source",) if several else ()), "id", "caption"),
         [
             (
@@ -104,7 +104,11 @@ def _print(shown: dict[str, Any]) -> None:
         "-: beyond the first of that ranking, or not ranked.",
     )
     if shown["unreadable"]:
-        print_text(f"{shown['unreadable']} images cannot be read")
+        print_text(f"{_images(shown['unreadable'])} cannot be read")
+
+
+def _images(number: int) -> str:
+    return f"{number} image" if number == 1 else f"{number} images"
 
 
 def _place(rank: int | None) -> str:

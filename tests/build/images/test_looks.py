@@ -122,8 +122,14 @@ def test_a_list_of_ones_own_is_opened_by_its_name():
     assert listed.match(picture(2), []) is None
 
 
+@pytest.mark.parametrize("spec", ["", " ", "pdq:"])
+def test_a_list_without_a_file_is_none(spec):
+    with pytest.raises(UsageError, match="names no file"):
+        open_hash_list(spec)
+
+
 def test_an_unknown_kind_of_list_is_named():
-    with pytest.raises(UsageError, match="hash_list"):
+    with pytest.raises(UsageError, match="--hash-list: unknown kind of list 'other'"):
         open_hash_list("other:file")
 
 

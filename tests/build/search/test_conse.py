@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from sklearn.datasets import load_sample_images
 
 from vlsu.build.search.conse import Baseline, class_names, combined
 from vlsu.build.search.embedders import open_embedder
-from vlsu.errors import UsageError
+from vlsu.errors import BuildError, UsageError
 from vlsu.models.baseline.tags import HARM_CLASSES
 
 
@@ -75,6 +77,19 @@ def test_class_embeddings_are_kept(baseline, folder):
     before = path.stat().st_mtime_ns
     Baseline("baseline/conse", folder).images([b"no image"])
     assert path.stat().st_mtime_ns == before
+
+
+def test_class_embeddings_that_cannot_be_stored_are_said_to_be(tmp_path, monkeypatch):
+    """With the reason, which NumPy alone does not give."""
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Baseline, "texts", lambda self, texts: [np.ones(3)] * len(texts))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BuildError, match=r"classes-.*No space left"):
+        Baseline("baseline/conse", tmp_path).images([b"no image"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_captions_alone_read_no_image_and_none_is_no_embedder(folder):

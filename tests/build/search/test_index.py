@@ -76,6 +76,17 @@ def test_scores_are_those_of_the_formula(tmp_path):
     assert found == expected
 
 
+def test_an_index_that_cannot_be_written_says_what_to_look_at(tmp_path, monkeypatch):
+    """NumPy names no reason when a disk is full."""
+
+    def cut_short(*given):
+        raise OSError("800 requested and 0 written")
+
+    monkeypatch.setattr("vlsu.build.search.bm25._save", cut_short)
+    with pytest.raises(BuildError, match=r"words: cannot be written \(is the disk full\?\)"):
+        Words.build(CAPTIONS, tmp_path / "words", total=len(CAPTIONS))
+
+
 def test_equal_captions_come_in_the_order_of_their_source(build):
     with open_without(build, [captioned(*["a lamp"] * 20)]) as index:
         assert ids(index.search("lamp", "", 3)) == ["a", "b", "c"]

@@ -220,3 +220,20 @@ def test_a_question_mark_in_the_name_of_a_folder_is_no_option(tmp_path, pictures
     folder.mkdir()
     (folder / "a.png").write_bytes(pictures[0])
     assert list(offered(folder)) == ["a.png"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_table_that_cannot_be_read_is_said_to_be_damaged(tmp_path, pictures, form):
+    """And not to lack a column: there is none in what cannot be read."""
+    (tmp_path / "a.png").write_bytes(pictures[0])
+    (tmp_path / f"metadata.{form}").write_bytes(b"PAR1\xff\x00cut short")
+    with pytest.raises(DataError, match=rf"metadata\.{form}") as caught:
+        list(folder_source(tmp_path).candidates())
+    assert "no column" not in str(caught.value)
+
+
+def test_a_table_without_a_column_of_names_is_told_to_name_it(tmp_path, pictures):
+    (tmp_path / "a.png").write_bytes(pictures[0])
+    (tmp_path / "metadata.csv").write_text("picture,caption\na.png,A tower\n")
+    with pytest.raises(DataError, match="no column file_name"):
+        list(folder_source(tmp_path).candidates())

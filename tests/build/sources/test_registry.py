@@ -138,3 +138,23 @@ def test_a_question_is_no_caption_of_its_image():
 
 def test_candidates_are_equal_by_what_they_hold():
     assert Candidate(id="1", source="s") == Candidate(id="1", source="s", about={})
+
+
+@pytest.mark.parametrize("name", ["openverse", "commons"])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("ftp://images.example/", "no address of the web"),
+        ("images.example", "no address of the web"),
+        ("http://", "no address of the web"),
+        ("https://user:secret@images.example/", "no user, password"),
+        ("https://images.example/?key=secret", "no user, password"),
+        ("https://images.example/#secret", "no user, password"),
+    ],
+)
+def test_the_address_of_a_service_holds_host_and_path_alone(name, where, said):
+    """What a SPEC holds is in the build and in every image's record."""
+    with pytest.raises(UsageError, match=said) as caught:
+        check_source(f"{name}:{where}")
+    assert "secret" not in str(caught.value)
+    check_source(f"{name}:https://images.example/below/api.php")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from vlsu._files import open_text
+from vlsu._text import quoted
 from vlsu.build.images.looks import Look, Looks, from_hex, to_hex
 from vlsu.data.checks.pdq import MIN_QUALITY, pdq
 from vlsu.errors import UsageError
-from vlsu.registry import Registry
+from vlsu.registry import Registry, did_you_mean
 
 if TYPE_CHECKING:
     from PIL import Image as Images
@@ -73,6 +74,11 @@ def open_hash_list(spec: str) -> HashList:
     name, colon, where = spec.partition(":")
     if not colon or (name not in HASH_LISTS.names() and Path(spec).exists()):
         name, where = "pdq", spec
+    if not where.strip():
+        raise UsageError(f"--hash-list {quoted(spec, 80)}: names no file; write pdq:FILE")
+    if name not in HASH_LISTS.names():
+        hint = did_you_mean(name, HASH_LISTS.names())
+        raise UsageError(f"--hash-list: unknown kind of list {quoted(name, 80)}; {hint}")
     return HASH_LISTS.get(name)(where)
 
 

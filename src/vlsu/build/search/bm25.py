@@ -85,7 +85,8 @@ class Words:
                 (part / _EMPTY).write_text(json.dumps({"texts": total}), encoding="utf-8")
             part.rename(folder)
         except OSError as error:
-            raise BuildError(f"{folder}: cannot be written ({error.strerror})") from None
+            why = error.strerror or "is the disk full?"  # which NumPy does not say
+            raise BuildError(f"{folder}: cannot be written ({why})") from None
 
     def scores(self, text: str) -> NDArray[np.float32] | None:
         """The score of each candidate by position; `None` where none shares a word."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlsu.build.search.embedders import Vector
+from vlsu.errors import BuildError
 from vlsu.models.baseline.assets import package_file
 from vlsu.models.baseline.embedding import DIMENSIONS, SentenceEncoder
 from vlsu.models.baseline.pixels import decode
@@ -98,10 +100,16 @@ class Baseline:
         except (OSError, ValueError, EOFError):
             pass  # not there yet, or cut short
         made = np.stack([v for v in self.texts(class_names()) if v is not None])
-        self._folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npy")
-        np.save(part, made, allow_pickle=False)
-        part.replace(path)
+        stream = BytesIO()  # np.save itself does not say why a file cannot be written
+        np.save(stream, made, allow_pickle=False)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(stream.getvalue())
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise BuildError(f"{path}: cannot be written ({error.strerror})") from None
         return made
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from vlsu._text import one_line
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import joined
-from vlsu.build.sources.web import Web, contact_of, plain_words
+from vlsu.build.sources.web import Web, contact_of, plain_words, service_url
 from vlsu.data.fetching.fetch import Network
 from vlsu.data.fetching.politeness import Pace
 from vlsu.data.licences import read_licence
@@ -289,10 +289,11 @@ def open_commons(where: str, access: Access) -> CommonsSource:
     """The source of ``commons`` or ``commons:URL``.
 
     Raises:
-        UsageError: The contact is none.
+        UsageError: The contact is none, or the address is none of a service.
     """
-    spec = f"commons:{where}" if where else "commons"
-    return CommonsSource(spec, where or DEFAULT_URL, access)
+    if not where:
+        return CommonsSource("commons", DEFAULT_URL, access)
+    return CommonsSource(f"commons:{where}", service_url("commons", where), access)
 
 
 COMMONS = SourceKind(

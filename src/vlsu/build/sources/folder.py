@@ -192,6 +192,7 @@ class FolderSource:
         known = {normalise(column): column for column in source.columns}
         column = next((known[name] for name in _FILE_COLUMNS if name in known), None)
         if column is None:
+            next(iter(source.read()), None)  # a file that cannot be read has no columns either
             raise DataError(f"{path}: no column file_name; name the image of each row in one")
         self._fields.require(source.columns, str(path))
         for item in source.read():

@@ -14,7 +14,7 @@ from typing import Any
 
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import joined, sentence
-from vlsu.build.sources.web import Web, contact_of, plain_words
+from vlsu.build.sources.web import Web, contact_of, plain_words, service_url
 from vlsu.data.fetching.fetch import Network
 from vlsu.data.fetching.politeness import Pace
 from vlsu.data.licences import read_licence
@@ -215,10 +215,11 @@ def open_openverse(where: str, access: Access) -> OpenverseSource:
     """The source of ``openverse`` or ``openverse:URL``.
 
     Raises:
-        UsageError: The contact is none.
+        UsageError: The contact is none, or the address is none of a service.
     """
-    spec = f"openverse:{where}" if where else "openverse"
-    return OpenverseSource(spec, where or DEFAULT_URL, access)
+    if not where:
+        return OpenverseSource("openverse", DEFAULT_URL, access)
+    return OpenverseSource(f"openverse:{where}", service_url("openverse", where), access)
 
 
 OPENVERSE = SourceKind(

@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -32,7 +32,7 @@ from vlsu.data.fetching.resolver import Resolver
 from vlsu.data.images.probe import MAX_BYTES
 from vlsu.errors import UsageError
 
-__all__ = ["CONTACT", "Web", "contact_of", "plain_words"]
+__all__ = ["CONTACT", "Web", "contact_of", "plain_words", "service_url"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,30 @@ def contact_of(access: Access) -> str:
         where = "--contact" if access.contact.strip() else CONTACT
         raise UsageError(f"{where}: give an e-mail address or the address of a page")
     return stated
+
+
+def service_url(name: str, where: str) -> str:
+    """The address of a service, as it follows ``name:`` in a SPEC.
+
+    A SPEC is written into the build and into the record of each image, so that it may hold no
+    password and no key.
+
+    Raises:
+        UsageError: It is no address of the web, or has more than a host and a path.
+    """
+    try:
+        address = parse_address(where)
+    except FetchFaultError:
+        raise UsageError(
+            f"--source {name}:URL: is no address of the web; write {name}:https://HOST/PATH"
+        ) from None
+    parts = urlsplit(where)
+    if address.authorization or parts.query or parts.fragment:
+        raise UsageError(
+            f"--source {name}:URL: give host and path alone; it is written into the build, so no "
+            "user, password, key or query may be in it"
+        )
+    return where
 
 
 def plain_words(query: str) -> str:
