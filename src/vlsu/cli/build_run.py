@@ -271,4 +271,6 @@ def _show(build: Build, ran: Ran, json: bool) -> None:
         code = {StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(ran.stopped.reason, 1)
         raise typer.Exit(code)
     if not json:
-        say(f"next: vlsu build assemble {build.folder} --out D")
+        missing = found["forecast"]["missing"]
+        again = "the same command again for what is missing, or " if missing else ""
+        say(f"next: {again}vlsu build assemble {build.folder} --out D")
