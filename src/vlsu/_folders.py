@@ -1,4 +1,4 @@
-"""Which files of a folder belong to a dataset or a run, so that no other file is overwritten."""
+"""Which files belong to a dataset, a run or a build, so that no other file is overwritten."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _RUN_FILES = frozenset(
 _DATASET_FILES = re.compile(
     r"dataset\.yaml|policy\.yaml|import\.json|README\.md|samples[^/]*\.parquet|fetch\.sqlite\S*"
 )
+_BUILD_FILES = re.compile(r"build\.yaml|policy\.yaml|(build|responses)\.sqlite\S*|\.lock")
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
 #: Bytes of a ``dataset.yaml``, at most.
 _MAX_BYTES = 16 * 2**20
@@ -51,22 +52,27 @@ def is_dataset(folder: Path) -> bool:
 
 
 def require_replaceable(path: Path, option: str) -> None:
-    """Refuse an output path at which a command would replace part of a run or dataset, or no file.
+    """Refuse an output path at which a command would replace part of a run, a dataset or a build.
 
     Args:
         path: The file to be written.
         option: The command-line option that names it, for the message.
 
     Raises:
-        UsageError: It is a folder, a device or a pipe, or a file of a run or of a dataset.
+        UsageError: It is a folder, a device or a pipe, or a file of a run, a dataset or a build.
     """
     folder = path.parent
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "not a regular file"
         raise UsageError(f"{path}: is {what}; give {option} the name of a file")
-    run = path.name in _RUN_FILES and (folder / "run.yaml").exists()
-    if run or (_DATASET_FILES.fullmatch(path.name) and is_dataset(folder)):
-        what = "run" if run else "dataset"
+    what = None
+    if path.name in _RUN_FILES and (folder / "run.yaml").exists():
+        what = "run"
+    elif _DATASET_FILES.fullmatch(path.name) and is_dataset(folder):
+        what = "dataset"
+    elif _BUILD_FILES.fullmatch(path.name) and (folder / "build.yaml").exists():
+        what = "build"
+    if what is not None:
         raise UsageError(
             f"{path}: is part of the {what} in that folder and would be replaced; choose another "
             f"{option}"

@@ -67,6 +67,16 @@ def test_the_last_line_says_what_is_to_come_and_which_calls_have_no_price(
     assert (" cost" in shown[shown.index("samples missing") :]) is (None not in costs)
 
 
+@pytest.mark.parametrize(
+    "name", ["build.yaml", "policy.yaml", "build.sqlite", "build.sqlite-wal", "responses.sqlite"]
+)
+def test_a_page_never_replaces_a_file_of_the_build(tmp_path, name):
+    vlsu("build", "init", tmp_path / "b")
+    done = vlsu("build", "status", tmp_path / "b", "--out", tmp_path / "b" / name, expect=2)
+    assert "is part of the build in that folder and would be replaced" in done.stderr
+    vlsu("build", "status", tmp_path / "b", "--out", tmp_path / "b" / "status.html")
+
+
 def test_the_same_command_goes_on_and_another_is_a_line(tmp_path):
     vlsu("build", "init", tmp_path / "b")
     vlsu("build", "init", tmp_path / "b")

@@ -267,4 +267,6 @@ def _show(build: Build, ran: Ran, json: bool) -> None:
     if ran.stopped is not None:
         exit_stopped(ran.stopped.message, ran.stopped.reason, build.folder)
     if not json:
-        say(f"next: vlsu build assemble {build.folder} --out D")
+        missing = found["forecast"]["missing"]
+        again = "the same command again for what is missing, or " if missing else ""
+        say(f"next: {again}vlsu build assemble {build.folder} --out D")
