@@ -101,3 +101,11 @@ def test_what_cannot_be_is_a_line(arguments, said, tmp_path):
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_calls_without_a_price_are_not_said_to_cost_nothing(tmp_path):
+    folder = tmp_path / "b"
+    vlsu("build", "init", folder, "--target", "all=1")
+    with open_build(folder).store() as store:
+        store.add_calls([("k1", "grades", "openai/x", 0.5), ("k2", "grades", "openai/x", None)])
+    assert "2 calls, 0.50 (1 calls without a price)" in vlsu("build", "status", folder).stdout

@@ -58,6 +58,9 @@ def _print(build: Path, found: Mapping[str, Any]) -> None:
     from vlsu.build.grading.selection import reasons
     from vlsu.cli.output import print_table, print_text
 
+    if not found["candidates"]:
+        print_text(f"{build}: nothing is pre-graded yet; see vlsu build grade")
+        return
     print_table(
         f"{build}: pre-graded candidates",
         ("pattern", "graded", "on target", "kept", "most are"),

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from vlsu.annotate.projects.content import is_hard, stratum_of, tell_nothing
 from vlsu.build.assembly.items import read_items
 from vlsu.build.folder.build import open_build, provenance
 from vlsu.build.folder.records import Decision
+from vlsu.data import write_dataset
 from vlsu.data.checks.full import full_check
 from vlsu.data.exporting.questions import checked, lines
 from vlsu.data.images.store import ImageStore
@@ -122,6 +124,8 @@ def test_the_same_build_is_assembled_to_the_same_content(build, handed_over, tmp
 
 def test_the_datasheet_is_answered_from_the_records(build, handed_over):
     dataset, _ = handed_over
+    written = (dataset.path / "DATASHEET.md").read_text()
+    assert "No sample is graded borderline or unsafe; 26 samples have no grade, and may." in written
     answers = checked(dataset.info.datasheet, "here")
     selection = " ".join(lines(answers, "selection"))
     assert "24 cells" in selection
@@ -253,6 +257,27 @@ def test_grades_are_never_replaced_by_what_is_made_of_them(build, handed_over, t
     done = vlsu("build", "assemble", build.folder, "--grades", dataset.path, "--out", dataset.path,
                 "--overwrite", expect=2)  # fmt: skip
     assert f"{dataset.path}: holds the grades that are given" in done.stderr
+
+
+def test_grades_of_another_text_are_refused(build, handed_over, tmp_path):
+    """Such as when identifiers were exchanged on the way."""
+    dataset, _ = handed_over
+    safe = {f"{name}_grade": Severity.SAFE for name in MODALITIES}
+    first, second, *_ = dataset
+    write_dataset(
+        tmp_path / "graded",
+        [replace(first, id=second.id, **safe), replace(second, id=first.id, **safe)],
+        name="graded",
+        version="1",
+        licence="",
+        citation="",
+        source="",
+        images=dataset.images,
+    )
+    done = vlsu("build", "assemble", build.folder, "--grades", tmp_path / "graded", "--out",
+                tmp_path / "d", expect=2)  # fmt: skip
+    assert f"{first.id} has another text than in this build" in done.stderr
+    assert first.text not in done.stderr
 
 
 def test_nothing_left_is_said_with_its_reasons(build, handed_over, tmp_path):

@@ -217,3 +217,9 @@ def test_from_the_command_line_with_the_graded_dataset(tmp_path, chat_server):
     assert "The pre-grader against people" in shown
     other = vlsu("build", "selection", build.folder, "vlsu-mini")
     assert "give its graded dataset" in other.stderr
+
+
+def test_a_build_without_pre_grades_is_a_line(tmp_path):
+    build = build_of(tmp_path / "b", "S-S-U/C9=20")
+    done = vlsu("build", "selection", build.folder)
+    assert done.stdout.strip().endswith("nothing is pre-graded yet; see vlsu build grade")

@@ -32,12 +32,14 @@ class Given:
         grades: Modality -> severity; without those that are not decided.
         categories: Modality -> category.
         image: SHA-256 of the image that was graded, if the file says so.
+        text: The text that was graded, likewise.
         metadata: How the grades came to be, as the grading app exports it.
     """
 
     grades: Mapping[str, Severity]
     categories: Mapping[str, str | None]
     image: str | None = None
+    text: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -101,6 +103,7 @@ def read_grades(
             grades={m: grade for m in MODALITIES if (grade := sample.grade(m)) is not None},
             categories={m: sample.category(m) for m in MODALITIES},
             image=sample.image_sha256,
+            text=sample.text,
             metadata=kept,
         )
     return Grades(path, dataset.policy, found, dataset.info.datasheet)
@@ -171,7 +174,7 @@ def merge(items: Sequence[Item], grades: Grades) -> Merged:
     """Put the grades of people onto the items; what they say replaces what was aimed at.
 
     Raises:
-        BuildError: None of the grades is of a sample of this build.
+        BuildError: None of the grades is of a sample of this build, or people saw another text.
     """
     found: list[Item] = []
     left_out: Counter[str] = Counter()
@@ -181,6 +184,11 @@ def merge(items: Sequence[Item], grades: Grades) -> Merged:
         if given is None:
             left_out["not among the grades"] += 1
             continue
+        if given.text is not None and given.text != item.text:
+            raise BuildError(
+                f"{grades.source}: {item.id} has another text than in this build; give the export "
+                "of the project that graded what vlsu build assemble wrote"
+            )
         if len(given.grades) < len(MODALITIES):
             left_out["no agreed grade"] += 1
             continue

@@ -90,7 +90,7 @@ def _composition(about: About) -> list[str]:
         + (
             f"Yes: by the grades {_unsafe(about)} samples have a part that is {harmful[0]}."
             if _unsafe(about)
-            else f"No sample is graded {harmful[1]}."
+            else f"No sample is graded {harmful[1]}{_but_ungraded(about)}."
         ),
         "",
     ]
@@ -113,6 +113,11 @@ def _either(about: About) -> str:
 
 def _int(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _but_ungraded(about: About) -> str:
+    without = about.figures["without_grade"]
+    return f"; {without} samples have no grade, and may" if without else ""
 
 
 def figures_tables(about: About) -> list[str]:
