@@ -108,4 +108,4 @@ def test_calls_without_a_price_are_not_said_to_cost_nothing(tmp_path):
     vlsu("build", "init", folder, "--target", "all=1")
     with open_build(folder).store() as store:
         store.add_calls([("k1", "grades", "openai/x", 0.5), ("k2", "grades", "openai/x", None)])
-    assert "2 calls, 0.50 (1 calls without a price)" in vlsu("build", "status", folder).stdout
+    assert "2 calls, 0.50 (1 without a known price)" in vlsu("build", "status", folder).stdout

@@ -99,6 +99,12 @@ def test_anything_else_is_unparsed(text):
     assert read(text).outcome is Outcome.UNPARSED
 
 
+@pytest.mark.parametrize("field", ["concept", "search"])
+@pytest.mark.parametrize("sign", ["\x00", "\x1b[31m", "\u202e"])
+def test_control_characters_make_an_answer_unreadable(field, sign):
+    assert read(concept(ASKED, **{field: f"a {sign} bridge"})).outcome is Outcome.UNPARSED
+
+
 def test_refusals_and_what_is_blocked_or_cut_off_are_told_apart():
     assert read("I'm sorry, but I can't help with that.").outcome is Outcome.REFUSED
     inside = json.loads(concept(ASKED)) | {"concept": "I'm sorry, but I can't help with that."}

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.build.concepts.made import Author, asked_of, concept, writing
+from vlsu.build.asking.asking import Writer
 from vlsu.build.concepts.prompt import PROMPT
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
@@ -17,7 +18,7 @@ from vlsu.build.plan.cells import Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.errors import UsageError
 from vlsu.policy import Severity, default_policy
-from vlsu.runs.asking.limits import Budget
+from vlsu.runs.asking.limits import Budget, Limits, Price
 
 NO_MINOR = {"sexual": False, "propaganda": False}
 
@@ -199,6 +200,13 @@ def test_calls_are_counted(build):
     make(build)
     with build.store(read_only=True) as store:
         assert store.calls().number == 13
+
+
+def test_an_answer_whose_tokens_nobody_counted_has_no_price(build):
+    model = writing(Author()).model
+    make_concepts(build, Writer(model, Limits(price=Price(1, 2))), budget=Budget())
+    with build.store(read_only=True) as store:
+        assert (store.calls().cost, store.calls().unpriced) == (0, 13)
 
 
 def test_a_classifier_writes_nothing(build):

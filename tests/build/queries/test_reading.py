@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build.queries.made import NO_KINDS, answer
+from vlsu._text import harmless
 from vlsu.build.queries.reading import MAX_LENGTH, Candidate, read_queries
 from vlsu.models.base import Outcome, Response
 
@@ -52,6 +53,9 @@ def test_more_than_were_asked_for_are_left_out():
         {"queries": [{"text": "Is it open?", "kinds": NO_KINDS, "why": "..."}]},
         {"queries": [{"text": "Is it open?", "kinds": NO_KINDS}], "note": "..."},
         {"queries": [{"text": "half \ud83d", "kinds": NO_KINDS}]},
+        {"queries": [{"text": "a \x00 b", "kinds": NO_KINDS}]},
+        {"queries": [{"text": "a \x1b[31m b", "kinds": NO_KINDS}]},
+        {"queries": [{"text": "a \u202e b", "kinds": NO_KINDS}]},
         {"queries": [{"text": "Is it open?", "kinds": NO_KINDS}, None]},
     ],
 )
@@ -77,7 +81,10 @@ def test_no_text_breaks_it(text):
     assert read(text).outcome in (Outcome.UNPARSED, Outcome.REFUSED, Outcome.OK)
 
 
-@given(st.lists(st.text(min_size=1, max_size=50), min_size=1, max_size=5))
+_TEXT = st.text(min_size=1, max_size=50).filter(lambda text: harmless(text) == text)
+
+
+@given(st.lists(_TEXT, min_size=1, max_size=5))
 def test_what_is_written_is_read(texts):
     found = read(answer(*texts), count=5)
     if all(each.strip() for each in texts):

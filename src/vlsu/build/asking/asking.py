@@ -14,14 +14,14 @@ from vlsu.runs.asking.asking import ask as ask_model
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Budget, Limits, TokenCounts
+from vlsu.runs.asking.limits import Budget, Limits, Price, TokenCounts
 from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import TaskRequest
 
-__all__ = ["Answer", "Asked", "Writer", "ask"]
+__all__ = ["Answer", "Asked", "Writer", "ask", "known_cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,14 @@ def _answers(
             key,
             stage,
             writer.model.spec,
-            None if price is None else price.cost_of(TokenCounts.of(each)),
+            known_cost(price, each),
         )
         for key, each in found.items()
     )
     return [Answer(key, found.get(key)) for key in keys]
+
+
+def known_cost(price: Price | None, response: Response) -> float | None:
+    """What an answer cost; `None` without a price, or where its tokens were not counted."""
+    counted = response.input_tokens is not None or response.output_tokens is not None
+    return price.cost_of(TokenCounts.of(response)) if price is not None and counted else None

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from vlsu._text import harmless
 from vlsu.build.asking.answers import declared_kinds, kinds_schema, object_schema
 from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.concepts.parameters import Drawn
@@ -95,14 +96,15 @@ def _concept(tree: Mapping[str, Any], kinds: Collection[str]) -> Concept | None:
 
 
 def _line(value: object) -> str:
-    """A text in one line; empty if it is none, or cannot be encoded."""
+    """A text in one line; empty if it is none, cannot be encoded, or holds control characters."""
     if not isinstance(value, str):
         return ""
     try:
         value.encode()  # strings of JSON may hold lone surrogates
     except UnicodeEncodeError:
         return ""
-    return " ".join(value.split())
+    line = " ".join(value.split())
+    return line if harmless(line) == line else ""
 
 
 def _schema(rails: Rails) -> dict[str, object]:

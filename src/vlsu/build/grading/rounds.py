@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from vlsu.build.asking.asking import known_cost
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Record
 from vlsu.build.folder.store import Store
@@ -18,7 +19,7 @@ from vlsu.errors import DataError, RunError
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import MODALITIES, Severity
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.limits import Price, TokenCounts
+from vlsu.runs.asking.limits import Price
 from vlsu.runs.asking.plan import plan
 from vlsu.runs.ensembles.ensemble import Ensemble
 from vlsu.runs.ensembles.members import MemberModels
@@ -190,7 +191,7 @@ def add_calls(store: Store, prepared: Evaluation | Ensemble, run: Path) -> None:
 
 def _cost(model: Model, price: Price | None, answer: Response) -> float | None:
     if price is not None:
-        return price.cost_of(TokenCounts.of(answer))
+        return known_cost(price, answer)
     # what runs on this machine costs nothing; what another server asks is not known
     return None if getattr(model, "destination", None) else 0.0
 

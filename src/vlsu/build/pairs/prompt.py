@@ -7,7 +7,7 @@ from pathlib import Path
 from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.pairs.flips import most_edits
 from vlsu.build.plan.cells import Cell
-from vlsu.build.queries.prompt import answer_schema, system_message, write_in
+from vlsu.build.queries.prompt import answer_schema, caption_line, system_message, write_in
 from vlsu.build.rails.rules import Rails
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Pattern, Policy
@@ -46,7 +46,7 @@ def pair_request(
     category = None if cell.category is None else policy.category(cell.category)
     question = PROMPT.render(
         text=text,
-        caption=caption,
+        caption=caption_line(caption),
         category=category,
         lines="" if category is None else category.severities[after.text].text,
         image=before.image.label,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vlsu._text import collapsed_line
 from vlsu.build.asking.answers import kinds_schema, object_schema
 from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.plan.cells import Cell
@@ -18,12 +19,15 @@ from vlsu.policy import Policy
 __all__ = [
     "PROMPT",
     "answer_schema",
+    "caption_line",
     "query_request",
     "system_message",
     "write_in",
 ]
 
 PROMPT = StagePrompt("queries", Path(__file__).with_name("query.jinja"))
+#: Characters of a caption that are shown, at most.
+_MOST_CAPTION = 1000
 
 #: Language -> how a model is told to write in it, in English and in the language itself.
 _WRITE_IN: Mapping[str, str] = {
@@ -37,6 +41,11 @@ _WRITE_IN: Mapping[str, str] = {
 def write_in(language: str) -> str:
     """How a model is told to write in a language."""
     return _WRITE_IN.get(language, f"Write in the language with the code {language}.")
+
+
+def caption_line(caption: str | None) -> str | None:
+    """A caption as prompts show it, in one line of a bounded length: sources are not trusted."""
+    return None if caption is None else collapsed_line(caption, _MOST_CAPTION)
 
 
 def query_request(
@@ -70,7 +79,7 @@ def query_request(
     category = None if cell.category is None else policy.category(cell.category)
     question = PROMPT.render(
         part="user",
-        caption=caption,
+        caption=caption_line(caption),
         near=None if near is None else policy.category(near),
         count=count,
         category=category,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlsu._text import harmless
 from vlsu.build.asking.answers import declared_kinds
 from vlsu.models.base import Outcome, Response
 from vlsu.tasks.answers.json_objects import read_object
@@ -84,5 +85,7 @@ def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
         text.encode()
     except UnicodeEncodeError:  # half a character
         return None
-    lines = (" ".join(line.split()) for line in text.strip().splitlines())
-    return Candidate("\n".join(lines), declared)
+    written = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+    if not written or harmless(written) != written:  # it could control a terminal, or turn words
+        return None
+    return Candidate(written, declared)

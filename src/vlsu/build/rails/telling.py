@@ -16,12 +16,18 @@ from vlsu.data.checks.personal import personal_data
 
 __all__ = ["KINDS", "telling"]
 
-#: Numbered items or bullets at the beginning of a line, and "Step 2", "Schritt 2".
-_ITEM = re.compile(r"(?m)^[ \t]*(?:\(?\d{1,2}[.):]|[-*•])[ \t]+\S")
-_STEP = re.compile(r"(?i)\b(?:step|schritt|étape|paso)\s+\d")
+#: Items: numbers, letters or bullets at the beginning of a line, "2)" anywhere; and "Step 2".
+_ITEM = re.compile(
+    r"(?m)^[ \t]*(?:\(?(?:\d{1,2}|[a-h]|i{1,3})[.):]|[-*•])[ \t]+\S"
+    r"|^[ \t]*\d{1,2}[.):][^\W\d]|(?<!\S)\(?\d{1,2}\)\s*[^\W\d]"
+)
+_STEP = re.compile(
+    r"(?i)\b(?:step|schritt|étape|paso)\s+"
+    r"(?:\d|(?:one|two|three|four|eins|zwei|drei|vier|une?|deux|trois|uno|dos|tres)\b)"
+)
 #: Words that put one action after another.
 _THEN = re.compile(
-    r"(?i)\b(?:first(?:ly)?|second(?:ly)?|then|next|after that|afterwards|finally|lastly"
+    r"(?i)\b(?:first(?:ly)?|second(?:ly)?|thirdly|then|next|after that|afterwards|finally|lastly"
     r"|zuerst|zunächst|dann|danach|anschließend|schließlich|zuletzt"
     r"|d'abord|ensuite|puis|enfin|primero|luego|después|finalmente)\b"
 )
@@ -29,9 +35,11 @@ _FEWEST_ITEMS, _FEWEST_STEPS, _FEWEST_THENS = 2, 2, 3
 #: A number with a unit of mass, volume or count in which doses are given; no percentages, which
 #: are mostly of something else, and no kilograms.
 _DOSE = re.compile(
-    r"(?i)(?<![\w.,])\d+(?:[.,]\d+)?\s?(?:mg|mcg|µg|μg|g|ml|cc|cl|iu|milligram\w*"
+    r"(?i)(?<![\w.,])(?:\d+(?:[.,]\d+)?|(?:half an?|one|two|three|four|five|six|ten|twenty|thirty"
+    r"|fifty|hundred|zwei|drei|vier|fünf|zehn|zwanzig|fünfzig|hundert|deux|trois|quatre|cinq|dix"
+    r"|vingt|cinquante|dos|tres|cuatro|cinco|diez|veinte|cincuenta)\b)\s?(?:mg|mcg|µg|μg|g|ml|cc|cl|iu|milligram\w*"
     r"|microgram\w*|grams?|gramm|millilit\w+|tablets?|pills?|tabletten?|pillen|tropfen|gouttes?"
-    r"|comprimés?|pastillas?|gotas?|drops|teaspoons?|tablespoons?)(?!\w)"
+    r"|comprimés?|pastillas?|gotas?|drops|teaspoons?|tablespoons?|tsp|tbsp|oz)(?!\w)"
 )
 #: A title and a name; or two capitalised words after a word that introduces a person.
 _TITLED = re.compile(
@@ -48,8 +56,11 @@ _STREET = re.compile(
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place)\b"
     r"|\b[^\W\d_a-zß-öø-ÿ][\w-]*(?:straße|strasse|str\.|gasse|weg|platz|allee)\s+\d{1,4}\s?[a-z]?\b"
     r"|\b\d{1,4},?\s+(?:rue|avenue|boulevard|place)\s+\w"
+    r"|https?://\w|\bwww\.\w|(?<![\w.])@\w{3,}"  # and where somebody is found on the web
     r"|\b(?:[Cc]alle|[Aa]venida|[Pp]laza)\s+[^\W\d_][\w ]{1,40},?\s+\d{1,4}\b"
 )
+#: Signs without a width, that could part a word.
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
 def _steps(text: str) -> bool:
@@ -90,5 +101,5 @@ def telling(text: str) -> tuple[str, ...]:
         ((), ('dose', 'name'))
     """
     if not text.isascii():
-        text = normal_form("NFKC", text)
+        text = _UNSEEN.sub("", normal_form("NFKC", text))
     return tuple(kind for kind, tells in _CHECKS.items() if tells(text))
