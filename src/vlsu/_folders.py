@@ -63,8 +63,8 @@ def require_replaceable(path: Path, option: str) -> None:
     """
     folder = path.parent
     if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "not a regular file"
-        raise UsageError(f"{path}: is {what}; give {option} the name of a file")
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise UsageError(f"{path}: is {kind}; give {option} the name of a file")
     what = None
     if path.name in _RUN_FILES and (folder / "run.yaml").exists():
         what = "run"
