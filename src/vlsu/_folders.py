@@ -63,17 +63,17 @@ def require_replaceable(path: Path, option: str) -> None:
     """
     folder = path.parent
     if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file"
-        raise UsageError(f"{path}: is {kind}; give {option} the name of a file")
-    what = None
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise UsageError(f"{path}: is {what}; give {option} the name of a file")
+    owner = None
     if path.name in _RUN_FILES and (folder / "run.yaml").exists():
-        what = "run"
+        owner = "run"
     elif _DATASET_FILES.fullmatch(path.name) and is_dataset(folder):
-        what = "dataset"
+        owner = "dataset"
     elif _BUILD_FILES.fullmatch(path.name) and (folder / "build.yaml").exists():
-        what = "build"
-    if what is not None:
+        owner = "build"
+    if owner is not None:
         raise UsageError(
-            f"{path}: is part of the {what} in that folder and would be replaced; choose another "
+            f"{path}: is part of the {owner} in that folder and would be replaced; choose another "
             f"{option}"
         )

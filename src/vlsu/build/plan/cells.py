@@ -177,7 +177,9 @@ def _has_category(pattern: Pattern) -> bool:
 
 
 def _why_closed(pattern: Pattern, category: str | None, closed: Closed) -> str | None:
-    return closed(category, pattern.image) or closed(category, pattern.text)
+    """Of the image, the text or the pair: the pre-grader's grades of all three are held to it."""
+    parts = (pattern.image, pattern.text, pattern.joint)
+    return next(filter(None, (closed(category, each) for each in parts)), None)
 
 
 def _shared(
