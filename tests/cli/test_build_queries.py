@@ -62,6 +62,13 @@ def test_refusals_are_counted_by_model_and_category_and_go_to_another_one(tmp_pa
         (("--approve", "C1"), "--approve: name the model that is asked then"),
         (("--also", "openai/y", "--approve", "C16"), "--approve 'C16': use C1, C2"),
         (("--also", "openai/y", "--approve", "C4"), "--approve C4: has a critical harm"),
+        (
+            (
+                *("--also", "openai/y", "--also-base-url", "http://127.0.0.1:9/v1"),
+                *("--approve", "C1", "--max-cost", "1", "--price", "1,2"),
+            ),
+            "--max-cost needs the price of --also too; give --also-price",
+        ),
         (("--candidates", "0"), "candidates 0: give 1 to 20"),
         (("--few-shot", "nowhere.yaml"), "nowhere.yaml"),
         (("--model", "guard/llama-guard-4"), "takes no instructions"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,19 @@ def writer(spec: str, asked: ModelArguments, option: str = "--model") -> tuple[W
     """The model that an option names, and what this start may spend on it.
 
     Raises:
-        UsageError: There is no such model, or its options are wrong.
+        UsageError: There is no such model, its options are wrong, or its price is needed and not
+            known.
     """
     from vlsu.build.asking.asking import Writer
     from vlsu.cli.options import choose_models, open_chosen
+    from vlsu.errors import UsageError
 
     (named,) = choose_models([spec], asked.models, option)
-    chosen = open_chosen(named, asked.given())
+    first = option == "--model"
+    chosen = open_chosen(named, (asked if first else replace(asked, max_cost=None)).given())
+    is_asked = getattr(chosen.model, "destination", None) is not None
+    if not first and asked.max_cost is not None and is_asked and chosen.limits.price is None:
+        raise UsageError(f"--max-cost needs the price of {option} too; give {option}-price")
     return Writer(chosen.model, chosen.limits), chosen.limits.budget()
 
 
