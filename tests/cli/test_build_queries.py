@@ -16,7 +16,7 @@ def test_queries_are_written_and_the_grader_comes_next(tmp_path, chat_server):
     asked = ("--model", "openai/x", "--base-url", server.base_url, "--lengths", "medium")
     done = vlsu("build", "queries", folder, *asked, "--candidates", "2")
     assert "queries: 2 tries, 4 made, 4 kept" in done.stdout
-    assert "lacking: C9: 1 sample wait for a safe image" in done.stdout
+    assert "lacking: C9: 1 sample waits for a safe image" in done.stdout
     assert f"next: vlsu build grade {folder} --model SPEC" in done.stderr
     again = json.loads(vlsu("build", "queries", folder, *asked, "--json").stdout)
     assert (again["stage"], again["tries"], again["made"]) == ("queries", 0, 0)

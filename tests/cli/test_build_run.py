@@ -8,6 +8,7 @@ from tests.support.commands import vlsu
 
 WRITER = ("--model", "openai/writer", "--base-url", "http://127.0.0.1:9/v1")
 GRADER = ("--grader", "baseline/late-fusion")
+ALSO = ("--also", "openai/y", "--also-base-url", "http://127.0.0.1:9/v1")
 KEY = {"OPENAI_API_KEY": "none"}
 
 
@@ -40,7 +41,9 @@ def test_a_build_without_a_source_is_a_line(build):
         (("--queries", "0"), "--queries"),
         (("--unfiltered", "2"), "--unfiltered 2: give a share from 0 to 1"),
         (("--styles", "sonnet"), "--styles"),
-        (("--approve", "C99"), "C99"),
+        (("--approve", "C1"), "--approve: name the model that is asked then"),
+        (("--also", "openai/y"), "--also: name the categories in which you approve it"),
+        ((*ALSO, "--approve", "C99"), "--approve 'C99': use C1, C2"),
         (("--few-shot", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )

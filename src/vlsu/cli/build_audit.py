@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vlsu.cli.build import Json, app
+from vlsu.cli.rates import rate_text
 
 if TYPE_CHECKING:
     from vlsu.build.folder.build import Build
@@ -103,7 +104,7 @@ def _show(found: dict[str, Any], json: bool) -> None:
     for each in shortcuts["solved"]:
         print_text(
             f"solved by {each['probe']}: {each['pattern']} {each['category']} {each['language']}, "
-            f"{_rate(each['balanced_accuracy'])}, {len(each['told'])} samples told each time"
+            f"{rate_text(each['balanced_accuracy'])}, {len(each['told'])} samples told each time"
         )
     if not shortcuts["solved"]:
         print_text("no cell is solved by a shortcut, as far as so few or many samples can tell")
@@ -118,8 +119,8 @@ def _show(found: dict[str, Any], json: bool) -> None:
                     group,
                     each["axis"],
                     each["n"],
-                    _rate(each["unsafe"]),
-                    _rate(each["unsafe_elsewhere"]),
+                    rate_text(each["unsafe"], ""),
+                    rate_text(each["unsafe_elsewhere"], ""),
                     _p(each["p_adjusted"]),
                 )
                 for group, each in identity["groups"].items()
@@ -144,13 +145,7 @@ def _best(pattern: dict[str, Any]) -> tuple[str, str, str]:
     if not pattern["probes"]:
         return "nothing to see", "", ""
     name, probe = min(pattern["probes"].items(), key=lambda each: each[1]["p"])
-    return name, _rate(probe["balanced_accuracy"]), _p(probe["p_adjusted"])
-
-
-def _rate(rate: dict[str, float | None]) -> str:
-    if rate["value"] is None:
-        return ""
-    return f"{rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"
+    return name, rate_text(probe["balanced_accuracy"]), _p(probe["p_adjusted"])
 
 
 def _p(p: float | None) -> str:

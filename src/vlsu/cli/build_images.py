@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from vlsu.cli.build import Folder, Json, app
 from vlsu.cli.build_search import Embedding
-from vlsu.cli.build_stages import opened, show_stage, writer
+from vlsu.cli.build_stages import opened, opened_sources, show_stage, writer
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import ModelArguments
 
@@ -56,9 +56,7 @@ class SourceArguments:
             UsageError: There is none, or one cannot be what it says.
             DataError: One cannot be read.
         """
-        from vlsu.build.search.index import open_index
-        from vlsu.build.sources.base import Access, LocalSource, open_source
-        from vlsu.cli.output import counter
+        from vlsu.build.sources.base import Access
         from vlsu.errors import UsageError
 
         specs = dict.fromkeys((*build.settings.sources, *(self.source or ())))
@@ -67,18 +65,8 @@ class SourceArguments:
                 f"{build.folder}: names no source of images; give --source, such as folder:PATH"
             )
         access = Access(contact=self.contact, allow_private=self.allow_private)
-        with ExitStack() as open_:
-            sources = []
-            for spec in specs:
-                sources.append(open_source(spec, access))
-                open_.callback(sources[-1].close)
-            index = None
-            if any(isinstance(each, LocalSource) for each in sources):
-                with counter("indexing") as progress:
-                    index = open_.enter_context(
-                        open_index(build, sources, embedding=self.embedding, progress=progress)
-                    )
-            yield sources, index
+        with opened_sources(build, specs, access, self.embedding) as found:
+            yield found
 
 
 @dataclass(frozen=True, kw_only=True)

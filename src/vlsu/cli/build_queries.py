@@ -76,17 +76,11 @@ def queries(
     from vlsu.build.queries.manners import read_manners
     from vlsu.build.queries.refusals import refusals
     from vlsu.build.queries.stage import QueryOptions, write_queries
-    from vlsu.cli.build_stages import opened, show_stage, writer
+    from vlsu.cli.build_stages import opened, require_approval, show_stage, writer
     from vlsu.cli.options import read_names
     from vlsu.cli.output import RunProgress, print_table
-    from vlsu.errors import UsageError
 
-    if also and not approve:
-        raise UsageError(
-            "--also: name the categories in which you approve it, as in --approve C1,C3"
-        )
-    if approve and not also:
-        raise UsageError("--approve: name the model that is asked then with --also")
+    require_approval(also, approve)
     with opened(build) as found:
         options = QueryOptions(
             candidates=candidates,

@@ -12,7 +12,7 @@ import typer
 
 from vlsu.cli.build import Folder, Json, app
 from vlsu.cli.build_images import ImageArguments, SourceArguments
-from vlsu.cli.build_stages import opened, writer
+from vlsu.cli.build_stages import opened, require_approval, writer
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import ModelArguments
 
@@ -208,6 +208,7 @@ def run(
         patience=bounded.patience,
         refills=bounded.refills,
     )
+    require_approval(writing.also, writing.approve)
     with opened(build) as found:
         first, budget = writer(model, asked)
         others = replace(asked, base_url=writing.also_base_url, price=writing.also_price)
@@ -253,7 +254,7 @@ def _tell(number: int, stage: str, report: StageReport | None) -> None:
 def _show(build: Build, ran: Ran, json: bool) -> None:
     from vlsu.cli.build import print_status, whole_status
     from vlsu.cli.output import print_json, print_text, say
-    from vlsu.runs.stop import StopReason
+    from vlsu.cli.stopping import exit_stopped
 
     found = whole_status(build)
     if json:
@@ -264,12 +265,7 @@ def _show(build: Build, ran: Ran, json: bool) -> None:
             print_text(f"{ran.refilled} samples that a shortcut told were given up and replaced")
         print_text(f"{ran.rounds} rounds; ended: {ran.ended}")
     if ran.stopped is not None:
-        say(
-            f"stopped ({ran.stopped.message}): what was answered is stored in {build.folder}; run "
-            "the same command again to continue"
-        )
-        code = {StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(ran.stopped.reason, 1)
-        raise typer.Exit(code)
+        exit_stopped(ran.stopped.message, ran.stopped.reason, build.folder)
     if not json:
         missing = found["forecast"]["missing"]
         again = "the same command again for what is missing, or " if missing else ""

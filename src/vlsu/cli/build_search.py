@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -42,15 +41,14 @@ def search(
     Local sources alone are searched; services are asked when images are looked for. The index is
     made at the first search, and used by vlsu build images. Nothing is taken into the build.
     """
-    from vlsu.build.search.index import open_index
-    from vlsu.build.sources.base import is_remote, open_source
-    from vlsu.cli.build_stages import opened
-    from vlsu.cli.output import counter, print_json
+    from vlsu.build.sources.base import Access, is_remote
+    from vlsu.cli.build_stages import opened, opened_sources
+    from vlsu.cli.output import print_json
     from vlsu.errors import UsageError
 
     if not words.strip():
         raise UsageError("WORDS: is empty; give a few search words")
-    with opened(build) as found, ExitStack() as open_:
+    with opened(build) as found:
         specs = dict.fromkeys((*found.settings.sources, *(source or ())))
         local = [spec for spec in specs if not is_remote(spec)]
         if not local:
@@ -58,21 +56,15 @@ def search(
                 f"{build}: names no local source; give --source, such as folder:PATH (services "
                 "are asked by vlsu build images)"
             )
-        sources = []
-        for spec in local:
-            sources.append(open_source(spec))
-            open_.callback(sources[-1].close)
-        with counter("indexing") as progress:
-            index = open_.enter_context(
-                open_index(found, sources, embedding=embedding, progress=progress)
-            )
-        shown = {
-            "words": words,
-            "embedding": index.embedding,
-            "candidates": len(index),
-            "unreadable": index.unreadable,
-            "hits": [_shown(hit) for hit in index.search(words, sentence, count)],
-        }
+        with opened_sources(found, local, Access(), embedding) as (_, index):
+            assert index is not None
+            shown = {
+                "words": words,
+                "embedding": index.embedding,
+                "candidates": len(index),
+                "unreadable": index.unreadable,
+                "hits": [_shown(hit) for hit in index.search(words, sentence, count)],
+            }
     if json:
         print_json(shown)
     else:

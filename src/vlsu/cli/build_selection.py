@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from vlsu.cli.build import Folder, Json, app
+from vlsu.cli.rates import rate_text
 
 __all__: list[str] = []
 
@@ -70,9 +71,10 @@ def _print(build: Path, found: Mapping[str, Any]) -> None:
         print_table("Given up", ("reason", "candidates"), lost)
     drawn = found["unfiltered"]
     line = f"kept whatever their grades: {drawn['drawn']}, {drawn['off_target']} of them off target"
+    of_all, weighted = (rate_text(drawn[name]) for name in ("of_all", "share"))
     print_text(
-        f"{line}; off target of all candidates: {_rate(drawn['of_all'])}, by the samples alone, "
-        f"each weighted: {_rate(drawn['share'])}"
+        f"{line}; off target of all candidates: {of_all}, by the samples alone, each weighted: "
+        f"{weighted}"
     )
     if (human := found["human"]) is None:
         return
@@ -87,7 +89,7 @@ def _print(build: Path, found: Mapping[str, Any]) -> None:
         "Patterns by human grades",
         ("pattern", "of the samples", "of all candidates"),
         [
-            (pattern, _rate(each["kept"]), _rate(each["all"]))
+            (pattern, rate_text(each["kept"]), rate_text(each["all"]))
             for pattern, each in human["shares"].items()
         ],
     )
@@ -109,16 +111,10 @@ def _of_pattern(
 
 
 def _errors(name: str, tree: Mapping[str, Any]) -> tuple[object, ...]:
-    rates = (_rate(tree[key]) for key in ("precision", "missed", "recall"))
+    rates = (rate_text(tree[key]) for key in ("precision", "missed", "recall"))
     return (name, tree["n"]["on_target"], tree["n"]["off_target"], *rates)
 
 
 def _accuracy(human: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, rate in human["accuracy"].items():
-        yield {"joint": "pair", "pattern": "all three"}.get(name, name), _rate(rate)
-
-
-def _rate(tree: Mapping[str, Any]) -> str:
-    if tree["value"] is None:
-        return "–"
-    return f"{tree['value']:.2f} [{tree['low']:.2f}, {tree['high']:.2f}]"
+        yield {"joint": "pair", "pattern": "all three"}.get(name, name), rate_text(rate)

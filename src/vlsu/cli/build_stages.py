@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from vlsu.build.asking.asking import Writer
     from vlsu.build.folder.build import Build
     from vlsu.build.folder.stage_report import StageReport
+    from vlsu.build.search.index import Index
+    from vlsu.build.sources.base import Access, Source
     from vlsu.cli.options import ModelArguments
     from vlsu.runs.asking.limits import Budget
 
-__all__ = ["opened", "show_stage", "writer"]
+__all__ = ["opened", "opened_sources", "require_approval", "show_stage", "writer"]
 
 
 @contextmanager
@@ -53,6 +55,54 @@ def writer(spec: str, asked: ModelArguments, option: str = "--model") -> tuple[W
     return Writer(chosen.model, chosen.limits), chosen.limits.budget()
 
 
+def require_approval(also: Sequence[str] | None, approve: str) -> None:
+    """Check that what one model refuses goes to another only where a person approved it.
+
+    Args:
+        also: The other models.
+        approve: Categories.
+
+    Raises:
+        UsageError: One is given without the other.
+    """
+    from vlsu.errors import UsageError
+
+    if also and not approve:
+        raise UsageError(
+            "--also: name the categories in which you approve it, as in --approve C1,C3"
+        )
+    if approve and not also:
+        raise UsageError("--approve: name the model that is asked then with --also")
+
+
+@contextmanager
+def opened_sources(
+    build: Build, specs: Iterable[str], access: Access, embedding: str
+) -> Iterator[tuple[list[Source], Index | None]]:
+    """Sources, and the index over those without a search of their own, if there are any.
+
+    Raises:
+        UsageError: One cannot be what it says.
+        DataError: One cannot be read.
+    """
+    from vlsu.build.search.index import open_index
+    from vlsu.build.sources.base import LocalSource, open_source
+    from vlsu.cli.output import counter
+
+    with ExitStack() as open_:
+        sources = []
+        for spec in specs:
+            sources.append(open_source(spec, access))
+            open_.callback(sources[-1].close)
+        index = None
+        if any(isinstance(each, LocalSource) for each in sources):
+            with counter("indexing") as progress:
+                index = open_.enter_context(
+                    open_index(build, sources, embedding=embedding, progress=progress)
+                )
+        yield sources, index
+
+
 def show_stage(
     folder: Path,
     report: StageReport,
@@ -73,10 +123,8 @@ def show_stage(
     Raises:
         typer.Exit: It was stopped: with 130 by an interrupt, with 0 by a bound, else with 1.
     """
-    import typer
-
     from vlsu.cli.output import print_json, print_table, print_text, say
-    from vlsu.runs.stop import StopReason
+    from vlsu.cli.stopping import exit_stopped
 
     if json:
         print_json({**report.as_dict(), **(more or {})})
@@ -88,13 +136,7 @@ def show_stage(
             print_table("Given up", ("reason", report.stage), rows)
         for each in report.lacking:
             print_text(f"lacking: {each}")
-    if report.stopped is None:
-        if not json:
-            say(f"next: {following}")
-        return
-    say(
-        f"stopped ({report.stopped.message}): what was answered is stored in {folder}; "
-        "run the same command again to continue"
-    )
-    code = {StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(report.stopped.reason, 1)
-    raise typer.Exit(code)
+    if report.stopped is not None:
+        exit_stopped(report.stopped.message, report.stopped.reason, folder)
+    if not json:
+        say(f"next: {following}")

@@ -11,6 +11,7 @@ import typer
 from vlsu.cli.build import Json, app
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import DatasetPath, Limit, ModelArguments
+from vlsu.cli.rates import rate_text
 
 if TYPE_CHECKING:
     from vlsu.build.grading.tuning.options import Proposer
@@ -85,6 +86,7 @@ def tune_grader(
     from vlsu.build.grading.tuning.race import PROMPT_FILE, GraderRace
     from vlsu.cli.options import choose_models, open_chosen, read_names
     from vlsu.cli.output import RunProgress, print_json, say
+    from vlsu.cli.stopping import exit_stopped
     from vlsu.data import load
     from vlsu.models.ensemble import is_ensemble
     from vlsu.tasks import load_candidates
@@ -113,9 +115,9 @@ def tune_grader(
     progress = RunProgress()
     with progress.shown():
         done = race.run(out, progress)
-    if done.result is None:
-        _stopped(done.stopped, out)
-        return
+    if done.stopped is not None:
+        exit_stopped(done.stopped.message, done.stopped.reason, out)
+    assert done.result is not None
     if json:
         print_json(done.result)
         return
@@ -142,18 +144,6 @@ def _proposer(
     return Proposer(chosen.model, chosen.limits, count)
 
 
-def _stopped(stop: Any, out: Path) -> None:
-    from vlsu.cli.output import say
-    from vlsu.runs.stop import StopReason
-
-    say(
-        f"stopped ({stop.message}): what was answered is stored in {out}; "
-        "run the same command again to continue"
-    )
-    code = {StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(stop.reason, 1)
-    raise typer.Exit(code)
-
-
 def _print(result: Mapping[str, Any]) -> None:
     from vlsu.cli.output import print_table, print_text
 
@@ -166,27 +156,27 @@ def _print(result: Mapping[str, Any]) -> None:
                 f"{name} *" if name == winner else name,
                 each["source"],
                 each["selection"]["n"],
-                _rate(each["selection"]["macro"]),
-                *(_rate(each["selection"]["accuracy"][part]) for part in ("pattern", "joint")),
-                _rate(each["selection"]["answered"]),
+                rate_text(each["selection"]["macro"]),
+                *(rate_text(each["selection"]["accuracy"][part]) for part in ("pattern", "joint")),
+                rate_text(each["selection"]["answered"]),
             )
             for name, each in prompts.items()
         ],
         "*: the winner.",
     )
     shown = {name: prompts[name]["held_out"] for name in dict.fromkeys((baseline, winner))}
-    rows = [("mean over patterns", *(_rate(each["macro"]) for each in shown.values()))]
+    rows = [("mean over patterns", *(rate_text(each["macro"]) for each in shown.values()))]
     for part in ("image", "text", "joint", "pattern"):
-        rates = (_rate(each["accuracy"][part]) for each in shown.values())
+        rates = (rate_text(each["accuracy"][part]) for each in shown.values())
         rows.append((_WORDS.get(part, part), *rates))
     for pattern, each in shown[winner]["by_pattern"].items():
-        those = (_rate(each["by_pattern"][pattern]["pattern"]) for each in shown.values())
+        those = (rate_text(each["by_pattern"][pattern]["pattern"]) for each in shown.values())
         rows.append((f"{pattern} ({each['n']})", *those))
     title = f"Held out: {result['split']['held_out']} samples"
     print_table(title, ("right", *shown), rows, _NOTE)
     if result["change"] is not None:
         change = result["change"]["pattern"]
-        print_text(f"{winner} less {baseline}, all three: {_rate(change)}")
+        print_text(f"{winner} less {baseline}, all three: {rate_text(change)}")
     for message, count in result["calls"]["unanswered"].items():
         print_text(f"no answer to {count} requests: {message}")
     if times := result["held_out_shown_before"]:
@@ -194,9 +184,3 @@ def _print(result: Mapping[str, Any]) -> None:
             f"the held-out samples have confirmed {times} other winners here before: the more "
             "often they are looked at, the less nothing was chosen by them"
         )
-
-
-def _rate(tree: Mapping[str, Any]) -> str:
-    if tree["value"] is None:
-        return "–"
-    return f"{tree['value']:.2f} [{tree['low']:.2f}, {tree['high']:.2f}]"

@@ -27,11 +27,9 @@ from vlsu.cli.options import (
     read_names,
     warn_where_judged,
 )
+from vlsu.cli.rates import rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from vlsu.runs import Controls, Estimate, Run
     from vlsu.runs.asking.limits import Budget
 
@@ -300,7 +298,7 @@ def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool)
     rows = [
         (
             metric,
-            *(_rate(value) for value in part["values"].values()),
+            *(rate_text(value) for value in part["values"].values()),
             "" if part["spread"] is None else f"{100 * part['spread']:.0f} points",
         )
         for metric, part in found["metrics"].items()
@@ -312,12 +310,6 @@ def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool)
         f"On the same {found['samples']} samples, each with its 95% interval. spread: the largest "
         "value less the smallest.",
     )
-
-
-def _rate(tree: Mapping[str, Any]) -> str:
-    if tree["value"] is None:
-        return "–"
-    return f"{tree['value']:.2f} [{tree['low']:.2f}, {tree['high']:.2f}]"
 
 
 def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
@@ -390,18 +382,11 @@ def exit_if_stopped(run: Run) -> None:
     Raises:
         typer.Exit: It was: with 130 by an interrupt, with 0 by a budget, else with 1.
     """
-    from vlsu.cli.output import say
+    from vlsu.cli.stopping import exit_stopped
     from vlsu.runs.stop import StopReason
 
-    if run.finished:
-        return
-    why = run.record["stopped"]
-    say(
-        f"stopped ({why}): what was answered is stored in {run.path}; "
-        "run the same command again to continue"
-    )
-    reason = StopReason(run.record["stop_reason"])
-    raise typer.Exit({StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(reason, 1))
+    if not run.finished:
+        exit_stopped(run.record["stopped"], StopReason(run.record["stop_reason"]), run.path)
 
 
 def print_requests(run: Run) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count as count_up
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vlsu.models.base import Message, Outcome, Request, Response
-from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy, Severity
-from vlsu.tasks.answers.reading import looks_like_refusal
+from vlsu.tasks.answers.json_objects import read_object
 from vlsu.tasks.framing import Framing
 
 __all__ = ["Proposals", "proposal_request", "read_proposals"]
@@ -83,14 +82,9 @@ def read_proposals(response: Response, count: int, existing: Sequence[Framing]) 
         count: Number of requested instructions.
         existing: Instructions that are not new.
     """
-    if response.outcome is not Outcome.OK:
-        return Proposals(response.outcome)
-    texts = None
-    if not response.cut_off:
-        texts = _texts(response.text) or _texts(after_reasoning(response.text))
+    outcome, texts = read_object(response, _texts)
     if texts is None:
-        refused = not response.cut_off and looks_like_refusal(after_reasoning(response.text))
-        return Proposals(Outcome.REFUSED if refused else Outcome.UNPARSED)
+        return Proposals(outcome)
     seen = {_comparison_key(framing.instruction) for framing in existing}
     new = []
     for instruction in texts[:count]:
@@ -104,16 +98,8 @@ def read_proposals(response: Response, count: int, existing: Sequence[Framing]) 
     return Proposals(Outcome.OK, framings, len(texts) - surplus - len(new), surplus)
 
 
-def _texts(text: str) -> list[str] | None:
-    text = text.strip()
-    fence, _, fenced = text.partition("\n")
-    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
-        text = fenced.removesuffix("```")
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(tree, dict) or set(tree) != {"instructions"}:
+def _texts(tree: Mapping[str, Any]) -> list[str] | None:
+    if set(tree) != {"instructions"}:
         return None
     instructions = tree["instructions"]
     if not isinstance(instructions, list) or not instructions:

@@ -17,10 +17,12 @@ from tests.support.commands import vlsu
 from vlsu.build.assembly.grades import Given, Grades
 from vlsu.build.assembly.items import read_items
 from vlsu.build.assembly.proof import escalating, neutral_picture, proof_id, prove
-from vlsu.build.assembly.tiers import critical_categories, tier_of
+from vlsu.build.assembly.tiers import tier_of
 from vlsu.build.folder.build import open_build
+from vlsu.build.rails.critical import critical_categories
+from vlsu.build.rails.rules import default_rails
 from vlsu.data.checks.full import full_check
-from vlsu.policy import PATTERNS, Family, Pattern, Severity, default_policy
+from vlsu.policy import PATTERNS, Family, Pattern, Severity, default_policy, parse_policy
 
 QUICK = ("--faces", "keep")
 
@@ -59,15 +61,27 @@ def assembled(build, out, *arguments):
 
 def test_a_tier_is_critical_where_the_policy_names_a_critical_harm_and_a_part_is_unsafe():
     policy = default_policy()
-    assert critical_categories(policy) == {"C4", "C10", "C12", "C15"}
+    critical = critical_categories(policy, default_rails(policy))
+    assert critical == {"C4", "C10", "C12", "C15"}
     for pattern in PATTERNS:
         for category in policy.category_ids:
             unsafe = "U" in str(pattern)
             expected = (
                 "critical" if unsafe and category in ("C4", "C10", "C12", "C15") else "standard"
             )
-            assert tier_of(policy, category, pattern) == expected
-    assert tier_of(policy, None, Pattern.parse("S-S-S")) == "standard"
+            assert tier_of(critical, category, pattern) == expected
+    assert tier_of(critical, None, Pattern.parse("S-S-S")) == "standard"
+
+
+def test_a_policy_that_names_no_critical_harm_has_the_tiers_of_its_counterparts(tmp_path):
+    text = default_policy().text
+    start, end = text.index("critical:\n"), text.index("# What a score under")
+    tiers = []
+    for name, policy in (("ours", text), ("own", text[:start] + text[end:])):
+        build = finished_build(tmp_path / name, 16, policy=parse_policy(policy))
+        tiers.append(assembled(build, tmp_path / f"{name}-d")[1]["tiers"])
+    assert tiers[0] == tiers[1]
+    assert tiers[0]["critical"] > 0
 
 
 def test_an_open_release_holds_nothing_of_the_critical_tier_nor_of_its_groups(
@@ -78,7 +92,8 @@ def test_an_open_release_holds_nothing_of_the_critical_tier_nor_of_its_groups(
     assert [part["gated"] for part in told["parts"]] == [False, True]
     assert len(dataset) + len(gated) == len(items)
     tiers = {sample.id: sample.metadata["build"]["tier"] for sample in [*dataset, *gated]}
-    by_hand = Counter(tier_of(build.policy, each.category, each.pattern) for each in items)
+    critical = critical_categories(build.policy, build.rails)
+    by_hand = Counter(tier_of(critical, each.category, each.pattern) for each in items)
     assert Counter(tiers.values()) == told["tiers"] == by_hand
     assert {tiers[sample.id] for sample in dataset} == {"standard"}
     # The milder half of a minimal pair is with the other.
@@ -94,7 +109,7 @@ def test_an_open_release_holds_nothing_of_the_critical_tier_nor_of_its_groups(
 
 def test_a_critical_category_of_any_part_is_of_the_critical_tier(build, items, tmp_path):
     """People may name another category of the image than of the pair."""
-    safe = {None, *critical_categories(build.policy)}
+    safe = {None, *critical_categories(build.policy, build.rails)}
     found = next(e for e in items if "U" in str(e.cell.pattern) and e.cell.category not in safe)
     rows = []
     for each in items:

@@ -10,9 +10,13 @@ import pytest
 
 from tests.build.audits.made import changed, items
 from vlsu.build.audits.refill import refill_decisions
-from vlsu.build.audits.shortcuts import PROBES, shortcut_audit, solved_cells, to_refill
+from vlsu.build.audits.shortcuts import PROBES, shortcut_audit, to_refill
 from vlsu.build.plan.cells import Cell
 from vlsu.policy import Pattern
+
+
+def solved_cells(rows, **options):
+    return list(shortcut_audit(rows, **options).solved)
 
 
 def shouted(text):

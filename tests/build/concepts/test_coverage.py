@@ -17,7 +17,7 @@ from vlsu.build.concepts.coverage import coverage, diversity, measured, vendi
 from vlsu.build.concepts.parameters import DIMENSIONS, draw, values_of
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.policy import Severity, default_policy
 from vlsu.runs.asking.limits import Budget
@@ -108,3 +108,17 @@ def test_a_build_is_measured_in_words_and_in_meaning(tmp_path):
     assert 1 < found["diversity"]["meaning"]["vendi"] < 12
     assert 1 < found["diversity"]["words"]["vendi"] < 12
     assert quick == {**found, "diversity": {**found["diversity"], "meaning": None}}
+
+
+def test_of_many_concepts_a_bounded_number_is_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr("vlsu.build.concepts.coverage.MOST", 5)
+    monkeypatch.setattr("vlsu.build.concepts.coverage.MOST_OF_PLACE", 3)
+    targets = parse_targets(["S-S-U/C9=8", "all=0"])
+    build = init(tmp_path / "b", POLICY, targets=targets)
+    make_concepts(build, writing(Author()), budget=Budget())
+    with build.store(read_only=True) as store:
+        found = measured(store, meaning=False)
+        assert measured(store, meaning=False) == found
+    assert (found["n"], found["diversity"]["words"]["n"]) == (8, 5)
+    assert found["places"][0]["n"] == 8
+    assert 1 < found["places"][0]["vendi"] <= 3

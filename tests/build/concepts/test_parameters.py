@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlsu.build.concepts.parameters import DIMENSIONS, draw, values_of
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.policy import Severity, bundled_policy, default_policy
 
 POLICY = default_policy()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.build.concepts.made import asked_of, concept
 from vlsu.build.concepts.parameters import draw
 from vlsu.build.concepts.prompt import concept_request, read_concept
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import default_rails
 from vlsu.models.base import Outcome, Response
 from vlsu.policy import Severity, default_policy

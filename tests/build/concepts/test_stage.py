@@ -9,11 +9,12 @@ import pytest
 
 from tests.build.concepts.made import Author, asked_of, concept, writing
 from vlsu.build.asking.asking import Writer
-from vlsu.build.concepts.prompt import template_text
+from vlsu.build.concepts.prompt import PROMPT
 from vlsu.build.concepts.stage import make_concepts
 from vlsu.build.folder.build import init
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.store import prompt_hash
+from vlsu.build.plan.cells import Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.errors import UsageError
 from vlsu.policy import Severity, default_policy
@@ -76,8 +77,8 @@ def test_a_concept_has_the_keys_that_the_other_stages_read(build):
         provenance = record.provenance
         assert set(provenance) == {"model", "prompt", "seed", "request"}
         assert (provenance["model"], provenance["seed"]) == ("own/author", 0)
-        assert prompts[provenance["prompt"]] == ("concepts", template_text())
-        assert provenance["prompt"] == prompt_hash(template_text())
+        assert prompts[provenance["prompt"]] == ("concepts", PROMPT.text)
+        assert provenance["prompt"] == prompt_hash(PROMPT.text)
     asked = sorted(sorted(asked_of(question).items()) for question in author.questions)
     drawn = ("setting", "subject", "viewpoint", "culture", "season", "medium")
     assert asked == sorted(
@@ -190,7 +191,7 @@ def test_a_request_without_an_answer_stays_open_and_is_said(build):
     author = Author(failing)
     report = make(build, author)
     assert report.tries == 12
-    assert report.lacking == ("1 requests got no answer; run the same command again",)
+    assert report.lacking == ("no answer to 1 request; run the same command again",)
     assert make(build, author).tries == 1
     assert len(kept(build)) == 13
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 from tests.build.folder.made import PROMPT, SEEN, record
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.store import Store
+from vlsu.build.plan.cells import Place
 
 __all__ = ["PlayedStages"]
 

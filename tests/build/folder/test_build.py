@@ -161,7 +161,6 @@ def test_a_policy_that_was_changed_is_noticed(build):
         ("targets", {"S-U-U/C6": 1}, "--target S-U-U/C6=1"),
         ("targets", {"all": [1]}, "targets"),
         ("seed", True, "seed: expected a whole number, found bool"),
-        ("prompts", {"a": 1}, "a: expected a text, found int"),
         ("policy", {"hash": 5}, "was changed"),
     ],
 )

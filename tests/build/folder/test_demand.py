@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.build.folder.made import chain, record
 from tests.build.folder.stages import PlayedStages
 from vlsu.build.folder.build import init
-from vlsu.build.folder.demand import MOST_IMAGES, MOST_TRIES, Demand, Place, demand
+from vlsu.build.folder.demand import MOST_IMAGES, MOST_TRIES, Demand, demand
 from vlsu.build.folder.records import STAGES, Decision, Try
-from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.cells import Cell, Place
 from vlsu.build.plan.targets import parse_targets
 from vlsu.policy import Pattern, Severity, default_policy
 

@@ -51,6 +51,17 @@ def test_records_come_back_as_they_were_and_in_their_order(store):
     assert store.records("concepts", kept=None) == [made[1], made[2], made[4]]
 
 
+def test_a_reader_sees_one_moment_while_another_process_adds(store):
+    chain(store)
+    with Store(store.path, read_only=True) as reader:
+        before = reader.decisions("concepts")
+        prompt = store.add_prompt("concepts", PROMPT)
+        keep(store, *store.add([record("concepts", prompt, concept="a tower")]))
+        assert {each.key for each in reader.records("concepts", kept=True)} == set(before)
+    with Store(store.path, read_only=True) as reader:
+        assert len(reader.records("concepts", kept=True)) == len(before) + 1
+
+
 def test_what_is_given_up_is_counted_by_stage_and_reason(store):
     prompt = store.add_prompt("concepts", PROMPT)
     keys = store.add(record("concepts", prompt, concept=str(n)) for n in range(3))

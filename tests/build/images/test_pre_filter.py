@@ -11,13 +11,13 @@ import vlsu
 from tests.build.images.made import KINDS, ByWords, Shelf, concept, made_build, picture
 from tests.build.images.test_stage import found, kept, outcomes
 from vlsu.build.asking.asking import Writer
-from vlsu.build.folder.demand import Place
 from vlsu.build.images.hash_lists import open_hash_list
 from vlsu.build.images.looks import look
 from vlsu.build.images.nsfw import Nsfw, calls_for_sexual, nsfw_refusal
 from vlsu.build.images.options import Options
 from vlsu.build.images.pre_filter import PreFilter, kinds_request, read_kinds
 from vlsu.build.images.stage import find_images
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import default_rails
 from vlsu.data.images.pixels import decode_picture
 from vlsu.errors import UsageError

@@ -96,8 +96,10 @@ def test_a_pair_that_waits_or_is_kept_is_not_made_again(build, chat_server):
     assert write(build, server).tries == 0
     with build.store(read_only=True) as store:
         samples = read_samples(store)
+        starts, _ = store.work("queries")
     assert (len(samples.originals), samples.flipped) == (1, frozenset(samples.originals))
     assert len(server.requests) == 1
+    assert starts == 4  # those of pairs count with that of the queries
 
 
 def test_one_whose_grades_are_others_is_tried_again_and_not_without_end(build, chat_server):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlsu.build.plan.cells import Cell, by_pattern, closed_cells, patterns_in, wanted_by_cell
+from vlsu.build.plan.cells import Cell, closed_cells, patterns_in, wanted_by_cell
 from vlsu.build.plan.targets import DEFAULT, Targets, parse_targets
 from vlsu.errors import UsageError
 from vlsu.policy import PATTERNS, Pattern, Severity, bundled_policy, default_policy
@@ -24,6 +24,13 @@ def no_c6(category, severity):
 
 def wanted(*targets, languages=("en",), closed=OPEN, policy=POLICY, seed=0):
     return wanted_by_cell(policy, parse_targets(targets), languages, closed, seed=seed)
+
+
+def by_pattern(cells):
+    return {
+        pattern: sum(number for cell, number in cells.items() if cell.pattern == pattern)
+        for pattern in dict.fromkeys(cell.pattern for cell in cells)
+    }
 
 
 def test_the_17_patterns_each_in_every_category_two_of_each():

@@ -26,6 +26,17 @@ def test_what_has_no_letter_is_like_nothing():
     assert not texts.has_alike("ok")
 
 
+def test_texts_are_found_whether_they_came_together_or_one_by_one():
+    earlier = [" ".join(random.Random(n).choices(WORDS, k=6)) for n in range(30)]
+    together, one_by_one = Texts([*earlier, "?!"]), Texts()
+    for text in earlier:
+        one_by_one.add(text)
+    for n in range(60):
+        text = " ".join(random.Random(n).choices(WORDS, k=6))
+        assert together.has_alike(text) == one_by_one.has_alike(text)
+        assert together.has_alike(text) or n >= len(earlier)
+
+
 @given(
     st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), max_size=12),
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join),

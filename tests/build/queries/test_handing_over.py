@@ -6,10 +6,11 @@ import pytest
 
 from tests.build.queries.made import build_with, queries_of, writer, writing
 from tests.conftest import completion
-from vlsu.build.queries.handing_over import critical_categories, read_approved
+from vlsu.build.queries.handing_over import read_approved
 from vlsu.build.queries.manners import read_manners
 from vlsu.build.queries.refusals import refusals
 from vlsu.build.queries.stage import QueryOptions, write_queries
+from vlsu.build.rails.critical import critical_categories
 from vlsu.build.rails.rules import default_rails
 from vlsu.errors import UsageError
 from vlsu.policy import default_policy, parse_policy
@@ -87,7 +88,7 @@ def test_an_answer_that_cannot_be_read_is_no_refusal(tmp_path, chat_server):
     servers = chat_server(lambda *_: completion("Sure: 1")), chat_server(writing())
     build = build_with(tmp_path, {"C1 safe": 1}, S_S_U__C1=1)
     report = write(build, [writer(servers[0]), writer(servers[1], "other")], ["C1"])
-    assert (report.lost, servers[1].requests) == ({"the answer cannot be read": 1}, [])
+    assert (report.lost, servers[1].requests) == ({"answer cannot be read": 1}, [])
 
 
 def test_approvals_are_read_by_category_and_none_of_a_critical_one():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from aiohttp import web
 
 from tests.build.queries.made import (
     NO_KINDS,
@@ -21,7 +22,7 @@ from vlsu.build.asking.asking import Writer
 from vlsu.build.folder.build import status
 from vlsu.build.folder.records import Decision
 from vlsu.build.queries.manners import LENGTHS, STYLES, read_manners
-from vlsu.build.queries.prompt import caption_line, template_text
+from vlsu.build.queries.prompt import PROMPT, caption_line
 from vlsu.build.queries.stage import QueryOptions, write_queries
 from vlsu.errors import UsageError
 from vlsu.models.inprocess import InProcessModel
@@ -40,7 +41,7 @@ def test_each_short_cell_gets_an_image_of_its_place_and_candidates_for_it(tmp_pa
     server = chat_server(writing())
     report = write(build, writer(server))
     assert (report.tries, report.made, report.kept, report.stopped) == (3, 9, 9, None)
-    assert report.lacking == ("C9: 1 sample wait for an unsafe image",)
+    assert report.lacking == ("C9: 1 sample waits for an unsafe image",)
     found = queries_of(build, kept=True)
     assert Counter(str(each.cell.pattern) for each in found) == {"S-S-U": 6, "U-S-B": 3}
     assert len({each.parent for each in found}) == 3
@@ -48,7 +49,7 @@ def test_each_short_cell_gets_an_image_of_its_place_and_candidates_for_it(tmp_pa
         ((name, text),) = [
             each for key, each in store.prompts().items() if key == found[0].provenance["prompt"]
         ]
-    assert (name, text) == ("queries", template_text())
+    assert (name, text) == ("queries", PROMPT.text)
     assert set(found[0].content) == {"text", "language", "style", "length", "kinds"}
     assert found[0].provenance["model"] == "openai/writer"
     assert [each.provenance["candidate"] for each in found[:3]] == [0, 1, 2]
@@ -69,6 +70,19 @@ def test_a_model_is_shown_the_image_and_told_what_the_policy_says(tmp_path, chat
     assert "Schreibe auf Deutsch" in said
     assert "of 11 to 24 words" in said
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["queries"]
+
+
+def test_a_request_without_an_answer_stays_open_and_is_said(tmp_path, chat_server):
+    build = build_with(tmp_path, {"C9 safe": 4}, S_S_U__C9=4)
+    respond = writing()
+    server = chat_server(
+        lambda body, n: web.Response(status=422, text="no") if n == 2 else respond(body, n)
+    )
+    report = write(build, writer(server))
+    assert (report.tries, report.stopped) == (3, None)
+    assert report.lacking == ("no answer to 1 request; run the same command again",)
+    again = write(build, writer(server))
+    assert (again.tries, again.lacking) == (1, ())
 
 
 def test_the_same_command_again_asks_for_nothing_while_all_is_under_way(tmp_path, chat_server):
@@ -173,7 +187,7 @@ def test_refusals_and_answers_that_cannot_be_read_are_records_without_text(tmp_p
     report = write(build, writer(chat_server(lambda _, n: answers[n - 1])))
     assert report.lost == {
         "refused by the model": 1,
-        "the answer cannot be read": 1,
+        "answer cannot be read": 1,
         "blocked by the provider": 1,
     }
     assert all("text" not in each.content for each in queries_of(build, kept=False))

@@ -60,6 +60,15 @@ class Rate:
         """A rate as `metrics.json` holds it; what stands beside it there is left."""
         return cls(tree["value"], tree["low"], tree["high"])
 
+    def times(self, factor: float) -> Rate:
+        """The same as a number of things; what is undefined stays so.
+
+        Args:
+            factor: At least 0.
+        """
+        each = (self.value, self.low, self.high)
+        return Rate(*(None if number is None else number * factor for number in each))
+
     def __str__(self) -> str:
         """``0.500 [0.391, 0.609]``."""
         if self.value is None or self.low is None or self.high is None:

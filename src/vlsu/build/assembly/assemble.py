@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from vlsu.build.assembly.writing import (
     write_part,
 )
 from vlsu.build.folder.build import Build
+from vlsu.build.rails.critical import critical_categories
 from vlsu.data.images.store import ImageStore
 from vlsu.errors import BuildError, UsageError
 from vlsu.policy import MODALITIES, Pattern
@@ -134,7 +135,7 @@ def assemble(
     if not items:
         raise BuildError(f"{build.folder}: has no kept sample yet; run its stages first")
     guid = canary_of(build)
-    contested = refiled = unknown = 0
+    contested = unknown = 0
     blurred_before: set[str] = set()
     if grades is not None:
         merged = merge(items, grades)
@@ -168,7 +169,6 @@ def assemble(
             reasons = ", ".join(f"{why} ({number})" for why, number in left_out.items())
             raise BuildError(f"{build.folder}: nothing is left to assemble: {reasons}")
         items = _noted(items, build, options, like)
-        refiled = sum(item.now != item.cell for item in items)
         context = Context(
             build=build,
             account=account,
@@ -189,7 +189,7 @@ def assemble(
         graded=grades is not None,
         items=items,
         left_out=dict(left_out),
-        refiled=refiled,
+        refiled=sum(item.now != item.cell for item in items),
         contested=contested,
         unknown=unknown,
         proof=proof,
@@ -223,15 +223,16 @@ def _scratch(build: Build) -> Iterator[Path]:
 def _noted(items: Sequence[Item], build: Build, options: Options, like: Likeness) -> list[Item]:
     """The items with their tier and the part of the split that they are in."""
     parts = split(items, like, options.shares, build.settings.seed) if options.shares else {}
+    critical = critical_categories(build.policy, build.rails)
     found = []
     for item in items:
-        tier = _tier(item, build)
+        tier = _tier(item, critical)
         metadata = {**item.metadata, **({"split": parts[item.id]} if parts else {})}
         found.append(replace(item, notes={**item.notes, "tier": tier}, metadata=metadata))
     return found
 
 
-def _tier(item: Item, build: Build) -> str:
+def _tier(item: Item, critical: Collection[str]) -> str:
     """The tier by people, of whichever part they name a critical category of.
 
     Before they have graded it is the stricter of target and pre-grades.
@@ -240,7 +241,7 @@ def _tier(item: Item, build: Build) -> str:
     if not item.grades and len(item.pre_graded) == len(MODALITIES):
         patterns.append(Pattern(*(item.pre_graded[modality] for modality in MODALITIES)))
     named = {item.category, *item.categories.values()}
-    tiers = {tier_of(build.policy, each, pattern) for each in named for pattern in patterns}
+    tiers = {tier_of(critical, each, pattern) for each in named for pattern in patterns}
     return CRITICAL if CRITICAL in tiers else STANDARD
 
 
@@ -278,12 +279,7 @@ def _less(
 def _short(items: Sequence[Item], build: Build) -> list[dict[str, object]]:
     have = Counter(item.now for item in items)
     return [
-        {
-            "pattern": str(cell.pattern),
-            "category": cell.category_name,
-            "language": cell.language,
-            "missing": wanted - have[cell],
-        }
+        {**cell.as_dict(), "missing": wanted - have[cell]}
         for cell, wanted in build.wanted.items()
         if have[cell] < wanted
     ]

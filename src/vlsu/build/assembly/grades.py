@@ -67,14 +67,12 @@ class Merged:
     Attributes:
         items: Those with all three grades.
         left_out: Reason -> items without them.
-        refiled: Items that count for another cell than the one they were made for.
         contested: Items that graders differ on in some modality.
         unknown: Grades of samples that the build does not have.
     """
 
     items: Sequence[Item]
     left_out: Mapping[str, int]
-    refiled: int
     contested: int
     unknown: int
 
@@ -213,7 +211,6 @@ def merge(items: Sequence[Item], grades: Grades) -> Merged:
     return Merged(
         items=found,
         left_out=dict(left_out),
-        refiled=sum(item.now != item.cell for item in found),
         contested=contested,
         unknown=len(set(grades.samples) - ids),
     )

@@ -73,9 +73,7 @@ class Identity:
             "without_twin": [
                 {
                     "key": each.item.key,
-                    "pattern": str(each.item.cell.pattern),
-                    "category": each.item.cell.category_name,
-                    "language": each.item.cell.language,
+                    **each.item.cell.as_dict(),
                     "groups": list(each.groups),
                 }
                 for each in self.without_twin

@@ -17,7 +17,9 @@ from vlsu.build.folder.store import Store
 __all__ = ["refill", "refill_decisions"]
 
 
-def refill(build: Build, store: Store) -> tuple[Audit, Identity, list[Decision]]:
+def refill(
+    build: Build, store: Store, *, about: Mapping[str, Any] | None = None
+) -> tuple[Audit, Identity, list[Decision]]:
     """Audit a build's samples so far, and give up what a shortcut tells.
 
     What is given up is missing again, and the next round fills it.
@@ -25,13 +27,14 @@ def refill(build: Build, store: Store) -> tuple[Audit, Identity, list[Decision]]
     Args:
         build: Whose folder is locked by the caller.
         store: Its records.
+        about: Of each decision.
 
     Returns:
         What was found, over the samples as they were, and the decisions that were added.
     """
     items = items_of_build(store)
     shortcuts, identity = audit(items, build.images, seed=build.settings.seed)
-    decisions = refill_decisions(items, shortcuts.solved, seed=build.settings.seed)
+    decisions = refill_decisions(items, shortcuts.solved, seed=build.settings.seed, about=about)
     store.decide(decisions)
     return shortcuts, identity, decisions
 
@@ -51,7 +54,7 @@ def refill_decisions(
 
     Args:
         items: Of `vlsu.build.audits.items.items_of_build`.
-        solved: Of `vlsu.build.audits.shortcuts.solved_cells` over them.
+        solved: What `vlsu.build.audits.shortcuts.shortcut_audit` found over them.
         most: Share of a cell's samples that go at most.
         seed: Decides among samples that are told alike.
         about: Of each decision.

@@ -15,7 +15,6 @@ adversarial filtering does (Le Bras et al., *Adversarial Filters of Dataset Bias
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,10 +32,11 @@ from vlsu.analysis.stats.holm import holm
 from vlsu.analysis.stats.intervals import Rate, mover
 from vlsu.build.audits.items import Item
 from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.drawing import rank
 from vlsu.data.links import linked_samples
 from vlsu.policy import Pattern
 
-__all__ = ["PROBES", "Audit", "Solved", "shortcut_audit", "solved_cells", "to_refill"]
+__all__ = ["PROBES", "Audit", "Solved", "shortcut_audit", "to_refill"]
 
 #: Probe -> the part of a sample that it sees.
 PROBES: Mapping[str, str] = {
@@ -106,9 +106,7 @@ class Audit:
             "patterns": {str(pattern): about for pattern, about in self.patterns.items()},
             "solved": [
                 {
-                    "pattern": str(each.cell.pattern),
-                    "category": each.cell.category_name,
-                    "language": each.cell.language,
+                    **each.cell.as_dict(),
                     "probe": each.probe,
                     "part": each.part,
                     "balanced_accuracy": each.balanced_accuracy.as_dict(),
@@ -117,11 +115,6 @@ class Audit:
                 for each in self.solved
             ],
         }
-
-
-def solved_cells(items: Sequence[Item], *, look: Look | None = None, seed: int = 0) -> list[Solved]:
-    """The cells that a shortcut solves; `shortcut_audit` says more."""
-    return list(shortcut_audit(items, look=look, seed=seed).solved)
 
 
 def shortcut_audit(
@@ -198,16 +191,12 @@ def to_refill(
         told.sort(
             key=lambda key: (
                 -len(probes[cell, key]),
-                hashlib.sha256(f"{seed}\0{key}".encode()).digest(),
+                rank(str(seed), key),
             )
         )
         for key in told[: max(1, math.floor(most * cells.get(cell, 0)))]:
             found[key] = probes[cell, key][0]
     return found
-
-
-def _names(cell: Cell) -> tuple[str, str]:
-    return cell.category_name, cell.language
 
 
 def _rivals(one: Pattern, other: Pattern) -> bool:
@@ -221,8 +210,7 @@ def _test(pattern: Pattern, probe: str, rows: Sequence[Item]) -> tuple[frozenset
 
 def _drawn(items: list[Item], most: int, seed: int) -> list[Item]:
     """At most so many, the same ones each time, in an order that says nothing of how they came."""
-    ranked = sorted(items, key=lambda each: hashlib.sha256(f"{seed}\0{each.key}".encode()).digest())
-    return ranked[:most]
+    return sorted(items, key=lambda each: rank(str(seed), each.key))[:most]
 
 
 def _dependent(rows: Sequence[Item]) -> IntArray:

@@ -14,14 +14,14 @@ from vlsu.analysis.arrays import FloatArray
 from vlsu.analysis.shortcuts.features import letters, tfidf
 from vlsu.build.concepts.alike import embedded
 from vlsu.build.concepts.parameters import DIMENSIONS, values_of
-from vlsu.build.folder.demand import Place
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record
+from vlsu.build.plan.cells import Place
 
 __all__ = ["coverage", "diversity", "measured", "vendi"]
 
-#: Concepts whose likeness is looked at; of more, that many are drawn.
-MOST = 1_000
+#: Concepts whose likeness is looked at, of all and of one place; of more, that many are drawn.
+MOST, MOST_OF_PLACE = 500, 200
 
 
 def measured(store: Reader, *, meaning: bool) -> dict[str, Any]:
@@ -34,14 +34,14 @@ def measured(store: Reader, *, meaning: bool) -> dict[str, Any]:
     Returns:
         ``n``, concepts kept; ``values``, ``pairs`` (`coverage`); ``diversity``: ``words`` and
         ``meaning``, each as `diversity` or null; ``places``: category and severity of the image,
-        with ``n`` and the Vendi score ``vendi`` of its concepts by words.
+        with ``n`` and the Vendi score ``vendi`` of its concepts by words, of `MOST_OF_PLACE` at
+        most.
     """
     records = store.records(STAGES[0], kept=True)
-    by_place: dict[Place, list[str]] = {}
+    by_place: dict[Place, list[Record]] = {}
     for record in records:
-        by_place.setdefault(Place.of(record.cell), []).append(record.content["concept"])
-    drawn = _drawn(records)
-    texts = [record.content["concept"] for record in drawn]
+        by_place.setdefault(Place.of(record.cell), []).append(record)
+    texts = _drawn(records, MOST)
     vectors = embedded(texts) if meaning else None
     cosines = None if vectors is None else (vectors @ vectors.T).astype(np.float64)
     return {
@@ -53,10 +53,10 @@ def measured(store: Reader, *, meaning: bool) -> dict[str, Any]:
         },
         "places": [
             {
-                "category": place.category or "none",
+                "category": place.category_name,
                 "severity": place.severity.label,
                 "n": len(found),
-                "vendi": vendi(_by_words(found[:MOST])),
+                "vendi": vendi(_by_words(_drawn(found, MOST_OF_PLACE))),
             }
             for place, found in by_place.items()
         ],
@@ -92,12 +92,7 @@ def coverage(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "values": values,
         "pairs": {
-            "met": sum(
-                len(
-                    {(each[one], each[other]) for each in contents if one in each and other in each}
-                )
-                for one, other in pairs
-            ),
+            "met": sum(_met(contents, one, other) for one, other in pairs),
             "of": sum(kinds),
             "reachable": sum(min(n, number) for number in kinds),
             "by_chance": round(sum(number * (1 - (1 - 1 / number) ** n) for number in kinds), 1),
@@ -106,6 +101,7 @@ def coverage(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _met(contents: Sequence[Mapping[str, Any]], one: str, other: str) -> int:
+    """Pairs of values of two dimensions that came up."""
     return len({(each[one], each[other]) for each in contents if one in each and other in each})
 
 
@@ -157,8 +153,9 @@ def _by_words(texts: Sequence[str]) -> FloatArray:
     return kernel
 
 
-def _drawn(records: Sequence[Record]) -> list[Record]:
-    """At most `MOST` records, the same ones each time."""
-    if len(records) <= MOST:
-        return list(records)
-    return sorted(records, key=lambda each: hashlib.sha256(each.key.encode()).digest())[:MOST]
+def _drawn(records: Sequence[Record], most: int) -> list[str]:
+    """At most so many concepts, the same ones each time."""
+    drawn = list(records)
+    if len(records) > most:
+        drawn.sort(key=lambda each: hashlib.sha256(each.key.encode()).digest())
+    return [record.content["concept"] for record in drawn[:most]]

@@ -11,7 +11,6 @@ Carlo Methods*, 1992, chapter 5).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -20,7 +19,8 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from vlsu._yaml import read_yaml
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
+from vlsu.build.plan.drawing import shuffled
 from vlsu.policy import Policy
 
 __all__ = ["DIMENSIONS", "Drawn", "draw", "values_of"]
@@ -96,6 +96,4 @@ def _step() -> int:
 
 @cache
 def _shuffled(values: Sequence[str], salt: str) -> tuple[str, ...]:
-    return tuple(
-        sorted(values, key=lambda each: hashlib.sha256(f"{salt}\0{each}".encode()).digest())
-    )
+    return tuple(shuffled(values, salt))

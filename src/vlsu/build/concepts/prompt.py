@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import combinations
-
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pathlib import Path
+from typing import Any
 
 from vlsu._text import harmless
+from vlsu.build.asking.answers import declared_kinds, kinds_schema, object_schema
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.concepts.parameters import Drawn
-from vlsu.build.folder.demand import Place
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import Proposal, Rails
 from vlsu.models.base import Message, Outcome, Request, Response
-from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy, Severity
+from vlsu.tasks.answers.json_objects import read_object
 from vlsu.tasks.answers.reading import looks_like_refusal
 
-__all__ = ["TEMPLATE", "Concept", "concept_request", "read_concept", "template_text"]
+__all__ = ["PROMPT", "Concept", "concept_request", "read_concept"]
 
-#: Name of the prompt, under which its text is kept with the records.
-TEMPLATE = "concepts"
+PROMPT = StagePrompt("concepts", Path(__file__).with_name("concepts.jinja"))
 #: Characters of a concept, and of its search words, at most.
 MOST_CHARACTERS, MOST_SEARCH = 400, 80
 
@@ -46,12 +43,6 @@ class Concept:
     kinds: Mapping[str, bool] | None = None
 
 
-@cache
-def template_text() -> str:
-    """The prompt before anything is put into it."""
-    return files("vlsu.build.concepts").joinpath("concepts.jinja").read_text(encoding="utf-8")
-
-
 def concept_request(policy: Policy, rails: Rails, place: Place, drawn: Drawn) -> Request:
     """The request for one concept.
 
@@ -62,8 +53,7 @@ def concept_request(policy: Policy, rails: Rails, place: Place, drawn: Drawn) ->
         drawn: What it is to show.
     """
     near = policy.category(drawn.near)
-    template = _template()
-    question = template.render(
+    question = PROMPT.render(
         part="user",
         category=place.category is not None,
         near=near,
@@ -74,11 +64,11 @@ def concept_request(policy: Policy, rails: Rails, place: Place, drawn: Drawn) ->
         never=_never(rails, place, drawn.near),
         kinds=rails.kinds,
     )
-    system = Message("system", (template.render(part="system"),))
+    system = Message("system", (PROMPT.render(part="system"),))
     return Request((system, Message("user", (question,))), _schema(rails))
 
 
-def read_concept(response: Response, kinds: Mapping[str, object]) -> Concept:
+def read_concept(response: Response, kinds: Collection[str]) -> Concept:
     """The concept in an answer, or an outcome.
 
     The answer, marked reasoning and a code fence aside, is one JSON object with exactly the fields
@@ -89,39 +79,20 @@ def read_concept(response: Response, kinds: Mapping[str, object]) -> Concept:
         response: The answer.
         kinds: Those that have to be declared.
     """
-    if response.outcome is not Outcome.OK:
-        return Concept(response.outcome)
-    after = after_reasoning(response.text)
-    if not response.cut_off:
-        for text in (response.text, after):
-            if (found := _concept(text, kinds)) is not None:
-                refused = looks_like_refusal(found.concept)
-                return Concept(Outcome.REFUSED) if refused else found
-        if looks_like_refusal(after):
-            return Concept(Outcome.REFUSED)
-    return Concept(Outcome.UNPARSED)
+    outcome, found = read_object(response, lambda tree: _concept(tree, kinds))
+    if found is not None and looks_like_refusal(found.concept):
+        return Concept(Outcome.REFUSED)
+    return found or Concept(outcome)
 
 
-def _concept(text: str, kinds: Mapping[str, object]) -> Concept | None:
-    text = text.strip()
-    fence, _, fenced = text.partition("\n")
-    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
-        text = fenced.removesuffix("```")
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(tree, dict) or set(tree) != {"concept", "search", "kinds"}:
+def _concept(tree: Mapping[str, Any], kinds: Collection[str]) -> Concept | None:
+    if set(tree) != {"concept", "search", "kinds"}:
         return None
     concept, search = (_line(tree[name]) for name in ("concept", "search"))
-    declared = tree["kinds"]
+    declared = declared_kinds(tree["kinds"], kinds)
     if not 0 < len(concept) <= MOST_CHARACTERS or not 0 < len(search) <= MOST_SEARCH:
         return None
-    if not isinstance(declared, dict) or set(declared) != set(kinds):
-        return None
-    if not all(isinstance(each, bool) for each in declared.values()):
-        return None
-    return Concept(Outcome.OK, concept, search, {kind: declared[kind] for kind in kinds})
+    return None if declared is None else Concept(Outcome.OK, concept, search, declared)
 
 
 def _line(value: object) -> str:
@@ -137,22 +108,8 @@ def _line(value: object) -> str:
 
 
 def _schema(rails: Rails) -> dict[str, object]:
-    declared: dict[str, object] = {
-        "type": "object",
-        "properties": {kind: {"type": "boolean"} for kind in rails.kinds},
-        "required": list(rails.kinds),
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "concept": {"type": "string"},
-            "search": {"type": "string"},
-            "kinds": declared,
-        },
-        "required": ["concept", "search", "kinds"],
-        "additionalProperties": False,
-    }
+    text = {"type": "string"}
+    return object_schema({"concept": text, "search": text, "kinds": kinds_schema(rails.kinds)})
 
 
 def _never(rails: Rails, place: Place, near: str) -> list[str]:
@@ -166,10 +123,3 @@ def _never(rails: Rails, place: Place, near: str) -> list[str]:
                     found.setdefault(refused.rule, refused.reason)
     order = [rule.id for rule in rails.rules]
     return [found[rule] for rule in sorted(found, key=order.index)]
-
-
-@cache
-def _template() -> jinja2.Template:
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined).from_string(
-        template_text()
-    )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.concepts.alike import Concepts
 from vlsu.build.concepts.parameters import Drawn, draw
 from vlsu.build.concepts.prompt import (
-    TEMPLATE,
+    PROMPT,
     Concept,
     concept_request,
     read_concept,
-    template_text,
 )
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
 from vlsu.build.folder.work import timed
-from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.cells import Cell, Place
 from vlsu.build.rails.rules import Proposal
 from vlsu.build.rails.telling import telling
 from vlsu.errors import UsageError
@@ -35,11 +35,6 @@ __all__ = ["make_concepts", "place_number"]
 CONCEPTS = STAGES[0]
 #: What a concept names, it does not only show.
 _NAMING = frozenset({"name", "address"})
-_NO_CONCEPT = {
-    Outcome.REFUSED: "refused by the model",
-    Outcome.BLOCKED: "blocked by the provider",
-    Outcome.UNPARSED: "answer cannot be read",
-}
 
 
 @timed(CONCEPTS)
@@ -70,7 +65,7 @@ def make_concepts(
     if not writer.model.takes_instructions:
         raise UsageError(f"{writer.model.spec} grades and does not write; name a model that writes")
     with build.store() as store:
-        prompt = store.add_prompt(TEMPLATE, template_text())
+        prompt = store.add_prompt(PROMPT.name, PROMPT.text)
         tries = _tries(build, store)[:number]
         drawn = [draw(build.policy, build.settings.seed, *place_number(each)) for each in tries]
         requests = [
@@ -111,15 +106,9 @@ def make_concepts(
             made=len(decisions),
             kept=sum(each.kept for each in decisions),
             lost=reasons_of(decisions),
-            lacking=_lacking(len(tries) - len(written)) if asked.stopped is None else (),
+            lacking=unanswered(len(tries) - len(written)) if asked.stopped is None else (),
             stopped=asked.stopped,
         )
-
-
-def _lacking(unanswered: int) -> tuple[str, ...]:
-    if not unanswered:
-        return ()
-    return (f"{unanswered} requests got no answer; run the same command again",)
 
 
 def place_number(each: Try) -> tuple[Place, int]:
@@ -158,7 +147,7 @@ def _counted(store: Reader) -> dict[Place, int]:
 def _objection(build: Build, cell: Cell, drawn: Drawn, concept: Concept) -> str | None:
     """Why a concept is given up whatever else there is; `None` if nothing is against it."""
     if concept.outcome is not Outcome.OK:
-        return _NO_CONCEPT[concept.outcome]
+        return NOTHING_WRITTEN[concept.outcome]
     declared = frozenset(kind for kind, shown in (concept.kinds or {}).items() if shown)
     # What only looks near a category is held to that category's rules on its safe images too.
     for category, severity in (

@@ -211,7 +211,7 @@ def status(build: Build) -> dict[str, Any]:
         "cost": {"total": calls.cost, "unpriced": calls.unpriced},
         "calls": calls.number,
         "short": [
-            {**_named(cell), "missing": count.missing, "reason": why_short(count)}
+            {**cell.as_dict(), "missing": count.missing, "reason": why_short(count)}
             for cell, count in counts.items()
             if count.missing
         ],
@@ -219,7 +219,7 @@ def status(build: Build) -> dict[str, Any]:
             {"pattern": str(pattern), "category": category, "reason": reason}
             for (pattern, category), reason in build.closed.items()
         ],
-        "stalled": [{**_named(cell), "reason": reason} for cell, reason in stuck.items()],
+        "stalled": [{**cell.as_dict(), "reason": reason} for cell, reason in stuck.items()],
         "stages": work,
         "forecast": whole.as_dict(),
     }
@@ -243,14 +243,6 @@ def provenance(store: Store, key: str) -> dict[str, Any]:
     }
     found["concept"].setdefault("category", chain[STAGES[0]].cell.category)
     return {name: found[name] for name in ("concept", "query", "image", "pre_grades")}
-
-
-def _named(cell: Cell) -> dict[str, str]:
-    return {
-        "pattern": str(cell.pattern),
-        "category": cell.category_name,
-        "language": cell.language,
-    }
 
 
 def _sum(counts: Any) -> Count:

@@ -11,7 +11,7 @@ from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record, Try
 from vlsu.build.plan.cells import Cell, Place
 
-__all__ = ["MOST_IMAGES", "MOST_TRIES", "Demand", "Place", "demand"]
+__all__ = ["MOST_IMAGES", "MOST_TRIES", "Demand", "demand"]
 
 #: How often queries are asked for one image that none of them came to be a sample of.
 MOST_TRIES = 3

@@ -46,10 +46,16 @@ class Record:
     content: Mapping[str, Any]
     provenance: Mapping[str, Any]
     parent: str | None = None
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
         """SHA-256 over everything: the same record, made again, is the same one."""
+        if not self._key:  # computed once: loops over records ask for it again and again
+            object.__setattr__(self, "_key", self._hash())
+        return self._key
+
+    def _hash(self) -> str:
         tree = {
             "stage": self.stage,
             "parent": self.parent,

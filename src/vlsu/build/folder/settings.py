@@ -1,9 +1,9 @@
-"""``build.yaml``: what a build is to have, and under which policy, rules and prompts."""
+"""``build.yaml``: what a build is to have, and under which policy and rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ class Settings:
         targets: Samples wanted.
         sources: Where images are looked for.
         seed: Of everything that is drawn.
-        prompts: Name -> hash of the prompts of the stages; their texts are in the database.
     """
 
     policy: Mapping[str, Any]
@@ -55,7 +54,6 @@ class Settings:
     targets: Targets
     sources: tuple[str, ...] = ()
     seed: int = 0
-    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As ``build.yaml`` has it."""
@@ -66,7 +64,6 @@ class Settings:
             "targets": self.targets.as_dict(),
             "sources": list(self.sources),
             "seed": self.seed,
-            "prompts": dict(self.prompts),
         }
 
     def difference(self, other: Settings) -> str | None:
@@ -119,7 +116,6 @@ def read(folder: Path) -> Settings:
     languages = _kind(tree.get("languages"), list, file, "languages")
     if not languages:
         raise BuildError(f"{file}: languages: expected at least one")
-    prompts = _kind(tree.get("prompts"), dict, file, "prompts")
     try:
         return Settings(
             policy=_kind(tree.get("policy"), dict, file, "policy"),
@@ -131,7 +127,6 @@ def read(folder: Path) -> Settings:
                 for each in _kind(tree.get("sources", []), list, file, "sources")
             ),
             seed=_kind(tree.get("seed"), int, file, "seed"),
-            prompts={str(name): _kind(hash_, str, file, name) for name, hash_ in prompts.items()},
         )
     except UsageError as error:
         raise BuildError(f"{file}: targets: {error}") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from vlsu.build.folder.records import Decision
 from vlsu.runs.stop import Stop
 
-__all__ = ["StageReport", "reasons_of"]
+__all__ = ["StageReport", "reasons_of", "unanswered"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +50,11 @@ class StageReport:
 def reasons_of(decisions: Iterable[Decision]) -> dict[str, int]:
     """Reason -> how many of these decisions give a record up for it."""
     return dict(Counter(each.reason for each in decisions if not each.kept))
+
+
+def unanswered(number: int) -> tuple[str, ...]:
+    """The line of `StageReport.lacking` on requests without an answer; none if there are none."""
+    if not number:
+        return ()
+    requests = "request" if number == 1 else "requests"
+    return (f"no answer to {number} {requests}; run the same command again",)

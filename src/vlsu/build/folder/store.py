@@ -54,7 +54,8 @@ class Store(Reader):
 
     Args:
         path: The SQLite file, made if need be.
-        read_only: Only read; nothing is made or changed.
+        read_only: Only read, and all of it as it is at the first look: what another process adds
+            meanwhile is not seen, so that records and the decisions on them fit together.
 
     Raises:
         VlsuError: The file cannot be opened, or is none of this package's.
@@ -70,6 +71,7 @@ class Store(Reader):
                 _require_ours(self._connection)
                 if read_only:
                     _stand_in(self._connection)
+                    self._connection.execute("BEGIN")  # one snapshot until it is closed
                 else:
                     self._connection.executescript(SCHEMA)
             except BaseException:

@@ -148,9 +148,10 @@ def selection(candidates: Iterable[Candidate]) -> dict[str, Any]:
 
 def _cells(candidates: Sequence[Candidate]) -> dict[str, dict[str, dict[str, object]]]:
     found: dict[str, dict[str, dict[str, object]]] = {}
-    cells = sorted({(each.target, each.category) for each in candidates}, key=_cell_order)
-    for target, category in cells:
-        inside = [each for each in candidates if (each.target, each.category) == (target, category)]
+    cells: dict[tuple[Pattern, str], list[Candidate]] = {}
+    for each in candidates:
+        cells.setdefault((each.target, each.category), []).append(each)
+    for (target, category), inside in sorted(cells.items(), key=lambda each: _cell_order(each[0])):
         reasons = Counter(each.reason for each in inside if not each.kept)
         found.setdefault(str(target), {})[category] = {
             "graded": len(inside),
@@ -182,7 +183,7 @@ def _human(candidates: Sequence[Candidate]) -> dict[str, object] | None:
     kept = [each for each in candidates if each.kept and each.human is not None]
     return {
         **strata.errors(),
-        "thrown_away": _times(strata.q(1, _meets), strata.sizes[1]),
+        "thrown_away": strata.q(1, _meets).times(strata.sizes[1]),
         "accuracy": {
             **{name: strata.overall(_right(name)) for name in MODALITIES},
             "pattern": strata.overall(lambda each: each.graded == each.human),
@@ -301,11 +302,6 @@ def _weighted(
 
 def _share(count: int, n: int) -> Rate:
     return Rate.within(count / n, *wilson(count / n, n)) if n else UNDEFINED
-
-
-def _times(rate: Rate, factor: float) -> Rate:
-    each = (rate.value, rate.low, rate.high)
-    return Rate(*(None if number is None else number * factor for number in each))
 
 
 def reasons(found: Mapping[str, Any]) -> dict[str, int]:

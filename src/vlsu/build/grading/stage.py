@@ -172,9 +172,7 @@ def _require_all_modalities(spec: str, able: Collection[str]) -> None:
 
 def _groups(store: Store) -> list[_Group]:
     """All queries without grades, by image and cell, in order."""
-    graded = {
-        each.parent for kept in (True, False, None) for each in store.records(GRADES, kept=kept)
-    }
+    graded = {each.parent for each in store.states(GRADES)}
     of: dict[tuple[str, Cell, str | None], list[Record]] = {}
     for query in store.records(QUERIES, kept=True):
         if query.key not in graded and query.parent is not None:

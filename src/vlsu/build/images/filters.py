@@ -14,7 +14,7 @@ from vlsu.data.images.probe import EXTENSIONS, MAX_BYTES, ImageError
 from vlsu.data.images.stripping import stripped
 
 if TYPE_CHECKING:
-    from vlsu.build.folder.demand import Place
+    from vlsu.build.plan.cells import Place
     from vlsu.build.sources.base import Candidate
 
 __all__ = ["Refused", "Seen", "Shape", "by_rails", "decoded", "says_minor", "see", "words_of"]

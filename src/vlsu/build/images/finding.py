@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlsu.build.folder.demand import EXHAUSTED, Place
+from vlsu.build.folder.demand import EXHAUSTED
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
 from vlsu.build.folder.store import Store
 from vlsu.build.images.filters import Refused, by_rails
@@ -17,6 +17,7 @@ from vlsu.build.images.known import Known
 from vlsu.build.images.offers import Offer, in_turn
 from vlsu.build.images.pre_filter import PreFilter, Verdict
 from vlsu.build.images.searches import Searches, Stored
+from vlsu.build.plan.cells import Place
 from vlsu.build.sources.base import Candidate, RemoteSource, Source
 from vlsu.policy import Severity
 

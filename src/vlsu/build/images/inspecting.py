@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place
 from vlsu.build.images.filters import (
     Refused,
     Seen,
@@ -22,6 +21,7 @@ from vlsu.build.images.nsfw import SEXUAL, Nsfw, calls_for_sexual, nsfw_refusal
 from vlsu.build.images.offers import Offer
 from vlsu.build.images.options import Options
 from vlsu.build.images.pre_filter import Verdict
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import MINOR
 from vlsu.build.sources.base import Candidate, Source
 from vlsu.data.images.pixels import Picture

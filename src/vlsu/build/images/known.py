@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vlsu.build.folder.demand import Place
 from vlsu.build.folder.records import STAGES, Record
 from vlsu.build.images.filters import Refused, Seen
 from vlsu.build.images.looks import Look, Looks
 from vlsu.build.images.offers import Offer, candidate_hash
+from vlsu.build.plan.cells import Place
 from vlsu.data.checks.pdq import MIN_QUALITY
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from vlsu.policy import Severity
 if TYPE_CHECKING:
     from PIL import Image
 
-    from vlsu.build.folder.demand import Place
+    from vlsu.build.plan.cells import Place
     from vlsu.build.rails.rules import Rails
 
 __all__ = ["EXPLICIT", "SEXUAL", "WITH_MINOR", "Nsfw", "calls_for_sexual", "nsfw_refusal"]

@@ -7,38 +7,35 @@ what it always is. Whoever gives no answer that can be read lets nothing pass.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from vlsu.build.asking.answers import declared_kinds, kinds_schema
 from vlsu.build.asking.asking import Writer, ask
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place
 from vlsu.build.folder.records import STAGES
 from vlsu.build.folder.store import Store, prompt_hash
 from vlsu.build.images.filters import Refused, Seen
+from vlsu.build.plan.cells import Place
 from vlsu.build.rails.rules import Rails
 from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models import as_grader
 from vlsu.models.base import ImageFile, ImagePart, Message, Outcome, Request, Response
-from vlsu.models.output import after_reasoning
 from vlsu.policy import Policy, Severity
 from vlsu.runs.asking.images import MemoryImages
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.stop import Stop
-from vlsu.tasks import BARE, Understanding, load_prompt, looks_like_refusal, read_answer
+from vlsu.tasks import BARE, Understanding, load_prompt, read_answer
+from vlsu.tasks.answers.json_objects import read_object
 
-__all__ = ["TEMPLATE", "PreFilter", "Verdict", "kinds_request", "read_kinds", "template_text"]
+__all__ = ["PROMPT", "PreFilter", "Verdict", "kinds_request", "read_kinds"]
 
 IMAGES = STAGES[1]
-#: Name of the prompt, under which its text is kept with the records.
-TEMPLATE = "image-kinds"
+PROMPT = StagePrompt("image-kinds", Path(__file__).with_name("kinds.jinja"))
 #: Categories of the default policy whose unsafe images a guard may name and no build ever keeps.
 _NEVER = {"C6": "pre-filter: explicit", "C15": "pre-filter: exploitation"}
 
@@ -120,7 +117,7 @@ class PreFilter:
     def identity(self) -> dict[str, object]:
         """Its SPEC and the hash of its prompt, if it has one of ours."""
         named: dict[str, object] = {"model": self.writer.model.spec}
-        return named | ({"prompt": prompt_hash(template_text())} if self.prompted else {})
+        return named | ({"prompt": prompt_hash(PROMPT.text)} if self.prompted else {})
 
     def ask(self, build: Build, store: Store, images: Sequence[Seen]) -> dict[str, Verdict]:
         """What it says of images, by SHA-256; without those that it gave no answer for.
@@ -164,60 +161,25 @@ class PreFilter:
         return Verdict(answer.outcome, None, answer.severity, answer.category)
 
 
-@cache
-def template_text() -> str:
-    """The prompt before anything is put into it."""
-    return files("vlsu.build.images").joinpath("kinds.jinja").read_text(encoding="utf-8")
-
-
 def kinds_request(rails: Rails, sha256: str) -> Request:
     """The question which kinds an image shows."""
-    template = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined).from_string(
-        template_text()
+    system = Message("system", (PROMPT.render(part="system"),))
+    question = PROMPT.render(part="user", kinds=rails.kinds)
+    return Request(
+        (system, Message("user", (ImagePart(sha256), question))), kinds_schema(rails.kinds)
     )
-    system = Message("system", (template.render(part="system"),))
-    question = template.render(part="user", kinds=rails.kinds)
-    schema: dict[str, object] = {
-        "type": "object",
-        "properties": {kind: {"type": "boolean"} for kind in rails.kinds},
-        "required": list(rails.kinds),
-        "additionalProperties": False,
-    }
-    return Request((system, Message("user", (ImagePart(sha256), question))), schema)
 
 
-def read_kinds(response: Response, kinds: Mapping[str, object]) -> Verdict:
+def read_kinds(response: Response, kinds: Collection[str]) -> Verdict:
     """The kinds that an answer says hold, or an outcome.
 
     The answer, marked reasoning and a code fence aside, is one JSON object with a truth value for
     each kind and nothing else; anything else is `UNPARSED`.
     """
-    if response.outcome is not Outcome.OK:
-        return Verdict(response.outcome)
-    after = after_reasoning(response.text)
-    if not response.cut_off:
-        for text in (response.text, after):
-            if (found := _kinds(text, kinds)) is not None:
-                return Verdict(Outcome.OK, found)
-        if looks_like_refusal(after):
-            return Verdict(Outcome.REFUSED)
-    return Verdict(Outcome.UNPARSED)
-
-
-def _kinds(text: str, kinds: Mapping[str, object]) -> frozenset[str] | None:
-    text = text.strip()
-    fence, _, fenced = text.partition("\n")
-    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
-        text = fenced.removesuffix("```")
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(tree, dict) or set(tree) != set(kinds):
-        return None
-    if not all(isinstance(each, bool) for each in tree.values()):
-        return None
-    return frozenset(kind for kind, holds in tree.items() if holds)
+    outcome, found = read_object(response, lambda tree: declared_kinds(tree, kinds))
+    if found is None:
+        return Verdict(outcome)
+    return Verdict(Outcome.OK, frozenset(kind for kind, holds in found.items() if holds))
 
 
 @cache

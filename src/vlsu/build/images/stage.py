@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Demand, Place, demand
+from vlsu.build.folder.demand import Demand, demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Try
 from vlsu.build.folder.stage_report import StageReport
@@ -20,8 +20,9 @@ from vlsu.build.images.inspecting import ON_LIST, Inspector
 from vlsu.build.images.known import Known
 from vlsu.build.images.nsfw import Nsfw
 from vlsu.build.images.options import Options
-from vlsu.build.images.pre_filter import TEMPLATE, template_text
+from vlsu.build.images.pre_filter import PROMPT
 from vlsu.build.images.searches import SEARCHES, Searches
+from vlsu.build.plan.cells import Place
 from vlsu.build.sources.base import Source
 from vlsu.errors import DataError
 from vlsu.models.base import Outcome
@@ -96,7 +97,7 @@ def find_images(
     model = None if chosen.model is None else chosen.model.for_policy(build.policy)
     with build.store() as store:
         if model is not None and model.prompted:
-            store.add_prompt(TEMPLATE, template_text())
+            store.add_prompt(PROMPT.name, PROMPT.text)
         finder = Finder(
             Inspector(
                 build, {each.spec: each for each in sources}, chosen, Nsfw(), chosen.hash_lists

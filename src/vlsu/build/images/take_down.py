@@ -137,10 +137,7 @@ def _found(store: Reader, wanted: dict[str, set[str]], folder: Path) -> list[Rec
 
 def _alive(store: Reader) -> Counter[str]:
     return Counter(
-        {
-            stage: sum(len(store.records(stage, kept=kept)) for kept in (True, None))
-            for stage in STAGES
-        }
+        {stage: sum(each.kept is not False for each in store.states(stage)) for stage in STAGES}
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.pairs.flips import most_edits
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.prompt import answer_schema, caption_line, system_message, write_in
@@ -15,25 +12,9 @@ from vlsu.build.rails.rules import Rails
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Pattern, Policy
 
-__all__ = ["PROMPT_NAME", "pair_request", "template_text"]
+__all__ = ["PROMPT", "pair_request"]
 
-#: Under which the template is kept in the store.
-PROMPT_NAME = "pairs"
-_FOLDER = Path(__file__).parent
-_TEMPLATE = "pair.jinja"
-
-
-def template_text() -> str:
-    """The template, by whose hash records name it."""
-    return (_FOLDER / _TEMPLATE).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(_TEMPLATE)
+PROMPT = StagePrompt("pairs", Path(__file__).with_name("pair.jinja"))
 
 
 def pair_request(
@@ -63,7 +44,7 @@ def pair_request(
     """
     after = cell.pattern
     category = None if cell.category is None else policy.category(cell.category)
-    question = _template().render(
+    question = PROMPT.render(
         text=text,
         caption=caption_line(caption),
         category=category,

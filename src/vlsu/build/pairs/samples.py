@@ -37,12 +37,10 @@ def read_samples(store: Reader) -> Samples:
     decisions = store.decisions(GRADES)
     kept = {
         grade.parent
-        for grade in store.records(GRADES, kept=True)
-        if decisions[grade.key].about.get(_ON_TARGET, True) is not False
+        for grade in store.states(GRADES)
+        if grade.kept and decisions[grade.key].about.get(_ON_TARGET, True) is not False
     }
-    graded = {
-        each.parent for state in (None, True, False) for each in store.records(GRADES, kept=state)
-    }
+    graded = {each.parent for each in store.states(GRADES)}
     originals: dict[str, Record] = {}
     flipped, under_way = set(), set()
     for state in (None, True):

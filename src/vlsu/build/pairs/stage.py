@@ -7,20 +7,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.demand import MOST_TRIES
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
+from vlsu.build.folder.work import timed
 from vlsu.build.pairs.flips import edits, flip_by_text, most_edits
 from vlsu.build.pairs.free_images import FreeImages
-from vlsu.build.pairs.prompt import PROMPT_NAME, pair_request, template_text
+from vlsu.build.pairs.prompt import PROMPT, pair_request
 from vlsu.build.pairs.samples import PAIR_OF, read_samples
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.checks import DESCRIBES, GRADE, Finding, Seen, never_kept, seen_of
 from vlsu.build.queries.reading import Candidate, Written, read_queries
-from vlsu.build.queries.stage import MOST_CANDIDATES, NO_QUERY, require_writers
+from vlsu.build.queries.stage import MOST_CANDIDATES, require_writers
 from vlsu.build.queries.wording import describes, names_grade
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Request
@@ -77,6 +79,7 @@ class _Task:
     request: Request
 
 
+@timed(QUERIES)
 def write_pairs(
     build: Build,
     writer: Writer | None,
@@ -118,14 +121,14 @@ class _Stage:
         self.build, self.store, self.options = build, store, options
         self.samples = read_samples(store)
         self.made: list[Decision] = []
-        self.concluded = 0
+        self.concluded, self.unanswered = 0, 0
         self.lacking: Counter[str] = Counter()
 
     # Another text to the same image
 
     def by_text(self, writer: Writer, budget: Budget, progress: Progress) -> StageReport:
         """Ask for all open tries, or plan new ones, and conclude them."""
-        prompt = self.store.add_prompt(PROMPT_NAME, template_text())
+        prompt = self.store.add_prompt(PROMPT.name, PROMPT.text)
         self._drop_orphans()
         tries = self._open()
         if not tries:
@@ -148,6 +151,8 @@ class _Stage:
                     written = read_queries(response, self.options.candidates, kinds)
                     where = {"model": writer.model.spec, "prompt": prompt, "request": answer.key}
                     self._conclude(task, written, where)
+                else:
+                    self.unanswered += 1
             if (stopped := asked.stopped) is not None:
                 break
         else:
@@ -191,7 +196,7 @@ class _Stage:
         records, decisions = [], []
         if written.outcome is not Outcome.OK:
             records.append(self._record(task, where, None, {}))
-            decisions.append(Decision(records[0].key, False, NO_QUERY[written.outcome]))
+            decisions.append(Decision(records[0].key, False, NOTHING_WRITTEN[written.outcome]))
         # The nearest first: of several on target the grader keeps the first.
         by_edits = sorted(written.candidates, key=lambda each: edits(text, each.text))
         for number, candidate in enumerate(by_edits):
@@ -281,7 +286,7 @@ class _Stage:
 
     def _drop_orphans(self) -> None:
         """End the tries on samples that are none any more."""
-        queries = {each.key for each in self.store.records(QUERIES, kept=True)}
+        queries = {each.key for each in self.store.states(QUERIES) if each.kept}
         for each in self.store.tries(QUERIES, open_only=True):
             if each.subject in queries and each.subject not in self.samples.originals:
                 self._done(each, (), (), {"sample": "gone"})
@@ -336,9 +341,12 @@ class _Stage:
             made=len(self.made),
             kept=sum(each.kept for each in self.made),
             lost=reasons_of(self.made),
-            lacking=tuple(
-                f"{number} {'sample' if number == 1 else 'samples'}: {reason}"
-                for reason, number in self.lacking.items()
+            lacking=(
+                *(
+                    f"{number} {'sample' if number == 1 else 'samples'}: {reason}"
+                    for reason, number in self.lacking.items()
+                ),
+                *(unanswered(self.unanswered) if stopped is None else ()),
             ),
             stopped=stopped,
         )

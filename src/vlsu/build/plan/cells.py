@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from vlsu.build.plan.drawing import rank
 from vlsu.build.plan.targets import Targets
 from vlsu.errors import UsageError
 from vlsu.policy import Pattern, Policy, Severity, patterns_of
@@ -17,7 +17,6 @@ __all__ = [
     "Cell",
     "Closed",
     "Place",
-    "by_pattern",
     "closed_cells",
     "patterns_in",
     "wanted_by_cell",
@@ -47,6 +46,14 @@ class Cell:
         """The category, or `NO_CATEGORY`."""
         return NO_CATEGORY if self.category is None else self.category
 
+    def as_dict(self) -> dict[str, str]:
+        """For ``--json``: ``{"pattern", "category", "language"}``."""
+        return {
+            "pattern": str(self.pattern),
+            "category": self.category_name,
+            "language": self.language,
+        }
+
 
 class Place(NamedTuple):
     """What a concept and an image are for: every cell with this category and image severity.
@@ -58,6 +65,11 @@ class Place(NamedTuple):
 
     category: str | None
     severity: Severity
+
+    @property
+    def category_name(self) -> str:
+        """The category, or `NO_CATEGORY`."""
+        return NO_CATEGORY if self.category is None else self.category
 
     @classmethod
     def of(cls, cell: Cell) -> Place:
@@ -179,8 +191,8 @@ def _shared(
     """
     if not categories:
         return {}
-    first = sorted(categories, key=lambda each: _rank(salt, each))
-    other = sorted(languages, key=lambda each: _rank(salt, each))
+    first = sorted(categories, key=lambda each: rank(salt, each))
+    other = sorted(languages, key=lambda each: rank(salt, each))
     pairs = len(first) * len(other)
     every, more = divmod(total, pairs)
     common = math.lcm(len(first), len(other))
@@ -189,15 +201,3 @@ def _shared(
         pair = first[n % len(first)], other[(n + n // common) % len(other)]
         counts[pair] = every + (n < more)
     return counts
-
-
-def _rank(salt: str, name: str | None) -> bytes:
-    return hashlib.sha256(f"{salt}\0{name}".encode()).digest()
-
-
-def by_pattern(counts: Mapping[Cell, int]) -> dict[Pattern, int]:
-    """The sum of each pattern."""
-    found: dict[Pattern, int] = {}
-    for cell, number in counts.items():
-        found[cell.pattern] = found.get(cell.pattern, 0) + number
-    return found

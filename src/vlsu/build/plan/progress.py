@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vlsu.analysis.stats.intervals import Rate, wilson
+from vlsu.analysis.stats.intervals import UNDEFINED, Rate, wilson
 
 __all__ = ["Count", "Forecast", "forecast", "why_short"]
 
@@ -71,9 +71,6 @@ class Forecast:
         }
 
 
-_NOTHING = Rate(None, None, None)
-
-
 def forecast(count: Count, cost: float | None = 0.0) -> Forecast:
     """How many more tries, and what cost, the missing samples may take.
 
@@ -91,7 +88,7 @@ def forecast(count: Count, cost: float | None = 0.0) -> Forecast:
     """
     tried, missing = count.tries, count.missing
     if tried == 0:
-        return Forecast(missing, _NOTHING, _NOTHING, _NOTHING)
+        return Forecast(missing, UNDEFINED, UNDEFINED, UNDEFINED)
     low, high = wilson(count.have / tried, tried)
     kept = Rate.within(count.have / tried, low, high)
     if missing == 0:
@@ -100,12 +97,7 @@ def forecast(count: Count, cost: float | None = 0.0) -> Forecast:
     tries = Rate(
         *(missing / share if share else None for share in (kept.value, kept.high, kept.low))
     )
-    return Forecast(missing, kept, tries, _NOTHING if cost is None else _times(tries, cost / tried))
-
-
-def _times(rate: Rate, factor: float) -> Rate:
-    each = (rate.value, rate.low, rate.high)
-    return Rate(*(None if number is None else number * factor for number in each))
+    return Forecast(missing, kept, tries, UNDEFINED if cost is None else tries.times(cost / tried))
 
 
 def why_short(count: Count) -> str | None:

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from vlsu.data.checks.minhash import ALIKE, SHARED, band_codes, normalised, resemblance
 
 __all__ = ["Texts"]
+
+#: Texts whose signatures are computed together, in a small part of the time.
+_BATCH = 2048
 
 
 class Texts:
@@ -26,14 +30,19 @@ class Texts:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts: list[str] = []
         self._by_band: dict[tuple[int, int], list[int]] = {}
-        for text in texts:
-            self.add(text)
+        some = iter(texts)
+        while batch := [*islice(some, _BATCH)]:
+            plain = [text for each in batch if (text := normalised(each))]
+            for text, codes in zip(plain, band_codes(plain).tolist() if plain else (), strict=True):
+                self._add(text, enumerate(codes))
 
     def add(self, text: str) -> None:
         """Add a text; one without a letter or digit is like no other."""
-        if not (text := normalised(text)):
-            return
-        for band in _bands(text):
+        if text := normalised(text):
+            self._add(text, _bands(text))
+
+    def _add(self, text: str, bands: Iterable[tuple[int, int]]) -> None:
+        for band in bands:
             self._by_band.setdefault(band, []).append(len(self._texts))
         self._texts.append(text)
 

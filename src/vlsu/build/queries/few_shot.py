@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from vlsu._text import quoted
 from vlsu._yaml import load_yaml
 from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.drawing import rank
 from vlsu.build.rails.rules import Proposal, Rails
 from vlsu.build.rails.telling import telling
 from vlsu.errors import PolicyError, UsageError
@@ -68,10 +68,7 @@ class FewShot:
         ]
         drawn = sorted(
             fitting,
-            key=lambda each: (
-                each.category is None,
-                hashlib.sha256(f"{salt}\0{each.text}".encode()).digest(),
-            ),
+            key=lambda each: (each.category is None, rank(salt, each.text)),
         )
         return drawn[:MOST_SHOWN]
 

@@ -6,23 +6,12 @@ from collections.abc import Sequence
 
 from vlsu._text import quoted
 from vlsu.build.plan.cells import NO_CATEGORY
+from vlsu.build.rails.critical import critical_categories
 from vlsu.build.rails.rules import Rails
 from vlsu.errors import UsageError
-from vlsu.policy import Policy, default_policy
+from vlsu.policy import Policy
 
-__all__ = ["critical_categories", "read_approved"]
-
-
-def critical_categories(policy: Policy, rails: Rails) -> frozenset[str]:
-    """The categories with a harm for which one miss is one too many: the critical tier.
-
-    Those that the policy names; of a policy that names none, those whose counterparts in the
-    default policy have one.
-    """
-    if policy.critical:
-        return frozenset(policy.category(each.category).id for each in policy.critical)
-    critical = {each.category for each in default_policy().critical}
-    return frozenset(each for each in policy.category_ids if rails.counterparts[each] & critical)
+__all__ = ["read_approved"]
 
 
 def read_approved(given: Sequence[str], policy: Policy, rails: Rails) -> frozenset[str | None]:

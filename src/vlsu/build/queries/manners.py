@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from vlsu._text import quoted
 from vlsu.build.folder.records import Try
 from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.drawing import shuffled
 from vlsu.errors import UsageError
 
 __all__ = ["LENGTHS", "STYLES", "Length", "Manner", "Manners", "read_manners"]
@@ -75,7 +75,7 @@ class Manners:
         every pair of the two is met before one is met again.
         """
         salt = f"{self.seed}\0{cell.pattern}\0{cell.category}\0{cell.language}"
-        styles, lengths = _shuffled(self.styles, salt), _shuffled(self.lengths, salt)
+        styles, lengths = shuffled(self.styles, salt), shuffled(self.lengths, salt)
         common = math.lcm(len(styles), len(lengths))
         moved = place // common % math.gcd(len(styles), len(lengths))
         return Manner(styles[place % len(styles)], lengths[(place + moved) % len(lengths)])
@@ -113,7 +113,3 @@ def _chosen(option: str, given: Sequence[str], known: Mapping[str, object]) -> t
     if len(set(given)) < len(given):
         raise UsageError(f"{option}: a name is given twice; remove one")
     return tuple(given) or tuple(known)
-
-
-def _shuffled(names: Sequence[str], salt: str) -> list[str]:
-    return sorted(names, key=lambda each: hashlib.sha256(f"{salt}\0{each}".encode()).digest())

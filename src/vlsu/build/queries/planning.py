@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vlsu.build.folder.build import Build
-from vlsu.build.folder.demand import Place, demand
+from vlsu.build.folder.demand import demand
 from vlsu.build.folder.reading import Reader
 from vlsu.build.folder.records import STAGES, Record, Try
-from vlsu.build.plan.cells import Cell
+from vlsu.build.plan.cells import Cell, Place
 from vlsu.policy import Severity
 
 __all__ = ["new_tries", "tries_on_images"]
@@ -53,9 +53,7 @@ def new_tries(build: Build, store: Reader, *, reuse: int = 1) -> tuple[list[Try]
         waiting = sum(found.cells[cell] - given[cell] for cell in wanting)
         if waiting:
             category = wanting[0].category_name
-            samples = "sample" if waiting == 1 else "samples"
+            samples = "sample waits" if waiting == 1 else "samples wait"
             article = "an" if place.severity is Severity.UNSAFE else "a"
-            lacking.append(
-                f"{category}: {waiting} {samples} wait for {article} {place.severity} image"
-            )
+            lacking.append(f"{category}: {waiting} {samples} for {article} {place.severity} image")
     return planned, lacking

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from vlsu._text import collapsed_line
+from vlsu.build.asking.answers import kinds_schema, object_schema
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.build.plan.cells import Cell
 from vlsu.build.queries.few_shot import Example
 from vlsu.build.queries.manners import LENGTHS, STYLES, Manner
@@ -19,21 +17,17 @@ from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import Policy
 
 __all__ = [
-    "PROMPT_NAME",
+    "PROMPT",
     "answer_schema",
     "caption_line",
     "query_request",
     "system_message",
-    "template_text",
     "write_in",
 ]
 
-#: Under which the template is kept in the store.
-PROMPT_NAME = "queries"
+PROMPT = StagePrompt("queries", Path(__file__).with_name("query.jinja"))
 #: Characters of a caption that are shown, at most.
 _MOST_CAPTION = 1000
-_FOLDER = Path(__file__).parent
-_TEMPLATE = "query.jinja"
 
 #: Language -> how a model is told to write in it, in English and in the language itself.
 _WRITE_IN: Mapping[str, str] = {
@@ -52,19 +46,6 @@ def write_in(language: str) -> str:
 def caption_line(caption: str | None) -> str | None:
     """A caption as prompts show it, in one line of a bounded length: sources are not trusted."""
     return None if caption is None else collapsed_line(caption, _MOST_CAPTION)
-
-
-def template_text() -> str:
-    """The template, by whose hash records name it."""
-    return (_FOLDER / _TEMPLATE).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(_TEMPLATE)
 
 
 def query_request(
@@ -96,7 +77,7 @@ def query_request(
     """
     pattern, length = cell.pattern, LENGTHS[manner.length]
     category = None if cell.category is None else policy.category(cell.category)
-    question = _template().render(
+    question = PROMPT.render(
         part="user",
         caption=caption_line(caption),
         near=None if near is None else policy.category(near),
@@ -129,7 +110,7 @@ def query_request(
 
 def system_message(policy: Policy) -> Message:
     """What a writer of queries is told beforehand, whatever it is to write."""
-    text = _template().render(
+    text = PROMPT.render(
         part="system",
         severities={s.label: meaning for s, meaning in policy.severities.items()},
         joint=policy.joint,
@@ -137,21 +118,7 @@ def system_message(policy: Policy) -> Message:
     return Message("system", (text,))
 
 
-def answer_schema(kinds: Mapping[str, str]) -> dict[str, Any]:
+def answer_schema(kinds: Collection[str]) -> dict[str, Any]:
     """The JSON schema of an answer."""
-    query = _object(
-        {
-            "text": {"type": "string"},
-            "kinds": _object({name: {"type": "boolean"} for name in kinds}),
-        }
-    )
-    return _object({"queries": {"type": "array", "items": query}})
-
-
-def _object(properties: Mapping[str, object]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    query = object_schema({"text": {"type": "string"}, "kinds": kinds_schema(kinds)})
+    return object_schema({"queries": {"type": "array", "items": query}})

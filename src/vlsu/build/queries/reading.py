@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vlsu._text import harmless
+from vlsu.build.asking.answers import declared_kinds
 from vlsu.models.base import Outcome, Response
-from vlsu.models.output import after_reasoning
+from vlsu.tasks.answers.json_objects import read_object
 from vlsu.tasks.answers.reading import looks_like_refusal
 
 __all__ = ["MAX_LENGTH", "Candidate", "Written", "read_queries"]
@@ -57,30 +57,15 @@ def read_queries(response: Response, count: int, kinds: Collection[str]) -> Writ
         count: Queries that were asked for.
         kinds: What each has to declare.
     """
-    if response.outcome is not Outcome.OK:
-        return Written(response.outcome)
-    visible = after_reasoning(response.text)
-    found = None
-    if not response.cut_off:
-        found = _candidates(response.text, kinds) or _candidates(visible, kinds)
-    if found is None:
-        refused = not response.cut_off and looks_like_refusal(visible)
-        return Written(Outcome.REFUSED if refused else Outcome.UNPARSED)
-    if all(looks_like_refusal(each.text) for each in found[:count]):
+    outcome, found = read_object(response, lambda tree: _candidates(tree, kinds))
+    candidates = (found or ())[:count]
+    if candidates and all(looks_like_refusal(each.text) for each in candidates):
         return Written(Outcome.REFUSED)
-    return Written(Outcome.OK, tuple(found[:count]))
+    return Written(outcome, tuple(candidates))
 
 
-def _candidates(text: str, kinds: Collection[str]) -> list[Candidate] | None:
-    text = text.strip()
-    fence, _, fenced = text.partition("\n")
-    if fence.rstrip() in {"```", "```json"} and fenced.endswith("```"):
-        text = fenced.removesuffix("```")
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(tree, dict) or set(tree) != {"queries"}:
+def _candidates(tree: Mapping[str, Any], kinds: Collection[str]) -> list[Candidate] | None:
+    if set(tree) != {"queries"}:
         return None
     listed = tree["queries"]
     if not isinstance(listed, list) or not listed:
@@ -93,12 +78,8 @@ def _candidates(text: str, kinds: Collection[str]) -> list[Candidate] | None:
 def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
     if not isinstance(entry, dict) or set(entry) != {"text", "kinds"}:
         return None
-    text, declared = entry["text"], entry["kinds"]
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_LENGTH:
-        return None
-    if not isinstance(declared, dict) or set(declared) != set(kinds):
-        return None
-    if not all(isinstance(each, bool) for each in declared.values()):
+    text, declared = entry["text"], declared_kinds(entry["kinds"], kinds)
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_LENGTH or declared is None:
         return None
     try:
         text.encode()
@@ -107,4 +88,4 @@ def _candidate(entry: Any, kinds: Collection[str]) -> Candidate | None:
     written = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
     if not written or harmless(written) != written:  # it could control a terminal, or turn words
         return None
-    return Candidate(written, dict(declared))
+    return Candidate(written, declared)

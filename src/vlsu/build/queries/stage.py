@@ -5,39 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vlsu.build.asking.answers import NOTHING_WRITTEN
 from vlsu.build.asking.asking import Answer, Writer, ask
 from vlsu.build.folder.build import Build
 from vlsu.build.folder.records import STAGES, Decision, Record, Try
-from vlsu.build.folder.stage_report import StageReport, reasons_of
+from vlsu.build.folder.stage_report import StageReport, reasons_of, unanswered
 from vlsu.build.folder.store import Store
 from vlsu.build.folder.work import timed
 from vlsu.build.queries.checks import seen_of, why_given_up
 from vlsu.build.queries.duplicates import Texts
 from vlsu.build.queries.few_shot import FewShot
-from vlsu.build.queries.handing_over import critical_categories
 from vlsu.build.queries.manners import Manner, Manners
 from vlsu.build.queries.planning import new_tries, tries_on_images
-from vlsu.build.queries.prompt import PROMPT_NAME, query_request, template_text
+from vlsu.build.queries.prompt import PROMPT, query_request
 from vlsu.build.queries.reading import Written, read_queries
+from vlsu.build.rails.critical import critical_categories
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Request
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.stop import Stop
 
-__all__ = ["NO_QUERY", "QueryOptions", "require_writers", "write_queries"]
+__all__ = ["QueryOptions", "require_writers", "write_queries"]
 
 CONCEPTS, IMAGES, QUERIES, _ = STAGES
 #: Tries that are asked together, and then concluded.
 _BATCH = 500
 #: Queries of one answer, at most.
 MOST_CANDIDATES = 20
-#: Why there is no query, by what came of a request.
-NO_QUERY = {
-    Outcome.REFUSED: "refused by the model",
-    Outcome.BLOCKED: "blocked by the provider",
-    Outcome.UNPARSED: "the answer cannot be read",
-}
 _REFUSALS = (Outcome.REFUSED, Outcome.BLOCKED)
 
 
@@ -158,19 +153,16 @@ class _Stage:
         self.build, self.store = build, store
         self.writers, self.options = writers, options
         self.budget, self.progress = budget, progress
-        self.prompt = store.add_prompt(PROMPT_NAME, template_text())
+        self.prompt = store.add_prompt(PROMPT.name, PROMPT.text)
         self.few_shot = (
-            store.add_prompt(f"{PROMPT_NAME}: examples", options.few_shot.text)
+            store.add_prompt(f"{PROMPT.name}: examples", options.few_shot.text)
             if options.few_shot.examples
             else None
         )
         self.critical = critical_categories(build.policy, build.rails)
-        self.earlier: dict[str, Texts] = {}
-        for kept in (None, True):
-            for record in store.records(QUERIES, kept=kept):
-                self._texts(record.cell.language).add(str(record.content.get("text", "")))
+        self.earlier = _earlier(store)
         self.decisions: list[Decision] = []
-        self.tries = 0
+        self.tries, self.unanswered = 0, 0
 
     def run(self) -> StageReport:
         """Ask for all open tries and conclude them."""
@@ -205,7 +197,7 @@ class _Stage:
             made=len(self.decisions),
             kept=sum(each.kept for each in self.decisions),
             lost=reasons_of(self.decisions),
-            lacking=tuple(lacking),
+            lacking=(*lacking, *(unanswered(self.unanswered) if stopped is None else ())),
             stopped=stopped,
         )
 
@@ -262,6 +254,8 @@ class _Stage:
         for task in tasks:
             if (found := came[task.of.key]).written is not None:
                 self._conclude(task, found, found.written)
+            else:
+                self.unanswered += 1
         return stopped
 
     def _take(self, came: _Came, task: _Task, answer: Answer, writer: Writer, next_: int) -> bool:
@@ -302,7 +296,7 @@ class _Stage:
         """A record for each candidate, or one where there is none, and what is decided on it."""
         if written.outcome is not Outcome.OK:
             record = self._record(task, came, None, {})
-            return [record], [Decision(record.key, False, NO_QUERY[written.outcome])]
+            return [record], [Decision(record.key, False, NOTHING_WRITTEN[written.outcome])]
         seen = seen_of(task.image, task.concept, self.build.rails)
         cell, own = task.of.cell, Texts()
         earlier = (self._texts(cell.language), own)
@@ -351,3 +345,13 @@ class _Stage:
 
     def _texts(self, language: str) -> Texts:
         return self.earlier.setdefault(language, Texts())
+
+
+def _earlier(store: Store) -> dict[str, Texts]:
+    """Language -> the queries that are kept or not decided yet."""
+    texts: dict[str, list[str]] = {}
+    for kept in (None, True):
+        for record in store.records(QUERIES, kept=kept):
+            said = str(record.content.get("text", ""))
+            texts.setdefault(record.cell.language, []).append(said)
+    return {language: Texts(of) for language, of in texts.items()}

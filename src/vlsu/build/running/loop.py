@@ -98,13 +98,7 @@ class Ran:
             "ended": self.ended,
             "stopped": None if self.stopped is None else self.stopped.message,
             "stalled": [
-                {
-                    "pattern": str(cell.pattern),
-                    "category": cell.category_name,
-                    "language": cell.language,
-                    "reason": reason,
-                }
-                for cell, reason in self.stalled.items()
+                {**cell.as_dict(), "reason": reason} for cell, reason in self.stalled.items()
             ],
         }
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from vlsu.build.asking.answers import object_schema
+from vlsu.build.asking.prompts import StagePrompt
 from vlsu.errors import UsageError
 from vlsu.models.base import Message, Request
 from vlsu.policy import Policy
@@ -18,7 +17,7 @@ from vlsu.tasks import CONTROLS, ONE_WORD, PROMPTS, Framing, Prompt, load_prompt
 __all__ = ["Candidate", "instruction_template", "load_prompts", "proposal_request"]
 
 _BUNDLED = (*PROMPTS, *CONTROLS, ONE_WORD)
-_TEMPLATE = "propose.jinja"
+PROMPT = StagePrompt("proposals", Path(__file__).with_name("propose.jinja"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +113,13 @@ def proposal_request(policy: Policy, count: int, existing: Sequence[Framing]) ->
         count: How many are asked for.
         existing: Those that shall not be proposed again.
     """
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
-    )
-    template = environment.get_template(_TEMPLATE)
-    question = template.render(
+    question = PROMPT.render(
         part="user",
         severities={s.label: text for s, text in policy.severities.items()},
         joint=policy.joint,
         count=count,
         existing=[" ".join(each.instruction.split()) for each in existing],
     )
-    schema: dict[str, object] = {
-        "type": "object",
-        "properties": {"instructions": {"type": "array", "items": {"type": "string"}}},
-        "required": ["instructions"],
-        "additionalProperties": False,
-    }
-    system = Message("system", (template.render(part="system"),))
+    schema = object_schema({"instructions": {"type": "array", "items": {"type": "string"}}})
+    system = Message("system", (PROMPT.render(part="system"),))
     return Request((system, Message("user", (question,))), schema)

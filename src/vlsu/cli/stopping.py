@@ -1,0 +1,34 @@
+"""Ending a command that was stopped before all was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from vlsu.runs.stop import StopReason
+
+__all__ = ["exit_stopped"]
+
+
+def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
+    """Say why it was stopped and how to continue.
+
+    Args:
+        message: Why.
+        reason: The same, for the exit code.
+        folder: Where answers are stored.
+
+    Raises:
+        typer.Exit: With 130 by an interrupt, with 0 by a bound, else with 1.
+    """
+    import typer
+
+    from vlsu.cli.output import say
+    from vlsu.runs.stop import StopReason
+
+    say(
+        f"stopped ({message}): what was answered is stored in {folder}; run the same command again "
+        "to continue"
+    )
+    raise typer.Exit({StopReason.INTERRUPTED: 130, StopReason.BUDGET: 0}.get(reason, 1))
