@@ -155,7 +155,8 @@ def images(
 
     Each is filtered before anything is stored: by the rules on its words, licence, size, hash
     lists, a score of how sexual it is, what the build and other benchmarks have, and --pre-filter.
-    What is refused leaves no bytes, caption or address behind. Run again, it goes on.
+    What is refused leaves no bytes behind, and its words and address at most in the index of a
+    local source. Run again, it goes on.
     """
     from vlsu.build.images.stage import find_images
     from vlsu.cli.output import RunProgress

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from vlsu.build.folder.records import REFILL, STAGES, Decision, Record, Try
+from vlsu.build.folder.records import ANOTHER_KEPT, REFILL, STAGES, Decision, Record, Try
 from vlsu.build.plan.cells import Cell
 from vlsu.build.plan.progress import Count
 from vlsu.errors import BuildError
@@ -164,7 +164,10 @@ class Reader:
         return {record.stage: record for record in reversed(found)}
 
     def counts(self) -> dict[Cell, Count]:
-        """What each cell has; nothing is wanted of it here."""
+        """What each cell has; nothing is wanted of it here.
+
+        A candidate in whose place another one was kept is no loss, and no try of its own.
+        """
         rows = self._read(
             "SELECT pattern, category, language, stage,"  # noqa: S608
             f" {_STATE} AS state,"
@@ -178,6 +181,8 @@ class Reader:
         for pattern, category, language, stage, state, reason, off_target, number in rows:
             cell = _cell(pattern, category, language)
             have.setdefault(cell, 0)
+            if state == 0 and reason == ANOTHER_KEPT:
+                continue
             if state == 0:
                 _count(lost.setdefault(cell, {}), stage, number)
                 _count(reasons.setdefault(cell, {}), reason, number)

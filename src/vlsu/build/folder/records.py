@@ -12,7 +12,16 @@ import orjson
 from vlsu.build.plan.cells import Cell
 from vlsu.errors import BuildError
 
-__all__ = ["REFILL", "REQUIRED", "STAGES", "Decision", "Record", "Try", "require_fits"]
+__all__ = [
+    "ANOTHER_KEPT",
+    "REFILL",
+    "REQUIRED",
+    "STAGES",
+    "Decision",
+    "Record",
+    "Try",
+    "require_fits",
+]
 
 #: The stages, in their order: each makes its records out of kept ones of the stage before.
 STAGES = ("concepts", "images", "queries", "grades")
@@ -23,6 +32,8 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "queries": frozenset({"model", "prompt", "seed"}),
     "grades": frozenset({"model", "prompt", "seed"}),
 }
+#: Why a candidate is given up that was as good as the one kept of its image and cell.
+ANOTHER_KEPT = "another candidate was kept"
 #: Entries of provenance that name a prompt by its hash.
 PROMPT = "prompt"
 #: In decisions that give up samples of full cells to have them replaced: how often that was done.

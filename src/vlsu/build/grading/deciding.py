@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlsu.build.folder.records import ANOTHER_KEPT
 from vlsu.policy import MODALITIES, Pattern, Severity
 
-__all__ = ["ANOTHER_KEPT", "Grade", "Grades", "Verdict", "decide_candidates", "drawn", "reason_of"]
+__all__ = ["Grade", "Grades", "Verdict", "decide_candidates", "drawn", "reason_of"]
 
-#: The reason of a candidate that is on target, of which another one was kept.
-ANOTHER_KEPT = "another candidate was kept"
 _NAMES = {"image": "image", "text": "text", "joint": "pair"}
 
 #: Why a category and a severity are closed, in a short form; `None` if they are not.
