@@ -100,6 +100,9 @@ def answering(reason_or_text):
         (lambda q: concept(q, search="a child on a swing"), "rails: minor-in-harm"),
         (lambda q: concept(q, concept="A 12-year-old at a desk."), "rails: minor-in-harm"),
         (lambda q: concept(q, concept="Dr. Miller at a desk."), "names a person or an address"),
+        (lambda q: concept(q, search="see https://example.org/a"), "names a person or an address"),
+        (lambda q: concept(q, concept="1.0 );"), "describes nothing"),
+        (lambda q: concept(q, search="123 );"), "describes nothing"),
     ],
 )
 def test_what_is_given_up_has_a_reason_and_leaves_no_words_behind(tmp_path, second, reason):

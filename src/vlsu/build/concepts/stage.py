@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import zip_longest
 
 from vlsu.build.asking.answers import NOTHING_WRITTEN
@@ -33,6 +34,9 @@ from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 __all__ = ["make_concepts", "place_number"]
 
 CONCEPTS = STAGES[0]
+#: A word of two letters or more; a concept of fewer than so many describes nothing.
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_FEWEST_WORDS = 3
 #: What a concept names, it does not only show.
 _NAMING = frozenset({"name", "address"})
 
@@ -158,6 +162,8 @@ def _objection(build: Build, cell: Cell, drawn: Drawn, concept: Concept) -> str 
             proposal = Proposal(text=text, category=category, severity=severity, kinds=declared)
             if (refused := build.rails.refusal(proposal)) is not None:
                 return f"rails: {refused.rule}"
+    if len(_WORD.findall(concept.concept)) < _FEWEST_WORDS or not _WORD.search(concept.search):
+        return "describes nothing"
     if _NAMING & {*telling(concept.concept), *telling(concept.search)}:
         return "names a person or an address"
     return None
