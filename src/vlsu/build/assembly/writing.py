@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 
 from vlsu._folders import is_dataset
@@ -284,7 +285,7 @@ def require_free(out: Path, options: Options) -> None:
     """
     for folder in (out, _gated_folder(out))[: 1 + (options.release == "open")]:
         for given in (options.grades, options.proof):
-            if given is not None and given.resolve() == folder.resolve():
+            if given is not None and realpath(given) == realpath(folder):
                 raise UsageError(f"{folder}: holds the grades that are given; choose another --out")
         if folder.exists() and not options.overwrite and is_dataset(folder):
             raise UsageError(

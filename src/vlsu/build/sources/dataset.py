@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from os.path import realpath
 from pathlib import Path, PurePosixPath
 
 from vlsu._files import open_beneath, read_bytes_beneath
@@ -76,7 +77,7 @@ class DatasetSource:
             text_is_caption=not format_,
             licence=licence,
         )
-        self._settings = {"column": column, "format": format_, "images": str(images.resolve())}
+        self._settings = {"column": column, "format": format_, "images": realpath(images)}
         self._web = Web(spec, access, contact=contact_of(access))
         self._searched: ImageFolder | None = None
         self.left_out = LeftOut(spec)
@@ -99,7 +100,7 @@ class DatasetSource:
         return {
             "kind": "dataset",
             "reading": READING,
-            "path": str(self._path.resolve()),
+            "path": realpath(self._path),
             "options": dict(sorted({**self._options, **self._settings}.items())),
             "files": len(self._files),
             "fingerprint": digest.hexdigest(),

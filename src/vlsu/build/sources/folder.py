@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import PurePosixPath
 
 import orjson
@@ -118,7 +119,7 @@ class FolderSource:
         return {
             "kind": "folder",
             "reading": READING,
-            "path": str(self._root.resolve()),
+            "path": realpath(self._root),
             "options": dict(sorted(self._options.items())),
             "files": files,
             "fingerprint": digest.hexdigest(),
