@@ -34,7 +34,7 @@ def test_targets_and_languages(tmp_path):
 def test_the_table_shows_what_there_is_what_is_lost_and_what_is_never_built(tmp_path):
     folder = tmp_path / "b"
     said = vlsu("build", "init", folder, "--target", "all=2")
-    assert f"next: vlsu build status {folder}" in said.stderr
+    assert f"next: vlsu build run {folder} --model SPEC --grader SPEC" in said.stderr
     with open_build(folder).store() as store:
         chain(store, concept="one")
         *_, grade = chain(store, concept="two")
