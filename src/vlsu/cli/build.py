@@ -66,7 +66,7 @@ def init(
     )
     _show(made, json)
     if not json:
-        say(f"next: vlsu build run {build} --model SPEC --grader SPEC, or vlsu build concepts {build}")
+        say(f"next: vlsu build run {build} --model SPEC --grader SPEC")
 
 
 @app.command("status")
