@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from vlsu._text import one_line
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import joined
-from vlsu.build.sources.web import Web, contact_of, plain_words, service_url
+from vlsu.build.sources.web import Service, contact_of, pixels, plain_words, service_url
 from vlsu.data.fetching.fetch import Network
 from vlsu.data.fetching.politeness import Pace
 from vlsu.data.licences import read_licence
@@ -48,7 +48,7 @@ _UPKEEP = re.compile(
 _MAX_HTML, _CATEGORIES = 20_000, 20
 
 
-class CommonsSource:
+class CommonsSource(Service):
     """Wikimedia Commons.
 
     Args:
@@ -73,9 +73,8 @@ class CommonsSource:
         timeout_s: float = 30.0,
         network: Network | None = None,
     ) -> None:
-        self._spec = spec
         self._url = url
-        self._web = Web(
+        super().__init__(
             spec,
             access,
             contact=contact_of(access),
@@ -83,11 +82,6 @@ class CommonsSource:
             timeout_s=timeout_s,
             network=network,
         )
-
-    @property
-    def spec(self) -> str:
-        """What the user wrote."""
-        return self._spec
 
     def identity(self) -> Mapping[str, object]:
         """The address of ``api.php``."""
@@ -137,20 +131,6 @@ class CommonsSource:
             more = {name: str(value) for name, value in following.items()}
         return [each for _, each in sorted(ranked.values(), key=lambda pair: pair[0])][:count]
 
-    def read(self, candidate: Candidate) -> bytes:
-        """The bytes of an image, scaled to `WIDTH` if it is larger.
-
-        Raises:
-            SourceError: They are not to be had.
-        """
-        if candidate.url is None:
-            raise SourceError(f"{self._spec}: an image has no address", "bad-address")
-        return self._web.image(candidate.url)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._web.close()
-
     def _answer(self, parameters: Mapping[str, object]) -> dict[str, Any]:
         for tries in range(self._web.tries):
             answer = self._web.document(self._url, parameters)
@@ -176,11 +156,14 @@ class CommonsSource:
         original = info.get("url")
         if not isinstance(original, str) or not str(info.get("mime", "")).startswith("image/"):
             return None
-        width, height = _pixels(info.get("width")), _pixels(info.get("height"))
+        width, height = pixels(info.get("width")), pixels(info.get("height"))
         url, scaled = original, info.get("thumburl")
         if isinstance(scaled, str) and width is not None and width > WIDTH:
             url = scaled
-            width, height = _pixels(info.get("thumbwidth")), _pixels(info.get("thumbheight"))
+            width, height = (
+                pixels(info.get("thumbwidth")),
+                pixels(info.get("thumbheight")),
+            )
         said = {
             name: plain_text(value.get("value"))
             for name, value in (info.get("extmetadata") or {}).items()
@@ -279,10 +262,6 @@ def plain_text(html: object) -> str:
     reader.feed(html[:_MAX_HTML])
     reader.close()
     return re.sub(r" (?=[.,;:])", "", " ".join("".join(reader.parts).split()))
-
-
-def _pixels(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def open_commons(where: str, access: Access) -> CommonsSource:

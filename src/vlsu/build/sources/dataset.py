@@ -167,20 +167,8 @@ class DatasetSource:
                 url = addresses[0] if addresses else found.url
                 if url is None:
                     return None
-        return Candidate(
-            id=id_,
-            source=self._spec,
-            caption=found.caption,
-            licence=found.licence,
-            url=url,
-            page=found.page or (found.url if url is None else None),
-            author=found.author,
-            attribution=found.attribution,
-            language=found.language,
-            width=found.width,
-            height=found.height,
-            about=found.about,
-        )
+        page = found.page or (found.url if url is None else None)
+        return found.candidate(id_, self._spec, page=page, url=url)
 
     def _below(self, name: str, file: RowFile) -> str | None:
         """The path of a file that a row names, below the folder of images."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
+from vlsu.build.sources.base import Candidate
 from vlsu.data.tables import normalise
 from vlsu.errors import UsageError
 
@@ -85,6 +86,25 @@ class Described:
     width: int | None = None
     height: int | None = None
     about: dict[str, object] = field(default_factory=dict)
+
+    def candidate(
+        self, id_: str, source: str, *, page: str | None, url: str | None = None
+    ) -> Candidate:
+        """The candidate that is so described; its page and address are the source's to say."""
+        return Candidate(
+            id=id_,
+            source=source,
+            caption=self.caption,
+            licence=self.licence,
+            url=url,
+            page=page,
+            author=self.author,
+            attribution=self.attribution,
+            language=self.language,
+            width=self.width,
+            height=self.height,
+            about=self.about,
+        )
 
 
 class Fields:

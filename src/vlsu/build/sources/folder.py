@@ -173,19 +173,7 @@ class FolderSource:
         """Nothing is held open."""
 
     def _candidate(self, id_: str, found: Described) -> Candidate:
-        return Candidate(
-            id=id_,
-            source=self._spec,
-            caption=found.caption,
-            licence=found.licence,
-            page=found.page or found.url,
-            author=found.author,
-            attribution=found.attribution,
-            language=found.language,
-            width=found.width,
-            height=found.height,
-            about=found.about,
-        )
+        return found.candidate(id_, self._spec, page=found.page or found.url)
 
     def _of_table(self, below: str, table: str, listed: set[str]) -> Iterator[Candidate]:
         path = self._root / below / table

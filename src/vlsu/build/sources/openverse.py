@@ -14,7 +14,7 @@ from typing import Any
 
 from vlsu.build.sources.base import Access, Candidate, SourceError, SourceKind
 from vlsu.build.sources.fields import joined, sentence
-from vlsu.build.sources.web import Web, contact_of, plain_words, service_url
+from vlsu.build.sources.web import Service, contact_of, pixels, plain_words, service_url
 from vlsu.data.fetching.fetch import Network
 from vlsu.data.fetching.politeness import Pace
 from vlsu.data.licences import read_licence
@@ -32,7 +32,7 @@ _LICENCE = re.compile(r"(?:cc[- ])?(by(?:[- ](?:nc|nd|sa))*)\b", re.IGNORECASE)
 _TAGS = 30
 
 
-class OpenverseSource:
+class OpenverseSource(Service):
     """Openverse.
 
     Sensitive results are left out, as the service's own flag says (``mature``), which is no filter
@@ -61,12 +61,11 @@ class OpenverseSource:
         timeout_s: float = 30.0,
         network: Network | None = None,
     ) -> None:
-        self._spec = spec
         self._url = f"{url.rstrip('/')}/v1/images/"
         self._token = os.environ.get(TOKEN, "").strip() if token is None else token
         if interval_s is None:
             interval_s = 0.0 if self._token else INTERVAL_S
-        self._web = Web(
+        super().__init__(
             spec,
             access,
             contact=contact_of(access),
@@ -75,11 +74,6 @@ class OpenverseSource:
             timeout_s=timeout_s,
             network=network,
         )
-
-    @property
-    def spec(self) -> str:
-        """What the user wrote."""
-        return self._spec
 
     def identity(self) -> Mapping[str, object]:
         """The service's address."""
@@ -116,20 +110,6 @@ class OpenverseSource:
             if len(found) >= count or not rows or (isinstance(last, int) and page >= last):
                 break
         return list(found.values())[:count]
-
-    def read(self, candidate: Candidate) -> bytes:
-        """The bytes of an image, from the collection that has it.
-
-        Raises:
-            SourceError: They are not to be had.
-        """
-        if candidate.url is None:
-            raise SourceError(f"{self._spec}: an image has no address", "bad-address")
-        return self._web.image(candidate.url)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._web.close()
 
     def _answer(self, parameters: Mapping[str, object]) -> dict[str, Any]:
         try:
@@ -168,8 +148,8 @@ class OpenverseSource:
             page=sentence(row.get("foreign_landing_url")) or None,
             author=sentence(row.get("creator")) or None,
             attribution=sentence(row.get("attribution")) or None,
-            width=_pixels(row.get("width")),
-            height=_pixels(row.get("height")),
+            width=pixels(row.get("width")),
+            height=pixels(row.get("height")),
             about={"title": title, **about},
         )
 
@@ -205,10 +185,6 @@ def licence_codes(names: Sequence[str]) -> list[str]:
         elif found := _LICENCE.match(name.strip()):
             codes[found[1].lower().replace(" ", "-")] = None
     return list(codes)
-
-
-def _pixels(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def open_openverse(where: str, access: Access) -> OpenverseSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from vlsu.build.sources.base import Candidate, SourceError
 from vlsu.build.sources.fields import OF_DATASET, READING, Fields
@@ -110,17 +111,7 @@ class VlsuSource:
             names = ("caption", "licence", "author", "attribution", "page")
             values = {**values, **{name: image[name] for name in names if image.get(name)}}
         found = self._fields.read(values)
-        return Candidate(
-            id=sha256,
-            source=self._spec,
-            caption=found.caption,
-            licence=found.licence,
-            page=found.page or sample.image_url,
-            author=found.author,
-            attribution=found.attribution,
-            language=found.language,
-            width=found.width,
-            height=found.height,
-            # what else is said is of samples, and not of the image
-            about={OF_DATASET: True} if OF_DATASET in found.about else {},
-        )
+        # what else is said is of samples, and not of the image
+        about: dict[str, object] = {OF_DATASET: True} if OF_DATASET in found.about else {}
+        page = found.page or sample.image_url
+        return replace(found, about=about).candidate(sha256, self._spec, page=page)

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from vlsu._version import __version__
-from vlsu.build.sources.base import Access, SourceError
+from vlsu.build.sources.base import Access, Candidate, SourceError
 from vlsu.data.fetching.addresses import WebAddress, parse_address
 from vlsu.data.fetching.client import Client
 from vlsu.data.fetching.faults import FetchFaultError, Reason
@@ -32,7 +32,15 @@ from vlsu.data.fetching.resolver import Resolver
 from vlsu.data.images.probe import MAX_BYTES
 from vlsu.errors import UsageError
 
-__all__ = ["CONTACT", "Web", "contact_of", "plain_words", "service_url"]
+__all__ = [
+    "CONTACT",
+    "Service",
+    "Web",
+    "contact_of",
+    "pixels",
+    "plain_words",
+    "service_url",
+]
 
 T = TypeVar("T")
 
@@ -295,6 +303,56 @@ class Web:
                 self._thread.start()
                 self._loop = loop
             return self._loop
+
+
+class Service:
+    """The parts of a source that are the same for every service; arguments as of `Web`."""
+
+    def __init__(
+        self,
+        spec: str,
+        access: Access,
+        *,
+        contact: str,
+        pace: Pace | None,
+        interval_s: float = 0.0,
+        timeout_s: float,
+        network: Network | None,
+    ) -> None:
+        self._spec = spec
+        self._web = Web(
+            spec,
+            access,
+            contact=contact,
+            pace=pace,
+            interval_s=interval_s,
+            timeout_s=timeout_s,
+            network=network,
+        )
+
+    @property
+    def spec(self) -> str:
+        """What the user wrote."""
+        return self._spec
+
+    def read(self, candidate: Candidate) -> bytes:
+        """The bytes of an image that the service gave the address of.
+
+        Raises:
+            SourceError: They are not to be had.
+        """
+        if candidate.url is None:
+            raise SourceError(f"{self._spec}: an image has no address", "bad-address")
+        return self._web.image(candidate.url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._web.close()
+
+
+def pixels(value: object) -> int | None:
+    """A width or height in JSON, if it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _names_somebody(headers: Mapping[str, str]) -> bool:
