@@ -8,7 +8,7 @@ import typer
 
 from vlsu.cli.build import Folder, Json, app
 from vlsu.cli.option_groups import with_option_groups
-from vlsu.cli.options import ModelArguments
+from vlsu.cli.options import ModelArguments, StructuredOutput
 
 __all__: list[str] = []
 
@@ -39,12 +39,7 @@ def grade(
             "what the grader throws away by mistake."
         ),
     ] = 0.05,
-    structured: Annotated[
-        str | None,
-        typer.Option(
-            help="auto (if not given), on or off: have the server enforce the answer's schema."
-        ),
-    ] = None,
+    structured: StructuredOutput = None,
     score: Annotated[
         bool | None,
         typer.Option("--score", help="Take the most probable severity; needs probabilities."),

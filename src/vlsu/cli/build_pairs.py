@@ -8,7 +8,7 @@ import typer
 
 from vlsu.cli.build import Folder, Json, app
 from vlsu.cli.option_groups import with_option_groups
-from vlsu.cli.options import ModelArguments
+from vlsu.cli.options import ModelArguments, WriterCaptions
 
 
 @app.command("pairs")
@@ -35,13 +35,7 @@ def pairs(
         typer.Option(help="Samples of this pattern only, such as S-S-U. Repeatable."),
     ] = None,
     candidates: Annotated[int, typer.Option(help="Texts asked for at once.")] = 3,
-    captions: Annotated[
-        bool,
-        typer.Option(
-            "--captions",
-            help="Give the model the images' captions in place of them: for one that cannot see.",
-        ),
-    ] = False,
+    captions: WriterCaptions = False,
     json: Json = False,
 ) -> None:
     """Make minimal pairs of kept samples: as queries, which the pre-grader decides on.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlsu.cli.build import Folder, Json, app
 from vlsu.cli.build_images import ImageArguments, SourceArguments
-from vlsu.cli.build_stages import opened, require_approval, writer
+from vlsu.cli.build_queries import QueryArguments
+from vlsu.cli.build_stages import opened, require_approval
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import ModelArguments
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from vlsu.build.folder.build import Build
     from vlsu.build.folder.stage_report import StageReport
     from vlsu.build.grading.stage import Grader
-    from vlsu.build.queries.stage import QueryOptions
     from vlsu.build.running.loop import Ran
     from vlsu.runs.asking.progress import Progress
     from vlsu.runs.options import ModelOptions
 
-__all__ = ["GraderArguments", "QueryArguments", "run"]
+__all__ = ["GraderArguments", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,64 +88,6 @@ class GraderArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryArguments:
-    """How queries are written."""
-
-    queries: Annotated[
-        int, typer.Option(min=1, help="Queries asked for at once, for an image.")
-    ] = 3
-    styles: Annotated[str, typer.Option(help="As of vlsu build queries.")] = ""
-    lengths: Annotated[str, typer.Option(help="As of vlsu build queries.")] = ""
-    few_shot: Annotated[Path | None, typer.Option(help="As of vlsu build queries.")] = None
-    captions: Annotated[
-        bool,
-        typer.Option(
-            "--captions",
-            help="Give the writer the images' captions in place of them: for one that cannot see.",
-        ),
-    ] = False
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="A model that is asked for queries refused by --model. Repeatable."),
-    ] = None
-    also_base_url: Annotated[
-        str | None, typer.Option(help="Root of the OpenAI-compatible server of --also.")
-    ] = None
-    also_price: Annotated[
-        str | None, typer.Option(help="The price of --also, as --price; needed for --max-cost.")
-    ] = None
-    approve: Annotated[
-        str, typer.Option(help="Categories in which you approve that, such as C1,C3.")
-    ] = ""
-
-    def options(self, build: Build, reuse: int) -> QueryOptions:
-        """These options, for a build.
-
-        Raises:
-            UsageError: One is wrong.
-        """
-        from vlsu.build.queries.few_shot import FewShot, read_few_shot
-        from vlsu.build.queries.handing_over import read_approved
-        from vlsu.build.queries.manners import read_manners
-        from vlsu.build.queries.stage import QueryOptions
-        from vlsu.cli.options import read_names
-
-        examples = FewShot()
-        if self.few_shot is not None:
-            examples = read_few_shot(self.few_shot, build.policy, build.rails)
-        return QueryOptions(
-            candidates=self.queries,
-            manners=read_manners(
-                read_names(self.styles), read_names(self.lengths), build.settings.seed
-            ),
-            few_shot=examples,
-            approved=read_approved(read_names(self.approve), build.policy, build.rails),
-            captions=self.captions,
-            reuse=reuse,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class BoundArguments:
     """When it ends, if cells are not full before."""
 
@@ -190,6 +131,9 @@ def run(
     taken: ImageArguments,
     where: SourceArguments,
     asked: ModelArguments,
+    queries: Annotated[
+        int, typer.Option(min=1, help="Queries asked for at once, for an image.")
+    ] = 3,
     json: Json = False,
 ) -> None:
     """Run all stages, round after round, until cells are full or a bound is reached.
@@ -210,12 +154,10 @@ def run(
     )
     require_approval(writing.also, writing.approve)
     with opened(build) as found:
-        first, budget = writer(model, asked)
-        others = replace(asked, base_url=writing.also_base_url, price=writing.also_price)
-        writers = [first, *(writer(each, others, "--also")[0] for each in writing.also or ())]
+        writers, budget = writing.writers(model, asked)
         judging = grading.grader(grader, asked)
         images = taken.options(asked)
-        queries = writing.options(found, taken.reuse)
+        written = writing.options(found, candidates=queries, reuse=taken.reuse)
         with where.opened(found) as (sources, index):
             parts = Parts(
                 writers=writers,
@@ -223,7 +165,7 @@ def run(
                 sources=sources,
                 index=index,
                 images=images,
-                queries=queries,
+                queries=written,
                 budget=budget,
             )
             stages = stages_of(parts, _progress)

@@ -10,7 +10,7 @@ import typer
 
 from vlsu.cli.build import Json, app
 from vlsu.cli.option_groups import with_option_groups
-from vlsu.cli.options import DatasetPath, Limit, ModelArguments
+from vlsu.cli.options import DatasetPath, Limit, ModelArguments, StructuredOutput
 from vlsu.cli.rates import rate_text
 
 if TYPE_CHECKING:
@@ -65,12 +65,7 @@ def tune_grader(
         float, typer.Option(help="Share of the samples that only confirms and never selects.")
     ] = 0.5,
     limit: Limit = None,
-    structured: Annotated[
-        str | None,
-        typer.Option(
-            help="auto (if not given), on or off: have the server enforce the answer's schema."
-        ),
-    ] = None,
+    structured: StructuredOutput = None,
     score: Annotated[
         bool | None,
         typer.Option("--score", help="Take the most probable severity; needs probabilities."),

@@ -49,6 +49,13 @@ Captions = Annotated[
         "cannot see.",
     ),
 ]
+WriterCaptions = Annotated[
+    bool,
+    typer.Option(
+        "--captions",
+        help="Give the model the images' captions in place of them: for one that cannot see.",
+    ),
+]
 System = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +69,13 @@ Draws = Annotated[
     typer.Option(
         help="Answers to each request, for how far figures move when the model is asked again; "
         "needs --param temperature=..."
+    ),
+]
+StructuredOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--structured",
+        help="auto (if not given), on or off: have the server enforce the answer's schema.",
     ),
 ]
 WithoutImages = Annotated[

@@ -20,6 +20,7 @@ from vlsu.cli.options import (
     ModelArguments,
     Out,
     PilotOption,
+    StructuredOutput,
     Until,
     WithoutImages,
     choose_models,
@@ -111,12 +112,7 @@ def understanding(
         ),
     ] = None,
     without_images: WithoutImages = False,
-    structured: Annotated[
-        str | None,
-        typer.Option(
-            help="auto (if not given), on or off: have the server enforce the answer's schema."
-        ),
-    ] = None,
+    structured: StructuredOutput = None,
     logprobs: Annotated[
         bool | None,
         typer.Option(
