@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Folder", "Json", "app", "print_status", "whole_status"]
 
 app = typer.Typer(
-    help="Build a benchmark: what is wanted, what there is, what is lost and why.",
+    help="Build a benchmark: concepts, real images, queries, pre-grades, a dataset for graders.",
     no_args_is_help=True,
 )
 
