@@ -11,7 +11,7 @@ import pytest
 import vlsu
 from tests.conftest import grade
 from tests.support.commands import vlsu as command
-from vlsu.cli import framings, run
+from vlsu.cli import framings, run, run_alignment
 from vlsu.errors import UsageError
 from vlsu.models import Settings
 from vlsu.models.catalogue import NamedModel, load_models
@@ -152,7 +152,7 @@ def test_settings_and_limits_give_every_option():
 #: Option of a command -> the options object it is for, and the field; where they differ in name.
 COMMAND_OPTIONS = {
     "understanding": (run.understanding, UnderstandingOptions, {}),
-    "alignment": (run.alignment, AlignmentOptions, {"samples": "draws"}),
+    "alignment": (run_alignment.alignment, AlignmentOptions, {"samples": "draws"}),
     "tune": (framings.tune, TuningOptions, {}),
 }
 

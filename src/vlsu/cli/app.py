@@ -28,6 +28,7 @@ from vlsu.cli import (
     project,
     report,
     run,
+    run_alignment,  # noqa: F401 (adds its command to those of run)
     view,
 )
 from vlsu.cli.parameters import read_strictly

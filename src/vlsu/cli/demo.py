@@ -31,7 +31,7 @@ def demo(
     that brings the assistant, alignment is left out.
     """
     from vlsu.cli.output import print_json, say
-    from vlsu.cli.run import show_run
+    from vlsu.cli.run_output import show_run
     from vlsu.errors import MissingExtraError
     from vlsu.report import write_report
 

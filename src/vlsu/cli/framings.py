@@ -104,7 +104,7 @@ def tune(
     chosen by. Writes tuning.json, tuning.md and candidates.yaml into --out.
     """
     from vlsu.cli.output import RunProgress, print_json, print_table, say
-    from vlsu.cli.run import exit_if_stopped, print_requests
+    from vlsu.cli.run_output import exit_if_stopped, print_requests
     from vlsu.report.tuning import tuning_markdown, tuning_notes, tuning_tables
     from vlsu.runs.alignment.validation import load_calibration
     from vlsu.runs.folder import write_atomically

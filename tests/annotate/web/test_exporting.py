@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import logging
 import stat
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from tests.support.annotate_server import Browser, join, served
 from tests.support.annotating import rows
@@ -111,3 +116,40 @@ def test_a_failure_is_told_and_its_reason_is_in_the_log(graded, monkeypatch, cap
     monkeypatch.undo()
     assert begin(lead) == 200
     assert ended(lead)["state"] == "done"
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_the_table_is_closed_when_nobody_reads_on(graded, monkeypatch, pieces):
+    """Whether a reader leaves before the head, after it, or within the table."""
+    project, _, _ = graded
+    monkeypatch.setattr(leading_export, "_PIECE", 16)
+    who, before = SimpleNamespace(id=1), files_without_a_name(project.folder)
+    call: Any = SimpleNamespace(service=SimpleNamespace(project=project), who=who)
+    response = leading_export.table(call)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if len(sent) == pieces:
+            raise OSError("the reader is gone")
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def leave() -> None:
+        with pytest.raises(ClientDisconnect):
+            await response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+
+    assert files_without_a_name(project.folder) == before + 1
+    asyncio.run(leave())
+    assert files_without_a_name(project.folder) == before
+    assert len(sent) == pieces
+
+
+def files_without_a_name(folder: Path) -> int:
+    """Those of a folder that this process has open."""
+    found = 0
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += str(folder) in (name := str(each.readlink())) and name.endswith("(deleted)")
+    return found

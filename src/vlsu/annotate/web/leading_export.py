@@ -6,7 +6,7 @@ import io
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from vlsu.errors import MachineError, VlsuError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
 __all__ = ["ENDPOINTS", "FOLDER"]
 
@@ -125,22 +126,16 @@ def told(call: Call) -> Mapping[str, Any]:
 
 def table(call: Call) -> Response:
     """Every grade by pseudonym, as of this moment, without notes; nothing of what was stopped."""
-    from starlette.responses import StreamingResponse
-
     project = call.service.project
     turn = _exports_of(project).turn
     if not turn.acquire(blocking=False):
         raise LeaseLostError("the table is being made for somebody already; wait for it")
     try:
+        _record(call, "grades.csv")
         file = _written(project)
     finally:
         turn.release()
-    _record(call, "grades.csv")
-    return StreamingResponse(
-        _pieces(file),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="grades.csv"'},
-    )
+    return _sent(file)
 
 
 def _written(project: Project) -> IO[bytes]:
@@ -162,18 +157,24 @@ def _written(project: Project) -> IO[bytes]:
         raise MachineError(f"{project.folder}: cannot be written ({error.strerror})") from None
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """What is in a file, which is closed after it or when nobody reads on."""
+def _sent(file: IO[bytes]) -> Response:
+    """What is in a file, which is closed however the sending ends.
 
-    def reading() -> Iterator[bytes]:
-        with file:
-            yield b""
-            while piece := file.read(_PIECE):
-                yield piece
+    Whoever reads it may leave in the middle. Left to the garbage collector, the file would be open
+    until that comes by.
+    """
+    from starlette.responses import StreamingResponse
 
-    begun = reading()
-    next(begun)  # so that it is closed even if not a piece is read
-    return begun
+    class Closing(StreamingResponse):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            with file:
+                await super().__call__(scope, receive, send)
+
+    return Closing(
+        iter(lambda: file.read(_PIECE), b""),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="grades.csv"'},
+    )
 
 
 def _record(call: Call, what: str) -> None:
