@@ -1,11 +1,13 @@
 """The store of raw responses."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from vlsu.errors import RunError
 from vlsu.models import Fault, Raw
+from vlsu.models.base import Outcome, Response
 from vlsu.runs import ResponseStore
 
 
@@ -110,3 +112,14 @@ def test_whoever_stores_more_than_the_disk_takes_waits_for_it(tmp_path, monkeypa
         assert n + 1 - on_disk <= 2 * (2**20 // size + 2)
     store.close()
     assert ResponseStore(tmp_path / "responses.sqlite", read_only=True).count() == 60
+
+
+def test_tokens_of_batches_are_summed_apart(tmp_path):
+    with closing(ResponseStore(tmp_path / "responses.sqlite")) as store:
+        for key, tokens, batched in (("a", 3, False), ("b", 5, True), ("c", 7, True)):
+            store.put(key, Raw(200, b"{}"), 1)
+            response = Response(Outcome.OK, "x", input_tokens=tokens)
+            store.put_usage(key, "openai/m", response, batched=batched)
+        store.flush()
+        sums = [store.usage(batched=which)["openai/m"][0] for which in (None, False, True)]
+    assert sums == [15, 3, 12]

@@ -41,6 +41,13 @@ _LOOKUP = 500
 _MOST_TOKENS = 2**32
 _MOST_IN_ALL = 2**53
 
+#: Which responses' tokens are summed: all, or by whether they came in a batch.
+_WHICH = {
+    None: "",
+    True: "WHERE key IN (SELECT key FROM batched)",
+    False: "WHERE key NOT IN (SELECT key FROM batched)",
+}
+
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 
 
@@ -199,11 +206,20 @@ class ResponseStore:
         """Remember that an image was changed to what a model takes; the first change stays."""
         self._add(self._pending.images, (spec, sha256, change))
 
-    def put_usage(self, key: str, spec: str, response: Response) -> None:
-        """Keep which model a stored response is from and what its tokens were, as far as known."""
+    def put_usage(self, key: str, spec: str, response: Response, *, batched: bool = False) -> None:
+        """Keep which model a stored response is from and what its tokens were, as far as known.
+
+        Args:
+            key: Of the request.
+            spec: The model's.
+            response: The response, parsed.
+            batched: Whether it came by a batch interface, which has prices of its own.
+        """
         counts = (getattr(response, name) for name in TOKEN_COUNTS)
         bounded = (None if n is None else min(max(n, 0), _MOST_TOKENS) for n in counts)
         self._add(self._pending.usage, (key, spec, *bounded))
+        if batched:
+            self._add(self._pending.batched, (key,))
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
@@ -354,16 +370,22 @@ class ResponseStore:
         """How many responses are on disk."""
         return int(self._query("SELECT count(*) FROM responses")[0][0])
 
-    def usage(self) -> dict[str, tuple[int, ...]]:
+    def usage(self, *, batched: bool | None = None) -> dict[str, tuple[int, ...]]:
         """Sums of tokens over all stored responses, by the SPEC of the model asked.
+
+        Args:
+            batched: Only of those that came by a batch interface, or only of the others.
 
         Returns:
             SPEC -> sums in the order of `vlsu.models.base.TOKEN_COUNTS`.
         """
         sums = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
+        which = _WHICH[batched]
         return {
             str(spec): tuple(int(min(each, _MOST_IN_ALL)) for each in counts)
-            for spec, *counts in self._query(f"SELECT spec, {sums} FROM tokens GROUP BY spec")  # noqa: S608
+            for spec, *counts in self._query(
+                f"SELECT spec, {sums} FROM tokens {which} GROUP BY spec"  # noqa: S608
+            )
         }
 
     def without_usage(self) -> int:

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS tokens (
     cache_write_tokens INTEGER,
     reasoning_tokens INTEGER
 );
+CREATE TABLE IF NOT EXISTS batched (
+    key TEXT PRIMARY KEY
+);
 """
 
 #: A batch of so many rows is full.
@@ -62,11 +65,12 @@ class Batch:
     errors: list[StoredRow] = field(default_factory=list)
     images: list[StoredRow] = field(default_factory=list)
     usage: list[StoredRow] = field(default_factory=list)
+    batched: list[StoredRow] = field(default_factory=list)
 
     @property
     def tables(self) -> tuple[list[StoredRow], ...]:
         """The rows of each table."""
-        return self.responses, self.errors, self.images, self.usage
+        return self.responses, self.errors, self.images, self.usage, self.batched
 
     def __bool__(self) -> bool:
         return any(self.tables)
@@ -90,6 +94,7 @@ class Batch:
         _insert(connection, "INSERT INTO errors", self.errors)
         _insert(connection, "INSERT OR IGNORE INTO images", self.images)
         _insert(connection, "INSERT OR IGNORE INTO tokens", self.usage)
+        _insert(connection, "INSERT OR IGNORE INTO batched", self.batched)
         connection.execute("COMMIT")
 
 

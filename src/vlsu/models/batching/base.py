@@ -1,0 +1,158 @@
+"""What all batch interfaces have in common."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from vlsu.errors import ModelError
+from vlsu.models.base import ImageSource, Raw, Request
+
+__all__ = [
+    "Batch",
+    "BatchAnswer",
+    "BatchLimits",
+    "BatchService",
+    "BatchState",
+    "BatchUnavailableError",
+]
+
+
+class BatchState(enum.StrEnum):
+    """Where a batch is; only in the first of these may more answers come."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    EXPIRED = "expired"  # the provider's time was over; what was answered by then can be had
+    CANCELLED = "cancelled"  # likewise
+    FAILED = "failed"  # it was not accepted: nothing was answered, and nothing is paid for
+
+
+class Batch(NamedTuple):
+    """A batch as the provider describes it.
+
+    Attributes:
+        id: The provider's identifier.
+        requests: How many it holds; 0 where the provider does not say yet.
+        answered: Of these, how many were answered so far.
+        failed: Of these, how many came to an error so far.
+        created: Seconds since the epoch, if known.
+        expires: Likewise, when the provider gives up on what is not answered.
+        message: Why it failed, in one line without any content of a request.
+    """
+
+    id: str
+    state: BatchState
+    requests: int = 0
+    answered: int = 0
+    failed: int = 0
+    created: float | None = None
+    expires: float | None = None
+    message: str = ""
+
+
+class BatchAnswer(NamedTuple):
+    """What one request of a batch came to.
+
+    Attributes:
+        key: Its request key.
+        raw: Status and body as the server would have answered the request by itself, so that
+            `Model.read` reads it; status 0 with ``batch: ...`` for one that was never processed
+            (expired, cancelled), which costs nothing and is to be asked again.
+    """
+
+    key: str
+    raw: Raw
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one batch may hold, by the provider's documentation.
+
+    Attributes:
+        most_requests: Requests.
+        most_bytes: Bytes of all requests together, as they are sent.
+        most_bytes_of_one: Bytes of one request; `None` for no documented bound.
+    """
+
+    most_requests: int
+    most_bytes: int
+    most_bytes_of_one: int | None = None
+
+
+class BatchUnavailableError(ModelError):
+    """The service cannot be reached, or takes no more for now; the same call may succeed later.
+
+    Args:
+        message: One line.
+        retry_after_s: Seconds after which the server asks to be tried again, if it says so.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BatchService(Protocol):
+    """A provider's batch interface, for one model.
+
+    Every call raises `BatchUnavailableError` where a later one may succeed, and `ModelError`
+    where none will (a wrong key, no such model).
+    """
+
+    @property
+    def limits(self) -> BatchLimits:
+        """What one batch may hold."""
+        ...
+
+    def encode(self, key: str, request: Request, images: ImageSource) -> bytes:
+        """One request of a batch as one line without its end, under its key.
+
+        The body is the one that `HttpModel` sends, so that the answer is the same.
+
+        Raises:
+            DataError: An image is missing or cannot be read.
+        """
+        ...
+
+    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
+        """Hand a batch in.
+
+        Args:
+            label: A name by which `find` finds it again, of at most 60 characters in [a-z0-9-].
+            lines: File of what `encode` returned, a line each, within `limits`.
+            requests: How many lines it has.
+        """
+        ...
+
+    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+        """The batch that an earlier `submit` handed in, whose answer was lost; `None` if none.
+
+        Args:
+            label: As it was submitted.
+            keys: Those of its requests, for a provider that keeps no label.
+            since: When it was submitted at the earliest, in seconds since the epoch.
+        """
+        ...
+
+    async def status(self, id: str) -> Batch:
+        """Where a batch is."""
+        ...
+
+    def answers(self, id: str) -> AsyncIterator[BatchAnswer]:
+        """What the requests of a batch that no longer runs came to, in any order, streamed.
+
+        A request of which nothing is known may be left out.
+        """
+        ...
+
+    async def cancel(self, id: str) -> None:
+        """Have what is not answered yet left alone."""
+        ...
+
+    async def close(self) -> None:
+        """Free connections."""
+        ...
