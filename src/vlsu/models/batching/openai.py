@@ -109,13 +109,21 @@ class OpenAIBatches(RemoteBatches):
                 raise BatchUnavailableError(str(error)) from None
             raise
 
-    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+    async def find(
+        self,
+        label: str,
+        keys: frozenset[str],
+        since: float,
+        others: frozenset[str] = frozenset(),
+    ) -> Batch | None:
         """The batch with that label; on a server that keeps none, the one of the file so named."""
         unlabelled: list[Tree] = []
         async for tree in self._listed(since - CLOCKS_S):
             kept = as_object(tree.get("metadata")).get(LABEL)
             if kept == label:
                 return self._batch(tree)
+            if as_text(tree.get("id")) in others:
+                continue
             if kept is None and (seconds_of(tree.get("created_at")) or since) >= since - CLOCKS_S:
                 unlabelled.append(tree)
         for tree in unlabelled:
