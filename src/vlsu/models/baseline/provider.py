@@ -26,8 +26,9 @@ __all__ = ["Grader", "GraderAnswerer", "baseline_model"]
 
 #: Requests graded in this process first: other ones take some seconds to load the networks.
 _AFTER = 60
-#: Requests handed to a process at once: those of two samples, since each takes long.
-_BATCH = 6
+#: Requests handed to a process at once: of a few samples, so that those that show one image come to
+#: one process, which grades it once.
+_BATCH = 12
 NAMES = ("late-fusion", "majority", "random")
 
 
