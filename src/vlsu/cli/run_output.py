@@ -14,6 +14,8 @@ SHOWN = (
     *("headline", "weighted_harm", "answered", "response_safety", "corrected"),
     *("families", "reruns", "outcomes", "judge_outcomes"),
 )
+#: Reason for which less than the list price was paid -> in words.
+SAVED_BY = {"cache": "the provider's cache", "batch": "the batch", "shared": "shared requests"}
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")
 
@@ -116,12 +118,16 @@ def print_requests(run: Run) -> None:
     if "cost" in run.record:
         cost = run.record["cost"]
         currency = f" {cost['currency']}" if cost.get("currency") else ""
-        saved = cost.get("saved", {}).get("cache", 0.0)
+        saved = {why: amount for why, amount in cost.get("saved", {}).items() if amount}
         say(
             f"cost: {cost['total']:.4f}{currency}, {cost.get('of_start', 0):.4f} of it in this "
             f"start (prices: {cost.get('source')})"
-            + (f"; {saved:.4f} less than without the provider's cache" if saved else "")
         )
+        if saved:
+            why = ", ".join(
+                f"{amount:.4f} by {SAVED_BY.get(each, each)}" for each, amount in saved.items()
+            )
+            say(f"  saved: {why}")
         for spec, part in cost.get("of", {}).items():
             if part != cost["total"]:
                 say(f"  {spec}: {part:.4f}")

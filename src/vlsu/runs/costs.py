@@ -13,7 +13,7 @@ from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Costs", "Tokens", "recorded_prices", "stored_tokens"]
+__all__ = ["Costs", "Tokens", "recorded_prices", "stored_tokens", "written_price"]
 
 
 class Tokens(NamedTuple):
@@ -102,7 +102,7 @@ class Costs:
                 "of_start": round(sum(total.values()) - sum(before.values()), 6),
                 "of": {spec: round(cost, 6) for spec, cost in total.items()},
                 "source": "; ".join(dict.fromkeys(price.source for price in prices)),
-                "prices": {spec: _written(price) for spec, price in self.prices.items()},
+                "prices": {spec: written_price(price) for spec, price in self.prices.items()},
                 "saved": {why: round(money, 6) for why, money in saved.items()},
             }
         }
@@ -149,7 +149,7 @@ def stored_tokens(store: ResponseStore) -> dict[str, Tokens]:
     return found
 
 
-def _written(price: Price) -> dict[str, object]:
+def written_price(price: Price) -> dict[str, object]:
     """A price for the record."""
     currency = {} if price.currency is None else {"currency": price.currency}
     batch = {} if price.batch is None else {"batch": _parts(price.batch)}

@@ -27,6 +27,7 @@ __all__ = [
     "Price",
     "TokenCounts",
     "known_price",
+    "price_file",
     "read_price",
 ]
 
@@ -170,6 +171,18 @@ def read_price(given: object, spec: str) -> Price | None:
     numbers = text.split(",")
     if len(numbers) in (2, 3, 4):
         return _price(dict(zip(_PARTS, numbers, strict=False)), f"price {text!r}")
+    prices = price_file(text)
+    if spec not in prices:
+        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
+    return prices[spec]
+
+
+def price_file(text: str) -> dict[str, Price]:
+    """The prices in a file of prices, by SPEC; see `read_price`.
+
+    Raises:
+        UsageError: There is no such file, or it is none of prices.
+    """
     if not is_regular(text):
         raise UsageError(
             f"price {text!r}: neither INPUT,OUTPUT[,CACHED[,WRITE]] for a million tokens nor a "
@@ -179,11 +192,12 @@ def read_price(given: object, spec: str) -> Price | None:
     prices = tree.get("prices") if isinstance(tree, dict) else None
     if not isinstance(prices, dict):
         raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
-    if spec not in prices:
-        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
-    dated = f" of {tree['date']}" if "date" in tree else ""
+    source = Path(text).name + (f" of {tree['date']}" if "date" in tree else "")
     currency = str(tree["currency"]) if "currency" in tree else None
-    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}", currency)
+    return {
+        str(spec): _price(price, f"{text}: {spec}", source, currency)
+        for spec, price in prices.items()
+    }
 
 
 def known_price(spec: str) -> Price | None:
