@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vlsu.errors import VlsuError
 from vlsu.report.table import ABSENT, Table
+from vlsu.runs import Run
 from vlsu.runs.costs import Tokens
-from vlsu.runs.finished.ledger import SAVINGS, Ledger, Line
+from vlsu.runs.finished.ledger import SAVINGS, Ledger, Line, ledger, recorded_ledger
 
-__all__ = ["cost_sentence", "cost_tables", "ledgers_table", "money"]
+__all__ = ["cost_sentence", "cost_tables", "ledgers_table", "money", "run_ledger"]
 
 _COLUMNS = ("part", "requests", "input", "cached", "written", "output", "reasoning", "cost")
 #: Parts in the order in which they are shown.
@@ -29,10 +31,23 @@ def money(amount: float | None, currency: str | None = None) -> str:
 
 def cost_tables(found: Ledger) -> list[Table]:
     """What each part of a run has cost, and how it comes down from the list price."""
-    tables = [_parts(found)]
+    tables = [_parts(found)] if found.lines else []
     if found.total is not None:
         tables.append(_savings(found))
     return tables
+
+
+def run_ledger(run: Run) -> Ledger | None:
+    """What a finished run has cost; `None` if it was given no price.
+
+    Where its responses are not at hand, what its record says.
+    """
+    if "cost" not in run.record:
+        return None
+    try:
+        return ledger(run)
+    except VlsuError:
+        return recorded_ledger(run)
 
 
 def cost_sentence(found: Ledger) -> str:

@@ -18,7 +18,16 @@ from vlsu.runs.run import Run
 from vlsu.runs.shared import shared_tokens
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["SAVINGS", "Ledger", "Line", "cost_figures", "ledger", "per_1000", "prices_of"]
+__all__ = [
+    "SAVINGS",
+    "Ledger",
+    "Line",
+    "cost_figures",
+    "ledger",
+    "per_1000",
+    "prices_of",
+    "recorded_ledger",
+]
 
 #: Reasons for which less than the list price was paid -> in words.
 SAVINGS = {
@@ -155,6 +164,31 @@ def ledger(run: Run, prices: Mapping[str, Price] | None = None) -> Ledger:
         return _ledger(run, folder, store, {**prices_of(run), **(prices or {})})
     finally:
         store.close()
+
+
+def recorded_ledger(run: Run) -> Ledger:
+    """What the record of a finished run says that it has cost, where its responses are not at hand.
+
+    Raises:
+        RunError: The run is not finished, or its metrics are damaged.
+    """
+    cost = run.record.get("cost", {})
+    prices = recorded_prices(run.record)
+    return Ledger(
+        run=run.path,
+        task=run.record.task,
+        model=run.record.model.spec,
+        finished=run.finished,
+        responses=run.record.get("requests", {}).get("stored", 0),
+        samples=_samples(run),
+        currency=cost.get("currency"),
+        prices=prices,
+        unpriced=(),
+        without_tokens=0,
+        total=cost.get("total"),
+        saved=dict(cost.get("saved", {})),
+        lines=(),
+    )
 
 
 def prices_of(run: Run) -> dict[str, Price]:
