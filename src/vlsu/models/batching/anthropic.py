@@ -33,7 +33,8 @@ from vlsu.models.batching.base import (
     BatchState,
     BatchUnavailableError,
 )
-from vlsu.models.batching.remote import RemoteBatches, not_processed, seconds_of
+from vlsu.models.batching.lines import not_processed
+from vlsu.models.batching.remote import RemoteBatches, seconds_of
 from vlsu.models.bodies.error_bodies import parse_error
 from vlsu.models.formats.wire import (
     Tree,
@@ -65,7 +66,8 @@ class AnthropicBatches(RemoteBatches):
         at = model.endpoint
         self._url = f"{at.wire.url(at.name, at.settings)}/batches"
         super().__init__(model, self._url)
-        self._known: set[str] = set()
+        #: Batches that were submitted, found or asked after, and the label of those found.
+        self._labels: dict[str, str] = {}
 
     @property
     def limits(self) -> BatchLimits:
@@ -81,7 +83,7 @@ class AnthropicBatches(RemoteBatches):
         body: list[Piece] = [OPENING, Elements(lines), CLOSING]
         kind = {"Content-Type": "application/json"}
         batch = self._batch(await self.tree("POST", self._url, body, headers=kind))
-        self._known.add(batch.id)
+        self._labels[batch.id] = label
         return batch
 
     async def find(
@@ -98,17 +100,21 @@ class AnthropicBatches(RemoteBatches):
         """
         running = []
         for batch in await self._made(since):
-            if batch.requests != len(keys) or batch.id in self._known | others:
+            another = self._labels.get(batch.id, label) != label or batch.id in others
+            if another or batch.requests != len(keys):
                 continue
             if batch.state is BatchState.RUNNING:
                 running.append(batch)
             elif await self._holds(batch.id, keys):
+                self._labels[batch.id] = label
                 return batch
         if len(running) > 1:
             raise BatchUnavailableError(
                 f"{len(running)} batches of {len(keys)} requests are running, and which is the one "
                 "that was handed in can be told when one has ended"
             )
+        for batch in running:
+            self._labels[batch.id] = label
         return running[0] if running else None
 
     async def _made(self, since: float) -> list[Batch]:
@@ -138,6 +144,7 @@ class AnthropicBatches(RemoteBatches):
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""
+        self._labels.setdefault(id, "")
         return self._batch(await self.tree("GET", self._at(id)))
 
     async def answers(self, id: str) -> AsyncGenerator[BatchAnswer]:

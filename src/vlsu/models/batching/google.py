@@ -16,7 +16,7 @@ enqueued depends on model and tier (guide "Rate limits"); beyond that the call a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from vlsu.models.batching.base import (
     BatchState,
     BatchUnavailableError,
 )
+from vlsu.models.batching.lines import shown
 from vlsu.models.batching.remote import RemoteBatches, seconds_of
 from vlsu.models.formats.wire import Tree, as_array, as_object, as_text, token_count
 from vlsu.models.http.model import HttpModel
@@ -196,7 +197,6 @@ class GoogleBatches(RemoteBatches):
         reached = _STATES.get(state, BatchState.RUNNING)
         if error and reached is BatchState.RUNNING and tree.get("done"):
             reached = BatchState.FAILED
-        parts = (as_text(error.get("status")), as_text(error.get("message")))
         return Batch(
             as_text(tree.get("name")) or as_text(about.get("name")),
             reached,
@@ -204,7 +204,7 @@ class GoogleBatches(RemoteBatches):
             answered,
             failed,
             seconds_of(about.get("createTime")),
-            message=self.line(": ".join(_filled(parts))),
+            message=shown({**error, "code": None}, self._endpoint.redaction),
             retry=reached is BatchState.FAILED and _http_status(error) in _LATER,
         )
 
@@ -225,10 +225,6 @@ def _inline(line: bytes) -> bytes:
     """A line of an input file as it stands in a call."""
     key, _, request = line.partition(_BEFORE)
     return b'{"metadata":%b},"request":%b' % (key, request)
-
-
-def _filled(parts: Iterable[str]) -> list[str]:
-    return [part for part in parts if part]
 
 
 def _http_status(error: Tree) -> int:
