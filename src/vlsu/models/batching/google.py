@@ -40,7 +40,7 @@ __all__ = ["GoogleBatches"]
 
 #: Batches of up to so many bytes and requests go in the call. The documented limit is 20 MB, but
 #: their answers have to fit into one response.
-INLINE_BYTES, INLINE_REQUESTS = 4_000_000, 200
+INLINE_BYTES, INLINE_REQUESTS = 4_000_000, 100
 #: Batches on a page of the list, and pages that are read at most.
 PAGE, PAGES = 100, 100
 #: Seconds that an uploaded file may take to become usable.

@@ -123,7 +123,12 @@ class OpenAIBatches(RemoteBatches):
             if kept is None and (seconds_of(tree.get("created_at")) or since) >= since - CLOCKS_S:
                 unlabelled.append(tree)
         for tree in unlabelled:
-            file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            try:
+                file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            except BatchUnavailableError:
+                raise
+            except ModelError:  # its file was deleted
+                continue
             if file.get("filename") == f"{label}.jsonl":
                 return self._batch(tree)
         return None

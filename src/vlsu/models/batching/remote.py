@@ -118,7 +118,7 @@ class RemoteBatches:
             return ModelError(f"{self._model.spec}: {message}")
         limits = wire.rate_limits(reply.header, body, time.time())
         wait_s = limits.retry_after_s or limits.wait_s() or None
-        return BatchUnavailableError(message, wait_s)
+        return BatchUnavailableError(message, wait_s, full=reply.status == 429)
 
     def _unreachable(self, fault: NetworkFaultError) -> ModelError:
         message = self._endpoint.redaction.text(fault.message)
