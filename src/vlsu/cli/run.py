@@ -10,6 +10,7 @@ import typer
 
 from vlsu.cli.batch_options import BatchArguments, waiting
 from vlsu.cli.catalogue import POLICY
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     BudgetOption,
@@ -56,6 +57,7 @@ def understanding(
     out: Out,
     asked: ModelArguments,
     batched: BatchArguments,
+    costs: CostArguments,
     modalities: Annotated[
         str | None,
         typer.Option(
@@ -196,6 +198,8 @@ def understanding(
             show_run(run, as_json=json)
         if name in controlled and run.finished:
             run_controls(controlled[name], run, left, as_json=json)
+    if not json:
+        costs.show(runs)
     if len(runs) < len(evaluations):
         raise typer.Exit(0)
     if json and several:

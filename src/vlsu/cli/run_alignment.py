@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vlsu.cli.batch_options import BatchArguments
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -38,6 +39,7 @@ def alignment(
     asked: ModelArguments,
     judged: JudgeArguments,
     batched: BatchArguments,
+    costs: CostArguments,
     judge: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,3 +110,5 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
+    if not json:
+        costs.show([done])
