@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import orjson
 
@@ -21,10 +22,13 @@ from vlsu.models.batching.base import (
     BatchUnavailableError,
 )
 from vlsu.models.inprocess import InProcessModel
+from vlsu.runs.asking.images import MemoryImages
 from vlsu.runs.batching.options import Batching
 
+DOCUMENTED = BatchLimits(50_000, 200_000_000)
 
-class Lost(BatchUnavailableError):
+
+class LostError(BatchUnavailableError):
     """The connection broke after the provider had done what it was asked."""
 
 
@@ -48,13 +52,13 @@ class MemoryProvider:
         limits: Of one batch.
         looks: How often a batch is looked at before it has ended.
         end: How a batch ends, by its number.
-        answer: What becomes of the answer to a key, the how-manieth time; by default it is as it is.
+        answer: What becomes of an answer, by how often the key was answered; by default itself.
         faults: By the name of a call, what its next calls raise; `None` lets one pass.
         paid: By key, how often an answer was made.
         calls: How often each call was made.
     """
 
-    limits: BatchLimits = BatchLimits(50_000, 200_000_000)
+    limits: BatchLimits = DOCUMENTED
     looks: int = 0
     end: Callable[[int], BatchState] = lambda number: BatchState.ENDED
     answer: Callable[[BatchAnswer, int], list[BatchAnswer]] = lambda answer, time: [answer]
@@ -66,10 +70,9 @@ class MemoryProvider:
     times: Counter[str] = field(default_factory=Counter)
     without: frozenset[str] = frozenset()
 
-    def batching(self, **options: object) -> Batching:
+    def batching(self, **options: Any) -> Batching:
         """Options of runs whose batches come here."""
-        given = {"pause_s": 0.01, "patience_s": 0.2, **options}
-        return Batching(services=self.service, **given)
+        return Batching(services=self.service, **{"pause_s": 0.01, "patience_s": 0.2, **options})
 
     def service(self, model: Model) -> MemoryService:
         if not isinstance(model, InProcessModel) or model.spec in self.without:
@@ -102,7 +105,7 @@ class MemoryService:
 
     async def submit(self, label: str, lines: Path, requests: int) -> Batch:
         fault = self.provider.called("submit")
-        if fault is not None and not isinstance(fault, Lost):
+        if fault is not None and not isinstance(fault, LostError):
             raise fault
         keys = [orjson.loads(line)["custom_id"] for line in lines.read_bytes().splitlines()]
         assert len(keys) == requests <= self.limits.most_requests
@@ -132,7 +135,9 @@ class MemoryService:
         if held.state is BatchState.RUNNING and held.looks > self.provider.looks:
             held.state = self.provider.end(int(id.removeprefix("batch-")))
         message = held.message if held.state is BatchState.FAILED else ""
-        return Batch(id, held.state, len(held.keys), message=message)
+        return Batch(
+            id, held.state, len(held.keys), message=message, retry="token_limit" in message
+        )
 
     async def answers(self, id: str) -> AsyncIterator[BatchAnswer]:
         fault = self.provider.called("answers")
@@ -142,7 +147,7 @@ class MemoryService:
             if fault is not None and number == len(keys) // 2:
                 raise fault
             answerer = self.model._answerer
-            (tree,) = answerer.answer([self.provider.requests[key]], None)
+            (tree,) = answerer.answer([self.provider.requests[key]], MemoryImages({}))
             self.provider.times[key] += 1
             made = BatchAnswer(key, Raw(200, orjson.dumps(tree)))
             for each in self.provider.answer(made, self.provider.times[key]):

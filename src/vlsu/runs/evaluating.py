@@ -79,7 +79,7 @@ def evaluate(
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
         without_images: Whether to go on where images have not been fetched from their addresses.
-        batch: `Batching()` hands the requests to the provider's batch interface (``docs/batch.md``).
+        batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
         progress: Where progress is reported.
 
     Returns:

@@ -1,15 +1,18 @@
 """Runs by batches: the same result as without, whatever the provider does in between."""
 
+from typing import Any
+
 import orjson
 import pytest
 
 from tests.conftest import make_dataset
 from tests.support.alignment_runs import Answering, judge
-from tests.support.memory_batches import Lost, MemoryProvider, asked_twice
+from tests.support.memory_batches import LostError, MemoryProvider, asked_twice
 from tests.support.report_runs import Scripted
 from vlsu.errors import ModelError, RunError, UsageError
 from vlsu.models.base import Raw
 from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
+from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs import Limits, align, evaluate, load_run
 from vlsu.runs.asking.limits import Price
@@ -21,8 +24,15 @@ def dataset(tmp_path):
     return make_dataset(tmp_path / "dataset", 30, 10)
 
 
+class Wired(InProcessModel):
+    """Reads a status that is no success as the formats of providers do."""
+
+    def read(self, raw):
+        return super().read(raw) if raw.status == 200 else http_fault(raw.status, raw.body.decode())
+
+
 def model_of(dataset):
-    return InProcessModel("scripted/oracle", Scripted(dataset))
+    return Wired("scripted/oracle", Scripted(dataset))
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def test_a_start_without_batches_does_not_ask_again_what_is_out(dataset, tmp_pat
 
 
 def test_a_submit_whose_answer_is_lost_is_found_again(dataset, direct, tmp_path):
-    provider = MemoryProvider(faults={"submit": [Lost("broke")]})
+    provider = MemoryProvider(faults={"submit": [LostError("broke")]})
     assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
     assert len(provider.batches) == 1
 
@@ -104,9 +114,17 @@ def test_a_submit_that_never_arrived_is_made_again(dataset, direct, tmp_path):
 
 
 def test_while_others_are_there_a_batch_that_is_not_taken_waits(dataset, direct, tmp_path):
-    refused = [None, *[BatchUnavailableError("HTTP 429: too many enqueued")] * 50]
-    provider = MemoryProvider(BatchLimits(20, 10**6), looks=20, faults={"submit": refused})
-    provider.end = lambda number: refused.clear() or BatchState.ENDED
+    refused: list[Exception | None] = [
+        None,
+        *[BatchUnavailableError("HTTP 429: too many enqueued")] * 50,
+    ]
+    provider = MemoryProvider(BatchLimits(20, 10**6), looks=3, faults={"submit": refused})
+
+    def ended(number):
+        refused.clear()
+        return BatchState.ENDED
+
+    provider.end = ended
     assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
     assert not asked_twice(provider)
 
@@ -120,8 +138,7 @@ def test_what_came_to_nothing_is_asked_again(dataset, direct, tmp_path):
         return [answer._replace(raw=faults[fate])] if fate < 2 else []
 
     provider = MemoryProvider(answer=some_fail)
-    model = InProcessModel("scripted/oracle", Scripted(dataset))
-    model.read = _reading(model)
+    model = model_of(dataset)
     done = evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
     assert metrics(done) == metrics(direct)
     assert len(provider.batches) == 2
@@ -129,20 +146,10 @@ def test_what_came_to_nothing_is_asked_again(dataset, direct, tmp_path):
     assert done.record["requests"]["errors"] == done.record["requests"]["retries"]
 
 
-def _reading(model):
-    from vlsu.models.http.model import http_fault
-
-    read = model.read
-    return lambda raw: read(raw) if raw.status == 200 else http_fault(raw.status, raw.body.decode())
-
-
 def test_what_always_comes_to_nothing_is_an_error_after_three_batches(dataset, tmp_path):
     model = model_of(dataset)
-    model.read = _reading(model)
     chosen = lambda key: int(key, 16) % 7 == 0  # noqa: E731
-    provider = MemoryProvider(
-        answer=lambda answer, times: [] if chosen(answer.key) else [answer]
-    )
+    provider = MemoryProvider(answer=lambda answer, times: [] if chosen(answer.key) else [answer])
     at_once = provider.batching(wait_s=0.0)
     done = evaluate(dataset, model=model, out=tmp_path / "R", batch=at_once)
     assert len(provider.batches) == 3
@@ -164,7 +171,6 @@ def test_expired_and_cancelled_batches_leave_the_rest_to_be_asked(dataset, direc
     half = lambda answer, times: [answer] if times > 1 or int(answer.key, 16) % 2 else []  # noqa: E731
     provider.answer = half
     model = model_of(dataset)
-    model.read = _reading(model)
     done = evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
     assert metrics(done) == metrics(direct)
     assert len(provider.batches) == 2
@@ -222,7 +228,6 @@ def test_a_provider_that_is_gone_stops_the_run_and_the_next_start_goes_on(
 def test_a_fault_that_every_request_would_meet_stops_the_run(dataset, tmp_path):
     provider = MemoryProvider(answer=lambda answer, times: [answer._replace(raw=Raw(401, b"{}"))])
     model = model_of(dataset)
-    model.read = _reading(model)
     with pytest.raises(ModelError, match="HTTP 401"):
         evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
     assert len(provider.batches) == 1
@@ -231,7 +236,6 @@ def test_a_fault_that_every_request_would_meet_stops_the_run(dataset, tmp_path):
 def test_where_nothing_was_answered_there_is_no_result(dataset, tmp_path):
     provider = MemoryProvider(answer=lambda answer, times: [answer._replace(raw=Raw(400, b"{}"))])
     model = model_of(dataset)
-    model.read = _reading(model)
     with pytest.raises(ModelError, match="no request was answered"):
         evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
 
@@ -255,7 +259,12 @@ def test_what_is_handed_in_is_likely_to_be_within_the_bound_on_cost(dataset, tmp
 
 
 def test_draws_and_a_probe_are_handed_in_together(tmp_path):
-    settings = {"draws": 3, "params": {"temperature": 1}, "probe": "swap", "limit": 40}
+    settings: dict[str, Any] = {
+        "draws": 3,
+        "params": {"temperature": 1},
+        "probe": "swap",
+        "limit": 40,
+    }
     model = lambda: InProcessModel("scripted/oracle", Scripted(vlsu_mini()))  # noqa: E731
     provider = MemoryProvider()
     direct = evaluate("vlsu-mini", model=model(), out=tmp_path / "D", **settings)
@@ -273,15 +282,13 @@ def vlsu_mini():
 
 
 def test_steps_of_a_draw_are_a_batch_each(tmp_path):
-    settings = {"until": "joint.f1_macro +- 0.15"}
+    settings: dict[str, Any] = {"until": "joint.f1_macro +- 0.15"}
     model = lambda: InProcessModel("scripted/oracle", Scripted(vlsu_mini()))  # noqa: E731
     provider = MemoryProvider(looks=1)
     direct = evaluate("vlsu-mini", model=model(), out=tmp_path / "D", **settings)
     for _ in range(20):
         at_once = provider.batching(wait_s=0.0)
-        done = evaluate(
-            "vlsu-mini", model=model(), out=tmp_path / "R", batch=at_once, **settings
-        )
+        done = evaluate("vlsu-mini", model=model(), out=tmp_path / "R", batch=at_once, **settings)
         if done.finished:
             break
     assert metrics(done) == metrics(direct)

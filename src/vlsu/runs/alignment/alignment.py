@@ -69,7 +69,7 @@ def align(
             sent and spent in all, on the judges too.
         judge_limits: The same for each judge, in their order; their bounds in all do not count.
         without_images: Whether to go on where images have not been fetched from their addresses.
-        batch: `Batching()` hands the requests to the provider's batch interface (``docs/batch.md``).
+        batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
         progress: Where progress is reported.
 
     Raises:

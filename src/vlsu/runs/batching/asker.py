@@ -9,14 +9,12 @@ answer is part of the next round, a few times.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
 
 from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
-from vlsu.models.batching.base import Batch, BatchService, BatchState, BatchUnavailableError
+from vlsu.models.batching.base import Batch, BatchService, BatchState
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
@@ -26,31 +24,24 @@ from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.costing import likely_cost
 from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained
 from vlsu.runs.batching.options import Batching
+from vlsu.runs.batching.provider import (
+    LONGEST_PAUSE_S,
+    DownError,
+    InterruptedByUserError,
+    Provider,
+)
 from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["BatchAsker", "server_of"]
 
-T = TypeVar("T")
-#: Seconds between two looks at a batch at most.
-LONGEST_PAUSE_S = 60.0
-#: Seconds before a batch is looked for once more that was just handed in and is not listed.
-SETTLING_S = 2.0
-#: Clocks of two machines differ by no more than so many seconds.
-_SKEW_S = 600.0
 #: So many batches in a row that the provider does not accept, and no more are handed in; of those
 #: that only hold more than it takes at once, as many as halving needs.
 _REFUSED, _TOO_MUCH = 3, 20
-#: In a message about a batch that was not accepted: it was too much at once.
-_LIMIT_WORDS = ("limit", "quota", "enqueued", "too many", "exhausted")
 
 
-class _StoppedError(Exception):
-    """The start is to end; the tally says why."""
-
-
-class _DownError(ModelError):
-    """The provider has not answered for too long."""
+class _WaitedEnoughError(Exception):
+    """The start waits no longer."""
 
 
 def server_of(model: Model) -> str:
@@ -92,7 +83,7 @@ class BatchAsker:
         on_response: Callable[[str, Raw, Response], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model, self._service, self._images = model, service, images
+        self._model, self._images = model, images
         self._store, self._journal = store, journal
         self._options, self._deadline, self._clock = options, deadline, clock
         self._budget, self._progress = budget, progress
@@ -101,8 +92,7 @@ class BatchAsker:
             model, store, budget, progress, self._tally, outcome_of, on_response
         )
         self._server = server_of(model)
-        self._stop = asyncio.Event()
-        self._task = asyncio.current_task()
+        self._provider = Provider(model.spec, service, options, progress, clock)
         self._open: dict[str, SubmittedBatch] = {}
         self._keys: set[str] = set()
         self._most_requests = service.limits.most_requests
@@ -111,15 +101,10 @@ class BatchAsker:
         self._reserved = 0.0
         self._bound: Stop | None = None
         self._left = 0
-        #: Since when calls have come to nothing, and how many in a row.
-        self._down_since: float | None = None
-        self._failures = 0
 
     def stop(self) -> None:
         """End as soon as nothing is under way; a second call ends at once."""
-        if self._stop.is_set() and self._task is not None:
-            self._task.cancel()
-        self._stop.set()
+        self._provider.stop()
 
     async def run(self, plan: Callable[[], Iterator[Chunk]]) -> Tally:
         """Work through the plan, until it is done, a bound is reached or the time is over.
@@ -130,7 +115,7 @@ class BatchAsker:
         """
         self._continue()
         first = True
-        with contextlib.suppress(_StoppedError):
+        try:
             while True:
                 self._left, self._bound = 0, None
                 await self._round(plan(), first=first)
@@ -140,6 +125,11 @@ class BatchAsker:
                 if self._tally.stopped or not self._left:
                     break
                 first = False
+        except InterruptedByUserError:
+            goes_on = f"; {self._out()} go on" if self._open else ""
+            self._tally.stopped = Stop(StopReason.INTERRUPTED, f"interrupted{goes_on}")
+        except _WaitedEnoughError:
+            self._tally.stopped = Stop(StopReason.WAITING, f"waiting for {self._out()}")
         if self._tally.stopped is None:
             self._collector.check_anything_answered()
         return self._tally
@@ -187,7 +177,7 @@ class BatchAsker:
                     break
                 if number % 4 == 3:
                     await asyncio.sleep(0)
-                self._check_stopped()
+                self._provider.check_stopped()
         except BaseException:
             if draft is not None:
                 draft.drop()
@@ -215,9 +205,9 @@ class BatchAsker:
 
     def _line(self, key: str, request: Request) -> bytes | None:
         """A request as a line of a batch, unless it can be none."""
-        limits = self._service.limits
+        limits = self._provider.service.limits
         try:
-            line = self._service.encode(key, request, self._images)
+            line = self._provider.service.encode(key, request, self._images)
         except DataError as error:  # this sample's image alone
             fault = Fault("image", str(error))
         else:
@@ -233,7 +223,7 @@ class BatchAsker:
         return None
 
     def _fits(self, draft: Draft, line: bytes) -> bool:
-        room = self._service.limits.most_bytes - draft.size
+        room = self._provider.service.limits.most_bytes - draft.size
         return len(draft.keys) < self._most_requests and len(line) < room
 
     def _affordable(self, request: Request) -> bool:
@@ -259,86 +249,21 @@ class BatchAsker:
         await self._submit(batch, perhaps_there=False)
 
     async def _submit(self, batch: SubmittedBatch, *, perhaps_there: bool) -> None:
-        """Have the provider take a batch, once; later, if it takes no more while others are there.
-
-        Args:
-            batch: The batch, recorded.
-            perhaps_there: Whether an earlier try may have succeeded, of which nothing is known.
-
-        Raises:
-            ModelError: It takes none.
-        """
-        keys, lines = self._journal.keys(batch), self._journal.lines_file(batch)
-        while True:
-            found: Batch | None = None
-            if perhaps_there:
-                found = await self._find(batch, keys)
-            if found is None:
-                try:
-                    found = await self._service.submit(batch.label, lines, batch.requests)
-                except BatchUnavailableError as error:
-                    if any(each.state == "submitted" for each in self._open.values()):
-                        return
-                    await self._unavailable(error)
-                    perhaps_there = True
-                    continue
-            self._reached()
-            self._journal.submitted(batch, found.id)
-            return
+        """Have the provider take a batch; later, if it takes no more while others are there."""
+        made = await self._provider.handed_in(
+            batch,
+            self._journal.keys(batch),
+            self._journal.lines_file(batch),
+            perhaps_there=perhaps_there,
+            others=any(each.state == "submitted" for each in self._open.values()),
+        )
+        if made is not None:
+            self._journal.submitted(batch, made.id)
 
     @property
     def _postponed(self) -> bool:
         """Whether a batch waits for others to end before the provider takes it."""
         return any(each.state == "intended" for each in self._open.values())
-
-    async def _find(self, batch: SubmittedBatch, keys: frozenset[str]) -> Batch | None:
-        """A batch that may have been handed in; one that was, just now, may not be listed yet."""
-        since = batch.since - _SKEW_S
-        found = await self._asked(lambda: self._service.find(batch.label, keys, since))
-        if found is None and time.time() - batch.since < _SKEW_S:
-            await self._rest(SETTLING_S * self._options.pause_s)
-            found = await self._asked(lambda: self._service.find(batch.label, keys, since))
-        return found
-
-    # A provider that cannot be reached
-
-    def _reached(self) -> None:
-        self._down_since, self._failures = None, 0
-
-    async def _asked(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call, however often it has to be made.
-
-        Raises:
-            ModelError: It came to nothing for too long.
-        """
-        while True:
-            try:
-                result = await call()
-            except BatchUnavailableError as error:
-                await self._unavailable(error)
-            else:
-                self._reached()
-                return result
-
-    async def _unavailable(self, error: BatchUnavailableError) -> None:
-        """Rest after a call that may succeed later.
-
-        Raises:
-            ModelError: None has succeeded for too long.
-        """
-        now = self._clock()
-        if self._down_since is None:
-            self._down_since = now
-        if now - self._down_since >= self._options.patience_s:
-            raise _DownError(
-                f"{self._model.spec}: {error}; what is with the provider is recorded: run the same "
-                "command again to continue"
-            ) from None
-        self._failures += 1
-        pause = min(self._options.pause_s * 2 ** min(self._failures - 1, 16), LONGEST_PAUSE_S)
-        pause = min(error.retry_after_s or pause, self._options.patience_s)
-        self._progress.waiting(pause, f"to try again after {error}")
-        await self._rest(pause)
 
     # Waiting
 
@@ -349,13 +274,13 @@ class BatchAsker:
             about = [await self._look(batch) for batch in list(self._open.values())]
             if not self._open:
                 return
-            self._check_stopped()
+            self._provider.check_stopped()
             if self._deadline is not None and self._clock() >= self._deadline:
-                self._end(StopReason.WAITING, f"waiting for {self._out()}")
+                raise _WaitedEnoughError
             answered = sum(each.answered + each.failed for each in about if each is not None)
             pause = self._until_deadline(pause)
             self._progress.waiting(pause, f"for {self._out()}, {answered} of them done")
-            await self._rest(pause)
+            await self._provider.rest(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE_S)
 
     def _until_deadline(self, pause: float) -> float:
@@ -379,14 +304,14 @@ class BatchAsker:
             return None
         identifier = str(batch.id)
         try:
-            about = await self._asked(lambda: self._service.status(identifier))
+            about = await self._provider.asked(lambda: self._provider.service.status(identifier))
             if about.state is BatchState.RUNNING:
                 return about
             if about.state is BatchState.FAILED:
                 await self._not_accepted(batch, about)
             else:
                 await self._collect(batch)
-        except _DownError:
+        except DownError:
             raise
         except ModelError as error:
             if batch.label not in self._open:
@@ -401,8 +326,8 @@ class BatchAsker:
         """Store what a batch that has ended came to."""
         keys, tries = self._journal.keys(batch), self._journal.tries
         identifier = str(batch.id)
-        passed = await self._asked(
-            lambda: self._collector.take(self._service.answers(identifier), keys, tries)
+        passed = await self._provider.asked(
+            lambda: self._collector.take(self._provider.service.answers(identifier), keys, tries)
         )
         batch.answered = passed.answered
         self._refused = 0
@@ -421,15 +346,14 @@ class BatchAsker:
         self._close(batch, "failed")
         self._refused += 1
         self._left += 1
-        too_much = any(word in about.message.lower() for word in _LIMIT_WORDS)
-        if self._refused >= (_TOO_MUCH if too_much else _REFUSED):
+        if self._refused >= (_TOO_MUCH if about.retry else _REFUSED):
             raise ModelError(
                 f"{self._model.spec}: the provider accepts no batch ({about.message}); what was "
                 "answered is stored: run the same command later to continue, or without --batch"
             )
-        if too_much:
+        if about.retry:
             self._most_requests = max(1, min(self._most_requests, batch.requests) // 2)
-        await self._rest(self._options.pause_s)
+        await self._provider.rest(self._options.pause_s)
 
     def _close(self, batch: SubmittedBatch, state: str) -> None:
         del self._open[batch.label]
@@ -437,24 +361,3 @@ class BatchAsker:
         self._journal.over(batch, "collected" if state == "collected" else "failed")
         if not self._open:
             self._reserved = 0.0
-
-    # Ending
-
-    async def _rest(self, seconds: float) -> None:
-        """Sleep, unless the start is to end.
-
-        Raises:
-            _StoppedError: It is.
-        """
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        self._check_stopped()
-
-    def _check_stopped(self) -> None:
-        if self._stop.is_set():
-            goes_on = f"; {self._out()} go on" if self._open else ""
-            self._end(StopReason.INTERRUPTED, f"interrupted{goes_on}")
-
-    def _end(self, reason: StopReason, message: str) -> None:
-        self._tally.stopped = Stop(reason, message)
-        raise _StoppedError

@@ -128,7 +128,7 @@ class Collector:
             self._store.put_usage(key, self._model.spec, response, batched=True)
             if self._on_response is not None:
                 self._on_response(key, raw, response)
-            self._budget.spent(response)
+            self._budget.spent(response, batched=True)
             self._completed(self._outcome_of(response))
 
     def _failed(self, raw: Raw) -> Failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlsu.models.base import Request
-from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.limits import Price, TokenCounts
 
 __all__ = ["likely_cost"]
 
@@ -17,4 +17,4 @@ def likely_cost(request: Request, price: Price) -> float:
     texts = sum(len(part.encode(errors="replace")) for part in parts if isinstance(part, str))
     images = sum(not isinstance(part, str) for part in parts)
     tokens = texts // _BYTES_PER_TOKEN + images * _IMAGE_TOKENS
-    return price.cost(tokens, _ANSWER_TOKENS)
+    return price.cost_of(TokenCounts(tokens, _ANSWER_TOKENS), batched=True)
