@@ -203,7 +203,7 @@ def prices_of(run: Run) -> dict[str, Price]:
 
 def per_1000(total: float | None, samples: int | None) -> float | None:
     """What 1,000 samples cost."""
-    return None if total is None or not samples else 1000 * total / samples
+    return None if total is None or not samples else round(1000 * total / samples, 6)
 
 
 def cost_figures(run: Run) -> dict[str, Any]:
