@@ -122,8 +122,8 @@ class HttpModel:
         key: The credential, if there is one.
         identity: Everything that could change an answer, besides the spec.
         not_found_hint: A hint about the address, appended to the message of a 404.
-        caches_prompts: Whether the server is known to cache the beginning of prompts, and to take
-            less for what it reads from that cache.
+        caches_from: Tokens from which on the server caches the beginning of a prompt, and takes
+            less for what it reads from that cache; `None` where that is not known.
 
     Raises:
         ModelError: The key contains characters that an HTTP header cannot carry.
@@ -144,7 +144,7 @@ class HttpModel:
         identity: Mapping[str, object],
         *,
         not_found_hint: str = "",
-        caches_prompts: bool = False,
+        caches_from: int | None = None,
     ) -> None:
         if key and not (key.isascii() and key.isprintable()):
             raise ModelError(
@@ -170,7 +170,7 @@ class HttpModel:
         self._answers = 0
         self._without_limits = True
         self.image_limits = wire.image_limits(settings)
-        self.caches_prompts = caches_prompts
+        self.caches_from = caches_from
         only_local = bool(key or holds_credentials(url)) and not settings.insecure_http
         if only_local and (why := exposure(url, guarded=is_simple_http(url))) is not None:
             raise UsageError(
