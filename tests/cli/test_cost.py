@@ -188,7 +188,8 @@ def test_of_a_run_that_was_stopped_the_cost_so_far_is_told(
     run = vlsu.evaluate(
         data, model="openai/a", base_url=server.base_url, out=tmp_path / "run", limits=limits
     )
-    assert (run.record["status"], run.record["stop_reason"]) == ("stopped", "budget")
+    stopped = (run.record[name] for name in ("status", "stop_reason", "stop_bound"))
+    assert tuple(stopped) == ("stopped", "budget", "max_cost")
     (found,) = cost(run.path)["runs"]
     assert (found["finished"], found["samples"], found["per_1000"]) == (False, None, None)
     assert found["total"] == pytest.approx(6 * EACH, abs=1e-6)
