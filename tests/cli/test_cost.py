@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
 from vlsu.models.base import Outcome, Response, Settings
+from vlsu.models.bodies.image_tokens import image_tokens
 from vlsu.runs import BatchPrice, Limits, Price, ResponseStore, load_run
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
@@ -179,6 +180,55 @@ def test_what_came_by_a_batch_is_priced_so_in_each_modality(
     assert sum(line.cost or 0 for line in parts) == pytest.approx(found.total, abs=1e-6)
     assert sum(line.tokens.batched.input for line in parts) == 50_000
     assert sum(found.saved.values()) + (found.total or 0) == pytest.approx(36 * LISTED, abs=1e-5)
+
+
+def test_tokens_of_images_are_told_apart_where_the_server_says(
+    data: Dataset, chat_server: Callable[..., ChatServer], tmp_path: Path
+) -> None:
+    """Of 5,000 tokens of a prompt with an image, 258 are the image's."""
+
+    def respond(body: dict[str, Any], n: int) -> dict[str, Any]:
+        details = {"image_tokens": 258 if "image_url" in str(body) else 0}
+        return grade("safe") | {"usage": {**USAGE, "prompt_tokens_details": details}}
+
+    out = tmp_path / "run"
+    base_url = chat_server(respond).base_url
+    run = vlsu.evaluate(data, model="openai/a", base_url=base_url, out=out)
+    keys = {
+        modality: run.judgments.filter(pl.col("modality") == modality)["request_key"].n_unique()
+        for modality in ("image", "joint")
+    }
+    (found,) = cost(out)["runs"]
+    assert found["image_tokens"] == {name: 258 * count for name, count in keys.items()}
+    assert f"tokens of images: {258 * keys['image']:,} of image" in said("cost", out)
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (
+            {
+                "usageMetadata": {
+                    "promptTokensDetails": [
+                        {"modality": "TEXT", "tokenCount": 40},
+                        {"modality": "IMAGE", "tokenCount": 258},
+                        {"modality": "IMAGE", "tokenCount": 20},
+                    ]
+                }
+            },
+            278,
+        ),
+        ({"usageMetadata": {"promptTokensDetails": [{"modality": "TEXT"}]}}, 0),
+        ({"usage": {"prompt_tokens_details": {"image_tokens": 9}}}, 9),
+        ({"usage": {"prompt_tokens_details": {"image_tokens": None}}}, None),
+        ({"usage": {"prompt_tokens_details": {"image_tokens": -1}}}, None),
+        ({"usage": {"prompt_tokens": 3}}, None),
+        (["image_tokens"], None),
+    ],
+)
+def test_image_tokens_in_a_body(body: object, tokens: int | None) -> None:
+    assert image_tokens(json.dumps(body).encode()) == tokens
+    assert image_tokens(json.dumps(body).encode()[:-3]) is None
 
 
 def test_of_a_run_that_was_stopped_the_cost_so_far_is_told(
