@@ -253,7 +253,9 @@ class Ensemble:
             record["requests"] = summed_requests([each.record for each in live])
             record |= summed_costs([each.record for each in live])
             if not asked.finished:
-                session.end(Stop(StopReason(asked.record["stop_reason"]), asked.record["stopped"]))
+                why = asked.record
+                reason = StopReason(why["stop_reason"])
+                session.end(Stop(reason, why["stopped"], why.get("stop_bound")))
                 return
         record["requests"] = summed_requests([each.record for each in live])
         self._conclude(session, done)
