@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu.cli.catalogue import POLICY
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     BudgetOption,
@@ -54,6 +55,7 @@ def understanding(
     ],
     out: Out,
     asked: ModelArguments,
+    costs: CostArguments,
     modalities: Annotated[
         str | None,
         typer.Option(
@@ -185,6 +187,8 @@ def understanding(
             show_run(run, as_json=json)
         if name in controlled and run.finished:
             run_controls(controlled[name], run, left, as_json=json)
+    if not json:
+        costs.show(runs)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
 

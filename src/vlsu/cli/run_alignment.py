@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -36,6 +37,7 @@ def alignment(
     out: Out,
     asked: ModelArguments,
     judged: JudgeArguments,
+    costs: CostArguments,
     judge: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,3 +107,5 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
+    if not json:
+        costs.show([done])

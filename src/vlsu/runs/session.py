@@ -21,7 +21,7 @@ from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages, Images
-from vlsu.runs.asking.limits import Budget, Limits, Price
+from vlsu.runs.asking.limits import Budget, Limits, Price, TokenCounts
 from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress, require_progress
@@ -29,6 +29,7 @@ from vlsu.runs.costs import Costs
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import now
 from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.shared import shared_tokens
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
@@ -144,7 +145,11 @@ class Session:
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
         self.costs.prices[spec] = price
-        return self.costs.record(self.store)
+        return self.costs.record(self.store, self._shared(spec))
+
+    def _shared(self, spec: str) -> dict[str, TokenCounts]:
+        """Tokens that shared requests have spared, where a price is known."""
+        return shared_tokens(self.folder, self.store, spec) if self.costs.prices else {}
 
     def account(self, needed: int | None = None) -> None:
         """Record what was asked.
@@ -171,7 +176,9 @@ class Session:
             "unanswered": self.store.unanswered(),
         }
         self.record["images"] = self.store.image_changes(self.record.model.spec)
-        self.record |= self.costs.record(self.store)
+        # Judgments are written once all is asked; which requests were shared is known from them.
+        spared = self._shared(self.record.model.spec) if shared.get("shared") else {}
+        self.record |= self.costs.record(self.store, spared)
 
 
 @asynccontextmanager

@@ -166,14 +166,16 @@ class Understanding:
         Of the detail ``category`` it is the mean of the first pass and of a request with the lines
         of as many categories as may be likely.
         """
-        texts = [str(part) for message in self._systems[modality] for part in message.parts]
-        if self._prompt.lines:
-            most = sorted(self._prompt.lines[modality].values(), key=len)[-MOST_LIKELY:]
-            first = LikelyCategories(self._policy, self.modalities, self._custom_system)
-            both = sum(len(text.encode()) for text in (*texts, *most))
-            both += len(self._prompt.user(modality, "").encode())
-            return (both + first.instruction_bytes(modality)) // 2
-        return sum(len(text.encode()) for text in (*texts, self._prompt.user(modality, "")))
+        whole = self.system_bytes(modality) + len(self._prompt.user(modality, "").encode())
+        if not self._prompt.lines:
+            return whole
+        lines = sorted(len(each.encode()) for each in self._prompt.lines[modality].values())
+        first = LikelyCategories(self._policy, self.modalities, self._custom_system)
+        return (whole + sum(lines[-MOST_LIKELY:]) + first.instruction_bytes(modality)) // 2
+
+    def system_bytes(self, modality: str) -> int:
+        """UTF-8 bytes of the system prompt of a modality, the same in all of its requests."""
+        return sum(len(str(part).encode()) for m in self._systems[modality] for part in m.parts)
 
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""

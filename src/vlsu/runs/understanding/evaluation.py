@@ -30,7 +30,7 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.costs import recorded_prices
-from vlsu.runs.estimate import Estimate, estimate
+from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.preflight import (
@@ -160,6 +160,7 @@ class Evaluation:
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
         left, price, swaps = None, self.options.limits.price, self._swaps()
+        before = RunRecord()
         keys = RequestKeys(self.model.identity())
         with ExitStack() as opened:
             store = None
@@ -178,6 +179,7 @@ class Evaluation:
                     chunks = chain(chunks, pairs)
                 left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left, self.model)
+        found = timed(found, before, self.options.limits)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
