@@ -11,10 +11,10 @@ import polars as pl
 
 from vlsu.data import Dataset
 from vlsu.models.base import Model, question_bytes_of
+from vlsu.models.formats.prompt_cache import is_cacheable
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Limits, Price, TokenCounts
 from vlsu.runs.asking.plan import Selection
-from vlsu.runs.asking.warming import LONG
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import Remaining
@@ -122,8 +122,9 @@ def estimate(
     each = WORD_TOKENS if task.one_word else each
     output_tokens = sum(calls.values()) * each
     cached = 0
-    if getattr(model, "caches_prompts", False):
-        long = {m: size for m in calls if (size := task.system_bytes(m)) >= LONG}
+    if (least := getattr(model, "caches_from", None)) is not None:
+        sizes = {m: task.system_bytes(m) for m in calls}
+        long = {m: size for m, size in sizes.items() if is_cacheable(size, least)}
         cached = sum(max(0, calls[m] - 1) * size // BYTES_PER_TOKEN for m, size in long.items())
     counts = TokenCounts(input_tokens, output_tokens, min(cached, input_tokens))
     return Estimate(
