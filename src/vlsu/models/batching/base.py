@@ -42,6 +42,8 @@ class Batch(NamedTuple):
         created: Seconds since the epoch, if known.
         expires: Likewise, when the provider gives up on what is not answered.
         message: Why it failed, in one line without any content of a request.
+        retry: Of one that failed, whether the same may be accepted later: the account has as many
+            tokens enqueued as it may.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Batch(NamedTuple):
     created: float | None = None
     expires: float | None = None
     message: str = ""
+    retry: bool = False
 
 
 class BatchAnswer(NamedTuple):
