@@ -77,7 +77,8 @@ class _Caches:
 class CachingGoogleModel(HttpModel):
     """A Gemini model whose long system prompts are stored at the provider where that pays.
 
-    Arguments as `HttpModel`, and `renew_s`: seconds after which a cache in use is renewed. What is sent says the same, so neither identity nor keys change.
+    What is sent says the same, so neither identity nor keys change. Arguments as `HttpModel`, and
+    `renew_s`: seconds after which a cache in use is renewed.
     """
 
     def __init__(
