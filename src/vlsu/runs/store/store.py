@@ -18,12 +18,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vlsu.errors import RunError
-from vlsu.models.base import TOKEN_COUNTS, Fault, Raw, Response
+from vlsu.models.base import Fault, Raw, Response
 from vlsu.runs.store.connections import beside, connect, connect_read_only
 from vlsu.runs.store.salvage import checksum, readable_errors, readable_rows
 from vlsu.runs.store.schema import check_schema, is_sound
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, damaged_store_error, store_error
 from vlsu.runs.store.tables import BATCH, SCHEMA, Batch, StoredRow
+from vlsu.runs.store.usage import (
+    MOST_TOKENS,
+    SELECT_TOKENS,
+    KeptTokens,
+    bounded_tokens,
+    select_sums,
+)
 
 __all__ = ["ResponseStore", "Stored"]
 
@@ -37,16 +44,6 @@ PAUSE_S = 0.02
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
 _LOOKUP = 500
-#: Tokens of one response at most: a server may claim any number, and sums must stay finite.
-_MOST_TOKENS = 2**32
-_MOST_IN_ALL = 2**53
-
-#: Which responses' tokens are summed: all, or by whether they came in a batch.
-_WHICH = {
-    None: "",
-    True: "WHERE key IN (SELECT key FROM batched)",
-    False: "WHERE key NOT IN (SELECT key FROM batched)",
-}
 
 _RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
 
@@ -215,9 +212,7 @@ class ResponseStore:
             response: The response, parsed.
             batched: Whether it came by a batch interface, which has prices of its own.
         """
-        counts = (getattr(response, name) for name in TOKEN_COUNTS)
-        bounded = (None if n is None else min(max(n, 0), _MOST_TOKENS) for n in counts)
-        self._add(self._pending.usage, (key, spec, *bounded))
+        self._add(self._pending.usage, (key, spec, *bounded_tokens(response)))
         if batched:
             self._add(self._pending.batched, (key,))
 
@@ -379,13 +374,16 @@ class ResponseStore:
         Returns:
             SPEC -> sums in the order of `vlsu.models.base.TOKEN_COUNTS`.
         """
-        sums = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
-        which = _WHICH[batched]
         return {
-            str(spec): tuple(int(min(each, _MOST_IN_ALL)) for each in counts)
-            for spec, *counts in self._query(
-                f"SELECT spec, {sums} FROM tokens {which} GROUP BY spec"  # noqa: S608
-            )
+            str(spec): tuple(int(min(each, MOST_TOKENS)) for each in counts)
+            for spec, *counts in self._query(select_sums(batched))
+        }
+
+    def tokens(self, keys: Sequence[str]) -> dict[str, KeptTokens]:
+        """The tokens that are kept of the responses of these keys."""
+        return {
+            str(key): KeptTokens(tuple(n or 0 for n in counts), bool(batched))
+            for key, *counts, batched in self._select(SELECT_TOKENS, keys)
         }
 
     def without_usage(self) -> int:
