@@ -30,6 +30,7 @@ WHOLE = {
     "agreement": "grades.csv",
     "report": "run --out out/r.html",
     "compare": "run part",
+    "cost": "run part",
     "gate": "run --require n>=1",
     "guards": "run",
     "power": "--margin 0.05",

@@ -16,6 +16,7 @@ from vlsu.cli import (
     build,
     catalogue,
     compare,
+    cost,
     data,
     data_derived,
     data_export,
@@ -76,6 +77,7 @@ app.add_typer(annotate.app, name="annotate")
 app.add_typer(build.app, name="build")
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("cost")(cost.cost)
 app.command("gate")(gate.gate)
 app.command("guards")(guards.guards)
 app.command("power")(power.power)

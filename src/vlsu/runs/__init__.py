@@ -3,7 +3,7 @@
 from vlsu.runs.alignment.alignment import align, prepare_alignment
 from vlsu.runs.alignment.alignment_run import AlignmentRun
 from vlsu.runs.alignment.options import AlignmentOptions
-from vlsu.runs.asking.limits import Limits, Price
+from vlsu.runs.asking.limits import BatchPrice, Limits, Price
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import JUDGMENTS
@@ -29,6 +29,7 @@ __all__ = [
     "UNSET",
     "AlignmentOptions",
     "AlignmentRun",
+    "BatchPrice",
     "Controls",
     "Ensemble",
     "Estimate",

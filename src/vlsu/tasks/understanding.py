@@ -144,8 +144,11 @@ class Understanding:
 
     def instruction_bytes(self, modality: str) -> int:
         """UTF-8 bytes of every request of a modality, without the sample's text."""
-        texts = [str(part) for message in self._systems[modality] for part in message.parts]
-        return sum(len(text.encode()) for text in (*texts, self._prompt.user(modality, "")))
+        return self.system_bytes(modality) + len(self._prompt.user(modality, "").encode())
+
+    def system_bytes(self, modality: str) -> int:
+        """UTF-8 bytes of the system prompt of a modality, the same in all of its requests."""
+        return sum(len(str(part).encode()) for m in self._systems[modality] for part in m.parts)
 
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""

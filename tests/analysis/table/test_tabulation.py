@@ -156,3 +156,7 @@ def test_tables_come_in_blocks_and_miss_no_group() -> None:
     np.add.at(expected, (group[inside], column[cell][inside]), count[inside])
     assert len(blocks) > 1
     assert (np.concatenate(blocks) == expected[expected.any(axis=1)]).all()
+    added = np.array([1, 0, 5, -2, 1, 0, 3])
+    np.testing.assert_array_equal(
+        groups.sums(added), np.bincount(group, weights=added[cell] * count).astype(np.int64)
+    )

@@ -74,21 +74,30 @@ class GroupCounts:
             column: Which entry each cell belongs to, 0 .. size - 1, or -1 for none; shape ``(C,)``.
             size: Entries of the table.
         """
+        # The first entry is for the cells outside, and dropped.
+        shifted, wide = column + 1, size + 1
         marks = np.arange(0, len(self.cell) + _BLOCK, _BLOCK)
         groups = len(self.start) - 1
         bounds = np.unique(np.minimum(np.searchsorted(self.start, marks), groups))
         for first, last in pairwise(bounds.tolist()):
             start = self.start[first : last + 1]
             entries = slice(start[0], start[-1])
-            row = np.repeat(np.arange(last - first), np.diff(start))
-            entry = column[self.cell[entries]]
-            inside = entry >= 0
+            row = np.repeat(np.arange(0, (last - first) * wide, wide), np.diff(start))
             table = np.bincount(
-                row[inside] * size + entry[inside],
-                weights=self.count[entries][inside],
-                minlength=(last - first) * size,
-            ).reshape(-1, size)
+                row + shifted[self.cell[entries]],
+                weights=self.count[entries],
+                minlength=(last - first) * wide,
+            ).reshape(-1, wide)[:, 1:]
             yield table[table.any(axis=1)].astype(np.int64)
+
+    def sums(self, added: IntArray) -> IntArray:
+        """The sum over each group's samples, shape ``(G,)``; samples that are `alone` are not here.
+
+        Args:
+            added: What each sample of a cell adds; shape ``(C,)``.
+        """
+        each = added[self.cell] * self.count
+        return np.add.reduceat(each, self.start[:-1]) if each.size else each
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,14 +57,15 @@ def dependence_of_mean(
         return None
     total = _entries(column, cells.count, len(value))
     n, whole, rarer = int(total.sum()), int(total @ value), int(total @ rare)
+    # By cell; the entry beyond the last is for the cells outside, whose entry is -1.
+    inside = (column >= 0).astype(np.int64)
+    values, rares = np.append(value, 0)[column], np.append(rare, 0)[column]
 
     def way(counts: GroupCounts) -> Way:
         alone = _entries(column, counts.alone, len(value))
-        sums = [
-            np.stack([table.sum(axis=1), table @ value, table @ rare])
-            for table in counts.tables(column, len(value))
-        ]
-        m, x, events = np.concatenate([np.zeros((3, 0), dtype=np.int64), *sums], axis=1)
+        m = counts.sums(inside)
+        there = m > 0
+        m, x, events = (m[there], *(counts.sums(each)[there] for each in (values, rares)))
         lone = int(alone.sum())
         units = lone + len(m)
         # Whole numbers up to the division, so that equal shares leave no rounding errors.

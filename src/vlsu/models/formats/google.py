@@ -22,6 +22,7 @@ from vlsu.models.bodies.endings import Ending, finish_reason_text, parse_finish_
 from vlsu.models.bodies.error_bodies import ErrorBody, parse_error, parse_error_body
 from vlsu.models.formats import image_limits
 from vlsu.models.formats.logprobs import locate_severity, unsafe_probability
+from vlsu.models.formats.prompt_cache import google_least
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
     REASONING_ROOM,
@@ -270,4 +271,5 @@ def google_model(name: str, settings: Settings) -> HttpModel:
         images=wire.image_limits(settings),
     )
     spec, own = f"google/{name}", settings.base_url is None
-    return HttpModel(spec, name, wire, settings, key, identity, caches_prompts=own)
+    least = google_least(name) if own else None
+    return HttpModel(spec, name, wire, settings, key, identity, caches_from=least)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlsu.errors import RunError
-from vlsu.models.base import TOKEN_COUNTS, Fault, Raw, Response
+from vlsu.models.base import Fault, Raw, Response
 from vlsu.runs.store.appending import Appender
 from vlsu.runs.store.connections import beside, connect, connect_read_only
 from vlsu.runs.store.lookup import Lookup
@@ -28,6 +28,7 @@ from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
 from vlsu.runs.store.stored_keys import StoredKeys
 from vlsu.runs.store.tables import BATCH, Batch, StoredRow
 from vlsu.runs.store.tallies import Tallies
+from vlsu.runs.store.usage import ASKED, BATCHED, KeptTokens, bounded_tokens
 
 __all__ = ["ResponseStore", "Stored"]
 
@@ -40,10 +41,6 @@ ERROR_BODY = 4096
 PAUSE_S = 0.05
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
-#: Tokens of one response at most: a server may claim any number, and sums must stay finite.
-_MOST_TOKENS = 2**32
-#: How a response came, in the table of tokens.
-_ASKED, _BATCHED = 0, 1
 
 
 class Stored(NamedTuple):
@@ -211,9 +208,8 @@ class ResponseStore:
             response: The response, parsed.
             batched: Whether it came by a batch interface, which has prices of its own.
         """
-        counts = (getattr(response, name) for name in TOKEN_COUNTS)
-        bounded = (None if n is None else min(max(n, 0), _MOST_TOKENS) for n in counts)
-        self._add(self._pending.usage, (key, spec, _BATCHED if batched else _ASKED, *bounded))
+        origin = BATCHED if batched else ASKED
+        self._add(self._pending.usage, (key, spec, origin, *bounded_tokens(response)))
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
@@ -338,7 +334,7 @@ class ResponseStore:
         """
         with self._explained():
             numbers = self._lookup.numbers(keys)
-            known = self._tallies.with_usage(numbers)
+            known = self._tallies.tokens(numbers)
         return self.responses([key for key in numbers if key not in known])
 
     def error_counts(self) -> dict[str, int]:
@@ -374,8 +370,13 @@ class ResponseStore:
             SPEC -> sums in the order of `vlsu.models.base.TOKEN_COUNTS`.
         """
         with self._explained():
-            origin = None if batched is None else _BATCHED if batched else _ASKED
-            return self._tallies.usage(origin)
+            return self._tallies.usage(batched)
+
+    def tokens(self, keys: Sequence[str]) -> dict[str, KeptTokens]:
+        """The tokens that are kept of the responses of these keys."""
+        with self._explained():
+            numbers = self._lookup.numbers(keys)
+            return self._tallies.tokens(numbers)
 
     def without_usage(self) -> int:
         """How many responses were stored before their tokens were kept, or were salvaged."""

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from vlsu.models.base import TOKEN_COUNTS
 from vlsu.runs.store.lookup import Lookup
 from vlsu.runs.store.schema import former_table
 from vlsu.runs.store.stored_keys import appended_rows
+from vlsu.runs.store.usage import (
+    BATCHED,
+    COUNTS,
+    FORMER_SUMS,
+    MOST_TOKENS,
+    SUMS,
+    TAKEN_OVER,
+    KeptTokens,
+)
 
 __all__ = ["Tallies"]
 
-_MOST_IN_ALL = 2**53
 #: Numbers of one statement, and requests looked up together.
 _LOOKUP = 500
-
-_SUMS = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
-_USAGE = f"SELECT spec, {_SUMS} FROM response_tokens {{which}} GROUP BY spec"  # noqa: S608
-_FORMER_USAGE = f"SELECT spec, {_SUMS} FROM tokens {{which}} GROUP BY spec"  # noqa: S608
-#: Of what an earlier version stored, which is of an origin: all, asked one by one, batched.
+#: Which responses' tokens are summed: all that were asked, or by whether they came in a batch; and
+#: the same of what an earlier version stored. What another run has paid for costs nothing.
+_WHICH = {
+    None: f"origin != {TAKEN_OVER}",
+    True: f"origin = {BATCHED}",
+    False: f"origin NOT IN ({BATCHED}, {TAKEN_OVER})",
+}
 _FORMER_WHICH = {
-    None: "",
-    0: "WHERE key NOT IN (SELECT key FROM batched)",
-    1: "WHERE key IN (SELECT key FROM batched)",
+    None: "1",
+    True: "key IN (SELECT key FROM batched)",
+    False: "key NOT IN (SELECT key FROM batched)",
 }
 
 
@@ -54,40 +64,46 @@ class Tallies:
         names = [name for name in ("response_tokens", "tokens") if self._has(name)]
         return sum(map(self._count, names))
 
-    def with_usage(self, numbers: Mapping[str, int]) -> set[str]:
-        """Of these keys, with the numbers of their rows, those whose tokens are kept."""
-        known: set[str] = set()
-        for column, table in (("number", "response_tokens"), ("key", "tokens")):
-            if not self._has(table):
-                continue
-            values = {number: key for key, number in numbers.items()}
-            wanted = [*values] if column == "number" else [*numbers]
-            for start in range(0, len(wanted), _LOOKUP):
-                part = wanted[start : start + _LOOKUP]
-                marks = ",".join("?" * len(part))
-                select = f"SELECT {column} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608
-                for (value,) in self._connection.execute(select, part):
-                    known.add(values[value] if column == "number" else str(value))
-        return known
+    def tokens(self, numbers: Mapping[str, int]) -> dict[str, KeptTokens]:
+        """The tokens that are kept, by key, of responses with these numbers."""
+        keys = {number: key for key, number in numbers.items()}
+        found: dict[str, KeptTokens] = {}
+        if self._has("response_tokens"):
+            select = f"SELECT number, origin, {COUNTS} FROM response_tokens WHERE number"  # noqa: S608
+            for number, origin, *counts in self._select(select, [*keys]):
+                found[keys[number]] = KeptTokens(_counted(counts), origin == BATCHED)
+        if self._has("tokens"):
+            batched = _FORMER_WHICH[True] if self._has("batched") else "0"
+            select = f"SELECT key, {batched}, {COUNTS} FROM tokens WHERE key"  # noqa: S608
+            for key, came_in_batch, *counts in self._select(select, [*numbers]):
+                found.setdefault(key, KeptTokens(_counted(counts), bool(came_in_batch)))
+        return found
 
-    def usage(self, origin: int | None) -> dict[str, tuple[int, ...]]:
-        """Sums of tokens by SPEC, of all origins or of one."""
-        sums: dict[str, tuple[float, ...]] = {}
-        found: list[tuple[object, ...]] = []
+    def _select(self, select: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(values), _LOOKUP):
+            part = values[start : start + _LOOKUP]
+            marks = ",".join("?" * len(part))
+            yield from self._connection.execute(f"{select} IN ({marks})", part)
+
+    def usage(self, batched: bool | None) -> dict[str, tuple[int, ...]]:
+        """Sums of tokens by SPEC, of all that was asked or of what came (not) in a batch."""
+        found: list[tuple[str, tuple[float, ...]]] = []
         if self._has("response_tokens", "specs"):
             specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
-            which = "" if origin is None else f"WHERE origin = {int(origin)}"
-            for number, *counts in self._connection.execute(_USAGE.format(which=which)):
-                found.append((specs.get(number, ""), *counts))
+            for number, *counts in self._connection.execute(SUMS.format(which=_WHICH[batched])):
+                found.append((str(specs.get(number, "")), tuple(counts)))
         if self._has("tokens"):
-            which = _FORMER_WHICH[origin] if self._has("batched") else ""
-            if self._has("batched") or origin != 1:
-                found += self._connection.execute(_FORMER_USAGE.format(which=which)).fetchall()
-        for spec, *counts in found:
-            before = sums.get(str(spec), (0.0,) * len(TOKEN_COUNTS))
-            sums[str(spec)] = tuple(a + float(b) for a, b in zip(before, counts, strict=True))  # type: ignore[arg-type]
+            which = _FORMER_WHICH[batched]
+            if not self._has("batched"):
+                which = "0" if batched else "1"
+            for spec, *counts in self._connection.execute(FORMER_SUMS.format(which=which)):
+                found.append((str(spec), tuple(counts)))
+        sums: dict[str, tuple[float, ...]] = {}
+        for spec, counts in found:
+            before = sums.get(spec, (0.0,) * len(counts))
+            sums[spec] = tuple(a + b for a, b in zip(before, counts, strict=True))
         return {
-            spec: tuple(int(min(each, _MOST_IN_ALL)) for each in counts)
+            spec: tuple(int(min(each, MOST_TOKENS)) for each in counts)
             for spec, counts in sums.items()
         }
 
@@ -114,3 +130,7 @@ class Tallies:
             "GROUP BY sha256) GROUP BY change"
         )
         return dict(self._connection.execute(select, (spec,)).fetchall())
+
+
+def _counted(counts: Sequence[object]) -> tuple[int, ...]:
+    return tuple(n if isinstance(n, int) else 0 for n in counts)

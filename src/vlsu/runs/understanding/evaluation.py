@@ -28,8 +28,9 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
-from vlsu.runs.estimate import Estimate, estimate
+from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.preflight import (
@@ -76,6 +77,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         policy = load_policy(policy)
     settings = options.settings
     model = as_grader(as_model(options.model, settings), policy)
+    require_batches(model, options.batch)
     modalities = judged_modalities(model, options.modalities, options.probe)
     name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
@@ -153,6 +155,7 @@ class Evaluation:
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
         left, price, swaps = None, self.options.limits.price, self._swaps()
+        before = RunRecord()
         keys = RequestKeys(self.model.identity())
         with ExitStack() as opened:
             store = None
@@ -168,6 +171,7 @@ class Evaluation:
                     chunks = chain(chunks, pairs)
                 left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left, self.model)
+        found = timed(found, before, self.options.limits)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
@@ -229,7 +233,13 @@ class Evaluation:
         if fresh := not folder.record_file.exists():
             self._require_askable()  # before the folder is made
         async with open_session(
-            folder, record, self.options.limits, [self.model], progress, budget
+            folder,
+            record,
+            self.options.limits,
+            [self.model],
+            progress,
+            budget,
+            self.options.batch,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
