@@ -17,8 +17,8 @@ __all__ = ["Dictionaries", "Found", "Lookup"]
 #: Keys, or numbers, of one statement.
 _LOOKUP = 500
 
-#: key, status, body, latency_s and attempts of a response.
-Found = tuple[str, int, bytes, float, int]
+#: key, status, body, latency_s, attempts, received and checksum of a response.
+Found = tuple[str, int, bytes, float, int, float, int]
 
 
 class Dictionaries:
@@ -133,28 +133,30 @@ class Lookup:
         there = {number for number in numbers if number}
         left = set(keys)
         select = (
-            "SELECT key, status, body, latency_s, attempts, checksum, coding FROM responses "
+            "SELECT key, status, body, latency_s, attempts, received, checksum, coding "
+            "FROM responses "
             "WHERE number"
         )
-        for key, status, data, latency_s, attempts, crc, coding in self._select(select, [*there]):
+        for key, status, data, *others, coding in self._select(select, [*there]):
             body = None
             if isinstance(data, bytes) and isinstance(coding, int):
                 body = inflated(coding, data, self._dictionaries)
             if body is None or key not in left:
                 raise StoredRowError("malformed: a response has changed since it was stored")
-            yield _sound(key, status, body, latency_s, attempts, crc)
+            yield _sound(key, status, body, *others)
             left.discard(key)
         if len(left) + len(there) > len(set(keys)):
             raise StoredRowError("malformed: a response is missing")
         missing = [key for key, number in zip(keys, numbers, strict=True) if not number]
-        select = "SELECT key, status, body, latency_s, attempts, checksum"
+        select = "SELECT key, status, body, latency_s, attempts, received, checksum"
         for row in self._former(select, missing):
             yield _sound(*row)
 
 
 def _sound(
-    key: Any, status: Any, body: Any, latency_s: Any, attempts: Any, crc: Any
-) -> tuple[str, int, bytes, float, int]:
+    key: Any, status: Any, body: Any, latency_s: Any, attempts: Any, received: Any, crc: Any
+) -> Found:
     if not is_sound(key, status, body, latency_s, attempts, crc):
         raise StoredRowError("malformed: a response has changed since it was stored")
-    return key, status, body, latency_s, attempts
+    received = received if isinstance(received, float | int) else 0.0
+    return key, status, body, latency_s, attempts, received, crc

@@ -8,7 +8,6 @@ beside a new one that holds every response still readable in it.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
@@ -22,17 +21,16 @@ from vlsu.models.base import Fault, Raw, Response
 from vlsu.runs.store.appending import Appender
 from vlsu.runs.store.connections import beside, connect, connect_read_only
 from vlsu.runs.store.lookup import Lookup
-from vlsu.runs.store.salvage import checksum, readable_errors, readable_rows
+from vlsu.runs.store.replacement import replace_damaged
+from vlsu.runs.store.salvage import checksum
 from vlsu.runs.store.schema import check_schema, renew_schema
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
 from vlsu.runs.store.stored_keys import StoredKeys
 from vlsu.runs.store.tables import BATCH, Batch, StoredRow
 from vlsu.runs.store.tallies import Tallies
-from vlsu.runs.store.usage import ASKED, BATCHED, KeptTokens, bounded_tokens
+from vlsu.runs.store.usage import ASKED, BATCHED, KeptTokens, bounded_tokens, kept_tokens
 
 __all__ = ["ResponseStore", "Stored"]
-
-_log = logging.getLogger(__name__)
 
 #: Of an error's body, this much is kept for the audit, in bytes.
 ERROR_BODY = 4096
@@ -41,6 +39,10 @@ ERROR_BODY = 4096
 PAUSE_S = 0.05
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
+
+
+#: What a row without a body counts as, in bytes.
+_SMALL = 200
 
 
 class Stored(NamedTuple):
@@ -142,42 +144,8 @@ class ResponseStore:
         Raises:
             RunError: The new file cannot be written.
         """
-        fresh = self._beside(".salvaged")
-        fresh.unlink(missing_ok=True)
-        number = 1
-        while (kept := self._beside(f".damaged-{number}")).exists():
-            number += 1
-        try:
-            saved = ResponseStore(fresh)
-            for count, row in enumerate(readable_rows(self.path), 1):
-                saved._add(saved._pending.responses, row)
-                if count % (64 * BATCH) == 0:
-                    saved.flush()
-            saved.flush()
-            rows = saved.count()
-            seen: set[int] = set()
-            for error in readable_errors(self.path):
-                if hash(error) not in seen:
-                    seen.add(hash(error))
-                    saved._add(saved._pending.errors, error)
-            saved.close()
-            for suffix in ("-wal", "-shm", ""):
-                if self._beside(suffix).exists():
-                    self._beside(suffix).replace(kept.with_name(kept.name + suffix))
-            fresh.replace(self.path)
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); fix that and "
-                "run the command again"
-            ) from None
+        replace_damaged(self.path, ResponseStore)
         self._damaged = False
-        _log.warning(
-            "%s: damaged; %d responses were read out of it, what is lost is asked again; the "
-            "damaged file is kept as %s",
-            self.path,
-            rows,
-            kept.name,
-        )
 
     # Writing
 
@@ -210,6 +178,12 @@ class ResponseStore:
         """
         origin = BATCHED if batched else ASKED
         self._add(self._pending.usage, (key, spec, origin, *bounded_tokens(response)))
+
+    def add(self, rows: Batch) -> None:
+        """Store rows as another file has them; of responses the first under a key stays."""
+        for pending, more in zip(self._pending.tables, rows.tables, strict=True):
+            for row in more:
+                self._add(pending, row, len(row[2]) if isinstance(row[2], bytes) else _SMALL)
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
@@ -314,7 +288,7 @@ class ResponseStore:
         with self._explained():
             return {
                 key: Stored(Raw(status, body, latency_s), attempts)
-                for key, status, body, latency_s, attempts in self._lookup.rows(keys)
+                for key, status, body, latency_s, attempts, *_ in self._lookup.rows(keys)
             }
 
     def stored_keys(self) -> Iterator[list[str]]:
@@ -334,7 +308,7 @@ class ResponseStore:
         """
         with self._explained():
             numbers = self._lookup.numbers(keys)
-            known = self._tallies.tokens(numbers)
+            known = self._tallies.usage_rows(numbers)
         return self.responses([key for key in numbers if key not in known])
 
     def error_counts(self) -> dict[str, int]:
@@ -374,9 +348,26 @@ class ResponseStore:
 
     def tokens(self, keys: Sequence[str]) -> dict[str, KeptTokens]:
         """The tokens that are kept of the responses of these keys."""
+        return {key: kept_tokens(row) for key, row in self.usage_rows(keys).items()}
+
+    def rows(self, keys: Sequence[str]) -> list[StoredRow]:
+        """The responses on disk of these keys, as a `Batch` has them.
+
+        Raises:
+            RunError: The file is damaged.
+        """
         with self._explained():
-            numbers = self._lookup.numbers(keys)
-            return self._tallies.tokens(numbers)
+            return [*self._lookup.rows(keys)]
+
+    def usage_rows(self, keys: Sequence[str]) -> dict[str, StoredRow]:
+        """What is kept of their tokens, likewise, by key."""
+        with self._explained():
+            return self._tallies.usage_rows(self._lookup.numbers(keys))
+
+    def models(self) -> dict[str, dict[str, int]]:
+        """SPEC -> ``responses`` whose tokens are kept, and sums of each kind of tokens."""
+        with self._explained():
+            return self._tallies.models()
 
     def without_usage(self) -> int:
         """How many responses were stored before their tokens were kept, or were salvaged."""

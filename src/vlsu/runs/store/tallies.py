@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vlsu.models.base import TOKEN_COUNTS
 from vlsu.runs.store.lookup import Lookup
 from vlsu.runs.store.schema import former_table
 from vlsu.runs.store.stored_keys import appended_rows
+from vlsu.runs.store.tables import StoredRow
 from vlsu.runs.store.usage import (
     BATCHED,
     COUNTS,
@@ -17,7 +19,6 @@ from vlsu.runs.store.usage import (
     MOST_TOKENS,
     SUMS,
     TAKEN_OVER,
-    KeptTokens,
 )
 
 __all__ = ["Tallies"]
@@ -64,19 +65,20 @@ class Tallies:
         names = [name for name in ("response_tokens", "tokens") if self._has(name)]
         return sum(map(self._count, names))
 
-    def tokens(self, numbers: Mapping[str, int]) -> dict[str, KeptTokens]:
-        """The tokens that are kept, by key, of responses with these numbers."""
+    def usage_rows(self, numbers: Mapping[str, int]) -> dict[str, StoredRow]:
+        """Key, SPEC, origin and counts of tokens, of responses with these numbers, by key."""
         keys = {number: key for key, number in numbers.items()}
-        found: dict[str, KeptTokens] = {}
-        if self._has("response_tokens"):
-            select = f"SELECT number, origin, {COUNTS} FROM response_tokens WHERE number"  # noqa: S608
-            for number, origin, *counts in self._select(select, [*keys]):
-                found[keys[number]] = KeptTokens(_counted(counts), origin == BATCHED)
+        found: dict[str, StoredRow] = {}
+        if self._has("response_tokens", "specs"):
+            specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
+            select = f"SELECT number, spec, origin, {COUNTS} FROM response_tokens WHERE number"  # noqa: S608
+            for number, spec, *others in self._select(select, [*keys]):
+                found[keys[number]] = (keys[number], str(specs.get(spec, "")), *others)
         if self._has("tokens"):
             batched = _FORMER_WHICH[True] if self._has("batched") else "0"
-            select = f"SELECT key, {batched}, {COUNTS} FROM tokens WHERE key"  # noqa: S608
-            for key, came_in_batch, *counts in self._select(select, [*numbers]):
-                found.setdefault(key, KeptTokens(_counted(counts), bool(came_in_batch)))
+            select = f"SELECT key, spec, {batched}, {COUNTS} FROM tokens WHERE key"  # noqa: S608
+            for key, *others in self._select(select, [*numbers]):
+                found.setdefault(key, (key, *others))
         return found
 
     def _select(self, select: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
@@ -107,6 +109,25 @@ class Tallies:
             for spec, counts in sums.items()
         }
 
+    def models(self) -> dict[str, dict[str, int]]:
+        """SPEC -> responses whose tokens are kept, whoever asked for them, and their sums."""
+        sums = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
+        found: list[tuple[Any, ...]] = []
+        if self._has("response_tokens", "specs"):
+            specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
+            select = f"SELECT spec, count(*), {sums} FROM response_tokens GROUP BY spec"  # noqa: S608
+            for number, *counts in self._connection.execute(select):
+                found.append((str(specs.get(number, "")), *counts))
+        if self._has("tokens"):
+            select = f"SELECT spec, count(*), {sums} FROM tokens GROUP BY spec"  # noqa: S608
+            found += self._connection.execute(select).fetchall()
+        models: dict[str, dict[str, int]] = {}
+        for spec, *counts in sorted(found):
+            known = models.setdefault(str(spec), dict.fromkeys(("responses", *TOKEN_COUNTS), 0))
+            for name, count in zip(("responses", *TOKEN_COUNTS), counts, strict=True):
+                known[name] += int(min(count, MOST_TOKENS))
+        return models
+
     def error_counts(self) -> dict[str, int]:
         """Failed attempts by kind of fault."""
         return dict(
@@ -130,7 +151,3 @@ class Tallies:
             "GROUP BY sha256) GROUP BY change"
         )
         return dict(self._connection.execute(select, (spec,)).fetchall())
-
-
-def _counted(counts: Sequence[object]) -> tuple[int, ...]:
-    return tuple(n if isinstance(n, int) else 0 for n in counts)

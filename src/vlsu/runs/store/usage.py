@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vlsu.models.base import TOKEN_COUNTS, Response
@@ -16,6 +17,7 @@ __all__ = [
     "TAKEN_OVER",
     "KeptTokens",
     "bounded_tokens",
+    "kept_tokens",
 ]
 
 #: How a response came: asked by itself, by a batch interface, or out of another store.
@@ -49,3 +51,10 @@ def bounded_tokens(response: Response) -> tuple[int | None, ...]:
     """A response's tokens, as far as known, as they are kept."""
     counts = (getattr(response, name) for name in TOKEN_COUNTS)
     return tuple(None if n is None else min(max(n, 0), _MOST_OF_ONE) for n in counts)
+
+
+def kept_tokens(row: Sequence[object]) -> KeptTokens:
+    """The tokens in a row of key, SPEC, origin and counts."""
+    _, _, origin, *counts = row
+    numbers = tuple(n if isinstance(n, int) else 0 for n in counts)
+    return KeptTokens(numbers, origin == BATCHED)
