@@ -43,6 +43,8 @@ NOT_ASKED = 4
 
 #: Entries of `GroupCounts` looked at together; bounds the memory of a pass over the groups.
 _BLOCK = 65_536
+#: Bits of a whole number that is not negative.
+_BITS = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,37 @@ class GroupCounts:
             yield table[table.any(axis=1)].astype(np.int64)
 
     def sums(self, added: IntArray) -> IntArray:
-        """The sum over each group's samples, shape ``(G,)``; samples that are `alone` are not here.
+        """Sums over each group's samples, shape ``(k, G)``; samples that are `alone` are not here.
+
+        Several small numbers are added up as one, each in bits of its own: to read the entries is
+        what takes the time.
 
         Args:
-            added: What each sample of a cell adds; shape ``(C,)``.
+            added: What each sample of a cell adds, in k ways; shape ``(k, C)``.
         """
-        each = added[self.cell] * self.count
-        return np.add.reduceat(each, self.start[:-1]) if each.size else each
+        start = self.start[:-1]
+        if not len(start):
+            return np.zeros((len(added), 0), dtype=np.int64)
+        least = added.min(axis=1, initial=0)
+        most = int((added.max(axis=1, initial=0) - least).max(initial=0))
+        # No sum of a way is larger than this; what is negative is lifted to 0 first.
+        bits = (most * int(self.count.sum(dtype=np.int64))).bit_length()
+        bits = min(max(1, bits), _BITS)
+        at_once = max(1, _BITS // bits)
+        if not least.any():
+            sizes = None
+        else:
+            sizes = np.add.reduceat(self.count.astype(np.int64), start)
+        found = []
+        for first in range(0, len(added), at_once):
+            some = slice(first, first + at_once)
+            lifted = added[some] - least[some, None]
+            shifts = bits * np.arange(len(lifted))
+            packed = (lifted << shifts[:, None]).sum(axis=0)
+            sums = np.add.reduceat(packed[self.cell] * self.count, start)
+            found.append((sums >> shifts[:, None]) & ((1 << bits) - 1))
+        whole = np.concatenate(found)
+        return whole if sizes is None else whole + least[:, None] * sizes
 
 
 @dataclass(frozen=True, slots=True)
