@@ -110,10 +110,7 @@ class GroupCounts:
         bits = (most * int(self.count.sum(dtype=np.int64))).bit_length()
         bits = min(max(1, bits), _BITS)
         at_once = max(1, _BITS // bits)
-        if not least.any():
-            sizes = None
-        else:
-            sizes = np.add.reduceat(self.count.astype(np.int64), start)
+        sizes = np.add.reduceat(self.count.astype(np.int64), start) if least.any() else None
         found = []
         for first in range(0, len(added), at_once):
             some = slice(first, first + at_once)
