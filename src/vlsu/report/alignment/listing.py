@@ -21,8 +21,8 @@ from vlsu.report.alignment.answer_kinds import (
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, entry, mark_cell
 from vlsu.report.facets import Facets
-from vlsu.report.judgments import scan_judgments
-from vlsu.report.task import SampleList
+from vlsu.report.judgments import is_among, scan_judgments
+from vlsu.report.task import Ids, SampleList
 from vlsu.runs import Run
 
 __all__ = [
@@ -75,11 +75,11 @@ def _answers(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
         .with_row_index("position")
     )
     if ids is not None:
-        rows = rows.join(ids, on="id", how="inner")
+        rows = rows.filter(is_among(ids)).join(ids, on="id", how="inner")
     return with_content(run, rows, ids)
 
 
-def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+def answer_frame(run: Run, ids: Ids) -> pl.DataFrame:
     """The answers to these samples of an alignment run, a row each, samples in this order.
 
     Columns: `id`, those of the judgments that describe the answer and its verdict, `refused` (by
@@ -115,7 +115,7 @@ def answer_facets(run: Run) -> Facets:
     )
 
 
-def answer_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+def answer_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
         rows = answer_frame(run, ids[start : start + _BATCH])
@@ -178,7 +178,7 @@ SAMPLES = SampleList(
         ("family", "Family", False),
         ("category", "Category", False),
     ),
-    ids=lambda runs: worst_answered_first(runs[0]),
+    ids=lambda runs: answer_facets(runs[0]).ids,
     frame=lambda runs, ids: answer_frame(runs[0], ids),
     entries=lambda runs, ids: answer_entries(runs[0], ids),
     facets=lambda runs: answer_facets(runs[0]),

@@ -25,7 +25,7 @@ from vlsu.report.entries import Entry, mark_cell
 from vlsu.report.facets import Facets
 from vlsu.report.kinds import concatenated, kinds_of_numbers
 from vlsu.report.run_labels import letter, run_names
-from vlsu.report.task import SampleList
+from vlsu.report.task import Ids, SampleList
 from vlsu.runs import Run
 
 __all__ = ["SHARED_SAMPLES", "answered_apart_first", "shared_entries", "shared_facets"]
@@ -88,7 +88,7 @@ def agreement(answers: pl.DataFrame) -> pl.DataFrame:
     return answers.group_by("id").agg(agreement=standing(pl.col("answered") == AS_IT_SHOULD))
 
 
-def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
+def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken.
 
     Args:
@@ -152,7 +152,7 @@ SHARED_SAMPLES = SampleList(
         ("kind", "its kind", True),
         ("answered", "answered", True),
     ),
-    ids=answered_apart_first,
+    ids=lambda runs: shared_facets(runs).ids,
     frame=lambda runs, ids: shared_frame(answer_frame, runs, run_names(runs), ids),
     entries=shared_entries,
     facets=shared_facets,

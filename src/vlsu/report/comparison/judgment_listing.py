@@ -26,7 +26,7 @@ from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets
 from vlsu.report.kinds import NONE, CodeArray, Kinds, Texts, interleaved, kinds_of_numbers, ranked
 from vlsu.report.run_labels import letter, run_names
-from vlsu.report.task import SampleList
+from vlsu.report.task import Ids, SampleList
 from vlsu.report.understanding.listing import (
     NOT_GRADED,
     NOT_TOLD,
@@ -216,7 +216,7 @@ def _apart(numbers: CodeArray) -> CodeArray:
     return apart
 
 
-def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
+def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken.
 
     Args:
@@ -312,7 +312,7 @@ SHARED_SAMPLES = SampleList(
         ("text", "its text", True),
         ("outcome", "its outcome", True),
     ),
-    ids=furthest_apart_first,
+    ids=lambda runs: shared_facets(runs).ids,
     frame=lambda runs, ids: shared_frame(sample_frame, runs, run_names(runs), ids),
     entries=shared_entries,
     facets=shared_facets,

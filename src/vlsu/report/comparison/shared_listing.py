@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from vlsu.report.run_labels import run_labels, run_names
+from vlsu.report.task import Ids
 from vlsu.runs import Run
 
 __all__ = [
@@ -50,10 +51,10 @@ def standing_of(known: pl.Expr, right: pl.Expr) -> pl.Expr:
 
 
 def shared_frame(
-    frame: Callable[[Run, Sequence[str]], pl.DataFrame],
+    frame: Callable[[Run, Ids], pl.DataFrame],
     runs: Sequence[Run],
     names: Sequence[str],
-    ids: Sequence[str],
+    ids: Ids,
 ) -> pl.DataFrame:
     """The rows of these samples of every run, by sample and then by run, which `run` names.
 

@@ -77,7 +77,7 @@ class SampleIndex:
 
     def entries(self, places: Sequence[int] | CodeArray) -> list[Entry]:
         """The entries of these samples, in this order."""
-        ids = self.ids.gather(np.asarray(places, dtype=np.int64)).to_list()
+        ids = self.ids.gather(np.asarray(places, dtype=np.int64))
         return list(self._samples.entries(self._runs, ids))
 
     def place(self, identifier: str) -> int | None:

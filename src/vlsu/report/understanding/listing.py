@@ -12,9 +12,9 @@ from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
-from vlsu.report.judgments import scan_judgments
+from vlsu.report.judgments import is_among, scan_judgments
 from vlsu.report.kinds import CodeArray, Kinds, ranked
-from vlsu.report.task import SampleList
+from vlsu.report.task import Ids, SampleList
 from vlsu.report.understanding.redrawn import (
     again_facet,
     answers_of_draws,
@@ -120,9 +120,10 @@ def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
         ids: Those wanted; a sample the run was not asked about has a row of nulls. All that it was
             asked about by default.
     """
-    judgments = scan_judgments(run).select("modality", *_COLUMNS, id="sample_id")
+    judgments = scan_judgments(run)
     if ids is not None:
-        judgments = judgments.join(ids, on="id", how="semi")
+        judgments = judgments.filter(is_among(ids, "sample_id"))
+    judgments = judgments.select("modality", *_COLUMNS, id="sample_id")
     rows = judgments.group_by("id").agg(
         _in(modality, column).alias(f"{modality}_{name}")
         for modality in MODALITIES
@@ -133,7 +134,7 @@ def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
     return with_content(run, rows, ids)
 
 
-def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+def sample_frame(run: Run, ids: Ids) -> pl.DataFrame:
     """These samples of an understanding run, a row each, in this order.
 
     Columns: `id`, for each modality `image_gold`, `image_gold_category`, `image_predicted`,
@@ -153,7 +154,7 @@ def redrawn_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
 
 def _in_order(
     run: Run,
-    ids: Sequence[str],
+    ids: Ids,
     rows_of: Callable[[Run, pl.LazyFrame | None], pl.LazyFrame],
 ) -> pl.DataFrame:
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
@@ -220,7 +221,7 @@ def sample_facets(run: Run) -> Facets:
     return Facets(found.ids.gather(order), (facets,), Kinds.none(), order[:0])
 
 
-def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+def sample_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
         rows = _in_order(run, ids[start : start + _BATCH], redrawn_rows)
@@ -285,7 +286,7 @@ SAMPLES = SampleList(
         ("outcome", "Outcome", False),
         ("again", "Asked again", False),
     ),
-    ids=lambda runs: worst_first(runs[0]),
+    ids=lambda runs: sample_facets(runs[0]).ids,
     frame=lambda runs, ids: _in_order(runs[0], ids, redrawn_rows),
     entries=lambda runs, ids: sample_entries(runs[0], ids),
     facets=lambda runs: sample_facets(runs[0]),

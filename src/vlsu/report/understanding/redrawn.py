@@ -8,7 +8,7 @@ import polars as pl
 
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
-from vlsu.report.judgments import scan_judgments
+from vlsu.report.judgments import is_among, scan_judgments
 from vlsu.runs import Run
 from vlsu.runs.understanding.reruns import scan_reruns
 
@@ -50,7 +50,7 @@ def with_draws(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) ->
         frame.select(*columns, id="sample_id", said=said) for frame in (first, scan_reruns(run))
     )
     if ids is not None:
-        draws = draws.join(ids.select("id"), on="id", how="semi")
+        draws = draws.filter(is_among(ids))
     names = (*(severity.label for severity in Severity), _NONE)
     each = {modality: {name: _count(modality, name) for name in names} for modality in MODALITIES}
     found = draws.group_by("id").agg(
