@@ -26,7 +26,8 @@ def money(amount: float | None, currency: str | None = None) -> str:
     places = 2
     while places < _PLACES and 0 < abs(amount) < 10 ** (_DIGITS - 1 - places):
         places += 1
-    return f"{amount:,.{places}f}" + (f" {currency}" if currency else "")
+    shown = f"{amount:,.{places}f}" if not 0 < amount < 10**-_PLACES else f"<{10**-_PLACES:f}"
+    return shown + (f" {currency}" if currency else "")
 
 
 def cost_tables(found: Ledger) -> list[Table]:
