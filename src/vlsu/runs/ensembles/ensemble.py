@@ -77,6 +77,8 @@ def prepare_ensemble(
         ("pilot", options.pilot),
         ("probe", options.probe),
         ("draws", None if options.draws == 1 else options.draws),
+        ("batch", options.batch),
+        ("policy-detail", None if options.policy_detail == "full" else options.policy_detail),
     ):
         if given is not None:
             raise UsageError(f"--{name}: not with an ensemble; run it with a member alone")
