@@ -303,6 +303,8 @@ def test_a_runs_end_and_its_report_say_what_it_cost(
         assert "What this cost" in text
         assert "From the list price to what was paid" in text or name == "report.html"
     assert 'href="#cost"' in (tmp_path / "report.html").read_text()
+    refused = said(*arguments, "--cost-report", "--json", code=2)
+    assert "--cost-report: not with --json" in refused
     free = tmp_path / "free"
     vlsu.evaluate(data, model="baseline/majority", out=free)
     command("report", free, "--out", tmp_path / "free.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from vlsu.policy import Severity
 from vlsu.report import write_report
 from vlsu.report.cost import cost_sentence, money, run_ledger
 from vlsu.runs import Limits, Price, load_run
+from vlsu.runs.folder import RunFolder
 
 pytestmark = [
     pytest.mark.slow,
@@ -107,6 +109,21 @@ def test_a_run_whose_responses_are_gone_shows_what_its_record_says(runs: list[Pa
     assert (recorded.total, recorded.listed, recorded.lines) == (whole.total, whole.listed, ())
     assert cost_sentence(recorded) == cost_sentence(whole)
     assert "of the list price" in cost_sentence(whole)
+
+
+def test_a_record_of_an_earlier_version_which_kept_no_prices_shows_its_total(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    former = tmp_path / "former"
+    shutil.copytree(runs[2], former)
+    record = {name: part for name, part in load_run(former).record.items() if name != "cost"}
+    RunFolder(former).write_record({**record, "cost": 1.5})
+    found = run_ledger(load_run(former))
+    assert found is not None
+    assert (found.total, found.saved, found.currency) == (1.5, {}, None)
+    assert cost_sentence(found) == "It cost 1.50, 16.67 for 1,000 samples."
+    page = write_report([load_run(former)], tmp_path / "former.html").read_text()
+    assert 'id="cost"' in page
 
 
 def test_amounts_have_three_digits_that_count() -> None:

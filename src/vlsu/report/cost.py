@@ -41,14 +41,15 @@ def cost_tables(found: Ledger) -> list[Table]:
 def run_ledger(run: Run) -> Ledger | None:
     """What a finished run has cost; `None` if it was given no price.
 
-    Where its responses are not at hand, what its record says.
+    Where its responses or the prices are not at hand, what its record says.
     """
     if "cost" not in run.record:
         return None
     try:
-        return ledger(run)
+        found = ledger(run)
     except VlsuError:
         return recorded_ledger(run)
+    return recorded_ledger(run) if found.total is None else found
 
 
 def cost_sentence(found: Ledger) -> str:
