@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.batch_options import BatchArguments
 from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
@@ -37,6 +38,7 @@ def alignment(
     out: Out,
     asked: ModelArguments,
     judged: JudgeArguments,
+    batched: BatchArguments,
     costs: CostArguments,
     judge: Annotated[
         list[str] | None,
@@ -97,6 +99,7 @@ def alignment(
         labels=labels,
         limit=limit,
         without_images=without_images,
+        batch=batched.given(),
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)

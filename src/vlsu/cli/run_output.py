@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vlsu.runs import Estimate, Run
 
-__all__ = ["exit_if_stopped", "print_requests", "show_estimates", "show_run"]
+__all__ = ["exit_if_stopped", "print_requests", "show_estimates", "show_run", "still_waiting"]
 
 #: Tables printed after a run; the report has them all.
 SHOWN = (
@@ -124,6 +124,18 @@ def exit_if_stopped(run: Run) -> None:
 
     if not run.finished:
         exit_stopped(run.record["stopped"], StopReason(run.record["stop_reason"]), run.path)
+
+
+def still_waiting(run: Run) -> bool:
+    """Whether batches of a run are with the provider and are not waited for; it says so then."""
+    from vlsu.cli.output import say
+    from vlsu.cli.stopping import waiting_line
+    from vlsu.runs.stop import StopReason
+
+    if run.finished or run.record["stop_reason"] != StopReason.WAITING:
+        return False
+    say(waiting_line(run.record["stopped"], run.path))
+    return True
 
 
 def print_requests(run: Run) -> None:

@@ -131,13 +131,23 @@ class BatchService(Protocol):
         """
         ...
 
-    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+    async def find(
+        self,
+        label: str,
+        keys: frozenset[str],
+        since: float,
+        others: frozenset[str] = frozenset(),
+    ) -> Batch | None:
         """The batch that an earlier `submit` handed in, whose answer was lost; `None` if none.
+
+        Where the provider keeps no label, one that runs is taken for it if it alone was made since
+        then with as many requests; if it turns out not to be, its answers have other keys.
 
         Args:
             label: As it was submitted.
             keys: Those of its requests, for a provider that keeps no label.
             since: When it was submitted at the earliest, in seconds since the epoch.
+            others: Identifiers of batches that are known to be others.
         """
         ...
 

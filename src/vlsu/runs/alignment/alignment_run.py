@@ -129,7 +129,9 @@ class AlignmentRun:
         asked = self.asked
         if fresh := not folder.record_file.exists():
             require_askable(self.dataset, self.subset, ("joint",), self.options)
-        async with open_session(folder, record, asked.limits, asked.models, progress) as session:
+        async with open_session(
+            folder, record, asked.limits, asked.models, progress, batching=self.options.batch
+        ) as session:
             if not fresh:  # the folder's run is compared with this one first
                 require_askable(self.dataset, self.subset, ("joint",), self.options)
             log_coverage_warnings(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import polars as pl
 
@@ -13,7 +14,7 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Selection, plan
+from vlsu.runs.asking.plan import Chunk, Selection, plan
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
@@ -84,19 +85,24 @@ class Asking:
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
         lacking: set[str] = set()
+        plans: list[Callable[[], Iterator[Chunk]]]
         if self._first is None:
-            plans = [plan(dataset, fresh, task, self._keys, by_image=True)]
+            plans = [partial(plan, dataset, fresh, task, self._keys, by_image=True)]
         else:
-            first, store = self._first.chunks(fresh, by_image=True), session.store
+            first = partial(self._first.chunks, fresh, by_image=True)
             outcome, limits = self._first.likely.outcome, self._limits
             if not await session.ask(first, self._model, self.images, outcome, limits):
                 return False
-            plans = [self._first.narrowed(fresh, store, by_image=True, lacking=lacking)]
+            narrowed = self._first.narrowed
+            plans = [partial(narrowed, fresh, session.store, by_image=True, lacking=lacking)]
         if self._draws > 1:
             again = task.again(range(1, self._draws))
-            plans.append(plan(dataset, fresh, again, self._keys, by_image=True))
+            plans.append(partial(plan, dataset, fresh, again, self._keys, by_image=True))
         if swaps is not None:
-            plans.append(swaps.chunks(dataset, task.only("joint"), self._keys))
+            plans.append(partial(swaps.chunks, dataset, task.only("joint"), self._keys))
+        if session.batches is not None:  # all together, for each may take a day
+            parts = tuple(plans)
+            plans = [partial(_one_after_the_other, parts)]
         for planned in plans:
             if not await session.ask(
                 planned, self._model, self.images, self._outcome, self._limits, self._parsed.add
@@ -146,6 +152,11 @@ class Asking:
 
     def _outcome(self, response: Response) -> Outcome:
         return read_answer(response, self._policy).outcome
+
+
+def _one_after_the_other(plans: Sequence[Callable[[], Iterator[Chunk]]]) -> Iterator[Chunk]:
+    for each in plans:
+        yield from each()
 
 
 def finished_before(

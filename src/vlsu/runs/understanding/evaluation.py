@@ -29,6 +29,7 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder, write_atomically
@@ -78,6 +79,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         policy = load_policy(policy)
     settings = options.settings
     model = as_grader(as_model(options.model, settings), policy)
+    require_batches(model, options.batch)
     modalities = judged_modalities(model, options.modalities, options.probe)
     name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
@@ -245,7 +247,13 @@ class Evaluation:
         if fresh := not folder.record_file.exists():
             self._require_askable()  # before the folder is made
         async with open_session(
-            folder, record, self.options.limits, [self.model], progress, budget
+            folder,
+            record,
+            self.options.limits,
+            [self.model],
+            progress,
+            budget,
+            self.options.batch,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
