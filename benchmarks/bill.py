@@ -237,7 +237,7 @@ def bill(
         limits = Limits(concurrency=options.pop("concurrency", CONCURRENCY))
         model = model_at(provider, root)
         if batched:
-            options["batch"] = batching(model.endpoint.wire.url(model.spec, Settings()))
+            options["batch"] = batching(model.endpoint.wire.url(model.endpoint.name, Settings()))
         run = evaluate(dataset, model=model, out=out / "run", limits=limits, **options)
         _ = run.metrics, run.judgments  # read while the folder is there
         with urllib.request.urlopen(f"{root}/stats") as answer:
