@@ -23,7 +23,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 class BatchArguments:
     """Whether requests go to the provider's batch interface, and how long is waited for them."""
 
-    batch: Annotated[
+    batches: Annotated[
         bool,
         typer.Option(
             "--batch",
@@ -49,7 +49,7 @@ class BatchArguments:
         from vlsu.errors import UsageError
         from vlsu.runs.batching.options import Batching
 
-        if not self.batch:
+        if not self.batches:
             if self.batch_wait is not None:
                 raise UsageError("--batch-wait: for --batch alone; add it, or leave this out")
             return None
