@@ -42,7 +42,9 @@ def cost(
 
     with naming_runs(runs):
         opened = [load_run(path) for path in runs]
-        found = [ledger(run, _prices(price, run.record.model.spec)) for run in opened]
+        found = [
+            ledger(run, _prices(price, run.record.model.spec), count_images=True) for run in opened
+        ]
     currencies = {each.currency for each in found if each.total is not None}
     alike = len(currencies) == 1
     total = sum(each.total or 0.0 for each in found)

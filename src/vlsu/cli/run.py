@@ -27,6 +27,7 @@ from vlsu.cli.options import (
     choose_models,
     read_names,
 )
+from vlsu.cli.prompt_options import PolicyDetail
 from vlsu.cli.rates import rate_text
 from vlsu.cli.run_output import show_estimates, show_run, still_waiting
 
@@ -72,6 +73,7 @@ def understanding(
             "template file."
         ),
     ] = None,
+    policy_detail: PolicyDetail = "full",
     controls: Annotated[
         bool,
         typer.Option(
@@ -150,6 +152,7 @@ def understanding(
             limits=chosen.limits,
             modalities=None if modalities is None else read_names(modalities),
             prompt=prompt,
+            policy_detail=policy_detail,
             policy=policy,
             limit=limit,
             budget=budget,

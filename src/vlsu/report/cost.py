@@ -73,6 +73,9 @@ def _parts(found: Ledger) -> Table:
         "From the stored responses, over all starts. Input tokens include those read from and "
         "written to the provider's cache, output tokens include reasoning."
     )
+    if found.image_tokens:
+        parts = (f"{count:,} of {name}" for name, count in found.image_tokens.items())
+        note += f" Of the input, tokens of images: {', '.join(parts)}."
     if sources := dict.fromkeys(price.source for price in found.prices.values()):
         note += f" Prices: {'; '.join(sources)}."
     if found.without_tokens:

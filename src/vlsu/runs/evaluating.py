@@ -42,6 +42,7 @@ def evaluate(
     weights: HarmWeights | str | Path | None = None,
     probe: str | None = None,
     draws: int = 1,
+    policy_detail: str = "full",
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -71,6 +72,8 @@ def evaluate(
             and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
+        policy_detail: How much of the policy the prompt states, ``full``, ``brief`` or
+            ``category``; see `UnderstandingOptions`.
         draws: Answers to each request, for ``reruns``: how far figures move when the model is asked
             again. More than one needs ``params={"temperature": 1}`` or another.
         seed: Draws the subset, and goes to the provider where it takes one.
@@ -107,6 +110,7 @@ def evaluate(
         weights=weights,
         probe=probe,
         draws=draws,
+        policy_detail=policy_detail,
         without_images=without_images,
         batch=batch,
     )

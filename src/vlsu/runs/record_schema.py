@@ -255,6 +255,7 @@ class RunRecord(_Part):
     ended: str | None
     stopped: str | None
     stop_reason: str | None
+    stop_bound: str | None
     requests: RequestsRecord
     outcomes: dict[str, dict[str, Count]]
     not_asked: dict[str, dict[str, Count]]

@@ -92,6 +92,7 @@ class Session:
             "status": "finished" if stop is None else "stopped",
             "stopped": None if stop is None else stop.message,
             "stop_reason": None if stop is None else stop.reason.value,
+            "stop_bound": None if stop is None else stop.bound,
             **({"results": self.folder.results()} if stop is None else {}),
             "ended": now(),  # last: a record without it has lost its end
         }

@@ -23,10 +23,12 @@ class Stop(NamedTuple):
 
     Attributes:
         message: One line for people.
+        bound: Of a bound that the user gave, which: ``max_cost`` or ``max_requests``.
     """
 
     reason: StopReason
     message: str
+    bound: str | None = None
 
 
 INTERRUPTED = Stop(StopReason.INTERRUPTED, "interrupted")

@@ -30,6 +30,8 @@ def open_batches(model: Model) -> BatchService:
     Raises:
         UsageError: There is none.
     """
+    from vlsu.models.formats.anthropic import Messages
+    from vlsu.models.formats.google import GenerateContent
     from vlsu.models.formats.openai import ChatCompletions, Completions
     from vlsu.models.http.model import HttpModel
 
@@ -39,4 +41,12 @@ def open_batches(model: Model) -> BatchService:
             from vlsu.models.batching.openai import OpenAIBatches
 
             return OpenAIBatches(model)
+        if isinstance(wire, Messages):
+            from vlsu.models.batching.anthropic import AnthropicBatches
+
+            return AnthropicBatches(model)
+        if isinstance(wire, GenerateContent):
+            from vlsu.models.batching.google import GoogleBatches
+
+            return GoogleBatches(model)
     raise UsageError(f"{model.spec}: no batch interface; leave out --batch")

@@ -21,8 +21,6 @@ from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import quote
 
-import orjson
-
 from vlsu.errors import ModelError, UsageError
 from vlsu.models.base import ImageSource, Request
 from vlsu.models.batching.base import (
@@ -32,16 +30,15 @@ from vlsu.models.batching.base import (
     BatchState,
     BatchUnavailableError,
 )
-from vlsu.models.batching.remote import RemoteBatches, not_processed, seconds_of, trimmed
+from vlsu.models.batching.lines import ENDPOINT, read_result, request_line, shown
+from vlsu.models.batching.remote import RemoteBatches, seconds_of, trimmed
 from vlsu.models.formats.openai import DEFAULT_BASE_URL
 from vlsu.models.formats.wire import Tree, as_array, as_object, as_text, token_count
 from vlsu.models.http.model import HttpModel
 from vlsu.models.http.service import Piece
 
-__all__ = ["ENDPOINT", "OpenAIBatches"]
+__all__ = ["OpenAIBatches"]
 
-#: The address that each request is for, as lines and batches name it.
-ENDPOINT = "/v1/chat/completions"
 #: Where a label is kept with a batch.
 LABEL = "vlsu"
 #: Batches on a page of the list, and pages that are read at most.
@@ -81,8 +78,7 @@ class OpenAIBatches(RemoteBatches):
 
     def encode(self, key: str, request: Request, images: ImageSource) -> bytes:
         """A line of the input file."""
-        head = orjson.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT})
-        return head[:-1] + b',"body":' + self.body(request, images) + b"}"
+        return request_line(key, self.body(request, images))
 
     async def submit(self, label: str, lines: Path, requests: int) -> Batch:
         """Upload the file and make a batch of it."""
@@ -109,17 +105,30 @@ class OpenAIBatches(RemoteBatches):
                 raise BatchUnavailableError(str(error)) from None
             raise
 
-    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+    async def find(
+        self,
+        label: str,
+        keys: frozenset[str],
+        since: float,
+        others: frozenset[str] = frozenset(),
+    ) -> Batch | None:
         """The batch with that label; on a server that keeps none, the one of the file so named."""
         unlabelled: list[Tree] = []
         async for tree in self._listed(since - CLOCKS_S):
             kept = as_object(tree.get("metadata")).get(LABEL)
             if kept == label:
                 return self._batch(tree)
+            if as_text(tree.get("id")) in others:
+                continue
             if kept is None and (seconds_of(tree.get("created_at")) or since) >= since - CLOCKS_S:
                 unlabelled.append(tree)
         for tree in unlabelled:
-            file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            try:
+                file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            except BatchUnavailableError:
+                raise
+            except ModelError:  # its file was deleted
+                continue
             if file.get("filename") == f"{label}.jsonl":
                 return self._batch(tree)
         return None
@@ -149,7 +158,7 @@ class OpenAIBatches(RemoteBatches):
             if file := as_text(tree.get(name)):
                 async with aclosing(self.lines(f"{self._file(file)}/content")) as lines:
                     async for line in lines:
-                        if (answer := self._answer(line)) is not None:
+                        if (answer := read_result(line, self._endpoint.redaction)) is not None:
                             yield answer
 
     async def cancel(self, id: str) -> None:
@@ -166,6 +175,7 @@ class OpenAIBatches(RemoteBatches):
         state = as_text(tree.get("status")).lower()
         counts = as_object(tree.get("request_counts"))
         errors = [as_object(e) for e in as_array(as_object(tree.get("errors")).get("data"))]
+        message = shown(errors[0], self._endpoint.redaction) if errors else ""
         return Batch(
             as_text(tree.get("id")),
             _STATES.get(state, BatchState.RUNNING),
@@ -174,26 +184,9 @@ class OpenAIBatches(RemoteBatches):
             token_count(counts.get("failed")) or 0,
             seconds_of(tree.get("created_at")),
             seconds_of(tree.get("expires_at")),
-            self._message(errors),
+            message,
             retry=state == "failed" and _may_retry(errors),
         )
-
-    def _message(self, errors: Iterable[Tree]) -> str:
-        first = next(iter(errors), {})
-        parts = (as_text(first.get("code")), as_text(first.get("message")))
-        return self.line(": ".join(part for part in parts if part))
-
-    def _answer(self, line: Tree) -> BatchAnswer | None:
-        """The answer in a line; `None` if it names no request."""
-        key = as_text(line.get("custom_id"))
-        if not key:
-            return None
-        response, error = as_object(line.get("response")), as_object(line.get("error"))
-        status = token_count(response.get("status_code"))
-        if status is not None and 200 <= status <= 599:
-            return self.answer(key, status, response.get("body"))
-        parts = (as_text(error.get("code")), as_text(error.get("message")))
-        return not_processed(key, self.line(": ".join(part for part in parts if part)))
 
 
 def _may_retry(errors: Iterable[Tree]) -> bool:

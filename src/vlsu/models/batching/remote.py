@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -10,17 +9,17 @@ from datetime import UTC, datetime
 
 import orjson
 
-from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
 from vlsu.models.base import ImageSource, Raw, Request
 from vlsu.models.batching.base import BatchAnswer, BatchUnavailableError
+from vlsu.models.batching.lines import answer
 from vlsu.models.bodies.json_bodies import parse_json
-from vlsu.models.formats.wire import Tree, error_message, parse_object
+from vlsu.models.formats.wire import Tree, parse_object
 from vlsu.models.http.model import HttpModel, is_answer
 from vlsu.models.http.service import HttpService, Piece, Reply
 from vlsu.models.http.transport import NetworkFaultError
 
-__all__ = ["RemoteBatches", "not_processed", "seconds_of", "trimmed"]
+__all__ = ["RemoteBatches", "seconds_of", "trimmed"]
 
 #: Kinds of network faults after which the same call may succeed.
 _PASSING = frozenset({"connect", "proxy", "machine", "timeout", "broken", "malformed", "endless"})
@@ -119,7 +118,7 @@ class RemoteBatches:
             return ModelError(f"{self._model.spec}: {message}")
         limits = wire.rate_limits(reply.header, body, time.time())
         wait_s = limits.retry_after_s or limits.wait_s() or None
-        return BatchUnavailableError(message, wait_s)
+        return BatchUnavailableError(message, wait_s, full=reply.status == 429)
 
     def _unreachable(self, fault: NetworkFaultError) -> ModelError:
         message = self._endpoint.redaction.text(fault.message)
@@ -127,24 +126,13 @@ class RemoteBatches:
             return BatchUnavailableError(message)
         return ModelError(f"{self._model.spec}: {message}")
 
-    def answer(self, key: str, status: int, body: object, took_s: float = 0.0) -> BatchAnswer:
+    def answer(self, key: str, status: int, body: object) -> BatchAnswer:
         """An answer as the server alone would have given it, without the credential."""
-        data = self._endpoint.redaction.bytes(_dumped(body), answer=is_answer(status))
-        return BatchAnswer(key, Raw(status, data, took_s))
-
-    def line(self, text: object) -> str:
-        """A message of the server in one line, without anything that looks like a key."""
-        shown = self._endpoint.redaction.text(text if isinstance(text, str) else "")
-        return collapsed_line(error_message(shown), 300)
+        return answer(key, status, body, self._endpoint.redaction)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._service.close()
-
-
-def not_processed(key: str, why: str) -> BatchAnswer:
-    """The answer for a request that the provider never processed, and does not bill."""
-    return BatchAnswer(key, Raw(0, f"batch: {why}".encode()))
 
 
 def seconds_of(value: object) -> float | None:
@@ -166,10 +154,3 @@ def trimmed(base: str, *ends: str) -> str:
     for end in ends:
         base = base.removesuffix(end)
     return base.rstrip("/")
-
-
-def _dumped(body: object) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # an integer of more than 64 bits; what is lenient to read is lenient to keep
-        return json.dumps(body).encode()

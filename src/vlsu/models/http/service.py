@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client
     from pyreqwest.response import Response
 
-__all__ = ["HttpService", "Piece", "Reply", "size_of"]
+__all__ = ["Elements", "HttpService", "Piece", "Reply", "size_of"]
 
 #: Bytes that are read and written at once.
 PIECE = 2**18
@@ -47,8 +47,18 @@ RELEASE_S = 0.1
 #: Where the library's messages repeat the URL, which may contain a secret.
 _URL_IN_MESSAGE = re.compile(r" for url \(.*\)", re.DOTALL)
 
-#: A part of a body: bytes, or a file that is sent as it is.
-Piece = bytes | Path
+
+class Elements(NamedTuple):
+    """A file of JSON values, a line each, that is sent as the elements of an array.
+
+    The line ends, which no value contains, become commas.
+    """
+
+    lines: Path
+
+
+#: A part of a body: bytes, or a file that is sent as it is or as `Elements`.
+Piece = bytes | Path | Elements
 
 
 class Reply(NamedTuple):
@@ -61,7 +71,15 @@ class Reply(NamedTuple):
 
 def size_of(pieces: Iterable[Piece]) -> int:
     """Bytes of a body."""
-    return sum(len(p) if isinstance(p, bytes) else p.stat().st_size for p in pieces)
+    return sum(map(_size, pieces))
+
+
+def _size(piece: Piece) -> int:
+    if isinstance(piece, bytes):
+        return len(piece)
+    if isinstance(piece, Path):
+        return piece.stat().st_size
+    return max(piece.lines.stat().st_size - 1, 0)
 
 
 class HttpService:
@@ -252,9 +270,11 @@ async def _sent(body: Sequence[Piece]) -> AsyncIterator[bytes]:
         if isinstance(piece, bytes):
             yield piece
             continue
-        with piece.open("rb") as file:
-            while data := await asyncio.to_thread(file.read, PIECE):
-                yield data
+        left = _size(piece)
+        with (piece if isinstance(piece, Path) else piece.lines).open("rb") as file:
+            while data := await asyncio.to_thread(file.read, min(PIECE, left)):
+                left -= len(data)
+                yield data if isinstance(piece, Path) else data.replace(b"\n", b",")
 
 
 class _Unpacking:

@@ -286,9 +286,10 @@ class Budget:
     def exhausted(self) -> Stop | None:
         """Why nothing more may be sent, if so."""
         if self.max_requests is not None and self.requests >= self.max_requests:
-            return Stop(StopReason.BUDGET, f"--max-requests {self.max_requests} reached")
+            message = f"--max-requests {self.max_requests} reached"
+            return Stop(StopReason.BUDGET, message, "max_requests")
         if self.max_cost is not None and self.cost >= self.max_cost:
-            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached")
+            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached", "max_cost")
         return None
 
     def sent(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from vlsu.models.base import TOKEN_COUNTS
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Price, known_price
 from vlsu.runs.costs import Costs, Tokens, recorded_prices, stored_tokens, written_price
-from vlsu.runs.finished.ledger_parts import answered_tokens, asked_of_judges, difference, sum_of
+from vlsu.runs.finished.ledger_parts import (
+    answered_tokens,
+    asked_of_judges,
+    difference,
+    images_tokens,
+    sum_of,
+)
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.run import Run
 from vlsu.runs.shared import shared_tokens
@@ -88,6 +94,7 @@ class Ledger:
         saved: What was paid less than the list price, by reason (`SAVINGS`). ``sampling`` is
             estimated, and only there of a draw.
         lines: The parts.
+        image_tokens: Of the input, tokens of images by modality, where the server says.
     """
 
     run: Path
@@ -103,6 +110,7 @@ class Ledger:
     total: float | None
     saved: Mapping[str, float]
     lines: tuple[Line, ...]
+    image_tokens: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def listed(self) -> float | None:
@@ -140,16 +148,21 @@ class Ledger:
             "prices": {spec: written_price(price) for spec, price in self.prices.items()},
             "unpriced": list(self.unpriced),
             "without_tokens": self.without_tokens,
+            "image_tokens": dict(self.image_tokens),
             "by": by,
         }
 
 
-def ledger(run: Run, prices: Mapping[str, Price] | None = None) -> Ledger:
+def ledger(
+    run: Run, prices: Mapping[str, Price] | None = None, *, count_images: bool = False
+) -> Ledger:
     """What a run has cost, from its stored responses.
 
     Args:
         run: A run, finished or not; of an ensemble, its live members together.
         prices: By SPEC, in place of those that the run was given.
+        count_images: Whether the tokens of images are counted too, for which all responses are
+            read where the server says them.
 
     Raises:
         RunError: The responses or the results are missing or damaged.
@@ -161,7 +174,10 @@ def ledger(run: Run, prices: Mapping[str, Price] | None = None) -> Ledger:
         raise RunError(f"{folder.responses_file}: missing; a run's cost is computed from it")
     store = ResponseStore(folder.responses_file, read_only=True)
     try:
-        return _ledger(run, folder, store, {**prices_of(run), **(prices or {})})
+        found = _ledger(run, folder, store, {**prices_of(run), **(prices or {})})
+        if count_images and run.finished:
+            found = replace(found, image_tokens=images_tokens(folder, store))
+        return found
     finally:
         store.close()
 
@@ -203,7 +219,7 @@ def prices_of(run: Run) -> dict[str, Price]:
 
 def per_1000(total: float | None, samples: int | None) -> float | None:
     """What 1,000 samples cost."""
-    return None if total is None or not samples else 1000 * total / samples
+    return None if total is None or not samples else round(1000 * total / samples, 6)
 
 
 def cost_figures(run: Run) -> dict[str, Any]:

@@ -10,14 +10,19 @@ import polars as pl
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import TOKEN_COUNTS
+from vlsu.models.bodies.image_tokens import image_tokens
 from vlsu.runs.asking.limits import TokenCounts
 from vlsu.runs.costs import Tokens
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["answered_tokens", "asked_of_judges", "difference", "sum_of"]
+__all__ = ["answered_tokens", "asked_of_judges", "difference", "images_tokens", "sum_of"]
 
 _LOOKUP = 10_000
+#: Responses that are read at once.
+_BODIES = 500
+#: Responses that are read to find out whether a server counts the tokens of images.
+_TRIED = 100
 
 
 def answered_tokens(
@@ -58,6 +63,38 @@ def answered_tokens(
         n, before = found.get(row[column], (0, Tokens()))
         found[row[column]] = n + row["requests"], sum_of([before, of])
     return found
+
+
+def images_tokens(folder: RunFolder, store: ResponseStore) -> dict[str, int]:
+    """Tokens of images by modality, where the server says; empty where it does not.
+
+    Of each modality all responses are read, unless the first ones say nothing.
+    """
+    found: dict[str, int] = {}
+    try:
+        frame = scan_parquet(folder.judgments_file).filter(pl.col("latency_s").is_not_null())
+        for modality in ("image", "joint"):
+            keys = (
+                frame.filter(pl.col("modality") == modality)
+                .select(pl.col("request_key").unique(maintain_order=True))
+                .collect(engine="streaming")["request_key"]
+            )
+            first = _images_of(keys.head(_TRIED).to_list(), store)
+            if first is None:
+                continue
+            parts = (keys.slice(start, _BODIES) for start in range(_TRIED, len(keys), _BODIES))
+            rest = (_images_of(part.to_list(), store) for part in parts)
+            found[modality] = first + sum(count or 0 for count in rest)
+    except (OSError, pl.exceptions.PolarsError):
+        raise _damaged(folder.judgments_file) from None
+    return found
+
+
+def _images_of(keys: Sequence[str], store: ResponseStore) -> int | None:
+    """Tokens of the images of these requests; `None` if no response says."""
+    stored = store.responses(keys).values()
+    known = [count for each in stored if (count := image_tokens(each.raw.body)) is not None]
+    return sum(known) if known else None
 
 
 def asked_of_judges(folder: RunFolder) -> dict[str, int]:
