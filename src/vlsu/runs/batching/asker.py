@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterator
 
 from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
-from vlsu.models.batching.base import Batch, BatchService, BatchState
+from vlsu.models.batching.base import (
+    Batch,
+    BatchService,
+    BatchState,
+    BatchUnavailableError,
+)
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
@@ -250,13 +255,18 @@ class BatchAsker:
 
     async def _submit(self, batch: SubmittedBatch, *, perhaps_there: bool) -> None:
         """Have the provider take a batch; later, if it takes no more while others are there."""
-        made = await self._provider.handed_in(
-            batch,
-            self._journal.keys(batch),
-            self._journal.lines_file(batch),
-            perhaps_there=perhaps_there,
-            others=any(each.state == "submitted" for each in self._open.values()),
-        )
+        try:
+            made = await self._provider.handed_in(
+                batch,
+                self._journal.keys(batch),
+                self._journal.lines_file(batch),
+                perhaps_there=perhaps_there,
+                others=frozenset(each.id for each in self._journal.batches if each.id is not None),
+                waiting=any(each.state == "submitted" for each in self._open.values()),
+            )
+        except BatchUnavailableError as error:
+            await self._not_accepted(batch, str(error), retry=True)
+            return
         if made is not None:
             self._journal.submitted(batch, made.id)
 
@@ -308,7 +318,7 @@ class BatchAsker:
             if about.state is BatchState.RUNNING:
                 return about
             if about.state is BatchState.FAILED:
-                await self._not_accepted(batch, about)
+                await self._not_accepted(batch, about.message, retry=about.retry)
             else:
                 await self._collect(batch)
         except DownError:
@@ -336,24 +346,25 @@ class BatchAsker:
         finally:
             self._close(batch, "collected")
 
-    async def _not_accepted(self, batch: SubmittedBatch, about: Batch) -> None:
-        """A batch of which nothing was answered: perhaps smaller ones are accepted.
+    async def _not_accepted(self, batch: SubmittedBatch, message: str, *, retry: bool) -> None:
+        """A batch that the provider does not process: perhaps it takes smaller ones, or later.
 
         Raises:
             ModelError: They will not be either.
         """
-        batch.message = about.message
+        batch.message = message
         self._close(batch, "failed")
         self._refused += 1
         self._left += 1
-        if self._refused >= (_TOO_MUCH if about.retry else _REFUSED):
+        if self._refused >= (_TOO_MUCH if retry else _REFUSED):
             raise ModelError(
-                f"{self._model.spec}: the provider accepts no batch ({about.message}); what was "
+                f"{self._model.spec}: the provider accepts no batch ({message}); what was "
                 "answered is stored: run the same command later to continue, or without --batch"
             )
-        if about.retry:
+        if retry:
             self._most_requests = max(1, min(self._most_requests, batch.requests) // 2)
-        await self._provider.rest(self._options.pause_s)
+        pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
+        await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 
     def _close(self, batch: SubmittedBatch, state: str) -> None:
         del self._open[batch.label]
