@@ -105,7 +105,7 @@ class BatchAsker:
         #: What is with the provider is likely to cost, and why a round left something out.
         self._reserved = 0.0
         self._bound: Stop | None = None
-        self._left = 0
+        self._left, self._cut = 0, False
 
     def stop(self) -> None:
         """End as soon as nothing is under way; a second call ends at once."""
@@ -122,7 +122,7 @@ class BatchAsker:
         first = True
         try:
             while True:
-                self._left, self._bound = 0, None
+                self._left, self._bound, self._cut = 0, None, False
                 await self._round(plan(), first=first)
                 await self._wait()
                 if self._bound is not None and not self._left:
@@ -172,13 +172,13 @@ class BatchAsker:
                     if draft is not None and not self._fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
-                    if self._postponed or not self._affordable(request):
+                    if self._postponed or self._cut or not self._affordable(request):
                         break
                     with explained(self._journal.folder):
                         draft = draft or Draft(self._journal, self._model.spec, self._server)
                         draft.add(key, line)
                     self._budget.sent()
-                if self._postponed or self._bound is not None:
+                if self._postponed or self._cut or self._bound is not None:
                     break
                 if number % 4 == 3:
                     await asyncio.sleep(0)
@@ -354,15 +354,18 @@ class BatchAsker:
         """
         batch.message = message
         self._close(batch, "failed")
-        self._refused += 1
         self._left += 1
+        if self._cut:  # by another batch of this round
+            return
+        self._cut = True
+        self._refused += 1
         if self._refused >= (_TOO_MUCH if retry else _REFUSED):
             raise ModelError(
                 f"{self._model.spec}: the provider accepts no batch ({message}); what was "
                 "answered is stored: run the same command later to continue, or without --batch"
             )
         if retry:
-            self._most_requests = max(1, min(self._most_requests, batch.requests) // 2)
+            self._most_requests = max(1, min(self._most_requests, batch.requests // 2))
         pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
         await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 
