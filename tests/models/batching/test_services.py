@@ -339,6 +339,16 @@ def test_a_file_that_is_not_known_everywhere_yet_is_waited_for(batch_server, tmp
         submitted(server, tmp_path)
 
 
+def test_a_file_is_waited_for_until_it_is_processed(batch_server, tmp_path, monkeypatch):
+    """As at Azure, where a batch of a file that is still processed is refused."""
+    monkeypatch.setattr("vlsu.models.batching.openai.PAUSE_S", 0.01)
+    server = batch_server(OpenAIServer(by_text))
+    server.looks = 3
+    _, batch, _ = submitted(server, tmp_path)
+    assert batch.answered == len(REQUESTS)
+    assert sum(path.startswith("/v1/files/") for _, path in server.calls) == 3 + 1
+
+
 def test_of_two_batches_that_run_none_is_taken_for_the_lost_one(batch_server, tmp_path):
     server = batch_server(AnthropicServer(by_text))
     server.stopped = True

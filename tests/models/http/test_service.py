@@ -162,6 +162,29 @@ def test_who_stops_reading_leaves_nothing_open():
     assert calling(in_pieces(*[b"line\n" * 10_000] * 50), read) == b"line"
 
 
+def test_what_is_not_read_yet_is_not_sent_yet():
+    """So a file of any size takes no memory here."""
+    sent = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(200):
+            await response.write(b"line\n" * 200_000)
+            sent.append(1)
+        return response
+
+    async def read(service: HttpService, url: str) -> int:
+        lines = service.lines(url, refused)
+        await anext(lines)
+        await asyncio.sleep(0.5)
+        ahead = len(sent)
+        await lines.aclose()
+        return ahead
+
+    assert calling(handle, read) < 50  # MB of 200: what buffers of the two kernels hold
+
+
 def test_a_status_is_made_an_error_by_the_caller():
     async def handle(request: web.Request) -> web.Response:
         return web.Response(status=404, text="no such file")
