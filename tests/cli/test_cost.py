@@ -13,6 +13,7 @@ import pytest
 
 import vlsu
 from tests.conftest import ChatServer, chat_servers, completion, grade, make_dataset
+from tests.support.batch_services import OpenAIServer, batch_servers
 from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
@@ -231,6 +232,32 @@ def test_image_tokens_in_a_body(body: object, tokens: int | None) -> None:
     assert image_tokens(json.dumps(body).encode()[:-3]) is None
 
 
+def test_a_run_by_batches_costs_what_its_prices_of_batches_say(
+    data: Dataset, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "currency: USD\nprices: {openai/mock: {input: 4, output: 16, cached: 1, batch: 0.5}}\n"
+    )
+    with batch_servers() as start:
+        server = start(OpenAIServer(answer))
+        said(
+            *("run", "understanding", data.path, "--model", "openai/mock", "--batch"),
+            *("--base-url", server.base_url, "--price", prices, "--out", tmp_path / "run"),
+        )
+    run = load_run(tmp_path / "run")
+    listed = (5000 * 4 + 40 * 16) / 1e6
+    assert run.record.cost.total == pytest.approx(20 * (listed - 4000 * 3 / 1e6) / 2, abs=1e-6)
+    assert run.record.cost.saved == {
+        "batch": pytest.approx(20 * listed / 2, abs=1e-6),
+        "cache": pytest.approx(20 * 4000 * 3 / 2 / 1e6, abs=1e-6),
+        "shared": pytest.approx(16 * listed, abs=1e-6),
+    }
+    (found,) = cost(run.path)["runs"]
+    assert found["saved"] == run.record.cost.saved
+    assert found["by"]["modality"]["joint"]["batched_input_tokens"] == 12 * 5000
+
+
 def test_of_a_run_that_was_stopped_the_cost_so_far_is_told(
     data: Dataset, server: ChatServer, tmp_path: Path
 ) -> None:
@@ -276,6 +303,8 @@ def test_a_runs_end_and_its_report_say_what_it_cost(
         assert "What this cost" in text
         assert "From the list price to what was paid" in text or name == "report.html"
     assert 'href="#cost"' in (tmp_path / "report.html").read_text()
+    refused = said(*arguments, "--cost-report", "--json", code=2)
+    assert "--cost-report: not with --json" in refused
     free = tmp_path / "free"
     vlsu.evaluate(data, model="baseline/majority", out=free)
     command("report", free, "--out", tmp_path / "free.html")

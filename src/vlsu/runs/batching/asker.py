@@ -242,7 +242,8 @@ class BatchAsker:
         if self._budget.cost + self._reserved + cost <= self._budget.max_cost:
             self._reserved += cost
             return True
-        self._bound = Stop(StopReason.BUDGET, f"--max-cost {self._budget.max_cost:g} reached")
+        reached = f"--max-cost {self._budget.max_cost:g} reached"
+        self._bound = Stop(StopReason.BUDGET, reached, "max_cost")
         self._left += bool(self._reserved)  # what it did cost may leave room for more
         return False
 
