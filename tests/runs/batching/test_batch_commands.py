@@ -58,7 +58,7 @@ def serve():
 
 @pytest.fixture
 def dataset(tmp_path):
-    return make_dataset(tmp_path / "dataset", 24, 8)
+    return make_dataset(tmp_path / "dataset", 12, 4)
 
 
 def command(dataset, server, out, *more):

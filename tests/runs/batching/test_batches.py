@@ -205,6 +205,16 @@ def test_a_batch_that_is_too_much_is_tried_by_halves(dataset, direct, tmp_path):
     assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
 
 
+def test_a_batch_that_is_more_than_the_account_may_have_is_tried_by_halves(
+    dataset, direct, tmp_path
+):
+    full = [BatchUnavailableError("HTTP 429: enqueued tokens", full=True)] * 2
+    provider = MemoryProvider(faults={"submit": [*full]})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    whole = len(provider.requests)
+    assert max(len(held.keys) for held in provider.batches.values()) == whole // 2 // 2
+
+
 def test_a_provider_that_accepts_nothing_stops_the_run(dataset, tmp_path):
     provider = MemoryProvider(end=lambda number: BatchState.FAILED)
     with pytest.raises(ModelError, match="accepts no batch"):
